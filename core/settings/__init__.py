@@ -1,0 +1,25 @@
+"""`bondx.yaml` as a typed, validated model: unknown keys are refused, every value has a range and a default."""
+
+from core.settings.alerts import AlertSettings
+from core.settings.console import ConsoleSettings
+from core.settings.errors import SettingsError
+from core.settings.load import load_settings
+from core.settings.promotion import PromotionSettings
+from core.settings.quality import QualityGates
+from core.settings.settings import Settings
+from core.settings.telemetry import TelemetrySettings
+from core.settings.training import ModelSettings, TrainingSettings, unavailable_features
+
+__all__ = [
+    "AlertSettings",
+    "ConsoleSettings",
+    "ModelSettings",
+    "PromotionSettings",
+    "QualityGates",
+    "Settings",
+    "SettingsError",
+    "TelemetrySettings",
+    "TrainingSettings",
+    "load_settings",
+    "unavailable_features",
+]

@@ -1,0 +1,29 @@
+"""The `alerts` block: thresholds of the built-in rules."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Percent = Annotated[float, Meta(gt=0, le=100)]
+
+
+class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When the engine calls an operator."""
+
+    accuracy_min: Annotated[
+        Share, Meta(description="Alert when the score of an epoch (mean attainment over the models) is below this.")
+    ] = 0.88
+    quality_min: Annotated[Share, Meta(description="Alert when the quality score of a data set is below this.")] = 0.90
+    cpu_percent_max: Annotated[Percent, Meta(description="Alert when the machine's CPU is busier than this, %.")] = 80.0
+    memory_percent_max: Annotated[Percent, Meta(description="Alert when more memory than this is in use, %.")] = 85.0
+    disk_percent_max: Annotated[
+        Percent, Meta(description="Alert when the workspace's disk is fuller than this, %.")
+    ] = 90.0
+    resource_for_seconds: Annotated[
+        float, Meta(ge=0, description="How long CPU or memory must stay above its limit before anybody is called.")
+    ] = 60.0
+    stalled_hours: Annotated[
+        float, Meta(gt=0, description="Alert when a running session has completed no epoch for this long.")
+    ] = 2.0

@@ -1,0 +1,24 @@
+"""The `console` block: how a console starts on this workspace."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Look and safety of a console; command-line flags win over it."""
+
+    armed: Annotated[
+        bool, Meta(description="Start with writes allowed (capital keys open their dialogs). `!` toggles.")
+    ] = True
+    theme: Annotated[
+        Literal["auto", "bondx-dark", "bondx-light", "bondx-ansi", "bondx-colourblind"],
+        Meta(description="auto: bondx-dark, or bondx-ansi where the terminal has 16 colours."),
+    ] = "auto"
+    glyphs: Annotated[
+        Literal["auto", "unicode", "ascii"], Meta(description="auto: ascii where the terminal's encoding is not UTF-8.")
+    ] = "auto"
+    mouse: Annotated[
+        bool, Meta(description="Let the console take the mouse; off keeps the terminal's own selection.")
+    ] = True

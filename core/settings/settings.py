@@ -1,0 +1,25 @@
+"""The whole of `bondx.yaml` as one typed model."""
+
+import msgspec
+
+from core.settings.alerts import AlertSettings
+from core.settings.console import ConsoleSettings
+from core.settings.promotion import PromotionSettings
+from core.settings.telemetry import TelemetrySettings
+from core.settings.training import TrainingSettings
+
+
+class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A workspace's settings: the training keys flat at the top, everything else in blocks."""
+
+    promotion: PromotionSettings = PromotionSettings()
+    alerts: AlertSettings = AlertSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The part that decides what a session computes, without the rest."""
+        return TrainingSettings(
+            **{field.name: getattr(self, field.name) for field in msgspec.structs.fields(TrainingSettings)}
+        )

@@ -1,0 +1,128 @@
+"""Reading a YAML file written by a person we do not trust, and remembering the line of every key.
+
+Beyond `yaml.SafeLoader` this refuses duplicate keys (YAML would keep the last one in silence), aliases (a
+few hundred bytes of them expand to gigabytes) and files that are no settings at all.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.settings.errors import SettingsError
+
+MOST_BYTES = 1 << 20
+MOST_DEPTH = 20  # our deepest key is at 4; the parser recurses, so depth is bounded before it
+
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class YamlSource:
+    """One parsed file: its values, and where each key stands."""
+
+    file: Path
+    values: dict[str, Any]
+    lines: dict[KeyPath, int]
+
+    def line_of(self, path: KeyPath) -> int | None:
+        """Return the line of a key, or of the nearest key above it."""
+        for length in range(len(path), 0, -1):
+            if (line := self.lines.get(path[:length])) is not None:
+                return line
+        return None
+
+
+def read_yaml(file: Path) -> YamlSource:
+    """Read and parse a settings file.
+
+    Raises:
+        SettingsError: The file is missing, unreadable, too large, not UTF-8, not YAML, or not a mapping.
+    """
+    text = _read_text(file)
+    try:
+        _refuse_hostile_structure(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SettingsError(file, f"not valid YAML: {problem}", line=mark.line + 1 if mark else None) from None
+    except _HostileStructureError as error:
+        raise SettingsError(file, str(error)) from None
+    if node is None:
+        return YamlSource(file, {}, {})
+    if not isinstance(node, yaml.MappingNode):
+        raise SettingsError(file, "expected `key: value` lines at the top of the file", line=_line(node))
+    lines: dict[KeyPath, int] = {}
+    return YamlSource(file, _mapping(file, node, (), lines), lines)
+
+
+class _HostileStructureError(Exception):
+    """The text is YAML, of a shape that no settings file has."""
+
+
+def _refuse_hostile_structure(text: str) -> None:
+    """Walk the token stream once, without recursion, and refuse aliases and deep nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _HostileStructureError(f"anchors and aliases are not supported (line {_line(event)}): write it out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MOST_DEPTH:
+                raise _HostileStructureError(f"nested more than {MOST_DEPTH} deep (line {_line(event)})")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _line(mark_bearer: Any) -> int:
+    return int(mark_bearer.start_mark.line) + 1
+
+
+def _read_text(file: Path) -> str:
+    try:
+        if not file.is_file():
+            problem = "is a folder, expected a file" if file.is_dir() else "no such file"
+            raise SettingsError(file, problem)
+        with file.open("rb") as stream:
+            raw = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(file, f"cannot be read: {error.strerror}") from None
+    if len(raw) > MOST_BYTES:
+        raise SettingsError(file, f"larger than {MOST_BYTES >> 20} MiB, which no settings file is")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(file, f"not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    if "\x00" in text:
+        raise SettingsError(file, "holds NUL bytes, so it is no text file")
+    return text
+
+
+def _mapping(file: Path, node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = _line(key_node)
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        if not isinstance(key, str):
+            raise SettingsError(file, "a key must be plain text", line=line)
+        here = (*path, key)
+        if key in values:
+            raise SettingsError(file, f"{'.'.join(here)} is given twice (first on line {lines[here]})", line=line)
+        lines[here] = line
+        values[key] = _value(file, value_node, here, lines)
+    return values
+
+
+def _value(file: Path, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(file, node, path, lines)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(file, item, path, lines) for item in node.value]
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = getattr(error, "problem", None) or str(error)
+        raise SettingsError(file, f"{'.'.join(path)}: {problem}", line=_line(node)) from None
