@@ -1,0 +1,116 @@
+"""What a settings file may hold, and how it is refused otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import ExitCode
+from core.settings import Settings, SettingsError, load_settings, unavailable_features
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write_file(text: str | bytes, name: str = "bondx.yaml") -> Path:
+        file = tmp_path / name
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    return write_file
+
+
+def test_an_empty_file_means_the_defaults(write):
+    assert load_settings(write("")) == Settings()
+
+
+def test_a_later_file_changes_only_the_keys_it_names(write):
+    below = write("max_epochs: 7\nalerts: {cpu_percent_max: 50, disk_percent_max: 60}\n", "a.yaml")
+    above = write("patience: 3\nalerts: {cpu_percent_max: 70}\n", "b.yaml")
+
+    settings = load_settings(below, above)
+
+    assert (settings.max_epochs, settings.patience) == (7, 3)
+    assert (settings.alerts.cpu_percent_max, settings.alerts.disk_percent_max) == (70, 60)
+
+
+def test_a_models_block_names_the_whole_set_to_train(write):
+    settings = load_settings(write("models: {spread: {algorithm: lightgbm, parameters: {num_leaves: 7}}}"))
+
+    assert list(settings.models) == ["spread"]
+    assert settings.models["spread"].parameters == {"num_leaves": 7}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param(
+            "max_epoch: 3", "line 1: there is no key 'max_epoch': did you mean max_epochs?", id="typing error"
+        ),
+        pytest.param(
+            "max_epochs: 3\nquality_gates:\n  coverage_mn: 3",
+            "line 3: quality_gates has no key 'coverage_mn': did you mean coverage_min?",
+            id="typing error in a block",
+        ),
+        pytest.param("zzzz: 1", "the keys are random_seed, max_epochs", id="nothing is near"),
+        pytest.param("\nmax_epochs: 0", "line 2: max_epochs is 0: expected int >= 1", id="out of range"),
+        pytest.param("max_epochs: many", "max_epochs is 'many': expected int, got str", id="wrong type"),
+        pytest.param("training_split: .nan", "training_split is nan: expected a number", id="not a number"),
+        pytest.param("training_split: .inf", "training_split is inf: expected a number", id="infinite"),
+        pytest.param("max_epochs: 3\nmax_epochs: 4", "max_epochs is given twice (first on line 1)", id="duplicate key"),
+        pytest.param("alerts: 3", "alerts is 3: expected object, got int", id="block is a number"),
+        pytest.param("models: {}", "models is empty", id="no models"),
+        pytest.param(
+            "models:\n  spread: {algorithm: lightbgm}", "line 2: models.spread.algorithm is 'lightbgm'", id="algorithm"
+        ),
+        pytest.param(
+            "models: {spread: {algoritm: auto}}", "models.spread has no key 'algoritm': did you mean", id="model's key"
+        ),
+        pytest.param("ensemble: {base_models: [lightgbm, nonsense]}", "ensemble.base_models[1]", id="in a list"),
+        pytest.param("a: [1, 2", "line 1: not valid YAML", id="torn YAML"),
+        pytest.param("- 1\n- 2", "expected `key: value` lines", id="a list"),
+        pytest.param("a: &x [1]\nb: *x", "anchors and aliases are not supported", id="alias bomb"),
+        pytest.param("a: " + "[" * 3000, "nested more than 20 deep", id="deep nesting"),
+        pytest.param("!!python/object/apply:os.system [true]", "expected `key: value`", id="python object"),
+        pytest.param(
+            "random_seed: !!python/object/apply:os.system [true]", "random_seed", id="python object in a value"
+        ),
+        pytest.param("? [1]\n: 2", "a key must be plain text", id="complex key"),
+        pytest.param("random_seed: 2020-13-45", "random_seed", id="impossible date"),
+        pytest.param(b"\xff\xfe\x00a", "not UTF-8", id="wrong encoding"),
+        pytest.param(b"a: \x00", "NUL", id="binary"),
+        pytest.param(b"#" * ((1 << 20) + 1), "larger than 1 MiB", id="huge"),
+    ],
+)
+def test_a_bad_file_gets_one_error_that_names_file_field_and_cure(write, text, says):
+    file = write(text)
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(file)
+
+    assert str(refusal.value).startswith(str(file))
+    assert says in str(refusal.value)
+    assert refusal.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("make", [lambda p: p / "missing.yaml", lambda p: p], ids=["missing", "folder"])
+def test_a_path_that_is_no_file_is_named(tmp_path, make):
+    with pytest.raises(SettingsError, match=r"no such file|is a folder"):
+        load_settings(make(tmp_path))
+
+
+def test_the_file_that_is_wrong_is_the_one_named(write):
+    good, bad = write("max_epochs: 3", "good.yaml"), write("patience: 0", "bad.yaml")
+
+    with pytest.raises(SettingsError, match=r"bad\.yaml, line 1: patience is 0"):
+        load_settings(bad, good)
+
+
+def test_each_switch_without_an_engine_gets_its_sentence(write):
+    settings = load_settings(
+        write("stress_testing: {enable_stress_testing: true}\nadvanced: {enable_feature_selection: true}")
+    )
+
+    assert unavailable_features(settings) == (
+        "stress_testing.enable_stress_testing is on, but this release has no engine for it: no scenario is run.",
+        "advanced.enable_feature_selection is on, but this release has no engine for it: all features are kept.",
+    )
+    assert unavailable_features(Settings()) == ()
