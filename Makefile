@@ -1,0 +1,60 @@
+# Everything a person does with this project, one word each. `make` alone lists them.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKSPACE ?= $(CURDIR)/workspace
+JOBS ?= 2
+# Numeric libraries start a thread a core each; our own threads across models already use the cores.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench screens crash wheel clean
+
+help: ## List these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# The stamp depends on what the environment is made from, so that a pull with new pins installs them.
+$(VENV)/.base: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "BondX needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m pip install --quiet --user virtualenv && $(PYTHON) -m virtualenv --quiet $(VENV); }
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.base ## Make .venv with bondx in it
+
+run: $(VENV)/.base ## Train live and open the console (headless without a terminal); workspace in ./workspace
+	@$(BIN)/bondx --workspace "$(WORKSPACE)" run $(ARGS)
+
+test: $(VENV)/.dev ## Run every test
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: $(VENV)/.dev ## Lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Run every benchmark; ratios are taken within one run
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+screens: $(VENV)/.dev ## Picture every screen at three sizes into ./screens
+	@$(BIN)/python -m console.screenshots screens
+
+crash: $(VENV)/.dev ## Kill a writer ten thousand times and look for what it lost
+	@$(BIN)/python tests/crash/kill_writers.py --kills 10000
+
+wheel: $(VENV)/.dev ## Build the wheel into ./dist
+	@$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## Remove the environment and everything built; the workspace stays
+	rm -rf $(VENV) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
