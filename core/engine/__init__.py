@@ -1,0 +1,1 @@
+"""The engine: the one holder of a workspace's lease, and the threads that work for it."""

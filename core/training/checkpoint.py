@@ -1,0 +1,133 @@
+"""Checkpoints: everything a session needs to go on after its last epoch, hashed, each in a folder of its own.
+
+A folder appears whole, by a rename. `checkpoint.json` names the SHA-256 of every file beside it, so its own hash
+stands for the whole checkpoint; a checkpoint that does not match is passed over for the one before it.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from core.training.convergence import EpochScore
+from core.training.durable import UNFINISHED, sha256_of, write_folder
+from core.training.errors import CheckpointDamagedError
+from core.training.records import EpochRecord
+
+MANIFEST = "checkpoint.json"
+MODELS = "models"
+_FOLDER = re.compile(r"epoch_(\d+)")
+
+
+class CheckpointManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What `checkpoint.json` holds: the way here, and the hashes of the models."""
+
+    record: EpochRecord
+    history: tuple[EpochScore, ...]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on disk whose files are what was written."""
+
+    folder: Path
+    sha256: str
+    manifest: CheckpointManifest
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch it has learnt from."""
+        return self.manifest.record.epoch
+
+    @property
+    def models(self) -> Path:
+        """Where the models' folders are."""
+        return self.folder / MODELS
+
+
+class Checkpoints:
+    """The checkpoints of one session."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, record: EpochRecord, history: tuple[EpochScore, ...], save: Callable[[Path], None]) -> Checkpoint:
+        """Keep the state after an epoch.
+
+        Args:
+            record: What the epoch measured.
+            history: The scores of all epochs so far, this one included.
+            save: Writes the models into the folder it is handed.
+        """
+
+        def fill(unfinished: Path) -> None:
+            save(unfinished / MODELS)
+            manifest = CheckpointManifest(record=record, history=history, files=_hashes(unfinished))
+            (unfinished / MANIFEST).write_bytes(to_json(manifest))
+
+        folder = self._folder_of(record.epoch)
+        write_folder(folder, fill)
+        return _read(folder)
+
+    def newest(self) -> tuple[Checkpoint | None, tuple[CheckpointDamagedError, ...]]:
+        """Return the newest whole checkpoint, and what was wrong with any newer one."""
+        damaged: list[CheckpointDamagedError] = []
+        for epoch in sorted(self.epochs(), reverse=True):
+            try:
+                return self.read(epoch), tuple(damaged)
+            except CheckpointDamagedError as error:
+                damaged.append(error)
+        return None, tuple(damaged)
+
+    def read(self, epoch: int) -> Checkpoint:
+        """Return a checkpoint after comparing every file with its hash.
+
+        Raises:
+            CheckpointDamagedError: It is not there, or not what was written.
+        """
+        checkpoint = _read(self._folder_of(epoch))
+        for name, expected in checkpoint.manifest.files.items():
+            file = checkpoint.folder / name
+            if not file.is_file():
+                raise CheckpointDamagedError(f"{checkpoint.folder}: {name} is missing.")
+            if sha256_of(file) != expected:
+                raise CheckpointDamagedError(f"{checkpoint.folder}: the hash of {name} is not the one recorded.")
+        return checkpoint
+
+    def epochs(self) -> list[int]:
+        """Return the epochs that have a checkpoint, whole or damaged."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(match[1]) for entry in self.folder.iterdir() if (match := _FOLDER.fullmatch(entry.name)))
+
+    def keep_only(self, epochs: Collection[int]) -> None:
+        """Remove every other checkpoint, and what a killed writer left behind."""
+        for epoch in set(self.epochs()) - set(epochs):
+            shutil.rmtree(self._folder_of(epoch), ignore_errors=True)
+        for leftover in self.folder.glob(f"epoch_*{UNFINISHED}"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _folder_of(self, epoch: int) -> Path:
+        return self.folder / f"epoch_{epoch:04d}"
+
+
+def to_json(document: msgspec.Struct) -> bytes:
+    """Spell a record the one way our files do: sorted keys, two blanks deep, a line break at the end."""
+    return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
+
+
+def _read(folder: Path) -> Checkpoint:
+    file = folder / MANIFEST
+    try:
+        return Checkpoint(folder, sha256_of(file), msgspec.json.decode(file.read_bytes(), type=CheckpointManifest))
+    except (OSError, msgspec.DecodeError) as error:
+        raise CheckpointDamagedError(f"{file} cannot be read: {error}") from None

@@ -1,0 +1,95 @@
+"""The training child: the process in which the numbers are crunched, `python -m core.training.child IN OUT PARENT MIB`.
+
+It imports the heavy libraries once and then serves one request after another, for any number of sessions. It yields the
+processor to everybody else, and it never outlives its parent: the kernel kills it when the parent's thread ends
+(Linux), and the end of its request pipe ends it everywhere.
+"""
+
+import contextlib
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import CoreError
+from core.training.wire import Failed, Reply, Request, receive, send
+
+NICENESS = 10
+OOM_SCORE = "500"
+PR_SET_PDEATHSIG = 1
+OUT_OF_MEMORY_EXIT = 86  # tells the parent apart from a crash
+
+
+def main(arguments: list[str]) -> int:
+    """Serve requests until the pipe ends."""
+    requests_fd, replies_fd, parent_pid, memory_limit_mb = map(int, arguments)
+    _die_with_parent(parent_pid)
+    _yield_to_others()
+    if memory_limit_mb:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_limit_mb << 20, resource.RLIM_INFINITY))
+    requests = _read_in_background(os.fdopen(requests_fd, "rb"))
+    replies = os.fdopen(replies_fd, "wb")
+    return _serve(requests.get, replies)
+
+
+def _serve(next_request: Callable[[], Request], replies: BinaryIO) -> int:
+    from core.training.learner import Learner  # the heavy libraries; a limit on memory must stand before them
+
+    learner = Learner()
+    while True:
+        answer = _attempt(learner.answer, next_request())
+        send(replies, answer)
+        if isinstance(answer, Failed) and answer.kind == "memory":
+            return OUT_OF_MEMORY_EXIT  # what is left of the heap is not worth trusting
+
+
+def _attempt(answer: Callable[[Request], Reply], request: Request) -> Reply:
+    try:
+        return answer(request)
+    except MemoryError:
+        return Failed(kind="memory", reason="memory ran out", details=traceback.format_exc())
+    except CoreError as error:
+        return Failed(kind="refused", reason=str(error), details=traceback.format_exc())
+    except Exception as error:
+        kind = "memory" if "bad_alloc" in str(error) else "error"  # LightGBM's own word for it
+        return Failed(kind=kind, reason=f"{type(error).__name__}: {error}", details=traceback.format_exc())
+
+
+def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[Request]":
+    """Read requests in a thread of their own, so that the end of the pipe is noticed in the middle of an epoch."""
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+
+    def read() -> None:
+        while (request := receive(stream, Request)) is not None:
+            requests.put(request)
+        os._exit(0)  # nobody is left to answer; a half-written checkpoint carries no name yet
+
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    return requests
+
+
+def _yield_to_others() -> None:
+    """Take the processor last, and be the first to go when the machine runs out of memory."""
+    with contextlib.suppress(OSError):  # already at the lowest priority
+        os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent_pid:  # it died before the line above
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    os._exit(main(sys.argv[1:]))  # LightGBM's threads have nothing to clean up that is worth waiting for

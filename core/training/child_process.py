@@ -1,0 +1,154 @@
+"""The trainer's side of its child: start it, ask it, hear its answer or the reason of its death."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+import core
+from core.training.child import OUT_OF_MEMORY_EXIT
+from core.training.errors import ChildDiedError
+from core.training.wire import Reply, Request, receive, send
+
+GRACE_SECONDS = 2.0
+_SOURCE = Path(core.__file__).parent.parent
+
+
+class ChildProcess:
+    """A running training child. Not to be shared between threads, `kill` and `pid` aside.
+
+    It must be started from the thread that uses it: the kernel ties its life to that thread.
+    """
+
+    def __init__(self, log_file: Path, wake: threading.Event, *, memory_limit_mb: int = 0) -> None:
+        """Start the child.
+
+        Args:
+            log_file: Where its stdout and stderr go.
+            wake: Set whenever there is something to hear.
+            memory_limit_mb: Address space it may take, MiB; 0 sets no limit.
+        """
+        self._wake = wake
+        self._answer: Reply | None = None
+        self._death: str | None = None
+        child_reads, we_write = os.pipe()
+        we_read, child_writes = os.pipe()
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                # -P: a folder called `core` where the operator happens to stand must not be taken for ours
+                [sys.executable, "-P", "-m", "core.training.child"]
+                + [str(argument) for argument in (child_reads, child_writes, os.getpid(), memory_limit_mb)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(child_reads, child_writes),
+                start_new_session=True,  # Ctrl-C at the terminal is for us to handle
+                env=_environment(),
+            )
+        os.close(child_reads)
+        os.close(child_writes)
+        self._requests = os.fdopen(we_write, "wb")
+        self._replies = os.fdopen(we_read, "rb")
+        self._listener = threading.Thread(target=self._listen, name="trainer-child", daemon=True)
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def ask(self, request: Request) -> None:
+        """Hand over a request; the answer comes through `hear`.
+
+        Raises:
+            ChildDiedError: There is no child any more.
+        """
+        try:
+            send(self._requests, request)
+        except OSError:
+            self._listener.join()
+            raise ChildDiedError(self._death or "the training child is gone") from None
+
+    def hear(self) -> Reply | None:
+        """Return the answer if it has come, else None.
+
+        Raises:
+            ChildDiedError: The child died, with what is known about why.
+        """
+        if (answer := self._answer) is not None:
+            self._answer = None
+            return answer
+        if self._death is not None:
+            raise ChildDiedError(self._death)
+        return None
+
+    def close(self) -> None:
+        """End the child: by the end of its pipe, and by force where that is not enough."""
+        with contextlib.suppress(OSError):  # it was dead, and a request was still in the buffer
+            self._requests.close()
+        self._listener.join(GRACE_SECONDS)
+        if self._listener.is_alive():
+            self.kill()
+            self._listener.join()
+
+    def kill(self) -> None:
+        """End the child at once."""
+        # not Popen.kill: that would reap the child, and with it what `_listen` wants to know about its death
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def _listen(self) -> None:
+        """Collect answers until the pipe ends, then bury the child and say what it died of."""
+        try:
+            with self._replies as replies:
+                while (answer := receive(replies, Reply)) is not None:
+                    self._answer = answer
+                    self._wake.set()
+            spoke_nonsense = ""
+        except msgspec.DecodeError as error:
+            spoke_nonsense = f"it sent something that is no message ({error})"
+            self.kill()
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._death = spoke_nonsense or describe_death(self._process.returncode, usage.ru_maxrss << 10)
+        self._wake.set()
+
+
+def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
+    """Say what a child died of.
+
+    Args:
+        exit_code: As `os.waitstatus_to_exitcode` gives it: negative for a signal.
+        peak_rss_bytes: The most memory it ever had.
+
+    >>> describe_death(-9, 512 << 20)
+    'the training child was killed by SIGKILL (the kernel does so when memory runs out); peak memory 512 MiB'
+    """
+    memory = f"peak memory {peak_rss_bytes >> 20} MiB"
+    if exit_code == OUT_OF_MEMORY_EXIT:
+        return f"the training child ran out of memory; {memory}"
+    if exit_code >= 0:
+        return f"the training child ended with exit code {exit_code}; {memory}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"signal {-exit_code}"
+    hint = " (the kernel does so when memory runs out)" if -exit_code == signal.SIGKILL else ""
+    return f"the training child was killed by {name}{hint}; {memory}"
+
+
+def _environment() -> dict[str, str]:
+    """Let the child import this very source, and keep every numeric library at one thread."""
+    environment = dict(os.environ)
+    if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
+        inherited = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_SOURCE), inherited)))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = "1"  # models train side by side instead, which is faster on few cores
+    return environment

@@ -1,0 +1,106 @@
+"""When a session has learnt enough: four reasons to end, each stated with its figures.
+
+- **converged**: for `patience` epochs no score beat the best one by `convergence_threshold`, *and* the data
+  those epochs were measured on was steady and good: the variance of their quality scores is below 0.01 and their
+  mean reaches `quality_threshold`. The last condition keeps a session from calling itself converged on poor data.
+- **plateau**: no improvement for twice as long, whatever the data was like; waiting longer has no point either.
+- **epoch limit** and **time limit**: the session stops where it was told to, converged or not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean, pvariance
+
+from core.settings import TrainingSettings
+
+STEADY_QUALITY_VARIANCE = 0.01
+PLATEAU_PATIENCES = 2
+
+
+class EndReason(StrEnum):
+    """Why a session ends by itself."""
+
+    CONVERGED = "converged"
+    PLATEAU = "plateau"
+    EPOCH_LIMIT = "epoch limit"
+    TIME_LIMIT = "time limit"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochScore:
+    """What convergence looks at in one epoch.
+
+    Attributes:
+        score: Mean attainment of the models on the validation panel; None when the epoch taught nothing.
+        quality_score: Of the data drawn in this epoch, 0 to 1.
+    """
+
+    score: float | None
+    quality_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether to end, and the sentence that says why or why not."""
+
+    end: EndReason | None
+    reason: str
+
+
+def best_epoch(history: Sequence[EpochScore]) -> int | None:
+    """Return the number, from 1, of the first epoch with the highest score; None when none has one."""
+    scores = [(entry.score, -index) for index, entry in enumerate(history, start=1) if entry.score is not None]
+    return -max(scores)[1] if scores else None
+
+
+def epochs_without_improvement(history: Sequence[EpochScore], threshold: float) -> int:
+    """Count the epochs since a score last beat the best before it by at least `threshold`.
+
+    An epoch that taught nothing counts as one without improvement: a session whose data keeps failing its gates
+    must end, too.
+
+    >>> epochs_without_improvement([EpochScore(0.8, 1), EpochScore(0.9, 1), EpochScore(0.9004, 1)], 0.001)
+    1
+    """
+    best: float | None = None
+    since = 0
+    for entry in history:
+        if entry.score is not None and (best is None or entry.score >= best + threshold):
+            best, since = entry.score, 0
+        else:
+            since += 1
+    return since
+
+
+def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_seconds: float) -> Judgement:
+    """Decide whether a session has ended, after its latest epoch.
+
+    Args:
+        history: Every epoch so far, oldest first.
+        settings: The thresholds; see the module's docstring for the part each plays.
+        trained_seconds: Time spent at work so far, pauses left out.
+    Returns:
+        The reason to end, or None with a sentence on what is still missing.
+    """
+    n_epochs = len(history)
+    since = epochs_without_improvement(history, settings.convergence_threshold)
+    unimproved = f"{since} epochs without an improvement of {settings.convergence_threshold:g}"
+    blocker = ""
+    if since >= settings.patience:
+        quality = [entry.quality_score for entry in history[-settings.patience :]]
+        variance, mean = pvariance(quality), fmean(quality)
+        if variance >= STEADY_QUALITY_VARIANCE:
+            blocker = f"the quality score varies too much ({variance:.4f} >= {STEADY_QUALITY_VARIANCE:g})"
+        elif mean < settings.quality_threshold:
+            blocker = f"the mean quality score {mean:.3f} is below quality_threshold {settings.quality_threshold:g}"
+        else:
+            return Judgement(EndReason.CONVERGED, f"{unimproved}, quality score {mean:.3f}, variance {variance:.4f}")
+        if since >= PLATEAU_PATIENCES * settings.patience:
+            return Judgement(EndReason.PLATEAU, f"{unimproved}; not converged, since {blocker}")
+    if n_epochs >= settings.max_epochs:
+        return Judgement(EndReason.EPOCH_LIMIT, f"{n_epochs} of {settings.max_epochs} epochs done; {unimproved}")
+    limit_hours = settings.convergence_timeout_hours
+    if trained_seconds >= limit_hours * 3600:
+        return Judgement(EndReason.TIME_LIMIT, f"{limit_hours:g} h of training used up after {n_epochs} epochs")
+    return Judgement(None, f"{unimproved}, patience {settings.patience}" + (f"; {blocker}" if blocker else ""))

@@ -1,0 +1,31 @@
+"""What can go wrong while training, where some caller acts differently on it."""
+
+from core.errors import CoreError, RefusedError
+
+
+class TrainingError(CoreError):
+    """The root of the trainer's own errors."""
+
+
+class SessionRequestRefusedError(RefusedError):
+    """The session is where it is, and from there nobody can take it to what was asked."""
+
+    def __init__(self, session_id: str, asked: str, why: str) -> None:
+        super().__init__(f"Session {session_id} cannot be {asked}: {why}.")
+
+
+class ChildDiedError(TrainingError):
+    """The training child is gone: killed, out of memory, or crashed. The epoch it was at can be tried again."""
+
+
+class LearningError(TrainingError):
+    """The training child lives and says that it could not do the work; `details` is its traceback."""
+
+    def __init__(self, reason: str, details: str = "", *, kind: str = "error") -> None:
+        super().__init__(reason)
+        self.details = details
+        self.kind = kind
+
+
+class CheckpointDamagedError(TrainingError):
+    """A checkpoint is not what was written: a file is missing, or its hash differs."""

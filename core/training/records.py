@@ -1,0 +1,78 @@
+"""What the child measured, as plain records: of one epoch, and of the end of a session.
+
+They hold no clock, host or identifier, so that two runs of the same settings write the same bytes.
+"""
+
+from typing import Any
+
+import msgspec
+
+from core.quality.gate import GateResult
+from core.training.convergence import EpochScore
+
+
+class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One draw of the data set: its size, the seed it came from, and the hash of what came."""
+
+    purpose: str  # draw, validation, test…
+    seed: int
+    n_rows: int
+    n_issuers: int
+    sha256: str
+
+
+class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch.
+
+    Attributes:
+        learned: False when the draw failed a blocking gate; then `refusal` names the gates, and the models, the
+            metrics and the score are those of the epoch before.
+        metrics: `<model>.<metric>` on the session's validation panel, whose issuers nobody learns from.
+        holdout: The same on the part of this epoch's draw that was held out before learning from the rest.
+    """
+
+    epoch: int
+    learned: bool
+    refusal: str = ""
+    draw: DrawRecord
+    n_learned_rows: int
+    n_holdout_rows: int
+    gates: tuple[GateResult, ...]
+    quality_score: float
+    score: float | None
+    metrics: dict[str, float]
+    holdout: dict[str, float]
+
+    @property
+    def as_score(self) -> EpochScore:
+        """What convergence looks at; an epoch that taught nothing has no score of its own."""
+        return EpochScore(self.score if self.learned else None, self.quality_score)
+
+
+class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model as it leaves the session.
+
+    Attributes:
+        folder: Where its files are, relative to the session's folder.
+        files: SHA-256 of each file, by its path inside `folder`.
+        metrics: On the test panels, `<panel>.<metric>`, and the validation metrics the choice was made on.
+        report: The model's own account of what was tried and what ships.
+    """
+
+    name: str
+    folder: str
+    files: dict[str, str]
+    chosen: str
+    metrics: dict[str, float]
+    importance: dict[str, float]
+    report: dict[str, Any]
+
+
+class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a session: the models that ship, and the one look at the test panels."""
+
+    epoch: int
+    best_epoch: int
+    score: float
+    draws: tuple[DrawRecord, ...]
+    models: tuple[FinalModel, ...]

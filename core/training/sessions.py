@@ -1,0 +1,193 @@
+"""The sessions of a workspace and the few verbs that people and the engine have for them."""
+
+from typing import Any
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, to_iso, utc_now
+from core.governance.audit import Evidence, audited
+from core.settings import TrainingSettings
+from core.state import Documents, StaleRevisionError, Workspace
+from core.training.errors import SessionRequestRefusedError
+from core.training.session import Desired, Observed, Phase, Session
+
+DATABASE = "sessions"
+TABLE = "sessions"
+
+_VERBS = {
+    Desired.RUNNING: ("session.resume", "resumed"),
+    Desired.PAUSED: ("session.pause", "paused"),
+    Desired.STOPPED: ("session.stop", "stopped"),
+}
+
+
+class Sessions:
+    """Training sessions by id.
+
+    People change what is *desired* (`start`, `request`), the engine alone what is *observed* (`observe`); either
+    leaves the other's half untouched.
+    """
+
+    def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
+        self._workspace = workspace
+        self._clock = clock
+
+    def all(self) -> list[Session]:
+        """Return every session, oldest first."""
+        return sorted(self._documents.all(), key=lambda session: _number(session.session_id))
+
+    def get(self, session_id: str) -> Session:
+        """Return one session.
+
+        Raises:
+            NotFoundError: There is none by this id; the message names those there are.
+        """
+        return self._documents.get(session_id)
+
+    def start(self, settings: TrainingSettings, *, name: str, actor: Actor, reason: str = "") -> Session:
+        """Queue a new session; the engine takes it up when its turn comes."""
+        now = self._clock()
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+            number = max((_number(session.session_id) for session in self._documents.all()), default=0) + 1
+            session = self._documents.insert(
+                Session(
+                    session_id=f"s-{number:04d}",
+                    name=name,
+                    created_at=now,
+                    created_by=str(actor),
+                    settings=msgspec.to_builtins(settings),
+                    desired_by=str(actor),
+                    desired_at=now,
+                    reason=reason,
+                    observed=Observed(n_epochs=settings.max_epochs),
+                    updated_at=now,
+                    updated_by=str(actor),
+                )
+            )
+            change.record("session.start", session.session_id, after={"name": name, "settings": session.settings})
+        return session
+
+    def request(
+        self,
+        session_id: str,
+        desired: Desired,
+        *,
+        actor: Actor,
+        reason: str = "",
+        expected_revision: int | None = None,
+    ) -> Session:
+        """Say what is wanted of a session from now on.
+
+        Args:
+            session_id: Which one.
+            desired: What is wanted. A stopped or failed session that is to run again goes on from its checkpoint.
+            actor: Who wants it.
+            reason: Why, for the record.
+            expected_revision: The revision of the session that the decision was made on. Progress made since does not
+                matter; that somebody else has asked for something since does.
+        Raises:
+            NotFoundError: There is no such session.
+            SessionRequestRefusedError: It has finished, or is already asked for just that.
+            StaleRevisionError: Somebody else asked for something meanwhile.
+        """
+        verb, participle = _VERBS[desired]
+        now = self._clock()
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+            session = self._documents.get(session_id)
+            if expected_revision is not None and session.desired_revision > expected_revision:
+                raise _stale(session, expected_revision)
+            if (refusal := _refusal(session, desired)) is not None:
+                raise SessionRequestRefusedError(session_id, participle, refusal)
+            session = self._documents.replace(
+                msgspec.structs.replace(
+                    session,
+                    desired=desired,
+                    desired_by=str(actor),
+                    desired_at=now,
+                    desired_revision=session.revision + 1,
+                    reason=reason,
+                    updated_at=now,
+                    updated_by=str(actor),
+                )
+            )
+            change.record(verb, session_id)
+        return session
+
+    def observe(
+        self,
+        session_id: str,
+        verb: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        evidence: tuple[Evidence, ...] = (),
+        run_id: str | None = None,
+        **observed: Any,
+    ) -> Session:
+        """Record what the engine saw of a session; for the engine alone.
+
+        Args:
+            session_id: Which one.
+            verb: What happened, as the audit log calls it.
+            actor: The engine.
+            reason: Why, for the record.
+            evidence: Files the event rests on.
+            run_id: The tracked run, once there is one.
+            observed: Fields of `Observed` and their new values.
+        """
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+            session = self._documents.get(session_id)
+            before = session.observed
+            session = self._documents.replace(
+                msgspec.structs.replace(
+                    session,
+                    observed=msgspec.structs.replace(before, **observed),
+                    run_id=run_id or session.run_id,
+                    updated_at=self._clock(),
+                    updated_by=str(actor),
+                )
+            )
+            change.record(
+                verb, session_id, before=_summary(before), after=_summary(session.observed), evidence=evidence
+            )
+        return session
+
+    @property
+    def _documents(self) -> Documents[Session]:
+        return self._workspace.database(DATABASE).documents(TABLE, Session, "session_id")
+
+
+def _number(session_id: str) -> int:
+    return int(session_id.removeprefix("s-"))
+
+
+def _refusal(session: Session, desired: Desired) -> str | None:
+    """Say why a session cannot be asked for this, or None when it can."""
+    phase = session.observed.phase
+    if phase is Phase.FINISHED:
+        return f"it has finished ({session.observed.stop_reason}); start a new session instead"
+    if phase is Phase.FAILED and desired is not Desired.RUNNING:
+        return "it has failed and is at rest"
+    if session.desired is desired and phase is not Phase.FAILED:
+        return f"{session.desired_by} has asked for that already, at {session.desired_at:%H:%M:%S} UTC"
+    if phase is Phase.STOPPED and desired is Desired.PAUSED:
+        return "it is stopped and at rest"
+    return None
+
+
+def _stale(session: Session, expected_revision: int) -> StaleRevisionError:
+    return StaleRevisionError(
+        TABLE,
+        session.session_id,
+        expected=expected_revision,
+        found=session.revision,
+        changes={"desired": ("something else", str(session.desired))},
+        by=session.desired_by,
+        at=to_iso(session.desired_at),
+    )
+
+
+def _summary(observed: Observed) -> dict[str, Any]:
+    """Reduce what was observed to what an auditor asks for."""
+    return {"phase": str(observed.phase), "epoch": observed.epoch, "score": observed.score}

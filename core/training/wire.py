@@ -1,0 +1,88 @@
+"""What the trainer and its child say to each other: one JSON object a line, checked against a type on both sides."""
+
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from core.training.convergence import EpochScore
+from core.training.records import EpochRecord, FinalRecord
+
+
+class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
+    """Take up a session: build its panels and models, from its newest checkpoint where there is one."""
+
+    settings: dict[str, Any]
+    folder: str
+
+
+class RunEpoch(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
+    """Draw, judge, learn, validate, and leave a checkpoint."""
+
+    number: int
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish"):
+    """Refit, look at the test panels once, and leave the models that ship."""
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared"):
+    """The session is taken up after its last checkpoint, or at its start."""
+
+    history: tuple[EpochScore, ...]
+    record: EpochRecord | None
+    checkpoint: str | None
+    checkpoint_sha256: str | None
+    damaged: tuple[str, ...]  # newer checkpoints that were passed over, and why
+
+
+class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
+    """The epoch is measured and its checkpoint is on the disk."""
+
+    record: EpochRecord
+    checkpoint: str
+    checkpoint_sha256: str
+    stage_seconds: dict[str, float]  # where the time went
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
+    """The models that ship are on the disk."""
+
+    record: FinalRecord
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The work could not be done.
+
+    `kind` is "refused" when no attempt can succeed (settings or models are wrong), "memory" when memory ran out,
+    "error" otherwise.
+    """
+
+    kind: str
+    reason: str
+    details: str
+
+
+Request = Prepare | RunEpoch | Finish
+Reply = Prepared | EpochDone | Finished | Failed
+
+M = TypeVar("M")
+
+
+def send(stream: BinaryIO, message: Request | Reply) -> None:
+    """Write one message, at once.
+
+    Raises:
+        OSError: Nobody reads at the other end any more.
+    """
+    stream.write(msgspec.json.encode(message) + b"\n")
+    stream.flush()
+
+
+def receive(stream: BinaryIO, expected: type[M]) -> M | None:
+    """Read one message; None when the other end is closed, in the middle of a line or after one.
+
+    Raises:
+        msgspec.DecodeError: The line is not one of the messages expected.
+    """
+    line = stream.readline()
+    return msgspec.json.decode(line, type=expected) if line.endswith(b"\n") else None
