@@ -1,0 +1,93 @@
+"""The command line: parse, call one verb of the engine, print what it answered.
+
+`main()` alone turns a `CoreError` into an exit code. Nothing heavy is imported here: `bondx --help` costs
+argparse and no more.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+
+from console.commands.opening import add_workspace_argument
+from core.errors import CoreError, ExitCode
+
+COMMANDS = ("run", "init", "status", "session", "runs", "registry", "alerts", "data", "audit", "doctor")
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see `core.errors.ExitCode`)."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    try:
+        code = int(args.command(args))
+        sys.stdout.flush()
+    except CoreError as error:
+        from console.output import complain
+
+        complain(str(error))
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `bondx … | head` closed the pipe: that is no error of ours, and flushing at exit must not make it one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.GOOD
+    except Exception as error:
+        return _report_bug(args, error)
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Assemble the parser from the modules of `console.commands`, each of which brings its own arguments."""
+    parser = argparse.ArgumentParser(
+        prog="bondx",
+        description="Train, watch, promote and roll back machine-learning models from the terminal.",
+        epilog="Without a command: the console. Exit codes: 0 good, 1 failing gate or firing alert, 2 usage, "
+        "3 refused, 4 conflict.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    add_workspace_argument(parser)
+    console = import_module("console.commands.console")
+    console.add_console_arguments(parser)
+    parser.set_defaults(command=console.open_console)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name in COMMANDS:
+        import_module(f"console.commands.{name}").add_parser(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Reads the version only when asked: the metadata of a distribution costs more than the parser."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"bondx {metadata.version('bondx-console')}")
+        parser.exit()
+
+
+def _report_bug(args: argparse.Namespace, error: Exception) -> int:
+    """Keep the traceback for whoever mends it, and give the operator one line."""
+    from console.commands.opening import workspace_root
+    from console.output import complain
+
+    logs = workspace_root(args) / "logs"
+    try:
+        if not logs.is_dir():
+            raise FileNotFoundError(logs)
+        log: Path = logs / "bondx.log"
+        logging.basicConfig(filename=log, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logging.getLogger("bondx").exception("internal error in %s", " ".join(sys.argv[1:]), exc_info=error)
+        where = f"the details are in {log}"
+    except OSError:
+        where = "no workspace to log the details in"
+    complain(f"internal error, please report it: {type(error).__name__}: {error} ({where})")
+    return INTERNAL_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""`bondx alerts`: what calls for an operator, and saying that one has taken it."""
+
+import argparse
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verbs."""
+    verbs = noun_parser(commands, "alerts", help="list and acknowledge alerts")
+    listing = command_parser(verbs, "list", help="open alerts, the worst first: exit code 1 if one is firing")
+    listing.add_argument("--all", action="store_true", help="resolved ones, too")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_alerts)
+    acknowledge = command_parser(verbs, "acknowledge", help="say that you have taken an alert")
+    acknowledge.add_argument("fingerprint", metavar="FINGERPRINT")
+    add_json_argument(acknowledge)
+    acknowledge.set_defaults(command=acknowledge_alert)
+
+
+def list_alerts(args: argparse.Namespace) -> int:
+    """Print alerts; the exit code says whether one is firing."""
+    import msgspec
+
+    from console.output import print_json, print_table
+    from core.alerts import Alerts, AlertState
+
+    store = Alerts(open_workspace(args))
+    alerts = store.all() if args.all else store.open()
+    if args.json:
+        print_json(alerts)
+    else:
+        rows = [msgspec.structs.asdict(alert) for alert in alerts]
+        columns = ("fingerprint", "severity", "state", "rule", "summary", "last_at")
+        print_table(rows, columns, empty="no open alerts")
+    return ExitCode.FAILING if any(alert.state is AlertState.FIRING for alert in alerts) else ExitCode.GOOD
+
+
+def acknowledge_alert(args: argparse.Namespace) -> int:
+    """Acknowledge one alert."""
+    from console.output import print_json
+    from core.alerts import Alerts
+
+    alert = Alerts(open_workspace(args)).acknowledge(args.fingerprint, person())
+    if args.json:
+        print_json(alert)
+    else:
+        print(f"{alert.fingerprint} {alert.state}: {alert.summary}")
+    return ExitCode.GOOD

@@ -1,0 +1,32 @@
+"""`bondx` without a command: the console."""
+
+import argparse
+
+from console.commands.opening import create_workspace
+
+
+def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults: bool = False) -> None:
+    """Accept how a console looks and what it may change.
+
+    Args:
+        parser: Where to add them.
+        suppress_defaults: For a command below the top parser, which accepts the same arguments: a default here
+            would overwrite what was given before the command.
+    """
+    suppressed = {"default": argparse.SUPPRESS} if suppress_defaults else {}
+    group = parser.add_argument_group("console")
+    group.add_argument(
+        "--read-only", action="store_true", help="never arm: this console can change nothing", **suppressed
+    )
+    themes = "bondx-dark, bondx-light, bondx-ansi or bondx-colourblind"
+    group.add_argument("--theme", metavar="NAME", help=themes, **suppressed)
+    mouse = {"default": None} | suppressed
+    group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse alone", **mouse)
+
+
+def open_console(args: argparse.Namespace) -> int:
+    """Open the console, attached to the engine that runs or with one of its own."""
+    from console.app import run_console
+
+    workspace = create_workspace(args)
+    return run_console(workspace.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse)

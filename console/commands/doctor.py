@@ -1,0 +1,44 @@
+"""`bondx doctor`: find what is damaged in a workspace, and bring back the last good generation."""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace, person
+from core.errors import ExitCode
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = command_parser(commands, "doctor", help="check every file of the workspace; restore a damaged one")
+    parser.add_argument(
+        "--restore",
+        type=Path,
+        metavar="FILE",
+        help="bring back the last good generation of this state file; the damaged bytes are kept beside it",
+    )
+    add_json_argument(parser)
+    parser.set_defaults(command=doctor)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Print findings (exit code 1 if any), or restore one file."""
+    import msgspec
+
+    from console.output import print_json, print_table
+    from core.state import examine, restore
+
+    workspace = open_workspace(args)
+    if args.restore is not None:
+        outcome = restore(workspace, args.restore, actor=person())
+        if args.json:
+            print_json(outcome)
+        else:
+            print(outcome)
+        return ExitCode.GOOD
+    findings = examine(workspace)
+    if args.json:
+        print_json(findings)
+    else:
+        rows = [msgspec.structs.asdict(finding) for finding in findings]
+        print_table(rows, ("file", "problem", "cure"), empty=f"{workspace.root}: everything is whole")
+    return ExitCode.FAILING if findings else ExitCode.GOOD

@@ -1,0 +1,77 @@
+"""What every command shares: which workspace, who acts, and for listings whether JSON is wanted."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.actor import Actor
+    from core.state import Workspace
+
+# Type of `parser.add_subparsers()`, which argparse keeps private.
+Subparsers = argparse._SubParsersAction
+
+
+def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object = None) -> None:
+    """Accept `--workspace`, before the command and after it."""
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        default=default,
+        help="where everything is kept (default: $BONDX_HOME, else the user's state folder)",
+    )
+
+
+def command_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
+    """Add one command whose description is its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=f"{help[:1].upper()}{help[1:]}.")
+    # A default here would overwrite what was given before the command.
+    add_workspace_argument(parser, default=argparse.SUPPRESS)
+    return parser
+
+
+def noun_parser(commands: Subparsers, name: str, *, help: str) -> Subparsers:  # noqa: A002
+    """Add a command that is a noun with verbs below it; without a verb it prints its own help."""
+    parser = command_parser(commands, name, help=help)
+    return parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Accept `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def add_reason_argument(parser: argparse.ArgumentParser) -> None:
+    """Accept `--reason`, which the audit log keeps."""
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the audit log")
+
+
+def workspace_root(args: argparse.Namespace) -> Path:
+    """Say where the workspace is, whether or not it exists."""
+    from core.state import Workspace
+
+    return Workspace.locate(args.workspace, os.environ)
+
+
+def open_workspace(args: argparse.Namespace) -> "Workspace":
+    """Open the workspace; one that is missing is an error that names `bondx init`."""
+    from core.state import Workspace
+
+    return Workspace.open(workspace_root(args))
+
+
+def create_workspace(args: argparse.Namespace) -> "Workspace":
+    """Open the workspace, making it first where there is none."""
+    import sample_configs
+    from core.state import Workspace
+
+    return Workspace.create(workspace_root(args), settings_text=sample_configs.template_text())
+
+
+def person() -> "Actor":
+    """Name who typed the command."""
+    from core.actor import Actor, Origin
+
+    return Actor.current(Origin.COMMAND_LINE)

@@ -1,0 +1,217 @@
+"""`bondx registry`: versions and their stages. Every change is planned first, then applied as planned."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode, RefusedError
+
+if TYPE_CHECKING:
+    from core.registry import Plan, Registry
+
+STAGES = ("Development", "Staging", "Production", "Archived")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verbs."""
+    verbs = noun_parser(commands, "registry", help="list, promote and roll back model versions")
+
+    listing = command_parser(verbs, "list", help="every version with its stage, newest first")
+    listing.add_argument("model", metavar="MODEL", nargs="?")
+    listing.add_argument("--stage", choices=STAGES, help="only this stage")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_versions)
+
+    show = command_parser(verbs, "show", help="one version: metrics, gates, lineage and who moved it when")
+    _add_version_arguments(show)
+    add_json_argument(show)
+    show.set_defaults(command=show_version)
+
+    diff = command_parser(verbs, "diff", help="what differs between two versions of a model")
+    diff.add_argument("model", metavar="MODEL")
+    diff.add_argument("left", metavar="VERSION")
+    diff.add_argument("right", metavar="VERSION")
+    add_json_argument(diff)
+    diff.set_defaults(command=diff_versions)
+
+    promote = command_parser(verbs, "promote", help="move a version one stage up, or to --stage, through the gates")
+    _add_version_arguments(promote)
+    promote.add_argument("--stage", choices=STAGES[1:3], help="where to (default: the next stage)")
+    _add_change_arguments(promote, "promote")
+    rollback = command_parser(verbs, "rollback", help="put the previous Production version back live")
+    rollback.add_argument("model", metavar="MODEL")
+    _add_change_arguments(rollback, "rollback")
+    undo = command_parser(verbs, "undo", help="take the last promotion or rollback of a model back")
+    undo.add_argument("model", metavar="MODEL")
+    _add_change_arguments(undo, "undo")
+    archive = command_parser(verbs, "archive", help="retire a version that does not serve")
+    _add_version_arguments(archive)
+    _add_change_arguments(archive, "archive")
+
+    verify = command_parser(verbs, "verify", help="hash every artifact again: exit code 1 if a file differs")
+    verify.add_argument("model", metavar="MODEL", nargs="?")
+    add_json_argument(verify)
+    verify.set_defaults(command=verify_artifacts)
+
+
+def _add_version_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("version", metavar="VERSION")
+
+
+def _add_change_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    add_reason_argument(parser)
+    add_json_argument(parser)
+    parser.set_defaults(command=change, verb=verb)
+
+
+def list_versions(args: argparse.Namespace) -> int:
+    """Print versions, newest first."""
+    from console.output import print_json, print_table
+    from core.registry import Registry
+
+    versions = Registry(open_workspace(args)).versions(args.model)
+    shown = [version for version in versions if args.stage in (None, version.stage)]
+    if args.json:
+        print_json(shown)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "model": version.model,
+            "version": version.version,
+            "stage": version.stage,
+            "attainment": version.metrics.get("attainment"),
+            "created_at": version.created_at,
+            "created_by": version.created_by,
+            "session_id": version.session_id,
+        }
+        for version in shown
+    ]
+    columns = ("model", "version", "stage", "attainment", "created_at", "created_by", "session_id")
+    print_table(rows, columns, empty="no versions yet: a finished session registers its models (bondx run)")
+    return ExitCode.GOOD
+
+
+def show_version(args: argparse.Namespace) -> int:
+    """Print one version and its history."""
+    from console.output import print_facts, print_json
+    from core.registry import Registry
+
+    registry = Registry(open_workspace(args))
+    version = registry.get(args.model, args.version)
+    moves = [move for move in registry.history(args.model) if move.version == args.version]
+    if args.json:
+        import msgspec
+
+        print_json(msgspec.to_builtins(version) | {"history": msgspec.to_builtins(moves)})
+        return ExitCode.GOOD
+    facts: dict[str, object] = {
+        name: getattr(version, name)
+        for name in ("model", "version", "stage", "stage_since", "created_at", "created_by", "run_id", "session_id")
+    }
+    facts |= {"artifact": version.path, "manifest_sha256": version.manifest_sha256}
+    facts |= {f"metric {name}": value for name, value in sorted(version.metrics.items())}
+    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.reason})" for gate in version.gates}
+    facts |= {f"lineage {name}": value for name, value in sorted(version.lineage.items())}
+    print_facts(facts)
+    for move in moves:
+        print(_move_line(move))
+    return ExitCode.GOOD
+
+
+def diff_versions(args: argparse.Namespace) -> int:
+    """Print what differs between two versions."""
+    from console.output import print_json, print_table
+    from core.registry import Registry
+
+    diff = Registry(open_workspace(args)).diff(args.model, args.left, args.right)
+    if args.json:
+        print_json(diff)
+        return ExitCode.GOOD
+    rows = [{"field": row.field, args.left: row.left, args.right: row.right} for row in diff.rows if row.differs]
+    print_table(rows, ("field", args.left, args.right), empty="these versions do not differ")
+    return ExitCode.GOOD
+
+
+def change(args: argparse.Namespace) -> int:
+    """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
+    from console.output import print_json
+    from core.registry import Registry
+
+    registry = Registry(open_workspace(args))
+    plan = _plan(registry, args)
+    if not args.json:
+        _print_plan(plan)
+    elif args.dry_run:
+        print_json(plan)
+    if args.dry_run:
+        return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
+    if not plan.allowed:
+        raise RefusedError(plan.refusal or f"{plan.verb} of {plan.model} {plan.version} is not allowed")
+    moved = registry.apply(plan, actor=person(), reason=args.reason)
+    if args.json:
+        print_json(moved)
+    else:
+        for version in moved:
+            print(f"{version.model} {version.version} is now {version.stage}")
+    return ExitCode.GOOD
+
+
+def verify_artifacts(args: argparse.Namespace) -> int:
+    """Hash every artifact again."""
+    from console.output import print_json, print_table
+    from core.registry import Registry
+
+    results = Registry(open_workspace(args)).verify(args.model)
+    if args.json:
+        print_json(results)
+    else:
+        rows = [
+            {"model": r.model, "version": r.version, "result": "ok" if r.ok else "DAMAGED", "reason": r.reason}
+            for r in results
+        ]
+        print_table(rows, ("model", "version", "result", "reason"), empty="no versions to verify")
+    return ExitCode.GOOD if all(result.ok for result in results) else ExitCode.FAILING
+
+
+def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
+    from core.registry import Stage
+
+    match args.verb:
+        case "promote":
+            return registry.plan_promotion(args.model, args.version, Stage(args.stage) if args.stage else None)
+        case "archive":
+            return registry.plan_archive(args.model, args.version)
+        case "rollback":
+            return registry.plan_rollback(args.model)
+        case _:
+            return registry.plan_undo(args.model)
+
+
+def _print_plan(plan: "Plan") -> None:
+    from console.output import printable
+
+    print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
+    for gate in plan.gates:
+        print(f"  {gate.verdict:<5} {printable(gate.reason)}")
+    for effect in plan.effects:
+        print(f"  {printable(effect)}")
+    print(f"  to undo: {printable(plan.undo)}")
+
+
+def _move_line(move: object) -> str:
+    from console.output import printable
+
+    at, actor = printable(getattr(move, "at", None)), printable(getattr(move, "actor", None))
+    stages = f"{getattr(move, 'from_stage', None)} -> {getattr(move, 'to_stage', None)}"
+    reason = printable(getattr(move, "reason", "") or "no reason given")
+    return f"{at}  {actor}  {stages}  {reason}"

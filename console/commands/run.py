@@ -1,0 +1,140 @@
+"""`bondx run`: train, in the console or headless."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from console.commands.console import add_console_arguments, open_console
+from console.commands.opening import Subparsers, add_reason_argument, command_parser, create_workspace, person
+from console.commands.session import add_training_arguments, start_from_arguments, training_settings
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from console.headless import LinePrinter
+    from core.state import Workspace
+    from core.training.session import Session
+
+POLL_SECONDS = 0.25
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = command_parser(commands, "run", help="train: resume what is unfinished, else start a session")
+    add_training_arguments(parser)
+    add_reason_argument(parser)
+    group = parser.add_argument_group("headless")
+    group.add_argument("--headless", action="store_true", help="no screen; implied where there is no terminal")
+    group.add_argument("--log-json", action="store_true", help="print JSON lines")
+    group.add_argument("--stay", action="store_true", help="keep the engine for further sessions until it is stopped")
+    add_console_arguments(parser, suppress_defaults=True)
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find or start the session, then show it."""
+    workspace = create_workspace(args)
+    if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return run_headless(workspace, args)
+    find_or_start(workspace, args)
+    return open_console(args)
+
+
+def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Session, bool]":
+    """Return the session to show, and whether it is one that is resumed.
+
+    An unfinished session is resumed when the arguments ask for nothing else, or for just what it does.
+    """
+    from core.training.sessions import Sessions
+
+    asks_for_nothing = args.config is None and args.epochs is None
+    wanted = training_settings(args)
+    for session in Sessions(workspace).all():
+        unfinished = not session.observed.phase.is_at_rest
+        if unfinished and (asks_for_nothing or session.training == wanted):
+            return session, True
+    return start_from_arguments(args), False
+
+
+def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
+    """Hold the engine in this process and print a line an epoch, until the session ends or a signal comes.
+
+    The first SIGINT or SIGTERM lets the epoch end and keeps the checkpoint: the next `bondx run` resumes. The
+    second ends at once; what was acknowledged is safe either way.
+    """
+    from console.headless import LinePrinter
+    from core.engine import Engine
+
+    printer = LinePrinter(sys.stdout, log_json=args.log_json)
+    engine = Engine(workspace, mode="headless", actor=person())
+    engine.start()  # refused here when another engine runs, before anything is queued
+    try:
+        stop = _stop_on_signal(printer)
+        session, resumed = find_or_start(workspace, args)
+        printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
+        tell_rest = _tell_events(workspace, printer, stop, None if args.stay else session.session_id)
+    finally:
+        engine.stop()
+    tell_rest()  # what the engine wrote on its way out
+    if args.stay:
+        return ExitCode.GOOD
+    return _exit_code(workspace, session.session_id, printer)
+
+
+def _tell_events(
+    workspace: "Workspace", printer: "LinePrinter", stop: threading.Event, session_id: str | None
+) -> "Callable[[], bool]":
+    """Print events until the session is at rest, or for ever when none is named; return what tells the rest."""
+    from console.headless import SessionFeed
+    from core.engine.snapshot import SnapshotSource
+
+    source = SnapshotSource(workspace)
+    feeds: dict[str, SessionFeed] = {}
+
+    def tell() -> bool:
+        snapshot = source.take()
+        for session in reversed(snapshot.sessions):
+            is_at_rest = session.observed.phase.is_at_rest
+            if session.session_id != session_id and (session_id or (is_at_rest and session.session_id not in feeds)):
+                continue
+            for event in feeds.setdefault(session.session_id, SessionFeed(session.session_id)).events(snapshot):
+                printer.print(event)
+            if session.session_id == session_id and is_at_rest:
+                return True
+        source.follow(
+            [session.run_id for session in snapshot.sessions if session.session_id in feeds and session.run_id]
+        )
+        return False
+
+    while not stop.is_set() and not tell():
+        stop.wait(POLL_SECONDS)
+    return tell
+
+
+def _stop_on_signal(printer: "LinePrinter") -> threading.Event:
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: "FrameType | None") -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+        printer.say("stopping after this epoch, the checkpoint stays; once more to stop at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    return stop
+
+
+def _exit_code(workspace: "Workspace", session_id: str, printer: "LinePrinter") -> int:
+    from core.training.session import Phase
+    from core.training.sessions import Sessions
+
+    phase = Sessions(workspace).get(session_id).observed.phase
+    if not phase.is_at_rest:
+        printer.say(f"{session_id} is not finished: bondx run resumes it")
+    return ExitCode.FAILING if phase is Phase.FAILED else ExitCode.GOOD

@@ -1,0 +1,170 @@
+"""`bondx session`: training sessions. A verb writes what is desired; the engine does it and reports."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.training.sessions import Session
+
+REQUESTS = {
+    "pause": ("paused", "let the epoch end, then wait"),
+    "resume": ("running", "go on where it paused"),
+    "stop": ("stopped", "let the epoch end, keep the checkpoint, end the session"),
+}
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verbs."""
+    verbs = noun_parser(commands, "session", help="list and steer training sessions")
+    listing = command_parser(verbs, "list", help="every session, newest first")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_sessions)
+    show = command_parser(verbs, "show", help="one session with its settings, gates and metrics")
+    show.add_argument("session_id", metavar="SESSION")
+    add_json_argument(show)
+    show.set_defaults(command=show_session)
+    start = command_parser(verbs, "start", help="queue a session for the engine of this workspace")
+    add_training_arguments(start)
+    add_reason_argument(start)
+    add_json_argument(start)
+    start.set_defaults(command=start_session)
+    for verb, (_, consequence) in REQUESTS.items():
+        request = command_parser(verbs, verb, help=consequence)
+        request.add_argument("session_id", metavar="SESSION")
+        add_reason_argument(request)
+        add_json_argument(request)
+        request.set_defaults(command=request_change, verb=verb)
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Accept what a session is told."""
+    from pathlib import Path
+
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings laid over the workspace's bondx.yaml")
+    parser.add_argument("--epochs", type=int, metavar="N", help="most epochs, instead of max_epochs")
+    parser.add_argument("--name", default="", help="what to call the session")
+
+
+def summary(session: "Session") -> dict[str, object]:
+    """Flatten a session to what a list shows."""
+    observed = session.observed
+    return {
+        "session_id": session.session_id,
+        "name": session.name,
+        "desired": session.desired,
+        "phase": observed.phase,
+        "epoch": observed.epoch,
+        "n_epochs": observed.n_epochs,
+        "score": observed.score,
+        "best_score": observed.best_score,
+        "created_at": session.created_at,
+        "created_by": session.created_by,
+        "stop_reason": observed.stop_reason,
+    }
+
+
+def list_sessions(args: argparse.Namespace) -> int:
+    """Print every session."""
+    from console.output import print_json, print_table
+    from core.training.sessions import Sessions
+
+    sessions = sorted(Sessions(open_workspace(args)).all(), key=lambda session: session.created_at, reverse=True)
+    rows = [summary(session) for session in sessions]
+    if args.json:
+        print_json(rows)
+    else:
+        columns = (
+            "session_id",
+            "name",
+            "phase",
+            "epoch",
+            "n_epochs",
+            "score",
+            "best_score",
+            "created_at",
+            "created_by",
+        )
+        print_table(rows, columns, empty="no session yet: bondx session start, or bondx run")
+    return ExitCode.GOOD
+
+
+def show_session(args: argparse.Namespace) -> int:
+    """Print one session."""
+    from core.training.sessions import Sessions
+
+    return _print_session(Sessions(open_workspace(args)).get(args.session_id), as_json=args.json)
+
+
+def start_session(args: argparse.Namespace) -> int:
+    """Queue a session; the engine that runs takes it up at once, the next one otherwise."""
+    from console.output import complain
+    from core.state import read_lease
+
+    workspace = open_workspace(args)
+    session = start_from_arguments(args)
+    if read_lease(workspace) is None:
+        complain(f"{session.session_id} is queued, but no engine runs here: bondx run --headless, or bondx")
+    return _print_session(session, as_json=args.json)
+
+
+def start_from_arguments(args: argparse.Namespace) -> "Session":
+    """Queue a session with the settings that the arguments name, saying what they ask for in vain."""
+    from console.output import complain
+    from core.settings import unavailable_features
+    from core.training.sessions import Sessions
+
+    settings = training_settings(args)
+    for sentence in unavailable_features(settings):
+        complain(sentence)
+    reason = getattr(args, "reason", "")
+    return Sessions(open_workspace(args)).start(settings, name=args.name, actor=person(), reason=reason)
+
+
+def training_settings(args: argparse.Namespace):
+    """Lay the arguments over the files: `--epochs` over `--config` over the workspace's settings."""
+    import msgspec
+
+    from core.errors import UsageError
+    from core.settings import load_settings
+
+    files = [open_workspace(args).settings_file, *([args.config] if args.config else [])]
+    training = load_settings(*files).training
+    if args.epochs is None:
+        return training
+    if args.epochs < 1:
+        raise UsageError(f"--epochs is {args.epochs}: expected a number of 1 or more")
+    return msgspec.structs.replace(training, max_epochs=args.epochs)
+
+
+def request_change(args: argparse.Namespace) -> int:
+    """Write what is desired of a session."""
+    from core.training.sessions import Desired, Sessions
+
+    desired, _ = REQUESTS[args.verb]
+    sessions = Sessions(open_workspace(args))
+    session = sessions.request(args.session_id, Desired(desired), actor=person(), reason=args.reason)
+    return _print_session(session, as_json=args.json)
+
+
+def _print_session(session: "Session", *, as_json: bool) -> int:
+    from console.output import print_facts, print_json
+
+    if as_json:
+        print_json(session)
+        return ExitCode.GOOD
+    observed = session.observed
+    facts = summary(session) | {"run_id": session.run_id, "registered": observed.registered}
+    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.reason})" for gate in observed.gates}
+    print_facts(facts | dict(sorted(observed.metrics.items())))
+    return ExitCode.GOOD

@@ -1,0 +1,153 @@
+"""`bondx status`: what is live, what runs, what is wrong. For scripts, screen readers and a glance."""
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.engine.snapshot import Snapshot
+
+WATCH_SECONDS = 1.0
+GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = command_parser(
+        commands, "status", help="what is live, what runs, what is wrong: exit code 1 if an alert fires or a gate fails"
+    )
+    parser.add_argument("--plain", action="store_true", help="one fact a line, no alignment, for screen readers")
+    parser.add_argument("--watch", action="store_true", help="print again when something changes, until interrupted")
+    add_json_argument(parser)
+    parser.set_defaults(command=status)
+
+
+def status(args: argparse.Namespace) -> int:
+    """Print the state of the workspace."""
+    from core.engine.snapshot import SnapshotSource
+
+    # The samples that matter are the newest ones; a console keeps the longer history.
+    source = SnapshotSource(open_workspace(args), history_seconds=60)
+    snapshot = source.take()
+    facts = facts_of(snapshot)
+    _print(facts, args)
+    while args.watch:
+        sys.stdout.flush()
+        time.sleep(WATCH_SECONDS)
+        snapshot = source.take()
+        if (now := facts_of(snapshot)) != facts:
+            facts = now
+            _print(facts, args)
+    return exit_code(facts)
+
+
+def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
+    """Reduce a snapshot to the facts a script asks for; JSON-ready but for instants.
+
+    Ages are left to the reader: a fact that changed by itself every second would make `--watch` talk for ever.
+    """
+    from core.alerts import AlertState
+
+    engine = snapshot.engine
+    return {
+        "workspace": str(snapshot.workspace),
+        "engine": None
+        if engine is None
+        else {name: getattr(engine, name) for name in ("user", "host", "pid", "mode", "acquired_at")},
+        "sessions": [
+            {
+                "session_id": session.session_id,
+                "desired": session.desired,
+                "phase": session.observed.phase,
+                "epoch": session.observed.epoch,
+                "n_epochs": session.observed.n_epochs,
+                "score": session.observed.score,
+                "quality_score": session.observed.quality_score,
+                "failing_gates": [gate.name for gate in session.observed.gates if gate.verdict == "fail"],
+            }
+            for session in snapshot.sessions
+            if not session.observed.phase.is_at_rest
+        ],
+        "production": [
+            {
+                "model": version.model,
+                "version": version.version,
+                "attainment": version.metrics.get("attainment"),
+                "stage_since": version.stage_since,
+            }
+            for version in snapshot.versions
+            if version.stage == "Production"
+        ],
+        "alerts": [
+            {
+                "fingerprint": alert.fingerprint,
+                "severity": alert.severity,
+                "state": alert.state,
+                "summary": alert.summary,
+                "last_at": alert.last_at,
+            }
+            for alert in snapshot.alerts
+            if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED)
+        ],
+        "resources": {
+            name: round(value) for name in GAUGES if (value := snapshot.latest(f"resource.{name}")) is not None
+        },
+        "problems": list(snapshot.problems),
+    }
+
+
+def exit_code(facts: dict[str, Any]) -> int:
+    """Return 1 while an alert fires, a gate of a running session fails or a file is damaged."""
+    firing = any(alert["state"] == "firing" for alert in facts["alerts"])
+    failing = any(session["failing_gates"] for session in facts["sessions"])
+    return ExitCode.FAILING if firing or failing or facts["problems"] else ExitCode.GOOD
+
+
+def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
+    from console.output import print_json, printable
+
+    if args.json:
+        if args.watch:  # one object a line, so that a reader knows where each ends
+            import msgspec
+
+            print(msgspec.json.encode(facts).decode())
+        else:
+            print_json(facts)
+        return
+    for name, sentence in _sentences(facts):
+        print(f"{name}: {printable(sentence)}" if args.plain else f"{name:<10}  {printable(sentence)}")
+
+
+def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from console.output import printable
+
+    holder = "not running"
+    if engine := facts["engine"]:
+        holder = f"{engine['mode']}, {engine['user']}@{engine['host']} since {printable(engine['acquired_at'])}"
+    lines = [("workspace", facts["workspace"]), ("engine", holder)]
+    for session in facts["sessions"]:
+        score = f", score {session['score']:.4f}" if session["score"] is not None else ""
+        failing = f", failing gates: {', '.join(session['failing_gates'])}" if session["failing_gates"] else ""
+        lines.append(
+            (
+                "session",
+                f"{session['session_id']} {session['phase']}, epoch {session['epoch']} of {session['n_epochs']}"
+                f"{score}{failing}",
+            )
+        )
+    for version in facts["production"]:
+        attainment = f", attainment {version['attainment']:.4f}" if version["attainment"] is not None else ""
+        since = printable(version["stage_since"])
+        lines.append(("production", f"{version['model']} {version['version']} since {since}{attainment}"))
+    if not facts["production"]:
+        lines.append(("production", "nothing"))
+    lines += [("alert", f"{alert['severity']} {alert['state']} {alert['summary']}") for alert in facts["alerts"]] or [
+        ("alert", "none")
+    ]
+    if facts["resources"]:
+        lines.append(("resources", ", ".join(f"{name.split('_')[0]} {v} %" for name, v in facts["resources"].items())))
+    return lines + [("problem", problem) for problem in facts["problems"]]
