@@ -1,0 +1,60 @@
+"""The workspace and its documents: transactions, compare-and-swap, the engine's lease, and notice of changes.
+
+workspace.py      the folder, and where each thing in it is
+encoding.py       JSON that reads back as it was meant, or is refused
+generation.py     how a file is read, and how the next generation takes its place
+fair_lock.py      whose turn it is to write
+storage.py        transactions
+database.py       TinyDB on top of it
+documents.py      typed documents with revisions
+lease.py          which process is the engine
+change_watch.py   what others committed
+"""
+
+from core.state.change_watch import ChangeWatch
+from core.state.database import Database
+from core.state.documents import Documents
+from core.state.errors import (
+    DamagedFileError,
+    DiskFullError,
+    DocumentExistsError,
+    DocumentFormatError,
+    DocumentNotFoundError,
+    FileAccessError,
+    ForbiddenCommitError,
+    InDoubtError,
+    LeaseHeldError,
+    StaleRevisionError,
+    StateError,
+    TransactionError,
+    UnstorableValueError,
+    UnsuitableFilesystemError,
+    WorkspaceNotFoundError,
+)
+from core.state.lease import Lease, LeaseHolder, read_lease
+from core.state.workspace import Workspace
+
+__all__ = [
+    "ChangeWatch",
+    "DamagedFileError",
+    "Database",
+    "DiskFullError",
+    "DocumentExistsError",
+    "DocumentFormatError",
+    "DocumentNotFoundError",
+    "Documents",
+    "FileAccessError",
+    "ForbiddenCommitError",
+    "InDoubtError",
+    "Lease",
+    "LeaseHeldError",
+    "LeaseHolder",
+    "StaleRevisionError",
+    "StateError",
+    "TransactionError",
+    "UnstorableValueError",
+    "UnsuitableFilesystemError",
+    "Workspace",
+    "WorkspaceNotFoundError",
+    "read_lease",
+]

@@ -1,0 +1,171 @@
+"""What can go wrong with the workspace and its files, each with what to do about it."""
+
+import difflib
+import errno
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
+
+
+class StateError(CoreError):
+    """The root of what the state layer raises."""
+
+
+class WorkspaceNotFoundError(StateError, NotFoundError):
+    """There is no workspace in this folder."""
+
+    def __init__(self, root: Path, missing: str) -> None:
+        super().__init__(
+            f"{root} is not a workspace: {missing}. Run `bondx init --workspace {root}` to make one "
+            "(it keeps whatever exists), or name another folder with --workspace or $BONDX_HOME."
+        )
+
+
+class UnsuitableFilesystemError(StateError, RefusedError):
+    """The folder is on a file system whose locks and renames cannot be relied on."""
+
+    def __init__(self, path: Path, mount: Path, kind: str) -> None:
+        super().__init__(
+            f"{path} is on a network file system ({kind}, mounted at {mount}), where file locks and renames do not "
+            "hold across a crash. Choose a folder on a local disk with --workspace or $BONDX_HOME."
+        )
+
+
+class DamagedFileError(StateError, RefusedError):
+    """A state file cannot be read; it is left exactly as it is."""
+
+    def __init__(self, path: Path, damage: str, good_generation: Path | None) -> None:
+        self.path = path
+        self.damage = damage
+        self.good_generation = good_generation
+        if good_generation is None:
+            way_back = "No earlier generation of it is readable: put a backup in its place, or move it aside."
+        else:
+            way_back = f"The generation before it, {good_generation}, is good: `bondx doctor --restore` puts it back."
+        super().__init__(f"{path} is damaged: {damage}. Every byte was kept. {way_back}")
+
+
+class FileAccessError(StateError):
+    """The operating system refused to read or write a state file; nothing was changed."""
+
+    def __init__(self, path: Path, action: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"Cannot {action} {path}: {reason}. Nothing was changed.")
+
+
+class DiskFullError(FileAccessError):
+    """There was no room for the next generation; the current one stands."""
+
+    def __init__(self, path: Path, action: str, reason: str) -> None:
+        super().__init__(path, action, f"{reason.lower()}; free some space and repeat")
+
+
+def access_error(path: Path, action: str, error: OSError) -> FileAccessError:
+    """Say in our words what the operating system refused."""
+    kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else FileAccessError
+    return kind(path, action, error.strerror or str(error))
+
+
+class InDoubtError(StateError):
+    """The change is in place, but the disk did not confirm that it would survive a power cut."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} was replaced, but its folder could not be made durable ({reason}). The change is in doubt: it is "
+            "visible now and may be gone after a power cut. Check the disk, and look before you repeat it."
+        )
+
+
+class UnstorableValueError(StateError, UsageError):
+    """A value has no faithful spelling in JSON; storing it would silently change it."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where} {problem}. Nothing was stored.")
+
+
+class TransactionError(StateError):
+    """A transaction was used in a way that cannot keep its promise: a mistake in the calling code."""
+
+
+class ForbiddenCommitError(TransactionError):
+    """An inner step failed, so the outer transaction may not commit half of the work."""
+
+    def __init__(self, path: Path, cause: BaseException) -> None:
+        super().__init__(
+            f"Nothing was written to {path}: a step inside the transaction had failed "
+            f"({type(cause).__name__}: {cause}), and a part of a change is never committed."
+        )
+
+
+class DocumentNotFoundError(StateError, NotFoundError):
+    """The table has no document under this key."""
+
+    _N_SHOWN = 8
+
+    def __init__(self, table: str, key: str, known: Iterable[str]) -> None:
+        self.key = key
+        names = list(known)
+        near = difflib.get_close_matches(key, names, n=self._N_SHOWN, cutoff=0.5) or names[-self._N_SHOWN :]
+        n_more = len(names) - len(near)
+        listed = ", ".join(near) + (f" and {n_more} more" if n_more else "")
+        super().__init__(f"{table} has no {key!r}. " + (f"There is {listed}." if names else "It is empty."))
+
+
+class DocumentExistsError(StateError, ConflictError):
+    """A document of this key is there already."""
+
+    def __init__(self, table: str, key: str) -> None:
+        self.key = key
+        super().__init__(f"{table} has {key!r} already.")
+
+
+class DocumentFormatError(StateError):
+    """A stored document is sound JSON but not what this version of the program expects."""
+
+    def __init__(self, path: Path, table: str, key: object, problem: str) -> None:
+        super().__init__(
+            f"{path}, table {table}, document {key!r} does not read as expected: {problem}. "
+            "It was written by another version of the program, or by hand; nothing was changed."
+        )
+
+
+class StaleRevisionError(StateError, ConflictError):
+    """The document was changed after the caller had looked at it.
+
+    Attributes:
+        changes: Field -> (as the caller saw it, as it is now). Empty when the earlier revision is not known any more.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        key: str,
+        *,
+        expected: int,
+        found: int,
+        changes: Mapping[str, tuple[object, object]],
+        by: str | None = None,
+        at: str | None = None,
+    ) -> None:
+        self.key = key
+        self.expected = expected
+        self.found = found
+        self.changes = dict(changes)
+        author = (f" by {by}" if by else "") + (f" at {at}" if at else "")
+        what = "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in changes.items())
+        super().__init__(
+            f"{table} {key!r} was changed{author} since you looked: revision {expected} is now {found}"
+            + (f" ({what})" if what else "")
+            + ". Nothing was done; look again and decide anew."
+        )
+
+
+class LeaseHeldError(StateError, ConflictError):
+    """Another engine works on this workspace."""
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

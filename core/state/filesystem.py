@@ -1,0 +1,70 @@
+"""The few promises of the file system that everything else rests on."""
+
+import os
+import re
+from pathlib import Path
+
+from core.state.errors import UnsuitableFilesystemError
+
+# Where flock, rename or fsync do not mean across machines what they mean on a disk.
+NETWORK_KINDS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "davfs", "ceph", "lustre", "gpfs", "beegfs"}
+    | {"glusterfs", "orangefs", "pvfs2", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.goofys", "fuse.rclone"}
+    | {"fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse", "fuse.davfs2", "fuse.smbnetfs", "fuse.curlftpfs"}
+    | {"fuse.blobfuse", "fuse.blobfuse2", "fuse.juicefs", "fuse.mount-s3", "fuse.moosefs"}
+)
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def require_local(path: Path, mounts: Path = _MOUNTS) -> None:
+    """Refuse a folder on a network file system.
+
+    Args:
+        path: The folder, or where it is going to be.
+        mounts: The kernel's list of mounts; where there is none, every folder passes.
+
+    Raises:
+        UnsuitableFilesystemError: The folder is on NFS, CIFS or their like.
+    """
+    resolved = path.resolve()
+    mount, kind = Path("/"), ""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        mounted_at = Path(_unescaped(before.split(" ")[4]))
+        # A later mount hides an earlier one on the same folder, so equals replace.
+        if resolved.is_relative_to(mounted_at) and len(mounted_at.parts) >= len(mount.parts):
+            mount, kind = mounted_at, after.split(" ")[0]
+    if kind in NETWORK_KINDS:
+        raise UnsuitableFilesystemError(path, mount, kind)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut.
+
+    Raises:
+        OSError: The disk did not confirm.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write every byte, however many calls the kernel makes of it.
+
+    Raises:
+        OSError: Not all of it could be written.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)

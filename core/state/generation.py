@@ -1,0 +1,166 @@
+"""One state file as a chain of whole generations: how one is read, and how the next takes its place."""
+
+import os
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from core.state.encoding import Tables, decode
+from core.state.errors import DamagedFileError, InDoubtError, access_error
+from core.state.filesystem import sync_folder, write_all
+
+
+class Signature(NamedTuple):
+    """What tells one generation of a file from every other without opening it."""
+
+    device: int
+    inode: int
+    mtime_ns: int
+    size: int
+
+
+ABSENT = Signature(0, 0, 0, 0)
+"""The signature of a file that was never written."""
+
+
+class Generation:
+    """The parsed content of a file at one instant; readers share it and never change it.
+
+    It keeps the file open: as long as somebody may compare against its signature, the inode cannot be given away.
+    """
+
+    __slots__ = ("_descriptor", "signature", "tables")
+
+    def __init__(self, signature: Signature, tables: Tables, descriptor: int | None) -> None:
+        self.signature = signature
+        self.tables = tables
+        self._descriptor = descriptor
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+def previous_of(path: Path) -> Path:
+    """Name the file that keeps the generation before the current one."""
+    return path.with_name(path.name + ".prev")
+
+
+def signature_of(path: Path) -> Signature:
+    """Look at a file with one stat call.
+
+    Raises:
+        FileAccessError: The file is there but may not be looked at.
+    """
+    try:
+        return _signature(os.stat(path))
+    except FileNotFoundError:
+        return ABSENT
+    except OSError as error:
+        raise access_error(path, "read", error) from error
+
+
+def load(path: Path) -> Generation:
+    """Read and parse the current generation, without any lock.
+
+    Raises:
+        DamagedFileError: The file is not a whole TinyDB file, or is gone while an earlier generation exists.
+        FileAccessError: The operating system refuses to read it.
+    """
+    try:
+        generation = _read(path)
+    except ValueError as error:
+        raise DamagedFileError(path, str(error), good_generation(path)) from error
+    except OSError as error:
+        raise access_error(path, "read", error) from error
+    if generation.signature is ABSENT and previous_of(path).exists():
+        raise DamagedFileError(path, "it is missing", good_generation(path))
+    return generation
+
+
+def good_generation(path: Path) -> Path | None:
+    """Return the previous generation's file if it is readable and whole."""
+    previous = previous_of(path)
+    try:
+        return previous if _read(previous).signature is not ABSENT else None
+    except (ValueError, OSError):
+        return None
+
+
+def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool = True) -> Generation:
+    """Put the next generation in the place of the current one, durably and all at once.
+
+    Must be called with the file's lock held. After a crash at any instant, the file is one whole generation, the old
+    or the new; once this returns, it is the new one even after a power cut.
+
+    Args:
+        path: The state file.
+        encoded: Its next content.
+        tables: The same content, parsed.
+        keep_previous: Keep the current generation as `.prev`; False when the current one is damaged.
+
+    Returns:
+        The new generation.
+
+    Raises:
+        DiskFullError: There was no room, and nothing was changed.
+        FileAccessError: The operating system refused, and nothing was changed.
+        InDoubtError: The new generation is in place, but the disk did not confirm that it stays.
+    """
+    new = path.with_name(path.name + ".new")
+    descriptor: int | None = None
+    try:
+        current = os.stat(path) if path.exists() else None
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        if current is not None:
+            os.fchmod(descriptor, stat.S_IMODE(current.st_mode))
+        write_all(descriptor, encoded)
+        # Strictly later than the generation before, whatever the clock does and however coarse its ticks are:
+        # together with a reused inode and an equal size, an equal time would hide a change from readers.
+        mtime_ns = max(time.time_ns(), current.st_mtime_ns + 1 if current else 0)
+        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        os.fsync(descriptor)
+        signature = _signature(os.fstat(descriptor))
+        if current is not None and keep_previous:
+            _link_over(path, previous_of(path))
+        os.rename(new, path)
+    except OSError as error:
+        if descriptor is not None:
+            os.close(descriptor)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise access_error(path, "write", error) from error
+    generation = Generation(signature, tables, descriptor)
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise InDoubtError(path, error.strerror or str(error)) from error
+    return generation
+
+
+def _read(path: Path) -> Generation:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return Generation(ABSENT, {}, None)
+    try:
+        with open(descriptor, "rb", closefd=False) as file:
+            encoded = file.read()
+        return Generation(_signature(os.fstat(descriptor)), decode(encoded), descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _link_over(path: Path, name: Path) -> None:
+    """Give a file a second name that may be taken; there is always a file of that name."""
+    link = name.with_name(name.name + ".link")
+    link.unlink(missing_ok=True)  # left by a crash between the next two lines
+    os.link(path, link)
+    os.rename(link, name)
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)

@@ -1,0 +1,169 @@
+"""The engine's lease: an operating system lock that says which one process works on a workspace."""
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, to_iso, utc_now
+from core.state.errors import LeaseHeldError, access_error
+from core.state.filesystem import write_all
+from core.state.workspace import Workspace
+
+Mode = Literal["headless", "embedded"]
+
+# Whoever looks who holds the lease locks it for some microseconds, which must not turn an engine away.
+_PATIENCE_SECONDS = 0.2
+_PAUSE_SECONDS = 0.005
+
+
+class LeaseHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds the lease, and since when."""
+
+    user: str
+    host: str
+    pid: int
+    mode: str
+    acquired_at: datetime
+
+
+class Lease:
+    """The right to be a workspace's engine; it ends with `release`, or with the process, however that dies."""
+
+    def __init__(self, holder: LeaseHolder, descriptor: int) -> None:
+        self.holder = holder
+        self._descriptor: int | None = descriptor
+        _held.add(self)
+
+    @classmethod
+    def acquire(cls, workspace: Workspace, actor: Actor, mode: Mode, *, clock: Clock = utc_now) -> "Lease":
+        """Become the engine of a workspace.
+
+        Args:
+            workspace: The workspace.
+            actor: The person for whom the engine runs; shown on every screen.
+            mode: Headless, or embedded in a console.
+            clock: The time.
+
+        Raises:
+            LeaseHeldError: Another engine holds it; the message says whose.
+            FileAccessError: The lease file can be neither opened nor written.
+        """
+        path = workspace.lease_file
+        holder = LeaseHolder(user=actor.name, host=actor.host, pid=os.getpid(), mode=mode, acquired_at=clock())
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise access_error(path, "open", error) from error
+        try:
+            if not _locked_within(descriptor, _PATIENCE_SECONDS):
+                raise LeaseHeldError(_held_by(read_lease(workspace), workspace))
+            os.ftruncate(descriptor, 0)
+            write_all(descriptor, msgspec.json.encode(holder) + b"\n")
+        except OSError as error:
+            os.close(descriptor)
+            raise access_error(path, "write", error) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(holder, descriptor)
+
+    def release(self) -> None:
+        """Give the lease back; a second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        _held.discard(self)
+        if descriptor is not None:
+            with suppress(OSError):  # only a courtesy to readers between truncation and unlocking
+                os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def forget_inherited(self) -> None:
+        """In the child of a fork: let go, so that the lease dies with the parent and not with its last child."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def read_lease(workspace: Workspace) -> LeaseHolder | None:
+    """Tell who holds the lease now.
+
+    Returns:
+        The holder, or None when nobody does: what the file says of a holder that was killed does not count.
+
+    Raises:
+        FileAccessError: The lease file may not be read.
+    """
+    path = workspace.lease_file
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise access_error(path, "read", error) from error
+    try:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return None
+            except BlockingIOError:
+                pass
+            try:
+                return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=LeaseHolder)
+            except msgspec.DecodeError:  # it is being written just now
+                if time.monotonic() > deadline:
+                    return _unreadable(path)
+            time.sleep(_PAUSE_SECONDS)
+    finally:
+        os.close(descriptor)
+
+
+def _locked_within(descriptor: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _held_by(holder: LeaseHolder | None, workspace: Workspace) -> str:
+    if holder is None:
+        return f"Another engine was just starting or stopping on {workspace.root}; try again."
+    return (
+        f"An engine works on {workspace.root} already: {holder.mode}, {holder.user}@{holder.host}, process "
+        f"{holder.pid}, since {to_iso(holder.acquired_at)}. `bondx` attaches to it; one workspace has one engine."
+    )
+
+
+def _unreadable(path: Path) -> LeaseHolder:
+    acquired_at = datetime.fromtimestamp(path.stat().st_mtime, tz=utc_now().tzinfo)
+    return LeaseHolder(user="unknown", host="unknown", pid=0, mode="unknown", acquired_at=acquired_at)
+
+
+def _after_fork_in_child() -> None:
+    while _held:
+        _held.pop().forget_inherited()
+
+
+_held: set[Lease] = set()
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,210 @@
+"""A TinyDB storage that keeps its promises when processes are killed, disks fill up and writers race."""
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tinydb.storages import Storage
+
+from core.state.encoding import Tables, encode
+from core.state.errors import ForbiddenCommitError, TransactionError, access_error
+from core.state.fair_lock import FairLock
+from core.state.generation import ABSENT, Generation, Signature, load, replace, signature_of
+
+
+class _Transaction:
+    """One thread's private copy of the tables between `begin` and `commit`."""
+
+    def __init__(self, base: Generation) -> None:
+        self.pid = os.getpid()
+        self.base = base
+        self.tables = base.tables
+        self.changed: set[str] = set()
+        self.failure: BaseException | None = None
+
+
+class GenerationStorage(Storage):
+    """Whole-file generations of plain JSON, readable by any TinyDB.
+
+    Readers take no lock and share one parsed copy, which they must not change. A transaction belongs to the thread
+    that opened it; every other thread and process sees the last committed generation until it commits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._thread_lock = threading.RLock()
+        self._process_lock = FairLock(self.path)
+        self._transaction: _Transaction | None = None
+        self._owner = 0
+        self._current: Generation | None = None
+        _storages.add(self)
+
+    def read(self) -> Tables:
+        """Return the tables: one's own inside a transaction, the last committed ones outside.
+
+        Raises:
+            DamagedFileError: The file is damaged; the message names the way back.
+            FileAccessError: The operating system refuses to read it.
+        """
+        if (transaction := self._own_transaction()) is not None:
+            return transaction.tables
+        return self._generation().tables
+
+    def read_table(self, name: str) -> tuple[Signature | None, dict[str, dict[str, Any]]]:
+        """Return one table, and the signature of the generation it is from, or None if it is changed since.
+
+        Raises:
+            DamagedFileError: The file is damaged; the message names the way back.
+            FileAccessError: The operating system refuses to read it.
+        """
+        if (transaction := self._own_transaction()) is not None:
+            signature = None if name in transaction.changed else transaction.base.signature
+            return signature, transaction.tables.get(name, {})
+        generation = self._generation()
+        return generation.signature, generation.tables.get(name, {})
+
+    def write(self, data: Tables) -> None:
+        """Take over the tables, all of them changed, to be committed with the transaction.
+
+        Raises:
+            TransactionError: There is no transaction: what was read before it may be out of date.
+        """
+        transaction = self._required_transaction()
+        transaction.changed.update(transaction.tables.keys() | data.keys())
+        transaction.tables = data
+
+    def table_to_change(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return one table for changes in place, which count as made even if the caller fails half-way.
+
+        Raises:
+            TransactionError: There is no transaction.
+        """
+        transaction = self._required_transaction()
+        transaction.changed.add(name)
+        return transaction.tables.setdefault(name, {})
+
+    def write_table(self, name: str, table: dict[str, dict[str, Any]]) -> None:
+        """Take over one table, to be committed with the transaction.
+
+        Raises:
+            TransactionError: There is no transaction: what was read before it may be out of date.
+        """
+        transaction = self._required_transaction()
+        transaction.changed.add(name)
+        transaction.tables[name] = table
+
+    def signature(self) -> Signature:
+        """Tell generations apart with one stat call.
+
+        Raises:
+            FileAccessError: The file may not be looked at.
+        """
+        return signature_of(self.path)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the calling thread is inside a transaction."""
+        return self._own_transaction() is not None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Change tables under the lock and commit once, at the end of the outermost transaction.
+
+        Raises:
+            DamagedFileError: The file is damaged; nothing was changed.
+            DiskFullError: There is no room; nothing was changed.
+            FileAccessError: The operating system refuses; nothing was changed.
+            InDoubtError: The change is in place, but the disk did not confirm that it stays.
+            UnstorableValueError: A value cannot be spelled in JSON; nothing was changed.
+            ForbiddenCommitError: An inner step had failed and was ignored; nothing was changed.
+            TransactionError: This thread is in a transaction of another file, or the process was forked.
+        """
+        if (outer := self._own_transaction()) is not None:
+            with self._inner(outer):
+                yield
+            return
+        if (other := getattr(_thread, "storage", None)) is not None:
+            raise TransactionError(
+                f"Finish the transaction on {other.path.name} before one on {self.path.name}: two files do not commit "
+                "together, and two processes that take them in opposite order would wait for each other for ever."
+            )
+        with self._thread_lock, self._locked_between_processes():
+            transaction = _Transaction(load(self.path))
+            # The copy that transaction works on must be nobody else's, so it is parsed anew and not the readers' one.
+            self._transaction, self._owner, _thread.storage = transaction, threading.get_ident(), self
+            try:
+                yield
+                self._commit(transaction)
+            finally:
+                self._transaction, self._owner, _thread.storage = None, 0, None
+
+    def close(self) -> None:
+        """Let go of the parsed copy and its open file."""
+        self._current = None
+
+    def forget_inherited(self) -> None:
+        """In the child of a fork: drop the locks and the transaction, which are the parent's."""
+        self._thread_lock = threading.RLock()
+        self._process_lock.forget()
+        self._transaction, self._owner = None, 0
+
+    @contextmanager
+    def _inner(self, outer: _Transaction) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            outer.failure = outer.failure or error
+            raise
+
+    @contextmanager
+    def _locked_between_processes(self) -> Iterator[None]:
+        lock = self._process_lock.held()
+        try:
+            lock.__enter__()
+        except OSError as error:
+            raise access_error(self.path, "lock", error) from error
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _commit(self, transaction: _Transaction) -> None:
+        if transaction.pid != os.getpid():
+            raise TransactionError(
+                f"The process was forked inside a transaction on {self.path}; only the parent may commit it."
+            )
+        if transaction.failure is not None:
+            raise ForbiddenCommitError(self.path, transaction.failure) from transaction.failure
+        if transaction.changed:
+            self._current = replace(self.path, *encode(transaction.tables))
+
+    def _generation(self) -> Generation:
+        current = self._current
+        if current is None or current.signature != signature_of(self.path) or current.signature == ABSENT:
+            current = self._current = load(self.path)
+        return current
+
+    def _own_transaction(self) -> _Transaction | None:
+        return self._transaction if self._owner == threading.get_ident() else None
+
+    def _required_transaction(self) -> _Transaction:
+        if (transaction := self._own_transaction()) is None:
+            raise TransactionError(f"{self.path} is written inside a transaction only.")
+        return transaction
+
+
+_thread = threading.local()
+_storages: weakref.WeakSet[GenerationStorage] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    _thread.storage = None
+    for storage in list(_storages):
+        storage.forget_inherited()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,195 @@
+"""The folder that holds everything of one installation."""
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.state.database import Database
+from core.state.errors import WorkspaceNotFoundError, access_error
+from core.state.filesystem import require_local, sync_folder, write_all
+
+SETTINGS_NAME = "bondx.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where each thing of one installation is kept."""
+
+    root: Path
+    _databases: dict[str, Database] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @staticmethod
+    def locate(flag: Path | None, environ: Mapping[str, str]) -> Path:
+        """Decide which folder is meant, whether it exists or not.
+
+        Args:
+            flag: The value of `--workspace`; it goes before everything else.
+            environ: The environment, for `BONDX_HOME`.
+
+        Returns:
+            An absolute path: the flag, else `$BONDX_HOME`, else the platform's folder for user state.
+        """
+        if flag is not None:
+            return flag.expanduser().absolute()
+        if home := environ.get("BONDX_HOME"):
+            return Path(home).expanduser().absolute()
+        import platformdirs  # only the default needs it
+
+        return Path(platformdirs.user_state_dir("bondx", appauthor=False))
+
+    @classmethod
+    def create(cls, root: Path, *, settings_text: str) -> "Workspace":
+        """Make a workspace, keeping whatever of it exists.
+
+        Args:
+            root: The folder; missing parents are made.
+            settings_text: The content of `bondx.yaml`, should there be none yet.
+
+        Raises:
+            UnsuitableFilesystemError: The folder is on a network file system.
+            FileAccessError: The operating system refuses to make a folder or the settings file.
+        """
+        workspace = cls(root.absolute())
+        require_local(workspace.root)
+        workspace._make_folders()
+        if not workspace.settings_file.exists():
+            workspace._write_settings(settings_text)
+        return workspace
+
+    @classmethod
+    def open(cls, root: Path) -> "Workspace":
+        """Open the workspace in a folder.
+
+        Raises:
+            WorkspaceNotFoundError: There is none; the message says how to make one.
+            UnsuitableFilesystemError: The folder is on a network file system.
+            FileAccessError: A folder of it is missing and cannot be made.
+        """
+        workspace = cls(root.absolute())
+        if not workspace.root.is_dir():
+            raise WorkspaceNotFoundError(workspace.root, "the folder does not exist")
+        if not workspace.settings_file.is_file():
+            raise WorkspaceNotFoundError(workspace.root, f"it holds no {SETTINGS_NAME}")
+        require_local(workspace.root)
+        workspace._make_folders()
+        return workspace
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings that people edit."""
+        return self.root / SETTINGS_NAME
+
+    @property
+    def state_dir(self) -> Path:
+        """The TinyDB documents."""
+        return self.root / "state"
+
+    @property
+    def telemetry_file(self) -> Path:
+        """The time series, in SQLite."""
+        return self.root / "telemetry" / "telemetry.db"
+
+    @property
+    def audit_dir(self) -> Path:
+        """The hash-chained record of changes."""
+        return self.root / "audit"
+
+    @property
+    def keys_dir(self) -> Path:
+        """The keys that seal and sign the audit record; closed to other accounts."""
+        return self.root / "keys"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """The files of every model version."""
+        return self.root / "artifacts"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Generated and imported data sets with their lineage."""
+        return self.root / "datasets"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Reports and evidence packs."""
+        return self.root / "reports"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Rotated logs."""
+        return self.root / "logs"
+
+    @property
+    def lease_file(self) -> Path:
+        """The lock of the one engine that works here."""
+        return self.state_dir / "engine.lease"
+
+    def state_file(self, name: str) -> Path:
+        """The file of a database, whether it exists or not."""
+        return self.state_dir / f"{name}.json"
+
+    def database(self, name: str) -> Database:
+        """Open a database of this workspace: registry, sessions, runs or alerts.
+
+        Args:
+            name: Its name, which is also its file's.
+
+        Returns:
+            The one instance that this process shares for the file; safe to use from any thread.
+        """
+        found = self._databases.get(name)
+        if found is None:
+            found = self._databases[name] = _shared_database(self.state_file(name).resolve())
+        return found
+
+    def _make_folders(self) -> None:
+        folders = (
+            self.state_dir,
+            self.telemetry_file.parent,
+            self.audit_dir,
+            self.artifacts_dir,
+            self.datasets_dir,
+            self.reports_dir,
+            self.logs_dir,
+        )
+        try:
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            self.keys_dir.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise access_error(Path(error.filename or self.root), "make", error) from error
+
+    def _write_settings(self, text: str) -> None:
+        whole = self.settings_file.with_name(f"{SETTINGS_NAME}.{os.getpid()}.new")
+        try:
+            descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                write_all(descriptor, text.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(whole, self.settings_file)
+            sync_folder(self.root)
+        except OSError as error:
+            whole.unlink(missing_ok=True)
+            raise access_error(self.settings_file, "write", error) from error
+
+
+def _shared_database(path: Path) -> Database:
+    with _databases_lock:
+        database = _databases.get(path)
+        if database is None:
+            database = _databases[path] = Database(path)
+        return database
+
+
+# Weak, so that the open file of a database goes when the last workspace object that used it does.
+_databases: weakref.WeakValueDictionary[Path, Database] = weakref.WeakValueDictionary()
+_databases_lock = threading.Lock()
+# A fork while another thread holds the lock would leave it locked in the child for ever.
+os.register_at_fork(
+    before=_databases_lock.acquire, after_in_parent=_databases_lock.release, after_in_child=_databases_lock.release
+)
