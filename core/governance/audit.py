@@ -1,0 +1,68 @@
+"""The one way to change state: a transaction that cannot commit without its audit record."""
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.governance.audit_log import AuditLog
+from core.governance.outbox import Change
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def audited(
+    workspace: "Workspace", database: str, *, actor: Actor, reason: str = "", clock: Clock = utc_now
+) -> Iterator[Change]:
+    """Change a database and the audit log together.
+
+    The records are committed with the change, in the same file, and then appended to the log. If the log cannot
+    be written just then, the change stands, its records wait in the file, and a later drain appends them.
+
+    Args:
+        workspace: Whose database and log.
+        database: "registry", "sessions", "runs" or "alerts".
+        actor: Who changes it.
+        reason: Why, in the words of the actor.
+        clock: When.
+
+    Yields:
+        The change, in an open transaction: `change.db` and `change.record(…)`.
+
+    Raises:
+        AuditKeyError: The log could not be continued; nothing was changed.
+        StateError: The database could not be read or written.
+        RuntimeError: The block ended without a record: a mistake in the calling code. Nothing was changed.
+    """
+    log_of_workspace = _log_of(workspace)
+    db = workspace.database(database)
+    change = Change(db, actor, reason, clock)
+    is_outermost = not db.in_transaction  # an inner block is committed, and then drained, by the outer one
+    with db.transaction():
+        yield change
+        if change.n_recorded == 0:
+            raise RuntimeError(f"a change of {database!r} by {actor} ended without an audit record")
+        change.post(drained=log_of_workspace.drained_ids(database))
+    if is_outermost:
+        _drain(log_of_workspace, database)
+
+
+def _drain(audit_log: AuditLog, database: str) -> None:
+    try:
+        audit_log.drain(database)
+    except (OSError, CoreError) as error:
+        # The change is committed, so its caller must not be told that it failed.
+        log.error("The audit log could not be written; the record waits in the %s database: %s", database, error)
+
+
+@functools.lru_cache(maxsize=16)
+def _log_of(workspace: "Workspace") -> AuditLog:
+    return AuditLog(workspace)

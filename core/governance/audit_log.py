@@ -1,0 +1,209 @@
+"""The audit log as a whole: draining outboxes into the chain, signing it, reading it, verifying it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import orjson
+
+from core.clock import Clock, utc_now
+from core.governance.chain import Damage, Fault, Link, Seal, follow, link_of
+from core.governance.head import DATABASE, Head, HeadStore, remember
+from core.governance.journal import Journal
+from core.governance.keys import AuditKeys
+from core.governance.outbox import entry_by_engine, outbox_of
+from core.governance.record import AuditEntry, AuditRecord
+from core.governance.verification import ALARM_VERB, SIGNATURE_VERB, AuditVerdict, signed_message, verify_log
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+SIGN_EVERY = 256
+"""How many records at most follow the last signed head of a running system."""
+
+
+@dataclass(slots=True)
+class _Standing:
+    """Where the log is, as found when it is about to be written to."""
+
+    link: Link
+    start: int
+    size: int
+    signed_sequence: int
+    in_log: frozenset[str]  # ids found in the log beyond what the head says
+    alarm: str = ""
+
+
+class AuditLog:
+    """The hash-chained log of one workspace, safe for several processes and threads at once."""
+
+    def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now, sign_every: int = SIGN_EVERY) -> None:
+        """Open the log, and make its key if the log is still empty.
+
+        Raises:
+            AuditKeyError: There is a log, and its key is missing or unreadable.
+        """
+        self._workspace = workspace
+        self._clock = clock
+        self._sign_every = sign_every
+        self._journal = Journal(workspace.audit_dir)
+        self._keys = AuditKeys(workspace.keys_dir)
+        is_new = self._journal.size() == 0 and not (workspace.state_dir / f"{DATABASE}.json").exists()
+        self._seal = Seal(self._keys.chain_key(may_create=is_new))
+        self._heads = HeadStore(workspace, self._seal)
+
+    def drained_ids(self, database: str) -> Sequence[str]:
+        """List outbox entries of a database that are in the log for good, the latest ones at least."""
+        head = self._heads.load()
+        return head.drained.get(database, ()) if head else ()
+
+    def drain(self, *databases: str) -> int:
+        """Append what waits in the outboxes to the log, in order, each entry once.
+
+        Args:
+            databases: Whose outboxes; all there are when none is named.
+
+        Returns:
+            How many records were appended.
+
+        Raises:
+            OSError: The log cannot be written. Nothing is lost: the entries stay in their outboxes.
+            StateError: A state file cannot be read or written; the same holds.
+        """
+        with self._journal.locked():
+            return self._write(databases or self._databases(), sign=False)
+
+    def sign(self) -> None:
+        """Drain everything and sign the newest head, unless it is signed already."""
+        with self._journal.locked():
+            self._write(self._databases(), sign=True)
+
+    def tail(self, n: int) -> list[AuditRecord]:
+        """Return the last records, oldest first; lines that cannot be read are left out (`verify` names them)."""
+        records = []
+        for line in self._journal.last_lines(n):
+            try:
+                records.append(msgspec.json.decode(line, type=AuditRecord))
+            except msgspec.DecodeError:
+                continue
+        return records
+
+    def n_waiting(self) -> int:
+        """Count the changes that are committed but not in the log yet; more than a few means it cannot be written."""
+        head = self._heads.load() or Head()
+        return sum(
+            entry.id not in head.drained.get(name, ())
+            for name in self._databases()
+            for entry in outbox_of(self._workspace.database(name)).all()
+        )
+
+    def verify(self) -> AuditVerdict:
+        """Check every record, the order and completeness of all, the newest head and the signatures.
+
+        Writers are kept out only while the end of the log is looked at, not while its body is read.
+        """
+        with self._journal.locked(shared=True):
+            head, size = self._heads.load(), self._journal.size()
+            beyond = list(self._journal.lines(head.size, size)) if head else []
+        body = self._journal.lines(0, head.size if head else size)
+        verdict = verify_log(body, beyond, self._seal, self._keys, head)
+        return msgspec.structs.replace(verdict, n_waiting=self.n_waiting())
+
+    def _databases(self) -> tuple[str, ...]:
+        files = sorted(self._workspace.state_dir.glob("*.json"))
+        return tuple(file.stem for file in files if file.stem != DATABASE)
+
+    def _write(self, databases: Sequence[str], *, sign: bool) -> int:
+        head = self._heads.load()
+        if head is None and self._journal.size() == 0:
+            # Before the first record, so that a log without a head is always a sign of tampering.
+            head = self._heads.store(Head())
+        standing = self._find_standing(head)
+        entries, drained = self._collect(databases, head or Head(), standing)
+        n_unsigned = standing.link.sequence + len(entries) - standing.signed_sequence
+        is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)
+        link, lines = standing.link, []
+        for entry in entries:
+            line, link = self._seal.line(entry, link)
+            lines.append(line)
+        if is_signed:
+            line, link = self._seal.line(self._signature(link), link)
+            lines.append(line)
+        start, size = standing.start, standing.size
+        if lines:
+            begin = self._journal.append(b"".join(lines))
+            size = begin + sum(map(len, lines))
+            start = size - len(lines[-1])
+        newest = Head(
+            sequence=link.sequence,
+            hash=link.hash,
+            start=start,
+            size=size,
+            signed_sequence=link.sequence if is_signed else standing.signed_sequence,
+            drained=drained,
+        )
+        if head is None or not newest.says_the_same_as(head):
+            self._heads.store(newest)
+        return len(lines)
+
+    def _collect(
+        self, databases: Sequence[str], head: Head, standing: _Standing
+    ) -> tuple[list[AuditEntry], dict[str, tuple[str, ...]]]:
+        """Gather what the log lacks, and what will be known to be drained once it is written."""
+        entries: list[AuditEntry] = []
+        drained = dict(head.drained)
+        if standing.alarm:
+            entries.append(entry_by_engine(ALARM_VERB, "audit log", clock=self._clock, reason=standing.alarm))
+        for name in databases:
+            posted = outbox_of(self._workspace.database(name)).all()
+            if fresh := [entry for entry in posted if entry.id not in head.drained.get(name, ())]:
+                entries += [entry for entry in fresh if entry.id not in standing.in_log]
+                drained[name] = remember(head.drained.get(name, ()), fresh, n_posted=len(posted))
+        return entries, drained
+
+    def _signature(self, link: Link) -> AuditEntry:
+        signature = self._keys.sign(signed_message(link))
+        signed = {"sequence": link.sequence, "hash": link.hash, "signature": signature}
+        return entry_by_engine(SIGNATURE_VERB, f"record {link.sequence}", clock=self._clock, after=signed)
+
+    def _find_standing(self, head: Head | None) -> _Standing:
+        """Compare the log with the head, take in what a killed process appended, move a torn tail aside."""
+        if head is None:
+            return self._survey(Link(), "the newest head is missing from the state files")
+        if not head.is_genuine(self._seal):
+            return self._survey(Link(), "the newest head in the state files was edited")
+        if not self._journal.ends_with(head.hash, head.start, head.size):
+            return self._survey(head.link, f"the log does not end in record {head.sequence}, as it did")
+        link, start, size = head.link, head.start, head.size
+        in_log: set[str] = set()
+        signed_sequence = head.signed_sequence
+        for item in follow(self._journal.lines(head.size, self._journal.size()), self._seal, head.link):
+            if isinstance(item, Fault):
+                if item.damage is Damage.UNREADABLE:  # not a whole line: a write cut short
+                    self._journal.set_aside(size)
+                    break
+                return self._survey(link, item.sentence)
+            line, link = item
+            start, size = size, size + len(line)
+            fields = orjson.loads(line)
+            in_log.add(fields["id"])
+            if fields["verb"] == SIGNATURE_VERB:
+                signed_sequence = link.sequence
+        if in_log:
+            self._journal.sync()
+        return _Standing(link, start, size, signed_sequence, frozenset(in_log))
+
+    def _survey(self, trusted: Link, alarm: str) -> _Standing:
+        """Read the whole log, which is not as it was left, to go on behind all of it and repeat no entry."""
+        newest, ids, signed_sequence = trusted, set(), 0
+        for line in filter(self._seal.holds, self._journal.lines(0, self._journal.size())):
+            fields = orjson.loads(line)
+            ids.add(fields["id"])
+            link = link_of(line)
+            if fields["verb"] == SIGNATURE_VERB:
+                signed_sequence = max(signed_sequence, link.sequence)
+            if link.sequence > newest.sequence:
+                newest = link
+        size = self._journal.size()
+        return _Standing(newest, size, size, signed_sequence, frozenset(ids), alarm)

@@ -1,0 +1,86 @@
+"""The newest head of the audit chain, kept in the state files.
+
+The log alone cannot show that its end was cut off, or that all of it was written anew by somebody who has the
+key: every prefix of a chain is a good chain. The head, kept elsewhere, can.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from core.governance.chain import GENESIS, Link, Seal
+from core.governance.record import AuditEntry
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+DATABASE = "audit"
+"""The state file of the head: `state/audit.json`."""
+
+_KEY = "head"
+_REMEMBERED = 32
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the log had come when it was last written to."""
+
+    name: str = _KEY
+    sequence: int = 0
+    hash: str = GENESIS
+    start: int = 0  # where the line of this record begins in the log, in bytes
+    size: int = 0  # where it ends: the size of the log
+    signed_sequence: int = 0
+    drained: dict[str, tuple[str, ...]] = {}
+    tag: str = ""
+    revision: int = 0
+
+    @property
+    def link(self) -> Link:
+        """The place in the chain."""
+        return Link(self.sequence, self.hash)
+
+    def sealed(self, seal: Seal) -> "Head":
+        """Return this head with the tag that proves it was written by somebody who has the key."""
+        return msgspec.structs.replace(self, tag=self._tag(seal))
+
+    def is_genuine(self, seal: Seal) -> bool:
+        """Say whether the tag is the right one."""
+        return self.tag == self._tag(seal)
+
+    def _tag(self, seal: Seal) -> str:
+        return seal.hash_of(f"head {self.sequence} {self.hash} {self.signed_sequence}".encode())
+
+    def says_the_same_as(self, other: "Head") -> bool:
+        """Say whether two heads differ in nothing but their tag and revision."""
+        return msgspec.structs.replace(self, tag=other.tag, revision=other.revision) == other
+
+
+def remember(drained: Sequence[str], fresh: Sequence[AuditEntry], *, n_posted: int) -> tuple[str, ...]:
+    """List the drained entries of one database that must be remembered after one more drain.
+
+    Entries stay in the outbox until the next change of their database, so at least those posted are remembered;
+    a few more, so that a database put back to its generation before repeats nothing.
+    """
+    ids = (*drained, *(entry.id for entry in fresh))
+    return ids[-max(n_posted, _REMEMBERED) :]
+
+
+class HeadStore:
+    """Reads and writes the one head of a workspace."""
+
+    def __init__(self, workspace: "Workspace", seal: Seal) -> None:
+        self._documents = workspace.database(DATABASE).documents("head", Head, key="name")
+        self._seal = seal
+
+    def load(self) -> Head | None:
+        """Return the head as stored; None in a workspace whose log was never written to."""
+        return self._documents.find(_KEY)
+
+    def store(self, head: Head) -> Head:
+        """Write a head, sealed, in place of the one before it."""
+        sealed = head.sealed(self._seal)
+        current = self._documents.find(_KEY)
+        if current is None:
+            return self._documents.insert(sealed)
+        return self._documents.replace(sealed, expected_revision=current.revision)

@@ -1,0 +1,142 @@
+"""The file `audit/audit.jsonl`: appended under a lock and fsynced, read from either end."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_BLOCK = 1 << 16
+
+
+class Journal:
+    """An append-only file of lines, safe for several processes and threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.file = folder / "audit.jsonl"
+        self._lock_file = folder / ".audit.lock"
+
+    @contextmanager
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the log still: alone for appending, together with others for looking."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def size(self) -> int:
+        """Return the size in bytes; 0 when there is no file yet."""
+        try:
+            return self.file.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def lines(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the lines between two offsets, newlines included; the last may lack its own."""
+        if start >= end:
+            return
+        with self.file.open("rb", buffering=1 << 20) as file:
+            file.seek(start)
+            position = start
+            for line in file:
+                position += len(line)
+                yield line if position <= end else line[: end - position]
+                if position >= end:
+                    return
+
+    def ends_with(self, hash_: str, start: int, size: int) -> bool:
+        """Say whether a whole line that carries a hash lies exactly between two offsets."""
+        if size == 0:
+            return True
+        if not 0 <= start < size <= self.size():
+            return False
+        with self.file.open("rb") as file:
+            file.seek(start)
+            line = file.read(size - start)
+        return line.endswith(f'"hash":"{hash_}"}}\n'.encode()) and line.count(b"\n") == 1
+
+    def append(self, lines: bytes) -> int:
+        """Add whole lines and make them durable; a write that fails half way leaves nothing behind.
+
+        Returns:
+            The offset at which they begin.
+        """
+        is_new = not self.file.exists()
+        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # evidence: left as it is
+                lines = b"\n" + lines
+            try:
+                _write_all(descriptor, lines)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+            if is_new:
+                _sync_folder(self._folder)
+            return size + lines.startswith(b"\n")
+        finally:
+            os.close(descriptor)
+
+    def sync(self) -> None:
+        """Make durable what another process appended and may have died before syncing."""
+        descriptor = os.open(self.file, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def set_aside(self, offset: int) -> Path:
+        """Move everything from an offset on into a file of its own, and end the log there."""
+        with self.file.open("rb") as file:
+            file.seek(offset)
+            torn = file.read()
+        number = 1
+        while (aside := self._folder / f"torn-{offset}-{number}.part").exists():
+            number += 1
+        with aside.open("xb") as aside_file:
+            aside_file.write(torn)
+            aside_file.flush()
+            os.fsync(aside_file.fileno())
+        _sync_folder(self._folder)
+        descriptor = os.open(self.file, os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, offset)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return aside
+
+    def last_lines(self, n: int) -> list[bytes]:
+        """Return the last lines, oldest first, reading no more of the file than they need."""
+        size = self.size()
+        if n <= 0 or size == 0:
+            return []
+        with self.file.open("rb") as file:
+            tail, position = b"", size
+            while position > 0 and tail.count(b"\n") <= n:
+                step = min(_BLOCK, position)
+                position -= step
+                file.seek(position)
+                tail = file.read(step) + tail
+        return [line + b"\n" for line in tail.removesuffix(b"\n").split(b"\n")[-n:]]
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

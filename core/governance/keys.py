@@ -1,0 +1,124 @@
+"""The two keys of a workspace's audit log: one chains the records, one signs heads of the chain.
+
+Each is written once, readable by its owner only, and never changed. The public half of the signing key
+lies beside them for auditors: `audit-signing.pub`.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.governance.errors import AuditKeyError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_OWNER_ONLY = 0o600
+_EVERYBODY_READS = 0o644
+
+
+class AuditKeys:
+    """The key files in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._chain_file = folder / "audit.key"
+        self._signing_file = folder / "audit-signing.key"
+        self._public_file = folder / "audit-signing.pub"
+
+    def chain_key(self, *, may_create: bool) -> bytes:
+        """Return the key of the hash chain.
+
+        Args:
+            may_create: Whether the log is still empty. A log with records in it is never given a new key:
+                that would make every record in it look forged.
+
+        Raises:
+            AuditKeyError: The key is missing although it must exist, or is not a key.
+        """
+        if may_create and not self._chain_file.exists():
+            _create_once(self._chain_file, secrets.token_hex(32).encode() + b"\n", _OWNER_ONLY)
+        try:
+            return bytes.fromhex(self._chain_file.read_text("ascii").strip())
+        except FileNotFoundError:
+            raise AuditKeyError(self._chain_file, "is missing") from None
+        except (OSError, ValueError) as error:
+            raise AuditKeyError(self._chain_file, f"cannot be read ({error})") from error
+
+    def sign(self, message: bytes) -> str:
+        """Sign a message; the key pair is made on first use.
+
+        Returns:
+            The Ed25519 signature as hex digits.
+        """
+        return self._signing_key().sign(message).hex()
+
+    def is_signed(self, message: bytes, signature: str) -> bool:
+        """Say whether a signature belongs to a message and to the public key in the folder.
+
+        Raises:
+            AuditKeyError: The public key is missing or is not a key.
+        """
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._public_key().verify(bytes.fromhex(signature), message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _signing_key(self) -> "Ed25519PrivateKey":
+        # Imported late: it costs 40 ms, and most processes neither sign nor verify.
+        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        if not self._signing_file.exists():
+            private = Ed25519PrivateKey.generate()
+            pem = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+            _create_once(self._signing_file, pem, _OWNER_ONLY)
+        try:
+            key = form.load_pem_private_key(self._signing_file.read_bytes(), password=None)
+        except (OSError, ValueError) as error:
+            raise AuditKeyError(self._signing_file, f"cannot be read ({error})") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise AuditKeyError(self._signing_file, "is not an Ed25519 key")
+        if not self._public_file.exists():
+            public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+            _create_once(self._public_file, public, _EVERYBODY_READS)
+        return key
+
+    def _public_key(self) -> "Ed25519PublicKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        try:
+            key = load_pem_public_key(self._public_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise AuditKeyError(self._public_file, f"cannot be read ({error})") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise AuditKeyError(self._public_file, "is not an Ed25519 key")
+        return key
+
+
+def _create_once(file: Path, content: bytes, mode: int) -> None:
+    """Write a file whole or not at all; when two processes try, the first one's content stays."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as draft_file:
+            draft_file.write(content)
+            draft_file.flush()
+            os.fsync(draft_file.fileno())
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,100 @@
+"""Changes that are committed but perhaps not in the log yet, kept in the very file they changed."""
+
+import secrets
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock
+from core.governance.record import AuditEntry, Evidence, differing, plain
+
+if TYPE_CHECKING:
+    from core.state import Database, Documents
+
+TABLE = "outbox"
+
+
+def outbox_of(database: "Database") -> "Documents[AuditEntry]":
+    """Return the outbox table of a database, in the order in which its entries were committed."""
+    return database.documents(TABLE, AuditEntry, key="id")
+
+
+class Change:
+    """What the body of an `audited` block is given: the database, and the pen."""
+
+    def __init__(self, db: "Database", actor: Actor, reason: str, clock: Clock) -> None:
+        self.db = db
+        self._actor = actor
+        self._reason = reason
+        self._clock = clock
+        self._entries: list[AuditEntry] = []
+
+    @property
+    def n_recorded(self) -> int:
+        """How many records the block has made so far."""
+        return len(self._entries)
+
+    def record(
+        self,
+        verb: str,
+        object: str,  # noqa: A002 - the word of the log's vocabulary
+        *,
+        before: Any = None,
+        after: Any = None,
+        evidence: Sequence[Evidence] = (),
+        reason: str | None = None,
+    ) -> None:
+        """State one change, to be logged if and when the block commits.
+
+        Args:
+            verb: What was done, a dotted noun and verb: "version.promote".
+            object: What it was done to: "spread/1.4.0".
+            before: The document, or the value, as it was. Structs and mappings are welcome.
+            after: The same as it is now. Of two documents only the fields that differ are logged.
+            evidence: Files the change rests on, with their hashes.
+            reason: Why, when this record has a reason of its own; else the reason of the block.
+        """
+        old, new = differing(plain(before), plain(after))
+        entry = AuditEntry(
+            id=secrets.token_hex(8),
+            at=self._clock(),
+            actor=str(self._actor),
+            origin=self._actor.origin.value,
+            verb=verb,
+            object=object,
+            before=old,
+            after=new,
+            reason=self._reason if reason is None else reason,
+            evidence=tuple(evidence),
+        )
+        self._entries.append(entry)
+
+    def post(self, drained: Container[str]) -> None:
+        """Put the records into the outbox, and take out those that the log is known to hold.
+
+        Args:
+            drained: Ids of entries that are in the log for good.
+        """
+        outbox = outbox_of(self.db)
+        for entry in outbox.all():
+            if entry.id in drained:
+                outbox.remove(entry.id)
+        for entry in self._entries:
+            outbox.insert(entry)
+
+
+def entry_by_engine(verb: str, object: str, *, clock: Clock, after: Any = None, reason: str = "") -> AuditEntry:  # noqa: A002
+    """Make an entry about the log itself, which no database change goes with."""
+    actor = Actor.engine()
+    return AuditEntry(
+        id=secrets.token_hex(8),
+        at=clock(),
+        actor=str(actor),
+        origin=actor.origin.value,
+        verb=verb,
+        object=object,
+        after=msgspec.to_builtins(after),
+        reason=reason,
+    )

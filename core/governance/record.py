@@ -1,0 +1,90 @@
+"""One line of the audit log: what is said, in which order of fields."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from core.clock import to_iso
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A file a change rests on, pinned by its hash."""
+
+    path: str
+    sha256: str
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A change as its author states it, before it has a place in the chain."""
+
+    id: str
+    at: datetime
+    actor: str
+    origin: str
+    verb: str
+    object: str
+    before: Any = None
+    after: Any = None
+    reason: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    revision: int = 0
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A change in its place in the chain: one line of `audit.jsonl`."""
+
+    sequence: int
+    id: str
+    at: datetime
+    actor: str
+    origin: str
+    verb: str
+    object: str
+    before: Any
+    after: Any
+    reason: str
+    evidence: tuple[Evidence, ...]
+    previous_hash: str
+    hash: str
+
+
+def line_fields(entry: AuditEntry, sequence: int) -> dict[str, Any]:
+    """Lay an entry out as a line does: sequence first, so that it is found without parsing the rest."""
+    return {
+        "sequence": sequence,
+        "id": entry.id,
+        "at": to_iso(entry.at),
+        "actor": entry.actor,
+        "origin": entry.origin,
+        "verb": entry.verb,
+        "object": entry.object,
+        "before": entry.before,
+        "after": entry.after,
+        "reason": entry.reason,
+        "evidence": [msgspec.to_builtins(item) for item in entry.evidence],
+    }
+
+
+def plain(value: Any) -> Any:
+    """Turn a document into plain JSON values (mappings with text keys, lists, text, numbers)."""
+    return msgspec.to_builtins(value, str_keys=True)
+
+
+def differing(before: Any, after: Any) -> tuple[Any, Any]:
+    """Reduce two versions of one document to the fields in which they differ.
+
+    Whole documents would bury a one-word change under kilobytes; other pairs of values are kept as they are.
+
+    >>> differing({"stage": "Staging", "note": "x"}, {"stage": "Production", "note": "x"})
+    ({'stage': 'Staging'}, {'stage': 'Production'})
+    """
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return before, after
+    missing = object()
+    changed = [key for key in {**before, **after} if before.get(key, missing) != after.get(key, missing)]
+    return (
+        {key: before[key] for key in changed if key in before},
+        {key: after[key] for key in changed if key in after},
+    )

@@ -1,0 +1,132 @@
+"""Judging a log: one walk over its lines, then its end against the newest head kept in the state files."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import orjson
+
+from core.governance.chain import Damage, Fault, Link, Seal, follow
+from core.governance.head import Head
+from core.governance.keys import AuditKeys
+
+SIGNATURE_VERB = "audit.sign"
+ALARM_VERB = "audit.alarm"
+_ABOUT_THE_LOG = b'"verb":"audit.'
+
+
+class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What `verify` found."""
+
+    ok: bool
+    n_records: int  # good ones, up to the first bad one
+    first_bad_sequence: int | None = None
+    damage: Damage | None = None
+    reason: str
+    torn_tail: bool = False  # a write was cut short by a crash; the next drain moves it aside
+    n_signatures: int = 0
+    n_waiting: int = 0  # committed changes that wait to be written to the log
+
+
+def signed_message(link: Link) -> bytes:
+    """Return the bytes a signature of a head covers."""
+    return f"bondx audit head {link.sequence} {link.hash}".encode()
+
+
+def verify_log(
+    body: Iterable[bytes], beyond: Sequence[bytes], seal: Seal, keys: AuditKeys, head: Head | None
+) -> AuditVerdict:
+    """Judge a whole log.
+
+    Args:
+        body: The lines up to where the head says the log ends; all of them when there is no head.
+        beyond: The lines after it: appended by a process that died before it had stored its head.
+        seal: The key of the chain.
+        keys: The keys, for the signatures.
+        head: The newest head kept in the state files.
+
+    Raises:
+        AuditKeyError: There are signatures, and no key to check them with.
+    """
+    walk = _Walk(seal, keys, head)
+    fault = walk.over(body)
+    torn = False
+    if fault is None:
+        fault = walk.over(beyond)
+        torn = fault is not None and fault.damage is Damage.UNREADABLE
+    if fault is None or torn:
+        fault = _judge_end(walk.link, head, seal)
+    n = walk.link.sequence
+    if fault is not None:
+        return AuditVerdict(
+            ok=False,
+            n_records=n,
+            first_bad_sequence=fault.sequence,
+            damage=fault.damage,
+            reason=fault.sentence,
+            torn_tail=torn,
+            n_signatures=walk.n_signatures,
+        )
+    reason = f"all {n} records are whole, in order and complete" if n else "the log is empty"
+    if torn:
+        reason += "; the last write was cut short by a crash, and the next change will move its remains aside"
+    return AuditVerdict(ok=True, n_records=n, reason=reason, torn_tail=torn, n_signatures=walk.n_signatures)
+
+
+class _Walk:
+    """How far a log was found good, by its chain and by its signatures."""
+
+    def __init__(self, seal: Seal, keys: AuditKeys, head: Head | None) -> None:
+        self.link = Link()
+        self.n_signatures = 0
+        self._seal = seal
+        self._keys = keys
+        self._head = head
+
+    def over(self, lines: Iterable[bytes]) -> Fault | None:
+        """Go on over some lines, up to the first fault."""
+        head = self._head
+        for item in follow(lines, self._seal, self.link):
+            if isinstance(item, Fault):
+                return item
+            line, link = item
+            if head is not None and link.sequence == head.sequence and link.hash != head.hash:
+                return Fault(
+                    link.sequence,
+                    Damage.REBUILT,
+                    f"record {link.sequence} is not the one the state files remember: the log was rebuilt",
+                )
+            if _ABOUT_THE_LOG in line and (fault := self._judge_own_record(line, link)) is not None:
+                return fault
+            self.link = link
+        return None
+
+    def _judge_own_record(self, line: bytes, link: Link) -> Fault | None:
+        fields = orjson.loads(line)
+        if fields["verb"] == ALARM_VERB:
+            sentence = f"record {link.sequence} tells of earlier damage: {fields['reason']}"
+            return Fault(link.sequence, Damage.ALARM, sentence)
+        if fields["verb"] == SIGNATURE_VERB:
+            signed = fields["after"]
+            covers_the_record_before = (signed["sequence"], signed["hash"]) == (self.link.sequence, self.link.hash)
+            if not (covers_the_record_before and self._keys.is_signed(signed_message(self.link), signed["signature"])):
+                return Fault(
+                    self.link.sequence,
+                    Damage.FORGED_SIGNATURE,
+                    f"the signature of record {self.link.sequence} is not by the key of this workspace",
+                )
+            self.n_signatures += 1
+        return None
+
+
+def _judge_end(last: Link, head: Head | None, seal: Seal) -> Fault | None:
+    if head is None:
+        if last.sequence == 0:
+            return None
+        return Fault(1, Damage.REBUILT, "the state files remember no head, although the log has records")
+    if not head.is_genuine(seal):
+        return Fault(head.sequence, Damage.REBUILT, "the newest head in the state files was edited")
+    if last.sequence < head.sequence:
+        first, final = last.sequence + 1, head.sequence
+        which = f"record {first} is" if first == final else f"records {first} to {final} are"
+        return Fault(first, Damage.CUT_OFF, f"{which} missing: the end of the log was cut off")
+    return None
