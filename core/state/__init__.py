@@ -13,6 +13,7 @@ change_watch.py   what others committed
 
 from core.state.change_watch import ChangeWatch
 from core.state.database import Database
+from core.state.doctor import Finding, Restored, examine, restore
 from core.state.documents import Documents
 from core.state.errors import (
     DamagedFileError,
@@ -44,11 +45,13 @@ __all__ = [
     "DocumentNotFoundError",
     "Documents",
     "FileAccessError",
+    "Finding",
     "ForbiddenCommitError",
     "InDoubtError",
     "Lease",
     "LeaseHeldError",
     "LeaseHolder",
+    "Restored",
     "StaleRevisionError",
     "StateError",
     "TransactionError",
@@ -56,5 +59,7 @@ __all__ = [
     "UnsuitableFilesystemError",
     "Workspace",
     "WorkspaceNotFoundError",
+    "examine",
     "read_lease",
+    "restore",
 ]

@@ -123,6 +123,15 @@ class Database(TinyDB):
         """
         return self.storage.transaction()
 
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Do something once what this thread is changing is durable, with the lock released.
+
+        Args:
+            callback: Called once, after the outermost transaction; never, if that fails; at once, if there is none.
+                What it raises is raised to the caller of the transaction, whose change stands all the same.
+        """
+        self.storage.after_commit(callback)
+
     def signature(self) -> Signature:
         """Tell generations of the file apart with one stat call: it changes with every commit."""
         return self.storage.signature()

@@ -42,7 +42,8 @@ class DamagedFileError(StateError, RefusedError):
         if good_generation is None:
             way_back = "No earlier generation of it is readable: put a backup in its place, or move it aside."
         else:
-            way_back = f"The generation before it, {good_generation}, is good: `bondx doctor --restore` puts it back."
+            restore = f"`bondx doctor --restore {path.name}`"
+            way_back = f"The generation before it, {good_generation}, is good: {restore} puts it back."
         super().__init__(f"{path} is damaged: {damage}. Every byte was kept. {way_back}")
 
 

@@ -3,7 +3,7 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class _Transaction:
         self.tables = base.tables
         self.changed: set[str] = set()
         self.failure: BaseException | None = None
+        self.after_commit: list[Callable[[], None]] = []
 
 
 class GenerationStorage(Storage):
@@ -141,6 +142,15 @@ class GenerationStorage(Storage):
                 self._commit(transaction)
             finally:
                 self._transaction, self._owner, _thread.storage = None, 0, None
+        for callback in transaction.after_commit:
+            callback()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call back once the outermost transaction of this thread is committed and unlocked, if it is."""
+        if (transaction := self._own_transaction()) is None:
+            callback()
+        else:
+            transaction.after_commit.append(callback)
 
     def close(self) -> None:
         """Let go of the parsed copy and its open file."""

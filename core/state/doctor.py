@@ -1,0 +1,235 @@
+"""Find what is damaged in a workspace, and put a state file back to its last good generation."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from core.actor import Actor
+from core.errors import CoreError, NotFoundError, RefusedError
+from core.state.encoding import decode
+from core.state.errors import DamagedFileError, access_error
+from core.state.fair_lock import FairLock
+from core.state.generation import good_generation, load, previous_of, replace
+from core.state.workspace import Workspace
+
+_LOW_SPACE_BYTES = 64 * 2**20
+_AUDIT_DATABASE = "audit"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the workspace that is not as it should be."""
+
+    file: str
+    problem: str
+    cure: str
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What `restore` did."""
+
+    file: str
+    damage: str
+    kept_as: str | None  # where the damaged bytes are now; None when the file had been missing
+    n_documents: int
+    unaudited_because: str | None = None
+
+    def __str__(self) -> str:
+        kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
+        unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
+        return (
+            f"{self.file} is back at its last good generation with {self.n_documents:,} documents{kept}. "
+            f"The changes after that generation are lost: look what is missing{unaudited}"
+        )
+
+
+def examine(workspace: Workspace) -> list[Finding]:
+    """Look at everything the workspace keeps, changing nothing.
+
+    State files are read whole and the audit chain is verified; the telemetry is checked page by page. Artifacts are
+    verified by the registry.
+
+    Returns:
+        What is wrong and what cures it; empty when all is well.
+    """
+    return [
+        *_examine_disk(workspace),
+        *_examine_state(workspace),
+        *_examine_audit(workspace),
+        *_examine_telemetry(workspace),
+    ]
+
+
+def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
+    """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
+
+    Args:
+        workspace: The workspace.
+        file: The state file: its path, its name, or the name of its database.
+        actor: Who does it; the audit log records it.
+
+    Raises:
+        NotFoundError: The workspace has no such state file.
+        RefusedError: The file is whole, so there is nothing to restore.
+        DamagedFileError: There is no good generation to go back to.
+        FileAccessError: The operating system refuses; nothing was changed.
+    """
+    path = _state_file(workspace, file)
+    try:
+        with FairLock(path).held():
+            damage = _damage(path)
+            kept_as = _keep_aside(path)
+            encoded = previous_of(path).read_bytes()
+            tables = decode(encoded)
+            replace(path, encoded, tables, keep_previous=False)
+    except OSError as error:
+        raise access_error(path, "restore", error) from error
+    restored = Restored(
+        file=str(path),
+        damage=damage,
+        kept_as=str(kept_as) if kept_as else None,
+        n_documents=sum(map(len, tables.values())),
+    )
+    try:
+        _record(workspace, restored, kept_as, actor)
+    except CoreError as error:  # the file is restored all the same, and its owner has to know both
+        return msgspec.structs.replace(restored, unaudited_because=str(error))
+    return restored
+
+
+def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
+    free = shutil.disk_usage(workspace.root).free
+    if free < _LOW_SPACE_BYTES:
+        yield Finding(
+            file=str(workspace.root),
+            problem=f"only {free / 2**20:.0f} MiB are free on its disk",
+            cure="free some space: with none left, every change is refused",
+        )
+    if not os.access(workspace.state_dir, os.W_OK | os.X_OK):
+        yield Finding(
+            file=str(workspace.state_dir),
+            problem="it may not be written by this account",
+            cure="work as the account that owns the workspace, or have the folder's permissions changed",
+        )
+
+
+def _examine_state(workspace: Workspace) -> Iterator[Finding]:
+    for path in _state_files(workspace):
+        previous = previous_of(path)
+        try:
+            load(path)
+        except DamagedFileError as error:
+            cure = "put a backup in its place, or move it aside to start empty: no earlier generation is readable"
+            if error.good_generation is not None:
+                cure = f"bondx doctor --restore {path.name} goes back to {previous.name}, which is good"
+            yield Finding(file=str(path), problem=error.damage, cure=cure)
+        except CoreError as error:
+            yield Finding(file=str(path), problem=str(error), cure="have its permissions, or the disk, looked at")
+        else:
+            if previous.exists() and good_generation(path) is None:
+                yield Finding(
+                    file=str(previous),
+                    problem="the generation kept for restoring is damaged",
+                    cure=f"nothing to do: {path.name} is whole, and its next change replaces this; check the disk",
+                )
+
+
+def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
+    if not any(workspace.audit_dir.iterdir()) and not workspace.state_file(_AUDIT_DATABASE).exists():
+        return  # nothing was ever recorded
+    from core.governance.audit_log import AuditLog  # governance stands on this package
+
+    try:
+        verdict = AuditLog(workspace).verify()
+    except (CoreError, OSError) as error:
+        problem = str(error)
+    else:
+        if verdict.ok:
+            return
+        problem = verdict.reason
+    yield Finding(
+        file=str(workspace.audit_dir / "audit.jsonl"),
+        problem=problem,
+        cure="keep the folder as it is and find out who changed it; `bondx audit verify` names the first bad record",
+    )
+
+
+def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
+    path = workspace.telemetry_file
+    if not path.exists():
+        return
+    import sqlite3  # only a telemetry file needs it
+
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            ((answer,),) = connection.execute("PRAGMA quick_check(1)")
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer != "ok":
+        yield Finding(
+            file=str(path),
+            problem=f"SQLite finds it damaged: {answer}",
+            cure="stop the engine and move it aside: figures of the past are lost, state and models are not",
+        )
+
+
+def _state_files(workspace: Workspace) -> list[Path]:
+    present = set(workspace.state_dir.glob("*.json"))
+    missing = {path.with_suffix("") for path in workspace.state_dir.glob("*.json.prev")}
+    return sorted(present | missing)
+
+
+def _state_file(workspace: Workspace, file: Path) -> Path:
+    files = _state_files(workspace)
+    for path in files:
+        if file.absolute() == path or str(file) in (path.name, path.stem, f"{workspace.state_dir.name}/{path.name}"):
+            return path
+    choices = ", ".join(path.name for path in files) or "none yet"
+    raise NotFoundError(f"{file} is not a state file of {workspace.root}. State files: {choices}.")
+
+
+def _damage(path: Path) -> str:
+    try:
+        load(path)
+    except DamagedFileError as error:
+        if error.good_generation is None:
+            raise
+        return error.damage
+    raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+
+
+def _keep_aside(path: Path) -> Path | None:
+    """Give the damaged bytes a name of their own; they stay under the old one, too, until it is replaced."""
+    n = 1
+    while True:
+        aside = path.with_name(f"{path.name}.damaged-{n}")
+        try:
+            os.link(path, aside)
+        except FileExistsError:
+            n += 1
+        except FileNotFoundError:
+            return None
+        else:
+            return aside
+
+
+def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
+    import hashlib
+
+    from core.governance.audit import audited  # governance stands on this package
+    from core.governance.record import Evidence
+
+    database = Path(restored.file).stem
+    evidence = [] if kept_as is None else [Evidence(str(kept_as), hashlib.sha256(kept_as.read_bytes()).hexdigest())]
+    # The audit log's own state file has no outbox, so a restoration of it goes through another one's.
+    outbox = "sessions" if database == _AUDIT_DATABASE else database
+    with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
+        change.record(
+            "state.restore",
+            f"state/{database}.json",
+            after={"n_documents": restored.n_documents, "kept_as": restored.kept_as},
+            evidence=evidence,
+        )
