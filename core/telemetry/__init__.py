@@ -1,0 +1,25 @@
+"""Time series in SQLite: samples by the second and the minute, and the metrics of each epoch.
+
+`writer.py` is the thread that commits, `store.py` what it does; `reader.py` answers; `chunk.py` and
+`histogram.py` are the packed forms; `recovery.py` is the way back from a damaged file.
+"""
+
+from core.telemetry.errors import TelemetryDamagedError, TelemetryError
+from core.telemetry.histogram import Histogram
+from core.telemetry.reader import Minute, Second, TelemetryReader
+from core.telemetry.recovery import Recovery, check, recover
+from core.telemetry.writer import TelemetryWriter, WriterHealth
+
+__all__ = [
+    "Histogram",
+    "Minute",
+    "Recovery",
+    "Second",
+    "TelemetryDamagedError",
+    "TelemetryError",
+    "TelemetryReader",
+    "TelemetryWriter",
+    "WriterHealth",
+    "check",
+    "recover",
+]

@@ -1,0 +1,44 @@
+"""What can be wrong with the time series store."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import CoreError, ExitCode
+
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class TelemetryError(CoreError):
+    """The store cannot be read or written just now; nothing in it was lost."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class TelemetryDamagedError(TelemetryError):
+    """The file is not a sound database any more."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        self.file = file
+        super().__init__(
+            f"The time series in {file} are damaged ({problem}). `bondx doctor --restore` moves the file aside and "
+            f"starts a new one with all that can still be read; models, sessions and the audit log are not touched."
+        )
+
+
+@contextmanager
+def translated(file: Path) -> Iterator[None]:
+    """Turn an error of SQLite into one of ours, which names the file and the way back.
+
+    Raises:
+        TelemetryDamagedError: The file is not a sound database.
+        TelemetryError: It cannot be used just now: locked, no room, no permission.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _DAMAGE:
+            raise TelemetryDamagedError(file, str(error)) from error
+        raise TelemetryError(f"The time series in {file} cannot be used just now: {error}.") from error

@@ -1,0 +1,91 @@
+"""The way back from a damaged store: set it aside, save what can still be read into a new one."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.telemetry.errors import TelemetryDamagedError, translated
+from core.telemetry.schema import connect_to_read, connect_to_write
+
+_TABLES = {"series": 2, "epoch": 5, "minute": 7, "second": 6, "sample": 4}  # with their columns; the dearest first
+_COMPANIONS = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What became of a damaged store."""
+
+    set_aside: Path
+    n_rows: dict[str, int]
+
+
+def check(path: Path) -> str | None:
+    """Look a store over from end to end.
+
+    Returns:
+        What is wrong with it, or None; a missing file is sound.
+
+    Raises:
+        TelemetryError: It cannot be read just now.
+    """
+    if not path.exists():
+        return None
+    try:
+        with translated(path):
+            connection = connect_to_read(path)
+            try:
+                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            finally:
+                connection.close()
+    except TelemetryDamagedError as error:
+        return str(error)
+    return None if answer == "ok" else str(TelemetryDamagedError(path, answer))
+
+
+def recover(path: Path, *, now: datetime) -> Recovery:
+    """Move a store aside, with every byte kept, and start a new one with what can be read of it.
+
+    Args:
+        path: The store; nobody else may have it open.
+        now: For the name of the file set aside.
+
+    Raises:
+        TelemetryError: The new store cannot be written.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
+    for companion in _COMPANIONS:
+        file = path.with_name(path.name + companion)
+        if file.exists():
+            os.rename(file, aside.with_name(aside.name + companion))
+    n_rows = dict.fromkeys(_TABLES, 0)
+    fresh = connect_to_write(path)
+    try:
+        with translated(path):
+            for table, n_columns in _TABLES.items():
+                statement = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * n_columns)})"
+                fresh.execute("BEGIN IMMEDIATE")
+                for row in _readable_rows(aside, table):
+                    n_rows[table] += fresh.execute(statement, row).rowcount
+                fresh.execute("COMMIT")
+    finally:
+        fresh.close()
+    return Recovery(aside, n_rows)
+
+
+def _readable_rows(file: Path, table: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table from its beginning up to the damage, then from its end back to it."""
+    key = {"series": "id", "epoch": "run {0}, epoch {0}, name {0}"}.get(table, "series {0}, at {0}")
+    for direction in ("ASC", "DESC"):
+        try:
+            connection = sqlite3.connect(file, isolation_level=None)
+            try:
+                yield from connection.execute(f"SELECT * FROM {table} ORDER BY {key.format(direction)}")
+            finally:
+                connection.close()
+            return
+        except (sqlite3.DatabaseError, sqlite3.Warning):
+            continue

@@ -1,0 +1,70 @@
+"""The tables of the time series store, and how a connection to it is opened."""
+
+import sqlite3
+from pathlib import Path
+
+from core.telemetry.errors import TelemetryError, translated
+
+VERSION = 1
+BUSY_SECONDS = 5.0
+_WAL_KEPT_BYTES = 16 << 20
+
+# Times are integers since 1970: microseconds in `sample` and `epoch`, seconds in `second` and `minute`.
+_TABLES = """
+CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS sample (
+    series INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, samples BLOB NOT NULL,
+    PRIMARY KEY (series, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS second (
+    series INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, total REAL NOT NULL, low REAL NOT NULL,
+    high REAL NOT NULL, PRIMARY KEY (series, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS minute (
+    series INTEGER NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, total REAL NOT NULL, low REAL NOT NULL,
+    high REAL NOT NULL, histogram BLOB NOT NULL, PRIMARY KEY (series, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epoch (
+    run TEXT NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL,
+    PRIMARY KEY (run, epoch, name)) WITHOUT ROWID;
+"""
+
+
+def connect_to_write(file: Path) -> sqlite3.Connection:
+    """Open the store for writing, and make it if there is none.
+
+    Raises:
+        TelemetryDamagedError: The file is not a sound database.
+        TelemetryError: It cannot be opened, or was written by a newer version of the program.
+    """
+    with translated(file):
+        connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found > VERSION:
+                raise TelemetryError(
+                    f"{file} was written by a newer version of the program (format {found}, this one knows {VERSION}); "
+                    f"use that version, or move the file aside."
+                )
+            if found < VERSION:
+                connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_to_read(file: Path) -> sqlite3.Connection:
+    """Open the store for reading; each statement is a transaction of its own, so that the WAL can be recycled.
+
+    Raises:
+        TelemetryError: It cannot be opened.
+    """
+    with translated(file):
+        return sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
