@@ -1,0 +1,221 @@
+"""Artifact folders on disk: staged apart, made durable, then put in place by one rename.
+
+A process killed at any instant leaves either nothing at `artifacts/<model>/<version>/` or the whole folder. What it
+leaves in the staging area is told apart from a copy in progress by the lock its process held, which died with it.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import msgspec
+
+from core.registry.card import CARD_NAME
+from core.registry.errors import ArtifactRefusedError, InvalidNameError
+from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, digest, open_regular, walk
+from core.registry.numbering import SemanticVersion, checked_model_name
+
+STAGING_NAME = ".staging"
+RESERVED = frozenset({MANIFEST_NAME, CARD_NAME})
+PICKLED = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
+
+_CHUNK_BYTES = 1 << 20
+
+
+class StagedArtifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete, durable copy that waits for its version number."""
+
+    folder: Path
+    manifest: Manifest
+    manifest_sha256: str
+
+
+class ArtifactStore:
+    """The folder `artifacts/` of a workspace."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, model: str, version: str) -> Path:
+        """Return where the artifact of a version lives, whether or not it is there."""
+        return self.root / checked_model_name(model) / str(SemanticVersion.parse(version))
+
+    def published(self) -> Iterator[tuple[str, str]]:
+        """Yield the model and number of every version folder on disk, sorted."""
+        for model in sorted(self._folders(self.root)):
+            with suppress(InvalidNameError):
+                yield from ((model, version) for version in map(str, self.numbers(model)))
+
+    def numbers(self, model: str) -> list[SemanticVersion]:
+        """Return the numbers that folders of this model take, ascending."""
+        numbers = []
+        for name in self._folders(self.root / checked_model_name(model)):
+            with suppress(InvalidNameError):
+                numbers.append(SemanticVersion.parse(name))
+        return sorted(numbers)
+
+    @contextmanager
+    def staged(self, source: Path, additions: Mapping[str, bytes]) -> Iterator[StagedArtifact]:
+        """Copy a folder into the staging area with its manifest, on disk to the last byte.
+
+        Leaving the context removes the copy, unless `publish` has taken it.
+
+        Args:
+            source: The folder whose plain files become the artifact.
+            additions: Further files by name, for names that the source does not have.
+        Raises:
+            ArtifactRefusedError: The source holds something an artifact may not, or the copy failed.
+        """
+        names = _checked_names(source)
+        folder, lock = self._new_staging_folder()
+        try:
+            try:
+                files = {name: _copy(open_regular(source / name), folder / name) for name in names}
+                for name in additions.keys() - files.keys():
+                    files[name] = _write(additions[name], folder / name)
+                manifest = Manifest(files=files)
+                content = manifest.to_bytes()
+                _write(content, folder / MANIFEST_NAME)
+                for place in {(folder / name).parent for name in files} | {folder}:
+                    _sync_folder(place)
+            except OSError as error:
+                raise ArtifactRefusedError(f"{source} could not be copied: {error.strerror or error}.") from error
+            yield StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=digest(content))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+    def publish(self, staged: StagedArtifact, model: str, version: str) -> None:
+        """Rename a staged copy to its place, for good; the caller holds the registry's database lock.
+
+        Raises:
+            ArtifactRefusedError: The place is taken, or cannot be reached.
+        """
+        target = self.folder(model, version)
+        try:
+            target.parent.mkdir(exist_ok=True)
+            if target.parent.is_symlink() or target.exists():  # a rename would replace an empty folder in silence
+                raise ArtifactRefusedError(f"{target} is in the way.")
+            staged.folder.rename(target)
+            _sync_folder(target.parent)
+            _sync_folder(self.root)
+        except OSError as error:
+            raise ArtifactRefusedError(f"{target} could not be put in place: {error.strerror or error}.") from error
+
+    @contextmanager
+    def claimed(self, model: str, version: str) -> Iterator[bool]:
+        """Yield whether a version folder is ours to judge: not if a process is registering it at this moment."""
+        try:
+            lock = _lock_folder(self.folder(model, version))
+        except OSError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            os.close(lock)
+
+    def withdraw(self, model: str, version: str) -> None:
+        """Take away a folder whose registration was given up after `publish`."""
+        doomed = self.root / STAGING_NAME / f"withdrawn-{secrets.token_hex(8)}"
+        with suppress(OSError):
+            self.folder(model, version).rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def clear_staging(self) -> int:
+        """Remove what killed processes left in the staging area, and return how many copies that were."""
+        n_removed = 0
+        for name in self._folders(self.root / STAGING_NAME):
+            folder = self.root / STAGING_NAME / name
+            with suppress(OSError):
+                lock = _lock_folder(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+                n_removed += 1
+        return n_removed
+
+    def _new_staging_folder(self) -> tuple[Path, int]:
+        area = self.root / STAGING_NAME
+        area.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = area / secrets.token_hex(8)
+            folder.mkdir()
+            with suppress(OSError):  # a sweep saw the folder before it was locked, and took it for an orphan
+                lock = _lock_folder(folder)
+                if folder.exists():
+                    return folder, lock
+                os.close(lock)
+
+    @staticmethod
+    def _folders(place: Path) -> list[str]:
+        if place.is_symlink() or not place.is_dir():
+            return []
+        with os.scandir(place) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _checked_names(source: Path) -> list[str]:
+    if not source.is_dir():
+        raise ArtifactRefusedError(f"{source} is not a folder.")
+    names = []
+    for name, entry in walk(source):
+        if entry.is_symlink():
+            raise ArtifactRefusedError(f"{name} is a symbolic link; an artifact holds plain files only.")
+        if not entry.is_file(follow_symlinks=False):
+            raise ArtifactRefusedError(f"{name} is neither a file nor a folder; an artifact holds plain files only.")
+        if not name.isprintable():  # control characters, and bytes that are no UTF-8
+            raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
+        if PurePosixPath(name).suffix.lower() in PICKLED:
+            raise ArtifactRefusedError(f"{name} is pickled, which is code; save LightGBM text, skops, npz or JSON.")
+        if name in RESERVED:
+            raise ArtifactRefusedError(f"{name} is written by the registry itself; remove it from {source}.")
+        names.append(name)
+    if not names:
+        raise ArtifactRefusedError(f"{source} holds no files.")
+    return names
+
+
+def _copy(content: BinaryIO, target: Path) -> ManifestFile:
+    """Copy a file and hash what was written, so that a source that changes meanwhile cannot differ from its hash."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    hashed, size = hashlib.sha256(), 0
+    # Created read-only: the one descriptor that may write is this one.
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+    with content, os.fdopen(descriptor, "wb", buffering=0) as copy:
+        while chunk := content.read(_CHUNK_BYTES):
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[copy.write(rest) :]
+            hashed.update(chunk)
+            size += len(chunk)
+        os.fsync(copy.fileno())
+    return ManifestFile(sha256=hashed.hexdigest(), size=size)
+
+
+def _write(content: bytes, target: Path) -> ManifestFile:
+    return _copy(io.BytesIO(content), target)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_folder(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,0 +1,62 @@
+"""`registration.json`: what was said of a version when it was registered, hashed along with its files.
+
+It binds the evidence to the artifact: metrics edited in the database no longer match it. It also lets a version whose
+database record was lost be taken up again from its folder alone.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.quality.gate import GateResult
+from core.registry.documents import ModelVersion
+from core.registry.manifest import open_regular
+
+CARD_NAME = "registration.json"
+
+
+class RegistrationCard(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence for a version; nothing in it depends on who registered it, when or where."""
+
+    model: str
+    description: str
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    gates: tuple[GateResult, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the one spelling of this card.
+
+        Raises:
+            TypeError: The lineage holds something that JSON does not have.
+        """
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
+
+    @classmethod
+    def read(cls, folder: Path) -> "RegistrationCard":
+        """Read the card of an artifact.
+
+        Raises:
+            OSError: There is none, or it cannot be read.
+            msgspec.DecodeError: It is not a card.
+        """
+        with open_regular(folder / CARD_NAME) as file:
+            return msgspec.json.decode(file.read(), type=cls)
+
+    def contradictions(self, version: ModelVersion) -> list[str]:
+        """Name what the database says differently of this version, one clause each."""
+        problems = [
+            f"{CARD_NAME} has {name} {self.metrics.get(name)}, the database {version.metrics.get(name)}"
+            for name in {**self.metrics, **version.metrics}
+            if self.metrics.get(name) != version.metrics.get(name)
+        ]
+        if self.lineage != version.lineage:
+            problems.append(f"{CARD_NAME} and the database differ on the lineage")
+        if _verdicts(self.gates) != _verdicts(version.gates):
+            problems.append(f"{CARD_NAME} and the database differ on the quality gates")
+        return problems
+
+
+def _verdicts(gates: tuple[GateResult, ...]) -> list[tuple[str, str, float | None, float]]:
+    return [(gate.name, gate.verdict, gate.value, gate.threshold) for gate in gates]

@@ -1,0 +1,119 @@
+"""What the registry's database holds: models, their versions, and every move of a version between stages."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from core.quality.gate import GateResult
+from core.registry.stages import Stage, Verb
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable artifact of a registered model, and the stage it stands in."""
+
+    key: str  # "spread/1.4.0"
+    model: str
+    version: str
+    stage: Stage
+    stage_since: datetime
+    created_at: datetime
+    created_by: str
+    run_id: str
+    session_id: str
+    description: str
+    metrics: dict[str, float]
+    lineage: dict[str, Any]  # data hashes, seeds, digest of the settings, parent version
+    gates: tuple[GateResult, ...]  # the verdicts of the data it was trained on
+    path: str  # below artifacts/
+    manifest_sha256: str
+    n_files: int
+    n_bytes: int
+    updated_at: datetime
+    updated_by: str
+    revision: int = 0
+
+
+class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model and which of its versions is live.
+
+    `revision` grows by one with each move of a version between stages, and with nothing else: a plan made at one
+    revision holds for as long as the revision does, however many versions a training registers meanwhile.
+    """
+
+    model: str
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    production: str | None = None
+    previous_production: tuple[str, ...] = ()  # newest last; a version that was rolled back is not among them
+    revision: int = 0
+
+    def promoted(self, version: str) -> "RegisteredModel":
+        """Return the model with `version` live and the replaced one as the target of the next rollback."""
+        previous = (*self.previous_production, self.production) if self.production else self.previous_production
+        return msgspec.structs.replace(self, production=version, previous_production=previous)
+
+    def rolled_back(self) -> "RegisteredModel":
+        """Return the model with its previous Production version live again."""
+        *earlier, target = self.previous_production
+        return msgspec.structs.replace(self, production=target, previous_production=tuple(earlier))
+
+    def retired(self) -> "RegisteredModel":
+        """Return the model with no live version."""
+        return msgspec.structs.replace(self, production=None)
+
+    def undone(self, move: "Transition") -> "RegisteredModel":
+        """Return the model as it was before `move`, its newest transition."""
+        if Stage.PRODUCTION not in (move.from_stage, move.to_stage):
+            return self
+        if move.verb is Verb.ROLL_BACK:
+            previous = (*self.previous_production, move.version)
+            return msgspec.structs.replace(self, production=move.replaced, previous_production=previous)
+        if move.verb is Verb.ARCHIVE:
+            return msgspec.structs.replace(self, production=move.version)
+        previous = self.previous_production[:-1] if move.replaced else self.previous_production
+        return msgspec.structs.replace(self, production=move.replaced, previous_production=previous)
+
+
+class StageChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One version leaving one stage for another."""
+
+    version: str
+    before: Stage
+    after: Stage
+
+    def __str__(self) -> str:
+        return f"{self.version} from {self.before} to {self.after}"
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """One act of an operator on the stages of a model: who, when, why, from where, and on what evidence."""
+
+    key: str  # "spread/7"
+    model: str
+    number: int  # the model's revision after it
+    verb: Verb
+    version: str
+    from_stage: Stage
+    to_stage: Stage
+    changes: tuple[StageChange, ...]  # everything that moved, `version` first
+    replaced: str | None  # the version that left Production for it
+    at: datetime
+    by: str
+    origin: str  # console, cli, api or engine
+    reason: str
+    gates: tuple[GateResult, ...]
+    manifest_sha256: str
+    undoes: int | None = None
+    revision: int = 0
+
+    def __str__(self) -> str:
+        moved = " and ".join(map(str, self.changes))
+        why = f' ("{self.reason}")' if self.reason else ""
+        return f"{self.verb} by {self.by} at {self.at:%Y-%m-%d %H:%M:%S} UTC took {moved}{why}"
+
+
+def transition_key(model: str, number: int) -> str:
+    """Return the key of a model's transition by its number."""
+    return f"{model}/{number}"

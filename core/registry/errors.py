@@ -1,0 +1,55 @@
+"""What the registry refuses, each in one sentence that says what to do."""
+
+from collections.abc import Sequence
+
+from core.errors import NotFoundError, RefusedError, UsageError
+
+_SHOWN = 60  # characters of a hostile name that are repeated in a message
+
+
+class InvalidNameError(UsageError):
+    """A model name or version number is not spelled as such."""
+
+    def __init__(self, kind: str, text: str, rule: str) -> None:
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+        super().__init__(f"{shown!a} is no {kind}: it must be {rule}.")
+
+
+class ModelNotFoundError(NotFoundError):
+    """No version of this model was ever registered."""
+
+    def __init__(self, model: str, known: Sequence[str]) -> None:
+        choices = ", ".join(known) or "none yet; a training registers them"
+        super().__init__(f"No model {model} is registered. Models to choose from: {choices}.")
+
+
+class VersionNotFoundError(NotFoundError):
+    """The model is registered, but not at this version."""
+
+    def __init__(self, model: str, version: str, known: Sequence[str]) -> None:
+        newest = list(known)[-8:]
+        more = f" (and {len(known) - len(newest)} older)" if len(known) > len(newest) else ""
+        super().__init__(f"{model} has no version {version}. Versions to choose from: {', '.join(newest)}{more}.")
+
+
+class ArtifactRefusedError(UsageError):
+    """The folder handed in cannot become an artifact; nothing was registered."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} Nothing was registered.")
+
+
+class HashMismatchError(RefusedError):
+    """The files of a version are not those that were registered."""
+
+    def __init__(self, model: str, version: str, problems: Sequence[str]) -> None:
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        super().__init__(
+            f"The files of {model} {version} are not those that were registered: {'; '.join(problems[:3])}{more}. "
+            "Nothing was loaded or changed; restore the folder from a backup, or roll back to another version."
+        )
+        self.problems = tuple(problems)
+
+
+class PromotionRefusedError(RefusedError):
+    """A rule or a gate forbids the move; nothing was changed."""

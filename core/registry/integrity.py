@@ -1,0 +1,66 @@
+"""Whether the files of a version are still those that were registered; a mismatch calls an operator."""
+
+import logging
+from datetime import datetime
+
+import msgspec
+
+from core.errors import CoreError
+from core.registry.artifacts import ArtifactStore
+from core.registry.card import CARD_NAME, RegistrationCard
+from core.registry.documents import ModelVersion
+from core.registry.manifest import check
+from core.registry.stages import Stage
+from core.state import Workspace
+
+log = logging.getLogger(__name__)
+
+
+class IntegrityResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What hashing every file of one version again has shown."""
+
+    model: str
+    version: str
+    stage: Stage
+    ok: bool
+    problems: tuple[str, ...]
+    n_files: int
+    n_bytes: int
+
+
+def inspect(store: ArtifactStore, version: ModelVersion) -> IntegrityResult:
+    """Hash the files of a version, and compare its evidence in the database with the copy among the files."""
+    folder = store.folder(version.model, version.version)
+    problems = check(folder, version.manifest_sha256)
+    if not problems:
+        try:
+            problems = RegistrationCard.read(folder).contradictions(version)
+        except (OSError, msgspec.DecodeError):
+            problems = [f"{CARD_NAME} cannot be read"]
+    return IntegrityResult(
+        model=version.model,
+        version=version.version,
+        stage=version.stage,
+        ok=not problems,
+        problems=tuple(problems),
+        n_files=version.n_files,
+        n_bytes=version.n_bytes,
+    )
+
+
+def call_operator(workspace: Workspace, result: IntegrityResult, *, now: datetime) -> None:
+    """Fire the critical alert for a version whose files are not as registered.
+
+    A failure to do so is logged and goes no further: it must not hide the mismatch itself.
+    """
+    from core.alerts import Alerts
+
+    try:
+        Alerts(workspace).fire(
+            "hash_mismatch",
+            labels={"model": result.model, "version": result.version},
+            summary=f"{result.model} {result.version} ({result.stage}): {'; '.join(result.problems[:3])}",
+            now=now,
+        )
+    except (CoreError, OSError):
+        log.exception("the alert on the files of %s %s could not be fired", result.model, result.version)

@@ -1,0 +1,137 @@
+"""`MANIFEST.json`: the SHA-256 and size of every file of an artifact, and the check of a folder against it.
+
+The manifest is canonical bytes of content alone, with no clock and no host in it: two trainings that compute the same
+files have the same manifest. Its own SHA-256 is kept in the registry's database.
+"""
+
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+MANIFEST_NAME = "MANIFEST.json"
+
+
+class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one file was when it was registered."""
+
+    sha256: str
+    size: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every file of an artifact by its path inside the folder, but for the manifest itself."""
+
+    files: dict[str, ManifestFile]
+
+    @property
+    def n_bytes(self) -> int:
+        """The size of all files together."""
+        return sum(file.size for file in self.files.values())
+
+    def to_bytes(self) -> bytes:
+        """Return the one spelling of this manifest."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a plain file for reading, and nothing that a link or a pipe could lead to.
+
+    Raises:
+        OSError: The file is missing, a symbolic link, or not a plain file.
+    """
+    # O_NONBLOCK, so that a pipe planted in the folder cannot hang the open; it changes nothing for plain files.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path.name} is not a plain file")
+    return os.fdopen(descriptor, "rb")
+
+
+def walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield everything below a folder that is not a folder, with its path inside, sorted; no link is followed."""
+    pending = [(folder, "")]
+    while pending:
+        place, prefix = pending.pop()
+        with os.scandir(place) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((Path(entry.path), name + "/"))
+                else:
+                    yield name, entry
+
+
+def check(folder: Path, manifest_sha256: str) -> list[str]:
+    """Hash every file of an artifact again and compare it with the manifest.
+
+    Args:
+        folder: The artifact.
+        manifest_sha256: What the registry's database says of the manifest.
+    Returns:
+        One clause for each thing that is wrong, naming the file; empty when all is as registered.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return ["the folder is missing"]
+    try:
+        with open_regular(folder / MANIFEST_NAME) as file:
+            content = file.read()
+    except OSError:
+        return [f"{MANIFEST_NAME} is missing or cannot be read"]
+    if digest(content) != manifest_sha256:
+        return [f"{MANIFEST_NAME} was changed"]
+    try:
+        expected = msgspec.json.decode(content, type=Manifest).files
+    except msgspec.DecodeError:
+        return [f"{MANIFEST_NAME} is no manifest"]
+    return _differences(folder, expected)
+
+
+def _differences(folder: Path, expected: Mapping[str, ManifestFile]) -> list[str]:
+    problems = []
+    present = set()
+    for name, entry in walk(folder):
+        if name == MANIFEST_NAME:
+            continue
+        present.add(name)
+        if name not in expected:
+            problems.append(f"{name} was added")
+        elif not entry.is_file(follow_symlinks=False):
+            problems.append(f"{name} was replaced by something that is not a plain file")
+        elif problem := _content_problem(folder / name, expected[name]):
+            problems.append(f"{name} {problem}")
+    problems += [f"{name} is missing" for name in expected if name not in present]
+    return problems
+
+
+def _content_problem(path: Path, expected: ManifestFile) -> str | None:
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != expected.size:
+                return f"has {size:,} bytes instead of {expected.size:,}"
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
+                return "was changed"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of an artifact without checking the files.
+
+    Raises:
+        OSError: There is none, or it cannot be read.
+        msgspec.DecodeError: It is not a manifest.
+    """
+    with open_regular(folder / MANIFEST_NAME) as file:
+        return msgspec.json.decode(file.read(), type=Manifest)

@@ -1,0 +1,232 @@
+"""Plans: what a promotion, rollback, undo or archiving would do, decided before anything is done.
+
+Everything here is a pure function of the documents. `Registry.apply` makes the plan again inside its transaction, so
+a plan is a question with its answer, never a permission.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from core.quality.gate import GateResult
+from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Transition
+from core.registry.stages import Stage, Verb, is_allowed, next_stage
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of a version, with its evidence, its effects and its way back."""
+
+    verb: Verb
+    model: str
+    version: str  # empty where there is nothing to move
+    from_stage: Stage | None
+    to_stage: Stage | None
+    replaces: str | None = None  # the version that leaves Production for it
+    changes: tuple[StageChange, ...] = ()  # everything that would move, `version` first
+    gates: tuple[GateResult, ...] = ()
+    allowed: bool
+    refusal: str | None = None
+    effects: tuple[str, ...] = ()
+    undo: str = ""
+    expected_revision: int
+    undoes: int | None = None  # the number of the transition that an undo takes back
+
+
+def promotion(
+    model: RegisteredModel, candidate: ModelVersion, to_stage: Stage | None, gates: Sequence[GateResult]
+) -> Plan:
+    """Plan one step up for a version.
+
+    Args:
+        model: The model as it stands.
+        candidate: The version to promote.
+        to_stage: Where to; None is the next stage.
+        gates: The verdicts of `core.registry.gates.promotion_gates` for that stage.
+    Returns:
+        The plan, refused where the table of stages or a gate forbids it.
+    """
+    target = to_stage or next_stage(candidate.stage)
+    what = f"{model.model} {candidate.version}"
+    if candidate.stage is target or target is None:
+        return _refused(model, Verb.PROMOTE, f"{what} is in {candidate.stage} already.", candidate, target)
+    if not is_allowed(Verb.PROMOTE, candidate.stage, target):
+        return _refused(model, Verb.PROMOTE, _no_such_step(what, candidate.stage, target), candidate, target)
+    replaced = model.production if target is Stage.PRODUCTION else None
+    changes = [StageChange(version=candidate.version, before=candidate.stage, after=target)]
+    if replaced:
+        changes.append(StageChange(version=replaced, before=Stage.PRODUCTION, after=Stage.ARCHIVED))
+    return _decided(model, Verb.PROMOTE, changes, replaced, gates)
+
+
+def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequence[GateResult]) -> Plan:
+    """Plan the return to the previous Production version.
+
+    Args:
+        model: The model as it stands.
+        target: The version named last in `model.previous_production`; None where there is none.
+        gates: The verdict on the target's files.
+    Returns:
+        The plan, refused where there is nothing to return to.
+    """
+    if target is None:
+        refusal = (
+            f"{model.model} has no earlier Production version to return to."
+            if model.production
+            else f"No version of {model.model} has been in Production yet."
+        )
+        return _refused(model, Verb.ROLL_BACK, refusal)
+    if not is_allowed(Verb.ROLL_BACK, target.stage, Stage.PRODUCTION):
+        refusal = f"{model.model} {target.version}, the previous Production version, is in {target.stage}."
+        return _refused(model, Verb.ROLL_BACK, refusal, target, Stage.PRODUCTION)
+    changes = [StageChange(version=target.version, before=target.stage, after=Stage.PRODUCTION)]
+    if model.production:
+        changes.append(StageChange(version=model.production, before=Stage.PRODUCTION, after=Stage.ARCHIVED))
+    return _decided(model, Verb.ROLL_BACK, changes, model.production, gates)
+
+
+def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[GateResult]) -> Plan:
+    """Plan the exact reversal of a model's newest transition.
+
+    Args:
+        model: The model as it stands.
+        newest: Its newest transition; None where nothing has moved yet.
+        gates: The verdict on the files of the version that would serve again.
+    Returns:
+        The plan, refused where the newest transition is itself an undo: one step back, never two.
+    """
+    if newest is None:
+        return _refused(model, Verb.UNDO, f"Nothing of {model.model} has been moved yet, so there is nothing to undo.")
+    if newest.verb is Verb.UNDO:
+        refusal = (
+            f"The last change of {model.model} was an undo itself (by {newest.by} at "
+            f"{newest.at:%Y-%m-%d %H:%M:%S} UTC). Promote or roll back instead."
+        )
+        return _refused(model, Verb.UNDO, refusal)
+    changes = [StageChange(version=moved.version, before=moved.after, after=moved.before) for moved in newest.changes]
+    return _decided(model, Verb.UNDO, changes, None, gates, undoes=newest.number)
+
+
+def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
+    """Plan to take a version out of use; its files stay."""
+    if not is_allowed(Verb.ARCHIVE, version.stage, Stage.ARCHIVED):
+        refusal = f"{model.model} {version.version} is in {version.stage} already."
+        return _refused(model, Verb.ARCHIVE, refusal, version, Stage.ARCHIVED)
+    change = StageChange(version=version.version, before=version.stage, after=Stage.ARCHIVED)
+    return _decided(model, Verb.ARCHIVE, [change], None, ())
+
+
+def after(model: RegisteredModel, plan: Plan, undone: Transition | None) -> RegisteredModel:
+    """Return the model as an allowed plan leaves it.
+
+    Args:
+        model: The model as it stands.
+        plan: What is to be done.
+        undone: The newest transition, which an undo takes back.
+    """
+    if plan.verb is Verb.UNDO and undone is not None:
+        return model.undone(undone)
+    if plan.verb is Verb.ROLL_BACK:
+        return model.rolled_back()
+    if plan.verb is Verb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
+        return model.promoted(plan.version)
+    if plan.verb is Verb.ARCHIVE and plan.from_stage is Stage.PRODUCTION:
+        return model.retired()
+    return model
+
+
+def version_to_return(newest: Transition | None) -> str | None:
+    """Name the version that is in Production again once its newest transition is undone."""
+    changes = newest.changes if newest else ()
+    return next((change.version for change in changes if change.before is Stage.PRODUCTION), None)
+
+
+def version_to_serve(plan: Plan) -> str:
+    """Name the version whose files a plan rests on: the one that enters Production, or else the one that moves."""
+    return next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), plan.version)
+
+
+def _decided(
+    model: RegisteredModel,
+    verb: Verb,
+    changes: Sequence[StageChange],
+    replaces: str | None,
+    gates: Sequence[GateResult],
+    *,
+    undoes: int | None = None,
+) -> Plan:
+    refusing = [f"{gate.name} ({gate.reason})" for gate in gates if gate.blocks]
+    name = f"{model.model} {changes[0].version}"
+    return Plan(
+        verb=verb,
+        model=model.model,
+        version=changes[0].version,
+        from_stage=changes[0].before,
+        to_stage=changes[0].after,
+        replaces=replaces,
+        changes=tuple(changes),
+        gates=tuple(gates),
+        allowed=not refusing,
+        refusal=f"{name} was refused by {_count(len(refusing), 'gate')}: {'; '.join(refusing)}." if refusing else None,
+        effects=_effects(model, verb, changes),
+        undo=_way_back(verb, changes),
+        expected_revision=model.revision,
+        undoes=undoes,
+    )
+
+
+def _refused(
+    model: RegisteredModel,
+    verb: Verb,
+    refusal: str,
+    version: ModelVersion | None = None,
+    to_stage: Stage | None = None,
+) -> Plan:
+    return Plan(
+        verb=verb,
+        model=model.model,
+        version=version.version if version else "",
+        from_stage=version.stage if version else None,
+        to_stage=to_stage,
+        allowed=False,
+        refusal=refusal,
+        expected_revision=model.revision,
+    )
+
+
+def _no_such_step(what: str, before: Stage, after: Stage) -> str:
+    step = next_stage(before)
+    if step is None:
+        return f"{what} is in {before}; promotions lead no further. Roll back or archive it instead."
+    return f"{what} is in {before}, from where a promotion leads to {step}, not to {after}."
+
+
+def _effects(model: RegisteredModel, verb: Verb, changes: Sequence[StageChange]) -> tuple[str, ...]:
+    effects = [f"{model.model} {change.version} goes from {change.before} to {change.after}." for change in changes]
+    leaves = any(change.before is Stage.PRODUCTION for change in changes)
+    enters = any(change.after is Stage.PRODUCTION for change in changes)
+    if leaves and not enters:
+        effects.append(f"{model.model} is then without a Production version.")
+    if verb is Verb.PROMOTE and enters:
+        effects.append(
+            f"A rollback then returns to {model.production}."
+            if model.production
+            else "It is the first in Production, so no rollback is possible; an undo is."
+            if not model.previous_production
+            else f"A rollback then returns to {model.previous_production[-1]}."
+        )
+    if verb is Verb.ROLL_BACK:
+        earlier = model.previous_production[:-1]
+        effects.append(
+            f"A further rollback then returns to {earlier[-1]}." if earlier else "No further rollback is possible then."
+        )
+    return tuple(effects)
+
+
+def _way_back(verb: Verb, changes: Sequence[StageChange]) -> str:
+    if verb is Verb.UNDO:
+        return "An undo is not undone; promote or roll back instead."
+    return "Undo puts " + " and ".join(f"{change.version} back in {change.before}" for change in changes) + "."
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

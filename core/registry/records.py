@@ -1,0 +1,54 @@
+"""The registry's tables: looking models, versions and transitions up, with answers that name the choices."""
+
+from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
+from core.registry.errors import ModelNotFoundError, VersionNotFoundError
+from core.registry.numbering import SemanticVersion, checked_model_name, version_key
+from core.state import Workspace
+
+DATABASE = "registry"
+
+
+class Records:
+    """Typed access to the one file that holds the registry; inside a transaction, the transaction's own view."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.database = workspace.database(DATABASE)
+        self.models = self.database.documents("models", RegisteredModel, "model")
+        self.versions = self.database.documents("versions", ModelVersion, "key")
+        self.transitions = self.database.documents("transitions", Transition, "key")
+
+    def model(self, name: str) -> RegisteredModel:
+        """Return a model.
+
+        Raises:
+            ModelNotFoundError: Nothing was registered under this name.
+        """
+        if (model := self.models.find(checked_model_name(name))) is None:
+            raise ModelNotFoundError(name, sorted(model.model for model in self.models.all()))
+        return model
+
+    def version(self, model: str, number: str) -> ModelVersion:
+        """Return a version of a model.
+
+        Raises:
+            ModelNotFoundError: Nothing was registered under this name.
+            VersionNotFoundError: The model has no such version; the newest are named.
+        """
+        if (version := self.versions.find(version_key(model, number))) is None:
+            self.model(model)
+            raise VersionNotFoundError(model, number, [version.version for version in self.versions_of(model)])
+        return version
+
+    def versions_of(self, model: str | None) -> list[ModelVersion]:
+        """Return the versions of one model, or of all, by model and ascending number."""
+        chosen = [version for version in self.versions.all() if model in (None, version.model)]
+        return sorted(chosen, key=lambda version: (version.model, SemanticVersion.parse(version.version)))
+
+    def newest_transition(self, model: RegisteredModel) -> Transition | None:
+        """Return the last move of any version of a model."""
+        return self.transitions.find(transition_key(model.model, model.revision))
+
+    def transitions_of(self, model: RegisteredModel, *, after: int = 0) -> list[Transition]:
+        """Return the moves of a model's versions, ascending, from those numbered above `after`."""
+        found = (self.transitions.find(transition_key(model.model, n)) for n in range(after + 1, model.revision + 1))
+        return [transition for transition in found if transition is not None]

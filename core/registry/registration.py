@@ -1,0 +1,220 @@
+"""How a version comes into the registry: by registering a folder, or by a sweep that finds a lost one."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock
+from core.governance.audit import audited
+from core.governance.outbox import Change
+from core.governance.record import Evidence
+from core.quality.gate import GateResult
+from core.registry.artifacts import ArtifactStore, StagedArtifact
+from core.registry.card import CARD_NAME, RegistrationCard
+from core.registry.documents import ModelVersion, RegisteredModel
+from core.registry.manifest import MANIFEST_NAME, check, digest, read_manifest
+from core.registry.numbering import FIRST_VERSION, Part, SemanticVersion, checked_model_name, version_key
+from core.registry.records import DATABASE, Records
+from core.registry.stages import Stage
+from core.state import InDoubtError, Workspace
+from core.state.encoding import plain
+from core.tracking.environment import software
+
+ENVIRONMENT_NAME = "environment.json"
+
+log = logging.getLogger(__name__)
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep found that no version accounted for."""
+
+    adopted: tuple[str, ...] = ()  # "spread/1.4.0": whole folders whose record was missing
+    left: tuple[str, ...] = ()  # folders that are no whole artifact, left alone, each with the reason
+    n_removed: int = 0  # unfinished copies of killed processes
+
+
+class Registrar:
+    """Takes folders into the registry, each as the next version of its model."""
+
+    def __init__(self, workspace: Workspace, records: Records, store: ArtifactStore, clock: Clock) -> None:
+        self._workspace = workspace
+        self._records = records
+        self._store = store
+        self._clock = clock
+
+    def register(
+        self,
+        card: RegistrationCard,
+        source: Path,
+        *,
+        run_id: str,
+        session_id: str,
+        actor: Actor,
+        bump: Part,
+        reason: str,
+    ) -> ModelVersion:
+        """Copy a folder into the artifacts and record it; see `Registry.register`."""
+        self._store.clear_staging()
+        with self._store.staged(source, _additions(card)) as staged:
+            if (twin := self._twin(card.model, staged.manifest_sha256, run_id)) is not None:
+                return twin if twin.run_id else self._reclaim(twin, run_id, session_id, actor)
+            number = ""
+            try:
+                with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+                    number = str(self._next_number(card.model, bump))
+                    self._store.publish(staged, card.model, number)
+                    version = self._insert(card, staged, number, actor, run_id=run_id, session_id=session_id)
+                    _record(change, "version.register", version)
+            except InDoubtError:
+                raise  # the record is in place; taking its files away would make things worse
+            except BaseException:
+                if number and not staged.folder.exists():
+                    self._store.withdraw(card.model, number)
+                raise
+            return version
+
+    def sweep(self, actor: Actor) -> Sweep:
+        """Account for every folder below `artifacts/`; see `Registry.sweep`."""
+        n_removed = self._store.clear_staging()
+        known = {version.key for version in self._records.versions.all()}
+        adopted, left = [], []
+        for model, number in self._store.published():
+            key = version_key(model, number)
+            if key in known:
+                continue
+            with self._store.claimed(model, number) as is_ours:
+                problem = self._adopt(model, number, actor) if is_ours else ""
+            if problem is None:
+                adopted.append(key)
+            elif problem:
+                left.append(f"{key}: {problem}")
+        return Sweep(adopted=tuple(adopted), left=tuple(left), n_removed=n_removed)
+
+    def _adopt(self, model: str, number: str, actor: Actor) -> str | None:
+        """Record a folder that has no version; return why not, empty where it has one by now."""
+        folder = self._store.folder(model, number)
+        try:
+            sha256 = digest((folder / MANIFEST_NAME).read_bytes())
+            if problems := check(folder, sha256):
+                return "; ".join(problems[:3])
+            manifest, card = read_manifest(folder), RegistrationCard.read(folder)
+        except (OSError, msgspec.DecodeError) as error:
+            return f"is no whole artifact ({error})"
+        if card.model != model:
+            return f"is an artifact of {card.model}"
+        if self._records.versions.find(version_key(model, number)) is not None:
+            return ""
+        staged = StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=sha256)
+        reason = "its folder was whole, its record missing"
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+            version = self._insert(card, staged, number, actor, run_id="", session_id="")
+            _record(change, "version.adopt", version)
+        log.warning("adopted %s: %s", version.key, reason)
+        return None
+
+    def _insert(
+        self,
+        card: RegistrationCard,
+        staged: StagedArtifact,
+        number: str,
+        actor: Actor,
+        *,
+        run_id: str,
+        session_id: str,
+    ) -> ModelVersion:
+        now, author = self._clock(), str(actor)
+        if self._records.models.find(card.model) is None:
+            model = RegisteredModel(model=card.model, created_at=now, updated_at=now, updated_by=author)
+            self._records.models.insert(model)
+        return self._records.versions.insert(
+            ModelVersion(
+                key=version_key(card.model, number),
+                model=card.model,
+                version=number,
+                stage=Stage.DEVELOPMENT,
+                stage_since=now,
+                created_at=now,
+                created_by=author,
+                run_id=run_id,
+                session_id=session_id,
+                description=card.description,
+                metrics=card.metrics,
+                lineage=card.lineage,
+                gates=card.gates,
+                path=f"{card.model}/{number}",
+                manifest_sha256=staged.manifest_sha256,
+                n_files=len(staged.manifest.files),
+                n_bytes=staged.manifest.n_bytes,
+                updated_at=now,
+                updated_by=author,
+            )
+        )
+
+    def _twin(self, model: str, manifest_sha256: str, run_id: str) -> ModelVersion | None:
+        """Find what the same run has registered before, byte for byte."""
+        for version in self._records.versions.all():
+            same = version.model == model and version.manifest_sha256 == manifest_sha256
+            # An adopted version has lost its run; the only run that can compute these bytes again is its own.
+            if same and run_id and version.run_id in ("", run_id):
+                return version
+        return None
+
+    def _reclaim(self, adopted: ModelVersion, run_id: str, session_id: str, actor: Actor) -> ModelVersion:
+        with audited(self._workspace, DATABASE, actor=actor, reason="its run computed it again") as change:
+            reclaimed = self._records.versions.replace(
+                msgspec.structs.replace(
+                    adopted, run_id=run_id, session_id=session_id, updated_at=self._clock(), updated_by=str(actor)
+                )
+            )
+            change.record("version.reclaim", adopted.key, before=adopted, after=reclaimed)
+            return reclaimed
+
+    def _next_number(self, model: str, bump: Part) -> SemanticVersion:
+        # Folders count, too: a number that was ever given to an artifact is not given to another.
+        recorded = [SemanticVersion.parse(version.version) for version in self._records.versions_of(model)]
+        taken = recorded + self._store.numbers(model)
+        return max(taken).bump(bump) if taken else FIRST_VERSION
+
+
+def card_of(
+    model: str,
+    *,
+    metrics: Mapping[str, float],
+    lineage: Mapping[str, Any],
+    gates: Sequence[GateResult],
+    description: str,
+) -> RegistrationCard:
+    """Put what is said of a version into the form in which it is kept.
+
+    Raises:
+        InvalidNameError: The model's name is not spelled as one.
+        UnstorableValueError: A metric is not finite, or the lineage has no faithful spelling in JSON.
+    """
+    checked_model_name(model)
+    return RegistrationCard(
+        model=model,
+        description=description,
+        metrics=plain({name: float(value) for name, value in metrics.items()}, f"The metrics of {model}"),
+        lineage=plain(dict(lineage), f"The lineage of {model}"),
+        gates=tuple(gates),
+    )
+
+
+def evidence(version: ModelVersion) -> Evidence:
+    """Pin the files of a version for the audit log, all by the hash of their manifest."""
+    return Evidence(path=f"artifacts/{version.path}/{MANIFEST_NAME}", sha256=version.manifest_sha256)
+
+
+def _additions(card: RegistrationCard) -> dict[str, bytes]:
+    environment = msgspec.json.encode(software(), order="deterministic")
+    return {CARD_NAME: card.to_bytes(), ENVIRONMENT_NAME: msgspec.json.format(environment, indent=2) + b"\n"}
+
+
+def _record(change: Change, verb: str, version: ModelVersion) -> None:
+    told = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes")
+    after = {name: getattr(version, name) for name in told}
+    change.record(verb, version.key, after=after, evidence=[evidence(version)])

@@ -1,0 +1,67 @@
+"""The stages of a version, and the one table of moves between them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where a model version stands; it is in exactly one stage at a time."""
+
+    DEVELOPMENT = "Development"
+    STAGING = "Staging"
+    PRODUCTION = "Production"
+    ARCHIVED = "Archived"
+
+
+class Verb(StrEnum):
+    """What an operator can do to the stages of a model."""
+
+    PROMOTE = "promote"
+    ROLL_BACK = "rollback"
+    UNDO = "undo"
+    ARCHIVE = "archive"
+
+
+# Undo has no row: it takes back one recorded transition, so its moves are the rows below read from right to left.
+# The version that a promotion or a rollback replaces goes from Production to Archived as part of that same move.
+ALLOWED: Mapping[Verb, frozenset[tuple[Stage, Stage]]] = {
+    Verb.PROMOTE: frozenset(
+        {
+            (Stage.DEVELOPMENT, Stage.STAGING),
+            (Stage.STAGING, Stage.PRODUCTION),
+            (Stage.ARCHIVED, Stage.STAGING),
+        }
+    ),
+    # A former Production version has served all traffic before; it need not pass through Staging again.
+    Verb.ROLL_BACK: frozenset(
+        {
+            (Stage.ARCHIVED, Stage.PRODUCTION),
+            (Stage.STAGING, Stage.PRODUCTION),
+        }
+    ),
+    Verb.ARCHIVE: frozenset(
+        {
+            (Stage.DEVELOPMENT, Stage.ARCHIVED),
+            (Stage.STAGING, Stage.ARCHIVED),
+            (Stage.PRODUCTION, Stage.ARCHIVED),
+        }
+    ),
+}
+
+
+def is_allowed(verb: Verb, before: Stage, after: Stage) -> bool:
+    """Tell whether `verb` may move a version from one stage to the other.
+
+    >>> is_allowed(Verb.PROMOTE, Stage.DEVELOPMENT, Stage.PRODUCTION)
+    False
+    """
+    return (before, after) in ALLOWED.get(verb, frozenset())
+
+
+def next_stage(stage: Stage) -> Stage | None:
+    """Return the stage that one promotion leads to, or None from the last one.
+
+    >>> next_stage(Stage.STAGING)
+    <Stage.PRODUCTION: 'Production'>
+    """
+    return next((after for before, after in ALLOWED[Verb.PROMOTE] if before is stage), None)

@@ -1,0 +1,78 @@
+"""Where a training ran: interpreter, machine, packages, and the state of the code in git."""
+
+import platform
+import re
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+DISTRIBUTION = "bondx-console"
+
+_GIT_SECONDS = 2.0
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@cache
+def software() -> dict[str, Any]:
+    """Describe what decides the bytes a training computes: the same on every machine set up alike.
+
+    Returns:
+        `python`, `implementation`, `system`, `machine`, and `packages`: the versions of those we require.
+    """
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "packages": _required_packages(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Describe the software, and the very machine it runs on."""
+    return {**software(), "platform": platform.platform(), "host": platform.node()}
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Describe the git checkout a folder lies in.
+
+    Returns:
+        `commit`, `branch` (None when detached) and `dirty`; None where there is no checkout, no commit yet, or no git.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return None
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "commit": commit,
+        "branch": _git(folder, "symbolic-ref", "--quiet", "--short", "HEAD") or None,
+        "dirty": None if status is None else bool(status),
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    # A checkout may name a program to run at every status; no folder decides what we execute.
+    command = ["git", "-c", "core.fsmonitor=false", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _required_packages() -> dict[str, str]:
+    try:
+        requirements = metadata.requires(DISTRIBUTION) or []
+        versions = {DISTRIBUTION: metadata.version(DISTRIBUTION)}
+    except metadata.PackageNotFoundError:  # run from a bare source tree
+        return {}
+    for requirement in requirements:
+        if (match := _NAME.match(requirement)) is None or "extra ==" in requirement:
+            continue
+        try:
+            versions[match[0]] = metadata.version(match[0])
+        except metadata.PackageNotFoundError:
+            continue
+    return dict(sorted(versions.items()))

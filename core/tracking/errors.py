@@ -1,0 +1,20 @@
+"""What the tracking of runs refuses."""
+
+from collections.abc import Sequence
+
+from core.errors import NotFoundError, RefusedError
+
+
+class RunNotFoundError(NotFoundError):
+    """There is no run of this id."""
+
+    def __init__(self, run_id: str, known: Sequence[str]) -> None:
+        newest = ", ".join(known[-8:]) or "none yet; `bondx run` starts one"
+        super().__init__(f"There is no run {run_id!a}. Runs to choose from: {newest}.")
+
+
+class RunIsOverError(RefusedError):
+    """The run has ended, and its record with it."""
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(f"Run {run_id} is {status}; nothing can be added to it. Reopen it first, or start another.")

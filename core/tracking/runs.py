@@ -1,0 +1,280 @@
+"""The record of every training: documents for what it is, telemetry for how its metrics went."""
+
+import hashlib
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import UsageError
+from core.governance.audit import audited
+from core.state import Workspace
+from core.tracking.comparison import RunComparison, compare_runs
+from core.tracking.environment import environment, git_state
+from core.tracking.errors import RunIsOverError, RunNotFoundError
+from core.tracking.run import Run, RunArtifact, RunStatus, run_number
+
+if TYPE_CHECKING:
+    from core.telemetry import TelemetryReader, TelemetryWriter
+
+DATABASE = "runs"
+
+Edit: TypeAlias = Callable[[Run], dict[str, Any]]
+"""From a run as it stands to the fields that are to change."""
+
+
+class Runs:
+    """The runs of one workspace. Cheap to make; safe to share between threads."""
+
+    def __init__(
+        self, workspace: Workspace, *, telemetry: "TelemetryWriter | None" = None, clock: Clock = utc_now
+    ) -> None:
+        """Open the runs.
+
+        Args:
+            workspace: Where they are kept.
+            telemetry: Where metrics are written; by default a writer of one's own, made when first needed and
+                closed by `close`.
+            clock: When things happen.
+        """
+        self._workspace = workspace
+        self._writer = telemetry
+        self._owns_writer = telemetry is None
+        self._clock = clock
+        self._documents = workspace.database(DATABASE).documents("runs", Run, "run_id")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is buffered, and close the writer if it is our own."""
+        if self._writer is not None and self._owns_writer:
+            self._writer.close()
+            self._writer = None
+
+    def all(self) -> list[Run]:
+        """Return every run, oldest first; those that still run with their latest metrics."""
+        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        return [run if run.is_over else self._with_latest_metrics(run) for run in runs]
+
+    def find(self, run_id: str) -> Run | None:
+        """Return a run, or None."""
+        run = self._documents.find(run_id)
+        return run if run is None or run.is_over else self._with_latest_metrics(run)
+
+    def get(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            RunNotFoundError: There is none of this id; the newest are named.
+        """
+        if (run := self.find(run_id)) is None:
+            raise RunNotFoundError(run_id, [run.run_id for run in self._documents.all()])
+        return run
+
+    def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        """Return the value of every metric of a run by epoch."""
+        return self._reader().epochs(self.get(run_id).run_id)
+
+    def compare(self, run_ids: Sequence[str]) -> RunComparison:
+        """Lay runs side by side.
+
+        Raises:
+            UsageError: There are fewer than two.
+            RunNotFoundError: One does not exist.
+        """
+        if len(run_ids) < 2:
+            raise UsageError("A comparison takes two runs or more.")
+        return compare_runs([self.get(run_id) for run_id in run_ids])
+
+    def start(
+        self,
+        *,
+        name: str,
+        actor: Actor,
+        session_id: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        data_hashes: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        reason: str = "",
+    ) -> Run:
+        """Open the record of a training, with the environment it starts in.
+
+        Args:
+            name: For people.
+            actor: Who starts it.
+            session_id: The session it belongs to.
+            parameters: Everything that decides its outcome, as plain JSON values, nested at will.
+            data_hashes: SHA-256 by the name of the data set.
+            tags: Further words to find it by.
+            reason: Why, for the audit log.
+        """
+        surroundings = environment(), git_state(Path(__file__).parent)  # before the lock: git takes its time
+        now, author = self._clock(), str(actor)
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            newest = max((run_number(run.run_id) for run in self._documents.all()), default=0)
+            run = self._documents.insert(
+                Run(
+                    run_id=f"r-{newest + 1:04d}",
+                    session_id=session_id,
+                    name=name,
+                    status=RunStatus.RUNNING,
+                    started_at=now,
+                    started_by=author,
+                    parameters=dict(parameters or {}),
+                    environment=surroundings[0],
+                    git=surroundings[1],
+                    data_hashes=dict(data_hashes or {}),
+                    tags=dict(tags or {}),
+                    updated_at=now,
+                    updated_by=author,
+                )
+            )
+            change.record("run.start", run.run_id, after={"name": name, "session_id": session_id, "status": run.status})
+        return run
+
+    def log_metrics(self, run_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Add the metrics of one epoch to a run's history, on disk within a second.
+
+        Nothing is looked up and no document is written: this may be called as often as epochs end.
+        """
+        if self._writer is None:
+            from core.telemetry import TelemetryWriter
+
+            self._writer = TelemetryWriter(self._workspace.telemetry_file)
+        self._writer.add_epoch(run_id, epoch, metrics, self._clock())
+
+    def log_artifact(self, run_id: str, *paths: Path, actor: Actor) -> Run:
+        """Hash files and note them with a run; a file noted before is noted anew.
+
+        Raises:
+            UsageError: A file cannot be read.
+            RunIsOverError: The run has ended.
+        """
+        noted = {artifact.path: artifact for artifact in map(self._hashed, paths)}
+        return self._update(
+            run_id,
+            actor,
+            verb="run.log_artifact",
+            edit=lambda run: {
+                "artifacts": (*(kept for kept in run.artifacts if kept.path not in noted), *noted.values())
+            },
+        )
+
+    def set_data_hashes(self, run_id: str, data_hashes: Mapping[str, str], *, actor: Actor) -> Run:
+        """Note the hashes of further data sets a run was trained on.
+
+        Raises:
+            RunIsOverError: The run has ended.
+        """
+        return self._update(
+            run_id,
+            actor,
+            verb="run.log_data",
+            edit=lambda run: {"data_hashes": {**run.data_hashes, **data_hashes}},
+        )
+
+    def finish(self, run_id: str, status: RunStatus, *, actor: Actor, reason: str = "") -> Run:
+        """Close the record of a training, with the last value of each of its metrics.
+
+        Raises:
+            UsageError: The status says that it is still running.
+            RunIsOverError: The run has ended before.
+        """
+        if status is RunStatus.RUNNING:
+            raise UsageError("A run is finished as finished, failed, stopped or lost.")
+        if self._writer is not None:
+            self._writer.flush()
+        metrics = self._latest_metrics(run_id)
+        return self._update(
+            run_id,
+            actor,
+            verb="run.finish",
+            reason=reason,
+            edit=lambda run: {"status": status, "ended_at": self._clock(), "metrics": {**run.metrics, **metrics}},
+        )
+
+    def reopen(self, run_id: str, *, actor: Actor, reason: str = "") -> Run:
+        """Take up a run that ended early, for the session that is resumed; its history goes on."""
+        return self._update(
+            run_id,
+            actor,
+            verb="run.reopen",
+            reason=reason,
+            edit=lambda run: {"status": RunStatus.RUNNING, "ended_at": None},
+            reopens=True,
+        )
+
+    def prune(self, *, keep: int, referenced: Collection[str], actor: Actor) -> int:
+        """Remove the oldest runs that are over, but none that a version or a session still refers to.
+
+        Args:
+            keep: How many runs may stay.
+            referenced: Ids of runs that stay in any case.
+            actor: Who removes them.
+        Returns:
+            How many were removed.
+        """
+        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        doomed = [run for run in runs if run.is_over and run.run_id not in referenced][: max(0, len(runs) - keep)]
+        if doomed:
+            with audited(self._workspace, DATABASE, actor=actor, reason=f"only {keep} runs are kept") as change:
+                for run in doomed:
+                    self._documents.remove(run.run_id)
+                    change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
+        return len(doomed)
+
+    def _update(
+        self,
+        run_id: str,
+        actor: Actor,
+        *,
+        verb: str,
+        edit: Edit,
+        reason: str = "",
+        reopens: bool = False,
+    ) -> Run:
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            if (run := self._documents.find(run_id)) is None:
+                raise RunNotFoundError(run_id, [known.run_id for known in self._documents.all()])
+            if run.is_over and not reopens:
+                raise RunIsOverError(run_id, run.status)
+            edited = msgspec.structs.replace(run, **edit(run), updated_at=self._clock(), updated_by=str(actor))
+            stored = self._documents.replace(edited)
+            change.record(verb, run_id, before=run, after=stored)
+            return stored
+
+    def _hashed(self, path: Path) -> RunArtifact:
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                n_bytes = file.tell()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be noted with the run: {error.strerror or error}.") from error
+        absolute = path.absolute()
+        inside = absolute.is_relative_to(self._workspace.root)
+        shown = absolute.relative_to(self._workspace.root) if inside else absolute
+        return RunArtifact(path=shown.as_posix(), sha256=sha256, n_bytes=n_bytes)
+
+    def _with_latest_metrics(self, run: Run) -> Run:
+        return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run.run_id)})
+
+    def _latest_metrics(self, run_id: str) -> dict[str, float]:
+        history = self._reader().epochs(run_id)
+        # A document holds no NaN; a metric that could not be measured in the last epoch is left out of it.
+        return {name: points[-1][1] for name, points in history.items() if points and math.isfinite(points[-1][1])}
+
+    def _reader(self) -> "TelemetryReader":
+        from core.telemetry import TelemetryReader
+
+        return TelemetryReader(self._workspace.telemetry_file)
