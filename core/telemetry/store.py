@@ -27,7 +27,7 @@ _ADD_SECOND = """
 INSERT INTO second (series, at, n, total, low, high) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET n = n + excluded.n, total = total + excluded.total,
     low = min(low, excluded.low), high = max(high, excluded.high)"""
-_PUT_MINUTE = "INSERT OR REPLACE INTO minute (series, at, n, total, low, high, histogram) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT_MINUTE = "INSERT OR {} INTO minute (series, at, n, total, low, high, histogram) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_EPOCH = "INSERT OR REPLACE INTO epoch (run, epoch, name, at, value) VALUES (?, ?, ?, ?, ?)"
 _EXPIRE = """
 DELETE FROM {table} WHERE series = ?1 AND at IN
@@ -79,19 +79,21 @@ class TelemetryStore:
             TelemetryError: The store cannot be written just now; the batch may be tried again.
         """
         touched: set[tuple[int, int]] = set()
-        open_chunks = dict(self._open_chunks)
+        # Copies, taken over only once the batch is committed.
+        open_chunks, series_ids = dict(self._open_chunks), dict(self._series_ids)
         with translated(self._file), _Transaction(self._connection) as connection:
             by_series: dict[str, list[tuple[int, float]]] = defaultdict(list)
             for name, at_us, value in samples:
                 by_series[name].append((at_us, value))
             for name, points in by_series.items():
-                series = self._series_id(name)
+                if (series := series_ids.get(name)) is None:
+                    series = series_ids[name] = _series_id(connection, name)
                 points.sort()
                 self._add_chunks(connection, series, points, open_chunks)
                 connection.executemany(_ADD_SECOND, _seconds(series, points))
                 touched.update((series, at_us // MINUTE_US * 60) for at_us, _ in points)
             connection.executemany(_PUT_EPOCH, epochs)
-        self._open_chunks = open_chunks
+        self._open_chunks, self._series_ids = open_chunks, series_ids
         if self._unrolled is not None:
             self._unrolled |= touched
 
@@ -112,8 +114,11 @@ class TelemetryStore:
                 self._unrolled = self._left_unrolled()
             over = sorted(key for key in self._unrolled if key[1] < end)
             rows = [row for series, at in over if (row := self._minute(series, at)) is not None]
+            # A minute whose samples have begun to expire is not counted again from those that are left.
+            expired = to_us(now - timedelta(hours=self._retention.raw_hours)) // SECOND_US
             with _Transaction(self._connection) as connection:
-                connection.executemany(_PUT_MINUTE, rows)
+                connection.executemany(_PUT_MINUTE.format("REPLACE"), [row for row in rows if row[1] >= expired])
+                connection.executemany(_PUT_MINUTE.format("IGNORE"), [row for row in rows if row[1] < expired])
         self._unrolled.difference_update(over)
         return len(rows)
 
@@ -161,13 +166,6 @@ class TelemetryStore:
         """Close the connection."""
         self._connection.close()
 
-    def _series_id(self, name: str) -> int:
-        if (known := self._series_ids.get(name)) is not None:
-            return known
-        self._connection.execute("INSERT OR IGNORE INTO series (name) VALUES (?)", (name,))
-        (found,) = self._connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
-        return int(found)
-
     def _add_chunks(
         self,
         connection: sqlite3.Connection,
@@ -202,6 +200,12 @@ class TelemetryStore:
             return None
         histogram = Histogram.of(values).pack()
         return series, at, len(values), sum(values), min(values), max(values), histogram
+
+
+def _series_id(connection: sqlite3.Connection, name: str) -> int:
+    connection.execute("INSERT OR IGNORE INTO series (name) VALUES (?)", (name,))
+    (found,) = connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
+    return int(found)
 
 
 class _Transaction:
