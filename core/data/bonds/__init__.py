@@ -1,0 +1,27 @@
+"""Synthetic corporate and sovereign bonds with a known truth: issuers, ratings, spreads, liquidity and labels.
+
+The names below load pandas and SciPy when first touched; `core.data.bonds.settings` and
+`core.data.bonds.columns` are light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.data.bonds.panel import BondPanel, generate
+    from core.data.bonds.settings import PanelSettings, PanelSettingsError
+
+__all__ = ["BondPanel", "PanelSettings", "PanelSettingsError", "generate"]
+
+_HOME = {
+    "BondPanel": "panel",
+    "PanelSettings": "settings",
+    "PanelSettingsError": "settings",
+    "generate": "panel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,131 @@
+"""The column dictionary: what each column of a bond panel is, in which unit, and what it may be used for."""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["string", "date", "category", "float", "int", "bool"]
+Role = Literal["id", "feature", "label", "price", "leakage"]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of the panel."""
+
+    name: str
+    kind: Kind
+    unit: str
+    role: Role
+    nullable: bool = False  # may be empty without being at fault
+    can_lack: bool = False  # where faults of the source leave cells empty
+    decimals: int | None = None  # as published
+
+
+def _id(name: str, kind: Kind = "string", unit: str = "") -> Column:
+    return Column(name, kind, unit, "id")
+
+
+def _category(name: str, *, can_lack: bool = False, role: Role = "feature") -> Column:
+    return Column(name, "category", "", role, can_lack=can_lack)
+
+
+def _float(
+    name: str, unit: str, decimals: int, *, role: Role = "feature", nullable: bool = False, can_lack: bool = False
+) -> Column:
+    return Column(name, "float", unit, role, nullable, can_lack, decimals)
+
+
+COLUMNS: tuple[Column, ...] = (
+    _id("bond_id"),
+    _id("issuer_id"),
+    _id("isin_like"),
+    _id("as_of_date", "date"),
+    _id("issue_date", "date"),
+    _id("maturity_date", "date"),
+    _category("sector"),
+    _category("region"),
+    _category("country", can_lack=True),
+    _category("currency"),
+    _category("seniority"),
+    _category("rating"),
+    _category("outlook", can_lack=True),
+    Column("rating_num", "int", "notch 0-21", "feature"),
+    _float("maturity_years", "years", 4),
+    _float("age_years", "years", 4),
+    _float("original_tenor", "years", 0, can_lack=True),
+    _float("coupon_pct", "%", 3, can_lack=True),
+    _float("issue_size_musd", "USD m", 1, can_lack=True),
+    _float("face", "currency", 0),
+    Column("callable", "bool", "", "feature"),
+    _category("coupon_type", can_lack=True),
+    _float("leverage_x", "×", 4, can_lack=True),
+    _float("interest_coverage_x", "×", 4, can_lack=True),
+    _float("debt_due_12m", "share", 4, can_lack=True),
+    _float("log_assets", "ln USD m", 4, can_lack=True),
+    _float("esg_score", "0-100", 2, nullable=True),
+    _float("esg_e", "0-100", 2, nullable=True),
+    _float("esg_s", "0-100", 2, nullable=True),
+    _float("esg_g", "0-100", 2, nullable=True),
+    _float("esg_provider2", "0-100", 2, nullable=True),
+    _float("bid_ask_bps", "bp of price", 3, can_lack=True),
+    _float("turnover_annual", "1/year", 4, can_lack=True),
+    _float("zero_trade_share", "share", 4, can_lack=True),
+    _float("liquidity_index", "0-100", 3, can_lack=True),
+    _float("fund_ownership", "share", 4, can_lack=True),
+    _float("news_sentiment", "z", 4, can_lack=True),
+    _float("web_traffic_z", "z", 4, can_lack=True),
+    Column("news_count", "int", "documents", "feature"),
+    _float("satellite_activity", "z", 4, nullable=True),
+    _float("supplier_stress", "z", 4, can_lack=True),
+    _float("market_implied_gap", "z", 4, role="leakage", can_lack=True),
+    _float("policy_rate", "%", 4),
+    _float("slope", "%", 4),
+    _float("cpi_yoy", "%", 4),
+    _float("fx_vol", "1/√year", 5),
+    _float("credit_cycle", "z", 4),
+    _float("vix", "index", 3),
+    _float("dealer_inventory_z", "z", 4),
+    Column("recent_downgrade", "bool", "", "feature"),
+    _float("spread_bps", "bp", 3, role="price"),
+    _float("base_yield_pct", "%", 5, role="price"),
+    _float("ytm_pct", "%", 5, role="price"),
+    _float("clean_price", "% of par", 5, role="price"),
+    _float("mod_duration", "years", 5, role="price"),
+    _float("convexity", "years²", 4, role="price"),
+    Column("downgrade_12m", "int", "0/1", "label"),
+    Column("upgrade_12m", "int", "0/1", "label"),
+    Column("default_12m", "int", "0/1", "label"),
+    Column("liquidity_shock_1m", "int", "0/1", "label"),
+    Column("is_anomaly", "int", "0/1", "label"),
+    _category("anomaly_type", role="label"),
+    _category("rating_next", role="label"),
+)
+
+TRUTH_COLUMNS: tuple[Column, ...] = (
+    _id("bond_id"),
+    _id("as_of_date", "date"),
+    _float("s_full", "bp", 9),
+    _float("s_opt", "bp", 9),
+    _float("eta_down", "logit", 9),
+    _float("p_down", "1", 9),
+    _float("p_liq", "1", 9),
+    _float("u_issuer", "ln bp", 9),
+    _float("u_issuer_year", "ln bp", 9),
+    _float("u_bond", "ln bp", 9),
+    _float("u_sector_month", "ln bp", 9),
+    _float("u_region_month", "ln bp", 9),
+    _float("clean_spread", "bp", 9),
+    Column("clean_rating_num", "int", "notch 0-20", "label"),
+)
+"""What only the generator knows; kept in a file of its own, and never a feature."""
+
+BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def names(*, role: Role | None = None, kind: Kind | None = None) -> tuple[str, ...]:
+    """Return the names of the panel's columns, in order, of one role or kind if given."""
+    return tuple(c.name for c in COLUMNS if role in (None, c.role) and kind in (None, c.kind))
+
+
+def required() -> tuple[str, ...]:
+    """Return the columns whose every cell should be filled: those the coverage gate counts."""
+    return tuple(c.name for c in COLUMNS if not c.nullable)
