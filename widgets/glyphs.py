@@ -1,0 +1,121 @@
+"""The signs we draw with, for terminals that know Unicode and for those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.widget import Widget
+
+_PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi", "cons25"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyphs:
+    """One set of signs. Each stands beside a colour, so that no meaning hangs on colour alone."""
+
+    name: str
+    cursor: str
+    dot: str
+    hollow: str
+    passed: str
+    failed: str
+    warned: str
+    ellipsis: str
+    arrow: str
+    up: str
+    down: str
+    changed: str
+    added: str
+    removed: str
+    bar_full: str
+    bar_empty: str
+    rule: str
+    upright: str
+    corner: str
+    tick: str
+    thumb: str
+    separator: str
+    replacement: str
+    levels: str  # of a sparkline, lowest first
+    markers: str  # one per series of a chart
+
+
+UNICODE = Glyphs(
+    name="unicode",
+    cursor="▌",
+    dot="●",
+    hollow="○",
+    passed="✓",
+    failed="✗",
+    warned="!",
+    ellipsis="…",
+    arrow="→",
+    up="▲",
+    down="▼",
+    changed="±",
+    added="+",
+    removed="-",
+    bar_full="━",
+    bar_empty="─",
+    rule="─",
+    upright="│",
+    corner="╰",
+    tick="┤",
+    thumb="┃",
+    separator="·",
+    replacement="�",
+    levels="▁▂▃▄▅▆▇█",
+    markers="●◆▲■▼★",
+)
+
+ASCII = Glyphs(
+    name="ascii",
+    cursor=">",
+    dot="*",
+    hollow="o",
+    passed="v",
+    failed="x",
+    warned="!",
+    ellipsis="~",
+    arrow=">",
+    up="^",
+    down="v",
+    changed="*",
+    added="+",
+    removed="-",
+    bar_full="#",
+    bar_empty="-",
+    rule="-",
+    upright="|",
+    corner="+",
+    tick="+",
+    thumb="#",
+    separator="-",
+    replacement="?",
+    levels="_.-:=+*#",
+    markers="*ox+#@",
+)
+
+
+def choose_glyphs(environ: Mapping[str, str], *, setting: str = "auto") -> Glyphs:
+    """Choose the signs that this terminal can draw.
+
+    Args:
+        environ: The process environment; TERM, LC_ALL, LC_CTYPE and LANG are read.
+        setting: "unicode" or "ascii" overrule what the environment says; "auto" follows it.
+
+    Returns:
+        ASCII for the Linux console, for dumb terminals and where the locale names no UTF-8.
+    """
+    if setting in ("unicode", "ascii"):
+        return ASCII if setting == "ascii" else UNICODE
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    speaks_utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
+    return UNICODE if speaks_utf8 and environ.get("TERM", "") not in _PLAIN_TERMINALS else ASCII
+
+
+def glyphs_of(widget: Widget) -> Glyphs:
+    """Look up the signs of the app that a widget lives in: its attribute `glyphs`, Unicode without one."""
+    glyphs = getattr(widget.app, "glyphs", UNICODE)
+    return glyphs if isinstance(glyphs, Glyphs) else UNICODE

@@ -1,0 +1,178 @@
+"""A line of text as plain data: spans with a tone, fitted to terminal cells and safe to send.
+
+Data never reaches the terminal as markup or as an escape sequence: what cannot be printed is replaced here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len, set_cell_size
+
+Align = Literal["left", "right", "center"]
+Span = tuple[str, str]
+"""A text and its tone; "" is the tone of ordinary text."""
+
+TONES = (
+    *("strong", "muted", "accent", "key", "title", "good", "warn", "bad", "alarm", "line"),
+    *(f"series-{number}" for number in range(1, 7)),
+)
+GROUNDS = ("cursor", "cursor-idle")
+
+# A cursor movement costs up to eight bytes, so cells that are nearer to each other than this go in one piece.
+_NEAR = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: spans from left to right over one ground."""
+
+    spans: tuple[Span, ...] = ()
+    ground: str = ""
+
+    @property
+    def text(self) -> str:
+        """The characters of the line without their tones."""
+        return "".join(text for text, _ in self.spans)
+
+    @property
+    def width(self) -> int:
+        """The number of terminal cells that the line takes."""
+        return cell_len(self.text)
+
+
+def clean(text: str, *, replacement: str = "�") -> str:
+    r"""Make a text of unknown origin safe for one line of a terminal.
+
+    Args:
+        text: Anything, control characters and direction overrides included.
+        replacement: What stands for a character that cannot be printed.
+
+    Returns:
+        The text with line breaks and tabs as single spaces and other unprintable characters replaced.
+
+    >>> clean("a\tb\x1b[2Jc", replacement="?")
+    'a b?[2Jc'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else " " if character in "\t\n\r" else replacement for character in text
+    )
+
+
+def fit(text: str, width: int, *, align: Align = "left", ellipsis: str = "…") -> str:
+    """Bring a text to an exact number of terminal cells.
+
+    Args:
+        text: Printable text; characters may be two cells wide.
+        width: The cells to fill.
+        align: Where the text stands when it is shorter.
+        ellipsis: What ends it when it is longer.
+
+    Returns:
+        A text of exactly `width` cells.
+
+    >>> fit("downgrade", 6), fit("12", 4, align="right")
+    ('downg…', '  12')
+    """
+    if width <= 0:
+        return ""
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + ellipsis if width > 1 else ellipsis
+    spare = width - length
+    if align == "right":
+        return " " * spare + text
+    if align == "center":
+        return " " * (spare // 2) + text + " " * (spare - spare // 2)
+    return text + " " * spare
+
+
+def fit_line(line: Line, width: int, *, ellipsis: str = "…") -> Line:
+    """Cut or fill a line to an exact number of terminal cells, and join neighbours that need no change of style.
+
+    Blank spans take the tone before them: a blank looks alike in every tone, and each change of style costs bytes.
+    """
+    spans: list[Span] = []
+    room = width
+    for text, tone in line.spans:
+        if room == 0:
+            break
+        length = len(text) if text.isascii() else cell_len(text)
+        _append(spans, text if length <= room else fit(text, room, ellipsis=ellipsis), tone)
+        room -= min(length, room)
+    if room:
+        _append(spans, " " * room, "")
+    return Line(tuple(spans), line.ground)
+
+
+def _append(spans: list[Span], text: str, tone: str) -> None:
+    if not text:
+        return
+    if spans and (spans[-1][1] == tone or text.isspace()):
+        spans[-1] = (spans[-1][0] + text, spans[-1][1])
+    else:
+        spans.append((text, tone))
+
+
+def changed_ranges(old: Line, new: Line) -> list[tuple[int, int]]:
+    """Find the cells in which two lines of equal width differ.
+
+    Args:
+        old: What the terminal shows.
+        new: What it is to show.
+
+    Returns:
+        Ranges (first cell, cell after the last) from left to right; ranges that are near each other are joined.
+
+    >>> changed_ranges(Line((("epoch 41 of 100", ""),)), Line((("epoch 42 of 100", ""),)))
+    [(7, 8)]
+    """
+    width = max(old.width, new.width)
+    if old.ground != new.ground or old.width != new.width:
+        return [(0, width)]
+    before, after = list(_cells(old.spans)), list(_cells(new.spans))
+    if len(before) == len(after) == width:
+        return list(_runs(cell for cell in range(width) if before[cell] != after[cell]))
+    return _outer_range(before, after, width)
+
+
+def _cells(spans: Iterable[Span]) -> Iterator[tuple[str, str]]:
+    for text, tone in spans:
+        for character in text:
+            yield character, "" if character == " " else tone
+
+
+def _runs(cells: Iterable[int]) -> Iterator[tuple[int, int]]:
+    first = last = None
+    for cell in cells:
+        if first is None or last is None:
+            first = cell
+        elif cell - last > _NEAR:
+            yield first, last + 1
+            first = cell
+        last = cell
+    if first is not None and last is not None:
+        yield first, last + 1
+
+
+def _outer_range(before: list[tuple[str, str]], after: list[tuple[str, str]], width: int) -> list[tuple[int, int]]:
+    """Do the same where some character is not one cell wide: from the first difference to the last."""
+    if before == after:
+        return []
+    shortest = min(len(before), len(after))
+    head = next((index for index in range(shortest) if before[index] != after[index]), shortest)
+    # A mark that combines with the character before it is repainted together with that character.
+    while head and any(head < len(side) and cell_len(side[head][0]) == 0 for side in (before, after)):
+        head -= 1
+    tail = 0
+    while tail < shortest - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    while tail and any(cell_len(side[-tail][0]) == 0 for side in (before, after)):
+        tail -= 1
+    first = cell_len("".join(character for character, _ in after[:head]))
+    last = width - cell_len("".join(character for character, _ in after[len(after) - tail :]))
+    return [(first, last)]

@@ -1,0 +1,421 @@
+"""A table for lists that tick: rows are known by key, and only cells that changed are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from widgets.line import Align, Line, Span, clean, fit
+from widgets.painted import Painted
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    key: str
+    title: str
+    width: int
+    """Its cells; with `flex`, the least it is content with."""
+    flex: int = 0
+    """Its share of the width that is left over; 0 keeps it fixed."""
+    max_width: int = 0
+    """The most a flexible column takes; 0 is no limit."""
+    align: Align = "left"
+    priority: int = 0
+    """When the pane is too narrow, the column with the highest number goes first; 0 always stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text and what it means: one of `widgets.line.TONES`, or "" for ordinary text."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: a key that stays the same while its cells change, and one cell per column."""
+
+    key: str
+    cells: tuple[Cell | str, ...]
+    tone: str = ""
+    """The tone of cells that name none of their own."""
+
+
+class LiveTable(Painted, can_focus=True):
+    """A list with a cursor that stays on its row, whatever is inserted, removed or sorted around it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "Down", show=False),
+        Binding("k,up", "move(-1)", "Up", show=False),
+        Binding("g,home", "first", "First", show=False),
+        Binding("G,end", "last", "Last", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("enter", "choose", "Open", show=False),
+    ]
+
+    @dataclass
+    class RowHighlighted(Message):
+        """The cursor arrived on another row; `row_key` is None when the list ran empty."""
+
+        table: LiveTable
+        row_key: str | None
+
+        @property
+        def control(self) -> LiveTable:
+            """The table, for `@on` selectors."""
+            return self.table
+
+    @dataclass
+    class RowChosen(Message):
+        """Enter or a double click on a row."""
+
+        table: LiveTable
+        row_key: str
+
+        @property
+        def control(self) -> LiveTable:
+            """The table, for `@on` selectors."""
+            return self.table
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str = "Nothing here yet.",
+        show_header: bool = True,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._columns = tuple(columns)
+        self._empty = empty
+        self._show_header = show_header
+        self._all_rows: tuple[Row, ...] = ()
+        self._rows: tuple[Row, ...] = ()
+        self._filter = ""
+        self._cursor = 0
+        self._top = 0
+        self._layout: tuple[tuple[int, int], ...] = ()  # (index of the column, its width) from left to right
+        self._layout_key: tuple[int, int] = (-1, 0)
+        self._drawn: dict[str, tuple[Row, Line]] = {}
+
+    # What the table is handed
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        """Show these rows; the cursor stays on its row, or on its place when that row is gone.
+
+        Raises:
+            ValueError: Two rows share a key, or a row has not one cell per column.
+        """
+        if len({row.key for row in rows}) != len(rows):
+            raise ValueError("two rows share a key")
+        if any(len(row.cells) != len(self._columns) for row in rows):
+            raise ValueError(f"every row needs {len(self._columns)} cells")
+        self._all_rows = tuple(rows)
+        self._select_rows()
+
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Replace the columns and drop the rows, which belonged to the old ones."""
+        self._columns = tuple(columns)
+        self._forget_layout()
+        self.set_rows(())
+
+    @property
+    def filter_words(self) -> str:
+        """Words that must all occur in a row, whatever their case; "" shows every row."""
+        return self._filter
+
+    @filter_words.setter
+    def filter_words(self, words: str) -> None:
+        if words != self._filter:
+            self._filter = words
+            self._select_rows()
+
+    @property
+    def empty(self) -> str:
+        """What to say, and what to do, when there is no row."""
+        return self._empty
+
+    @empty.setter
+    def empty(self, text: str) -> None:
+        self._empty = text
+        self.repaint()
+
+    # What the table tells
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Every column, those dropped for lack of room included."""
+        return self._columns
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows that pass the filter."""
+        return self._rows
+
+    @property
+    def n_all_rows(self) -> int:
+        """How many rows there are without the filter."""
+        return len(self._all_rows)
+
+    @property
+    def cursor_key(self) -> str | None:
+        """The key of the row under the cursor."""
+        return self._rows[self._cursor].key if self._rows else None
+
+    @property
+    def cursor_index(self) -> int:
+        """The place of the cursor among the rows shown, from 0."""
+        return self._cursor
+
+    def move_to(self, key: str) -> bool:
+        """Put the cursor on a row.
+
+        Returns:
+            False when no row that is shown has this key.
+        """
+        for index, row in enumerate(self._rows):
+            if row.key == key:
+                self._put_cursor(index)
+                return True
+        return False
+
+    # Keys and mouse
+
+    def action_move(self, steps: int) -> None:
+        """Move the cursor down, or up where negative."""
+        self._put_cursor(self._cursor + steps)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by what fits on the pane."""
+        self._put_cursor(self._cursor + pages * max(1, self._body_height() - 1))
+
+    def action_first(self) -> None:
+        """Move the cursor to the first row."""
+        self._put_cursor(0)
+
+    def action_last(self) -> None:
+        """Move the cursor to the last row."""
+        self._put_cursor(len(self._rows) - 1)
+
+    def action_choose(self) -> None:
+        """Open the row under the cursor."""
+        if (key := self.cursor_key) is not None:
+            self.post_message(self.RowChosen(self, key))
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the row clicked; a double click opens it."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        index = self._top + offset.y - self._show_header
+        if index < self._top or index >= len(self._rows):
+            return
+        self._put_cursor(index)
+        if event.chain == 2:
+            self.action_choose()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Turn the wheel: three rows at a time."""
+        event.stop()
+        self._put_cursor(self._cursor + 3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Turn the wheel back."""
+        event.stop()
+        self._put_cursor(self._cursor - 3)
+
+    def on_focus(self) -> None:
+        """Draw the cursor of a pane that has the focus."""
+        self.repaint()
+
+    def on_blur(self) -> None:
+        """Draw the cursor of a pane that has lost the focus."""
+        self.repaint()
+
+    # Rows and cursor
+
+    def _select_rows(self) -> None:
+        before = self.cursor_key
+        words = self._filter.casefold().split()
+        if words:
+            self._rows = tuple(row for row in self._all_rows if all(word in _haystack(row) for word in words))
+        else:
+            self._rows = self._all_rows
+        same = next((index for index, row in enumerate(self._rows) if row.key == before), None)
+        self._cursor = same if same is not None else max(0, min(self._cursor, len(self._rows) - 1))
+        keys = {row.key for row in self._rows}
+        self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in keys}
+        self.resize_to_content()
+        self._announce(before)
+
+    def _put_cursor(self, index: int) -> None:
+        before = self.cursor_key
+        self._cursor = max(0, min(index, len(self._rows) - 1))
+        if self.cursor_key != before:
+            self.repaint()
+            self._announce(before)
+
+    def _announce(self, before: str | None) -> None:
+        if self.cursor_key != before:
+            self.post_message(self.RowHighlighted(self, self.cursor_key))
+
+    def _body_height(self) -> int:
+        return max(1, self.size.height - self._show_header)
+
+    def _scroll(self, n_visible: int) -> None:
+        """Bring the cursor into view.
+
+        A scroll repaints every row, so it goes a third of the pane at once: a key held down sends a sixth of what
+        scrolling row by row would.
+        """
+        jump = max(1, n_visible // 3)
+        if self._cursor < self._top:
+            self._top = max(0, min(self._cursor, self._top - jump))
+        elif self._cursor >= self._top + n_visible:
+            self._top = max(self._cursor - n_visible + 1, self._top + jump)
+        self._top = max(0, min(self._top, len(self._rows) - n_visible))
+
+    # Drawing
+
+    def n_lines(self, width: int) -> int:
+        """Count the lines of the whole list, header included."""
+        return self._show_header + max(1, len(self._rows))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Draw the header and the rows in view."""
+        n_visible = max(1, height - self._show_header)
+        self._scroll(n_visible)
+        overflows = len(self._rows) > n_visible
+        self._fit_columns(width - overflows)
+        lines = [self._header()] if self._show_header else []
+        if not self._rows:
+            return lines + self._empty_lines(width)
+        body = [
+            self._row_line(index, width - overflows)
+            for index in range(self._top, min(self._top + n_visible, len(self._rows)))
+        ]
+        return lines + (self._with_thumb(body, n_visible, width) if overflows else body)
+
+    def _header(self) -> Line:
+        spans: list[Span] = [(" ", "")]
+        for position, (index, width) in enumerate(self._layout):
+            column = self._columns[index]
+            gap = " " * self._gap if position else ""
+            spans.append((gap + fit(column.title, width, align=column.align, ellipsis=self.glyphs.ellipsis), "title"))
+        return Line(tuple(spans))
+
+    def _row_line(self, index: int, width: int) -> Line:
+        row = self._rows[index]
+        drawn = self._drawn.get(row.key)
+        if drawn is None or drawn[0] != row:
+            drawn = self._drawn[row.key] = (row, self._plain_line(row))
+        line = drawn[1]
+        if index != self._cursor:
+            return line
+        ground = "cursor" if self.has_focus else "cursor-idle"
+        return Line(((self.glyphs.cursor if self.has_focus else " ", "accent"), *line.spans[1:]), ground)
+
+    def _plain_line(self, row: Row) -> Line:
+        glyphs = self.glyphs
+        spans: list[Span] = [(" ", "")]
+        for position, (index, width) in enumerate(self._layout):
+            cell = row.cells[index]
+            text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
+            if position:
+                spans.append((" " * self._gap, ""))
+            text = clean(text, replacement=glyphs.replacement)
+            align = self._columns[index].align
+            spans.append((fit(text, width, align=align, ellipsis=glyphs.ellipsis), tone or row.tone))
+        return Line(tuple(spans))
+
+    def _empty_lines(self, width: int) -> list[Line]:
+        text = f'No row has "{clean(self._filter)}" in it. Esc clears the filter.' if self._filter else self._empty
+        return [Line(((" " + line, "muted"),)) for line in _wrap(text, width - 2)]
+
+    def _with_thumb(self, body: list[Line], n_visible: int, width: int) -> list[Line]:
+        """Draw how far the list is scrolled in its last column."""
+        n_rows = len(self._rows)
+        size = max(1, n_visible * n_visible // n_rows)
+        free = n_visible - size
+        start = round(self._top * free / (n_rows - n_visible))
+        thumb = self.glyphs.thumb
+        lines = []
+        for y, line in enumerate(body):
+            padding = " " * (width - 1 - line.width)
+            mark = (thumb, "line") if start <= y < start + size else (" ", "")
+            lines.append(Line((*line.spans, (padding, ""), mark), line.ground))
+        return lines
+
+    def _forget_layout(self) -> None:
+        self._layout_key = (-1, 0)
+        self._drawn.clear()
+
+    def _fit_columns(self, width: int) -> None:
+        if self._layout_key == (width, id(self.glyphs)):
+            return
+        self._drawn.clear()
+        self._layout_key = (width, id(self.glyphs))
+        self._gap = 2 if width >= 70 else 1
+        self._layout = fit_columns(self._columns, width - 1, gap=self._gap)
+
+
+def fit_columns(columns: Sequence[Column], width: int, *, gap: int = 1) -> tuple[tuple[int, int], ...]:
+    """Choose which columns fit, and how wide each is.
+
+    Args:
+        columns: In the order in which they are shown.
+        width: The cells there are.
+        gap: The blanks between two columns.
+
+    Returns:
+        (index of the column, its width) from left to right. Columns of the highest priority number are dropped until
+        the rest fits; what is left over goes to flexible columns by their shares.
+
+    >>> fit_columns([Column("model", "MODEL", 6, flex=1), Column("note", "NOTE", 20, priority=1)], 20)
+    ((0, 20),)
+    """
+    kept = list(range(len(columns)))
+
+    def needed() -> int:
+        return sum(columns[index].width for index in kept) + gap * (len(kept) - 1)
+
+    while needed() > width and any(columns[index].priority for index in kept):
+        # Of two equals the one further to the right goes.
+        kept.remove(max(kept, key=lambda index: (columns[index].priority, index)))
+    widths = {index: columns[index].width for index in kept}
+    spare = width - needed()
+    flexible = [index for index in kept if columns[index].flex]
+    while spare > 0 and flexible:
+        shares = sum(columns[index].flex for index in flexible)
+        handed = 0
+        for index in list(flexible):
+            part = max(1, spare * columns[index].flex // shares)
+            if (limit := columns[index].max_width) and widths[index] + part >= limit:
+                part = max(0, limit - widths[index])
+                flexible.remove(index)
+            part = min(part, spare - handed)
+            widths[index] += part
+            handed += part
+        spare -= handed
+    return tuple((index, widths[index]) for index in kept)
+
+
+def _haystack(row: Row) -> str:
+    return " ".join(cell if isinstance(cell, str) else cell.text for cell in row.cells).casefold()
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, max(10, width)) or [""]

@@ -1,0 +1,126 @@
+"""The base of our own drawings: lines of spans of which only the cells that changed are sent.
+
+Textual repaints a widget whole when its content changes. On an SSH line that is most of the traffic, so these widgets
+keep the lines they have drawn, compare them with the new ones, and refresh just the cells that differ.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from widgets.glyphs import Glyphs, glyphs_of
+from widgets.line import GROUNDS, TONES, Line, changed_ranges, clean, fit_line
+
+
+class Painted(Widget):
+    """A widget that draws lines and sends only what differs from the lines before."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in TONES} | {
+        f"ground--{ground}" for ground in GROUNDS
+    }
+    ALLOW_SELECT = False
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, markup=False)
+        self._lines: list[Line] = []
+        self._lines_size = Size(0, 0)
+        self._styles_by_span: dict[tuple[str, str], Style] = {}
+
+    @abstractmethod
+    def paint(self, width: int, height: int) -> Sequence[Line]:
+        """Draw the content into a size; shorter answers are filled with blanks, longer ones cut."""
+
+    def n_lines(self, width: int) -> int:
+        """Say how many lines the content needs, for widgets whose height is `auto`."""
+        return len(self.paint(width, 10_000))
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The signs this terminal can draw."""
+        return glyphs_of(self)
+
+    def set_title(self, title: str, subtitle: str | None = None) -> None:
+        """Put plain texts into the frame of the pane; nothing is sent when they are there already."""
+        for attribute, text in (("border_title", title), ("border_subtitle", subtitle)):
+            content = None if text is None else Content(clean(text))
+            if getattr(self, f"_{attribute}") != content:
+                setattr(self, attribute, content)
+
+    def repaint(self) -> None:
+        """Draw again and refresh the cells that changed."""
+        if not self.is_mounted or not self._lines or self._lines_size != self.size:
+            # Nothing of this size is on the terminal yet; the next rendering draws all of it.
+            self._lines = []
+            self.refresh()
+            return
+        before, self._lines = self._lines, self._draw()
+        regions = [
+            Region(first, y, last - first, 1)
+            for y, (old, new) in enumerate(zip(before, self._lines, strict=True))
+            if old != new
+            for first, last in changed_ranges(old, new)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def resize_to_content(self) -> None:
+        """Draw again where the number of lines may have changed."""
+        if self.is_mounted and self.styles.auto_dimensions and self.n_lines(self.size.width) != self.size.height:
+            self.refresh(layout=True)
+        self.repaint()
+
+    def render_line(self, y: int) -> Strip:
+        """Turn one line into a strip for the compositor."""
+        if self._lines_size != self.size or not self._lines:
+            self._lines = self._draw()
+        if y >= len(self._lines):
+            return Strip.blank(self.size.width, self.rich_style)
+        line = self._lines[y]
+        return Strip([Segment(text, self._style(tone, line.ground)) for text, tone in line.spans], self.size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Answer Textual's question about an `auto` height."""
+        return self.n_lines(width)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Answer Textual's question about an `auto` width."""
+        return max((line.width for line in self.paint(container.width, container.height)), default=0)
+
+    def notify_style_update(self) -> None:
+        """Forget computed styles when the theme, the focus or the style sheet changed."""
+        self._styles_by_span.clear()
+        super().notify_style_update()
+
+    def _draw(self) -> list[Line]:
+        width, height = self._lines_size = self.size
+        ellipsis = self.glyphs.ellipsis
+        lines = [fit_line(line, width, ellipsis=ellipsis) for line in self.paint(width, height)[:height]]
+        lines.extend([fit_line(Line(), width)] * (height - len(lines)))
+        return lines
+
+    def _style(self, tone: str, ground: str) -> Style:
+        style = self._styles_by_span.get((tone, ground))
+        if style is None:
+            style = self.visual_style.rich_style
+            if ground:
+                style += self.get_component_rich_style(f"ground--{ground}", partial=True)
+            # Reversed, each tone would become a background of its own; a cursor is to be one quiet bar.
+            if tone and not style.reverse:
+                style += self.get_component_rich_style(f"tone--{tone}", partial=True)
+            self._styles_by_span[tone, ground] = style
+        return style
