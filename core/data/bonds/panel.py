@@ -146,7 +146,7 @@ def _frame(dictionary: tuple[Column, ...], columns: Columns) -> pd.DataFrame:
     return pd.DataFrame(laid_out, copy=False)
 
 
-def _categorical(name: str, codes: IntArray) -> pd.Categorical[Any]:
+def _categorical(name: str, codes: IntArray) -> "pd.Categorical[Any]":
     return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(CATEGORIES[name])))
 
 
@@ -158,7 +158,7 @@ def _empty_cells(settings: PanelSettings, bonds: pd.DataFrame) -> None:
     )
     for column, cells in zip(lacking, empty, strict=True):
         if column.kind == "category":
-            values = bonds[column.name].cat.codes.to_numpy().copy()
+            values = bonds[column.name].cat.codes.to_numpy().astype(np.int64)
             values[cells] = -1
             bonds[column.name] = _categorical(column.name, values)
         else:
