@@ -160,6 +160,7 @@ def _link_over(path: Path, name: Path) -> None:
     link.unlink(missing_ok=True)  # left by a crash between the next two lines
     os.link(path, link)
     os.rename(link, name)
+    link.unlink(missing_ok=True)  # a rename onto another name of the same file, as after such a crash, does nothing
 
 
 def _signature(status: os.stat_result) -> Signature:

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.errors import NotFoundError, RefusedError
+from core.state import DamagedFileError, examine, restore
+from core.state.generation import previous_of
+
+ANNA = Actor("anna", "desk", Origin.COMMAND_LINE)
+
+
+@pytest.fixture
+def path(database):
+    database.table("t").insert({"n": 1})
+    database.table("t").insert({"n": 2})
+    return database.path
+
+
+def test_a_sound_workspace_has_no_findings(workspace, path):
+    assert examine(workspace) == []
+
+
+@pytest.mark.parametrize("content", [b"", b'{"t": {"1"', b"garbage", None], ids=["empty", "torn", "garbage", "missing"])
+def test_a_damaged_file_is_found_and_restored_and_its_bytes_are_kept(workspace, database, path, content):
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    (finding,) = examine(workspace)
+    assert finding.file == str(path)
+    assert "bondx doctor --restore registry.json" in finding.cure
+
+    restored = restore(workspace, path, actor=ANNA)
+
+    assert database.table("t").all() == [{"n": 1}]
+    assert examine(workspace) == []
+    if content is None:
+        assert restored.kept_as is None
+    else:
+        assert Path(restored.kept_as or "").name == "registry.json.damaged-1"
+        assert path.with_name("registry.json.damaged-1").read_bytes() == content
+    database.table("t").insert({"n": 3})
+    assert len(database.table("t")) == 2
+
+
+def test_damage_after_damage_is_kept_under_the_next_number(workspace, path):
+    for n in (1, 2):
+        path.write_bytes(b"%d" % n)
+        restore(workspace, path, actor=ANNA)
+    assert path.with_name("registry.json.damaged-1").read_bytes() == b"1"
+    assert path.with_name("registry.json.damaged-2").read_bytes() == b"2"
+
+
+def test_a_restoration_is_in_the_audit_log(workspace, path):
+    from core.governance.audit_log import AuditLog
+
+    path.write_bytes(b"")
+    restored = restore(workspace, path, actor=ANNA)
+    assert restored.unaudited_because is None
+    record = AuditLog(workspace).tail(1)[0]
+    assert (record.verb, record.object, record.actor) == ("state.restore", "state/registry.json", "anna@desk")
+    assert "it is empty" in record.reason
+    assert [evidence.path for evidence in record.evidence] == [restored.kept_as]
+
+
+@pytest.mark.parametrize("name", ["registry", "registry.json", "state/registry.json"])
+def test_the_file_may_be_named_in_short(workspace, path, name):
+    path.write_bytes(b"")
+    assert restore(workspace, Path(name), actor=ANNA).n_documents == 1
+
+
+def test_a_whole_file_is_not_restored(workspace, path):
+    before = path.read_bytes()
+    with pytest.raises(RefusedError, match="is whole"):
+        restore(workspace, path, actor=ANNA)
+    assert path.read_bytes() == before
+
+
+def test_without_a_good_generation_nothing_is_touched(workspace, path):
+    path.write_bytes(b"{")
+    previous_of(path).write_bytes(b"{")
+    (finding,) = examine(workspace)
+    assert "backup" in finding.cure
+    with pytest.raises(DamagedFileError, match="No earlier generation"):
+        restore(workspace, path, actor=ANNA)
+    assert path.read_bytes() == b"{"
+
+
+def test_a_damaged_safety_net_is_reported(workspace, path):
+    previous_of(path).write_bytes(b"{")
+    (finding,) = examine(workspace)
+    assert finding.file == str(previous_of(path))
+    assert "nothing to do" in finding.cure
+
+
+def test_a_name_that_is_no_state_file_is_answered_with_those_that_are(workspace, path):
+    with pytest.raises(NotFoundError, match=r"State files: registry\.json"):
+        restore(workspace, Path("regsitry"), actor=ANNA)
+
+
+def test_a_damaged_telemetry_file_is_found(workspace):
+    workspace.telemetry_file.write_bytes(b"SQLite it is not" * 100)
+    (finding,) = examine(workspace)
+    assert finding.file == str(workspace.telemetry_file)
+    assert "not a database" in finding.problem
+
+
+def test_an_edited_audit_log_is_found(workspace, path):
+    from core.governance.audit import audited
+
+    for n in range(3):
+        with audited(workspace, "registry", actor=ANNA) as change:
+            change.record("test.count", str(n))
+    log = workspace.audit_dir / "audit.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"object":"1"', b'"object":"7"'))
+    (finding,) = examine(workspace)
+    assert finding.file == str(log)
+    assert "bondx audit verify" in finding.cure
+
+
+def test_a_nearly_full_disk_is_a_finding(workspace, monkeypatch):
+    monkeypatch.setattr("core.state.doctor._LOW_SPACE_BYTES", 2**80)
+    (finding,) = examine(workspace)
+    assert "free some space" in finding.cure

@@ -1,0 +1,295 @@
+# ruff: noqa: PT012 - what is to fail here is the end of a whole transaction
+import tempfile
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from core.errors import ExitCode
+from core.state import (
+    Database,
+    DocumentExistsError,
+    DocumentFormatError,
+    DocumentNotFoundError,
+    ForbiddenCommitError,
+    StaleRevisionError,
+    UnstorableValueError,
+)
+
+
+class Stage(StrEnum):
+    DEVELOPMENT = "Development"
+    STAGING = "Staging"
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    value: float | None
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    key: str
+    stage: Stage = Stage.DEVELOPMENT
+    gates: tuple[Gate, ...] = ()
+    metrics: dict[str, float] = {}
+    updated_at: datetime = datetime(2026, 1, 2, tzinfo=UTC)
+    updated_by: str = "anna@desk"
+    revision: int = 0
+
+
+A_VERSION = Version(key="spread/1.0.0", gates=(Gate(name="coverage", value=0.5),), metrics={"r2": 0.75})
+
+
+@pytest.fixture
+def versions(database):
+    return database.documents("versions", Version, "key")
+
+
+@pytest.fixture
+def elsewhere(database):
+    """The same documents, as another process sees them."""
+    return Database(database.path).documents("versions", Version, "key")
+
+
+def changed(document, **fields):
+    return msgspec.structs.replace(document, **fields)
+
+
+def test_a_document_comes_back_as_it_was_stored(versions, elsewhere):
+    stored = versions.insert(A_VERSION)
+    assert stored == changed(A_VERSION, revision=1)
+    assert versions.get("spread/1.0.0") == elsewhere.get("spread/1.0.0") == stored
+
+
+def test_documents_keep_the_order_in_which_they_were_first_stored(versions):
+    for key in ("b", "c", "a"):
+        versions.insert(Version(key=key))
+    versions.replace(changed(versions.get("c"), stage=Stage.STAGING))
+    assert [version.key for version in versions.all()] == ["b", "c", "a"]
+
+
+def test_a_missing_document_is_answered_with_the_nearest_names(versions):
+    for minor in range(40):
+        versions.insert(Version(key=f"spread/1.{minor}.0"))
+    assert versions.find("spread/2.0.0") is None
+    with pytest.raises(
+        DocumentNotFoundError, match=r"versions has no 'spread/1.40.0'. There is .*and 32 more"
+    ) as missing:
+        versions.get("spread/1.40.0")
+    assert "spread/1.4.0" in str(missing.value)
+    assert missing.value.exit_code is ExitCode.USAGE
+
+
+def test_a_key_is_stored_once(versions):
+    versions.insert(A_VERSION)
+    with pytest.raises(DocumentExistsError, match=r"has 'spread/1\.0\.0' already"):
+        versions.insert(A_VERSION)
+
+
+def test_a_change_counts_the_revision_up_and_drops_nothing_it_did_not_touch(versions):
+    first = versions.insert(A_VERSION)
+    second = versions.replace(changed(first, metrics={}))
+    assert second == changed(A_VERSION, metrics={}, revision=2)
+    assert versions.get("spread/1.0.0") == second
+
+
+def test_a_change_based_on_an_old_look_is_refused_with_what_changed_by_whom(versions, elsewhere):
+    seen = versions.insert(A_VERSION)
+    versions.all()
+    elsewhere.replace(changed(elsewhere.get("spread/1.0.0"), stage=Stage.STAGING, updated_by="ben@desk"))
+    with pytest.raises(StaleRevisionError) as stale:
+        versions.replace(changed(seen, metrics={}))
+    assert stale.value.exit_code is ExitCode.CONFLICT
+    assert (stale.value.expected, stale.value.found) == (1, 2)
+    assert stale.value.changes == {
+        "stage": (Stage.DEVELOPMENT, Stage.STAGING),
+        "updated_by": ("anna@desk", "ben@desk"),
+    }
+    assert "by ben@desk at 2026-01-02T00:00:00" in str(stale.value)
+    assert "stage Development → Staging" in str(stale.value)
+    assert versions.get("spread/1.0.0").metrics == {"r2": 0.75}
+
+
+def test_what_changed_is_known_even_after_the_new_state_was_read(versions, elsewhere):
+    seen = versions.insert(A_VERSION)
+    versions.all()
+    elsewhere.replace(changed(elsewhere.get("spread/1.0.0"), stage=Stage.STAGING))
+    versions.all()  # as a screen does that refreshes behind a dialog
+    with pytest.raises(StaleRevisionError, match="stage Development → Staging"):
+        versions.replace(changed(versions.get("spread/1.0.0"), metrics={}), expected_revision=seen.revision)
+
+
+def test_removing_asks_for_an_existing_document(versions):
+    versions.insert(A_VERSION)
+    versions.remove("spread/1.0.0")
+    assert versions.all() == []
+    with pytest.raises(DocumentNotFoundError, match="It is empty"):
+        versions.remove("spread/1.0.0")
+
+
+def test_a_value_that_json_would_change_is_refused_by_the_name_of_its_field(versions):
+    with pytest.raises(UnstorableValueError, match=r"versions spread/1\.0\.0\.gates\[0\]\.value is nan"):
+        versions.insert(changed(A_VERSION, gates=(Gate(name="coverage", value=float("nan")),)))
+    assert versions.all() == []
+
+
+def test_inside_a_transaction_its_own_changes_are_seen_and_a_failed_one_leaves_none(versions, elsewhere, database):
+    versions.insert(A_VERSION)
+    with pytest.raises(ZeroDivisionError), database.transaction():
+        versions.insert(Version(key="b"))
+        versions.replace(changed(versions.get("spread/1.0.0"), stage=Stage.STAGING))
+        assert [version.stage for version in versions.all()] == [Stage.STAGING, Stage.DEVELOPMENT]
+        assert [version.stage for version in elsewhere.all()] == [Stage.DEVELOPMENT]
+        raise ZeroDivisionError
+    assert versions.all() == [changed(A_VERSION, revision=1)]
+
+
+def test_a_conflict_that_was_caught_forbids_the_outer_commit(versions, database):
+    seen = versions.insert(A_VERSION)
+    versions.replace(seen)
+    with pytest.raises(ForbiddenCommitError, match="StaleRevisionError"), database.transaction():
+        versions.insert(Version(key="b"))
+        with pytest.raises(StaleRevisionError):
+            versions.replace(seen)
+    assert versions.find("b") is None
+
+
+def test_reading_again_what_nobody_changed_converts_nothing(versions):
+    versions.insert(A_VERSION)
+    assert versions.get("spread/1.0.0") is versions.get("spread/1.0.0") is versions.all()[0]
+
+
+def test_the_list_of_documents_is_the_callers_own(versions):
+    versions.insert(A_VERSION)
+    versions.all().clear()
+    assert len(versions.all()) == 1
+
+
+def test_a_document_of_another_shape_is_reported_with_its_place(versions, database):
+    database.table("versions").insert({"key": "spread/9", "stage": "Nirvana", "revision": 1})
+    with pytest.raises(DocumentFormatError, match=r"registry\.json, table versions, document 'spread/9'.*Nirvana"):
+        versions.get("spread/9")
+
+
+def test_a_type_that_cannot_be_stored_by_its_key_is_refused_at_once(database):
+    with pytest.raises(TypeError, match="Gate needs the fields name and revision"):
+        database.documents("gates", Gate, "name")
+
+
+def raise_stage(versions):
+    """Count up with compare-and-swap alone: look, decide, try; on conflict look again."""
+    n_conflicts = 0
+    for _ in range(30):
+        while True:
+            seen = versions.get("counter")
+            try:
+                versions.replace(changed(seen, metrics={"n": seen.metrics["n"] + 1}))
+                break
+            except StaleRevisionError:
+                n_conflicts += 1
+    return n_conflicts
+
+
+def test_two_processes_that_compare_and_swap_lose_no_update(versions, fork):
+    versions.insert(Version(key="counter", metrics={"n": 0}))
+    children = [fork(lambda: raise_stage(versions)) for _ in range(2)]
+    for child in children:
+        child.answer()
+    assert versions.get("counter").metrics == {"n": 60}
+    assert versions.get("counter").revision == 61
+
+
+def test_of_two_simultaneous_changes_exactly_one_wins(versions, fork):
+    seen = versions.insert(A_VERSION)
+
+    def attempt(name):
+        try:
+            versions.replace(changed(seen, updated_by=name))
+            return "won"
+        except StaleRevisionError as stale:
+            return str(stale)
+
+    outcomes = [child.answer() for child in [fork(lambda n=n: attempt(f"person-{n}")) for n in range(4)]]
+    assert outcomes.count("won") == 1
+    winner = versions.get("spread/1.0.0").updated_by
+    assert all(f"by {winner}" in outcome for outcome in outcomes if outcome != "won")
+
+
+KEYS = st.sampled_from("abc")
+NUMBERS = st.integers(0, 5)
+
+
+class DocumentsBehaveAsADictionary(RuleBasedStateMachine):
+    """Two instances on one file, as two processes are, against a plain dict; transactions that commit or fail."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        path = Path(self.folder.name) / "state.json"
+        self.databases = [Database(path), Database(path)]
+        self.documents = [database.documents("t", Version, "key") for database in self.databases]
+        self.model: dict[str, tuple[int, int]] = {}  # key -> revision, n
+        self.committed: dict[str, tuple[int, int]] = {}
+        self.transaction = None
+
+    def teardown(self):
+        if self.transaction is not None:
+            self.transaction.__exit__(None, None, None)
+        self.folder.cleanup()
+
+    def _instance(self, which):
+        return self.documents[0 if self.transaction is not None else which]
+
+    @rule(which=st.integers(0, 1), key=KEYS, n=NUMBERS)
+    def store(self, which, key, n):
+        documents = self._instance(which)
+        found = documents.find(key)
+        if found is None:
+            documents.insert(Version(key=key, metrics={"n": n}))
+            self.model[key] = (1, n)
+        else:
+            documents.replace(changed(found, metrics={"n": n}))
+            self.model[key] = (found.revision + 1, n)
+
+    @rule(which=st.integers(0, 1), key=KEYS)
+    def remove(self, which, key):
+        if key in self.model:
+            self._instance(which).remove(key)
+            del self.model[key]
+
+    @precondition(lambda self: self.transaction is None)
+    @rule()
+    def begin(self):
+        self.committed = dict(self.model)
+        self.transaction = self.databases[0].transaction()
+        self.transaction.__enter__()
+
+    @precondition(lambda self: self.transaction is not None)
+    @rule(fails=st.booleans())
+    def end(self, fails):
+        transaction, self.transaction = self.transaction, None
+        if fails:
+            with pytest.raises(ZeroDivisionError):
+                transaction.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+                raise ZeroDivisionError
+            self.model = self.committed
+        else:
+            transaction.__exit__(None, None, None)
+
+    @invariant()
+    def everybody_sees_what_they_should(self):
+        elsewhere = self.committed if self.transaction is not None else self.model
+        for documents, expected in zip(self.documents, (self.model, elsewhere), strict=True):
+            assert {d.key: (d.revision, d.metrics["n"]) for d in documents.all()} == expected
+            for key in "abc":
+                found = documents.find(key)
+                assert (None if found is None else (found.revision, found.metrics["n"])) == expected.get(key)
+
+
+DocumentsBehaveAsADictionary.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestDocumentsBehaveAsADictionary = DocumentsBehaveAsADictionary.TestCase

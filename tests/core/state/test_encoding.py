@@ -1,0 +1,100 @@
+import math
+from datetime import UTC, date, datetime
+from enum import Enum, StrEnum
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.state import UnstorableValueError
+from core.state.encoding import decode, encode, plain
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Stage(StrEnum):
+    STAGING = "Staging"
+
+
+def a_table_with(value):
+    return {"versions": {"1": {"metrics": {"r2": value}}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        pytest.param(math.nan, "is nan", id="not a number"),
+        pytest.param(-math.inf, "is -inf", id="infinite"),
+        pytest.param([0.5, {"deep": math.nan}], "[1].deep is nan", id="not a number, deep down"),
+        pytest.param(datetime.now(UTC), "datetime", id="an instant"),
+        pytest.param(date.today(), "date", id="a day"),
+        pytest.param(uuid4(), "UUID", id="a UUID, which orjson would spell out"),
+        pytest.param(Colour.RED, "Colour", id="an enum, which orjson would spell as its value"),
+        pytest.param({1, 2}, "set", id="a set"),
+        pytest.param(b"bytes", "bytes", id="bytes"),
+        pytest.param({1: "a"}, "key 1", id="a key that is a number"),
+        pytest.param(2**64, "64 bits", id="too large a number"),
+        pytest.param("\ud800", "Unicode", id="half a character"),
+    ],
+)
+def test_what_json_would_change_is_refused_and_its_place_named(value, problem):
+    with pytest.raises(UnstorableValueError) as refusal:
+        encode(a_table_with(value))
+    assert "versions.1.metrics.r2" in str(refusal.value)
+    assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        pytest.param((1, (2, 3)), [1, [2, 3]], id="tuples become lists"),
+        pytest.param(Stage.STAGING, "Staging", id="text enums become text"),
+        pytest.param([None, True, "é", 0.1], [None, True, "é", 0.1], id="the rest stays as it is"),
+    ],
+)
+def test_what_json_can_hold_is_read_back_as_it_was_meant(value, stored):
+    encoded, tables = encode(plain(a_table_with(value), ""))
+    assert tables == decode(encoded) == a_table_with(stored)
+    assert plain(a_table_with(value), "") == a_table_with(stored)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.floats(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_every_tree_is_stored_exactly_or_refused(value):
+    tables = a_table_with(value)
+    try:
+        encoded, read_back = encode(tables)
+    except UnstorableValueError:
+        with pytest.raises(UnstorableValueError):
+            plain(tables, "")
+    else:
+        assert decode(encoded) == read_back == plain(tables, "") == tables
+
+
+@pytest.mark.parametrize(
+    ("content", "damage"),
+    [
+        pytest.param(b"", "it is empty", id="empty"),
+        pytest.param(b"\0" * 4096, "nothing but 4,096 zero bytes", id="zeros, as after a power cut"),
+        pytest.param(b'{"versions": {"1": {"mod', "not whole JSON", id="torn"),
+        pytest.param(b'{"versions": {}}{"versions": {}}', "not whole JSON", id="two files in one"),
+        pytest.param(b"\x89PNG\r\n", "not whole JSON", id="garbage"),
+        pytest.param(b'{"a": {"1": {"x": "\xff\xfe"}}}', "not whole JSON", id="garbage inside a string"),
+        pytest.param(b"[1, 2]", "a JSON list", id="another JSON file"),
+        pytest.param(b'{"versions": [1]}', "'versions' is not an object", id="a table that is a list"),
+        pytest.param(b'{"versions": {"one": {}}}', "'one'", id="a document without a number"),
+        pytest.param(b'{"versions": {"1": 5}}', "'1'", id="a document that is a number"),
+    ],
+)
+def test_damage_is_put_in_words(content, damage):
+    with pytest.raises(ValueError, match=damage):
+        decode(content)

@@ -1,0 +1,171 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from core.state import DamagedFileError, DiskFullError, FileAccessError, InDoubtError
+from core.state import generation as module
+from core.state.encoding import encode
+from core.state.generation import ABSENT, good_generation, load, previous_of, replace, signature_of
+
+
+def tables_of(n):
+    return {"counts": {"1": {"n": n}}}
+
+
+def put(path: Path, n: int) -> None:
+    replace(path, *encode(tables_of(n)))
+
+
+def counted(path: Path) -> int:
+    return load(path).tables["counts"]["1"]["n"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "state.json"
+    put(path, 1)
+    put(path, 2)
+    return path
+
+
+def test_a_file_that_was_never_written_is_empty(tmp_path):
+    assert load(tmp_path / "none.json").tables == {}
+    assert signature_of(tmp_path / "none.json") == ABSENT
+
+
+def test_the_generation_before_is_kept(path):
+    assert counted(path) == 2
+    assert counted(previous_of(path)) == 1
+    assert {file.name for file in path.parent.iterdir()} == {"state.json", "state.json.prev"}
+
+
+def test_every_generation_has_a_later_time_even_when_the_clock_goes_back(path, monkeypatch):
+    monkeypatch.setattr(module.time, "time_ns", lambda: 1_000)
+    before = [signature_of(path)]
+    for n in range(3, 8):
+        put(path, n)
+        before.append(signature_of(path))
+    times = [signature.mtime_ns for signature in before]
+    assert times == sorted(set(times))
+
+
+def test_the_permissions_of_the_file_are_kept(path):
+    path.chmod(0o660)
+    put(path, 3)
+    assert path.stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"counts": {"1"', b"\0" * 100, b"garbage"], ids=["empty", "torn", "zeros", "garbage"]
+)
+def test_a_damaged_file_raises_keeps_its_bytes_and_names_the_way_back(path, content):
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError) as damaged:
+        load(path)
+    assert path.read_bytes() == content
+    assert damaged.value.good_generation == previous_of(path)
+    for said in (str(path), "Every byte was kept", str(previous_of(path)), "bondx doctor --restore state.json"):
+        assert said in str(damaged.value)
+
+
+def test_a_file_that_is_gone_while_its_predecessor_exists_is_damage_and_not_a_new_file(path):
+    path.unlink()
+    with pytest.raises(DamagedFileError, match="it is missing"):
+        load(path)
+
+
+def test_when_the_generation_before_is_damaged_as_well_the_error_says_so(path):
+    path.write_bytes(b"")
+    previous_of(path).write_bytes(b"{")
+    with pytest.raises(DamagedFileError, match="No earlier generation") as damaged:
+        load(path)
+    assert damaged.value.good_generation is None
+
+
+class Recorder:
+    """Stands for the `os` module of `generation.py`: does what it does, and something before the n-th step."""
+
+    STEPS = ("stat", "open", "fchmod", "utime", "fsync", "fstat", "link", "rename")
+
+    def __init__(self, at: int, act) -> None:
+        self.taken: list[str] = []
+        self._at = at
+        self._act = act
+
+    def __getattr__(self, name: str):
+        function = getattr(os, name)
+        if name not in self.STEPS:
+            return function
+
+        def step(*args, **kwargs):
+            self.taken.append(name)
+            if len(self.taken) == self._at:
+                self._act()
+            return function(*args, **kwargs)
+
+        return step
+
+
+def steps_of_a_write(path: Path) -> list[str]:
+    recorder = Recorder(0, lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "os", recorder)
+        put(path, 3)
+    return recorder.taken
+
+
+def test_the_sequence_of_a_write_is_new_synced_linked_renamed(path):
+    assert steps_of_a_write(path) == ["stat", "open", "fchmod", "utime", "fsync", "fstat", "link", "rename", "rename"]
+
+
+@pytest.mark.parametrize("step", range(1, 10))
+def test_a_crash_before_any_step_leaves_the_old_generation_whole_and_the_next_write_good(path, step, fork):
+    def crash():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "os", Recorder(step, lambda: os._exit(9)))
+            put(path, 3)
+
+    fork(crash).wait()
+    assert counted(path) == 2
+    assert good_generation(path) is not None
+    put(path, 4)
+    assert (counted(path), counted(previous_of(path))) == (4, 2)
+    assert {file.name for file in path.parent.iterdir()} == {"state.json", "state.json.prev"}
+
+
+@pytest.mark.parametrize("step", range(1, 10))
+def test_a_full_disk_at_any_step_changes_nothing_and_says_so(path, step, monkeypatch):
+    def fail():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = path.read_bytes()
+    monkeypatch.setattr(module, "os", Recorder(step, fail))
+    with pytest.raises(DiskFullError, match=r"no space left on device; free .* Nothing was changed"):
+        put(path, 3)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert not path.with_name("state.json.new").exists()
+    put(path, 3)
+    assert counted(path) == 3
+
+
+def test_a_disk_that_fails_to_write_is_told_apart_from_a_full_one(path, monkeypatch):
+    def fail():
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(module, "os", Recorder(5, fail))
+    with pytest.raises(FileAccessError, match=r"Cannot write .*Input/output error. Nothing was changed"):
+        put(path, 3)
+    assert counted(path) == 2
+
+
+def test_a_change_whose_folder_was_not_synced_is_called_in_doubt(path, monkeypatch):
+    def fail(folder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(module, "sync_folder", fail)
+    with pytest.raises(InDoubtError, match="in doubt"):
+        put(path, 3)
+    assert counted(path) == 3
