@@ -1,0 +1,50 @@
+"""What to do with an alert when its condition was looked at again; no disk and no clock of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from core.alerts.alert import Alert
+
+STILL_SO_EVERY = timedelta(minutes=1)
+"""How often an open alert is written again only to say that it still holds."""
+
+
+class Step(Enum):
+    """The next thing to do with an alert."""
+
+    NOTHING = auto()
+    WAIT = auto()  # the condition has changed, but not for long enough yet
+    FIRE = auto()
+    STILL_SO = auto()
+    RESOLVE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Dwell:
+    """How long a change of the condition must last before it counts."""
+
+    to_fire: timedelta = timedelta()
+    to_clear: timedelta = timedelta()
+
+
+def next_step(
+    alert: Alert | None, *, is_breached: bool, changed_at: datetime | None, dwell: Dwell, now: datetime
+) -> Step:
+    """Decide the next step for one fingerprint.
+
+    Args:
+        alert: The alert as stored, of this firing or an earlier one; None if it has never fired.
+        is_breached: Whether the condition is wrong now.
+        changed_at: Since when the condition contradicts the stored state without a break; None if only now.
+        dwell: How long it must do so.
+        now: The time of the look.
+    """
+    is_open = alert is not None and alert.state.is_open
+    if is_breached == is_open:
+        is_old_news = alert is not None and is_open and now - alert.last_at >= STILL_SO_EVERY
+        return Step.STILL_SO if is_old_news else Step.NOTHING
+    lasted = now - (changed_at or now)
+    if is_breached:
+        return Step.FIRE if lasted >= dwell.to_fire else Step.WAIT
+    return Step.RESOLVE if lasted >= dwell.to_clear else Step.WAIT
