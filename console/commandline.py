@@ -1,0 +1,155 @@
+"""The `:` command line as pure functions: which commands there are, how a line is read, how it is completed."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.engine.snapshot import Snapshot
+from core.errors import UsageError
+
+
+class Argument(StrEnum):
+    """What kind of word a command takes; completion knows the choices of each."""
+
+    MODEL = "MODEL"
+    VERSION = "VERSION"
+    STAGE = "STAGE"
+    SESSION = "SESSION"
+    ALERT = "ALERT"
+    THEME = "THEME"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its name, the words it takes, and how many of them it cannot do without."""
+
+    name: str
+    summary: str
+    arguments: tuple[Argument, ...] = ()
+    n_required: int = 0
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """The command as one would type it, optional words in brackets."""
+        words = [
+            str(kind) if i < self.n_required else f"[{kind}]" for i, kind in enumerate(self.arguments)
+        ]
+        return " ".join((self.name, *words))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command line that can be carried out."""
+
+    command: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words that exist now, by kind of argument."""
+
+    models: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()  # (model, version), newest first
+    sessions: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    themes: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ("Staging", "Production")
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, themes: Sequence[str] = ()) -> "Vocabulary":
+        """Collect the names in a snapshot."""
+        return cls(
+            models=tuple(model.model for model in snapshot.models),
+            versions=tuple((v.model, v.version) for v in snapshot.versions),
+            sessions=tuple(session.session_id for session in snapshot.sessions),
+            alerts=tuple(alert.fingerprint for alert in snapshot.alerts),
+            themes=tuple(themes),
+        )
+
+    def choices(self, kind: Argument, before: Sequence[str]) -> tuple[str, ...]:
+        """Return what may stand at a place, given the words before it."""
+        if kind is Argument.VERSION:
+            return tuple(version for model, version in self.versions if before and model == before[0])
+        return {
+            Argument.MODEL: self.models,
+            Argument.SESSION: self.sessions,
+            Argument.ALERT: self.alerts,
+            Argument.THEME: self.themes,
+            Argument.STAGE: self.stages,
+        }[kind]
+
+
+_A = Argument
+COMMANDS = (
+    Command("overview", "what is wrong and what is live"),
+    Command("training", "sessions, epochs and gates"),
+    Command("registry", "models and their versions"),
+    Command("alerts", "what fires, and what to do"),
+    Command("resources", "machine and processes"),
+    Command("audit", "who changed what, and when"),
+    Command("promote", "move a version one stage up", (_A.MODEL, _A.VERSION, _A.STAGE), 2),
+    Command("rollback", "go back to the version that was live before", (_A.MODEL,), 1),
+    Command("undo", "take the last promotion of a model back", (_A.MODEL,), 1),
+    Command("archive", "put a version away", (_A.MODEL, _A.VERSION), 2),
+    Command("diff", "compare two versions", (_A.MODEL, _A.VERSION, _A.VERSION), 3),
+    Command("start", "start a training session with the workspace's settings"),
+    Command("pause", "hold a session after its epoch", (_A.SESSION,), 1),
+    Command("resume", "let a held session go on", (_A.SESSION,), 1),
+    Command("stop", "end a session after its epoch", (_A.SESSION,), 1),
+    Command("acknowledge", "take an alert on", (_A.ALERT,), 1, aliases=("ack",)),
+    Command("engine", "start an engine in this console, if none runs"),
+    Command("arm", "allow writes"),
+    Command("disarm", "forbid writes"),
+    Command("theme", "choose the colours", (_A.THEME,), 1),
+    Command("help", "the keys of this screen"),
+    Command("quit", "leave", aliases=("q",)),
+)
+_BY_WORD = {word: command for command in COMMANDS for word in (command.name, *command.aliases)}
+
+
+def parse(line: str) -> Call:
+    """Read a command line.
+
+    Raises:
+        UsageError: There is no such command, or it takes other words.
+
+    >>> parse("promote spread 1.4.0")
+    Call(command='promote', arguments=('spread', '1.4.0'))
+    """
+    words = line.split()
+    if not words:
+        raise UsageError("Type a command, or Tab to see what there is.")
+    command = _BY_WORD.get(words[0])
+    if command is None:
+        nearest = difflib.get_close_matches(words[0], _BY_WORD, n=1, cutoff=0.5)
+        hint = f"did you mean :{nearest[0]}?" if nearest else "Tab shows what there is."
+        raise UsageError(f"There is no command :{words[0]}; {hint}")
+    arguments = tuple(words[1:])
+    if not command.n_required <= len(arguments) <= len(command.arguments):
+        raise UsageError(f"Usage: :{command.usage}")
+    return Call(command.name, arguments)
+
+
+def complete(line: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the whole lines that the one typed so far may become, best first.
+
+    >>> complete("pro", Vocabulary())
+    ('promote ',)
+    >>> complete("rollback s", Vocabulary(models=("spread", "anomaly")))
+    ('rollback spread',)
+    """
+    words = line.split()
+    typed = "" if not words or line.endswith(" ") else words.pop()
+    if not words:
+        return tuple(f"{c.name} " if c.arguments else c.name for c in COMMANDS if c.name.startswith(typed))
+    command = _BY_WORD.get(words[0])
+    before = words[1:]
+    if command is None or len(before) >= len(command.arguments):
+        return ()
+    is_last = len(before) + 1 >= len(command.arguments)
+    head = " ".join(words)
+    choices = vocabulary.choices(command.arguments[len(before)], before)
+    return tuple(f"{head} {choice}{'' if is_last else ' '}" for choice in choices if choice.startswith(typed))

@@ -1,0 +1,180 @@
+"""Panes that any screen uses: lines of text that wrap and scroll, and the row of screen names."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, chop_cells
+from textual.binding import Binding, BindingType
+from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.message import Message
+
+from widgets.line import Line, Span, clean
+from widgets.painted import Painted
+
+MAX_INDENT = 14
+
+
+def wrap(line: Line, width: int) -> list[Line]:
+    """Break a line that is too wide at its blanks; what follows is indented below the text it belongs to.
+
+    >>> [part.text for part in wrap(Line((("reason  ", "muted"), ("too few rows", ""))), 16)]
+    ['reason  too few', '        rows']
+    """
+    if line.width <= width or width < 4:
+        return [line]
+    first_text = line.spans[0][0]
+    indent = cell_len(first_text) if first_text.endswith(" ") or first_text.isspace() else 0
+    indent = min(indent, MAX_INDENT, width // 2)
+    lines: list[Line] = []
+    spans: list[Span] = []
+    used = 0
+    for word, tone in _words(line.spans, width - indent):
+        length = cell_len(word)
+        if used + cell_len(word.rstrip()) > width and spans:
+            lines.append(_stripped(spans, line.ground))
+            spans, used = ([(" " * indent, "")] if indent else []), indent
+            if word.isspace():
+                continue
+        spans.append((word, tone))
+        used += length
+    return [*lines, _stripped(spans, line.ground)]
+
+
+def _words(spans: Sequence[Span], longest: int) -> Iterator[Span]:
+    """Split spans into words that keep the blanks behind them; a word longer than a line is cut."""
+    for text, tone in spans:
+        start = 0
+        while start < len(text):
+            end = start
+            while end < len(text) and text[end] != " ":
+                end += 1
+            while end < len(text) and text[end] == " ":
+                end += 1
+            word = text[start:end]
+            start = end
+            if cell_len(word.rstrip()) <= longest:
+                yield word, tone
+            else:
+                yield from ((piece, tone) for piece in chop_cells(word, longest))
+
+
+def _stripped(spans: Sequence[Span], ground: str) -> Line:
+    *head, (text, tone) = spans
+    return Line((*head, (text.rstrip(), tone)), ground)
+
+
+class LinesPane(Painted, can_focus=True):
+    """Text in lines that wrap to the pane; keys scroll it where it is longer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll_lines(1)", "Down", show=False),
+        Binding("k,up", "scroll_lines(-1)", "Up", show=False),
+        Binding("g,home", "scroll_lines(-1000000)", "First", show=False),
+        Binding("G,end", "scroll_lines(1000000)", "Last", show=False),
+        Binding("pagedown,space", "scroll_pages(1)", "Page down", show=False),
+        Binding("pageup", "scroll_pages(-1)", "Page up", show=False),
+    ]
+
+    def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._content: tuple[Line, ...] = tuple(lines)
+        self._top = 0
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What the pane holds, before it is wrapped."""
+        return self._content
+
+    def show(self, lines: Sequence[Line], *, from_top: bool = False) -> None:
+        """Replace the text; only the cells that differ are sent."""
+        content = tuple(Line(tuple((clean(text), tone) for text, tone in line.spans), line.ground) for line in lines)
+        if from_top:
+            self._top = 0
+        if content != self._content or from_top:
+            self._content = content
+            self.resize_to_content()
+
+    @property
+    def text(self) -> str:
+        """The whole text, for the clipboard."""
+        return "\n".join(line.text.rstrip() for line in self._content)
+
+    def n_lines(self, width: int) -> int:
+        """Count the lines once wrapped."""
+        return max(1, len(self._wrapped(width)))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Draw the lines in view; a mark in the last row says that there is more."""
+        wrapped = self._wrapped(width)
+        self._top = max(0, min(self._top, len(wrapped) - height))
+        shown = wrapped[self._top : self._top + height]
+        n_below = len(wrapped) - self._top - height
+        if n_below > 0 and height > 1:
+            shown[-1] = Line(((f"{self.glyphs.down} {n_below + 1} more lines: j, PgDn", "muted"),))
+        return shown
+
+    def action_scroll_lines(self, n_lines: int) -> None:
+        """Scroll by lines."""
+        self._top = max(0, self._top + n_lines)
+        self.repaint()
+
+    def action_scroll_pages(self, n_pages: int) -> None:
+        """Scroll by pages."""
+        self.action_scroll_lines(n_pages * max(1, self.size.height - 2))
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Turn the wheel: three lines at a time."""
+        event.stop()
+        self.action_scroll_lines(3)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Turn the wheel back."""
+        event.stop()
+        self.action_scroll_lines(-3)
+
+    def _wrapped(self, width: int) -> list[Line]:
+        return [part for line in self._content for part in wrap(line, width)]
+
+
+class ScreenRow(Painted):
+    """The screens there are, each with its key, the present one marked; a click goes there."""
+
+    class Chosen(Message):
+        """A click on a screen's name."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, screens: Sequence[tuple[str, str, str]], current: str) -> None:
+        """Take (key, name, title) of every screen, and the name of the present one."""
+        super().__init__(id="screens")
+        self._screens = tuple(screens)
+        self._current = current
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Draw the row; where there is no room for names, the present one alone has its own."""
+        return [Line(tuple(span for _, spans in self._pieces(width) for span in spans))]
+
+    def on_click(self, event: Click) -> None:
+        """Go to the screen whose name was clicked."""
+        x = 0
+        for name, spans in self._pieces(self.size.width):
+            x += sum(cell_len(text) for text, _ in spans)
+            if event.x < x:
+                self.post_message(self.Chosen(name))
+                return
+
+    def _pieces(self, width: int) -> list[tuple[str, list[Span]]]:
+        named = [(name, self._piece(key, title, name == self._current)) for key, name, title in self._screens]
+        if sum(cell_len(text) for _, spans in named for text, _ in spans) <= width:
+            return named
+        return [
+            (name, self._piece(key, title if name == self._current else "", name == self._current))
+            for key, name, title in self._screens
+        ]
+
+    def _piece(self, key: str, title: str, is_current: bool) -> list[Span]:
+        if is_current:
+            return [(f"[{key} {title}]", "strong")]
+        return [(f" {key}", "key"), (f" {title} " if title else " ", "muted")]

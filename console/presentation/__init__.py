@@ -1,0 +1,1 @@
+"""From a snapshot to rows and sentences: pure functions, no widget and no terminal."""

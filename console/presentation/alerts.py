@@ -1,0 +1,128 @@
+"""Alerts as rows and as advice: what fires, since when, and what to do about it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from console.presentation.phrases import NOTHING, age, instant, number
+from core.alerts import Alert, AlertState, Severity
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+from widgets.live_table import Cell, Column, Row
+
+COLUMNS = (
+    Column("severity", "SEVERITY", 10),
+    Column("state", "STATE", 12),
+    Column("summary", "WHAT", 20, flex=1),
+    Column("age", "FOR", 4, align="right"),
+    Column("n", "TIMES", 5, align="right", priority=2),
+    Column("who", "TAKEN BY", 10, flex=0, priority=1),
+)
+WRONG_COLUMNS = (
+    Column("severity", "SEVERITY", 10),
+    Column("summary", "WHAT", 20, flex=1),
+    Column("state", "STATE", 12, priority=1),
+    Column("age", "FOR", 4, align="right"),
+)
+_SEVERITY_TONES = {Severity.CRITICAL: "alarm", Severity.WARNING: "warn", Severity.INFO: "accent"}
+_STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
+_STATE_TONES = {AlertState.FIRING: "bad", AlertState.ACKNOWLEDGED: "accent", AlertState.RESOLVED: "muted"}
+
+
+def severity_cell(alert: Alert, glyphs: Glyphs) -> Cell:
+    """Say how bad it is with a glyph, a word and a tone."""
+    glyph = {Severity.CRITICAL: glyphs.failed, Severity.WARNING: glyphs.warned}.get(alert.severity, glyphs.dot)
+    tone = "muted" if alert.state is AlertState.RESOLVED else _SEVERITY_TONES[alert.severity]
+    return Cell(f"{glyph} {alert.severity}", tone)
+
+
+def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
+    """Order alerts: what fires before what was taken on, critical before warning, the newest before the older."""
+    newest = sorted(alerts, key=lambda alert: alert.last_at, reverse=True)
+    return sorted(newest, key=lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank))
+
+
+def alert_rows(alerts: Sequence[Alert], now: datetime, glyphs: Glyphs) -> list[Row]:
+    """Draw each alert as a row of `COLUMNS`, the worst first."""
+    return [
+        Row(
+            alert.fingerprint,
+            (
+                severity_cell(alert, glyphs),
+                Cell(str(alert.state), _STATE_TONES.get(alert.state, "")),
+                alert.summary,
+                age(alert.first_at, now),
+                str(alert.n_fired),
+                alert.acknowledged_by or "",
+            ),
+            "muted" if alert.state is AlertState.RESOLVED else "",
+        )
+        for alert in worst_first(alerts)
+    ]
+
+
+def wrong_rows(alerts: Sequence[Alert], problems: Sequence[str], now: datetime, glyphs: Glyphs) -> list[Row]:
+    """Draw what is wrong now as rows of `WRONG_COLUMNS`: files that cannot be read, then open alerts."""
+    rows = [
+        Row(f"problem-{index}", (Cell(f"{glyphs.failed} damage", "alarm"), Cell(problem, "bad"), "", ""))
+        for index, problem in enumerate(problems)
+    ]
+    for alert in worst_first([alert for alert in alerts if alert.state.is_open]):
+        state = Cell(str(alert.state), _STATE_TONES.get(alert.state, ""))
+        rows.append(
+            Row(alert.fingerprint, (severity_cell(alert, glyphs), alert.summary, state, age(alert.first_at, now)))
+        )
+    return rows
+
+
+def counts(alerts: Sequence[Alert]) -> dict[str, int]:
+    """Count what fires by severity, for the status line."""
+    firing = [alert.severity for alert in alerts if alert.state is AlertState.FIRING]
+    return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}
+
+
+def suspect(alert: Alert) -> tuple[str, str] | None:
+    """Return the (model, version) an alert points at; the version is empty where it names only the model."""
+    model = alert.labels.get("model")
+    return (model, alert.labels.get("version", "")) if model else None
+
+
+def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
+    """Write out an alert: what was measured, since when, who took it on, and what to do."""
+    severity = severity_cell(alert, glyphs)
+    facts = [
+        ("state", str(alert.state)),
+        ("rule", alert.rule),
+        ("value", number(alert.value)),
+        ("limit", number(alert.threshold)),
+        ("since", instant(alert.first_at)),
+        ("last seen", instant(alert.last_at)),
+        ("fired", f"{alert.n_fired} times" if alert.n_fired != 1 else "once"),
+        ("taken by", f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING),
+        ("resolved", instant(alert.resolved_at)),
+        *(alert.labels.items()),
+    ]
+    return [
+        Line(((f"{severity.text}  ", severity.tone), (alert.summary, "strong"))),
+        Line(),
+        *(Line(((f"{name:<12}", "muted"), (value, ""))) for name, value in facts),
+        Line(),
+        Line((("What to do", "title"),)),
+        *(Line(((step, ""),)) for step in advice(alert)),
+    ]
+
+
+def advice(alert: Alert) -> list[str]:
+    """Say what an operator does about an alert: the rule's own advice, then the keys that lead there."""
+    steps = [alert.advice] if alert.advice else []
+    if pointed_at := suspect(alert):
+        name = " ".join(filter(None, pointed_at))
+        steps.append(f"Enter leads to {name} in the registry; R there rolls the model back.")
+    elif "session" in alert.labels:
+        steps.append("Enter leads to the session: w says which gates failed and why, l reads the log, H holds it.")
+    elif alert.rule.startswith(("cpu", "memory", "disk")):
+        steps.append("Enter leads to the resources; H holds a session, which frees its CPU and memory.")
+    if alert.state is AlertState.FIRING:
+        steps.append("K takes it on, so that the others know.")
+    elif alert.state is AlertState.RESOLVED:
+        steps = ["Nothing: it is over."]
+    return steps

@@ -1,0 +1,62 @@
+"""The audit log as rows and as the full text of one record."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from console.presentation.phrases import NOTHING, age
+from core.clock import to_iso
+from core.governance import AuditRecord
+from widgets.line import Line
+from widgets.live_table import Cell, Column, Row
+
+COLUMNS = (
+    Column("sequence", "#", 6, align="right"),
+    Column("age", "AGE", 4, align="right"),
+    Column("verb", "WHAT", 20),
+    Column("object", "OBJECT", 14, flex=1, max_width=30),
+    Column("actor", "WHO", 12, flex=1, max_width=26),
+    Column("reason", "WHY", 10, flex=2, priority=1),
+)
+
+
+def audit_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:
+    """Draw each record as a row of `COLUMNS`, in the order given."""
+    return [
+        Row(
+            str(record.sequence),
+            (
+                str(record.sequence),
+                age(record.at, now),
+                Cell(record.verb, "strong"),
+                record.object,
+                record.actor,
+                Cell(record.reason, "muted"),
+            ),
+        )
+        for record in records
+    ]
+
+
+def detail_lines(record: AuditRecord) -> list[Line]:
+    """Write out a record with its place in the chain."""
+    facts = (
+        ("sequence", str(record.sequence)),
+        ("at", to_iso(record.at)),
+        ("who", f"{record.actor} ({record.origin})"),
+        ("what", f"{record.verb} {record.object}"),
+        ("why", record.reason or NOTHING),
+        ("before", _spelled(record.before)),
+        ("after", _spelled(record.after)),
+        ("hash", record.hash),
+        ("hash before", record.previous_hash),
+    )
+    lines = [Line(((f"{name:<12}", "muted"), (value, ""))) for name, value in facts]
+    if record.evidence:
+        lines += [Line(), Line((("Evidence", "title"),))]
+        lines += [Line(((f"{item.sha256[:12]}  ", "muted"), (item.path, ""))) for item in record.evidence]
+    return lines
+
+
+def _spelled(value: object) -> str:
+    return NOTHING if value is None else json.dumps(value, ensure_ascii=False, default=str)

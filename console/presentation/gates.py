@@ -1,0 +1,86 @@
+"""Quality and promotion gates as rows, sentences and counts."""
+
+from collections.abc import Sequence
+
+from console.presentation.phrases import number
+from core.quality.gate import GateResult, GateVerdict
+from widgets.gate_list import Gate
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+from widgets.live_table import Cell
+
+_TONES = {GateVerdict.PASS: "good", GateVerdict.FAIL: "bad", GateVerdict.WARN: "warn"}
+_ORDER = {GateVerdict.FAIL: 0, GateVerdict.WARN: 1, GateVerdict.PASS: 2}
+
+
+def verdict_cell(gate: GateResult, glyphs: Glyphs) -> Cell:
+    """Say a verdict with a glyph, a word and a tone."""
+    glyph = {GateVerdict.PASS: glyphs.passed, GateVerdict.FAIL: glyphs.failed, GateVerdict.WARN: glyphs.warned}
+    return Cell(f"{glyph[gate.verdict]} {gate.verdict}", _TONES[gate.verdict])
+
+
+def limit(gate: GateResult) -> str:
+    """Spell what a gate asks for.
+
+    >>> from core.quality.gate import judge
+    >>> limit(judge("coverage", 99.0, ">=", 90.0, unit="%"))
+    '>= 90%'
+    """
+    return f"{gate.comparison} {number(gate.threshold, gate.unit)}"
+
+
+def worst_first(gates: Sequence[GateResult]) -> list[GateResult]:
+    """Put what failed on top; gates of one verdict keep their order."""
+    return sorted(gates, key=lambda gate: _ORDER[gate.verdict])
+
+
+def judged(gates: Sequence[GateResult]) -> list[Gate]:
+    """Put gates into words for a `GateList`, failures first."""
+    return [
+        Gate(
+            name=gate.name,
+            verdict=gate.verdict.value,
+            value=number(gate.value, gate.unit),
+            threshold=limit(gate),
+            n_samples=gate.n_samples,
+            reason=gate.reason,
+        )
+        for gate in worst_first(gates)
+    ]
+
+
+def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs) -> list[Line]:
+    """Draw gates as lines for a dialog or a detail pane: verdict, name, value, limit; why under what failed."""
+    if not gates:
+        return [Line((("no gates", "muted"),))]
+    name_width = min(max(len(gate.name) for gate in gates), 28)
+    lines = []
+    for gate in worst_first(gates):
+        verdict = verdict_cell(gate, glyphs)
+        lines.append(
+            Line(
+                (
+                    (f"{verdict.text:<7}", verdict.tone),
+                    (f"{gate.name:<{name_width}} ", ""),
+                    (f"{number(gate.value, gate.unit):>10}", "strong"),
+                    (f"  {limit(gate)}", "muted"),
+                )
+            )
+        )
+        if not gate.passed:
+            offending = f"; {gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
+            lines.append(Line(((f"       {gate.reason}{offending}", "muted"),)))
+    return lines
+
+
+def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:
+    """Count verdicts in a few characters: the worst one sets the tone."""
+    if not gates:
+        return Cell("–", "muted")
+    n_failed = sum(gate.verdict is GateVerdict.FAIL for gate in gates)
+    n_warned = sum(gate.verdict is GateVerdict.WARN for gate in gates)
+    if n_failed:
+        return Cell(f"{glyphs.failed} {n_failed} of {len(gates)} fail", "bad")
+    if n_warned:
+        return Cell(f"{glyphs.warned} {n_warned} of {len(gates)} warn", "warn")
+    return Cell(f"{glyphs.passed} {len(gates)} pass", "good")

@@ -1,0 +1,84 @@
+"""Machine and processes as gauges, rows and series."""
+
+from collections.abc import Sequence
+
+from console.presentation.phrases import NOTHING, percent, rate, size
+from core.engine.snapshot import Point, Snapshot
+from core.settings import AlertSettings
+from widgets.gauges import Gauge
+from widgets.live_table import Column, Row
+
+PROCESS_COLUMNS = (
+    Column("process", "PROCESS", 10, flex=1, max_width=24),
+    Column("cpu", "CPU", 6, align="right"),
+    Column("memory", "MEMORY", 9, align="right"),
+)
+_PROCESSES = ("engine", "trainer")
+HISTORY_STEP_SECONDS = 15.0  # a sparkline then moves four times a minute, not with every sample
+
+
+def gauges(snapshot: Snapshot, limits: AlertSettings, *, with_history: bool = False) -> list[Gauge]:
+    """Read the three gauges; each warns at nine tenths of the limit at which the engine calls an operator."""
+    return [
+        _gauge(snapshot, label, series, limit, with_history)
+        for label, series, limit in (
+            ("CPU", "resource.cpu_percent", limits.cpu_percent_max),
+            ("memory", "resource.memory_percent", limits.memory_percent_max),
+            ("disk", "resource.disk_percent", limits.disk_percent_max),
+        )
+    ]
+
+
+def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_history: bool) -> Gauge:
+    value = snapshot.latest(series)
+    history = averaged(snapshot.resources.get(series, ()), HISTORY_STEP_SECONDS) if with_history else []
+    return Gauge(
+        label=label,
+        share=None if value is None else value / 100,
+        value=percent(value),
+        warn_at=0.9 * limit / 100,
+        alert_at=limit / 100,
+        history=tuple(value / 100 for _, value in history),
+    )
+
+
+def network(snapshot: Snapshot) -> str:
+    """Spell what goes over the network."""
+    sent = snapshot.latest("resource.net_sent_bytes_per_second")
+    received = snapshot.latest("resource.net_received_bytes_per_second")
+    if sent is None and received is None:
+        return NOTHING
+    return f"in {rate(received)}  out {rate(sent)}"
+
+
+def process_rows(snapshot: Snapshot) -> list[Row]:
+    """Draw each of our processes as a row of `PROCESS_COLUMNS`."""
+    return [
+        Row(
+            name,
+            (
+                name,
+                percent(snapshot.latest(f"process.{name}.cpu_percent")),
+                size(snapshot.latest(f"process.{name}.rss_bytes")),
+            ),
+        )
+        for name in _PROCESSES
+    ]
+
+
+def newest_at(snapshot: Snapshot) -> float | None:
+    """Return when the machine was last sampled, in unix seconds."""
+    points = snapshot.resources.get("resource.cpu_percent", ())
+    return points[-1][0] if points else None
+
+
+def averaged(points: Sequence[Point], step_seconds: float) -> list[Point]:
+    """Average samples over equal steps, so that a chart changes once a step and not with each sample.
+
+    >>> averaged([(0.0, 1.0), (5.0, 3.0), (12.0, 7.0)], 10.0)
+    [(0.0, 2.0), (10.0, 7.0)]
+    """
+    steps: dict[int, list[float]] = {}
+    for at, value in points:
+        steps.setdefault(int(at // step_seconds), []).append(value)
+    return [(step * step_seconds, sum(values) / len(values)) for step, values in sorted(steps.items())]

@@ -1,0 +1,261 @@
+"""Training sessions as rows, facts and epoch tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.presentation.gates import gate_lines, summary
+from console.presentation.phrases import NOTHING, age, duration, instant, number, share
+from core.engine.snapshot import EpochSeries
+from core.training.session import Desired, Phase, Session
+from widgets.glyphs import Glyphs
+from widgets.line import Line, Span
+from widgets.live_table import Cell, Column, Row
+
+COLUMNS = (
+    Column("session", "SESSION", 7),
+    Column("name", "NAME", 8, flex=1, max_width=24, priority=3),
+    Column("phase", "PHASE", 12),
+    Column("epoch", "EPOCH", 9, align="right"),
+    Column("score", "SCORE", 6, align="right"),
+    Column("best", "BEST", 6, align="right", priority=2),
+    Column("gates", "GATES", 13, priority=1),
+    Column("eta", "ETA", 8, align="right"),
+    Column("age", "AGE", 4, align="right", priority=4),
+)
+MODEL_METRIC_COLUMNS = (
+    Column("model", "MODEL", 10, flex=1, max_width=18),
+    Column("attainment", "ATTAIN", 7, align="right"),
+    Column("loss", "LOSS", 8, align="right"),
+    Column("metric", "METRIC", 16, flex=1, max_width=24),
+    Column("trend", "TREND", 8, flex=1, max_width=24, priority=1),
+)
+EPOCH_COLUMNS = (
+    Column("epoch", "EPOCH", 5, align="right"),
+    Column("score", "SCORE", 7, align="right"),
+    Column("quality", "QUALITY", 7, align="right"),
+    Column("seconds", "TOOK", 6, align="right"),
+)
+_PHASE_TONES = {
+    Phase.RUNNING: "good",
+    Phase.FINISHED: "accent",
+    Phase.FAILED: "bad",
+    Phase.PAUSED: "warn",
+    Phase.STOPPING: "warn",
+    Phase.STOPPED: "muted",
+}
+# What tells most about a model beside its attainment: the first of these that was measured is shown.
+_TELLING_METRICS = (
+    ("mae_bps", "bps"),
+    ("rmse_bps", "bps"),
+    ("auc", ""),
+    ("average_precision", ""),
+    ("r2", ""),
+    ("precision", ""),
+    ("recall", ""),
+)
+
+
+def phase_cell(session: Session, glyphs: Glyphs) -> Cell:
+    """Say where a session stands, and where it is asked to go when that differs."""
+    phase = session.observed.phase
+    glyph = {
+        Phase.RUNNING: glyphs.dot,
+        Phase.PREPARING: glyphs.dot,
+        Phase.FINISHED: glyphs.passed,
+        Phase.FAILED: glyphs.failed,
+    }.get(phase, glyphs.hollow)
+    text = str(phase)
+    if session.desired is Desired.PAUSED and phase is Phase.RUNNING:
+        text = "pausing"
+    elif session.desired is Desired.STOPPED and not phase.is_at_rest:
+        text = "stopping"
+    return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""))
+
+
+def epochs_text(session: Session) -> str:
+    """Spell how far a session is: the epochs completed, and the most there may be."""
+    observed = session.observed
+    return f"{observed.epoch}/{observed.n_epochs}" if observed.n_epochs else str(observed.epoch)
+
+
+def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> list[Row]:
+    """Draw each session as a row of `COLUMNS`, in the order given."""
+    return [
+        Row(
+            session.session_id,
+            (
+                session.session_id,
+                session.name,
+                phase_cell(session, glyphs),
+                epochs_text(session),
+                share(session.observed.score),
+                share(session.observed.best_score),
+                summary(session.observed.gates, glyphs),
+                duration(session.observed.eta_seconds) if not session.observed.phase.is_at_rest else NOTHING,
+                age(session.created_at, now),
+            ),
+        )
+        for session in sessions
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a progress bar shows of a session."""
+
+    n_done: int
+    n_total: int
+    eta_seconds: float | None
+    is_moving: bool
+
+
+def progress(session: Session) -> Progress:
+    """Reduce a session to its progress; the ETA is to the last epoch there may be, so an upper one."""
+    observed = session.observed
+    is_moving = observed.phase is Phase.RUNNING
+    return Progress(observed.epoch, observed.n_epochs, observed.eta_seconds if is_moving else None, is_moving)
+
+
+def headline(session: Session, glyphs: Glyphs) -> Line:
+    """Say in one line where a session stands."""
+    observed = session.observed
+    phase = phase_cell(session, glyphs)
+    spans: list[Span] = [(phase.text, phase.tone), (f"  epoch {epochs_text(session)}", "strong")]
+    if observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
+        spans.append((f"  at most {duration(observed.eta_seconds)} left", "muted"))
+    elif observed.stop_reason:
+        spans.append((f"  {observed.stop_reason}", "muted"))
+    elif session.desired is not Desired.RUNNING and session.reason:
+        spans.append((f"  {session.desired_by}: {session.reason}", "muted"))
+    return Line(tuple(spans))
+
+
+def score_line(session: Session, glyphs: Glyphs) -> Line:
+    """Say how good a session is: score, best, data quality, gates."""
+    observed = session.observed
+    gates = summary(observed.gates, glyphs)
+    best = f" (epoch {observed.best_epoch})" if observed.best_epoch is not None else ""
+    return Line(
+        (
+            ("score ", "muted"),
+            (share(observed.score), "strong"),
+            ("  best ", "muted"),
+            (share(observed.best_score) + best, ""),
+            ("  quality ", "muted"),
+            (share(observed.quality_score), ""),
+            ("  gates ", "muted"),
+            (gates.text, gates.tone),
+        )
+    )
+
+
+def trouble_line(session: Session) -> Line | None:
+    """Say what went wrong in a session, if anything did."""
+    observed = session.observed
+    if observed.failure:
+        tone = "bad" if observed.phase is Phase.FAILED else "warn"
+        n_failed = f"{observed.n_failed_epochs} failed: " if observed.n_failed_epochs else ""
+        return Line(((f"{n_failed}{observed.failure}", tone),))
+    if observed.n_rejected_epochs:
+        return Line(((f"{observed.n_rejected_epochs} data sets failed a gate and were not learnt from", "warn"),))
+    if observed.announcements:
+        return Line(((observed.announcements[0], "warn"),))
+    return None
+
+
+def models_of(session: Session) -> list[str]:
+    """Name the models a session trains, as its settings list them."""
+    return list(session.settings.get("models", {}))
+
+
+def telling_metric(metrics: Mapping[str, float], model: str = "") -> str:
+    """Pick the metric that says most about a model beside its attainment."""
+    for name, unit in _TELLING_METRICS:
+        for key in (f"{model}.{name}", name):
+            if key in metrics:
+                return f"{name.removesuffix('_bps')} {number(metrics[key], unit)}"
+    return NOTHING
+
+
+def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Sequence[float]], str]) -> list[Row]:
+    """Draw each model of a session as a row of `MODEL_METRIC_COLUMNS`; `trend` turns numbers into a sparkline."""
+    metrics = session.observed.metrics
+    return [
+        Row(
+            model,
+            (
+                model,
+                share(metrics.get(f"{model}.attainment")),
+                number(metrics.get(f"{model}.loss")),
+                telling_metric(metrics, model),
+                Cell(trend([value for _, value in epochs.get(f"{model}.attainment", ())]), "accent"),
+            ),
+        )
+        for model in models_of(session)
+    ]
+
+
+def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
+    """Name the columns of the epoch table: what every epoch has, then the attainment of each model."""
+    return EPOCH_COLUMNS + tuple(
+        Column(model, model.upper(), max(6, min(len(model), 15)), align="right", priority=index + 1)
+        for index, model in enumerate(models)
+    )
+
+
+def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
+    """Draw each epoch as a row of `epoch_columns`, the newest first."""
+    by_metric = {metric: dict(points) for metric, points in epochs.items()}
+    numbers = sorted({epoch for points in by_metric.values() for epoch in points}, reverse=True)
+
+    def at(metric: str, epoch: int) -> float | None:
+        return by_metric.get(metric, {}).get(epoch)
+
+    return [
+        Row(
+            str(epoch),
+            (
+                str(epoch),
+                Cell(share(at("score", epoch)), "strong"),
+                share(at("quality.score", epoch)),
+                duration(at("epoch.seconds", epoch)),
+                *(share(at(f"{model}.attainment", epoch)) for model in models),
+            ),
+        )
+        for epoch in numbers
+    ]
+
+
+def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
+    """Write out everything about a session: who, when, why, with which settings, and its gates."""
+    observed = session.observed
+    facts = (
+        ("session", f"{session.session_id} {session.name}"),
+        ("run", session.run_id or NOTHING),
+        ("created", f"{instant(session.created_at)} by {session.created_by}"),
+        ("wanted", f"{session.desired} since {instant(session.desired_at)}, by {session.desired_by}"),
+        ("reason", session.reason or NOTHING),
+        ("started", instant(observed.started_at)),
+        ("trained", duration(observed.trained_seconds)),
+        ("ended", f"{instant(observed.ended_at)} {observed.stop_reason or ''}".rstrip()),
+        ("epochs", f"{epochs_text(session)}, {observed.n_failed_epochs} failed, {observed.n_rejected_epochs} rejected"),
+        ("registered", ", ".join(observed.registered) or NOTHING),
+        ("checkpoint", observed.checkpoint or NOTHING),
+    )
+    lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
+    if observed.failure:
+        lines.append(Line((("failure    ", "muted"), (observed.failure, "bad"))))
+    lines += [Line((("note       ", "muted"), (text, "warn"))) for text in observed.announcements]
+    lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
+    lines += [Line(), Line((("Settings", "title"),))]
+    lines += [
+        Line(((f"{name:<28}", "muted"), (_setting(value), "")))
+        for name, value in session.settings.items()
+        if not isinstance(value, dict) or name == "models"
+    ]
+    return lines
+
+
+def _setting(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, dict) else str(value)

@@ -1,0 +1,44 @@
+"""The top line: where one is, who drives the engine, whether writes are armed, what alarms, what time."""
+
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.presentation.alerts import counts
+from console.presentation.phrases import age, clock
+from console.standing import Standing
+from core.engine.snapshot import Snapshot
+from widgets.status_line import Status
+
+HOST = socket.gethostname().partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a top line says that no snapshot knows."""
+
+    now: datetime
+    standing: Standing
+    frozen_at: datetime | None = None
+    is_blind: bool = False
+    """The workspace could not be looked at lately."""
+
+
+def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
+    """Put the top line into words."""
+    engine = snapshot.engine
+    severities = counts(snapshot.alerts)
+    frozen = f"frozen at {clock(around.frozen_at)}" if around.frozen_at else "state unreadable" if around.is_blind else ""
+    return Status(
+        host=HOST,
+        workspace=snapshot.workspace.name,
+        engine="none" if engine is None else "headless" if engine.mode == "headless" else "embedded",
+        holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
+        engine_age=age(engine.acquired_at, around.now) if engine else "",
+        armed=around.standing.armed,
+        n_critical=severities["critical"],
+        n_warning=severities["warning"],
+        n_info=severities["info"],
+        clock=clock(around.now),
+        frozen=frozen,
+    )

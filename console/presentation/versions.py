@@ -1,0 +1,169 @@
+"""Models and their versions as rows, facts and evidence."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from console.presentation.gates import gate_lines, summary
+from console.presentation.phrases import NOTHING, age, instant, number, share, size
+from core.engine.snapshot import EpochSeries
+from core.registry import ModelVersion, RegisteredModel, Stage
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+from widgets.live_table import Cell, Column, Row
+
+COLUMNS = (
+    Column("mark", " ", 1),
+    Column("model", "MODEL", 10, flex=1, max_width=20),
+    Column("version", "VERSION", 8),
+    Column("stage", "STAGE", 13),
+    Column("attainment", "ATTAIN", 6, align="right"),
+    Column("gates", "GATES", 13, priority=2),
+    Column("age", "AGE", 4, align="right"),
+    Column("who", "BY", 10, flex=1, max_width=24, priority=1),
+    Column("session", "SESSION", 7, priority=3),
+)
+LIVE_COLUMNS = (
+    Column("model", "MODEL", 10, flex=1, max_width=20),
+    Column("live", "LIVE", 8),
+    Column("age", "FOR", 4, align="right"),
+    Column("attainment", "ATTAIN", 6, align="right"),
+    Column("newest", "NEWEST", 21, priority=1),
+    Column("trend", "TREND", 10, flex=2, max_width=40, priority=2),
+)
+_STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
+
+
+def attainment(metrics: Mapping[str, float]) -> float | None:
+    """Return the share of the best attainable score, if it was measured."""
+    return metrics.get("attainment")
+
+
+def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
+    """Say a stage with a glyph, its word and a tone: a filled dot is live."""
+    glyph = glyphs.dot if stage is Stage.PRODUCTION else glyphs.hollow if stage is Stage.STAGING else " "
+    return Cell(f"{glyph} {stage}", _STAGE_TONES.get(stage, ""))
+
+
+def _number_of(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def newest_first(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
+    """Order versions by model, then by number, the newest on top."""
+    by_number = sorted(versions, key=lambda v: (_number_of(v.version), v.created_at), reverse=True)
+    return sorted(by_number, key=lambda v: v.model)
+
+
+def version_rows(
+    versions: Sequence[ModelVersion], now: datetime, glyphs: Glyphs, marked: Sequence[str] = ()
+) -> list[Row]:
+    """Draw each version as a row of `COLUMNS`; its key is the version's own."""
+    return [
+        Row(
+            version.key,
+            (
+                Cell(glyphs.arrow if version.key in marked else " ", "accent"),
+                version.model,
+                Cell(version.version, "strong"),
+                stage_cell(version.stage, glyphs),
+                share(attainment(version.metrics)),
+                summary(version.gates, glyphs),
+                age(version.created_at, now),
+                version.created_by,
+                version.session_id,
+            ),
+            "muted" if version.stage is Stage.ARCHIVED else "",
+        )
+        for version in newest_first(versions)
+    ]
+
+
+def live_rows(
+    models: Sequence[RegisteredModel],
+    versions: Sequence[ModelVersion],
+    trends: Mapping[str, Sequence[float]],
+    now: datetime,
+    glyphs: Glyphs,
+    trend: Callable[[Sequence[float]], str],
+) -> list[Row]:
+    """Draw each model as a row of `LIVE_COLUMNS`: what is live, how good it is, and what waits behind it.
+
+    Args:
+        models: Every registered model.
+        versions: Every version of every model.
+        trends: Attainment by epoch of the session at work, by model.
+        now: The present.
+        glyphs: The signs of this terminal.
+        trend: Turns numbers into a sparkline.
+    """
+    by_key = {version.key: version for version in versions}
+    newest: dict[str, ModelVersion] = {}
+    for version in newest_first(versions):
+        newest.setdefault(version.model, version)
+    rows = []
+    for model in sorted(models, key=lambda model: model.model):
+        live = by_key.get(f"{model.model}/{model.production}")
+        latest = newest.get(model.model)
+        waits = latest is not None and (live is None or latest.key != live.key)
+        rows.append(
+            Row(
+                model.model,
+                (
+                    model.model,
+                    Cell(live.version, "good") if live else Cell("none", "warn"),
+                    age(live.stage_since, now) if live else NOTHING,
+                    share(attainment(live.metrics)) if live else NOTHING,
+                    Cell(f"{latest.version} {latest.stage}", "accent") if latest and waits else Cell("live", "muted"),
+                    Cell(trend(trends.get(model.model, ())), "accent"),
+                ),
+            )
+        )
+    return rows
+
+
+def trends_of(models: Sequence[RegisteredModel], epochs: EpochSeries) -> dict[str, list[float]]:
+    """Collect the attainment by epoch of each model from a session's history."""
+    return {model.model: [value for _, value in epochs.get(f"{model.model}.attainment", ())] for model in models}
+
+
+def fact_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
+    """Write out a version: where it stands, what it measures, where it comes from."""
+    stage = stage_cell(version.stage, glyphs)
+    lines = [
+        Line(((f"{version.model} {version.version}  ", "strong"), (stage.text, stage.tone))),
+        *_facts(
+            ("stage since", f"{instant(version.stage_since)}, by {version.updated_by}"),
+            ("created", f"{instant(version.created_at)} by {version.created_by}"),
+            ("session, run", f"{version.session_id or NOTHING}, {version.run_id or NOTHING}"),
+            ("files", f"{version.n_files}, {size(version.n_bytes)}, manifest {version.manifest_sha256[:12]}"),
+        ),
+    ]
+    if version.description:
+        lines.append(Line(((version.description, "muted"),)))
+    lines += [Line(), Line((("Metrics", "title"),))]
+    lines += _facts(*((name, number(value)) for name, value in sorted(version.metrics.items())), width=26)
+    lines += [Line(), Line((("Gates of its data", "title"),)), *gate_lines(version.gates, glyphs)]
+    lines += [Line(), Line((("Lineage", "title"),)), *lineage_lines(version.lineage)]
+    return lines
+
+
+def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]:
+    """Write out where a version comes from; what is nested is indented below its name."""
+    lines: list[Line] = []
+    for name, value in lineage.items():
+        if isinstance(value, Mapping):
+            lines += [Line(((f"{indent}{name}", "muted"),)), *lineage_lines(value, indent + "  ")]
+        else:
+            lines.append(Line(((f"{indent}{name}  ", "muted"), (str(value), ""))))
+    return lines or [Line((("none recorded", "muted"),))]
+
+
+def history_lines(transitions: Sequence[object]) -> list[Line]:
+    """Write out the moves of a model between stages, the newest first."""
+    if not transitions:
+        return [Line((("never moved", "muted"),))]
+    return [Line(((str(transition), ""),)) for transition in transitions]
+
+
+def _facts(*facts: tuple[str, str], width: int = 14) -> list[Line]:
+    return [Line(((f"{label:<{width}}", "muted"), (text, ""))) for label, text in facts]

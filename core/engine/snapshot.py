@@ -1,0 +1,244 @@
+"""One immutable picture of a workspace, cheap to take again while nothing has changed.
+
+Each part is read only when the signature of its file has moved, and a part that cannot be read keeps its last
+good state and says what is wrong: a damaged file is then one sentence on a screen, not a dead screen.
+Nothing heavy is imported here: the console and `bondx status` start from this module.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+
+if TYPE_CHECKING:
+    from core.alerts import Alert
+    from core.governance.audit import AuditRecord
+    from core.registry import ModelVersion, RegisteredModel
+    from core.state import LeaseHolder, Workspace
+    from core.telemetry import TelemetryReader
+    from core.training.session import Session
+
+Point = tuple[float, float]  # unix seconds, value
+EpochSeries = Mapping[str, tuple[tuple[int, float], ...]]  # metric -> (epoch, value) by epoch
+
+RESOURCE_SERIES = (
+    "resource.cpu_percent",
+    "resource.memory_percent",
+    "resource.disk_percent",
+    "resource.net_sent_bytes_per_second",
+    "resource.net_received_bytes_per_second",
+    "process.engine.cpu_percent",
+    "process.engine.rss_bytes",
+    "process.trainer.cpu_percent",
+    "process.trainer.rss_bytes",
+)
+HISTORY_SECONDS = 600
+MAX_AUDIT_RECORDS = 300
+AUDIT_FILE = "audit.jsonl"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything a screen shows, as of one instant."""
+
+    taken_at: datetime
+    workspace: Path
+    engine: "LeaseHolder | None" = None
+    models: "tuple[RegisteredModel, ...]" = ()
+    versions: "tuple[ModelVersion, ...]" = ()
+    sessions: "tuple[Session, ...]" = ()  # newest first
+    alerts: "tuple[Alert, ...]" = ()
+    epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
+    resources: Mapping[str, tuple[Point, ...]] = field(default_factory=lambda: _NOTHING)  # by series, oldest first
+    audit: "tuple[AuditRecord, ...]" = ()  # newest first
+    problems: tuple[str, ...] = ()
+
+    def latest(self, series: str) -> float | None:
+        """Return the newest sample of a resource series, or None before the first."""
+        points = self.resources.get(series, ())
+        return points[-1][1] if points else None
+
+    def session(self, session_id: str) -> "Session | None":
+        """Return the session of this name, if there is one."""
+        return next((session for session in self.sessions if session.session_id == session_id), None)
+
+    def active_session(self) -> "Session | None":
+        """Return the newest session that is not at rest, or the newest of all when every one is."""
+        at_work = (session for session in self.sessions if not session.observed.phase.is_at_rest)
+        return next(at_work, self.sessions[0] if self.sessions else None)
+
+    def version(self, model: str, version: str) -> "ModelVersion | None":
+        """Return one version of a model, if there is one."""
+        return next((v for v in self.versions if v.model == model and v.version == version), None)
+
+
+class SnapshotSource:
+    """Takes snapshots of one workspace, reading again only the parts that have changed."""
+
+    def __init__(
+        self, workspace: "Workspace", *, clock: Clock = utc_now, history_seconds: float = HISTORY_SECONDS
+    ) -> None:
+        self._workspace = workspace
+        self._clock = clock
+        self._history = timedelta(seconds=history_seconds)
+        self._followed: frozenset[str] = frozenset()
+        self._samples: dict[str, tuple[Point, ...]] = {}
+        self._marks: dict[str, Hashable] = {}
+        self._problems: dict[str, str] = {}
+        self._reader: TelemetryReader | None = None
+        self._last = Snapshot(taken_at=clock(), workspace=workspace.root)
+        self._lock = threading.Lock()
+
+    def follow(self, run_ids: Iterable[str]) -> None:
+        """Ask for the epoch history of these runs, beside that of the active session."""
+        self._followed = frozenset(run_ids)
+
+    def take(self) -> Snapshot:
+        """Return the current snapshot: the very object of the last call when nothing has changed."""
+        with self._lock:
+            problems_before = dict(self._problems)
+            changes: dict[str, Any] = {}
+            self._refresh("engine", self._read_engine, changes)
+            for name, read in (
+                ("registry", self._read_registry),
+                ("sessions", self._read_sessions),
+                ("alerts", self._read_alerts),
+            ):
+                self._refresh(name, read, changes, mark=functools.partial(self._database_mark, name))
+            telemetry = _file_mark(self._workspace.telemetry_file)
+            self._refresh("resources", self._read_resources, changes, mark=lambda: telemetry)
+            run_ids = self._run_ids(changes.get("sessions", self._last.sessions))
+            self._refresh(
+                "epochs", lambda: {"epochs": self._read_epochs(run_ids)}, changes, mark=lambda: (telemetry, run_ids)
+            )
+            audit = _file_mark(self._workspace.audit_dir / AUDIT_FILE)
+            self._refresh("audit", self._read_audit, changes, mark=lambda: audit)
+
+            if self._problems != problems_before:
+                changes["problems"] = tuple(self._problems.values())
+            news = {name: value for name, value in changes.items() if value != getattr(self._last, name)}
+            if news:
+                self._last = replace(self._last, taken_at=self._clock(), **news)
+            return self._last
+
+    def _refresh(
+        self,
+        name: str,
+        read: Callable[[], dict[str, Any]],
+        changes: dict[str, Any],
+        *,
+        mark: Callable[[], Hashable] | None = None,
+    ) -> None:
+        try:
+            now = mark() if mark else None
+            if mark and self._marks.get(name) == now:
+                return
+            changes.update(read())
+        except (CoreError, OSError) as error:
+            self._problems[name] = str(error)
+            self._marks.pop(name, None)  # look again next time: somebody may have repaired it
+        else:
+            self._marks[name] = now
+            self._problems.pop(name, None)
+
+    def _database_mark(self, name: str) -> Hashable:
+        return self._workspace.database(name).signature()
+
+    def _run_ids(self, sessions: "tuple[Session, ...]") -> frozenset[str]:
+        newest = next((s for s in sessions if not s.observed.phase.is_at_rest), sessions[0] if sessions else None)
+        return self._followed | {newest.run_id} if newest and newest.run_id else self._followed
+
+    def _read_engine(self) -> dict[str, Any]:
+        from core.state import read_lease
+
+        return {"engine": read_lease(self._workspace)}
+
+    def _read_registry(self) -> dict[str, Any]:
+        from core.registry import Registry
+
+        registry = Registry(self._workspace)
+        return {"models": tuple(registry.models()), "versions": tuple(registry.versions())}
+
+    def _read_sessions(self) -> dict[str, Any]:
+        from core.training.sessions import Sessions
+
+        return {"sessions": tuple(sorted(Sessions(self._workspace).all(), key=lambda s: s.created_at, reverse=True))}
+
+    def _read_alerts(self) -> dict[str, Any]:
+        from core.alerts import Alerts
+
+        return {"alerts": tuple(Alerts(self._workspace).all())}
+
+    def _read_resources(self) -> dict[str, Any]:
+        """Fetch what has come since the last look, and let go of what is older than the history."""
+        reader = self._telemetry()
+        now = self._clock()
+        horizon = now - self._history
+        for series in RESOURCE_SERIES:
+            known = self._samples.get(series, ())
+            newest = known[-1][0] if known else 0.0
+            start = max(horizon, datetime.fromtimestamp(newest, now.tzinfo))
+            fresh = tuple(point for point in reader.samples(series, start, now) if point[0] > newest)
+            if fresh or (known and known[0][0] < horizon.timestamp()):
+                kept = known + fresh
+                self._samples[series] = tuple(point for point in kept if point[0] >= horizon.timestamp())
+        return {"resources": MappingProxyType(dict(self._samples))}
+
+    def _read_epochs(self, run_ids: Iterable[str]) -> Mapping[str, EpochSeries]:
+        reader = self._telemetry()
+        return MappingProxyType(
+            {
+                run_id: MappingProxyType({metric: tuple(points) for metric, points in reader.epochs(run_id).items()})
+                for run_id in sorted(run_ids)
+            }
+        )
+
+    def _telemetry(self) -> "TelemetryReader":
+        from core.telemetry import TelemetryReader
+
+        if self._reader is None:
+            self._reader = TelemetryReader(self._workspace.telemetry_file)
+        return self._reader
+
+    def _read_audit(self) -> dict[str, Any]:
+        from core.governance.audit import AuditLog
+
+        if not (self._workspace.audit_dir / AUDIT_FILE).exists():
+            return {"audit": ()}  # opening the log would make its key, which is for those who write
+        return {"audit": tuple(reversed(AuditLog(self._workspace).tail(MAX_AUDIT_RECORDS)))}
+
+
+def _file_mark(file: Path) -> Hashable:
+    """Tell two states of an SQLite or append-only file apart by a stat of it and of its write-ahead log."""
+    marks = []
+    for path in (file, file.with_name(file.name + "-wal")):
+        try:
+            status = path.stat()
+            marks.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        except OSError:
+            marks.append(None)
+    return tuple(marks)
+
+
+@functools.lru_cache(maxsize=4)
+def _source_of(workspace: "Workspace") -> SnapshotSource:
+    return SnapshotSource(workspace)
+
+
+def take_snapshot(workspace: "Workspace") -> Snapshot:
+    """Take a snapshot for a caller that keeps no source of its own; repeated calls share one cache.
+
+    Args:
+        workspace: An open workspace.
+    Returns:
+        Its present state; `problems` names the parts that could not be read.
+    """
+    return _source_of(workspace).take()
