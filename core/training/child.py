@@ -39,11 +39,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(next_request: Callable[[], Request], replies: BinaryIO) -> int:
-    from core.training.learner import Learner  # the heavy libraries; a limit on memory must stand before them
+    from core.training.workbench import Workbench  # the heavy libraries; a limit on memory must stand before them
 
-    learner = Learner()
+    workbench = Workbench()
     while True:
-        answer = _attempt(learner.answer, next_request())
+        answer = _attempt(workbench.answer, next_request())
         send(replies, answer)
         if isinstance(answer, Failed) and answer.kind == "memory":
             return OUT_OF_MEMORY_EXIT  # what is left of the heap is not worth trusting

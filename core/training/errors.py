@@ -26,6 +26,11 @@ class LearningError(TrainingError):
         self.details = details
         self.kind = kind
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether another attempt would only fail again: the settings, or what they name, are wrong."""
+        return self.kind == "refused"
+
 
 class CheckpointDamagedError(TrainingError):
     """A checkpoint is not what was written: a file is missing, or its hash differs."""

@@ -6,7 +6,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, to_iso, utc_now
-from core.governance.audit import Evidence, audited
+from core.governance import Evidence, audited
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
@@ -94,24 +94,24 @@ class Sessions:
         verb, participle = _VERBS[desired]
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
-            session = self._documents.get(session_id)
-            if expected_revision is not None and session.desired_revision > expected_revision:
-                raise _stale(session, expected_revision)
-            if (refusal := _refusal(session, desired)) is not None:
+            before = self._documents.get(session_id)
+            if expected_revision is not None and before.desired_revision > expected_revision:
+                raise _stale(before, expected_revision)
+            if (refusal := _refusal(before, desired)) is not None:
                 raise SessionRequestRefusedError(session_id, participle, refusal)
             session = self._documents.replace(
                 msgspec.structs.replace(
-                    session,
+                    before,
                     desired=desired,
                     desired_by=str(actor),
                     desired_at=now,
-                    desired_revision=session.revision + 1,
+                    desired_revision=before.revision + 1,
                     reason=reason,
                     updated_at=now,
                     updated_by=str(actor),
                 )
             )
-            change.record(verb, session_id)
+            change.record(verb, session_id, before={"desired": before.desired}, after={"desired": desired})
         return session
 
     def observe(
@@ -171,7 +171,7 @@ def _refusal(session: Session, desired: Desired) -> str | None:
         return "it has failed and is at rest"
     if session.desired is desired and phase is not Phase.FAILED:
         return f"{session.desired_by} has asked for that already, at {session.desired_at:%H:%M:%S} UTC"
-    if phase is Phase.STOPPED and desired is Desired.PAUSED:
+    if phase is Phase.STOPPED and session.desired is Desired.STOPPED and desired is Desired.PAUSED:
         return "it is stopped and at rest"
     return None
 

@@ -1,0 +1,71 @@
+"""Taking the models a session has made into the registry, with all that an auditor asks of them."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.actor import Actor
+from core.registry import Registry
+from core.state import Workspace
+from core.training.records import EpochRecord, FinalModel, FinalRecord
+from core.training.session import Session
+
+
+def register_models(
+    workspace: Workspace, session: Session, final: FinalRecord, last: EpochRecord, *, folder: Path, actor: Actor
+) -> tuple[str, ...]:
+    """Register each model of a session as the next version of its name.
+
+    The registry knows a model of the same run and content when it sees it again, so a repetition after a crash
+    registers nothing twice.
+
+    Args:
+        workspace: Whose registry.
+        session: The session.
+        final: Its models.
+        last: Its last epoch, for the verdicts of the gates.
+        folder: Where `final` keeps the models' folders.
+        actor: The engine.
+    Returns:
+        "spread/1.2.0" for each model.
+    """
+    registry = Registry(workspace)
+    return tuple(
+        registry.register(
+            model.name,
+            folder / model.folder,
+            metrics=_metrics(model),
+            run_id=session.run_id or "",
+            session_id=session.session_id,
+            lineage=_lineage(session, final, model),
+            gates=last.gates,
+            actor=actor,
+            description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} bonds",
+        ).key
+        for model in final.models
+    )
+
+
+def settings_digest(settings: dict[str, Any]) -> str:
+    """Return the SHA-256 of a session's settings: same digest, same bytes computed."""
+    return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()
+
+
+def _metrics(model: FinalModel) -> dict[str, float]:
+    """Give the metrics their names in the registry: those of the main test panel bare, of the others with its name."""
+    return {name.removeprefix("test."): value for name, value in model.metrics.items()}
+
+
+def _lineage(session: Session, final: FinalRecord, model: FinalModel) -> dict[str, Any]:
+    return {
+        "data": {
+            draw.purpose: {"seed": draw.seed, "sha256": draw.sha256, "n_rows": draw.n_rows} for draw in final.draws
+        },
+        "random_seed": session.settings["random_seed"],
+        "settings_sha256": settings_digest(session.settings),
+        "epochs": final.epoch,
+        "best_epoch": final.best_epoch,
+        "chosen": model.chosen,
+    }

@@ -1,0 +1,209 @@
+"""The reports of a session: what was computed, as data and as a page to read.
+
+Epoch reports and the final report are functions of the settings alone: no clock, host, process or identifier, so two
+runs of the same settings write the same bytes. What differs between runs by nature (timings, versions, the state of the
+machine) is in `dashboard_metrics.json` and `system_health_report.json`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from core.clock import to_iso
+from core.quality.gate import GateResult
+from core.training.convergence import EndReason, EpochScore
+from core.training.records import EpochRecord, FinalModel, FinalRecord
+from core.training.session import Session
+
+SYNTHETIC = (
+    "All figures come from synthetic bonds with a known truth. They show what the models learn of it, not how they "
+    "would do on a real portfolio."
+)
+N_IMPORTANT = 8
+
+
+def epoch_report(record: EpochRecord) -> bytes:
+    """Write down one epoch as JSON."""
+    return _to_json({"notice": SYNTHETIC, **msgspec.to_builtins(record)})
+
+
+def final_report(
+    settings: dict[str, Any],
+    history: Sequence[EpochScore],
+    last: EpochRecord,
+    final: FinalRecord,
+    *,
+    end: EndReason,
+    explanation: str,
+    announcements: Iterable[str],
+) -> dict[str, Any]:
+    """Put together what a session came to.
+
+    Args:
+        settings: The session's settings.
+        history: The scores of all epochs, oldest first.
+        last: The last epoch.
+        final: The models that ship and their one test.
+        end: Why the session ended.
+        explanation: The same with its figures.
+        announcements: What the settings switch on that was not done.
+    """
+    return {
+        "notice": SYNTHETIC,
+        "end": {"reason": str(end), "explanation": explanation},
+        "n_epochs": len(history),
+        "n_rejected_epochs": sum(1 for entry in history if entry.score is None),
+        "best_epoch": final.best_epoch,
+        "score": final.score,
+        "not_done": list(announcements),
+        "models": [msgspec.to_builtins(model) for model in final.models],
+        "panels": [msgspec.to_builtins(draw) for draw in final.draws],
+        "gates_of_last_epoch": [msgspec.to_builtins(gate) for gate in last.gates],
+        "history": [
+            {"epoch": number, "score": entry.score, "quality_score": entry.quality_score}
+            for number, entry in enumerate(history, start=1)
+        ],
+        "settings": settings,
+    }
+
+
+def final_report_json(report: dict[str, Any]) -> bytes:
+    """Spell the final report as JSON."""
+    return _to_json(report)
+
+
+def final_report_markdown(report: dict[str, Any], final: FinalRecord, gates: Sequence[GateResult]) -> bytes:
+    """Lay the final report out for a reader."""
+    end = report["end"]
+    lines = [
+        "# Training report",
+        "",
+        f"> {SYNTHETIC}",
+        "",
+        f"Ended after {report['n_epochs']} epochs: **{end['reason']}** ({end['explanation']}).  ",
+        f"Score on the test panels (mean attainment over {len(final.models)} models): **{final.score:.4f}**. "
+        f"Attainment is the share of the best score that anybody could reach on these data.",
+        *(f"- Not done: {sentence}" for sentence in report["not_done"]),
+        "",
+        "## Models",
+        "",
+        "| model | ships | " + " | ".join(_panels(final.models)) + " |",
+        "| --- | --- |" + " --- |" * len(_panels(final.models)),
+        *(_model_row(model, _panels(final.models)) for model in final.models),
+        "",
+        "Each cell: attainment on that test panel, with its 95 % interval over issuers. The test panels were looked at "
+        "once, after every choice had been made.",
+    ]
+    for model in final.models:
+        lines += ["", f"### {model.name}", "", *_model_section(model)]
+    lines += [
+        "",
+        "## Data",
+        "",
+        "| panel | seed | rows | issuers | SHA-256 |",
+        "| --- | ---: | ---: | ---: | --- |",
+        *(
+            f"| {draw.purpose} | {draw.seed} | {draw.n_rows} | {draw.n_issuers} | `{draw.sha256[:16]}` |"
+            for draw in final.draws
+        ),
+        "",
+        "## Quality gates of the last epoch",
+        "",
+        "| gate | verdict | value and threshold | rows |",
+        "| --- | --- | --- | ---: |",
+        *(f"| {gate.name} | {gate.verdict} | {gate.reason} | {gate.n_samples} |" for gate in gates),
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> bytes:
+    """Write down where a session stands, for whoever draws it."""
+    observed = session.observed
+    return _to_json(
+        {
+            "session_id": session.session_id,
+            "name": session.name,
+            "run_id": session.run_id,
+            "as_of": to_iso(session.updated_at or session.created_at),
+            "desired": str(session.desired),
+            **msgspec.to_builtins(observed),
+            "recent_epoch_seconds": [round(seconds, 4) for seconds in durations],
+            "history": {
+                "score": [entry.score for entry in history],
+                "quality_score": [entry.quality_score for entry in history],
+            },
+        }
+    )
+
+
+def system_health_report(session: Session, resources: dict[str, Sequence[tuple[float, float]]], problems: int) -> bytes:
+    """Write down how the machine and the trainer fared during a session.
+
+    Args:
+        session: The session.
+        resources: Samples by series: unix seconds and value.
+        problems: Alerts that were open when it ended.
+    """
+    observed = session.observed
+    return _to_json(
+        {
+            "session_id": session.session_id,
+            "as_of": to_iso(session.updated_at or session.created_at),
+            "phase": str(observed.phase),
+            "n_epochs": observed.epoch,
+            "n_failed_attempts": observed.n_failed_epochs,
+            "n_rejected_epochs": observed.n_rejected_epochs,
+            "last_failure": observed.failure,
+            "trained_seconds": round(observed.trained_seconds, 3),
+            "mean_epoch_seconds": round(observed.trained_seconds / observed.epoch, 4) if observed.epoch else None,
+            "n_open_alerts": problems,
+            "resources": {
+                series: _spread([value for _, value in samples]) for series, samples in resources.items() if samples
+            },
+        }
+    )
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {
+        "n_samples": len(values),
+        "min": min(values),
+        "mean": round(sum(values) / len(values), 3),
+        "max": max(values),
+    }
+
+
+def _panels(models: Iterable[FinalModel]) -> list[str]:
+    """Name the test panels in the order they were looked at."""
+    names = (key.split(".")[0] for model in models for key in model.metrics if key.endswith(".attainment"))
+    return list(dict.fromkeys(names))
+
+
+def _model_row(model: FinalModel, panels: Sequence[str]) -> str:
+    return f"| {model.name} | {model.chosen} | " + " | ".join(_attainment(model, panel) for panel in panels) + " |"
+
+
+def _attainment(model: FinalModel, panel: str) -> str:
+    value = model.metrics.get(f"{panel}.attainment")
+    if value is None:
+        return "–"
+    low, high = (model.metrics.get(f"{panel}.attainment_{side}") for side in ("low", "high"))
+    return f"{value:.4f}" + (f" ({low:.4f} to {high:.4f})" if low is not None and high is not None else "")
+
+
+def _model_section(model: FinalModel) -> list[str]:
+    important = sorted(model.importance.items(), key=lambda item: (-item[1], item[0]))[:N_IMPORTANT]
+    rows = sorted(key for key in model.metrics if "attainment" not in key)
+    return [
+        "| metric | value |",
+        "| --- | ---: |",
+        *(f"| {key} | {model.metrics[key]:.5g} |" for key in rows),
+        "",
+        "Leans most on: " + ", ".join(f"{name} {share:.1%}" for name, share in important) + ".",
+    ]
+
+
+def _to_json(document: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"

@@ -1,0 +1,151 @@
+"""One session's panels and models, and what an epoch does with them.
+
+Whatever is computed here is a function of the settings, the number of the epoch and the checkpoint before it.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+
+from core.models import Panel
+from core.quality import QualityReport, assess
+from core.settings import TrainingSettings
+from core.training.checkpoint import Checkpoint, Checkpoints
+from core.training.convergence import EpochScore, best_epoch
+from core.training.crew import Crew
+from core.training.final import Finale
+from core.training.panels import Draw, SessionPanels
+from core.training.records import EpochRecord, FinalRecord
+from core.training.seeds import derive_seed
+from core.training.wire import EpochDone, Prepared
+
+KEPT_CHECKPOINTS = 2  # the newest, and the one before it in case the newest is damaged; the best is kept besides
+
+
+class SessionWork:
+    """A session taken up at its newest checkpoint."""
+
+    def __init__(self, settings: TrainingSettings, folder: Path) -> None:
+        """Draw the validation panel, and read or make the models.
+
+        Args:
+            settings: The session's settings.
+            folder: Where its checkpoints are.
+        """
+        self._settings = settings
+        self._folder = folder
+        self._panels = SessionPanels(settings)
+        self._checkpoints = Checkpoints(folder)
+        self._newest, damaged = self._checkpoints.newest()
+        self._damaged = tuple(map(str, damaged))
+        self._crew = Crew(settings)
+        if self._newest is not None:
+            self._crew.load(self._newest.models)
+        self._validation = self._panels.validation()
+
+    def where_it_stands(self) -> Prepared:
+        """Say after which epoch the session goes on."""
+        newest = self._newest
+        return Prepared(
+            history=newest.manifest.history if newest else (),
+            record=newest.manifest.record if newest else None,
+            checkpoint=str(newest.folder) if newest else None,
+            checkpoint_sha256=newest.sha256 if newest else None,
+            damaged=self._damaged,
+        )
+
+    def run_epoch(self, number: int) -> EpochDone:
+        """Draw, judge the draw, learn, validate, and leave a checkpoint.
+
+        Raises:
+            ValueError: The epoch is not the one that follows.
+        """
+        history = self._newest.manifest.history if self._newest else ()
+        if number != len(history) + 1:
+            raise ValueError(f"epoch {number} was asked for, epoch {len(history) + 1} is next")
+        timer = Stopwatch()
+        with timer.stage("draw"):
+            draw = self._panels.epoch(number)
+        with timer.stage("gates"):
+            quality = assess(draw.panel.bonds, self._settings.quality_gates)
+        with timer.stage("learn"):
+            record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
+        with timer.stage("checkpoint"):
+            self._newest = self._keep(record, (*history, record.as_score))
+        return EpochDone(
+            record=record,
+            checkpoint=str(self._newest.folder),
+            checkpoint_sha256=self._newest.sha256,
+            stage_seconds=timer.seconds,
+        )
+
+    def finish(self) -> FinalRecord:
+        """Refit the best models, test them once, and leave them where they can be registered."""
+        return Finale(self._settings, self._panels, self._checkpoints, self._validation).perform()
+
+    def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
+        learned, holdout = self._panels.split(draw.panel, number)
+        seed = derive_seed(self._settings.random_seed, "learn", number)
+        validation = Panel(self._validation.panel.bonds, self._validation.panel.truth)
+        figures = self._crew.learn(learned, seed=seed, judged_on={"validation": validation, "holdout": holdout})
+        return EpochRecord(
+            epoch=number,
+            learned=True,
+            draw=draw.record,
+            n_learned_rows=len(learned.bonds),
+            n_holdout_rows=len(holdout.bonds),
+            gates=quality.gates,
+            quality_score=quality.score,
+            score=score_of(figures["validation"]),
+            metrics=figures["validation"],
+            holdout=figures["holdout"],
+        )
+
+    def _refuse(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
+        """Learn nothing from a draw that failed its gates: the models stay what they were."""
+        before = self._newest.manifest.record if self._newest else None
+        failed = [gate for gate in quality.gates if gate.blocks]
+        return EpochRecord(
+            epoch=number,
+            learned=False,
+            refusal="; ".join(f"{gate.name}: {gate.reason}" for gate in failed),
+            draw=draw.record,
+            n_learned_rows=0,
+            n_holdout_rows=0,
+            gates=quality.gates,
+            quality_score=quality.score,
+            score=before.score if before else None,
+            metrics=before.metrics if before else {},
+            holdout={},
+        )
+
+    def _keep(self, record: EpochRecord, history: tuple[EpochScore, ...]) -> Checkpoint:
+        kept = self._checkpoints.write(record, history, self._crew.save)
+        newest = range(record.epoch, record.epoch - KEPT_CHECKPOINTS, -1)
+        self._checkpoints.keep_only({*newest, best_epoch(history) or record.epoch})
+        return kept
+
+
+class Stopwatch:
+    """Adds up where the time of an epoch goes; for the dashboard, never for a report that must not vary."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - started, 4)
+
+
+def score_of(metrics: dict[str, float]) -> float | None:
+    """Return the mean attainment over the models, or None when none could be measured."""
+    attainments = [value for name, value in metrics.items() if name.endswith(".attainment") and math.isfinite(value)]
+    return fmean(attainments) if attainments else None
