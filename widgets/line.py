@@ -16,7 +16,7 @@ Span = tuple[str, str]
 """A text and its tone; "" is the tone of ordinary text."""
 
 TONES = (
-    *("strong", "muted", "accent", "key", "title", "good", "warn", "bad", "alarm", "line"),
+    *("strong", "muted", "accent", "key", "title", "good", "warn", "bad", "alarm", "off", "line"),
     *(f"series-{number}" for number in range(1, 7)),
 )
 GROUNDS = ("cursor", "cursor-idle")

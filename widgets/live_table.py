@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar
 
 from textual import events
@@ -125,10 +126,13 @@ class LiveTable(Painted, can_focus=True):
         self._select_rows()
 
     def set_columns(self, columns: Sequence[Column]) -> None:
-        """Replace the columns and drop the rows, which belonged to the old ones."""
+        """Replace the columns; rows stay where they have as many cells as before, and go otherwise."""
+        if tuple(columns) == self._columns:
+            return
+        fits = len(columns) == len(self._columns)
         self._columns = tuple(columns)
-        self._forget_layout()
-        self.set_rows(())
+        self._layout_key = (-1, 0)
+        self.set_rows(self._all_rows if fits else ())
 
     @property
     def filter_words(self) -> str:
@@ -341,7 +345,7 @@ class LiveTable(Painted, can_focus=True):
 
     def _empty_lines(self, width: int) -> list[Line]:
         text = f'No row has "{clean(self._filter)}" in it. Esc clears the filter.' if self._filter else self._empty
-        return [Line(((" " + line, "muted"),)) for line in _wrap(text, width - 2)]
+        return [Line(((" " + line, "muted"),)) for line in wrap(text, max(10, width - 2))]
 
     def _with_thumb(self, body: list[Line], n_visible: int, width: int) -> list[Line]:
         """Draw how far the list is scrolled in its last column."""
@@ -356,10 +360,6 @@ class LiveTable(Painted, can_focus=True):
             mark = (thumb, "line") if start <= y < start + size else (" ", "")
             lines.append(Line((*line.spans, (padding, ""), mark), line.ground))
         return lines
-
-    def _forget_layout(self) -> None:
-        self._layout_key = (-1, 0)
-        self._drawn.clear()
 
     def _fit_columns(self, width: int) -> None:
         if self._layout_key == (width, id(self.glyphs)):
@@ -413,9 +413,3 @@ def fit_columns(columns: Sequence[Column], width: int, *, gap: int = 1) -> tuple
 
 def _haystack(row: Row) -> str:
     return " ".join(cell if isinstance(cell, str) else cell.text for cell in row.cells).casefold()
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    from textwrap import wrap
-
-    return wrap(text, max(10, width)) or [""]

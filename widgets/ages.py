@@ -1,0 +1,74 @@
+"""Ages in coarse steps: a screen at rest must have nothing to say, so its ages rarely change."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widget import Widget
+
+from widgets.line import clean
+
+MISSED_TICKS = 3
+"""So many missed ticks make a pane stale."""
+
+_STEPS = (
+    (60, 15, "s", 1),
+    (5 * 60, 60, "m", 60),
+    (3600, 5 * 60, "m", 60),
+    (48 * 3600, 3600, "h", 3600),
+)
+
+
+def age_text(seconds: float) -> str:
+    """Say how long ago something was, in steps that grow with the age.
+
+    Args:
+        seconds: The age; a negative one (a clock that was set back) counts as none.
+
+    Returns:
+        "now" below 15 s, then quarters of a minute, minutes, five minutes, hours and days.
+
+    >>> [age_text(seconds) for seconds in (4, 47, 200, 1000, 9000, 400_000)]
+    ['now', '45s', '3m', '15m', '2h', '4d']
+    """
+    if seconds < 15:
+        return "now"
+    for limit, step, unit, size in _STEPS:
+        if seconds < limit:
+            return f"{int(seconds // step) * step // size}{unit}"
+    return f"{int(seconds // 86_400)}d"
+
+
+def stale_text(age_seconds: float, *, tick_seconds: float = 1.0) -> str | None:
+    """Say that a pane shows old values.
+
+    Args:
+        age_seconds: How old the values are.
+        tick_seconds: How often they should be renewed.
+
+    Returns:
+        None while no more than three ticks were missed.
+
+    >>> stale_text(2.5), stale_text(70)
+    (None, 'stale 1m')
+    """
+    if age_seconds <= MISSED_TICKS * tick_seconds:
+        return None
+    age = age_text(age_seconds)
+    return "stale" if age == "now" else f"stale {age}"
+
+
+def mark_stale(pane: Widget, age_seconds: float, *, tick_seconds: float = 1.0, subtitle: str = "") -> None:
+    """Show in the frame of a pane that its values are old; sends nothing while all is as before.
+
+    Args:
+        pane: A framed pane; its state class `-stale` says the same to the style sheets.
+        age_seconds: How old its values are.
+        tick_seconds: How often they should be renewed.
+        subtitle: What stands in that place while the values are fresh.
+    """
+    stale = stale_text(age_seconds, tick_seconds=tick_seconds)
+    text = stale or clean(subtitle)
+    content = Content(text) if text else None
+    if pane._border_subtitle != content:
+        pane.border_subtitle = content
+    pane.set_class(stale is not None, "-stale")

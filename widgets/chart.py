@@ -1,0 +1,272 @@
+"""Line charts as lines of text: braille where the terminal has it, plain characters where it has not.
+
+A pure drawing: series in, lines out. One cell has one colour, so that a row takes few changes of style; where two
+series meet in a cell, the later one gives its colour and both give their dots.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from widgets.glyphs import UNICODE, Glyphs
+from widgets.line import Line, Span, clean
+
+N_TONES = 6
+_BRAILLE = 0x2800
+# The bit of each dot of a braille cell, by row and column.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A named line: points (x, y) in the order of x. A y that is NaN or infinite leaves a gap."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    tone: str = ""
+    """One of `widgets.line.TONES`; the next series colour by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The part of the plane that is shown, and the dots it is shown with."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    n_columns: int
+    n_rows: int
+
+    def dot(self, x: float, y: float) -> tuple[int, int]:
+        """Find the dot of a point: (column, row), row 0 on top."""
+        column = (x - self.x_low) / (self.x_high - self.x_low) * (self.n_columns - 1)
+        row = (self.y_high - y) / (self.y_high - self.y_low) * (self.n_rows - 1)
+        return (
+            max(0, min(self.n_columns - 1, round(column))),
+            max(0, min(self.n_rows - 1, round(row))),
+        )
+
+
+def nice_ticks(low: float, high: float, n_ticks: int) -> list[float]:
+    """Choose round numbers that cover a range.
+
+    Args:
+        low: The least value.
+        high: The greatest value, above `low`.
+        n_ticks: How many there may be at most.
+
+    Returns:
+        Multiples of 1, 2 or 5 times a power of ten within the range, in rising order; at least one.
+
+    >>> nice_ticks(0.0, 1.0, 6)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    raw = (high - low) / max(1, n_ticks - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)][:n_ticks] or [(low + high) / 2]
+
+
+def number_text(value: float, step: float) -> str:
+    """Write an axis value with the decimals that its step needs.
+
+    >>> number_text(0.30000000000000004, 0.1), number_text(12000.0, 2000.0), number_text(2.5e7, 5e6)
+    ('0.3', '12k', '25M')
+    """
+    for limit, size, unit in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / size:.4g}{unit}"
+    if value and abs(value) < 1e-4:
+        return f"{value:.1e}"
+    decimals = 0 if step >= 1 or step <= 0 else min(6, math.ceil(-math.log10(step) - 1e-9))
+    return f"{value:.{decimals}f}"
+
+
+def draw_chart(
+    series: Sequence[Series],
+    width: int,
+    height: int,
+    *,
+    x_title: str = "",
+    y_title: str = "",
+    empty: str = "No data yet.",
+    glyphs: Glyphs = UNICODE,
+) -> list[Line]:
+    """Draw series into a box of text.
+
+    Args:
+        series: What to draw; the first has the first colour and marker.
+        width: The cells of a line.
+        height: The number of lines.
+        x_title: What the horizontal axis counts.
+        y_title: What the vertical axis measures.
+        empty: What to say when no point can be drawn.
+        glyphs: The signs to draw with.
+
+    Returns:
+        `height` lines: the legend, the plane with its labels at the left, the horizontal axis and its labels. Each
+        series ends in its own marker, which the legend repeats, so that series are told apart without colour.
+    """
+    if height <= 0 or width <= 0:
+        return []
+    drawable = [(index, item, _finite(item)) for index, item in enumerate(series)]
+    everything = [point for _, _, points in drawable for point in points]
+    if not everything:
+        blank = [Line()] * ((height - 1) // 2)
+        return [*blank, Line(((clean(empty).center(width), "muted"),))]
+    legend = [_legend(drawable, y_title, width, glyphs)] if height >= 5 else []
+    n_rows = height - len(legend) - 2
+    if n_rows < 2 or width < 16:
+        # No room for a plane: the newest values are the most that can be told.
+        return [_newest(index, item, points, glyphs) for index, item, points in drawable][:height]
+    y_low, y_high = _range([y for _, y in everything])
+    x_low, x_high = _range([x for x, _ in everything], margin=0.0)
+    ticks = nice_ticks(y_low, y_high, max(2, min(7, n_rows // 2 + 1)))
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else y_high - y_low
+    labels = {tick: number_text(tick, step) for tick in ticks}
+    label_width = max(map(len, labels.values()))
+    n_columns = width - label_width - 2
+    plane = _Plane(n_columns, n_rows, glyphs)
+    frame = _Frame(x_low, x_high, y_low, y_high, *plane.n_dots)
+    for index, item, _ in drawable:
+        plane.draw(item, frame, index)
+    at_row = {plane.row_of(frame.dot(x_low, tick)[1]): tick for tick in ticks}
+    body = []
+    for row in range(n_rows):
+        label = labels[at_row[row]].rjust(label_width) if row in at_row else " " * label_width
+        mark = glyphs.tick if row in at_row else glyphs.upright
+        body.append(Line(((label + " ", "muted"), (mark, "line"), *plane.row(row))))
+    axis = Line(((" " * (label_width + 1), ""), (glyphs.corner + glyphs.rule * n_columns, "line")))
+    return [*legend, *body, axis, _x_labels(x_low, x_high, n_columns, label_width, x_title)]
+
+
+class _Plane:
+    """The cells between the axes."""
+
+    def __init__(self, n_columns: int, n_rows: int, glyphs: Glyphs) -> None:
+        self._n_columns, self._n_rows = n_columns, n_rows
+        self._glyphs = glyphs
+        self._braille = glyphs.name == "unicode"
+        self._cells: dict[tuple[int, int], int] = {}
+        self._signs: dict[tuple[int, int], str] = {}
+        self._tones: dict[tuple[int, int], str] = {}
+
+    @property
+    def n_dots(self) -> tuple[int, int]:
+        """The dots across and down."""
+        return (self._n_columns * 2, self._n_rows * 4) if self._braille else (self._n_columns, self._n_rows)
+
+    def row_of(self, dot_row: int) -> int:
+        """Find the line of text in which a dot lies."""
+        return dot_row // 4 if self._braille else dot_row
+
+    def draw(self, series: Series, frame: _Frame, index: int) -> None:
+        """Draw one series and end it in its marker."""
+        tone = _tone(series, index)
+        marker = _marker(index, self._glyphs)
+        last: tuple[int, int] | None = None
+        end: tuple[int, int] | None = None
+        for x, y in series.points:
+            if not (math.isfinite(x) and math.isfinite(y)):
+                last = None
+                continue
+            dot = frame.dot(x, y)
+            for column, row in _stroke(last or dot, dot):
+                self._set(column, row, marker, tone)
+            last = end = dot
+        if end is not None:
+            cell = (end[0] // 2, end[1] // 4) if self._braille else end
+            self._signs[cell], self._tones[cell] = marker, tone
+
+    def _set(self, column: int, row: int, marker: str, tone: str) -> None:
+        if self._braille:
+            cell = (column // 2, row // 4)
+            self._cells[cell] = self._cells.get(cell, 0) | _DOTS[row % 4][column % 2]
+        else:
+            cell = (column, row)
+            self._signs[cell] = marker
+        self._tones[cell] = tone
+
+    def row(self, row: int) -> Iterator[Span]:
+        """Draw one line of the plane; blanks go with their neighbours."""
+        text, tone = "", ""
+        for column in range(self._n_columns):
+            cell = (column, row)
+            sign = self._signs.get(cell) or (chr(_BRAILLE | self._cells[cell]) if cell in self._cells else " ")
+            its_tone = self._tones.get(cell, tone)
+            if its_tone != tone and text:
+                yield text, tone
+                text = ""
+            text, tone = text + sign, its_tone
+        yield text, tone
+
+
+def _stroke(start: tuple[int, int], end: tuple[int, int]) -> Iterable[tuple[int, int]]:
+    """Walk the dots of a straight line."""
+    n_steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
+    if n_steps == 0:
+        yield end
+        return
+    for step in range(n_steps + 1):
+        yield (
+            start[0] + round((end[0] - start[0]) * step / n_steps),
+            start[1] + round((end[1] - start[1]) * step / n_steps),
+        )
+
+
+def _range(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    spread = high - low
+    if spread <= 1e-12 * max(1.0, abs(low), abs(high)):
+        room = abs(low) * 0.05 or 1.0
+        return low - room, high + room
+    return low - spread * margin, high + spread * margin
+
+
+def _finite(series: Series) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in series.points if math.isfinite(x) and math.isfinite(y)]
+
+
+def _tone(series: Series, index: int) -> str:
+    return series.tone or f"series-{index % N_TONES + 1}"
+
+
+def _marker(index: int, glyphs: Glyphs) -> str:
+    return glyphs.markers[index % len(glyphs.markers)]
+
+
+def _legend(
+    drawable: Sequence[tuple[int, Series, list[tuple[float, float]]]], y_title: str, width: int, glyphs: Glyphs
+) -> Line:
+    spans: list[Span] = [(f"{clean(y_title)}  " if y_title else "", "muted")]
+    room = width - cell_len(spans[0][0])
+    for index, item, points in drawable:
+        newest = f"{points[-1][1]:.4g}" if points else "no data"
+        entry = ((_marker(index, glyphs), _tone(item, index)), (f" {clean(item.name)} ", ""), (f"{newest}  ", "muted"))
+        room -= sum(cell_len(text) for text, _ in entry)
+        if room < 0:
+            break
+        spans.extend(entry)
+    return Line(tuple(spans))
+
+
+def _newest(index: int, series: Series, points: Sequence[tuple[float, float]], glyphs: Glyphs) -> Line:
+    newest = f"{points[-1][1]:.4g}" if points else "no data"
+    marker = (_marker(index, glyphs), _tone(series, index))
+    return Line((marker, (f" {clean(series.name)} ", ""), (newest, "muted")))
+
+
+def _x_labels(low: float, high: float, n_columns: int, label_width: int, title: str) -> Line:
+    step = 1.0 if low.is_integer() and high.is_integer() else (high - low) / 10
+    left, right = number_text(low, step), number_text(high, step)
+    name = clean(title)
+    gap = n_columns - len(left) - len(right)
+    middle = name.center(gap) if cell_len(name) + 2 <= gap else " " * max(1, gap)
+    return Line(((" " * (label_width + 2) + left + middle + right, "muted"),))

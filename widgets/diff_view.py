@@ -1,0 +1,80 @@
+"""Two things side by side, with what differs between them marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from widgets.live_table import Cell, Column, LiveTable, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One line of a comparison; None stands for what one side does not have."""
+
+    name: str
+    left: str | None
+    right: str | None
+    delta: str = ""
+    """The difference in words, where there is one to tell."""
+    better: bool | None = None
+    """Whether the right side is the better one; None where that means nothing."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the sides differ."""
+        return self.left != self.right
+
+
+class DiffView(LiveTable):
+    """Rows of name, left and right; ± marks a change, + what came, - what went."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(_columns("left", "right"), empty="Nothing to compare yet.", id=id, classes=classes)
+
+    def set_diff(self, left: str, right: str, differences: Sequence[Difference], *, only_changed: bool = False) -> None:
+        """Compare two things.
+
+        Args:
+            left: The name of the one.
+            right: The name of the other.
+            differences: What each has; one row a name.
+            only_changed: Leave out what is alike on both sides.
+        """
+        self.set_columns(_columns(left, right))
+        shown = [item for item in differences if item.changed or not only_changed]
+        alike = "The two do not differ." if differences else "Nothing to compare yet."
+        if self.empty != alike:
+            self.empty = alike
+        self.set_rows([self._row(item) for item in shown])
+
+    def _row(self, item: Difference) -> Row:
+        glyphs = self.glyphs
+        if not item.changed:
+            sign, tone = " ", "muted"
+        elif item.left is None:
+            sign, tone = glyphs.added, "accent"
+        elif item.right is None:
+            sign, tone = glyphs.removed, "accent"
+        else:
+            sign, tone = glyphs.changed, "accent"
+        verdict = {True: ("good", " better"), False: ("bad", " worse"), None: ("muted", "")}
+        delta_tone, word = verdict[item.better if item.changed else None]
+        cells = (
+            Cell(sign, tone),
+            Cell(item.name, "strong" if item.changed else "muted"),
+            Cell("" if item.left is None else item.left, "muted" if not item.changed else ""),
+            Cell("" if item.right is None else item.right, "muted" if not item.changed else "strong"),
+            Cell(item.delta + word if item.delta else word.strip(), delta_tone),
+        )
+        return Row(item.name, cells)
+
+
+def _columns(left: str, right: str) -> tuple[Column, ...]:
+    return (
+        Column("sign", "", 1),
+        Column("name", "", 12, flex=2, max_width=32),
+        Column("left", left, 10, flex=2, max_width=40),
+        Column("right", right, 10, flex=2, max_width=40),
+        Column("delta", "DIFFERENCE", 14, flex=1, max_width=24, priority=1),
+    )

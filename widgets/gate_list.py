@@ -1,0 +1,59 @@
+"""Gates with what decides them: verdict, value, threshold, number of samples, reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from widgets.live_table import Cell, Column, LiveTable, Row
+
+_TONES = {"pass": "good", "fail": "bad", "warn": "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One judged gate in words."""
+
+    name: str
+    verdict: Literal["pass", "fail", "warn"]
+    value: str
+    threshold: str
+    n_samples: int
+    reason: str = ""
+
+
+class GateList(LiveTable):
+    """A gate a row; ✓, ✗ or ! and the word beside the colour."""
+
+    def __init__(self, *, empty: str = "No gate was judged yet.", id: str | None = None, classes: str | None = None):  # noqa: A002
+        columns = (
+            Column("verdict", "GATE", 6),
+            Column("name", "", 12, flex=1, max_width=30),
+            Column("value", "VALUE", 9, align="right"),
+            Column("threshold", "LIMIT", 10, align="right"),
+            Column("n", "N", 7, align="right", priority=2),
+            Column("reason", "REASON", 10, flex=3, priority=1),
+        )
+        super().__init__(columns, empty=empty, id=id, classes=classes)
+
+    def set_gates(self, gates: Sequence[Gate]) -> None:
+        """Show these gates in the order given."""
+        glyphs = self.glyphs
+        signs = {"pass": glyphs.passed, "fail": glyphs.failed, "warn": glyphs.warned}
+        self.set_rows(
+            [
+                Row(
+                    gate.name,
+                    (
+                        Cell(f"{signs[gate.verdict]} {gate.verdict}", _TONES[gate.verdict]),
+                        gate.name,
+                        Cell(gate.value, "" if gate.verdict == "pass" else _TONES[gate.verdict]),
+                        Cell(gate.threshold, "muted"),
+                        Cell(f"{gate.n_samples:,}", "muted"),
+                        Cell(gate.reason, "muted"),
+                    ),
+                )
+                for gate in gates
+            ]
+        )

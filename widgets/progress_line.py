@@ -1,0 +1,58 @@
+"""One line of progress: what is done, a bar, a share, and when it will end, as far as anyone can tell."""
+
+from __future__ import annotations
+
+import math
+
+from rich.cells import cell_len
+
+from widgets.bars import bar
+from widgets.line import Line, Span, clean, fit
+from widgets.painted import Painted
+
+_LEAST_BAR = 8
+
+
+class ProgressLine(Painted):
+    """`epoch 41 of 100  ━━━━━━━─────────  41 %  about 12 min left`."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._label = ""
+        self._share: float | None = None
+        self._note = ""
+        self._tone = "accent"
+
+    def set_progress(self, label: str, share: float | None, note: str = "", *, tone: str = "accent") -> None:
+        """Show progress.
+
+        Args:
+            label: What progresses.
+            share: 0–1; None or NaN when it is not known, which writes no percentage rather than a guess.
+            note: What is known about the end; written as it is given.
+            tone: Of the bar: `warn` for one that is paused, `bad` for one that failed.
+        """
+        self._label, self._note, self._tone = clean(label), clean(note), tone
+        self._share = None if share is None or math.isnan(share) else min(1.0, max(0.0, share))
+        self.repaint()
+
+    def n_lines(self, width: int) -> int:
+        """Always one line."""
+        return 1
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Draw the line; the note goes first when there is little room, then the bar."""
+        # Nothing that is unfinished says 100 %.
+        percent = "" if self._share is None else f"{math.floor(self._share * 100)}%".rjust(4)
+        note = f"  {self._note}" if self._note else ""
+        rest = cell_len(self._label) + len(percent) + 3
+        if width - rest - cell_len(note) < _LEAST_BAR:
+            note = ""
+        bar_width = width - rest - cell_len(note)
+        spans: list[Span] = [(self._label, "")]
+        if bar_width >= _LEAST_BAR:
+            spans += [("  ", ""), *bar(self._share, bar_width, tone=self._tone, glyphs=self.glyphs), (" ", "")]
+        else:
+            spans = [(fit(self._label, max(0, width - len(percent) - 1), ellipsis=self.glyphs.ellipsis) + " ", "")]
+        spans += [(percent, "strong"), (note, "muted")]
+        return [Line(tuple(spans))]

@@ -1,0 +1,111 @@
+"""The top line of every screen: where one is, who drives the engine, what alarms, whether writes are armed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+
+from widgets.line import Line, Span, clean, fit
+from widgets.painted import Painted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the top line tells; plain values, ages already in coarse words."""
+
+    host: str = ""
+    workspace: str = ""
+    engine: Literal["none", "embedded", "headless"] = "none"
+    holder: str = ""
+    """Who holds the engine."""
+    engine_age: str = ""
+    """Since when, in words."""
+    armed: bool = False
+    n_critical: int = 0
+    n_warning: int = 0
+    n_info: int = 0
+    clock: str = ""
+    frozen: str = ""
+    """What part of the past is shown, when it is not the present."""
+
+
+Piece = tuple[int, tuple[Span, ...]]
+"""A priority (0 stays, the highest number goes first) and what is drawn."""
+
+
+class StatusLine(Painted):
+    """One line that fits any width: details go first, alarms and the state of the lock stay."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._status = Status()
+
+    def set_status(self, status: Status) -> None:
+        """Show this; a status that says the same sends nothing."""
+        if status != self._status:
+            self._status = status
+            self.repaint()
+
+    def n_lines(self, width: int) -> int:
+        """Always one line."""
+        return 1
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Draw the line: place and engine at the left; alarms, lock and clock at the right."""
+        left, right = self._left(), self._right()
+        while left or right:
+            if _width(left) + _width(right) + 1 <= width:
+                break
+            worst = max([*left, *right], key=lambda piece: piece[0])
+            if worst[0] == 0:
+                break
+            (left if worst in left else right).remove(worst)
+        spans = [span for _, piece in left for span in piece]
+        room = width - _width(right)
+        used = _width(left)
+        if used > room:
+            spans = [(fit("".join(text for text, _ in spans), room, ellipsis=self.glyphs.ellipsis), "")]
+            used = room
+        spans.append((" " * (room - used), ""))
+        return [Line((*spans, *(span for _, piece in right for span in piece)))]
+
+    def _left(self) -> list[Piece]:
+        status, glyphs = self._status, self.glyphs
+        pieces: list[Piece] = [(3, ((" bondx ", "strong"),))]
+        if status.host:
+            pieces.append((5, ((f" {clean(status.host)}", "muted"),)))
+        if status.workspace:
+            pieces.append((4, ((f" {clean(status.workspace)}", ""),)))
+        if status.engine == "none":
+            pieces.append((0, ((f" {glyphs.hollow} no engine", "warn"),)))
+        else:
+            pieces.append((0, ((f" {glyphs.dot}", "good"), (" engine", ""))))
+            pieces.append((2, ((f" {status.engine}", ""),)))
+            details = " ".join(clean(part) for part in (status.holder, status.engine_age) if part)
+            if details:
+                pieces.append((6, ((f" {details}", "muted"),)))
+        if status.frozen:
+            pieces.append((1, ((f"  [{clean(status.frozen)}]", "warn"),)))
+        return pieces
+
+    def _right(self) -> list[Piece]:
+        status, glyphs = self._status, self.glyphs
+        pieces: list[Piece] = []
+        if status.n_critical:
+            pieces.append((0, ((f"{glyphs.failed} {status.n_critical} critical  ", "alarm"),)))
+        if status.n_warning:
+            pieces.append((2, ((f"{glyphs.warned} {status.n_warning} warning  ", "warn"),)))
+        if status.n_info:
+            pieces.append((7, ((f"{status.n_info} info  ", "muted"),)))
+        if not (status.n_critical or status.n_warning or status.n_info):
+            pieces.append((7, (("no alerts  ", "muted"),)))
+        pieces.append((0, (("ARMED ", "alarm") if status.armed else ("RO ", "muted"),)))
+        if status.clock:
+            pieces.append((1, ((f" {clean(status.clock)} ", ""),)))
+        return pieces
+
+
+def _width(pieces: list[Piece]) -> int:
+    return sum(cell_len(text) for _, spans in pieces for text, _ in spans)
