@@ -1,0 +1,125 @@
+"""The one interface of every model: learn, go on learning, answer, be judged, be saved, explain itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+import pandas as pd
+
+from core.models.arrays import AnyArray
+from core.models.errors import UnknownAlgorithmError
+
+if TYPE_CHECKING:
+    from core.models.yardsticks import Attainment
+
+
+@runtime_checkable
+class PanelLike(Protocol):
+    """What a model learns from: bonds, and, for synthetic data only, the truth about them."""
+
+    @property
+    def bonds(self) -> pd.DataFrame:
+        """One row a bond and date, with the columns of the column dictionary."""
+
+    @property
+    def truth(self) -> pd.DataFrame | None:
+        """What only the generator knows, with the index of `bonds`; None for real data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Some bonds with the truth about them, row by row, when it is known."""
+
+    bonds: pd.DataFrame
+    truth: pd.DataFrame | None = None
+
+
+class Model(ABC):
+    """A named model that keeps learning.
+
+    Args:
+        algorithm: One of `algorithms`; "auto" tries what suits the model and ships what wins on issuers held out.
+        parameters: Handed to the algorithm.
+    Raises:
+        UnknownAlgorithmError: This model cannot be trained that way.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str]  # "regression", "classification" or "detection"
+    label: ClassVar[str]  # the column it learns; detection reads it only to be judged
+    algorithms: ClassVar[tuple[str, ...]]
+
+    def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
+        if algorithm not in self.algorithms:
+            raise UnknownAlgorithmError(self.name, algorithm, self.algorithms)
+        self.algorithm = algorithm
+        self.parameters = dict(parameters or {})
+        self.n_updates = 0
+        self.n_rows = 0
+
+    def fit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
+        """Forget everything, then learn from a panel."""
+        type(self).__init__(self, self.algorithm, self.parameters)
+        self.update(panel, seed=seed)
+
+    @abstractmethod
+    def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
+        """Learn from a panel not seen before, on top of what is known, at a cost that does not grow with it."""
+
+    @abstractmethod
+    def predict(self, frame: pd.DataFrame) -> AnyArray:
+        """Answer for each row: basis points, a probability, or a score that is higher the stranger the row is."""
+
+    @abstractmethod
+    def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
+        """Judge the model on a panel it has not learnt from.
+
+        Returns:
+            The model's metrics, `loss` among them; with the truth at hand also the known `optimum` of its headline
+            metric, and `attainment`, the share of that optimum reached.
+        """
+
+    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> "Attainment | None":
+        """Measure the headline score against the best attainable one, with an interval over issuers.
+
+        Args:
+            panel: A panel with its truth.
+            seed: Of the resampling.
+            same_draw: The panel is part of a draw the model has learnt from, so the draw's common shocks are known.
+        Returns:
+            None for a model whose optimum is not known.
+        """
+        return None
+
+    @abstractmethod
+    def feature_importance(self) -> dict[str, float]:
+        """Share of each of the table's columns in the model's answers, largest first, summing to 1."""
+
+    @abstractmethod
+    def report(self) -> dict[str, Any]:
+        """Say what was tried, with figures, what ships, and why; plain JSON values."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> list[Path]:
+        """Write the model with all it needs to go on learning; the same model always gives the same bytes."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a model back; going on from it gives the same bytes as going on from the one that was saved.
+
+        Raises:
+            ArtifactError: The artifact is damaged, tampered with, or not of this model.
+        """
+
+
+def bonds_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame:
+    """Take the table out of a panel, or the table itself."""
+    return panel if isinstance(panel, pd.DataFrame) else panel.bonds
+
+
+def truth_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame | None:
+    """Take the truth out of a panel, if it has one."""
+    return None if isinstance(panel, pd.DataFrame) else panel.truth

@@ -1,0 +1,59 @@
+"""The face every learning method has: it learns, goes on learning, scores, and can be written down without pickle."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from core.models.arrays import AnyArray, FloatArray
+from core.models.feature_space import FeatureSpace
+from core.models.samples import Matrices, Sample
+
+Task = Literal["regression", "classification"]
+Files = dict[str, bytes]
+
+
+class Learner(ABC):
+    """One method of learning a target from a sample, able to go on learning from the next.
+
+    Args:
+        space: How the matrices were made.
+        task: Regression learns the target itself; classification learns log odds.
+        parameters: What the settings say of the algorithm; `defaults` names what may be said.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    continues_by: ClassVar[str]
+
+    def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
+        self.space = space
+        self.task: Task = task
+        self.parameters = {**self.defaults, **{k: v for k, v in parameters.items() if k in self.defaults}}
+
+    @abstractmethod
+    def learn(self, sample: Sample, *, seed: int) -> None:
+        """Learn from rows not seen before, on top of what is known."""
+
+    @abstractmethod
+    def score(self, matrices: Matrices) -> FloatArray:
+        """Answer on the scale of the link: the target itself, or log odds. Shape (n,)."""
+
+    @abstractmethod
+    def importance(self) -> dict[str, float]:
+        """Say how much each column of the table matters; shares that sum to 1."""
+
+    @abstractmethod
+    def dump(self) -> tuple[dict[str, Any], dict[str, AnyArray], Files]:
+        """Write the whole state as JSON values, arrays and files."""
+
+    @classmethod
+    @abstractmethod
+    def restore(
+        cls,
+        space: FeatureSpace,
+        task: Task,
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Any],
+        arrays: Mapping[str, AnyArray],
+        files: Files,
+    ) -> Self:
+        """Rebuild from `dump`, such that learning goes on to the same bytes."""

@@ -1,0 +1,279 @@
+"""A model that learns a label: several learners side by side, the best of which answers.
+
+Each panel goes the same way. The candidates answer for it before they learn from it; that settles who leads, how far
+each row can be believed, and what the trees on the linear offset see as offset, all out of sample. Then they learn.
+The first panel has no "before", so there the answers come from cross-validation grouped by issuer.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from typing_extensions import override
+
+from core.models.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.models.arrays import AnyArray, FloatArray
+from core.models.contest import Contest
+from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
+from core.models.feature_space import Design, FeatureSpace
+from core.models.interface import Model, PanelLike, bonds_of
+from core.models.learner import Files, Learner, Task
+from core.models.linear import LinearLearner
+from core.models.lineup import ALGORITHMS, LINEAR, ON_LINEAR, lineup
+from core.models.robust import huber_weight, robust_scale
+from core.models.samples import Matrices, Sample, issuer_folds
+
+N_FOLDS = 3
+HOLD_OUT_FROM_ROWS = 20_000  # from here one issuer in five is evidence enough
+SCALE_MEMORY = 0.8
+PILOT_ROUNDS = 2
+
+Scores = dict[str, FloatArray]
+
+
+class SupervisedModel(Model):
+    """A model with a label. A new one is a subclass that names its design, its label and its target."""
+
+    design: ClassVar[Design]
+    link: ClassVar[Task]
+    robust: ClassVar[bool] = False  # whether rows far from the prediction are believed less
+    tuned: ClassVar[Mapping[str, Any]] = {}  # parameters that suit this model better than the algorithm's own
+    algorithms = ALGORITHMS
+
+    def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
+        super().__init__(algorithm, parameters)
+        known = {key for kind in lineup(algorithm).values() for key in kind.defaults}
+        if unknown := sorted(set(self.parameters) - known):
+            raise UnknownParameterError(algorithm, unknown, sorted(known))
+        self.space: FeatureSpace | None = None
+        self.learners: dict[str, Learner] = {}
+        self.contest = Contest(tuple(lineup(algorithm)))
+        self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
+
+    @abstractmethod
+    def rows(self, bonds: pd.DataFrame) -> pd.DataFrame:
+        """Keep the rows to learn from and be judged on."""
+
+    @abstractmethod
+    def target(self, rows: pd.DataFrame) -> FloatArray:
+        """Read the label of rows on the scale that is learnt."""
+
+    @abstractmethod
+    def answer(self, score: FloatArray) -> FloatArray:
+        """Turn scores on the scale that is learnt into what `predict` returns."""
+
+    @property
+    def shipping(self) -> str:
+        """The candidate that answers."""
+        return self.contest.leader
+
+    @override
+    def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
+        rows = self.rows(bonds_of(panel))
+        if self.space is None:
+            self.space = FeatureSpace.learn(self.design, rows, model=self.name)
+        issuer = pd.factorize(rows["issuer_id"])[0].astype(np.int64)
+        sample = Sample(self._matrices(rows), self.target(rows), np.ones(len(rows)), issuer)
+        if self.learners:
+            self._go_on(sample, seed=seed)
+        elif len(sample) >= HOLD_OUT_FROM_ROWS:
+            later = issuer_folds(issuer, 5, seed=seed)[0]
+            self._start(sample.take(~later), seed=seed, n_folds=0)
+            self._go_on(sample.take(later), seed=seed)
+        else:
+            self._start(sample, seed=seed, n_folds=N_FOLDS)
+        self.n_updates += 1
+        self.n_rows += len(rows)
+
+    @override
+    def predict(self, frame: pd.DataFrame) -> FloatArray:
+        return self.answer(self.score(frame))
+
+    def score(self, frame: pd.DataFrame) -> FloatArray:
+        """Answer on the scale that is learnt."""
+        if not self.learners:
+            raise NotFittedError(self.name)
+        return self.learners[self.shipping].score(self._matrices(frame))
+
+    @override
+    def feature_importance(self) -> dict[str, float]:
+        if not self.learners:
+            raise NotFittedError(self.name)
+        return self.learners[self.shipping].importance()
+
+    @override
+    def report(self) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "algorithm": self.algorithm,
+            "ships": self.shipping,
+            "why": self._why(),
+            "judged_on": "issuers not learnt from, before each panel is learnt; earlier panels fade",
+            "candidates": self.contest.standing(),
+            "continues_by": {name: kind.continues_by for name, kind in lineup(self.algorithm).items()},
+            "n_updates": self.n_updates,
+            "n_rows": self.n_rows,
+        }
+
+    @override
+    def save(self, folder: Path) -> list[Path]:
+        header, files = self.dump()
+        return write_model(folder, header, files)
+
+    @classmethod
+    @override
+    def load(cls, folder: Path) -> Self:
+        return cls.restore(*read_model(folder))
+
+    def dump(self) -> tuple[dict[str, Any], Files]:
+        """Write the model as a header of plain JSON values and a set of files."""
+        if self.space is None:
+            raise NotFittedError(self.name)
+        states: dict[str, Any] = {}
+        arrays: dict[str, AnyArray] = {}
+        files: Files = {}
+        for name, learner in self.learners.items():
+            states[name], own_arrays, own_files = learner.dump()
+            arrays |= {f"{name}.{key}": array for key, array in own_arrays.items()}
+            files |= {f"{name}.{key}": content for key, content in own_files.items()}
+        header = {
+            "model": self.name,
+            "algorithm": self.algorithm,
+            "parameters": self.parameters,
+            "n_updates": self.n_updates,
+            "n_rows": self.n_rows,
+            "scale": self.scale,
+            "space": self.space.statistics,
+            "contest": self.contest.dump(),
+            "learners": states,
+        }
+        return header, {"arrays.npz": pack_arrays(arrays), **files}
+
+    @classmethod
+    def restore(cls, header: Mapping[str, Any], files: Files) -> Self:
+        """Rebuild a model from what `dump` wrote.
+
+        Raises:
+            ArtifactError: It is not of this model, or something in it is missing or of the wrong kind.
+        """
+        if header.get("model") != cls.name:
+            raise ArtifactError(f"the artifact holds the model {header.get('model')!r}, not {cls.name!r}")
+        try:
+            return cls._restore(header, files)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise ArtifactError(f"the artifact of {cls.name} does not hold together: {error!r}") from error
+
+    @classmethod
+    def _restore(cls, header: Mapping[str, Any], files: Files) -> Self:
+        model = cls(header["algorithm"], header["parameters"])
+        model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
+        model.scale = float(header["scale"])
+        model.space = FeatureSpace(cls.design, header["space"])
+        model.contest = Contest.restore(header["contest"])
+        arrays = unpack_arrays(files["arrays.npz"], name="arrays.npz")
+        for name, kind in lineup(model.algorithm).items():
+            model.learners[name] = kind.restore(
+                model.space,
+                cls.link,
+                model._parameters(kind),
+                header["learners"][name],
+                {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")},
+                {key.removeprefix(f"{name}."): blob for key, blob in files.items() if key.startswith(f"{name}.")},
+            )
+        model._link_offset(model.learners)
+        return model
+
+    def _matrices(self, rows: pd.DataFrame) -> Matrices:
+        assert self.space is not None
+        return Matrices(self.space.linear(rows), self.space.trees(rows))
+
+    def _parameters(self, kind: type[Learner]) -> dict[str, Any]:
+        return {**self.tuned, **self.parameters}
+
+    def _lineup(self) -> dict[str, Learner]:
+        assert self.space is not None
+        learners = {
+            name: kind(self.space, self.link, self._parameters(kind)) for name, kind in lineup(self.algorithm).items()
+        }
+        self._link_offset(learners)
+        return learners
+
+    @staticmethod
+    def _link_offset(learners: dict[str, Learner]) -> None:
+        if ON_LINEAR in learners:
+            learners[ON_LINEAR].offset = learners[LINEAR]  # type: ignore[attr-defined]
+
+    def _start(self, sample: Sample, *, seed: int, n_folds: int) -> None:
+        """Learn from the first panel."""
+        if self.robust:
+            sample = self._pilot(sample, seed=seed)
+        folds = issuer_folds(sample.issuer, n_folds, seed=seed) if n_folds else []
+        if len(folds) > 1:
+            scores = self._cross_validate(sample, folds, seed=seed)
+            sample = self._judge(sample, scores)
+        self.learners = self._lineup()
+        self._learn(self.learners, sample, seed=seed)
+
+    def _go_on(self, sample: Sample, *, seed: int) -> None:
+        """Learn from a further panel."""
+        scores = {name: learner.score(sample.matrices) for name, learner in self.learners.items()}
+        self._learn(self.learners, self._judge(sample, scores), seed=seed)
+
+    def _judge(self, sample: Sample, scores: Scores) -> Sample:
+        """Settle, from answers given before learning, who leads, what to believe, and the trees' offset."""
+        if self.robust:
+            misses = sample.target - scores[self.shipping]
+            fresh = robust_scale(misses)
+            self.scale = SCALE_MEMORY * self.scale + (1 - SCALE_MEMORY) * fresh if self.n_updates else fresh
+            sample = replace(sample, weight=huber_weight(misses, self.scale))
+        losses = {name: self._loss(sample.target, score) for name, score in scores.items()}
+        self.contest.judge(losses, sample.weight, sample.issuer)
+        return replace(sample, offset=scores.get(LINEAR))
+
+    def _cross_validate(self, sample: Sample, folds: list[AnyArray], *, seed: int) -> Scores:
+        scores = {name: np.zeros(len(sample)) for name in lineup(self.algorithm)}
+        of_fold = [self._lineup() for _ in folds]
+        for name, answers in scores.items():
+            for fold, learners in zip(folds, of_fold, strict=True):
+                learners[name].learn(sample.take(~fold), seed=seed)
+                answers[fold] = learners[name].score(sample.matrices.take(fold))
+            if name == LINEAR:
+                sample = replace(sample, offset=answers)
+        return scores
+
+    @staticmethod
+    def _learn(learners: dict[str, Learner], sample: Sample, *, seed: int) -> None:
+        for learner in learners.values():
+            learner.learn(sample, seed=seed)
+
+    def _pilot(self, sample: Sample, *, seed: int) -> Sample:
+        """Find the rows not to be believed in a panel nobody has answered for: by a linear fit, twice."""
+        assert self.space is not None
+        for _ in range(PILOT_ROUNDS):
+            pilot = LinearLearner(self.space, self.link, {"strength": 3.0})
+            pilot.learn(sample, seed=seed)
+            misses = sample.target - pilot.score(sample.matrices)
+            self.scale = robust_scale(misses)
+            sample = replace(sample, weight=huber_weight(misses, self.scale))
+        return sample
+
+    def _loss(self, target: FloatArray, score: FloatArray) -> FloatArray:
+        if self.link == "regression":
+            return np.square(target - score)
+        return np.logaddexp(0.0, score) - target * score
+
+    def _why(self) -> str:
+        standing = {entry["candidate"]: entry for entry in self.contest.standing()}
+        shipping = standing[self.shipping]
+        if len(standing) == 1:
+            return f"{self.shipping} was asked for; its loss on issuers not learnt from is {shipping['loss']:.4f}"
+        others = ", ".join(
+            f"{name} {entry['loss']:.4f} ({entry['behind_leader']:+.4f} ± {entry['standard_error']:.4f})"
+            for name, entry in standing.items()
+            if name != self.shipping
+        )
+        return f"{self.shipping} has a loss of {shipping['loss']:.4f} on issuers not learnt from; against it {others}"
