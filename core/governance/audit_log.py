@@ -101,13 +101,11 @@ class AuditLog:
     def verify(self) -> AuditVerdict:
         """Check every record, the order and completeness of all, the newest head and the signatures.
 
-        Writers are kept out only while the end of the log is looked at, not while its body is read.
+        Writers are kept out for an instant only: what they append later is not looked at.
         """
         with self._journal.locked(shared=True):
             head, size = self._heads.load(), self._journal.size()
-            beyond = list(self._journal.lines(head.size, size)) if head else []
-        body = self._journal.lines(0, head.size if head else size)
-        verdict = verify_log(body, beyond, self._seal, self._keys, head)
+        verdict = verify_log(self._journal.lines(0, size), self._seal, self._keys, head)
         return msgspec.structs.replace(verdict, n_waiting=self.n_waiting())
 
     def _databases(self) -> tuple[str, ...]:
@@ -120,6 +118,8 @@ class AuditLog:
             # Before the first record, so that a log without a head is always a sign of tampering.
             head = self._heads.store(Head())
         standing = self._find_standing(head)
+        if standing.in_log:  # a killed drain got as far as the log: whose entries those were must be noted now
+            databases = self._databases()
         entries, drained = self._collect(databases, head or Head(), standing)
         n_unsigned = standing.link.sequence + len(entries) - standing.signed_sequence
         is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)

@@ -1,6 +1,6 @@
 """Judging a log: one walk over its lines, then its end against the newest head kept in the state files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 import orjson
@@ -32,14 +32,11 @@ def signed_message(link: Link) -> bytes:
     return f"bondx audit head {link.sequence} {link.hash}".encode()
 
 
-def verify_log(
-    body: Iterable[bytes], beyond: Sequence[bytes], seal: Seal, keys: AuditKeys, head: Head | None
-) -> AuditVerdict:
+def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: Head | None) -> AuditVerdict:
     """Judge a whole log.
 
     Args:
-        body: The lines up to where the head says the log ends; all of them when there is no head.
-        beyond: The lines after it: appended by a process that died before it had stored its head.
+        lines: All of its lines.
         seal: The key of the chain.
         keys: The keys, for the signatures.
         head: The newest head kept in the state files.
@@ -48,11 +45,9 @@ def verify_log(
         AuditKeyError: There are signatures, and no key to check them with.
     """
     walk = _Walk(seal, keys, head)
-    fault = walk.over(body)
-    torn = False
-    if fault is None:
-        fault = walk.over(beyond)
-        torn = fault is not None and fault.damage is Damage.UNREADABLE
+    fault = walk.over(lines)
+    # Beyond what the head vouches for, a line that cannot be read is a write that a crash cut short.
+    torn = fault is not None and fault.damage is Damage.UNREADABLE and head is not None and walk.n_bytes >= head.size
     if fault is None or torn:
         fault = _judge_end(walk.link, head, seal)
     n = walk.link.sequence
@@ -77,15 +72,16 @@ class _Walk:
 
     def __init__(self, seal: Seal, keys: AuditKeys, head: Head | None) -> None:
         self.link = Link()
+        self.n_bytes = 0
         self.n_signatures = 0
         self._seal = seal
         self._keys = keys
         self._head = head
 
     def over(self, lines: Iterable[bytes]) -> Fault | None:
-        """Go on over some lines, up to the first fault."""
+        """Go over the lines, up to the first fault."""
         head = self._head
-        for item in follow(lines, self._seal, self.link):
+        for item in follow(lines, self._seal, Link()):
             if isinstance(item, Fault):
                 return item
             line, link = item
@@ -98,6 +94,7 @@ class _Walk:
             if _ABOUT_THE_LOG in line and (fault := self._judge_own_record(line, link)) is not None:
                 return fault
             self.link = link
+            self.n_bytes += len(line)
         return None
 
     def _judge_own_record(self, line: bytes, link: Link) -> Fault | None:

@@ -1,0 +1,124 @@
+"""Processes that are killed while they drain, and several that drain at once."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections import Counter
+
+import msgspec
+import pytest
+
+from core.actor import Actor, Origin
+from core.governance import AuditLog, audited
+from core.governance.journal import Journal
+from core.state import Workspace
+
+ACTOR = Actor("ada", "desk", Origin.CONSOLE)
+_forked = multiprocessing.get_context("fork")
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    revision: int = 0
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL at a chosen line."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, target: str, *, first: object = None) -> None:
+    def killed(*args: object, **kwargs: object) -> None:
+        if first is not None:
+            first(*args, **kwargs)  # type: ignore[operator]
+        raise KilledError
+
+    monkeypatch.setattr(target, killed)
+
+
+def append_half(journal: Journal, lines: bytes) -> None:
+    with journal.file.open("ab") as file:
+        file.write(lines[: len(lines) // 2])
+
+
+@pytest.mark.parametrize(
+    ("target", "first"),
+    [
+        pytest.param("core.governance.journal.Journal.append", None, id="before the append"),
+        pytest.param("core.governance.journal.Journal.append", append_half, id="in the middle of the append"),
+        pytest.param("core.governance.journal.Journal.append", Journal.append, id="after the append"),
+        pytest.param("core.governance.head.HeadStore.store", None, id="before the head is stored"),
+    ],
+)
+def test_a_drain_killed_anywhere_neither_loses_nor_repeats_a_record(workspace, write_notes, monkeypatch, target, first):
+    write_notes(2)
+    with monkeypatch.context() as patch:
+        kill_at(patch, target, first=first)
+        with pytest.raises(KilledError):
+            write_notes(1)
+    write_notes(1, database="sessions")  # another database goes on meanwhile
+    write_notes(1)
+    log = AuditLog(workspace)
+    verdict = log.verify()
+    assert verdict.ok, verdict.reason
+    assert sorted(record.object for record in log.tail(99)) == ["note 1", "note 1", "note 2", "note 3", "note 4"]
+    assert log.n_waiting() == 0
+
+
+def write_for_ever(workspace: Workspace, worker: int) -> None:
+    databases = ("registry", "sessions")
+    n = 0
+    while True:
+        n += 1
+        name = f"{os.getpid()}-{n}"
+        with audited(workspace, databases[(n + worker) % 2], actor=ACTOR) as change:
+            change.db.documents("notes", Note, key="name").insert(Note(name=name))
+            change.record("note.write", name)
+
+
+def notes_and_records(workspace: Workspace) -> tuple[Counter[str], Counter[str]]:
+    notes = Counter(
+        note.name
+        for database in ("registry", "sessions")
+        for note in workspace.database(database).documents("notes", Note, key="name").all()
+    )
+    return notes, Counter(record.object for record in AuditLog(workspace).tail(1 << 20))
+
+
+def test_writers_killed_at_random_instants_leave_one_record_a_change_and_a_good_chain(workspace):
+    chance = random.Random(7)
+    for _ in range(25):
+        writer = _forked.Process(target=write_for_ever, args=(workspace, 0))
+        writer.start()
+        time.sleep(chance.uniform(0.002, 0.05))  # the instant of the kill is the experiment
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.join()
+    log = AuditLog(workspace)
+    log.drain()
+    verdict = log.verify()
+    assert verdict.ok, verdict.reason
+    notes, records = notes_and_records(workspace)
+    assert notes
+    assert notes == records
+
+
+def test_processes_that_drain_at_once_write_each_record_once(workspace):
+    writers = [_forked.Process(target=write_some, args=(workspace, worker, 40)) for worker in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    verdict = AuditLog(workspace).verify()
+    assert (verdict.ok, verdict.n_records, verdict.n_waiting) == (True, 120, 0)
+    notes, records = notes_and_records(workspace)
+    assert notes == records
+
+
+def write_some(workspace: Workspace, worker: int, n: int) -> None:
+    for i in range(n):
+        name = f"{worker}-{i}"
+        with audited(workspace, ("registry", "sessions")[i % 2], actor=ACTOR) as change:
+            change.db.documents("notes", Note, key="name").insert(Note(name=name))
+            change.record("note.write", name)
