@@ -13,6 +13,7 @@ from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from core.state.documents import Documents
+from core.state.encoding import plain
 from core.state.generation import Signature
 from core.state.storage import GenerationStorage
 
@@ -68,10 +69,14 @@ class SafeTable(Table):
 
     @_in_transaction
     def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
-        stored = self.storage.table_to_change(self.name)
-        table: dict[int, Any] = {int(doc_id): document for doc_id, document in stored.items()}
+        # TinyDB changes documents in place and lets callers put their own objects into them: hence a copy on the way
+        # out and another on the way in. Where speed counts, `Documents` copies only what changes.
+        where = f"{self.name} "
+        stored = self.storage.read().get(self.name, {})
+        table: dict[int, Any] = {int(doc_id): plain(document, where + doc_id) for doc_id, document in stored.items()}
         updater(table)
-        self.storage.write_table(self.name, {str(doc_id): document for doc_id, document in table.items()})
+        changed = {str(doc_id): plain(document, f"{where}{doc_id}") for doc_id, document in table.items()}
+        self.storage.write_table(self.name, changed)
 
 
 class Database(TinyDB):

@@ -1,22 +1,20 @@
 """Typed documents of one table, changed only by those who have seen their latest revision."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import orjson
 
 from core.clock import to_iso
-from core.state.encoding import plain
+from core.state.encoding import StoredTable, plain
 from core.state.errors import (
     DocumentExistsError,
     DocumentFormatError,
     DocumentNotFoundError,
     StaleRevisionError,
 )
-from core.state.generation import ABSENT, Signature
 from core.state.storage import GenerationStorage
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -24,13 +22,32 @@ T = TypeVar("T", bound=msgspec.Struct)
 _N_SUPERSEDED = 512
 """How many earlier revisions are remembered, to say what changed since."""
 
+_NO_DOCUMENTS: StoredTable = {}
+
+
+class _View(Generic[T]):
+    """A table as it was at one instant, and what was converted of it so far."""
+
+    __slots__ = ("converted", "doc_ids", "stored")
+
+    def __init__(self, stored: StoredTable, key: str, before: "_View[T] | None" = None) -> None:
+        self.stored = stored
+        self.doc_ids = {document.get(key): doc_id for doc_id, document in stored.items()}
+        self.converted: dict[str, T] = {}
+        if before is not None:
+            # Stored documents are exchanged and never changed: the same object is the same document.
+            self.converted.update(
+                (doc_id, document)
+                for doc_id, document in before.converted.items()
+                if stored.get(doc_id) is before.stored[doc_id]
+            )
+
 
 class Documents(Generic[T]):
     """The documents of one table, by key.
 
-    Reads outside a transaction share one converted copy per generation of the file: documents are frozen, and what
-    they contain must not be changed in place. To change one, `replace` it with the outcome of
-    `msgspec.structs.replace`.
+    Documents are frozen and shared between readers, so what they contain must not be changed in place. To change
+    one, `replace` it with the outcome of `msgspec.structs.replace`.
     """
 
     def __init__(self, storage: GenerationStorage, table: str, struct: type[T], key: str) -> None:
@@ -41,20 +58,20 @@ class Documents(Generic[T]):
         self._table = table
         self._struct = struct
         self._key = key
-        self._converted: tuple[Signature, dict[str, T]] = (ABSENT, {})
+        self._committed = _View[T](_NO_DOCUMENTS, key)
+        self._uncommitted = self._committed
         self._superseded: OrderedDict[tuple[str, int], T] = OrderedDict()
 
     def all(self) -> list[T]:
         """Return every document, in the order in which they were first stored."""
-        return list(self._by_key().values())
+        view = self._view()
+        return [self._document(view, doc_id) for doc_id in view.stored]
 
     def find(self, key: str) -> T | None:
         """Return the document of this key, or None."""
-        signature, stored = self._read()
-        if signature is not None:
-            return self._by_key().get(key)
-        found = self._stored(key, stored)
-        return None if found is None else self._convert(found[1])
+        view = self._view()
+        doc_id = view.doc_ids.get(key)
+        return None if doc_id is None else self._document(view, doc_id)
 
     def get(self, key: str) -> T:
         """Return the document of this key.
@@ -62,10 +79,8 @@ class Documents(Generic[T]):
         Raises:
             DocumentNotFoundError: There is none; the message names the nearest keys.
         """
-        found = self.find(key)
-        if found is None:
-            raise DocumentNotFoundError(self._table, key, self._keys())
-        return found
+        view = self._view()
+        return self._document(view, self._doc_id(view, key))
 
     def insert(self, document: T) -> T:
         """Store a new document.
@@ -79,13 +94,11 @@ class Documents(Generic[T]):
         """
         key = self._key_of(document)
         with self._storage.transaction():
-            _, stored = self._read()
-            if self._stored(key, stored) is not None:
+            view = self._view()
+            if key in view.doc_ids:
                 raise DocumentExistsError(self._table, key)
-            inserted = msgspec.structs.replace(document, revision=1)
-            doc_id = max(map(int, stored), default=0) + 1
-            self._storage.write_table(self._table, stored | {str(doc_id): self._plain(key, inserted)})
-            return inserted
+            doc_id = str(max(map(int, view.stored), default=0) + 1)
+            return self._write(view, doc_id, msgspec.structs.replace(document, revision=1))
 
     def replace(self, document: T, *, expected_revision: int | None = None) -> T:
         """Store a document in the place of the one of the same key, if nobody else has done so meanwhile.
@@ -102,17 +115,14 @@ class Documents(Generic[T]):
             StaleRevisionError: It was changed meanwhile; the message says what, and by whom if the document knows.
             UnstorableValueError: A value has no faithful spelling in JSON.
         """
-        key = self._key_of(document)
-        expected = self._revision_of(document) if expected_revision is None else expected_revision
+        expected = _revision(document) if expected_revision is None else expected_revision
         with self._storage.transaction():
-            _, stored = self._read()
-            doc_id, current = self._required(key, stored)
-            if current.get("revision", 0) != expected:
-                raise self._stale(key, expected, self._convert(current))
-            self._remember(key, self._convert(current))
-            replaced = msgspec.structs.replace(document, revision=expected + 1)
-            self._storage.write_table(self._table, stored | {doc_id: self._plain(key, replaced)})
-            return replaced
+            view = self._view()
+            doc_id = self._doc_id(view, self._key_of(document))
+            current = self._document(view, doc_id)
+            if _revision(current) != expected:
+                raise self._stale(expected, current)
+            return self._write(view, doc_id, msgspec.structs.replace(document, revision=expected + 1))
 
     def remove(self, key: str) -> None:
         """Remove a document.
@@ -121,86 +131,93 @@ class Documents(Generic[T]):
             DocumentNotFoundError: There is none of this key.
         """
         with self._storage.transaction():
-            _, stored = self._read()
-            doc_id, _ = self._required(key, stored)
-            self._storage.write_table(self._table, {i: document for i, document in stored.items() if i != doc_id})
+            view = self._view()
+            doc_id = self._doc_id(view, key)
+            self._exchange(view, {other: document for other, document in view.stored.items() if other != doc_id})
 
-    def _read(self) -> tuple[Signature | None, dict[str, dict[str, Any]]]:
-        return self._storage.read_table(self._table)
+    def _view(self) -> _View[T]:
+        """Look at the table as the calling thread sees it now."""
+        stored = self._storage.read().get(self._table, _NO_DOCUMENTS)
+        committed, uncommitted = self._committed, self._uncommitted
+        if stored is committed.stored:
+            return committed
+        view = uncommitted if stored is uncommitted.stored else _View(stored, self._key, committed)
+        if self._storage.in_transaction:
+            self._uncommitted = view
+        else:
+            self._committed = view
+            for doc_id, document in committed.converted.items():
+                if stored.get(doc_id) is not committed.stored[doc_id]:
+                    self._remember(document)
+        return view
 
-    def _by_key(self) -> dict[str, T]:
-        signature, stored = self._read()
-        converted_from, converted = self._converted
-        if signature is not None and signature == converted_from:
-            return converted
-        by_key = {self._key_of(document): document for document in map(self._convert, stored.values())}
-        if signature is not None:
-            self._remember_superseded(converted, by_key)
-            self._converted = (signature, by_key)
-        return by_key
+    def _document(self, view: _View[T], doc_id: str) -> T:
+        document = view.converted.get(doc_id)
+        if document is None:
+            document = view.converted[doc_id] = self._convert(view.stored[doc_id])
+        return document
 
     def _convert(self, stored: dict[str, Any]) -> T:
         try:
-            return msgspec.convert(stored, self._struct)
+            # By way of bytes: `msgspec.convert` hands out the very lists and dicts that are stored wherever a field
+            # has no precise type, and a caller who changed one would change the file.
+            return msgspec.json.decode(orjson.dumps(stored), type=self._struct)
         except msgspec.ValidationError as error:
-            raise DocumentFormatError(self._path, self._table, stored.get(self._key), str(error)) from error
+            name = stored.get(self._key)
+            raise DocumentFormatError(self._storage.path, self._table, name, str(error)) from error
 
-    def _plain(self, key: str, document: T) -> dict[str, Any]:
-        spelled: dict[str, Any] = plain(msgspec.to_builtins(document), f"{self._table} {key}")
-        return spelled
+    def _doc_id(self, view: _View[T], key: str) -> str:
+        doc_id = view.doc_ids.get(key)
+        if doc_id is None:
+            raise DocumentNotFoundError(self._table, key, map(str, view.doc_ids))
+        return doc_id
 
-    def _keys(self) -> Iterator[str]:
-        return (str(document.get(self._key)) for document in self._read()[1].values())
+    def _write(self, view: _View[T], doc_id: str, document: T) -> T:
+        spelled = plain(msgspec.to_builtins(document), f"{self._table} {self._key_of(document)}")
+        self._exchange(view, view.stored | {doc_id: spelled})
+        return document
 
-    def _stored(self, key: str, stored: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
-        return next((item for item in stored.items() if item[1].get(self._key) == key), None)
+    def _exchange(self, view: _View[T], stored: StoredTable) -> None:
+        self._storage.write_table(self._table, stored)
+        self._uncommitted = _View(stored, self._key, view)
 
-    def _required(self, key: str, stored: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-        found = self._stored(key, stored)
-        if found is None:
-            raise DocumentNotFoundError(self._table, key, self._keys())
-        return found
-
-    def _stale(self, key: str, expected: int, current: T) -> StaleRevisionError:
-        seen = self._superseded.get((key, expected))
-        if seen is None and (known := self._converted[1].get(key)) is not None and self._revision_of(known) == expected:
-            seen = known
-        changes = {
-            field: (getattr(seen, field), now)
-            for field in self._struct.__struct_fields__
-            if field != "revision" and seen is not None and getattr(seen, field) != (now := getattr(current, field))
-        }
+    def _stale(self, expected: int, current: T) -> StaleRevisionError:
+        key = self._key_of(current)
+        changes: dict[str, tuple[object, object]] = {}
+        if (seen := self._earlier(key, expected)) is not None:
+            for field in self._struct.__struct_fields__:
+                before, now = getattr(seen, field), getattr(current, field)
+                if before != now and field != "revision":
+                    changes[field] = (before, now)
         changed_at = getattr(current, "updated_at", None)
         return StaleRevisionError(
             self._table,
             key,
             expected=expected,
-            found=self._revision_of(current),
+            found=_revision(current),
             changes=changes,
             by=getattr(current, "updated_by", None),
             at=to_iso(changed_at) if isinstance(changed_at, datetime) else changed_at,
         )
 
-    def _remember_superseded(self, before: dict[str, T], now: dict[str, T]) -> None:
-        for key, document in before.items():
-            successor = now.get(key)
-            if successor is not None and self._revision_of(successor) != self._revision_of(document):
-                self._remember(key, document)
+    def _earlier(self, key: str, revision: int) -> T | None:
+        """Recall a revision that this process has seen."""
+        committed = self._committed
+        known = committed.converted.get(committed.doc_ids.get(key, ""))
+        if known is not None and _revision(known) == revision:
+            return known
+        return self._superseded.get((key, revision))
 
-    def _remember(self, key: str, document: T) -> None:
-        self._superseded[key, self._revision_of(document)] = document
+    def _remember(self, document: T) -> None:
+        self._superseded[self._key_of(document), _revision(document)] = document
         while len(self._superseded) > _N_SUPERSEDED:
             self._superseded.popitem(last=False)
-
-    @property
-    def _path(self) -> Path:
-        return self._storage.path
 
     def _key_of(self, document: T) -> str:
         key: str = getattr(document, self._key)
         return key
 
-    @staticmethod
-    def _revision_of(document: Any) -> int:
-        revision: int = document.revision
-        return revision
+
+def _revision(document: Any) -> int:
+    revision: int = document.revision
+    return revision

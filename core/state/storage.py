@@ -6,33 +6,41 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tinydb.storages import Storage
 
-from core.state.encoding import Tables, encode
+from core.state.encoding import StoredTable, Tables, encode
 from core.state.errors import ForbiddenCommitError, TransactionError, access_error
 from core.state.fair_lock import FairLock
 from core.state.generation import ABSENT, Generation, Signature, load, replace, signature_of
 
 
 class _Transaction:
-    """One thread's private copy of the tables between `begin` and `commit`."""
+    """One thread's view of the tables between the first change and the commit."""
 
     def __init__(self, base: Generation) -> None:
         self.pid = os.getpid()
         self.base = base
-        self.tables = base.tables
-        self.changed: set[str] = set()
+        self.tables = dict(base.tables)  # tables are exchanged, never changed, so that much of a copy is enough
         self.failure: BaseException | None = None
         self.after_commit: list[Callable[[], None]] = []
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to commit."""
+        return self.tables.keys() != self.base.tables.keys() or any(
+            table is not self.base.tables[name] for name, table in self.tables.items()
+        )
 
 
 class GenerationStorage(Storage):
     """Whole-file generations of plain JSON, readable by any TinyDB.
 
-    Readers take no lock and share one parsed copy, which they must not change. A transaction belongs to the thread
-    that opened it; every other thread and process sees the last committed generation until it commits.
+    Readers take no lock and share one parsed copy. Nobody changes a table or a document that was read: changes are
+    new objects, so that whatever is the same object is known to be unchanged.
+
+    A transaction belongs to the thread that opened it; every other thread and process sees the last committed
+    generation until it commits.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +53,7 @@ class GenerationStorage(Storage):
         _storages.add(self)
 
     def read(self) -> Tables:
-        """Return the tables: one's own inside a transaction, the last committed ones outside.
+        """Return the tables, not to be changed: one's own inside a transaction, the last committed ones outside.
 
         Raises:
             DamagedFileError: The file is damaged; the message names the way back.
@@ -55,48 +63,30 @@ class GenerationStorage(Storage):
             return transaction.tables
         return self._generation().tables
 
-    def read_table(self, name: str) -> tuple[Signature | None, dict[str, dict[str, Any]]]:
-        """Return one table, and the signature of the generation it is from, or None if it is changed since.
-
-        Raises:
-            DamagedFileError: The file is damaged; the message names the way back.
-            FileAccessError: The operating system refuses to read it.
-        """
-        if (transaction := self._own_transaction()) is not None:
-            signature = None if name in transaction.changed else transaction.base.signature
-            return signature, transaction.tables.get(name, {})
-        generation = self._generation()
-        return generation.signature, generation.tables.get(name, {})
-
     def write(self, data: Tables) -> None:
-        """Take over the tables, all of them changed, to be committed with the transaction.
+        """Replace all tables, to be committed with the transaction.
+
+        Args:
+            data: Tables and documents that were read and are unchanged, or that `plain` has let pass.
 
         Raises:
             TransactionError: There is no transaction: what was read before it may be out of date.
         """
-        transaction = self._required_transaction()
-        transaction.changed.update(transaction.tables.keys() | data.keys())
-        transaction.tables = data
+        if (transaction := self._own_transaction()) is None:
+            raise TransactionError(f"{self.path} is written inside a transaction only.")
+        transaction.tables = dict(data)
 
-    def table_to_change(self, name: str) -> dict[str, dict[str, Any]]:
-        """Return one table for changes in place, which count as made even if the caller fails half-way.
+    def write_table(self, name: str, table: StoredTable) -> None:
+        """Replace one table, to be committed with the transaction.
 
-        Raises:
-            TransactionError: There is no transaction.
-        """
-        transaction = self._required_transaction()
-        transaction.changed.add(name)
-        return transaction.tables.setdefault(name, {})
-
-    def write_table(self, name: str, table: dict[str, dict[str, Any]]) -> None:
-        """Take over one table, to be committed with the transaction.
+        Args:
+            name: Its name.
+            table: Its documents, each as it was read or as `plain` has let it pass.
 
         Raises:
             TransactionError: There is no transaction: what was read before it may be out of date.
         """
-        transaction = self._required_transaction()
-        transaction.changed.add(name)
-        transaction.tables[name] = table
+        self.write(self.read() | {name: table})
 
     def signature(self) -> Signature:
         """Tell generations apart with one stat call.
@@ -134,8 +124,7 @@ class GenerationStorage(Storage):
                 "together, and two processes that take them in opposite order would wait for each other for ever."
             )
         with self._thread_lock, self._locked_between_processes():
-            transaction = _Transaction(load(self.path))
-            # The copy that transaction works on must be nobody else's, so it is parsed anew and not the readers' one.
+            transaction = _Transaction(self._generation())
             self._transaction, self._owner, _thread.storage = transaction, threading.get_ident(), self
             try:
                 yield
@@ -189,8 +178,8 @@ class GenerationStorage(Storage):
             )
         if transaction.failure is not None:
             raise ForbiddenCommitError(self.path, transaction.failure) from transaction.failure
-        if transaction.changed:
-            self._current = replace(self.path, *encode(transaction.tables))
+        if transaction.is_changed:
+            self._current = replace(self.path, encode(transaction.tables), transaction.tables)
 
     def _generation(self) -> Generation:
         current = self._current
@@ -200,11 +189,6 @@ class GenerationStorage(Storage):
 
     def _own_transaction(self) -> _Transaction | None:
         return self._transaction if self._owner == threading.get_ident() else None
-
-    def _required_transaction(self) -> _Transaction:
-        if (transaction := self._own_transaction()) is None:
-            raise TransactionError(f"{self.path} is written inside a transaction only.")
-        return transaction
 
 
 _thread = threading.local()

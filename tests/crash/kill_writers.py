@@ -44,7 +44,8 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.n_kills:,} writers killed: {self.n_unreadable} unreadable files, "
-            f"{self.n_lost} acknowledged changes lost, {self.n_torn} half-applied changes ({self.n_acknowledged:,} changes acknowledged, "
+            f"{self.n_lost} acknowledged changes lost, {self.n_torn} half-applied changes "
+            f"({self.n_acknowledged:,} changes acknowledged, "
             f"{self.n_beyond:,} writers died between commit and acknowledgement)"
         )
 

@@ -3,6 +3,7 @@ import tempfile
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -39,6 +40,12 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     updated_at: datetime = datetime(2026, 1, 2, tzinfo=UTC)
     updated_by: str = "anna@desk"
+    revision: int = 0
+
+
+class Loose(msgspec.Struct, frozen=True, kw_only=True):
+    key: str
+    anything: Any
     revision: int = 0
 
 
@@ -162,6 +169,22 @@ def test_a_conflict_that_was_caught_forbids_the_outer_commit(versions, database)
 def test_reading_again_what_nobody_changed_converts_nothing(versions):
     versions.insert(A_VERSION)
     assert versions.get("spread/1.0.0") is versions.get("spread/1.0.0") is versions.all()[0]
+
+
+def test_after_a_change_only_the_changed_document_is_converted_anew(versions):
+    for key in ("a", "b"):
+        versions.insert(Version(key=key))
+    before = versions.get("b")
+    versions.replace(versions.get("a"))
+    assert versions.get("b") is before
+
+
+def test_what_a_document_contains_is_never_what_is_stored(database):
+    loose = database.documents("loose", Loose, "key")
+    loose.insert(Loose(key="a", anything={"list": [1]}))
+    loose.get("a").anything["list"].append(2)  # nobody should
+    loose.insert(Loose(key="b", anything=None))
+    assert Database(database.path).documents("loose", Loose, "key").get("a").anything == {"list": [1]}
 
 
 def test_the_list_of_documents_is_the_callers_own(versions):

@@ -15,7 +15,7 @@ def tables_of(n):
 
 
 def put(path: Path, n: int) -> None:
-    replace(path, *encode(tables_of(n)))
+    replace(path, encode(tables_of(n)), tables_of(n))
 
 
 def counted(path: Path) -> int:
