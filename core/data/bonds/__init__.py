@@ -8,16 +8,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.data.bonds.files import FileRecord, Lineage, read_lineage, read_panel, write_panel
     from core.data.bonds.panel import BondPanel, generate
     from core.data.bonds.settings import PanelSettings, PanelSettingsError
 
-__all__ = ["BondPanel", "PanelSettings", "PanelSettingsError", "generate"]
+__all__ = [
+    "BondPanel",
+    "FileRecord",
+    "Lineage",
+    "PanelSettings",
+    "PanelSettingsError",
+    "generate",
+    "read_lineage",
+    "read_panel",
+    "write_panel",
+]
 
 _HOME = {
     "BondPanel": "panel",
+    "FileRecord": "files",
+    "Lineage": "files",
     "PanelSettings": "settings",
     "PanelSettingsError": "settings",
     "generate": "panel",
+    "read_lineage": "files",
+    "read_panel": "files",
+    "write_panel": "files",
 }
 
 

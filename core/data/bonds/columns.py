@@ -18,6 +18,8 @@ class Column(msgspec.Struct, frozen=True):
     nullable: bool = False  # may be empty without being at fault
     can_lack: bool = False  # where faults of the source leave cells empty
     decimals: int | None = None  # as published
+    least: float | None = None  # values outside these cannot be
+    most: float | None = None
 
 
 def _id(name: str, kind: Kind = "string", unit: str = "") -> Column:
@@ -29,9 +31,21 @@ def _category(name: str, *, can_lack: bool = False, role: Role = "feature") -> C
 
 
 def _float(
-    name: str, unit: str, decimals: int, *, role: Role = "feature", nullable: bool = False, can_lack: bool = False
+    name: str,
+    unit: str,
+    decimals: int,
+    *,
+    role: Role = "feature",
+    nullable: bool = False,
+    can_lack: bool = False,
+    within: tuple[float | None, float | None] = (None, None),
 ) -> Column:
-    return Column(name, "float", unit, role, nullable, can_lack, decimals)
+    return Column(name, "float", unit, role, nullable, can_lack, decimals, *within)
+
+
+_SHARE = (0.0, 1.0)
+_SCALE = (0.0, 100.0)
+_POSITIVE = (0.0, None)
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -48,54 +62,54 @@ COLUMNS: tuple[Column, ...] = (
     _category("seniority"),
     _category("rating"),
     _category("outlook", can_lack=True),
-    Column("rating_num", "int", "notch 0-21", "feature"),
+    Column("rating_num", "int", "notch 0-21", "feature", least=0, most=21),
     _float("maturity_years", "years", 4),
-    _float("age_years", "years", 4),
-    _float("original_tenor", "years", 0, can_lack=True),
-    _float("coupon_pct", "%", 3, can_lack=True),
-    _float("issue_size_musd", "USD m", 1, can_lack=True),
-    _float("face", "currency", 0),
+    _float("age_years", "years", 4, within=_POSITIVE),
+    _float("original_tenor", "years", 0, can_lack=True, within=_POSITIVE),
+    _float("coupon_pct", "%", 3, can_lack=True, within=_POSITIVE),
+    _float("issue_size_musd", "USD m", 1, can_lack=True, within=_POSITIVE),
+    _float("face", "currency", 0, within=_POSITIVE),
     Column("callable", "bool", "", "feature"),
     _category("coupon_type", can_lack=True),
-    _float("leverage_x", "×", 4, can_lack=True),
-    _float("interest_coverage_x", "×", 4, can_lack=True),
-    _float("debt_due_12m", "share", 4, can_lack=True),
+    _float("leverage_x", "×", 4, can_lack=True, within=_POSITIVE),
+    _float("interest_coverage_x", "×", 4, can_lack=True, within=_POSITIVE),
+    _float("debt_due_12m", "share", 4, can_lack=True, within=_SHARE),
     _float("log_assets", "ln USD m", 4, can_lack=True),
-    _float("esg_score", "0-100", 2, nullable=True),
-    _float("esg_e", "0-100", 2, nullable=True),
-    _float("esg_s", "0-100", 2, nullable=True),
-    _float("esg_g", "0-100", 2, nullable=True),
-    _float("esg_provider2", "0-100", 2, nullable=True),
-    _float("bid_ask_bps", "bp of price", 3, can_lack=True),
-    _float("turnover_annual", "1/year", 4, can_lack=True),
-    _float("zero_trade_share", "share", 4, can_lack=True),
-    _float("liquidity_index", "0-100", 3, can_lack=True),
-    _float("fund_ownership", "share", 4, can_lack=True),
+    _float("esg_score", "0-100", 2, nullable=True, within=_SCALE),
+    _float("esg_e", "0-100", 2, nullable=True, within=_SCALE),
+    _float("esg_s", "0-100", 2, nullable=True, within=_SCALE),
+    _float("esg_g", "0-100", 2, nullable=True, within=_SCALE),
+    _float("esg_provider2", "0-100", 2, nullable=True, within=_SCALE),
+    _float("bid_ask_bps", "bp of price", 3, can_lack=True, within=_POSITIVE),
+    _float("turnover_annual", "1/year", 4, can_lack=True, within=_POSITIVE),
+    _float("zero_trade_share", "share", 4, can_lack=True, within=_SHARE),
+    _float("liquidity_index", "0-100", 3, can_lack=True, within=_SCALE),
+    _float("fund_ownership", "share", 4, can_lack=True, within=_SHARE),
     _float("news_sentiment", "z", 4, can_lack=True),
     _float("web_traffic_z", "z", 4, can_lack=True),
-    Column("news_count", "int", "documents", "feature"),
+    Column("news_count", "int", "documents", "feature", least=0),
     _float("satellite_activity", "z", 4, nullable=True),
     _float("supplier_stress", "z", 4, can_lack=True),
     _float("market_implied_gap", "z", 4, role="leakage", can_lack=True),
     _float("policy_rate", "%", 4),
     _float("slope", "%", 4),
     _float("cpi_yoy", "%", 4),
-    _float("fx_vol", "1/√year", 5),
+    _float("fx_vol", "1/√year", 5, within=_POSITIVE),
     _float("credit_cycle", "z", 4),
-    _float("vix", "index", 3),
+    _float("vix", "index", 3, within=_POSITIVE),
     _float("dealer_inventory_z", "z", 4),
     Column("recent_downgrade", "bool", "", "feature"),
     _float("spread_bps", "bp", 3, role="price"),
     _float("base_yield_pct", "%", 5, role="price"),
     _float("ytm_pct", "%", 5, role="price"),
-    _float("clean_price", "% of par", 5, role="price"),
-    _float("mod_duration", "years", 5, role="price"),
-    _float("convexity", "years²", 4, role="price"),
-    Column("downgrade_12m", "int", "0/1", "label"),
-    Column("upgrade_12m", "int", "0/1", "label"),
-    Column("default_12m", "int", "0/1", "label"),
-    Column("liquidity_shock_1m", "int", "0/1", "label"),
-    Column("is_anomaly", "int", "0/1", "label"),
+    _float("clean_price", "% of par", 5, role="price", within=_POSITIVE),
+    _float("mod_duration", "years", 5, role="price", within=_POSITIVE),
+    _float("convexity", "years²", 4, role="price", within=_POSITIVE),
+    Column("downgrade_12m", "int", "0/1", "label", least=0, most=1),
+    Column("upgrade_12m", "int", "0/1", "label", least=0, most=1),
+    Column("default_12m", "int", "0/1", "label", least=0, most=1),
+    Column("liquidity_shock_1m", "int", "0/1", "label", least=0, most=1),
+    Column("is_anomaly", "int", "0/1", "label", least=0, most=1),
     _category("anomaly_type", role="label"),
     _category("rating_next", role="label"),
 )
@@ -127,5 +141,5 @@ def names(*, role: Role | None = None, kind: Kind | None = None) -> tuple[str, .
 
 
 def required() -> tuple[str, ...]:
-    """Return the columns whose every cell should be filled: those the coverage gate counts."""
-    return tuple(c.name for c in COLUMNS if not c.nullable)
+    """Return the columns whose every cell should be filled; the coverage gate counts them."""
+    return tuple(c.name for c in COLUMNS if not c.nullable and c.role != "label")

@@ -140,7 +140,7 @@ def _frame(dictionary: tuple[Column, ...], columns: Columns) -> pd.DataFrame:
         elif column.kind == "date":
             laid_out[column.name] = values.astype("datetime64[s]")
         elif column.kind == "float":
-            laid_out[column.name] = np.round(values, column.decimals or 0)
+            laid_out[column.name] = np.round(values, column.decimals or 0) + 0.0  # no negative zero is published
         else:
             laid_out[column.name] = values
     return pd.DataFrame(laid_out, copy=False)

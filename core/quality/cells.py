@@ -1,0 +1,152 @@
+"""Reading columns of a frame nobody has vouched for: each is what a check needs, or unreadable for a stated reason."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.quality.gate import MAX_OFFENDING_SHOWN
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Dates = NDArray[np.datetime64]
+
+
+class UnreadableError(Exception):
+    """A check cannot be made on this frame; the message is the reason shown with the failed gate."""
+
+
+class Labels(NamedTuple):
+    """A column of names: the position of each row's name, -1 where there is none, shape (n_rows,)."""
+
+    codes: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+class Cells:
+    """The cells of one frame, converted once and remembered."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.n_rows = len(frame)
+        self._numbers: dict[str, FloatArray] = {}
+
+    def numbers(self, name: str, *, may_be_empty: bool = False) -> FloatArray:
+        """Return a column as floats, NaN where it is empty or not finite.
+
+        Raises:
+            UnreadableError: The column is missing, holds something else than numbers, or has no value at all
+                (unless that may be).
+        """
+        if name not in self._numbers:
+            self._numbers[name] = _as_numbers(name, self._column(name))
+        values = self._numbers[name]
+        if not may_be_empty and np.isnan(values).all():
+            raise UnreadableError(f"no cell of {name} holds a value")
+        return values
+
+    def dates(self, name: str) -> Dates:
+        """Return a column as days, NaT where it is empty.
+
+        Raises:
+            UnreadableError: The column is missing, has no value at all, or holds something else than dates.
+        """
+        values = _as_dates(name, self._column(name))
+        if np.isnat(values).all():
+            raise UnreadableError(f"no cell of {name} holds a date")
+        return values
+
+    def labels(self, name: str) -> Labels:
+        """Return a column of names.
+
+        Raises:
+            UnreadableError: The column is missing or has no value at all.
+        """
+        column = self._column(name)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes, names = column.cat.codes.to_numpy().astype(np.int64), list(column.cat.categories)
+        else:
+            codes, names = _factorise(column)
+        if (codes < 0).all():
+            raise UnreadableError(f"no cell of {name} holds a value")
+        return Labels(codes, tuple(str(value) for value in names))
+
+    def is_filled(self, name: str) -> BoolArray:
+        """Tell which cells of a column hold a value; an infinite number is none.
+
+        Raises:
+            UnreadableError: The column is missing.
+        """
+        column = self._column(name)
+        filled: BoolArray = column.notna().to_numpy(dtype=np.bool_)
+        if column.dtype.kind == "f":
+            filled = np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return filled
+
+    def has(self, name: str) -> bool:
+        """Tell whether the frame has a column of this name."""
+        return name in self.frame.columns
+
+    def identify(self, rows: BoolArray) -> tuple[str, ...]:
+        """Name the first offending rows: bond and date, or the row's number where the frame cannot say."""
+        positions = np.flatnonzero(rows)[:MAX_OFFENDING_SHOWN].tolist()
+        return tuple(self._row_name(position) for position in positions)
+
+    def _row_name(self, position: int) -> str:
+        parts = [self.frame[name].iloc[position] for name in ("bond_id", "as_of_date") if self._is_single(name)]
+        if not parts or any(_is_empty(part) for part in parts):
+            return f"row {position}"
+        return " ".join(str(part.date()) if isinstance(part, pd.Timestamp) else str(part) for part in parts)
+
+    def _is_single(self, name: str) -> bool:
+        return self.has(name) and isinstance(self.frame[name], pd.Series)
+
+    def _column(self, name: str) -> "pd.Series[Any]":
+        if not self.has(name):
+            raise UnreadableError(f"the column {name} is missing")
+        if not self._is_single(name):
+            raise UnreadableError(f"there is more than one column {name}")
+        return self.frame[name]
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
+
+
+def _as_numbers(name: str, column: "pd.Series[Any]") -> FloatArray:
+    if column.dtype.kind in "biuf":
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    elif column.dtype.kind in "mMc":
+        raise UnreadableError(f"{name} holds {column.dtype}, not numbers")
+    else:
+        converted = pd.to_numeric(column.astype(object), errors="coerce")
+        foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
+        if foreign.any():
+            example = column[foreign].iloc[0]
+            raise UnreadableError(f"{int(foreign.sum())} cells of {name} are not numbers, such as {example!r}")
+        values = converted.to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _as_dates(name: str, column: "pd.Series[Any]") -> Dates:
+    if column.dtype.kind in "biufcm":
+        raise UnreadableError(f"{name} holds {column.dtype}, not dates")
+    if column.dtype.kind != "M":
+        converted = pd.to_datetime(column.astype(object), errors="coerce", format="ISO8601", utc=True)
+        foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
+        if foreign.any():
+            example = column[foreign].iloc[0]
+            raise UnreadableError(f"{int(foreign.sum())} cells of {name} are not dates, such as {example!r}")
+        column = converted
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    days: Dates = column.to_numpy().astype("datetime64[D]")
+    return days
+
+
+def _factorise(column: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
+    text = column.astype(object).where(column.notna(), None)
+    codes, names = pd.factorize(np.array([None if v is None else str(v) for v in text], dtype=object), sort=True)
+    return codes.astype(np.int64), list(names)

@@ -1,0 +1,173 @@
+"""Relations every bond market shows: worse ratings pay and default more, longer bonds pay more.
+
+Rows of one issuer resemble one another, so evidence is counted by issuer: the effective sample of a panel is
+its issuers. Each relation is held to the lower end of its confidence interval; too few issuers to tell is a
+warning, not a pass.
+"""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtrc, ndtri
+
+from core.quality.cells import Cells, FloatArray, UnreadableError
+from core.quality.check import Check, Measurement, fixed
+
+CONFIDENCE = 0.95
+FEWEST_ISSUERS = 8
+LETTER_EDGES = (0, 1, 4, 7, 10, 13, 16, 21)  # first notch of AAA, AA, A, BBB, BB, B, CCC/C, and default
+LETTERS = ("AAA", "AA", "A", "BBB", "BB", "B", "CCC/C")
+INVESTMENT_GRADE_END = 10
+CLEAR_CONTRADICTION = 0.01  # chance of the seen disorder, or worse, if neighbours defaulted alike
+
+_Z = float(ndtri(CONFIDENCE))
+
+
+class _ByIssuer(NamedTuple):
+    issuer: NDArray[np.int64]
+    n_issuers: int
+    notch: FloatArray
+    spread: FloatArray
+
+
+def _by_issuer(cells: Cells) -> _ByIssuer:
+    """Return rating and spread of the rows that have both and an issuer, elsewhere NaN."""
+    issuer, names = cells.labels("issuer_id")
+    notch, spread = cells.numbers("rating_num"), cells.numbers("spread_bps")
+    known = (issuer >= 0) & ~np.isnan(notch) & ~np.isnan(spread)
+    return _ByIssuer(issuer, len(names), np.where(known, notch, np.nan), np.where(known, spread, np.nan))
+
+
+def rating_spread_correlation(cells: Cells) -> Measurement:
+    """Bound from below how surely a worse rating goes with a wider spread.
+
+    The value is the lower end of the one-sided 95 % interval of Spearman's correlation over issuers, each by
+    its mean notch and its median-free mean rank of spread; it should be above zero.
+
+    Source:
+        Bonett and Wright, Psychometrika 65(1), 2000, for the standard error in Fisher's z.
+    """
+    data = _by_issuer(cells)
+    known = ~np.isnan(data.spread)
+    rows = data.issuer[known]
+    count = np.bincount(rows, minlength=data.n_issuers)
+    seen = count > 0
+    n = int(seen.sum())
+    if n < FEWEST_ISSUERS:
+        raise UnreadableError(f"{n} issuers are too few to tell; {FEWEST_ISSUERS} are needed")
+    mean_notch = np.bincount(rows, data.notch[known], data.n_issuers)[seen] / count[seen]
+    mean_rank = np.bincount(rows, _ranks(data.spread[known]), data.n_issuers)[seen] / count[seen]
+    rho = _correlation(_ranks(mean_notch), _ranks(mean_rank))
+    if math.isnan(rho):
+        raise UnreadableError("all issuers have the same rating or the same spread")
+    clipped = min(max(rho, -0.999999), 0.999999)
+    bound = math.tanh(math.atanh(clipped) - _Z * math.sqrt((1 + clipped**2 / 2) / (n - 3)))
+    return Measurement(bound, n, reason=f"Spearman {rho:.2f} over {n} issuers, at least {bound:.2f} at 95 %")
+
+
+def maturity_risk(cells: Cells) -> Measurement:
+    """Bound from below how often the longer of two bonds of one issuer pays more.
+
+    Shortest and longest bond of the same investment-grade issuer on the same day are compared, so that credit,
+    sector and market are the same on both sides; speculative-grade curves are flat or inverted, and are left
+    out. The value is the lower end of the one-sided 95 % interval, over issuers, of the share of days on which
+    the longer pays more; it should be above one half.
+    """
+    data = _by_issuer(cells)
+    maturity, day = cells.numbers("maturity_years"), cells.dates("as_of_date")
+    rows = np.flatnonzero(
+        ~np.isnan(data.spread) & ~np.isnan(maturity) & ~np.isnat(day) & (data.notch < INVESTMENT_GRADE_END)
+    )
+    order = rows[np.lexsort((maturity[rows], day[rows], data.issuer[rows]))]
+    if not len(order):
+        raise UnreadableError("no investment-grade bond has rating, spread, maturity and date")
+    new = (np.diff(data.issuer[order]) != 0) | (np.diff(day[order]) != np.timedelta64(0, "D"))
+    first = np.flatnonzero(np.concatenate(([True], new)))
+    last = np.concatenate((first[1:], [len(order)])) - 1
+    short, long = order[first], order[last]
+    comparable = maturity[long] - maturity[short] >= 1
+    short, long = short[comparable], long[comparable]
+    longer_pays = np.where(data.spread[long] == data.spread[short], 0.5, data.spread[long] > data.spread[short])
+    n_days = np.bincount(data.issuer[short], minlength=data.n_issuers)
+    seen = n_days > 0
+    n = int(seen.sum())
+    if n < FEWEST_ISSUERS:
+        raise UnreadableError(f"{n} issuers with bonds to compare are too few to tell; {FEWEST_ISSUERS} are needed")
+    share = np.bincount(data.issuer[short], longer_pays, data.n_issuers)[seen] / n_days[seen]
+    mean = float(share.mean())
+    # The half observation on each side keeps an error bar on samples that all agree.
+    error = math.sqrt((float(share.var()) * n + 0.5) / (n * (n + 1)))
+    bound = mean - _Z * error
+    return Measurement(
+        bound, n, reason=f"the longer bond pays more for {mean:.0%} of {n} issuers, at least {bound:.0%}"
+    )
+
+
+def letter_medians(cells: Cells) -> Measurement:
+    """Count the letters whose median spread is below that of the next better one.
+
+    Letters with few rows are left out: fewer than 1 % of the panel, and at least 20 but at most 200.
+    """
+    data = _by_issuer(cells)
+    known = ~np.isnan(data.spread)
+    letter = np.searchsorted(LETTER_EDGES, data.notch, side="right") - 1
+    n_known = int(known.sum())
+    fewest = min(max(20, n_known // 100), 200)
+    rows = [data.spread[known & (letter == index)] for index in range(len(LETTERS))]
+    medians = [(name, float(np.median(r))) for name, r in zip(LETTERS, rows, strict=True) if len(r) >= fewest]
+    if len(medians) < 2:
+        raise UnreadableError(f"fewer than two letters have {fewest} rows")
+    fallen = [f"{worse[0]} below {better[0]}" for better, worse in pairwise(medians) if worse[1] < better[1]]
+    return Measurement(float(len(fallen)), n_known, reason="; ".join(fallen) or "medians rise with every letter")
+
+
+def default_order(cells: Cells) -> Measurement:
+    """Count neighbouring letters of which the better one clearly defaulted more often.
+
+    Defaults are counted once per issuer and date. Given the number of defaults in both letters, how many fall
+    on the better one is binomial if they default alike; only a disorder that would then be seen less than once
+    in a hundred times is counted, since defaults are few.
+    """
+    issuer, _ = cells.labels("issuer_id")
+    day, notch, defaulted = cells.dates("as_of_date"), cells.numbers("rating_num"), cells.numbers("default_12m")
+    known = (issuer >= 0) & ~np.isnat(day) & ~np.isnan(notch) & ~np.isnan(defaulted)
+    rows = np.flatnonzero(known)
+    rows = rows[np.lexsort((day[rows], issuer[rows]))]
+    repeated = (np.diff(issuer[rows]) == 0) & (np.diff(day[rows]) == np.timedelta64(0, "D"))
+    rows = rows[~np.concatenate(([False], repeated))] if len(rows) else rows
+    letter = np.searchsorted(LETTER_EDGES, notch[rows], side="right") - 1
+    size = np.bincount(letter, minlength=len(LETTERS) + 1)
+    events = np.bincount(letter, defaulted[rows] > 0, minlength=len(LETTERS) + 1)
+    contradictions = []
+    present = [index for index in range(len(LETTERS)) if size[index]]
+    for better, worse in pairwise(present):
+        total = events[better] + events[worse]
+        share = size[better] / (size[better] + size[worse])
+        if events[better] and bdtrc(events[better] - 1, int(total), share) < CLEAR_CONTRADICTION:
+            contradictions.append(f"{LETTERS[better]} defaulted more often than {LETTERS[worse]}")
+    reason = "; ".join(contradictions) or f"no clear disorder among {int(events.sum())} defaults"
+    return Measurement(float(len(contradictions)), len(rows), reason=reason)
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Return ranks, ties by their mean."""
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(count) - (count - 1) / 2)[inverse]
+    return ranks
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    x, y = x - x.mean(), y - y.mean()
+    scale = math.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / scale if scale else math.nan
+
+
+RELATIONS = (
+    Check("rating_spread_correlation", rating_spread_correlation, ">=", fixed(0.0)),
+    Check("maturity_risk", maturity_risk, ">=", fixed(0.5)),
+    Check("letter_medians", letter_medians, "<=", fixed(0.0), "letters"),
+    Check("default_order", default_order, "<=", fixed(0.0), "letters"),
+)
