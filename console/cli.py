@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
-from pathlib import Path
 
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode
@@ -79,10 +78,14 @@ def _report_bug(args: argparse.Namespace, error: Exception) -> int:
     try:
         if not logs.is_dir():
             raise FileNotFoundError(logs)
-        log: Path = logs / "bondx.log"
-        logging.basicConfig(filename=log, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-        logging.getLogger("bondx").exception("internal error in %s", " ".join(sys.argv[1:]), exc_info=error)
-        where = f"the details are in {log}"
+        handler = logging.FileHandler(logs / "bondx.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        log = logging.getLogger("bondx.cli")
+        log.addHandler(handler)
+        log.error("internal error in %s", sys.argv[1:], exc_info=error)
+        log.removeHandler(handler)
+        handler.close()
+        where = f"the details are in {handler.baseFilename}"
     except OSError:
         where = "no workspace to log the details in"
     complain(f"internal error, please report it: {type(error).__name__}: {error} ({where})")

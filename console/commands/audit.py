@@ -2,7 +2,7 @@
 
 import argparse
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.opening import Subparsers, add_json_argument, command_parser, count, noun_parser, open_workspace
 from core.errors import ExitCode
 
 
@@ -10,7 +10,7 @@ def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
     verbs = noun_parser(commands, "audit", help="read and prove the record of every change")
     tail = command_parser(verbs, "tail", help="the newest records, oldest first")
-    tail.add_argument("-n", type=int, default=20, metavar="N", help="how many (default 20)")
+    tail.add_argument("-n", type=count, default=20, metavar="N", help="how many (default 20)")
     add_json_argument(tail)
     tail.set_defaults(command=show_tail)
     verify = command_parser(

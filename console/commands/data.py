@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from console.commands.opening import Subparsers, command_parser, noun_parser
+from console.commands.opening import Subparsers, command_parser, count, noun_parser
 from core.errors import ExitCode
 
 FORMATS = ("parquet", "csv", "jsonl")
@@ -16,7 +16,7 @@ def add_parser(commands: Subparsers) -> None:
     generate = command_parser(verbs, "generate", help="draw a synthetic data set")
     kinds = generate.add_subparsers(title="kinds", metavar="KIND", required=True)
     bonds = command_parser(kinds, "bonds", help="a panel of corporate and sovereign bonds, with labels and truth")
-    bonds.add_argument("--rows", type=int, default=1000, metavar="N", help="bonds to draw (default 1000)")
+    bonds.add_argument("--rows", type=count, default=1000, metavar="N", help="bonds to draw (default 1000)")
     bonds.add_argument("--seed", type=int, default=42, metavar="S", help="same seed, same bytes (default 42)")
     bonds.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, made if missing")
     bonds.add_argument(

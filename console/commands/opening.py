@@ -75,3 +75,14 @@ def person() -> "Actor":
     from core.actor import Actor, Origin
 
     return Actor.current(Origin.COMMAND_LINE)
+
+
+def count(text: str) -> int:
+    """Read a number of 1 or more from an argument (an argparse type)."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return number

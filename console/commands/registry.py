@@ -103,12 +103,12 @@ def list_versions(args: argparse.Namespace) -> int:
 
 def show_version(args: argparse.Namespace) -> int:
     """Print one version and its history."""
-    from console.output import print_facts, print_json
+    from console.output import print_facts, print_json, printable
     from core.registry import Registry
 
     registry = Registry(open_workspace(args))
     version = registry.get(args.model, args.version)
-    moves = [move for move in registry.history(args.model) if move.version == args.version]
+    moves = registry.history(args.model, args.version)
     if args.json:
         import msgspec
 
@@ -124,21 +124,26 @@ def show_version(args: argparse.Namespace) -> int:
     facts |= {f"lineage {name}": value for name, value in sorted(version.lineage.items())}
     print_facts(facts)
     for move in moves:
-        print(_move_line(move))
+        print(printable(move))
     return ExitCode.GOOD
 
 
 def diff_versions(args: argparse.Namespace) -> int:
     """Print what differs between two versions."""
-    from console.output import print_json, print_table
+    from console.output import print_json, print_table, printable
     from core.registry import Registry
 
     diff = Registry(open_workspace(args)).diff(args.model, args.left, args.right)
     if args.json:
         print_json(diff)
         return ExitCode.GOOD
-    rows = [{"field": row.field, args.left: row.left, args.right: row.right} for row in diff.rows if row.differs]
-    print_table(rows, ("field", args.left, args.right), empty="these versions do not differ")
+    rows = [
+        {"field": f"{row.section}.{row.name}", args.left: row.before, args.right: row.after, "change": row.delta}
+        for row in diff.changed
+    ]
+    print_table(rows, ("field", args.left, args.right, "change"), empty="these versions do not differ")
+    for note in diff.notes:
+        print(f"note: {printable(note)}")
     return ExitCode.GOOD
 
 
@@ -156,7 +161,7 @@ def change(args: argparse.Namespace) -> int:
     if args.dry_run:
         return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
     if not plan.allowed:
-        raise RefusedError(plan.refusal or f"{plan.verb} of {plan.model} {plan.version} is not allowed")
+        raise RefusedError(plan.refusal or f"{plan.verb} of {args.model} is not allowed")
     moved = registry.apply(plan, actor=person(), reason=args.reason)
     if args.json:
         print_json(moved)
@@ -176,10 +181,10 @@ def verify_artifacts(args: argparse.Namespace) -> int:
         print_json(results)
     else:
         rows = [
-            {"model": r.model, "version": r.version, "result": "ok" if r.ok else "DAMAGED", "reason": r.reason}
+            {"model": r.model, "version": r.version, "result": "ok" if r.ok else "DAMAGED", "problems": r.problems}
             for r in results
         ]
-        print_table(rows, ("model", "version", "result", "reason"), empty="no versions to verify")
+        print_table(rows, ("model", "version", "result", "problems"), empty="no versions to verify")
     return ExitCode.GOOD if all(result.ok for result in results) else ExitCode.FAILING
 
 
@@ -200,18 +205,11 @@ def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
 def _print_plan(plan: "Plan") -> None:
     from console.output import printable
 
-    print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
+    if plan.from_stage:
+        print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
     for gate in plan.gates:
         print(f"  {gate.verdict:<5} {printable(gate.reason)}")
     for effect in plan.effects:
         print(f"  {printable(effect)}")
-    print(f"  to undo: {printable(plan.undo)}")
-
-
-def _move_line(move: object) -> str:
-    from console.output import printable
-
-    at, actor = printable(getattr(move, "at", None)), printable(getattr(move, "actor", None))
-    stages = f"{getattr(move, 'from_stage', None)} -> {getattr(move, 'to_stage', None)}"
-    reason = printable(getattr(move, "reason", "") or "no reason given")
-    return f"{at}  {actor}  {stages}  {reason}"
+    if plan.undo:
+        print(f"  to undo: {printable(plan.undo)}")

@@ -75,6 +75,9 @@ def compare_runs(args: argparse.Namespace) -> int:
     if args.json:
         print_json(comparison)
         return ExitCode.GOOD
-    rows = [{"field": row.field, **dict(zip(args.run_ids, row.values, strict=True))} for row in comparison.differing]
+    rows = [
+        {"field": f"{row.section}.{row.name}", **dict(zip(args.run_ids, row.values, strict=True))}
+        for row in comparison.differing
+    ]
     print_table(rows, ("field", *args.run_ids), empty="these runs do not differ")
     return ExitCode.GOOD

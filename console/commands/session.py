@@ -8,6 +8,7 @@ from console.commands.opening import (
     add_json_argument,
     add_reason_argument,
     command_parser,
+    count,
     noun_parser,
     open_workspace,
     person,
@@ -52,7 +53,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     from pathlib import Path
 
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings laid over the workspace's bondx.yaml")
-    parser.add_argument("--epochs", type=int, metavar="N", help="most epochs, instead of max_epochs")
+    parser.add_argument("--epochs", type=count, metavar="N", help="most epochs, instead of max_epochs")
     parser.add_argument("--name", default="", help="what to call the session")
 
 
@@ -135,15 +136,12 @@ def training_settings(args: argparse.Namespace):
     """Lay the arguments over the files: `--epochs` over `--config` over the workspace's settings."""
     import msgspec
 
-    from core.errors import UsageError
     from core.settings import load_settings
 
     files = [open_workspace(args).settings_file, *([args.config] if args.config else [])]
     training = load_settings(*files).training
     if args.epochs is None:
         return training
-    if args.epochs < 1:
-        raise UsageError(f"--epochs is {args.epochs}: expected a number of 1 or more")
     return msgspec.structs.replace(training, max_epochs=args.epochs)
 
 

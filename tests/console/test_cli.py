@@ -1,0 +1,212 @@
+"""The command line: exit codes and JSON are an API, and nothing heavy is paid for before it is used."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.cli import main
+
+HEAVY = ("textual", "rich", "numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
+    assert main(["init"]) == 0
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def answer(capsys: pytest.CaptureFixture[str]):
+    """Run a command and return its exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_init_writes_every_default_with_its_meaning(home):
+    text = (home / "bondx.yaml").read_text()
+    assert "max_epochs: 100" in text
+    assert "# most epochs of a session" in text
+
+
+def test_init_again_keeps_what_was_changed(home):
+    (home / "bondx.yaml").write_text("max_epochs: 7\n")
+    assert main(["init"]) == 0
+    assert (home / "bondx.yaml").read_text() == "max_epochs: 7\n"
+
+
+def test_the_flag_wins_over_the_environment(home, tmp_path, answer):
+    other = tmp_path / "other"
+    assert answer("--workspace", other, "init")[0] == 0
+    assert answer("init", "--workspace", tmp_path / "third")[0] == 0
+
+    assert (other / "bondx.yaml").is_file()
+    assert (tmp_path / "third" / "bondx.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",),
+        ("session", "list"),
+        ("runs", "list"),
+        ("registry", "list"),
+        ("alerts", "list"),
+        ("audit", "verify"),
+        ("doctor",),
+    ],
+    ids=" ".join,
+)
+def test_a_command_without_a_workspace_says_how_to_make_one(command, tmp_path, answer):
+    code, out, err = answer("--workspace", tmp_path / "nowhere", *command)
+
+    assert code == 2
+    assert out == ""
+    assert "bondx init" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("session", "list"), ("runs", "list"), ("registry", "list"), ("alerts", "list"), ("audit", "tail"), ("doctor",)],
+    ids=" ".join,
+)
+def test_a_listing_of_nothing_is_an_empty_list_in_json_and_a_sentence_for_people(command, home, answer):
+    code, out, err = answer(*command, "--json")
+    assert (code, json.loads(out), err) == (0, [], "")
+
+    code, out, _ = answer(*command)
+    assert code == 0
+    assert len(out.strip()) > 10
+
+
+def test_status_of_an_empty_workspace_is_good(home, answer):
+    code, out, _ = answer("status", "--json")
+
+    facts = json.loads(out)
+    assert code == 0
+    assert (facts["engine"], facts["sessions"], facts["production"], facts["alerts"]) == (None, [], [], [])
+    assert answer("status", "--plain")[1].splitlines()[1] == "engine: not running"
+
+
+def test_a_queued_session_can_be_paused_resumed_and_stopped_without_an_engine(home, answer):
+    code, out, err = answer("session", "start", "--epochs", 2, "--name", "nightly", "--json")
+    session = json.loads(out)
+    assert code == 0
+    assert "no engine runs here" in err
+    assert (session["session_id"], session["name"], session["settings"]["max_epochs"]) == ("s-0001", "nightly", 2)
+
+    for verb, desired in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+        code, out, _ = answer("session", verb, "s-0001", "--reason", "because", "--json")
+        assert (code, json.loads(out)["desired"]) == (0, desired)
+
+    verbs = [record["verb"] for record in json.loads(answer("audit", "tail", "--json")[1])]
+    assert verbs[:2] == ["session.start", "session.pause"]
+    assert answer("audit", "verify")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        pytest.param(("session", "show", "s-0404"), 2, "s-0404", id="no such session"),
+        pytest.param(("runs", "show", "r-0404"), 2, "r-0404", id="no such run"),
+        pytest.param(("registry", "show", "spread", "1.0.0"), 2, "spread", id="no such model"),
+        pytest.param(("registry", "promote", "../../etc", "1.0.0"), 2, "../../etc", id="path as a model"),
+        pytest.param(("registry", "rollback", "spread\x1b[2J"), 2, "spread", id="escape sequence as a model"),
+        pytest.param(("alerts", "acknowledge", "nope"), 2, "nope", id="no such alert"),
+        pytest.param(("session", "start", "--epochs", "0"), 2, "--epochs: '0' is no whole number", id="no epochs"),
+        pytest.param(("session", "start", "--config", "/nowhere.yaml"), 2, "/nowhere.yaml", id="no such config"),
+        pytest.param(
+            ("data", "generate", "bonds", "--rows", "0", "--out", "x"),
+            2,
+            "--rows: '0' is no whole number",
+            id="no rows",
+        ),
+        pytest.param(("data", "generate", "bonds", "--rows", "many", "--out", "x"), 2, "many", id="rows not a number"),
+        pytest.param(("nonsense",), 2, "nonsense", id="no such command"),
+    ],
+)
+def test_a_bad_request_gets_one_clear_error(arguments, code, says, home, answer):
+    got, out, err = answer(*arguments)
+
+    assert got == code
+    assert out == ""
+    assert says in err
+    assert "\x1b" not in err
+    assert "Traceback" not in err
+
+
+def test_a_bad_settings_file_is_named_with_its_line_and_nothing_is_queued(home, tmp_path, answer):
+    config = tmp_path / "bad.yaml"
+    config.write_text("max_epochs: 3\npatience: -1\n")
+
+    code, _, err = answer("session", "start", "--config", config)
+
+    assert code == 2
+    assert f"{config}, line 2: patience is -1" in err
+    assert json.loads(answer("session", "list", "--json")[1]) == []
+
+
+def test_a_switch_without_an_engine_is_answered_with_a_sentence(home, tmp_path, answer):
+    config = tmp_path / "stress.yaml"
+    config.write_text("stress_testing: {enable_stress_testing: true}\n")
+
+    code, _, err = answer("session", "start", "--config", config)
+
+    assert code == 0
+    assert "enable_stress_testing is on, but this release has no engine for it" in err
+
+
+def test_generated_data_is_the_same_for_the_same_seed(tmp_path, answer):
+    for folder in ("a", "b"):
+        assert answer("data", "generate", "bonds", "--rows", 120, "--seed", 7, "--out", tmp_path / folder)[0] == 0
+
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert "lineage.json" in names
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_bug_is_logged_and_told_in_one_line(home, monkeypatch, answer):
+    monkeypatch.setattr("console.commands.init.create_workspace", lambda args: 1 / 0)
+
+    code, out, err = answer("init")
+
+    assert (code, out) == (70, "")
+    assert len(err.strip().splitlines()) == 1
+    assert "ZeroDivisionError" in err
+    assert "Traceback" in (home / "logs" / "bondx.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["status"], ["registry", "list"], ["session", "list"], ["audit", "tail"]],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported(arguments, home):
+    code = (
+        "import sys\nfrom console.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert ran.stdout.splitlines()[-1] == "loaded:", ran.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(home):
+    command = f"{sys.executable} -m console.cli session list --json | true; echo ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+
+    assert (ran.stdout.strip(), ran.stderr) == ("0", "")

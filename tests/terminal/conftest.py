@@ -1,0 +1,101 @@
+"""A real terminal for tests: tmux runs the installed console, keys go in, the screen comes out."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+BONDX = Path(sys.executable).with_name("bondx")
+PATIENCE_SECONDS = 90.0  # a deadline for a machine under load, never a measurement
+POLL_SECONDS = 0.05
+
+
+class Terminal:
+    """One tmux session of its own server, as a person's SSH line would see it."""
+
+    def __init__(self, socket: str, columns: int, rows: int) -> None:
+        self._socket = socket
+        self._size = (columns, rows)
+        self._target = "main"
+
+    def open(self, command: str, *, cwd: Path) -> "Terminal":
+        """Start a command; its exit code is shown when it ends, and the screen stays."""
+        columns, rows = self._size
+        shell = f"{command}; printf '\\nexit code %d\\n' $?; exec sleep 600"
+        self._tmux("new-session", "-d", "-s", self._target, "-x", str(columns), "-y", str(rows), "-c", str(cwd), shell)
+        return self
+
+    def press(self, *keys: str) -> None:
+        """Press keys by tmux's names: `j`, `Enter`, `Escape`, `C-p`."""
+        self._tmux("send-keys", "-t", self._target, *keys)
+
+    def type(self, text: str) -> None:
+        """Type text letter by letter."""
+        self._tmux("send-keys", "-t", self._target, "-l", text)
+
+    def screen(self) -> str:
+        """Return what is on the screen now."""
+        return self._tmux("capture-pane", "-p", "-t", self._target)
+
+    def wait_for(self, pattern: str, *, seconds: float = PATIENCE_SECONDS) -> str:
+        """Return the screen once the pattern is on it."""
+        return self.wait_until(lambda screen: re.search(pattern, screen) is not None, pattern, seconds=seconds)
+
+    def wait_until(self, is_there: Callable[[str], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> str:
+        """Return the screen once it satisfies a condition."""
+        deadline = time.monotonic() + seconds
+        while True:
+            screen = self.screen()
+            if is_there(screen):
+                return screen
+            if time.monotonic() > deadline:
+                pytest.fail(f"never saw {what!r}; the screen was:\n{screen}")
+            time.sleep(POLL_SECONDS)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size of the window, as a person drags its corner."""
+        self._tmux("resize-window", "-t", self._target, "-x", str(columns), "-y", str(rows))
+
+    def close(self) -> None:
+        """End the server and everything in it."""
+        subprocess.run(["tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Terminal]]:
+    """Open terminals: `terminal("bondx status", cwd=folder)`, 80x24 unless told otherwise."""
+    monkeypatch.setenv("PATH", f"{BONDX.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.delenv("TMUX", raising=False)
+    opened: list[Terminal] = []
+
+    def open_terminal(command: str, *, cwd: Path, columns: int = 80, rows: int = 24) -> Terminal:
+        opened.append(Terminal(f"bondx-{uuid.uuid4().hex[:8]}", columns, rows))
+        return opened[-1].open(command, cwd=cwd)
+
+    yield open_terminal
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def bondx() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the installed command: `bondx("--workspace", folder, "status")`."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [str(BONDX), *map(str, arguments)]
+        print("$", shlex.join(command))
+        return subprocess.run(command, capture_output=True, text=True, timeout=180, **options)  # type: ignore[call-overload]
+
+    return run
