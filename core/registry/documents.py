@@ -34,6 +34,32 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which version of a model is live, and which were before it."""
+
+    production: str | None = None
+    previous: tuple[str, ...] = ()  # newest last; a version that was rolled back is not among them
+
+    def promoted(self, version: str) -> "Standing":
+        """Return the standing with `version` live and the replaced one as the target of the next rollback.
+
+        >>> Standing(production="1.0.0").promoted("1.1.0")
+        Standing(production='1.1.0', previous=('1.0.0',))
+        """
+        previous = (*self.previous, self.production) if self.production else self.previous
+        if previous and previous[-1] == version:  # live again after a successor was archived: no way back to itself
+            previous = previous[:-1]
+        return Standing(production=version, previous=previous)
+
+    def rolled_back(self) -> "Standing":
+        """Return the standing with the previous version live again, and the one that was live forgotten."""
+        return Standing(production=self.previous[-1], previous=self.previous[:-1])
+
+    def retired(self) -> "Standing":
+        """Return the standing with no live version."""
+        return Standing(previous=self.previous)
+
+
 class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model and which of its versions is live.
 
@@ -46,34 +72,14 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     updated_by: str
     production: str | None = None
-    previous_production: tuple[str, ...] = ()  # newest last; a version that was rolled back is not among them
+    previous_production: tuple[str, ...] = ()  # newest last; the last one is the target of a rollback
+    before: Standing | None = None  # what an undo of the newest move returns to
     revision: int = 0
 
-    def promoted(self, version: str) -> "RegisteredModel":
-        """Return the model with `version` live and the replaced one as the target of the next rollback."""
-        previous = (*self.previous_production, self.production) if self.production else self.previous_production
-        return msgspec.structs.replace(self, production=version, previous_production=previous)
-
-    def rolled_back(self) -> "RegisteredModel":
-        """Return the model with its previous Production version live again."""
-        *earlier, target = self.previous_production
-        return msgspec.structs.replace(self, production=target, previous_production=tuple(earlier))
-
-    def retired(self) -> "RegisteredModel":
-        """Return the model with no live version."""
-        return msgspec.structs.replace(self, production=None)
-
-    def undone(self, move: "Transition") -> "RegisteredModel":
-        """Return the model as it was before `move`, its newest transition."""
-        if Stage.PRODUCTION not in (move.from_stage, move.to_stage):
-            return self
-        if move.verb is Verb.ROLL_BACK:
-            previous = (*self.previous_production, move.version)
-            return msgspec.structs.replace(self, production=move.replaced, previous_production=previous)
-        if move.verb is Verb.ARCHIVE:
-            return msgspec.structs.replace(self, production=move.version)
-        previous = self.previous_production[:-1] if move.replaced else self.previous_production
-        return msgspec.structs.replace(self, production=move.replaced, previous_production=previous)
+    @property
+    def standing(self) -> Standing:
+        """Which version is live, and which were before it."""
+        return Standing(production=self.production, previous=self.previous_production)
 
 
 class StageChange(msgspec.Struct, frozen=True, kw_only=True):

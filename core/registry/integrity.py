@@ -48,19 +48,19 @@ def inspect(store: ArtifactStore, version: ModelVersion) -> IntegrityResult:
     )
 
 
-def call_operator(workspace: Workspace, result: IntegrityResult, *, now: datetime) -> None:
-    """Fire the critical alert for a version whose files are not as registered.
+def tell_operator(workspace: Workspace, result: IntegrityResult, *, now: datetime) -> None:
+    """Fire the critical alert for a version whose files are not as registered, or clear it once they are again.
 
-    A failure to do so is logged and goes no further: it must not hide the mismatch itself.
+    A failure to do so is logged and goes no further: it must not hide the result itself.
     """
     from core.alerts import Alerts
 
+    labels = {"model": result.model, "version": result.version}
     try:
-        Alerts(workspace).fire(
-            "hash_mismatch",
-            labels={"model": result.model, "version": result.version},
-            summary=f"{result.model} {result.version} ({result.stage}): {'; '.join(result.problems[:3])}",
-            now=now,
-        )
+        if result.ok:
+            Alerts(workspace).clear("hash_mismatch", labels=labels, now=now, reason="all files are as registered")
+        else:
+            summary = f"{result.model} {result.version} ({result.stage}): {'; '.join(result.problems[:3])}"
+            Alerts(workspace).fire("hash_mismatch", labels=labels, summary=summary, now=now)
     except (CoreError, OSError):
-        log.exception("the alert on the files of %s %s could not be fired", result.model, result.version)
+        log.exception("the alert on the files of %s %s could not be brought up to date", result.model, result.version)

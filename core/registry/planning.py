@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from core.quality.gate import GateResult
-from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Transition
+from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Standing, Transition
 from core.registry.stages import Stage, Verb, is_allowed, next_stage
 
 
@@ -115,23 +115,18 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
     return _decided(model, Verb.ARCHIVE, [change], None, ())
 
 
-def after(model: RegisteredModel, plan: Plan, undone: Transition | None) -> RegisteredModel:
-    """Return the model as an allowed plan leaves it.
-
-    Args:
-        model: The model as it stands.
-        plan: What is to be done.
-        undone: The newest transition, which an undo takes back.
-    """
-    if plan.verb is Verb.UNDO and undone is not None:
-        return model.undone(undone)
+def standing_after(model: RegisteredModel, plan: Plan) -> Standing:
+    """Return which version is live, and which were before it, once an allowed plan is done."""
+    standing = model.standing
+    if plan.verb is Verb.UNDO:
+        return model.before or standing
     if plan.verb is Verb.ROLL_BACK:
-        return model.rolled_back()
+        return standing.rolled_back()
     if plan.verb is Verb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
-        return model.promoted(plan.version)
+        return standing.promoted(plan.version)
     if plan.verb is Verb.ARCHIVE and plan.from_stage is Stage.PRODUCTION:
-        return model.retired()
-    return model
+        return standing.retired()
+    return standing
 
 
 def version_to_return(newest: Transition | None) -> str | None:
@@ -207,13 +202,11 @@ def _effects(model: RegisteredModel, verb: Verb, changes: Sequence[StageChange])
     if leaves and not enters:
         effects.append(f"{model.model} is then without a Production version.")
     if verb is Verb.PROMOTE and enters:
-        effects.append(
-            f"A rollback then returns to {model.production}."
-            if model.production
-            else "It is the first in Production, so no rollback is possible; an undo is."
-            if not model.previous_production
-            else f"A rollback then returns to {model.previous_production[-1]}."
+        previous = model.standing.promoted(changes[0].version).previous
+        way_back = (
+            f"A rollback then returns to {previous[-1]}." if previous else "No rollback is possible then; an undo is."
         )
+        effects.append(way_back)
     if verb is Verb.ROLL_BACK:
         earlier = model.previous_production[:-1]
         effects.append(

@@ -4,6 +4,7 @@ from core.registry.documents import ModelVersion, RegisteredModel, Transition, t
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
 from core.state import Workspace
+from core.state.generation import Signature
 
 DATABASE = "registry"
 
@@ -15,6 +16,7 @@ class Records:
         self.database = workspace.database(DATABASE)
         self.models = self.database.documents("models", RegisteredModel, "model")
         self.versions = self.database.documents("versions", ModelVersion, "key")
+        self._sorted: tuple[Signature, list[ModelVersion]] | None = None  # of the generation last looked at
         self.transitions = self.database.documents("transitions", Transition, "key")
 
     def model(self, name: str) -> RegisteredModel:
@@ -41,8 +43,7 @@ class Records:
 
     def versions_of(self, model: str | None) -> list[ModelVersion]:
         """Return the versions of one model, or of all, by model and ascending number."""
-        chosen = [version for version in self.versions.all() if model in (None, version.model)]
-        return sorted(chosen, key=lambda version: (version.model, SemanticVersion.parse(version.version)))
+        return [version for version in self._in_order() if model in (None, version.model)]
 
     def newest_transition(self, model: RegisteredModel) -> Transition | None:
         """Return the last move of any version of a model."""
@@ -52,3 +53,15 @@ class Records:
         """Return the moves of a model's versions, ascending, from those numbered above `after`."""
         found = (self.transitions.find(transition_key(model.model, n)) for n in range(after + 1, model.revision + 1))
         return [transition for transition in found if transition is not None]
+
+    def _in_order(self) -> list[ModelVersion]:
+        if self.database.in_transaction:
+            return sorted(self.versions.all(), key=_order)
+        signature = self.database.signature()  # taken before the read: at worst, the next look sorts once more
+        if self._sorted is None or self._sorted[0] != signature:
+            self._sorted = signature, sorted(self.versions.all(), key=_order)
+        return self._sorted[1]
+
+
+def _order(version: ModelVersion) -> tuple[str, SemanticVersion]:
+    return version.model, SemanticVersion.parse(version.version)

@@ -22,7 +22,7 @@ from core.registry.diff import VersionDiff
 from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import HashMismatchError, PromotionRefusedError
 from core.registry.gates import VERIFIED_ARTIFACT, integrity_gate, promotion_gates
-from core.registry.integrity import IntegrityResult, call_operator, inspect
+from core.registry.integrity import IntegrityResult, inspect, tell_operator
 from core.registry.numbering import Part, version_key
 from core.registry.planning import Plan
 from core.registry.records import DATABASE, Records
@@ -250,9 +250,17 @@ class Registry:
         self, change: Change, model: RegisteredModel, plan: Plan, actor: Actor, reason: str
     ) -> tuple[ModelVersion, ...]:
         now, author, records = self._clock(), str(actor), self._records
-        undone = records.newest_transition(model) if plan.verb is Verb.UNDO else None
-        standing = msgspec.structs.replace(planning.after(model, plan, undone), updated_at=now, updated_by=author)
-        number = records.models.replace(standing).revision
+        standing = planning.standing_after(model, plan)
+        number = records.models.replace(
+            msgspec.structs.replace(
+                model,
+                production=standing.production,
+                previous_production=standing.previous,
+                before=None if plan.verb is Verb.UNDO else model.standing,
+                updated_at=now,
+                updated_by=author,
+            )
+        ).revision
         moved = tuple(
             records.versions.replace(
                 msgspec.structs.replace(
@@ -296,8 +304,7 @@ class Registry:
 
     def _examine(self, version: ModelVersion) -> IntegrityResult:
         result = inspect(self._store, version)
-        if not result.ok:
-            call_operator(self._workspace, result, now=self._clock())
+        tell_operator(self._workspace, result, now=self._clock())
         return result
 
     def _thresholds(self) -> PromotionSettings:

@@ -45,6 +45,7 @@ class Runs:
         self._workspace = workspace
         self._writer = telemetry
         self._owns_writer = telemetry is None
+        self._telemetry_reader: TelemetryReader | None = None
         self._clock = clock
         self._documents = workspace.database(DATABASE).documents("runs", Run, "run_id")
 
@@ -63,14 +64,15 @@ class Runs:
             self._writer = None
 
     def all(self) -> list[Run]:
-        """Return every run, oldest first; those that still run with their latest metrics."""
-        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
-        return [run if run.is_over else self._with_latest_metrics(run) for run in runs]
+        """Return every run, oldest first; those that still run without metrics, which `get` adds."""
+        return sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
 
     def find(self, run_id: str) -> Run | None:
-        """Return a run, or None."""
+        """Return a run, or None; one that still runs with the latest value of each metric."""
         run = self._documents.find(run_id)
-        return run if run is None or run.is_over else self._with_latest_metrics(run)
+        if run is None or run.is_over:
+            return run
+        return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run_id)})
 
     def get(self, run_id: str) -> Run:
         """Return a run.
@@ -225,7 +227,7 @@ class Runs:
         Returns:
             How many were removed.
         """
-        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        runs = self.all()
         doomed = [run for run in runs if run.is_over and run.run_id not in referenced][: max(0, len(runs) - keep)]
         if doomed:
             with audited(self._workspace, DATABASE, actor=actor, reason=f"only {keep} runs are kept") as change:
@@ -266,15 +268,14 @@ class Runs:
         shown = absolute.relative_to(self._workspace.root) if inside else absolute
         return RunArtifact(path=shown.as_posix(), sha256=sha256, n_bytes=n_bytes)
 
-    def _with_latest_metrics(self, run: Run) -> Run:
-        return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run.run_id)})
-
     def _latest_metrics(self, run_id: str) -> dict[str, float]:
         history = self._reader().epochs(run_id)
         # A document holds no NaN; a metric that could not be measured in the last epoch is left out of it.
         return {name: points[-1][1] for name, points in history.items() if points and math.isfinite(points[-1][1])}
 
     def _reader(self) -> "TelemetryReader":
-        from core.telemetry import TelemetryReader
+        if self._telemetry_reader is None:
+            from core.telemetry import TelemetryReader
 
-        return TelemetryReader(self._workspace.telemetry_file)
+            self._telemetry_reader = TelemetryReader(self._workspace.telemetry_file)
+        return self._telemetry_reader

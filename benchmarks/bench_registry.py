@@ -1,0 +1,151 @@
+"""How long a promotion takes when the registry holds a thousand versions.
+
+    python benchmarks/bench_registry.py [--versions 1000] [--rounds 200] [--folder DIR]
+
+Prints one JSON object. The floor is what any durable registry in one file must do: write, fsync and rename the same
+bytes, and append the audit record with an fsync of its own. MLflow with SQLite is measured beside it where installed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from core.actor import Actor, Origin
+from core.quality.gate import judge
+from core.registry import Registry, Stage
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+
+OPERATOR = Actor("bench", "localhost", Origin.COMMAND_LINE)
+MODELS = ("spread", "downgrade", "liquidity_shock", "anomaly")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", type=int, default=1000, help="versions in the registry")
+    parser.add_argument("--rounds", type=int, default=200, help="promotions and rollbacks to time")
+    parser.add_argument("--folder", type=Path, help="where to work; the file system decides what an fsync costs")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        print(json.dumps(measure(Path(folder), arguments.versions, arguments.rounds), indent=2))
+
+
+def measure(folder: Path, n_versions: int, n_rounds: int) -> dict[str, object]:
+    """Fill a registry and time what an operator does with it, in milliseconds."""
+    workspace = Workspace.create(folder / "workspace", settings_text="{}\n")
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0))
+    registering = fill(registry, folder, n_versions)
+    promoting, rolling_back, writing = [], [], []
+    for round_ in range(n_rounds):
+        model, version = MODELS[0], registry.versions(MODELS[0])[round_ % 100].version
+        while registry.get(model, version).stage is not Stage.STAGING:
+            promote(registry, model, version)
+        promoting.append(timed(promote, registry, model, version))
+        if registry.plan_rollback(model).allowed:
+            rolling_back.append(timed(roll_back, registry, model))
+        writing.append(timed(bare_write, workspace, folder))  # in turns, so that all see the same disk
+    registry.versions()
+    listing = [timed(registry.versions) for _ in range(200)]
+    answer: dict[str, object] = {
+        "n_versions": len(registry.versions()),
+        "state_file_bytes": workspace.database("registry").path.stat().st_size,
+        "register_ms": quantiles(registering),
+        "promote_ms": quantiles(promoting),
+        "rollback_ms": quantiles(rolling_back),
+        "list_warm_ms": quantiles(listing),
+        "floor_ms": quantiles(writing),
+        "promote_to_floor": round(statistics.median(promoting) / statistics.median(writing), 2),
+    }
+    return answer | mlflow_beside_it(folder, n_versions, n_rounds, statistics.median(promoting))
+
+
+def fill(registry: Registry, folder: Path, n_versions: int) -> list[float]:
+    source = folder / "trained"
+    source.mkdir()
+    gates = [judge(name, 99.0, ">=", 90.0, unit="%", n_samples=1000) for name in ("coverage", "esg", "liquidity")]
+    durations = []
+    for index in range(n_versions):
+        (source / "model.txt").write_text(f"tree {index}\n" * 2_000)
+        (source / "report.json").write_text(json.dumps({"features": ["rating"], "parameters": {"depth": index}}))
+        metrics = {"attainment": 0.9, "r2": 0.8, "mae_bps": 21.5 + index, "loss": 0.3}
+        lineage = {"data": {"train": "0" * 64, "test": "1" * 64}, "seed": index, "settings_sha256": "2" * 64}
+        register = partial(registry.register, metrics=metrics, lineage=lineage, gates=gates, actor=OPERATOR)
+        durations.append(timed(register, MODELS[index % len(MODELS)], source))
+    return durations
+
+
+def promote(registry: Registry, model: str, version: str) -> None:
+    registry.apply(registry.plan_promotion(model, version), actor=OPERATOR)
+
+
+def roll_back(registry: Registry, model: str) -> None:
+    registry.apply(registry.plan_rollback(model), actor=OPERATOR)
+
+
+def bare_write(workspace: Workspace, folder: Path) -> None:
+    content = workspace.database("registry").path.read_bytes()
+    replace_durably(folder / "floor.json", content)
+    with (folder / "floor.jsonl").open("ab") as log:
+        log.write(b"x" * 600)
+        log.flush()
+        os.fsync(log.fileno())
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    new = path.with_suffix(".new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def mlflow_beside_it(folder: Path, n_versions: int, n_rounds: int, promote_ms: float) -> dict[str, object]:
+    try:
+        import mlflow
+    except ImportError:
+        return {"mlflow": "not installed"}
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}", f"sqlite:///{folder / 'mlflow.db'}")
+    for model in MODELS:
+        client.create_registered_model(model)
+    source = str(folder / "trained")
+    versions = [client.create_model_version(MODELS[index % len(MODELS)], source) for index in range(n_versions)]
+    mine = [version for version in versions if version.name == MODELS[0]]
+    durations = []
+    for round_ in range(min(n_rounds, 50)):
+        number = mine[round_ % len(mine)].version
+        move = partial(client.transition_model_version_stage, archive_existing_versions=True)
+        durations.append(timed(move, MODELS[0], number, "Production"))
+    return {
+        "mlflow": mlflow.__version__,
+        "mlflow_promote_ms": quantiles(durations),
+        "mlflow_to_promote": round(statistics.median(durations) / promote_ms, 2),
+    }
+
+
+def timed(act: Callable[..., object], *arguments: object) -> float:
+    begin = time.perf_counter()
+    act(*arguments)
+    return (time.perf_counter() - begin) * 1000
+
+
+def quantiles(durations: list[float]) -> dict[str, float]:
+    ordered = sorted(durations)
+    return {
+        "n": len(ordered),
+        "p50": round(statistics.median(ordered), 3),
+        "p99": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from core.actor import Actor
+from core.registry import Registry
+from core.registry.diff import difference
+from core.tracking import Runs
+
+
+@pytest.fixture
+def two_versions(registry: Registry, source, ana: Actor, workspace) -> Registry:
+    runs = Runs(workspace)
+    for depth, attainment in ((6, 0.90), (8, 0.92)):
+        run = runs.start(name="nightly", actor=ana, parameters={"random_seed": 42, "dataset_size": 100 * depth})
+        (source / "model.txt").write_text(f"depth {depth}\n")
+        report = {
+            "parameters": {"max_depth": depth, "tuning": {"method": "random"}},
+            "features": ["rating", "maturity"] + (["esg"] if depth == 8 else []),
+            "feature_importance": {"rating": 0.5, "maturity": depth / 100},
+        }
+        (source / "report.json").write_text(json.dumps(report))
+        registry.register(
+            "spread",
+            source,
+            metrics={"attainment": attainment},
+            lineage={"data": {"train": "same", "test": f"test{depth}"}},
+            gates=(),
+            actor=ana,
+            run_id=run.run_id,
+        )
+    return registry
+
+
+def test_a_diff_tells_what_changed_in_every_section(two_versions: Registry) -> None:
+    changed = {
+        (row.section, row.name): (row.before, row.after)
+        for row in two_versions.diff("spread", "1.0.0", "1.1.0").changed
+    }
+    assert changed.pop(("metrics", "attainment")) == (0.90, 0.92)
+    assert changed.pop(("lineage", "data.test")) == ("test6", "test8")
+    assert changed.pop(("parameters", "dataset_size")) == (600, 800)
+    assert changed.pop(("parameters", "max_depth")) == (6, 8)
+    assert changed.pop(("features", "esg")) == (None, True)
+    assert changed.pop(("importances", "maturity")) == (0.06, 0.08)
+    assert {name for section, name in changed if section == "files"} == {
+        "model.txt",
+        "report.json",
+        "registration.json",
+    }
+
+
+def test_what_is_the_same_is_there_too_and_says_so(two_versions: Registry) -> None:
+    rows = {(row.section, row.name): row for row in two_versions.diff("spread", "1.0.0", "1.1.0").rows}
+    for key in [("parameters", "random_seed"), ("parameters", "tuning.method"), ("files", "environment.json")]:
+        assert rows[key].change == "same"
+
+
+def test_a_diff_of_a_version_with_itself_has_no_changes(two_versions: Registry) -> None:
+    assert two_versions.diff("spread", "1.1.0", "1.1.0").changed == ()
+
+
+def test_a_report_that_was_tampered_with_is_left_out_and_said(two_versions: Registry, workspace) -> None:
+    report = workspace.artifacts_dir / "spread" / "1.1.0" / "report.json"
+    report.chmod(0o644)
+    report.write_text('{"features": ["forged"]}')
+    diff = two_versions.diff("spread", "1.0.0", "1.1.0")
+    assert diff.notes == ("spread/1.1.0: report.json is not as registered, so it was not compared.",)
+    assert not any(row.name == "forged" for row in diff.rows)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "delta"),
+    [
+        pytest.param(1, 1, "same", 0.0, id="equal numbers"),
+        pytest.param(1, 3, "changed", 2.0, id="numbers that differ have a delta"),
+        pytest.param("a", "b", "changed", None, id="words have none"),
+        pytest.param(True, False, "changed", None, id="nor have truths"),
+        pytest.param(None, 1, "added", None, id="only on the right"),
+        pytest.param(1, None, "removed", None, id="only on the left"),
+    ],
+)
+def test_one_value_is_compared(before, after, change, delta) -> None:
+    row = difference("parameters", "p", before, after)
+    assert (row.change, row.delta) == (change, delta)

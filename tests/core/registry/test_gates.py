@@ -1,0 +1,83 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from core.quality.gate import GateVerdict
+from core.registry import ModelVersion, Stage
+from core.registry.gates import promotion_gates
+from core.settings.promotion import PromotionSettings
+
+PASS, FAIL, WARN = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.WARN
+
+
+@pytest.fixture
+def candidate(register: Callable[..., ModelVersion]) -> ModelVersion:
+    return register(attainment=0.88)
+
+
+def verdicts(
+    candidate: ModelVersion,
+    *,
+    live: float | None = 0.90,
+    to_stage: Stage = Stage.PRODUCTION,
+    problems: tuple[str, ...] = (),
+    settings: PromotionSettings = PromotionSettings(),  # noqa: B008 - frozen
+) -> dict[str, GateVerdict]:
+    production = msgspec.structs.replace(
+        candidate, version="0.9.0", metrics={} if live is None else {"attainment": live}
+    )
+    gates = promotion_gates(candidate, production, settings, to_stage=to_stage, integrity=problems)
+    return {gate.name: gate.verdict for gate in gates}
+
+
+def changed(candidate: ModelVersion, **fields) -> ModelVersion:
+    return msgspec.structs.replace(candidate, **fields)
+
+
+def test_a_good_version_passes_every_gate(candidate: ModelVersion) -> None:
+    assert set(verdicts(candidate).values()) == {PASS}
+
+
+def test_a_gate_at_its_threshold_passes(candidate: ModelVersion) -> None:
+    at_the_limits = PromotionSettings(min_accuracy=0.88, max_attainment_drop=0.02)
+    assert set(verdicts(candidate, settings=at_the_limits).values()) == {PASS}
+
+
+@pytest.mark.parametrize(
+    ("fields", "gate"),
+    [
+        pytest.param({"metrics": {"attainment": 0.84}}, "min_accuracy", id="too little attainment"),
+        pytest.param({"metrics": {}}, "min_accuracy", id="unknown attainment"),
+        pytest.param({"metrics": {"attainment": 0.87}}, "attainment_drop", id="worse than what is live"),
+        pytest.param({"gates": ()}, "quality_gates", id="data that no gate has seen"),
+    ],
+)
+def test_a_shortcoming_fails_its_gate_on_the_way_to_production(candidate, fields: dict, gate: str) -> None:
+    assert verdicts(changed(candidate, **fields))[gate] is FAIL
+
+
+@pytest.mark.parametrize("gate", ["min_accuracy", "attainment_drop", "quality_gates"])
+def test_on_the_way_to_staging_the_same_shortcomings_only_warn(candidate: ModelVersion, gate: str) -> None:
+    poor = changed(candidate, metrics={"attainment": 0.5}, gates=())
+    assert verdicts(poor, to_stage=Stage.STAGING)[gate] is WARN
+
+
+@pytest.mark.parametrize("to_stage", [Stage.STAGING, Stage.PRODUCTION])
+def test_changed_files_fail_on_the_way_to_any_stage(candidate: ModelVersion, to_stage: Stage) -> None:
+    assert verdicts(candidate, to_stage=to_stage, problems=("model.txt was changed",))["verified_artifact"] is FAIL
+
+
+def test_settings_can_turn_a_requirement_into_a_warning(candidate: ModelVersion) -> None:
+    lenient = PromotionSettings(require_quality_gates=False, require_verified_artifact=False)
+    found = verdicts(changed(candidate, gates=()), problems=("model.txt was changed",), settings=lenient)
+    assert (found["quality_gates"], found["verified_artifact"]) == (WARN, WARN)
+
+
+def test_the_first_version_has_nothing_to_be_compared_with(candidate: ModelVersion) -> None:
+    gates = promotion_gates(candidate, None, PromotionSettings(), to_stage=Stage.PRODUCTION, integrity=())
+    assert "attainment_drop" not in {gate.name for gate in gates}
+
+
+def test_a_live_version_without_attainment_does_not_keep_every_successor_out(candidate: ModelVersion) -> None:
+    assert verdicts(candidate, live=None)["attainment_drop"] is WARN

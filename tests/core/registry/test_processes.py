@@ -1,0 +1,113 @@
+"""Real processes: two operators at once, and a trainer that dies in the middle of a registration."""
+
+import json
+import multiprocessing
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from core.actor import Actor, Origin
+from core.registry import Registry
+from core.registry.artifacts import STAGING_NAME
+from core.state import Workspace
+
+N_ROUNDS = 5
+N_KILLS = 25
+
+OPERATOR = """
+import sys, json
+from pathlib import Path
+from core.actor import Actor, Origin
+from core.errors import CoreError
+from core.registry import Registry
+from core.state import Workspace
+
+name, root = sys.argv[1:]
+registry = Registry(Workspace.open(Path(root)))
+for line in sys.stdin:
+    plan = registry.plan_promotion("spread", line.strip())
+    print("planned", flush=True)
+    sys.stdin.readline()
+    try:
+        registry.apply(plan, actor=Actor(name, "desk", Origin.CONSOLE), reason="I was first")
+        print(json.dumps({"won": True}), flush=True)
+    except CoreError as error:
+        print(json.dumps({"won": False, "exit_code": int(error.exit_code), "sentence": str(error)}), flush=True)
+"""
+
+
+def test_of_two_operators_who_promote_at_once_one_wins_and_the_other_learns_what_happened(
+    register, registry: Registry, workspace: Workspace
+) -> None:
+    operators = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", OPERATOR, name, str(workspace.root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("ana", "ben")
+    }
+    try:
+        for _ in range(N_ROUNDS):
+            versions = {name: register().version for name in operators}
+            for name, operator in operators.items():
+                tell(operator, versions[name])
+            assert [operator.stdout.readline() for operator in operators.values()] == ["planned\n"] * 2
+            for operator in operators.values():
+                tell(operator, "go")
+            answers = {name: json.loads(operator.stdout.readline()) for name, operator in operators.items()}
+
+            (winner,) = (name for name, answer in answers.items() if answer["won"])
+            (loser,) = operators.keys() - {winner}
+            assert answers[loser]["exit_code"] == 4
+            for fact in (f"{winner}@desk", f"{versions[winner]} Development → Staging", "Nothing was done"):
+                assert fact in answers[loser]["sentence"]
+            assert registry.get("spread", versions[winner]).stage == "Staging"
+            assert registry.get("spread", versions[loser]).stage == "Development"
+    finally:
+        for operator in operators.values():
+            operator.communicate()
+
+
+def tell(operator: subprocess.Popen, line: str) -> None:
+    operator.stdin.write(line + "\n")
+    operator.stdin.flush()
+
+
+def register_for_ever(workspace: Workspace, source: Path, acknowledged: Path) -> None:
+    registry = Registry(workspace)
+    trainer, good = Actor("trainer", "desk", Origin.ENGINE), {"attainment": 0.9}
+    with acknowledged.open("a") as record:
+        while True:
+            version = registry.register("spread", source, metrics=good, lineage={}, gates=(), actor=trainer)
+            print(version.version, file=record, flush=True)
+
+
+def test_kill_9_in_the_middle_of_registering_never_leaves_half_a_version(
+    workspace: Workspace, source: Path, tmp_path: Path, ana: Actor
+) -> None:
+    (source / "model.txt").write_text("tree\n" * 50_000)
+    acknowledged = tmp_path / "acknowledged"
+    acknowledged.touch()
+    dice = random.Random(7)
+    fork = multiprocessing.get_context("fork")
+    for _ in range(N_KILLS):
+        trainer = fork.Process(target=register_for_ever, args=(workspace, source, acknowledged))
+        trainer.start()
+        time.sleep(dice.uniform(0.005, 0.05))
+        trainer.kill()
+        trainer.join()
+
+        registry = Registry(workspace)
+        registry.sweep(ana)
+        assert not list((workspace.artifacts_dir / STAGING_NAME).glob("*"))
+        if not registry.models():
+            continue
+        recorded = {version.version for version in registry.versions("spread")}
+        assert recorded >= set(acknowledged.read_text().split())
+        assert recorded == {folder.name for folder in (workspace.artifacts_dir / "spread").iterdir()}
+        assert all(result.ok for result in registry.verify())
+    assert registry.versions("spread")

@@ -1,0 +1,78 @@
+"""Whatever operators do in whatever order, the record stays true: a random walk through the registry."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.actor import Actor, Origin
+from core.quality.gate import judge
+from core.registry import Plan, Registry, Stage, Verb
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+
+ANA = Actor("ana", "desk", Origin.CONSOLE)
+N_VERSIONS = 3
+
+acts = st.lists(
+    st.tuples(st.sampled_from(["promote", "promote", "promote", "archive", "rollback", "undo"]), st.integers(0, 2)),
+    min_size=5,
+    max_size=25,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(acts)
+def test_the_record_agrees_with_what_an_onlooker_noted(walk: list[tuple[str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        registry = a_registry(Path(folder))
+        noted = [standing(registry)]
+        for verb, index in walk:
+            plan = a_plan(registry, verb, f"1.{index}.0")
+            if not plan.allowed:
+                continue
+            registry.apply(plan, actor=ANA)
+            noted.append(standing(registry))
+            if verb == "undo":
+                assert noted[-1] == noted[-3]
+            assert_one_live_version(*noted[-1])
+            assert_plan_was_kept(plan, noted[-2], noted[-1])
+        assert len(registry.history("spread")) == len(noted) - 1
+
+
+def a_registry(root: Path) -> Registry:
+    workspace = Workspace.create(root / "workspace", settings_text="{}\n")
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0))
+    source = root / "trained"
+    source.mkdir()
+    (source / "model.txt").write_text("tree\n")
+    gates = (judge("coverage", 99.0, ">=", 90.0),)
+    for _ in range(N_VERSIONS):
+        registry.register("spread", source, metrics={"attainment": 0.9}, lineage={}, gates=gates, actor=ANA)
+    return registry
+
+
+def a_plan(registry: Registry, verb: str, version: str) -> Plan:
+    if verb == Verb.PROMOTE:
+        return registry.plan_promotion("spread", version)
+    if verb == Verb.ARCHIVE:
+        return registry.plan_archive("spread", version)
+    return registry.plan_rollback("spread") if verb == Verb.ROLL_BACK else registry.plan_undo("spread")
+
+
+def standing(registry: Registry) -> tuple[dict[str, Stage], str | None, tuple[str, ...]]:
+    (model,) = registry.models()
+    stages = {version.version: version.stage for version in registry.versions("spread")}
+    return stages, model.production, model.previous_production
+
+
+def assert_one_live_version(stages: dict[str, Stage], production: str | None, previous: tuple[str, ...]) -> None:
+    live = [version for version, stage in stages.items() if stage is Stage.PRODUCTION]
+    assert live == ([production] if production else [])
+    assert previous[-1:] != (production,)
+
+
+def assert_plan_was_kept(plan: Plan, before: tuple, after: tuple) -> None:
+    assert before[0] | {change.version: change.after for change in plan.changes} == after[0]
+    assert {change.version: change.before for change in plan.changes}.items() <= before[0].items()
