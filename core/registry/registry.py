@@ -48,6 +48,7 @@ class Registry:
         """
         self._workspace = workspace
         self._promotion = promotion
+        self._settings_read: tuple[object, PromotionSettings] | None = None
         self._clock = clock
         self._records = Records(workspace)
         self._store = ArtifactStore(workspace.artifacts_dir)
@@ -308,7 +309,15 @@ class Registry:
         return result
 
     def _thresholds(self) -> PromotionSettings:
-        return self._promotion or load_settings(self._workspace.settings_file).promotion
+        if self._promotion is not None:
+            return self._promotion
+        file = self._workspace.settings_file
+        found = file.stat() if file.exists() else None
+        generation = (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
+        # Reading YAML takes as long as the promotion itself.
+        if self._settings_read is None or self._settings_read[0] != generation:
+            self._settings_read = generation, load_settings(file).promotion
+        return self._settings_read[1]
 
     def _refusal(self, plan: Plan) -> PromotionRefusedError | HashMismatchError:
         for gate in plan.gates:

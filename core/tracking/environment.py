@@ -2,9 +2,7 @@
 
 import platform
 import re
-import subprocess
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +52,8 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     # A checkout may name a program to run at every status; no folder decides what we execute.
+    import subprocess
+
     command = ["git", "-c", "core.fsmonitor=false", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
@@ -63,6 +63,8 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _required_packages() -> dict[str, str]:
+    from importlib import metadata  # 20 ms that the start of a console would pay for
+
     try:
         requirements = metadata.requires(DISTRIBUTION) or []
         versions = {DISTRIBUTION: metadata.version(DISTRIBUTION)}

@@ -22,7 +22,7 @@ acts = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(acts)
 def test_the_record_agrees_with_what_an_onlooker_noted(walk: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,155 @@
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.errors import ExitCode, UsageError
+from core.governance.audit_log import AuditLog
+from core.state import UnstorableValueError, Workspace
+from core.telemetry import TelemetryWriter
+from core.tracking import RunIsOverError, RunNotFoundError, Runs, RunStatus
+
+ANA = Actor("ana", "desk", Origin.CONSOLE)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
+
+
+@pytest.fixture
+def runs(workspace: Workspace):
+    instant = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def clock() -> datetime:
+        nonlocal instant
+        instant += timedelta(seconds=1)
+        return instant
+
+    with Runs(workspace, clock=clock) as opened:
+        yield opened
+
+
+def test_a_run_records_what_went_in_and_where_it_runs(runs: Runs) -> None:
+    run = runs.start(
+        name="nightly",
+        actor=ANA,
+        session_id="s-0001",
+        parameters={"random_seed": 42, "ensemble": {"enable_stacking": False}},
+        data_hashes={"train": "ab12"},
+        tags={"desk": "credit"},
+    )
+    assert runs.get("r-0001") == run
+    assert (run.status, run.started_by, run.session_id) == (RunStatus.RUNNING, "ana@desk", "s-0001")
+    assert run.parameters["ensemble"] == {"enable_stacking": False}
+    assert run.environment["packages"]["msgspec"]
+    assert run.environment["python"].startswith("3.")
+
+
+def test_runs_are_numbered_in_order_even_past_four_digits(runs: Runs, workspace: Workspace) -> None:
+    first = runs.start(name="first", actor=ANA)
+    documents = workspace.database("runs").documents("runs", type(first), "run_id")
+    documents.insert(type(first)(**{**as_fields(first), "run_id": "r-9999"}))
+    assert runs.start(name="next", actor=ANA).run_id == "r-10000"
+    assert [run.run_id for run in runs.all()] == ["r-0001", "r-9999", "r-10000"]
+
+
+def as_fields(run) -> dict:
+    return {name: getattr(run, name) for name in run.__struct_fields__}
+
+
+def test_metrics_have_a_history_and_a_last_value(runs: Runs) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    for epoch, loss in enumerate([0.5, 0.3, 0.4], start=1):
+        runs.log_metrics(run.run_id, epoch, {"spread.loss": loss})
+    finished = runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert finished.metrics == {"spread.loss": 0.4}
+    assert runs.metric_history(run.run_id) == {"spread.loss": [(1, 0.5), (2, 0.3), (3, 0.4)]}
+    assert finished.duration_seconds > 0
+
+
+def test_a_run_that_still_runs_shows_its_latest_metrics(runs: Runs, workspace: Workspace) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    with TelemetryWriter(workspace.telemetry_file) as writer:
+        shared = Runs(workspace, telemetry=writer)
+        shared.log_metrics(run.run_id, 1, {"score": 0.7})
+        writer.flush()
+        assert runs.get(run.run_id).metrics == {"score": 0.7}
+        assert shared.finish(run.run_id, RunStatus.STOPPED, actor=ANA).metrics == {"score": 0.7}
+
+
+def test_artifacts_are_noted_with_their_hash_by_their_place_in_the_workspace(runs: Runs, workspace: Workspace) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    report = workspace.reports_dir / "final.json"
+    for content in (b"{}", b'{"score": 1}'):
+        report.write_bytes(content)
+        (noted,) = runs.log_artifact(run.run_id, report, actor=ANA).artifacts
+    assert (noted.path, noted.n_bytes) == ("reports/final.json", 12)
+    assert noted.sha256 == hashlib.sha256(b'{"score": 1}').hexdigest()
+
+
+def test_a_file_that_cannot_be_read_is_named(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    with pytest.raises(UsageError, match=r"nowhere.json cannot be noted with the run: No such file"):
+        runs.log_artifact(run.run_id, tmp_path / "nowhere.json", actor=ANA)
+
+
+def test_data_hashes_may_come_in_later(runs: Runs) -> None:
+    run = runs.start(name="nightly", actor=ANA, data_hashes={"train": "ab"})
+    assert runs.set_data_hashes(run.run_id, {"test": "cd"}, actor=ANA).data_hashes == {"train": "ab", "test": "cd"}
+
+
+def test_a_run_that_is_over_takes_nothing_more_until_it_is_reopened(runs: Runs) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    runs.finish(run.run_id, RunStatus.LOST, actor=ANA, reason="the engine was killed")
+    with pytest.raises(RunIsOverError, match="Run r-0001 is lost") as refusal:
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert refusal.value.exit_code is ExitCode.REFUSED
+    reopened = runs.reopen(run.run_id, actor=ANA)
+    assert (reopened.status, reopened.ended_at) == (RunStatus.RUNNING, None)
+    assert runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA).is_over
+
+
+def test_a_metric_that_was_not_measured_in_the_end_is_left_out(runs: Runs) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    runs.log_metrics(run.run_id, 1, {"score": 0.5, "downgrade.auc": float("nan")})
+    assert runs.finish(run.run_id, RunStatus.FAILED, actor=ANA).metrics == {"score": 0.5}
+
+
+def test_running_is_no_way_to_finish(runs: Runs) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    with pytest.raises(UsageError, match="finished, failed, stopped or lost"):
+        runs.finish(run.run_id, RunStatus.RUNNING, actor=ANA)
+
+
+@pytest.mark.parametrize("run_id", ["r-0404", "", "../r-0001", "r-x"])
+def test_asking_for_a_run_that_is_not_there_names_those_that_are(runs: Runs, run_id: str) -> None:
+    runs.start(name="nightly", actor=ANA)
+    with pytest.raises(RunNotFoundError, match=r"Runs to choose from: r-0001"):
+        runs.get(run_id)
+
+
+def test_parameters_that_json_cannot_keep_are_refused(runs: Runs) -> None:
+    with pytest.raises(UnstorableValueError, match="threshold"):
+        runs.start(name="nightly", actor=ANA, parameters={"threshold": float("nan")})
+    assert runs.all() == []
+
+
+def test_pruning_takes_the_oldest_that_nothing_refers_to(runs: Runs) -> None:
+    for number in range(5):
+        run = runs.start(name=f"night {number}", actor=ANA)
+        if number != 2:
+            runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert runs.prune(keep=2, referenced={"r-0001"}, actor=ANA) == 3
+    assert [run.run_id for run in runs.all()] == ["r-0001", "r-0003"]
+    assert runs.prune(keep=2, referenced=(), actor=ANA) == 0
+
+
+def test_every_change_of_a_run_is_in_the_audit_log(runs: Runs, workspace: Workspace) -> None:
+    run = runs.start(name="nightly", actor=ANA, reason="the new data came")
+    runs.finish(run.run_id, RunStatus.STOPPED, actor=ANA, reason="enough")
+    started, stopped = AuditLog(workspace).tail(2)
+    assert (started.verb, started.reason) == ("run.start", "the new data came")
+    assert (stopped.verb, stopped.object, stopped.after["status"]) == ("run.finish", "r-0001", "stopped")
