@@ -66,12 +66,13 @@ def nice_ticks(low: float, high: float, n_ticks: int) -> list[float]:
     >>> nice_ticks(0.0, 1.0, 6)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
-    raw = (high - low) / max(1, n_ticks - 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)][:n_ticks] or [(low + high) / 2]
+    power = 10.0 ** math.floor(math.log10((high - low) / n_ticks))
+    for factor in (1, 2, 5, 10, 20):
+        step = factor * power
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if 1 <= last - first + 1 <= n_ticks:
+            return [round(index * step, 12) for index in range(first, last + 1)]
+    return [(low + high) / 2]
 
 
 def number_text(value: float, step: float) -> str:
@@ -116,7 +117,7 @@ def draw_chart(
     """
     if height <= 0 or width <= 0:
         return []
-    drawable = [(index, item, _finite(item)) for index, item in enumerate(series)]
+    drawable = [(index, item, _drawable_points(item)) for index, item in enumerate(series)]
     everything = [point for _, _, points in drawable for point in points]
     if not everything:
         blank = [Line()] * ((height - 1) // 2)
@@ -174,7 +175,7 @@ class _Plane:
         last: tuple[int, int] | None = None
         end: tuple[int, int] | None = None
         for x, y in series.points:
-            if not (math.isfinite(x) and math.isfinite(y)):
+            if not _is_drawable(x, y):
                 last = None
                 continue
             dot = frame.dot(x, y)
@@ -230,8 +231,13 @@ def _range(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]
     return low - spread * margin, high + spread * margin
 
 
-def _finite(series: Series) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in series.points if math.isfinite(x) and math.isfinite(y)]
+def _drawable_points(series: Series) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in series.points if _is_drawable(x, y)]
+
+
+def _is_drawable(x: float, y: float) -> bool:
+    # NaN compares false. Values near the largest float would make the range around them infinite.
+    return abs(x) < 1e300 and abs(y) < 1e300
 
 
 def _tone(series: Series, index: int) -> str:

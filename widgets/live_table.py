@@ -239,12 +239,9 @@ class LiveTable(Painted, can_focus=True):
         event.stop()
         self._put_cursor(self._cursor - 3)
 
-    def on_focus(self) -> None:
-        """Draw the cursor of a pane that has the focus."""
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """Draw the cursor of a pane that has lost the focus."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw the cursor as the focus comes and goes."""
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     # Rows and cursor

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from widgets.chart import Series, draw_chart, nice_ticks
+from widgets.detail_chart import DetailChart
+from widgets.glyphs import ASCII, UNICODE
+from widgets.line_chart import LineChart
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=64)
+POINTS = st.lists(st.tuples(st.floats(-1e12, 1e12), NUMBERS), max_size=20).map(tuple)
+
+
+def curve(name: str, *values: float) -> Series:
+    return Series(name, tuple((float(index), value) for index, value in enumerate(values, start=1)))
+
+
+def text_of(*series: Series, width: int = 60, height: int = 12, glyphs=UNICODE) -> list[str]:
+    return [line.text for line in draw_chart(series, width, height, x_title="epoch", y_title="loss", glyphs=glyphs)]
+
+
+@given(series=st.lists(POINTS, max_size=3), width=st.integers(0, 80), height=st.integers(0, 20))
+def test_any_points_fit_any_box(series, width, height):
+    lines = draw_chart([Series(str(index), points) for index, points in enumerate(series)], width, height)
+    assert len(lines) <= height
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pytest.param([], id="no series"),
+        pytest.param([Series("loss", ())], id="no point"),
+        pytest.param([curve("loss", math.nan, math.inf)], id="no number"),
+    ],
+)
+def test_a_chart_without_points_says_so(series):
+    assert any("No data yet." in line.text for line in draw_chart(series, 60, 12))
+
+
+def test_one_point_is_drawn_as_its_marker():
+    assert sum(line.count("●") for line in text_of(curve("loss", 0.3))[1:]) == 1
+
+
+def test_a_constant_series_is_a_level_line_in_the_middle():
+    lines = text_of(curve("loss", 2.0, 2.0, 2.0))
+    drawn = [index for index, line in enumerate(lines[1:-2]) if any("⠀" < character <= "⣿" for character in line)]
+    assert len(drawn) == 1
+    assert 3 <= drawn[0] <= 5
+
+
+def test_a_gap_stays_a_gap():
+    whole = "".join(text_of(curve("loss", 1, 1, 1, 1, 1)))
+    gapped = "".join(text_of(curve("loss", 1, 1, math.nan, 1, 1)))
+    dots = [sum("⠀" < character <= "⣿" for character in text) for text in (whole, gapped)]
+    assert 0.3 * dots[0] < dots[1] < 0.7 * dots[0]
+
+
+def test_series_are_told_apart_by_marker_and_by_tone():
+    lines = draw_chart([curve("train", 3, 2, 1), curve("valid", 3, 2.5, 2)], 60, 12)
+    assert "● train 1" in lines[0].text
+    assert "◆ valid 2" in lines[0].text
+    tones = {tone for line in lines for text, tone in line.spans if text.strip()}
+    assert {"series-1", "series-2"} <= tones
+    body = "".join(line.text for line in lines[1:])
+    assert body.count("●") == body.count("◆") == 1
+
+
+def test_the_axes_are_labelled():
+    lines = text_of(curve("loss", *[1 / epoch for epoch in range(1, 101)]))
+    assert lines[-1].split() == ["1", "epoch", "100"]
+    assert any(line.strip().startswith("0.5 ┤") for line in lines)
+
+
+def test_a_plain_chart_is_plain():
+    assert all(line.isascii() for line in text_of(curve("a", 1, 2), curve("b", 2, 1), glyphs=ASCII))
+
+
+def test_where_there_is_no_room_for_a_plane_the_newest_values_are_told():
+    assert text_of(curve("loss", 3, 2, 1), width=14, height=3) == ["● loss 1"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0.61, 0.93, [0.65, 0.7, 0.75, 0.8, 0.85, 0.9]), (-5, 5, [-4, -2, 0, 2, 4])],
+)
+def test_ticks_are_round_numbers(low, high, ticks):
+    assert nice_ticks(low, high, 7) == pytest.approx(ticks)
+
+
+async def test_a_chart_that_grows_sends_only_what_changed(stage):
+    chart = LineChart(x_title="epoch")
+    app = stage(chart)
+    values = [1 / epoch for epoch in range(1, 51)]
+    async with app.run_test(size=(80, 24)) as pilot:
+        chart.set_series([curve("loss", *values)])
+        await pilot.pause()
+        app.forget()
+        chart.set_series([curve("loss", *values)])
+        await pilot.pause()
+        assert app.n_bytes == 0
+        chart.set_series([curve("loss", *values[:-1], values[-1] * 1.01)])
+        await pilot.pause()
+        assert app.n_bytes < 200
+
+
+async def test_a_detail_chart_is_text_where_it_is_narrow(stage):
+    chart = DetailChart(x_title="epoch")
+    app = stage(chart)
+    async with app.run_test(size=(80, 24)) as pilot:
+        chart.set_series([curve("loss", 3, 2, 1)])
+        await pilot.pause()
+        assert not chart.is_plot
+        assert any("● loss" in line for line in app.text())
+
+
+async def test_a_detail_chart_has_zoom_where_it_is_wide_and_follows_the_size(stage):
+    chart = DetailChart(x_title="epoch")
+    app = stage(chart)
+    async with app.run_test(size=(140, 40)) as pilot:
+        chart.set_series([curve("[/]loss", 3, math.nan, 1), curve("valid", 3, 3, 3)])
+        await app.workers.wait_for_complete()
+        for _ in range(50):
+            await pilot.pause()
+            if chart.is_plot:
+                break
+        assert chart.is_plot
+        assert any("[/]loss" in line for line in app.text())
+        chart.set_series([curve("loss", 3, 2, 1, 0)])
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert not chart.is_plot
+
+
+async def test_a_detail_chart_in_plain_characters_loads_no_plot(stage):
+    chart = DetailChart(x_title="epoch")
+    app = stage(chart, glyphs=ASCII)
+    async with app.run_test(size=(140, 40)) as pilot:
+        chart.set_series([curve("loss", 3, 2, 1)])
+        await pilot.pause()
+        assert not chart.is_plot
+        assert all(line.isascii() for line in app.text())
