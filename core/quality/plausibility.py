@@ -73,7 +73,8 @@ def constant_columns(cells: Cells) -> Measurement:
             values = cells.numbers(column.name)
         except UnreadableError:
             continue
-        if np.nanmax(values) == np.nanmin(values):
+        seen = values[~np.isnan(values)]
+        if len(seen) >= FEWEST_ROWS and seen.max() == seen.min():
             constant.append(column.name)
     reason = f"constant: {', '.join(constant)}" if constant else "every numeric feature varies"
     return Measurement(float(len(constant)), cells.n_rows, reason=reason)

@@ -11,7 +11,7 @@ from core.quality.check import Check, Measurement, fixed
 PUBLIC_SECTORS = ("sovereign", "supranational_agency")
 SPECULATIVE_SECTORS = ("tech_startup", "distressed")
 SATELLITE_SECTORS = ("energy", "materials_mining")
-FIRST_HIGH_YIELD = 10
+FIRST_BELOW_A = 7
 
 # Two rows that agree in all of these are one bond under two names: no two bonds of an issuer share them all.
 SAME_BOND = ("issuer_id", "as_of_date", "issue_date", "maturity_date", "ytm_pct", "spread_bps", "clean_price")
@@ -21,14 +21,14 @@ def sector_rules(cells: Cells) -> Measurement:
     """Measure the share of rows that break a rule of their sector, in %.
 
     States and supranationals issue senior unsecured debt only; start-ups and distressed firms are not rated
-    investment grade; satellites watch energy and mining only.
+    A- or better; satellites watch energy and mining only.
     """
     sector = cells.labels("sector")
     broken = {
         "secured or subordinated public debt": _among(sector, PUBLIC_SECTORS)
         & ~_among(cells.labels("seniority"), ("senior_unsecured",), unknown=True),
-        "investment grade in a speculative sector": _among(sector, SPECULATIVE_SECTORS)
-        & (cells.numbers("rating_num") < FIRST_HIGH_YIELD),
+        "A- or better in a speculative sector": _among(sector, SPECULATIVE_SECTORS)
+        & (cells.numbers("rating_num") < FIRST_BELOW_A),
         "satellite data off its sectors": _satellite(cells) & ~_among(sector, SATELLITE_SECTORS, unknown=True),
     }
     either = np.zeros(cells.n_rows, dtype=np.bool_)

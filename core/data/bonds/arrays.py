@@ -45,21 +45,22 @@ def codes_at(uniform: FloatArray, shares: FloatArray) -> IntArray:
     return np.minimum(np.searchsorted(edges, uniform, side="right"), len(edges) - 1).astype(np.int64)
 
 
-def systematic_sample(rng: np.random.Generator, probability: FloatArray) -> BoolArray:
-    """Choose units with exactly the given inclusion probabilities, and all but a fixed number of them.
+def systematic_sample(rng: np.random.Generator, probability: FloatArray, size: IntArray) -> BoolArray:
+    """Choose units with exactly the given inclusion probabilities, and a count that is all but fixed.
 
     Independent coins would let a small panel miss its gates by bad luck; here the count is the sum of the
-    probabilities, rounded up or down.
+    probabilities, rounded up or down, and units of every size have their part in it.
 
     Args:
-        rng: Source of the random order and start.
+        rng: Source of the start, and of the order among units of one size.
         probability: Inclusion probability of each unit, shape (n,).
+        size: What each unit counts for, shape (n,).
     Returns:
         Which units were chosen, shape (n,).
     Source:
-        Madow, Annals of Mathematical Statistics 20(3), 1949, on a random order.
+        Madow, Annals of Mathematical Statistics 20(3), 1949.
     """
-    order = rng.permutation(len(probability))
+    order = np.lexsort((rng.random(len(size)), size))
     edges = np.concatenate(([0.0], np.cumsum(probability[order]))) + rng.random()
     chosen = np.zeros(len(probability), dtype=np.bool_)
     chosen[order] = np.floor(edges[1:]) > np.floor(edges[:-1])

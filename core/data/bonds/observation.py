@@ -258,9 +258,11 @@ def _draw_esg(settings: PanelSettings, world: World) -> _EsgScores:
         issuers.region[:, None],
         issuers.sector[:, None],
     )
+    n_rows = np.zeros(shape, dtype=np.int64)
+    np.add.at(n_rows, (world.bonds.issuer[world.row_bond], world.row_year), 1)
+    seen = n_rows > 0
     observed = np.ones(shape, dtype=np.bool_)
-    seen = history.observed
-    observed[seen] = ~systematic_sample(rng, silent[seen])
+    observed[seen] = ~systematic_sample(rng, silent[seen], n_rows[seen])
     second_observed = rng.random(shape) >= missing["second_provider"]
     informed = second_observed * agreement
     return _EsgScores(
