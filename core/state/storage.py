@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tinydb.storages import Storage
@@ -161,15 +161,12 @@ class GenerationStorage(Storage):
 
     @contextmanager
     def _locked_between_processes(self) -> Iterator[None]:
-        lock = self._process_lock.held()
-        try:
-            lock.__enter__()
-        except OSError as error:
-            raise access_error(self.path, "lock", error) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._process_lock.held())
+            except OSError as error:
+                raise access_error(self.path, "lock", error) from error
             yield
-        finally:
-            lock.__exit__(None, None, None)
 
     def _commit(self, transaction: _Transaction) -> None:
         if transaction.pid != os.getpid():

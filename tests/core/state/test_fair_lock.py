@@ -1,0 +1,52 @@
+import errno
+import os
+import statistics
+
+import pytest
+
+from core.state import DiskFullError, FileAccessError
+from core.state.fair_lock import FairLock
+
+
+def test_whoever_waits_is_next_even_beside_a_process_that_asks_again_at_once(database, fork):
+    database.table("turns").insert({"n": 0})
+
+    def busy():
+        while True:
+            with database.transaction():
+                database.table("turns").update(lambda document: document.update(n=document["n"] + 1))
+
+    def n_turns():
+        return database.table("turns").get(doc_id=1)["n"]
+
+    child = fork(busy)
+    while n_turns() == 0:
+        pass
+    waited = []
+    for _ in range(15):
+        before = n_turns()
+        with database.transaction():
+            waited.append(n_turns() - before)
+    child.kill()
+    assert statistics.median(waited) <= 3
+
+
+def test_the_lock_files_stay_when_the_lock_is_released(tmp_path):
+    lock = FairLock(tmp_path / "state.json")
+    with lock.held():
+        pass
+    with lock.held():
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["state.json.lock", "state.json.queue"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, DiskFullError), (errno.EACCES, FileAccessError)], ids=["full disk", "forbidden"]
+)
+def test_a_lock_that_cannot_be_made_is_an_error_in_our_words(database, monkeypatch, number, kind):
+    def fail(*args):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch, pytest.raises(kind, match=r"Cannot lock .*registry\.json"):
+        patch.setattr("core.state.fair_lock.os.open", fail)
+        database.table("t").insert({})
