@@ -14,16 +14,23 @@ from typing_extensions import override
 from core.models.arrays import AnyArray, FloatArray, IntArray
 from core.models.feature_space import FeatureSpace
 from core.models.learner import Files, Learner, Task
-from core.models.leaves import gradients, read_trees, relearn
+from core.models.leaves import gradients, relearn
 from core.models.linear import LinearLearner, shares
 from core.models.samples import Matrices, Sample
+from core.models.tree_text import TreeShape, append_trees, read_trees
+
+CHUNK = 16_384  # rows whose leaves are looked up at a time
+ROWS_FOR_BINS = 20_000
 
 
 class BoostedLearner(Learner):
-    """Gradient-boosted trees with continued learning.
+    """Gradient-boosted trees with continued learning, from the mean of the first panel.
 
     Attributes:
-        offset: The linear learner below the trees, learning on its own; None for plain boosting.
+        base: Score before the first tree.
+        booster: The trees; None before anything was learnt.
+        evidence: Per tree, how much stands behind each leaf's value.
+        reach: Standard deviation of the trees' part of the score on the last panel, and of what is below them.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -40,31 +47,42 @@ class BoostedLearner(Learner):
     }
     continues_by = "more trees on fresh rows up to a cap, and leaf values averaged over all panels"
 
-    def __init__(
-        self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any], *, offset: LinearLearner | None = None
-    ) -> None:
+    def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
-        self.offset = offset
         self.base = 0.0
         self.booster: lgb.Booster | None = None
+        self.shapes: list[TreeShape] = []
+        self.values: list[FloatArray] = []
         self.evidence: list[FloatArray] = []
-
-    @property
-    def n_trees(self) -> int:
-        """Trees grown so far."""
-        return self.booster.num_trees() if self.booster else 0
+        self.reach = (0.0, 0.0)
+        self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel about to be learnt from
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
-        start = self._start(sample)
+        start = self.start(sample)
+        score = start.copy()
         if self.booster is not None:
-            start = self._relearn(sample, start)
-        self._grow(sample, start, seed=seed)
+            self._relearn(sample, score)
+        self._grow(sample, score, seed=seed)
+        self.reach = (float(np.std(score - start)), float(np.std(start)))
+        self._leaves = None
 
     @override
     def score(self, matrices: Matrices) -> FloatArray:
-        under = self.offset.score(matrices) if self.offset else np.full(len(matrices), self.base)
-        return under + self._trees(matrices)
+        below = self.below(matrices)
+        if self.booster is None:
+            return below
+        trees = self.booster.predict(matrices.trees, raw_score=True, num_threads=1)
+        return below + np.asarray(trees, dtype=np.float64)
+
+    @override
+    def preview(self, matrices: Matrices) -> FloatArray:
+        score = self.below(matrices)
+        leaves = self._leaf_of_row(matrices)
+        self._leaves = (matrices, leaves)
+        for values, leaf in zip(self.values, leaves, strict=True):
+            score += values[leaf]
+        return score
 
     @override
     def importance(self) -> dict[str, float]:
@@ -76,9 +94,8 @@ class BoostedLearner(Learner):
     @override
     def dump(self) -> tuple[dict[str, Any], dict[str, AnyArray], Files]:
         text = self.booster.model_to_string() if self.booster else ""
-        sizes = np.array([len(part) for part in self.evidence], dtype=np.int64)
         flat = np.concatenate(self.evidence) if self.evidence else np.empty(0)
-        return {"base": self.base}, {"evidence": flat, "n_leaves": sizes}, {"trees.txt": text.encode()}
+        return {"base": self.base, "reach": list(self.reach)}, {"evidence": flat}, {"trees.txt": text.encode()}
 
     @classmethod
     @override
@@ -93,102 +110,118 @@ class BoostedLearner(Learner):
     ) -> Self:
         learner = cls(space, task, parameters)
         learner.base = float(state["base"])
-        learner.booster = _booster(files["trees.txt"].decode())
-        learner.evidence = [part.copy() for part in np.split(arrays["evidence"], np.cumsum(arrays["n_leaves"])[:-1])]
+        learner.reach = (float(state["reach"][0]), float(state["reach"][1]))
+        if text := files["trees.txt"].decode():
+            learner._take(text)
+        ends = np.cumsum([len(values) for values in learner.values])
+        if len(arrays["evidence"]) != (ends[-1] if len(ends) else 0):
+            raise ValueError("trees and evidence are of different sizes")
+        learner.evidence = [part.copy() for part in np.split(arrays["evidence"], ends[:-1])] if len(ends) else []
         return learner
 
-    def _start(self, sample: Sample) -> FloatArray:
-        if self.offset:
-            # In sample the linear core looks better than it is, and would leave the trees too little to learn.
-            return self.offset.score(sample.matrices) if sample.offset is None else sample.offset.copy()
+    def below(self, matrices: Matrices) -> FloatArray:
+        """Score before the first tree."""
+        return np.full(len(matrices), self.base)
+
+    def start(self, sample: Sample) -> FloatArray:
+        """Score before the first tree, of rows about to be learnt from."""
         if self.booster is None:
             mean = float(np.average(sample.target, weights=sample.weight))
-            mean = float(np.clip(mean, 0.01, 0.99)) if self.task == "classification" else mean
-            self.base = mean if self.task == "regression" else float(np.log(mean / (1.0 - mean)))
-        return np.full(len(sample), self.base)
+            if self.task == "classification":
+                mean = float(np.clip(mean, 0.01, 0.99))
+                mean = float(np.log(mean / (1.0 - mean)))
+            self.base = mean
+        return self.below(sample.matrices)
 
-    def _trees(self, matrices: Matrices) -> FloatArray:
-        if self.booster is None:
-            return np.zeros(len(matrices))
-        return np.asarray(self.booster.predict(matrices.trees, raw_score=True, num_threads=1), dtype=np.float64)
+    @property
+    def directions(self) -> list[int]:
+        """Per column of the tree matrix: 1 where the trees may only rise."""
+        return self.space.directions
 
-    def _leaf_of_row(self, sample: Sample, first_tree: int) -> IntArray:
+    def _leaf_of_row(self, matrices: Matrices, first_tree: int = 0) -> IntArray:
+        """Look up the leaf of each row in each tree from `first_tree` on, shape (n_trees, n)."""
+        n_trees = len(self.values) - first_tree
+        out = np.empty((n_trees, len(matrices)), dtype=np.int64)
+        if self.booster is not None and n_trees:
+            for begin in range(0, len(matrices), CHUNK):
+                rows = slice(begin, begin + CHUNK)
+                leaves = self.booster.predict(
+                    matrices.trees[rows], pred_leaf=True, num_threads=1, start_iteration=first_tree
+                )
+                out[:, rows] = np.asarray(leaves).reshape(-1, n_trees).T
+        return out
+
+    def _relearn(self, sample: Sample, score: FloatArray) -> None:
         assert self.booster is not None
-        leaves = self.booster.predict(sample.matrices.trees, pred_leaf=True, num_threads=1, start_iteration=first_tree)
-        return np.ascontiguousarray(np.asarray(leaves).reshape(len(sample), -1).T.astype(np.int64))
-
-    def _relearn(self, sample: Sample, start: FloatArray) -> FloatArray:
-        assert self.booster is not None
-        shapes, values = read_trees(self.booster.model_to_string())
-        before = [part.copy() for part in values]
+        known = self._leaves is not None and self._leaves[0] is sample.matrices
+        leaves = self._leaves[1] if self._leaves and known else self._leaf_of_row(sample.matrices)
+        before = [values.copy() for values in self.values]
         relearn(
             task=self.task,
-            leaf_of_row=self._leaf_of_row(sample, 0),
-            shapes=shapes,
-            values=values,
+            leaf_of_row=leaves,
+            shapes=self.shapes,
+            values=self.values,
             evidence=self.evidence,
             target=sample.target,
             weight=sample.weight,
-            score=start,
+            score=score,
             learning_rate=self.parameters["learning_rate"],
             keep=self.parameters["keep_evidence"],
-            rising=self._rising,
+            rising=np.array(self.directions, dtype=np.int64),
         )
-        for tree, (was, now) in enumerate(zip(before, values, strict=True)):
+        for tree, (was, now) in enumerate(zip(before, self.values, strict=True)):
             for leaf in np.flatnonzero(was != now).tolist():
                 self.booster.set_leaf_output(tree, leaf, float(now[leaf]))
-        return start
 
-    def _grow(self, sample: Sample, start: FloatArray, *, seed: int) -> None:
-        n_more = self.parameters["first_trees" if self.booster is None else "trees_per_epoch"]
-        n_more = min(int(n_more), int(self.parameters["max_trees"]) - self.n_trees)
+    def _grow(self, sample: Sample, score: FloatArray, *, seed: int) -> None:
+        """Add trees, and their answers to `score`."""
+        n_before = len(self.values)
+        n_more = int(self.parameters["trees_per_epoch" if n_before else "first_trees"])
+        n_more = min(n_more, int(self.parameters["max_trees"]) - n_before)
         if n_more <= 0:
             return
-        n_before = self.n_trees
-        # LightGBM starts a continued fit from the old trees' own score, which knows nothing of the offset.
-        shift = start - self._trees(sample.matrices)
         target, weight, task = sample.target, sample.weight, self.task
 
         def loss(trees_score: FloatArray, _: lgb.Dataset) -> tuple[FloatArray, FloatArray]:
-            gradient, hessian = gradients(task, target, trees_score + shift)
+            gradient, hessian = gradients(task, target, trees_score)
             return weight * gradient, weight * hessian
 
         rows = lgb.Dataset(
             sample.matrices.trees,
             label=target,
+            init_score=score,
             feature_name=list(self.space.tree_columns),
             categorical_feature=self.space.category_positions,
-            params={"max_bin": self.parameters["max_bin"], "min_data_in_bin": 3, "verbosity": -1, "num_threads": 1},
-            free_raw_data=False,
+            params=self._binning(),
         )
-        grown = lgb.train(self._lightgbm_parameters(loss, seed), rows, num_boost_round=n_more, init_model=self.booster)
-        # Through the text and back, so that going on in memory and going on from a file are the same thing.
-        self.booster = _booster(grown.model_to_string())
-        self._start_evidence(sample, start, n_before)
-
-    def _start_evidence(self, sample: Sample, start: FloatArray, n_before: int) -> None:
-        """Note how much stands behind each leaf of the new trees: the rows they were grown on, and their shrinkage."""
-        assert self.booster is not None
-        shapes, values = read_trees(self.booster.model_to_string())
-        score = start.copy()
-        for leaves, leaf_values in zip(self._leaf_of_row(sample, n_before), values[n_before:], strict=True):
-            _, hessian = gradients(self.task, sample.target, score)
-            seen = np.bincount(leaves, weights=sample.weight * hessian, minlength=len(leaf_values))
+        grown = lgb.train(self._training(loss, seed), rows, num_boost_round=n_more).model_to_string()
+        # Through the text, so that going on in memory and going on from a file are the same thing.
+        self._take(append_trees(self.booster.model_to_string(), grown) if self.booster else grown)
+        for values, leaf in zip(self.values[n_before:], self._leaf_of_row(sample.matrices, n_before), strict=True):
+            _, hessian = gradients(task, target, score)
+            seen = np.bincount(leaf, weights=weight * hessian, minlength=len(values))
             self.evidence.append(seen + self.parameters["lambda_l2"])
-            score += leaf_values[leaves]
+            score += values[leaf]
 
-    @property
-    def _rising(self) -> IntArray:
-        # A residual need not rise with the rating even when the whole prediction does.
-        directions = [0] * len(self.space.tree_columns) if self.offset else self.space.directions
-        return np.array(directions, dtype=np.int64)
+    def _take(self, text: str) -> None:
+        self.booster = lgb.Booster(model_str=text)
+        self.shapes, self.values = read_trees(text)
 
-    def _lightgbm_parameters(self, loss: Any, seed: int) -> dict[str, Any]:
-        own = ("learning_rate", "num_leaves", "min_data_in_leaf", "lambda_l2", "feature_fraction", "max_bin")
+    def _binning(self) -> dict[str, Any]:
         return {
+            "max_bin": self.parameters["max_bin"],
+            "bin_construct_sample_cnt": ROWS_FOR_BINS,
+            "num_threads": 1,
+            "verbosity": -1,
+        }
+
+    def _training(self, loss: Any, seed: int) -> dict[str, Any]:
+        own = ("learning_rate", "num_leaves", "min_data_in_leaf", "lambda_l2", "feature_fraction")
+        return {
+            **self._binning(),
             **{key: self.parameters[key] for key in own},
             "objective": loss,
-            "monotone_constraints": self._rising.tolist(),
+            "monotone_constraints": self.directions,
             "min_sum_hessian_in_leaf": 1e-3,
             "min_data_per_group": 20,
             "cat_l2": 10.0,
@@ -196,21 +229,39 @@ class BoostedLearner(Learner):
             "seed": seed % (2**31 - 1),
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
         }
 
 
 class OffsetLearner(BoostedLearner):
-    """Trees on the linear offset: they only add what the linear core cannot say, so they start out more doubtful."""
+    """Trees on the linear offset: they only add what the linear core cannot say, so they start out more doubtful.
 
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **BoostedLearner.defaults,
-        "lambda_l2": 40.0,
-        "first_trees": 40,
-    }
+    Attributes:
+        linear: The learner below the trees. It learns by itself, before the trees do.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {**BoostedLearner.defaults, "lambda_l2": 40.0, "first_trees": 40}
     continues_by = f"the linear core below as ever; on top {BoostedLearner.continues_by}"
+    linear: LinearLearner
 
+    @override
+    def below(self, matrices: Matrices) -> FloatArray:
+        return self.linear.score(matrices)
 
-def _booster(text: str) -> lgb.Booster:
-    return lgb.Booster(model_str=text)
+    @override
+    def start(self, sample: Sample) -> FloatArray:
+        # In sample the linear core looks better than it is, and would leave the trees too little to learn.
+        return self.below(sample.matrices) if sample.offset is None else sample.offset
+
+    @property
+    @override
+    def directions(self) -> list[int]:
+        # What the linear core misses need not rise with the rating, even where the whole prediction does.
+        return [0] * len(self.space.tree_columns)
+
+    @override
+    def importance(self) -> dict[str, float]:
+        trees, linear = self.reach
+        parts = ((super().importance(), trees), (self.linear.importance(), linear))
+        names = [(name,) for part, _ in parts for name in part]
+        effects = [share * reach for part, reach in parts for share in part.values()]
+        return shares(tuple(names), np.array(effects))

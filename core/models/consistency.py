@@ -27,8 +27,10 @@ def contradictions(bonds: pd.DataFrame) -> dict[str, BoolArray]:
 
 def contradiction_evidence(bonds: pd.DataFrame) -> FloatArray:
     """Turn contradictions into nats of evidence, shape (n,)."""
-    n_broken = np.stack(list(contradictions(bonds).values())).sum(axis=0)
-    return CERTAIN * n_broken.astype(np.float64)
+    evidence = np.zeros(len(bonds))
+    for broken in contradictions(bonds).values():
+        evidence += CERTAIN * broken
+    return evidence
 
 
 def _duplicate(bonds: pd.DataFrame) -> BoolArray:

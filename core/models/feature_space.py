@@ -211,7 +211,8 @@ def _codes(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> FloatArray:
         column = column.astype("category")
     position = {level: code for code, level in enumerate(levels)}
     lookup = np.array([position.get(str(level), -1) for level in column.cat.categories] + [-1], dtype=np.float64)
-    return lookup[np.asarray(column.cat.codes, dtype=np.int64)]
+    codes: FloatArray = lookup[np.asarray(column.cat.codes)]
+    return codes
 
 
 def _curve_statistics(term: Curve, frame: pd.DataFrame) -> dict[str, Any]:

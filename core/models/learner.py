@@ -37,6 +37,10 @@ class Learner(ABC):
     def score(self, matrices: Matrices) -> FloatArray:
         """Answer on the scale of the link: the target itself, or log odds. Shape (n,)."""
 
+    def preview(self, matrices: Matrices) -> FloatArray:
+        """Score rows that will be learnt from next; a learner may keep what `learn` can use."""
+        return self.score(matrices)
+
     @abstractmethod
     def importance(self) -> dict[str, float]:
         """Say how much each column of the table matters; shares that sum to 1."""

@@ -5,46 +5,11 @@ moves as far as one seen by ten. Here each leaf carries the evidence (sum of sec
 new rows count by theirs; old evidence fades by a constant factor, because the trees before it have moved meanwhile.
 """
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 
 from core.models.arrays import FloatArray, IntArray
 from core.models.learner import Task
-
-
-@dataclass(frozen=True, slots=True)
-class TreeShape:
-    """The splits of one tree: children below zero are leaves, as `~leaf`, as LightGBM writes them."""
-
-    feature: IntArray
-    left: IntArray
-    right: IntArray
-
-    def leaves_under(self, child: int) -> list[int]:
-        """List the leaves below a child."""
-        if child < 0:
-            return [~child]
-        return self.leaves_under(int(self.left[child])) + self.leaves_under(int(self.right[child]))
-
-
-def read_trees(text: str) -> tuple[list[TreeShape], list[FloatArray]]:
-    """Read splits and leaf values of every tree from LightGBM's text format.
-
-    Returns:
-        Shapes and leaf values, one entry a tree, in order.
-    """
-    shapes, values = [], []
-    for block in re.split(r"^Tree=\d+\n", text, flags=re.MULTILINE)[1:]:
-        fields = dict(line.split("=", 1) for line in block.split("\n\n", 1)[0].splitlines() if "=" in line)
-        shapes.append(TreeShape(*(_integers(fields, key) for key in ("split_feature", "left_child", "right_child"))))
-        values.append(np.array(fields["leaf_value"].split(), dtype=np.float64))
-    return shapes, values
-
-
-def _integers(fields: dict[str, str], key: str) -> IntArray:
-    return np.array(fields.get(key, "").split(), dtype=np.int64)
+from core.models.tree_text import TreeShape
 
 
 def gradients(task: Task, target: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -90,7 +55,7 @@ def relearn(
         pull = np.bincount(leaves, weights=weight * gradient, minlength=n_leaves)
         fresh = np.bincount(leaves, weights=weight * hessian, minlength=n_leaves)
         old = keep * evidence[tree]
-        # Both are Newton steps from the score before this tree; weighted by curvature, their mean is the step of all rows.
+        # Both are Newton steps from the score before this tree; weighed by curvature, their mean is the step of all.
         values[tree][:] = (old * values[tree] - learning_rate * pull) / np.maximum(old + fresh, 1e-12)
         evidence[tree][:] = old + fresh
         hold_monotone(shapes[tree], values[tree], rising)

@@ -23,6 +23,7 @@ from core.models.samples import Matrices, Sample, issuer_folds
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
 N_FOLDS = 4
 MAX_ROWS_TO_CHOOSE = 4000
+ROWS_FOR_DEVIATIONS = 2000
 CHUNK = 8192  # rows turned to double precision at a time
 MAX_NEWTON_STEPS = 12
 
@@ -65,7 +66,8 @@ class LinearLearner(Learner):
             self.coefficients, self.precision = _newton(
                 design, sample.target, sample.weight, self.coefficients, self.precision
             )
-        self.deviations = np.concatenate(([0.0], design.std(axis=0, dtype=np.float64)))
+        some = design[:: max(1, len(design) // ROWS_FOR_DEVIATIONS)]
+        self.deviations = np.concatenate(([0.0], some.std(axis=0, dtype=np.float64)))
         self._is_fresh = False
 
     @override

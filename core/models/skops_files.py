@@ -105,9 +105,8 @@ def _without_padding(member: bytes) -> bytes:
     array = np.load(io.BytesIO(member), allow_pickle=False)
     if array.dtype.names is None:
         return member
-    clean = np.zeros_like(array)
+    clean = np.zeros(array.shape, array.dtype)
     for field in array.dtype.names:
         clean[field] = array[field]
-    out = io.BytesIO()
-    np.save(out, clean, allow_pickle=False)
-    return out.getvalue()
+    # Not through np.save, which copies through buffers and so brings the padding's garbage back.
+    return bytes(member[: len(member) - clean.nbytes] + clean.tobytes())

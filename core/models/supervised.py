@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from core.models.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.arrays import AnyArray, FloatArray
+from core.models.boosting import OffsetLearner
 from core.models.contest import Contest
 from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
 from core.models.feature_space import Design, FeatureSpace
@@ -204,8 +205,9 @@ class SupervisedModel(Model):
 
     @staticmethod
     def _link_offset(learners: dict[str, Learner]) -> None:
-        if ON_LINEAR in learners:
-            learners[ON_LINEAR].offset = learners[LINEAR]  # type: ignore[attr-defined]
+        above, below = learners.get(ON_LINEAR), learners.get(LINEAR)
+        if isinstance(above, OffsetLearner) and isinstance(below, LinearLearner):
+            above.linear = below
 
     def _start(self, sample: Sample, *, seed: int, n_folds: int) -> None:
         """Learn from the first panel."""
@@ -220,7 +222,7 @@ class SupervisedModel(Model):
 
     def _go_on(self, sample: Sample, *, seed: int) -> None:
         """Learn from a further panel."""
-        scores = {name: learner.score(sample.matrices) for name, learner in self.learners.items()}
+        scores = {name: learner.preview(sample.matrices) for name, learner in self.learners.items()}
         self._learn(self.learners, self._judge(sample, scores), seed=seed)
 
     def _judge(self, sample: Sample, scores: Scores) -> Sample:

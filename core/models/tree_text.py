@@ -1,0 +1,61 @@
+"""LightGBM's text format as far as we read it: the splits and leaf values of trees, and trees added to trees."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.models.arrays import FloatArray, IntArray
+
+_TREE = re.compile(r"^Tree=\d+\n", flags=re.MULTILINE)
+_END = "end of trees"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeShape:
+    """The splits of one tree: children below zero are leaves, as `~leaf`, as LightGBM writes them."""
+
+    feature: IntArray
+    left: IntArray
+    right: IntArray
+
+    def leaves_under(self, child: int) -> list[int]:
+        """List the leaves below a child."""
+        if child < 0:
+            return [~child]
+        return self.leaves_under(int(self.left[child])) + self.leaves_under(int(self.right[child]))
+
+
+def read_trees(text: str) -> tuple[list[TreeShape], list[FloatArray]]:
+    """Read splits and leaf values of every tree.
+
+    Returns:
+        Shapes and leaf values, one entry a tree, in order.
+    """
+    shapes, values = [], []
+    for tree in _trees(text):
+        fields = dict(line.split("=", 1) for line in tree.splitlines() if "=" in line)
+        shapes.append(TreeShape(*(_integers(fields, key) for key in ("split_feature", "left_child", "right_child"))))
+        values.append(np.array(fields["leaf_value"].split(), dtype=np.float64))
+    return shapes, values
+
+
+def append_trees(text: str, more: str) -> str:
+    """Write one model whose score is the sum of two, both with the same columns.
+
+    LightGBM itself can only continue from a model's own score, which knows nothing of an offset below the trees.
+    """
+    head = _TREE.split(more, maxsplit=1)[0]
+    # Without sizes the reader finds each tree by its heading; the writer puts them back.
+    head = re.sub(r"^tree_sizes=.*\n", "", head, flags=re.MULTILINE)
+    trees = [*_trees(text), *_trees(more)]
+    blocks = [f"Tree={number}\n{tree.rstrip()}\n\n\n" for number, tree in enumerate(trees)]
+    return f"{head}{''.join(blocks)}{_END}\n{more.split(_END, 1)[1]}"
+
+
+def _trees(text: str) -> list[str]:
+    return _TREE.split(text.split(_END, 1)[0])[1:]
+
+
+def _integers(fields: dict[str, str], key: str) -> IntArray:
+    return np.array(fields.get(key, "").split(), dtype=np.int64)
