@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -38,9 +39,10 @@ class Generation:
         self.tables = tables
         self._descriptor = descriptor
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # Bound early: when the interpreter shuts down, the module's `os` may be gone before its last generation.
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            close(self._descriptor)
 
 
 def previous_of(path: Path) -> Path:

@@ -1,6 +1,7 @@
 import errno
 import os
 import statistics
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,6 +48,6 @@ def test_a_lock_that_cannot_be_made_is_an_error_in_our_words(database, monkeypat
     def fail(*args):
         raise OSError(number, os.strerror(number))
 
-    with monkeypatch.context() as patch, pytest.raises(kind, match=r"Cannot lock .*registry\.json"):
-        patch.setattr("core.state.fair_lock.os.open", fail)
+    monkeypatch.setattr("core.state.fair_lock.os", SimpleNamespace(open=fail, O_RDONLY=0, O_CREAT=0))
+    with pytest.raises(kind, match=r"Cannot lock .*registry\.json"):
         database.table("t").insert({})
