@@ -76,12 +76,12 @@ class TelemetryReader:
         """Return the samples at or after `start` and before `end` as (unix seconds, value), in order of time."""
         first, last = to_us(start), to_us(end)
         chunks = self._fetch(_CHUNKS, series, first - MINUTE_US, last)
-        found = [
-            (at_us / SECOND_US, value)
-            for begin, packed in chunks
-            for at_us, value in unpack(begin, packed)
-            if first <= at_us < last
-        ]
+        found: list[tuple[float, float]] = []
+        for begin, packed in chunks:
+            points = unpack(begin, packed)
+            if begin < first or begin + MINUTE_US > last:  # the chunks at the ends may reach beyond them
+                points = ((at_us, value) for at_us, value in points if first <= at_us < last)
+            found += [(at_us / SECOND_US, value) for at_us, value in points]
         found.sort()  # late samples; costs next to nothing when there are none
         return found
 

@@ -13,9 +13,9 @@ from core.settings import TelemetrySettings
 from core.telemetry.chunk import MINUTE_US, SECOND_US, pack, to_us, unpack
 from core.telemetry.errors import translated
 from core.telemetry.histogram import Histogram
-from core.telemetry.schema import connect_to_write
+from core.telemetry.schema import BUSY_SECONDS, connect_to_write
 
-_FULL_CHUNK = 256
+_FULL_CHUNK = 1024  # 8 kB: two pages; smaller rows leave pages half empty, larger ones are rewritten too often
 _SLICE = 1_000
 _LATE = timedelta(seconds=5)
 _FLOAT32 = struct.Struct("<f")
@@ -160,7 +160,7 @@ class TelemetryStore:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
-                self._connection.execute("PRAGMA busy_timeout = 5000")
+                self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     def close(self) -> None:
         """Close the connection."""
