@@ -172,7 +172,8 @@ class Workspace:
             finally:
                 os.close(descriptor)
             os.rename(whole, self.settings_file)
-            sync_folder(self.root)
+            for folder in (self.root, self.root.parent):  # the name of the workspace itself, too
+                sync_folder(folder)
         except OSError as error:
             whole.unlink(missing_ok=True)
             raise access_error(self.settings_file, "write", error) from error
