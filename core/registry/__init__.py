@@ -9,7 +9,7 @@ card.py          the evidence, hashed along with the files
 artifacts.py     artifact folders: staged, durable, put in place by one rename
 registration.py  how a version comes in, and the sweep after a crash
 gates.py         what a version must show before it moves up
-planning.py      what a move would do, decided before it is done
+planning.py      what a move would do, decided before it is done; proposing.py gathers what that takes
 integrity.py     whether the files are still those that were registered
 diff.py          two versions side by side; comparison.py gathers them
 registry.py      the face of it all

@@ -74,7 +74,10 @@ class ArtifactStore:
             ArtifactRefusedError: The source holds something an artifact may not, or the copy failed.
         """
         names = _checked_names(source)
-        folder, lock = self._new_staging_folder()
+        try:
+            folder, lock = self._new_staging_folder()
+        except OSError as error:
+            raise ArtifactRefusedError(f"{self.root} cannot be written: {error.strerror or error}.") from error
         try:
             try:
                 files = {name: _copy(open_regular(source / name), folder / name) for name in names}

@@ -1,7 +1,7 @@
 """What differs between two versions of a model, section by section, as rows a screen or a script can show."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -9,7 +9,7 @@ from core.registry.documents import ModelVersion
 from core.registry.manifest import Manifest
 from core.tracking.comparison import flatten
 
-Section = Literal["metrics", "lineage", "parameters", "features", "importances", "gates", "files"]
+Section = Literal["metrics", "model", "lineage", "parameters", "features", "importances", "gates", "files"]
 Change = Literal["same", "changed", "added", "removed"]
 
 
@@ -51,6 +51,8 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
         """Return the named values of a section, nested ones by their dotted path."""
         if name == "metrics":
             return self.version.metrics
+        if name == "model":  # what the report says in one word: algorithm, what ships and why
+            return {key: value for key, value in self.report.items() if isinstance(value, str | int | float)}
         if name == "lineage":
             return flatten(self.version.lineage)
         if name == "gates":
@@ -67,7 +69,7 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
         return flatten({**self.run_parameters, **(own if isinstance(own, dict) else {})})
 
 
-SECTIONS: tuple[Section, ...] = ("metrics", "lineage", "parameters", "features", "importances", "gates", "files")
+SECTIONS: tuple[Section, ...] = get_args(Section)
 
 
 def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ()) -> VersionDiff:

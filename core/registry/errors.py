@@ -46,7 +46,7 @@ class HashMismatchError(RefusedError):
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
         super().__init__(
             f"The files of {model} {version} are not those that were registered: {'; '.join(problems[:3])}{more}. "
-            "Nothing was loaded or changed; restore the folder from a backup, or roll back to another version."
+            "Nothing was loaded or changed; restore the folder from a backup, or put another version in its place."
         )
         self.problems = tuple(problems)
 

@@ -21,14 +21,14 @@ from core.registry.comparison import compare_versions
 from core.registry.diff import VersionDiff
 from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import HashMismatchError, PromotionRefusedError
-from core.registry.gates import VERIFIED_ARTIFACT, integrity_gate, promotion_gates
-from core.registry.integrity import IntegrityResult, inspect, tell_operator
+from core.registry.gates import VERIFIED_ARTIFACT
+from core.registry.integrity import IntegrityResult
 from core.registry.numbering import Part, version_key
 from core.registry.planning import Plan
+from core.registry.proposing import Proposer
 from core.registry.records import DATABASE, Records
 from core.registry.registration import Registrar, Sweep, card_of, evidence
-from core.registry.stages import Stage, Verb, is_allowed, next_stage
-from core.settings.load import load_settings
+from core.registry.stages import Stage, Verb
 from core.settings.promotion import PromotionSettings
 from core.state import StaleRevisionError, Workspace
 
@@ -47,12 +47,11 @@ class Registry:
             clock: When things happen.
         """
         self._workspace = workspace
-        self._promotion = promotion
-        self._settings_read: tuple[object, PromotionSettings] | None = None
         self._clock = clock
         self._records = Records(workspace)
         self._store = ArtifactStore(workspace.artifacts_dir)
         self._registrar = Registrar(workspace, self._records, self._store, clock)
+        self._proposer = Proposer(workspace, self._records, self._store, promotion, clock)
 
     # What is there
 
@@ -160,19 +159,19 @@ class Registry:
 
     def plan_promotion(self, model: str, version: str, stage: Stage | None = None) -> Plan:
         """Say what promoting a version by one step would do, its gates judged and its files hashed."""
-        return self._propose(Verb.PROMOTE, model, version, stage)
+        return self._proposer.propose(Verb.PROMOTE, model, version, stage)
 
     def plan_rollback(self, model: str) -> Plan:
         """Say what the return to the previous Production version would do."""
-        return self._propose(Verb.ROLL_BACK, model)
+        return self._proposer.propose(Verb.ROLL_BACK, model)
 
     def plan_undo(self, model: str) -> Plan:
         """Say what taking back the newest promotion, rollback or archiving would do."""
-        return self._propose(Verb.UNDO, model)
+        return self._proposer.propose(Verb.UNDO, model)
 
     def plan_archive(self, model: str, version: str) -> Plan:
         """Say what taking a version out of use would do."""
-        return self._propose(Verb.ARCHIVE, model, version)
+        return self._proposer.propose(Verb.ARCHIVE, model, version)
 
     def apply(self, plan: Plan, *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
         """Do what a plan says, if it still holds.
@@ -186,8 +185,8 @@ class Registry:
             HashMismatchError: The files of the version are not those that were registered.
             PromotionRefusedError: A rule or a gate forbids it.
         """
-        decided = self._propose(plan.verb, plan.model, plan.version, plan.to_stage)
-        if decided.expected_revision != plan.expected_revision:
+        decided = self._proposer.propose(plan.verb, plan.model, plan.version, plan.to_stage)
+        if self._records.model(plan.model).revision != plan.expected_revision:
             raise self._stale(plan)
         if not decided.allowed:
             raise self._refusal(decided)
@@ -203,7 +202,7 @@ class Registry:
     def verify(self, model: str | None = None, version: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again: of all, of one model, or one version. A mismatch fires an alert."""
         chosen = [self.get(model, version)] if model and version else self.versions(model)
-        return [self._examine(found) for found in chosen]
+        return [self._proposer.examine(found) for found in chosen]
 
     def load_path(self, model: str, version: str) -> Path:
         """Return the folder of a version after hashing every file in it; nothing is to be loaded otherwise.
@@ -211,41 +210,10 @@ class Registry:
         Raises:
             HashMismatchError: The files are not those that were registered; a critical alert was fired.
         """
-        result = self._examine(self.get(model, version))
+        result = self._proposer.examine(self.get(model, version))
         if not result.ok:
             raise HashMismatchError(model, version, result.problems)
         return self._store.folder(model, version)
-
-    def _propose(self, verb: Verb, name: str, number: str = "", stage: Stage | None = None) -> Plan:
-        # The model first: should another process move something between these reads, its revision has grown by the
-        # time it is compared, and the plan is refused.
-        model = self._records.model(name)
-        if verb is Verb.PROMOTE:
-            candidate = self.get(name, number)
-            target = stage or next_stage(candidate.stage)
-            is_step = target is not None and is_allowed(verb, candidate.stage, target)
-            gates = self._promotion_gates(model, candidate, target) if target and is_step else ()
-            return planning.promotion(model, candidate, target, gates)
-        if verb is Verb.ROLL_BACK:
-            previous = self.get(name, model.previous_production[-1]) if model.previous_production else None
-            return planning.rollback(model, previous, self._integrity_gates(previous))
-        if verb is Verb.UNDO:
-            newest = self._records.newest_transition(model)
-            returns = planning.version_to_return(newest)
-            return planning.undo(model, newest, self._integrity_gates(self.get(name, returns) if returns else None))
-        return planning.archiving(model, self.get(name, number))
-
-    def _promotion_gates(
-        self, model: RegisteredModel, candidate: ModelVersion, target: Stage
-    ) -> tuple[GateResult, ...]:
-        live = self._records.version(model.model, model.production) if model.production else None
-        problems = self._examine(candidate).problems
-        return promotion_gates(candidate, live, self._thresholds(), to_stage=target, integrity=problems)
-
-    def _integrity_gates(self, version: ModelVersion | None) -> tuple[GateResult, ...]:
-        if version is None:
-            return ()
-        return (integrity_gate(version, self._examine(version).problems, self._thresholds()),)
 
     def _move(
         self, change: Change, model: RegisteredModel, plan: Plan, actor: Actor, reason: str
@@ -302,22 +270,6 @@ class Registry:
             evidence=[evidence(version) for version in moved],
         )
         return moved
-
-    def _examine(self, version: ModelVersion) -> IntegrityResult:
-        result = inspect(self._store, version)
-        tell_operator(self._workspace, result, now=self._clock())
-        return result
-
-    def _thresholds(self) -> PromotionSettings:
-        if self._promotion is not None:
-            return self._promotion
-        file = self._workspace.settings_file
-        found = file.stat() if file.exists() else None
-        generation = (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
-        # Reading YAML takes as long as the promotion itself.
-        if self._settings_read is None or self._settings_read[0] != generation:
-            self._settings_read = generation, load_settings(file).promotion
-        return self._settings_read[1]
 
     def _refusal(self, plan: Plan) -> PromotionRefusedError | HashMismatchError:
         for gate in plan.gates:

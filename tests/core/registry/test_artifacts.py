@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 from pathlib import Path
@@ -125,6 +126,16 @@ def test_an_empty_folder_is_no_artifact(store: ArtifactStore, tmp_path: Path) ->
 def test_a_file_is_no_folder(store: ArtifactStore, source: Path) -> None:
     with pytest.raises(ArtifactRefusedError, match="is not a folder"):
         publish(store, source / "model.txt")
+
+
+def test_a_full_disk_leaves_nothing_behind(store: ArtifactStore, source: Path, monkeypatch) -> None:
+    def no_space(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(ArtifactRefusedError, match=r"could not be copied: No space left on device\. Nothing"):
+        publish(store, source)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
 
 
 def test_clearing_the_staging_area_spares_a_copy_in_progress(store: ArtifactStore, source: Path) -> None:

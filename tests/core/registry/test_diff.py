@@ -15,6 +15,7 @@ def two_versions(registry: Registry, source, ana: Actor, workspace) -> Registry:
         run = runs.start(name="nightly", actor=ana, parameters={"random_seed": 42, "dataset_size": 100 * depth})
         (source / "model.txt").write_text(f"depth {depth}\n")
         report = {
+            "ships": f"trees of depth {depth}",
             "parameters": {"max_depth": depth, "tuning": {"method": "random"}},
             "features": ["rating", "maturity"] + (["esg"] if depth == 8 else []),
             "feature_importance": {"rating": 0.5, "maturity": depth / 100},
@@ -41,6 +42,7 @@ def test_a_diff_tells_what_changed_in_every_section(two_versions: Registry) -> N
     assert changed.pop(("lineage", "data.test")) == ("test6", "test8")
     assert changed.pop(("parameters", "dataset_size")) == (600, 800)
     assert changed.pop(("parameters", "max_depth")) == (6, 8)
+    assert changed.pop(("model", "ships")) == ("trees of depth 6", "trees of depth 8")
     assert changed.pop(("features", "esg")) == (None, True)
     assert changed.pop(("importances", "maturity")) == (0.06, 0.08)
     assert {name for section, name in changed if section == "files"} == {

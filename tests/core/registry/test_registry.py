@@ -13,6 +13,7 @@ from core.registry import (
     Verb,
     VersionNotFoundError,
 )
+from core.settings.promotion import PromotionSettings
 from core.state import StaleRevisionError, UnstorableValueError
 
 FAILED = (judge("coverage", 10.0, ">=", 90.0, unit="%"),)
@@ -276,7 +277,7 @@ def test_rollback_before_any_production_is_refused_in_words(register, registry: 
 def test_rollback_ignores_the_gates_of_a_promotion(register, registry, promote, workspace, ana) -> None:
     register(), register()
     promote("1.0.0", "1.1.0")
-    strict = Registry(workspace, promotion=msgspec.structs.replace(registry._promotion, min_accuracy=0.99))
+    strict = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.99))
     strict.apply(strict.plan_rollback("spread"), actor=ana)
     assert registry.production("spread").version == "1.0.0"
 
