@@ -1,6 +1,6 @@
-"""Where a session's progress is written: its document, its run, telemetry, alerts and reports.
+"""Writing down what becomes of a session: its document, its run, its files, and the calls it is worth.
 
-The order within an epoch is report, metrics, document, alerts: whoever sees the epoch in the document finds everything
+The order within an epoch is report, metrics, document, calls: whoever sees the epoch in the document finds everything
 else in place. All of it may be written again after a crash, with the same content.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from core.actor import Actor
 from core.alerts import Alerts
@@ -18,29 +18,21 @@ from core.governance import Evidence
 from core.settings import unavailable_features
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
-from core.tracking import Run, Runs, RunStatus
+from core.tracking import RunStatus
 from core.training.calls import Calls
 from core.training.convergence import EpochScore, Judgement, best_epoch
-from core.training.durable import write_file
 from core.training.errors import LearningError
 from core.training.eta import RECENT_EPOCHS, remaining_seconds
+from core.training.filing import Filing
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
-from core.training.reports import (
-    dashboard_metrics,
-    epoch_report,
-    final_report,
-    final_report_json,
-    final_report_markdown,
-    system_health_report,
-)
+from core.training.run_record import RunRecord
 from core.training.session import Desired, Phase, Session
 from core.training.sessions import Sessions
 from core.training.wire import EpochDone, Prepared
 
 log = logging.getLogger(__name__)
 
-CHECKPOINTS = ".checkpoints"  # below artifacts/, where no model can have this name
 HEALTH_SERIES = (
     "resource.cpu_percent",
     "resource.memory_percent",
@@ -52,7 +44,7 @@ HEALTH_SERIES = (
 
 
 class Books:
-    """Writes down, as the engine, what became of sessions."""
+    """The engine's pen for sessions. Every method returns the session as it then stands."""
 
     def __init__(
         self, workspace: Workspace, telemetry: TelemetryWriter, alerts: Alerts, *, actor: Actor, clock: Clock = utc_now
@@ -68,16 +60,17 @@ class Books:
         """
         self._workspace = workspace
         self._telemetry = telemetry
+        self._alerts = alerts
         self._actor = actor
         self._clock = clock
         self._sessions = Sessions(workspace, clock=clock)
-        self._runs = Runs(workspace, telemetry=telemetry, clock=clock)
-        self._alerts = alerts
         self._calls = Calls(alerts, clock)
+        self._runs = RunRecord(workspace, telemetry, self.filing, actor=actor, clock=clock)
 
-    def checkpoints_of(self, session: Session) -> Path:
-        """Name the folder of a session's checkpoints."""
-        return self._workspace.artifacts_dir / CHECKPOINTS / session.session_id
+    @property
+    def filing(self) -> Filing:
+        """Where the files are."""
+        return Filing(self._workspace)
 
     def look(self, session: Session) -> Session:
         """Return the session as it stands now."""
@@ -98,10 +91,11 @@ class Books:
         return self._observe(
             session,
             "session.begin" if session.run_id is None else "session.continue",
-            run_id=self._run_of(session).run_id,
+            run_id=self._runs.open(session).run_id,
             phase=Phase.PREPARING,
             started_at=session.observed.started_at or now,
             last_progress_at=now,
+            eta_seconds=None,
             announcements=announcements,
             ended_at=None,
             stop_reason=None,
@@ -112,14 +106,9 @@ class Books:
         for problem in prepared.damaged:
             log.error("%s: %s", session.session_id, problem)
             self._calls.checkpoint_damaged(session, problem)
-        self._restore_metrics(session)
+        self._runs.restore(session)
         record = prepared.record
-        if record is None:
-            return self._observe(
-                session, "session.running", phase=Phase.RUNNING, epoch=0, epoch_started_at=self._clock()
-            )
-        log.info("%s goes on after epoch %d", session.session_id, record.epoch)
-        if record.epoch > session.observed.epoch:
+        if record is not None and record.epoch > session.observed.epoch:
             done = EpochDone(
                 record=record,
                 checkpoint=prepared.checkpoint or "",
@@ -127,8 +116,10 @@ class Books:
                 stage_seconds={},
             )
             return self.epoch_done(session, done, prepared.history, [])
+        epoch = record.epoch if record is not None else 0
+        log.info("%s goes on after epoch %d", session.session_id, epoch)
         return self._observe(
-            session, "session.running", phase=Phase.RUNNING, epoch=record.epoch, epoch_started_at=self._clock()
+            session, "session.running", phase=Phase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
         )
 
     def epoch_done(
@@ -144,13 +135,13 @@ class Books:
                 before this one has seen through.
         """
         now, record = self._clock(), done.record
-        write_file(self._epoch_report_file(session, record.epoch), epoch_report(record))
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
         if durations:
             timings["epoch.seconds"] = durations[-1]
-        self._log_metrics(session, record, timings)
+        self.filing.write_epoch(session, record)
+        self._runs.log(session, record, timings)
         best = best_epoch(history)
-        checkpoint = Path(done.checkpoint).relative_to(self._workspace.root).as_posix()
+        checkpoint = self.filing.relative(Path(done.checkpoint))
         session = self._observe(
             session,
             "epoch.complete" if record.learned else "epoch.reject",
@@ -161,7 +152,7 @@ class Books:
             score=record.score,
             best_epoch=best,
             best_score=history[best - 1].score if best else None,
-            gates=record.gates,
+            gates=tuple(replace(gate, offending=()) if gate.passed else gate for gate in record.gates),
             quality_score=record.quality_score,
             metrics=record.metrics,
             epoch_started_at=now,
@@ -173,7 +164,7 @@ class Books:
             checkpoint_sha256=done.checkpoint_sha256,
         )
         self._calls.epoch_done(session, record)
-        self._write_dashboard(session, history, durations)
+        self.filing.write_dashboard(session, history, durations[-RECENT_EPOCHS:])
         return session
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
@@ -194,16 +185,17 @@ class Books:
         """Record that a session has failed; its checkpoint stays, and asking for it anew goes on from there."""
         log.error("%s failed after %d attempts: %s", session.session_id, n_attempts, _full(error))
         self._calls.epoch_failed(session, error)
+        session = self.look(session)
         return self._at_rest(
             session,
             "session.fail",
-            run_status=RunStatus.FAILED,
+            RunStatus.FAILED,
             reason=str(error),
             phase=Phase.FAILED,
             failure=str(error),
-            gave_up_at=self.look(session).desired_revision,
+            gave_up_at=session.desired_revision,
             n_failed_epochs=session.observed.n_failed_epochs + 1,
-            stop_reason=f"failed after {n_attempts} attempts",
+            stop_reason=f"failed after {n_attempts} attempts" if n_attempts > 1 else "failed",
         )
 
     def winding_up(self, session: Session, judgement: Judgement) -> Session:
@@ -214,7 +206,6 @@ class Books:
             reason=f"{judgement.end}: {judgement.reason}",
             phase=Phase.STOPPING,
             stop_reason=str(judgement.end),
-            eta_seconds=0.0,
         )
 
     def finish(
@@ -224,43 +215,27 @@ class Books:
         history: Sequence[EpochScore],
         last: EpochRecord,
         judgement: Judgement,
-        durations: Sequence[float],
     ) -> Session:
         """Register what the session has made, and write its reports."""
-        assert judgement.end is not None
-        report = final_report(
-            session.settings,
-            history,
-            last,
-            final,
-            end=judgement.end,
-            explanation=judgement.reason,
-            announcements=session.observed.announcements,
-        )
-        folder = self._reports_of(session)
-        report_sha256 = write_file(folder / "final_report.json", final_report_json(report))
-        write_file(folder / "final_report.md", final_report_markdown(report, final, last.gates))
-        registered = register_models(
-            self._workspace, session, final, last, folder=self.checkpoints_of(session), actor=self._actor
-        )
-        session = self._at_rest(
+        evidence = self.filing.write_final(session, final, history, last, judgement)
+        folder = self.filing.checkpoints_of(session)
+        self._runs.note_data(session, {draw.purpose: draw.sha256 for draw in final.draws})
+        return self._at_rest(
             session,
             "session.finish",
-            run_status=RunStatus.FINISHED,
+            RunStatus.FINISHED,
             reason=f"{judgement.end}: {judgement.reason}",
-            evidence=(Evidence(self._relative(folder / "final_report.json"), report_sha256),),
+            history=history,
+            evidence=(evidence,),
             phase=Phase.FINISHED,
-            registered=registered,
-            eta_seconds=None,
+            registered=register_models(self._workspace, session, final, last, folder=folder, actor=self._actor),
         )
-        self._write_dashboard(session, history, durations)
-        return session
 
     def stopped(self, session: Session) -> Session:
         """Record that a person has stopped the session; its checkpoint stays."""
         why = f"stopped by {session.desired_by}" + (f": {session.reason}" if session.reason else "")
         return self._at_rest(
-            session, "session.stopped", run_status=RunStatus.STOPPED, reason=why, phase=Phase.STOPPED, stop_reason=why
+            session, "session.stopped", RunStatus.STOPPED, reason=why, phase=Phase.STOPPED, stop_reason=why
         )
 
     def paused(self, session: Session) -> Session:
@@ -273,54 +248,25 @@ class Books:
         self._telemetry.flush()
         return self._observe(session, "session.suspended", phase=Phase.QUEUED, eta_seconds=None)
 
-    def _run_of(self, session: Session) -> Run:
-        """Return the run of a session: its own, one that a crash kept from being noted, or a new one."""
-        known = [run for run in self._runs.all() if run.session_id == session.session_id]
-        if not known:
-            return self._runs.start(
-                name=session.name,
-                actor=self._actor,
-                session_id=session.session_id,
-                parameters=session.settings,
-            )
-        run = known[-1]
-        return self._runs.reopen(run.run_id, actor=self._actor) if run.is_over else run
-
-    def _log_metrics(self, session: Session, record: EpochRecord, timings: dict[str, float]) -> None:
-        assert session.run_id is not None
-        metrics = {**record.metrics, "quality.score": record.quality_score, **timings}
-        if record.score is not None:
-            metrics["score"] = record.score
-        self._runs.log_metrics(session.run_id, record.epoch, metrics)
-
-    def _restore_metrics(self, session: Session) -> None:
-        """Write again the metrics that a killed engine had not committed yet; the epochs' reports have them."""
-        assert session.run_id is not None
-        history = TelemetryReader(self._workspace.telemetry_file).epochs(session.run_id)
-        committed = {epoch for epoch, _ in history.get("quality.score", ())}
-        for number in range(1, session.observed.epoch + 1):
-            file = self._epoch_report_file(session, number)
-            if number not in committed and file.is_file():
-                self._log_metrics(session, msgspec.json.decode(file.read_bytes(), type=EpochRecord), {})
-
     def _at_rest(
         self,
         session: Session,
         verb: str,
+        status: RunStatus,
         *,
-        run_status: RunStatus,
         reason: str,
+        history: Sequence[EpochScore] | None = None,
         evidence: tuple[Evidence, ...] = (),
         **observed: Any,
     ) -> Session:
-        if session.run_id is not None and not self._runs.get(session.run_id).is_over:
-            self._runs.finish(session.run_id, run_status, actor=self._actor, reason=reason)
-        self._telemetry.flush()  # before the document says so: whoever waits for the end then reads all of it
-        session = self._observe(
-            session, verb, reason=reason, evidence=evidence, ended_at=self._clock(), eta_seconds=None, **observed
-        )
-        self._write_health(session)
-        return session
+        """Close a session; the document comes last, so that whoever waits for it finds all the rest in place."""
+        observed |= {"ended_at": self._clock(), "eta_seconds": None}
+        ended = replace(session, observed=replace(session.observed, **observed), updated_at=observed["ended_at"])
+        self._runs.close(session, status, reason=reason)
+        self._write_health(ended)
+        if history is not None:
+            self.filing.write_dashboard(ended, history, [])
+        return self._observe(session, verb, reason=reason, evidence=evidence, **observed)
 
     def _observe(
         self,
@@ -336,25 +282,11 @@ class Books:
             session.session_id, verb, actor=self._actor, reason=reason, evidence=evidence, run_id=run_id, **observed
         )
 
-    def _write_dashboard(self, session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> None:
-        file = self._reports_of(session) / "dashboard_metrics.json"
-        write_file(file, dashboard_metrics(session, history, durations[-RECENT_EPOCHS:]))
-
     def _write_health(self, session: Session) -> None:
         reader = TelemetryReader(self._workspace.telemetry_file)
         start, end = session.observed.started_at or session.created_at, self._clock()
         resources = {series: reader.samples(series, start, end) for series in HEALTH_SERIES}
-        report = system_health_report(session, resources, len(self._alerts.open()))
-        write_file(self._reports_of(session) / "system_health_report.json", report)
-
-    def _reports_of(self, session: Session) -> Path:
-        return self._workspace.reports_dir / session.session_id
-
-    def _epoch_report_file(self, session: Session, epoch: int) -> Path:
-        return self._reports_of(session) / "epochs" / f"epoch_{epoch:04d}.json"
-
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self._workspace.root).as_posix()
+        self.filing.write_health(session, resources, len(self._alerts.open()))
 
 
 def _full(error: Exception) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import CoreError
-from core.training.wire import Failed, Reply, Request, receive, send
+from core.training.wire import REQUESTS, Failed, Reply, Request, receive, send
 
 NICENESS = 10
 OOM_SCORE = "500"
@@ -66,7 +66,7 @@ def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[Request]":
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
 
     def read() -> None:
-        while (request := receive(stream, Request)) is not None:
+        while (request := receive(stream, REQUESTS)) is not None:
             requests.put(request)
         os._exit(0)  # nobody is left to answer; a half-written checkpoint carries no name yet
 

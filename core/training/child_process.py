@@ -13,7 +13,7 @@ import msgspec
 import core
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
-from core.training.wire import Reply, Request, receive, send
+from core.training.wire import REPLIES, Reply, Request, receive, send
 
 GRACE_SECONDS = 2.0
 _SOURCE = Path(core.__file__).parent.parent
@@ -107,7 +107,7 @@ class ChildProcess:
         """Collect answers until the pipe ends, then bury the child and say what it died of."""
         try:
             with self._replies as replies:
-                while (answer := receive(replies, Reply)) is not None:
+                while (answer := receive(replies, REPLIES)) is not None:
                     self._answer = answer
                     self._wake.set()
             spoke_nonsense = ""

@@ -1,5 +1,6 @@
 """The models of a session, worked on side by side: one thread a model, one core a thread."""
 
+import copy
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core import models
-from core.models import Model, Panel
+from core.models import Model, PanelLike
 from core.settings import TrainingSettings
 
 T = TypeVar("T")
@@ -36,23 +37,20 @@ class Crew:
         self._n_threads = min(n_threads, len(self._models))
         self.has_learned = False
 
-    def learn(self, panel: Panel, *, seed: int, judged_on: Mapping[str, Panel]) -> dict[str, Figures]:
-        """Have every model learn from a panel, then judge it on others.
+    def learn(self, panel: PanelLike, *, seed: int) -> None:
+        """Have every model learn from a panel, on top of what it knows."""
+        models.update_all(self._models, panel, seed, self._n_threads)
+        self.has_learned = True
+
+    def judge(self, panels: Mapping[str, PanelLike]) -> dict[str, Figures]:
+        """Judge every model on panels it has not learnt from.
 
         Args:
-            panel: What to learn from.
-            seed: For every model's own random draws.
-            judged_on: Panels nobody has learnt from, by name.
+            panels: By name.
         Returns:
             For each panel, `<model>.<metric>`; what could not be measured is left out.
         """
-
-        def work(model: Model) -> dict[str, Figures]:
-            model.update(panel, seed=seed)
-            return {name: model.evaluate(other) for name, other in judged_on.items()}
-
-        by_model = self.side_by_side(work)
-        self.has_learned = True
+        by_model = self.side_by_side(lambda model: {name: model.evaluate(panel) for name, panel in panels.items()})
         return {
             name: {
                 f"{model}.{metric}": value
@@ -60,8 +58,14 @@ class Crew:
                 for metric, value in figures[name].items()
                 if math.isfinite(value)
             }
-            for name in judged_on
+            for name in panels
         }
+
+    def exchange(self, newcomers: Mapping[str, Model]) -> "Crew":
+        """Return the crew with some models in the place of those of the same name."""
+        crew = copy.copy(self)
+        crew._models = {**self._models, **newcomers}
+        return crew
 
     def models(self) -> list[tuple[str, Model]]:
         """Return the models by name, in the order of the settings."""

@@ -88,7 +88,7 @@ class Drive:
                 self._back_off(min(FIRST_BACK_OFF_SECONDS * 2 ** (n_failures - 1), LONGEST_BACK_OFF_SECONDS))
 
     def _prepare(self) -> None:
-        folder = self._books.checkpoints_of(self._session)
+        folder = self._books.filing.checkpoints_of(self._session)
         prepared = self._ask(Prepare(settings=self._session.settings, folder=str(folder)), Prepared)
         self._history, self._last = prepared.history, prepared.record
         self._is_prepared = True
@@ -112,9 +112,7 @@ class Drive:
             return False
         self._session = self._books.winding_up(self._session, judgement)
         finished = self._ask(Finish(), Finished)
-        self._session = self._books.finish(
-            self._session, finished.record, self._history, self._last, judgement, self._durations
-        )
+        self._session = self._books.finish(self._session, finished.record, self._history, self._last, judgement)
         return True
 
     def _halt(self) -> bool:

@@ -1,23 +1,29 @@
-"""The end of a session: the best models learn from the validation panel too, are tested once, and are left to register.
+"""The end of a session: a last choice, a last lesson, one test, and models left to register.
 
-The validation panel has done its work when the last choice has been made, and a model that also knows those issuers can
-only know more. The test panels are drawn after that, looked at once, and nothing is chosen by them.
+Two ways lead to a model that ships. *Continued* is the best checkpoint: it has seen every draw in turn, but
+could keep only a digest of each. *Refit* learns anew from as many draws at once as fit a budget, hold-outs included.
+Each model takes the way that does better on the validation panel; then it learns from that panel, too, which has done
+its work. The test panels are drawn after that, looked at once, and nothing is chosen by them.
 """
 
+import hashlib
 import math
-import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import msgspec
+import pandas as pd
 
 from core.errors import RefusedError
-from core.models import Model, Panel
+from core.models import Model, Panel, PanelLike
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
-from core.training.convergence import best_epoch
-from core.training.crew import Crew
+from core.training.convergence import EpochScore, best_epoch
+from core.training.crew import Crew, Figures
 from core.training.durable import sha256_of, write_folder
 from core.training.errors import CheckpointDamagedError
 from core.training.panels import TEST_PANELS, Draw, SessionPanels
@@ -28,6 +34,7 @@ FOLDER = "final"
 RECORD = "final.json"
 REPORT = "report.json"  # beside a model's files: what the registry's diff reads
 MAIN_TEST = TEST_PANELS[0]
+REFIT_ROWS = 50_000
 
 
 class NothingLearnedError(RefusedError):
@@ -63,12 +70,40 @@ class Finale:
         if newest is None or best is None:
             raise NothingLearnedError(len(history))
         source = self._best(best, newest)
-        crew = Crew(self._settings)
-        crew.load(source.models)
-        validation = Panel(self._validation.panel.bonds, self._validation.panel.truth)
-        crew.learn(validation, seed=derive_seed(self._settings.random_seed, "refit"), judged_on={})
+        continued, refit = Crew(self._settings), Crew(self._settings)
+        continued.load(source.models)
+        pool, pooled = self._pool(history)
+        validation = self._validation.panel
+        refit.learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
+        ways = {"continued": continued.judge({"": validation})[""], "refit": refit.judge({"": validation})[""]}
+        choice = {name: max(ways, key=lambda way: _merit(ways[way], name)) for name, _ in continued.models()}
+        crew = continued.exchange({name: model for name, model in refit.models() if choice[name] == "refit"})
+        crew.learn(validation, seed=derive_seed(self._settings.random_seed, "last lesson"))
         draws, metrics = self._test(crew)
-        return self._save(crew, source, newest, draws, metrics)
+        for name, figures in metrics.items():
+            figures |= {f"validation.{way}": _merit(ways[way], name) for way in ways}
+        made = _Made(crew, choice, metrics, (pooled, self._validation.record, *draws))
+        return self._save(made, source, newest)
+
+    def _pool(self, history: Sequence[EpochScore]) -> tuple[Panel, DrawRecord]:
+        """Draw again what was learnt from, the newest first, as far as the budget goes."""
+        draws: list[Draw] = []
+        n_rows = 0
+        for number in range(len(history), 0, -1):
+            if history[number - 1].score is not None:
+                n_rows += self._settings.dataset_size
+                if draws and n_rows > REFIT_ROWS:
+                    break
+                draws.append(self._panels.epoch(number))
+        record = DrawRecord(
+            purpose="draws",
+            seed=self._settings.random_seed,
+            n_rows=sum(draw.record.n_rows for draw in draws),
+            n_issuers=sum(draw.record.n_issuers for draw in draws),
+            sha256=hashlib.sha256("".join(draw.record.sha256 for draw in draws).encode()).hexdigest(),
+        )
+        bonds = pd.concat([draw.panel.bonds for draw in draws], ignore_index=True)
+        return Panel(bonds, pd.concat([draw.panel.truth for draw in draws], ignore_index=True)), record
 
     def _kept(self) -> FinalRecord | None:
         """Return what an earlier attempt has left, if every file of it is what was written."""
@@ -94,46 +129,54 @@ class Finale:
     def _test(self, crew: Crew) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
         draws: list[DrawRecord] = []
         metrics: dict[str, dict[str, float]] = {name: {} for name, _ in crew.models()}
-        for name in TEST_PANELS:
+        for number, name in enumerate(TEST_PANELS):
             draw = self._panels.test(name)
             draws.append(draw.record)
-            seed = derive_seed(self._settings.random_seed, "interval", len(draws))
-            panel = Panel(draw.panel.bonds, draw.panel.truth)
-            for model, figures in crew.side_by_side(
-                lambda model, panel=panel, seed=seed: _judge(model, panel, seed)
-            ).items():
+            seed = derive_seed(self._settings.random_seed, "interval", number)
+            judge = partial(_judge, panel=draw.panel, seed=seed)
+            for model, figures in crew.side_by_side(judge).items():
                 metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}
         return draws, metrics
 
-    def _save(
-        self,
-        crew: Crew,
-        source: Checkpoint,
-        newest: Checkpoint,
-        draws: list[DrawRecord],
-        metrics: dict[str, dict[str, float]],
-    ) -> FinalRecord:
+    def _save(self, made: "_Made", source: Checkpoint, newest: Checkpoint) -> FinalRecord:
         record: FinalRecord | None = None
 
         def fill(folder: Path) -> None:
             nonlocal record
-            made = tuple(_save_model(model, name, folder, metrics[name]) for name, model in crew.models())
+            models = tuple(
+                _save_model(model, name, folder, way=made.choice[name], metrics=made.metrics[name])
+                for name, model in made.crew.models()
+            )
             record = FinalRecord(
                 epoch=newest.epoch,
                 best_epoch=source.epoch,
-                score=fmean(model.metrics[f"{MAIN_TEST}.attainment"] for model in made),
-                draws=(source.manifest.record.draw, self._validation.record, *draws),
-                models=made,
+                score=fmean(model.metrics[f"{MAIN_TEST}.attainment"] for model in models),
+                draws=made.draws,
+                models=models,
             )
             (folder / RECORD).write_bytes(to_json(record))
 
-        shutil.rmtree(self._folder, ignore_errors=True)
         write_folder(self._folder, fill)
         assert record is not None
         return record
 
 
-def _judge(model: Model, panel: Panel, seed: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What there is to save."""
+
+    crew: Crew
+    choice: dict[str, str]
+    metrics: dict[str, dict[str, float]]
+    draws: tuple[DrawRecord, ...]
+
+
+def _merit(figures: Figures, model: str) -> float:
+    """Return what a model is chosen by: its attainment, or where no truth is known, the least loss."""
+    return figures.get(f"{model}.attainment", -figures.get(f"{model}.loss", math.inf))
+
+
+def _judge(model: Model, *, panel: PanelLike, seed: int) -> dict[str, float]:
     """Measure everything on one test panel, and how sure the attainment is."""
     figures = model.evaluate(panel)
     if (attainment := model.attainment(panel, seed=seed)) is not None:
@@ -148,7 +191,7 @@ def _judge(model: Model, panel: Panel, seed: int) -> dict[str, float]:
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
-def _save_model(model: Model, name: str, folder: Path, metrics: dict[str, float]) -> FinalModel:
+def _save_model(model: Model, name: str, folder: Path, *, way: str, metrics: dict[str, float]) -> FinalModel:
     place = folder / name
     model.save(place)
     account, importance = model.report(), model.feature_importance()
@@ -162,6 +205,7 @@ def _save_model(model: Model, name: str, folder: Path, metrics: dict[str, float]
         folder=f"{FOLDER}/{name}",
         files=files,
         chosen=str(account.get("ships", model.algorithm)),
+        way=way,
         metrics=metrics,
         importance=importance,
         report=account,

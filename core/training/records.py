@@ -55,7 +55,9 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         folder: Where its files are, relative to the session's folder.
         files: SHA-256 of each file, by its path inside `folder`.
-        metrics: On the test panels, `<panel>.<metric>`, and the validation metrics the choice was made on.
+        chosen: The candidate that answers, in the model's own words.
+        way: "continued" from the best checkpoint, or "refit" from many draws at once.
+        metrics: On the test panels, `<panel>.<metric>`; `validation.<way>` is what the way was chosen by.
         report: The model's own account of what was tried and what ships.
     """
 
@@ -63,6 +65,7 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     files: dict[str, str]
     chosen: str
+    way: str
     metrics: dict[str, float]
     importance: dict[str, float]
     report: dict[str, Any]

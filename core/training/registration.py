@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from core.actor import Actor
+from core.quality.gate import GateResult, judge
 from core.registry import Registry
 from core.state import Workspace
 from core.training.records import EpochRecord, FinalModel, FinalRecord
@@ -40,7 +41,7 @@ def register_models(
             run_id=session.run_id or "",
             session_id=session.session_id,
             lineage=_lineage(session, final, model),
-            gates=last.gates,
+            gates=(*last.gates, _leak_gate(model)),
             actor=actor,
             description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} bonds",
         ).key
@@ -58,6 +59,22 @@ def _metrics(model: FinalModel) -> dict[str, float]:
     return {name.removeprefix("test."): value for name, value in model.metrics.items()}
 
 
+def _leak_gate(model: FinalModel) -> GateResult:
+    """Warn of a score that nobody could reach; a leak, or in one case of forty luck."""
+    alarms = [name.removesuffix(".leak") for name, value in model.metrics.items() if name.endswith(".leak") and value]
+    return judge(
+        "no_leak",
+        float(len(alarms)),
+        "<=",
+        0.0,
+        unit="test panels",
+        reason=f"above the optimum on {', '.join(alarms)}" if alarms else "no score is above the best attainable",
+        offending=alarms,
+        n_offending=len(alarms),
+        blocking=False,
+    )
+
+
 def _lineage(session: Session, final: FinalRecord, model: FinalModel) -> dict[str, Any]:
     return {
         "data": {
@@ -68,4 +85,5 @@ def _lineage(session: Session, final: FinalRecord, model: FinalModel) -> dict[st
         "epochs": final.epoch,
         "best_epoch": final.best_epoch,
         "chosen": model.chosen,
+        "way": model.way,
     }

@@ -5,14 +5,14 @@ runs of the same settings write the same bytes. What differs between runs by nat
 machine) is in `dashboard_metrics.json` and `system_health_report.json`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from core.clock import to_iso
 from core.quality.gate import GateResult
-from core.training.convergence import EndReason, EpochScore
+from core.training.convergence import EpochScore, Judgement
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.session import Session
 
@@ -34,8 +34,7 @@ def final_report(
     last: EpochRecord,
     final: FinalRecord,
     *,
-    end: EndReason,
-    explanation: str,
+    judgement: Judgement,
     announcements: Iterable[str],
 ) -> dict[str, Any]:
     """Put together what a session came to.
@@ -45,13 +44,12 @@ def final_report(
         history: The scores of all epochs, oldest first.
         last: The last epoch.
         final: The models that ship and their one test.
-        end: Why the session ended.
-        explanation: The same with its figures.
+        judgement: Why the session ended.
         announcements: What the settings switch on that was not done.
     """
     return {
         "notice": SYNTHETIC,
-        "end": {"reason": str(end), "explanation": explanation},
+        "end": {"reason": str(judgement.end), "explanation": judgement.reason},
         "n_epochs": len(history),
         "n_rejected_epochs": sum(1 for entry in history if entry.score is None),
         "best_epoch": final.best_epoch,
@@ -88,12 +86,14 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, gates: Seq
         "",
         "## Models",
         "",
-        "| model | ships | " + " | ".join(_panels(final.models)) + " |",
-        "| --- | --- |" + " --- |" * len(_panels(final.models)),
+        "| model | ships | way | " + " | ".join(_panels(final.models)) + " |",
+        "| --- | --- | --- |" + " --- |" * len(_panels(final.models)),
         *(_model_row(model, _panels(final.models)) for model in final.models),
         "",
         "Each cell: attainment on that test panel, with its 95 % interval over issuers. The test panels were looked at "
-        "once, after every choice had been made.",
+        "once, after every choice had been made. Way: continued from the best checkpoint, or refit from many draws at "
+        "once, whichever did better on the validation panel.",
+        *(f"\n**Leak alarm**: {sentence}" for sentence in leaks(final)),
     ]
     for model in final.models:
         lines += ["", f"### {model.name}", "", *_model_section(model)]
@@ -138,7 +138,9 @@ def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations
     )
 
 
-def system_health_report(session: Session, resources: dict[str, Sequence[tuple[float, float]]], problems: int) -> bytes:
+def system_health_report(
+    session: Session, resources: Mapping[str, Sequence[tuple[float, float]]], problems: int
+) -> bytes:
     """Write down how the machine and the trainer fared during a session.
 
     Args:
@@ -166,6 +168,16 @@ def system_health_report(session: Session, resources: dict[str, Sequence[tuple[f
     )
 
 
+def leaks(final: FinalRecord) -> list[str]:
+    """Name the scores that are above the best attainable by more than chance: the model knows what it must not."""
+    return [
+        f"{model.name} scores above the optimum on {key.removesuffix('.leak')}"
+        for model in final.models
+        for key, value in model.metrics.items()
+        if key.endswith(".leak") and value
+    ]
+
+
 def _spread(values: Sequence[float]) -> dict[str, float]:
     return {
         "n_samples": len(values),
@@ -182,7 +194,11 @@ def _panels(models: Iterable[FinalModel]) -> list[str]:
 
 
 def _model_row(model: FinalModel, panels: Sequence[str]) -> str:
-    return f"| {model.name} | {model.chosen} | " + " | ".join(_attainment(model, panel) for panel in panels) + " |"
+    return (
+        f"| {model.name} | {model.chosen} | {model.way} | "
+        + " | ".join(_attainment(model, panel) for panel in panels)
+        + " |"
+    )
 
 
 def _attainment(model: FinalModel, panel: str) -> str:
@@ -195,7 +211,7 @@ def _attainment(model: FinalModel, panel: str) -> str:
 
 def _model_section(model: FinalModel) -> list[str]:
     important = sorted(model.importance.items(), key=lambda item: (-item[1], item[0]))[:N_IMPORTANT]
-    rows = sorted(key for key in model.metrics if "attainment" not in key)
+    rows = sorted(key for key in model.metrics if "attainment" not in key and not key.endswith(".leak"))
     return [
         "| metric | value |",
         "| --- | ---: |",

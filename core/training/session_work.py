@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
-from core.models import Panel
 from core.quality import QualityReport, assess
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints
@@ -88,9 +87,8 @@ class SessionWork:
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         learned, holdout = self._panels.split(draw.panel, number)
-        seed = derive_seed(self._settings.random_seed, "learn", number)
-        validation = Panel(self._validation.panel.bonds, self._validation.panel.truth)
-        figures = self._crew.learn(learned, seed=seed, judged_on={"validation": validation, "holdout": holdout})
+        self._crew.learn(learned, seed=derive_seed(self._settings.random_seed, "learn", number))
+        figures = self._crew.judge({"validation": self._validation.panel, "holdout": holdout})
         return EpochRecord(
             epoch=number,
             learned=True,

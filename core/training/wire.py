@@ -65,6 +65,9 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 Request = Prepare | RunEpoch | Finish
 Reply = Prepared | EpochDone | Finished | Failed
 
+REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
 M = TypeVar("M")
 
 
@@ -78,11 +81,11 @@ def send(stream: BinaryIO, message: Request | Reply) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO, expected: type[M]) -> M | None:
+def receive(stream: BinaryIO, decoder: msgspec.json.Decoder[M]) -> M | None:
     """Read one message; None when the other end is closed, in the middle of a line or after one.
 
     Raises:
         msgspec.DecodeError: The line is not one of the messages expected.
     """
     line = stream.readline()
-    return msgspec.json.decode(line, type=expected) if line.endswith(b"\n") else None
+    return decoder.decode(line) if line.endswith(b"\n") else None

@@ -1,0 +1,64 @@
+"""The tracked run of a session: one run, however many engines it takes."""
+
+from core.actor import Actor
+from core.clock import Clock
+from core.state import Workspace
+from core.telemetry import TelemetryReader, TelemetryWriter
+from core.tracking import Run, Runs, RunStatus
+from core.training.filing import Filing
+from core.training.records import EpochRecord
+from core.training.session import Session
+
+EVERY_EPOCH = "quality.score"  # the metric no epoch is without
+
+
+class RunRecord:
+    """Opens, fills and closes the runs of sessions."""
+
+    def __init__(
+        self, workspace: Workspace, telemetry: TelemetryWriter, filing: Filing, *, actor: Actor, clock: Clock
+    ) -> None:
+        self._workspace = workspace
+        self._telemetry = telemetry
+        self._runs = Runs(workspace, telemetry=telemetry, clock=clock)
+        self._filing = filing
+        self._actor = actor
+
+    def open(self, session: Session) -> Run:
+        """Return the run of a session: its own, one that a crash kept from being noted, or a new one."""
+        known = [run for run in self._runs.all() if run.session_id == session.session_id]
+        if not known:
+            return self._runs.start(
+                name=session.name, actor=self._actor, session_id=session.session_id, parameters=session.settings
+            )
+        run = known[-1]
+        return self._runs.reopen(run.run_id, actor=self._actor) if run.is_over else run
+
+    def log(self, session: Session, record: EpochRecord, timings: dict[str, float]) -> None:
+        """Add the metrics of an epoch to the history."""
+        assert session.run_id is not None
+        metrics = {**record.metrics, EVERY_EPOCH: record.quality_score, **timings}
+        if record.score is not None:
+            metrics["score"] = record.score
+        self._runs.log_metrics(session.run_id, record.epoch, metrics)
+
+    def restore(self, session: Session) -> None:
+        """Add what a killed engine had not committed yet; the reports of the epochs have it."""
+        assert session.run_id is not None
+        history = TelemetryReader(self._workspace.telemetry_file).epochs(session.run_id)
+        committed = {epoch for epoch, _ in history.get(EVERY_EPOCH, ())}
+        for epoch in range(1, session.observed.epoch + 1):
+            if epoch not in committed and (record := self._filing.read_epoch(session, epoch)) is not None:
+                self.log(session, record, {})
+
+    def close(self, session: Session, status: RunStatus, *, reason: str) -> None:
+        """Close the run, its metrics committed, unless that was done before a crash."""
+        if session.run_id is not None and not self._runs.get(session.run_id).is_over:
+            self._runs.finish(session.run_id, status, actor=self._actor, reason=reason)
+        self._telemetry.flush()
+
+    def note_data(self, session: Session, hashes: dict[str, str]) -> None:
+        """Note the hashes of the data sets that the run rests on."""
+        assert session.run_id is not None
+        if not self._runs.get(session.run_id).is_over:
+            self._runs.set_data_hashes(session.run_id, hashes, actor=self._actor)
