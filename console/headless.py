@@ -42,6 +42,8 @@ class SessionFeed:
         base = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
         yield from self._news(base, "notice", observed.announcements)
         yield from self._epochs(snapshot, session, base)
+        if observed.epoch > self._epoch and not observed.phase.is_at_rest:
+            return  # the figures of an epoch are written a moment after it; what follows it is told after it
         if self._is_new("failures", (observed.n_failed_epochs, observed.failure)) and observed.failure:
             yield base | {"event": "epoch_failed", "epoch": observed.epoch + 1, "reason": observed.failure}
         if self._is_new("rejected", observed.n_rejected_epochs) and observed.n_rejected_epochs:

@@ -105,6 +105,7 @@ def show_version(args: argparse.Namespace) -> int:
     """Print one version and its history."""
     from console.output import print_facts, print_json, printable
     from core.registry import Registry
+    from core.tracking.comparison import flatten
 
     registry = Registry(open_workspace(args))
     version = registry.get(args.model, args.version)
@@ -121,7 +122,7 @@ def show_version(args: argparse.Namespace) -> int:
     facts |= {"artifact": version.path, "manifest_sha256": version.manifest_sha256}
     facts |= {f"metric {name}": value for name, value in sorted(version.metrics.items())}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.reason})" for gate in version.gates}
-    facts |= {f"lineage {name}": value for name, value in sorted(version.lineage.items())}
+    facts |= {f"lineage {name}": value for name, value in flatten(version.lineage).items()}
     print_facts(facts)
     for move in moves:
         print(printable(move))
@@ -208,7 +209,7 @@ def _print_plan(plan: "Plan") -> None:
     if plan.from_stage:
         print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
     for gate in plan.gates:
-        print(f"  {gate.verdict:<5} {printable(gate.reason)}")
+        print(f"  {gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
     for effect in plan.effects:
         print(f"  {printable(effect)}")
     if plan.undo:
