@@ -102,17 +102,10 @@ class AlertStore:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             documents = self.documents
             before = documents.get(fingerprint)
-            is_stale = expected_revision is not None and expected_revision < before.decided_revision
-            after = documents.replace(
-                replace(
-                    before,
-                    **decide(before),
-                    updated_by=str(actor),
-                    updated_at=now,
-                    decided_revision=before.revision + 1,
-                ),
-                expected_revision=expected_revision if is_stale else before.revision,
-            )
+            if expected_revision is not None and expected_revision < before.decided_revision:
+                documents.replace(before, expected_revision=expected_revision)  # refused, with what has changed
+            decided = {**decide(before), "updated_by": str(actor), "updated_at": now}
+            after = documents.replace(replace(before, **decided, decided_revision=before.revision + 1))
             _record(change, verb, before, after)
             if after.state is AlertState.RESOLVED:
                 self._prune(change, now)
@@ -137,6 +130,6 @@ class _AlreadyOpenError(Exception):
 
 
 def _record(change: Change, verb: str, before: Alert | None, after: Alert) -> None:
-    name = ",".join(f"{name}={value}" for name, value in sorted(after.labels.items()))
+    labels = ",".join(f"{name}={value}" for name, value in sorted(after.labels.items()))
     facts = [None if alert is None else {fact: getattr(alert, fact) for fact in _FACTS} for alert in (before, after)]
-    change.record(verb, f"{after.rule}{{{name}}}", before=facts[0], after=facts[1])
+    change.record(verb, f"{after.rule}{{{labels}}}" if labels else after.rule, before=facts[0], after=facts[1])

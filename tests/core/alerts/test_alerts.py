@@ -1,0 +1,220 @@
+"""Alerts in a workspace: fired once, taken on by people, resolved, pruned, and all of it audited."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.alerts import RULES, Alerts, AlertState, Condition
+from core.errors import NotFoundError, RefusedError, UsageError
+from core.governance import AuditLog
+from core.settings import AlertSettings
+from core.state import StaleRevisionError, Workspace
+
+ADA = Actor("ada", "desk", Origin.CONSOLE)
+BOB = Actor("bob", "desk", Origin.COMMAND_LINE)
+T0 = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
+GATE = {"session": "s-0001", "gate": "coverage"}
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "home", settings_text="alerts:\n  disk_percent_max: 70\n")
+
+
+@pytest.fixture
+def alerts(workspace: Workspace) -> Alerts:
+    return Alerts(workspace, settings=AlertSettings(), clock=lambda: at(30))
+
+
+def verbs(workspace: Workspace) -> list[str]:
+    return [record.verb for record in AuditLog(workspace).tail(99)]
+
+
+def generation(workspace: Workspace) -> tuple[object, ...]:
+    return workspace.database("alerts").signature()
+
+
+LIMITS = [
+    pytest.param("accuracy_low", 0.87, 0.88, "accuracy (mean attainment) is 87.0 %, below 88.0 %", id="accuracy"),
+    pytest.param("quality_low", 0.899, 0.90, "data quality is 89.9 %, below 90.0 %", id="quality"),
+    pytest.param("cpu_high", 93.0, 80.0, "CPU at 93 %, above 80 %", id="CPU"),
+    pytest.param("memory_high", 85.3, 85.0, "memory at 85.3 %, above 85 %", id="memory"),
+    pytest.param("disk_high", 97.0, 90.0, "the workspace's disk at 97 %, above 90 %", id="disk"),
+    pytest.param("training_stalled", 2.5, 2.0, "no epoch completed for 2.5 h, above 2.0 h", id="a stalled training"),
+]
+
+
+@pytest.mark.parametrize(("rule", "wrong", "limit", "summary"), LIMITS)
+def test_every_condition_fires_beyond_its_limit_and_not_at_it(alerts, rule, wrong, limit, summary):
+    for seconds in (0, 60, 120):
+        assert alerts.observe(rule, labels={}, value=limit, now=at(seconds)) is None
+    for seconds in (180, 240):
+        alert = alerts.observe(rule, labels={}, value=wrong, now=at(seconds))
+    assert alert.state is AlertState.FIRING
+    assert (alert.summary, alert.value, alert.threshold) == (summary, wrong, limit)
+    assert alert.advice
+    assert alerts.open() == [alert]
+
+
+def test_every_condition_is_in_the_table_of_limits():
+    conditions = {rule.name for rule in RULES.values() if isinstance(rule, Condition)}
+    assert conditions == {case.values[0] for case in LIMITS}
+
+
+def test_one_spike_is_no_alert(alerts, workspace):
+    pending = alerts.observe("cpu_high", labels={}, value=99, now=at(0))
+    assert pending.state is AlertState.PENDING
+    assert alerts.observe("cpu_high", labels={}, value=10, now=at(1)) is None
+    alerts.observe("cpu_high", labels={}, value=99, now=at(2))
+    assert alerts.observe("cpu_high", labels={}, value=99, now=at(61)).state is AlertState.PENDING
+    assert alerts.all() == []
+    assert alerts.observe("cpu_high", labels={}, value=99, now=at(62)).first_at == at(2)
+    assert verbs(workspace) == ["alert.fire"]
+
+
+def test_looking_at_what_has_not_changed_writes_nothing(alerts, workspace):
+    alerts.observe("cpu_high", labels={}, value=10, now=at(0))
+    alerts.observe("disk_high", labels={}, value=99, now=at(0))
+    before = generation(workspace)
+    for second in range(1, 60):
+        alerts.observe("cpu_high", labels={}, value=10, now=at(second))
+        alerts.observe("disk_high", labels={}, value=99 - second / 100, now=at(second))
+    assert generation(workspace) == before
+    alert = alerts.observe("disk_high", labels={}, value=98, now=at(60))
+    assert (alert.last_at, alert.value) == (at(60), 98)
+    assert generation(workspace) != before
+    assert verbs(workspace) == ["alert.fire"], "that it still holds is no decision"
+
+
+def test_the_same_thing_is_told_once_and_another_session_apart(alerts):
+    for session in ("s-0001", "s-0002", "s-0001"):
+        alert = alerts.observe("accuracy_low", labels={"session": session}, value=0.5, now=at(0))
+    assert alert.summary.startswith("s-0001: accuracy")
+    assert len(alerts.open()) == 2
+
+
+def test_an_acknowledgement_lasts_as_long_as_the_alert(alerts, workspace):
+    fired = alerts.observe("disk_high", labels={}, value=99, now=at(0))
+    taken = alerts.acknowledge(fired.fingerprint, ADA, fired.revision, reason="moving old data sets away")
+    assert (taken.state, taken.acknowledged_by, taken.acknowledged_at) == (
+        AlertState.ACKNOWLEDGED,
+        "ada@desk",
+        at(30),
+    )
+    still = alerts.observe("disk_high", labels={}, value=99, now=at(300))
+    assert (still.state, still.acknowledged_by) == (AlertState.ACKNOWLEDGED, "ada@desk")
+    for seconds in (400, 460):
+        alerts.observe("disk_high", labels={}, value=50, now=at(seconds))
+    assert alerts.open() == []
+    again = alerts.observe("disk_high", labels={}, value=99, now=at(900))
+    assert (again.state, again.acknowledged_by, again.n_fired) == (AlertState.FIRING, None, 2)
+    assert again.first_at == at(900)
+    assert verbs(workspace) == ["alert.fire", "alert.acknowledge", "alert.resolve", "alert.fire"]
+    (record,) = [record for record in AuditLog(workspace).tail(9) if record.verb == "alert.acknowledge"]
+    assert (record.actor, record.object, record.reason) == ("ada@desk", "disk_high", "moving old data sets away")
+
+
+def test_a_dip_does_not_resolve_a_resource_alert(alerts):
+    alerts.observe("disk_high", labels={}, value=99, now=at(0))
+    assert alerts.observe("disk_high", labels={}, value=80, now=at(10)).state is AlertState.FIRING
+    alerts.observe("disk_high", labels={}, value=99, now=at(20))
+    assert alerts.observe("disk_high", labels={}, value=80, now=at(75)).state is AlertState.FIRING
+    assert alerts.observe("disk_high", labels={}, value=80, now=at(135)).state is AlertState.RESOLVED
+
+
+def test_an_event_fires_once_is_brought_up_to_date_and_is_cleared(alerts, workspace):
+    alerts.fire("gate_failed", labels=GATE, summary="coverage 88.1 % < 90 %", now=at(0), value=88.1, threshold=90)
+    alert = alerts.fire("gate_failed", labels=GATE, summary="coverage 87.5 % < 90 %", now=at(5), value=87.5)
+    assert (alert.n_fired, alert.summary, alert.last_at) == (1, "coverage 87.5 % < 90 %", at(5))
+    before = generation(workspace)
+    alerts.fire("gate_failed", labels=GATE, summary="coverage 87.5 % < 90 %", now=at(6), value=87.5)
+    assert generation(workspace) == before
+    cleared = alerts.clear("gate_failed", labels=GATE, now=at(9), reason="coverage 93 %")
+    assert (cleared.state, cleared.resolved_at) == (AlertState.RESOLVED, at(9))
+    before = generation(workspace)
+    alerts.clear("gate_failed", labels=GATE, now=at(10))
+    alerts.clear("gate_failed", labels={"session": "s-0404"}, now=at(10))
+    assert generation(workspace) == before
+    assert alerts.fire("gate_failed", labels=GATE, summary="again", now=at(20)).n_fired == 2
+
+
+def test_an_operator_resolves_what_nobody_looks_at_any_more(alerts):
+    fired = alerts.observe("accuracy_low", labels={"session": "s-0001"}, value=0.5, now=at(0))
+    resolved = alerts.resolve(fired.fingerprint, BOB, reason="the session is over")
+    assert (resolved.state, resolved.resolved_at, resolved.updated_by) == (AlertState.RESOLVED, at(30), "bob@desk")
+    again = alerts.observe("accuracy_low", labels={"session": "s-0001"}, value=0.5, now=at(40))
+    assert (again.state, again.n_fired) == (AlertState.FIRING, 2), "it was not over"
+
+
+def test_two_operators_cannot_both_take_an_alert_on(alerts):
+    fired = alerts.fire("hash_mismatch", labels={"model": "spread", "version": "1.0.0"}, summary="x", now=at(0))
+    alerts.acknowledge(fired.fingerprint, ADA, fired.revision)
+    with pytest.raises(StaleRevisionError, match="ada@desk"):
+        alerts.acknowledge(fired.fingerprint, BOB, fired.revision)
+    with pytest.raises(RefusedError, match="ada@desk has taken it on"):
+        alerts.acknowledge(fired.fingerprint, BOB)
+    alerts.resolve(fired.fingerprint, ADA)
+    with pytest.raises(RefusedError, match="resolved already"):
+        alerts.acknowledge(fired.fingerprint, BOB)
+    with pytest.raises(RefusedError, match="resolved already"):
+        alerts.resolve(fired.fingerprint, BOB)
+
+
+def test_saying_that_it_still_holds_does_not_make_an_operators_screen_stale(alerts):
+    seen = alerts.observe("disk_high", labels={}, value=99, now=at(0))
+    now = alerts.observe("disk_high", labels={}, value=98, now=at(60))
+    assert now.revision > seen.revision
+    assert alerts.acknowledge(seen.fingerprint, ADA, seen.revision).state is AlertState.ACKNOWLEDGED
+
+
+def test_what_is_open_is_listed_worst_first(alerts):
+    alerts.observe("accuracy_low", labels={}, value=0.1, now=at(0))
+    alerts.fire("hash_mismatch", labels={}, summary="x", now=at(1))
+    alerts.fire("epoch_failed", labels={}, summary="x", now=at(2))
+    assert [alert.rule for alert in alerts.open()] == ["hash_mismatch", "epoch_failed", "accuracy_low"]
+
+
+def test_old_resolved_alerts_are_pruned_and_open_ones_never(alerts, workspace, monkeypatch):
+    monkeypatch.setattr("core.alerts.store.KEEP_RESOLVED_COUNT", 2)
+    for n in range(4):
+        labels = {"session": f"s-{n}"}
+        alerts.fire("epoch_failed", labels=labels, summary="x", now=at(n))
+        alerts.clear("epoch_failed", labels=labels, now=at(n))
+    assert sorted(alert.labels["session"] for alert in alerts.all()) == ["s-2", "s-3"]
+    alerts.fire("epoch_failed", labels={}, summary="x", now=T0 + timedelta(days=31))
+    assert [alert.labels for alert in alerts.all()] == [{}]
+    assert verbs(workspace).count("alert.prune") == 3
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_no_value_changes_nothing(alerts, value):
+    assert alerts.observe("disk_high", labels={}, value=value, now=at(0)) is None
+    alerts.observe("disk_high", labels={}, value=99, now=at(0))
+    assert alerts.observe("disk_high", labels={}, value=value, now=at(999)).state is AlertState.FIRING
+
+
+def test_the_limits_are_those_of_the_workspace(workspace):
+    assert Alerts(workspace).observe("disk_high", labels={}, value=75, now=at(0)).threshold == 70
+
+
+def test_an_unknown_rule_is_refused_with_those_there_are(alerts):
+    with pytest.raises(NotFoundError, match=r"cpu_hihg.*cpu_high"):
+        alerts.observe("cpu_hihg", labels={}, value=1, now=at(0))
+    with pytest.raises(UsageError, match="is an event"):
+        alerts.observe("gate_failed", labels={}, value=1, now=at(0))
+
+
+def test_another_process_that_fired_first_is_joined(alerts, workspace, monkeypatch):
+    event = {"labels": GATE, "summary": "x", "now": at(0)}
+    first = Alerts(workspace).fire("gate_failed", **event)
+    documents = type(workspace.database("alerts").documents("alerts", type(first), key="fingerprint"))
+    find, unseen = documents.find, [True]
+    monkeypatch.setattr(documents, "find", lambda self, key: None if unseen and unseen.pop() else find(self, key))
+    assert alerts.fire("gate_failed", **event) == first
+    assert verbs(workspace) == ["alert.fire"]
