@@ -122,7 +122,7 @@ def _examine_state(workspace: Workspace) -> Iterator[Finding]:
         try:
             load(path)
         except DamagedFileError as error:
-            cure = "put a backup in its place, or move it aside to start empty: no earlier generation is readable"
+            cure = f"no earlier generation is readable: put a backup in its place, or move it and {previous.name} aside"
             if error.good_generation is not None:
                 cure = f"bondx doctor --restore {path.name} goes back to {previous.name}, which is good"
             yield Finding(file=str(path), problem=error.damage, cure=cure)

@@ -40,7 +40,10 @@ class DamagedFileError(StateError, RefusedError):
         self.damage = damage
         self.good_generation = good_generation
         if good_generation is None:
-            way_back = "No earlier generation of it is readable: put a backup in its place, or move it aside."
+            way_back = (
+                "No earlier generation of it is readable: put a backup in its place, or start empty by moving it "
+                f"and {path.name}.prev aside."
+            )
         else:
             restore = f"`bondx doctor --restore {path.name}`"
             way_back = f"The generation before it, {good_generation}, is good: {restore} puts it back."

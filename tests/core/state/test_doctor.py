@@ -85,6 +85,9 @@ def test_without_a_good_generation_nothing_is_touched(workspace, path):
     with pytest.raises(DamagedFileError, match="No earlier generation"):
         restore(workspace, path, actor=ANNA)
     assert path.read_bytes() == b"{"
+    path.rename(path.with_name("aside"))  # as the message says, to start empty
+    previous_of(path).rename(path.with_name("aside.prev"))
+    assert workspace.database("registry").table("t").all() == []
 
 
 def test_a_damaged_safety_net_is_reported(workspace, path):
