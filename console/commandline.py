@@ -1,7 +1,7 @@
 """The `:` command line as pure functions: which commands there are, how a line is read, how it is completed."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,9 +33,7 @@ class Command:
     @property
     def usage(self) -> str:
         """The command as one would type it, optional words in brackets."""
-        words = [
-            str(kind) if i < self.n_required else f"[{kind}]" for i, kind in enumerate(self.arguments)
-        ]
+        words = [str(kind) if i < self.n_required else f"[{kind}]" for i, kind in enumerate(self.arguments)]
         return " ".join((self.name, *words))
 
 
@@ -107,6 +105,7 @@ COMMANDS = (
     Command("help", "the keys of this screen"),
     Command("quit", "leave", aliases=("q",)),
 )
+_MAX_CHOICES = 12
 _BY_WORD = {word: command for command in COMMANDS for word in (command.name, *command.aliases)}
 
 
@@ -153,3 +152,17 @@ def complete(line: str, vocabulary: Vocabulary) -> tuple[str, ...]:
     head = " ".join(words)
     choices = vocabulary.choices(command.arguments[len(before)], before)
     return tuple(f"{head} {choice}{'' if is_last else ' '}" for choice in choices if choice.startswith(typed))
+
+
+def every_line(vocabulary: Vocabulary) -> Iterator[tuple[str, Command]]:
+    """Spell every command with every word it may take, for the palette; of many versions only the newest few."""
+    for command in COMMANDS:
+        lines = [(command.name,)]
+        for index, kind in enumerate(command.arguments[: command.n_required]):
+            lines = [
+                (*line, choice)
+                for line in lines
+                for choice in vocabulary.choices(kind, line[1:])[:_MAX_CHOICES]
+                if index < 2 or choice != line[-1]
+            ]
+        yield from ((" ".join(line), command) for line in lines)

@@ -12,14 +12,14 @@ from widgets.live_table import Cell, Column, Row
 COLUMNS = (
     Column("severity", "SEVERITY", 10),
     Column("state", "STATE", 12),
-    Column("summary", "WHAT", 20, flex=1),
+    Column("summary", "WHAT", 34, flex=1),
     Column("age", "FOR", 4, align="right"),
     Column("n", "TIMES", 5, align="right", priority=2),
-    Column("who", "TAKEN BY", 10, flex=0, priority=1),
+    Column("who", "TAKEN BY", 12, priority=3),
 )
 WRONG_COLUMNS = (
     Column("severity", "SEVERITY", 10),
-    Column("summary", "WHAT", 20, flex=1),
+    Column("summary", "WHAT", 36, flex=1),
     Column("state", "STATE", 12, priority=1),
     Column("age", "FOR", 4, align="right"),
 )
@@ -89,6 +89,7 @@ def suspect(alert: Alert) -> tuple[str, str] | None:
 def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
     """Write out an alert: what was measured, since when, who took it on, and what to do."""
     severity = severity_cell(alert, glyphs)
+    taken = f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING
     facts = [
         ("state", str(alert.state)),
         ("rule", alert.rule),
@@ -97,7 +98,7 @@ def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
         ("since", instant(alert.first_at)),
         ("last seen", instant(alert.last_at)),
         ("fired", f"{alert.n_fired} times" if alert.n_fired != 1 else "once"),
-        ("taken by", f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING),
+        ("taken by", taken),
         ("resolved", instant(alert.resolved_at)),
         *(alert.labels.items()),
     ]

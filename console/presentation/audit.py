@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from console.presentation.phrases import NOTHING, age
+from core.actor import Origin
 from core.clock import to_iso
 from core.governance import AuditRecord
 from widgets.line import Line
@@ -18,6 +19,31 @@ COLUMNS = (
     Column("actor", "WHO", 12, flex=1, max_width=26),
     Column("reason", "WHY", 10, flex=2, priority=1),
 )
+CHANGE_COLUMNS = (
+    Column("age", "AGE", 4, align="right"),
+    Column("actor", "WHO", 12, flex=1, max_width=20),
+    Column("verb", "WHAT", 16),
+    Column("object", "OBJECT", 14, flex=1, max_width=26),
+    Column("reason", "WHY", 10, flex=2, priority=1),
+)
+
+
+def change_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:
+    """Draw what people, not the engine, changed as rows of `CHANGE_COLUMNS`, in the order given."""
+    return [
+        Row(
+            str(record.sequence),
+            (
+                age(record.at, now),
+                record.actor.partition("@")[0],
+                Cell(record.verb, "strong"),
+                record.object,
+                Cell(record.reason, "muted"),
+            ),
+        )
+        for record in records
+        if record.origin != Origin.ENGINE
+    ]
 
 
 def audit_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:

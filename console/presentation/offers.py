@@ -147,9 +147,7 @@ def acknowledge_offer(alert: Alert, commit: Commit) -> Offer:
         ),
         *_section("How to undo it", ("It opens anew by itself if it fires again after it was resolved.",)),
     )
-    return Offer(
-        title="Acknowledge an alert", lines=lines, confirm="Acknowledge", asks_reason=False, commit=commit
-    )
+    return Offer(title="Acknowledge an alert", lines=lines, confirm="Acknowledge", asks_reason=False, commit=commit)
 
 
 def leave_offer(session: Session | None, commit: Commit) -> Offer:

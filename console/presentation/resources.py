@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from console.presentation.phrases import NOTHING, percent, rate, size
 from core.engine.snapshot import Point, Snapshot
 from core.settings import AlertSettings
+from widgets.chart import Series
 from widgets.gauges import Gauge
+from widgets.line import Line, Span
 from widgets.live_table import Column, Row
 
 PROCESS_COLUMNS = (
@@ -40,6 +42,15 @@ def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_histo
         alert_at=limit / 100,
         history=tuple(value / 100 for _, value in history),
     )
+
+
+def one_line(snapshot: Snapshot, limits: AlertSettings) -> Line:
+    """Say all of it in one line, for screens with little room."""
+    spans: list[Span] = []
+    for gauge in gauges(snapshot, limits):
+        tone = gauge.tone if gauge.tone in ("warn", "bad") else ""
+        spans += [(f"{gauge.label} ", "muted"), (gauge.value, tone), ("   ", "")]
+    return Line((*spans, ("network ", "muted"), (network(snapshot), "")))
 
 
 def network(snapshot: Snapshot) -> str:
@@ -82,3 +93,24 @@ def averaged(points: Sequence[Point], step_seconds: float) -> list[Point]:
     for at, value in points:
         steps.setdefault(int(at // step_seconds), []).append(value)
     return [(step * step_seconds, sum(values) / len(values)) for step, values in sorted(steps.items())]
+
+
+def machine_series(snapshot: Snapshot) -> list[Series]:
+    """Draw CPU, memory and disk in percent over the minutes before now."""
+    return [
+        Series(name, _by_minutes_ago(snapshot, f"resource.{series}"))
+        for name, series in (("CPU", "cpu_percent"), ("memory", "memory_percent"), ("disk", "disk_percent"))
+    ]
+
+
+def network_series(snapshot: Snapshot) -> list[Series]:
+    """Draw what comes in and goes out, in KiB a second."""
+    return [
+        Series(name, tuple((x, y / 1024) for x, y in _by_minutes_ago(snapshot, f"resource.net_{series}")))
+        for name, series in (("in", "received_bytes_per_second"), ("out", "sent_bytes_per_second"))
+    ]
+
+
+def _by_minutes_ago(snapshot: Snapshot, series: str) -> tuple[Point, ...]:
+    points = averaged(snapshot.resources.get(series, ()), HISTORY_STEP_SECONDS)
+    return tuple(((at - points[-1][0]) / 60, value) for at, value in points)

@@ -1,7 +1,6 @@
 """Training sessions as rows, facts and epoch tables."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from console.presentation.gates import gate_lines, summary
@@ -24,17 +23,11 @@ COLUMNS = (
     Column("age", "AGE", 4, align="right", priority=4),
 )
 MODEL_METRIC_COLUMNS = (
-    Column("model", "MODEL", 10, flex=1, max_width=18),
+    Column("model", "MODEL", 15, flex=1, max_width=18),
     Column("attainment", "ATTAIN", 7, align="right"),
     Column("loss", "LOSS", 8, align="right"),
-    Column("metric", "METRIC", 16, flex=1, max_width=24),
-    Column("trend", "TREND", 8, flex=1, max_width=24, priority=1),
-)
-EPOCH_COLUMNS = (
-    Column("epoch", "EPOCH", 5, align="right"),
-    Column("score", "SCORE", 7, align="right"),
-    Column("quality", "QUALITY", 7, align="right"),
-    Column("seconds", "TOOK", 6, align="right"),
+    Column("metric", "METRIC", 14, flex=1, max_width=28, priority=2),
+    Column("trend", "TREND", 16, priority=1),
 )
 _PHASE_TONES = {
     Phase.RUNNING: "good",
@@ -44,6 +37,7 @@ _PHASE_TONES = {
     Phase.STOPPING: "warn",
     Phase.STOPPED: "muted",
 }
+_BAR_TONES = {Phase.FAILED: "bad", Phase.PAUSED: "warn", Phase.STOPPED: "warn", Phase.FINISHED: "good"}
 # What tells most about a model beside its attainment: the first of these that was measured is shown.
 _TELLING_METRICS = (
     ("mae_bps", "bps"),
@@ -100,31 +94,28 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> 
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a progress bar shows of a session."""
+def progress(session: Session) -> tuple[str, float | None, str, str]:
+    """Reduce a session to a progress bar: label, share, what is known about the end, tone.
 
-    n_done: int
-    n_total: int
-    eta_seconds: float | None
-    is_moving: bool
-
-
-def progress(session: Session) -> Progress:
-    """Reduce a session to its progress; the ETA is to the last epoch there may be, so an upper one."""
+    The time left is to the last epoch there may be: convergence may end the session earlier, hence "at most".
+    """
     observed = session.observed
-    is_moving = observed.phase is Phase.RUNNING
-    return Progress(observed.epoch, observed.n_epochs, observed.eta_seconds if is_moving else None, is_moving)
+    done = observed.epoch / observed.n_epochs if observed.n_epochs else None
+    label = f"epoch {observed.epoch} of {observed.n_epochs}" if observed.n_epochs else f"epoch {observed.epoch}"
+    note = ""
+    if observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
+        note = f"at most {duration(observed.eta_seconds)} left"
+    elif observed.phase.is_at_rest and observed.trained_seconds:
+        note = f"took {duration(observed.trained_seconds)}"
+    return label, done, note, _BAR_TONES.get(observed.phase, "accent")
 
 
 def headline(session: Session, glyphs: Glyphs) -> Line:
     """Say in one line where a session stands."""
     observed = session.observed
     phase = phase_cell(session, glyphs)
-    spans: list[Span] = [(phase.text, phase.tone), (f"  epoch {epochs_text(session)}", "strong")]
-    if observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
-        spans.append((f"  at most {duration(observed.eta_seconds)} left", "muted"))
-    elif observed.stop_reason:
+    spans: list[Span] = [(phase.text, phase.tone)]
+    if observed.stop_reason:
         spans.append((f"  {observed.stop_reason}", "muted"))
     elif session.desired is not Desired.RUNNING and session.reason:
         spans.append((f"  {session.desired_by}: {session.reason}", "muted"))
@@ -193,37 +184,6 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
             ),
         )
         for model in models_of(session)
-    ]
-
-
-def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
-    """Name the columns of the epoch table: what every epoch has, then the attainment of each model."""
-    return EPOCH_COLUMNS + tuple(
-        Column(model, model.upper(), max(6, min(len(model), 15)), align="right", priority=index + 1)
-        for index, model in enumerate(models)
-    )
-
-
-def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
-    """Draw each epoch as a row of `epoch_columns`, the newest first."""
-    by_metric = {metric: dict(points) for metric, points in epochs.items()}
-    numbers = sorted({epoch for points in by_metric.values() for epoch in points}, reverse=True)
-
-    def at(metric: str, epoch: int) -> float | None:
-        return by_metric.get(metric, {}).get(epoch)
-
-    return [
-        Row(
-            str(epoch),
-            (
-                str(epoch),
-                Cell(share(at("score", epoch)), "strong"),
-                share(at("quality.score", epoch)),
-                duration(at("epoch.seconds", epoch)),
-                *(share(at(f"{model}.attainment", epoch)) for model in models),
-            ),
-        )
-        for epoch in numbers
     ]
 
 

@@ -28,7 +28,9 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
     """Put the top line into words."""
     engine = snapshot.engine
     severities = counts(snapshot.alerts)
-    frozen = f"frozen at {clock(around.frozen_at)}" if around.frozen_at else "state unreadable" if around.is_blind else ""
+    frozen = "state unreadable" if around.is_blind else ""
+    if around.frozen_at:
+        frozen = f"frozen at {clock(around.frozen_at)}"
     return Status(
         host=HOST,
         workspace=snapshot.workspace.name,

@@ -6,14 +6,15 @@ from datetime import datetime
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, age, instant, number, share, size
 from core.engine.snapshot import EpochSeries
-from core.registry import ModelVersion, RegisteredModel, Stage
+from core.registry import ModelVersion, RegisteredModel, Stage, Transition
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
+TREND_WIDTH = 16
 COLUMNS = (
     Column("mark", " ", 1),
-    Column("model", "MODEL", 10, flex=1, max_width=20),
+    Column("model", "MODEL", 15, flex=1, max_width=20),
     Column("version", "VERSION", 8),
     Column("stage", "STAGE", 13),
     Column("attainment", "ATTAIN", 6, align="right"),
@@ -23,12 +24,12 @@ COLUMNS = (
     Column("session", "SESSION", 7, priority=3),
 )
 LIVE_COLUMNS = (
-    Column("model", "MODEL", 10, flex=1, max_width=20),
+    Column("model", "MODEL", 15, flex=1, max_width=20),
     Column("live", "LIVE", 8),
     Column("age", "FOR", 4, align="right"),
     Column("attainment", "ATTAIN", 6, align="right"),
     Column("newest", "NEWEST", 21, priority=1),
-    Column("trend", "TREND", 10, flex=2, max_width=40, priority=2),
+    Column("trend", "TREND", TREND_WIDTH, priority=2),
 )
 _STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
 
@@ -127,7 +128,7 @@ def trends_of(models: Sequence[RegisteredModel], epochs: EpochSeries) -> dict[st
 
 
 def fact_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
-    """Write out a version: where it stands, what it measures, where it comes from."""
+    """Write out where a version stands and what it measures."""
     stage = stage_cell(version.stage, glyphs)
     lines = [
         Line(((f"{version.model} {version.version}  ", "strong"), (stage.text, stage.tone))),
@@ -140,11 +141,22 @@ def fact_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
     ]
     if version.description:
         lines.append(Line(((version.description, "muted"),)))
-    lines += [Line(), Line((("Metrics", "title"),))]
-    lines += _facts(*((name, number(value)) for name, value in sorted(version.metrics.items())), width=26)
-    lines += [Line(), Line((("Gates of its data", "title"),)), *gate_lines(version.gates, glyphs)]
-    lines += [Line(), Line((("Lineage", "title"),)), *lineage_lines(version.lineage)]
+    lines += _titled("Metrics", _facts(*((name, number(value)) for name, value in sorted(version.metrics.items()))))
     return lines
+
+
+def evidence_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
+    """Write out what a version rests on: the gates of its data, and its lineage."""
+    return [
+        *fact_lines(version, glyphs),
+        *_titled("Gates of its data", gate_lines(version.gates, glyphs)),
+        *_titled("Lineage", lineage_lines(version.lineage)),
+    ]
+
+
+def detail_lines(version: ModelVersion, history: Sequence[Transition], glyphs: Glyphs) -> list[Line]:
+    """Write out all about a version; the moves of its model last, newest first."""
+    return [*evidence_lines(version, glyphs), *_titled(f"Moves of {version.model}", history_lines(history))]
 
 
 def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]:
@@ -158,12 +170,15 @@ def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]
     return lines or [Line((("none recorded", "muted"),))]
 
 
-def history_lines(transitions: Sequence[object]) -> list[Line]:
-    """Write out the moves of a model between stages, the newest first."""
-    if not transitions:
-        return [Line((("never moved", "muted"),))]
-    return [Line(((str(transition), ""),)) for transition in transitions]
+def history_lines(transitions: Sequence[Transition]) -> list[Line]:
+    """Write out moves of a model between stages, in the order given."""
+    return [Line(((str(transition), ""),)) for transition in transitions] or [Line((("never moved", "muted"),))]
 
 
-def _facts(*facts: tuple[str, str], width: int = 14) -> list[Line]:
+def _titled(title: str, lines: Sequence[Line]) -> list[Line]:
+    return [Line(), Line(((title, "title"),)), *lines]
+
+
+def _facts(*facts: tuple[str, str]) -> list[Line]:
+    width = max((len(label) for label, _ in facts), default=0) + 2
     return [Line(((f"{label:<{width}}", "muted"), (text, ""))) for label, text in facts]

@@ -20,7 +20,7 @@ from core.errors import CoreError
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance.audit import AuditRecord
-    from core.registry import ModelVersion, RegisteredModel
+    from core.registry import ModelVersion, RegisteredModel, Transition
     from core.state import LeaseHolder, Workspace
     from core.telemetry import TelemetryReader
     from core.training.session import Session
@@ -40,6 +40,7 @@ RESOURCE_SERIES = (
     "process.trainer.rss_bytes",
 )
 HISTORY_SECONDS = 600
+MAX_TRANSITIONS = 20  # of each model
 MAX_AUDIT_RECORDS = 300
 AUDIT_FILE = "audit.jsonl"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -54,6 +55,9 @@ class Snapshot:
     engine: "LeaseHolder | None" = None
     models: "tuple[RegisteredModel, ...]" = ()
     versions: "tuple[ModelVersion, ...]" = ()
+    transitions: "Mapping[str, tuple[Transition, ...]]" = field(
+        default_factory=lambda: _NOTHING
+    )  # by model, newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
@@ -69,6 +73,10 @@ class Snapshot:
     def session(self, session_id: str) -> "Session | None":
         """Return the session of this name, if there is one."""
         return next((session for session in self.sessions if session.session_id == session_id), None)
+
+    def history(self, model: str) -> "tuple[Transition, ...]":
+        """Return the newest moves of a model between stages, the newest first."""
+        return self.transitions.get(model, ())
 
     def active_session(self) -> "Session | None":
         """Return the newest session that is not at rest, or the newest of all when every one is."""
@@ -165,7 +173,14 @@ class SnapshotSource:
         from core.registry import Registry
 
         registry = Registry(self._workspace)
-        return {"models": tuple(registry.models()), "versions": tuple(registry.versions())}
+        models = tuple(registry.models())
+        return {
+            "models": models,
+            "versions": tuple(registry.versions()),
+            "transitions": MappingProxyType(
+                {model.model: tuple(registry.history(model.model)[:MAX_TRANSITIONS]) for model in models}
+            ),
+        }
 
     def _read_sessions(self) -> dict[str, Any]:
         from core.training.sessions import Sessions

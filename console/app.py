@@ -1,0 +1,424 @@
+"""The console: one app over one workspace, embedding the engine when nobody runs it."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.events import Event
+from textual.screen import Screen
+
+from console import commandline
+from console.calls import carry_out, theme_named
+from console.clipboard import is_certain, osc52
+from console.dialogs.change import ChangeDialog, Confirmed
+from console.dialogs.compare import CompareDialog
+from console.dialogs.dialog import Dialog
+from console.dialogs.text import TextDialog
+from console.engine_host import EngineHost, Hosting
+from console.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
+from console.logfile import log_to, newest_lines
+from console.messages import HostingChanged, SnapshotReady
+from console.offers import Offers
+from console.poller import TICK_SECONDS, Poller
+from console.presentation.alerts import suspect
+from console.presentation.offers import Offer
+from console.presentation.resources import newest_at
+from console.presentation.status import Circumstances
+from console.presentation.versions import newest_first
+from console.screens.alerts import AlertsScreen
+from console.screens.audit import AuditScreen
+from console.screens.base import ConsoleScreen
+from console.screens.overview import OverviewScreen
+from console.screens.registry import RegistryScreen
+from console.screens.resources import ResourcesScreen
+from console.screens.training import TrainingScreen
+from console.standing import Standing
+from core.actor import Actor, Origin
+from core.alerts import Alert
+from core.clock import Clock, utc_now
+from core.engine.snapshot import Snapshot
+from core.errors import ConflictError, CoreError
+from core.settings import Settings, load_settings
+from core.state import Workspace
+from core.training.session import Desired, Session
+from themes import style_sheets
+from themes.palettes import DEFAULT_THEME, THEMES, default_variables
+from widgets.glyphs import choose_glyphs
+from widgets.line import Line
+
+log = logging.getLogger("bondx.console")
+
+
+class BondxApp(App[None]):
+    """Shows snapshots, offers changes, and leaves the work to the engine."""
+
+    TITLE = "BondX Console"
+    CSS_PATH = [str(sheet) for sheet in style_sheets()]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Ctrl+C is never an accident-free way out of a console that may carry the engine.
+        Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
+        Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
+    ]
+    MODES = {
+        "overview": OverviewScreen,
+        "training": TrainingScreen,
+        "registry": RegistryScreen,
+        "alerts": AlertsScreen,
+        "resources": ResourcesScreen,
+        "audit": AuditScreen,
+    }
+    DEFAULT_MODE = "overview"
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        theme: str | None = None,
+        embed: bool = True,
+        clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make the console of a workspace.
+
+        Args:
+            workspace: What is shown.
+            settings: How a console looks and whether it starts armed; the alert limits.
+            read_only: Never arm, and never start an engine.
+            theme: Wins over the settings' theme.
+            embed: Start an engine in this console if nobody runs one.
+            clock: The time of day.
+            monotonic: Seconds that never jump; dialogs and ages judge by them.
+        """
+        super().__init__()
+        self.animation_level = "none"
+        self.workspace = workspace
+        self.settings = settings
+        self.clock = clock
+        self.monotonic = monotonic
+        self.standing = Standing(read_only=read_only, armed=settings.console.armed and not read_only)
+        self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
+        self.set_class(self.glyphs.name == "ascii", "-ascii")
+        self.offers = Offers(workspace, Actor.current(Origin.CONSOLE), self.glyphs)
+        self.command_history: list[str] = []
+        self.snapshot = Snapshot(taken_at=clock(), workspace=workspace.root)
+        self.frozen_at: datetime | None = None
+        self._newest = self.snapshot
+        self._news = threading.Lock()
+        self._is_announced = False
+        self._embed = embed and not read_only
+        self._poller = Poller(workspace, self._take_news)
+        self.host = EngineHost(workspace, Actor.current(Origin.CONSOLE), self._hosting_changed)
+        for palette in THEMES.values():
+            self.register_theme(palette)
+        self.theme = self._theme_named(theme or settings.console.theme)
+
+    def _theme_named(self, name: str) -> str:
+        if name in THEMES:
+            return name
+        return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give foreign themes our roles."""
+        return default_variables()
+
+    # Start and end
+
+    def on_mount(self) -> None:
+        """Begin to look at the workspace once the first frame is out."""
+        on_terminate(asyncio.get_running_loop(), lambda: self.exit(return_code=TERMINATED_EXIT_CODE))
+        self.set_interval(TICK_SECONDS, self._tick)
+        self.call_after_refresh(self._poller.start)
+
+    def on_unmount(self) -> None:
+        """Let the poller go."""
+        self._poller.stop()
+
+    def leave(self) -> None:
+        """Leave; an engine in this console is asked about while a session is at work, and stopped in order."""
+        session = self._newest.active_session()
+        is_at_work = session is not None and session.wants_work
+        if self.host.hosting is Hosting.EMBEDDED and is_at_work:
+            self.offer(lambda: self.offers.leaving(session, self.host.stop), then=self.exit)
+        else:
+            self.exit()
+
+    def action_leave(self) -> None:
+        """Leave from anywhere; while a dialog is open this only closes it."""
+        if isinstance(self.screen, Dialog):
+            self.screen.action_cancel()
+        else:
+            self.leave()
+
+    def _fatal_error(self) -> None:
+        """End on a bug: the log gets the traceback, the operator a sentence, the shell a code other than 0."""
+        log.critical("The console stopped because of a bug.", exc_info=True)
+        log_file = self.workspace.logs_dir / "console.log"
+        self._exit_renderables.append(Text(f"bondx: the console stopped because of a bug; {log_file} has the details."))
+        self._close_messages_no_wait()
+
+    async def on_event(self, event: Event) -> None:
+        """Keep what was typed ahead away from a dialog that has only just appeared."""
+        screen = self._screen_stack[-1] if self._screen_stacks and self._screen_stack else None
+        if isinstance(screen, Dialog) and screen.is_deaf_to(event):
+            return
+        await super().on_event(event)
+
+    # News from threads
+
+    def _take_news(self, snapshot: Snapshot) -> None:
+        with self._news:
+            self._newest = snapshot
+            if self._is_announced:
+                return
+            self._is_announced = True
+        self.post_message(SnapshotReady())
+
+    def _hosting_changed(self, hosting: Hosting, problem: str) -> None:
+        self.post_message(HostingChanged(hosting, problem))
+
+    def on_snapshot_ready(self) -> None:
+        """Show the newest snapshot, unless the screen is frozen."""
+        with self._news:
+            self._is_announced = False
+            newest = self._newest
+        if self._embed:
+            self._embed = False
+            if newest.engine is None:
+                self.host.start()
+        if self.frozen_at is None:
+            self.snapshot = newest
+            self._shown_screen().refresh_all()
+
+    def on_hosting_changed(self, message: HostingChanged) -> None:
+        """Tell the operator what became of the engine."""
+        if message.problem:
+            self.say(message.problem, "bad")
+        elif message.hosting is Hosting.STOPPING:
+            self.say("The engine stops: the epoch at work ends first, a checkpoint stays…", "warn")
+        self._shown_screen().show_standing()
+
+    def _shown_screen(self) -> ConsoleScreen:
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+
+    def _tick(self) -> None:
+        self._shown_screen().tick()
+
+    def silence(self) -> float:
+        """Return for how many seconds the workspace has not been looked at."""
+        return 0.0 if self.frozen_at else self.monotonic() - self._poller.looked_at
+
+    def sample_silence(self) -> float:
+        """Return for how many seconds the machine has not been sampled."""
+        sampled_at = newest_at(self.snapshot)
+        if self.frozen_at or sampled_at is None:
+            return 0.0
+        return max(self.silence(), self.clock().timestamp() - sampled_at)
+
+    def follow(self, run_id: str | None) -> None:
+        """Have the epochs of this run in the snapshots, beside those of the session at work."""
+        self._poller.follow(run_id)
+
+    def circumstances(self) -> Circumstances:
+        """Collect what the top line says beside the snapshot."""
+        return Circumstances(
+            now=self.clock(),
+            standing=self.standing,
+            frozen_at=self.frozen_at,
+            is_blind=self.silence() > 3 * TICK_SECONDS,
+        )
+
+    # What screens and commands ask for
+
+    def action_go(self, name: str) -> None:
+        """Show a screen."""
+        self.switch_mode(name)
+
+    def open_model(self, model: str) -> None:
+        """Show a model in the registry, the cursor on its live version or else on its newest."""
+        self.action_go("registry")
+        live = next((m.production for m in self.snapshot.models if m.model == model), None)
+        keys = (
+            [f"{model}/{live}"] if live else [v.key for v in newest_first(self.snapshot.versions) if v.model == model]
+        )
+        self._move_to(keys[0] if keys else None)
+
+    def open_alert(self, alert: Alert) -> None:
+        """Go where an alert points: to its suspect version, its session, or the machine."""
+        pointed_at = suspect(alert)
+        if pointed_at is not None:
+            model, version = pointed_at
+            self.open_model(model)
+            if version:
+                self._move_to(f"{model}/{version}")
+        elif "session" in alert.labels:
+            self.action_go("training")
+            self._move_to(alert.labels["session"])
+        elif alert.rule.startswith(("cpu", "memory", "disk")):
+            self.action_go("resources")
+        else:
+            self.action_go("alerts")
+            self._move_to(alert.fingerprint)
+
+    def _move_to(self, key: str) -> None:
+        # The screen that was just asked for fills its list when it is mounted.
+        self.call_after_refresh(lambda: self._shown_screen().main_table().move_to(key))
+
+    def compare(self, model: str, before: str, after: str) -> None:
+        """Show what differs between two versions."""
+        self.push_screen(CompareDialog(lambda: self.offers.diff(model, before, after)))
+
+    def explain_keys(self) -> None:
+        """Show the keys of the screen."""
+        self._shown_screen().action_help()
+
+    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
+        """Open the dialog for a change; once confirmed it is carried out in a thread."""
+
+        def answered(confirmed: Confirmed | None) -> None:
+            if confirmed is not None:
+                self.run_worker(self._carry_out(confirmed, then))
+
+        self.push_screen(ChangeDialog(look), answered)
+
+    async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None) -> None:
+        commit = confirmed.offer.commit
+        if commit is None:
+            return
+        try:
+            done = await asyncio.to_thread(commit, confirmed.reason)
+        except ConflictError as error:
+            self._refuse("Nothing was changed: somebody was faster", error)
+        except CoreError as error:
+            self._refuse("Nothing was changed", error)
+        except Exception:
+            log.exception("A change could not be carried out.")
+            self.say("A bug in bondx stopped this; logs/console.log has it. Look before you try again.", "bad")
+        else:
+            self.say(done, "good")
+            if then is not None:
+                then()
+
+    def _refuse(self, title: str, error: CoreError) -> None:
+        self.push_screen(TextDialog(title, [Line(((str(error), ""),))], is_warning=True))
+
+    def offer_session(self, session: Session, desired: Desired) -> None:
+        """Offer to hold, resume or stop a session."""
+        has_engine = self._newest.engine is not None
+        self.offer(lambda: self.offers.session(session, desired, has_engine=has_engine))
+
+    def offer_start(self) -> None:
+        """Offer to start a session."""
+        has_engine = self._newest.engine is not None
+        self.offer(lambda: self.offers.start(has_engine=has_engine))
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Tell the operator something on the screen that is shown."""
+        if text:
+            self._shown_screen().say(text, tone)
+
+    def toggle_arm(self) -> None:
+        """Arm or disarm writes."""
+        if self.standing.read_only:
+            self.say(self.standing.refusal or "", "warn")
+            return
+        self.standing = self.standing.toggled()
+        self.say("Writes are armed." if self.standing.armed else "Writes are disarmed.", "warn")
+        self._shown_screen().show_standing()
+
+    def toggle_freeze(self) -> None:
+        """Hold what is shown, or let it go on."""
+        self.frozen_at = self.clock() if self.frozen_at is None else None
+        if self.frozen_at is None:
+            self.snapshot = self._newest
+            self.say("")
+        self._shown_screen().refresh_all()
+
+    def copy_text(self, text: str) -> None:
+        """Put a text on the operator's clipboard, through whatever lies between; where that may fail, show it."""
+        if not text:
+            self.say("There is nothing to copy here.", "muted")
+            return
+        sequence = osc52(text, os.environ)
+        if sequence is not None and self._driver is not None:
+            self._driver.write(sequence)
+        if sequence is None:
+            self.push_screen(TextDialog("Too long for the clipboard: select it here", _as_lines(text)))
+        elif is_certain(os.environ):
+            self.say(f"Copied: {text.splitlines()[0]}", "good")
+        else:
+            self.say(f"Sent to the clipboard through tmux: {text.splitlines()[0]}", "good")
+
+    def show_logs(self) -> None:
+        """Show the newest log lines."""
+
+        async def read() -> None:
+            lines = await asyncio.to_thread(newest_lines, self.workspace.logs_dir)
+            self.push_screen(TextDialog("Newest log lines", _as_lines("\n".join(lines)), at_end=True))
+
+        self.run_worker(read())
+
+    def complete(self, line: str) -> Sequence[str]:
+        """Complete a command line."""
+        return commandline.complete(line, commandline.Vocabulary.of(self._newest, tuple(THEMES)))
+
+    def run_line(self, line: str) -> None:
+        """Carry a command line out; what is wrong with it is said, not raised."""
+        try:
+            carry_out(self, commandline.parse(line))
+        except CoreError as error:
+            self.say(str(error), "warn")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Fill the palette with the commands of the command line, each with every word it may take."""
+        vocabulary = commandline.Vocabulary.of(self._newest, tuple(THEMES))
+        for line, command in commandline.every_line(vocabulary):
+            yield SystemCommand(line, command.summary, lambda line=line: self.run_line(line))
+
+
+def _as_lines(text: str) -> list[Line]:
+    return [Line(((line, ""),)) for line in text.splitlines()]
+
+
+def run_console(
+    root: Path, *, read_only: bool = False, theme: str | None = None, mouse: bool | None = None, embed: bool = True
+) -> int:
+    """Run the console on a workspace until the operator leaves.
+
+    Args:
+        root: The folder of the workspace.
+        read_only: Never change anything, and start no engine.
+        theme: A theme's name; None follows the settings.
+        mouse: Whether to take the mouse; None follows the settings.
+        embed: Start an engine inside the console if nobody runs one.
+    Returns:
+        The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
+    Raises:
+        CoreError: The workspace or its settings cannot be read.
+    """
+    workspace = Workspace.open(root)
+    settings = load_settings(workspace.settings_file)
+    if theme is not None:
+        theme = theme_named(theme)
+    log_to(workspace.logs_dir / "console.log")
+    app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed)
+    HangupWatch(app.host.stop).install()
+    try:
+        app.run(mouse=settings.console.mouse if mouse is None else mouse)
+    finally:
+        restore_terminal()
+        if app.host.hosting is Hosting.EMBEDDED:
+            print("bondx: the engine ends its epoch and stops…", file=sys.stderr)
+            app.host.stop()
+    return app.return_code or 0

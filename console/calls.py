@@ -1,0 +1,145 @@
+"""Commands of the `:` line, carried out: each opens the same dialog as its key."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from console.commandline import Call
+from console.keys import SCREENS
+from core.errors import NotFoundError, RefusedError, UsageError
+from core.registry import Stage
+from core.training.session import Desired, Session
+from themes.palettes import THEMES
+
+if TYPE_CHECKING:
+    from console.app import BondxApp
+
+Carry = Callable[["BondxApp", tuple[str, ...]], None]
+
+
+def carry_out(app: "BondxApp", call: Call) -> None:
+    """Do what a command line says.
+
+    Raises:
+        CoreError: It names something that is not there, or writes are not allowed now.
+    """
+    if call.command in {name for _, name, _ in SCREENS}:
+        app.action_go(call.command)
+    elif call.command in _CHANGES:
+        if (refused := app.standing.refusal) is not None:
+            raise RefusedError(refused)
+        _CHANGES[call.command](app, call.arguments)
+    else:
+        _LOOKS[call.command](app, call.arguments)
+
+
+def _promote(app: "BondxApp", words: tuple[str, ...]) -> None:
+    model, version, *rest = words
+    stage = _stage(rest[0]) if rest else None
+    app.offer(lambda: app.offers.promotion(model, version, stage))
+
+
+def _stage(word: str) -> Stage:
+    for stage in Stage:
+        if stage.lower() == word.lower():
+            return stage
+    raise UsageError(f"There is no stage {word}. Stages to choose from: {', '.join(Stage)}.")
+
+
+def _rollback(app: "BondxApp", words: tuple[str, ...]) -> None:
+    app.offer(lambda: app.offers.rollback(words[0]))
+
+
+def _undo(app: "BondxApp", words: tuple[str, ...]) -> None:
+    app.offer(lambda: app.offers.undo(words[0]))
+
+
+def _archive(app: "BondxApp", words: tuple[str, ...]) -> None:
+    app.offer(lambda: app.offers.archiving(words[0], words[1]))
+
+
+def _session(app: "BondxApp", session_id: str) -> Session:
+    if (session := app.snapshot.session(session_id)) is None:
+        known = ", ".join(session.session_id for session in app.snapshot.sessions) or "none yet"
+        raise NotFoundError(f"There is no session {session_id}. Sessions to choose from: {known}.")
+    return session
+
+
+def _ask_session(desired: Desired) -> Carry:
+    return lambda app, words: app.offer_session(_session(app, words[0]), desired)
+
+
+def _acknowledge(app: "BondxApp", words: tuple[str, ...]) -> None:
+    alert = next((alert for alert in app.snapshot.alerts if alert.fingerprint == words[0]), None)
+    if alert is None:
+        raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see those there are.")
+    app.offer(lambda: app.offers.acknowledgement(alert))
+
+
+def _engine(app: "BondxApp", _words: tuple[str, ...]) -> None:
+    if app.snapshot.engine is not None:
+        holder = app.snapshot.engine
+        raise RefusedError(f"An engine runs already: {holder.mode}, {holder.user}@{holder.host}.")
+    app.host.start()
+
+
+def _arm(app: "BondxApp", _words: tuple[str, ...]) -> None:
+    if not app.standing.armed:
+        app.toggle_arm()
+
+
+def _disarm(app: "BondxApp", _words: tuple[str, ...]) -> None:
+    if app.standing.armed:
+        app.toggle_arm()
+
+
+def _theme(app: "BondxApp", words: tuple[str, ...]) -> None:
+    app.theme = theme_named(words[0])
+
+
+def theme_named(word: str) -> str:
+    """Find a theme by its name, the prefix left out or not.
+
+    Raises:
+        UsageError: There is none.
+
+    >>> theme_named("dark")
+    'bondx-dark'
+    """
+    for name in (word, f"bondx-{word}"):
+        if name in THEMES:
+            return name
+    raise UsageError(f"There is no theme {word}. Themes to choose from: {', '.join(THEMES)}.")
+
+
+def _diff(app: "BondxApp", words: tuple[str, ...]) -> None:
+    app.compare(words[0], words[1], words[2])
+
+
+def _help(app: "BondxApp", _words: tuple[str, ...]) -> None:
+    app.explain_keys()
+
+
+def _quit(app: "BondxApp", _words: tuple[str, ...]) -> None:
+    app.leave()
+
+
+_CHANGES: Mapping[str, Carry] = {
+    "promote": _promote,
+    "rollback": _rollback,
+    "undo": _undo,
+    "archive": _archive,
+    "start": lambda app, _words: app.offer_start(),
+    "pause": _ask_session(Desired.PAUSED),
+    "resume": _ask_session(Desired.RUNNING),
+    "stop": _ask_session(Desired.STOPPED),
+    "acknowledge": _acknowledge,
+    "engine": _engine,
+}
+_LOOKS: Mapping[str, Carry] = {
+    "diff": _diff,
+    "arm": _arm,
+    "disarm": _disarm,
+    "theme": _theme,
+    "help": _help,
+    "quit": _quit,
+}

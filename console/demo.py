@@ -1,0 +1,197 @@
+"""A workspace to look at, made through the engine's own faces: for screenshots and for tests of the screens.
+
+Its sessions, versions and alerts are documents like any other; only the figures in them are made up.
+"""
+
+import math
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sample_configs
+from core.actor import Actor, Origin
+from core.alerts import Alerts
+from core.quality.gate import GateResult, judge
+from core.registry import Registry
+from core.settings import load_settings
+from core.state import Workspace
+from core.telemetry import TelemetryWriter
+from core.tracking import Runs
+from core.training.session import Phase, Session
+from core.training.sessions import Sessions
+
+OPERATOR = Actor("mira", "desk-4", Origin.CONSOLE)
+MODELS = ("spread", "downgrade", "liquidity_shock", "anomaly")
+N_EPOCHS = 41
+_CEILINGS = {"spread": 0.962, "downgrade": 0.913, "liquidity_shock": 0.887, "anomaly": 0.934}
+_TELLING = {"spread": "mae_bps", "downgrade": "auc", "liquidity_shock": "auc", "anomaly": "average_precision"}
+
+
+def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry: bool = True) -> Workspace:
+    """Make a workspace in the middle of its life: a session at epoch 41, versions in every stage, open alerts.
+
+    Args:
+        root: A folder that does not exist yet.
+        now: The present of its documents.
+        n_versions: How many versions each model gets.
+        with_telemetry: Record epochs and ten minutes of samples as well.
+    """
+    workspace = Workspace.create(root, settings_text=sample_configs.template_text())
+    training = load_settings(workspace.settings_file).training
+    sessions = Sessions(workspace, clock=lambda: now - timedelta(hours=5))
+    finished = _finish(sessions, sessions.start(training, name="nightly", actor=OPERATOR), now)
+    running = sessions.start(training, name="autonomous", actor=OPERATOR, reason="spreads widened")
+    with Runs(workspace) as runs:
+        run = runs.start(name="autonomous", session_id=running.session_id, actor=Actor.engine(), parameters={})
+    _advance(sessions, running, run.run_id, now)
+    _register(workspace, finished.session_id, n_versions)
+    _alarm(workspace, running.session_id, now)
+    if with_telemetry:
+        _measure(workspace, run.run_id, now)
+    return workspace
+
+
+def gates() -> tuple[GateResult, ...]:
+    """Judge the gates of an epoch of which one fails and one warns."""
+    return (
+        judge("coverage", 98.4, ">=", 90.0, unit="%", n_samples=1000),
+        judge(
+            "esg_missing", 22.4, "<=", 20.0, unit="%", n_samples=1000, n_offending=224,
+            offending=("BX000017", "BX000042", "BX000108"),
+        ),
+        judge("liquidity_index_median", 47.1, ">=", 30.0, n_samples=1000),
+        judge("negative_spreads", 0.2, "<=", 1.0, unit="%", n_samples=1000),
+        judge("maturity_anomalies", 0.12, "<=", 0.1, unit="%", n_samples=1000, blocking=False),
+        judge("rating_lowers_spread", -0.71, "<=", -0.3, n_samples=1000),
+    )  # fmt: skip
+
+
+def attainment(model: str, epoch: int) -> float:
+    """Return a learning curve that rises towards a ceiling, with a ripple."""
+    ripple = 0.006 * math.sin(epoch * 1.7 + len(model))
+    return _CEILINGS[model] * (1 - 0.35 * math.exp(-epoch / 9)) + ripple
+
+
+def epoch_metrics(epoch: int) -> dict[str, float]:
+    """Return what an epoch records, by metric."""
+    metrics = {"quality.score": 0.985 - 0.01 * (epoch % 3), "epoch.seconds": 0.42 + 0.05 * (epoch % 4)}
+    for model in MODELS:
+        metrics[f"{model}.attainment"] = attainment(model, epoch)
+        metrics[f"{model}.loss"] = 40.0 * (1.2 - attainment(model, epoch))
+        metrics[f"{model}.{_TELLING[model]}"] = 14.2 if model == "spread" else attainment(model, epoch) * 0.95
+    metrics["score"] = sum(attainment(model, epoch) for model in MODELS) / len(MODELS)
+    return metrics
+
+
+def _finish(sessions: Sessions, session: Session, now: datetime) -> Session:
+    return sessions.observe(
+        session.session_id,
+        "session.finish",
+        actor=Actor.engine(),
+        phase=Phase.FINISHED,
+        epoch=63,
+        score=0.917,
+        best_score=0.921,
+        best_epoch=58,
+        quality_score=0.981,
+        gates=gates()[:1],
+        stop_reason="converged: 10 epochs without improvement above 0.001",
+        started_at=now - timedelta(hours=5),
+        ended_at=now - timedelta(hours=4),
+        trained_seconds=3540.0,
+    )
+
+
+def _advance(sessions: Sessions, session: Session, run_id: str, now: datetime) -> None:
+    metrics = epoch_metrics(N_EPOCHS)
+    sessions.observe(
+        session.session_id,
+        "epoch.complete",
+        actor=Actor.engine(),
+        run_id=run_id,
+        phase=Phase.RUNNING,
+        epoch=N_EPOCHS,
+        score=metrics["score"],
+        best_score=max(epoch_metrics(epoch)["score"] for epoch in range(1, N_EPOCHS + 1)),
+        best_epoch=40,
+        quality_score=metrics["quality.score"],
+        gates=gates(),
+        metrics=metrics,
+        started_at=now - timedelta(minutes=20),
+        epoch_started_at=now - timedelta(seconds=4),
+        last_progress_at=now - timedelta(seconds=4),
+        trained_seconds=1200.0,
+        eta_seconds=1720.0,
+        n_rejected_epochs=2,
+    )
+
+
+def _register(workspace: Workspace, session_id: str, n_versions: int) -> None:
+    registry = Registry(workspace)
+    source = workspace.root / "incoming"
+    source.mkdir()
+    for number in range(n_versions):
+        for model in MODELS:
+            (source / "model.txt").write_text(f"{model} {number}\n", encoding="utf-8")
+            score = _CEILINGS[model] - 0.01 * (n_versions - number)
+            registry.register(
+                model,
+                source,
+                metrics={"attainment": score, "loss": 1 - score, _TELLING[model]: 14.2 if model == "spread" else score},
+                lineage={"seed": 42 + number, "data": {"panel": "3f" * 32, "n_rows": 1000}},
+                gates=gates()[2:4],
+                actor=Actor.engine(),
+                session_id=session_id,
+                description="best epoch of the session",
+            )
+    (source / "model.txt").unlink()
+    source.rmdir()
+    for model in MODELS[:3]:
+        newest = [version.version for version in registry.versions(model)][-3:]
+        for version in newest[:-1]:
+            for reason in ("passed review", "weekly release"):
+                registry.apply(registry.plan_promotion(model, version), actor=OPERATOR, reason=reason)
+
+
+def _alarm(workspace: Workspace, session_id: str, now: datetime) -> None:
+    alerts = Alerts(workspace, clock=lambda: now)
+    alerts.fire(
+        "gate_failed",
+        labels={"session": session_id, "gate": "esg_missing"},
+        summary=f"{session_id}: gate esg_missing failed: 22.4% > 20%",
+        now=now - timedelta(minutes=6),
+        value=22.4,
+        threshold=20.0,
+    )
+    alerts.fire(
+        "hash_mismatch",
+        labels={"model": "spread", "version": "1.1.0"},
+        summary="spread 1.1.0: model.txt is not the file that was registered",
+        now=now - timedelta(minutes=2),
+    )
+    stalled = {"session": "s-0001"}
+    alerts.observe("training_stalled", labels=stalled, value=2.4, now=now - timedelta(hours=6))
+    alerts.observe("training_stalled", labels=stalled, value=0.0, now=now - timedelta(hours=5))
+    taken = alerts.observe("quality_low", labels={"session": session_id}, value=0.87, now=now - timedelta(minutes=9))
+    if taken is not None:
+        alerts.acknowledge(taken.fingerprint, OPERATOR)
+
+
+def _measure(workspace: Workspace, run_id: str, now: datetime) -> None:
+    with TelemetryWriter(workspace.telemetry_file, clock=lambda: now) as telemetry:
+        for epoch in range(1, N_EPOCHS + 1):
+            telemetry.add_epoch(run_id, epoch, epoch_metrics(epoch), now)
+        for seconds_ago in range(590, 0, -1):
+            at = now - timedelta(seconds=seconds_ago)
+            wave = math.sin(seconds_ago / 40)
+            for series, value in (
+                ("resource.cpu_percent", 58 + 25 * wave),
+                ("resource.memory_percent", 61 + 3 * wave),
+                ("resource.disk_percent", 37.0),
+                ("resource.net_sent_bytes_per_second", 2100 + 900 * wave),
+                ("resource.net_received_bytes_per_second", 5200 - 2100 * wave),
+                ("process.engine.cpu_percent", 3.0),
+                ("process.engine.rss_bytes", 84_000_000.0),
+                ("process.trainer.cpu_percent", 96 + 40 * wave),
+                ("process.trainer.rss_bytes", 412_000_000.0),
+            ):
+                telemetry.add(series, at, value)

@@ -1,0 +1,1 @@
+"""What asks before anything changes. Cancel has the focus, and `Y` alone confirms."""

@@ -1,0 +1,179 @@
+"""The dialog before every change: from what to what, the evidence, the effects, the way back.
+
+Enter confirms nowhere. `Y` does, or a click; what enters Production must be typed by its version first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Button, Input
+
+from console.dialogs.dialog import Dialog
+from console.panes import LinesPane
+from console.presentation.offers import Offer
+from core.errors import CoreError
+from widgets.line import Line, clean
+
+log = logging.getLogger("bondx.console")
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the operator said yes to, and why."""
+
+    offer: Offer
+    reason: str
+
+
+class ConfirmButton(Button):
+    """A button that a key alone cannot press: Enter on it only says how to confirm."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "screen.explain", "", show=False)]
+
+
+class ChangeDialog(Dialog[Confirmed]):
+    """Looks a change up in a thread, shows it, and answers with it once it is confirmed."""
+
+    AUTO_FOCUS = "#cancel"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("Y", "confirm", "Confirm", show=False, priority=True),
+        Binding("down,j", "body('scroll_lines', 1)", show=False),
+        Binding("up,k", "body('scroll_lines', -1)", show=False),
+        Binding("pagedown", "body('scroll_pages', 1)", show=False),
+        Binding("pageup", "body('scroll_pages', -1)", show=False),
+    ]
+
+    def __init__(self, look: Callable[[], Offer]) -> None:
+        """Take what looks the change up; it runs in a thread."""
+        super().__init__()
+        self._look = look
+        self._offer: Offer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the text, the two fields and the buttons."""
+        yield LinesPane([Line((("Looking at the present state…", "muted"),))], id="dialog-body")
+        yield Input(id="typed", compact=True)
+        yield Input(id="reason", placeholder="why (for the record)", compact=True, max_length=500)
+        with Horizontal(id="dialog-buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            yield ConfirmButton("Confirm", id="confirm", variant="error", compact=True, disabled=True)
+        yield LinesPane(id="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Look the change up."""
+        self.query_one("#dialog-body").can_focus = False
+        self.query_one("#dialog-hint").can_focus = False
+        for field in self.query(Input):
+            field.display = False
+            field.cursor_blink = False
+        self.run_worker(self._look_up())
+
+    async def _look_up(self) -> None:
+        try:
+            offer = await asyncio.to_thread(self._look)
+        except CoreError as error:
+            offer = Offer(title="This cannot be done", lines=(), refusal=str(error))
+        except Exception:
+            log.exception("A change could not be looked up.")
+            offer = Offer(title="This cannot be done", lines=(), refusal="A bug in bondx; logs/console.log has it.")
+        self._show(offer)
+        self.call_after_refresh(self.become_readable)
+
+    def _show(self, offer: Offer) -> None:
+        self._offer = offer
+        self.query_one("#dialog").border_title = Content(clean(offer.title))
+        lines = list(offer.lines)
+        if offer.refusal:
+            lines = [Line(((offer.refusal, "bad"),)), *([Line()] if lines else []), *lines]
+        self.query_one("#dialog-body", LinesPane).show(lines)
+        confirm = self.query_one("#confirm", ConfirmButton)
+        confirm.label = offer.confirm or "Confirm"
+        confirm.display = offer.refusal is None
+        self.query_one("#cancel", Button).label = "Close" if offer.refusal else "Cancel"
+        typed = self.query_one("#typed", Input)
+        typed.display = bool(offer.typed) and not offer.refusal
+        typed.placeholder = f"type {offer.typed}"
+        self.query_one("#reason", Input).display = offer.asks_reason and not offer.refusal
+        self._judge()
+
+    @property
+    def _is_typed(self) -> bool:
+        offer = self._offer
+        return offer is not None and (not offer.typed or self.query_one("#typed", Input).value.strip() == offer.typed)
+
+    @property
+    def _may_confirm(self) -> bool:
+        return self._offer is not None and not self._offer.refusal and self._is_typed
+
+    def _judge(self) -> None:
+        """Bring the button and the hint in line with what has been typed."""
+        offer = self._offer
+        if offer is None:
+            return
+        self.query_one("#confirm", ConfirmButton).disabled = not self._may_confirm
+        if offer.refusal:
+            hint = Line((("Esc or Enter closes; nothing was changed.", "muted"),))
+        elif not self._is_typed:
+            hint = Line((("Type ", ""), (offer.typed or "", "strong"), (", then Y confirms. Esc cancels.", "")))
+        else:
+            hint = Line((("Y ", "key"), (f"confirms: {offer.confirm.lower()}. ", ""), ("Esc cancels.", "muted")))
+        self.query_one("#dialog-hint", LinesPane).show([hint])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let a Y be typed where text is asked for; in the version's own field it confirms."""
+        if action == "confirm":
+            focused = self.focused
+            return not (isinstance(focused, Input) and focused.id == "reason")
+        return True
+
+    def action_confirm(self) -> None:
+        """Answer with the offer, if everything that must be typed is typed."""
+        if self._offer is not None and self._may_confirm:
+            self.dismiss(Confirmed(self._offer, self.query_one("#reason", Input).value.strip()))
+        else:
+            self.action_explain()
+
+    def action_explain(self) -> None:
+        """Say again how to confirm: Enter does not."""
+        self._judge()
+        self.app.bell()
+
+    def action_body(self, what: str, n: int) -> None:
+        """Scroll the text from wherever the focus is."""
+        getattr(self.query_one("#dialog-body", LinesPane), f"action_{what}")(n)
+
+    def on_key(self, event: events.Key) -> None:
+        """Let the version be typed without looking for its field first."""
+        typed = self.query_one("#typed", Input)
+        is_text = event.character is not None and event.is_printable and event.character.isdigit()
+        if is_text and typed.display and not isinstance(self.focused, Input):
+            event.stop()
+            typed.focus()
+            typed.insert_text_at_cursor(event.character or "")
+
+    @on(Input.Changed, "#typed")
+    def _typed_changed(self) -> None:
+        self._judge()
+
+    @on(Input.Submitted)
+    def _field_left(self, event: Input.Submitted) -> None:
+        """Enter in a field goes on to the next one; it confirms nothing."""
+        event.stop()
+        self.screen.focus_next()
+        self._judge()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancelled(self) -> None:
+        self.action_cancel()
+
+    @on(Button.Pressed, "#confirm")
+    def _clicked(self) -> None:
+        self.action_confirm()

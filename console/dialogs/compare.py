@@ -1,0 +1,81 @@
+"""Two versions of a model side by side."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from console.dialogs.dialog import Dialog
+from console.panes import LinesPane
+from console.presentation.comparison import differences
+from core.errors import CoreError
+from core.registry import VersionDiff
+from widgets.diff_view import DiffView
+from widgets.line import Line
+
+log = logging.getLogger("bondx.console")
+
+
+class CompareDialog(Dialog[None]):
+    """Shows what differs; `a` shows what is alike as well. Nothing in it changes anything."""
+
+    AUTO_FOCUS = "DiffView"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,c", "cancel", "Close", show=False),
+        Binding("a", "all", "All", show=False),
+    ]
+
+    def __init__(self, look: Callable[[], VersionDiff]) -> None:
+        """Take what compares the versions; it runs in a thread."""
+        super().__init__()
+        self._look = look
+        self._diff: VersionDiff | None = None
+        self._only_changed = True
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the rows and how to leave."""
+        yield DiffView()
+        yield LinesPane(id="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Compare."""
+        self.query_one("#dialog-hint").can_focus = False
+        self.become_readable()
+        self.run_worker(self._look_up())
+
+    async def _look_up(self) -> None:
+        try:
+            self._diff = await asyncio.to_thread(self._look)
+        except CoreError as error:
+            self._say(str(error), "bad")
+        except Exception:
+            log.exception("Two versions could not be compared.")
+            self._say("A bug in bondx stopped this; logs/console.log has it.", "bad")
+        else:
+            self._show(self._diff)
+
+    def _show(self, diff: VersionDiff) -> None:
+        self.query_one("#dialog").border_title = Content(f"{diff.model}: {diff.a} and {diff.b}")
+        self.query_one(DiffView).set_diff(diff.a, diff.b, differences(diff), only_changed=self._only_changed)
+        notes = f"  {' '.join(diff.notes)}" if diff.notes else ""
+        what = "everything" if self._only_changed else "only what differs"
+        self.query_one("#dialog-hint", LinesPane).show(
+            [Line((("Esc", "key"), (" closes  ", "muted"), ("a", "key"), (f" shows {what}{notes}", "muted")))]
+        )
+
+    def _say(self, text: str, tone: str) -> None:
+        self.query_one("#dialog-hint", LinesPane).show([Line(((text, tone),))])
+
+    def is_deaf_to(self, event: object) -> bool:
+        """Looking needs no protection."""
+        return False
+
+    def action_all(self) -> None:
+        """Show what is alike as well, or leave it out again."""
+        self._only_changed = not self._only_changed
+        if self._diff is not None:
+            self._show(self._diff)

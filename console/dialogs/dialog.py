@@ -1,0 +1,50 @@
+"""The frame of every dialog: deaf to what was typed ahead, Cancel in focus, Esc leads out."""
+
+from typing import ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+Answer = TypeVar("Answer")
+
+DEAF_SECONDS = 0.4
+"""How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """A modal screen that answers None unless something in it was confirmed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readable_at: float | None = None
+
+    def compose(self) -> ComposeResult:
+        """Frame the body."""
+        with Vertical(id="dialog", classes="pane"):
+            yield from self.compose_body()
+
+    def compose_body(self) -> ComposeResult:
+        """Yield what is inside the frame."""
+        raise NotImplementedError
+
+    def become_readable(self) -> None:
+        """Start the time in which input is ignored; called once the content is on the screen."""
+        self._readable_at = self.app.monotonic()  # type: ignore[attr-defined]
+
+    def is_deaf_to(self, event: events.Event) -> bool:
+        """Tell whether this input must be ignored. The app asks before anything else sees the event."""
+        if not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
+            return False
+        if self._readable_at is None:
+            # Still looking things up: nothing can be confirmed yet, but a person who waits may leave.
+            return not (isinstance(event, events.Key) and event.key == "escape")
+        return self.app.monotonic() - self._readable_at < DEAF_SECONDS  # type: ignore[attr-defined]
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)

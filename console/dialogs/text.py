@@ -1,0 +1,58 @@
+"""Text on top of a screen: help, why, logs, what a conflict was about, what could not be copied."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from console.dialogs.dialog import Dialog
+from console.panes import LinesPane
+from widgets.line import Line, clean
+
+
+class TextDialog(Dialog[None]):
+    """Lines to read; nothing in it changes anything, so it listens from the start, unless it warns."""
+
+    AUTO_FOCUS = "#dialog-body"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,q,question_mark", "cancel", "Close", show=False),
+        Binding("y", "copy", "Copy", show=False),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[Line], *, is_warning: bool = False, at_end: bool = False) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = tuple(lines)
+        self._is_warning = is_warning
+        self._at_end = at_end
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the text and how to leave."""
+        yield LinesPane(id="dialog-body")
+        hint = LinesPane([Line((("Esc", "key"), (" closes  ", "muted"), ("y", "key"), (" copies", "muted")))])
+        hint.id = "dialog-hint"
+        hint.can_focus = False
+        yield hint
+
+    def on_mount(self) -> None:
+        """Show the text."""
+        frame = self.query_one("#dialog")
+        frame.border_title = Content(clean(self._title))
+        frame.set_class(self._is_warning, "-alerting")
+        body = self.query_one("#dialog-body", LinesPane)
+        body.show(self._lines)
+        if self._at_end:
+            self.call_after_refresh(body.action_scroll_lines, 1_000_000)
+
+        self.call_after_refresh(self.become_readable)
+
+    def is_deaf_to(self, event: events.Event) -> bool:
+        """Reading needs no protection, but a warning must not be gone before it is seen."""
+        return self._is_warning and super().is_deaf_to(event)
+
+    def action_copy(self) -> None:
+        """Copy the text."""
+        self.app.copy_text(self.query_one("#dialog-body", LinesPane).text)  # type: ignore[attr-defined]

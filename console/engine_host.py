@@ -1,0 +1,75 @@
+"""The engine inside this console: taken when nobody holds the lease, given back when the console leaves."""
+
+import logging
+import threading
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from core.actor import Actor
+from core.errors import CoreError
+from core.state import LeaseHeldError, Workspace
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+log = logging.getLogger("bondx.console")
+
+
+class Hosting(Enum):
+    """What this console has to do with the engine."""
+
+    NONE = "none"
+    STARTING = "starting"
+    EMBEDDED = "embedded"
+    ATTACHED = "attached"
+    STOPPING = "stopping"
+
+
+class EngineHost:
+    """Starts and stops an embedded engine in threads; `report` is told of each change, from those threads."""
+
+    def __init__(self, workspace: Workspace, actor: Actor, report: Callable[[Hosting, str], None]) -> None:
+        self._workspace = workspace
+        self._actor = actor
+        self._report = report
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+        self.hosting = Hosting.NONE
+
+    def start(self) -> None:
+        """Take the engine in a thread of its own: its imports must not hold up the first paint."""
+        self._become(Hosting.STARTING, "")
+        threading.Thread(target=self._start, name="engine-start", daemon=True).start()
+
+    def stop(self, timeout_seconds: float | None = None) -> None:
+        """Stop an embedded engine: the epoch at work ends and a checkpoint stays. Blocks; others are untouched."""
+        with self._lock:
+            if self._engine is None:
+                return
+            self._become(Hosting.STOPPING, "")
+            self._engine.stop(timeout_seconds)
+            self._engine = None
+            self._become(Hosting.NONE, "")
+
+    def _start(self) -> None:
+        with self._lock:
+            try:
+                from core.engine.engine import Engine
+
+                engine = Engine(self._workspace, mode="embedded", actor=self._actor)
+                engine.start()
+            except LeaseHeldError:
+                self._become(Hosting.ATTACHED, "")
+            except CoreError as error:
+                self._become(Hosting.NONE, str(error))
+            except Exception:
+                log.exception("The engine could not be started.")
+                self._become(Hosting.NONE, "The engine could not be started; logs/console.log says why.")
+            else:
+                self._engine = engine
+                self._become(Hosting.EMBEDDED, "")
+
+    def _become(self, hosting: Hosting, problem: str) -> None:
+        self.hosting = hosting
+        self._report(hosting, problem)

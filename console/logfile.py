@@ -1,0 +1,38 @@
+"""Where a console's own complaints go: a rotated file, never the screen it draws on."""
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+MAX_BYTES = 100_000_000
+N_BACKUPS = 5
+_TAIL_BYTES = 60_000
+
+
+def log_to(file: Path) -> None:
+    """Send every log record of this process to a file; a terminal that is being drawn on is no place for one."""
+    handler = RotatingFileHandler(file, maxBytes=MAX_BYTES, backupCount=N_BACKUPS - 1, delay=True, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+def newest_lines(folder: Path, n_lines: int = 400) -> list[str]:
+    """Read the ends of all logs in a folder, the one written to last at the end."""
+    files = sorted(folder.glob("*.log"), key=lambda file: file.stat().st_mtime)
+    lines: list[str] = []
+    for file in files:
+        tail = _tail(file).splitlines()[-n_lines // len(files) :]
+        lines += [f"--- {file.name} ---", *tail]
+    return lines or ["No log has been written yet."]
+
+
+def _tail(file: Path) -> str:
+    with file.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _TAIL_BYTES))
+        content = stream.read()
+    if size > _TAIL_BYTES:  # the first line is cut somewhere
+        content = content.partition(b"\n")[2]
+    return content.decode(errors="replace")

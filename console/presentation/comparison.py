@@ -1,0 +1,53 @@
+"""What differs between two versions, as rows that say which side is better where that means something."""
+
+from console.presentation.phrases import number
+from core.registry import VersionDiff
+from widgets.diff_view import Difference
+
+# Of these more is better, of those less; about any other metric the rows take no side.
+_MORE_IS_BETTER = ("attainment", "r2", "auc", "average_precision", "precision", "recall", "f1", "accuracy", "coverage")
+_LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "brier", "error")
+_HASH_LENGTH = 64
+
+
+def differences(diff: VersionDiff) -> list[Difference]:
+    """Turn a diff of the registry into rows, sections by name."""
+    return [
+        Difference(
+            name=f"{row.section}.{row.name}",
+            left=_spelled(row.before),
+            right=_spelled(row.after),
+            delta=_signed(row.delta) if row.delta else "",
+            better=is_better(row.name, row.delta) if row.section == "metrics" and row.delta else None,
+        )
+        for row in diff.rows
+    ]
+
+
+def is_better(metric: str, delta: float) -> bool | None:
+    """Say whether a change of a metric is one for the better; None where nobody can tell from its name.
+
+    >>> is_better("attainment", 0.01), is_better("mae_bps", 0.2), is_better("n_rows", 5.0)
+    (True, False, None)
+    """
+    name = metric.rpartition(".")[2]
+    if name.startswith(_MORE_IS_BETTER):
+        return delta > 0
+    if name.startswith(_LESS_IS_BETTER):
+        return delta < 0
+    return None
+
+
+def _signed(delta: float) -> str:
+    return f"{'+' if delta > 0 else ''}{number(delta)}"
+
+
+def _spelled(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(float(value))
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == _HASH_LENGTH and text.isalnum() else text

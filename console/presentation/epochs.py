@@ -1,0 +1,67 @@
+"""The history of a session by epoch, as series for a chart and as rows."""
+
+import math
+from collections.abc import Sequence
+
+from console.presentation.phrases import duration, share
+from core.engine.snapshot import EpochSeries
+from widgets.chart import Series
+from widgets.live_table import Cell, Column, Row
+
+_COLUMNS = (
+    Column("epoch", "EPOCH", 5, align="right"),
+    Column("score", "SCORE", 6, align="right"),
+    Column("quality", "QUALITY", 7, align="right"),
+    Column("seconds", "TOOK", 5, align="right"),
+)
+
+
+def attainment_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
+    """Draw how near each model comes to the best attainable score, in percent by epoch."""
+    return [
+        Series(model, tuple((float(epoch), value * 100) for epoch, value in epochs[f"{model}.attainment"]))
+        for model in models
+        if epochs.get(f"{model}.attainment")
+    ]
+
+
+def loss_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
+    """Draw the loss of each model in percent of its first: losses of different models share no unit."""
+    series = []
+    for model in models:
+        points = epochs.get(f"{model}.loss", ())
+        first = next((value for _, value in points if math.isfinite(value) and value != 0), None)
+        if first is not None:
+            series.append(Series(model, tuple((float(epoch), value / first * 100) for epoch, value in points)))
+    return series
+
+
+def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
+    """Name the columns of the epoch table: what every epoch has, then the attainment of each model."""
+    return _COLUMNS + tuple(
+        Column(model, model.upper(), max(6, min(len(model), 15)), align="right", priority=index + 1)
+        for index, model in enumerate(models)
+    )
+
+
+def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
+    """Draw each epoch as a row of `epoch_columns`, the newest first."""
+    by_metric = {metric: dict(points) for metric, points in epochs.items()}
+    numbers = sorted({epoch for points in by_metric.values() for epoch in points}, reverse=True)
+
+    def at(metric: str, epoch: int) -> float | None:
+        return by_metric.get(metric, {}).get(epoch)
+
+    return [
+        Row(
+            str(epoch),
+            (
+                str(epoch),
+                Cell(share(at("score", epoch)), "strong"),
+                share(at("quality.score", epoch)),
+                duration(at("epoch.seconds", epoch)),
+                *(share(at(f"{model}.attainment", epoch)) for model in models),
+            ),
+        )
+        for epoch in numbers
+    ]

@@ -1,0 +1,183 @@
+"""The row that takes the footer's place while something is typed: the `/` filter and the `:` command line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from console.panes import LinesPane
+from widgets.line import Line, Span
+
+_N_CANDIDATES_SHOWN = 8
+
+
+class Asking(StrEnum):
+    """What the prompt asks for, by the sign before it."""
+
+    FILTER = "/"
+    COMMAND = ":"
+
+
+class PromptInput(Input):
+    """The field of the prompt."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "step(1)", show=False, priority=True),
+        Binding("shift+tab", "step(-1)", show=False, priority=True),
+        Binding("up", "recall(-1)", show=False),
+        Binding("down", "recall(1)", show=False),
+        Binding("escape", "abandon", show=False, priority=True),
+    ]
+
+    @property
+    def prompt(self) -> "Prompt":
+        """The row this field stands in."""
+        assert isinstance(self.parent, Prompt)
+        return self.parent
+
+    def action_step(self, steps: int) -> None:
+        """Put the next completion in."""
+        self.prompt.step(steps)
+
+    def action_recall(self, steps: int) -> None:
+        """Put an earlier line in."""
+        self.prompt.recall(steps)
+
+    def action_abandon(self) -> None:
+        """Leave without doing anything."""
+        self.prompt.abandon()
+
+
+class Prompt(Horizontal):
+    """Hidden until something is asked for; completions stand beside the field."""
+
+    @dataclass
+    class Edited(Message):
+        """The filter's text changed."""
+
+        text: str
+
+    @dataclass
+    class Entered(Message):
+        """Enter in the prompt."""
+
+        asking: Asking
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """Esc in the prompt."""
+
+        asking: Asking
+
+    def __init__(self, complete: Callable[[str], Sequence[str]], history: list[str]) -> None:
+        """Take what completes a command line, and the lines entered before, which every screen shares."""
+        super().__init__(id="prompt")
+        self._complete = complete
+        self._history = history
+        self._place = 0
+        self._asking: Asking | None = None
+        self._candidates: tuple[str, ...] = ()
+        self._candidate = -1
+
+    def compose(self) -> ComposeResult:
+        """Yield the sign, the field and what is said beside them."""
+        sign = LinesPane(id="prompt-sign")
+        said = LinesPane(id="prompt-said")
+        sign.can_focus = said.can_focus = False
+        yield sign
+        # A blinking cursor would never let the line rest.
+        field = PromptInput(id="prompt-input", compact=True, select_on_focus=False)
+        field.cursor_blink = False
+        yield field
+        yield said
+
+    @property
+    def asking(self) -> Asking | None:
+        """What is being asked for now, if anything."""
+        return self._asking
+
+    @property
+    def _field(self) -> PromptInput:
+        return self.query_one(PromptInput)
+
+    def ask(self, asking: Asking, text: str = "") -> None:
+        """Open the row with a text to begin with."""
+        self._asking = asking
+        self._place = len(self._history)
+        self.screen.add_class("-asking")
+        self.query_one("#prompt-sign", LinesPane).show([Line(((asking.value, "key"),))])
+        self._put(text)
+        self._field.focus()
+        self._find_candidates()
+
+    def step(self, steps: int) -> None:
+        """Put the next completion in; one that stands alone leads on to the next word."""
+        if not self._candidates:
+            return
+        self._candidate = (self._candidate + steps) % len(self._candidates)
+        self._put(self._candidates[self._candidate])
+        if len(self._candidates) == 1:
+            self._find_candidates()
+        else:
+            self._show_candidates()
+
+    def recall(self, steps: int) -> None:
+        """Put a line entered earlier in."""
+        if self._asking is Asking.COMMAND and self._history:
+            self._place = max(0, min(len(self._history) - 1, self._place + steps))
+            self._put(self._history[self._place])
+
+    def abandon(self) -> None:
+        """Close the row without doing anything."""
+        if (asked := self._close()) is not None:
+            self.post_message(self.Left(asked))
+
+    def _close(self) -> Asking | None:
+        asked, self._asking = self._asking, None
+        self.screen.remove_class("-asking")
+        return asked
+
+    def _put(self, text: str) -> None:
+        with self.prevent(Input.Changed):
+            self._field.value = text
+        self._field.cursor_position = len(text)
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._asking is Asking.FILTER:
+            self.post_message(self.Edited(event.value))
+        self._find_candidates()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        text = event.value
+        if self._asking is Asking.COMMAND and text.strip():
+            self._history.append(text)
+        if (asked := self._close()) is not None:
+            self.post_message(self.Entered(asked, text))
+
+    def _find_candidates(self) -> None:
+        self._candidate = -1
+        self._candidates = tuple(self._complete(self._field.value)) if self._asking is Asking.COMMAND else ()
+        self._show_candidates()
+
+    def _show_candidates(self) -> None:
+        if self._asking is Asking.FILTER:
+            spans: list[Span] = [("Enter keeps it, Esc clears it", "muted")]
+        else:
+            first = max(0, self._candidate - _N_CANDIDATES_SHOWN + 2)
+            shown = self._candidates[first : first + _N_CANDIDATES_SHOWN]
+            words = [line.rstrip().rsplit(" ", 1)[-1] for line in shown]
+            tones = ["strong" if index == self._candidate else "muted" for index in range(first, first + len(shown))]
+            spans = [(f"{word}  ", tone) for word, tone in zip(words, tones, strict=True)]
+        self.query_one("#prompt-said", LinesPane).show([Line(tuple(spans))] if spans else [])

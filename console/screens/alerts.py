@@ -1,0 +1,78 @@
+"""Screen 5: what fires, since when, who has taken it on, and what to do."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from console import keys
+from console.panes import LinesPane
+from console.presentation import alerts
+from console.screens.base import ConsoleScreen
+from core.alerts import Alert
+from core.engine.snapshot import Snapshot
+from widgets.line import Line
+from widgets.live_table import LiveTable
+
+
+class AlertsScreen(ConsoleScreen):
+    """From an alert to its suspect, and to the rollback."""
+
+    NAME = "alerts"
+    KEYS = (keys.ACKNOWLEDGE, keys.ROLL_BACK, keys.HOLD, keys.DETAILS, keys.WHY)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the alerts, and what to do about the one under the cursor beside them."""
+        with Horizontal(classes="list-and-details"):
+            yield LiveTable(alerts.COLUMNS, empty="No alert, now or lately.", id="alerts", classes="pane main")
+            yield LinesPane(id="details", classes="pane details")
+
+    def main_table(self) -> LiveTable:
+        """Return the list of alerts."""
+        return self.query_one("#alerts", LiveTable)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        table = self.main_table()
+        table.set_rows(alerts.alert_rows(snapshot.alerts, self.console_app.clock(), self.console_app.glyphs))
+        n_open = sum(alert.state.is_open for alert in snapshot.alerts)
+        self.set_title(table, "Alerts", self.filter_words(table) or f"{n_open} open")
+        self._show_details()
+
+    def _show_details(self, *, from_top: bool = False) -> None:
+        pane = self.query_one("#details", LinesPane)
+        alert = self.selected_alert()
+        if alert is None:
+            pane.show([Line((("All is well.", "muted"),))])
+        else:
+            pane.show(alerts.detail_lines(alert, self.console_app.glyphs), from_top=from_top)
+        self.set_title(pane, "What to do")
+
+    def selected_alert(self) -> Alert | None:
+        """Return the alert under the cursor."""
+        key = self.main_table().cursor_key
+        return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
+
+    def selected_model(self) -> str | None:
+        """Return the model that the alert points at."""
+        alert = self.selected_alert()
+        suspect = alerts.suspect(alert) if alert else None
+        return suspect[0] if suspect else None
+
+    @on(LiveTable.RowHighlighted, "#alerts")
+    def _another_alert(self) -> None:
+        self._show_details(from_top=True)
+        self.show_standing()
+        self.tick()
+
+    @on(LiveTable.RowChosen, "#alerts")
+    def _row_chosen(self) -> None:
+        if (alert := self.selected_alert()) is not None:
+            self.console_app.open_alert(alert)
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Say what was measured and what to do."""
+        alert = self.selected_alert()
+        return (f"Why: {alert.rule}", alerts.detail_lines(alert, self.console_app.glyphs)) if alert else None

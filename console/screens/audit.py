@@ -1,0 +1,66 @@
+"""Screen 9: who changed what, when, why and on what evidence."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from console import keys
+from console.panes import LinesPane
+from console.presentation import audit
+from console.screens.base import ConsoleScreen
+from core.engine.snapshot import Snapshot
+from core.governance import AuditRecord
+from widgets.line import Line
+from widgets.live_table import LiveTable
+
+
+class AuditScreen(ConsoleScreen):
+    """The newest records of the log; `bondx audit verify` proves that nobody has edited it."""
+
+    NAME = "audit"
+    KEYS = (keys.DETAILS, keys.WHY)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the records, and the one under the cursor in full beside them."""
+        with Horizontal(classes="list-and-details"):
+            yield LiveTable(audit.COLUMNS, empty="Nothing has been changed yet.", id="records", classes="pane main")
+            yield LinesPane(id="details", classes="pane details")
+
+    def main_table(self) -> LiveTable:
+        """Return the list of records."""
+        return self.query_one("#records", LiveTable)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        table = self.main_table()
+        table.set_rows(audit.audit_rows(snapshot.audit, self.console_app.clock()))
+        self.set_title(table, "Audit log", self.filter_words(table) or f"the newest {table.n_all_rows}")
+        self._show_details()
+
+    def _show_details(self, *, from_top: bool = False) -> None:
+        pane = self.query_one("#details", LinesPane)
+        record = self._record()
+        pane.show(audit.detail_lines(record) if record else [Line((("No record.", "muted"),))], from_top=from_top)
+        self.set_title(pane, "Record")
+
+    def _record(self) -> AuditRecord | None:
+        key = self.main_table().cursor_key
+        return next((record for record in self.snapshot.audit if str(record.sequence) == key), None)
+
+    @on(LiveTable.RowHighlighted, "#records")
+    def _another_record(self) -> None:
+        self._show_details(from_top=True)
+        self.tick()
+
+    @on(LiveTable.RowChosen, "#records")
+    def _row_chosen(self) -> None:
+        self._open_details()
+        self.query_one("#details").focus()
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Show the record in full, evidence included."""
+        record = self._record()
+        return (f"Record {record.sequence}", audit.detail_lines(record)) if record else None

@@ -1,0 +1,371 @@
+"""What every screen has in common: top line, screen names, body, prompt, footer, and the keys that work everywhere."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+
+from console import keys
+from console.dialogs.text import TextDialog
+from console.keys import Key
+from console.panes import LinesPane, ScreenRow
+from console.presentation.status import status_of
+from console.prompt import Asking, Prompt
+from core.alerts import Alert, AlertState
+from core.engine.snapshot import Snapshot
+from core.registry import Stage
+from core.training.session import Desired, Phase, Session
+from widgets.ages import stale_text
+from widgets.key_footer import KeyFooter, KeyHint
+from widgets.line import Line, clean
+from widgets.live_table import LiveTable
+from widgets.painted import Painted
+from widgets.status_line import StatusLine
+from widgets.wire import LeanScreen
+
+if TYPE_CHECKING:
+    from console.app import BondxApp
+
+SENTENCE_SECONDS = 12.0
+
+
+class ConsoleScreen(LeanScreen, Screen[None]):
+    """A screen of the console. It shows the app's snapshot and asks the app to offer changes; it changes nothing."""
+
+    NAME: ClassVar[str] = ""
+    KEYS: ClassVar[tuple[Key, ...]] = ()
+    """What only this screen has, in the order of its footer."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-cramped"), (80, "-narrow"), (120, "-wide"), (160, "-huge")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-medium"), (40, "-high")]
+    BINDINGS = keys.bindings(*keys.EVERYWHERE, *keys.screen_keys(), keys.DETAILS)
+
+    def __init__(self) -> None:
+        super().__init__(id=self.NAME)
+        self._titles: dict[Widget, tuple[str, str]] = {}
+        self._sentence_expiry: Timer | None = None
+
+    # What a screen must say
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the panes."""
+        raise NotImplementedError
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        raise NotImplementedError
+
+    def main_table(self) -> LiveTable:
+        """Return the list that the filter and the small layouts are about."""
+        raise NotImplementedError
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Return the gates and the evidence behind what is selected, with a title."""
+        return None
+
+    def selected_model(self) -> str | None:
+        """Return the model that R and U are about."""
+        return None
+
+    def selected_version(self) -> tuple[str, str] | None:
+        """Return the model and version that P is about."""
+        return None
+
+    def selected_alert(self) -> Alert | None:
+        """Return the alert that K is about."""
+        return None
+
+    def selected_session(self) -> Session | None:
+        """Return the session that H and S are about."""
+        return self.snapshot.active_session()
+
+    def sampled_panes(self) -> Sequence[Painted]:
+        """Return the panes that age with the samples of the machine, not with the documents."""
+        return ()
+
+    # The frame
+
+    @property
+    def console_app(self) -> "BondxApp":
+        """The app, by its own type."""
+        return cast("BondxApp", self.app)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is shown: the newest snapshot, or the frozen one."""
+        return self.console_app.snapshot
+
+    def compose(self) -> ComposeResult:
+        """Frame the body."""
+        yield StatusLine(id="status")
+        yield ScreenRow(keys.SCREENS, self.NAME)
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield Prompt(self.console_app.complete, self.console_app.command_history)
+        yield KeyFooter(id="footer")
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what has happened while another screen was shown."""
+        self.refresh_all()
+
+    def refresh_all(self) -> None:
+        """Show the present snapshot, the status and the keys."""
+        if self.is_mounted and self.query("#footer"):
+            self.show(self.snapshot)
+            self.show_standing()
+            self.tick()
+
+    def show_standing(self) -> None:
+        """Bring the top line and the footer in line with what may be done."""
+        app = self.console_app
+        self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
+        hints = [
+            KeyHint(key.display, key.label, enabled=self.refusal(key) is None)
+            for key in (*self.KEYS, *keys.EVERYWHERE)
+            if key.label
+        ]
+        self.query_one(KeyFooter).set_keys(hints)
+
+    def set_title(self, pane: Widget, title: str, subtitle: str = "") -> None:
+        """Name a pane; its age joins the subtitle once it is stale."""
+        self._titles[pane] = (title, subtitle)
+
+    @staticmethod
+    def filter_words(table: LiveTable) -> str:
+        """Say what a list is filtered by, for its frame; empty without a filter."""
+        return f"/{table.filter_words}: {len(table.rows)} of {table.n_all_rows}" if table.filter_words else ""
+
+    def tick(self) -> None:
+        """Judge the age of each pane and move the clock; sends nothing unless a word changes."""
+        app = self.console_app
+        sampled = self.sampled_panes()
+        for pane, (title, subtitle) in self._titles.items():
+            silent = app.sample_silence() if pane in sampled else app.silence()
+            stale = stale_text(silent)
+            pane.set_class(stale is not None, "-stale")
+            write_frame(pane, title, "  ".join(filter(None, (subtitle, stale))))
+        self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Answer what was just done, in the footer's place; the keys come back after a while."""
+        self.query_one(KeyFooter).say(text, tone)
+        if self._sentence_expiry is not None:
+            self._sentence_expiry.stop()
+        self._sentence_expiry = self.set_timer(SENTENCE_SECONDS, lambda: self.say("")) if text else None
+
+    # Keys that only look
+
+    def action_filter(self) -> None:
+        """Ask for words that rows must have."""
+        self.query_one(Prompt).ask(Asking.FILTER, self.main_table().filter_words)
+
+    def action_command(self) -> None:
+        """Ask for a command."""
+        self.query_one(Prompt).ask(Asking.COMMAND)
+
+    @on(Prompt.Edited)
+    def _filter_edited(self, event: Prompt.Edited) -> None:
+        self.main_table().filter_words = event.text
+        self.show(self.snapshot)
+        self.tick()
+
+    @on(Prompt.Entered)
+    def _prompt_entered(self, event: Prompt.Entered) -> None:
+        self.main_table().focus()
+        if event.asking is Asking.COMMAND and event.text.strip():
+            self.console_app.run_line(event.text)
+
+    @on(Prompt.Left)
+    def _prompt_left(self, event: Prompt.Left) -> None:
+        self.main_table().focus()
+        if event.asking is Asking.FILTER:
+            self._clear_filter()
+
+    def _clear_filter(self) -> bool:
+        table = self.main_table()
+        if not table.filter_words:
+            return False
+        table.filter_words = ""
+        self.show(self.snapshot)
+        self.tick()
+        return True
+
+    def action_details(self) -> None:
+        """Show or hide the details."""
+        pane = self._details()
+        if pane is None:
+            self.say("There is nothing more to this row.", "muted")
+        elif pane.display and pane.size.width:
+            self._close_details()
+        else:
+            self._open_details()
+
+    def _details(self) -> Widget | None:
+        return self.query(".details").first() if self.query(".details") else None
+
+    def _open_details(self) -> None:
+        self.remove_class("-closed")
+        self.add_class("-open")
+
+    def _close_details(self) -> None:
+        self.remove_class("-open")
+        self.add_class("-closed")
+        self.main_table().focus()
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the details lie over the list, for lack of room beside it."""
+        return self.has_class("-open") and not (self.has_class("-wide") or self.has_class("-huge"))
+
+    def action_back(self) -> None:
+        """Go one layer out: zoom, details over the list, focus in the details, filter."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.is_covered:
+            self._close_details()
+        elif self.focused is not self.main_table():
+            self.main_table().focus()
+        else:
+            self._clear_filter()
+
+    def action_zoom(self) -> None:
+        """Let the pane in focus fill the screen, or put it back."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is not None:
+            self.maximize(self.focused, container=False)
+
+    def action_help(self) -> None:
+        """Explain the keys of this screen."""
+        self.app.push_screen(TextDialog(f"Keys of {self.NAME.capitalize()}", keys.help_lines(self.KEYS)))
+
+    def action_logs(self) -> None:
+        """Read the newest log lines."""
+        self.console_app.show_logs()
+
+    def action_why(self) -> None:
+        """Show the gates and the evidence."""
+        reason = self.why()
+        if reason is None:
+            self.say("Select a row first; then w shows what lies behind it.", "muted")
+        else:
+            self.app.push_screen(TextDialog(*reason))
+
+    def action_copy(self) -> None:
+        """Copy the details in focus, or the row under the cursor."""
+        self.console_app.copy_text(self.text_to_copy())
+
+    def text_to_copy(self) -> str:
+        """Return the details when they have the focus, else the row under the cursor."""
+        if isinstance(self.focused, LinesPane):
+            return self.focused.text
+        table = self.focused if isinstance(self.focused, LiveTable) else self.main_table()
+        row = next((row for row in table.rows if row.key == table.cursor_key), None)
+        if row is None:
+            return ""
+        cells = [cell if isinstance(cell, str) else cell.text for cell in row.cells]
+        return "  ".join(cell.strip() for cell in cells if cell.strip())
+
+    def action_freeze(self) -> None:
+        """Hold what is shown, or let it go on."""
+        self.console_app.toggle_freeze()
+
+    def action_arm(self) -> None:
+        """Arm or disarm writes."""
+        self.console_app.toggle_arm()
+
+    async def action_leave(self) -> None:
+        """Leave the console."""
+        self.console_app.leave()
+
+    # Keys that change something
+
+    def refusal(self, key: Key) -> str | None:
+        """Say why a key would do nothing now, or None."""
+        if not key.writes:
+            return None
+        if (refused := self.console_app.standing.refusal) is not None:
+            return refused
+        if key is keys.PROMOTE and self.selected_version() is None:
+            return "No version is selected."
+        if key in (keys.ROLL_BACK, keys.UNDO) and self.selected_model() is None:
+            return "No model is selected."
+        if key is keys.HOLD:
+            session = self.selected_session()
+            if session is None:
+                return "There is no session; S starts one."
+            if session.observed.phase is Phase.FINISHED:
+                return f"{session.session_id} has finished; S starts a new one."
+        if key is keys.ACKNOWLEDGE:
+            alert = self.selected_alert()
+            if alert is None:
+                return "No alert is selected."
+            if alert.state is not AlertState.FIRING:
+                return f"This alert is {alert.state} already."
+        return None
+
+    def _may(self, key: Key) -> bool:
+        refused = self.refusal(key)
+        if refused is not None:
+            self.say(refused, "warn")
+        return refused is None
+
+    def action_promote(self) -> None:
+        """Offer the selected version's next stage."""
+        selected = self.selected_version()
+        if self._may(keys.PROMOTE) and selected is not None:
+            self.promote(*selected)
+
+    def promote(self, model: str, version: str, stage: Stage | None = None) -> None:
+        """Offer a promotion."""
+        offers = self.console_app.offers
+        self.console_app.offer(lambda: offers.promotion(model, version, stage))
+
+    def action_roll_back(self) -> None:
+        """Offer the return of the selected model to its previous live version."""
+        model = self.selected_model()
+        if self._may(keys.ROLL_BACK) and model is not None:
+            self.console_app.offer(lambda: self.console_app.offers.rollback(model))
+
+    def action_undo(self) -> None:
+        """Offer to take the selected model's last move back."""
+        model = self.selected_model()
+        if self._may(keys.UNDO) and model is not None:
+            self.console_app.offer(lambda: self.console_app.offers.undo(model))
+
+    def action_hold(self) -> None:
+        """Offer to hold the session, or to let it go on."""
+        session = self.selected_session()
+        if self._may(keys.HOLD) and session is not None:
+            at_rest = session.desired is not Desired.RUNNING or session.observed.phase.is_at_rest
+            self.console_app.offer_session(session, Desired.RUNNING if at_rest else Desired.PAUSED)
+
+    def action_start_stop(self) -> None:
+        """Offer to stop the session at work, or to start a new one."""
+        if not self._may(keys.START_STOP):
+            return
+        session = self.selected_session()
+        if session is not None and not session.observed.phase.is_at_rest and session.desired is not Desired.STOPPED:
+            self.console_app.offer_session(session, Desired.STOPPED)
+        else:
+            self.console_app.offer_start()
+
+    def action_acknowledge(self) -> None:
+        """Offer to take the selected alert on."""
+        alert = self.selected_alert()
+        if self._may(keys.ACKNOWLEDGE) and alert is not None:
+            self.console_app.offer(lambda: self.console_app.offers.acknowledgement(alert))
+
+
+def write_frame(pane: Widget, title: str, subtitle: str) -> None:
+    """Put plain texts into the frame of a pane; nothing is sent when they are there already."""
+    for attribute, text in (("border_title", title), ("border_subtitle", subtitle)):
+        content = Content(clean(text)) if text else None
+        if getattr(pane, f"_{attribute}") != content:
+            setattr(pane, attribute, content)

@@ -1,0 +1,163 @@
+"""Screen 1: what is wrong, what is live, what trains, and what the machine has left."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from console import keys
+from console.panes import LinesPane
+from console.presentation import alerts, audit, resources, sessions, versions
+from console.presentation.epochs import attainment_series
+from console.screens.base import ConsoleScreen
+from core.alerts import Alert
+from core.engine.snapshot import EpochSeries, Snapshot
+from core.training.session import Session
+from widgets.bars import sparkline
+from widgets.gauges import GaugeList
+from widgets.line import Line
+from widgets.line_chart import LineChart
+from widgets.live_table import LiveTable
+from widgets.painted import Painted
+from widgets.progress_line import ProgressLine
+
+
+class OverviewScreen(ConsoleScreen):
+    """What an operator looks at first."""
+
+    NAME = "overview"
+    KEYS = (keys.DETAILS, keys.WHY, keys.ROLL_BACK, keys.UNDO, keys.HOLD, keys.START_STOP, keys.ACKNOWLEDGE)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield what is wrong and what is live on the left, what trains and the machine on the right."""
+        with Vertical(id="left"):
+            yield LiveTable(
+                alerts.WRONG_COLUMNS, empty="Nothing is wrong.", show_header=False, id="wrong", classes="pane side"
+            )
+            yield LiveTable(
+                versions.LIVE_COLUMNS,
+                empty="No model is registered yet: a session registers its best ones when it ends. S starts one.",
+                id="live",
+                classes="pane main",
+            )
+            yield LiveTable(
+                audit.CHANGE_COLUMNS, empty="Nothing has been changed yet.", id="changes", classes="pane side"
+            )
+        with Vertical(id="right"):
+            with Vertical(id="session", classes="pane side"):
+                yield ProgressLine(id="progress")
+                yield LinesPane(id="session-lines")
+                yield LineChart(x_title="epoch", y_title="%", empty="No epoch has ended yet.", id="overview-chart")
+            yield GaugeList(id="gauges", classes="pane side")
+            yield LinesPane(id="resource-line", classes="pane side")
+
+    def on_mount(self) -> None:
+        """Leave the focus to the lists."""
+        for pane in self.query(LinesPane):
+            pane.can_focus = False
+
+    def main_table(self) -> LiveTable:
+        """Return the list of live models."""
+        return self.query_one("#live", LiveTable)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        now = self.console_app.clock()
+        glyphs = self.console_app.glyphs
+        session = snapshot.active_session()
+        epochs: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
+
+        wrong = self.query_one("#wrong", LiveTable)
+        wrong.set_rows(alerts.wrong_rows(snapshot.alerts, snapshot.problems, now, glyphs))
+        wrong.set_class(bool(wrong.n_all_rows), "-alerting")
+        self.set_title(wrong, "What is wrong", f"{wrong.n_all_rows} open" if wrong.n_all_rows else "")
+
+        live = self.main_table()
+        live.set_rows(
+            versions.live_rows(
+                snapshot.models,
+                snapshot.versions,
+                versions.trends_of(snapshot.models, epochs),
+                now,
+                glyphs,
+                lambda values: sparkline(values, versions.TREND_WIDTH, glyphs=glyphs) if values else "",
+            )
+        )
+        changes = self.query_one("#changes", LiveTable)
+        changes.set_rows(audit.change_rows(snapshot.audit, now))
+        self.set_title(changes, "What people did lately")
+        n_live = sum(model.production is not None for model in snapshot.models)
+        self.set_title(live, "Live models", f"{n_live} of {len(snapshot.models)} live" if snapshot.models else "")
+        self._show_session(session, epochs)
+        self._show_resources(snapshot)
+
+    def _show_session(self, session: Session | None, epochs: EpochSeries) -> None:
+        glyphs = self.console_app.glyphs
+        pane, lines = self.query_one("#session"), self.query_one("#session-lines", LinesPane)
+        bar = self.query_one(ProgressLine)
+        bar.display = session is not None
+        if session is None:
+            self.set_title(pane, "Training")
+            lines.show([Line((("No session yet. S starts one with the settings of this workspace.", "muted"),))])
+            self.query_one(LineChart).set_series(())
+            return
+        self.set_title(pane, f"Training {session.session_id} {session.name}")
+        label, done, note, tone = sessions.progress(session)
+        bar.set_progress(label, done, note, tone=tone)
+        told = [sessions.score_line(session, glyphs), sessions.trouble_line(session)]
+        lines.show([sessions.headline(session, glyphs), *(line for line in told if line is not None)])
+        self.query_one(LineChart).set_series(attainment_series(epochs, sessions.models_of(session)))
+
+    def _show_resources(self, snapshot: Snapshot) -> None:
+        limits = self.console_app.settings.alerts
+        gauges = self.query_one(GaugeList)
+        gauges.set_gauges(resources.gauges(snapshot, limits, with_history=True))
+        self.set_title(gauges, "Machine", f"network {resources.network(snapshot)}")
+        line = self.query_one("#resource-line", LinesPane)
+        line.show([resources.one_line(snapshot, limits)])
+        self.set_title(line, "Machine")
+
+    def sampled_panes(self) -> Sequence[Painted]:
+        """Return the panes that age with the samples of the machine."""
+        return (self.query_one(GaugeList), self.query_one("#resource-line", LinesPane))
+
+    def selected_model(self) -> str | None:
+        """Return the model under the cursor, or the one the alert under the cursor points at."""
+        if self.focused is self.query_one("#wrong"):
+            alert = self.selected_alert()
+            pointed_at = alerts.suspect(alert) if alert else None
+            return pointed_at[0] if pointed_at else None
+        return self.main_table().cursor_key
+
+    def selected_alert(self) -> Alert | None:
+        """Return the alert under the cursor, where that list has the focus or nothing else could be meant."""
+        key = self.query_one("#wrong", LiveTable).cursor_key
+        return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Say why the row in focus is as it is: an alert's rule, or the gates of the live version."""
+        glyphs = self.console_app.glyphs
+        if self.focused is self.query_one("#wrong") and (alert := self.selected_alert()):
+            return f"Why: {alert.rule}", alerts.detail_lines(alert, glyphs)
+        model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
+        version = self.snapshot.version(model.model, model.production) if model and model.production else None
+        if version is not None:
+            return f"Why {version.model} {version.version} is live", versions.fact_lines(version, glyphs)
+        session = self.snapshot.active_session()
+        return (f"Why: {session.session_id}", sessions.detail_lines(session, glyphs)) if session else None
+
+    def action_details(self) -> None:
+        """Open the screen that the row in focus belongs to."""
+        if self.focused is self.query_one("#changes"):
+            self.console_app.action_go("audit")
+            return
+        if self.focused is self.query_one("#wrong") and (alert := self.selected_alert()):
+            self.console_app.open_alert(alert)
+        elif (model := self.main_table().cursor_key) is not None:
+            self.console_app.open_model(model)
+
+    @on(LiveTable.RowChosen)
+    def _row_chosen(self) -> None:
+        self.action_details()

@@ -1,0 +1,135 @@
+"""Screen 3: every version of every model, where it stands, and what it rests on."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from console import keys
+from console.panes import LinesPane
+from console.presentation import versions
+from console.screens.base import ConsoleScreen
+from core.engine.snapshot import Snapshot
+from core.registry import ModelVersion, Stage
+from widgets.line import Line
+from widgets.live_table import LiveTable
+
+N_MARKS = 2
+
+
+class RegistryScreen(ConsoleScreen):
+    """Promote, roll back, undo; compare two versions; see where one comes from."""
+
+    NAME = "registry"
+    KEYS = (keys.PROMOTE, keys.ROLL_BACK, keys.UNDO, keys.DETAILS, keys.COMPARE, keys.WHY, keys.MARK)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._marked: tuple[str, ...] = ()
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the versions, and the details of the one under the cursor beside them."""
+        with Horizontal(classes="list-and-details"):
+            yield LiveTable(
+                versions.COLUMNS,
+                empty="No version is registered yet: a session registers its best models when it ends. 2 shows it.",
+                id="versions",
+                classes="pane main",
+            )
+            yield LinesPane(id="details", classes="pane details")
+
+    def main_table(self) -> LiveTable:
+        """Return the list of versions."""
+        return self.query_one("#versions", LiveTable)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        table = self.main_table()
+        table.set_rows(
+            versions.version_rows(
+                snapshot.versions, self.console_app.clock(), self.console_app.glyphs, marked=self._marked
+            )
+        )
+        n_models = len(snapshot.models)
+        self.set_title(table, "Versions", self.filter_words(table) or f"{table.n_all_rows} of {n_models} models")
+        self._show_details()
+
+    def _show_details(self, *, from_top: bool = False) -> None:
+        pane = self.query_one("#details", LinesPane)
+        version = self._version()
+        if version is None:
+            pane.show([Line((("Select a version.", "muted"),))])
+        else:
+            history = self.snapshot.history(version.model)
+            pane.show(versions.detail_lines(version, history, self.console_app.glyphs), from_top=from_top)
+        self.set_title(pane, "Details")
+
+    def _version(self) -> ModelVersion | None:
+        key = self.main_table().cursor_key
+        return next((version for version in self.snapshot.versions if version.key == key), None)
+
+    def selected_version(self) -> tuple[str, str] | None:
+        """Return the version under the cursor."""
+        version = self._version()
+        return (version.model, version.version) if version else None
+
+    def selected_model(self) -> str | None:
+        """Return the model of the version under the cursor."""
+        version = self._version()
+        return version.model if version else None
+
+    @on(LiveTable.RowHighlighted, "#versions")
+    def _another_version(self) -> None:
+        self._show_details(from_top=True)
+        self.show_standing()
+        self.tick()
+
+    @on(LiveTable.RowChosen, "#versions")
+    def _row_chosen(self) -> None:
+        self._open_details()
+        self.query_one("#details").focus()
+
+    def action_mark(self) -> None:
+        """Mark the version for comparing, or take its mark away; a third mark replaces the first."""
+        version = self._version()
+        if version is None:
+            return
+        if version.key in self._marked:
+            self._marked = tuple(key for key in self._marked if key != version.key)
+        else:
+            self._marked = (*self._marked, version.key)[-N_MARKS:]
+        self.show(self.snapshot)
+        self.tick()
+
+    def action_compare(self) -> None:
+        """Compare the two marked versions, or the version with what is marked or live."""
+        pair = self._pair()
+        if isinstance(pair, str):
+            self.say(pair, "warn")
+        else:
+            model, before, after = pair
+            self.console_app.compare(model, before, after)
+
+    def _pair(self) -> tuple[str, str, str] | str:
+        by_key = {version.key: version for version in self.snapshot.versions}
+        marked = [by_key[key] for key in self._marked if key in by_key]
+        current = self._version()
+        if len(marked) < N_MARKS and current is not None:
+            others = [version for version in marked if version.key != current.key]
+            live = [v for v in self.snapshot.versions if v.model == current.model and v.stage is Stage.PRODUCTION]
+            marked = [*(others or live)[:1], current]
+        if len(marked) < N_MARKS or marked[0].key == marked[1].key:
+            return "Mark two versions with Space, then c compares them."
+        before, after = marked
+        if before.model != after.model:
+            return f"{before.model} and {after.model} are different models; mark two versions of one."
+        return before.model, before.version, after.version
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Show what the version under the cursor rests on: gates and lineage."""
+        version = self._version()
+        if version is None:
+            return None
+        return f"Why trust {version.model} {version.version}", versions.evidence_lines(version, self.console_app.glyphs)

@@ -1,0 +1,59 @@
+"""Screen 7: what the machine and our processes use, now and in the last ten minutes."""
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from console import keys
+from console.presentation import resources
+from console.screens.base import ConsoleScreen
+from core.engine.snapshot import Snapshot
+from widgets.gauges import GaugeList
+from widgets.line_chart import LineChart
+from widgets.live_table import LiveTable
+from widgets.painted import Painted
+
+
+class ResourcesScreen(ConsoleScreen):
+    """Is there enough of everything, and who takes it."""
+
+    NAME = "resources"
+    KEYS = (keys.DETAILS, keys.HOLD)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield gauges and processes above the charts."""
+        with Horizontal(id="now"):
+            yield GaugeList(id="gauges", classes="pane side")
+            yield LiveTable(
+                resources.PROCESS_COLUMNS,
+                empty="No sample yet: the engine measures once a second.",
+                id="processes",
+                classes="pane main",
+            )
+        with Vertical(id="past"):
+            yield LineChart(y_title="%", x_title="min", id="machine", classes="pane side")
+            yield LineChart(y_title="KiB/s", x_title="min", id="network", classes="pane side details")
+
+    def main_table(self) -> LiveTable:
+        """Return the list of processes."""
+        return self.query_one("#processes", LiveTable)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        gauges = self.query_one(GaugeList)
+        gauges.set_gauges(resources.gauges(snapshot, self.console_app.settings.alerts, with_history=True))
+        self.set_title(gauges, "Machine", f"network {resources.network(snapshot)}")
+        table = self.main_table()
+        table.set_rows(resources.process_rows(snapshot))
+        self.set_title(table, "Our processes", self.filter_words(table))
+        machine, network = self.query_one("#machine", LineChart), self.query_one("#network", LineChart)
+        machine.set_series(resources.machine_series(snapshot))
+        self.set_title(machine, "The last ten minutes")
+        network.set_series(resources.network_series(snapshot))
+        self.set_title(network, "Network")
+
+    def sampled_panes(self) -> Sequence[Painted]:
+        """Return the panes that age with the samples of the machine: all of them."""
+        return tuple(self.query(Painted).filter(".pane"))

@@ -1,0 +1,129 @@
+"""Screen 2: sessions, the progress of one, its gates, its models and its epochs."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from console import keys
+from console.panes import LinesPane
+from console.presentation import sessions
+from console.presentation.epochs import attainment_series, epoch_columns, epoch_rows, loss_series
+from console.presentation.gates import judged, summary
+from console.presentation.versions import TREND_WIDTH
+from console.screens.base import ConsoleScreen
+from core.engine.snapshot import EpochSeries, Snapshot
+from core.training.session import Session
+from widgets.bars import sparkline
+from widgets.gate_list import GateList
+from widgets.line import Line
+from widgets.line_chart import LineChart
+from widgets.live_table import LiveTable
+from widgets.progress_line import ProgressLine
+
+
+class TrainingScreen(ConsoleScreen):
+    """Watch a training, hold it, stop it, start another."""
+
+    NAME = "training"
+    KEYS = (keys.DETAILS, keys.WHY, keys.HOLD, keys.START_STOP)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield sessions and gates on the left, models and epochs on the right."""
+        with Vertical(id="session", classes="pane side"):
+            yield ProgressLine(id="progress")
+            yield LinesPane(id="session-lines")
+        with Horizontal(classes="list-and-details"):
+            with Vertical(id="left", classes="main"):
+                yield LiveTable(
+                    sessions.COLUMNS,
+                    empty="No session yet. S starts one with the settings of this workspace.",
+                    id="sessions",
+                    classes="pane",
+                )
+                yield GateList(empty="No gate was judged yet.", id="gates", classes="pane side")
+            with Vertical(id="course", classes="details"):
+                yield LiveTable(sessions.MODEL_METRIC_COLUMNS, id="models", classes="pane", empty="No epoch has ended.")
+                with Horizontal(id="charts"):
+                    yield LineChart(x_title="epoch", y_title="% of the best", id="attainment", classes="pane")
+                    yield LineChart(x_title="epoch", y_title="% of the first", id="loss", classes="pane")
+                yield LiveTable(epoch_columns(()), empty="No epoch has ended yet.", id="epochs", classes="pane")
+
+    def on_mount(self) -> None:
+        """Leave the focus to the lists."""
+        self.query_one("#session-lines", LinesPane).can_focus = False
+
+    def main_table(self) -> LiveTable:
+        """Return the list of sessions."""
+        return self.query_one("#sessions", LiveTable)
+
+    def selected_session(self) -> Session | None:
+        """Return the session under the cursor."""
+        key = self.main_table().cursor_key
+        return self.snapshot.session(key) if key else self.snapshot.active_session()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        table = self.main_table()
+        table.set_rows(sessions.session_rows(snapshot.sessions, self.console_app.clock(), self.console_app.glyphs))
+        self.set_title(table, "Sessions", self.filter_words(table))
+        self._show_session(self.selected_session())
+
+    @on(LiveTable.RowHighlighted, "#sessions")
+    def _another_session(self) -> None:
+        session = self.selected_session()
+        self.console_app.follow(session.run_id if session else None)
+        self._show_session(session)
+        self.show_standing()
+        self.tick()
+
+    @on(LiveTable.RowChosen, "#sessions")
+    def _row_chosen(self) -> None:
+        self._open_details()
+        self.query_one("#models").focus()
+
+    def _show_session(self, session: Session | None) -> None:
+        glyphs = self.console_app.glyphs
+        pane, lines = self.query_one("#session"), self.query_one("#session-lines", LinesPane)
+        pane.display = session is not None
+        if session is None:
+            return
+        epochs: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
+        models = sessions.models_of(session)
+        self.set_title(pane, f"{session.session_id} {session.name}")
+        label, done, note, tone = sessions.progress(session)
+        self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
+        told = [sessions.score_line(session, glyphs), sessions.trouble_line(session)]
+        lines.show([sessions.headline(session, glyphs), *(line for line in told if line is not None)])
+
+        gates = self.query_one(GateList)
+        gates.set_gates(judged(session.observed.gates))
+        self.set_title(gates, "Gates of the last epoch", summary(session.observed.gates, glyphs).text)
+
+        table = self.query_one("#models", LiveTable)
+        table.set_rows(
+            sessions.model_metric_rows(
+                session, epochs, lambda values: sparkline(values, TREND_WIDTH, glyphs=glyphs) if values else ""
+            )
+        )
+        self.set_title(table, "Models")
+        attainment, loss = self.query_one("#attainment", LineChart), self.query_one("#loss", LineChart)
+        attainment.set_series(attainment_series(epochs, models))
+        self.set_title(attainment, "Attainment by epoch")
+        loss.set_series(loss_series(epochs, models))
+        self.set_title(loss, "Loss by epoch")
+
+        by_epoch = self.query_one("#epochs", LiveTable)
+        if by_epoch.columns != (columns := epoch_columns(models)):
+            by_epoch.set_columns(columns)
+        by_epoch.set_rows(epoch_rows(epochs, models))
+        self.set_title(by_epoch, "Epochs", f"{by_epoch.n_all_rows} recorded")
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Say everything about the session: who asked for it, its gates, its settings."""
+        session = self.selected_session()
+        if session is None:
+            return None
+        return f"Session {session.session_id}", sessions.detail_lines(session, self.console_app.glyphs)

@@ -1,0 +1,90 @@
+"""Pictures of every screen and dialog at three sizes: `python -m console.screenshots FOLDER`."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from console.app import BondxApp
+from console.demo import make_demo
+from core.clock import utc_now
+from core.settings import load_settings
+from core.state import Workspace
+
+SIZES = ((80, 24), (120, 40), (160, 48))
+# What is pictured: a name, and the keys that lead there from the overview.
+SCENES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("1-overview", ()),
+    ("2-training", ("2",)),
+    ("2-training-details", ("2", "d")),
+    ("3-registry", ("3",)),
+    ("3-registry-details", ("3", "d")),
+    ("3-promote", ("3", "slash", *"spread stag", "enter", "P")),
+    ("3-rollback", ("3", "slash", *"spread prod", "enter", "R")),
+    ("3-compare", ("3", "slash", *"spread", "enter", "c")),
+    ("5-alerts", ("5",)),
+    ("5-acknowledge", ("5", "K")),
+    ("7-resources", ("7",)),
+    ("9-audit", ("9",)),
+    ("help", ("3", "question_mark")),
+    ("command-line", ("colon", *"promote spread ")),
+    ("palette", ("ctrl+p",)),
+    ("why", ("2", "w")),
+)
+
+
+async def picture(workspace: Workspace, now: datetime, size: tuple[int, int], keys: Iterable[str], theme: str) -> str:
+    """Open the console at a size, press keys, and return the screen as SVG."""
+    app = BondxApp(workspace, load_settings(workspace.settings_file), theme=theme, embed=False, clock=lambda: now)
+    async with app.run_test(size=size) as pilot:
+        await _settle(pilot.pause, app)
+        for key in keys:
+            await pilot.press(key)
+        await _settle(pilot.pause, app)
+        return app.export_screenshot(title="bondx")
+
+
+async def _settle(pause, app: BondxApp) -> None:  # type: ignore[no-untyped-def]
+    for _ in range(100):
+        await pause(0.03)
+        if app.snapshot.models and not app.workers:
+            break
+    await pause(0.1)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pictures; as PNG where cairosvg is installed, else as SVG."""
+    parser = argparse.ArgumentParser(prog="python -m console.screenshots", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("--theme", default="bondx-dark")
+    parser.add_argument("--only", default="", help="pictures whose name contains this")
+    options = parser.parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        from cairosvg import svg2png
+    except ImportError:
+        svg2png = None
+    now = utc_now()
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace = make_demo(Path(scratch) / "desk-risk", now=now)
+        for name, keys in SCENES:
+            for width, height in SIZES:
+                if options.only not in name:
+                    continue
+                svg = asyncio.run(picture(workspace, now, (width, height), keys, options.theme))
+                file = options.folder / f"{name}-{width}x{height}"
+                if svg2png is None:
+                    file.with_suffix(".svg").write_text(svg, encoding="utf-8")
+                else:
+                    # cairo takes the first family only, and has no Fira Code in most places.
+                    svg = svg.replace("Fira Code", "DejaVu Sans Mono")
+                    svg2png(bytestring=svg.encode(), write_to=str(file.with_suffix(".png")), output_width=width * 10)
+                print(file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
