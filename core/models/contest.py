@@ -14,6 +14,7 @@ from core.models.arrays import FloatArray, IntArray
 
 FADE = 0.8  # of the weight of all earlier panels, each panel
 CLEAR = 1.0  # standard errors by which a more complex candidate must lead
+HOPELESS = 5.0  # standard errors behind the leader at which one may be given up
 
 
 class Contest:
@@ -55,6 +56,21 @@ class Contest:
             if self.difference[challenger, best] < -CLEAR * np.sqrt(self.squares[challenger, best]):
                 best = challenger
         return self.names[best]
+
+    def hopeless(self, name: str) -> bool:
+        """Whether a candidate is so far behind that it is not worth its cost any more."""
+        k, best = self.names.index(name), self.names.index(self.leader)
+        return bool(self.difference[k, best] > HOPELESS * np.sqrt(self.squares[k, best]))
+
+    def retire(self, name: str) -> dict[str, Any]:
+        """Take a candidate out of the contest; its last standing is returned."""
+        last = next(entry for entry in self.standing() if entry["candidate"] == name)
+        keep = [k for k, other in enumerate(self.names) if other != name]
+        self.names = tuple(self.names[k] for k in keep)
+        self.loss = self.loss[keep]
+        self.difference = self.difference[np.ix_(keep, keep)]
+        self.squares = self.squares[np.ix_(keep, keep)]
+        return last
 
     def standing(self) -> list[dict[str, Any]]:
         """Tell each candidate's mean loss, and its difference from the leader with a standard error."""

@@ -32,7 +32,8 @@ _BOND = (
 
 SPREAD = Design(
     terms=(
-        Curve("rating_num", bends=6, prior_sd=1.0, bend_sd=0.5),
+        Curve("rating_num", knots=(2.0, 5.0, 8.0, 11.0, 14.0, 16.0, 18.0), prior_sd=1.0, bend_sd=0.5),
+        Levels("rating", prior_sd=0.2),
         Curve("ln_maturity", bends=2),
         Curve("credit_cycle", bends=2),
         Curve("liquidity_index", bends=2),
@@ -55,6 +56,7 @@ SPREAD = Design(
         Product("rating_num", "credit_cycle"),
         Product("rating_num", "liquidity_index"),
         Product("rating_num", "is_sovereign", prior_sd=0.4),
+        Product("rating", "is_sovereign", prior_sd=0.2),
         Product("rating_num", "seniority"),
         Product("rating_num", "outlook", prior_sd=0.1),
         Product("rating_num", "ln_leverage", prior_sd=0.1),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.models.arrays import Float32Array, FloatArray
+from core.models.arrays import Float32Array, FloatArray, IntArray
 from core.models.derived import column_values, require_columns, sources
 
 CLIP = 5.0  # standard deviations; one absurd cell must not steer a whole fit
@@ -20,7 +20,7 @@ CLIP = 5.0  # standard deviations; one absurd cell must not steer a whole fit
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A number, as a straight line with optional bends at its quantiles.
+    """A number, as a straight line with optional bends: at quantiles, or where `knots` says, in the number's own unit.
 
     `within` first removes the straight-line dependence on another column: leverage *for its rating*.
     `prior_sd` and `bend_sd` say how large an effect is expected before any data, per standard deviation.
@@ -32,6 +32,7 @@ class Curve:
     bend_sd: float = 0.3
     within: str | None = None
     nullable: bool = False
+    knots: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +212,8 @@ def _codes(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> FloatArray:
         column = column.astype("category")
     position = {level: code for code, level in enumerate(levels)}
     lookup = np.array([position.get(str(level), -1) for level in column.cat.categories] + [-1], dtype=np.float64)
-    codes: FloatArray = lookup[np.asarray(column.cat.codes)]
-    return codes
+    codes: IntArray = np.asarray(column.cat.codes, dtype=np.int64)
+    return lookup[codes]
 
 
 def _curve_statistics(term: Curve, frame: pd.DataFrame) -> dict[str, Any]:
@@ -231,6 +232,6 @@ def _curve_statistics(term: Curve, frame: pd.DataFrame) -> dict[str, Any]:
     # Quartiles rather than moments: the panel holds typing errors a hundred times too large.
     low, centre, high = np.quantile(present, (0.1587, 0.5, 0.8413))
     scale = float(high - low) / 2 or float(np.std(present)) or 1.0
-    inner = np.quantile(present, np.arange(1, term.bends + 1) / (term.bends + 1)) if term.bends else np.empty(0)
+    inner = term.knots or np.quantile(present, np.arange(1, term.bends + 1) / (term.bends + 1)).tolist()
     knots = sorted({round(float((knot - centre) / scale), 6) for knot in inner})
-    return {"centre": float(centre), "scale": scale, "slope": slope, "knots": [k for k in knots if abs(k) < CLIP]}
+    return {"centre": float(centre), "scale": scale, "slope": slope, "knots": knots}

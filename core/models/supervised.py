@@ -16,7 +16,7 @@ import pandas as pd
 from typing_extensions import override
 
 from core.models.archive import pack_arrays, read_model, unpack_arrays, write_model
-from core.models.arrays import AnyArray, FloatArray
+from core.models.arrays import AnyArray, BoolArray, FloatArray
 from core.models.boosting import OffsetLearner
 from core.models.contest import Contest
 from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
@@ -24,7 +24,7 @@ from core.models.feature_space import Design, FeatureSpace
 from core.models.interface import Model, PanelLike, bonds_of
 from core.models.learner import Files, Learner, Task
 from core.models.linear import LinearLearner
-from core.models.lineup import ALGORITHMS, LINEAR, ON_LINEAR, lineup
+from core.models.lineup import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, lineup
 from core.models.robust import huber_weight, robust_scale
 from core.models.samples import Matrices, Sample, issuer_folds
 
@@ -32,6 +32,7 @@ N_FOLDS = 3
 HOLD_OUT_FROM_ROWS = 20_000  # from here one issuer in five is evidence enough
 SCALE_MEMORY = 0.8
 PILOT_ROUNDS = 2
+PANELS_BEFORE_RETIRING = 3
 
 Scores = dict[str, FloatArray]
 
@@ -53,6 +54,7 @@ class SupervisedModel(Model):
         self.space: FeatureSpace | None = None
         self.learners: dict[str, Learner] = {}
         self.contest = Contest(tuple(lineup(algorithm)))
+        self.retired: dict[str, dict[str, Any]] = {}  # last standing of candidates given up
         self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
 
     @abstractmethod
@@ -114,7 +116,7 @@ class SupervisedModel(Model):
             "ships": self.shipping,
             "why": self._why(),
             "judged_on": "issuers not learnt from, before each panel is learnt; earlier panels fade",
-            "candidates": self.contest.standing(),
+            "candidates": [*self.contest.standing(), *self.retired.values()],
             "continues_by": {name: kind.continues_by for name, kind in lineup(self.algorithm).items()},
             "n_updates": self.n_updates,
             "n_rows": self.n_rows,
@@ -151,6 +153,7 @@ class SupervisedModel(Model):
             "space": self.space.statistics,
             "contest": self.contest.dump(),
             "learners": states,
+            "retired": self.retired,
         }
         return header, {"arrays.npz": pack_arrays(arrays), **files}
 
@@ -176,7 +179,10 @@ class SupervisedModel(Model):
         model.space = FeatureSpace(cls.design, header["space"])
         model.contest = Contest.restore(header["contest"])
         arrays = unpack_arrays(files["arrays.npz"], name="arrays.npz")
+        model.retired = dict(header["retired"])
         for name, kind in lineup(model.algorithm).items():
+            if name in model.retired:
+                continue
             model.learners[name] = kind.restore(
                 model.space,
                 cls.link,
@@ -195,13 +201,22 @@ class SupervisedModel(Model):
     def _parameters(self, kind: type[Learner]) -> dict[str, Any]:
         return {**self.tuned, **self.parameters}
 
-    def _lineup(self) -> dict[str, Learner]:
+    def _lineup(self, strength: float) -> dict[str, Learner]:
         assert self.space is not None
         learners = {
             name: kind(self.space, self.link, self._parameters(kind)) for name, kind in lineup(self.algorithm).items()
         }
+        if isinstance(linear := learners.get(LINEAR), LinearLearner):
+            linear.strength = strength
         self._link_offset(learners)
         return learners
+
+    def _strength(self, sample: Sample, *, seed: int) -> float:
+        assert self.space is not None
+        if LINEAR not in lineup(self.algorithm):
+            return 0.0
+        linear = LinearLearner(self.space, self.link, self._parameters(LinearLearner))
+        return linear.strength or linear.choose_strength(sample, seed=seed)
 
     @staticmethod
     def _link_offset(learners: dict[str, Learner]) -> None:
@@ -213,17 +228,20 @@ class SupervisedModel(Model):
         """Learn from the first panel."""
         if self.robust:
             sample = self._pilot(sample, seed=seed)
+        # One number, so choosing it on all folds at once flatters nobody, and saves most of the time.
+        strength = self._strength(sample, seed=seed)
         folds = issuer_folds(sample.issuer, n_folds, seed=seed) if n_folds else []
         if len(folds) > 1:
-            scores = self._cross_validate(sample, folds, seed=seed)
+            scores = self._cross_validate(sample, folds, strength, seed=seed)
             sample = self._judge(sample, scores)
-        self.learners = self._lineup()
+        self.learners = self._lineup(strength)
         self._learn(self.learners, sample, seed=seed)
 
     def _go_on(self, sample: Sample, *, seed: int) -> None:
         """Learn from a further panel."""
         scores = {name: learner.preview(sample.matrices) for name, learner in self.learners.items()}
-        self._learn(self.learners, self._judge(sample, scores), seed=seed)
+        judged = self._judge(sample, scores)
+        self._learn(self.learners, judged, seed=seed)
 
     def _judge(self, sample: Sample, scores: Scores) -> Sample:
         """Settle, from answers given before learning, who leads, what to believe, and the trees' offset."""
@@ -234,11 +252,18 @@ class SupervisedModel(Model):
             sample = replace(sample, weight=huber_weight(misses, self.scale))
         losses = {name: self._loss(sample.target, score) for name, score in scores.items()}
         self.contest.judge(losses, sample.weight, sample.issuer)
+        self._retire()
         return replace(sample, offset=scores.get(LINEAR))
 
-    def _cross_validate(self, sample: Sample, folds: list[AnyArray], *, seed: int) -> Scores:
+    def _retire(self) -> None:
+        """Give plain boosting up once it is far behind; trees on the linear core gain with every panel, and stay."""
+        if BOOSTING in self.learners and self.n_updates >= PANELS_BEFORE_RETIRING and self.contest.hopeless(BOOSTING):
+            self.retired[BOOSTING] = {**self.contest.retire(BOOSTING), "retired_after_panels": self.n_updates}
+            del self.learners[BOOSTING]
+
+    def _cross_validate(self, sample: Sample, folds: list[BoolArray], strength: float, *, seed: int) -> Scores:
         scores = {name: np.zeros(len(sample)) for name in lineup(self.algorithm)}
-        of_fold = [self._lineup() for _ in folds]
+        of_fold = [self._lineup(strength) for _ in folds]
         for name, answers in scores.items():
             for fold, learners in zip(folds, of_fold, strict=True):
                 learners[name].learn(sample.take(~fold), seed=seed)
