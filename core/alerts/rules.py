@@ -56,7 +56,7 @@ class Condition(Rule):
     def summary(self, labels: Mapping[str, str], value: float, threshold: float) -> str:
         """Say what is wrong, with the value beside its limit.
 
-        >>> find_rule("cpu_high").summary({}, 93.4, 80.0)
+        >>> find_rule("cpu_high").summary({}, 93.0, 80.0)
         'CPU at 93 %, above 80 %'
         """
         of = f"{', '.join(labels.values())}: " if labels else ""

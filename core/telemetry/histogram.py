@@ -70,8 +70,8 @@ class Histogram:
         Source:
             Masson, Rim and Lee, "DDSketch", PVLDB 12(12), 2019.
 
-        >>> round(Histogram.of(range(1, 101)).quantile(0.5))
-        50
+        >>> 49 < Histogram.of(range(1, 101)).quantile(0.5) < 52
+        True
         """
         if not 0 <= share <= 1:
             raise ValueError(f"share is {share}: expected 0 to 1")
