@@ -251,16 +251,18 @@ def _marker(index: int, glyphs: Glyphs) -> str:
 def _legend(
     drawable: Sequence[tuple[int, Series, list[tuple[float, float]]]], y_title: str, width: int, glyphs: Glyphs
 ) -> Line:
-    spans: list[Span] = [(f"{clean(y_title)}  " if y_title else "", "muted")]
-    room = width - cell_len(spans[0][0])
-    for index, item, points in drawable:
-        newest = f"{points[-1][1]:.4g}" if points else "no data"
-        entry = ((_marker(index, glyphs), _tone(item, index)), (f" {clean(item.name)} ", ""), (f"{newest}  ", "muted"))
-        room -= sum(cell_len(text) for text, _ in entry)
-        if room < 0:
-            break
-        spans.extend(entry)
-    return Line(tuple(spans))
+    """Name every series; where the names do not fit the title goes first, then the newest values, then the names."""
+    title: list[Span] = [(f"{clean(y_title)}  ", "muted")] if y_title else []
+    names = [
+        ((_marker(index, glyphs), _tone(item, index)), (f" {clean(item.name)}", "")) for index, item, _ in drawable
+    ]
+    values = [(f" {points[-1][1]:.4g}" if points else " no data", "muted") for _, _, points in drawable]
+    named = [span for name in names for span in (*name, ("  ", ""))]
+    valued = [span for name, value in zip(names, values, strict=True) for span in (*name, value, ("  ", ""))]
+    for spans in ([*title, *valued], valued, named):
+        if sum(cell_len(text) for text, _ in spans) - 2 <= width:
+            return Line(tuple(spans))
+    return Line(tuple(named))
 
 
 def _newest(index: int, series: Series, points: Sequence[tuple[float, float]], glyphs: Glyphs) -> Line:

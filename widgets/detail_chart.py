@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LEAST_PLOT_WIDTH = 100
 LEAST_PLOT_HEIGHT = 16
+N_MARKERS = 8
 _LOADING = "load textual-plot"
 
 
@@ -77,9 +78,12 @@ class DetailChart(Container):
 
     async def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Mount the plot once it is loaded; where it cannot be loaded, the text stays."""
-        if event.worker.name == _LOADING and event.state is WorkerState.SUCCESS and self._plot is None:
-            event.stop()
-            self._plot = event.worker.result()
+        plot_class: type[PlotWidget] | None = event.worker.result
+        if event.worker.name != _LOADING or event.state is not WorkerState.SUCCESS or plot_class is None:
+            return
+        event.stop()
+        if self._plot is None:
+            self._plot = plot_class()
             await self.mount(self._plot)
             self._plot.set_xlabel(self._x_title)
             self._plot.set_ylabel(self._y_title)
@@ -100,8 +104,10 @@ class DetailChart(Container):
             style = self._colour(item.tone or f"series-{index % N_TONES + 1}")
             plot.plot([x for x, _ in points], [y for _, y in points], line_style=style, hires_mode=HiResMode.BRAILLE)
             marker = glyphs_of(self).markers[index % N_TONES]
-            x, y = points[-1]
-            plot.scatter([x], [y], marker=marker, marker_style=style, label=f"{clean(item.name)}  {y:.4g}")
+            # A few markers along the line tell series apart without colour.
+            marked = points[:: max(1, len(points) // N_MARKERS)]
+            label = f"{clean(item.name)}  {points[-1][1]:.4g}"
+            plot.scatter([x for x, _ in marked], [y for _, y in marked], marker, style, label=label)
         plot.show_legend()
 
     def _colour(self, tone: str) -> str:

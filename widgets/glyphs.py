@@ -16,6 +16,7 @@ class Glyphs:
 
     name: str
     cursor: str
+    cursor_idle: str
     dot: str
     hollow: str
     passed: str
@@ -44,6 +45,7 @@ class Glyphs:
 UNICODE = Glyphs(
     name="unicode",
     cursor="▌",
+    cursor_idle="▏",
     dot="●",
     hollow="○",
     passed="✓",
@@ -72,6 +74,7 @@ UNICODE = Glyphs(
 ASCII = Glyphs(
     name="ascii",
     cursor=">",
+    cursor_idle=":",
     dot="*",
     hollow="o",
     passed="v",

@@ -14,6 +14,8 @@ from textual.message import Message
 from widgets.line import Align, Line, Span, clean, fit
 from widgets.painted import Painted
 
+_LEAST_WORD = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -324,8 +326,9 @@ class LiveTable(Painted, can_focus=True):
         line = drawn[1]
         if index != self._cursor:
             return line
-        ground = "cursor" if self.has_focus else "cursor-idle"
-        return Line(((self.glyphs.cursor if self.has_focus else " ", "accent"), *line.spans[1:]), ground)
+        if self.has_focus:
+            return Line(((self.glyphs.cursor, "accent"), *line.spans[1:]), "cursor")
+        return Line(((self.glyphs.cursor_idle, "muted"), *line.spans[1:]), "cursor-idle")
 
     def _plain_line(self, row: Row) -> Line:
         glyphs = self.glyphs
@@ -392,6 +395,11 @@ def fit_columns(columns: Sequence[Column], width: int, *, gap: int = 1) -> tuple
         kept.remove(max(kept, key=lambda index: (columns[index].priority, index)))
     widths = {index: columns[index].width for index in kept}
     spare = width - needed()
+    # Words can be cut and still be known; a number that is cut is another number.
+    words = [index for index in kept if columns[index].align == "left"]
+    while spare < 0 and words and widths[longest := max(words, key=lambda index: widths[index])] > _LEAST_WORD:
+        widths[longest] -= 1
+        spare += 1
     flexible = [index for index in kept if columns[index].flex]
     while spare > 0 and flexible:
         shares = sum(columns[index].flex for index in flexible)

@@ -55,8 +55,10 @@ class StatusLine(Painted):
     def paint(self, width: int, height: int) -> list[Line]:
         """Draw the line: place and engine at the left; alarms, lock and clock at the right."""
         left, right = self._left(), self._right()
+        if _width(left) + _width(right) + 2 > width:
+            right = self._right(brief=True)
         while left or right:
-            if _width(left) + _width(right) + 1 <= width:
+            if _width(left) + _width(right) + 2 <= width:
                 break
             worst = max([*left, *right], key=lambda piece: piece[0])
             if worst[0] == 0:
@@ -73,15 +75,15 @@ class StatusLine(Painted):
 
     def _left(self) -> list[Piece]:
         status, glyphs = self._status, self.glyphs
-        pieces: list[Piece] = [(3, ((" bondx ", "strong"),))]
+        pieces: list[Piece] = [(3, ((" bondx", "strong"),))]
         if status.host:
-            pieces.append((5, ((f" {clean(status.host)}", "muted"),)))
+            pieces.append((5, ((f"  {clean(status.host)}", "muted"),)))
         if status.workspace:
-            pieces.append((4, ((f" {clean(status.workspace)}", ""),)))
+            pieces.append((4, ((f"  {clean(status.workspace)}", ""),)))
         if status.engine == "none":
-            pieces.append((0, ((f" {glyphs.hollow} no engine", "warn"),)))
+            pieces.append((0, ((f"  {glyphs.hollow} no engine", "warn"),)))
         else:
-            pieces.append((0, ((f" {glyphs.dot}", "good"), (" engine", ""))))
+            pieces.append((0, ((f"  {glyphs.dot}", "good"), (" engine", ""))))
             pieces.append((2, ((f" {status.engine}", ""),)))
             details = " ".join(clean(part) for part in (status.holder, status.engine_age) if part)
             if details:
@@ -90,13 +92,15 @@ class StatusLine(Painted):
             pieces.append((1, ((f"  [{clean(status.frozen)}]", "warn"),)))
         return pieces
 
-    def _right(self) -> list[Piece]:
+    def _right(self, *, brief: bool = False) -> list[Piece]:
         status, glyphs = self._status, self.glyphs
         pieces: list[Piece] = []
         if status.n_critical:
-            pieces.append((0, ((f"{glyphs.failed} {status.n_critical} critical  ", "alarm"),)))
+            word = "" if brief else " critical"
+            pieces.append((0, ((f"{glyphs.failed} {status.n_critical}{word}  ", "alarm"),)))
         if status.n_warning:
-            pieces.append((2, ((f"{glyphs.warned} {status.n_warning} warning  ", "warn"),)))
+            word = "" if brief else " warning"
+            pieces.append((2, ((f"{glyphs.warned} {status.n_warning}{word}  ", "warn"),)))
         if status.n_info:
             pieces.append((7, ((f"{status.n_info} info  ", "muted"),)))
         if not (status.n_critical or status.n_warning or status.n_info):

@@ -276,3 +276,22 @@ async def test_new_columns_keep_the_rows_that_still_fit(stage):
         assert len(table.rows) == 3
         table.set_columns(COLUMNS[:2])
         assert table.rows == ()
+
+
+@pytest.mark.parametrize("theme", ["bondx-dark", "bondx-ansi"])
+async def test_without_colour_the_cursor_is_one_reversed_bar(stage, theme, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    table = LiveTable(COLUMNS)
+    app = stage(table, theme=theme)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table.set_rows(rows())
+        table.focus()
+        await pilot.pause()
+        assert app.no_color
+        assert all(segment.style.reverse for segment in table.render_line(1))
+        assert not any(segment.style.reverse for segment in table.render_line(2))
+
+
+def test_where_even_the_least_does_not_fit_words_are_cut_and_numbers_are_not():
+    columns = [Column("stage", "STAGE", 14), Column("score", "SCORE", 7, align="right")]
+    assert fit_columns(columns, 16) == ((0, 8), (1, 7))

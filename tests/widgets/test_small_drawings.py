@@ -141,13 +141,19 @@ A_STATUS = Status(
     ("width", "present", "absent"),
     [
         pytest.param(
-            160, ["bondx", "desk-3.example", "~/bonds/live", "anna@desk-3 3h", "4 info", "14:02"], [], id="160"
+            160,
+            ["bondx", "desk-3.example", "~/bonds/live", "anna@desk-3 3h", "2 critical", "4 info", "14:02"],
+            [],
+            id="everything at 160",
         ),
         pytest.param(
-            80, ["bondx", "~/bonds/live", "engine", "2 critical", "1 warning", "ARMED", "14:02"], ["4 info"], id="80"
+            80,
+            ["bondx", "~/bonds/live", "engine headless", "✗ 2", "! 1", "ARMED", "14:02"],
+            ["4 info", "critical"],
+            id="short words at 80",
         ),
-        pytest.param(40, ["● engine", "2 critical", "ARMED", "14:02"], ["desk-3", "1 warning"], id="40"),
-        pytest.param(30, ["2 critical", "ARMED"], ["14:02"], id="30"),
+        pytest.param(40, ["● engine", "✗ 2", "! 1", "ARMED", "14:02"], ["desk-3"], id="what matters at 40"),
+        pytest.param(24, ["engine", "✗ 2", "ARMED"], ["14:02", "! 1"], id="alarms and lock at 24"),
     ],
 )
 async def test_the_status_line_drops_details_first_and_alarms_never(stage, width, present, absent):

@@ -4,10 +4,16 @@ import random
 
 import pyte
 import pytest
+from textual.screen import ModalScreen
 
 from widgets.live_table import Cell, Column, LiveTable, Row
 from widgets.status_line import Status, StatusLine
-from widgets.wire import LeanChops, LeanLayout
+from widgets.wire import LeanChops, LeanLayout, LeanScreen
+
+
+class Question(LeanScreen, ModalScreen[bool]):
+    pass
+
 
 TONES = ["", "good", "warn", "bad", "muted", "accent", "strong", "series-4"]
 TEXTS = ["0.912", "● Production", "日本の債券", "", "12 of 100", "e\u0301tat"]
@@ -59,3 +65,14 @@ async def test_a_terminal_shows_the_same_as_with_textuals_own_writer_in_fewer_by
             n_stock, n_lean = n_stock + len(theirs), n_lean + len(ours)
     assert shown(lean_terminal) == shown(stock_terminal)
     assert n_lean < n_stock * 0.8
+
+
+async def test_dialogs_and_screenshots_work_on_lean_screens(stage):
+    app = stage(StatusLine())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(Question())
+        await pilot.pause()
+        assert "<svg" in app.export_screenshot()
+        app.pop_screen()
+        await pilot.pause()
+        assert all(isinstance(update, LeanChops | LeanLayout) for update in app.updates)
