@@ -96,7 +96,7 @@ class Alerts:
         if step is Step.STILL_SO:
             return self._store.say_still_so(reading)
         if step is Step.RESOLVE:
-            return self._resolve(fingerprint, Actor.engine(), now, f"{rule.what} {rule.unit(value)} again")
+            return self._resolve_by_itself(fingerprint, now, f"{rule.what} {rule.unit(value)} again")
         return stored
 
     def fire(
@@ -143,7 +143,7 @@ class Alerts:
         stored = self._store.documents.find(fingerprint)
         if stored is None or not stored.state.is_open:
             return stored
-        return self._resolve(fingerprint, Actor.engine(), now, reason)
+        return self._resolve_by_itself(fingerprint, now, reason)
 
     def acknowledge(
         self, fingerprint: str, actor: Actor, expected_revision: int | None = None, *, reason: str = ""
@@ -200,6 +200,12 @@ class Alerts:
         """
         self._changed_at.pop(fingerprint, None)
         return self._resolve(fingerprint, actor, self._clock(), reason, expected_revision)
+
+    def _resolve_by_itself(self, fingerprint: str, now: datetime, reason: str) -> Alert:
+        try:
+            return self._resolve(fingerprint, Actor.engine(), now, reason)
+        except RefusedError:  # an operator was a moment faster
+            return self._store.documents.get(fingerprint)
 
     def _resolve(
         self, fingerprint: str, actor: Actor, now: datetime, reason: str, expected_revision: int | None = None

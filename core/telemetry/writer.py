@@ -29,7 +29,7 @@ class WriterHealth:
     """How the writing goes, for the system health report and the status line."""
 
     n_waiting: int
-    n_dropped: int  # the disk was away for so long that the oldest had to go
+    n_dropped: int  # for want of a disk for so long that the oldest had to go, or by a mistake that is in the log
     n_skipped: int  # not finite, so not stored
     wal_bytes: int
     failure: str | None
@@ -182,6 +182,11 @@ class TelemetryWriter:
         except (TelemetryError, sqlite3.Error, OSError) as error:
             self._fail(error, samples, epochs)
             return not (samples or epochs)
+        except Exception:
+            # A mistake in one batch must not end the thread, and with it all measuring.
+            log.exception("%d measurements could not be stored and are dropped", len(samples) + len(epochs))
+            self._n_dropped += len(samples) + len(epochs)
+            return True
         if self._failure is not None:
             log.info("%s can be written again", self._path)
             self._failure = None

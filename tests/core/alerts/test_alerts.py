@@ -173,6 +173,15 @@ def test_saying_that_it_still_holds_does_not_make_an_operators_screen_stale(aler
     assert alerts.acknowledge(seen.fingerprint, ADA, seen.revision).state is AlertState.ACKNOWLEDGED
 
 
+def test_an_operator_who_resolves_just_before_the_engine_does_is_no_error(alerts, workspace, monkeypatch):
+    fired = alerts.fire("gate_failed", labels=GATE, summary="x", now=at(0))
+    resolved = alerts.resolve(fired.fingerprint, ADA)
+    documents = type(workspace.database("alerts").documents("alerts", type(fired), key="fingerprint"))
+    monkeypatch.setattr(documents, "find", lambda self, key: fired)  # what the engine saw the moment before
+    monkeypatch.setattr(documents, "get", lambda self, key: resolved)
+    assert alerts.clear("gate_failed", labels=GATE, now=at(9)).updated_by == "ada@desk"
+
+
 def test_what_is_open_is_listed_worst_first(alerts):
     alerts.observe("accuracy_low", labels={}, value=0.1, now=at(0))
     alerts.fire("hash_mismatch", labels={}, summary="x", now=at(1))

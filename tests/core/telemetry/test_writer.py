@@ -105,6 +105,16 @@ def test_measurements_wait_while_the_store_is_locked_and_the_oldest_go_first(pat
         assert [value for _, value in TelemetryReader(path).samples("a", at(0), at(9))] == [2, 3, 4]
 
 
+def test_a_batch_that_makes_no_sense_is_dropped_and_the_next_is_stored(path, caplog):
+    with TelemetryWriter(path) as writer:
+        writer._samples.append(("a", "not a time", 1.0))
+        writer.flush()
+        writer.add("a", at(1), 1.0)
+    assert writer.health().n_dropped == 1
+    assert "dropped" in caplog.text
+    assert TelemetryReader(path).latest("a") == (at(1).timestamp(), 1.0)
+
+
 def test_readers_see_whole_batches_while_the_writer_writes(path):
     done = threading.Event()
     seen: list[int] = []
