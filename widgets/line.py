@@ -135,7 +135,7 @@ def changed_ranges(old: Line, new: Line) -> list[tuple[int, int]]:
     if old.ground != new.ground or old.width != new.width:
         return [(0, width)]
     before, after = list(_cells(old.spans)), list(_cells(new.spans))
-    if len(before) == len(after) == width:
+    if all(cell_len(character) == 1 for character in {*old.text, *new.text}):
         return list(_runs(cell for cell in range(width) if before[cell] != after[cell]))
     return _outer_range(before, after, width)
 

@@ -58,6 +58,7 @@ def cells_of(line: Line) -> list[tuple[str, str]]:
         pytest.param("epoch 41", "epoch 42", [(7, 8)], id="one digit"),
         pytest.param("1" + " " * 20 + "1", "2" + " " * 20 + "2", [(0, 1), (21, 22)], id="far apart, two pieces"),
         pytest.param("1   1", "2   2", [(0, 5)], id="near, one piece"),
+        pytest.param("   ", " \u0301日", [(0, 3)], id="a mark and a wide character make up for each other"),
         pytest.param("日本 1", "日本 2", [(5, 6)], id="behind wide characters"),
     ],
 )
