@@ -118,6 +118,11 @@ class Engine:
                 thread.join()
             self._leave()
 
+    @property
+    def child_pid(self) -> int | None:
+        """The process id of the training child, while there is one."""
+        return self._trainer.child_pid if self._threads else None
+
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the engine has stopped; return whether it has."""
         return self._stopped.wait(timeout_seconds)

@@ -1,0 +1,131 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import msgspec
+import psutil
+import pytest
+
+from core.settings import ModelSettings, TrainingSettings
+from core.training.child import NICENESS, OUT_OF_MEMORY_EXIT
+from core.training.child_process import ChildProcess, describe_death
+from core.training.errors import ChildDiedError
+from core.training.wire import Failed, Finish, Prepare, Prepared
+
+DEADLINE_SECONDS = 60
+
+
+def hear(child, wake):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (answer := child.hear()) is None:
+        assert wake.wait(deadline - time.monotonic()), "the child says nothing"
+        wake.clear()
+    return answer
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def wake():
+    return threading.Event()
+
+
+@pytest.fixture
+def child(tmp_path, wake):
+    child = ChildProcess(tmp_path / "trainer.log", wake)
+    yield child
+    child.close()
+
+
+def test_it_answers_and_serves_one_session_after_another(tmp_path, child, wake):
+    child.ask(Finish())
+    assert hear(child, wake) == Failed(kind="error", reason="no session is prepared", details="")
+    settings = TrainingSettings(dataset_size=150, models={"spread": ModelSettings(algorithm="linear")})
+    for name in ("one", "two"):
+        child.ask(Prepare(settings=msgspec.to_builtins(settings), folder=str(tmp_path / name)))
+        assert isinstance(hear(child, wake), Prepared)
+    assert psutil.Process(child.pid).nice() >= NICENESS
+
+
+def test_settings_nobody_can_carry_out_are_refused_with_a_sentence(tmp_path, child, wake):
+    settings = TrainingSettings(models={"weather": ModelSettings()})
+    child.ask(Prepare(settings=msgspec.to_builtins(settings), folder=str(tmp_path)))
+    answer = hear(child, wake)
+    assert (answer.kind, "weather" in answer.reason) == ("refused", True)
+
+
+def test_a_killed_child_is_a_reason_not_a_hang(child, wake):
+    child.kill()
+    with pytest.raises(ChildDiedError, match="SIGKILL.*peak memory"):
+        hear(child, wake)
+    with pytest.raises(ChildDiedError):
+        child.ask(Finish())
+        hear(child, wake)
+
+
+def test_a_child_over_its_memory_limit_says_so(tmp_path, wake):
+    child = ChildProcess(tmp_path / "trainer.log", wake, memory_limit_mb=64)
+    with pytest.raises(ChildDiedError):  # the libraries alone need more
+        child.ask(Finish())
+        while hear(child, wake):
+            pass
+    child.close()
+
+
+def test_closing_ends_an_idle_child(child):
+    pid = child.pid
+    child.close()
+    assert gone(pid)
+
+
+def test_it_dies_with_a_parent_that_was_killed(tmp_path):
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(f"""
+                import threading, time
+                from pathlib import Path
+                from core.training.child_process import ChildProcess
+                child = ChildProcess(Path({str(tmp_path / "trainer.log")!r}), threading.Event())
+                print(child.pid, flush=True)
+                time.sleep(600)
+            """),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid = int(parent.stdout.readline())
+    assert not gone(pid)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.communicate()
+    wait_until(lambda: gone(pid))
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "says"),
+    [
+        pytest.param(-9, "killed by SIGKILL", id="the kernel's way of taking memory back"),
+        pytest.param(-11, "killed by SIGSEGV", id="a crash"),
+        pytest.param(-250, "killed by signal 250", id="a signal without a name"),
+        pytest.param(OUT_OF_MEMORY_EXIT, "ran out of memory", id="its own limit"),
+        pytest.param(1, "exit code 1", id="an error at its start"),
+    ],
+)
+def test_every_death_is_described_with_its_memory(exit_code, says):
+    description = describe_death(exit_code, 300 << 20)
+    assert says in description
+    assert "300 MiB" in description

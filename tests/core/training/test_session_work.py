@@ -1,0 +1,115 @@
+import msgspec
+import pytest
+
+from core.settings import ModelSettings, QualityGates, TrainingSettings
+from core.training import panels as panels_module
+from core.training.panels import SessionPanels
+from core.training.session_work import SessionWork
+
+ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
+ONE = msgspec.structs.replace(ALL_FOUR, models={"liquidity_shock": ModelSettings(algorithm="linear")})
+# No draw of 150 bonds has as few gaps as this, so every draw fails its gates.
+IMPOSSIBLE = msgspec.structs.replace(ONE, quality_gates=QualityGates(esg_missing_max=0.0))
+
+
+@pytest.fixture(autouse=True)
+def small_panels(monkeypatch):
+    monkeypatch.setattr(panels_module, "VALIDATION_ROWS", 500)
+    monkeypatch.setattr(panels_module, "TEST_ROWS", 800)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def work(settings, folder, *, restart_after=()):
+    """Run a whole session, taking it up anew from its checkpoint after some of its epochs."""
+    session = SessionWork(settings, folder)
+    for epoch in range(1, settings.max_epochs + 1):
+        session.run_epoch(epoch)
+        if epoch in restart_after:
+            session = SessionWork(settings, folder)
+    return session.finish()
+
+
+def test_a_session_taken_up_from_its_checkpoints_ends_in_the_same_bytes(tmp_path):
+    whole = work(ALL_FOUR, tmp_path / "whole")
+    pieces = work(ALL_FOUR, tmp_path / "pieces", restart_after=(1, 2, 3))
+    assert whole == pieces
+    assert contents(tmp_path / "whole") == contents(tmp_path / "pieces")
+    assert [model.name for model in whole.models] == ["spread", "downgrade", "liquidity_shock", "anomaly"]
+
+
+def test_another_seed_computes_something_else(tmp_path):
+    other = msgspec.structs.replace(ONE, random_seed=7)
+    one, two = (SessionWork(settings, tmp_path / str(settings.random_seed)) for settings in (ONE, other))
+    assert one.run_epoch(1).record.draw.sha256 != two.run_epoch(1).record.draw.sha256
+
+
+def test_each_epoch_sees_new_bonds_and_is_judged_on_issuers_of_its_own(tmp_path):
+    panels = SessionPanels(ONE)
+    draws = [panels.epoch(1), panels.epoch(2), panels.validation(), panels.test("test"), panels.test("test_new_macro")]
+    issuers = [set(draw.panel.bonds["issuer_id"]) for draw in draws]
+    assert sum(map(len, issuers)) == len(set().union(*issuers))
+    assert len({draw.record.sha256 for draw in draws}) == len(draws)
+
+
+def test_a_draw_is_parted_by_issuer_in_the_share_the_settings_say():
+    panel = SessionPanels(ONE).epoch(1).panel
+    learned, holdout = SessionPanels(ONE).split(panel, 1)
+    inside, outside = set(learned.bonds["issuer_id"]), set(holdout.bonds["issuer_id"])
+    assert not inside & outside
+    assert len(learned.bonds) + len(holdout.bonds) == len(panel.bonds)
+    assert len(inside) == round(0.8 * len(inside | outside))
+    assert len(learned.truth) == len(learned.bonds)
+
+
+def test_later_epochs_know_more_than_the_first(tmp_path):
+    session = SessionWork(ONE, tmp_path)
+    scores = [session.run_epoch(epoch).record.score for epoch in range(1, 6)]
+    assert scores[-1] > scores[0]
+
+
+def test_a_draw_that_fails_a_gate_teaches_nothing(tmp_path):
+    session = SessionWork(IMPOSSIBLE, tmp_path)
+    done = session.run_epoch(1)
+    assert not done.record.learned
+    assert "esg_missing" in done.record.refusal
+    assert done.record.as_score.score is None
+    assert not (tmp_path / "epoch_0001" / "models").exists()
+
+
+def test_after_a_refused_draw_the_models_are_those_of_the_epoch_before(tmp_path):
+    first = SessionWork(ONE, tmp_path).run_epoch(1)
+    second = SessionWork(IMPOSSIBLE, tmp_path).run_epoch(2)
+    assert (second.record.learned, second.record.score) == (False, first.record.score)
+    before, after = (contents(tmp_path / folder / "models") for folder in ("epoch_0001", "epoch_0002"))
+    assert before == after
+
+
+def test_a_session_that_never_learnt_has_nothing_to_ship(tmp_path):
+    session = SessionWork(IMPOSSIBLE, tmp_path)
+    session.run_epoch(1)
+    with pytest.raises(Exception, match="no model to register"):
+        session.finish()
+
+
+def test_the_test_panels_are_looked_at_once(tmp_path, monkeypatch):
+    session = SessionWork(ONE, tmp_path)
+    session.run_epoch(1)
+    first = session.finish()
+    monkeypatch.setattr(SessionPanels, "test", lambda *_: pytest.fail("looked again"))
+    assert SessionWork(ONE, tmp_path).finish() == first
+
+
+def test_old_checkpoints_go_and_the_best_one_stays(tmp_path):
+    session = SessionWork(ONE, tmp_path)
+    history = [session.run_epoch(epoch).record.score for epoch in range(1, 7)]
+    best = history.index(max(history)) + 1
+    kept = {int(path.name.removeprefix("epoch_")) for path in tmp_path.glob("epoch_*")}
+    assert kept == {5, 6, best}
+
+
+def test_epochs_cannot_be_skipped(tmp_path):
+    with pytest.raises(ValueError, match="epoch 1 is next"):
+        SessionWork(ONE, tmp_path).run_epoch(2)
