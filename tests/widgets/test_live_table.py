@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from widgets.live_table import Cell, Column, LiveTable, Row, fit_columns
+from widgets.columns import fit_columns
+from widgets.live_table import Cell, Column, LiveTable, Row
 
 COLUMNS = [
     Column("model", "MODEL", 10),
