@@ -53,10 +53,8 @@ def test_every_tone_can_be_read_on_every_ground(palette, terminal):
     assert poor == {}
 
 
-@pytest.mark.parametrize("palette", PALETTES, ids=lambda palette: palette.name)
+@pytest.mark.parametrize("palette", [item for item in PALETTES if not item.ansi], ids=lambda palette: palette.name)
 def test_selected_text_and_text_on_buttons_can_be_read(palette):
-    if palette.ansi:
-        pytest.skip("the terminal chooses")
     assert contrast(Color.parse(palette.text), Color.parse(palette.selection)) >= 4.5
     for tone in (palette.accent, palette.good, palette.warn, palette.bad):
         assert contrast(Color.parse(palette.background), Color.parse(tone)) >= 4.5
