@@ -45,7 +45,7 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     """Bound from below how surely a worse rating goes with a wider spread.
 
     The value is the lower end of the one-sided 95 % interval of Spearman's correlation over issuers, each by
-    its mean notch and its median-free mean rank of spread; it should be above zero.
+    its mean notch and the mean rank of its spreads; it should be above zero.
 
     Source:
         Bonett and Wright, Psychometrika 65(1), 2000, for the standard error in Fisher's z.

@@ -7,6 +7,7 @@ import numpy as np
 from core.data.bonds import calibration as cal
 from core.data.bonds.arrays import BoolArray, FloatArray, IntArray
 from core.data.bonds.instruments import Dates
+from core.data.bonds.macro import MONTHS
 from core.data.bonds.ratings import N_LIVE
 from core.data.bonds.settings import PanelSettings
 
@@ -102,9 +103,9 @@ def _mistyped(rng: np.random.Generator, notch: IntArray) -> IntArray:
 
 def _impossible_maturity(as_of: Dates, issue_date: Dates) -> Dates:
     """Return maturities that cannot be, of three kinds in turn: already past, a century away, before issue."""
-    years = cal.MATURITY_TOO_LONG.value
-    too_long = (as_of.astype("datetime64[M]") + 12 * (years + 20)).astype("datetime64[D]")
-    choices = np.stack((as_of - 30, too_long, issue_date - 30))
+    days, years = cal.MATURITY_ERROR_DAYS.value, cal.MATURITY_ERROR_YEARS.value
+    too_long = (as_of.astype("datetime64[M]") + MONTHS * years).astype("datetime64[D]")
+    choices = np.stack((as_of - days, too_long, issue_date - days))
     return choices[np.arange(len(as_of)) % len(choices), np.arange(len(as_of))]
 
 

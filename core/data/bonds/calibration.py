@@ -8,6 +8,7 @@ judgement, free to change, here and nowhere else. No other module of the generat
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
@@ -512,7 +513,8 @@ ANOMALY_SHARES = Constant(
 OFF_MARKET_SHIFT = Constant((0.7, 1.6), "absolute ln bp, uniform, either sign", "J", "OWN")
 UNIT_ERROR_FACTOR = Constant(100.0, "times or divided by", "J", "OWN")
 RATING_TYPO_NOTCHES = Constant((4, 6), "notches, both ends included, either sign", "J", "OWN")
-MATURITY_TOO_LONG = Constant(100, "years", "J", "OWN", "beyond this a maturity is an error")
+MATURITY_ERROR_DAYS = Constant(30, "days", "J", "OWN", "how long before observation or issue a wrong maturity lies")
+MATURITY_ERROR_YEARS = Constant(120, "years", "J", "OWN", "how far ahead a wrong maturity lies")
 
 
 def constants() -> dict[str, Constant[object]]:
@@ -520,6 +522,7 @@ def constants() -> dict[str, Constant[object]]:
     return {name: value for name, value in globals().items() if isinstance(value, Constant)}
 
 
+@lru_cache(maxsize=1)
 def digest() -> str:
     """Return the SHA-256 of all constants, so that a data set can name the calibration that made it."""
     lines = (

@@ -4,10 +4,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 from core.data.bonds import calibration as cal
-from core.data.bonds.arrays import BoolArray, FloatArray, IntArray, frozen, stream
+from core.data.bonds.arrays import BoolArray, FloatArray, IntArray, codes_at, frozen, stream
 from core.data.bonds.issuers import CYCLICALITY, OUTLOOKS, Reviews, draw_reviews, is_high_yield, settled_outlook
 from core.data.bonds.ratings import (
     DEFAULT_RATE,
@@ -24,6 +24,7 @@ from core.data.bonds.ratings import (
 _LAW_SAMPLE = 65_536
 _LAW_SEED = 0
 _BIN, _EDGE = 0.01, 12.0  # the grid on which the law of the log-odds is tabulated
+_BRACKET = 20.0
 _FRAILTY_NODES = 9
 
 
@@ -95,10 +96,9 @@ def levels() -> Levels:
     """
     rng = stream(_LAW_SEED, "label levels")
     reviews = draw_reviews(rng, _LAW_SAMPLE, 1).year(0)
-    cycle = rng.standard_normal(_LAW_SAMPLE)
+    cycle = ndtri((rng.permutation(_LAW_SAMPLE) + 0.5) / _LAW_SAMPLE)  # evenly: it moves the mean most
     frailty = cal.FRAILTY_SD.value * rng.standard_normal(_LAW_SAMPLE)
-    sector = np.arange(_LAW_SAMPLE) % len(cal.SECTORS.value)
-    recent = rng.random(_LAW_SAMPLE) < 0.5
+    which_sector, is_recent = rng.random((2, _LAW_SAMPLE))
     sector_weight = np.array([s.weight for s in cal.SECTORS.value])[:, None] * entry_law()
     recent_share = recent_downgrade_share()
 
@@ -106,23 +106,22 @@ def levels() -> Levels:
     downgrade, upgrade = np.full(N_LIVE, -np.inf), np.full(N_LIVE, -np.inf)
     for index in range(N_LIVE):
         notch = np.full(_LAW_SAMPLE, index)
-        weight = sector_weight[sector, index] * np.where(recent, recent_share[index], 1 - recent_share[index])
-        weight /= weight.sum()
-        odds = downgrade_odds(reviews, notch, sector, recent, cycle) + frailty
-        downgrade[index] = _level_at(odds, weight, down[index])
+        sector = codes_at(which_sector, sector_weight[:, index])
+        odds = downgrade_odds(reviews, notch, sector, is_recent < recent_share[index], cycle) + frailty
+        downgrade[index] = _level_at(odds, np.ones(_LAW_SAMPLE), down[index])
         if up[index] > 0:
-            stays = weight * expit(-(odds + downgrade[index]))
+            stays = expit(-(odds + downgrade[index]))
             upgrade[index] = _level_at(upgrade_odds(reviews, notch, cycle), stays, up[index])
     return Levels(frozen(downgrade), frozen(upgrade))
 
 
 def _level_at(odds: FloatArray, weight: FloatArray, target: float) -> float:
-    """Find the level a at which the weighted sum of sigma(a + odds) is the target."""
+    """Find the level a at which the mean of weight times sigma(a + odds) is the target."""
     n_bins = round(2 * _EDGE / _BIN)
     bins = np.clip(((odds + _EDGE) / _BIN).astype(np.int64), 0, n_bins - 1)
-    mass = np.bincount(bins, weights=weight, minlength=n_bins)
+    mass = np.bincount(bins, weights=weight, minlength=n_bins) / len(odds)
     centre = (np.arange(n_bins) + 0.5) * _BIN - _EDGE
-    low, high = -20.0, 20.0
+    low, high = -_BRACKET, _BRACKET
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if mass @ expit(middle + centre) < target else (low, middle)

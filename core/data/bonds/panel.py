@@ -39,6 +39,8 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 }
 """What each categorical column may say, in the order of its codes."""
 
+_DTYPES = {name: pd.CategoricalDtype(list(values)) for name, values in CATEGORIES.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class BondPanel:
@@ -147,7 +149,7 @@ def _frame(dictionary: tuple[Column, ...], columns: Columns) -> pd.DataFrame:
 
 
 def _categorical(name: str, codes: IntArray) -> "pd.Categorical[Any]":
-    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(CATEGORIES[name])))
+    return pd.Categorical.from_codes(codes, dtype=_DTYPES[name])
 
 
 def _empty_cells(settings: PanelSettings, bonds: pd.DataFrame) -> None:
