@@ -199,7 +199,7 @@ class FeatureSpace:
     def _one_hot(self, term: Levels, frame: pd.DataFrame) -> FloatArray:
         levels = self.statistics[f"levels:{term.name}"]
         codes = _codes(frame, term.name, levels)
-        return (codes[:, None] == np.arange(len(levels))).astype(np.float64)
+        return np.asarray(codes[:, None] == np.arange(len(levels)), dtype=np.float64)
 
 
 def _levels(frame: pd.DataFrame, name: str) -> list[str]:
@@ -211,7 +211,9 @@ def _codes(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> FloatArray:
     if not isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype("category")
     position = {level: code for code, level in enumerate(levels)}
-    lookup = np.array([position.get(str(level), -1) for level in column.cat.categories] + [-1], dtype=np.float64)
+    lookup: FloatArray = np.array(
+        [position.get(str(level), -1) for level in column.cat.categories] + [-1], dtype=np.float64
+    )
     codes: IntArray = np.asarray(column.cat.codes, dtype=np.int64)
     return lookup[codes]
 

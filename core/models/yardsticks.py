@@ -37,7 +37,8 @@ class Attainment:
         low: Lower end of its 95 % interval over issuers.
         high: Upper end.
         gini: For an AUC, the stricter share counted from one half; else the attainment.
-        leak: The score is above the optimum by more than its interval: something the model must not know has got in.
+        leak: On the same labels the score beats the best possible answer by more than its interval: something the
+            model must not know has got in. Luck in the labels favours both alike, so it raises no alarm.
         n_rows: Rows judged.
     """
 
@@ -132,18 +133,19 @@ def spread_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_dr
     score = score[sound]
     by_issuer = _Sums(
         bonds["issuer_id"][sound],
-        np.ones_like(target), target, target**2, (target - score) ** 2, variance + (best - score) ** 2, variance,
+        np.ones_like(target), target, target**2, (target - score) ** 2, (target - best) ** 2,
+        variance + (best - score) ** 2, variance,
     )  # fmt: skip
 
-    def measure(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        n, total, squares, misses, expected_misses, noise = sums
+    def measure(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        n, total, squares, misses, best_misses, expected_misses, noise = sums
         spread = squares - total**2 / n
-        return 1 - misses / spread, 1 - noise / spread, 1 - expected_misses / spread
+        return 1 - misses / spread, 1 - best_misses / spread, 1 - noise / spread, 1 - expected_misses / spread
 
-    value, optimum, reached = measure(by_issuer.total())
-    values, optima, shares = measure(by_issuer.resampled(seed))
+    value, _, optimum, reached = measure(by_issuer.total())
+    values, best_values, optima, shares = measure(by_issuer.resampled(seed))
     low, high = np.quantile(shares / optima, INTERVAL)
-    leak = bool(np.quantile(values - optima, INTERVAL[0]) > 0)
+    leak = bool(np.quantile(values - best_values, INTERVAL[0]) > 0)
     return Attainment(
         "R² of asinh(y/10)", float(value), float(optimum), float(reached / optimum), float(low), float(high),
         float(reached / optimum), leak, len(target),
@@ -157,12 +159,17 @@ def probability_attainment(
     happened = rows[label].to_numpy(dtype=np.float64)
     chance = truth_rows(truth, rows)[truth_column].to_numpy(dtype=np.float64)
 
-    def measure(weight: FloatArray) -> tuple[float, float, float]:
-        return auc(happened, score, weight), expected_auc(chance, chance, weight), expected_auc(chance, score, weight)
+    def measure(weight: FloatArray) -> tuple[float, float, float, float]:
+        return (
+            auc(happened, score, weight),
+            auc(happened, chance, weight),
+            expected_auc(chance, chance, weight),
+            expected_auc(chance, score, weight),
+        )
 
-    value, optimum, reached = measure(np.ones(len(rows)))
+    value, _, optimum, reached = measure(np.ones(len(rows)))
     drawn = np.array([measure(weight) for weight in _issuer_weights(rows["issuer_id"], seed)])
-    low, high = np.quantile(drawn[:, 2] / drawn[:, 1], INTERVAL)
+    low, high = np.quantile(drawn[:, 3] / drawn[:, 2], INTERVAL)
     leak = bool(np.quantile(drawn[:, 0] - drawn[:, 1], INTERVAL[0]) > 0)
     gini = (reached - 0.5) / (optimum - 0.5)
     return Attainment("AUC", value, optimum, reached / optimum, float(low), float(high), gini, leak, len(rows))
