@@ -1,5 +1,6 @@
 """Reading columns of a frame nobody has vouched for: each is what a check needs, or unreadable for a stated reason."""
 
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,7 +135,9 @@ def _as_dates(name: str, column: "pd.Series[Any]") -> Dates:
     if column.dtype.kind in "biufcm":
         raise UnreadableError(f"{name} holds {column.dtype}, not dates")
     if column.dtype.kind != "M":
-        converted = pd.to_datetime(column.astype(object), errors="coerce", format="ISO8601", utc=True)
+        # A number is no date: pandas would read it as a count from 1970, in units of its own choosing.
+        spelled = column.astype(object).map(lambda cell: None if isinstance(cell, Real) else cell)
+        converted = pd.to_datetime(spelled, errors="coerce", format="ISO8601", utc=True)
         foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
         if foreign.any():
             example = column[foreign].iloc[0]

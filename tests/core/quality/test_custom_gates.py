@@ -1,0 +1,73 @@
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from core.errors import UsageError
+from core.quality import GateVerdict, assess, custom, judge, register_gate
+from core.quality.custom import GateNameTakenError, UnknownGateError, known_gates
+from core.settings.quality import QualityGates
+
+
+@pytest.fixture(autouse=True)
+def _own_register(monkeypatch):
+    monkeypatch.setattr(custom, "_registered", {})
+
+
+def last_gate(frame, *names):
+    return assess(frame, QualityGates(custom_gates=names)).gates[-1]
+
+
+def enough_rows(bonds, settings):
+    return judge("enough_rows", len(bonds), ">=", 1000, unit="rows", n_samples=len(bonds))
+
+
+def test_a_registered_gate_is_applied_when_settings_call_for_it(sound):
+    register_gate("enough_rows")(enough_rows)
+    assert last_gate(sound, "enough_rows").passed
+    report = assess(sound.head(50), QualityGates(custom_gates=("enough_rows",)))
+    assert report.gates[-1].reason == "50 rows < 1000 rows"
+    assert not report.passed
+    assert "enough_rows" not in {gate.name for gate in assess(sound).gates}
+
+
+def test_a_gate_of_an_installed_package_is_found_by_its_entry_point(sound, monkeypatch):
+    point = EntryPoint("house_rules", f"{__name__}:enough_rows", "bondx.gates")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: enough_rows)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **select: [point])
+    assert known_gates() == ("house_rules",)
+    assert last_gate(sound, "house_rules").name == "enough_rows"
+
+
+def test_a_package_that_cannot_be_loaded_is_named(sound, monkeypatch):
+    point = EntryPoint("house_rules", "no_such_package:gate", "bondx.gates")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **select: [point])
+    with pytest.raises(UsageError, match="no_such_package"):
+        last_gate(sound, "house_rules")
+
+
+def test_an_unknown_gate_is_refused_with_the_known_ones(sound):
+    register_gate("enough_rows")(enough_rows)
+    with pytest.raises(UnknownGateError, match="enough_rows"):
+        last_gate(sound, "enuf_rows")
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        pytest.param(lambda bonds, settings: bonds["no such column"], "KeyError", id="one that raises"),
+        pytest.param(lambda bonds, settings: True, "bool", id="one that answers yes"),
+    ],
+)
+def test_a_broken_gate_is_a_failed_gate(sound, gate, said):
+    register_gate("broken")(gate)
+    result = last_gate(sound, "broken")
+    assert result.verdict is GateVerdict.FAIL
+    assert result.name == "broken"
+    assert said in result.reason
+
+
+def test_two_gates_cannot_have_one_name():
+    register_gate("enough_rows")(enough_rows)
+    register_gate("enough_rows")(enough_rows)  # a module imported again registers the same function
+    with pytest.raises(GateNameTakenError, match="enough_rows"):
+        register_gate("enough_rows")(lambda bonds, settings: judge("x", 1, ">=", 0))
