@@ -134,7 +134,7 @@ def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
     if exit_code == OUT_OF_MEMORY_EXIT:
         return f"the training child ran out of memory; {memory}"
     if exit_code >= 0:
-        return f"the training child ended with exit code {exit_code}; {memory}"
+        return f"the training child ended with exit code {exit_code}, logs/trainer.log says why; {memory}"
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:

@@ -1,0 +1,16 @@
+from core.actor import Actor
+from core.engine.upkeep import take_stock
+from core.settings import TrainingSettings
+from core.tracking import Runs, RunStatus
+from core.training.session import Phase
+
+
+def test_a_run_that_nobody_will_take_up_again_is_lost_and_others_are_left_alone(workspace, sessions, person):
+    alive = sessions.start(TrainingSettings(), name="", actor=person).session_id
+    ended = sessions.start(TrainingSettings(), name="", actor=person).session_id
+    sessions.observe(ended, "session.test", actor=Actor.engine(), phase=Phase.FAILED)
+    runs = Runs(workspace)
+    for session_id in (alive, ended, ""):
+        runs.start(name="", actor=person, session_id=session_id)
+    take_stock(workspace, actor=Actor.engine())
+    assert [run.status for run in runs.all()] == [RunStatus.RUNNING, RunStatus.LOST, RunStatus.LOST]
