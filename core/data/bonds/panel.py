@@ -62,13 +62,13 @@ def generate(settings: PanelSettings) -> BondPanel:
         MacroPathError: No acceptable macro path of this length was found.
     """
     n_of_kind = anomalies.counts(settings)
-    n_duplicates = min(n_of_kind["duplicate"], settings.n_rows - 1)
+    n_duplicates = n_of_kind["duplicate"]
     world = draw_world(settings, settings.n_rows - n_duplicates)
     rows = observe(settings, world)
     published = _with_faults(settings, rows, n_of_kind)
 
-    rng = stream(settings.seed, "duplicates")
-    original = rng.permutation(len(rows.bond))[:n_duplicates]
+    sound = np.flatnonzero(published["anomaly_type"] == 0)
+    original = stream(settings.seed, "duplicates").permutation(sound)[:n_duplicates]
     take = np.concatenate((np.arange(len(rows.bond)), original))
     is_copy = np.arange(len(take)) >= len(rows.bond)
     number = rows.bond_number[take]

@@ -7,7 +7,7 @@ import numpy as np
 from core.data.bonds import calibration as cal
 from core.data.bonds.arrays import BoolArray, FloatArray, IntArray
 from core.data.bonds.instruments import CURRENCY_NAMES, SENIORITY_NAMES
-from core.data.bonds.issuers import CYCLICALITY, EMERGING, OUTLOOKS, SECTOR_NAMES, in_sectors
+from core.data.bonds.issuers import CYCLICALITY, EMERGING, OUTLOOKS, SECTOR_NAMES
 from core.data.bonds.ratings import LETTER_OF_NOTCH, default_intensity, notch_index, risk_premium
 
 LN_VARIANCE = sum(sd**2 for sd in cal.SPREAD_SD.value.values())
@@ -17,7 +17,6 @@ _ESG_NODES = 20
 _LGD = np.array(list(cal.LGD.value.values()))
 _SECTOR_EFFECT = np.array([sector.ln_spread for sector in cal.SECTORS.value])
 _REGION_EFFECT = np.array([region.ln_spread for region in cal.REGIONS.value])
-_ESG_REGION = np.array([region.esg_shift for region in cal.REGIONS.value])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,26 +136,3 @@ def mean_esg_effect(mean: FloatArray, sd: FloatArray) -> FloatArray:
     scores = np.clip(mean[:, None] + sd[:, None] * nodes, 0, 100)
     average: FloatArray = esg_effect(scores) @ (weights / weights.sum())
     return average
-
-
-def esg_location(notch: IntArray, region: IntArray) -> FloatArray:
-    """Return the mean ESG score of a rating and region, before clipping."""
-    law = cal.ESG.value
-    location: FloatArray = law["mean"] + law["notch"] * (notch - law["centre_notch"]) + _ESG_REGION[region]
-    return location
-
-
-def esg_missing_probability(
-    base: float, size_z: FloatArray, high_yield: BoolArray, region: IntArray, sector: IntArray
-) -> FloatArray:
-    """Return the chance that no ESG score is published: missing at random, given what is observed."""
-    effect = cal.ESG_MISSING.value
-    logit = (
-        base
-        + effect["size"] * size_z
-        + effect["high_yield"] * high_yield
-        + effect["emerging"] * EMERGING[region]
-        + effect["thin_coverage"] * in_sectors(sector, cal.ESG_THIN_SECTORS.value)
-    )
-    probability: FloatArray = 1 / (1 + np.exp(-logit))
-    return probability
