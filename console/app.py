@@ -118,7 +118,7 @@ class BondxApp(App[None]):
         self._news = threading.Lock()
         self._is_announced = False
         self._embed = embed and not read_only
-        self._poller = Poller(workspace, self._take_news)
+        self._poller = Poller(workspace, self._take_news, monotonic=monotonic)
         self.host = EngineHost(workspace, Actor.current(Origin.CONSOLE), self._hosting_changed)
         for palette in THEMES.values():
             self.register_theme(palette)
@@ -384,7 +384,9 @@ class BondxApp(App[None]):
         """Fill the palette with the commands of the command line, each with every word it may take."""
         vocabulary = commandline.Vocabulary.of(self._newest, tuple(THEMES))
         for line, command in commandline.every_line(vocabulary):
-            yield SystemCommand(line, command.summary, lambda line=line: self.run_line(line))
+            # Before anything is typed the palette lists what takes no words; typing finds the rest.
+            is_plain = " " not in line
+            yield SystemCommand(line, command.summary, lambda line=line: self.run_line(line), is_plain)
 
 
 def _as_lines(text: str) -> list[Line]:

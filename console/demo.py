@@ -145,11 +145,12 @@ def _register(workspace: Workspace, session_id: str, n_versions: int) -> None:
             )
     (source / "model.txt").unlink()
     source.rmdir()
-    for model in MODELS[:3]:
+    for model in MODELS[:3]:  # the fourth never went live
         newest = [version.version for version in registry.versions(model)][-3:]
         for version in newest[:-1]:
             for reason in ("passed review", "weekly release"):
                 registry.apply(registry.plan_promotion(model, version), actor=OPERATOR, reason=reason)
+        registry.apply(registry.plan_promotion(model, newest[-1]), actor=OPERATOR, reason="passed review")
 
 
 def _alarm(workspace: Workspace, session_id: str, now: datetime) -> None:
@@ -164,8 +165,8 @@ def _alarm(workspace: Workspace, session_id: str, now: datetime) -> None:
     )
     alerts.fire(
         "hash_mismatch",
-        labels={"model": "spread", "version": "1.1.0"},
-        summary="spread 1.1.0: model.txt is not the file that was registered",
+        labels={"model": "downgrade", "version": "1.0.0"},
+        summary="downgrade 1.0.0: model.txt is not the file that was registered",
         now=now - timedelta(minutes=2),
     )
     stalled = {"session": "s-0001"}

@@ -21,6 +21,7 @@ class Key:
     words: str
     sign: str = ""  # as people write it, where that is not `keys`
     writes: bool = False
+    pinned: bool = False  # stays in the footer when there is little room
 
     @property
     def display(self) -> str:
@@ -57,11 +58,11 @@ COPY = Key("y", "copy", "copy", "Copy the row or the details, also over SSH")
 FREEZE = Key("p", "freeze", "freeze", "Freeze the screen, or let it go on")
 ZOOM = Key("plus", "zoom", "zoom", "Zoom the pane; Esc takes it back", "+")
 COMMAND = Key("colon", "command", "command", "Type a command; Tab completes it", ":")
-HELP = Key("question_mark", "help", "help", "These keys", "?")
+HELP = Key("question_mark", "help", "help", "These keys", "?", pinned=True)
 PALETTE = Key("", "", "", "Search for a command by its name", "Ctrl+P")
 ARM = Key("exclamation_mark", "arm", "", "Arm or disarm writes", "!")
 BACK = Key("escape", "back", "", "One layer out", "Esc")
-QUIT = Key("q", "leave", "quit", "Leave; an engine elsewhere stays untouched")
+QUIT = Key("q", "leave", "quit", "Leave; an engine elsewhere stays untouched", pinned=True)
 
 PROMOTE = Key("P", "promote", "promote", "Promote the version one stage (asks first)", writes=True)
 ROLL_BACK = Key("R", "roll_back", "roll back", "Go back to the version that was live before (asks first)", writes=True)

@@ -136,6 +136,10 @@ class LinesPane(Painted, can_focus=True):
         return [part for line in self._content for part in wrap(line, width)]
 
 
+class Caption(LinesPane, can_focus=False):
+    """Lines that are only looked at; the focus passes them by."""
+
+
 class ScreenRow(Painted):
     """The screens there are, each with its key, the present one marked; a click goes there."""
 

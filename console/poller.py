@@ -18,7 +18,12 @@ class Poller(threading.Thread):
     """Posts snapshots until stopped. The receiver must return at once; it runs in this thread."""
 
     def __init__(
-        self, workspace: Workspace, post: Callable[[Snapshot], None], *, tick_seconds: float = TICK_SECONDS
+        self,
+        workspace: Workspace,
+        post: Callable[[Snapshot], None],
+        *,
+        tick_seconds: float = TICK_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name="poller", daemon=True)
         self._source = SnapshotSource(workspace)
@@ -27,7 +32,8 @@ class Poller(threading.Thread):
         self._tick_seconds = tick_seconds
         self._halt = threading.Event()
         self._posted: Snapshot | None = None
-        self.looked_at = time.monotonic()
+        self._monotonic = monotonic
+        self.looked_at = monotonic()
         """When the workspace was last looked at, on the monotonic clock: panes judge their age by it."""
 
     def follow(self, run_id: str | None) -> None:
@@ -47,7 +53,7 @@ class Poller(threading.Thread):
     def look(self) -> None:
         """Take one snapshot and post it unless it is the one posted last."""
         snapshot = self._source.take()
-        self.looked_at = time.monotonic()
+        self.looked_at = self._monotonic()
         if snapshot is not self._posted:
             self._posted = snapshot
             self._post(snapshot)

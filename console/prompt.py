@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from console.panes import LinesPane
+from console.panes import Caption
 from widgets.line import Line, Span
 
 _N_CANDIDATES_SHOWN = 8
@@ -89,15 +89,12 @@ class Prompt(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Yield the sign, the field and what is said beside them."""
-        sign = LinesPane(id="prompt-sign")
-        said = LinesPane(id="prompt-said")
-        sign.can_focus = said.can_focus = False
-        yield sign
+        yield Caption(id="prompt-sign")
         # A blinking cursor would never let the line rest.
         field = PromptInput(id="prompt-input", compact=True, select_on_focus=False)
         field.cursor_blink = False
         yield field
-        yield said
+        yield Caption(id="prompt-said")
 
     @property
     def asking(self) -> Asking | None:
@@ -113,7 +110,7 @@ class Prompt(Horizontal):
         self._asking = asking
         self._place = len(self._history)
         self.screen.add_class("-asking")
-        self.query_one("#prompt-sign", LinesPane).show([Line(((asking.value, "key"),))])
+        self.query_one("#prompt-sign", Caption).show([Line(((asking.value, "key"),))])
         self._put(text)
         self._field.focus()
         self._find_candidates()
@@ -180,4 +177,4 @@ class Prompt(Horizontal):
             words = [line.rstrip().rsplit(" ", 1)[-1] for line in shown]
             tones = ["strong" if index == self._candidate else "muted" for index in range(first, first + len(shown))]
             spans = [(f"{word}  ", tone) for word, tone in zip(words, tones, strict=True)]
-        self.query_one("#prompt-said", LinesPane).show([Line(tuple(spans))] if spans else [])
+        self.query_one("#prompt-said", Caption).show([Line(tuple(spans))] if spans else [])

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import re
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -47,6 +48,12 @@ async def picture(workspace: Workspace, now: datetime, size: tuple[int, int], ke
         return app.export_screenshot(title="bondx")
 
 
+def with_common_fonts(svg: str) -> str:
+    """Name fonts that are there: cairo takes the first family only, and falls back for no sign that it lacks."""
+    svg = svg.replace("Fira Code", "DejaVu Sans Mono")
+    return re.sub(r"<text (?=[^<]*>[^<]*[\u2800-\u28ff])", '<text style="font-family: DejaVu Sans" ', svg)
+
+
 async def _settle(pause, app: BondxApp) -> None:  # type: ignore[no-untyped-def]
     for _ in range(100):
         await pause(0.03)
@@ -79,8 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if svg2png is None:
                     file.with_suffix(".svg").write_text(svg, encoding="utf-8")
                 else:
-                    # cairo takes the first family only, and has no Fira Code in most places.
-                    svg = svg.replace("Fira Code", "DejaVu Sans Mono")
+                    svg = with_common_fonts(svg)
                     svg2png(bytestring=svg.encode(), write_to=str(file.with_suffix(".png")), output_width=width * 10)
                 print(file)
     return 0

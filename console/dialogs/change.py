@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.widgets import Button, Input
 
 from console.dialogs.dialog import Dialog
-from console.panes import LinesPane
+from console.panes import Caption
 from console.presentation.offers import Offer
 from core.errors import CoreError
 from widgets.line import Line, clean
@@ -37,6 +37,14 @@ class ConfirmButton(Button):
     """A button that a key alone cannot press: Enter on it only says how to confirm."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "screen.explain", "", show=False)]
+
+
+class VersionInput(Input):
+    """The field a version is typed into. No version has a Y in it, so that one confirms here, too."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Take every character but the one that confirms."""
+        return character != "Y" and super().check_consume_key(key, character)
 
 
 class ChangeDialog(Dialog[Confirmed]):
@@ -59,18 +67,18 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
-        yield LinesPane([Line((("Looking at the present state…", "muted"),))], id="dialog-body")
-        yield Input(id="typed", compact=True)
-        yield Input(id="reason", placeholder="why (for the record)", compact=True, max_length=500)
+        yield Caption([Line((("Looking at the present state…", "muted"),))], id="dialog-body")
+        yield VersionInput(id="typed", compact=True, select_on_focus=False)
+        yield Input(
+            id="reason", placeholder="why (for the record)", compact=True, max_length=500, select_on_focus=False
+        )
         with Horizontal(id="dialog-buttons"):
             yield Button("Cancel", id="cancel", compact=True)
             yield ConfirmButton("Confirm", id="confirm", variant="error", compact=True, disabled=True)
-        yield LinesPane(id="dialog-hint")
+        yield Caption(id="dialog-hint")
 
     def on_mount(self) -> None:
         """Look the change up."""
-        self.query_one("#dialog-body").can_focus = False
-        self.query_one("#dialog-hint").can_focus = False
         for field in self.query(Input):
             field.display = False
             field.cursor_blink = False
@@ -93,7 +101,7 @@ class ChangeDialog(Dialog[Confirmed]):
         lines = list(offer.lines)
         if offer.refusal:
             lines = [Line(((offer.refusal, "bad"),)), *([Line()] if lines else []), *lines]
-        self.query_one("#dialog-body", LinesPane).show(lines)
+        self.query_one("#dialog-body", Caption).show(lines)
         confirm = self.query_one("#confirm", ConfirmButton)
         confirm.label = offer.confirm or "Confirm"
         confirm.display = offer.refusal is None
@@ -103,6 +111,7 @@ class ChangeDialog(Dialog[Confirmed]):
         typed.placeholder = f"type {offer.typed}"
         self.query_one("#reason", Input).display = offer.asks_reason and not offer.refusal
         self._judge()
+        self.fit_body()
 
     @property
     def _is_typed(self) -> bool:
@@ -125,14 +134,7 @@ class ChangeDialog(Dialog[Confirmed]):
             hint = Line((("Type ", ""), (offer.typed or "", "strong"), (", then Y confirms. Esc cancels.", "")))
         else:
             hint = Line((("Y ", "key"), (f"confirms: {offer.confirm.lower()}. ", ""), ("Esc cancels.", "muted")))
-        self.query_one("#dialog-hint", LinesPane).show([hint])
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let a Y be typed where text is asked for; in the version's own field it confirms."""
-        if action == "confirm":
-            focused = self.focused
-            return not (isinstance(focused, Input) and focused.id == "reason")
-        return True
+        self.query_one("#dialog-hint", Caption).show([hint])
 
     def action_confirm(self) -> None:
         """Answer with the offer, if everything that must be typed is typed."""
@@ -148,7 +150,7 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def action_body(self, what: str, n: int) -> None:
         """Scroll the text from wherever the focus is."""
-        getattr(self.query_one("#dialog-body", LinesPane), f"action_{what}")(n)
+        getattr(self.query_one("#dialog-body", Caption), f"action_{what}")(n)
 
     def on_key(self, event: events.Key) -> None:
         """Let the version be typed without looking for its field first."""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.dialogs.dialog import Dialog
-from console.panes import LinesPane
+from console.panes import Caption
 from console.presentation.comparison import differences
 from core.errors import CoreError
 from core.registry import VersionDiff
@@ -39,11 +39,10 @@ class CompareDialog(Dialog[None]):
     def compose_body(self) -> ComposeResult:
         """Yield the rows and how to leave."""
         yield DiffView()
-        yield LinesPane(id="dialog-hint")
+        yield Caption(id="dialog-hint")
 
     def on_mount(self) -> None:
         """Compare."""
-        self.query_one("#dialog-hint").can_focus = False
         self.become_readable()
         self.run_worker(self._look_up())
 
@@ -63,12 +62,12 @@ class CompareDialog(Dialog[None]):
         self.query_one(DiffView).set_diff(diff.a, diff.b, differences(diff), only_changed=self._only_changed)
         notes = f"  {' '.join(diff.notes)}" if diff.notes else ""
         what = "everything" if self._only_changed else "only what differs"
-        self.query_one("#dialog-hint", LinesPane).show(
+        self.query_one("#dialog-hint", Caption).show(
             [Line((("Esc", "key"), (" closes  ", "muted"), ("a", "key"), (f" shows {what}{notes}", "muted")))]
         )
 
     def _say(self, text: str, tone: str) -> None:
-        self.query_one("#dialog-hint", LinesPane).show([Line(((text, tone),))])
+        self.query_one("#dialog-hint", Caption).show([Line(((text, tone),))])
 
     def is_deaf_to(self, event: object) -> bool:
         """Looking needs no protection."""

@@ -13,10 +13,13 @@ Answer = TypeVar("Answer")
 DEAF_SECONDS = 0.4
 """How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
 
+FRAME_ROWS = 2
+
 
 class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     """A modal screen that answers None unless something in it was confirmed."""
 
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
 
     def __init__(self) -> None:
@@ -31,6 +34,17 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def compose_body(self) -> ComposeResult:
         """Yield what is inside the frame."""
         raise NotImplementedError
+
+    def on_resize(self) -> None:
+        """Fit the text anew."""
+        self.fit_body()
+
+    def fit_body(self) -> None:
+        """Leave the text the room that the rows below it do not need, so that those are always in view."""
+        for body in self.query("#dialog-body"):
+            rows = [row for row in self.query_one("#dialog").children if row.display and row is not body]
+            needed = sum(1 + row.styles.margin.height for row in rows) + FRAME_ROWS
+            body.styles.max_height = max(1, self.size.height - needed)
 
     def become_readable(self) -> None:
         """Start the time in which input is ignored; called once the content is on the screen."""

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.dialogs.dialog import Dialog
-from console.panes import LinesPane
+from console.panes import Caption, LinesPane
 from widgets.line import Line, clean
 
 
@@ -32,10 +32,8 @@ class TextDialog(Dialog[None]):
     def compose_body(self) -> ComposeResult:
         """Yield the text and how to leave."""
         yield LinesPane(id="dialog-body")
-        hint = LinesPane([Line((("Esc", "key"), (" closes  ", "muted"), ("y", "key"), (" copies", "muted")))])
-        hint.id = "dialog-hint"
-        hint.can_focus = False
-        yield hint
+        keys = Line((("Esc", "key"), (" closes  ", "muted"), ("y", "key"), (" copies", "muted")))
+        yield Caption([keys], id="dialog-hint")
 
     def on_mount(self) -> None:
         """Show the text."""

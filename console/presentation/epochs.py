@@ -59,9 +59,13 @@ def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
                 str(epoch),
                 Cell(share(at("score", epoch)), "strong"),
                 share(at("quality.score", epoch)),
-                duration(at("epoch.seconds", epoch)),
+                _took(at("epoch.seconds", epoch)),
                 *(share(at(f"{model}.attainment", epoch)) for model in models),
             ),
         )
         for epoch in numbers
     ]
+
+
+def _took(seconds: float | None) -> str:
+    return f"{seconds:.1f}s" if seconds is not None and seconds < 10 else duration(seconds)

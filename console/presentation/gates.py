@@ -53,7 +53,8 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs) -> list[Line]:
     """Draw gates as lines for a dialog or a detail pane: verdict, name, value, limit; why under what failed."""
     if not gates:
         return [Line((("no gates", "muted"),))]
-    name_width = min(max(len(gate.name) for gate in gates), 28)
+    name_width = min(max(len(gate.name) for gate in gates), 24)
+    value_width = max(len(number(gate.value, gate.unit)) for gate in gates)
     lines = []
     for gate in worst_first(gates):
         verdict = verdict_cell(gate, glyphs)
@@ -62,8 +63,8 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs) -> list[Line]:
                 (
                     (f"{verdict.text:<7}", verdict.tone),
                     (f"{gate.name:<{name_width}} ", ""),
-                    (f"{number(gate.value, gate.unit):>10}", "strong"),
-                    (f"  {limit(gate)}", "muted"),
+                    (f"{number(gate.value, gate.unit):>{value_width}}", "strong"),
+                    (f" {limit(gate)}", "muted"),
                 )
             )
         )

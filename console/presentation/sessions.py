@@ -8,7 +8,7 @@ from console.presentation.phrases import NOTHING, age, duration, instant, number
 from core.engine.snapshot import EpochSeries
 from core.training.session import Desired, Phase, Session
 from widgets.glyphs import Glyphs
-from widgets.line import Line, Span
+from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
 COLUMNS = (
@@ -27,7 +27,7 @@ MODEL_METRIC_COLUMNS = (
     Column("attainment", "ATTAIN", 7, align="right"),
     Column("loss", "LOSS", 8, align="right"),
     Column("metric", "METRIC", 14, flex=1, max_width=28, priority=2),
-    Column("trend", "TREND", 16, priority=1),
+    Column("trend", "TREND", 14, priority=1),
 )
 _PHASE_TONES = {
     Phase.RUNNING: "good",
@@ -40,13 +40,13 @@ _PHASE_TONES = {
 _BAR_TONES = {Phase.FAILED: "bad", Phase.PAUSED: "warn", Phase.STOPPED: "warn", Phase.FINISHED: "good"}
 # What tells most about a model beside its attainment: the first of these that was measured is shown.
 _TELLING_METRICS = (
-    ("mae_bps", "bps"),
-    ("rmse_bps", "bps"),
-    ("auc", ""),
-    ("average_precision", ""),
-    ("r2", ""),
-    ("precision", ""),
-    ("recall", ""),
+    ("mae_bps", "mae", "bps"),
+    ("rmse_bps", "rmse", "bps"),
+    ("auc", "auc", ""),
+    ("average_precision", "AP", ""),
+    ("r2", "r2", ""),
+    ("precision", "precision", ""),
+    ("recall", "recall", ""),
 )
 
 
@@ -94,14 +94,16 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> 
     ]
 
 
-def progress(session: Session) -> tuple[str, float | None, str, str]:
+def progress(session: Session, glyphs: Glyphs) -> tuple[str, float | None, str, str]:
     """Reduce a session to a progress bar: label, share, what is known about the end, tone.
 
     The time left is to the last epoch there may be: convergence may end the session earlier, hence "at most".
     """
     observed = session.observed
     done = observed.epoch / observed.n_epochs if observed.n_epochs else None
-    label = f"epoch {observed.epoch} of {observed.n_epochs}" if observed.n_epochs else f"epoch {observed.epoch}"
+    label = f"{phase_cell(session, glyphs).text}  epoch {observed.epoch}"
+    if observed.n_epochs:
+        label += f" of {observed.n_epochs}"
     note = ""
     if observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
         note = f"at most {duration(observed.eta_seconds)} left"
@@ -110,19 +112,20 @@ def progress(session: Session) -> tuple[str, float | None, str, str]:
     return label, done, note, _BAR_TONES.get(observed.phase, "accent")
 
 
-def headline(session: Session, glyphs: Glyphs) -> Line:
-    """Say in one line where a session stands."""
-    observed = session.observed
-    phase = phase_cell(session, glyphs)
-    spans: list[Span] = [(phase.text, phase.tone)]
-    if observed.stop_reason:
-        spans.append((f"  {observed.stop_reason}", "muted"))
-    elif session.desired is not Desired.RUNNING and session.reason:
-        spans.append((f"  {session.desired_by}: {session.reason}", "muted"))
-    return Line(tuple(spans))
+def told_lines(session: Session, glyphs: Glyphs) -> list[Line]:
+    """Say what a progress bar cannot: how good a session is, why it rests, and what went wrong."""
+    lines = [_score_line(session, glyphs)]
+    if session.observed.stop_reason:
+        lines.append(Line((("ended: ", "muted"), (session.observed.stop_reason, ""))))
+    elif session.desired is not Desired.RUNNING:
+        reason = f": {session.reason}" if session.reason else ""
+        lines.append(Line(((f"{session.desired} by {session.desired_by}{reason}", "warn"),)))
+    if (trouble := _trouble_line(session)) is not None:
+        lines.append(trouble)
+    return lines
 
 
-def score_line(session: Session, glyphs: Glyphs) -> Line:
+def _score_line(session: Session, glyphs: Glyphs) -> Line:
     """Say how good a session is: score, best, data quality, gates."""
     observed = session.observed
     gates = summary(observed.gates, glyphs)
@@ -141,7 +144,7 @@ def score_line(session: Session, glyphs: Glyphs) -> Line:
     )
 
 
-def trouble_line(session: Session) -> Line | None:
+def _trouble_line(session: Session) -> Line | None:
     """Say what went wrong in a session, if anything did."""
     observed = session.observed
     if observed.failure:
@@ -162,10 +165,10 @@ def models_of(session: Session) -> list[str]:
 
 def telling_metric(metrics: Mapping[str, float], model: str = "") -> str:
     """Pick the metric that says most about a model beside its attainment."""
-    for name, unit in _TELLING_METRICS:
+    for name, short, unit in _TELLING_METRICS:
         for key in (f"{model}.{name}", name):
             if key in metrics:
-                return f"{name.removesuffix('_bps')} {number(metrics[key], unit)}"
+                return f"{short} {number(metrics[key], unit)}"
     return NOTHING
 
 

@@ -11,7 +11,7 @@ from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
-TREND_WIDTH = 16
+TREND_WIDTH = 14
 COLUMNS = (
     Column("mark", " ", 1),
     Column("model", "MODEL", 15, flex=1, max_width=20),
@@ -25,10 +25,10 @@ COLUMNS = (
 )
 LIVE_COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=20),
-    Column("live", "LIVE", 8),
+    Column("live", "LIVE", 6),
     Column("age", "FOR", 4, align="right"),
     Column("attainment", "ATTAIN", 6, align="right"),
-    Column("newest", "NEWEST", 21, priority=1),
+    Column("newest", "NEWEST", 17, priority=1),
     Column("trend", "TREND", TREND_WIDTH, priority=2),
 )
 _STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}

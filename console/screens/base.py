@@ -126,7 +126,7 @@ class ConsoleScreen(LeanScreen, Screen[None]):
         app = self.console_app
         self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
         hints = [
-            KeyHint(key.display, key.label, enabled=self.refusal(key) is None)
+            KeyHint(key.display, key.label, enabled=self.refusal(key) is None, pinned=key.pinned)
             for key in (*self.KEYS, *keys.EVERYWHERE)
             if key.label
         ]

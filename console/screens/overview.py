@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from console import keys
-from console.panes import LinesPane
+from console.panes import Caption
 from console.presentation import alerts, audit, resources, sessions, versions
 from console.presentation.epochs import attainment_series
 from console.screens.base import ConsoleScreen
@@ -48,15 +48,10 @@ class OverviewScreen(ConsoleScreen):
         with Vertical(id="right"):
             with Vertical(id="session", classes="pane side"):
                 yield ProgressLine(id="progress")
-                yield LinesPane(id="session-lines")
+                yield Caption(id="session-lines")
                 yield LineChart(x_title="epoch", y_title="%", empty="No epoch has ended yet.", id="overview-chart")
             yield GaugeList(id="gauges", classes="pane side")
-            yield LinesPane(id="resource-line", classes="pane side")
-
-    def on_mount(self) -> None:
-        """Leave the focus to the lists."""
-        for pane in self.query(LinesPane):
-            pane.can_focus = False
+            yield Caption(id="resource-line", classes="pane side")
 
     def main_table(self) -> LiveTable:
         """Return the list of live models."""
@@ -95,7 +90,7 @@ class OverviewScreen(ConsoleScreen):
 
     def _show_session(self, session: Session | None, epochs: EpochSeries) -> None:
         glyphs = self.console_app.glyphs
-        pane, lines = self.query_one("#session"), self.query_one("#session-lines", LinesPane)
+        pane, lines = self.query_one("#session"), self.query_one("#session-lines", Caption)
         bar = self.query_one(ProgressLine)
         bar.display = session is not None
         if session is None:
@@ -104,10 +99,9 @@ class OverviewScreen(ConsoleScreen):
             self.query_one(LineChart).set_series(())
             return
         self.set_title(pane, f"Training {session.session_id} {session.name}")
-        label, done, note, tone = sessions.progress(session)
+        label, done, note, tone = sessions.progress(session, glyphs)
         bar.set_progress(label, done, note, tone=tone)
-        told = [sessions.score_line(session, glyphs), sessions.trouble_line(session)]
-        lines.show([sessions.headline(session, glyphs), *(line for line in told if line is not None)])
+        lines.show(sessions.told_lines(session, glyphs))
         self.query_one(LineChart).set_series(attainment_series(epochs, sessions.models_of(session)))
 
     def _show_resources(self, snapshot: Snapshot) -> None:
@@ -115,13 +109,13 @@ class OverviewScreen(ConsoleScreen):
         gauges = self.query_one(GaugeList)
         gauges.set_gauges(resources.gauges(snapshot, limits, with_history=True))
         self.set_title(gauges, "Machine", f"network {resources.network(snapshot)}")
-        line = self.query_one("#resource-line", LinesPane)
+        line = self.query_one("#resource-line", Caption)
         line.show([resources.one_line(snapshot, limits)])
         self.set_title(line, "Machine")
 
     def sampled_panes(self) -> Sequence[Painted]:
         """Return the panes that age with the samples of the machine."""
-        return (self.query_one(GaugeList), self.query_one("#resource-line", LinesPane))
+        return (self.query_one(GaugeList), self.query_one("#resource-line", Caption))
 
     def selected_model(self) -> str | None:
         """Return the model under the cursor, or the one the alert under the cursor points at."""

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console import keys
-from console.panes import LinesPane
+from console.panes import Caption
 from console.presentation import sessions
 from console.presentation.epochs import attainment_series, epoch_columns, epoch_rows, loss_series
 from console.presentation.gates import judged, summary
@@ -34,7 +34,7 @@ class TrainingScreen(ConsoleScreen):
         """Yield sessions and gates on the left, models and epochs on the right."""
         with Vertical(id="session", classes="pane side"):
             yield ProgressLine(id="progress")
-            yield LinesPane(id="session-lines")
+            yield Caption(id="session-lines")
         with Horizontal(classes="list-and-details"):
             with Vertical(id="left", classes="main"):
                 yield LiveTable(
@@ -50,10 +50,6 @@ class TrainingScreen(ConsoleScreen):
                     yield LineChart(x_title="epoch", y_title="% of the best", id="attainment", classes="pane")
                     yield LineChart(x_title="epoch", y_title="% of the first", id="loss", classes="pane")
                 yield LiveTable(epoch_columns(()), empty="No epoch has ended yet.", id="epochs", classes="pane")
-
-    def on_mount(self) -> None:
-        """Leave the focus to the lists."""
-        self.query_one("#session-lines", LinesPane).can_focus = False
 
     def main_table(self) -> LiveTable:
         """Return the list of sessions."""
@@ -86,17 +82,16 @@ class TrainingScreen(ConsoleScreen):
 
     def _show_session(self, session: Session | None) -> None:
         glyphs = self.console_app.glyphs
-        pane, lines = self.query_one("#session"), self.query_one("#session-lines", LinesPane)
-        pane.display = session is not None
+        pane, lines = self.query_one("#session"), self.query_one("#session-lines", Caption)
+        pane.set_class(session is None, "-empty")
         if session is None:
             return
         epochs: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
         models = sessions.models_of(session)
         self.set_title(pane, f"{session.session_id} {session.name}")
-        label, done, note, tone = sessions.progress(session)
+        label, done, note, tone = sessions.progress(session, glyphs)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
-        told = [sessions.score_line(session, glyphs), sessions.trouble_line(session)]
-        lines.show([sessions.headline(session, glyphs), *(line for line in told if line is not None)])
+        lines.show(sessions.told_lines(session, glyphs))
 
         gates = self.query_one(GateList)
         gates.set_gates(judged(session.observed.gates))

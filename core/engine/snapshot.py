@@ -185,7 +185,7 @@ class SnapshotSource:
     def _read_sessions(self) -> dict[str, Any]:
         from core.training.sessions import Sessions
 
-        return {"sessions": tuple(sorted(Sessions(self._workspace).all(), key=lambda s: s.created_at, reverse=True))}
+        return {"sessions": tuple(reversed(Sessions(self._workspace).all()))}
 
     def _read_alerts(self) -> dict[str, Any]:
         from core.alerts import Alerts

@@ -1,0 +1,103 @@
+"""A console over a real workspace, with a clock that only moves when a test moves it."""
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from console.app import BondxApp
+from console.demo import make_demo
+from console.dialogs.dialog import DEAF_SECONDS
+from core.settings import load_settings
+from core.state import Workspace
+
+NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
+
+
+@dataclass
+class FakeTime:
+    """Seconds that pass when told to."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def pass_deafness(self) -> None:
+        self.seconds += DEAF_SECONDS + 0.01
+
+
+@dataclass
+class Console:
+    """A running console, and what a test does with it."""
+
+    app: BondxApp
+    pilot: object
+    time: FakeTime
+
+    async def until(self, condition: Callable[[], object], what: str = "the expected state") -> None:
+        for _ in range(300):
+            if condition():
+                return
+            await self.pilot.pause(0.01)
+        pytest.fail(f"{what} did not come; footer says {self.sentence!r}")
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def dialog(self, *keys: str):
+        """Press keys that open a dialog, and wait until it can be read."""
+        await self.press(*keys)
+        await self.until(lambda: getattr(self.app.screen, "_readable_at", None) is not None, "a dialog")
+        await self.pilot.pause()
+        return self.app.screen
+
+    @property
+    def screen(self):
+        return self.app._shown_screen()
+
+    @property
+    def sentence(self) -> str:
+        return self.screen.query_one("#footer").sentence
+
+    def text(self) -> str:
+        """What is on the screen, row by row, without colours."""
+        width, height = self.app.size
+        strips = self.app.screen._compositor.render_strips(self.app.size)
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+@pytest.fixture(scope="session")
+def demo_root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("demo") / "desk-risk"
+    make_demo(root, now=NOW)
+    return root
+
+
+@pytest.fixture
+def workspace(demo_root, tmp_path) -> Workspace:
+    root = tmp_path / "desk-risk"
+    shutil.copytree(demo_root, root)
+    return Workspace.open(root)
+
+
+@pytest.fixture
+def open_console(workspace):
+    @contextlib.asynccontextmanager
+    async def opened(size=(120, 40), *, ready: bool = True, **options) -> AsyncIterator[Console]:
+        time = FakeTime()
+        options = {"embed": False, "clock": lambda: NOW, "monotonic": time} | options
+        app = BondxApp(options.pop("workspace", workspace), load_settings(workspace.settings_file), **options)
+        async with app.run_test(size=size) as pilot:
+            console = Console(app, pilot, time)
+            if ready:
+                await console.until(lambda: app.snapshot.versions, "the first snapshot")
+                await pilot.pause()
+            yield console
+
+    return opened

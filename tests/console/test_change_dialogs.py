@@ -1,0 +1,215 @@
+"""Dialogs before a change: nothing confirms by accident, and nothing is done that was not shown."""
+
+import pytest
+
+from console.demo import OPERATOR
+from console.dialogs.change import ChangeDialog
+from console.dialogs.text import TextDialog
+from core.alerts import Alerts, AlertState
+from core.registry import Registry, Stage
+from core.training.session import Desired
+from core.training.sessions import Sessions
+
+
+def stage_of(workspace, model, version) -> Stage:
+    return Registry(workspace).get(model, version).stage
+
+
+async def at(console, key: str) -> None:
+    """Put the registry's cursor on a version."""
+    await console.press("3")
+    await console.until(lambda: console.screen.NAME == "registry" and console.screen.main_table().rows)
+    assert console.screen.main_table().move_to(key)
+    await console.pilot.pause()
+
+
+async def test_a_promotion_to_production_is_confirmed_by_typing_its_version_and_y(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        dialog = await console.dialog("P")
+        console.time.pass_deafness()
+        assert "Staging" in console.text()
+        assert "Production" in console.text()
+        await console.press(*"1.3.0")
+        assert isinstance(console.app.screen, ChangeDialog), "typing alone must not confirm"
+        await console.press("Y")
+        await console.until(lambda: stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION, "the promotion")
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.ARCHIVED
+        await console.until(lambda: "Production" in console.sentence, "the sentence that says so")
+        assert not dialog.is_current
+
+
+@pytest.mark.parametrize("typed", ["", "1.3", "1.3.01", "1.2.0"], ids=lambda typed: typed or "nothing")
+async def test_a_version_typed_wrongly_promotes_nothing(open_console, workspace, typed):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.dialog("P")
+        console.time.pass_deafness()
+        await console.press(*typed, "Y", "tab", "tab", "Y")
+        assert isinstance(console.app.screen, ChangeDialog)
+        assert stage_of(workspace, "spread", "1.3.0") is Stage.STAGING
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [("enter",), ("y",), ("Y",), ("1", "full_stop", "3", "full_stop", "0", "Y"), ("tab", "enter"), ("escape",)],
+    ids=["enter", "y", "Y", "the version and Y", "tab and enter", "escape"],
+)
+async def test_keys_typed_ahead_neither_confirm_nor_cancel(open_console, workspace, keys):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        await console.press(*keys)
+        console.time.seconds += 0.39
+        await console.press(*keys)
+        assert console.app.screen is dialog
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
+async def test_keys_behind_the_capital_in_one_burst_reach_nothing_else(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        await console.pilot.press("R", "Y", "1", "U", "Y", "q")
+        await console.until(lambda: isinstance(console.app.screen, ChangeDialog))
+        assert console.screen.NAME == "registry"
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
+@pytest.mark.parametrize("keys", [("enter",), ("escape",), ("ctrl+c",)], ids=["enter on cancel", "escape", "ctrl+c"])
+async def test_cancel_has_the_focus_and_leads_out(open_console, workspace, keys):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        console.time.pass_deafness()
+        assert dialog.focused.id == "cancel"
+        await console.press(*keys)
+        await console.until(lambda: console.app.screen is console.screen, "the way out")
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
+async def test_enter_on_the_dangerous_button_confirms_nothing(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        console.time.pass_deafness()
+        dialog.query_one("#confirm").focus()
+        await console.press("enter", "space")
+        assert console.app.screen is dialog
+        assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
+async def test_a_y_in_the_reason_is_text_and_the_reason_is_recorded(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        dialog = await console.dialog("R")
+        console.time.pass_deafness()
+        dialog.query_one("#reason").focus()
+        await console.press(*"Yields", "enter", "Y")
+        await console.until(lambda: stage_of(workspace, "spread", "1.1.0") is Stage.PRODUCTION, "the rollback")
+        assert Registry(workspace).history("spread")[0].reason == "Yields"
+
+
+async def test_a_rollback_is_undone_by_u(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        for key, live in (("R", "1.1.0"), ("U", "1.2.0")):
+            await console.dialog(key)
+            console.time.pass_deafness()
+            await console.press("Y")
+            await console.until(
+                lambda live=live: stage_of(workspace, "spread", live) is Stage.PRODUCTION, f"{live} live"
+            )
+
+
+async def test_a_stale_plan_is_refused_with_what_changed(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.2.0")
+        await console.dialog("R")
+        registry = Registry(workspace)
+        registry.apply(registry.plan_promotion("spread", "1.3.0"), actor=OPERATOR, reason="meanwhile")
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
+        await console.pilot.pause()
+        assert "1.3.0" in console.text()
+        assert "somebody was faster" in console.text()
+        assert stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION
+
+
+async def test_what_the_registry_refuses_has_nothing_to_confirm(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "anomaly/1.3.0")
+        dialog = await console.dialog("R")
+        console.time.pass_deafness()
+        assert "No version of anomaly has been in Production yet." in console.text()
+        assert not dialog.query_one("#confirm").display
+        await console.press("Y")
+        assert console.app.screen is dialog
+
+
+async def test_the_version_is_the_one_under_the_cursor_when_the_key_was_pressed(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "downgrade/1.3.0")
+        await console.dialog("P")
+        console.screen.main_table().move_to("spread/1.3.0")
+        console.time.pass_deafness()
+        await console.press(*"1.3.0", "Y")
+        await console.until(lambda: stage_of(workspace, "downgrade", "1.3.0") is Stage.PRODUCTION, "the promotion")
+        assert stage_of(workspace, "spread", "1.3.0") is Stage.STAGING
+
+
+async def test_a_session_is_held_and_resumed_by_h(open_console, workspace):
+    async with open_console() as console:
+        await console.press("2")
+        for desired in (Desired.PAUSED, Desired.RUNNING):
+            await console.until(
+                lambda desired=desired: (
+                    console.screen.NAME == "training" and console.app.snapshot.session("s-0002").desired is not desired
+                )
+            )
+            await console.dialog("H")
+            console.time.pass_deafness()
+            assert "No engine runs on this workspace" in console.text()
+            await console.press("Y")
+            await console.until(lambda desired=desired: Sessions(workspace).get("s-0002").desired is desired, desired)
+
+
+async def test_s_stops_the_session_at_work_and_starts_one_when_none_is(open_console, workspace):
+    async with open_console() as console:
+        await console.press("2")
+        await console.dialog("S")
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: Sessions(workspace).get("s-0002").desired is Desired.STOPPED, "the stop")
+        await console.until(lambda: console.app.snapshot.session("s-0002").desired is Desired.STOPPED)
+        await console.dialog("S")
+        console.time.pass_deafness()
+        assert "max_epochs" in console.text()
+        await console.press("Y")
+        await console.until(lambda: len(Sessions(workspace).all()) == 3, "the new session")
+
+
+async def test_somebody_elses_request_wins_over_a_stale_hold(open_console, workspace):
+    async with open_console() as console:
+        await console.press("2")
+        await console.dialog("H")
+        Sessions(workspace).request("s-0002", Desired.STOPPED, actor=OPERATOR, reason="meanwhile")
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
+        assert Sessions(workspace).get("s-0002").desired is Desired.STOPPED
+
+
+async def test_k_takes_the_alert_under_the_cursor_on(open_console, workspace):
+    async with open_console() as console:
+        await console.press("5")
+        await console.until(lambda: console.screen.NAME == "alerts" and console.screen.selected_alert())
+        fingerprint = console.screen.selected_alert().fingerprint
+        await console.dialog("K")
+        console.time.pass_deafness()
+        await console.press("Y")
+
+        def state():
+            return next(a.state for a in Alerts(workspace).all() if a.fingerprint == fingerprint)
+
+        await console.until(lambda: state() is AlertState.ACKNOWLEDGED, "the acknowledgement")
