@@ -101,22 +101,23 @@ class Engine:
             timeout_seconds: How long the epoch may take; then it is given up, and the next engine does it again. None
                 waits for its end.
         """
-        with self._lock:
-            if not self._threads or self._stopped.is_set():
-                return
-            log.info("engine stopping")
-            self._stopping.set()
-            self._wake.set()
-            trainer, *others = self._threads
-            trainer.join(timeout_seconds)
-            if trainer.is_alive():
-                log.warning("the epoch at work is given up")
-                self._trainer.kill_child()
-                trainer.join()
-            self._trained.set()
-            for thread in others:
-                thread.join()
-            self._leave()
+        if not self._threads:
+            return
+        log.info("engine stopping")
+        self._stopping.set()
+        self._wake.set()
+        trainer, *others = self._threads
+        trainer.join(timeout_seconds)
+        if trainer.is_alive():
+            log.warning("the epoch at work is given up")
+            self._trainer.kill_child()
+            trainer.join()
+        with self._lock:  # not held above: who waits patiently must not keep out who cannot wait
+            if not self._stopped.is_set():
+                self._trained.set()
+                for thread in others:
+                    thread.join()
+                self._leave()
 
     @property
     def child_pid(self) -> int | None:

@@ -60,11 +60,7 @@ class Sampling:
         sample = self._sampler.sample(self._clock())
         write_sample(sample, self._telemetry)
         self._judge(sample)
-        for session in self._sessions.all():
-            if session.observed.phase in AT_WORK:
-                self._calls.stalled_for(session)
-            else:
-                self._calls.not_running(session)
+        self._calls.watch_progress([each for each in self._sessions.all() if each.observed.phase in AT_WORK])
 
     def _judge(self, sample: ResourceSample) -> None:
         for rule, value in (

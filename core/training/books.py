@@ -219,7 +219,13 @@ class Books:
         """Register what the session has made, and write its reports."""
         evidence = self.filing.write_final(session, final, history, last, judgement)
         folder = self.filing.checkpoints_of(session)
-        self._runs.note_data(session, {draw.purpose: draw.sha256 for draw in final.draws})
+        registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
+        manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
+        self._runs.note(
+            session,
+            data={draw.purpose: draw.sha256 for draw in final.draws},
+            files=[self._workspace.root / evidence.path, *manifests],
+        )
         return self._at_rest(
             session,
             "session.finish",
@@ -228,7 +234,7 @@ class Books:
             history=history,
             evidence=(evidence,),
             phase=Phase.FINISHED,
-            registered=register_models(self._workspace, session, final, last, folder=folder, actor=self._actor),
+            registered=registered,
         )
 
     def stopped(self, session: Session) -> Session:

@@ -1,9 +1,13 @@
 """When a session is worth an operator's attention: the alert rules that rest on its epochs."""
 
+from collections.abc import Sequence
+
 from core.alerts import Alerts
 from core.clock import Clock
 from core.training.records import EpochRecord
 from core.training.session import Session
+
+STALLED = "training_stalled"
 
 
 class Calls:
@@ -44,17 +48,17 @@ class Calls:
         """Tell of a checkpoint that is not what was written."""
         self._fire("hash_mismatch", problem, session=session.session_id)
 
-    def stalled_for(self, session: Session) -> None:
-        """Judge how long a running session has completed no epoch."""
-        observed, now = session.observed, self._clock()
-        since = observed.last_progress_at or session.created_at
-        hours = (now - since).total_seconds() / 3600
-        self._alerts.observe("training_stalled", labels={"session": session.session_id}, value=hours, now=now)
-
-    def not_running(self, session: Session) -> None:
-        """A session that nobody wants to run cannot stall."""
-        labels = {"session": session.session_id}
-        self._alerts.clear("training_stalled", labels=labels, now=self._clock(), reason="it does not run")
+    def watch_progress(self, at_work: Sequence[Session]) -> None:
+        """Judge how long each session that is at work has completed no epoch; one that is not cannot stall."""
+        now = self._clock()
+        for session in at_work:
+            since = session.observed.last_progress_at or session.created_at
+            hours = (now - since).total_seconds() / 3600
+            self._alerts.observe(STALLED, labels={"session": session.session_id}, value=hours, now=now)
+        busy = {session.session_id for session in at_work}
+        for alert in self._alerts.open():
+            if alert.rule == STALLED and alert.labels["session"] not in busy:
+                self._alerts.clear(STALLED, labels=alert.labels, now=now, reason="it is not at work")
 
     def thread_failed(self, name: str, error: Exception) -> None:
         """Tell that a thread of the engine failed; it begins again by itself."""

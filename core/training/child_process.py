@@ -16,6 +16,7 @@ from core.training.errors import ChildDiedError
 from core.training.wire import REPLIES, Reply, Request, receive, send
 
 GRACE_SECONDS = 2.0
+MAX_LOG_BYTES = 100 << 20
 _SOURCE = Path(core.__file__).parent.parent
 
 
@@ -38,7 +39,7 @@ class ChildProcess:
         self._death: str | None = None
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
-        log_file.parent.mkdir(parents=True, exist_ok=True)
+        _rotate(log_file)
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 # -P: a folder called `core` where the operator happens to stand must not be taken for ours
@@ -141,6 +142,13 @@ def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
         name = f"signal {-exit_code}"
     hint = " (the kernel does so when memory runs out)" if -exit_code == signal.SIGKILL else ""
     return f"the training child was killed by {name}{hint}; {memory}"
+
+
+def _rotate(log_file: Path) -> None:
+    """Put a full log aside; the child itself writes little but the traceback of its death."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
+        log_file.replace(log_file.with_name(log_file.name + ".1"))
 
 
 def _environment() -> dict[str, str]:

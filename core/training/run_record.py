@@ -1,5 +1,8 @@
 """The tracked run of a session: one run, however many engines it takes."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from core.actor import Actor
 from core.clock import Clock
 from core.state import Workspace
@@ -57,8 +60,9 @@ class RunRecord:
             self._runs.finish(session.run_id, status, actor=self._actor, reason=reason)
         self._telemetry.flush()
 
-    def note_data(self, session: Session, hashes: dict[str, str]) -> None:
-        """Note the hashes of the data sets that the run rests on."""
+    def note(self, session: Session, *, data: dict[str, str], files: Iterable[Path]) -> None:
+        """Note the hashes of the data a run rests on, and the files it has left; unless it is closed already."""
         assert session.run_id is not None
         if not self._runs.get(session.run_id).is_over:
-            self._runs.set_data_hashes(session.run_id, hashes, actor=self._actor)
+            self._runs.set_data_hashes(session.run_id, data, actor=self._actor)
+            self._runs.log_artifact(session.run_id, *files, actor=self._actor)

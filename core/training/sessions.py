@@ -56,7 +56,7 @@ class Sessions:
                     name=name,
                     created_at=now,
                     created_by=str(actor),
-                    settings=msgspec.to_builtins(settings),
+                    settings=msgspec.json.decode(msgspec.json.encode(settings)),  # as it will be read back
                     desired_by=str(actor),
                     desired_at=now,
                     reason=reason,
