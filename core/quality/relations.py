@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc, ndtri
 
-from core.quality.cells import Cells, FloatArray, UnreadableError
+from core.quality.cells import BoolArray, Cells, FloatArray, UnreadableError
 from core.quality.check import Check, Measurement, fixed
 
 CONFIDENCE = 0.95
@@ -34,11 +34,17 @@ class _ByIssuer(NamedTuple):
 
 
 def _by_issuer(cells: Cells) -> _ByIssuer:
-    """Return rating and spread of the rows that have both and an issuer, elsewhere NaN."""
+    """Return rating and spread of the rows that have an issuer and both of them, on their scale; elsewhere NaN."""
     issuer, names = cells.labels("issuer_id")
     notch, spread = cells.numbers("rating_num"), cells.numbers("spread_bps")
-    known = (issuer >= 0) & ~np.isnan(notch) & ~np.isnan(spread)
+    known = (issuer >= 0) & _on_scale(notch) & ~np.isnan(spread)
+    if not known.any():
+        raise UnreadableError("no row has an issuer, a rating on the scale and a spread")
     return _ByIssuer(issuer, len(names), np.where(known, notch, np.nan), np.where(known, spread, np.nan))
+
+
+def _on_scale(notch: FloatArray) -> BoolArray:
+    return (notch >= 0) & (notch <= LETTER_EDGES[-1])
 
 
 def rating_spread_correlation(cells: Cells) -> Measurement:
@@ -137,11 +143,13 @@ def default_order(cells: Cells) -> Measurement:
     """
     issuer, _ = cells.labels("issuer_id")
     day, notch, defaulted = cells.dates("as_of_date"), cells.numbers("rating_num"), cells.numbers("default_12m")
-    known = (issuer >= 0) & ~np.isnat(day) & ~np.isnan(notch) & ~np.isnan(defaulted)
+    known = (issuer >= 0) & ~np.isnat(day) & _on_scale(notch) & ~np.isnan(defaulted)
+    if not known.any():
+        raise UnreadableError("no row has an issuer, a date, a rating on the scale and a default flag")
     rows = np.flatnonzero(known)
     rows = rows[np.lexsort((day[rows], issuer[rows]))]
     repeated = (np.diff(issuer[rows]) == 0) & (np.diff(day[rows]) == np.timedelta64(0, "D"))
-    rows = rows[~np.concatenate(([False], repeated))] if len(rows) else rows
+    rows = rows[~np.concatenate(([False], repeated))]
     letter = np.searchsorted(LETTER_EDGES, notch[rows], side="right") - 1
     size = np.bincount(letter, minlength=len(LETTERS) + 1)
     events = np.bincount(letter, defaulted[rows] > 0, minlength=len(LETTERS) + 1)

@@ -157,6 +157,27 @@ cells = st.one_of(
 )  # fmt: skip
 
 
+numbers = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, -0.0, 1e308, -1e308, 5e-324, 21.0, 22.0, float("nan")]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    columns=st.lists(
+        st.sampled_from(["rating_num", "spread_bps", "maturity_years", "default_12m", "esg_score", "clean_price"]),
+        min_size=1,
+        unique=True,
+    ),
+    data=st.data(),
+    n=st.integers(1, 60),
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_whatever_numbers_stand_in_the_cells_are_answered_with_a_report(sound, columns, data, n):
+    values = {name: data.draw(st.lists(numbers, min_size=n, max_size=n)) for name in columns}
+    report = assess(sound.head(n).assign(**values))
+    assert 0 <= report.score <= 1
+    assert all(gate.value is None or np.isfinite(gate.value) for gate in report.gates)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     columns=st.lists(st.sampled_from([column.name for column in COLUMNS]), min_size=1, max_size=6, unique=True),
