@@ -1,0 +1,26 @@
+"""Every answer given and every outcome learnt, in a SQLite file of its own beside the time series.
+
+records.py  what is stored of a prediction and of an outcome
+schema.py   the tables
+writer.py   the thread that commits once a second, so that an answer never waits for a disk
+reader.py   reading on from where one left off, and outcomes joined to the predictions they are about
+"""
+
+from core.telemetry.predictions.reader import Batch, Cursor, PredictionReader, Scored, Served
+from core.telemetry.predictions.records import Arm, Outcome, Prediction
+from core.telemetry.predictions.schema import predictions_file
+from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
+
+__all__ = [
+    "Arm",
+    "Batch",
+    "Cursor",
+    "Outcome",
+    "Prediction",
+    "PredictionHealth",
+    "PredictionReader",
+    "PredictionWriter",
+    "Scored",
+    "Served",
+    "predictions_file",
+]

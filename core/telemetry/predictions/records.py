@@ -1,0 +1,47 @@
+"""What is stored of a prediction and of an outcome."""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Arm(StrEnum):
+    """Which side of a rollout a prediction was made by."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+    SHADOW = "shadow"  # made by the candidate on a copy of the request, and answered to nobody
+
+
+class Prediction(NamedTuple):
+    """One prediction made; a plain tuple, since thousands come a second."""
+
+    request_id: str
+    at: datetime
+    model: str
+    version: str
+    latency_ms: float
+    error: bool = False  # the server's fault; a request that was refused for what it asks is none
+    value: float | None = None
+    rollout_id: str | None = None
+    arm: Arm = Arm.STABLE
+    share: float = 0.0  # the candidate's share of the traffic when this request was routed
+    unit: int | None = None  # `Route.unit` where the caller's own key was routed by; None: each request by itself
+
+
+class Outcome(NamedTuple):
+    """What turned out to be true of one prediction; the first report of a request counts."""
+
+    request_id: str
+    at: datetime
+    actual: float | None = None
+    loss: float | None = None  # None: the distance between the actual value and the predicted one
+
+
+def request_number(request_id: str) -> int:
+    """Return the 64-bit number under which a request is stored.
+
+    A third of the room of an id, and two of ten million requests share one with a chance of 3 in a million.
+    """
+    return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big", signed=True)

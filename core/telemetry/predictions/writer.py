@@ -1,0 +1,278 @@
+"""The thread that commits predictions and outcomes once a second; whoever answers never waits for a disk."""
+
+import logging
+import math
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from core.clock import Clock, utc_now
+from core.telemetry.chunk import to_us
+from core.telemetry.errors import TelemetryError, translated
+from core.telemetry.predictions.records import Outcome, Prediction, request_number
+from core.telemetry.predictions.schema import open_store
+
+log = logging.getLogger(__name__)
+
+COMMIT_SECONDS = 1.0
+MAX_WAITING = 100_000
+KEEP_HOURS = 24.0
+KEEP_ROWS = 10_000_000
+_BATCH = 20_000  # a transaction of 0.1 s: another server process waits no longer than that
+_LEAST_SLICE = 1_000
+
+_ADD_PREDICTION = """
+INSERT INTO prediction (route, request, at, latency_ms, error, value, unit) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_ADD_OUTCOME = "INSERT OR IGNORE INTO outcome (request, at, actual, loss) VALUES (?, ?, ?, ?)"
+_ADD_ROUTE = "INSERT OR IGNORE INTO route (model, version, rollout, arm, share) VALUES (?, ?, ?, ?, ?)"
+_FIND_ROUTE = "SELECT id FROM route WHERE model = ? AND version = ? AND rollout = ? AND arm = ? AND share = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionHealth:
+    """How the writing goes, for `/metrics` and the health report."""
+
+    n_waiting: int
+    n_stored: int
+    n_dropped: int  # for want of a disk that keeps up, or by a mistake that is in the log
+    failure: str | None
+
+
+class PredictionWriter:
+    """Takes predictions and outcomes from any thread and stores them from one of its own.
+
+    When more wait than may, new ones are dropped and counted: answers go on. Values that are not finite are stored
+    as missing. Several processes may each have a writer on the same file.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        clock: Clock = utc_now,
+        commit_seconds: float = COMMIT_SECONDS,
+        max_waiting: int = MAX_WAITING,
+        keep_hours: float = KEEP_HOURS,
+        keep_rows: int = KEEP_ROWS,
+    ) -> None:
+        """Open the store, make it if there is none, and start the thread.
+
+        Args:
+            file: The store; `predictions_file(workspace)`.
+            clock: For retention.
+            commit_seconds: How often what waits is committed.
+            max_waiting: How many may wait before new ones are dropped.
+            keep_hours: How long predictions and outcomes are kept.
+            keep_rows: How many predictions, and how many outcomes, are kept at most.
+        Raises:
+            TelemetryDamagedError: The file is damaged; the message names the way back.
+            TelemetryError: It cannot be opened.
+        """
+        self._file = file
+        self._clock = clock
+        self._commit_seconds = commit_seconds
+        self._max_waiting = max_waiting
+        self._kept = timedelta(hours=keep_hours)
+        self._keep_rows = keep_rows
+        self._predictions: deque[Prediction] = deque()
+        self._outcomes: deque[Outcome] = deque()
+        self._routes: dict[tuple[str, str, str, str, float], int] = {}
+        self._lock = threading.Lock()
+        self._flushed: list[threading.Event] = []
+        self._wake = threading.Event()
+        self._closing = False
+        self._n_stored = self._n_dropped = 0
+        self._failure: str | None = None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._connection: sqlite3.Connection | None = open_store(file)
+        self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
+        self._thread.start()
+
+    def add(self, prediction: Prediction) -> bool:
+        """Take one prediction; never blocks.
+
+        Returns:
+            False when it was dropped, because too many wait already.
+        """
+        return self._take(self._predictions, prediction)
+
+    def add_outcome(self, outcome: Outcome) -> bool:
+        """Take one outcome; never blocks. Returns False when it was dropped."""
+        return self._take(self._outcomes, outcome)
+
+    def flush(self, timeout_seconds: float = 10.0) -> None:
+        """Wait until all that was added before is stored.
+
+        Raises:
+            TelemetryError: It could not be stored in time; it waits in memory and is tried again.
+        """
+        done = threading.Event()
+        with self._lock:
+            if self._closing:
+                raise TelemetryError(f"The writer of {self._file} is closed.")
+            self._flushed.append(done)
+        self._wake.set()
+        if not done.wait(timeout_seconds):
+            raise TelemetryError(
+                self._failure or f"{self._file} did not take the predictions within {timeout_seconds} s."
+            )
+
+    def close(self, timeout_seconds: float = 10.0) -> None:
+        """Store what waits, and end the thread. Closing twice is harmless."""
+        with self._lock:
+            self._closing = True
+        self._wake.set()
+        self._thread.join(timeout_seconds)
+
+    def health(self) -> PredictionHealth:
+        """Tell how the writing goes."""
+        n_waiting = len(self._predictions) + len(self._outcomes)
+        return PredictionHealth(n_waiting, self._n_stored, self._n_dropped, self._failure)
+
+    def __enter__(self) -> "PredictionWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take(self, queue: deque[Any], record: Prediction | Outcome) -> bool:
+        if len(queue) >= self._max_waiting:
+            with self._lock:
+                self._n_dropped += 1
+            return False
+        queue.append(record)
+        return True
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(self._commit_seconds)
+            self._wake.clear()
+            with self._lock:
+                closing = self._closing
+                flushed, self._flushed = self._flushed, []
+            stored = self._commit()
+            with self._lock:
+                if stored:
+                    for done in flushed:
+                        done.set()
+                else:  # those who wait go on waiting, for the next try
+                    self._flushed = flushed + self._flushed
+            if closing:
+                break
+        if self._connection is not None:
+            self._connection.close()
+
+    def _commit(self) -> bool:
+        """Store all that waits now; a batch that fails stays at the head of its queue."""
+        # Predictions first: whoever finds an outcome finds the prediction that it is about.
+        for queue, store in ((self._predictions, self._store_predictions), (self._outcomes, self._store_outcomes)):
+            n_left = len(queue)
+            while n_left:
+                batch = list(islice(queue, min(n_left, _BATCH)))
+                if not self._store(store, batch):
+                    return False
+                for _ in batch:
+                    queue.popleft()
+                n_left -= len(batch)
+        return True
+
+    def _store(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> bool:
+        try:
+            if self._connection is None:
+                self._connection = open_store(self._file)
+            connection = self._connection
+            with translated(self._file):
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    store(connection, batch)
+                    self._expire(connection, 2 * len(batch))
+                    connection.execute("COMMIT")
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+        except Exception as error:
+            self._routes.clear()
+            if _is_mistake(error):  # in one batch: it must not end the thread, nor hold up all that follows
+                log.exception("%d predictions or outcomes could not be stored and are dropped", len(batch))
+                with self._lock:
+                    self._n_dropped += len(batch)
+                return True
+            if self._failure is None:
+                log.error("predictions wait in memory: %s", error)
+            self._failure = str(error)
+            if self._connection is not None:  # opened anew at the next try, should the file have been replaced
+                self._connection.close()
+                self._connection = None
+            return False
+        self._n_stored += len(batch)
+        if self._failure is not None:
+            log.info("%s can be written again", self._file)
+            self._failure = None
+        return True
+
+    def _store_predictions(self, connection: sqlite3.Connection, batch: Iterable[Prediction]) -> None:
+        routes = self._routes
+        rows = []
+        for request_id, at, model, version, latency_ms, error, value, rollout_id, arm, share, unit in batch:
+            key = (model, version, rollout_id or "", arm, share)
+            route = routes.get(key) or self._add_route(connection, key)
+            number = request_number(request_id)
+            rows.append((route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit))
+        connection.executemany(_ADD_PREDICTION, rows)
+
+    def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[Outcome]) -> None:
+        rows = [
+            (request_number(request_id), to_us(at), _finite(actual), _finite(loss))
+            for request_id, at, actual, loss in batch
+        ]
+        connection.executemany(_ADD_OUTCOME, rows)
+
+    def _add_route(self, connection: sqlite3.Connection, key: tuple[str, str, str, str, float]) -> int:
+        connection.execute(_ADD_ROUTE, key)
+        (route,) = connection.execute(_FIND_ROUTE, key).fetchone()
+        self._routes[key] = int(route)
+        return int(route)
+
+    def _expire(self, connection: sqlite3.Connection, n_at_most: int) -> None:
+        """Delete a slice of the oldest rows when they are too old or too many: at most twice of what came."""
+        limit = to_us(self._clock() - self._kept)
+        for table in ("prediction", "outcome"):
+            first, last = connection.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
+            if first is None:
+                continue
+            end = min(first + max(n_at_most, _LEAST_SLICE), last)
+            n_too_many = last - first + 1 - self._keep_rows
+            if n_too_many <= 0 and not _is_older(connection, table, first, limit):
+                continue
+            if not _is_older(connection, table, end, limit):
+                end = min(end, first + n_too_many) if n_too_many > 0 else _first_young(connection, table, end, limit)
+            connection.execute(f"DELETE FROM {table} WHERE seq < ?", (end,))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is None or math.isfinite(value) else None
+
+
+def _is_mistake(error: Exception) -> bool:
+    """Tell a record that no store can take from a store that cannot take records just now."""
+    refusals = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+    return not isinstance(error, TelemetryError | OSError) or isinstance(error.__cause__, refusals)
+
+
+def _is_older(connection: sqlite3.Connection, table: str, seq: int, limit_us: int) -> bool:
+    row = connection.execute(f"SELECT at FROM {table} WHERE seq >= ? ORDER BY seq LIMIT 1", (seq,)).fetchone()
+    return row is not None and row[0] < limit_us
+
+
+def _first_young(connection: sqlite3.Connection, table: str, end: int, limit_us: int) -> int:
+    """Find the first row below `end` that is to stay; rows lie nearly in order of time."""
+    (seq,) = connection.execute(
+        f"SELECT coalesce(min(seq), ?1) FROM {table} WHERE seq < ?1 AND at >= ?2", (end, limit_us)
+    ).fetchone()
+    return int(seq)

@@ -1,0 +1,262 @@
+"""Predictions and outcomes: stored in batches, read on by cursor, dropped rather than waited for."""
+
+import multiprocessing
+import sqlite3
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.telemetry import TelemetryError
+from core.telemetry.predictions import Arm, Cursor, Outcome, Prediction, PredictionReader, PredictionWriter
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "telemetry" / "predictions.db"
+
+
+@pytest.fixture
+def writer(file: Path):
+    with PredictionWriter(file, clock=lambda: NOON, commit_seconds=60) as opened:
+        yield opened
+
+
+def a_prediction(number: int = 1, **more) -> Prediction:
+    fields = {
+        "request_id": f"request-{number}",
+        "at": NOON + timedelta(milliseconds=number),
+        "model": "spread",
+        "version": "1.1.0",
+        "latency_ms": 2.0,
+        "rollout_id": "ro-0001",
+        "arm": Arm.CANDIDATE,
+        "share": 0.05,
+    }
+    return Prediction(**fields | more)
+
+
+def read(reader: PredictionReader, after: Cursor | None = None, **more):
+    return reader.read("ro-0001", after or Cursor(), settled_before=LATER, **more)
+
+
+def test_what_was_written_is_read_once_each_in_its_order(file: Path, writer: PredictionWriter) -> None:
+    reader = PredictionReader(file)
+    for number in range(5):
+        writer.add(a_prediction(number, error=number == 3, unit=number))
+    writer.add(a_prediction(9, rollout_id="ro-0002"))
+    writer.add(a_prediction(10, rollout_id=None))
+    writer.flush()
+
+    batch = read(reader)
+    assert [served.unit for served in batch.served] == [0, 1, 2, 3, 4]
+    assert [served.error for served in batch.served] == [False, False, False, True, False]
+    assert {(served.arm, served.share, served.latency_ms) for served in batch.served} == {(Arm.CANDIDATE, 0.05, 2.0)}
+    assert batch.is_last
+    assert read(reader, batch.cursor).served == []
+    writer.add(a_prediction(5, unit=5))
+    writer.flush()
+    assert [served.unit for served in read(reader, batch.cursor).served] == [5]
+
+
+def test_a_long_backlog_is_read_in_pieces_that_leave_nothing_out(file: Path, writer: PredictionWriter) -> None:
+    for number in range(25):
+        writer.add(a_prediction(number, unit=number))
+        writer.add_outcome(Outcome(f"request-{number}", NOON, loss=float(number)))
+    writer.flush()
+    reader, cursor, units, losses, is_last = PredictionReader(file), Cursor(), [], [], False
+    while not is_last:
+        batch = read(reader, cursor, n=10)
+        cursor, is_last = batch.cursor, batch.is_last
+        units += [served.unit for served in batch.served]
+        losses += [scored.loss for scored in batch.scored]
+    assert units == list(range(25))
+    assert losses == [float(number) for number in range(25)]
+
+
+def test_an_outcome_finds_the_arm_and_share_its_prediction_was_made_under(file: Path, writer: PredictionWriter) -> None:
+    writer.add(a_prediction(1, arm=Arm.STABLE, version="1.0.0", share=0.05, value=2.0))
+    writer.add(a_prediction(2, share=0.2, value=2.0))
+    writer.add_outcome(Outcome("request-2", NOON, loss=0.25, actual=7.0))
+    writer.add_outcome(Outcome("request-1", NOON, actual=2.5))
+    writer.add_outcome(Outcome("request-1", NOON, actual=99.0))  # the first report counts
+    writer.add_outcome(Outcome("request-8", NOON, actual=99.0))  # of nothing we predicted
+    writer.flush()
+    scored = read(PredictionReader(file)).scored
+    assert [(each.arm, each.share, each.loss) for each in scored] == [
+        (Arm.CANDIDATE, 0.2, 0.25),
+        (Arm.STABLE, 0.05, 0.5),
+    ]
+
+
+def test_an_outcome_waits_until_its_prediction_has_surely_been_committed(file: Path, writer: PredictionWriter) -> None:
+    writer.add_outcome(Outcome("request-1", NOON, loss=1.0))
+    writer.flush()
+    reader = PredictionReader(file)
+    early = reader.read("ro-0001", Cursor(), settled_before=NOON - timedelta(seconds=1))
+    assert early.scored == []
+    writer.add(a_prediction(1))
+    writer.flush()
+    late = reader.read("ro-0001", early.cursor, settled_before=NOON + timedelta(seconds=1))
+    assert [scored.loss for scored in late.scored] == [1.0]
+
+
+def test_the_copy_of_a_request_is_read_together_with_its_answer(file: Path, writer: PredictionWriter) -> None:
+    for number in range(3):
+        writer.add(a_prediction(number, arm=Arm.STABLE, version="1.0.0", share=0.0, value=1.0, error=number == 1))
+        writer.add(a_prediction(number, arm=Arm.SHADOW, share=0.0, value=3.0, error=number == 2))
+    writer.add(a_prediction(7, arm=Arm.SHADOW))  # its answer was dropped
+    writer.add_outcome(Outcome("request-0", NOON, actual=1.5, loss=77.0))
+    writer.flush()
+    batch = read(PredictionReader(file), paired=True)
+    assert [(answer.error, copy.error) for answer, copy in batch.pairs] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    assert {(scored.arm, scored.loss) for scored in batch.scored} == {(Arm.STABLE, 0.5), (Arm.SHADOW, 1.5)}
+
+
+def test_a_store_that_was_replaced_is_read_from_its_beginning(file: Path, writer: PredictionWriter) -> None:
+    writer.add(a_prediction(1))
+    writer.flush()
+    cursor = read(PredictionReader(file)).cursor
+    elsewhere = file.with_name("other.db")
+    with PredictionWriter(elsewhere, clock=lambda: NOON) as other:
+        other.add(a_prediction(2, unit=2))
+        other.flush()
+    assert [served.unit for served in read(PredictionReader(elsewhere), cursor).served] == [2]
+
+
+def test_a_store_that_is_not_there_yet_answers_with_nothing(file: Path) -> None:
+    reader = PredictionReader(file)
+    assert reader.end() == Cursor()
+    assert read(reader).served == []
+    assert reader.latency_quantile("spread", "1.0.0", 0.99) is None
+
+
+def test_answers_go_on_when_the_disk_does_not_keep_up(file: Path) -> None:
+    with PredictionWriter(file, commit_seconds=60, max_waiting=10) as writer:
+        taken = [writer.add(a_prediction(number)) for number in range(25)]
+        assert (taken.count(True), writer.health().n_dropped) == (10, 15)
+        writer.flush()
+        assert writer.add(a_prediction(30))
+
+
+def test_a_locked_store_is_tried_again_and_nothing_is_lost(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.telemetry.predictions.schema.BUSY_SECONDS", 0.05)
+    with PredictionWriter(file, clock=lambda: NOON, commit_seconds=0.02) as writer:
+        blocker = sqlite3.connect(file, isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        writer.add(a_prediction(1))
+        with pytest.raises(TelemetryError, match=r"predictions\.db"):
+            writer.flush(timeout_seconds=0.3)
+        blocker.execute("ROLLBACK")
+        writer.flush()
+        assert len(read(PredictionReader(file)).served) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"model": None}, id="a field that may not be missing"),
+        pytest.param({"unit": 2**70}, id="a number beyond 64 bits"),
+        pytest.param({"value": "text"}, id="a text for a value"),
+    ],
+)
+def test_one_record_that_no_store_can_take_does_not_hold_up_those_after_it(file: Path, writer, wrong) -> None:
+    writer.add(a_prediction(1, **wrong))
+    writer.flush()
+    writer.add(a_prediction(2))
+    writer.flush()
+    assert len(read(PredictionReader(file)).served) == 1
+    assert writer.health().n_dropped == 1
+
+
+def test_old_predictions_go_and_the_numbers_go_on(file: Path) -> None:
+    with PredictionWriter(file, clock=lambda: NOON, keep_hours=1, commit_seconds=60) as writer:
+        for number in range(50):
+            writer.add(a_prediction(number, at=NOON - timedelta(hours=2)))
+        writer.flush()
+        writer.add(a_prediction(100))
+        writer.flush()
+    with PredictionWriter(file, clock=lambda: NOON + timedelta(hours=3), keep_hours=1, commit_seconds=60) as writer:
+        cursor = PredictionReader(file).end()
+        writer.add(a_prediction(101, unit=101, at=NOON + timedelta(hours=3)))
+        writer.flush()
+        assert [served.unit for served in read(PredictionReader(file), cursor).served] == [101]
+        assert not PredictionReader(file).holds("request-0")
+
+
+def test_a_store_stays_within_its_number_of_rows(file: Path) -> None:
+    with PredictionWriter(file, clock=lambda: NOON, keep_rows=100, commit_seconds=60) as writer:
+        for start in range(0, 1_000, 100):
+            for number in range(start, start + 100):
+                writer.add(a_prediction(number, unit=number))
+            writer.flush()
+    units = [served.unit for served in read(PredictionReader(file)).served]
+    assert units == list(range(900, 1_000))
+
+
+def write_from_a_process(file: Path, first: int) -> None:
+    with PredictionWriter(file, clock=lambda: NOON, commit_seconds=0.01) as writer:
+        for number in range(first, first + 500):
+            writer.add(a_prediction(number, unit=number))
+            if number % 50 == 0:
+                time.sleep(0.002)
+
+
+def test_two_processes_write_while_one_reads_on_and_each_row_is_seen_once(file: Path) -> None:
+    PredictionWriter(file).close()
+    spawn = multiprocessing.get_context("fork")
+    servers = [spawn.Process(target=write_from_a_process, args=(file, first)) for first in (0, 1_000)]
+    for server in servers:
+        server.start()
+    reader, cursor, units = PredictionReader(file), Cursor(), []
+    deadline = time.monotonic() + 20
+    while len(units) < 1_000 and time.monotonic() < deadline:
+        batch = read(reader, cursor)
+        cursor = batch.cursor
+        units += [served.unit for served in batch.served]
+    for server in servers:
+        server.join()
+    assert sorted(units) == [*range(500), *range(1_000, 1_500)]
+
+
+def test_threads_may_share_a_writer(file: Path) -> None:
+    with PredictionWriter(file, clock=lambda: NOON, commit_seconds=0.01) as writer:
+
+        def serve(first: int) -> None:
+            for number in range(first, first + 250):
+                writer.add(a_prediction(number, unit=number))
+
+        threads = [threading.Thread(target=serve, args=(first,)) for first in range(0, 1_000, 250)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        writer.flush()
+    assert sorted(served.unit for served in read(PredictionReader(file)).served) == list(range(1_000))
+
+
+def test_the_units_that_failed_are_known_again_after_a_restart(file: Path, writer: PredictionWriter) -> None:
+    writer.add(a_prediction(1, unit=11, error=True))
+    writer.add(a_prediction(2, unit=12, latency_ms=80.0))
+    writer.add(a_prediction(3, unit=13))
+    writer.flush()
+    reader = PredictionReader(file)
+    assert reader.failed_units("ro-0001", reader.end()) == {11}
+    assert reader.failed_units("ro-0001", reader.end(), over_ms=50.0) == {12}
+
+
+def test_a_quantile_of_the_latest_latencies_is_that_of_answers_given(file: Path, writer: PredictionWriter) -> None:
+    for number in range(100):
+        writer.add(a_prediction(number, version="1.0.0", arm=Arm.STABLE, rollout_id=None, latency_ms=float(number)))
+    writer.add(a_prediction(200, version="1.0.0", arm=Arm.SHADOW, latency_ms=9_999.0))
+    writer.flush()
+    assert PredictionReader(file).latency_quantile("spread", "1.0.0", 0.95) == (95.0, 100)
