@@ -12,8 +12,8 @@ import numpy as np
 
 from core.models.arrays import FloatArray, IntArray
 
-FADE = 0.8  # of the weight of all earlier panels, each panel
-CLEAR = 1.0  # standard errors by which a more complex candidate must lead
+FADE = 0.9  # of the weight of all earlier panels, each panel
+CLEAR = 2.0  # standard errors by which a more complex candidate must lead
 HOPELESS = 5.0  # standard errors behind the leader at which one may be given up
 
 

@@ -203,7 +203,10 @@ class FeatureSpace:
 
 
 def _levels(frame: pd.DataFrame, name: str) -> list[str]:
-    return sorted({str(level) for level in frame[name].dropna().unique()})
+    # A declared category counts even where a small first panel does not show it: a later one will.
+    dtype = frame[name].dtype
+    levels = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else frame[name].dropna().unique()
+    return sorted({str(level) for level in levels})
 
 
 def _codes(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> FloatArray:

@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, ClassVar, Literal, Self
 
 from core.models.arrays import AnyArray, FloatArray
+from core.models.errors import MissingExtraError
 from core.models.feature_space import FeatureSpace
 from core.models.samples import Matrices, Sample
 
@@ -23,11 +25,25 @@ class Learner(ABC):
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     continues_by: ClassVar[str]
+    extra: ClassVar[str | None] = None  # the optional extra it needs; the module has the same name
 
     def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
         self.space = space
         self.task: Task = task
         self.parameters = {**self.defaults, **{k: v for k, v in parameters.items() if k in self.defaults}}
+
+    @classmethod
+    def require(cls) -> None:
+        """Check that what the method needs is installed.
+
+        Raises:
+            MissingExtraError: It lives in an optional extra that is not.
+        """
+        if cls.extra is not None:
+            try:
+                import_module(cls.extra)
+            except ImportError:
+                raise MissingExtraError(cls.extra, cls.extra) from None
 
     @abstractmethod
     def learn(self, sample: Sample, *, seed: int) -> None:

@@ -59,16 +59,17 @@ class LinearLearner(Learner):
             self.strength = self.choose_strength(sample, seed=seed)
         if self.task == "regression":
             gram, moment = _products(sample, self.parameters["issuer_correlation"])
-            self.precision += gram
+            self.precision = _mirrored(self.precision + gram)
             self.moment += moment
             self.coefficients = self._solve_ridge(self.precision, self.moment, self.strength)
         else:
             if self._is_fresh:
                 self.coefficients[0] = _log_odds(sample)
                 self.precision = self._prior(self.strength)
-            self.coefficients, self.precision = _newton(
+            self.coefficients, precision = _newton(
                 design, sample.target, sample.weight, self.coefficients, self.precision
             )
+            self.precision = _mirrored(precision)
         some = design[:: max(1, len(design) // ROWS_FOR_DEVIATIONS)]
         self.deviations = np.concatenate(([0.0], some.std(axis=0, dtype=np.float64)))
         self._is_fresh = False
@@ -107,9 +108,8 @@ class LinearLearner(Learner):
         learner = cls(space, task, parameters)
         learner.strength = float(state["strength"])
         learner.coefficients = arrays["coefficients"]
-        upper = np.triu_indices(len(learner.coefficients))
-        learner.precision[upper] = arrays["precision"]
-        learner.precision.T[upper] = arrays["precision"]
+        learner.precision[np.triu_indices(len(learner.coefficients))] = arrays["precision"]
+        learner.precision = _mirrored(learner.precision)
         learner.moment = arrays["moment"]
         learner.deviations = arrays["deviations"]
         learner._is_fresh = False
@@ -167,6 +167,11 @@ def shares(names: tuple[tuple[str, ...], ...], effects: FloatArray) -> dict[str,
             total[column] = total.get(column, 0.0) + effect / len(columns)
     whole = sum(total.values()) or 1.0
     return {name: value / whole for name, value in sorted(total.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def _mirrored(matrix: FloatArray) -> FloatArray:
+    """Copy the upper triangle to the lower: products round differently on the two sides, and only one is saved."""
+    return np.triu(matrix) + np.triu(matrix, 1).T
 
 
 def _linear(design: Float32Array, coefficients: FloatArray) -> FloatArray:

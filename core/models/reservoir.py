@@ -6,13 +6,13 @@ drifts to the latest draw; its size is bounded, so the cost per panel is constan
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from typing_extensions import override
 
 from core.models.arrays import AnyArray, Float32Array, FloatArray
-from core.models.errors import MissingExtraError
 from core.models.feature_space import FeatureSpace
 from core.models.learner import Files, Learner, Task
 from core.models.linear import shares
@@ -194,13 +194,11 @@ class XGBoostLearner(ReservoirLearner):
 
     defaults = {"n_estimators": 150, "max_leaves": 15, "eta": 0.08, "reg_lambda": 1.0, "colsample_bytree": 0.5}
 
+    extra = "xgboost"
+
     def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
-        try:
-            import xgboost
-        except ImportError:
-            raise MissingExtraError("xgboost", "xgboost") from None
-        self._xgboost = xgboost
+        self._xgboost = import_module("xgboost")
 
     @override
     def fit_rows(self, design: Float32Array, target: FloatArray, weight: FloatArray, *, seed: int) -> None:

@@ -1,7 +1,7 @@
 """Scikit-learn estimators as skops files: no pickle, an explicit list of trusted types, and the same bytes each time.
 
 skops names its members by memory addresses and stamps them with the time of day, so two dumps of one estimator
-differ. `dump_estimator` renames them in order of appearance and writes a plain archive without times.
+differ. `dump_estimator` numbers them in order of appearance and writes a plain archive without times.
 """
 
 import io
@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -43,28 +44,25 @@ def dump_estimator(estimator: Any) -> bytes:
 
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    schema = json.loads(members.pop("schema.json"))
-    seen: dict[int, int] = {}
-    renamed: dict[str, bytes] = {}
+    numbers = count(1)
+    names: dict[bytes, str] = {}
 
     def settle(node: Any) -> Any:
         if isinstance(node, list):
             return [settle(child) for child in node]
         if not isinstance(node, dict):
             return node
-        out = {key: settle(child) for key, child in node.items() if key not in ("__id__", "file")}
-        if "__id__" in node:
-            out["__id__"] = seen.setdefault(node["__id__"], len(seen) + 1)
-        if "file" in node:
-            if node["file"] not in names:
-                names[node["file"]] = f"{len(names) + 1}{node['file'][node['file'].rindex('.') :]}"
-                renamed[names[node["file"]]] = _without_padding(members[node["file"]])
-            out["file"] = names[node["file"]]
+        out = {key: settle(child) for key, child in node.items()}
+        if "__id__" in out:
+            # Which parts happen to share memory differs between a fitted estimator and a loaded one; none need to.
+            out["__id__"] = next(numbers)
+        if "file" in out:
+            content = _without_padding(members[out["file"]])
+            out["file"] = names.setdefault(content, f"{len(names) + 1}.npy")
         return out
 
-    names: dict[str, str] = {}
-    settled = settle(schema)
-    return write_archive({"schema.json": json.dumps(settled, separators=(",", ":")).encode(), **renamed})
+    schema = json.dumps(settle(json.loads(members["schema.json"])), separators=(",", ":")).encode()
+    return write_archive({"schema.json": schema, **{name: content for content, name in names.items()}})
 
 
 def load_estimator(blob: bytes, *, expected: str) -> Any:

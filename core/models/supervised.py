@@ -51,6 +51,8 @@ class SupervisedModel(Model):
         known = {key for kind in lineup(algorithm).values() for key in kind.defaults}
         if unknown := sorted(set(self.parameters) - known):
             raise UnknownParameterError(algorithm, unknown, sorted(known))
+        for kind in lineup(algorithm).values():
+            kind.require()
         self.space: FeatureSpace | None = None
         self.learners: dict[str, Learner] = {}
         self.contest = Contest(tuple(lineup(algorithm)))

@@ -1,0 +1,90 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from core.models import catalogue, create, known_models
+from core.models.errors import MissingExtraError, UnknownAlgorithmError, UnknownModelError, UnknownParameterError
+from core.models.interface import Model
+
+
+class ConvexityModel(Model):
+    name, task, label, algorithms = "convexity", "regression", "convexity", ("auto",)
+
+    def update(self, panel, *, seed):
+        self.n_updates += 1
+
+    def predict(self, frame):
+        return np.zeros(len(frame))
+
+    def evaluate(self, panel):
+        return {"loss": 0.0}
+
+    def feature_importance(self):
+        return {}
+
+    def report(self):
+        return {"model": self.name}
+
+    def save(self, folder):
+        return []
+
+    @classmethod
+    def load(cls, folder):
+        return cls()
+
+
+def offer(monkeypatch, *offers):
+    points = [EntryPoint(name, f"{__name__}:{value}", catalogue.GROUP) for name, value in offers]
+    monkeypatch.setattr(EntryPoint, "load", lambda self: globals()[self.value.partition(":")[2]])
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: points)
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    heavy = "{'numpy', 'pandas', 'scipy', 'sklearn', 'lightgbm'}"
+    script = f"import sys, core.models; core.models.create; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_model_of_ones_own_is_one_class_and_one_entry_point(monkeypatch):
+    offer(monkeypatch, ("convexity", "ConvexityModel"))
+    assert isinstance(create("convexity"), ConvexityModel)
+    assert known_models()[-1] == "convexity"
+
+
+def test_a_package_cannot_take_over_a_built_in_name(monkeypatch):
+    offer(monkeypatch, ("spread", "ConvexityModel"))
+    assert type(create("spread")).__module__ == "core.models.spread"
+
+
+def test_what_is_offered_must_be_a_model(monkeypatch):
+    offer(monkeypatch, ("convexity", "offer"))
+    with pytest.raises(UnknownModelError, match="not a core"):
+        create("convexity")
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "error", "says"),
+    [
+        pytest.param("spreda", {}, UnknownModelError, "spread, downgrade", id="an unknown model names the known ones"),
+        pytest.param("spread", {"algorithm": "svm"}, UnknownAlgorithmError, "lightgbm", id="an unknown algorithm too"),
+        pytest.param(
+            "spread", {"algorithm": "isolation_forest"}, UnknownAlgorithmError, "spread cannot", id="no match"
+        ),
+        pytest.param(
+            "spread", {"settings": {"leaves": 3}}, UnknownParameterError, "num_leaves", id="a wrong parameter"
+        ),
+        pytest.param("anomaly", {"settings": {"share": 3}}, UnknownParameterError, "expected_share", id="there, too"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_right_ones(name, keywords, error, says):
+    with pytest.raises(error, match=says):
+        create(name, **keywords)
+
+
+def test_an_absent_extra_is_one_clear_sentence(monkeypatch, draw):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'bondx-console\[xgboost\]'"):
+        create("spread", algorithm="xgboost")

@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+
+from core.models import create
+from core.models.feature_space import FeatureSpace
+from core.models.linear import LinearLearner
+from core.models.samples import Matrices, Sample
+
+SMALL = {
+    "random_forest": {"n_estimators": 10},
+    "gradient_boosting": {"n_estimators": 20},
+    "hist_gradient_boosting": {"max_iter": 20},
+    "isolation_forest": {"n_estimators": 20},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "n_rows"),
+    [
+        pytest.param("spread", 1_000, id="spread"),
+        pytest.param("downgrade", 1_000, id="downgrade"),
+        pytest.param("liquidity_shock", 400, id="liquidity shock"),
+    ],
+)
+def test_fifteen_panels_teach_more_than_one(name, n_rows, draw, fresh):
+    model = create(name)
+    lacking = []
+    for epoch in range(15):
+        model.update(draw(epoch, n_rows), seed=epoch)
+        lacking.append(1 - model.evaluate(fresh)["attainment"])
+    assert lacking[-1] < lacking[0] / 2
+    assert np.mean(lacking[-5:]) < np.mean(lacking[:5])
+
+
+def test_anomalies_are_found_better_as_the_spread_model_learns(draw, fresh):
+    model = create("anomaly", algorithm="residual")
+    model.update(draw(0), seed=0)
+    first = model.evaluate(fresh)["attainment"]
+    for epoch in range(1, 12):
+        model.update(draw(epoch), seed=epoch)
+    assert model.evaluate(fresh)["attainment"] > first + 0.02
+
+
+def test_boosting_alone_learns_on_too_and_stops_growing_at_its_cap(draw, fresh):
+    model = create("spread", algorithm="lightgbm", settings={"max_trees": 100, "trees_per_epoch": 10})
+    model.update(draw(0), seed=0)
+    first = model.evaluate(fresh)["attainment"]
+    n_trees = []
+    for epoch in range(1, 12):
+        model.update(draw(epoch), seed=epoch)
+        n_trees.append(model.learners["lightgbm"].booster.num_trees())
+    assert n_trees[:2] == [90, 100]
+    assert set(n_trees[2:]) == {100}
+    assert model.evaluate(fresh)["attainment"] > first + 0.02
+
+
+def test_ridge_after_many_panels_is_one_ridge_on_all_rows(draw):
+    model = create("spread")
+    space = FeatureSpace.learn(model.design, draw(0).bonds, model="spread")
+    parts = []
+    for seed in range(4):
+        bonds = draw(seed).bonds
+        issuer = bonds["issuer_id"].factorize()[0] + 1_000 * seed
+        design = space.linear(bonds)
+        parts.append(Sample(Matrices(design, design[:, :0]), model.target(bonds), np.ones(len(bonds)), issuer))
+    whole = Sample(
+        Matrices(np.concatenate([p.matrices.linear for p in parts]), np.empty((4 * len(parts[0]), 0), np.float32)),
+        np.concatenate([p.target for p in parts]),
+        np.concatenate([p.weight for p in parts]),
+        np.concatenate([p.issuer for p in parts]),
+    )
+    stepwise, at_once = (LinearLearner(space, "regression", {"strength": 3.0}) for _ in range(2))
+    for part in parts:
+        stepwise.learn(part, seed=0)
+    at_once.learn(whole, seed=0)
+    np.testing.assert_allclose(stepwise.coefficients, at_once.coefficients, atol=1e-8)
+
+
+def test_a_logistic_posterior_carried_on_is_near_one_fit_on_all_rows(draw):
+    model = create("liquidity_shock")
+    space = FeatureSpace.learn(model.design, draw(0).bonds, model="liquidity_shock")
+    parts = []
+    for seed in range(6):
+        bonds = draw(seed).bonds
+        design = space.linear(bonds)
+        rows = np.arange(len(bonds))
+        parts.append(Sample(Matrices(design, design[:, :0]), model.target(bonds), np.ones(len(bonds)), rows))
+    whole = Sample(
+        Matrices(np.concatenate([p.matrices.linear for p in parts]), np.empty((6 * len(parts[0]), 0), np.float32)),
+        np.concatenate([p.target for p in parts]),
+        np.ones(6 * len(parts[0])),
+        np.arange(6 * len(parts[0])),
+    )
+    stepwise, at_once = (LinearLearner(space, "classification", {"strength": 3.0}) for _ in range(2))
+    for part in parts:
+        stepwise.learn(part, seed=0)
+    at_once.learn(whole, seed=0)
+    scores = stepwise.score(whole.matrices), at_once.score(whole.matrices)
+    assert np.corrcoef(*scores)[0, 1] > 0.97
+    assert abs(np.mean(scores[0]) - np.mean(scores[1])) < 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [
+        ("spread", "auto"),
+        ("downgrade", "auto"),
+        ("liquidity_shock", "linear"),
+        ("anomaly", "auto"),
+        ("spread", "lightgbm"),
+        ("downgrade", "random_forest"),
+        ("spread", "gradient_boosting"),
+        ("downgrade", "hist_gradient_boosting"),
+        ("anomaly", "isolation_forest"),
+    ],
+)
+def test_going_on_from_a_file_is_going_on_in_memory(name, algorithm, draw, saved, tmp_path):
+    kept = create(name, algorithm=algorithm, settings=SMALL.get(algorithm))
+    for epoch in range(2):
+        kept.update(draw(epoch, 300), seed=epoch)
+    kept.save(tmp_path / "checkpoint")
+    taken_up = type(kept).load(tmp_path / "checkpoint")
+    assert saved(taken_up) == saved(kept)
+    for epoch in range(2, 4):
+        kept.update(draw(epoch, 300), seed=epoch)
+        taken_up.update(draw(epoch, 300), seed=epoch)
+    assert saved(taken_up) == saved(kept)
+    np.testing.assert_array_equal(taken_up.predict(draw(4, 300).bonds), kept.predict(draw(4, 300).bonds))
+
+
+@pytest.mark.parametrize("name", ["spread", "downgrade", "liquidity_shock", "anomaly"])
+def test_the_same_panels_and_seeds_give_the_same_bytes(name, draw, saved):
+    twins = create(name), create(name)
+    for twin in twins:
+        twin.update(draw(0, 300), seed=7)
+        twin.update(draw(1, 300), seed=8)
+    assert saved(twins[0]) == saved(twins[1])
+
+
+def test_fit_forgets_what_was_learnt_before(draw, saved):
+    tired, rested = create("downgrade"), create("downgrade")
+    tired.update(draw(0, 300), seed=1)
+    for model in (tired, rested):
+        model.fit(draw(1, 300), seed=2)
+    assert saved(tired) == saved(rested)
+
+
+def test_plain_boosting_is_given_up_once_far_behind_and_the_report_keeps_its_figures(draw):
+    model = create("spread")
+    for epoch in range(8):
+        model.update(draw(epoch), seed=epoch)
+    tried = {entry["candidate"]: entry for entry in model.report()["candidates"]}
+    assert set(tried) == {"linear", "boosting", "boosting_on_linear"}
+    assert "boosting" not in model.learners
+    assert tried["boosting"]["behind_leader"] > 5 * tried["boosting"]["standard_error"]
+    assert tried["boosting"]["retired_after_panels"] >= 3
+
+
+@pytest.mark.parametrize("name", ["spread", "downgrade", "liquidity_shock", "anomaly"])
+@pytest.mark.parametrize("n_rows", [pytest.param(150, id="few issuers"), pytest.param(12, id="hardly any")])
+def test_a_tiny_first_panel_is_no_obstacle(name, n_rows, draw, fresh):
+    model = create(name)
+    model.update(draw(3, n_rows), seed=0)
+    assert np.isfinite(model.predict(fresh.bonds)).all()
+    model.update(draw(4), seed=1)
+    assert model.evaluate(fresh)["attainment"] > 0.3
+
+
+def test_a_panel_without_a_single_event_is_no_obstacle(draw, fresh):
+    quiet = draw(1).bonds.assign(downgrade_12m=0)
+    for algorithm in ("auto", "random_forest"):
+        model = create("downgrade", algorithm=algorithm)
+        model.update(quiet, seed=0)
+        assert (model.predict(fresh.bonds) < 0.5).all()
