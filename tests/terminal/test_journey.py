@@ -1,0 +1,153 @@
+"""The whole way on an 80x24 terminal, with the keys a person presses: train, promote, roll back, undo, quit."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.terminal
+
+SETTINGS = (
+    "max_epochs: 2\ndataset_size: 150\n"
+    "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, bondx) -> Path:
+    """Return a workspace in which one session has been trained, headless."""
+    folder = tmp_path / "w"
+    assert bondx("--workspace", folder, "init").returncode == 0
+    (folder / "bondx.yaml").write_text(SETTINGS)
+    trained = bondx("--workspace", folder, "run", "--headless")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    return folder
+
+
+def stages(bondx, workspace: Path) -> dict[str, str]:
+    listed = json.loads(bondx("--workspace", workspace, "registry", "list", "spread", "--json").stdout)
+    return {version["version"]: version["stage"] for version in listed}
+
+
+def promote(console, version: str, to_stage: str) -> None:
+    console.press("P")
+    dialog = console.wait_for(f"→ {to_stage}")
+    if "type " + version in dialog:
+        console.wait_for("Type .*then Y confirms")
+        console.type(version)
+    confirm(console)
+
+
+def confirm(console) -> None:
+    """Press Y until the dialog takes it: for its first 400 ms it is deaf, which is what it is for."""
+
+    def is_closed(screen: str) -> bool:
+        if "Y confirms" in screen:
+            console.press("Y")
+            return False
+        return True
+
+    console.wait_for("Y confirms: ")
+    console.wait_until(is_closed, "the dialog closed")
+
+
+def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(terminal, bondx, workspace):
+    console = terminal(f"bondx --workspace {workspace} run", cwd=workspace.parent)
+    console.wait_for(r"1 Overview")
+    console.press("2")
+    console.wait_for(r"s-0002 +✓ finished")
+    console.press("3")
+    console.wait_for(r"spread +1\.1\.0")
+
+    console.press("/")
+    console.type("spread 1.0.0")
+    console.press("Enter")
+    console.wait_until(lambda screen: "1.1.0" not in screen, "only the first version")
+    promote(console, "1.0.0", "Staging")
+    console.wait_for(r"1\.0\.0 +\S* *Staging")
+    promote(console, "1.0.0", "Production")
+    console.wait_for(r"1\.0\.0 +\S* *Production")
+    console.press("Escape")
+    console.press("/")
+    console.type("spread 1.1.0")
+    console.press("Enter")
+    console.wait_for(r"spread +1\.1\.0 +Development")
+    promote(console, "1.1.0", "Staging")
+    console.wait_for(r"1\.1\.0 +\S* *Staging")
+    promote(console, "1.1.0", "Production")
+    console.wait_for(r"1\.1\.0 +\S* *Production")
+    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.1.0": "Production"}
+
+    second = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent, columns=120, rows=40)
+    second.wait_for(r"engine embedded")
+    second.wait_for(r"spread +1\.1\.0")
+
+    console.press("R")
+    confirm(console)
+    second.wait_for(r"spread +1\.0\.0")
+    assert stages(bondx, workspace) == {"1.0.0": "Production", "1.1.0": "Archived"}
+
+    second.press("3")
+    second.wait_for(r"spread +1\.1\.0 +\S* *Archived")
+    second.press("/")
+    second.type("spread")
+    second.press("Enter")
+    second.wait_until(lambda screen: "downgrade" not in screen, "only spread")
+    second.press("U")
+    confirm(second)
+    second.wait_for(r"spread +1\.1\.0 +\S* *Production")
+    console.wait_for(r"1\.1\.0 +\S* *Production")
+    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.1.0": "Production"}
+
+    second.press("q")
+    second.wait_for("exit code 0")
+    console.press("q")
+    screen = console.wait_until(lambda screen: re.search("exit code|Y confirms", screen), "asked, or gone")
+    if "exit code" not in screen:
+        confirm(console)
+    console.wait_for("exit code 0")
+    verified = bondx("--workspace", workspace, "audit", "verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+def test_a_key_typed_ahead_of_a_dialog_never_confirms_it(terminal, bondx, workspace):
+    console = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent)
+    console.wait_for("1 Overview")
+    console.press("3")
+    console.wait_for(r"spread +1\.0\.0")
+
+    console.press("P", "Y", "Enter", "Y")  # one burst, as a held key or a paste sends it
+    console.wait_for("Promote .* 1.0.0")
+    console.press("Escape")
+
+    listed = json.loads(bondx("--workspace", workspace, "registry", "list", "--json").stdout)
+    assert {version["stage"] for version in listed} == {"Development"}
+
+
+def test_a_read_only_console_changes_nothing_and_says_so(terminal, workspace):
+    console = terminal(f"bondx --workspace {workspace} --read-only", cwd=workspace.parent)
+    console.wait_for("1 Overview")
+    console.press("3")
+    console.wait_for(r"spread +1\.0\.0")
+    screen = console.wait_for(r"\bRO\b")
+    assert "ARMED" not in screen
+
+    console.press("!")
+    console.press("P")
+
+    console.wait_for("read-only")
+    assert "Y confirms" not in console.screen()
+
+
+def test_a_console_too_small_for_anything_still_shows_what_runs(terminal, workspace):
+    console = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent, columns=40, rows=12)
+    console.wait_for("bondx")
+    console.resize(20, 5)
+    console.resize(120, 40)
+    console.wait_for("1 Overview")
+    console.press("q")
+    screen = console.wait_until(lambda screen: re.search("exit code|Y confirms", screen), "asked, or gone")
+    if "exit code" not in screen:
+        confirm(console)
+    console.wait_for("exit code 0")
