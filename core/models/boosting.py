@@ -204,8 +204,12 @@ class BoostedLearner(Learner):
             score += values[leaf]
 
     def _take(self, text: str) -> None:
-        self.booster = lgb.Booster(model_str=text)
-        self.shapes, self.values = read_trees(text)
+        # Read by us first: LightGBM trusts the text it is given, and would follow a split to anywhere.
+        self.shapes, self.values = read_trees(text, n_features=len(self.space.tree_columns))
+        try:
+            self.booster = lgb.Booster(model_str=text)
+        except lgb.basic.LightGBMError as error:
+            raise ValueError(f"LightGBM cannot read the trees: {error}") from error
 
     def _binning(self) -> dict[str, Any]:
         return {

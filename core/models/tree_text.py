@@ -19,6 +19,14 @@ class TreeShape:
     left: IntArray
     right: IntArray
 
+    def is_sound(self, n_leaves: int, n_features: int) -> bool:
+        """Whether every node but the root, and every leaf, is the child of exactly one split on a column there is."""
+        n_nodes = len(self.feature)
+        children = sorted([*self.left.tolist(), *self.right.tolist()])
+        expected = [*range(-n_leaves, 0), *range(1, n_nodes)] if n_nodes else []
+        in_range = bool(((self.feature >= 0) & (self.feature < n_features)).all())
+        return in_range and n_leaves == n_nodes + 1 and children == expected
+
     def leaves_under(self, child: int) -> list[int]:
         """List the leaves below a child."""
         if child < 0:
@@ -26,17 +34,22 @@ class TreeShape:
         return self.leaves_under(int(self.left[child])) + self.leaves_under(int(self.right[child]))
 
 
-def read_trees(text: str) -> tuple[list[TreeShape], list[FloatArray]]:
+def read_trees(text: str, *, n_features: int) -> tuple[list[TreeShape], list[FloatArray]]:
     """Read splits and leaf values of every tree.
 
     Returns:
         Shapes and leaf values, one entry a tree, in order.
+    Raises:
+        ValueError: A tree does not hold together: each node and leaf must hang from exactly one split.
     """
     shapes, values = [], []
     for tree in _trees(text):
         fields = dict(line.split("=", 1) for line in tree.splitlines() if "=" in line)
-        shapes.append(TreeShape(*(_integers(fields, key) for key in ("split_feature", "left_child", "right_child"))))
+        shape = TreeShape(*(_integers(fields, key) for key in ("split_feature", "left_child", "right_child")))
+        shapes.append(shape)
         values.append(np.array(fields["leaf_value"].split(), dtype=np.float64))
+        if not shape.is_sound(len(values[-1]), n_features):
+            raise ValueError(f"tree {len(shapes)} does not hold together")
     return shapes, values
 
 

@@ -1,0 +1,56 @@
+import pytest
+
+from core.models import MODEL_NAMES, create, update_all
+from core.models.contest import Contest
+
+
+def taught(draw, names, n_threads):
+    models = {name: create(name) for name in names}
+    for epoch in range(2):
+        update_all(models, draw(epoch, 300), epoch, n_threads)
+    return models
+
+
+def test_threads_change_nothing_but_the_time(draw, saved):
+    alone, together = taught(draw, MODEL_NAMES, 1), taught(draw, MODEL_NAMES, 4)
+    assert {name: saved(alone[name]) for name in MODEL_NAMES} == {name: saved(together[name]) for name in MODEL_NAMES}
+
+
+def test_a_model_learns_the_same_whoever_learns_beside_it(draw, saved):
+    few, all_four = taught(draw, ("downgrade",), 1), taught(draw, MODEL_NAMES, 2)
+    assert saved(few["downgrade"]) == saved(all_four["downgrade"])
+
+
+def test_the_anomaly_model_takes_its_residuals_from_the_spread_model_beside_it(draw):
+    models = taught(draw, MODEL_NAMES, 2)
+    assert models["anomaly"].spread is models["spread"]
+    assert models["spread"].n_updates == 2
+
+
+def test_it_keeps_its_own_when_the_other_is_trained_otherwise(draw):
+    models = {"spread": create("spread", algorithm="linear"), "anomaly": create("anomaly")}
+    update_all(models, draw(0, 300), 0, 2)
+    assert models["anomaly"].spread is not models["spread"]
+    assert models["anomaly"].spread.n_updates == 1
+
+
+def test_what_one_model_raises_reaches_the_caller(draw):
+    models = {name: create(name) for name in MODEL_NAMES}
+    with pytest.raises(Exception, match="downgrade cannot read this table"):
+        update_all(models, draw(0, 300).bonds.drop(columns=["market_implied_gap"]), 0, 2)
+
+
+def test_a_simpler_candidate_is_passed_over_only_for_a_clear_gain():
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    issuer, weight = np.repeat(np.arange(50), 4), np.ones(200)
+    loss = rng.random(200)
+    contest = Contest(("simple", "complex"))
+    contest.judge({"simple": loss, "complex": loss - 0.01 * rng.normal(0.05, 1, 200)}, weight, issuer)
+    assert contest.leader == "simple"
+    contest.judge({"simple": loss, "complex": loss - 0.05}, weight, issuer)
+    assert contest.leader == "complex"
+    assert not contest.hopeless("complex")
+    assert contest.hopeless("simple")
+    assert Contest.restore(contest.dump()).standing() == contest.standing()

@@ -1,0 +1,149 @@
+import hashlib
+import io
+import json
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LinearRegression
+
+from core.models import create, load_model
+from core.models.archive import HEADER, pack_arrays, unpack_arrays
+from core.models.errors import ArtifactError, NotFittedError
+from core.models.skops_files import dump_estimator, load_estimator
+
+
+@pytest.fixture(scope="module")
+def learnt(draw):
+    models = {name: create(name) for name in ("spread", "anomaly")}
+    for model in models.values():
+        model.update(draw(0, 300), seed=0)
+    return models
+
+
+def rewrite(folder: Path, name: str, content: bytes) -> None:
+    """Put other content into a saved file and forge the header so that it agrees."""
+    (folder / name).write_bytes(content)
+    header = json.loads((folder / HEADER).read_bytes())
+    header["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(content)}
+    (folder / HEADER).write_text(json.dumps(header))
+
+
+def edit(folder: Path, **changes) -> None:
+    header = json.loads((folder / HEADER).read_bytes())
+    (folder / HEADER).write_text(json.dumps({**header, **changes}))
+
+
+def test_a_saved_model_of_any_name_answers_as_before(learnt, draw, tmp_path):
+    for name, model in learnt.items():
+        written = model.save(tmp_path / name)
+        assert {path.name for path in written} == {path.name for path in (tmp_path / name).iterdir()}
+        loaded = load_model(tmp_path / name)
+        np.testing.assert_array_equal(loaded.predict(draw(1).bonds), model.predict(draw(1).bonds))
+        assert loaded.report() == model.report()
+        assert loaded.feature_importance() == model.feature_importance()
+
+
+def test_nothing_saved_is_a_pickle(learnt, tmp_path):
+    for name, model in learnt.items():
+        for path in model.save(tmp_path / name):
+            assert path.suffix in {".json", ".npz", ".txt", ".skops"}
+            assert not path.read_bytes().startswith(b"\x80")
+
+
+def test_a_model_that_has_learnt_nothing_has_nothing_to_save_or_say(draw, tmp_path):
+    for name in ("spread", "anomaly"):
+        with pytest.raises(NotFittedError, match="fit it, or load"):
+            create(name).save(tmp_path)
+        with pytest.raises(NotFittedError):
+            create(name).predict(draw(1).bonds)
+
+
+def truncated(folder):
+    (folder / "arrays.npz").write_bytes((folder / "arrays.npz").read_bytes()[:-100])
+
+
+def flipped(folder):
+    content = bytearray((folder / "spread.boosting.trees.txt").read_bytes())
+    content[1_000] ^= 1
+    (folder / "spread.boosting.trees.txt").write_bytes(content)
+
+
+def headless(folder):
+    text = (folder / "spread.boosting.trees.txt").read_bytes()
+    rewrite(folder, "spread.boosting.trees.txt", text[text.index(b"Tree=0") :])
+
+
+def forged_estimator(folder):
+    rewrite(folder, "forest.skops", skops.io.dumps(OrderedDict(call=print)))
+
+
+def other_estimator(folder):
+    rewrite(folder, "forest.skops", skops.io.dumps(LinearRegression()))
+
+
+def pickled_array(folder):
+    content = io.BytesIO()
+    np.save(content, np.array([print], dtype=object), allow_pickle=True)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("centre.npy", content.getvalue())
+    rewrite(folder, "arrays.npz", archive.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        pytest.param(truncated, "not the file that was saved", id="a truncated file"),
+        pytest.param(flipped, "not the file that was saved", id="one flipped bit"),
+        pytest.param(forged_estimator, "types we do not load", id="an estimator file with another type"),
+        pytest.param(other_estimator, "not a IsolationForest", id="another estimator"),
+        pytest.param(pickled_array, "damaged", id="an array of pickled objects"),
+        pytest.param(lambda f: (f / "forest.skops").unlink(), "cannot be read", id="a missing file"),
+        pytest.param(lambda f: (f / HEADER).write_text("{"), "header", id="a broken header"),
+        pytest.param(lambda f: (f / HEADER).unlink(), "header", id="no header"),
+        pytest.param(lambda f: edit(f, format=99), "format 99", id="a format to come"),
+        pytest.param(lambda f: edit(f, files={"../x": {}}), "outside its folder", id="a file outside the folder"),
+        pytest.param(lambda f: edit(f, model="nobody"), "does not know", id="a model nobody knows"),
+        pytest.param(lambda f: edit(f, spread={}), "anomaly|spread", id="a header that lacks a part"),
+        pytest.param(lambda f: rewrite(f, "spread.boosting.trees.txt", b""), "spread", id="trees that are gone"),
+        pytest.param(headless, "does not hold together", id="trees without a heading"),
+    ],
+)
+def test_a_damaged_or_forged_artifact_is_refused_with_a_reason(damage, says, learnt, tmp_path):
+    learnt["anomaly"].save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ArtifactError, match=says):
+        load_model(tmp_path)
+
+
+def test_a_model_refuses_the_artifact_of_another(learnt, tmp_path):
+    learnt["spread"].save(tmp_path)
+    with pytest.raises(ArtifactError, match="holds the model 'spread', not 'downgrade'"):
+        type(create("downgrade")).load(tmp_path)
+
+
+def test_a_trusted_part_is_no_licence_for_another_root():
+    blob = dump_estimator(IsolationForest(n_estimators=2, random_state=0).fit(np.eye(20)))
+    with pytest.raises(ArtifactError, match="not a RandomForestRegressor"):
+        load_estimator(blob, expected="RandomForestRegressor")
+
+
+def test_an_estimator_gives_the_same_bytes_before_and_after_loading():
+    forest = IsolationForest(n_estimators=20, random_state=0).fit(np.random.default_rng(0).normal(size=(300, 4)))
+    blob = dump_estimator(forest)
+    assert dump_estimator(forest) == blob
+    assert dump_estimator(load_estimator(blob, expected="IsolationForest")) == blob
+
+
+def test_arrays_survive_the_archive_and_always_give_the_same_bytes():
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b.c": np.array([], dtype=np.float32)}
+    packed = pack_arrays(arrays)
+    assert pack_arrays(arrays) == packed
+    for name, array in unpack_arrays(packed, name="arrays").items():
+        np.testing.assert_array_equal(array, arrays[name])
+        assert array.dtype == arrays[name].dtype
