@@ -44,6 +44,13 @@ class MissingColumnsError(UsageError):
         super().__init__(f"{model} cannot read this table: it has no column {', '.join(columns)}.")
 
 
+class EmptyPanelError(UsageError):
+    """There is nothing in a panel to learn from."""
+
+    def __init__(self, model: str, label: str) -> None:
+        super().__init__(f"{model} cannot learn from this panel: no row of it has a {label}.")
+
+
 class NotFittedError(UsageError):
     """The model was asked for an answer before it had learnt anything."""
 

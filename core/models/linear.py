@@ -219,11 +219,9 @@ def _products(sample: Sample, correlation: float) -> tuple[FloatArray, FloatArra
         first = np.flatnonzero(np.diff(issuer[rows], prepend=-1))
         by_issuer[issuer[rows[first]]] += np.add.reduceat(block, first)
         target_by_issuer[issuer[rows[first]]] += np.add.reduceat(target, first)
-    shared = correlation / (1.0 + (size - 1) * correlation)
-    weighed = by_issuer.T * shared
-    return (gram - weighed @ by_issuer) / (1.0 - correlation), (moment - weighed @ target_by_issuer) / (
-        1.0 - correlation
-    )
+    shared = by_issuer.T * (correlation / (1.0 + (size - 1) * correlation))
+    alone = 1.0 - correlation
+    return (gram - shared @ by_issuer) / alone, (moment - shared @ target_by_issuer) / alone
 
 
 def _log_odds(sample: Sample) -> float:

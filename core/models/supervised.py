@@ -19,7 +19,8 @@ from core.models.archive import pack_arrays, read_model, unpack_arrays, write_mo
 from core.models.arrays import AnyArray, BoolArray, FloatArray
 from core.models.boosting import OffsetLearner
 from core.models.contest import Contest
-from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
+from core.models.derived import require_columns
+from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
 from core.models.feature_space import Design, FeatureSpace
 from core.models.interface import Model, PanelLike, bonds_of
 from core.models.learner import Files, Learner, Task
@@ -78,7 +79,7 @@ class SupervisedModel(Model):
 
     @override
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
-        rows = self.rows(bonds_of(panel))
+        rows = self._labelled(bonds_of(panel))
         if self.space is None:
             self.space = FeatureSpace.learn(self.design, rows, model=self.name)
         issuer = pd.factorize(rows["issuer_id"])[0].astype(np.int64)
@@ -188,7 +189,7 @@ class SupervisedModel(Model):
             model.learners[name] = kind.restore(
                 model.space,
                 cls.link,
-                model._parameters(kind),
+                model._parameters,
                 header["learners"][name],
                 {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")},
                 {key.removeprefix(f"{name}."): blob for key, blob in files.items() if key.startswith(f"{name}.")},
@@ -196,17 +197,25 @@ class SupervisedModel(Model):
         model._link_offset(model.learners)
         return model
 
+    def _labelled(self, bonds: pd.DataFrame) -> pd.DataFrame:
+        require_columns(bonds, (self.label, "issuer_id", "as_of_date"), model=self.name)
+        rows = self.rows(bonds)
+        if not len(rows := rows[rows[self.label].notna()]):
+            raise EmptyPanelError(self.name, self.label)
+        return rows
+
     def _matrices(self, rows: pd.DataFrame) -> Matrices:
         assert self.space is not None
         return Matrices(self.space.linear(rows), self.space.trees(rows))
 
-    def _parameters(self, kind: type[Learner]) -> dict[str, Any]:
+    @property
+    def _parameters(self) -> dict[str, Any]:
         return {**self.tuned, **self.parameters}
 
     def _lineup(self, strength: float) -> dict[str, Learner]:
         assert self.space is not None
         learners = {
-            name: kind(self.space, self.link, self._parameters(kind)) for name, kind in lineup(self.algorithm).items()
+            name: kind(self.space, self.link, self._parameters) for name, kind in lineup(self.algorithm).items()
         }
         if isinstance(linear := learners.get(LINEAR), LinearLearner):
             linear.strength = strength
@@ -217,7 +226,7 @@ class SupervisedModel(Model):
         assert self.space is not None
         if LINEAR not in lineup(self.algorithm):
             return 0.0
-        linear = LinearLearner(self.space, self.link, self._parameters(LinearLearner))
+        linear = LinearLearner(self.space, self.link, self._parameters)
         return linear.strength or linear.choose_strength(sample, seed=seed)
 
     @staticmethod
@@ -296,6 +305,8 @@ class SupervisedModel(Model):
         return np.logaddexp(0.0, score) - target * score
 
     def _why(self) -> str:
+        if not self.contest.n_rows:
+            return f"{self.shipping} ships: there has been nothing to judge by but what was learnt from"
         standing = {entry["candidate"]: entry for entry in self.contest.standing()}
         shipping = standing[self.shipping]
         if len(standing) == 1:

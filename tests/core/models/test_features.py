@@ -5,7 +5,7 @@ import pytest
 from core.data.bonds.columns import BY_NAME, TRUTH_COLUMNS, names
 from core.models import create, designs
 from core.models.derived import sources
-from core.models.errors import MissingColumnsError
+from core.models.errors import EmptyPanelError, MissingColumnsError
 from core.models.feature_space import FeatureSpace
 from core.models.samples import issuer_folds
 
@@ -85,6 +85,16 @@ def test_missing_and_absurd_cells_are_no_obstacle(draw):
 def test_an_absent_column_is_named(draw):
     with pytest.raises(MissingColumnsError, match="spread cannot read this table: it has no column sector, vix"):
         create("spread").update(draw(0, 300).bonds.drop(columns=["sector", "vix"]), seed=0)
+
+
+def test_rows_without_a_label_are_left_out_and_a_panel_of_them_is_refused(draw):
+    bonds = draw(0, 300).bonds
+    some = bonds.assign(spread_bps=bonds["spread_bps"].where(np.arange(300) % 3 > 0))
+    model = create("spread")
+    model.update(some, seed=0)
+    assert model.n_rows == 200
+    with pytest.raises(EmptyPanelError, match="no row of it has a spread_bps"):
+        model.update(bonds.assign(spread_bps=np.nan), seed=1)
 
 
 def test_no_issuer_is_on_both_sides_of_a_split():
