@@ -32,7 +32,7 @@ class EpochScore:
     """What convergence looks at in one epoch.
 
     Attributes:
-        score: Mean attainment of the models on the validation panel; None when the epoch taught nothing.
+        score: Mean attainment of the models on the validation panel; None when the draw was refused and taught nothing.
         quality_score: Of the data drawn in this epoch, 0 to 1.
     """
 

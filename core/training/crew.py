@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,22 @@ from core.settings import TrainingSettings
 
 T = TypeVar("T")
 Figures = dict[str, float]
+
+
+def merit(figures: Mapping[str, float], prefix: str) -> float:
+    """Say in one number, 0 to about 1, how good figures are.
+
+    Args:
+        figures: Metrics by name.
+        prefix: Before the point in the names that count: a model, or a panel.
+    Returns:
+        The attainment; where the best attainable is not known, 1 / (1 + loss), which at least orders as it does.
+
+    >>> merit({"spread.attainment": 0.9, "spread.loss": 3.0}, "spread"), merit({"own.loss": 3.0}, "own")
+    (0.9, 0.25)
+    """
+    attainment = figures.get(f"{prefix}.attainment")
+    return attainment if attainment is not None else 1.0 / (1.0 + max(figures.get(f"{prefix}.loss", math.inf), 0.0))
 
 
 class Crew:
@@ -29,17 +45,29 @@ class Crew:
             UnknownModelError: A name is neither built in nor installed.
             UnknownAlgorithmError: A model cannot be trained the way the settings say.
         """
-        self._models: dict[str, Model] = {
+        self.models: dict[str, Model] = {
             name: models.create(name, algorithm=entry.algorithm, settings=entry.parameters)
             for name, entry in settings.models.items()
         }
-        n_threads = settings.trainer.n_threads or os.cpu_count() or 1
-        self._n_threads = min(n_threads, len(self._models))
+        self._n_threads = min(settings.trainer.n_threads or os.cpu_count() or 1, len(self.models))
         self.has_learned = False
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, members: dict[str, Model]) -> "Crew":
+        """Make a crew of models that have learnt elsewhere."""
+        crew = cls(settings)
+        crew.models, crew.has_learned = members, True
+        return crew
+
+    def only(self, names: Iterable[str]) -> "Crew":
+        """Return some of the crew, the very models."""
+        part = copy.copy(self)
+        part.models = {name: self.models[name] for name in names}
+        return part
 
     def learn(self, panel: PanelLike, *, seed: int) -> None:
         """Have every model learn from a panel, on top of what it knows."""
-        models.update_all(self._models, panel, seed, self._n_threads)
+        models.update_all(self.models, panel, seed, self._n_threads)
         self.has_learned = True
 
     def judge(self, panels: Mapping[str, PanelLike]) -> dict[str, Figures]:
@@ -61,20 +89,10 @@ class Crew:
             for name in panels
         }
 
-    def exchange(self, newcomers: Mapping[str, Model]) -> "Crew":
-        """Return the crew with some models in the place of those of the same name."""
-        crew = copy.copy(self)
-        crew._models = {**self._models, **newcomers}
-        return crew
-
-    def models(self) -> list[tuple[str, Model]]:
-        """Return the models by name, in the order of the settings."""
-        return list(self._models.items())
-
     def save(self, folder: Path) -> None:
         """Write each model that has learnt into a folder of its name."""
         if self.has_learned:
-            for name, model in self._models.items():
+            for name, model in self.models.items():
                 model.save(folder / name)
 
     def load(self, folder: Path) -> None:
@@ -84,7 +102,7 @@ class Crew:
             ArtifactError: A model cannot be read.
         """
         if folder.is_dir():
-            self._models = {name: type(model).load(folder / name) for name, model in self._models.items()}
+            self.models = {name: type(model).load(folder / name) for name, model in self.models.items()}
             self.has_learned = True
 
     def side_by_side(self, work: Callable[[Model], T]) -> dict[str, T]:
@@ -94,4 +112,4 @@ class Crew:
             Each model's result, in the order of the settings.
         """
         with ThreadPoolExecutor(self._n_threads, thread_name_prefix="model") as threads:
-            return dict(zip(self._models, threads.map(work, self._models.values()), strict=True))
+            return dict(zip(self.models, threads.map(work, self.models.values()), strict=True))

@@ -8,7 +8,7 @@ its work. The test panels are drawn after that, looked at once, and nothing is c
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from core.models import Model, Panel, PanelLike
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.convergence import EpochScore, best_epoch
-from core.training.crew import Crew, Figures
+from core.training.crew import Crew, merit
 from core.training.durable import sha256_of, write_folder
 from core.training.errors import CheckpointDamagedError
 from core.training.panels import TEST_PANELS, Draw, SessionPanels
@@ -34,6 +34,7 @@ FOLDER = "final"
 RECORD = "final.json"
 REPORT = "report.json"  # beside a model's files: what the registry's diff reads
 MAIN_TEST = TEST_PANELS[0]
+PURPOSE = "validation"
 REFIT_ROWS = 50_000
 
 
@@ -70,20 +71,27 @@ class Finale:
         if newest is None or best is None:
             raise NothingLearnedError(len(history))
         source = self._best(best, newest)
-        continued, refit = Crew(self._settings), Crew(self._settings)
-        continued.load(source.models)
         pool, pooled = self._pool(history)
-        validation = self._validation.panel
-        refit.learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
-        ways = {"continued": continued.judge({"": validation})[""], "refit": refit.judge({"": validation})[""]}
-        choice = {name: max(ways, key=lambda way: _merit(ways[way], name)) for name, _ in continued.models()}
-        crew = continued.exchange({name: model for name, model in refit.models() if choice[name] == "refit"})
-        crew.learn(validation, seed=derive_seed(self._settings.random_seed, "last lesson"))
+        ways = {"continued": Crew(self._settings), "refit": Crew(self._settings)}
+        ways["continued"].load(source.models)
+        ways["refit"].learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
+        merits, choice = self._choose(ways)
+        for way, crew in ways.items():  # apart, since models may lean on one another
+            taking = crew.only(name for name in choice if choice[name] == way)
+            taking.learn(self._validation.panel, seed=derive_seed(self._settings.random_seed, "last lesson"))
+        crew = Crew.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
         draws, metrics = self._test(crew)
         for name, figures in metrics.items():
-            figures |= {f"validation.{way}": _merit(ways[way], name) for way in ways}
-        made = _Made(crew, choice, metrics, (pooled, self._validation.record, *draws))
-        return self._save(made, source, newest)
+            figures |= {f"validation.{way}": merits[way][name] for way in ways}
+        return self._save(_Made(crew, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
+
+    def _choose(self, ways: Mapping[str, Crew]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+        """Judge each way on the validation panel; return each model's merits, and the way it takes."""
+        judged = {way: crew.judge({PURPOSE: self._validation.panel})[PURPOSE] for way, crew in ways.items()}
+        merits = {
+            way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()
+        }
+        return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
 
     def _pool(self, history: Sequence[EpochScore]) -> tuple[Panel, DrawRecord]:
         """Draw again what was learnt from, the newest first, as far as the budget goes."""
@@ -128,7 +136,7 @@ class Finale:
 
     def _test(self, crew: Crew) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
         draws: list[DrawRecord] = []
-        metrics: dict[str, dict[str, float]] = {name: {} for name, _ in crew.models()}
+        metrics: dict[str, dict[str, float]] = {name: {} for name in crew.models}
         for number, name in enumerate(TEST_PANELS):
             draw = self._panels.test(name)
             draws.append(draw.record)
@@ -145,12 +153,12 @@ class Finale:
             nonlocal record
             models = tuple(
                 _save_model(model, name, folder, way=made.choice[name], metrics=made.metrics[name])
-                for name, model in made.crew.models()
+                for name, model in made.crew.models.items()
             )
             record = FinalRecord(
                 epoch=newest.epoch,
                 best_epoch=source.epoch,
-                score=fmean(model.metrics[f"{MAIN_TEST}.attainment"] for model in models),
+                score=fmean(merit(model.metrics, MAIN_TEST) for model in models),
                 draws=made.draws,
                 models=models,
             )
@@ -169,11 +177,6 @@ class _Made:
     choice: dict[str, str]
     metrics: dict[str, dict[str, float]]
     draws: tuple[DrawRecord, ...]
-
-
-def _merit(figures: Figures, model: str) -> float:
-    """Return what a model is chosen by: its attainment, or where no truth is known, the least loss."""
-    return figures.get(f"{model}.attainment", -figures.get(f"{model}.loss", math.inf))
 
 
 def _judge(model: Model, *, panel: PanelLike, seed: int) -> dict[str, float]:

@@ -3,7 +3,6 @@
 Whatever is computed here is a function of the settings, the number of the epoch and the checkpoint before it.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from core.quality import QualityReport, assess
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.convergence import EpochScore, best_epoch
-from core.training.crew import Crew
+from core.training.crew import Crew, merit
 from core.training.final import Finale
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
@@ -97,7 +96,7 @@ class SessionWork:
             n_holdout_rows=len(holdout.bonds),
             gates=quality.gates,
             quality_score=quality.score,
-            score=score_of(figures["validation"]),
+            score=fmean(merit(figures["validation"], name) for name in self._crew.models),
             metrics=figures["validation"],
             holdout=figures["holdout"],
         )
@@ -141,9 +140,3 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] = round(time.perf_counter() - started, 4)
-
-
-def score_of(metrics: dict[str, float]) -> float | None:
-    """Return the mean attainment over the models, or None when none could be measured."""
-    attainments = [value for name, value in metrics.items() if name.endswith(".attainment") and math.isfinite(value)]
-    return fmean(attainments) if attainments else None
