@@ -3,7 +3,6 @@ import time
 import pytest
 
 from core.actor import Actor, Origin
-from core.engine import Engine
 from core.state import Workspace
 from core.training.sessions import Sessions
 
@@ -16,28 +15,20 @@ def workspace(tmp_path):
 
 
 @pytest.fixture
+def sessions(workspace):
+    return Sessions(workspace)
+
+
+@pytest.fixture(scope="session")
 def person():
     return Actor("ada", "desk", Origin.COMMAND_LINE)
 
 
 @pytest.fixture
-def sessions(workspace):
-    return Sessions(workspace)
-
-
-@pytest.fixture
-def engine(workspace, person):
-    engine = Engine(workspace, mode="headless", actor=person)
-    engine.start()
-    yield engine
-    engine.stop(0)
-
-
-@pytest.fixture
-def until(sessions):
+def until():
     """Wait until a session is as wished, and return it."""
 
-    def wait(session_id, wished):
+    def wait(sessions, session_id, wished):
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not wished((session := sessions.get(session_id)).observed):
             assert time.monotonic() < deadline, session

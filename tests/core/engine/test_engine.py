@@ -19,6 +19,7 @@ from core.state import LeaseHeldError, Workspace, read_lease
 from core.telemetry import TelemetryReader
 from core.tracking import Runs, RunStatus
 from core.training.session import Desired, Phase
+from core.training.sessions import Sessions
 
 ENDLESS = TrainingSettings(
     dataset_size=150,
@@ -29,12 +30,42 @@ ENDLESS = TrainingSettings(
 SHORT = msgspec.structs.replace(ENDLESS, max_epochs=2)
 
 
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return Workspace.create(tmp_path_factory.mktemp("engine") / "bondx", settings_text="{}\n")
+
+
+@pytest.fixture(scope="module")
+def engine(workspace, person):
+    """One engine for many sessions: its child is warm, as in real life."""
+    engine = Engine(workspace, mode="headless", actor=person)
+    engine.start()
+    yield engine
+    engine.stop(0)
+
+
+@pytest.fixture
+def start(engine, sessions, person):
+    """Start sessions that are gone when the test is over."""
+    started = []
+
+    def begin(settings, **changes):
+        session = sessions.start(msgspec.structs.replace(settings, **changes), name="", actor=person)
+        started.append(session.session_id)
+        return session.session_id
+
+    yield begin
+    for session_id in started:
+        if (session := sessions.get(session_id)).wants_work or session.desired is Desired.PAUSED:
+            sessions.request(session_id, Desired.STOPPED, actor=person)
+
+
 def at_rest(observed):
     return observed.phase.is_at_rest
 
 
-def test_a_session_is_trained_registered_reported_and_audited(workspace, sessions, engine, person, until):
-    session = until(sessions.start(SHORT, name="first", actor=person).session_id, at_rest)
+def test_a_session_is_trained_registered_reported_and_audited(workspace, sessions, start, until):
+    session = until(sessions, start(SHORT), at_rest)
     observed = session.observed
     assert (observed.phase, observed.epoch, observed.stop_reason) == (Phase.FINISHED, 2, "epoch limit")
     assert observed.registered == ("liquidity_shock/1.0.0",)
@@ -46,6 +77,10 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
     run = Runs(workspace).get(session.run_id)
     assert (run.status, run.session_id) == (RunStatus.FINISHED, session.session_id)
     assert set(run.data_hashes) == {"draws", "validation", "test", "test_new_macro"}
+    assert {artifact.path for artifact in run.artifacts} == {
+        f"reports/{session.session_id}/final_report.json",
+        "artifacts/liquidity_shock/1.0.0/MANIFEST.json",
+    }
     epochs = TelemetryReader(workspace.telemetry_file).epochs(session.run_id)
     assert [epoch for epoch, _ in epochs["score"]] == [1, 2]
     assert {"liquidity_shock.attainment", "liquidity_shock.loss", "quality.score", "epoch.seconds"} <= set(epochs)
@@ -59,109 +94,88 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
         "system_health_report.json",
     }
     assert msgspec.json.decode((reports / "dashboard_metrics.json").read_bytes())["phase"] == "finished"
-    engine.stop()
-    audit = AuditLog(workspace)
-    verbs = [record.verb for record in audit.tail(100)]
-    assert audit.verify().ok
+    verbs = [record.verb for record in AuditLog(workspace).tail(100)]
     assert verbs[0] == "engine.acquire"
-    assert verbs[-1] == "engine.release"
-    assert {"session.start", "run.start", "epoch.complete", "version.register", "session.finish"} <= set(verbs)
+    assert {"session.start", "run.start", "epoch.complete", "version.register", "run.finish"} <= set(verbs)
 
 
 def test_a_second_engine_is_refused_and_told_who_works_here(workspace, engine, person):
     with pytest.raises(LeaseHeldError, match="headless, ada@desk"):
         Engine(workspace, mode="embedded", actor=person).start()
-    engine.stop()
-    assert read_lease(workspace) is None
 
 
-def test_a_session_pauses_goes_on_stops_and_goes_on_from_its_checkpoint(workspace, sessions, engine, person, until):
-    session_id = sessions.start(ENDLESS, name="long", actor=person).session_id
-    until(session_id, lambda observed: observed.epoch >= 1)
+def test_a_session_pauses_goes_on_stops_and_goes_on_from_its_checkpoint(workspace, sessions, start, person, until):
+    session_id = start(ENDLESS)
+    until(sessions, session_id, lambda observed: observed.epoch >= 1)
     sessions.request(session_id, Desired.PAUSED, actor=person)
-    paused = until(session_id, lambda observed: observed.phase is Phase.PAUSED).observed.epoch
+    paused = until(sessions, session_id, lambda observed: observed.phase is Phase.PAUSED).observed.epoch
     sessions.request(session_id, Desired.RUNNING, actor=person)
-    until(session_id, lambda observed: observed.epoch > paused)
+    until(sessions, session_id, lambda observed: observed.epoch > paused)
     sessions.request(session_id, Desired.STOPPED, actor=person, reason="enough")
-    stopped = until(session_id, at_rest)
+    stopped = until(sessions, session_id, at_rest)
     assert (stopped.observed.phase, stopped.observed.stop_reason) == (Phase.STOPPED, "stopped by ada@desk: enough")
     assert (workspace.root / stopped.observed.checkpoint / "checkpoint.json").is_file()
     assert Runs(workspace).get(stopped.run_id).status is RunStatus.STOPPED
     sessions.request(session_id, Desired.RUNNING, actor=person)
-    going = until(session_id, lambda observed: observed.epoch > stopped.observed.epoch)
+    going = until(sessions, session_id, lambda observed: observed.epoch > stopped.observed.epoch)
     assert going.run_id == stopped.run_id
     assert Runs(workspace).get(going.run_id).status is RunStatus.RUNNING
 
 
-def test_sessions_take_turns_and_a_paused_one_lets_the_next_go_first(sessions, engine, person, until):
-    first = sessions.start(ENDLESS, name="first", actor=person).session_id
-    second = sessions.start(SHORT, name="second", actor=person).session_id
-    until(first, lambda observed: observed.epoch >= 1)
+def test_sessions_take_turns_and_a_paused_one_lets_the_next_go_first(sessions, start, person, until):
+    first, second, third = start(ENDLESS), start(SHORT), start(ENDLESS)
+    sessions.request(third, Desired.STOPPED, actor=person)
+    until(sessions, first, lambda observed: observed.epoch >= 1)
     assert sessions.get(second).observed.phase is Phase.QUEUED
     sessions.request(first, Desired.PAUSED, actor=person)
-    until(second, at_rest)
+    until(sessions, second, at_rest)
     assert sessions.get(first).observed.phase is Phase.PAUSED
+    assert until(sessions, third, at_rest).observed.epoch == 0
 
 
-def test_a_queued_session_can_be_stopped_before_its_turn(sessions, engine, person, until):
-    first = sessions.start(ENDLESS, name="first", actor=person).session_id
-    second = sessions.start(ENDLESS, name="second", actor=person).session_id
-    sessions.request(second, Desired.STOPPED, actor=person)
-    until(first, lambda observed: observed.epoch >= 1)
-    sessions.request(first, Desired.STOPPED, actor=person)
-    assert until(second, at_rest).observed.epoch == 0
-
-
-def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace, sessions, engine, person, until):
-    settings = msgspec.structs.replace(ENDLESS, max_epochs=6)
-    session_id = sessions.start(settings, name="", actor=person).session_id
-    until(session_id, lambda observed: observed.epoch >= 1)
+def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace, sessions, engine, start, until):
+    session_id = start(ENDLESS, max_epochs=6)
+    until(sessions, session_id, lambda observed: observed.epoch >= 1)
     psutil.Process(engine.child_pid).kill()
-    observed = until(session_id, at_rest).observed
+    observed = until(sessions, session_id, at_rest).observed
     assert (observed.phase, observed.epoch, observed.n_failed_epochs) == (Phase.FINISHED, 6, 1)
     assert "SIGKILL" in observed.failure
     (alert,) = [alert for alert in Alerts(workspace).all() if alert.rule == "epoch_failed"]
-    assert alert.state is AlertState.RESOLVED
+    assert (alert.state, alert.labels) == (AlertState.RESOLVED, {"session": session_id})
 
 
-def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, sessions, engine, person, until):
-    hungry = msgspec.structs.replace(SHORT, trainer=TrainerSettings(memory_limit_mb=64, max_retries=1))
-    session_id = sessions.start(hungry, name="", actor=person).session_id
-    observed = until(session_id, at_rest).observed
-    assert (observed.phase, observed.n_failed_epochs) == (Phase.FAILED, 2)
-    assert "memory" in observed.failure
-    assert Runs(workspace).all()[0].status is RunStatus.FAILED
-    assert until(sessions.start(SHORT, name="", actor=person).session_id, at_rest).observed.phase is Phase.FINISHED
+def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, sessions, start, until):
+    session = until(sessions, start(SHORT, trainer=TrainerSettings(memory_limit_mb=64, max_retries=1)), at_rest)
+    assert (session.observed.phase, session.observed.n_failed_epochs) == (Phase.FAILED, 2)
+    assert "memory" in session.observed.failure
+    assert Runs(workspace).get(session.run_id).status is RunStatus.FAILED
 
 
-def test_settings_that_cannot_work_fail_at_once_with_the_choices(sessions, engine, person, until):
-    wrong = msgspec.structs.replace(SHORT, models={"weather": ModelSettings()})
-    observed = until(sessions.start(wrong, name="", actor=person).session_id, at_rest).observed
+def test_settings_that_cannot_work_fail_at_once_with_the_choices(sessions, start, until):
+    observed = until(sessions, start(SHORT, models={"weather": ModelSettings()}), at_rest).observed
     assert (observed.phase, observed.n_failed_epochs) == (Phase.FAILED, 1)
     assert "weather" in observed.failure
     assert "spread" in observed.failure
 
 
-def test_the_time_limit_ends_a_session_gracefully(sessions, engine, person, until):
-    hasty = msgspec.structs.replace(ENDLESS, convergence_timeout_hours=1e-9)
-    observed = until(sessions.start(hasty, name="", actor=person).session_id, at_rest).observed
+def test_the_time_limit_ends_a_session_gracefully_and_says_what_was_not_done(workspace, sessions, start, until):
+    wanting = EnsembleSettings(enable_stacking=True)
+    session = until(sessions, start(ENDLESS, convergence_timeout_hours=1e-9, ensemble=wanting), at_rest)
+    observed = session.observed
     assert (observed.phase, observed.epoch, observed.stop_reason) == (Phase.FINISHED, 1, "time limit")
     assert observed.registered
-
-
-def test_what_this_release_cannot_do_is_announced(workspace, sessions, engine, person, until):
-    wanting = msgspec.structs.replace(SHORT, max_epochs=1, ensemble=EnsembleSettings(enable_stacking=True))
-    session = until(sessions.start(wanting, name="", actor=person).session_id, at_rest)
-    (sentence,) = session.observed.announcements
+    (sentence,) = observed.announcements
     assert "ensemble.enable_stacking" in sentence
     assert sentence in (workspace.reports_dir / session.session_id / "final_report.md").read_text()
 
 
-def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(workspace, sessions, person, until):
+def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(tmp_path, person, until):
+    workspace = Workspace.create(tmp_path / "bondx", settings_text="{}\n")
+    sessions = Sessions(workspace)
     session_id = sessions.start(ENDLESS, name="", actor=person).session_id
     first = Engine(workspace, mode="headless", actor=person)
     first.start()
-    epoch = until(session_id, lambda observed: observed.epoch >= 1).observed.epoch
+    epoch = until(sessions, session_id, lambda observed: observed.epoch >= 1).observed.epoch
     first.stop(0)
     first.stop(0)
     left = sessions.get(session_id).observed
@@ -169,9 +183,14 @@ def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(workspace, 
     assert (left.phase, left.n_failed_epochs) == (Phase.QUEUED, 0)
     second = Engine(workspace, mode="headless", actor=person)
     second.start()
-    until(session_id, lambda observed: observed.epoch > epoch + 1)
+    until(sessions, session_id, lambda observed: observed.epoch > epoch + 1)
+    child = second.child_pid
     second.stop()
-    assert psutil.Process().children() == []
+    assert not psutil.pid_exists(child)
+    assert read_lease(workspace) is None
+    audit = AuditLog(workspace)
+    assert audit.verify().ok
+    assert audit.tail(1)[0].verb == "engine.release"
 
 
 def test_an_engine_that_cannot_start_gives_the_lease_back(tmp_path, person):

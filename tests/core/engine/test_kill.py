@@ -18,7 +18,7 @@ from core.training.session import Phase
 from core.training.sessions import Sessions
 
 ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
-N_KILLS = int(os.environ.get("BONDX_ENGINE_KILLS", "4"))
+N_KILLS = int(os.environ.get("BONDX_ENGINE_KILLS", "3"))
 ENGINE = Path(__file__).with_name("engine_process.py")
 SAME_EACH_TIME = ("reports/s-0001/epochs", "reports/s-0001/final_report", "artifacts/")
 

@@ -73,9 +73,7 @@ def test_a_request_made_on_an_outdated_wish_is_refused_and_names_who_changed_it(
         pytest.param(Phase.FAILED, None, Desired.PAUSED, "has failed", id="a failed session cannot be paused"),
         pytest.param(Phase.RUNNING, None, Desired.RUNNING, "already", id="a running session already runs"),
         pytest.param(Phase.RUNNING, Desired.PAUSED, Desired.PAUSED, "already", id="one wish is enough"),
-        pytest.param(
-            Phase.STOPPED, Desired.STOPPED, Desired.PAUSED, "at rest", id="a stopped session waits already"
-        ),
+        pytest.param(Phase.STOPPED, Desired.STOPPED, Desired.PAUSED, "at rest", id="a stopped session waits already"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(sessions, session, phase, asked_before, desired, why):
