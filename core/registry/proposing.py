@@ -80,5 +80,5 @@ class Proposer:
         generation = (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
         # Reading YAML takes as long as the promotion itself.
         if self._settings_read is None or self._settings_read[0] != generation:
-            self._settings_read = generation, load_settings(file).promotion
+            self._settings_read = generation, load_settings(file).policy.promotion
         return self._settings_read[1]

@@ -4,6 +4,8 @@ from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
 from core.settings.errors import SettingsError
 from core.settings.load import load_settings
+from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy, RetentionPolicy, TrackingPolicy
+from core.settings.policy_source import PolicySource, load_policy
 from core.settings.promotion import PromotionSettings
 from core.settings.quality import QualityGates
 from core.settings.settings import Settings
@@ -12,14 +14,22 @@ from core.settings.training import ModelSettings, TrainingSettings, unavailable_
 
 __all__ = [
     "AlertSettings",
+    "CanaryPolicy",
     "ConsoleSettings",
+    "DriftPolicy",
+    "ModelPolicy",
     "ModelSettings",
+    "Policy",
+    "PolicySource",
     "PromotionSettings",
     "QualityGates",
+    "RetentionPolicy",
     "Settings",
     "SettingsError",
     "TelemetrySettings",
+    "TrackingPolicy",
     "TrainingSettings",
+    "load_policy",
     "load_settings",
     "unavailable_features",
 ]

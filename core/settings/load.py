@@ -1,21 +1,16 @@
 """From files to validated settings: the workspace's `bondx.yaml`, then what `--config` lays over it."""
 
-import difflib
-import math
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from core.settings.conversion import convert, refuse_unknown_keys
 from core.settings.errors import SettingsError
+from core.settings.overlay import overlay
+from core.settings.policy import ModelPolicy, Policy
 from core.settings.settings import Settings
-from core.settings.training import ModelSettings
-from core.settings.yaml_source import KeyPath, YamlSource, read_yaml
+from core.settings.yaml_source import YamlSource, read_yaml
 
-_AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
-_STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|\d+)\]")
+OVERRIDES = ("policy", "overrides")
 
 
 def load_settings(*files: Path) -> Settings:
@@ -24,107 +19,56 @@ def load_settings(*files: Path) -> Settings:
     Raises:
         SettingsError: A file cannot be read, or holds an unknown key or a value out of its range.
     """
+    return settings_of([read_yaml(file) for file in files])
+
+
+def settings_of(sources: list[YamlSource]) -> Settings:
+    """Lay parsed files over each other; see `load_settings`.
+
+    Raises:
+        SettingsError: A file holds an unknown key or a value out of its range.
+    """
     merged: dict[str, Any] = {}
-    for file in files:
-        source = read_yaml(file)
-        _refuse_unknown_keys(source, Settings, source.values, ())
+    for source in map(_with_promotion_in_policy, sources):
+        refuse_unknown_keys(source, Settings, source.values)
         _convert(source)  # each file is judged by itself, so that the error names the file that is wrong
-        merged = _overlay(merged, source.values)
-    if not files:
+        merged = overlay(merged, source.values)
+    if not sources:
         return Settings()
-    return _convert(YamlSource(files[-1], merged, {}))
-
-
-def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        beneath = merged.get(key)
-        # `models` names the whole set to train; anywhere else, a block changes only the keys it gives.
-        is_block = isinstance(value, dict) and isinstance(beneath, dict) and key != "models"
-        merged[key] = _overlay(beneath, value) if is_block else value  # type: ignore[arg-type]
-    return merged
+    return _convert(YamlSource(sources[-1].file, merged, {}))
 
 
 def _convert(source: YamlSource) -> Settings:
-    _refuse_non_finite(source, source.values, ())
-    try:
-        return msgspec.convert(source.values, Settings)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        path, display = _path_of(message, source.values)
-        problem = _AT.sub("", message).replace("`", "")
-        problem = problem[:1].lower() + problem[1:]
-        value = _look_up(source.values, path)
-        found = "" if isinstance(value, dict) or not path else f" is {value!r}"
-        name = display or "settings"
-        raise SettingsError(source.file, f"{name}{found}: {problem}", line=source.line_of(path)) from None
+    settings = convert(source, Settings, source.values)
+    _check_overrides(source, settings.policy)
+    return settings
 
 
-def _refuse_non_finite(source: YamlSource, values: Mapping[str, Any], path: KeyPath) -> None:
-    for key, value in values.items():
-        here = (*path, key)
-        if isinstance(value, dict):
-            _refuse_non_finite(source, value, here)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise SettingsError(
-                source.file, f"{'.'.join(here)} is {value}: expected a number", line=source.line_of(here)
-            )
+def _check_overrides(source: YamlSource, policy: Policy) -> None:
+    """Hold every override against the sections that it changes."""
+    shared = policy.shared_values()
+    for pattern, entry in policy.overrides.items():
+        here = (*OVERRIDES, pattern)
+        refuse_unknown_keys(source, ModelPolicy, entry, here)
+        convert(source, ModelPolicy, overlay(shared, entry), here)
 
 
-def _refuse_unknown_keys(source: YamlSource, struct: type, values: Mapping[str, Any], path: KeyPath) -> None:
-    fields = {field.name: field for field in msgspec.structs.fields(struct)}
-    for key, value in values.items():
-        here = (*path, key)
-        if key not in fields:
-            where = f"{'.'.join(path)} has no key" if path else "there is no key"
-            nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
-            cure = f"did you mean {nearest[0]}?" if nearest else f"the keys are {', '.join(fields)}."
-            raise SettingsError(source.file, f"{where} {key!r}: {cure}", line=source.line_of(here))
-        if not isinstance(value, dict):
-            continue
-        inner = fields[key].type
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            _refuse_unknown_keys(source, inner, value, here)
-        elif key == "models":
-            for name, entry in value.items():
-                if isinstance(entry, dict):
-                    _refuse_unknown_keys(source, ModelSettings, entry, (*here, name))
+def _with_promotion_in_policy(source: YamlSource) -> YamlSource:
+    """Read `promotion:` at the top of a file, as the first workspaces spelled it, as `policy.promotion`.
 
-
-def _path_of(message: str, values: Mapping[str, Any]) -> tuple[KeyPath, str]:
-    """Find the key a validation message speaks of; the spelling keeps list positions."""
-    if (match := _AT.search(message)) is None:
-        return (), ""
-    path: list[str] = []
-    display = ""
-    here: Any = values
-    for step in _STEP.finditer(match["path"]):
-        name = step["name"]
-        if name is None and step["index"] == "...":
-            name = _guilty_key(here, message)
-        if name is not None:
-            path.append(name)
-            display += f".{name}" if display else name
-            here = here.get(name) if isinstance(here, dict) else None
-        else:
-            display += f"[{step['index']}]"
-    return tuple(path), display
-
-
-def _guilty_key(entries: Any, message: str) -> str | None:
-    """Name the entry of a mapping that msgspec only calls `[...]`, by converting each one alone."""
-    if not isinstance(entries, dict):
-        return None
-    for name, entry in entries.items():
-        try:
-            msgspec.convert(entry, ModelSettings)
-        except msgspec.ValidationError:
-            return str(name)
-    return None
-
-
-def _look_up(values: Mapping[str, Any], path: KeyPath) -> Any:
-    here: Any = values
-    for name in path:
-        here = here.get(name) if isinstance(here, dict) else None
-    return here
+    Raises:
+        SettingsError: The file has both, so that nobody could say which one counts.
+    """
+    if "promotion" not in source.values:
+        return source
+    policy = source.values.get("policy", {})
+    if not isinstance(policy, dict) or "promotion" in policy:
+        raise SettingsError(
+            source.file,
+            "promotion stands at the top and under policy: keep policy.promotion and remove the other",
+            line=source.lines.get(("promotion",)),
+        )
+    values = {key: value for key, value in source.values.items() if key != "promotion"}
+    values["policy"] = {**policy, "promotion": source.values["promotion"]}
+    lines = {(("policy", *path) if path[0] == "promotion" else path): line for path, line in source.lines.items()}
+    return YamlSource(source.file, values, lines)

@@ -4,7 +4,7 @@ import msgspec
 
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
-from core.settings.promotion import PromotionSettings
+from core.settings.policy import Policy
 from core.settings.telemetry import TelemetrySettings
 from core.settings.training import TrainingSettings
 
@@ -12,7 +12,7 @@ from core.settings.training import TrainingSettings
 class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A workspace's settings: the training keys flat at the top, everything else in blocks."""
 
-    promotion: PromotionSettings = PromotionSettings()
+    policy: Policy = Policy()
     alerts: AlertSettings = AlertSettings()
     console: ConsoleSettings = ConsoleSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -1,0 +1,137 @@
+"""From the values of a YAML file to a typed model, with errors that name file, line, field and cure."""
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+from core.settings.errors import SettingsError
+from core.settings.yaml_source import KeyPath, YamlSource
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|\d+)\]")
+
+
+def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: KeyPath = ()) -> T:
+    """Make a typed model of values.
+
+    Args:
+        source: The file they come from, for errors.
+        struct: What to make.
+        values: Its fields.
+        at: Where in the file they stand.
+    Raises:
+        SettingsError: A value is of another type, or out of its range.
+    """
+    _refuse_non_finite(source, values, at)
+    try:
+        return msgspec.convert(values, struct)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        path, display = _path_of(message, struct, values)
+        problem = _AT.sub("", message).replace("`", "")
+        problem = problem[:1].lower() + problem[1:]
+        value = _look_up(values, path)
+        found = "" if isinstance(value, dict) or not path else f" is {value!r}"
+        name = ".".join((*at, *filter(None, [display]))) or "settings"
+        raise SettingsError(source.file, f"{name}{found}: {problem}", line=source.line_of((*at, *path))) from None
+
+
+def refuse_unknown_keys(
+    source: YamlSource, struct: type[msgspec.Struct], values: Mapping[str, Any], at: KeyPath = ()
+) -> None:
+    """Refuse a key that a model does not have, and suggest the nearest one.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
+    for key, value in values.items():
+        here = (*at, key)
+        if key not in fields:
+            where = f"{'.'.join(at)} has no key" if at else "there is no key"
+            nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            cure = f"did you mean {nearest[0]}?" if nearest else f"the keys are {', '.join(fields)}."
+            raise SettingsError(source.file, f"{where} {key!r}: {cure}", line=source.line_of(here))
+        if not isinstance(value, dict):
+            continue
+        if (inner := _struct(fields[key].type)) is not None:
+            refuse_unknown_keys(source, inner, value, here)
+        elif (entry_type := _struct_of_entries(fields[key].type)) is not None:
+            for name, entry in value.items():
+                if isinstance(entry, dict):
+                    refuse_unknown_keys(source, entry_type, entry, (*here, name))
+
+
+def _refuse_non_finite(source: YamlSource, values: Mapping[str, Any], path: KeyPath) -> None:
+    for key, value in values.items():
+        here = (*path, key)
+        if isinstance(value, Mapping):
+            _refuse_non_finite(source, value, here)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise SettingsError(
+                source.file, f"{'.'.join(here)} is {value}: expected a number", line=source.line_of(here)
+            )
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _struct(annotation: Any) -> type[msgspec.Struct] | None:
+    bare = _bare(annotation)
+    return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
+
+
+def _struct_of_entries(annotation: Any) -> type[msgspec.Struct] | None:
+    bare = _bare(annotation)
+    return _struct(get_args(bare)[1]) if get_origin(bare) is dict else None
+
+
+def _path_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, Any]) -> tuple[KeyPath, str]:
+    """Find the key a validation message speaks of; the spelling keeps list positions."""
+    if (match := _AT.search(message)) is None:
+        return (), ""
+    path: list[str] = []
+    display = ""
+    here: Any = values
+    annotation: Any = struct
+    for step in _STEP.finditer(match["path"]):
+        name = step["name"]
+        if name is None and step["index"] == "...":
+            annotation = get_args(_bare(annotation))[1]
+            name = _guilty_key(here, annotation)
+        elif name is not None:
+            fields = msgspec.structs.fields(annotation) if _struct(annotation) else ()
+            annotation = next((field.type for field in fields if field.name == name), None)
+        if name is not None:
+            path.append(name)
+            display += f".{name}" if display else name
+            here = here.get(name) if isinstance(here, dict) else None
+        else:
+            display += f"[{step['index']}]"
+    return tuple(path), display
+
+
+def _guilty_key(entries: Any, entry_type: Any) -> str | None:
+    """Name the entry of a mapping that msgspec only calls `[...]`, by converting each one alone."""
+    if not isinstance(entries, dict):
+        return None
+    for name, entry in entries.items():
+        try:
+            msgspec.convert(entry, entry_type)
+        except msgspec.ValidationError:
+            return str(name)
+    return None
+
+
+def _look_up(values: Mapping[str, Any], path: KeyPath) -> Any:
+    here: Any = values
+    for name in path:
+        here = here.get(name) if isinstance(here, Mapping) else None
+    return here

@@ -1,0 +1,118 @@
+"""Which policy counts: the `policy:` section of `bondx.yaml`, with one policy file laid over it.
+
+The file is the one named by `--config`; else, with `BONDX_ENV=production`, `production_policy.yaml` in the workspace,
+which must then be there; else `policy.yaml` in the workspace, if there is one. Never more than one.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from core.settings.errors import SettingsError
+from core.settings.load import settings_of
+from core.settings.policy import Policy
+from core.settings.settings import Settings
+from core.settings.yaml_source import YamlSource, read_yaml
+
+ENVIRONMENT_VARIABLE = "BONDX_ENV"
+SETTINGS_NAME = "bondx.yaml"
+POLICY_NAME = "policy.yaml"
+
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_Generation = tuple[tuple[str, int, int, int], ...]
+
+
+class PolicySource:
+    """The policy of one workspace, read again only when one of its files has changed. Safe to share between threads."""
+
+    def __init__(self, root: Path, *, config: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+        """Name the workspace.
+
+        Args:
+            root: The folder of the workspace.
+            config: The policy file that a person has named.
+            environ: The environment, for `BONDX_ENV`; by default that of this process, looked at anew each time.
+        """
+        self._root = root
+        self._config = config
+        self._environ = os.environ if environ is None else environ
+        self._read: tuple[_Generation, Policy] | None = None
+
+    def policy(self) -> Policy:
+        """Return the policy that counts now.
+
+        Raises:
+            SettingsError: A file is missing or cannot be used.
+        """
+        files = self.files()
+        generation = tuple(_mark(file) for file in files)
+        # Reading YAML takes as long as a promotion itself.
+        if self._read is None or self._read[0] != generation:
+            self._read = generation, _policy_of(files)
+        return self._read[1]
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that make up the policy, the one that wins last.
+
+        Raises:
+            SettingsError: `BONDX_ENV` selects a file that is not there.
+        """
+        base = self._root / SETTINGS_NAME
+        selected = self._selected()
+        return (*([base] if base.exists() else []), *([selected] if selected else []))
+
+    def _selected(self) -> Path | None:
+        if self._config is not None:
+            return self._config
+        name = self._environ.get(ENVIRONMENT_VARIABLE, "")
+        if not name:
+            file = self._root / POLICY_NAME
+            return file if file.exists() else None
+        if _ENVIRONMENT.fullmatch(name) is None:
+            raise SettingsError(
+                Path(f"${ENVIRONMENT_VARIABLE}"), f"{name[:64]!a} is no environment: letters, digits, - and _ only"
+            )
+        file = self._root / f"{name}_{POLICY_NAME}"
+        if not file.exists():
+            raise SettingsError(file, f"no such file, but {ENVIRONMENT_VARIABLE} is {name!r}: write it, or unset that")
+        return file
+
+
+def load_policy(root: Path, *, config: Path | None = None, environ: Mapping[str, str] | None = None) -> Policy:
+    """Return the policy of a workspace; see `PolicySource`.
+
+    Raises:
+        SettingsError: A file is missing or cannot be used.
+    """
+    return PolicySource(root, config=config, environ=environ).policy()
+
+
+def read_policy(file: Path) -> Policy:
+    """Read one policy file by itself.
+
+    Raises:
+        SettingsError: It cannot be used.
+    """
+    return settings_of([_as_settings(read_yaml(file))]).policy
+
+
+def _policy_of(files: tuple[Path, ...]) -> Policy:
+    return settings_of([_as_settings(read_yaml(file)) for file in files]).policy
+
+
+def _as_settings(source: YamlSource) -> YamlSource:
+    """Let a policy file do without the line `policy:` at its top."""
+    sections = source.values.keys() & set(Policy.__struct_fields__)
+    if not sections or source.values.keys() & set(Settings.__struct_fields__):
+        return source
+    lines = {("policy", *path): line for path, line in source.lines.items()}
+    return YamlSource(source.file, {"policy": source.values}, lines)
+
+
+def _mark(file: Path) -> tuple[str, int, int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return str(file), 0, 0, 0
+    return str(file), status.st_ino, status.st_mtime_ns, status.st_size
