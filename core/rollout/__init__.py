@@ -1,0 +1,58 @@
+"""Moving traffic to a version, watched at every request, and taken back when the evidence says so.
+
+plan.py        what a rollout intends: steps, shares, dwell times, guards
+eprocess.py    evidence on rates of failure; ceilings.py where there is nothing to compare; means.py on means
+evidence.py    what was observed so far, guard by guard
+readings.py    evidence -> what each guard says, with effect, interval and time to a decision
+judgement.py   plan + readings + now -> verdict
+experiment.py  which side of an A/B split is better
+rollout.py     the document: what people want, what the engine saw
+progress.py    verdicts and wishes -> the next state of a rollout
+rollouts.py    the verbs; proposing.py previews a start
+routing.py     which version answers which request
+worker.py      the engine's turn: read, judge, take the next step
+"""
+
+from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
+from core.rollout.experiment import ExperimentVerdict, Winner
+from core.rollout.judgement import Outcome, Verdict
+from core.rollout.plan import Guard, RolloutPlan, RolloutPolicy, Source, Step, Strategy, make_plan
+from core.rollout.proposing import RolloutProposal
+from core.rollout.readings import GuardVerdict, Reading
+from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+from core.rollout.rollouts import Rollouts
+from core.rollout.routing import Route, Router, RoutingTable, routing_tables
+from core.rollout.worker import RolloutWorker
+from core.telemetry.predictions import Arm
+
+__all__ = [
+    "Arm",
+    "Desired",
+    "Event",
+    "ExperimentVerdict",
+    "Guard",
+    "GuardVerdict",
+    "NotRoutedError",
+    "Observed",
+    "Outcome",
+    "Phase",
+    "Reading",
+    "Rollout",
+    "RolloutActiveError",
+    "RolloutPlan",
+    "RolloutPolicy",
+    "RolloutProposal",
+    "RolloutRefusedError",
+    "RolloutWorker",
+    "Rollouts",
+    "Route",
+    "Router",
+    "RoutingTable",
+    "Source",
+    "Step",
+    "Strategy",
+    "Verdict",
+    "Winner",
+    "make_plan",
+    "routing_tables",
+]

@@ -1,0 +1,151 @@
+"""What was observed of a rollout so far, guard by guard: small, exact, and kept in its document."""
+
+import msgspec
+
+from core.rollout.eprocess import RateEvidence
+from core.rollout.means import MeanEvidence
+from core.rollout.plan import Guard, RolloutPlan, Source
+from core.telemetry.predictions import Arm, Batch, Scored, Served
+
+_OF_PAIRS = 0.5  # of two arms that were both given the request, the one that failed alone is either with this chance
+
+
+class RateCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests and failures by arm, as they were counted, and what the failures say."""
+
+    n_stable: int = 0
+    n_candidate: int = 0
+    n_stable_failed: int = 0
+    n_candidate_failed: int = 0
+    evidence: RateEvidence = RateEvidence()
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a verdict rests on."""
+
+    n_stable: int = 0
+    n_candidate: int = 0
+    rates: dict[str, RateCounts] = {}
+    means: dict[str, MeanEvidence] = {}
+
+
+class Collector:
+    """Adds observations up. O(1) a success, O(grid) a failure."""
+
+    def __init__(self, plan: RolloutPlan, evidence: Evidence, failed_units: dict[str, set[int]] | None = None) -> None:
+        """Go on from what was observed before.
+
+        Args:
+            plan: Which guards there are.
+            evidence: What was observed before.
+            failed_units: By guard, the callers whose first failure is counted already. A caller's requests all go to
+                one arm, so a single one that always fails would otherwise look like an arm that does.
+        """
+        self._rates = [
+            _RateCollector(guard, evidence.rates.get(guard.name)) for guard in plan.guards if guard.source.is_rate
+        ]
+        for rate in self._rates:
+            rate.failed_units = (failed_units or {}).get(rate.guard.name, set())
+        self._means = {guard.name: evidence.means.get(guard.name, MeanEvidence()) for guard in plan.guards}
+        self._of_served = [rate for rate in self._rates if not rate.guard.source.needs_outcomes]
+        self._of_scored = [rate for rate in self._rates if rate.guard.source.needs_outcomes]
+        self._loss_means = [guard.name for guard in plan.guards if guard.source is Source.LOSS]
+        self._latency_means = [guard.name for guard in plan.guards if guard.source is Source.LATENCY]
+        self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
+
+    def add(self, batch: Batch) -> None:
+        """Take in what was read."""
+        for served in batch.served:
+            self._serve(served)
+        for answer, copy in batch.pairs:
+            self._compare(answer, copy)
+        for scored in batch.scored:
+            self._score(scored)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was observed, as a document."""
+        return Evidence(
+            n_stable=self._n_stable,
+            n_candidate=self._n_candidate,
+            rates={rate.guard.name: rate.counts for rate in self._rates},
+            means={name: self._means[name] for name in (*self._loss_means, *self._latency_means)},
+        )
+
+    def _serve(self, served: Served) -> None:
+        is_candidate = served.arm is not Arm.STABLE
+        self._count(is_candidate)
+        for rate in self._of_served:
+            rate.count(is_candidate, rate.has_failed(served), served.share, served.unit)
+        self._time(served, is_candidate)
+
+    def _compare(self, answer: Served, copy: Served) -> None:
+        """Take an answer and the candidate's answer to a copy of the request: only where they differ is it news."""
+        self._count(False)
+        self._count(True)
+        for rate in self._of_served:
+            failed, copy_failed = rate.has_failed(answer), rate.has_failed(copy)
+            differ = failed != copy_failed
+            rate.count(False, failed, _OF_PAIRS if differ else 0.0, answer.unit)
+            rate.count(True, copy_failed, _OF_PAIRS if differ else 0.0, answer.unit)
+        self._time(answer, False)
+        self._time(copy, True)
+
+    def _score(self, scored: Scored) -> None:
+        is_candidate = scored.arm is not Arm.STABLE
+        for rate in self._of_scored:
+            failed = rate.guard.limit is not None and scored.loss > rate.guard.limit
+            rate.count(is_candidate, failed, scored.share, scored.unit)
+        for name in self._loss_means:
+            self._means[name] = self._means[name].after(scored.loss, is_candidate=is_candidate)
+
+    def _count(self, is_candidate: bool) -> None:
+        if is_candidate:
+            self._n_candidate += 1
+        else:
+            self._n_stable += 1
+
+    def _time(self, served: Served, is_candidate: bool) -> None:
+        if served.latency_ms is not None:
+            for name in self._latency_means:
+                self._means[name] = self._means[name].after(served.latency_ms, is_candidate=is_candidate)
+
+
+class _RateCollector:
+    """Counts one guard's requests and failures."""
+
+    def __init__(self, guard: Guard, before: RateCounts | None) -> None:
+        before = before or RateCounts()
+        self.guard = guard
+        self.failed_units: set[int] = set()
+        self._n = [before.n_stable, before.n_candidate]
+        self._n_failed = [before.n_stable_failed, before.n_candidate_failed]
+        self._evidence = before.evidence
+
+    def has_failed(self, served: Served) -> bool:
+        if self.guard.source is Source.ERRORS:
+            return served.error
+        limit, latency_ms = self.guard.limit, served.latency_ms
+        return limit is not None and latency_ms is not None and latency_ms > limit
+
+    def count(self, is_candidate: bool, failed: bool, share: float, unit: int | None) -> None:
+        self._n[is_candidate] += 1
+        if not failed:
+            return
+        self._n_failed[is_candidate] += 1
+        if unit is not None:
+            if unit in self.failed_units:
+                return
+            self.failed_units.add(unit)
+        if 0 < share < 1:
+            self._evidence = self._evidence.after(share, candidate_failed=is_candidate)
+
+    @property
+    def counts(self) -> RateCounts:
+        return RateCounts(
+            n_stable=self._n[0],
+            n_candidate=self._n[1],
+            n_stable_failed=self._n_failed[0],
+            n_candidate_failed=self._n_failed[1],
+            evidence=self._evidence,
+        )

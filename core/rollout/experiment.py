@@ -1,0 +1,65 @@
+"""What an A/B split has shown: which side is better, or that it does not matter."""
+
+from enum import StrEnum
+
+import msgspec
+
+from core.rollout.readings import GuardVerdict, Reading
+
+
+class Winner(StrEnum):
+    """The better side of a split."""
+
+    CANDIDATE = "candidate"
+    STABLE = "stable"
+    NEITHER = "neither"  # the difference, if there is one, is within the margin
+    UNDECIDED = "undecided"
+
+
+class ExperimentVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The finding of an experiment, with the interval it rests on."""
+
+    winner: Winner
+    reason: str
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+
+
+def decide(reading: Reading, margin: float) -> ExperimentVerdict:
+    """Say which side is better, by an interval that stays valid at every look.
+
+    Args:
+        reading: Of the metric that decides; lower values are better.
+        margin: The ratio, candidate to stable, from which a difference matters.
+    """
+    low, high, stable = reading.low, reading.high, reading.stable_value
+    # Rates are compared as a ratio, means by their difference.
+    equal, least, most = 1.0, 1 / margin, margin
+    if not reading.source.is_rate:
+        matters = (margin - 1) * abs(stable or 0.0)
+        equal, least, most = 0.0, -matters, matters
+    if reading.verdict is GuardVerdict.NO_DATA or low is None:
+        return ExperimentVerdict(winner=Winner.UNDECIDED, reason=reading.reason, level=reading.level)
+    span = f"{reading.guard} {_spelled(reading)}"
+    if high is not None and high < equal:
+        winner, reason = Winner.CANDIDATE, f"the candidate is better: {span}"
+    elif low > equal:
+        winner, reason = Winner.STABLE, f"the stable version is better: {span}"
+    elif high is not None and low > least and high < most:
+        winner, reason = Winner.NEITHER, f"no difference that matters: {span}"
+    else:
+        winner, reason = Winner.UNDECIDED, f"not decided yet: {span}"
+    return ExperimentVerdict(
+        winner=winner, reason=reason, effect=reading.effect, low=low, high=high, level=reading.level
+    )
+
+
+def _spelled(reading: Reading) -> str:
+    sign = "" if reading.source.is_rate else "+"
+    effect, low, high = (
+        "unbounded" if value is None else f"{value:{sign}.3g}" for value in (reading.effect, reading.low, reading.high)
+    )
+    what = "ratio" if reading.source.is_rate else "difference"
+    return f"{what} {effect}, {reading.level:.0%} interval {low} to {high}"

@@ -1,0 +1,135 @@
+"""Plan, readings and the hour -> a verdict with its reason. No disk, no clock of its own."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from core.rollout.experiment import ExperimentVerdict, Winner, decide
+from core.rollout.plan import RolloutPlan, Step, Strategy
+from core.rollout.readings import GuardVerdict, Reading
+
+
+class Outcome(StrEnum):
+    """What is to be done with a rollout."""
+
+    ADVANCE = "advance"  # to the next step; from the last, to the end
+    HOLD = "hold"
+    INCONCLUSIVE = "inconclusive"  # the time is over and nothing was shown: a person has to decide
+    ROLL_BACK = "roll_back"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done, and why."""
+
+    outcome: Outcome
+    reason: str
+    guard: str | None = None  # the one it rests on
+    eta_seconds: float | None = None  # to the next decision, as far as one can tell
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a rollout stands when it is judged."""
+
+    step: int
+    step_since: datetime
+    n_step_candidate: int  # answers of the candidate at this step
+    n_step: int  # answers of both
+    deadline_at: datetime
+    held: bool = False  # by a person
+
+
+def judge(plan: RolloutPlan, standing: Standing, readings: Sequence[Reading], *, now: datetime) -> Verdict:
+    """Decide whether a candidate may go a step further, and say why.
+
+    Harm comes before everything else, even while a person holds the rollout. A step is left after its dwell time and
+    its least number of samples, and not under suspicion. Going live takes more: every required guard shown to be
+    safe. Until the deadline, lack of evidence is patience; after it, it is a question to a person, never a yes.
+
+    Args:
+        plan: What was intended.
+        standing: Where the rollout is.
+        readings: What its guards say.
+        now: The hour.
+    """
+    for reading in readings:
+        if reading.verdict is GuardVerdict.HARMFUL:
+            return Verdict(outcome=Outcome.ROLL_BACK, reason=reading.reason, guard=reading.guard, eta_seconds=0.0)
+    if standing.held:
+        return Verdict(outcome=Outcome.HOLD, reason="held by a person; harm is still watched for")
+    waiting = _what_is_missing(plan, standing, readings, now)
+    if waiting is None:
+        return Verdict(outcome=Outcome.ADVANCE, reason=_why_it_advances(plan, standing, readings), eta_seconds=0.0)
+    if now >= standing.deadline_at:
+        return msgspec.structs.replace(
+            waiting,
+            outcome=Outcome.INCONCLUSIVE,
+            reason=f"the deadline has passed and it is still open: {waiting.reason}",
+        )
+    return waiting
+
+
+def experiment_of(plan: RolloutPlan, readings: Sequence[Reading]) -> ExperimentVerdict | None:
+    """Return what an A/B split has shown so far; None for other strategies."""
+    if plan.strategy is not Strategy.AB:
+        return None
+    margin = next(guard.margin for guard in plan.guards if guard.name == plan.primary)
+    return decide(next(reading for reading in readings if reading.guard == plan.primary), margin)
+
+
+def _what_is_missing(
+    plan: RolloutPlan, standing: Standing, readings: Sequence[Reading], now: datetime
+) -> Verdict | None:
+    """Name the first thing that keeps a rollout at its step, or None."""
+    step = plan.steps[standing.step]
+    dwell_ends_at = standing.step_since + timedelta(seconds=step.dwell_seconds)
+    if now < dwell_ends_at:
+        left = (dwell_ends_at - now).total_seconds()
+        reason = f"dwelling at {_share(step)} until {dwell_ends_at:%H:%M:%S} UTC"
+        return Verdict(outcome=Outcome.HOLD, reason=reason, eta_seconds=left)
+    if standing.n_step_candidate < step.min_samples:
+        reason = f"{standing.n_step_candidate:,} of at least {step.min_samples:,} answers at {_share(step)}"
+        return Verdict(outcome=Outcome.HOLD, reason=reason, eta_seconds=_samples_eta(step, standing, now))
+    for reading in readings:
+        if reading.verdict is GuardVerdict.SUSPECT:
+            return _hold(reading)
+    if standing.step < plan.last_step:
+        return None
+    if (experiment := experiment_of(plan, readings)) is not None:
+        if experiment.winner is Winner.UNDECIDED:
+            primary = next(reading for reading in readings if reading.guard == plan.primary)
+            return _hold(primary, experiment.reason)
+        return None
+    # The one that takes longest is named: when it is shown, so are the others.
+    open_guards = [reading for reading in readings if reading.required and reading.verdict is not GuardVerdict.SAFE]
+    if not open_guards:
+        return None
+    return _hold(max(open_guards, key=lambda reading: math.inf if reading.eta_seconds is None else reading.eta_seconds))
+
+
+def _hold(reading: Reading, reason: str = "") -> Verdict:
+    return Verdict(
+        outcome=Outcome.HOLD, reason=reason or reading.reason, guard=reading.guard, eta_seconds=reading.eta_seconds
+    )
+
+
+def _samples_eta(step: Step, standing: Standing, now: datetime) -> float | None:
+    seconds = (now - standing.step_since).total_seconds()
+    if standing.n_step_candidate == 0 or seconds <= 0:
+        return None
+    return (step.min_samples - standing.n_step_candidate) * seconds / standing.n_step_candidate
+
+
+def _why_it_advances(plan: RolloutPlan, standing: Standing, readings: Sequence[Reading]) -> str:
+    if standing.step < plan.last_step:
+        step = plan.steps[standing.step]
+        return f"{standing.n_step_candidate:,} answers at {_share(step)} and no sign of harm"
+    if (experiment := experiment_of(plan, readings)) is not None:
+        return experiment.reason
+    return "; ".join(reading.reason for reading in readings if reading.required)
+
+
+def _share(step: Step) -> str:
+    return f"{step.share * 100:g} %"

@@ -1,0 +1,125 @@
+"""Wishes and verdicts -> the next state of a rollout. Pure: the worker writes what comes out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from core.rollout.judgement import Outcome, Verdict
+from core.rollout.plan import Strategy
+from core.rollout.rollout import MAX_EVENTS, Desired, Event, Observed, Phase, Rollout
+from core.telemetry.predictions import Cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One step of a rollout, with its reason."""
+
+    verb: str  # as the audit log calls it
+    reason: str
+    observed: Observed
+    promotes: bool = False  # the candidate goes to Production with it, or the step is not taken
+
+
+def begin(rollout: Rollout, cursor: Cursor, *, now: datetime) -> Change:
+    """Open the first step; only what is stored after the cursor counts."""
+    step = rollout.plan.steps[0]
+    opened = msgspec.structs.replace(
+        rollout.observed,
+        phase=Phase.RUNNING,
+        phase_since=now,
+        share=step.share,
+        step_since=now,
+        started_at=now,
+        deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
+        cursor=cursor,
+    )
+    what = "copies of requests" if rollout.strategy is Strategy.SHADOW else f"{step.share * 100:g} % of the traffic"
+    return _change("rollout.begin", f"{rollout.candidate} gets {what}", opened, now)
+
+
+def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: datetime) -> Change | None:
+    """Decide what happens next, if anything does.
+
+    Args:
+        rollout: The document, for what people want.
+        observed: What was seen up to now, newer perhaps than the document.
+        verdict: What the evidence says.
+        now: The hour.
+    """
+    desired, phase = rollout.desired, observed.phase
+    asked = f"asked by {rollout.desired_by}" + (f": {rollout.desired_reason}" if rollout.desired_reason else "")
+    if desired is Desired.ABORTED:
+        return end(observed, Phase.ABORTED, "rollout.end", asked, now=now)
+    if verdict.outcome is Outcome.ROLL_BACK:
+        return end(observed, Phase.ROLLED_BACK, "rollout.roll_back", verdict.reason, now=now)
+    if desired is Desired.PROMOTE_NOW:
+        return end(observed, Phase.PROMOTED, "rollout.promote", asked, now=now, promotes=True)
+    if desired is Desired.PAUSED and phase in (Phase.RUNNING, Phase.INCONCLUSIVE):
+        return _change("rollout.hold", asked, _in_phase(observed, Phase.PAUSED, now), now)
+    if desired is Desired.RUNNING and phase is Phase.PAUSED:
+        return _change("rollout.resume", asked, _resumed(observed, now), now)
+    if phase is Phase.INCONCLUSIVE and desired is Desired.RUNNING and _is_newer(rollout.desired_at, observed):
+        renewed = msgspec.structs.replace(
+            _in_phase(observed, Phase.RUNNING, now),
+            deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
+        )
+        return _change("rollout.resume", f"{asked}; a new deadline", renewed, now)
+    if rollout.desired_step > observed.step:
+        return _to_step(rollout, observed, rollout.desired_step, asked, now)
+    if verdict.outcome is Outcome.ADVANCE and phase is Phase.RUNNING:
+        if observed.step < rollout.plan.last_step:
+            return _to_step(rollout, observed, observed.step + 1, verdict.reason, now)
+        if rollout.strategy.promotes:
+            return end(observed, Phase.PROMOTED, "rollout.promote", verdict.reason, now=now, promotes=True)
+        return end(observed, Phase.CONCLUDED, "rollout.conclude", verdict.reason, now=now)
+    if verdict.outcome is Outcome.INCONCLUSIVE and phase is Phase.RUNNING:
+        reason = f"{verdict.reason}; it stays at its share until a person decides"
+        return _change("rollout.inconclusive", reason, _in_phase(observed, Phase.INCONCLUSIVE, now), now)
+    return None
+
+
+def end(observed: Observed, phase: Phase, verb: str, reason: str, *, now: datetime, promotes: bool = False) -> Change:
+    """End a rollout; unless the candidate is promoted with it, the stable version answers everybody from now on."""
+    ended = msgspec.structs.replace(
+        _in_phase(observed, phase, now), share=1.0 if phase is Phase.PROMOTED else 0.0, ended_at=now
+    )
+    return _change(verb, reason, ended, now, promotes=promotes)
+
+
+def _to_step(rollout: Rollout, observed: Observed, step: int, reason: str, now: datetime) -> Change:
+    share = rollout.plan.steps[step].share
+    advanced = msgspec.structs.replace(
+        observed,
+        step=step,
+        step_since=now,
+        share=share,
+        n_before_step=(observed.evidence.n_stable, observed.evidence.n_candidate),
+    )
+    return _change("rollout.advance", f"to {share * 100:g} %: {reason}", advanced, now)
+
+
+def _resumed(observed: Observed, now: datetime) -> Observed:
+    """Go on as if the time on hold had not been: dwell time and deadline move by it."""
+    held = now - observed.phase_since if observed.phase_since else timedelta()
+    return msgspec.structs.replace(
+        _in_phase(observed, Phase.RUNNING, now),
+        step_since=observed.step_since + held if observed.step_since else now,
+        deadline_at=observed.deadline_at + held if observed.deadline_at else None,
+    )
+
+
+def _is_newer(asked_at: datetime, observed: Observed) -> bool:
+    return observed.phase_since is not None and asked_at > observed.phase_since
+
+
+def _in_phase(observed: Observed, phase: Phase, now: datetime) -> Observed:
+    return msgspec.structs.replace(observed, phase=phase, phase_since=now)
+
+
+def _change(verb: str, reason: str, observed: Observed, now: datetime, *, promotes: bool = False) -> Change:
+    event = Event(at=now, verb=verb, reason=reason, step=observed.step, share=observed.share, by="engine")
+    events = (*observed.events, event)[-MAX_EVENTS:]
+    return Change(
+        verb=verb, reason=reason, observed=msgspec.structs.replace(observed, events=events), promotes=promotes
+    )

@@ -1,0 +1,103 @@
+"""What starting a rollout would do, decided before anything is done."""
+
+import msgspec
+
+from core.quality.gate import GateResult
+from core.registry import ModelVersion, Registry, Stage
+from core.rollout.plan import RolloutPlan, Strategy
+from core.rollout.rollout import Rollout
+
+
+class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout that could be started, with what will happen and the way back."""
+
+    model: str
+    stable: str  # empty where nothing is live
+    candidate: str
+    plan: RolloutPlan
+    gates: tuple[GateResult, ...] = ()  # those that going live will be judged by at the end
+    allowed: bool
+    refusal: str | None = None
+    effects: tuple[str, ...] = ()
+    undo: str = ""
+
+
+def propose(
+    registry: Registry, model: str, candidate: str, plan: RolloutPlan, active: Rollout | None
+) -> RolloutProposal:
+    """Look at everything that a start depends on; change nothing.
+
+    Raises:
+        ModelNotFoundError: Nothing was registered under this name.
+        VersionNotFoundError: The model has no such version.
+    """
+    version = registry.get(model, candidate)
+    live = registry.production(model)
+    gates: tuple[GateResult, ...] = ()
+    refusal = refusal_of(version, live, plan.strategy, active)
+    if refusal is None and plan.strategy.promotes:
+        promotion = registry.plan_promotion(model, candidate, Stage.PRODUCTION)
+        gates, refusal = promotion.gates, promotion.refusal
+    return RolloutProposal(
+        model=model,
+        stable=live.version if live else "",
+        candidate=candidate,
+        plan=plan,
+        gates=gates,
+        allowed=refusal is None,
+        refusal=refusal,
+        effects=_effects(model, candidate, live.version, plan) if live and refusal is None else (),
+        undo=f"Abort returns all traffic to {live.version} at once; it stays loaded until the end." if live else "",
+    )
+
+
+def refusal_of(
+    version: ModelVersion, live: ModelVersion | None, strategy: Strategy, active: Rollout | None
+) -> str | None:
+    """Name the rule that forbids a rollout of a version, or None."""
+    what = f"{version.model} {version.version}"
+    if active is not None:
+        return (
+            f"{version.model} has an active rollout already: {active.rollout_id}, of {active.candidate}, "
+            f"started by {active.created_by}. Abort it or let it end first."
+        )
+    if live is None:
+        return (
+            f"No version of {version.model} is in Production, so there is nothing to compare {what} with: promote it."
+        )
+    if version.version == live.version:
+        return f"{what} is in Production already."
+    if strategy is Strategy.SHADOW and version.stage is not Stage.ARCHIVED:
+        return None
+    if version.stage is not Stage.STAGING:
+        return (
+            f"{what} is in {version.stage}; a candidate that answers requests has to be in Staging: promote it there."
+        )
+    return None
+
+
+def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tuple[str, ...]:
+    step = plan.steps[0]
+    shares = " → ".join(f"{step.share * 100:g} %" for step in plan.steps)
+    first = {
+        Strategy.CANARY: f"{model} {candidate} answers {shares} of the requests, then all; {stable} the rest.",
+        Strategy.BLUE_GREEN: f"{model} {candidate} answers all requests at once; {stable} stays warm.",
+        Strategy.AB: f"{model} {candidate} answers {shares} of the requests for as long as the experiment lasts.",
+        Strategy.SHADOW: f"{model} {candidate} is given copies of {plan.mirror_share * 100:g} % of the requests and "
+        f"answers nobody.",
+    }[plan.strategy]
+    judged = ", ".join(
+        guard.name + (f" (later than {guard.limit:g} ms)" if guard.source == "slow" else "") for guard in plan.guards
+    )
+    least = f"A step lasts at least {step.dwell_seconds:g} s and {step.min_samples:,} answers of the candidate."
+    end = {
+        True: f"It goes to Production by itself once shown to be within its margins (confidence {1 - plan.beta:.0%}).",
+        False: "It ends in a finding; nothing goes live by itself.",
+    }[plan.strategy.promotes]
+    return (
+        first,
+        f"Judged by {judged}; shown harm takes it back by itself (a good one at most {plan.alpha:.1%} of the time).",
+        least,
+        end,
+        f"After {plan.deadline_seconds / 3600:g} h without proof it waits for a person.",
+    )

@@ -1,0 +1,237 @@
+"""What each guard says: effect with its interval, evidence for and against, and the expected time to a decision."""
+
+import math
+from enum import StrEnum
+
+import msgspec
+
+from core.rollout import ceilings, eprocess
+from core.rollout.evidence import Evidence, RateCounts
+from core.rollout.means import MeanEvidence, log_mixture
+from core.rollout.plan import Guard, RolloutPlan, Source
+
+_FURTHEST = 2.0**20  # beyond a million times the data there are, "never at this rate" is the honest answer
+
+
+class GuardVerdict(StrEnum):
+    """What one guard says of the candidate."""
+
+    HARMFUL = "harmful"  # shown to be worse
+    SUSPECT = "suspect"  # leaning that way; no reason for more traffic
+    UNDECIDED = "undecided"
+    SAFE = "safe"  # shown to be within its margin
+    NO_DATA = "no data"
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One guard of a rollout at one moment."""
+
+    guard: str
+    source: Source
+    required: bool
+    verdict: GuardVerdict
+    reason: str
+    stable_value: float | None = None  # failure rate, or mean
+    candidate_value: float | None = None
+    n_stable: int = 0  # requests, or values
+    n_candidate: int = 0
+    effect: float | None = None  # rates: the ratio, candidate to stable; means: the difference
+    low: float | None = None  # of its interval, which stays valid however often one looks
+    high: float | None = None  # None: not bounded yet
+    level: float = 0.95
+    harm_share: float = 0.0  # the evidence of harm on its way to a verdict, on a log scale: 1 takes the candidate back
+    safety_share: float = 0.0  # the same for safety
+    eta_requests: int | None = None  # further requests of both arms to a verdict, at this rate; None: not in sight
+    eta_seconds: float | None = None
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast evidence comes in."""
+
+    share: float  # the candidate's, now
+    n_requests: int
+    seconds: float  # since the rollout began
+
+    def seconds_of(self, n_requests: float | None) -> float | None:
+        """Return how long so many further requests take at the pace so far."""
+        if n_requests is None or self.n_requests == 0 or self.seconds <= 0:
+            return None
+        return n_requests * self.seconds / self.n_requests
+
+
+def read_guards(plan: RolloutPlan, evidence: Evidence, pace: Pace) -> tuple[Reading, ...]:
+    """Read every guard of a rollout."""
+    return tuple(
+        _read_rate(plan, guard, evidence.rates.get(guard.name, RateCounts()), pace)
+        if guard.source.is_rate
+        else _read_mean(plan, guard, evidence.means.get(guard.name, MeanEvidence()), pace)
+        for guard in plan.guards
+    )
+
+
+def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) -> Reading:
+    tallies, tolerated = counts.evidence.tallies, guard.tolerated_share
+    n, n_failed = counts.n_candidate, counts.n_candidate_failed
+    compared = plan.steps[-1].share < 1  # otherwise all traffic goes to the candidate, and only an objective judges it
+    if compared:
+        harm, peak = eprocess.log_harm(tallies), counts.evidence.peak_log_harm
+        safety = eprocess.log_safety(tallies, guard.margin)
+        if tolerated is not None:
+            # Either proof will do: the mean of two e-processes is one.
+            safety = _log_mean(safety, ceilings.log_below(n, n_failed, tolerated))
+    else:
+        harm = peak = ceilings.log_above(n, n_failed, tolerated) if tolerated is not None else 0.0
+        safety = ceilings.log_below(n, n_failed, tolerated) if tolerated is not None else 0.0
+    verdict = _verdict(plan, harm, peak, safety, has_data=n > 0)
+    low, high = eprocess.interval(tallies, plan.beta)
+    eta = _rate_eta(plan, guard, counts, pace, harm, safety) if verdict in _OPEN else None
+    return Reading(
+        guard=guard.name,
+        source=guard.source,
+        required=guard.required,
+        verdict=verdict,
+        reason=_rate_reason(guard, counts, verdict, compared=compared),
+        stable_value=counts.n_stable_failed / counts.n_stable if counts.n_stable else None,
+        candidate_value=n_failed / n if n else None,
+        n_stable=counts.n_stable,
+        n_candidate=n,
+        effect=eprocess.estimate(tallies),
+        low=low,
+        high=high,
+        level=1 - plan.beta,
+        harm_share=_progress(peak if verdict is GuardVerdict.HARMFUL else harm, plan.alpha_per_guard),
+        safety_share=_progress(safety, plan.beta),
+        eta_requests=eta,
+        eta_seconds=pace.seconds_of(eta),
+    )
+
+
+def _read_mean(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, pace: Pace) -> Reading:
+    harm, peak = evidence.log_harm, evidence.peak_log_harm
+    safety = evidence.log_safety(guard.margin - 1)
+    verdict = _verdict(plan, harm, peak, safety, has_data=evidence.is_enough)
+    bounds = evidence.interval(plan.beta)
+    eta = _mean_eta(plan, guard, evidence, pace) if verdict in _OPEN else None
+    return Reading(
+        guard=guard.name,
+        source=guard.source,
+        required=guard.required,
+        verdict=verdict,
+        reason=_mean_reason(guard, evidence, verdict),
+        stable_value=evidence.stable.mean if evidence.stable.n else None,
+        candidate_value=evidence.candidate.mean if evidence.candidate.n else None,
+        n_stable=evidence.stable.n,
+        n_candidate=evidence.candidate.n,
+        effect=evidence.difference if bounds else None,
+        low=bounds[0] if bounds else None,
+        high=bounds[1] if bounds else None,
+        level=1 - plan.beta,
+        harm_share=_progress(peak if verdict is GuardVerdict.HARMFUL else harm, plan.alpha_per_guard),
+        safety_share=_progress(safety, plan.beta),
+        eta_requests=eta,
+        eta_seconds=pace.seconds_of(eta),
+    )
+
+
+_OPEN = (GuardVerdict.UNDECIDED, GuardVerdict.SUSPECT)
+
+
+def _verdict(plan: RolloutPlan, harm: float, peak: float, safety: float, *, has_data: bool) -> GuardVerdict:
+    needed = -math.log(plan.alpha_per_guard)
+    if peak >= needed:
+        return GuardVerdict.HARMFUL
+    if not has_data:
+        return GuardVerdict.NO_DATA
+    if safety >= -math.log(plan.beta):
+        return GuardVerdict.SAFE
+    # Half the way on a log scale: a good candidate is ever under suspicion with a probability of √alpha at most.
+    return GuardVerdict.SUSPECT if harm >= needed / 2 else GuardVerdict.UNDECIDED
+
+
+def _progress(log_evidence: float, error_rate: float) -> float:
+    return min(max(log_evidence / -math.log(error_rate), 0.0), 1.0)
+
+
+def _log_mean(a: float, b: float) -> float:
+    highest = max(a, b)
+    return highest + math.log((math.exp(a - highest) + math.exp(b - highest)) / 2)
+
+
+def _rate_eta(
+    plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace, harm: float, safety: float
+) -> int | None:
+    """Expect the verdict that the data lean to: harm at the ratio estimated, or safety if both are equal."""
+    n = counts.n_stable + counts.n_candidate
+    rate = (counts.n_stable_failed + counts.n_candidate_failed + 0.5) / (n + 1)
+    ratio = eprocess.estimate(counts.evidence.tallies)
+    if harm > max(safety, 0.0) and ratio is not None:
+        growth = rate * eprocess.log_harm_growth(pace.share, ratio)
+        return _requests(-math.log(plan.alpha_per_guard) - harm, growth)
+    growth = rate * eprocess.log_safety_growth(pace.share, guard.margin)
+    if guard.tolerated_share is not None:
+        candidate_rate = (counts.n_candidate_failed + 0.5) / (counts.n_candidate + 1)
+        growth = max(growth, pace.share * ceilings.log_below_growth(guard.tolerated_share, candidate_rate))
+    return _requests(-math.log(plan.beta) - safety, growth)
+
+
+def _requests(missing: float, growth: float) -> int | None:
+    return math.ceil(missing / growth) if growth > 1e-12 else None
+
+
+def _mean_eta(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, pace: Pace) -> int | None:
+    """Expect the verdict that the data lean to, with as many values of each arm as so far, times over."""
+    if evidence.tau is None or not evidence.is_enough:
+        return None
+    leans_to_harm = evidence.log_harm > evidence.log_safety(guard.margin - 1)
+    distance = evidence.difference if leans_to_harm else guard.margin * evidence.stable.mean - evidence.candidate.mean
+    needed = -math.log(plan.alpha_per_guard if leans_to_harm else plan.beta)
+    variance = evidence.stable.variance_of_mean + evidence.candidate.variance_of_mean
+    if distance <= 0:
+        return None
+    times = 1.0
+    while log_mixture(distance, variance / times, evidence.tau) < needed:
+        times *= 1.1
+        if times > _FURTHEST:
+            return None
+    return math.ceil((times - 1) * pace.n_requests)
+
+
+def _rate_reason(guard: Guard, counts: RateCounts, verdict: GuardVerdict, *, compared: bool) -> str:
+    seen = f"{counts.n_candidate_failed:,} of {counts.n_candidate:,}"
+    if compared:
+        seen += f" against {counts.n_stable_failed:,} of {counts.n_stable:,}"
+    objective = f"at most {_percent(guard.tolerated_share)}" if guard.tolerated_share is not None else ""
+    margin = f"less than {guard.margin:g} times the stable rate" if compared else ""
+    either = " or ".join(filter(None, (margin, objective)))
+    match verdict:
+        case GuardVerdict.HARMFUL:
+            return f"{guard.name}: {seen}, shown to be " + ("more often" if compared else f"more than {objective[8:]}")
+        case GuardVerdict.SAFE:
+            return f"{guard.name}: {seen}, shown to be {either}"
+        case GuardVerdict.SUSPECT:
+            return f"{guard.name}: {seen}, under suspicion"
+        case GuardVerdict.NO_DATA:
+            return f"{guard.name}: no answer of the candidate yet"
+    return f"{guard.name}: {seen}, not yet shown to be {either}"
+
+
+def _mean_reason(guard: Guard, evidence: MeanEvidence, verdict: GuardVerdict) -> str:
+    seen = f"{evidence.candidate.mean:.4g} ({evidence.candidate.n:,}) against {evidence.stable.mean:.4g}"
+    seen += f" ({evidence.stable.n:,})"
+    margin = f"less than {guard.margin:g} times the stable mean"
+    match verdict:
+        case GuardVerdict.HARMFUL:
+            return f"{guard.name}: {seen}, shown to be worse"
+        case GuardVerdict.SAFE:
+            return f"{guard.name}: {seen}, shown to be {margin}"
+        case GuardVerdict.SUSPECT:
+            return f"{guard.name}: {seen}, under suspicion"
+        case GuardVerdict.NO_DATA:
+            what = "outcomes" if guard.source is Source.LOSS else "values"
+            n = min(evidence.stable.n, evidence.candidate.n)
+            return f"{guard.name}: {n:,} {what} of the arm with fewer, too few to judge a mean"
+    return f"{guard.name}: {seen}, not yet shown to be {margin}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share * 100:g} %"

@@ -1,0 +1,134 @@
+"""A rollout as a document: what people want of it, and what the engine saw of it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from core.rollout.evidence import Evidence
+from core.rollout.experiment import ExperimentVerdict
+from core.rollout.judgement import Verdict
+from core.rollout.plan import RolloutPlan, Strategy
+from core.rollout.readings import Reading
+from core.telemetry.predictions import Cursor
+
+MAX_EVENTS = 200
+
+
+class Desired(StrEnum):
+    """What people want of a rollout; the engine takes the next step towards it."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # stay at this share; harm is still watched for
+    ABORTED = "aborted"  # all traffic back to the stable version, at once
+    PROMOTE_NOW = "promote_now"  # go live without waiting for proof; gates and shown harm still refuse
+
+
+class Phase(StrEnum):
+    """Where a rollout stands; only the engine writes it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    INCONCLUSIVE = "inconclusive"  # past its deadline; keeps its share, watches for harm, waits for a person
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    ABORTED = "aborted"
+    CONCLUDED = "concluded"  # an experiment or a shadow has its finding; the stable version answers everybody
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the candidate is still being judged."""
+        return self in (Phase.PENDING, Phase.RUNNING, Phase.PAUSED, Phase.INCONCLUSIVE)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision in the life of a rollout."""
+
+    at: datetime
+    verb: str  # as the audit log calls it
+    reason: str
+    step: int
+    share: float
+    by: str
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine's half of a rollout."""
+
+    phase: Phase = Phase.PENDING
+    phase_since: datetime | None = None
+    step: int = 0
+    step_since: datetime | None = None
+    share: float = 0.0  # of the traffic that is to go to the candidate
+    started_at: datetime | None = None
+    deadline_at: datetime | None = None
+    ended_at: datetime | None = None
+    n_before_step: tuple[int, int] = (0, 0)  # answers of stable and candidate before this step began
+    evidence: Evidence = Evidence()
+    cursor: Cursor | None = None  # how far predictions have been read; None: not begun
+    readings: tuple[Reading, ...] = ()
+    verdict: Verdict | None = None
+    experiment: ExperimentVerdict | None = None
+    last_answer_at: datetime | None = None  # when new predictions were last read
+    events: tuple[Event, ...] = ()
+
+    @property
+    def n_step_stable(self) -> int:
+        """Answers of the stable version at this step."""
+        return self.evidence.n_stable - self.n_before_step[0]
+
+    @property
+    def n_step_candidate(self) -> int:
+        """Answers of the candidate at this step."""
+        return self.evidence.n_candidate - self.n_before_step[1]
+
+    @property
+    def actual_share(self) -> float | None:
+        """The share of this step's traffic that did go to the candidate; None before the first request."""
+        n = self.n_step_stable + self.n_step_candidate
+        return self.n_step_candidate / n if n else None
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """The act of moving a model's traffic from the stable version to a candidate."""
+
+    rollout_id: str
+    model: str
+    stable: str
+    candidate: str
+    plan: RolloutPlan
+    created_at: datetime
+    created_by: str
+    reason: str = ""
+    desired: Desired = Desired.RUNNING
+    desired_step: int = 0  # a person wants it to be at this step at least
+    desired_by: str
+    desired_at: datetime
+    desired_reason: str = ""
+    desired_revision: int = 1  # the revision in which somebody last changed what is wanted
+    observed: Observed = Observed()
+    updated_at: datetime
+    updated_by: str
+    revision: int = 0
+
+    @property
+    def strategy(self) -> Strategy:
+        """How traffic gets to the candidate."""
+        return self.plan.strategy
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the candidate is still being judged; until it is not, neither version may be removed."""
+        return self.observed.phase.is_active
+
+    @property
+    def share(self) -> float:
+        """The share of the traffic to route to the candidate now: none from the moment somebody asked to abort."""
+        return self.observed.share if self.is_active and self.desired is not Desired.ABORTED else 0.0
+
+    @property
+    def mirror_share(self) -> float:
+        """The share of requests whose copy the candidate is to be given now."""
+        serves = self.observed.phase is not Phase.PENDING and self.is_active and self.desired is not Desired.ABORTED
+        return self.plan.mirror_share if serves and self.strategy is Strategy.SHADOW else 0.0

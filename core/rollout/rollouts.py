@@ -1,0 +1,355 @@
+"""The rollouts of a workspace and the few verbs that people and the engine have for them.
+
+They live in the registry's own file, so that the end of a canary, its version going live and the record of both are
+one transaction.
+"""
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, to_iso, utc_now
+from core.errors import RefusedError
+from core.governance import audited
+from core.governance.outbox import Change as AuditedChange
+from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
+from core.rollout.errors import RolloutActiveError, RolloutRefusedError
+from core.rollout.plan import RolloutPlan, RolloutPolicy, Strategy, make_plan
+from core.rollout.progress import Change
+from core.rollout.proposing import RolloutProposal, propose, refusal_of
+from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+from core.state import Documents, StaleRevisionError, Workspace
+from core.telemetry import TelemetryError
+from core.telemetry.predictions import PredictionReader, predictions_file
+
+DATABASE = "registry"
+TABLE = "rollouts"
+
+_LEAST_LATENCIES = 500
+
+_VERBS = {
+    Desired.RUNNING: "rollout.resume",
+    Desired.PAUSED: "rollout.hold",
+    Desired.ABORTED: "rollout.abort",
+    Desired.PROMOTE_NOW: "rollout.promote_now",
+}
+
+
+class Rollouts:
+    """Rollouts by id. Cheap to make; safe to share between threads.
+
+    People change what is *desired* (`start`, `request` and its short forms), the engine alone what is *observed*
+    (`observe`, `promote`); either leaves the other's half untouched.
+    """
+
+    def __init__(self, workspace: Workspace, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
+        self._workspace = workspace
+        self._registry = registry or Registry(workspace, clock=clock)
+        self._clock = clock
+
+    # What is there
+
+    def all(self) -> list[Rollout]:
+        """Return every rollout, oldest first."""
+        return sorted(self._documents.all(), key=lambda rollout: _number(rollout.rollout_id))
+
+    def get(self, rollout_id: str) -> Rollout:
+        """Return one rollout.
+
+        Raises:
+            NotFoundError: There is none by this id; the message names those there are.
+        """
+        return self._documents.get(rollout_id)
+
+    def active(self, model: str) -> Rollout | None:
+        """Return the rollout in which a candidate of this model is being judged, if there is one."""
+        return next((found for found in self._documents.all() if found.model == model and found.is_active), None)
+
+    def holding(self, model: str, version: str) -> Rollout | None:
+        """Return the active rollout that needs a version, as stable or candidate: it must not be removed."""
+        rollout = self.active(model)
+        return rollout if rollout and version in (rollout.stable, rollout.candidate) else None
+
+    # What people want
+
+    def plan(
+        self, model: str, candidate: str, strategy: Strategy, policy: RolloutPolicy | RolloutPlan | None = None
+    ) -> RolloutProposal:
+        """Say what starting a rollout would do; a refusal is an answer, not an error.
+
+        Args:
+            model: Whose traffic.
+            candidate: The version it is to go to.
+            strategy: How.
+            policy: What people have set, or a whole plan of one's own.
+        Raises:
+            ModelNotFoundError: Nothing was registered under this name.
+            VersionNotFoundError: The model has no such version.
+            ValueError: The policy contradicts itself.
+        """
+        if not isinstance(policy, RolloutPlan):
+            policy = make_plan(strategy, policy, latency_limit_ms=self._latency_limit(model))
+        return propose(self._registry, model, candidate, policy, self.active(model))
+
+    def start(self, proposal: RolloutProposal, *, actor: Actor, reason: str = "") -> Rollout:
+        """Start what was proposed; the engine opens the first step at its next turn.
+
+        Raises:
+            RolloutActiveError: Somebody has started one of this model meanwhile.
+            RolloutRefusedError: A rule forbids it, or another version has gone live since the proposal.
+        """
+        now = self._clock()
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            if (active := self.active(proposal.model)) is not None:
+                raise RolloutActiveError(proposal.model, active.rollout_id, active.candidate, active.created_by)
+            if not proposal.allowed:
+                raise RolloutRefusedError(proposal.refusal or "")
+            version = self._registry.get(proposal.model, proposal.candidate)
+            live = self._registry.production(proposal.model)
+            if (refusal := refusal_of(version, live, proposal.plan.strategy, None)) is not None:
+                raise RolloutRefusedError(refusal)
+            if live is None or live.version != proposal.stable:
+                raise RolloutRefusedError(
+                    f"{proposal.model} {live.version if live else 'nothing'} is in Production now, not "
+                    f"{proposal.stable}. Look at the plan again."
+                )
+            number = max((_number(rollout.rollout_id) for rollout in self._documents.all()), default=0) + 1
+            event = Event(at=now, verb="rollout.start", reason=reason, step=0, share=0.0, by=str(actor))
+            rollout = self._documents.insert(
+                Rollout(
+                    rollout_id=f"ro-{number:04d}",
+                    model=proposal.model,
+                    stable=proposal.stable,
+                    candidate=proposal.candidate,
+                    plan=proposal.plan,
+                    created_at=now,
+                    created_by=str(actor),
+                    reason=reason,
+                    desired_by=str(actor),
+                    desired_at=now,
+                    observed=Observed(events=(event,)),
+                    updated_at=now,
+                    updated_by=str(actor),
+                )
+            )
+            change.record(
+                "rollout.start",
+                rollout.rollout_id,
+                after={
+                    "model": rollout.model,
+                    "stable": rollout.stable,
+                    "candidate": rollout.candidate,
+                    "plan": rollout.plan,
+                },
+            )
+        return rollout
+
+    def request(
+        self,
+        rollout_id: str,
+        desired: Desired,
+        *,
+        actor: Actor,
+        reason: str = "",
+        step: int | None = None,
+        expected_revision: int | None = None,
+    ) -> Rollout:
+        """Say what is wanted of a rollout from now on.
+
+        An abort takes traffic from the candidate as soon as the servers see the document, engine or not.
+
+        Args:
+            rollout_id: Which one.
+            desired: What is wanted.
+            actor: Who wants it.
+            reason: Why, for the record.
+            step: The step it is to be at, at least; None leaves that to the evidence.
+            expected_revision: The revision that the decision was made on. Progress made since does not matter; that
+                somebody else has asked for something since does.
+        Raises:
+            NotFoundError: There is no such rollout.
+            RolloutRefusedError: It has ended, is asked for just that already, or cannot do that.
+            StaleRevisionError: Somebody else asked for something meanwhile.
+        """
+        now = self._clock()
+        verb = "rollout.advance" if step is not None else _VERBS[desired]
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            before = self._documents.get(rollout_id)
+            if expected_revision is not None and before.desired_revision > expected_revision:
+                raise _stale(before, expected_revision)
+            if (refusal := _refusal(before, desired, step)) is not None:
+                raise RolloutRefusedError(f"{rollout_id}: {refusal}.")
+            rollout = self._documents.replace(
+                msgspec.structs.replace(
+                    before,
+                    desired=desired,
+                    desired_step=before.desired_step if step is None else step,
+                    desired_by=str(actor),
+                    desired_at=now,
+                    desired_reason=reason,
+                    desired_revision=before.revision + 1,
+                    updated_at=now,
+                    updated_by=str(actor),
+                )
+            )
+            change.record(
+                verb,
+                rollout_id,
+                before={"desired": before.desired, "desired_step": before.desired_step},
+                after={"desired": rollout.desired, "desired_step": rollout.desired_step},
+            )
+        return rollout
+
+    def advance(
+        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+    ) -> Rollout:
+        """Go one step further without waiting for dwell time and samples; raises as `request` does."""
+        rollout = self.get(rollout_id)
+        step = rollout.observed.step + 1
+        return self.request(
+            rollout_id, rollout.desired, actor=actor, reason=reason, step=step, expected_revision=expected_revision
+        )
+
+    def hold(self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
+        """Stay at this share; raises as `request` does."""
+        return self.request(rollout_id, Desired.PAUSED, actor=actor, reason=reason, expected_revision=expected_revision)
+
+    def resume(
+        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+    ) -> Rollout:
+        """Go on, after a hold or, with a new deadline, after an inconclusive verdict; raises as `request` does."""
+        return self.request(
+            rollout_id, Desired.RUNNING, actor=actor, reason=reason, expected_revision=expected_revision
+        )
+
+    def abort(
+        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+    ) -> Rollout:
+        """Return all traffic to the stable version; raises as `request` does."""
+        return self.request(
+            rollout_id, Desired.ABORTED, actor=actor, reason=reason, expected_revision=expected_revision
+        )
+
+    def promote_now(
+        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+    ) -> Rollout:
+        """Go live without waiting for proof, gates permitting; raises as `request` does."""
+        return self.request(
+            rollout_id, Desired.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
+        )
+
+    # What the engine saw
+
+    def save(self, base: Rollout, observed: Observed) -> Rollout:
+        """Keep what was observed since, no decision among it; for the engine alone.
+
+        Raises:
+            StaleRevisionError: The rollout is not as it was read.
+        """
+        with self._workspace.database(DATABASE).transaction():
+            return self._replace(base, observed)
+
+    def observe(self, base: Rollout, change: Change, *, actor: Actor) -> Rollout:
+        """Take a step and record it; for the engine alone.
+
+        Raises:
+            StaleRevisionError: The rollout is not as it was when the step was decided: somebody wants something else.
+        """
+        with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
+            return self._step(audit, base, change)
+
+    def promote(self, base: Rollout, change: Change, *, actor: Actor) -> Rollout:
+        """Put the candidate into Production and end its rollout, both or neither; for the engine alone.
+
+        Raises:
+            StaleRevisionError: The rollout or the model is not as it was when the step was decided.
+            PromotionRefusedError: A promotion gate or rule forbids it.
+            HashMismatchError: The candidate's files are not those that were registered.
+        """
+        # Planned twice: here where it may fire alerts and take its time, and by `apply` under the lock.
+        plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION)
+        if not plan.allowed:
+            raise PromotionRefusedError(plan.refusal or "")
+        with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
+            ended = self._step(audit, base, change)
+            self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
+        return ended
+
+    def _step(self, audit: AuditedChange, base: Rollout, change: Change) -> Rollout:
+        rollout = self._replace(base, change.observed)
+        audit.record(change.verb, base.rollout_id, before=_summary(base), after=_summary(rollout))
+        return rollout
+
+    def _replace(self, base: Rollout, observed: Observed) -> Rollout:
+        current = self._documents.get(base.rollout_id)
+        return self._documents.replace(
+            msgspec.structs.replace(
+                current, observed=observed, updated_at=self._clock(), updated_by=str(Actor.engine())
+            ),
+            expected_revision=base.revision,
+        )
+
+    def _latency_limit(self, model: str) -> float | None:
+        """Return the 99th percentile of what the stable version takes, if it has answered enough."""
+        live = self._registry.production(model)
+        if live is None:
+            return None
+        try:
+            found = PredictionReader(predictions_file(self._workspace)).latency_quantile(model, live.version, 0.99)
+        except TelemetryError:
+            return None
+        return round(found[0], 3) if found and found[1] >= _LEAST_LATENCIES and found[0] > 0 else None
+
+    @property
+    def _documents(self) -> Documents[Rollout]:
+        return self._workspace.database(DATABASE).documents(TABLE, Rollout, "rollout_id")
+
+
+REFUSALS: tuple[type[RefusedError], ...] = (PromotionRefusedError, HashMismatchError)
+"""What a promotion at the end of a rollout may be refused by, for good."""
+
+
+def _number(rollout_id: str) -> int:
+    return int(rollout_id.removeprefix("ro-"))
+
+
+def _refusal(rollout: Rollout, desired: Desired, step: int | None) -> str | None:
+    """Say why a rollout cannot be asked for this, or None when it can."""
+    phase = rollout.observed.phase
+    if not phase.is_active:
+        return f"it has ended ({phase.value.replace('_', ' ')}); start a new one instead"
+    if rollout.desired is Desired.ABORTED:
+        return f"{rollout.desired_by} has aborted it, at {rollout.desired_at:%H:%M:%S} UTC"
+    if step is not None:
+        if step > rollout.plan.last_step:
+            return "it is at its last step; promote it now, or let the evidence decide"
+        return None if phase is not Phase.PENDING else "its first step is not open yet"
+    if desired is Desired.PROMOTE_NOW and not rollout.strategy.promotes:
+        return f"the strategy {rollout.strategy.value} ends in a finding; promote {rollout.candidate} by itself"
+    if rollout.desired is desired and not (desired is Desired.RUNNING and phase is Phase.INCONCLUSIVE):
+        return f"{rollout.desired_by} has asked for that already, at {rollout.desired_at:%H:%M:%S} UTC"
+    return None
+
+
+def _stale(rollout: Rollout, expected_revision: int) -> StaleRevisionError:
+    return StaleRevisionError(
+        TABLE,
+        rollout.rollout_id,
+        expected=expected_revision,
+        found=rollout.revision,
+        changes={"desired": ("something else", str(rollout.desired))},
+        by=rollout.desired_by,
+        at=to_iso(rollout.desired_at),
+    )
+
+
+def _summary(rollout: Rollout) -> dict[str, object]:
+    """Reduce what was observed to what an auditor asks for."""
+    observed = rollout.observed
+    return {
+        "phase": observed.phase,
+        "step": observed.step,
+        "share": observed.share,
+        "n_stable": observed.evidence.n_stable,
+        "n_candidate": observed.evidence.n_candidate,
+        "guards": {reading.guard: reading.reason for reading in observed.readings},
+    }

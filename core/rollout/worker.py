@@ -1,0 +1,217 @@
+"""The engine's turn: read what was served, judge it, take the next step.
+
+All that a verdict rests on is in the rollout's document together with the place up to which predictions were read, so
+that an engine that was killed goes on where the document says and comes to the very same evidence.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.registry import Registry
+from core.rollout.evidence import Collector
+from core.rollout.judgement import Outcome, Standing, Verdict, experiment_of, judge
+from core.rollout.plan import Source, Strategy
+from core.rollout.progress import Change, begin, end, next_change
+from core.rollout.readings import Pace, read_guards
+from core.rollout.rollout import Desired, Observed, Phase, Rollout
+from core.rollout.rollouts import REFUSALS, Rollouts
+from core.state import StaleRevisionError, Workspace
+from core.telemetry.predictions import Batch, Cursor, PredictionReader, predictions_file
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+SAVE_EVERY = timedelta(seconds=3)
+SAVE_CURSOR_EVERY = timedelta(minutes=1)  # past the traffic of others
+_SETTLED_AFTER = timedelta(seconds=3)
+_BATCHES_A_TICK = 5
+
+
+class PredictionSource(Protocol):
+    """Where the worker learns what was served; `PredictionReader`, or a test's own."""
+
+    def end(self) -> Cursor:
+        """Return the cursor behind everything that is stored."""
+
+    def read(
+        self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = ...
+    ) -> Batch:
+        """Return what was stored of a rollout after a cursor."""
+
+    def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
+        """Return the callers of a rollout that had a failure up to a cursor."""
+
+
+class RolloutWorker:
+    """Drives the active rollouts of a workspace; one thread of the one engine calls `tick`."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        source: PredictionSource | None = None,
+        registry: Registry | None = None,
+        actor: Actor | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Prepare to drive rollouts.
+
+        Args:
+            workspace: Whose.
+            source: Where predictions are read; the workspace's own store by default.
+            registry: Where the candidate goes live.
+            actor: In whose name steps are recorded; the engine's by default.
+            clock: When documents are said to be changed; verdicts take their time from `tick`.
+        """
+        self._registry = registry or Registry(workspace, clock=clock)
+        self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
+        self._source: PredictionSource = source or PredictionReader(predictions_file(workspace))
+        self._actor = actor or Actor.engine()
+        self._collectors: dict[str, tuple[Cursor, Collector]] = {}
+        self._pending: dict[str, Observed] = {}  # seen since the document was last written
+        self._saved_at: dict[str, datetime] = {}
+
+    def tick(self, now: datetime) -> list[Change]:
+        """Take every active rollout as far as it goes now.
+
+        A rollout that cannot be driven just now does not keep the others waiting.
+
+        Returns:
+            The steps that were taken.
+        """
+        changes = []
+        for rollout in self._rollouts.all():
+            if not rollout.is_active:
+                self._forget(rollout.rollout_id)
+                continue
+            try:
+                if (change := self._drive(rollout, now)) is not None:
+                    log.info("%s: %s: %s", rollout.rollout_id, change.verb, change.reason)
+                    changes.append(change)
+            except StaleRevisionError:  # somebody wants something else since it was read: look again at the next tick
+                self._forget(rollout.rollout_id)
+            except (CoreError, OSError):
+                log.exception("%s could not be driven; it stays as it is", rollout.rollout_id)
+                self._forget(rollout.rollout_id)
+        return changes
+
+    def _drive(self, rollout: Rollout, now: datetime) -> Change | None:
+        if (change := self._without_evidence(rollout, now)) is not None:
+            return self._take(rollout, change, now)
+        observed = self._observe(rollout, now)
+        verdict = observed.verdict
+        change = next_change(rollout, observed, verdict, now=now) if verdict else None
+        if change is not None:
+            return self._take(rollout, change, now)
+        self._save_now_and_then(rollout, observed, now)
+        return None
+
+    def _without_evidence(self, rollout: Rollout, now: datetime) -> Change | None:
+        """Decide what does not depend on what was served."""
+        observed = self._pending.get(rollout.rollout_id, rollout.observed)
+        live = self._registry.production(rollout.model)
+        if live is not None and live.version == rollout.candidate:
+            reason = f"{rollout.candidate} has gone live by another way"
+            return end(observed, Phase.PROMOTED, "rollout.end", reason, now=now)
+        if live is None or live.version != rollout.stable:
+            found = live.version if live else "no version"
+            reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing left to compare with"
+            return end(observed, Phase.ABORTED, "rollout.end", reason, now=now)
+        if observed.phase is not Phase.PENDING:
+            return None
+        if rollout.desired is Desired.ABORTED:
+            return next_change(rollout, observed, Verdict(outcome=Outcome.HOLD, reason=""), now=now)
+        return begin(rollout, self._source.end(), now=now)
+
+    def _observe(self, rollout: Rollout, now: datetime) -> Observed:
+        """Read on, and judge what is known by now."""
+        observed = self._pending.get(rollout.rollout_id, rollout.observed)
+        # What people want is the document's; what was seen may be newer here.
+        cursor, collector = self._collector(rollout, observed)
+        n_before = observed.evidence.n_stable + observed.evidence.n_candidate
+        for _ in range(_BATCHES_A_TICK):
+            batch = self._source.read(
+                rollout.rollout_id,
+                cursor,
+                settled_before=now - _SETTLED_AFTER,
+                paired=rollout.strategy is Strategy.SHADOW,
+            )
+            collector.add(batch)
+            cursor = batch.cursor
+            if batch.is_last:
+                break
+        self._collectors[rollout.rollout_id] = cursor, collector
+        evidence = collector.evidence
+        n = evidence.n_stable + evidence.n_candidate
+        started_at, step_since, deadline_at = observed.started_at, observed.step_since, observed.deadline_at
+        if started_at is None or step_since is None or deadline_at is None:
+            raise ValueError(f"{rollout.rollout_id} is {observed.phase} and was never begun")
+        share = 0.5 if rollout.strategy is Strategy.SHADOW else observed.share
+        pace = Pace(share=share, n_requests=n, seconds=(now - started_at).total_seconds())
+        readings = read_guards(rollout.plan, evidence, pace)
+        seen = msgspec.structs.replace(
+            observed,
+            evidence=evidence,
+            cursor=cursor,
+            readings=readings,
+            experiment=experiment_of(rollout.plan, readings),
+            last_answer_at=now if n > n_before else observed.last_answer_at,
+        )
+        standing = Standing(
+            step=seen.step,
+            step_since=step_since,
+            n_step_candidate=seen.n_step_candidate,
+            n_step=seen.n_step_candidate + seen.n_step_stable,
+            deadline_at=deadline_at,
+            held=rollout.desired is Desired.PAUSED,
+        )
+        return msgspec.structs.replace(seen, verdict=judge(rollout.plan, standing, readings, now=now))
+
+    def _collector(self, rollout: Rollout, observed: Observed) -> tuple[Cursor, Collector]:
+        if (known := self._collectors.get(rollout.rollout_id)) is not None:
+            return known
+        cursor = observed.cursor or Cursor()
+        failed_units = {
+            guard.name: self._source.failed_units(rollout.rollout_id, cursor, over_ms=guard.limit)
+            for guard in rollout.plan.guards
+            if guard.source in (Source.ERRORS, Source.SLOW)
+        }
+        return cursor, Collector(rollout.plan, observed.evidence, failed_units)
+
+    def _take(self, rollout: Rollout, change: Change, now: datetime) -> Change:
+        if change.promotes:
+            try:
+                self._rollouts.promote(rollout, change, actor=self._actor)
+            except REFUSALS as refusal:
+                reason = f"the promotion was refused: {refusal}"
+                observed = msgspec.structs.replace(change.observed, events=change.observed.events[:-1])
+                change = end(observed, Phase.ROLLED_BACK, "rollout.roll_back", reason, now=now)
+                self._rollouts.observe(rollout, change, actor=self._actor)
+        else:
+            self._rollouts.observe(rollout, change, actor=self._actor)
+        self._pending.pop(rollout.rollout_id, None)
+        self._saved_at[rollout.rollout_id] = now
+        return change
+
+    def _save_now_and_then(self, rollout: Rollout, observed: Observed, now: datetime) -> None:
+        """Write progress down, but not with every request: a killed engine reads on from where the document says."""
+        since = now - self._saved_at.setdefault(rollout.rollout_id, now)
+        before = rollout.observed
+        is_news = (observed.evidence, observed.verdict) != (before.evidence, before.verdict)
+        if (is_news and since >= SAVE_EVERY) or (observed.cursor != before.cursor and since >= SAVE_CURSOR_EVERY):
+            self._rollouts.save(rollout, observed)
+            self._pending.pop(rollout.rollout_id, None)
+            self._saved_at[rollout.rollout_id] = now
+        else:
+            self._pending[rollout.rollout_id] = observed
+
+    def _forget(self, rollout_id: str) -> None:
+        self._collectors.pop(rollout_id, None)
+        self._pending.pop(rollout_id, None)
+        self._saved_at.pop(rollout_id, None)
