@@ -8,7 +8,10 @@ from core.registry.stages import Stage
 from core.settings.promotion import PromotionSettings
 
 ATTAINMENT = "attainment"
+ACCURACIES = (ATTAINMENT, "accuracy", "r2")  # what `accuracy_metric: auto` looks for, in this order
+DRIFT = "drift"
 VERIFIED_ARTIFACT = "verified_artifact"
+APPROVALS = "approvals"
 
 
 def promotion_gates(
@@ -18,6 +21,9 @@ def promotion_gates(
     *,
     to_stage: Stage,
     integrity: Sequence[str],
+    n_explained: int = 0,
+    approved_by: Sequence[str] = (),
+    promoter: str = "",
 ) -> tuple[GateResult, ...]:
     """Judge whether a version may move to a stage.
 
@@ -30,27 +36,36 @@ def promotion_gates(
         settings: The thresholds.
         to_stage: Where the candidate would go.
         integrity: What is wrong with the candidate's files, from `core.registry.manifest.check`.
+        n_explained: How many features its report gives an importance.
+        approved_by: The persons whose approval of these very files is on record.
+        promoter: The person who promotes, if known; their own approval does not count.
     Returns:
-        One result a gate: `verified_artifact`, `min_accuracy`, `quality_gates`, and `attainment_drop` where there is
-        a Production version to compare with.
+        One result a gate: `verified_artifact`, `min_accuracy`, `quality_gates`; `attainment_drop` where there is a
+        Production version to compare with; `max_drift` where drift was measured or must be; `explainability` and
+        `approvals` where the policy asks for them.
     """
     decisive = to_stage is Stage.PRODUCTION
-    attainment = candidate.metrics.get(ATTAINMENT)
     gates = [
         integrity_gate(candidate, integrity, settings),
-        judge(
-            "min_accuracy",
-            attainment,
-            ">=",
-            settings.min_accuracy,
-            reason="" if attainment is not None else f"{candidate.version} was registered without attainment",
-            blocking=decisive,
-        ),
+        _accuracy_gate(candidate, settings, blocking=decisive),
         _quality_gate(candidate, blocking=decisive and settings.require_quality_gates),
     ]
     if production is not None and production.version != candidate.version:
         gates.append(_drop_gate(candidate, production, settings, blocking=decisive))
+    if DRIFT in candidate.metrics or settings.require_drift_check:
+        gates.append(_drift_gate(candidate, settings, blocking=decisive))
+    if settings.require_explainability:
+        gates.append(_explainability_gate(candidate, n_explained, blocking=decisive))
+    if settings.required_approvals:
+        gates.append(approvals_gate(candidate, approved_by, promoter, settings, blocking=decisive))
     return tuple(gates)
+
+
+def accuracy_metric(version: ModelVersion, settings: PromotionSettings) -> str:
+    """Name the metric that says how good a version is: the policy's, else the first of `ACCURACIES` that it has."""
+    if settings.accuracy_metric != "auto":
+        return settings.accuracy_metric
+    return next((name for name in ACCURACIES if name in version.metrics), ATTAINMENT)
 
 
 def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: PromotionSettings) -> GateResult:
@@ -66,6 +81,70 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
         n_offending=len(integrity),
         offending=integrity,
         blocking=settings.require_verified_artifact,
+    )
+
+
+def approvals_gate(
+    version: ModelVersion,
+    approved_by: Sequence[str],
+    promoter: str,
+    settings: PromotionSettings,
+    *,
+    blocking: bool,
+) -> GateResult:
+    """Judge whether enough persons other than the promoter have approved a version."""
+    others = sorted(set(approved_by) - {promoter})
+    reason = f"approved by {', '.join(others)}" if others else f"nobody has approved {version.version}"
+    if promoter in approved_by:
+        reason += f"; {promoter} cannot approve a promotion of their own"
+    if len(others) < settings.required_approvals:
+        reason += f"; somebody else must: bondx registry approve {version.model} {version.version}"
+    return judge(
+        APPROVALS,
+        float(len(others)),
+        ">=",
+        float(settings.required_approvals),
+        unit="persons",
+        n_samples=len(approved_by),
+        reason=reason,
+        blocking=blocking,
+    )
+
+
+def _accuracy_gate(candidate: ModelVersion, settings: PromotionSettings, *, blocking: bool) -> GateResult:
+    metric = accuracy_metric(candidate, settings)
+    value = candidate.metrics.get(metric)
+    reason = ""
+    if value is None:
+        reason = f"{candidate.version} was registered without {metric}"
+    elif metric != ATTAINMENT:
+        relation = ">=" if value >= settings.min_accuracy else "<"
+        reason = f"{metric} {value:.4g} {relation} {settings.min_accuracy:.4g}"
+    return judge("min_accuracy", value, ">=", settings.min_accuracy, reason=reason, blocking=blocking)
+
+
+def _drift_gate(candidate: ModelVersion, settings: PromotionSettings, *, blocking: bool) -> GateResult:
+    drift = candidate.metrics.get(DRIFT)
+    return judge(
+        "max_drift",
+        drift,
+        "<=",
+        settings.max_drift,
+        reason="" if drift is not None else f"no drift was measured for {candidate.version}",
+        blocking=blocking,
+    )
+
+
+def _explainability_gate(candidate: ModelVersion, n_explained: int, *, blocking: bool) -> GateResult:
+    told = f"the report gives {n_explained} features an importance"
+    return judge(
+        "explainability",
+        float(n_explained),
+        ">=",
+        1.0,
+        unit="features",
+        reason=told if n_explained else f"the report of {candidate.version} does not say which features it rests on",
+        blocking=blocking,
     )
 
 
@@ -95,7 +174,8 @@ def _quality_gate(candidate: ModelVersion, *, blocking: bool) -> GateResult:
 def _drop_gate(
     candidate: ModelVersion, production: ModelVersion, settings: PromotionSettings, *, blocking: bool
 ) -> GateResult:
-    before, after = production.metrics.get(ATTAINMENT), candidate.metrics.get(ATTAINMENT)
+    metric = accuracy_metric(production, settings)
+    before, after = production.metrics.get(metric), candidate.metrics.get(metric)
     if before is None or after is None:
         bare = production if before is None else candidate
         # A Production version without the metric must not keep every successor out: said, but not blocking.
@@ -104,7 +184,7 @@ def _drop_gate(
             None,
             "<=",
             settings.max_attainment_drop,
-            reason=f"{bare.version} was registered without attainment, so the two cannot be compared",
+            reason=f"{bare.version} was registered without {metric}, so the two cannot be compared",
             blocking=blocking and before is not None,
         )
     return judge(
@@ -112,6 +192,6 @@ def _drop_gate(
         round(before - after, 9),  # 0.90 - 0.88 must not exceed 0.02 by a rounding error
         "<=",
         settings.max_attainment_drop,
-        reason=f"attainment {after:.4f} against {before:.4f} of {production.version}, now in Production",
+        reason=f"{metric} {after:.4f} against {before:.4f} of {production.version}, now in Production",
         blocking=blocking,
     )

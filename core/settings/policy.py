@@ -7,7 +7,7 @@ by name or pattern. `Policy.for_model` is the one way to ask.
 import fnmatch
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -16,7 +16,6 @@ from core.settings.overlay import overlay
 from core.settings.promotion import PromotionSettings
 
 Share = Annotated[float, Meta(gt=0, le=1)]
-GuardMetric = Literal["errors", "latency", "loss"]
 
 
 class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,50 +27,53 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How traffic moves to a candidate, and what ends the attempt."""
+    """How traffic moves to a candidate, and what ends the attempt; for the other strategies as far as it applies."""
 
     initial_share: Annotated[Share, Meta(description="Share of the traffic in the first step.")] = 0.05
     max_share: Annotated[Share, Meta(description="Largest share before the candidate takes all.")] = 0.20
     steps: Annotated[
         tuple[Share, ...], Meta(description="Shares between the two, ascending; empty: each step doubles the last.")
     ] = ()
+    dwell_seconds: Annotated[float, Meta(ge=0, description="Least time at a step.")] = 300.0
+    min_samples: Annotated[int, Meta(ge=1, description="Least answers of the candidate at a step.")] = 100
+    deadline_hours: Annotated[float, Meta(gt=0, le=8760, description="Undecided by then, it waits for a person.")] = (
+        24.0
+    )
     promotion_threshold: Annotated[
-        float,
-        Meta(ge=0.5, lt=1, description="Confidence that the candidate does no harm from which it may take all."),
+        float, Meta(gt=0.5, lt=1, description="Least confidence that the candidate is within the margins.")
     ] = 0.95
-    rollback_alpha: Annotated[
-        float, Meta(gt=0, le=0.2, description="Most probability that a good candidate is ever rolled back.")
+    alpha: Annotated[
+        float, Meta(gt=0, lt=0.5, description="Most probability that a good candidate is ever taken back.")
     ] = 0.01
-    safety_margin: Annotated[
-        float, Meta(gt=1, le=10, description="How many times the stable side's failures would be harm.")
-    ] = 1.5
-    loss_margin: Annotated[
-        float,
-        Meta(gt=0, le=1, description="How much more loss than the stable side's is harm, as a share of it."),
-    ] = 0.05
-    dwell_seconds: Annotated[float, Meta(ge=0, description="Least time in each step.")] = 600.0
-    min_samples: Annotated[int, Meta(ge=1, description="Least requests of the candidate in each step.")] = 500
-    deadline_hours: Annotated[
-        float, Meta(gt=0, le=8760, description="A rollout that is undecided by then ends, and the stable side stays.")
-    ] = 72.0
-    latency_slo_ms: Annotated[float, Meta(gt=0, description="A slower answer breaches its objective.")] = 50.0
-    guard_metrics: Annotated[
-        tuple[GuardMetric, ...], Meta(min_length=1, description="What a candidate is judged by: errors, latency, loss.")
-    ] = ("errors", "latency", "loss")
-    auto_advance: Annotated[bool, Meta(description="Take the next step when the verdict is to advance.")] = True
-    auto_rollback: Annotated[bool, Meta(description="Roll back when the verdict is harm.")] = True
+    rate_margin: Annotated[float, Meta(gt=1, description="Ratio of failure rates that is not acceptable.")] = 1.5
+    loss_margin: Annotated[float, Meta(gt=1, description="Ratio of mean losses that is not acceptable.")] = 1.1
+    tolerated_error_share: Annotated[
+        float, Meta(gt=0, lt=0.5, description="Errors this rare are good enough, whatever the stable version has.")
+    ] = 0.001
+    latency_limit_ms: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="An answer later than this is slow; by default the stable version's p99."),
+    ] = None
+    tolerated_slow_share: Annotated[
+        float, Meta(gt=0, lt=0.5, description="Slow answers this rare are good enough.")
+    ] = 0.02
+    require_loss: Annotated[
+        bool, Meta(description="Wait for outcomes until the loss is shown to be within its margin, too.")
+    ] = False
+    ab_share: Annotated[float, Meta(gt=0, lt=1, description="The candidate's side of an A/B split.")] = 0.5
+    mirror_share: Annotated[Share, Meta(description="Requests that a shadow is given copies of.")] = 1.0
 
     def __post_init__(self) -> None:
         if self.initial_share > self.max_share:
             raise ValueError(f"initial_share ({self.initial_share}) must not be above max_share ({self.max_share})")
+        if self.max_share == 1:
+            raise ValueError("max_share is 1: before the candidate takes all, the stable version must have some")
         shares = (self.initial_share, *self.steps, self.max_share)
         if self.steps and any(after <= before for before, after in itertools.pairwise(shares)):
             raise ValueError(
                 f"steps {list(self.steps)} must ascend between initial_share ({self.initial_share}) "
                 f"and max_share ({self.max_share})"
             )
-        if len(set(self.guard_metrics)) < len(self.guard_metrics):
-            raise ValueError("guard_metrics names a metric twice")
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -86,6 +88,16 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         while shares[-1] * 2 < self.max_share:
             shares.append(shares[-1] * 2)
         return (*shares, self.max_share) if shares[-1] < self.max_share else tuple(shares)
+
+    @property
+    def ceiling(self) -> float:
+        """The largest share before the candidate takes all, as plans of rollouts call it."""
+        return self.max_share
+
+    @property
+    def deadline_seconds(self) -> float:
+        """From when on a rollout waits for a person."""
+        return self.deadline_hours * 3600
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -87,7 +87,7 @@ def test_overrides_apply_by_pattern_in_their_order_and_by_name_last(write):
     )
     spread, anomaly = policy.for_model("spread"), policy.for_model("anomaly")
     assert (spread.promotion.min_accuracy, spread.promotion.max_drift, spread.canary.min_samples) == (0.99, 0.3, 7)
-    assert (anomaly.promotion.min_accuracy, anomaly.promotion.max_drift, anomaly.canary.min_samples) == (0.8, 0.2, 500)
+    assert (anomaly.promotion.min_accuracy, anomaly.promotion.max_drift, anomaly.canary.min_samples) == (0.8, 0.2, 100)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,8 @@ def test_the_steps_of_a_canary_lead_from_the_first_share_to_the_largest(canary, 
             id="shares",
         ),
         pytest.param("canary: {steps: [0.2, 0.1]}", "steps [0.2, 0.1] must ascend between", id="steps"),
-        pytest.param("canary: {guard_metrics: [errors, luck]}", "policy.canary.guard_metrics[1]", id="metric"),
+        pytest.param("canary: {steps: [0.1, many]}", "policy.canary.steps[1]", id="in a list"),
+        pytest.param("canary: {max_share: 1}", "the stable version must have some", id="all"),
         pytest.param("tracking: {lost_after_seconds: 5}", "must be at least twice heartbeat_seconds", id="heartbeat"),
         pytest.param("overrides: {spread: 3}", "policy.overrides.spread is 3: expected object", id="entry"),
         pytest.param(
