@@ -118,7 +118,7 @@ class BondxApp(App[None]):
         self._news = threading.Lock()
         self._is_announced = False
         self._embed = embed and not read_only
-        self._poller = Poller(workspace, self._take_news, monotonic=monotonic)
+        self._poller = Poller(workspace, self._take_news, clock=clock, monotonic=monotonic)
         self.host = EngineHost(workspace, Actor.current(Origin.CONSOLE), self._hosting_changed)
         for palette in THEMES.values():
             self.register_theme(palette)
@@ -199,7 +199,7 @@ class BondxApp(App[None]):
                 self.host.start()
         if self.frozen_at is None:
             self.snapshot = newest
-            self._shown_screen().refresh_all()
+            self._refresh_all()
 
     def on_hosting_changed(self, message: HostingChanged) -> None:
         """Tell the operator what became of the engine."""
@@ -207,13 +207,24 @@ class BondxApp(App[None]):
             self.say(message.problem, "bad")
         elif message.hosting is Hosting.STOPPING:
             self.say("The engine stops: the epoch at work ends first, a checkpoint stays…", "warn")
-        self._shown_screen().show_standing()
+        self._show_standing()
 
-    def _shown_screen(self) -> ConsoleScreen:
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+    def _shown_screen(self) -> ConsoleScreen | None:
+        """Return the screen below any dialog; there is none for a moment while the app starts and ends."""
+        stack = self.screen_stack if self.is_running else []
+        return next((screen for screen in reversed(stack) if isinstance(screen, ConsoleScreen)), None)
 
     def _tick(self) -> None:
-        self._shown_screen().tick()
+        if (screen := self._shown_screen()) is not None:
+            screen.tick()
+
+    def _show_standing(self) -> None:
+        if (screen := self._shown_screen()) is not None:
+            screen.show_standing()
+
+    def _refresh_all(self) -> None:
+        if (screen := self._shown_screen()) is not None:
+            screen.refresh_all()
 
     def silence(self) -> float:
         """Return for how many seconds the workspace has not been looked at."""
@@ -273,7 +284,11 @@ class BondxApp(App[None]):
 
     def _move_to(self, key: str) -> None:
         # The screen that was just asked for fills its list when it is mounted.
-        self.call_after_refresh(lambda: self._shown_screen().main_table().move_to(key))
+        def move() -> None:
+            if (screen := self._shown_screen()) is not None:
+                screen.main_table().move_to(key)
+
+        self.call_after_refresh(move)
 
     def compare(self, model: str, before: str, after: str) -> None:
         """Show what differs between two versions."""
@@ -281,7 +296,8 @@ class BondxApp(App[None]):
 
     def explain_keys(self) -> None:
         """Show the keys of the screen."""
-        self._shown_screen().action_help()
+        if (screen := self._shown_screen()) is not None:
+            screen.action_help()
 
     def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
         """Open the dialog for a change; once confirmed it is carried out in a thread."""
@@ -325,8 +341,8 @@ class BondxApp(App[None]):
 
     def say(self, text: str, tone: str = "") -> None:
         """Tell the operator something on the screen that is shown."""
-        if text:
-            self._shown_screen().say(text, tone)
+        if (screen := self._shown_screen()) is not None:
+            screen.say(text, tone)
 
     def toggle_arm(self) -> None:
         """Arm or disarm writes."""
@@ -335,7 +351,7 @@ class BondxApp(App[None]):
             return
         self.standing = self.standing.toggled()
         self.say("Writes are armed." if self.standing.armed else "Writes are disarmed.", "warn")
-        self._shown_screen().show_standing()
+        self._show_standing()
 
     def toggle_freeze(self) -> None:
         """Hold what is shown, or let it go on."""
@@ -343,7 +359,7 @@ class BondxApp(App[None]):
         if self.frozen_at is None:
             self.snapshot = self._newest
             self.say("")
-        self._shown_screen().refresh_all()
+        self._refresh_all()
 
     def copy_text(self, text: str) -> None:
         """Put a text on the operator's clipboard, through whatever lies between; where that may fail, show it."""

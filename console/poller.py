@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from core.clock import Clock, utc_now
 from core.engine.snapshot import Snapshot, SnapshotSource
 from core.state import ChangeWatch, Workspace
 
@@ -23,10 +24,11 @@ class Poller(threading.Thread):
         post: Callable[[Snapshot], None],
         *,
         tick_seconds: float = TICK_SECONDS,
+        clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name="poller", daemon=True)
-        self._source = SnapshotSource(workspace)
+        self._source = SnapshotSource(workspace, clock=clock)
         self._watch = ChangeWatch(workspace)
         self._post = post
         self._tick_seconds = tick_seconds

@@ -133,8 +133,11 @@ class OverviewScreen(ConsoleScreen):
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Say why the row in focus is as it is: an alert's rule, or the gates of the live version."""
         glyphs = self.console_app.glyphs
-        if self.focused is self.query_one("#wrong") and (alert := self.selected_alert()):
-            return f"Why: {alert.rule}", alerts.detail_lines(alert, glyphs)
+        if self.focused is self.query_one("#wrong"):
+            if (alert := self.selected_alert()) is not None:
+                return f"Why: {alert.rule}", alerts.detail_lines(alert, glyphs)
+            if self.snapshot.problems:
+                return "What cannot be read", [Line(((problem, ""),)) for problem in self.snapshot.problems]
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
         version = self.snapshot.version(model.model, model.production) if model and model.production else None
         if version is not None:
@@ -147,8 +150,11 @@ class OverviewScreen(ConsoleScreen):
         if self.focused is self.query_one("#changes"):
             self.console_app.action_go("audit")
             return
-        if self.focused is self.query_one("#wrong") and (alert := self.selected_alert()):
-            self.console_app.open_alert(alert)
+        if self.focused is self.query_one("#wrong"):
+            if (alert := self.selected_alert()) is not None:
+                self.console_app.open_alert(alert)
+            else:
+                self.action_why()
         elif (model := self.main_table().cursor_key) is not None:
             self.console_app.open_model(model)
 

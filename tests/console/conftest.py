@@ -2,12 +2,15 @@
 
 import contextlib
 import shutil
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.keys import _character_to_key
 
 from console.app import BondxApp
 from console.demo import make_demo
@@ -31,6 +34,15 @@ class FakeTime:
         self.seconds += DEAF_SECONDS + 0.01
 
 
+def key_event(key: str) -> events.Key:
+    if len(key) == 1:
+        return events.Key(key if key.isalnum() else _character_to_key(key), key)
+    try:
+        return events.Key(key, unicodedata.lookup(key.replace("_", " ")))
+    except KeyError:
+        return events.Key(key, None)
+
+
 @dataclass
 class Console:
     """A running console, and what a test does with it."""
@@ -47,8 +59,21 @@ class Console:
         pytest.fail(f"{what} did not come; footer says {self.sentence!r}")
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""
+        for key in keys:
+            self.app._driver.send_message(key_event(key))
+            await self.pilot.pause(0)
+            await self.settled()
+        await self.pilot.pause(0.02)
+
+    async def settled(self) -> None:
+        """Wait until the screen, which a key may just have changed, has been laid out and has handled its messages."""
+        for _ in range(200):
+            screen = self.app.screen
+            if screen.is_mounted and screen._compositor.size == self.app.size and not screen._layout_required:
+                break
+            await self.pilot.pause(0.005)
+        await self.pilot.pause(0)
 
     async def dialog(self, *keys: str):
         """Press keys that open a dialog, and wait until it can be read."""
@@ -67,7 +92,6 @@ class Console:
 
     def text(self) -> str:
         """What is on the screen, row by row, without colours."""
-        width, height = self.app.size
         strips = self.app.screen._compositor.render_strips(self.app.size)
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 

@@ -1,0 +1,349 @@
+"""The screens: every key does what the help says, at every size, whatever the data say."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from console.app import BondxApp
+from console.demo import OPERATOR
+from console.dialogs.compare import CompareDialog
+from console.dialogs.text import TextDialog
+from console.keys import SCREENS
+from core.alerts import Alerts
+from core.registry import Registry
+from core.settings import Settings
+from core.state import Workspace
+from core.training.sessions import Sessions
+
+SIZES = [(20, 5), (40, 12), (80, 24), (120, 40), (200, 60), (200, 5), (20, 60)]
+NOW_LATER = datetime(2026, 3, 2, 3, 9, tzinfo=UTC)
+HOSTILE = "[/] [@click=app.exit]x[/] \x1b[2J\x07 日本 [b"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_every_screen_and_dialog_works_at_every_size(open_console, size):
+    async with open_console(size) as console:
+        for key, name, _ in SCREENS:
+            await console.press(key)
+            assert name == console.screen.NAME
+            assert console.text()
+            await console.press("G", "plus", "escape", "w", "escape", "d", "escape")
+        await console.press("3", "P")
+        await console.pilot.pause(0.05)
+        await console.press("escape", "question_mark", "escape", "colon", "tab", "escape", "ctrl+p")
+        assert console.app.return_code is None
+
+
+async def test_resizing_while_running_changes_the_layout_and_loses_nothing(open_console):
+    async with open_console((80, 24)) as console:
+        await console.press("3", "j", "j")
+        chosen = console.screen.main_table().cursor_key
+        for width, height in [(160, 48), (30, 8), (120, 40), (80, 24)]:
+            await console.pilot.resize_terminal(width, height)
+            await console.pilot.pause()
+            assert console.screen.main_table().cursor_key == chosen
+        assert "MODEL" in console.text()
+
+
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key, name, _ in SCREENS], ids=[n for _, n, _ in SCREENS])
+async def test_a_digit_leads_to_its_screen(open_console, key, name):
+    async with open_console((80, 24)) as console:
+        await console.press(key)
+        await console.until(lambda: name == console.screen.NAME)
+        assert f"[{key} " in console.text()
+
+
+@pytest.mark.parametrize("key", ["4", "6", "8", "less_than_sign", "A", "Z"])
+async def test_keys_of_screens_that_are_not_there_do_nothing(open_console, key):
+    async with open_console((80, 24)) as console:
+        await console.press(key)
+        assert console.app.screen is console.screen
+        assert console.screen.NAME == "overview"
+
+
+async def test_the_overview_tells_what_is_wrong_what_is_live_and_what_trains(open_console):
+    async with open_console((80, 24)) as console:
+        text = console.text()
+        for fact in ("critical", "downgrade 1.0.0: model.txt", "spread", "1.2.0", "epoch 41 of 100", "30m left", "59%"):
+            assert fact in text
+
+
+async def test_a_small_screen_shows_the_top_line_and_one_list(open_console):
+    async with open_console((60, 10)) as console:
+        text = console.text()
+        assert "ARMED" in text
+        assert "MODEL" in text
+        assert "Training" not in text
+
+
+async def test_lowercase_keys_change_nothing(open_console, workspace):
+    async with open_console() as console:
+        before = [workspace.database(name).signature() for name in ("registry", "sessions", "alerts")]
+        for screen, _, _ in SCREENS:
+            await console.press(screen)
+            for key in "abcdefghijklmnorstuvwxyz":
+                await console.press(key, "escape")
+        await console.pilot.pause(0.2)
+        assert [workspace.database(name).signature() for name in ("registry", "sessions", "alerts")] == before
+
+
+@pytest.mark.parametrize("key", ["P", "R", "U", "H", "S", "K"])
+async def test_a_read_only_console_never_arms_and_says_why(open_console, key):
+    async with open_console(read_only=True) as console:
+        screen = {"P": "3", "R": "3", "U": "3", "H": "2", "S": "2", "K": "5"}[key]
+        await console.press(screen, "exclamation_mark", key)
+        assert console.app.screen is console.screen
+        assert "read-only" in console.sentence
+        assert not console.app.standing.armed
+        assert "RO" in console.text()
+
+
+async def test_writes_are_disarmed_and_armed_by_one_key(open_console):
+    async with open_console() as console:
+        await console.press("3", "exclamation_mark", "P")
+        assert "press !" in console.sentence
+        assert "(P promote)" not in console.sentence
+        await console.press("exclamation_mark")
+        assert console.app.standing.armed
+
+
+async def test_a_key_that_does_not_work_is_dim_in_the_footer(open_console):
+    async with open_console() as console:
+        await console.press("3", "exclamation_mark")
+        console.screen.say("")
+        await console.pilot.pause()
+        assert "(P promote)" in console.text()
+
+
+async def test_the_filter_narrows_the_list_and_esc_clears_it(open_console):
+    async with open_console((80, 24)) as console:
+        await console.press("3", "slash", *"spread prod")
+        rows = [row.key for row in console.screen.main_table().rows]
+        assert rows == ["spread/1.2.0"]
+        await console.press("enter")
+        assert "/spread prod: 1 of 16" in console.text()
+        await console.press("escape")
+        assert len(console.screen.main_table().rows) == 16
+
+
+async def test_digits_typed_into_the_filter_stay_there(open_console):
+    async with open_console((80, 24)) as console:
+        await console.press("3", "slash", *"1.2", "enter")
+        assert console.screen.NAME == "registry"
+        assert console.screen.main_table().filter_words == "1.2"
+
+
+async def test_the_command_line_completes_and_opens_the_same_dialog(open_console):
+    async with open_console() as console:
+        await console.press("colon", *"pro", "tab", *"spr", "tab", *"1.3", "tab")
+        assert console.screen.query_one("#prompt-input").value == "promote spread 1.3.0 "
+        await console.dialog("enter")
+        assert "Promote spread 1.3.0" in console.text()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("promot spread 1.0.0", "did you mean :promote?"),
+        ("promote spread", "Usage: :promote MODEL VERSION [STAGE]"),
+        ("pause s-0009", "There is no session s-0009. Sessions to choose from: s-0002, s-0001."),
+        ("theme pink", "There is no theme pink."),
+        ("promote spread 1.3.0 nowhere", "There is no stage nowhere."),
+    ],
+    ids=["a slip", "too few words", "an unknown session", "an unknown theme", "an unknown stage"],
+)
+async def test_a_wrong_command_is_answered_in_the_footer(open_console, line, said):
+    async with open_console() as console:
+        console.app.run_line(line)
+        await console.pilot.pause()
+        assert said in console.sentence
+
+
+async def test_a_command_for_what_is_not_there_says_so_in_its_dialog(open_console):
+    async with open_console() as console:
+        console.app.run_line("promote spread 9.9.9")
+        await console.dialog()
+        assert "spread has no version 9.9.9" in console.text()
+
+
+async def test_earlier_commands_come_back_with_the_up_key(open_console):
+    async with open_console() as console:
+        await console.press("colon", *"theme light", "enter")
+        assert console.app.theme == "bondx-light"
+        await console.press("2", "colon", "up")
+        assert console.screen.query_one("#prompt-input").value == "theme light"
+
+
+async def test_help_names_the_keys_of_the_screen_in_plain_words(open_console):
+    async with open_console((160, 48)) as console:
+        await console.press("3", "question_mark")
+        assert isinstance(console.app.screen, TextDialog)
+        text = console.text()
+        assert "Promote the version one stage (asks first)" in text
+        assert "Enter never confirms" in text
+
+
+async def test_two_marked_versions_are_compared(open_console):
+    async with open_console() as console:
+        await console.press("3", "slash", *"spread", "enter", "space", "j", "j", "space", "c")
+        await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._diff)
+        assert {console.app.screen._diff.a, console.app.screen._diff.b} == {"1.1.0", "1.3.0"}
+
+
+async def test_versions_of_different_models_are_not_compared(open_console):
+    async with open_console() as console:
+        await console.press("3", "g", "space", "G", "space", "c")
+        assert "are different models" in console.sentence
+
+
+async def test_an_alert_leads_to_its_suspect_and_the_rollback_in_three_keys(open_console):
+    async with open_console() as console:
+        await console.press("5")
+        await console.press("enter")
+        await console.until(lambda: console.screen.NAME == "registry")
+        await console.until(lambda: console.screen.main_table().cursor_key == "downgrade/1.0.0")
+        await console.dialog("R")
+        assert "Roll back downgrade" in console.text()
+
+
+async def test_a_frozen_screen_stays_and_goes_on(open_console, workspace):
+    async with open_console() as console:
+        await console.press("3", "p")
+        Registry(workspace).apply(Registry(workspace).plan_promotion("anomaly", "1.0.0"), actor=OPERATOR)
+        await console.pilot.pause(0.3)
+        stage = {row.key: row.cells[3].text for row in console.screen.main_table().rows}["anomaly/1.0.0"]
+        assert "Development" in stage
+        assert "frozen at 03:04Z" in console.text()
+        await console.press("p")
+        await console.until(
+            lambda: "Staging" in {r.key: r.cells[3].text for r in console.screen.main_table().rows}["anomaly/1.0.0"]
+        )
+
+
+async def test_a_change_by_somebody_else_appears_by_itself(open_console, workspace):
+    async with open_console() as console:
+        Registry(workspace).apply(Registry(workspace).plan_promotion("anomaly", "1.0.0"), actor=OPERATOR)
+        await console.until(
+            lambda: any(v.stage == "Staging" and v.model == "anomaly" for v in console.app.snapshot.versions)
+        )
+
+
+async def test_panes_turn_stale_after_three_missed_ticks(open_console):
+    async with open_console((80, 24)) as console:
+        console.screen.tick()
+        await console.pilot.pause()
+        assert "stale" not in console.screen.main_table().border_subtitle
+        console.app._poller.stop()
+        console.app._poller.join()
+        console.time.seconds += 200
+        console.screen.tick()
+        await console.pilot.pause()
+        assert "stale 3m" in console.screen.main_table().border_subtitle
+        assert "state unreadable" in console.text()
+
+
+async def test_samples_age_by_their_own_time(open_console):
+    async with open_console((80, 24), clock=lambda: NOW_LATER) as console:
+        await console.until(lambda: "stale" in str(console.screen.query_one("#resource-line").border_subtitle))
+        assert "stale" not in str(console.screen.main_table().border_subtitle)
+
+
+async def test_names_full_of_markup_and_escapes_are_shown_as_they_are(open_console, workspace, demo_root):
+    Sessions(workspace).start(Settings().training, name=HOSTILE, actor=OPERATOR, reason=HOSTILE)
+    Alerts(workspace).fire(
+        "hash_mismatch", labels={"model": HOSTILE, "version": HOSTILE}, summary=HOSTILE, now=NOW_LATER
+    )
+    async with open_console() as console:
+        for key, _, _ in SCREENS:
+            await console.press(key, "d", "w", "escape", "y")
+            assert "\x1b[2J" not in console.text()
+            assert "\x07" not in console.text()
+        await console.press("5", "g")
+        assert "[/] [@click=app.exit]x[/]" in console.text()
+        await console.dialog("K")
+        assert "[@click=app.exit]" in console.text()
+
+
+async def test_an_empty_workspace_says_what_to_do(open_console, tmp_path, monkeypatch):
+    empty = Workspace.create(tmp_path / "empty", settings_text="")
+    async with open_console((80, 24), ready=False, workspace=empty) as console:
+        await console.pilot.pause(0.3)
+        assert "No model is registered yet" in console.text()
+        assert "Nothing is wrong." in console.text()
+        for key, _, _ in SCREENS:
+            await console.press(key, "d", "w", "c", "space", "enter", "escape", "y", "P", "R", "U", "H", "K")
+        assert console.app.return_code is None
+
+
+async def test_a_damaged_file_is_one_sentence_and_the_rest_lives_on(open_console, workspace):
+    workspace.state_file("registry").write_bytes(b"{ this is not json")
+    async with open_console((160, 48), ready=False) as console:
+        await console.until(lambda: console.app.snapshot.problems, "the problem")
+        await console.pilot.pause()
+        assert "damage" in console.text()
+        await console.press("w")
+        await console.pilot.pause()
+        assert "registry.json" in console.text()
+        assert "bondx doctor --restore" in console.text()
+        await console.press("escape")
+        assert "epoch 41 of 100" in console.text()
+
+
+async def test_the_copy_is_the_row_and_goes_out_as_osc_52(open_console, monkeypatch):
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    async with open_console() as console:
+        written = []
+        console.app._driver.write = written.append
+        await console.press("3", "y")
+        assert any("\x1b]52;c;" in piece for piece in written)
+        assert console.sentence.startswith("Copied: anomaly")
+
+
+async def test_logs_are_shown_with_the_newest_at_the_end(open_console, workspace):
+    (workspace.logs_dir / "engine.log").write_text("".join(f"line {n} [/]\n" for n in range(900)), encoding="utf-8")
+    async with open_console((80, 24)) as console:
+        await console.press("l")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog))
+        await console.until(lambda: "line 899 [/]" in console.text())
+
+
+async def test_the_palette_finds_commands(open_console):
+    async with open_console() as console:
+        await console.press("ctrl+p", *"theme light")
+        await console.pilot.pause(0.5)
+        await console.press("enter", "enter")
+        await console.until(lambda: console.app.theme == "bondx-light")
+
+
+@pytest.mark.parametrize("theme", ["bondx-dark", "bondx-light", "bondx-ansi", "bondx-colourblind"])
+async def test_every_theme_draws_every_screen(open_console, theme):
+    async with open_console(theme=theme) as console:
+        for key, _, _ in SCREENS:
+            await console.press(key)
+            assert console.text()
+
+
+async def test_ascii_glyphs_leave_no_other_sign(open_console, monkeypatch, workspace):
+    text = workspace.settings_file.read_text(encoding="utf-8")
+    workspace.settings_file.write_text(re.sub(r"(?m)^(\s*)glyphs: \w+", r"\1glyphs: ascii", text), encoding="utf-8")
+    async with open_console() as console:
+        assert console.app.glyphs.name == "ascii"
+        for key, _, _ in SCREENS:
+            await console.press(key)
+            assert not set(console.text().replace("–", "")) - set(map(chr, range(32, 127))) - {"\n"}
+
+
+async def test_the_workspace_is_written_by_nobody_while_one_only_looks(open_console, workspace: Workspace):
+    before = {file: file.stat().st_mtime_ns for file in workspace.root.rglob("*") if file.is_file()}
+    async with open_console() as console:
+        for key, _, _ in SCREENS:
+            await console.press(key, "d", "w", "escape")
+    now = {file: file.stat().st_mtime_ns for file in workspace.root.rglob("*") if file.is_file()}
+    assert {f.name for f in now if now[f] != before.get(f)} <= {"telemetry.db-shm", "telemetry.db-wal"}
+
+
+def test_every_screen_is_bound_once():
+    assert len({key for key, _, _ in SCREENS}) == len(SCREENS)
+    assert set(BondxApp.MODES) == {name for _, name, _ in SCREENS}
