@@ -16,7 +16,7 @@ worker.py      the engine's turn: read, judge, take the next step
 from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
 from core.rollout.experiment import ExperimentVerdict, Winner
 from core.rollout.judgement import Outcome, Verdict
-from core.rollout.plan import Guard, RolloutPlan, RolloutPolicy, Source, Step, Strategy, make_plan
+from core.rollout.plan import Guard, RolloutPlan, Source, Step, Strategy, make_plan
 from core.rollout.proposing import RolloutProposal
 from core.rollout.readings import GuardVerdict, Reading
 from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
@@ -40,7 +40,6 @@ __all__ = [
     "Rollout",
     "RolloutActiveError",
     "RolloutPlan",
-    "RolloutPolicy",
     "RolloutProposal",
     "RolloutRefusedError",
     "RolloutWorker",

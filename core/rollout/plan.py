@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.policy import CanaryPolicy
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Probability = Annotated[float, Meta(gt=0, lt=0.5)]
 
@@ -119,95 +121,66 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.alpha / len(self.guards)
 
 
-class RolloutPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What people set for rollouts; a plan is made of it for each."""
-
-    shares: Annotated[tuple[float, ...], Meta(min_length=1, description="Shares of the traffic of a canary.")] = (
-        0.05,
-        0.10,
-        0.20,
-    )
-    ceiling: Annotated[float, Meta(gt=0, lt=1, description="Most traffic of a canary before it takes all.")] = 0.20
-    ab_share: Annotated[float, Meta(gt=0, lt=1, description="The candidate's side of an A/B split.")] = 0.5
-    mirror_share: Annotated[float, Meta(gt=0, le=1, description="Requests that a shadow is given copies of.")] = 1.0
-    dwell_seconds: Annotated[float, Meta(ge=0, description="Least time at a step.")] = 300.0
-    min_samples: Annotated[int, Meta(ge=1, description="Least answers of the candidate at a step.")] = 100
-    deadline_seconds: Annotated[float, Meta(gt=0, description="From then on a person has to decide.")] = 86_400.0
-    alpha: Annotated[float, Meta(gt=0, lt=0.5, description="Most probability of taking a good one back.")] = 0.01
-    promotion_threshold: Annotated[
-        float, Meta(gt=0.5, lt=1, description="Least confidence that the candidate is within the margins.")
-    ] = 0.95
-    rate_margin: Annotated[float, Meta(gt=1, description="Ratio of failure rates that is not acceptable.")] = 1.5
-    loss_margin: Annotated[float, Meta(gt=1, description="Ratio of mean losses that is not acceptable.")] = 1.1
-    tolerated_error_share: Annotated[
-        float, Meta(gt=0, lt=0.5, description="Errors this rare are good enough, whatever the stable version has.")
-    ] = 0.001
-    latency_limit_ms: Annotated[
-        float | None, Meta(description="An answer later than this is slow; by default the stable version's p99.")
-    ] = None
-    tolerated_slow_share: Annotated[
-        float, Meta(gt=0, lt=0.5, description="Slow answers this rare are good enough.")
-    ] = 0.02
-    require_loss: Annotated[
-        bool, Meta(description="Wait for outcomes until the loss is shown to be within its margin, too.")
-    ] = False
-
-
 def make_plan(
-    strategy: Strategy, policy: RolloutPolicy | None = None, *, latency_limit_ms: float | None = None
+    strategy: Strategy,
+    policy: CanaryPolicy | None = None,
+    *,
+    share: float | None = None,
+    latency_limit_ms: float | None = None,
 ) -> RolloutPlan:
-    """Make a plan of a policy.
+    """Make a plan of what people have set.
 
     Args:
         strategy: How traffic gets to the candidate.
-        policy: What people have set; the defaults if None.
-        latency_limit_ms: The stable version's p99, for a policy without a limit of its own. Without either, latency
-            is not judged.
+        policy: The rules for the model; the defaults if None.
+        share: Instead of the policy's: the first step of a canary, the candidate's side of an A/B split, the requests
+            that a shadow is given copies of.
+        latency_limit_ms: The stable version's p99, for a policy without a limit. Without either, latency is not judged.
     Raises:
-        ValueError: The policy contradicts itself; the message says where.
+        ValueError: The share does not go with the policy or the strategy.
 
     >>> [step.share for step in make_plan(Strategy.CANARY).steps]
     [0.05, 0.1, 0.2]
+    >>> [step.share for step in make_plan(Strategy.CANARY, share=0.1).steps]
+    [0.1, 0.2]
     """
-    policy = policy or RolloutPolicy()
-    shares = {
-        Strategy.CANARY: policy.shares,
-        Strategy.BLUE_GREEN: (1.0,),
-        Strategy.AB: (policy.ab_share,),
-        Strategy.SHADOW: (0.0,),
-    }[strategy]
-    guards = [
-        Guard(
-            name="errors",
-            source=Source.ERRORS,
-            margin=policy.rate_margin,
-            tolerated_share=policy.tolerated_error_share,
-        )
-    ]
-    if (limit := policy.latency_limit_ms or latency_limit_ms) is not None:
-        guards.append(
-            Guard(
-                name="slow",
-                source=Source.SLOW,
-                limit=limit,
-                margin=policy.rate_margin,
-                tolerated_share=policy.tolerated_slow_share,
-            )
-        )
-    # After a switch there is nothing that a mean could be compared with.
-    if strategy is not Strategy.BLUE_GREEN:
-        is_needed = policy.require_loss or strategy is Strategy.AB
-        guards.append(Guard(name="loss", source=Source.LOSS, margin=policy.loss_margin, required=is_needed))
+    policy = policy or CanaryPolicy()
+    shares: tuple[float, ...]
+    match strategy:
+        case Strategy.CANARY:
+            first = policy.initial_share if share is None else share
+            shares = (first, *(later for later in policy.shares if later > first))
+        case Strategy.AB:
+            shares = (policy.ab_share if share is None else share,)
+        case Strategy.BLUE_GREEN:
+            shares = (1.0,)
+        case Strategy.SHADOW:
+            shares = (0.0,)
     return RolloutPlan(
         strategy=strategy,
         steps=tuple(
-            Step(share=share, dwell_seconds=policy.dwell_seconds, min_samples=policy.min_samples) for share in shares
+            Step(share=each, dwell_seconds=policy.dwell_seconds, min_samples=policy.min_samples) for each in shares
         ),
         ceiling=policy.ceiling,
         alpha=policy.alpha,
         beta=round(1 - policy.promotion_threshold, 9),
         deadline_seconds=policy.deadline_seconds,
-        guards=tuple(guards),
-        mirror_share=policy.mirror_share,
+        guards=_guards(strategy, policy, policy.latency_limit_ms or latency_limit_ms),
+        mirror_share=share if strategy is Strategy.SHADOW and share is not None else policy.mirror_share,
         primary="loss" if strategy is Strategy.AB else "",
     )
+
+
+def _guards(strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | None) -> tuple[Guard, ...]:
+    def rate(name: str, source: Source, tolerated_share: float, limit: float | None = None) -> Guard:
+        return Guard(name=name, source=source, limit=limit, margin=policy.rate_margin, tolerated_share=tolerated_share)
+
+    guards = [rate("errors", Source.ERRORS, policy.tolerated_error_share)]
+    if latency_limit_ms is not None:
+        guards.append(rate("slow", Source.SLOW, policy.tolerated_slow_share, latency_limit_ms))
+    if strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing that a mean could be compared with
+        # Outcomes may be months away, or never reported: where they come, a worse loss takes a candidate back, but
+        # unless people ask for it only an experiment waits for them.
+        is_awaited = policy.require_loss or strategy is Strategy.AB
+        guards.append(Guard(name="loss", source=Source.LOSS, margin=policy.loss_margin, required=is_awaited))
+    return tuple(guards)

@@ -72,7 +72,7 @@ def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: 
             return _to_step(rollout, observed, observed.step + 1, verdict.reason, now)
         if rollout.strategy.promotes:
             return end(observed, Phase.PROMOTED, "rollout.promote", verdict.reason, now=now, promotes=True)
-        return end(observed, Phase.CONCLUDED, "rollout.conclude", verdict.reason, now=now)
+        return end(observed, Phase.FINISHED, "rollout.finish", verdict.reason, now=now)
     if verdict.outcome is Outcome.INCONCLUSIVE and phase is Phase.RUNNING:
         reason = f"{verdict.reason}; it stays at its share until a person decides"
         return _change("rollout.inconclusive", reason, _in_phase(observed, Phase.INCONCLUSIVE, now), now)

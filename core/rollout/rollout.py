@@ -34,7 +34,7 @@ class Phase(StrEnum):
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     ABORTED = "aborted"
-    CONCLUDED = "concluded"  # an experiment or a shadow has its finding; the stable version answers everybody
+    FINISHED = "finished"  # an experiment or a shadow has its finding; the stable version answers everybody
 
     @property
     def is_active(self) -> bool:

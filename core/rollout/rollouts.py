@@ -13,10 +13,12 @@ from core.governance import audited
 from core.governance.outbox import Change as AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
-from core.rollout.plan import RolloutPlan, RolloutPolicy, Strategy, make_plan
+from core.rollout.plan import RolloutPlan, Strategy, make_plan
 from core.rollout.progress import Change
 from core.rollout.proposing import RolloutProposal, propose, refusal_of
 from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+from core.settings.policy import CanaryPolicy
+from core.settings.policy_source import PolicySource
 from core.state import Documents, StaleRevisionError, Workspace
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import PredictionReader, predictions_file
@@ -24,7 +26,7 @@ from core.telemetry.predictions import PredictionReader, predictions_file
 DATABASE = "registry"
 TABLE = "rollouts"
 
-_LEAST_LATENCIES = 500
+_LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
 
 _VERBS = {
     Desired.RUNNING: "rollout.resume",
@@ -44,6 +46,7 @@ class Rollouts:
     def __init__(self, workspace: Workspace, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
         self._workspace = workspace
         self._registry = registry or Registry(workspace, clock=clock)
+        self._policy = PolicySource(workspace.root)
         self._clock = clock
 
     # What is there
@@ -72,7 +75,13 @@ class Rollouts:
     # What people want
 
     def plan(
-        self, model: str, candidate: str, strategy: Strategy, policy: RolloutPolicy | RolloutPlan | None = None
+        self,
+        model: str,
+        candidate: str,
+        strategy: Strategy = Strategy.CANARY,
+        policy: CanaryPolicy | RolloutPlan | None = None,
+        *,
+        share: float | None = None,
     ) -> RolloutProposal:
         """Say what starting a rollout would do; a refusal is an answer, not an error.
 
@@ -80,14 +89,20 @@ class Rollouts:
             model: Whose traffic.
             candidate: The version it is to go to.
             strategy: How.
-            policy: What people have set, or a whole plan of one's own.
+            policy: The rules, or a whole plan of one's own; by default the workspace's rules for the model.
+            share: As `make_plan` takes it.
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
             VersionNotFoundError: The model has no such version.
-            ValueError: The policy contradicts itself.
+            RolloutRefusedError: The share does not go with the rules.
+            SettingsError: The workspace's policy cannot be used.
         """
         if not isinstance(policy, RolloutPlan):
-            policy = make_plan(strategy, policy, latency_limit_ms=self._latency_limit(model))
+            rules = policy or self._policy.policy().for_model(model).canary
+            try:
+                policy = make_plan(strategy, rules, share=share, latency_limit_ms=self._latency_limit(model))
+            except ValueError as error:
+                raise RolloutRefusedError(f"No {strategy.value} rollout of {model} {candidate}: {error}.") from error
         return propose(self._registry, model, candidate, policy, self.active(model))
 
     def start(self, proposal: RolloutProposal, *, actor: Actor, reason: str = "") -> Rollout:
@@ -265,12 +280,11 @@ class Rollouts:
             PromotionRefusedError: A promotion gate or rule forbids it.
             HashMismatchError: The candidate's files are not those that were registered.
         """
-        # Planned twice: here where it may fire alerts and take its time, and by `apply` under the lock.
-        plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION)
-        if not plan.allowed:
-            raise PromotionRefusedError(plan.refusal or "")
+        self._registry.verify(base.model, base.candidate)  # outside of the transaction, where alerts can be fired
         with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
+            # First the rollout ends: while one is active, the registry moves neither of its versions.
             ended = self._step(audit, base, change)
+            plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION)
             self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
         return ended
 
