@@ -26,6 +26,7 @@ _BUILT_IN = {
     "downgrade": "core.models.downgrade:DowngradeModel",
     "liquidity_shock": "core.models.liquidity_shock:LiquidityShockModel",
     "anomaly": "core.models.anomaly:AnomalyModel",
+    "table": "core.models.table.model:TableModel",  # of any name, on any table: `bondx-mlops train`
 }
 
 

@@ -46,7 +46,7 @@ class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     """One column that the model reads."""
 
     name: str
-    kind: Kind
+    kind: Kind = msgspec.field(name="type")
     allows_missing: bool
     least: float | None = None
     most: float | None = None
@@ -56,6 +56,13 @@ class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     def dtype(self) -> str:
         """The kind as tables and inference protocols call it."""
         return DTYPES[self.kind]
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """One value that the model answers with, for each row."""
+
+    name: str
+    type: str
 
 
 class IgnoredColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,14 +83,15 @@ class InputNotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model takes and what it answers."""
+    """What a model takes and what it answers; `inputs` and `outputs` in the file."""
 
     task: Task
     target: str | None  # None for anomalies without labels
     classes: tuple[str, ...] = ()  # of a classification, in the order of the probabilities
     group: str | None = None
     time: str | None = None
-    columns: tuple[ColumnSignature, ...]
+    columns: tuple[ColumnSignature, ...] = msgspec.field(name="inputs")
+    outputs: tuple[Output, ...] = ()
     ignored: tuple[IgnoredColumn, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ import pandas as pd
 
 from core.data.tables import limits
 from core.data.tables.errors import shown
-from core.data.tables.signature import NUMERIC, ColumnSignature, IgnoredColumn, Kind, Signature, Task
+from core.data.tables.signature import NUMERIC, ColumnSignature, IgnoredColumn, Kind, Output, Signature, Task
 from core.data.tables.table import Table
 
 USUAL_TARGETS = ("target", "label", "y")
@@ -73,8 +73,17 @@ def describe(table: Table, request: TaskRequest) -> Signature:
         group=request.group,
         time=request.time,
         columns=tuple(columns),
+        outputs=outputs_of(task, target, classes),
         ignored=tuple(ignored),
     )
+
+
+def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tuple[Output, ...]:
+    """Name what a model of a task answers: a value, the probability of each class but one, or a score."""
+    if task is Task.CLASSIFICATION:
+        told = classes[1:] if len(classes) == 2 else classes
+        return tuple(Output(name=f"p({label})", type="probability") for label in told)
+    return (Output(name="score" if task is Task.ANOMALY else str(target), type="number"),)
 
 
 def class_codes(values: "pd.Series[Any]", kind: Kind, classes: tuple[str, ...]) -> "np.ndarray[Any, Any]":
