@@ -153,6 +153,11 @@ RULES: Mapping[str, Rule] = {
             advice="Read the reason; the epoch is tried again. If it keeps failing, stop the session.",
         ),
         Event(
+            name="engine_trouble",
+            severity=Severity.CRITICAL,
+            advice="A part of the engine failed and begins again; read logs/engine.log, and start it anew if it stays.",
+        ),
+        Event(
             name="hash_mismatch",
             severity=Severity.CRITICAL,
             advice="Its files are not those registered: do not use it. Roll back, then restore or archive it.",

@@ -18,6 +18,7 @@ from core.clock import Clock, utc_now
 from core.engine.journal import open_log
 from core.engine.sampling import Sampling
 from core.engine.upkeep import take_stock
+from core.governance import AuditLog
 from core.governance.audit import audited
 from core.settings import load_settings
 from core.state import ChangeWatch, Lease, Workspace
@@ -131,6 +132,7 @@ class Engine:
     def _leave(self) -> None:
         try:
             self._record("engine.release")
+            AuditLog(self._workspace, clock=self._clock).sign()
             log.info("engine stopped")
         finally:
             self._held.close()

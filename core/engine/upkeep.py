@@ -9,6 +9,9 @@ from core.state import Workspace
 from core.tracking import Runs, RunStatus
 from core.training.sessions import Sessions
 
+KEPT_RUNS = 1000
+"""How many of the newest runs stay; those behind a version stay whatever their age."""
+
 log = logging.getLogger(__name__)
 
 
@@ -28,3 +31,5 @@ def take_stock(workspace: Workspace, *, actor: Actor) -> None:
     for run in runs.all():
         if not run.is_over and run.session_id not in alive:
             runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
+    referenced = {version.run_id for version in Registry(workspace).versions()}
+    runs.prune(keep=KEPT_RUNS, referenced=referenced, actor=actor)

@@ -3,17 +3,18 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from core.actor import Actor
+from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
 from core.state.encoding import decode
 from core.state.errors import DamagedFileError, access_error
 from core.state.fair_lock import FairLock
 from core.state.generation import good_generation, load, previous_of, replace
+from core.state.lease import read_lease
 from core.state.workspace import Workspace
 
 _LOW_SPACE_BYTES = 64 * 2**20
@@ -36,9 +37,12 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     kept_as: str | None  # where the damaged bytes are now; None when the file had been missing
     n_documents: int
     unaudited_because: str | None = None
+    is_partial: bool = False  # telemetry: what was readable, not a generation
 
     def __str__(self) -> str:
         kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
+        if self.is_partial:
+            return f"{self.file} is made anew from the {self.n_documents:,} rows that could be read{kept}."
         unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
         return (
             f"{self.file} is back at its last good generation with {self.n_documents:,} documents{kept}. "
@@ -66,9 +70,11 @@ def examine(workspace: Workspace) -> list[Finding]:
 def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
 
+    The telemetry has no generations: what can be read of it is saved into a new file.
+
     Args:
         workspace: The workspace.
-        file: The state file: its path, its name, or the name of its database.
+        file: The state file: its path, its name, or the name of its database; or the telemetry's.
         actor: Who does it; the audit log records it.
 
     Raises:
@@ -77,6 +83,8 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
         DamagedFileError: There is no good generation to go back to.
         FileAccessError: The operating system refuses; nothing was changed.
     """
+    if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
+        return _restore_telemetry(workspace)
     path = _state_file(workspace, file)
     try:
         with FairLock(path).held():
@@ -98,6 +106,21 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     except CoreError as error:  # the file is restored all the same, and its owner has to know both
         return msgspec.structs.replace(restored, unaudited_because=str(error))
     return restored
+
+
+def _restore_telemetry(workspace: Workspace) -> Restored:
+    from core.telemetry import check, recover
+
+    path = workspace.telemetry_file
+    damage = check(path)
+    if damage is None:
+        raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+    if (holder := read_lease(workspace)) is not None:
+        engine = f"{holder.user}@{holder.host} (process {holder.pid})"
+        raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
+    recovery = recover(path, now=utc_now())
+    n_rows = sum(recovery.n_rows.values())
+    return Restored(file=str(path), damage=damage, kept_as=str(recovery.set_aside), n_documents=n_rows, is_partial=True)
 
 
 def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
@@ -158,21 +181,17 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
-    path = workspace.telemetry_file
-    if not path.exists():
-        return
-    import sqlite3  # only a telemetry file needs it
+    from core.telemetry import TelemetryError, check
 
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            ((answer,),) = connection.execute("PRAGMA quick_check(1)")
-    except sqlite3.Error as error:
-        answer = str(error)
-    if answer != "ok":
+        problem = check(workspace.telemetry_file)
+    except TelemetryError as error:
+        problem = str(error)
+    if problem is not None:
         yield Finding(
-            file=str(path),
-            problem=f"SQLite finds it damaged: {answer}",
-            cure="stop the engine and move it aside: figures of the past are lost, state and models are not",
+            file=str(workspace.telemetry_file),
+            problem=problem,
+            cure=f"stop the engine, then bondx doctor --restore {workspace.telemetry_file.name} saves what can be read",
         )
 
 

@@ -28,6 +28,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
         learned: False when the draw failed a blocking gate; then `refusal` names the gates, and the models, the
             metrics and the score are those of the epoch before.
         metrics: `<model>.<metric>` on the session's validation panel, whose issuers nobody learns from.
+        learned_gates: The verdicts on the newest draw that was learnt from; `gates` are those on this epoch's own.
         holdout: The same on the part of this epoch's draw that was held out before learning from the rest.
     """
 
@@ -38,6 +39,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     n_learned_rows: int
     n_holdout_rows: int
     gates: tuple[GateResult, ...]
+    learned_gates: tuple[GateResult, ...] = ()
     quality_score: float
     score: float | None
     metrics: dict[str, float]

@@ -26,7 +26,7 @@ def register_models(
         workspace: Whose registry.
         session: The session.
         final: Its models.
-        last: Its last epoch, for the verdicts of the gates.
+        last: Its last epoch, for the verdicts on what was learnt from.
         folder: Where `final` keeps the models' folders.
         actor: The engine.
     Returns:
@@ -41,7 +41,7 @@ def register_models(
             run_id=session.run_id or "",
             session_id=session.session_id,
             lineage=_lineage(session, final, model),
-            gates=(*last.gates, _leak_gate(model)),
+            gates=(*last.learned_gates, _leak_gate(model)),
             actor=actor,
             description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} bonds",
         ).key

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 
 from core.actor import Actor, Origin
+from core.clock import utc_now
 from core.errors import NotFoundError, RefusedError
-from core.state import DamagedFileError, examine, restore
+from core.state import DamagedFileError, Lease, examine, restore
 from core.state.generation import previous_of
+from core.telemetry import TelemetryWriter
 
 ANNA = Actor("anna", "desk", Origin.COMMAND_LINE)
 
@@ -107,6 +109,27 @@ def test_a_damaged_telemetry_file_is_found(workspace):
     (finding,) = examine(workspace)
     assert finding.file == str(workspace.telemetry_file)
     assert "not a database" in finding.problem
+    assert "bondx doctor --restore telemetry.db" in finding.cure
+
+
+def test_damaged_telemetry_is_made_anew_from_what_can_be_read(workspace):
+    with TelemetryWriter(workspace.telemetry_file) as telemetry:
+        telemetry.add_epoch("r-0001", 1, {"score": 0.5}, utc_now())
+    whole = workspace.telemetry_file.read_bytes()
+    workspace.telemetry_file.write_bytes(whole[: len(whole) // 2])
+
+    restored = restore(workspace, Path("telemetry.db"), actor=ANNA)
+
+    assert Path(restored.kept_as).read_bytes() == whole[: len(whole) // 2]
+    assert examine(workspace) == []
+    with pytest.raises(RefusedError, match="whole"):
+        restore(workspace, Path("telemetry.db"), actor=ANNA)
+
+
+def test_telemetry_is_not_taken_from_under_an_engine(workspace):
+    workspace.telemetry_file.write_bytes(b"SQLite it is not" * 100)
+    with Lease.acquire(workspace, ANNA, "headless"), pytest.raises(RefusedError, match="stop it first"):
+        restore(workspace, Path("telemetry.db"), actor=ANNA)
 
 
 def test_an_edited_audit_log_is_found(workspace, path):

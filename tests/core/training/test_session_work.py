@@ -83,6 +83,8 @@ def test_after_a_refused_draw_the_models_are_those_of_the_epoch_before(tmp_path)
     first = SessionWork(ONE, tmp_path).run_epoch(1)
     second = SessionWork(IMPOSSIBLE, tmp_path).run_epoch(2)
     assert (second.record.learned, second.record.score) == (False, first.record.score)
+    assert any(gate.blocks for gate in second.record.gates)
+    assert second.record.learned_gates == first.record.gates, "a version stands for the data it was made of"
     before, after = (contents(tmp_path / folder / "models") for folder in ("epoch_0001", "epoch_0002"))
     assert before == after
 
