@@ -4,8 +4,22 @@
 `alerts.py` is the face for the engine and for operators.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
-from core.alerts.alerts import Alerts
-from core.alerts.rules import RULES, Condition, Event, Rule
+
+if TYPE_CHECKING:
+    from core.alerts.alerts import Alerts
+    from core.alerts.rules import RULES, Condition, Event, Rule
 
 __all__ = ["RULES", "Alert", "AlertState", "Alerts", "Condition", "Event", "Rule", "Severity", "fingerprint_of"]
+
+# Imported when first asked for: whoever only shows an alert needs neither the rules nor the store.
+_HOMES = {"Alerts": "alerts", "RULES": "rules", "Condition": "rules", "Event": "rules", "Rule": "rules"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

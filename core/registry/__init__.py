@@ -7,42 +7,64 @@ records.py       looking it up
 manifest.py      the hash of every file of an artifact, and the check of a folder
 card.py          the evidence, hashed along with the files
 artifacts.py     artifact folders: staged, durable, put in place by one rename
-registration.py  how a version comes in, and the sweep after a crash
+contents.py      the files of an artifact that say something about it
+registration.py  how a version comes in, and the sweep after a crash; bumping.py decides which number it gets
+aliases.py       names that people give to versions
+approvals.py     four eyes: who has found that a version may serve
+claims.py        which versions a rollout rests on
 gates.py         what a version must show before it moves up
 planning.py      what a move would do, decided before it is done; proposing.py gathers what that takes
+moving.py        carrying a plan out
 integrity.py     whether the files are still those that were registered
+surroundings.py  whether a version runs where it was made
 diff.py          two versions side by side; comparison.py gathers them
+lineage.py       where a version comes from, as a graph
+retention.py     which versions may go; pruning.py removes them
 registry.py      the face of it all
 """
 
-from core.registry.diff import Difference, VersionDiff
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Transition
-from core.registry.errors import (
-    ArtifactRefusedError,
-    HashMismatchError,
-    InvalidNameError,
-    ModelNotFoundError,
-    PromotionRefusedError,
-    VersionNotFoundError,
-)
-from core.registry.integrity import IntegrityResult
-from core.registry.numbering import SemanticVersion
-from core.registry.planning import Plan
-from core.registry.registration import Sweep
-from core.registry.registry import Registry
 from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
+
+if TYPE_CHECKING:
+    from core.registry.diff import Difference, VersionDiff
+    from core.registry.errors import (
+        ArtifactRefusedError,
+        HashMismatchError,
+        InvalidNameError,
+        ModelNotFoundError,
+        PromotionRefusedError,
+        VersionNotFoundError,
+    )
+    from core.registry.integrity import IntegrityResult
+    from core.registry.numbering import SemanticVersion
+    from core.registry.planning import Plan
+    from core.registry.registration import Sweep
+    from core.registry.registry import Registry
 
 __all__ = [
     "ALLOWED",
+    "Alias",
+    "AliasNotFoundError",
+    "Approval",
+    "ApprovalNotFoundError",
     "ArtifactRefusedError",
     "Difference",
     "HashMismatchError",
     "IntegrityResult",
     "InvalidNameError",
+    "LineageEdge",
+    "LineageGraph",
+    "LineageNode",
     "ModelNotFoundError",
     "ModelVersion",
     "Plan",
     "PromotionRefusedError",
+    "PruneCandidate",
+    "PrunePlan",
     "RegisteredModel",
     "Registry",
     "SemanticVersion",
@@ -56,3 +78,26 @@ __all__ = [
     "is_allowed",
     "next_stage",
 ]
+
+# Where the rest lives, imported when first asked for: a console paints its first screen before it opens the registry.
+_HOMES = {
+    "ArtifactRefusedError": "errors",
+    "Difference": "diff",
+    "HashMismatchError": "errors",
+    "IntegrityResult": "integrity",
+    "InvalidNameError": "errors",
+    "ModelNotFoundError": "errors",
+    "Plan": "planning",
+    "PromotionRefusedError": "errors",
+    "Registry": "registry",
+    "SemanticVersion": "numbering",
+    "Sweep": "registration",
+    "VersionDiff": "diff",
+    "VersionNotFoundError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
