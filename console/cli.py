@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode
 
-COMMANDS = ("run", "init", "status", "session", "runs", "registry", "alerts", "data", "audit", "doctor")
+COMMANDS = ("run", "serve", "init", "status", "session", "runs", "registry", "alerts", "data", "audit", "doctor")
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 

@@ -1,0 +1,158 @@
+"""`bondx serve`: answer prediction requests, and everything else that can be asked over HTTP."""
+
+import argparse
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    add_workspace_argument,
+    command_parser,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from core.serving import Server
+    from core.state import Workspace
+
+ROLES = ("viewer", "operator", "admin")
+WATCH_SECONDS = 0.5
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command, and the verbs of tokens below it."""
+    parser = command_parser(commands, "serve", help="answer predictions and the control API over HTTP")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", default="127.0.0.1:8501", help="default: %(default)s, this machine only"
+    )
+    tls = parser.add_argument_group("HTTPS")
+    tls.add_argument("--certificate", type=Path, metavar="FILE", help="certificate chain, PEM")
+    tls.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
+    limits = parser.add_argument_group("limits of one request")
+    limits.add_argument("--max-body-mib", type=float, metavar="N", help="size of the body (default: 8)")
+    limits.add_argument("--max-rows", type=int, metavar="N", help="rows of a batch (default: 10000)")
+    limits.add_argument("--time-out", type=float, metavar="SECONDS", help="to answer a batch (default: 30)")
+    parser.set_defaults(command=serve)
+    nouns = parser.add_subparsers(title="access", metavar="NOUN")
+    token = nouns.add_parser("token", help="make, list and revoke the tokens that open the API")
+    verbs = token.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    create = _token_parser(verbs, "create", "make a token and print it, this once")
+    create.add_argument("name", metavar="NAME", help="whom or what it is for; the audit log names it")
+    create.add_argument("--role", choices=ROLES, default="viewer", help="what it allows (default: %(default)s)")
+    create.add_argument("--days", type=float, metavar="N", help="how long it is valid (default: for ever)")
+    add_reason_argument(create)
+    add_json_argument(create)
+    create.set_defaults(command=create_token)
+    listing = _token_parser(verbs, "list", "every token ever made, without what would open anything")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_tokens)
+    revoke = _token_parser(verbs, "revoke", "take a token back, for good")
+    revoke.add_argument("token_id", metavar="ID", help="as listed, such as t-0001")
+    add_reason_argument(revoke)
+    revoke.set_defaults(command=revoke_token)
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    server = start_server(open_workspace(args), args.listen, args)
+    print(f"serving on {server.url}; stop with Ctrl+C", flush=True)
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: "FrameType | None") -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    while not stop.wait(WATCH_SECONDS) and server.is_running:
+        pass
+    failed = not stop.is_set()
+    server.stop()
+    return ExitCode.FAILING if failed else ExitCode.GOOD
+
+
+def start_server(workspace: "Workspace", address: str, args: argparse.Namespace | None = None) -> "Server":
+    """Start a server in threads of this process.
+
+    Args:
+        workspace: What to serve.
+        address: HOST:PORT.
+        args: Of `bondx serve`, for limits and certificate; None takes the defaults.
+    Raises:
+        ListenError: The address cannot be listened on.
+    """
+    from core.serving import Limits, Server, parse_address
+
+    given = {} if args is None else {"rows": args.max_rows, "answer_seconds": args.time_out}
+    if args is not None and args.max_body_mib is not None:
+        given["body_bytes"] = int(args.max_body_mib * (1 << 20))
+    host, port = parse_address(address)
+    server = Server(
+        workspace,
+        host,
+        port,
+        limits=Limits(**{name: value for name, value in given.items() if value is not None}),
+        certificate=args.certificate if args else None,
+        key=args.key if args else None,
+    )
+    server.start()
+    return server
+
+
+def create_token(args: argparse.Namespace) -> int:
+    """Make a token and print it."""
+    from console.output import complain, print_json
+    from core.serving import Role, Tokens
+
+    token, secret = Tokens(open_workspace(args)).create(
+        args.name, Role(args.role), actor=person(), valid_days=args.days, reason=args.reason
+    )
+    if args.json:
+        print_json({"token_id": token.token_id, "role": token.role, "expires_at": token.expires_at, "token": secret})
+    else:
+        print(secret)
+        complain(f"{token.token_id} for {token.name}, role {token.role}; it is not shown again")
+    return ExitCode.GOOD
+
+
+def list_tokens(args: argparse.Namespace) -> int:
+    """Print every token, without its digest."""
+    from console.output import print_json, print_table
+    from core.clock import utc_now
+    from core.serving import Tokens
+
+    columns = ("token_id", "name", "role", "valid", "created_at", "created_by", "expires_at", "revoked_at")
+    rows = [
+        {**{name: getattr(token, name, None) for name in columns}, "valid": token.is_valid(utc_now())}
+        for token in Tokens(open_workspace(args)).all()
+    ]
+    if args.json:
+        print_json(rows)
+    else:
+        print_table(rows, columns, empty="no token yet: bondx serve token create NAME")
+    return ExitCode.GOOD
+
+
+def revoke_token(args: argparse.Namespace) -> int:
+    """Take a token back."""
+    from core.serving import Tokens
+
+    token = Tokens(open_workspace(args)).revoke(args.token_id, actor=person(), reason=args.reason)
+    print(f"{token.token_id} for {token.name} opens nothing any more")
+    return ExitCode.GOOD
+
+
+def _token_parser(verbs: Subparsers, name: str, help: str) -> argparse.ArgumentParser:  # noqa: A002
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help)
+    add_workspace_argument(parser, default=argparse.SUPPRESS)
+    return parser

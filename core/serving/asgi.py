@@ -1,0 +1,66 @@
+"""The few ASGI steps that predict and its neighbours take by hand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from core.serving.errors import BadRequestError, TookTooLongError, TooLargeError, UnsupportedMediaError
+from core.serving.limits import Limits
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: Limits) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        TooLargeError: It is over the limit; what is over is not read.
+        TookTooLongError: It did not come in whole in time.
+        UnsupportedMediaError: It is compressed.
+    """
+    length = headers.get(b"content-length")
+    if length is not None and int(length) > limits.body_bytes:
+        raise _too_large(limits)
+    if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
+        raise UnsupportedMediaError("Send the body as it is: compressed requests are not read.")
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            message = await receive()
+            if not message.get("more_body"):
+                return _content(message)
+            parts = [_content(message)]
+            n_bytes = len(parts[0])
+            while message.get("more_body"):
+                message = await receive()
+                parts.append(_content(message))
+                n_bytes += len(parts[-1])
+                if n_bytes > limits.body_bytes:
+                    raise _too_large(limits)
+            return b"".join(parts)
+    except TimeoutError:
+        raise TookTooLongError("The request", limits.body_seconds, status=408) from None
+
+
+async def send_json(send: Send, status: int, body: bytes, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    """Send a whole answer."""
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+    if status == 401:
+        fields.append((b"www-authenticate", b'Bearer realm="bondx"'))
+    if status in (408, 413):
+        fields.append((b"connection", b"close"))  # the rest of the body is still on its way
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _content(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise BadRequestError("The connection was closed before the request was whole.")
+    return bytes(message.get("body", b""))
+
+
+def _too_large(limits: Limits) -> TooLargeError:
+    return TooLargeError(f"The body is over the limit of {limits.body_bytes:,} bytes.")

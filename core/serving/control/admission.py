@@ -1,0 +1,42 @@
+"""Who may call what: each route says which role it takes and whether it only looks."""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from core.serving.access import Role
+from core.serving.gatekeeper import Caller, Gatekeeper
+
+GATEKEEPER = "gatekeeper"
+_CALLER = "bondx_caller"
+
+LOOK: dict[str, Any] = {"role": Role.VIEWER, "is_read": True}
+REPORT: dict[str, Any] = {"role": Role.VIEWER, "is_read": False}
+OPERATE: dict[str, Any] = {"role": Role.OPERATOR, "is_read": False}
+ADMINISTER: dict[str, Any] = {"role": Role.ADMIN, "is_read": False}
+
+
+def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a request through to its route, or refuse it; a guard of Litestar's.
+
+    Raises:
+        UnauthenticatedError: It needs a token.
+        ForbiddenError: Its token does not suffice.
+    """
+    gatekeeper: Gatekeeper = connection.app.state[GATEKEEPER]
+    scope = connection.scope
+    caller = gatekeeper.admit(
+        dict(scope["headers"]),
+        scope["client"],
+        # A route that says nothing is for those who may do everything.
+        at_least=handler.opt.get("role", Role.ADMIN),
+        is_read=bool(handler.opt.get("is_read", False)),
+    )
+    scope["state"][_CALLER] = caller
+
+
+def caller_of(scope: Any) -> Caller:
+    """Return who makes the request of a scope (a Litestar dependency)."""
+    found: Caller = scope["state"][_CALLER]
+    return found

@@ -1,0 +1,43 @@
+"""Alerts over HTTP."""
+
+import msgspec
+from litestar import Controller, get, post
+
+from core.alerts import Alert, Alerts
+from core.serving.control.admission import LOOK, OPERATE
+from core.serving.gatekeeper import Caller
+from core.state import Workspace
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes with a decision about an alert."""
+
+    expected_revision: int | None = None  # of the alert, as it was when this was decided
+    reason: str = ""
+
+
+class AlertRoutes(Controller):
+    """Alerts."""
+
+    path = "/alerts"
+    tags = ["alerts"]
+
+    @get("/", opt=LOOK, sync_to_thread=True)
+    def list_alerts(self, workspace: Workspace, open_only: bool = False) -> list[Alert]:
+        """List alerts, all or those that are not resolved."""
+        alerts = Alerts(workspace)
+        return alerts.open() if open_only else alerts.all()
+
+    @post("/{fingerprint:str}/acknowledge", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def acknowledge(self, workspace: Workspace, caller: Caller, fingerprint: str, data: Decision) -> Alert:
+        """Take an alert on."""
+        return Alerts(workspace).acknowledge(
+            fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
+        )
+
+    @post("/{fingerprint:str}/resolve", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def resolve(self, workspace: Workspace, caller: Caller, fingerprint: str, data: Decision) -> Alert:
+        """Call an alert settled; should the condition hold still, it fires again."""
+        return Alerts(workspace).resolve(
+            fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
+        )

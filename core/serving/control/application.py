@@ -1,0 +1,86 @@
+"""The control API as a Litestar application, with the document that describes it and the predict paths."""
+
+from collections.abc import Callable
+from importlib.metadata import version as version_of
+from typing import Any
+
+from litestar import Litestar, Router, get
+from litestar.config.app import AppConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from core.errors import CoreError
+from core.serving.control.admission import GATEKEEPER, LOOK, admit, caller_of
+from core.serving.control.alerts import AlertRoutes
+from core.serving.control.faults import on_bug, on_core_error, on_http_error
+from core.serving.control.models import Models
+from core.serving.control.outcomes import OutcomeRoutes
+from core.serving.control.predict_paths import PREDICT_PATHS, faults
+from core.serving.control.records import RecordRoutes
+from core.serving.control.rollouts import RolloutRoutes
+from core.serving.control.schemas import StructSchemas
+from core.serving.control.sessions import SessionRoutes
+from core.serving.control.tokens import TokenRoutes
+from core.serving.gatekeeper import Gatekeeper
+from core.serving.limits import Limits
+from core.serving.recording import Recorder
+from core.serving.table import ServingTable
+from core.state import Workspace
+
+PREFIX = "/api/v1"
+_ROUTES = (Models, SessionRoutes, RolloutRoutes, AlertRoutes, RecordRoutes, OutcomeRoutes, TokenRoutes)
+
+
+def control_application(
+    workspace: Workspace,
+    gatekeeper: Gatekeeper,
+    recorder: Recorder,
+    table: Callable[[], ServingTable],
+    limits: Limits,
+) -> Litestar:
+    """Assemble the application."""
+
+    @get("/openapi.json", opt=LOOK, include_in_schema=False, sync_to_thread=True)
+    def openapi() -> dict[str, Any]:
+        """Return the OpenAPI document of the whole server."""
+        return document(application)
+
+    application = Litestar.from_config(
+        AppConfig(
+            route_handlers=[Router(PREFIX, route_handlers=[*_ROUTES, openapi])],
+            guards=[admit],
+            dependencies={
+                "workspace": Provide(lambda: workspace, sync_to_thread=False),
+                "recorder": Provide(lambda: recorder, sync_to_thread=False),
+                "table": Provide(table, sync_to_thread=False),
+                "caller": Provide(caller_of, sync_to_thread=False),
+            },
+            exception_handlers={CoreError: on_core_error, HTTPException: on_http_error, Exception: on_bug},
+            request_max_body_size=limits.body_bytes,
+            openapi_config=OpenAPIConfig(
+                title="BondX Console",
+                version=version_of("bondx-console"),
+                description="Predictions in three dialects, and every verb of the console.",
+                components=Components(
+                    security_schemes={"token": SecurityScheme(type="http", scheme="bearer", description="A token.")}
+                ),
+                security=[{"token": []}],
+                render_plugins=[],
+                use_handler_docstrings=True,
+            ),
+            plugins=[StructSchemas()],
+            logging_config=None,
+        )
+    )
+    application.state[GATEKEEPER] = gatekeeper
+    return application
+
+
+def document(application: Litestar) -> dict[str, Any]:
+    """Describe the control API and the predict paths in one OpenAPI document."""
+    described = application.openapi_schema.to_schema()
+    for operation in (operation for path in described["paths"].values() for operation in path.values()):
+        operation["responses"] |= faults("400", "401", "403", "404", "409", "422")
+    return {**described, "paths": {**described["paths"], **PREDICT_PATHS}}

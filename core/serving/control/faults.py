@@ -1,0 +1,53 @@
+"""Errors as answers: the sentence under `error`, the status, and the field where one is at fault."""
+
+import logging
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+
+from core.errors import CoreError
+from core.serving.errors import status_of
+
+log = logging.getLogger(__name__)
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a request was not done."""
+
+    error: str
+    status: int
+    field: str | None = None
+
+
+def on_core_error(_request: Request[Any, Any, Any], error: CoreError) -> Response[Fault]:
+    """Answer with an error that the engine raised on purpose."""
+    return _answer(Fault(error=str(error), status=status_of(error), field=getattr(error, "field", None)))
+
+
+def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[Fault]:
+    """Answer with what the framework found wrong, a malformed body above all."""
+    sentence, field = str(error.detail), None
+    if error.status_code == 400 and isinstance(error.extra, list) and error.extra:
+        first = error.extra[0]
+        field = str(first.get("key") or "") or None
+        sentence = "; ".join(
+            f"{entry['key']}: {entry['message']}" if entry.get("key") else str(entry.get("message"))
+            for entry in error.extra
+            if isinstance(entry, dict)
+        )
+    return _answer(Fault(error=sentence, status=error.status_code, field=field), dict(error.headers or {}))
+
+
+def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]:
+    """Answer that it is our fault; the traceback is for the log, not for the caller."""
+    log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)
+    return _answer(Fault(error="Internal error; the server's log has the details.", status=500))
+
+
+def _answer(fault: Fault, headers: dict[str, str] | None = None) -> Response[Fault]:
+    headers = dict(headers or {})
+    if fault.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="bondx"'
+    return Response(fault, status_code=fault.status, media_type=MediaType.JSON, headers=headers)

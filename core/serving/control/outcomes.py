@@ -1,0 +1,56 @@
+"""What turned out to be true of predictions, reported by request id."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, post
+from msgspec import Meta
+
+from core.serving.control.admission import REPORT
+from core.serving.errors import BadRequestError
+from core.serving.recording import Recorder
+
+MAX_OUTCOMES = 10_000
+
+
+class ReportedOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One outcome: the actual value, or the loss where the caller has computed it."""
+
+    request_id: Annotated[str, Meta(min_length=1, max_length=160)]
+    row: Annotated[int, Meta(ge=0)] | None = None  # of a request of several rows
+    actual: float | None = None
+    loss: float | None = None
+    at: datetime | None = None  # now if left out
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Outcomes, some or many."""
+
+    outcomes: Annotated[list[ReportedOutcome], Meta(min_length=1, max_length=MAX_OUTCOMES)]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many outcomes were taken; of each request the first report counts."""
+
+    n_accepted: int
+
+
+class OutcomeRoutes(Controller):
+    """Outcomes."""
+
+    path = "/outcomes"
+    tags = ["predictions"]
+
+    @post("/", opt=REPORT, status_code=202, sync_to_thread=False)
+    def report(self, recorder: Recorder, data: Report) -> Accepted:
+        """Take outcomes; the judges of rollouts and the monitors join them to their predictions."""
+        for number, outcome in enumerate(data.outcomes):
+            if outcome.actual is None and outcome.loss is None:
+                raise BadRequestError("needs `actual` or `loss`", field=f"outcomes[{number}]")
+            if outcome.at is not None and outcome.at.tzinfo is None:
+                raise BadRequestError("has no time zone", field=f"outcomes[{number}].at")
+        for outcome in data.outcomes:
+            request_id = outcome.request_id if outcome.row is None else f"{outcome.request_id}/{outcome.row}"
+            recorder.turned_out(request_id, actual=outcome.actual, loss=outcome.loss, at=outcome.at)
+        return Accepted(n_accepted=len(data.outcomes))

@@ -1,0 +1,152 @@
+"""What is and what was: status, resources, runs, audit."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, get
+from litestar.params import Parameter
+
+from core.alerts import Alert
+from core.engine.snapshot import RESOURCE_SERIES, Snapshot, take_snapshot
+from core.governance import AuditLog, AuditRecord, AuditVerdict
+from core.serving.control.admission import LOOK
+from core.serving.errors import BadRequestError
+from core.serving.table import ServingTable
+from core.state import LeaseHolder, Workspace
+from core.telemetry import TelemetryReader
+from core.tracking import Run, RunComparison, Runs
+from core.training.session import Session
+
+
+class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that this server has in memory."""
+
+    model: str
+    version: str
+    stage: str
+    is_default: bool
+    labels: tuple[str, ...]
+    is_fast: bool
+    loaded_at: datetime
+    load_seconds: float
+    n_requests: int
+    n_rows: int
+    n_failures: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """A workspace at a glance."""
+
+    workspace: str
+    engine: LeaseHolder | None
+    ready: bool
+    troubles: tuple[str, ...]
+    serving: tuple[ServedVersion, ...]
+    sessions: tuple[Session, ...]  # at work
+    alerts: tuple[Alert, ...]  # open
+    resources: dict[str, float]
+    problems: tuple[str, ...]
+
+
+class RecordRoutes(Controller):
+    """Status and records."""
+
+    path = "/"
+    tags = ["records"]
+
+    @get("/status", opt=LOOK, sync_to_thread=True)
+    def get_status(self, workspace: Workspace, table: ServingTable) -> Status:
+        """Say what serves, what trains and what is wrong."""
+        snapshot = take_snapshot(workspace)
+        troubles = tuple(table.troubles())
+        return Status(
+            workspace=workspace.root.name,
+            engine=snapshot.engine,
+            ready=not troubles,
+            troubles=troubles,
+            serving=_serving(table),
+            sessions=tuple(s for s in snapshot.sessions if not s.observed.phase.is_at_rest),
+            alerts=tuple(alert for alert in snapshot.alerts if alert.state.is_open),
+            resources=_latest(snapshot),
+            problems=snapshot.problems,
+        )
+
+    @get("/resources", opt=LOOK, sync_to_thread=True)
+    def get_resources(
+        self,
+        workspace: Workspace,
+        seconds: Annotated[float, Parameter(gt=0, le=3600, description="How far to look back.")] = 600.0,
+    ) -> dict[str, list[tuple[float, float]]]:
+        """Return the samples of machine and processes by series: Unix seconds and value."""
+        reader = TelemetryReader(workspace.telemetry_file)
+        try:
+            return {series: reader.recent(series, seconds) for series in RESOURCE_SERIES}
+        finally:
+            reader.close()
+
+    @get("/runs", opt=LOOK, sync_to_thread=True)
+    def list_runs(self, workspace: Workspace) -> list[Run]:
+        """List tracked runs, newest first."""
+        with Runs(workspace) as runs:
+            return list(reversed(runs.all()))
+
+    @get("/runs/compare", opt=LOOK, sync_to_thread=True)
+    def compare_runs(
+        self, workspace: Workspace, ids: Annotated[list[str], Parameter(query="id", max_items=20)]
+    ) -> RunComparison:
+        """Lay runs side by side."""
+        if len(ids) < 2:
+            raise BadRequestError("must be given at least twice", field="id")
+        with Runs(workspace) as runs:
+            return runs.compare(ids)
+
+    @get("/runs/{run_id:str}", opt=LOOK, sync_to_thread=True)
+    def get_run(self, workspace: Workspace, run_id: str) -> Run:
+        """Return one run."""
+        with Runs(workspace) as runs:
+            return runs.get(run_id)
+
+    @get("/runs/{run_id:str}/metrics", opt=LOOK, sync_to_thread=True)
+    def get_metrics(self, workspace: Workspace, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        """Return the history of a run's metrics: epoch and value."""
+        with Runs(workspace) as runs:
+            runs.get(run_id)
+            return runs.metric_history(run_id)
+
+    @get("/audit", opt=LOOK, sync_to_thread=True)
+    def list_audit(
+        self, workspace: Workspace, n: Annotated[int, Parameter(ge=1, le=10_000)] = 100
+    ) -> list[AuditRecord]:
+        """Return the newest records of the audit log, newest first."""
+        return list(reversed(AuditLog(workspace).tail(n)))
+
+    @get("/audit/verification", opt=LOOK, sync_to_thread=True)
+    def verify_audit(self, workspace: Workspace) -> AuditVerdict:
+        """Check the whole chain of the audit log."""
+        return AuditLog(workspace).verify()
+
+
+def _serving(table: ServingTable) -> tuple[ServedVersion, ...]:
+    return tuple(
+        ServedVersion(
+            model=served.model,
+            version=number,
+            stage=str(served.registered.get(number, "")),
+            is_default=loaded is served.default,
+            labels=tuple(label for label, version in served.labels.items() if version == number),
+            is_fast=loaded.scorer.is_fast,
+            loaded_at=loaded.loaded_at,
+            load_seconds=loaded.load_seconds,
+            n_requests=loaded.stats.n_requests,
+            n_rows=loaded.stats.n_rows,
+            n_failures=loaded.stats.n_errors,
+        )
+        for served in table.models.values()
+        for number, loaded in served.versions.items()
+    )
+
+
+def _latest(snapshot: Snapshot) -> dict[str, Any]:
+    latest = {series: snapshot.latest(series) for series in RESOURCE_SERIES}
+    return {series: value for series, value in latest.items() if value is not None}

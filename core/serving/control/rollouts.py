@@ -1,0 +1,88 @@
+"""Rollouts over HTTP."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get, post
+from msgspec import Meta
+
+from core.rollout import Desired, Rollout, RolloutProposal, Rollouts, Strategy
+from core.serving.control.admission import LOOK, OPERATE
+from core.serving.errors import BadRequestError
+from core.serving.gatekeeper import Caller
+from core.state import Workspace
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rollout that might be started."""
+
+    model: str
+    candidate: str
+    strategy: Strategy = Strategy.CANARY
+    share: Annotated[float, Meta(gt=0, le=1)] | None = None  # to begin with; the policy's if left out
+
+
+class Start(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rollout to be started."""
+
+    stable: str  # the version in Production when this was decided
+    reason: str = ""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wanted of a rollout from now on."""
+
+    desired: Desired | None = None
+    advance: bool = False  # go a step further now
+    expected_revision: int | None = None
+    reason: str = ""
+
+
+class RolloutRoutes(Controller):
+    """Rollouts."""
+
+    path = "/rollouts"
+    tags = ["rollouts"]
+
+    @get("/", opt=LOOK, sync_to_thread=True)
+    def list_rollouts(self, workspace: Workspace, active: bool = False) -> list[Rollout]:
+        """List every rollout, newest first, or only those under way."""
+        return [rollout for rollout in reversed(Rollouts(workspace).all()) if rollout.is_active or not active]
+
+    @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
+    def get_rollout(self, workspace: Workspace, rollout_id: str) -> Rollout:
+        """Return one rollout with its evidence and events."""
+        return Rollouts(workspace).get(rollout_id)
+
+    @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
+    def plan_rollout(self, workspace: Workspace, data: Wish) -> RolloutProposal:
+        """Say what starting a rollout would do; nothing is changed."""
+        return _proposal(workspace, data)
+
+    @post("/", opt=OPERATE, sync_to_thread=True)
+    def start_rollout(self, workspace: Workspace, caller: Caller, data: Start) -> Rollout:
+        """Start a rollout, if the stable version is still the one it was decided on."""
+        proposal = msgspec.structs.replace(_proposal(workspace, data), stable=data.stable)
+        return Rollouts(workspace).start(proposal, actor=caller.actor, reason=data.reason)
+
+    @post("/{rollout_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def request_change(self, workspace: Workspace, caller: Caller, rollout_id: str, data: Request) -> Rollout:
+        """Hold, resume, abort or advance a rollout, or send it live now."""
+        rollouts = Rollouts(workspace)
+        if data.advance == (data.desired is not None):
+            raise BadRequestError("Ask for either `desired` or `advance`.")
+        if data.desired is None:
+            return rollouts.advance(
+                rollout_id, actor=caller.actor, reason=data.reason, expected_revision=data.expected_revision
+            )
+        return rollouts.request(
+            rollout_id,
+            data.desired,
+            actor=caller.actor,
+            reason=data.reason,
+            expected_revision=data.expected_revision,
+        )
+
+
+def _proposal(workspace: Workspace, wish: Wish) -> RolloutProposal:
+    return Rollouts(workspace).plan(wish.model, wish.candidate, wish.strategy, share=wish.share)

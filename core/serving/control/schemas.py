@@ -1,0 +1,33 @@
+"""Schemas of our documents, for the OpenAPI document."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+    from litestar.openapi.spec import Schema
+
+
+class StructSchemas(OpenAPISchemaPlugin):
+    """Describes msgspec structs; the framework's own plugin wants every default to be hashable, and ours hold dicts."""
+
+    @override
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        return not field_definition.is_union and field_definition.is_subclass_of(msgspec.Struct)
+
+    @override
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> "Schema":
+        hints = field_definition.get_type_hints(include_extras=True, resolve_generics=True)
+        fields = msgspec.structs.fields(field_definition.type_)
+        return schema_creator.create_component_schema(
+            field_definition,
+            required=sorted(field.encode_name for field in fields if field.required),
+            property_fields={
+                field.encode_name: FieldDefinition.from_annotation(hints[field.name], name=field.encode_name)
+                for field in fields
+            },
+        )

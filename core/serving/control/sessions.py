@@ -1,0 +1,70 @@
+"""Training sessions over HTTP."""
+
+from typing import Any
+
+import msgspec
+from litestar import Controller, get, post
+
+from core.serving.control.admission import LOOK, OPERATE
+from core.serving.errors import BadRequestError
+from core.serving.gatekeeper import Caller
+from core.settings import TrainingSettings, load_settings
+from core.state import Workspace
+from core.training.session import Desired, Session
+from core.training.sessions import Sessions
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session to be queued."""
+
+    name: str = "api"
+    settings: dict[str, Any] = {}  # laid over the training settings of the workspace
+    reason: str = ""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wanted of a session from now on."""
+
+    desired: Desired
+    expected_revision: int | None = None  # of the session, as it was when this was decided
+    reason: str = ""
+
+
+class SessionRoutes(Controller):
+    """Training sessions."""
+
+    path = "/sessions"
+    tags = ["training"]
+
+    @get("/", opt=LOOK, sync_to_thread=True)
+    def list_sessions(self, workspace: Workspace) -> list[Session]:
+        """List every session, newest first."""
+        return list(reversed(Sessions(workspace).all()))
+
+    @get("/{session_id:str}", opt=LOOK, sync_to_thread=True)
+    def get_session(self, workspace: Workspace, session_id: str) -> Session:
+        """Return one session."""
+        return Sessions(workspace).get(session_id)
+
+    @post("/", opt=OPERATE, sync_to_thread=True)
+    def start_session(self, workspace: Workspace, caller: Caller, data: Start) -> Session:
+        """Queue a session; the engine takes it up when its turn comes."""
+        training = load_settings(workspace.settings_file).training
+        if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
+            raise BadRequestError("is no training setting", field=f"settings.{unknown[0]}")
+        try:
+            training = msgspec.convert(msgspec.to_builtins(training) | data.settings, TrainingSettings)
+        except msgspec.ValidationError as error:
+            raise BadRequestError(f"is not as it must be: {error}", field="settings") from None
+        return Sessions(workspace).start(training, name=data.name, actor=caller.actor, reason=data.reason)
+
+    @post("/{session_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
+    def request_change(self, workspace: Workspace, caller: Caller, session_id: str, data: Request) -> Session:
+        """Ask a session to run, to pause or to stop."""
+        return Sessions(workspace).request(
+            session_id,
+            data.desired,
+            actor=caller.actor,
+            reason=data.reason,
+            expected_revision=data.expected_revision,
+        )

@@ -1,0 +1,70 @@
+"""Tokens over HTTP, for admins."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, delete, get, post
+from msgspec import Meta
+
+from core.serving.access import Role, Token, Tokens
+from core.serving.control.admission import ADMINISTER
+from core.serving.gatekeeper import Caller
+from core.state import Workspace
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token to be made."""
+
+    name: str
+    role: Role
+    valid_days: Annotated[float, Meta(gt=0, le=3650)] | None = None
+    reason: str = ""
+
+
+class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, without what would open anything."""
+
+    token_id: str
+    name: str
+    role: Role
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+
+
+class MadeToken(KnownToken, frozen=True, kw_only=True):
+    """A new token, with its secret, which is shown this once."""
+
+    token: str
+
+
+class TokenRoutes(Controller):
+    """Tokens."""
+
+    path = "/tokens"
+    tags = ["access"]
+
+    @get("/", opt=ADMINISTER, sync_to_thread=True)
+    def list_tokens(self, workspace: Workspace) -> list[KnownToken]:
+        """List every token ever made."""
+        return [KnownToken(**_known(token)) for token in Tokens(workspace).all()]
+
+    @post("/", opt=ADMINISTER, sync_to_thread=True)
+    def create_token(self, workspace: Workspace, caller: Caller, data: Wanted) -> MadeToken:
+        """Make a token."""
+        token, secret = Tokens(workspace).create(
+            data.name, data.role, actor=caller.actor, valid_days=data.valid_days, reason=data.reason
+        )
+        return MadeToken(**_known(token), token=secret)
+
+    @delete("/{token_id:str}", opt=ADMINISTER, status_code=200, sync_to_thread=True)
+    def revoke_token(self, workspace: Workspace, caller: Caller, token_id: str, reason: str = "") -> KnownToken:
+        """Take a token back, for good."""
+        return KnownToken(**_known(Tokens(workspace).revoke(token_id, actor=caller.actor, reason=reason)))
+
+
+def _known(token: Token) -> dict[str, Any]:
+    return {name: getattr(token, name) for name in KnownToken.__struct_fields__}

@@ -1,0 +1,59 @@
+"""Our own dialect: rows as JSON objects.
+
+{"row": {"rating_num": 8, …}}                     {"model": …, "version": …, "request_id": …, "prediction": 173.9}
+{"rows": [{"rating_num": 8, …}, …]}               {…, "predictions": [173.9, …]}
+"""
+
+from typing import Any
+
+import msgspec
+import orjson
+from typing_extensions import override
+
+from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.errors import BadRequestError
+from core.serving.signature import Signature
+
+
+class JsonRows(Dialect):
+    """One row or several, by field name."""
+
+    name = "rows"
+
+    @override
+    def reader(self, signature: Signature) -> Reader:
+        body: Any = msgspec.defstruct(
+            "Body",
+            [
+                ("rows", list[signature.row] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
+                ("row", signature.row | msgspec.UnsetType, msgspec.UNSET),
+                ("request_id", str | None, None),
+            ],
+        )
+        decode = msgspec.json.Decoder(body).decode
+
+        def read(content: bytes) -> Asked:
+            try:
+                asked = decode(content)
+            except msgspec.DecodeError as error:
+                raise signature.explained(error) from None
+            if asked.row is not msgspec.UNSET:
+                return Asked(signature.from_rows([asked.row]), asked.request_id, "row")
+            if asked.rows is msgspec.UNSET:
+                raise BadRequestError("The request has neither `row` nor `rows`.")
+            return Asked(signature.from_rows(asked.rows), asked.request_id, "rows")
+
+        return read
+
+    @override
+    def reply(self, asked: Asked, answered: Answered) -> bytes:
+        content: dict[str, Any] = {
+            "model": answered.model,
+            "version": answered.version,
+            "request_id": answered.request_id,
+        }
+        if asked.form == "row":
+            content["prediction"] = answered.values[0]
+        else:
+            content["predictions"] = answered.values
+        return orjson.dumps(content)

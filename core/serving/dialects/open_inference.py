@@ -1,0 +1,136 @@
+"""The Open Inference Protocol, version 2, over REST: one tensor a field, or one matrix where all fields are numbers.
+
+Tensors are of shape [n] or [n, 1]; text fields are BYTES. `null` in the data of a field that may be empty is an
+extension of ours, since JSON has no NaN.
+
+Source: https://github.com/kserve/open-inference-protocol
+"""
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+from typing_extensions import override
+
+from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.errors import BadRequestError
+from core.serving.signature import Field, Signature
+
+_DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
+_NUMBERS = frozenset(f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)) | {"FP16", "FP32", "FP64"}
+_ACCEPTED = {
+    "float": _NUMBERS,
+    "int": _NUMBERS,
+    "bool": _NUMBERS | {"BOOL"},
+}
+_TEXT = frozenset({"BYTES"})
+
+
+class Tensor(msgspec.Struct):
+    """One input."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class _Wanted(msgspec.Struct):
+    name: str
+
+
+class _Body(msgspec.Struct):
+    inputs: list[Tensor]
+    id: str | None = None
+    outputs: list[_Wanted] = []
+
+
+class OpenInference(Dialect):
+    """Infer requests."""
+
+    name = "open_inference"
+
+    @override
+    def reader(self, signature: Signature) -> Reader:
+        decode = msgspec.json.Decoder(_Body).decode
+        accepted = {field.name: _ACCEPTED.get(field.kind, _TEXT) for field in signature.fields}
+
+        def read(content: bytes) -> Asked:
+            try:
+                body = decode(content)
+            except msgspec.DecodeError as error:
+                raise signature.explained(error) from None
+            for wanted in body.outputs:
+                if wanted.name != signature.output:
+                    raise BadRequestError(f"{wanted.name!a} is not there; there is {signature.output}", field="outputs")
+            inputs = body.inputs
+            if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in accepted:
+                return Asked(signature.matrix(_matrix(inputs[0])), body.id)
+            columns: dict[str, list[Any]] = {}
+            for tensor in inputs:
+                columns[tensor.name] = _column(tensor, accepted.get(tensor.name))
+            return Asked(signature.convert_columns(columns), body.id)
+
+        return read
+
+    @override
+    def reply(self, asked: Asked, answered: Answered) -> bytes:
+        output = {
+            "name": answered.output,
+            "shape": [len(answered.values)],
+            "datatype": "FP64",
+            "data": answered.values,
+        }
+        return orjson.dumps(
+            {
+                "model_name": answered.model,
+                "model_version": answered.version,
+                "id": answered.request_id,
+                "outputs": [output],
+            }
+        )
+
+
+def metadata(model: str, versions: list[str], signature: Signature) -> dict[str, Any]:
+    """Describe a model as the protocol does."""
+    return {
+        "name": model,
+        "versions": versions,
+        "platform": "bondx",
+        "inputs": [{"name": field.name, "datatype": _datatype(field), "shape": [-1]} for field in signature.fields],
+        "outputs": [{"name": signature.output, "datatype": "FP64", "shape": [-1]}],
+    }
+
+
+def _datatype(field: Field) -> str:
+    return _DATATYPES.get(field.kind, "BYTES")
+
+
+def _column(tensor: Tensor, accepted: frozenset[str] | None) -> list[Any]:
+    """Return the values of a tensor that is one field."""
+    if accepted is not None and tensor.datatype not in accepted:
+        raise BadRequestError(
+            f"has the datatype {tensor.datatype!a}; the model takes {', '.join(sorted(accepted))}", field=tensor.name
+        )
+    shape, data = tensor.shape, tensor.data
+    if len(shape) == 2 and shape[1] == 1:
+        data = [value[0] if type(value) is list and len(value) == 1 else value for value in data]
+    elif len(shape) != 1:
+        raise BadRequestError(f"has the shape {shape}; it must be [n] or [n, 1]", field=tensor.name)
+    if len(data) != shape[0]:
+        raise BadRequestError(f"has {len(data)} values; its shape {shape} says {shape[0]}", field=tensor.name)
+    return data
+
+
+def _matrix(tensor: Tensor) -> Any:
+    if tensor.datatype not in _NUMBERS:
+        raise BadRequestError(f"has the datatype {tensor.datatype!a}; a matrix is of numbers", field=tensor.name)
+    try:
+        cells = np.array(tensor.data, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise BadRequestError("must hold numbers, in rows of the same length", field=tensor.name) from None
+    if min(tensor.shape) < 0 or cells.size != math.prod(tensor.shape):
+        raise BadRequestError(f"has {cells.size} values; its shape is {tensor.shape}", field=tensor.name)
+    return cells.reshape(tensor.shape)

@@ -1,0 +1,109 @@
+"""The REST form of TensorFlow Serving's predict API.
+
+Row format is `{"instances": [{name: value, …}, …]}`, answered with `predictions`; column format is
+`{"inputs": {name: [value, …], …}}`, answered with `outputs`. A model here answers one number a row, so both are plain
+lists, as TensorFlow Serving does for a signature with one output.
+
+Source: https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import orjson
+from typing_extensions import override
+
+from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.errors import BadRequestError
+from core.serving.signature import Field, Signature
+
+SIGNATURE = "serving_default"
+_DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
+
+
+class TfServing(Dialect):
+    """Row and column format."""
+
+    name = "tf_serving"
+
+    @override
+    def reader(self, signature: Signature) -> Reader:
+        body: Any = msgspec.defstruct(
+            "Body",
+            [
+                ("instances", list[signature.row] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
+                ("inputs", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
+                ("signature_name", str, SIGNATURE),
+            ],
+        )
+        decode = msgspec.json.Decoder(body).decode
+        columns = msgspec.json.Decoder(signature.columns).decode
+
+        def read(content: bytes) -> Asked:
+            try:
+                asked = decode(content)
+            except msgspec.DecodeError as error:
+                raise signature.explained(error) from None
+            if asked.signature_name not in ("", SIGNATURE):
+                raise BadRequestError(f"is {asked.signature_name!a}; there is only {SIGNATURE}", field="signature_name")
+            if (asked.instances is msgspec.UNSET) == (asked.inputs is msgspec.UNSET):
+                raise BadRequestError("The request needs either `instances` (rows) or `inputs` (columns).")
+            if asked.inputs is msgspec.UNSET:
+                return Asked(signature.from_rows(asked.instances), form="predictions")
+            try:
+                rows = signature.from_columns(columns(asked.inputs))
+            except msgspec.ValidationError:  # scalars, or one value a row in a list of its own: tensors of other ranks
+                rows = signature.convert_columns(_flat(msgspec.json.decode(asked.inputs)))
+            return Asked(rows, form="outputs")
+
+        return read
+
+    @override
+    def reply(self, asked: Asked, answered: Answered) -> bytes:
+        return orjson.dumps({asked.form: answered.values})
+
+
+def metadata(model: str, version: str, signature: Signature) -> dict[str, Any]:
+    """Describe a version as TensorFlow Serving describes a servable."""
+
+    def tensor(name: str, dtype: str) -> dict[str, Any]:
+        shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
+        return {"dtype": dtype, "tensor_shape": shape, "name": name}
+
+    inputs = {field.name: tensor(field.name, _dtype(field)) for field in signature.fields}
+    definition = {
+        "inputs": inputs,
+        "outputs": {signature.output: tensor(signature.output, "DT_DOUBLE")},
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
+    }
+    return {
+        "model_spec": {"name": model, "signature_name": "", "version": version},
+        "metadata": {
+            "signature_def": {
+                "@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap",
+                "signature_def": {SIGNATURE: definition},
+            }
+        },
+    }
+
+
+def version_status(version: str, state: str, message: str = "") -> dict[str, Any]:
+    """Describe the state of one version: START, LOADING, AVAILABLE, UNLOADING or END."""
+    code = "UNKNOWN" if message else "OK"
+    return {"version": version, "state": state, "status": {"error_code": code, "error_message": message}}
+
+
+def _dtype(field: Field) -> str:
+    return _DTYPES.get(field.kind, "DT_STRING")
+
+
+def _flat(inputs: Any) -> Mapping[str, list[Any]]:
+    if not isinstance(inputs, dict):
+        raise BadRequestError("must be an object of columns by name", field="inputs")
+    flat: dict[str, list[Any]] = {}
+    for name, values in inputs.items():
+        column = values if isinstance(values, list) else [values]
+        flat[name] = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in column]
+    return flat

@@ -1,0 +1,103 @@
+"""What serving refuses, each with the HTTP status it stands for."""
+
+from collections.abc import Sequence
+
+from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
+
+
+class ServingError(CoreError):
+    """The root of what a request can be answered with instead of an answer.
+
+    Attributes:
+        status: The HTTP status.
+        field: The field of the request that is at fault, if one is.
+    """
+
+    status: int = 500
+    field: str | None = None
+
+
+class BadRequestError(ServingError, UsageError):
+    """The request itself is wrong; asking the same again cannot help."""
+
+    status = 400
+
+    def __init__(self, problem: str, *, field: str | None = None) -> None:
+        super().__init__(f"The field {field} {problem}." if field else problem)
+        self.field = field
+
+
+class TooLargeError(ServingError, UsageError):
+    """The request is over a limit of this server."""
+
+    status = 413
+
+
+class UnsupportedMediaError(ServingError, UsageError):
+    """The body is of a form that is not read here."""
+
+    status = 415
+
+
+class UnknownVersionError(ServingError, NotFoundError):
+    """The model, the version or the label is not known."""
+
+    status = 404
+
+    def __init__(self, kind: str, wanted: str, choices: Sequence[str]) -> None:
+        super().__init__(f"There is no {kind} {wanted!a}. To choose from: {', '.join(choices) or 'none yet'}.")
+
+
+class NoSuchPathError(ServingError, NotFoundError):
+    """The path is none of this server's."""
+
+    status = 404
+
+
+class UnavailableError(ServingError):
+    """The server cannot answer just now, though the request is right; asking again later may help."""
+
+    status = 503
+
+
+class TookTooLongError(ServingError):
+    """The request did not come in, or could not be answered, within the time there is."""
+
+    status = 504
+
+    def __init__(self, what: str, seconds: float, *, status: int = 504) -> None:
+        super().__init__(f"{what} took longer than the {seconds:g} seconds there are for it.")
+        self.status = status
+
+
+class UnauthenticatedError(ServingError, RefusedError):
+    """There is no valid token."""
+
+    status = 401
+
+
+class ForbiddenError(ServingError, RefusedError):
+    """The token is valid, but its role does not suffice."""
+
+    status = 403
+
+
+class ListenError(ServingError, UsageError):
+    """The address cannot be listened on."""
+
+
+def status_of(error: CoreError) -> int:
+    """Return the HTTP status of any error the engine raises on purpose.
+
+    >>> status_of(ConflictError("somebody was faster"))
+    409
+    """
+    if isinstance(error, ServingError):
+        return error.status
+    if isinstance(error, NotFoundError):
+        return 404
+    if isinstance(error, ConflictError):
+        return 409
+    if isinstance(error, RefusedError):
+        return 422
+    return 400

@@ -1,0 +1,238 @@
+"""The thread that keeps the serving table in step with the registry.
+
+A version is loaded only after the registry has hashed its files, and takes its place only once it has answered its
+first rows. Until then whatever answered before goes on answering, so a promotion costs no request anything.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
+
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.registry import ModelVersion, RegisteredModel, Registry, Stage
+from core.serving.errors import UnavailableError
+from core.serving.routing import Routings
+from core.serving.scoring.warming import warm_scorer
+from core.serving.stats import ServerStats
+from core.serving.table import LoadedVersion, Served, ServingTable
+from core.state import ChangeWatch, Workspace
+
+log = logging.getLogger(__name__)
+
+DATABASE = "registry"
+WATCH_SECONDS = 1.0
+RETRY_SECONDS = 30.0
+MAX_ON_DEMAND = 4
+
+Key = tuple[str, str]  # model, version
+
+
+class Loader:
+    """Loads what the registry says is to be served, and publishes it as a table.
+
+    One thread watches and publishes, another loads: traffic that is taken back from a candidate must not wait for
+    some other version's half gigabyte.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        stats: ServerStats,
+        publish: Callable[[ServingTable], None],
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Prepare; nothing is loaded before `start`.
+
+        Args:
+            workspace: Whose registry.
+            stats: Where versions count their answers.
+            publish: Takes each new table; called from the loader's thread.
+            clock: The time.
+        """
+        self._workspace = workspace
+        self._registry = Registry(workspace, clock=clock)
+        self._routings = Routings(workspace)
+        self._stats = stats
+        self._publish = publish
+        self._clock = clock
+        self._table = ServingTable()
+        self._loaded: dict[Key, LoadedVersion] = {}
+        self._failures: dict[Key, tuple[float, str]] = {}  # when it was tried, and what happened
+        self._loading: dict[Key, Future[LoadedVersion]] = {}
+        self._on_demand: OrderedDict[Key, None] = OrderedDict()
+        self._wishes: dict[Key, list[Future[LoadedVersion]]] = {}
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._wake = threading.Event()
+        self._worker = ThreadPoolExecutor(1, "serving-loading")
+        self._thread = threading.Thread(target=self._run, name="serving-loader", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a version that is being loaded is finished first."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+        self._worker.shutdown(cancel_futures=True)
+
+    def ask_for(self, model: str, version: str) -> "Future[LoadedVersion]":
+        """Ask for a version that is registered, but not loaded; the answer may be an error."""
+        wish: Future[LoadedVersion] = Future()
+        with self._lock:
+            self._wishes.setdefault((model, version), []).append(wish)
+        self._wake.set()
+        return wish
+
+    def refresh(self) -> None:
+        """Bring the table up to date with the registry and with what has been loaded; begin to load what is missing."""
+        models = {model.model: model for model in self._registry.models()}
+        versions: dict[str, list[ModelVersion]] = {name: [] for name in models}
+        for version in self._registry.versions():
+            versions.setdefault(version.model, []).append(version)
+        self._routings.read()
+        self._take_loaded()
+        self._take_wishes({(version.model, version.version) for found in versions.values() for version in found})
+        wanted = self._wanted(models, versions)
+        for key in wanted:
+            if key not in self._loaded and key not in self._loading and self._may_try(key):
+                self._loading[key] = self._worker.submit(self._load, key)
+                self._loading[key].add_done_callback(lambda _: self._wake.set())
+        self._loaded = {key: loaded for key, loaded in self._loaded.items() if key in wanted}
+        self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
+        self._announce(models, versions)
+        self._settle_wishes()
+
+    def _run(self) -> None:
+        watch = ChangeWatch(self._workspace)
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                self.refresh()
+            except Exception as error:  # a server that answers must not stop answering, whatever it is
+                is_bug = not isinstance(error, (CoreError, OSError))
+                log.error("what is loaded goes on answering, but the registry: %s", error, exc_info=is_bug)
+            self._pause(watch)
+
+    def _pause(self, watch: ChangeWatch) -> None:
+        """Wait for a change of the registry, a wish, a version that is loaded, or the hour to try one again."""
+        until = time.monotonic() + RETRY_SECONDS
+        while not self._wake.is_set():
+            if DATABASE in watch.wait(WATCH_SECONDS, self._wake):
+                return
+            if self._failures and time.monotonic() >= until:
+                return
+
+    def _wanted(self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]) -> dict[Key, None]:
+        """List what is to be loaded; what answers by default first, then labels, and the version to roll back to."""
+        wanted: dict[Key, None] = {}
+        for model in models.values():
+            numbers = [*self._routings.versions(model.model), *filter(None, [model.production])]
+            wanted |= dict.fromkeys((model.model, number) for number in numbers)
+        for model in models.values():
+            labels = _labels(model, versions[model.model])
+            numbers = [*labels.values(), *model.previous_production[-1:]]
+            wanted |= dict.fromkeys((model.model, number) for number in numbers)
+        return wanted | self._on_demand
+
+    def _load(self, key: Key) -> LoadedVersion:
+        model, version = key
+        begin = time.monotonic()
+        scorer = warm_scorer(self._registry.load_path(model, version))
+        seconds = time.monotonic() - begin
+        log.info("%s %s is loaded and warm after %.2f s", model, version, seconds)
+        return LoadedVersion(
+            model, version, scorer, self._stats.of(model, version), loaded_at=self._clock(), seconds=seconds
+        )
+
+    def _take_loaded(self) -> None:
+        for key in [key for key, future in self._loading.items() if future.done()]:
+            future = self._loading.pop(key)
+            if (error := future.exception()) is None:
+                self._loaded[key] = future.result()
+                self._failures.pop(key, None)
+            else:  # artifacts are foreign matter: whatever is wrong with one, the others are served
+                self._failures[key] = (time.monotonic(), str(error) or repr(error))
+                log.error(
+                    "%s %s could not be loaded: %s", *key, error, exc_info=not isinstance(error, CoreError) and error
+                )
+
+    def _may_try(self, key: Key) -> bool:
+        tried = self._failures.get(key)
+        return tried is None or time.monotonic() - tried[0] >= RETRY_SECONDS
+
+    def _take_wishes(self, registered: set[Key]) -> None:
+        with self._lock:
+            wished = list(self._wishes)
+        for key in wished:
+            if key in registered and key not in self._on_demand:
+                self._failures.pop(key, None)
+                self._on_demand[key] = None
+            if key in registered:
+                self._on_demand.move_to_end(key)
+        for key in [key for key in self._on_demand if key not in registered]:
+            del self._on_demand[key]
+        while len(self._on_demand) > MAX_ON_DEMAND:
+            self._on_demand.popitem(last=False)
+
+    def _settle_wishes(self) -> None:
+        """Answer the wishes whose version is loaded, has failed, or is not to be loaded at all."""
+        with self._lock:
+            settled = {key: wishes for key, wishes in self._wishes.items() if key not in self._loading}
+            for key in settled:
+                del self._wishes[key]
+        for key, wishes in settled.items():
+            for wish in wishes:
+                if not wish.set_running_or_notify_cancel():
+                    continue
+                if (loaded := self._loaded.get(key)) is not None:
+                    wish.set_result(loaded)
+                else:
+                    _, why = self._failures.get(key, (0.0, "too many versions are asked for at once"))
+                    wish.set_exception(UnavailableError(f"{key[0]} {key[1]} cannot be loaded: {why}"))
+
+    def _announce(self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]) -> None:
+        served = {
+            name: self._served(model, versions[name], self._table.models.get(name)) for name, model in models.items()
+        }
+        is_complete = self._table.is_complete or not self._loading
+        self._table = ServingTable(models=MappingProxyType(served), is_complete=is_complete)
+        self._publish(self._table)
+
+    def _served(self, model: RegisteredModel, versions: list[ModelVersion], before: Served | None) -> Served:
+        name = model.model
+        loaded = {number: version for (of, number), version in self._loaded.items() if of == name}
+        labels = {}
+        for label, number in (_labels(model, versions) | self._routings.labels(name)).items():
+            if number in loaded:
+                labels[label] = number
+            elif before is not None and (kept := before.labels.get(label)) in loaded:
+                labels[label] = str(kept)  # a label moves only once its version can answer
+        default = loaded.get(model.production or "")
+        if default is None and model.production is not None and before is not None and before.default is not None:
+            default = loaded.get(before.default.version)
+        return Served(
+            model=name,
+            registered=MappingProxyType({version.version: version.stage for version in versions}),
+            versions=MappingProxyType(loaded),
+            labels=MappingProxyType(labels),
+            failures=MappingProxyType({number: why for (of, number), (_, why) in self._failures.items() if of == name}),
+            live=model.production,
+            default=default,
+            routing=self._routings.routing(name, loaded),
+        )
+
+
+def _labels(model: RegisteredModel, versions: list[ModelVersion]) -> dict[str, str]:
+    """Name the labels of a model: each stage points to its newest version, an alias to the version it names."""
+    labels = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
+    aliases: dict[str, str] = getattr(model, "aliases", {})
+    return {alias.lower(): number for alias, number in aliases.items()} | labels

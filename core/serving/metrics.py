@@ -1,0 +1,141 @@
+"""Everything there is to know of a server, in Prometheus' text format; gathered when asked, never in between."""
+
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from core.alerts import AlertState
+from core.engine.snapshot import Snapshot
+from core.serving.recording import Recorder
+from core.serving.stats import BOUNDS_SECONDS, ServerStats
+from core.serving.table import ServingTable
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_EDGES = [*(repr(bound) for bound in BOUNDS_SECONDS), "+Inf"]
+_MODEL = ("model", "version")
+
+
+class Metrics:
+    """The metrics of one server."""
+
+    def __init__(
+        self,
+        stats: ServerStats,
+        recorder: Recorder,
+        table: Callable[[], ServingTable],
+        snapshot: Callable[[], Snapshot],
+    ) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(_Answers(stats))
+        self._registry.register(_Recording(recorder, stats))
+        self._registry.register(_Versions(table))
+        self._registry.register(_Workspace(snapshot))
+
+    def text(self) -> bytes:
+        """Write all of them down."""
+        return generate_latest(self._registry)
+
+
+class _Answers(Collector):
+    def __init__(self, stats: ServerStats) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterable[Metric]:
+        seconds = HistogramMetricFamily(
+            "bondx_predict_seconds", "Time to answer a predict request, from its first byte read.", labels=_MODEL
+        )
+        rows = CounterMetricFamily("bondx_predict_rows", "Rows answered.", labels=_MODEL)
+        errors = CounterMetricFamily("bondx_predict_failures", "Requests on which the model failed.", labels=_MODEL)
+        copies = CounterMetricFamily("bondx_predict_shadow", "Copies of requests given to a shadow.", labels=_MODEL)
+        unfamiliar = CounterMetricFamily(
+            "bondx_predict_unfamiliar_values",
+            "Values outside what the model has learnt from.",
+            labels=(*_MODEL, "field"),
+        )
+        for model, version, stats in self._stats.versions():
+            labels = (model, version)
+            buckets = [(edge, float(n)) for edge, n in zip(_EDGES, accumulate(stats.buckets), strict=True)]
+            seconds.add_metric(labels, buckets, stats.seconds)
+            rows.add_metric(labels, stats.n_rows)
+            errors.add_metric(labels, stats.n_errors)
+            copies.add_metric(labels, stats.n_shadow)
+            for name, n in list(stats.unfamiliar.items()):
+                unfamiliar.add_metric((*labels, name), n)
+        refused = CounterMetricFamily(
+            "bondx_predict_refused", "Requests answered with an error.", labels=("dialect", "status")
+        )
+        for (dialect, status), n in list(self._stats.refused.items()):
+            refused.add_metric((dialect, str(status)), n)
+        return seconds, rows, errors, copies, unfamiliar, refused
+
+
+class _Recording(Collector):
+    def __init__(self, recorder: Recorder, stats: ServerStats) -> None:
+        self._recorder = recorder
+        self._stats = stats
+
+    def collect(self) -> Iterable[Metric]:
+        health = self._recorder.health()
+        yield CounterMetricFamily(
+            "bondx_telemetry_dropped",
+            "Predictions and outcomes that were answered but could not be recorded.",
+            value=health.n_dropped,
+        )
+        yield CounterMetricFamily("bondx_telemetry_stored", "Predictions and outcomes recorded.", value=health.n_stored)
+        yield GaugeMetricFamily("bondx_telemetry_waiting", "Waiting to be recorded.", value=health.n_waiting)
+        yield GaugeMetricFamily("bondx_telemetry_up", "1 while recording works.", value=float(health.failure is None))
+
+
+class _Versions(Collector):
+    def __init__(self, table: Callable[[], ServingTable]) -> None:
+        self._table = table
+
+    def collect(self) -> Iterable[Metric]:
+        table = self._table()
+        yield GaugeMetricFamily("bondx_ready", "1 when every live version answers.", value=float(not table.troubles()))
+        info = GaugeMetricFamily("bondx_version_loaded", "1 for each version loaded.", labels=(*_MODEL, "stage"))
+        loading = GaugeMetricFamily("bondx_version_load_seconds", "Time to check, load and warm it.", labels=_MODEL)
+        since = GaugeMetricFamily("bondx_version_loaded_at_seconds", "When it was loaded, Unix time.", labels=_MODEL)
+        failed = GaugeMetricFamily("bondx_version_load_failed", "1 for each version that cannot be.", labels=_MODEL)
+        for served in table.models.values():
+            for number, loaded in served.versions.items():
+                info.add_metric((served.model, number, str(served.registered.get(number, ""))), 1.0)
+                loading.add_metric((served.model, number), loaded.load_seconds)
+                since.add_metric((served.model, number), loaded.loaded_at.timestamp())
+            for number in served.failures:
+                failed.add_metric((served.model, number), 1.0)
+        yield from (info, loading, since, failed)
+
+
+class _Workspace(Collector):
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        snapshot = self._snapshot()
+        yield GaugeMetricFamily("bondx_engine_up", "1 while an engine runs.", value=float(snapshot.engine is not None))
+        alerts = GaugeMetricFamily("bondx_alerts", "Open alerts.", labels=("severity", "state"))
+        counts: dict[tuple[str, str], int] = {}
+        for alert in snapshot.alerts:
+            if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED):
+                key = (str(alert.severity), str(alert.state))
+                counts[key] = counts.get(key, 0) + 1
+        for key, n in sorted(counts.items()):
+            alerts.add_metric(key, n)
+        yield alerts
+        sessions = GaugeMetricFamily("bondx_session_epoch", "Epoch of each session at work.", labels=("session",))
+        scores = GaugeMetricFamily("bondx_session_score", "Score of each session at work.", labels=("session",))
+        for session in snapshot.sessions:
+            if session.observed.phase.is_at_rest:
+                continue
+            sessions.add_metric((session.session_id,), session.observed.epoch)
+            if session.observed.score is not None:
+                scores.add_metric((session.session_id,), session.observed.score)
+        yield from (sessions, scores)
+        yield GaugeMetricFamily("bondx_state_problems", "Files that cannot be read.", value=len(snapshot.problems))

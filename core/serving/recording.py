@@ -1,0 +1,99 @@
+"""Predictions and outcomes on their way to telemetry: handed over without waiting, dropped and counted if need be."""
+
+import logging
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.serving.errors import UnavailableError
+from core.serving.routing import Assignment
+from core.serving.stats import ServerStats
+from core.state import Workspace
+from core.telemetry.predictions import Arm, Outcome, Prediction, PredictionHealth, PredictionWriter, predictions_file
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """The way of one server's predictions to the store; a store that cannot be opened stops no answer."""
+
+    def __init__(self, workspace: Workspace, stats: ServerStats, *, clock: Clock = utc_now) -> None:
+        self._stats = stats
+        self._clock = clock
+        self._writer: PredictionWriter | None = None
+        self._failure: str | None = None
+        try:
+            self._writer = PredictionWriter(predictions_file(workspace), clock=clock)
+        except (CoreError, OSError) as error:
+            self._failure = str(error)
+            log.error("predictions are not recorded: %s", error)
+
+    def predicted(
+        self,
+        request_id: str,
+        assignment: Assignment,
+        seconds: float,
+        values: Sequence[Any],
+        *,
+        error: bool = False,
+        arm: Arm | None = None,
+    ) -> None:
+        """Take the answers to one request; row i of several is recorded as `request_id/i`."""
+        writer, version = self._writer, assignment.version
+        if writer is None:
+            self._stats.n_telemetry_dropped += max(len(values), 1)
+            return
+        at, latency_ms = self._clock(), seconds * 1000.0
+        taken = arm or assignment.arm or Arm.STABLE
+        if len(values) <= 1:
+            value = values[0] if values and isinstance(values[0], float) else None
+            writer.add(
+                Prediction(
+                    request_id, at, version.model, version.version, latency_ms, error, value,
+                    assignment.rollout_id, taken, assignment.share, assignment.unit,
+                )
+            )  # fmt: skip
+            return
+        for number, value in enumerate(values):
+            writer.add(
+                Prediction(
+                    f"{request_id}/{number}", at, version.model, version.version, latency_ms, error,
+                    value if isinstance(value, float) else None,
+                    assignment.rollout_id, taken, assignment.share, assignment.unit,
+                )
+            )  # fmt: skip
+
+    def turned_out(self, request_id: str, *, actual: float | None, loss: float | None, at: datetime | None) -> None:
+        """Take what turned out to be true of one prediction.
+
+        Raises:
+            UnavailableError: It cannot be taken just now; report it again later.
+        """
+        outcome = Outcome(request_id, at or self._clock(), _finite(actual), _finite(loss))
+        if self._writer is None or not self._writer.add_outcome(outcome):
+            raise UnavailableError(
+                "Outcomes cannot be stored just now; report this one and those after it again later."
+            )
+
+    def health(self) -> PredictionHealth:
+        """Tell how the writing goes."""
+        if self._writer is None:
+            return PredictionHealth(0, 0, self._stats.n_telemetry_dropped, self._failure)
+        return self._writer.health()
+
+    def flush(self) -> None:
+        """Wait until what was handed over is stored."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Store what waits, and end."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,10 @@
+"""Answers in microseconds, proven against `Model.predict`.
+
+features.py     feature spaces compiled into index arrays
+booster.py      LightGBM's single-row-fast call
+forest.py       an isolation forest as flat arrays
+bond_fields.py  signatures of the built-in models
+frames.py       rows as a table, for models that read nothing else
+scorer.py       a scorer a kind of model
+warming.py      from an artifact folder to a scorer that has proven itself
+"""

@@ -1,0 +1,249 @@
+"""A feature space compiled into index arrays: rows of plain numbers become matrices in a dozen numpy calls.
+
+`FeatureSpace` walks its terms one by one and reads a pandas table; at one row that is half a millisecond of
+overhead. Here the walk is done once, when the model is loaded, and leaves arrays of positions: which number each
+curve reads, which columns each product multiplies. One row and a thousand take the same code, and every number is
+computed by the same operations in the same order, so the matrices are equal to the bit.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.models.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
+from core.models.derived import (
+    DERIVED,
+    EMERGING_REGIONS,
+    FIRST_SPECULATIVE_NOTCH,
+    LOCAL_CURRENCY,
+    sources,
+)
+from core.models.feature_space import CLIP, Curve, FeatureSpace, Levels, Product
+from core.models.samples import Matrices
+
+# As in `core.models.derived`; a version whose answers differ from its model's own is not served this way.
+LOG_FLOORS = {
+    "ln_maturity": 0.05,
+    "ln_size": 1.0,
+    "ln_leverage": 0.01,
+    "ln_coverage": 0.01,
+    "ln_bid_ask": 0.1,
+    "ln_turnover": 1e-3,
+    "ln_fx_vol": 1e-3,
+    "ln_vix": 1.0,
+}
+_LOG1P = ("ln_age",)
+_FROM_CATEGORIES = {
+    "is_sovereign": {"sector": frozenset({"sovereign"})},
+    "is_supranational": {"sector": frozenset({"supranational_agency"})},
+    "em_hard_currency": {"region": frozenset(EMERGING_REGIONS), "currency": frozenset({LOCAL_CURRENCY})},
+}
+_HIGH_YIELD = "is_high_yield"
+
+
+class UnsupportedSpaceError(Exception):
+    """The feature space reads something this module does not know; such a model is served through its own face."""
+
+
+class CompiledSpace:
+    """A feature space, ready for rows of numbers and category texts.
+
+    Attributes:
+        numbers: The table's numeric columns, in the order in which rows give them.
+        categories: The table's category columns, in the order in which rows give them.
+    """
+
+    def __init__(self, space: FeatureSpace, *, extra_numbers: Sequence[str] = ()) -> None:
+        """Compile a space.
+
+        Args:
+            space: What to compile.
+            extra_numbers: Further numeric columns that rows are to bring.
+        Raises:
+            UnsupportedSpaceError: It reads a derived column that is not known here.
+        """
+        design, statistics = space.design, space.statistics
+        wanted = list(design.columns)
+        derived = [name for name in wanted if name in DERIVED]
+        if unknown := [n for n in derived if n not in (*LOG_FLOORS, *_LOG1P, *_FROM_CATEGORIES, _HIGH_YIELD)]:
+            raise UnsupportedSpaceError(f"no compiled form of {', '.join(unknown)}")
+        by_text = {term.name for term in design.terms if isinstance(term, Levels)} | set(design.tree_categories)
+        by_text |= {column for name in derived for column in _FROM_CATEGORIES.get(name, ())}
+        plain = dict.fromkeys(source for name in wanted for source in sources(name))
+        self.categories = tuple(name for name in plain if name in by_text)
+        self.numbers = tuple(dict.fromkeys([*(name for name in plain if name not in by_text), *extra_numbers]))
+        self._category_at = {name: position for position, name in enumerate(self.categories)}
+        self.levels: dict[str, tuple[str, ...]] = {
+            name: tuple(statistics[f"levels:{name}"]) for name in self.categories if f"levels:{name}" in statistics
+        }
+        # Values: the table's numbers, then logarithms, then flags, then a zero for curves that remove nothing.
+        self._logs = [name for name in derived if name in LOG_FLOORS]
+        self._log1ps = [name for name in derived if name in _LOG1P]
+        self._flags = [name for name in derived if name in _FROM_CATEGORIES or name == _HIGH_YIELD]
+        values = [*self.numbers, *self._logs, *self._log1ps, *self._flags]
+        at = {name: position for position, name in enumerate(values)}
+        number_at = {name: position for position, name in enumerate(self.numbers)}
+        self._n_values = len(values)
+        self._log_from = _positions(number_at[sources(name)[0]] for name in self._logs)
+        self._log_floor: FloatArray = np.array([LOG_FLOORS[name] for name in self._logs])
+        self._log1p_from = _positions(number_at[sources(name)[0]] for name in self._log1ps)
+        self._first_flag = len(self.numbers) + len(self._logs) + len(self._log1ps)
+        self._high_yield_from = number_at["rating_num"] if _HIGH_YIELD in self._flags else None
+        self._texts: list[dict[str | None, tuple[tuple[int, ...], int]]] = []
+        self._compile_curves(space, at)
+        self._compile_columns(space)
+        self._compile_trees(space, at)
+        self._flag_codes = self._compile_flags()
+
+    @property
+    def n_linear(self) -> int:
+        """Columns of the linear matrix."""
+        return len(self._left)
+
+    def values(self, numbers: FloatArray, texts: Sequence[Sequence[str | None]]) -> FloatArray:
+        """Lay out every number the features are made of.
+
+        Args:
+            numbers: Shape (n, len(self.numbers)); NaN where a row has none.
+            texts: Per row its categories, in the order of `self.categories`.
+        Returns:
+            Shape (n, n_values).
+        """
+        n_rows, n_numbers = numbers.shape
+        out = np.empty((n_rows, self._n_values))
+        out[:, :n_numbers] = numbers
+        end = n_numbers
+        if self._logs:
+            begin, end = end, end + len(self._logs)
+            out[:, begin:end] = np.log(np.maximum(numbers.take(self._log_from, axis=1), self._log_floor))
+        if self._log1ps:
+            begin, end = end, end + len(self._log1ps)
+            out[:, begin:end] = np.log1p(np.maximum(numbers.take(self._log1p_from, axis=1), 0.0))
+        for position, flag in enumerate(self._flag_codes, start=end):
+            if flag is None:
+                assert self._high_yield_from is not None
+                out[:, position] = numbers[:, self._high_yield_from] >= FIRST_SPECULATIVE_NOTCH
+            else:
+                out[:, position] = [flag(row) for row in texts]
+        return out
+
+    def matrices(self, numbers: FloatArray, texts: Sequence[Sequence[str | None]]) -> Matrices:
+        """Build both feature matrices, as `FeatureSpace` would from a table."""
+        values = self.values(numbers, texts)
+        return Matrices(self.linear(values, texts), self.trees(values, texts))
+
+    def linear(self, values: FloatArray, texts: Sequence[Sequence[str | None]]) -> Float32Array:
+        """Build the linear matrix, shape (n, n_linear)."""
+        n_rows = len(values)
+        read = values.take(self._curve_from, axis=1)
+        if len(self._within):
+            read[:, self._within] -= self._slope * values.take(self._within_from, axis=1)
+        scaled = (read - self._centre) / self._scale
+        np.minimum(np.maximum(scaled, -CLIP, out=scaled), CLIP, out=scaled)
+        absent: BoolArray = scaled != scaled
+        np.copyto(scaled, 0.0, where=absent)
+        n_curves = len(self._curve_from)
+        base = np.zeros((n_rows, self._n_base))
+        base[:, 0] = 1.0
+        base[:, 1 : 1 + n_curves] = scaled
+        end = 1 + n_curves
+        if len(self._bend_of):
+            begin, end = end, end + len(self._bend_of)
+            np.maximum(scaled.take(self._bend_of, axis=1) - self._knot, 0.0, out=base[:, begin:end])
+        if len(self._nullable):
+            begin, end = end, end + len(self._nullable)
+            base[:, begin:end] = absent.take(self._nullable, axis=1)
+        for row, of_row in zip(base, texts, strict=True):
+            for position, codes in self._one_hot:
+                if (code := codes.get(of_row[position])) is not None:
+                    row[code] = 1.0
+        return (base.take(self._left, axis=1) * base.take(self._right, axis=1)).astype(np.float32)
+
+    def trees(self, values: FloatArray, texts: Sequence[Sequence[str | None]]) -> Float32Array:
+        """Build the tree matrix, shape (n, len(tree_columns))."""
+        n_numbers = len(self._tree_from)
+        out = np.empty((len(values), n_numbers + len(self._tree_codes)), dtype=np.float32)
+        out[:, :n_numbers] = values.take(self._tree_from, axis=1)
+        for column, (position, codes) in enumerate(self._tree_codes, start=n_numbers):
+            out[:, column] = [codes.get(row[position], -1.0) for row in texts]
+        return out
+
+    def _compile_curves(self, space: FeatureSpace, at: Mapping[str, int]) -> None:
+        curves = [term for term in space.design.terms if isinstance(term, Curve)]
+        learnt = [space.statistics[f"curve:{curve.name}"] for curve in curves]
+        self._curve_from = _positions(at[curve.name] for curve in curves)
+        within = [k for k, curve in enumerate(curves) if curve.within]
+        self._within = _positions(within)
+        self._within_from = _positions(at[str(curves[k].within)] for k in within)
+        self._slope: FloatArray = np.array([learnt[k]["slope"] for k in within])
+        self._centre: FloatArray = np.array([statistics["centre"] for statistics in learnt])
+        self._scale: FloatArray = np.array([statistics["scale"] for statistics in learnt])
+        bends = [(k, knot) for k, statistics in enumerate(learnt) for knot in statistics["knots"]]
+        self._bend_of = _positions(k for k, _ in bends)
+        self._knot: FloatArray = np.array([knot for _, knot in bends])
+        self._nullable = _positions(k for k, curve in enumerate(curves) if curve.nullable)
+
+    def _compile_columns(self, space: FeatureSpace) -> None:
+        """Number the base columns (one, curves, bends, absences, levels); each linear column is a product of two."""
+        curves = [term for term in space.design.terms if isinstance(term, Curve)]
+        n_curves, n_bends = len(curves), len(self._bend_of)
+        bends: dict[int, list[int]] = {}
+        for position, curve in enumerate(self._bend_of.tolist()):
+            bends.setdefault(curve, []).append(1 + n_curves + position)
+        absences = {curve: 1 + n_curves + n_bends + position for position, curve in enumerate(self._nullable.tolist())}
+        n_base = 1 + n_curves + n_bends + len(absences)
+        blocks: dict[str, list[int]] = {}
+        self._one_hot: list[tuple[int, dict[str | None, int]]] = []
+        left: list[int] = []
+        right: list[int] = []
+        curve_number = 0
+        for term in space.design.terms:
+            if isinstance(term, Product):
+                pairs = [(a, b) for a in blocks[term.left] for b in blocks[term.right][: 1 if term.straight else None]]
+                left += [a for a, _ in pairs]
+                right += [b for _, b in pairs]
+                continue
+            if isinstance(term, Curve):
+                block = [1 + curve_number, *bends.get(curve_number, ())]
+                if term.nullable:
+                    block.append(absences[curve_number])
+                curve_number += 1
+            else:
+                levels = self.levels[term.name]
+                block = list(range(n_base, n_base + len(levels)))
+                self._one_hot.append((self._category_at[term.name], dict(zip(levels, block, strict=True))))
+                n_base += len(levels)
+            blocks[term.name] = block
+            left += block
+            right += [0] * len(block)
+        self._n_base = n_base
+        self._left, self._right = _positions(left), _positions(right)
+
+    def _compile_trees(self, space: FeatureSpace, at: Mapping[str, int]) -> None:
+        self._tree_from = _positions(at[name] for name in space.design.tree_numbers)
+        self._tree_codes: list[tuple[int, dict[str | None, float]]] = [
+            (self._category_at[name], {level: float(code) for code, level in enumerate(self.levels[name])})
+            for name in space.design.tree_categories
+        ]
+
+    def _compile_flags(self) -> list[Any]:
+        return [self._flag(name) for name in self._flags]
+
+    def _flag(self, name: str) -> Any:
+        """Return what computes a flag from a row's categories; None for the one computed from a number."""
+        if name == _HIGH_YIELD:
+            return None
+        if name == "em_hard_currency":
+            region, currency = self._category_at["region"], self._category_at["currency"]
+            return lambda row: float(row[region] in EMERGING_REGIONS and row[currency] != LOCAL_CURRENCY)
+        ((column, wanted),) = _FROM_CATEGORIES[name].items()
+        position = self._category_at[column]
+        return lambda row: float(row[position] in wanted)
+
+
+def _positions(numbers: Any) -> IntArray:
+    return np.array(list(numbers), dtype=np.intp)
+
+
+__all__ = ["AnyArray", "CompiledSpace", "UnsupportedSpaceError"]

@@ -1,0 +1,34 @@
+"""Rows as a pandas table, for models that read nothing else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.serving.signature import Rows, Signature
+
+
+def frame_of(signature: Signature, rows: Rows) -> pd.DataFrame:
+    """Lay checked rows out as the table the model learnt from: a column a field, of the field's kind."""
+    columns: dict[str, object] = {}
+    for position, field in enumerate(signature.numbers):
+        values = rows.numbers[:, position]
+        is_whole = field.kind != "float" and not np.isnan(values).any()
+        columns[field.name] = values.astype(np.bool_ if field.kind == "bool" else np.int64) if is_whole else values
+    for position, field in enumerate(signature.texts):
+        texts = [row[position] for row in rows.texts]
+        if field.kind == "category" and field.categories:
+            columns[field.name] = pd.Categorical(texts, categories=list(field.categories))
+        elif field.kind == "date":
+            columns[field.name] = pd.to_datetime(pd.Series(texts, dtype=object))
+        else:
+            columns[field.name] = pd.Series(texts, dtype=object)
+    return pd.DataFrame(columns)
+
+
+def open_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Lay rows by name out as a table; texts become categories, which is how tables of bonds hold them."""
+    frame = pd.DataFrame(list(rows))
+    texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.astype(dict.fromkeys(texts, "category"))

@@ -1,0 +1,135 @@
+"""From the folder of a version to a scorer: loaded, compiled, proven against the model itself, and warm.
+
+A compiled scorer repeats in another form what the model computes, so each version proves itself before it answers:
+rows made up from its signature, limits, gaps and unknown categories among them, are answered both ways. One that
+differs is served through the model's own `predict` instead, slower and right.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from core.data.tables.signature import Kind as TableKind
+from core.data.tables.signature import Signature as TableSignature
+from core.errors import CoreError
+from core.models import load_model
+from core.models.arrays import FloatArray
+from core.models.interface import Model
+from core.serving.scoring.features import UnsupportedSpaceError
+from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
+from core.serving.signature import Field, Kind, Rows, Signature
+
+log = logging.getLogger(__name__)
+
+N_PROBES = 24
+RELATIVE_TOLERANCE = 1e-9
+_DATES = ("2020-01-01", "2031-06-30")
+
+_KINDS: dict[TableKind, Kind] = {
+    TableKind.NUMBER: "float",
+    TableKind.INTEGER: "int",
+    TableKind.FLAG: "bool",
+    TableKind.CATEGORY: "category",
+    TableKind.TIME: "date",
+}
+
+
+def warm_scorer(folder: Path) -> Scorer:
+    """Load a version that the registry has checked, and answer the first rows with it.
+
+    Args:
+        folder: What `Registry.load_path` returned.
+    Raises:
+        CoreError: The artifact cannot be loaded, or cannot answer rows of its own signature.
+    """
+    model = load_model(folder)
+    scorer = _proven(model)
+    if scorer is None:
+        signature = _signature_in(folder)
+        scorer = OpenScorer(model) if signature is None else FrameScorer(model, signature)
+    if not isinstance(scorer, OpenScorer):  # what an open model reads, nobody has written down
+        scorer.answer(probes(scorer.signature))
+        scorer.answer(_first(probes(scorer.signature)))
+    return scorer
+
+
+def probes(signature: Signature, n_rows: int = N_PROBES) -> Rows:
+    """Make rows up that a signature allows: within its limits and at them, with gaps where it has them."""
+    random = np.random.default_rng(20260)
+    numbers = np.empty((n_rows, len(signature.numbers)))
+    for position, field in enumerate(signature.numbers):
+        low = field.least if field.least is not None else -2.0 if field.most is None else field.most - 4.0
+        high = field.most if field.most is not None else max(4.0 * abs(low), 8.0)
+        column = random.uniform(low, high, n_rows)
+        column[:2] = low, high
+        numbers[:, position] = column if field.kind == "float" else np.round(column)
+        if field.kind == "bool":
+            numbers[:, position] = random.integers(0, 2, n_rows)
+        if field.nullable:
+            numbers[2::5, position] = np.nan
+    columns: list[list[str | None]] = []
+    for field in signature.texts:
+        made_up = _DATES if field.kind == "date" else ("?",)
+        choices: list[str | None] = [*(field.categories or made_up), *([None] if field.nullable else [])]
+        columns.append([choices[index] for index in random.integers(0, len(choices), n_rows)])
+    return Rows(numbers, list(zip(*columns, strict=True)) if columns else [()] * n_rows)
+
+
+def _proven(model: Model) -> Scorer | None:
+    try:
+        scorer = compiled(model)
+    except UnsupportedSpaceError as error:
+        log.warning("%s has no fast form (%s); it is served through its own predict", model.name, error)
+        return None
+    if scorer is None:
+        return None
+    honest = FrameScorer(model, scorer.signature)
+    try:
+        rows = probes(scorer.signature)
+        expected = honest.answer(rows)
+        worst = max(
+            _distance(scorer.answer(rows), expected),
+            *(_distance(scorer.answer(_row(rows, k)), expected[k : k + 1]) for k in range(4)),
+        )
+    except CoreError:
+        raise
+    except Exception:
+        log.exception("the fast form of %s failed; it is served through its own predict", model.name)
+        return honest
+    if worst <= RELATIVE_TOLERANCE:
+        return scorer
+    log.error("the fast form of %s is off by %.1e; it is served through its own predict", model.name, worst)
+    return honest
+
+
+def _distance(found: FloatArray, expected: FloatArray) -> float:
+    return float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), 1.0), initial=0.0))
+
+
+def _row(rows: Rows, number: int) -> Rows:
+    return Rows(rows.numbers[number : number + 1], rows.texts[number : number + 1])
+
+
+def _first(rows: Rows) -> Rows:
+    return _row(rows, 0)
+
+
+def _signature_in(folder: Path) -> Signature | None:
+    found = TableSignature.read(folder)
+    if found is None:
+        return None
+    return Signature(
+        [
+            Field(
+                name=column.name,
+                kind=_KINDS[column.kind],
+                least=column.least,
+                most=column.most,
+                nullable=column.allows_missing,
+                categories=column.levels,
+                strict=False,
+            )
+            for column in found.columns
+        ]
+    )

@@ -1,0 +1,162 @@
+"""The server as a whole, in a thread of its own: started and stopped by whoever wants one."""
+
+import logging
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+
+from core.clock import Clock, utc_now
+from core.engine.snapshot import take_snapshot
+from core.serving.app import FrontDoor
+from core.serving.control.application import control_application
+from core.serving.errors import ListenError
+from core.serving.gatekeeper import Gatekeeper, is_loopback
+from core.serving.limits import Limits
+from core.serving.loading import Loader
+from core.serving.metrics import Metrics
+from core.serving.predict import Predictor, quiet_arithmetic
+from core.serving.reads import Reads
+from core.serving.recording import Recorder
+from core.serving.stats import ServerStats
+from core.serving.table import ServingTable
+from core.state import Workspace
+
+log = logging.getLogger(__name__)
+
+DEFAULT_ADDRESS = "127.0.0.1:8501"
+GRACE_SECONDS = 10
+# A thread that computes gives way to the one that answers after half a millisecond, not after five.
+_SWITCH_SECONDS = 0.0005
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT, :PORT or PORT; without a host it is this machine only.
+
+    Raises:
+        ListenError: It is no address.
+
+    >>> parse_address("8501"), parse_address("[::1]:80")
+    (('127.0.0.1', 8501), ('::1', 80))
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise ListenError(f"{text!a} is no address to listen on: it must be HOST:PORT, such as {DEFAULT_ADDRESS}.")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+class Server:
+    """One API server of a workspace."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        host: str,
+        port: int,
+        *,
+        limits: Limits | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Listen, but answer nobody before `start`.
+
+        Args:
+            workspace: What to serve.
+            host: Address to listen on.
+            port: Port to listen on; 0 takes a free one.
+            limits: What one request may ask.
+            certificate: File of the TLS certificate chain, for HTTPS.
+            key: File of its key.
+            clock: The time.
+        Raises:
+            ListenError: The address cannot be listened on, or is open to others while there is no token.
+        """
+        gatekeeper = Gatekeeper(workspace, clock=clock)
+        if not is_loopback(host) and host != "localhost" and not gatekeeper.has_tokens():
+            raise ListenError(
+                f"{host} can be reached from elsewhere, and nobody has a token: "
+                "make one first with `bondx serve token create NAME --role viewer`."
+            )
+        self._socket = _listen(host, port)
+        self._limits = limits or Limits()
+        self._stats = ServerStats()
+        self._recorder = Recorder(workspace, self._stats, clock=clock)
+        self._predictor = Predictor(gatekeeper, self._recorder, self._stats, self._limits)
+        self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
+        metrics = Metrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))
+        reads = Reads(gatekeeper, metrics, lambda: self.table)
+        control = control_application(workspace, gatekeeper, self._recorder, lambda: self.table, self._limits)
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(
+                FrontDoor(self._predictor, reads, control),  # type: ignore[arg-type]
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=self._limits.connections,
+                limit_concurrency=self._limits.connections,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                ssl_certfile=certificate,
+                ssl_keyfile=key,
+            )
+        )
+        self._scheme = "http" if certificate is None else "https"
+        self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
+
+    @property
+    def table(self) -> ServingTable:
+        """What is served at this moment."""
+        return self._predictor.table
+
+    @property
+    def url(self) -> str:
+        """Where it can be reached."""
+        host, port = self._socket.getsockname()[:2]
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def start(self) -> None:
+        """Load what is live in the background, and begin to answer."""
+        self._loader.start()
+        self._thread.start()
+        log.info("serving on %s", self.url)
+
+    def stop(self) -> None:
+        """Answer what has been asked, store what is to be recorded, and end. Safe to repeat."""
+        self._uvicorn.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+            self._loader.stop()
+        self._predictor.close()
+        self._recorder.close()
+        self._socket.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still answers."""
+        return self._thread.is_alive()
+
+    def _publish(self, table: ServingTable) -> None:
+        self._predictor.table = table
+
+    def _run(self) -> None:
+        quiet_arithmetic()
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
+        try:
+            self._uvicorn.run(sockets=[self._socket])
+        except Exception:
+            log.exception("the API server ended by a failure")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        raise ListenError(f"{host}:{port} cannot be listened on: {error.strerror or error}.") from error

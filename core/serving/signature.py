@@ -1,0 +1,217 @@
+"""What a model wants to be asked with: its fields, and decoders that check a request against them in one C pass.
+
+A request is decoded straight into typed structs made from the signature, so that a wrong name, type, range or
+category is found by the parser itself, and is named with its path in the request.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from typing_extensions import override
+
+from core.models.arrays import FloatArray
+from core.serving.errors import BadRequestError
+
+Kind = Literal["float", "int", "bool", "category", "text", "date"]
+NUMERIC: frozenset[str] = frozenset({"float", "int", "bool"})
+
+_PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
+_LAST_NAME = re.compile(r"\.([^.\[\]]+)(?:\[(?:\d+|\.\.\.)\])*$")
+_MAX_CHOICES = 30
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One named value of a row."""
+
+    name: str
+    kind: Kind
+    unit: str = ""
+    least: float | None = None
+    most: float | None = None
+    nullable: bool = False
+    required: bool = True
+    categories: tuple[str, ...] = ()
+    strict: bool = True  # whether limits and categories are rules; else they only tell what the model has learnt from
+
+    @property
+    def type(self) -> Any:
+        """The type a decoder checks a value of this field against."""
+        if self.kind in ("float", "int"):
+            limits: dict[str, Any] = {"multiple_of": 1 if self.kind == "int" else None}
+            if self.strict:
+                limits |= {"ge": self.least, "le": self.most}
+            found: Any = Annotated[float, Meta(**{key: limit for key, limit in limits.items() if limit is not None})]
+        elif self.kind == "bool":
+            found = bool | Annotated[int, Meta(ge=0, le=1)]
+        elif self.kind == "date":
+            found = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}")]
+        else:
+            found = Literal[self.categories] if self.categories and self.strict else str
+        return found | None if self.nullable or not self.required else found
+
+
+class Rows(NamedTuple):
+    """Rows that have been checked: numbers as a matrix, everything else as text."""
+
+    numbers: FloatArray  # shape (n, n_numbers), NaN where a row has none
+    texts: Sequence[Any]  # per row a tuple of texts or None; of an open signature the whole row by name
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Signature:
+    """The fields of a model, numbers first.
+
+    Attributes:
+        numbers: The numeric fields, in the order of `Rows.numbers`.
+        texts: The others, in the order of `Rows.texts`.
+        row: A struct of one row.
+        columns: A struct of the same fields with a list of values each.
+    """
+
+    def __init__(self, fields: Sequence[Field], *, output: str = "prediction", unit: str = "") -> None:
+        self.numbers = tuple(field for field in fields if field.kind in NUMERIC)
+        self.texts = tuple(field for field in fields if field.kind not in NUMERIC)
+        self.fields = (*self.numbers, *self.texts)
+        self.output = output
+        self.unit = unit
+        self._by_name = {field.name: field for field in self.fields}
+        self._n_numbers = len(self.numbers)
+        self._loose = [field for field in self.fields if not field.strict]
+        self._least = np.array([-np.inf if field.least is None else field.least for field in self.numbers])
+        self._most = np.array([np.inf if field.most is None else field.most for field in self.numbers])
+        self.row: Any = msgspec.defstruct("Row", self._definition(lambda field: field.type), kw_only=True)
+        self.columns: Any = msgspec.defstruct(
+            "Columns", self._definition(lambda field: list.__class_getitem__(field.type)), kw_only=True
+        )
+
+    def _definition(self, type_of: Any) -> list[Any]:
+        # Attributes are numbered, since a column of a user's table may have any name.
+        return [
+            (
+                f"f{number}",
+                type_of(field) if field.required else type_of(field) | None,
+                msgspec.field(name=field.name) if field.required else msgspec.field(name=field.name, default=None),
+            )
+            for number, field in enumerate(self.fields)
+        ]
+
+    def from_rows(self, rows: Sequence[msgspec.Struct]) -> Rows:
+        """Lay out decoded rows."""
+        tuples = [msgspec.structs.astuple(row) for row in rows]
+        n = self._n_numbers
+        numbers = np.array([row[:n] for row in tuples], dtype=np.float64).reshape(len(tuples), n)
+        return Rows(numbers, [row[n:] for row in tuples])
+
+    def from_columns(self, columns: msgspec.Struct) -> Rows:
+        """Lay out decoded columns.
+
+        Raises:
+            BadRequestError: They are of different lengths.
+        """
+        found = msgspec.structs.astuple(columns)
+        given = [len(column) for column in found if column is not None]
+        n_rows = given[0] if given else 0
+        for field, column in zip(self.fields, found, strict=True):
+            if column is not None and len(column) != n_rows:
+                raise BadRequestError(
+                    f"has {len(column)} values where {self.fields[0].name} has {n_rows}", field=field.name
+                )
+        full = [column if column is not None else [None] * n_rows for column in found]
+        numbers = np.array(full[: self._n_numbers], dtype=np.float64).reshape(self._n_numbers, n_rows).T
+        texts = list(zip(*full[self._n_numbers :], strict=True)) if self.texts else [()] * n_rows
+        return Rows(np.ascontiguousarray(numbers), texts)
+
+    def n_unfamiliar(self, rows: Rows) -> dict[str, int]:
+        """Count, by field, sound values unlike anything the model has learnt from: out of range, or of no level."""
+        if not self._loose:
+            return {}
+        outside = np.count_nonzero((rows.numbers < self._least) | (rows.numbers > self._most), axis=0)
+        found = {field.name: int(n) for field, n in zip(self.numbers, outside, strict=True) if n}
+        for position, field in enumerate(self.texts):
+            if field.kind == "category" and field.categories:
+                n = sum(1 for row in rows.texts if row[position] is not None and row[position] not in field.categories)
+                found |= {field.name: n} if n else {}
+        return found
+
+    def convert_columns(self, columns: Mapping[str, list[Any]]) -> Rows:
+        """Check columns that were decoded without types, and lay them out.
+
+        Raises:
+            BadRequestError: A value is not what its field takes.
+        """
+        try:
+            return self.from_columns(msgspec.convert(columns, self.columns))
+        except msgspec.ValidationError as error:
+            raise self.explained(error) from None
+
+    def matrix(self, cells: FloatArray) -> Rows:
+        """Take a matrix of numbers, its columns in the order of the fields.
+
+        Raises:
+            BadRequestError: The model also reads texts, or a number is out of its field's limits.
+        """
+        if self.texts:
+            raise BadRequestError(f"must be sent by its name: the model reads texts, such as {self.texts[0].name}")
+        if cells.ndim != 2 or cells.shape[1] != self._n_numbers:
+            raise BadRequestError(
+                f"The model reads {self._n_numbers} columns ({', '.join(field.name for field in self.numbers)}); "
+                f"the tensor is of shape {list(cells.shape)}."
+            )
+        return self.convert_columns(
+            {field.name: column for field, column in zip(self.fields, cells.T.tolist(), strict=True)}
+        )
+
+    def explained(self, error: msgspec.DecodeError) -> BadRequestError:
+        """Say in our words, with the name of the field, what a decoder objected to."""
+        match = _PATH.match(str(error))
+        assert match is not None
+        problem, path = match["problem"], match["path"] or ""
+        if not isinstance(error, msgspec.ValidationError):
+            return BadRequestError(f"The request is no JSON we can read: {error}.")
+        if missing := _MISSING.match(problem):
+            where = f" in {path.lstrip('.')}" if path else ""
+            return BadRequestError(f"is missing{where}", field=missing["name"])
+        names = _LAST_NAME.search(path)
+        field = self._by_name.get(names[1]) if names else None
+        if field is None:
+            at = f" at {path.lstrip('.')}" if path else ""
+            return BadRequestError(f"The request is not of the form it must have: {problem.lower()}{at}.")
+        if field.categories and problem.startswith("Invalid enum value"):
+            shown = ", ".join(field.categories[:_MAX_CHOICES])
+            more = f" and {len(field.categories) - _MAX_CHOICES} more" if len(field.categories) > _MAX_CHOICES else ""
+            given = problem.removeprefix("Invalid enum value ")
+            problem = f"has the value {given}, which the model does not know; choose from {shown}{more}"
+        else:
+            problem = problem[0].lower() + problem[1:].replace("`", "")
+            if field.kind == "int":
+                problem = problem.replace("expected float", "expected a whole number").replace(
+                    "a whole number that's a multiple of 1.0", "a whole number"
+                )
+        return BadRequestError(f"{problem} (at {path.lstrip('.')})", field=field.name)
+
+
+class OpenSignature(Signature):
+    """Of a model that has not said what it reads: any plain values by name."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.row = dict[str, float | str | bool | None]
+        self.columns = dict[str, list[float | str | bool | None]]
+
+    @override
+    def from_rows(self, rows: Sequence[Any]) -> Rows:
+        return Rows(np.empty((len(rows), 0)), rows)
+
+    @override
+    def from_columns(self, columns: Any) -> Rows:
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) > 1:
+            raise BadRequestError(f"The columns are of different lengths: {', '.join(map(str, sorted(lengths)))}.")
+        return self.from_rows([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])

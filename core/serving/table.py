@@ -1,0 +1,121 @@
+"""What is served at this moment: an immutable table, replaced whole, so that no request sees half of a change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from core.registry import Stage
+from core.serving.dialects import Dialect, Reader
+from core.serving.errors import UnavailableError, UnknownVersionError
+from core.serving.routing import Routing
+from core.serving.scoring.scorer import Scorer
+from core.serving.stats import VersionStats
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class LoadedVersion:
+    """One version, warm and ready to answer."""
+
+    def __init__(
+        self, model: str, version: str, scorer: Scorer, stats: VersionStats, *, loaded_at: datetime, seconds: float
+    ) -> None:
+        self.model = model
+        self.version = version
+        self.scorer = scorer
+        self.signature = scorer.signature
+        self.stats = stats
+        self.loaded_at = loaded_at
+        self.load_seconds = seconds
+        self.headers = [
+            (b"content-type", b"application/json"),
+            (b"x-bondx-model", model.encode()),
+            (b"x-bondx-version", version.encode()),
+        ]
+        self._readers: dict[str, Reader] = {}
+
+    def reader(self, dialect: Dialect) -> Reader:
+        """Return what reads requests of a dialect to this version; made on first use."""
+        found = self._readers.get(dialect.name)
+        if found is None:
+            found = self._readers[dialect.name] = dialect.reader(self.signature)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One model: which of its versions are loaded, and what each label points to."""
+
+    model: str
+    registered: Mapping[str, Stage]  # every version there is
+    versions: Mapping[str, LoadedVersion] = field(default_factory=lambda: _NOTHING)
+    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # lower case -> version, loaded
+    failures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # version -> why it could not be loaded
+    live: str | None = None  # the version in Production, loaded or not
+    default: LoadedVersion | None = None  # answers where no version is named
+    routing: Routing | None = None  # while a rollout is under way
+
+    def labelled(self, label: str) -> str:
+        """Return the version that a label points to.
+
+        Raises:
+            UnknownVersionError: There is no such label.
+        """
+        found = self.labels.get(label.lower())
+        if found is None:
+            raise UnknownVersionError("label", label, sorted(self.labels))
+        return found
+
+    def known(self, version: str) -> str:
+        """Check that a version is registered.
+
+        Raises:
+            UnknownVersionError: It is not.
+        """
+        if version not in self.registered:
+            raise UnknownVersionError(f"version of {self.model}", version, list(self.registered)[-8:])
+        return version
+
+    def answering(self) -> LoadedVersion:
+        """Return the version that answers by default.
+
+        Raises:
+            UnavailableError: None does, and why.
+        """
+        if self.default is not None:
+            return self.default
+        if self.live is None:
+            raise UnavailableError(
+                f"No version of {self.model} is in Production. Promote one, or name a version or label."
+            )
+        why = self.failures.get(self.live, "it is still being loaded")
+        raise UnavailableError(f"{self.model} {self.live}, which is in Production, is not ready: {why}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingTable:
+    """Every model that is registered."""
+
+    models: Mapping[str, Served] = field(default_factory=lambda: _NOTHING)
+    is_complete: bool = False  # whether the registry has been read and everything wanted was loaded or has failed
+
+    def model(self, name: str) -> Served:
+        """Return one model.
+
+        Raises:
+            UnknownVersionError: There is none of this name.
+        """
+        found = self.models.get(name)
+        if found is None:
+            raise UnknownVersionError("model", name, list(self.models))
+        return found
+
+    def troubles(self) -> list[str]:
+        """Say, a sentence each, what keeps the server from being ready; nothing when it is."""
+        troubles = [] if self.is_complete else ["models are being loaded"]
+        for served in self.models.values():
+            if served.live is not None and served.live in served.failures:
+                troubles.append(f"{served.model} {served.live} cannot be loaded: {served.failures[served.live]}")
+        return troubles
