@@ -10,6 +10,7 @@ rollout.py     the document: what people want, what the engine saw
 progress.py    verdicts and wishes -> the next state of a rollout
 rollouts.py    the verbs; proposing.py previews a start
 routing.py     which version answers which request
+source.py      where a worker learns what was served
 worker.py      the engine's turn: read, judge, take the next step
 """
 

@@ -6,7 +6,6 @@ that an engine that was killed goes on where the document says and comes to the 
 
 import logging
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
@@ -21,8 +20,9 @@ from core.rollout.progress import Change, begin, end, next_change
 from core.rollout.readings import Pace, read_guards
 from core.rollout.rollout import Desired, Observed, Phase, Rollout
 from core.rollout.rollouts import REFUSALS, Rollouts
+from core.rollout.source import PredictionSource
 from core.state import StaleRevisionError, Workspace
-from core.telemetry.predictions import Batch, Cursor, PredictionReader, predictions_file
+from core.telemetry.predictions import Cursor, PredictionReader, predictions_file
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +31,6 @@ SAVE_EVERY = timedelta(seconds=3)
 SAVE_CURSOR_EVERY = timedelta(minutes=1)  # past the traffic of others
 _SETTLED_AFTER = timedelta(seconds=3)
 _BATCHES_A_TICK = 5
-
-
-class PredictionSource(Protocol):
-    """Where the worker learns what was served; `PredictionReader`, or a test's own."""
-
-    def end(self) -> Cursor:
-        """Return the cursor behind everything that is stored."""
-
-    def read(
-        self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = ...
-    ) -> Batch:
-        """Return what was stored of a rollout after a cursor."""
-
-    def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
-        """Return the callers of a rollout that had a failure up to a cursor."""
 
 
 class RolloutWorker:

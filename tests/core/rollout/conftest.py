@@ -1,0 +1,127 @@
+"""A workspace with a live version and a candidate in Staging, a clock that stands still, and a scripted source."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.quality.gate import judge
+from core.registry import Registry, Stage
+from core.rollout import Guard, RolloutPlan, Rollouts, RolloutWorker, Source, Step, Strategy
+from core.rollout.source import ScriptedSource
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+
+ANA = Actor("ana", "desk", Origin.CONSOLE)
+PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
+ERRORS = Guard(name="errors", source=Source.ERRORS, tolerated_share=0.01)
+
+
+class SetClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+def a_plan(strategy: Strategy = Strategy.CANARY, **more) -> RolloutPlan:
+    shares = {
+        Strategy.CANARY: (0.05, 0.2),
+        Strategy.AB: (0.5,),
+        Strategy.BLUE_GREEN: (1.0,),
+        Strategy.SHADOW: (0.0,),
+    }[strategy]
+    fields = {
+        "strategy": strategy,
+        "steps": tuple(Step(share=share, dwell_seconds=60, min_samples=50) for share in shares),
+        "guards": (ERRORS,),
+        "deadline_seconds": 3600,
+        "primary": "errors" if strategy is Strategy.AB else "",
+    }
+    return RolloutPlan(**fields | more)
+
+
+@pytest.fixture
+def ana() -> Actor:
+    return ANA
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
+
+
+@pytest.fixture
+def registry(workspace: Workspace, clock: SetClock) -> Registry:
+    return Registry(workspace, promotion=PromotionSettings(), clock=clock)
+
+
+@pytest.fixture
+def register(registry: Registry, tmp_path: Path) -> Callable[..., str]:
+    """Register one more version of `spread` and take it up to a stage."""
+    source = tmp_path / "trained"
+    source.mkdir()
+
+    def one_more(stage: Stage = Stage.STAGING, *, attainment: float = 0.9, model: str = "spread") -> str:
+        (source / "model.txt").write_text(f"tree {len(registry.versions())} {model}\n")
+        version = registry.register(
+            model, source, metrics={"attainment": attainment}, lineage={}, gates=PASSED, actor=ANA
+        ).version
+        while registry.get(model, version).stage is not stage:
+            registry.apply(registry.plan_promotion(model, version), actor=ANA)
+        return version
+
+    return one_more
+
+
+@pytest.fixture
+def stable(register) -> str:
+    return register(Stage.PRODUCTION)
+
+
+@pytest.fixture
+def candidate(register, stable: str) -> str:
+    return register(Stage.STAGING)
+
+
+@pytest.fixture
+def rollouts(workspace: Workspace, registry: Registry, clock: SetClock) -> Rollouts:
+    return Rollouts(workspace, registry=registry, clock=clock)
+
+
+@pytest.fixture
+def source() -> ScriptedSource:
+    return ScriptedSource()
+
+
+@pytest.fixture
+def worker(workspace: Workspace, registry: Registry, source: ScriptedSource, clock: SetClock) -> RolloutWorker:
+    return RolloutWorker(workspace, source=source, registry=registry, clock=clock)
+
+
+@pytest.fixture
+def plan_of() -> Callable[..., RolloutPlan]:
+    return a_plan
+
+
+@pytest.fixture
+def start(rollouts: Rollouts, candidate: str):
+    def started(strategy: Strategy = Strategy.CANARY, *, reason: str = "", **more):
+        proposal = rollouts.plan("spread", candidate, strategy, a_plan(strategy, **more))
+        return rollouts.start(proposal, actor=ANA, reason=reason)
+
+    return started

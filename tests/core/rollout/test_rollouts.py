@@ -1,0 +1,220 @@
+"""The verbs: what people may ask of rollouts, and who wins when two ask at once."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from core.errors import ConflictError, NotFoundError
+from core.governance import AuditLog
+from core.registry import Stage
+from core.rollout import Phase, RolloutActiveError, RolloutRefusedError, Strategy
+from core.state import StaleRevisionError
+from core.telemetry.predictions import Prediction, PredictionWriter, predictions_file
+
+
+def test_a_proposal_says_what_will_happen_and_the_way_back(rollouts, stable, candidate) -> None:
+    proposal = rollouts.plan("spread", candidate, Strategy.CANARY)
+    assert proposal.allowed
+    assert (proposal.stable, proposal.candidate) == (stable, candidate)
+    assert [step.share for step in proposal.plan.steps] == [0.05, 0.1, 0.2]
+    assert {gate.name for gate in proposal.gates} >= {"min_accuracy"}
+    assert "5 % → 10 % → 20 %" in " ".join(proposal.effects)
+    assert stable in proposal.undo
+
+
+def test_the_rules_come_from_the_policy_of_the_workspace(workspace, rollouts, candidate) -> None:
+    workspace.settings_file.write_text("policy:\n  canary:\n    max_share: 0.4\n    alpha: 0.02\n")
+    plan = rollouts.plan("spread", candidate).plan
+    assert [step.share for step in plan.steps] == [0.05, 0.1, 0.2, 0.4]
+    assert plan.alpha == 0.02
+
+
+def test_the_latency_limit_is_the_99th_percentile_of_the_stable_version(
+    workspace, rollouts, stable, candidate, clock
+) -> None:
+    with PredictionWriter(predictions_file(workspace), clock=clock) as writer:
+        for number in range(1_000):
+            writer.add(Prediction(f"r{number}", clock.now, "spread", stable, latency_ms=number / 10))
+        writer.flush()
+    (slow,) = (guard for guard in rollouts.plan("spread", candidate).plan.guards if guard.name == "slow")
+    assert slow.limit == 99.0
+
+
+@pytest.mark.parametrize(
+    ("stage", "attainment", "strategy", "says"),
+    [
+        pytest.param(Stage.DEVELOPMENT, 0.9, Strategy.CANARY, "has to be in Staging", id="not in Staging"),
+        pytest.param(Stage.STAGING, 0.5, Strategy.CANARY, "min_accuracy", id="a gate it could not pass at the end"),
+        pytest.param(Stage.STAGING, 0.5, Strategy.SHADOW, None, id="but a shadow passes no gate"),
+        pytest.param(Stage.DEVELOPMENT, 0.9, Strategy.SHADOW, None, id="nor does it have to be in Staging"),
+    ],
+)
+def test_a_candidate_that_could_not_go_live_is_refused_beforehand(
+    rollouts, stable, register, ana, stage, attainment, strategy, says
+) -> None:
+    version = register(stage, attainment=attainment)
+    proposal = rollouts.plan("spread", version, strategy)
+    assert proposal.allowed == (says is None)
+    if says:
+        assert says in proposal.refusal
+        with pytest.raises(RolloutRefusedError, match=says):
+            rollouts.start(proposal, actor=ana)
+    else:
+        assert rollouts.start(proposal, actor=ana).candidate == version
+
+
+def test_without_a_live_version_there_is_nothing_to_roll_out_against(rollouts, register) -> None:
+    version = register(Stage.STAGING)
+    assert "nothing to compare" in rollouts.plan("spread", version).refusal
+
+
+def test_a_share_that_the_rules_forbid_is_refused(rollouts, candidate) -> None:
+    with pytest.raises(RolloutRefusedError, match="ceiling"):
+        rollouts.plan("spread", candidate, share=0.5)
+
+
+def test_there_is_one_rollout_of_a_model_at_a_time(rollouts, start, register, ana) -> None:
+    first = start()
+    another = register(Stage.STAGING)
+    proposal = rollouts.plan("spread", another)
+    assert first.rollout_id in proposal.refusal
+    with pytest.raises(RolloutActiveError, match=first.rollout_id):
+        rollouts.start(proposal, actor=ana)
+    rollouts.abort(first.rollout_id, actor=ana)
+    with pytest.raises(ConflictError):  # until the engine has ended it
+        rollouts.start(proposal, actor=ana)
+
+
+def test_a_proposal_is_no_permission_once_another_version_is_live(rollouts, registry, register, candidate, ana) -> None:
+    proposal = rollouts.plan("spread", candidate)
+    register(Stage.PRODUCTION)
+    with pytest.raises(RolloutRefusedError, match="Look at the plan again"):
+        rollouts.start(proposal, actor=ana)
+
+
+def test_both_versions_of_an_active_rollout_are_held(rollouts, start, stable, candidate, worker, clock, ana) -> None:
+    rollout = start()
+    assert rollouts.holding("spread", stable) == rollouts.holding("spread", candidate) == rollout
+    assert rollouts.holding("spread", "9.9.9") is None
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    worker.tick(clock.now)
+    assert rollouts.holding("spread", stable) is None
+
+
+def test_every_wish_is_recorded_with_who_and_why(workspace, rollouts, start, ana) -> None:
+    rollout = start(reason="better on the holdout")
+    rollouts.hold(rollout.rollout_id, actor=ana, reason="the desk asked")
+    rollouts.resume(rollout.rollout_id, actor=ana)
+    rollouts.abort(rollout.rollout_id, actor=ana, reason="not today")
+    records = [record for record in AuditLog(workspace).tail(20) if record.object == rollout.rollout_id]
+    assert [(record.verb, record.reason) for record in records] == [
+        ("rollout.start", "better on the holdout"),
+        ("rollout.hold", "the desk asked"),
+        ("rollout.resume", ""),
+        ("rollout.abort", "not today"),
+    ]
+    assert {record.actor for record in records} == {"ana@desk"}
+
+
+def test_a_wish_made_on_a_stale_view_is_refused_but_progress_makes_no_view_stale(
+    rollouts, start, worker, clock, ana
+) -> None:
+    seen = start()
+    worker.tick(clock.now)
+    held = rollouts.hold(seen.rollout_id, actor=ana, expected_revision=seen.revision)
+    assert held.desired == "paused"
+    with pytest.raises(StaleRevisionError, match="ana@desk"):
+        rollouts.abort(seen.rollout_id, actor=ana, expected_revision=seen.revision)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        pytest.param(["resume"], "asked for that already", id="running already"),
+        pytest.param(["hold", "hold"], "asked for that already", id="held already"),
+        pytest.param(["abort", "resume"], "has aborted it", id="an abort is for good"),
+        pytest.param(["advance"], "not open yet", id="no step before the first"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused_with_the_reason(rollouts, start, ana, asked, says) -> None:
+    rollout = start()
+    *before, last = asked
+    for verb in before:
+        getattr(rollouts, verb)(rollout.rollout_id, actor=ana)
+    with pytest.raises(RolloutRefusedError, match=says):
+        getattr(rollouts, last)(rollout.rollout_id, actor=ana)
+
+
+def test_a_person_may_take_a_step_at_a_time_up_to_the_last(rollouts, start, worker, clock, ana) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    rollouts.advance(rollout.rollout_id, actor=ana, reason="it is quiet")
+    worker.tick(clock.pass_by(1))
+    observed = rollouts.get(rollout.rollout_id).observed
+    assert (observed.step, observed.share) == (1, 0.2)
+    assert "asked by ana@desk: it is quiet" in observed.events[-1].reason
+    with pytest.raises(RolloutRefusedError, match="last step"):
+        rollouts.advance(rollout.rollout_id, actor=ana)
+
+
+def test_an_experiment_is_not_promoted_from_within(rollouts, start, ana) -> None:
+    rollout = start(Strategy.AB)
+    with pytest.raises(RolloutRefusedError, match="ends in a finding"):
+        rollouts.promote_now(rollout.rollout_id, actor=ana)
+
+
+def test_what_has_ended_can_be_asked_for_nothing(rollouts, start, worker, clock, ana) -> None:
+    rollout = start()
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    worker.tick(clock.now)
+    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+    with pytest.raises(RolloutRefusedError, match="has ended"):
+        rollouts.hold(rollout.rollout_id, actor=ana)
+    with pytest.raises(NotFoundError, match="ro-0001"):
+        rollouts.hold("ro-0009", actor=ana)
+
+
+STARTER = """
+import sys, json
+from pathlib import Path
+from core.actor import Actor, Origin
+from core.errors import CoreError
+from core.rollout import Rollouts, Strategy
+from core.state import Workspace
+
+name, root, version = sys.argv[1:]
+rollouts = Rollouts(Workspace.open(Path(root)))
+proposal = rollouts.plan("spread", version, Strategy.CANARY)
+print("planned", flush=True)
+sys.stdin.readline()
+try:
+    rollout = rollouts.start(proposal, actor=Actor(name, "desk", Origin.COMMAND_LINE))
+    print(json.dumps({"won": rollout.rollout_id}), flush=True)
+except CoreError as error:
+    print(json.dumps({"exit_code": int(error.exit_code), "says": str(error)}), flush=True)
+"""
+
+
+def test_of_two_processes_that_start_a_rollout_at_once_exactly_one_does(workspace, rollouts, candidate) -> None:
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", STARTER, name, str(workspace.root), candidate],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("ana", "ben", "eve")
+    ]
+    assert [starter.stdout.readline() for starter in starters] == ["planned\n"] * 3
+    for starter in starters:
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    answers = [json.loads(starter.communicate()[0]) for starter in starters]
+    assert sorted("won" in answer for answer in answers) == [False, False, True]
+    for answer in answers:
+        if "won" not in answer:
+            assert answer["exit_code"] == 4
+            assert "ro-0001" in answer["says"]
+    assert len(rollouts.all()) == 1

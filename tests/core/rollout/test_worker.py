@@ -1,0 +1,347 @@
+"""Lives of rollouts, from the first request to the last, told to the worker by a script."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from core.governance import AuditLog
+from core.registry import Stage
+from core.rollout import (
+    Arm,
+    Guard,
+    GuardVerdict,
+    Outcome,
+    Phase,
+    RolloutWorker,
+    Router,
+    Source,
+    Step,
+    Strategy,
+    Winner,
+    routing_tables,
+)
+from core.rollout.evidence import Collector, Evidence
+from core.rollout.source import ScriptedSource
+from core.rollout.worker import SAVE_EVERY
+from core.settings.promotion import PromotionSettings
+from core.telemetry.predictions import Cursor, Prediction, PredictionReader, PredictionWriter, predictions_file
+from core.telemetry.predictions import Outcome as ActualOutcome
+
+
+class Traffic:
+    """Requests that arrive while the worker ticks; shares as the rollout has them."""
+
+    def __init__(self, rollouts, worker, source: ScriptedSource, clock) -> None:
+        self.rollouts, self.worker, self.source, self.clock = rollouts, worker, source, clock
+        self.dice = random.Random(1)
+
+    def flow(self, rollout_id: str, *, ticks: int, stable: float = 0.0, candidate: float = 0.0, n: int = 500):
+        """Let traffic flow at these failure rates until the rollout ends, or so many ticks."""
+        for _ in range(ticks):
+            rollout = self.rollouts.get(rollout_id)
+            share = rollout.share
+            for arm, part, rate in ((Arm.STABLE, 1 - share, stable), (Arm.CANDIDATE, share, candidate)):
+                n_arm = round(n * part)
+                n_failed = sum(self.dice.random() < rate for _ in range(n_arm))
+                self.source.serve(arm, n_arm, share=share, n_failed=n_failed)
+            self.worker.tick(self.clock.pass_by(30))
+            rollout = self.rollouts.get(rollout_id)
+            if not rollout.is_active:
+                break
+        return rollout
+
+
+@pytest.fixture
+def traffic(rollouts, worker, source, clock) -> Traffic:
+    return Traffic(rollouts, worker, source, clock)
+
+
+def verbs(rollout) -> list[str]:
+    return [event.verb for event in rollout.observed.events]
+
+
+def test_a_good_canary_grows_step_by_step_and_goes_live(
+    workspace, registry, rollouts, start, traffic, worker, clock, stable, candidate
+) -> None:
+    rollout = start(reason="better on the holdout")
+    worker.tick(clock.now)
+    ended = traffic.flow(rollout.rollout_id, ticks=60)
+    assert ended.observed.phase is Phase.PROMOTED
+    assert verbs(ended) == ["rollout.start", "rollout.begin", "rollout.advance", "rollout.promote"]
+    assert registry.production("spread").version == candidate
+    assert registry.get("spread", stable).stage is Stage.ARCHIVED
+    assert ended.rollout_id in registry.went_live("spread").reason
+    assert routing_tables(workspace)["spread"].versions == (candidate,)
+    recorded = [record.verb for record in AuditLog(workspace).tail(4)]
+    assert recorded == ["rollout.begin", "rollout.advance", "version.promote", "rollout.promote"]
+
+
+def test_a_canary_that_fails_more_often_is_taken_back_and_says_why(
+    workspace, registry, rollouts, start, traffic, worker, clock, stable
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    ended = traffic.flow(rollout.rollout_id, ticks=60, stable=0.01, candidate=0.1)
+    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert "shown to be more often" in ended.observed.events[-1].reason
+    (errors,) = ended.observed.readings
+    assert errors.verdict is GuardVerdict.HARMFUL
+    assert errors.low > 1
+    assert registry.production("spread").version == stable
+    assert routing_tables(workspace)["spread"].versions == (stable,)
+    assert AuditLog(workspace).tail(1)[0].verb == "rollout.roll_back"
+
+
+def test_a_hold_stops_growth_but_not_a_rollback(rollouts, start, traffic, worker, clock, ana) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    rollouts.hold(rollout.rollout_id, actor=ana)
+    held = traffic.flow(rollout.rollout_id, ticks=20)
+    assert (held.observed.phase, held.observed.share) == (Phase.PAUSED, 0.05)
+    ended = traffic.flow(rollout.rollout_id, ticks=60, candidate=0.2)
+    assert ended.observed.phase is Phase.ROLLED_BACK
+
+
+def test_rare_failures_end_in_a_question_and_a_person_decides(
+    registry, rollouts, start, traffic, worker, clock, ana, candidate
+) -> None:
+    guards = (Guard(name="errors", source=Source.ERRORS),)
+    rollout = start(guards=guards)
+    worker.tick(clock.now)
+    waiting = traffic.flow(rollout.rollout_id, ticks=140, stable=0.001, candidate=0.001, n=100)
+    assert waiting.observed.phase is Phase.INCONCLUSIVE
+    assert waiting.observed.verdict.outcome is Outcome.INCONCLUSIVE
+    assert waiting.observed.share == 0.2
+    rollouts.promote_now(rollout.rollout_id, actor=ana, reason="quiet for an hour")
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.PROMOTED
+    assert registry.production("spread").version == candidate
+
+
+def test_a_gate_that_fails_at_the_end_stops_it_with_the_reason(
+    workspace, registry, rollouts, start, traffic, source, clock, stable, candidate
+) -> None:
+    rollout = start()
+    strict = type(registry)(workspace, promotion=PromotionSettings(min_accuracy=0.99), clock=clock)
+    traffic.worker = RolloutWorker(workspace, source=source, registry=strict, clock=clock)
+    traffic.worker.tick(clock.now)
+    ended = traffic.flow(rollout.rollout_id, ticks=60)
+    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert "the promotion was refused" in ended.observed.events[-1].reason
+    assert "min_accuracy" in ended.observed.events[-1].reason
+    assert "rollout.promote" not in verbs(ended)
+    assert registry.production("spread").version == stable
+    assert registry.get("spread", candidate).stage is Stage.STAGING
+
+
+def test_files_that_changed_meanwhile_do_not_go_live(
+    workspace, registry, rollouts, start, traffic, worker, clock, candidate
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    file = workspace.artifacts_dir / "spread" / candidate / "model.txt"
+    file.chmod(0o644)
+    file.write_text("something else\n")
+    ended = traffic.flow(rollout.rollout_id, ticks=60)
+    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert registry.production("spread").version != candidate
+
+
+def test_a_worker_that_is_replaced_in_the_middle_comes_to_the_same_evidence(
+    workspace, registry, rollouts, start, source, clock
+) -> None:
+    guards = (
+        Guard(name="errors", source=Source.ERRORS),
+        Guard(name="loss", source=Source.LOSS, required=False),
+    )
+    rollout = start(guards=guards, deadline_seconds=1e6, steps=(Step(share=0.2, dwell_seconds=1e5),))
+    dice = random.Random(3)
+    worker = RolloutWorker(workspace, source=source, registry=registry, clock=clock)
+    worker.tick(clock.now)
+    for number in range(40):
+        for arm, n in ((Arm.STABLE, 40), (Arm.CANDIDATE, 10)):
+            source.serve(
+                arm, n, share=0.2, n_failed=sum(dice.random() < 0.1 for _ in range(n)), unit=number % 7 or None
+            )
+            source.score(arm, *(dice.expovariate(1) for _ in range(n)), share=0.2)
+        if dice.random() < 0.3:  # killed, with whatever it had not written down
+            worker = RolloutWorker(workspace, source=source, registry=registry, clock=clock)
+        worker.tick(clock.pass_by(1))
+    worker.tick(clock.pass_by(SAVE_EVERY.total_seconds()))
+    observed = rollouts.get(rollout.rollout_id).observed
+
+    steady = Collector(rollout.plan, Evidence())
+    steady.add(source.read(rollout.rollout_id, Cursor(), settled_before=clock.now))
+    assert observed.evidence == steady.evidence
+    assert observed.evidence.n_candidate == 400
+
+
+def test_progress_is_written_down_now_and_then_not_with_every_request(
+    workspace, rollouts, start, worker, source, clock
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    before = rollouts.get(rollout.rollout_id).revision
+    for _ in range(12):
+        source.serve(Arm.STABLE, 10, share=0.05)
+        worker.tick(clock.pass_by(1))
+    after = rollouts.get(rollout.rollout_id)
+    assert after.revision - before <= 4
+    assert after.observed.evidence.n_stable >= 80
+    assert AuditLog(workspace).tail(1)[0].verb == "rollout.begin"  # progress is no decision
+
+
+def test_a_wish_that_comes_between_judging_and_writing_wins(
+    rollouts, start, worker, source, clock, ana, monkeypatch
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    source.serve(Arm.CANDIDATE, 100, share=0.05)
+    observe = type(rollouts).observe
+
+    def beaten(self, base, change, *, actor):
+        monkeypatch.undo()
+        rollouts.abort(rollout.rollout_id, actor=ana)
+        return observe(self, base, change, actor=actor)
+
+    monkeypatch.setattr(type(rollouts), "observe", beaten)
+    assert worker.tick(clock.pass_by(120)) == []
+    assert rollouts.get(rollout.rollout_id).observed.step == 0
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+
+
+def test_a_candidate_that_went_live_another_way_ends_its_rollout(
+    workspace, rollouts, start, worker, clock, candidate
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    with workspace.database("registry").transaction():
+        models = workspace.database("registry").table("models")
+        models.update({"production": candidate})
+    worker.tick(clock.pass_by(1))
+    ended = rollouts.get(rollout.rollout_id)
+    assert ended.observed.phase is Phase.PROMOTED
+    assert "another way" in ended.observed.events[-1].reason
+
+
+def test_a_stable_version_that_was_exchanged_ends_the_comparison(
+    workspace, rollouts, start, worker, clock, register
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    another = register(Stage.STAGING)
+    workspace.database("registry").table("models").update({"production": another})
+    assert routing_tables(workspace)["spread"].candidate is None  # at once
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+
+
+def test_a_switch_sends_all_traffic_and_takes_it_back_at_once(
+    workspace, registry, rollouts, start, traffic, worker, clock, stable, candidate, ana
+) -> None:
+    rollout = start(Strategy.BLUE_GREEN)
+    worker.tick(clock.now)
+    table = routing_tables(workspace)["spread"]
+    assert (table.share, table.versions) == (1.0, (stable, candidate))
+    rollouts.abort(rollout.rollout_id, actor=ana, reason="the desk sees odd spreads")
+    assert routing_tables(workspace)["spread"].share == 0.0
+    worker.tick(clock.pass_by(1))
+    again = start(Strategy.BLUE_GREEN)
+    worker.tick(clock.pass_by(1))
+    ended = traffic.flow(again.rollout_id, ticks=20)
+    assert ended.observed.phase is Phase.PROMOTED
+    assert registry.production("spread").version == candidate
+
+
+def test_a_switch_beyond_its_objective_is_taken_back(rollouts, start, traffic, worker, clock) -> None:
+    rollout = start(Strategy.BLUE_GREEN)
+    worker.tick(clock.now)
+    ended = traffic.flow(rollout.rollout_id, ticks=20, candidate=0.05)
+    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert "more than 1 %" in ended.observed.events[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("candidate_rate", "winner"),
+    [pytest.param(0.05, Winner.CANDIDATE, id="half the errors"), pytest.param(0.1, Winner.NEITHER, id="as many")],
+)
+def test_an_experiment_ends_in_a_finding(
+    registry, rollouts, start, traffic, worker, clock, stable, candidate_rate, winner
+) -> None:
+    guards = (Guard(name="errors", source=Source.ERRORS, margin=1.5),)
+    rollout = start(Strategy.AB, guards=guards, deadline_seconds=1e6)
+    worker.tick(clock.now)
+    ended = traffic.flow(rollout.rollout_id, ticks=100, stable=0.1, candidate=candidate_rate)
+    assert ended.observed.phase is Phase.FINISHED
+    assert ended.observed.experiment.winner is winner
+    assert registry.production("spread").version == stable
+
+
+def test_a_rollout_that_cannot_be_driven_keeps_no_other_waiting(
+    rollouts, start, register, worker, source, clock, ana, plan_of
+) -> None:
+    start()
+    register(Stage.PRODUCTION, model="liquidity")
+    proposal = rollouts.plan("liquidity", register(model="liquidity"), Strategy.CANARY, plan_of())
+    other = rollouts.start(proposal, actor=ana)
+    worker.tick(clock.now)
+    read = source.read
+
+    def broken(rollout_id, *args, **more):
+        if rollout_id == "ro-0001":
+            raise OSError("no such disk")
+        return read(rollout_id, *args, **more)
+
+    source.read = broken
+    source.serve(Arm.CANDIDATE, 100, share=0.05)
+    worker.tick(clock.pass_by(120))
+    assert rollouts.get("ro-0001").observed.step == 0
+    assert rollouts.get(other.rollout_id).observed.step == 1
+
+
+def test_the_whole_way_from_the_router_to_the_verdict(
+    workspace, registry, rollouts, start, clock, stable, candidate
+) -> None:
+    """Real routing, real storage, real outcomes: a candidate with a worse loss is taken back."""
+    guards = (
+        Guard(name="errors", source=Source.ERRORS),
+        Guard(name="loss", source=Source.LOSS, margin=1.1, required=False),
+    )
+    rollout = start(guards=guards, steps=(Step(share=0.2, dwell_seconds=3_600, min_samples=50),))
+    worker = RolloutWorker(workspace, registry=registry, clock=clock)
+    file, dice, router = predictions_file(workspace), random.Random(9), Router()
+    with PredictionWriter(file, clock=clock) as writer:
+        worker.tick(clock.now)
+        for tick in range(40):
+            router.update(routing_tables(workspace))
+            for number in range(100):
+                key = f"request-{tick}-{number}"
+                route = router.route("spread", key)
+                value = dice.gauss(0.0, 2.0 if route.version == candidate else 1.0)
+                writer.add(
+                    Prediction(
+                        key,
+                        clock.now,
+                        "spread",
+                        route.version,
+                        latency_ms=1.0,
+                        value=value,
+                        rollout_id=route.rollout_id,
+                        arm=route.arm,
+                        share=route.share,
+                    )
+                )
+                writer.add_outcome(ActualOutcome(key, clock.now, actual=0.0))
+            writer.flush()
+            worker.tick(clock.pass_by(5))
+            if not (found := rollouts.get(rollout.rollout_id)).is_active:
+                break
+    assert found.observed.phase is Phase.ROLLED_BACK
+    assert "loss" in found.observed.events[-1].reason
+    loss = next(reading for reading in found.observed.readings if reading.guard == "loss")
+    assert loss.low > 0
+    assert found.observed.actual_share == pytest.approx(0.2, abs=0.05)
+    assert PredictionReader(file).end().outcome > 0
+    assert found.observed.ended_at - found.created_at < timedelta(seconds=200)
