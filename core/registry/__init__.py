@@ -30,8 +30,12 @@ from core.registry.documents import ModelVersion, RegisteredModel, StageChange, 
 from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
 
 if TYPE_CHECKING:
+    from core.registry.aliases import Alias
+    from core.registry.approvals import Approval
     from core.registry.diff import Difference, VersionDiff
     from core.registry.errors import (
+        AliasNotFoundError,
+        ApprovalNotFoundError,
         ArtifactRefusedError,
         HashMismatchError,
         InvalidNameError,
@@ -40,10 +44,12 @@ if TYPE_CHECKING:
         VersionNotFoundError,
     )
     from core.registry.integrity import IntegrityResult
+    from core.registry.lineage import LineageEdge, LineageGraph, LineageNode
     from core.registry.numbering import SemanticVersion
     from core.registry.planning import Plan
     from core.registry.registration import Sweep
     from core.registry.registry import Registry
+    from core.registry.retention import PruneCandidate, PrunePlan
 
 __all__ = [
     "ALLOWED",
@@ -81,14 +87,23 @@ __all__ = [
 
 # Where the rest lives, imported when first asked for: a console paints its first screen before it opens the registry.
 _HOMES = {
+    "Alias": "aliases",
+    "AliasNotFoundError": "errors",
+    "Approval": "approvals",
+    "ApprovalNotFoundError": "errors",
     "ArtifactRefusedError": "errors",
     "Difference": "diff",
     "HashMismatchError": "errors",
     "IntegrityResult": "integrity",
     "InvalidNameError": "errors",
+    "LineageEdge": "lineage",
+    "LineageGraph": "lineage",
+    "LineageNode": "lineage",
     "ModelNotFoundError": "errors",
     "Plan": "planning",
     "PromotionRefusedError": "errors",
+    "PruneCandidate": "retention",
+    "PrunePlan": "retention",
     "Registry": "registry",
     "SemanticVersion": "numbering",
     "Sweep": "registration",

@@ -63,24 +63,24 @@ class ArtifactStore:
 
     @contextmanager
     def staged(self, source: Path, additions: Mapping[str, bytes]) -> Iterator[StagedArtifact]:
-        """Copy a folder into the staging area with its manifest, on disk to the last byte.
+        """Copy a folder, or one file, into the staging area with its manifest, on disk to the last byte.
 
         Leaving the context removes the copy, unless `publish` has taken it.
 
         Args:
-            source: The folder whose plain files become the artifact.
+            source: The folder whose plain files become the artifact, or the one file that does.
             additions: Further files by name, for names that the source does not have.
         Raises:
             ArtifactRefusedError: The source holds something an artifact may not, or the copy failed.
         """
-        names = _checked_names(source)
+        place, names = _contents(source)
         try:
             folder, lock = self._new_staging_folder()
         except OSError as error:
             raise ArtifactRefusedError(f"{self.root} cannot be written: {error.strerror or error}.") from error
         try:
             try:
-                files = {name: _copy(open_regular(source / name), folder / name) for name in names}
+                files = {name: _copy(open_regular(place / name), folder / name) for name in names}
                 for name in additions.keys() - files.keys():
                     files[name] = _write(additions[name], folder / name)
                 manifest = Manifest(files=files)
@@ -164,25 +164,32 @@ class ArtifactStore:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
-def _checked_names(source: Path) -> list[str]:
+def _contents(source: Path) -> tuple[Path, list[str]]:
+    """Return a folder and the files in it that become an artifact, each checked."""
+    if source.is_file() and not source.is_symlink():
+        return source.parent, [_checked(source.name, source.parent)]
     if not source.is_dir():
-        raise ArtifactRefusedError(f"{source} is not a folder.")
+        raise ArtifactRefusedError(f"{source} is neither a folder nor a plain file.")
     names = []
     for name, entry in walk(source):
         if entry.is_symlink():
             raise ArtifactRefusedError(f"{name} is a symbolic link; an artifact holds plain files only.")
         if not entry.is_file(follow_symlinks=False):
             raise ArtifactRefusedError(f"{name} is neither a file nor a folder; an artifact holds plain files only.")
-        if not name.isprintable():  # control characters, and bytes that are no UTF-8
-            raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
-        if PurePosixPath(name).suffix.lower() in PICKLED:
-            raise ArtifactRefusedError(f"{name} is pickled, which is code; save LightGBM text, skops, npz or JSON.")
-        if name in RESERVED:
-            raise ArtifactRefusedError(f"{name} is written by the registry itself; remove it from {source}.")
-        names.append(name)
+        names.append(_checked(name, source))
     if not names:
         raise ArtifactRefusedError(f"{source} holds no files.")
-    return names
+    return source, names
+
+
+def _checked(name: str, place: Path) -> str:
+    if not name.isprintable():  # control characters, and bytes that are no UTF-8
+        raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
+    if PurePosixPath(name).suffix.lower() in PICKLED:
+        raise ArtifactRefusedError(f"{name} is pickled, which is code; save LightGBM text, skops, npz or JSON.")
+    if name in RESERVED:
+        raise ArtifactRefusedError(f"{name} is written by the registry itself; remove it from {place}.")
+    return name
 
 
 def _copy(content: BinaryIO, target: Path) -> ManifestFile:

@@ -1,18 +1,18 @@
 """Gathering what is known of two versions, for the diff of them."""
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from core.registry.artifacts import ArtifactStore
+from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, parsed_object
 from core.registry.diff import ComparedVersion, VersionDiff, compare
 from core.registry.documents import ModelVersion
 from core.registry.manifest import MANIFEST_NAME, Manifest, digest, open_regular
 from core.state import Workspace
 from core.tracking import Runs
 
-REPORT_NAME = "report.json"
+SAID = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME)
 
 
 def compare_versions(workspace: Workspace, store: ArtifactStore, a: ModelVersion, b: ModelVersion) -> VersionDiff:
@@ -31,17 +31,20 @@ def _gather(workspace: Workspace, store: ArtifactStore, version: ModelVersion, n
         notes.append(f"{version.key}: {MANIFEST_NAME} is not as registered, so its files were not compared.")
         return ComparedVersion(version=version, run_parameters=parameters)
     manifest = msgspec.json.decode(content, type=Manifest)
-    report: Any = {}
-    if listed := manifest.files.get(REPORT_NAME):
-        content = _read(folder / REPORT_NAME, listed.sha256)
-        if content is None:
-            notes.append(f"{version.key}: {REPORT_NAME} is not as registered, so it was not compared.")
-        else:
-            report = _parsed(content)
+    said = dict.fromkeys(SAID, b"{}")
+    for name in SAID:
+        if listed := manifest.files.get(name):
+            content = _read(folder / name, listed.sha256)
+            if content is None:
+                notes.append(f"{version.key}: {name} is not as registered, so it was not compared.")
+            else:
+                said[name] = content
     return ComparedVersion(
         version=version,
         manifest=manifest,
-        report=report if isinstance(report, dict) else {},
+        report=parsed_object(said[REPORT_NAME]),
+        signature=parsed_object(said[SIGNATURE_NAME]),
+        environment=parsed_object(said[ENVIRONMENT_NAME]),
         run_parameters=parameters,
     )
 
@@ -53,10 +56,3 @@ def _read(path: Path, sha256: str) -> bytes | None:
     except OSError:
         return None
     return content if digest(content) == sha256 else None
-
-
-def _parsed(content: bytes) -> Any:
-    try:
-        return msgspec.json.decode(content)
-    except msgspec.DecodeError:
-        return {}

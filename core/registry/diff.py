@@ -5,11 +5,24 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from core.registry.contents import importances
 from core.registry.documents import ModelVersion
 from core.registry.manifest import Manifest
 from core.tracking.comparison import flatten
 
-Section = Literal["metrics", "model", "lineage", "parameters", "features", "importances", "gates", "files"]
+Section = Literal[
+    "metrics",
+    "slices",
+    "model",
+    "lineage",
+    "parameters",
+    "features",
+    "importances",
+    "signature",
+    "gates",
+    "environment",
+    "files",
+]
 Change = Literal["same", "changed", "added", "removed"]
 
 
@@ -44,29 +57,37 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     version: ModelVersion
     manifest: Manifest | None = None
-    report: Mapping[str, Any] = {}
+    report: dict[str, Any] = {}
+    signature: Mapping[str, Any] = {}
+    environment: Mapping[str, Any] = {}
     run_parameters: Mapping[str, Any] = {}
 
     def section(self, name: Section) -> Mapping[str, Any]:
         """Return the named values of a section, nested ones by their dotted path."""
-        if name == "metrics":
-            return self.version.metrics
-        if name == "model":  # what the report says in one word: algorithm, what ships and why
-            return {key: value for key, value in self.report.items() if isinstance(value, str | int | float)}
-        if name == "lineage":
-            return flatten(self.version.lineage)
-        if name == "gates":
-            return {gate.name: gate.verdict for gate in self.version.gates}
-        if name == "files":
-            return {path: file.sha256 for path, file in self.manifest.files.items()} if self.manifest else {}
-        if name == "features":
-            features = self.report.get("features", ())
-            return {str(feature): True for feature in features} if isinstance(features, list | tuple) else {}
-        if name == "importances":
-            importances = self.report.get("feature_importance", self.report.get("importances"))
-            return importances if isinstance(importances, dict) else {}
-        own = self.report.get("parameters")
-        return flatten({**self.run_parameters, **(own if isinstance(own, dict) else {})})
+        match name:
+            case "metrics":
+                return self.version.metrics
+            case "slices":  # metrics of parts of the test data: report.json has slices: {part: {metric: value}}
+                return _flat(self.report.get("slices"))
+            case "model":  # what the report says in one word: algorithm, what ships and why
+                return {key: value for key, value in self.report.items() if isinstance(value, str | int | float)}
+            case "lineage":
+                return flatten(self.version.lineage)
+            case "parameters":
+                return {**flatten(self.run_parameters), **_flat(self.report.get("parameters"))}
+            case "features":
+                features = self.report.get("features", ())
+                return {str(feature): True for feature in features} if isinstance(features, list | tuple) else {}
+            case "importances":
+                return importances(self.report)
+            case "signature":
+                return _flat(_by_name(self.signature))
+            case "gates":
+                return {gate.name: gate.verdict for gate in self.version.gates}
+            case "environment":
+                return _flat(self.environment)
+            case "files":
+                return {path: file.sha256 for path, file in self.manifest.files.items()} if self.manifest else {}
 
 
 SECTIONS: tuple[Section, ...] = get_args(Section)
@@ -97,3 +118,20 @@ def difference(section: Section, name: str, before: Any, after: Any) -> Differen
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (before, after))
     delta = float(after) - float(before) if numeric else None
     return Difference(section=section, name=name, before=before, after=after, change=change, delta=delta)
+
+
+def _flat(values: Any) -> dict[str, Any]:
+    return flatten(values) if isinstance(values, Mapping) else {}
+
+
+def _by_name(value: Any) -> Any:
+    """Turn lists of named things into mappings, so that a column is compared with itself and not with a neighbour.
+
+    >>> _by_name({"columns": [{"name": "rating", "kind": "number"}]})
+    {'columns': {'rating': {'kind': 'number'}}}
+    """
+    if isinstance(value, Mapping):
+        return {key: _by_name(item) for key, item in value.items()}
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
+        return {str(item["name"]): {key: it for key, it in item.items() if key != "name"} for item in value}
+    return value

@@ -29,6 +29,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
     n_files: int
     n_bytes: int
+    bump: str = ""  # which part of the number it raised, and why, where the registry decided that
+    tags: dict[str, str] = {}
     updated_at: datetime
     updated_by: str
     revision: int = 0
@@ -123,3 +125,16 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 def transition_key(model: str, number: int) -> str:
     """Return the key of a model's transition by its number."""
     return f"{model}/{number}"
+
+
+class PrunedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a version whose files are gone: its number is never given to another."""
+
+    key: str
+    model: str
+    version: str
+    manifest_sha256: str
+    created_at: datetime
+    pruned_at: datetime
+    pruned_by: str
+    revision: int = 0

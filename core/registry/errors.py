@@ -32,6 +32,22 @@ class VersionNotFoundError(NotFoundError):
         super().__init__(f"{model} has no version {version}. Versions to choose from: {', '.join(newest)}{more}.")
 
 
+class AliasNotFoundError(NotFoundError):
+    """The model has no such alias."""
+
+    def __init__(self, model: str, alias: str, known: Sequence[str]) -> None:
+        choices = ", ".join(known) or f"none yet; `bondx registry alias {model} {alias} VERSION` sets one"
+        super().__init__(f"{model} has no alias {alias[:_SHOWN]!a}. Aliases to choose from: {choices}.")
+
+
+class ApprovalNotFoundError(NotFoundError):
+    """The person has given no approval that still counts."""
+
+    def __init__(self, model: str, version: str, person: str, known: Sequence[str]) -> None:
+        others = f"approved by {', '.join(known)}" if known else "nobody has approved it"
+        super().__init__(f"{person} has no approval of {model} {version} to withdraw; {others}.")
+
+
 class ArtifactRefusedError(UsageError):
     """The folder handed in cannot become an artifact; nothing was registered."""
 

@@ -27,6 +27,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     refusal: str | None = None
     effects: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what forbids nothing, and should be known
     undo: str = ""
     expected_revision: int
     undoes: int | None = None  # the number of the transition that an undo takes back

@@ -1,16 +1,23 @@
 """Making a plan: the documents, files and settings it takes, gathered for the pure functions of `planning`."""
 
+import msgspec
+
+from core.actor import Actor
 from core.clock import Clock
 from core.quality.gate import GateResult
-from core.registry import planning
+from core.registry import planning, surroundings
+from core.registry.approvals import Approvals
 from core.registry.artifacts import ArtifactStore
+from core.registry.claims import Claims
+from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, importances, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
-from core.registry.gates import integrity_gate, promotion_gates
+from core.registry.gates import approvals_gate, integrity_gate, promotion_gates
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
+from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.stages import Stage, Verb, is_allowed, next_stage
-from core.settings.load import load_settings
+from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 
@@ -23,33 +30,57 @@ class Proposer:
         workspace: Workspace,
         records: Records,
         store: ArtifactStore,
+        approvals: Approvals,
+        *,
+        policy: PolicySource,
         promotion: PromotionSettings | None,
         clock: Clock,
     ) -> None:
         self._workspace = workspace
         self._records = records
         self._store = store
+        self._approvals = approvals
+        self._claims = Claims(records.database)
+        self._policy = policy
         self._promotion = promotion
-        self._settings_read: tuple[object, PromotionSettings] | None = None
         self._clock = clock
 
-    def propose(self, verb: Verb, name: str, number: str = "", stage: Stage | None = None) -> Plan:
+    def propose(
+        self, verb: Verb, name: str, number: str = "", stage: Stage | None = None, *, actor: Actor | None = None
+    ) -> Plan:
         """Plan a move of a model at the revision found first; should that grow meanwhile, the plan is stale."""
         model = self._records.model(name)
         if verb is Verb.PROMOTE:
             candidate = self._records.version(name, number)
             target = stage or next_stage(candidate.stage)
             is_step = target is not None and is_allowed(verb, candidate.stage, target)
-            gates = self._promotion_gates(model, candidate, target) if target and is_step else ()
-            return planning.promotion(model, candidate, target, gates)
+            gates = self._promotion_gates(model, candidate, target, actor) if target and is_step else ()
+            plan = planning.promotion(model, candidate, target, gates)
+            return msgspec.structs.replace(plan, warnings=self.warnings(candidate))
         if verb is Verb.ROLL_BACK:
-            previous = self._found(name, next(reversed(model.previous_production), None))
+            target_number = next(reversed(model.previous_production), None)
+            # A prune may have taken what lies further back.
+            previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
             return planning.rollback(model, previous, self._integrity_gates(previous))
         if verb is Verb.UNDO:
             newest = self._records.newest_transition(model)
             returning = self._found(name, planning.version_to_return(newest))
             return planning.undo(model, newest, self._integrity_gates(returning))
-        return planning.archiving(model, self._records.version(name, number))
+        plan = planning.archiving(model, self._records.version(name, number))
+        return self._unless_claimed(plan)
+
+    def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
+        """Look again, under the lock, at what may have changed while the model's revision did not."""
+        if plan.verb is Verb.ARCHIVE:
+            return self._unless_claimed(plan).refusal
+        if plan.verb is not Verb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
+            return None
+        settings = self.promotion_settings(plan.model)
+        if not settings.required_approvals:
+            return None
+        candidate = self._records.version(plan.model, plan.version)
+        gate = approvals_gate(candidate, self._approved_by(candidate), actor.name, settings, blocking=True)
+        return f"{plan.model} {plan.version}: {gate.reason}." if gate.blocks else None
 
     def examine(self, version: ModelVersion) -> IntegrityResult:
         """Hash the files of a version again, and bring the alert on them up to date."""
@@ -57,28 +88,52 @@ class Proposer:
         tell_operator(self._workspace, result, now=self._clock())
         return result
 
+    def warnings(self, version: ModelVersion) -> tuple[str, ...]:
+        """Say in what this process differs from where a version was made."""
+        folder = self._store.folder(version.model, version.version)
+        differences = surroundings.warnings(read_object(folder / ENVIRONMENT_NAME))
+        return (f"{version.version} was made elsewhere: {'; '.join(differences)}.",) if differences else ()
+
+    def promotion_settings(self, model: str) -> PromotionSettings:
+        """Return the thresholds for a model as they are now."""
+        return self._promotion or self._policy.policy().for_model(model).promotion
+
     def _promotion_gates(
-        self, model: RegisteredModel, candidate: ModelVersion, target: Stage
+        self, model: RegisteredModel, candidate: ModelVersion, target: Stage, actor: Actor | None
     ) -> tuple[GateResult, ...]:
         live = self._found(model.model, model.production)
         problems = self.examine(candidate).problems
-        return promotion_gates(candidate, live, self._thresholds(), to_stage=target, integrity=problems)
+        settings = self.promotion_settings(model.model)
+        n_explained = 0
+        if settings.require_explainability:
+            report = self._store.folder(candidate.model, candidate.version) / REPORT_NAME
+            n_explained = sum(isinstance(value, int | float) for value in importances(read_object(report)).values())
+        return promotion_gates(
+            candidate,
+            live,
+            settings,
+            to_stage=target,
+            integrity=problems,
+            n_explained=n_explained,
+            approved_by=self._approved_by(candidate) if settings.required_approvals else (),
+            promoter=actor.name if actor else "",
+        )
+
+    def _approved_by(self, candidate: ModelVersion) -> list[str]:
+        return [approval.person for approval in self._approvals.of(candidate)]
 
     def _integrity_gates(self, version: ModelVersion | None) -> tuple[GateResult, ...]:
         if version is None:
             return ()
-        return (integrity_gate(version, self.examine(version).problems, self._thresholds()),)
+        settings = self.promotion_settings(version.model)
+        return (integrity_gate(version, self.examine(version).problems, settings),)
+
+    def _unless_claimed(self, plan: Plan) -> Plan:
+        rollout = self._claims.of(plan.model).get(plan.version)
+        if not plan.allowed or rollout is None:
+            return plan
+        refusal = f"{plan.model} {plan.version} is in rollout {rollout}; abort that first, or let it end."
+        return msgspec.structs.replace(plan, allowed=False, refusal=refusal, effects=(), undo="")
 
     def _found(self, model: str, number: str | None) -> ModelVersion | None:
         return None if number is None else self._records.version(model, number)
-
-    def _thresholds(self) -> PromotionSettings:
-        if self._promotion is not None:
-            return self._promotion
-        file = self._workspace.settings_file
-        found = file.stat() if file.exists() else None
-        generation = (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
-        # Reading YAML takes as long as the promotion itself.
-        if self._settings_read is None or self._settings_read[0] != generation:
-            self._settings_read = generation, load_settings(file).policy.promotion
-        return self._settings_read[1]

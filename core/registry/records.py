@@ -1,6 +1,6 @@
 """The registry's tables: looking models, versions and transitions up, with answers that name the choices."""
 
-from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
+from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
 from core.state import Workspace
@@ -18,6 +18,7 @@ class Records:
         self.versions = self.database.documents("versions", ModelVersion, "key")
         self._sorted: tuple[Signature, list[ModelVersion]] | None = None  # of the generation last looked at
         self.transitions = self.database.documents("transitions", Transition, "key")
+        self.pruned = self.database.documents("pruned", PrunedVersion, "key")
 
     def model(self, name: str) -> RegisteredModel:
         """Return a model.

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,7 +14,9 @@ from core.governance.outbox import Change
 from core.governance.record import Evidence
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
+from core.registry.bumping import Makeup, part_to_raise
 from core.registry.card import CARD_NAME, RegistrationCard
+from core.registry.contents import ENVIRONMENT_NAME
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.manifest import MANIFEST_NAME, check, digest, read_manifest
 from core.registry.numbering import FIRST_VERSION, Part, SemanticVersion, checked_model_name, version_key
@@ -24,7 +26,8 @@ from core.state import InDoubtError, Workspace
 from core.state.encoding import plain
 from core.tracking.environment import software
 
-ENVIRONMENT_NAME = "environment.json"
+Bump = Part | Literal["auto"]
+"""The part of the number to raise, or the registry's own judgement of what has changed."""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,8 @@ class Registrar:
         run_id: str,
         session_id: str,
         actor: Actor,
-        bump: Part,
+        bump: Bump,
+        tags: Mapping[str, str],
         reason: str,
     ) -> ModelVersion:
         """Copy a folder into the artifacts and record it; see `Registry.register`."""
@@ -65,9 +69,12 @@ class Registrar:
             number = ""
             try:
                 with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
-                    number = str(self._next_number(card.model, bump))
+                    part, why = self._part(card, staged.folder, bump)
+                    number = str(self._next_number(card.model, part))
                     self._store.publish(staged, card.model, number)
-                    version = self._insert(card, staged, number, actor, run_id=run_id, session_id=session_id)
+                    version = self._insert(
+                        card, staged, number, actor, run_id=run_id, session_id=session_id, bump=why, tags=tags
+                    )
                     _record(change, "version.register", version)
             except InDoubtError:
                 raise  # the record is in place; taking its files away would make things worse
@@ -81,10 +88,15 @@ class Registrar:
         """Account for every folder below `artifacts/`; see `Registry.sweep`."""
         n_removed = self._store.clear_staging()
         known = {version.key for version in self._records.versions.all()}
+        pruned = {version.key for version in self._records.pruned.all()}
         adopted, left = [], []
         for model, number in self._store.published():
             key = version_key(model, number)
             if key in known:
+                continue
+            if key in pruned:  # whoever pruned it was killed before its files were gone
+                self._store.withdraw(model, number)
+                n_removed += 1
                 continue
             with self._store.claimed(model, number) as is_ours:
                 problem = self._adopt(model, number, actor) if is_ours else ""
@@ -125,6 +137,8 @@ class Registrar:
         *,
         run_id: str,
         session_id: str,
+        bump: str = "",
+        tags: Mapping[str, str] | None = None,
     ) -> ModelVersion:
         now, author = self._clock(), str(actor)
         if self._records.models.find(card.model) is None:
@@ -149,6 +163,8 @@ class Registrar:
                 manifest_sha256=staged.manifest_sha256,
                 n_files=len(staged.manifest.files),
                 n_bytes=staged.manifest.n_bytes,
+                bump=bump,
+                tags=dict(tags or {}),
                 updated_at=now,
                 updated_by=author,
             )
@@ -173,11 +189,24 @@ class Registrar:
             change.record("version.reclaim", adopted.key, before=adopted, after=reclaimed)
             return reclaimed
 
-    def _next_number(self, model: str, bump: Part) -> SemanticVersion:
+    def _next_number(self, model: str, part: Part) -> SemanticVersion:
         # Folders count, too: a number that was ever given to an artifact is not given to another.
-        recorded = [SemanticVersion.parse(version.version) for version in self._records.versions_of(model)]
-        taken = recorded + self._store.numbers(model)
-        return max(taken).bump(bump) if taken else FIRST_VERSION
+        recorded = [version.version for version in self._records.versions_of(model)]
+        recorded += [pruned.version for pruned in self._records.pruned.all() if pruned.model == model]
+        numbers = [SemanticVersion.parse(number) for number in recorded]
+        taken = numbers + self._store.numbers(model)
+        return max(taken).bump(part) if taken else FIRST_VERSION
+
+    def _part(self, card: RegistrationCard, folder: Path, bump: Bump) -> tuple[Part, str]:
+        """Decide which part of the number to raise, against the newest version there is."""
+        if bump != "auto":
+            return bump, ""
+        newest = next(reversed(self._records.versions_of(card.model)), None)
+        if newest is None:
+            return "major", "the first version"
+        before = Makeup.of(self._store.folder(newest.model, newest.version), newest.lineage)
+        part, why = part_to_raise(before, Makeup.of(folder, card.lineage))
+        return part, f"{part}: {why} since {newest.version}"
 
 
 def card_of(
@@ -215,6 +244,6 @@ def _additions(card: RegistrationCard) -> dict[str, bytes]:
 
 
 def _record(change: Change, verb: str, version: ModelVersion) -> None:
-    told = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes")
+    told = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes", "bump", "tags")
     after = {name: getattr(version, name) for name in told}
     change.record(verb, version.key, after=after, evidence=[evidence(version)])

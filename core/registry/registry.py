@@ -4,6 +4,7 @@ All that one move touches (versions, model, transition, audit record) is one tra
 and alerts fired outside of it, so that nobody waits for another's 500 MB.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,45 +14,69 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.governance.audit import audited
-from core.governance.outbox import Change
 from core.quality.gate import GateResult
 from core.registry import planning
+from core.registry.aliases import Alias, Aliases
+from core.registry.approvals import Approval, Approvals
 from core.registry.artifacts import ArtifactStore
 from core.registry.comparison import compare_versions
 from core.registry.diff import VersionDiff
-from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
+from core.registry.documents import ModelVersion, RegisteredModel, Transition
 from core.registry.errors import HashMismatchError, PromotionRefusedError
 from core.registry.gates import VERIFIED_ARTIFACT
 from core.registry.integrity import IntegrityResult
-from core.registry.numbering import Part, version_key
+from core.registry.lineage import LineageGraph, lineage_graph, version_node_key
+from core.registry.moving import move, stale
 from core.registry.planning import Plan
 from core.registry.proposing import Proposer
+from core.registry.pruning import Pruner
 from core.registry.records import DATABASE, Records
-from core.registry.registration import Registrar, Sweep, card_of, evidence
+from core.registry.registration import Bump, Registrar, Sweep, card_of
+from core.registry.retention import PruneCandidate, PrunePlan
 from core.registry.stages import Stage, Verb
+from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
-from core.state import StaleRevisionError, Workspace
+from core.state import Workspace
+
+log = logging.getLogger(__name__)
 
 
 class Registry:
-    """The models of one workspace. Cheap to make; safe to share between threads."""
+    """The models of one workspace. Cheap to make; safe to share between threads.
+
+    Wherever a version is asked for, an alias such as `@champion` will do as well as its number.
+    """
 
     def __init__(
-        self, workspace: Workspace, *, promotion: PromotionSettings | None = None, clock: Clock = utc_now
+        self,
+        workspace: Workspace,
+        *,
+        policy: PolicySource | None = None,
+        promotion: PromotionSettings | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         """Open the registry.
 
         Args:
             workspace: Where it is kept.
-            promotion: The thresholds of promotion gates; by default those of `bondx.yaml`, read anew for each plan.
+            policy: The rules; by default those of the workspace, read anew whenever a file of theirs changes.
+            promotion: The thresholds of promotion gates for every model, in the place of the policy's.
             clock: When things happen.
         """
         self._workspace = workspace
         self._clock = clock
+        policy = policy or PolicySource(workspace.root)
         self._records = Records(workspace)
         self._store = ArtifactStore(workspace.artifacts_dir)
+        self._aliases = Aliases(workspace, self._records, clock)
+        self._approvals = Approvals(workspace, self._records, clock)
         self._registrar = Registrar(workspace, self._records, self._store, clock)
-        self._proposer = Proposer(workspace, self._records, self._store, promotion, clock)
+        self._proposer = Proposer(
+            workspace, self._records, self._store, self._approvals, policy=policy, promotion=promotion, clock=clock
+        )
+        self._pruner = Pruner(
+            workspace, self._records, self._store, self._aliases, self._approvals, policy=policy, clock=clock
+        )
 
     # What is there
 
@@ -71,8 +96,9 @@ class Registry:
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
             VersionNotFoundError: The model has no such version; the newest are named.
+            AliasNotFoundError: The model has no such alias.
         """
-        return self._records.version(model, version)
+        return self._records.version(model, self._aliases.resolve(model, version))
 
     def production(self, model: str) -> ModelVersion | None:
         """Return the version that is live, if there is one."""
@@ -87,6 +113,7 @@ class Registry:
             version: Only the moves that touched this one.
         """
         moves = reversed(self._records.transitions_of(self._records.model(model)))
+        version = version and self._aliases.resolve(model, version)
         return [move for move in moves if version is None or any(version == moved.version for moved in move.changes)]
 
     def went_live(self, model: str, version: str | None = None) -> Transition | None:
@@ -95,15 +122,32 @@ class Registry:
         Returns:
             The move, with its author, time, reason and gates; None if the version never was in Production.
         """
-        live = version or self._records.model(model).production
-        for move in self.history(model, live) if live else ():
-            if any(moved.version == live and moved.after is Stage.PRODUCTION for moved in move.changes):
-                return move
+        live = self._aliases.resolve(model, version) if version else self._records.model(model).production
+        for found in self.history(model, live) if live else ():
+            if any(moved.version == live and moved.after is Stage.PRODUCTION for moved in found.changes):
+                return found
         return None
 
     def diff(self, model: str, a: str, b: str) -> VersionDiff:
-        """Lay two versions side by side: metrics, lineage, parameters, features, importances, gates, files."""
+        """Lay two versions side by side: metrics, also by slice, lineage, parameters, features, signature and more."""
         return compare_versions(self._workspace, self._store, self.get(model, a), self.get(model, b))
+
+    def lineage(self, model: str, version: str | None = None) -> LineageGraph:
+        """Return where the versions of a model come from, and what was made from them.
+
+        Args:
+            model: Whose versions.
+            version: Only what this one comes from, and what came of it.
+        """
+        self._records.model(model)
+        whole = lineage_graph(self._records.versions_of(None))
+        if version is not None:
+            return whole.around(version_node_key(self.get(model, version).key))
+        return whole.around(*(version_node_key(found.key) for found in self._records.versions_of(model)))
+
+    def environment_warnings(self, model: str, version: str) -> tuple[str, ...]:
+        """Say in what this process differs from where a version was made: Python, machine, packages that matter."""
+        return self._proposer.warnings(self.get(model, version))
 
     # Coming in
 
@@ -118,7 +162,9 @@ class Registry:
         actor: Actor,
         run_id: str = "",
         session_id: str = "",
-        bump: Part = "minor",
+        bump: Bump = "minor",
+        parents: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
         description: str = "",
         reason: str = "",
     ) -> ModelVersion:
@@ -131,14 +177,17 @@ class Registry:
 
         Args:
             model: Its name; the first version makes it known.
-            source_dir: The folder of files; it is left as it is.
+            source_dir: The folder of files, or one file; it is left as it is.
             metrics: Finite figures by name; `attainment` is what promotion gates look at.
             lineage: Data hashes, seeds, settings digest, parent version: plain JSON values.
             gates: Verdicts on the training data.
             actor: Who registers.
             run_id: The tracked run it came from.
             session_id: The session it came from.
-            bump: The part of the number to raise; the first version is 1.0.0.
+            bump: The part of the number to raise; `auto` looks at what has changed since the newest version: another
+                schema raises major, other data or parameters minor, a refit patch. The first version is 1.0.0.
+            parents: The versions it was made from: "1.2.0" of the same model, or "spread/1.2.0"; part of the lineage.
+            tags: Words to find it by; unlike all else here they may change later.
             description: One line for people.
             reason: Why, for the audit log.
         Raises:
@@ -146,20 +195,97 @@ class Registry:
             ArtifactRefusedError: The folder holds what an artifact may not, or could not be copied.
             UnstorableValueError: A metric or the lineage has no faithful spelling in JSON.
         """
+        if parents:
+            lineage = {**lineage, "parents": [self._parent(model, parent) for parent in parents]}
         card = card_of(model, metrics=metrics, lineage=lineage, gates=gates, description=description)
         return self._registrar.register(
-            card, source_dir, run_id=run_id, session_id=session_id, actor=actor, bump=bump, reason=reason
+            card,
+            source_dir,
+            run_id=run_id,
+            session_id=session_id,
+            actor=actor,
+            bump=bump,
+            tags=tags or {},
+            reason=reason,
         )
+
+    def set_tags(self, model: str, version: str, tags: Mapping[str, str], *, actor: Actor) -> ModelVersion:
+        """Add words to find a version by; an empty value takes a tag away."""
+        with audited(self._workspace, DATABASE, actor=actor, clock=self._clock) as change:
+            before = self.get(model, version)
+            kept = {name: value for name, value in {**before.tags, **tags}.items() if value}
+            after = self._records.versions.replace(
+                msgspec.structs.replace(before, tags=kept, updated_at=self._clock(), updated_by=str(actor))
+            )
+            change.record("version.tag", before.key, before={"tags": before.tags}, after={"tags": kept})
+            return after
 
     def sweep(self, actor: Actor) -> Sweep:
         """Clear up after killed processes: remove unfinished copies, record whole folders whose record was lost."""
         return self._registrar.sweep(actor)
 
+    # Names
+
+    def aliases(self, model: str) -> dict[str, str]:
+        """Return the version behind every alias of a model, by alias without its mark."""
+        return self._aliases.of(self._records.model(model).model)
+
+    def set_alias(self, model: str, alias: str, version: str, *, actor: Actor, reason: str = "") -> Alias:
+        """Point an alias at a version, from wherever it pointed before.
+
+        Raises:
+            InvalidNameError: The alias is not spelled as one.
+            VersionNotFoundError: The model has no such version.
+        """
+        return self._aliases.set(model, alias, version, actor=actor, reason=reason)
+
+    def remove_alias(self, model: str, alias: str, *, actor: Actor, reason: str = "") -> None:
+        """Take an alias away; its version stays.
+
+        Raises:
+            AliasNotFoundError: The model has no such alias.
+        """
+        self._aliases.remove(model, alias, actor=actor, reason=reason)
+
+    # Four eyes
+
+    def approvals(self, model: str, version: str) -> list[Approval]:
+        """Return the approvals that count for the next promotion of a version to Production."""
+        return self._approvals.of(self.get(model, version))
+
+    def approve(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Approval:
+        """Put on record that a person has looked at a version and found that it may serve.
+
+        The approval holds for these very files and for one promotion, and never for one by the same person.
+
+        Raises:
+            RefusedError: The actor is no person, the version is live already, or the person has approved it before.
+        """
+        return self._approvals.approve(model, self.get(model, version).version, actor=actor, reason=reason)
+
+    def withdraw_approval(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Approval:
+        """Take the actor's own approval back.
+
+        Raises:
+            ApprovalNotFoundError: There is none that still counts.
+        """
+        return self._approvals.withdraw(model, self.get(model, version).version, actor=actor, reason=reason)
+
     # Moving between stages
 
-    def plan_promotion(self, model: str, version: str, stage: Stage | None = None) -> Plan:
-        """Say what promoting a version by one step would do, its gates judged and its files hashed."""
-        return self._proposer.propose(Verb.PROMOTE, model, version, stage)
+    def plan_promotion(
+        self, model: str, version: str, stage: Stage | None = None, *, actor: Actor | None = None
+    ) -> Plan:
+        """Say what promoting a version by one step would do, its gates judged and its files hashed.
+
+        Args:
+            model: Whose version.
+            version: Which.
+            stage: Where to; by default the next stage.
+            actor: Who is going to, if known: their own approval does not count.
+        """
+        number = self._aliases.resolve(model, version)
+        return self._proposer.propose(Verb.PROMOTE, model, number, stage, actor=actor)
 
     def plan_rollback(self, model: str) -> Plan:
         """Say what the return to the previous Production version would do."""
@@ -171,7 +297,7 @@ class Registry:
 
     def plan_archive(self, model: str, version: str) -> Plan:
         """Say what taking a version out of use would do."""
-        return self._proposer.propose(Verb.ARCHIVE, model, version)
+        return self._proposer.propose(Verb.ARCHIVE, model, self._aliases.resolve(model, version))
 
     def apply(self, plan: Plan, *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
         """Do what a plan says, if it still holds.
@@ -185,17 +311,32 @@ class Registry:
             HashMismatchError: The files of the version are not those that were registered.
             PromotionRefusedError: A rule or a gate forbids it.
         """
-        decided = self._proposer.propose(plan.verb, plan.model, plan.version, plan.to_stage)
+        decided = self._proposer.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor)
         if self._records.model(plan.model).revision != plan.expected_revision:
-            raise self._stale(plan)
+            raise stale(self._records, plan)
         if not decided.allowed:
             raise self._refusal(decided)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            model = self._records.model(plan.model)
             # Every stage of every version of the model is as it was at this revision, so what was decided holds.
-            if model.revision != plan.expected_revision:
-                raise self._stale(plan)
-            return self._move(change, model, decided, actor, reason)
+            if self._records.model(plan.model).revision != plan.expected_revision:
+                raise stale(self._records, plan)
+            if (refusal := self._proposer.late_refusal(decided, actor)) is not None:
+                raise PromotionRefusedError(refusal)
+            return move(self._records, self._approvals, change, decided, actor=actor, reason=reason, clock=self._clock)
+
+    # Going out
+
+    def plan_prune(self, model: str | None = None) -> PrunePlan:
+        """Say which versions of a model, or of all, the policy lets go, and why each of the others stays."""
+        return self._pruner.plan(model)
+
+    def prune(self, plan: PrunePlan, *, actor: Actor, reason: str = "") -> tuple[PruneCandidate, ...]:
+        """Remove the versions that a plan lets go, files and all; history and audit log keep what they were.
+
+        Raises:
+            RefusedError: A version of the plan may not go any more; nothing was removed.
+        """
+        return self._pruner.carry_out(plan, actor=actor, reason=reason)
 
     # Integrity
 
@@ -207,88 +348,25 @@ class Registry:
     def load_path(self, model: str, version: str) -> Path:
         """Return the folder of a version after hashing every file in it; nothing is to be loaded otherwise.
 
+        A version that was made with other packages than those installed here is loaded with a warning in the log.
+
         Raises:
             HashMismatchError: The files are not those that were registered; a critical alert was fired.
         """
-        result = self._proposer.examine(self.get(model, version))
+        found = self.get(model, version)
+        result = self._proposer.examine(found)
         if not result.ok:
-            raise HashMismatchError(model, version, result.problems)
-        return self._store.folder(model, version)
+            raise HashMismatchError(found.model, found.version, result.problems)
+        for warning in self._proposer.warnings(found):
+            log.warning("%s %s", found.model, warning)
+        return self._store.folder(found.model, found.version)
 
-    def _move(
-        self, change: Change, model: RegisteredModel, plan: Plan, actor: Actor, reason: str
-    ) -> tuple[ModelVersion, ...]:
-        now, author, records = self._clock(), str(actor), self._records
-        standing = planning.standing_after(model, plan)
-        number = records.models.replace(
-            msgspec.structs.replace(
-                model,
-                production=standing.production,
-                previous_production=standing.previous,
-                before=None if plan.verb is Verb.UNDO else model.standing,
-                updated_at=now,
-                updated_by=author,
-            )
-        ).revision
-        moved = tuple(
-            records.versions.replace(
-                msgspec.structs.replace(
-                    records.version(plan.model, step.version),
-                    stage=step.after,
-                    stage_since=now,
-                    updated_at=now,
-                    updated_by=author,
-                )
-            )
-            for step in plan.changes
-        )
-        records.transitions.insert(
-            Transition(
-                key=transition_key(plan.model, number),
-                model=plan.model,
-                number=number,
-                verb=plan.verb,
-                version=plan.version,
-                from_stage=plan.changes[0].before,
-                to_stage=plan.changes[0].after,
-                changes=plan.changes,
-                replaced=plan.replaces,
-                at=now,
-                by=author,
-                origin=actor.origin,
-                reason=reason,
-                gates=plan.gates,
-                manifest_sha256=moved[0].manifest_sha256,
-                undoes=plan.undoes,
-            )
-        )
-        change.record(
-            f"version.{plan.verb}",
-            version_key(plan.model, plan.version),
-            before={step.version: step.before for step in plan.changes},
-            after={step.version: step.after for step in plan.changes},
-            evidence=[evidence(version) for version in moved],
-        )
-        return moved
+    def _parent(self, model: str, word: str) -> str:
+        owner, _, number = word.rpartition("/")
+        return self.get(owner or model, number).key
 
     def _refusal(self, plan: Plan) -> PromotionRefusedError | HashMismatchError:
         for gate in plan.gates:
             if gate.name == VERIFIED_ARTIFACT and gate.blocks:
                 return HashMismatchError(plan.model, planning.version_to_serve(plan), gate.offending)
         return PromotionRefusedError(plan.refusal or "")
-
-    def _stale(self, plan: Plan) -> StaleRevisionError:
-        model = self._records.model(plan.model)
-        since = self._records.transitions_of(model, after=plan.expected_revision)
-        seen: dict[str, tuple[object, object]] = {}
-        for step in (step for move in since for step in move.changes):
-            seen[step.version] = (seen.get(step.version, (step.before,))[0], step.after)
-        return StaleRevisionError(
-            "Model",
-            plan.model,
-            expected=plan.expected_revision,
-            found=model.revision,
-            changes=seen,
-            by=model.updated_by,
-            at=f"{model.updated_at:%Y-%m-%d %H:%M:%S} UTC",
-        )

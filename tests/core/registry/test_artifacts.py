@@ -123,9 +123,22 @@ def test_an_empty_folder_is_no_artifact(store: ArtifactStore, tmp_path: Path) ->
         publish(store, tmp_path / "empty")
 
 
-def test_a_file_is_no_folder(store: ArtifactStore, source: Path) -> None:
-    with pytest.raises(ArtifactRefusedError, match="is not a folder"):
-        publish(store, source / "model.txt")
+def test_one_file_becomes_an_artifact_of_one_file(store: ArtifactStore, source: Path) -> None:
+    publish(store, source / "model.txt")
+    folder = store.folder("spread", "1.0.0")
+    assert (folder / "model.txt").read_text() == (source / "model.txt").read_text()
+    assert not (folder / "trees").exists()
+
+
+def test_what_is_not_there_is_neither_folder_nor_file(store: ArtifactStore, source: Path) -> None:
+    with pytest.raises(ArtifactRefusedError, match="is neither a folder nor a plain file"):
+        publish(store, source / "nowhere.txt")
+
+
+def test_one_pickled_file_is_refused_like_a_folder_with_one(store: ArtifactStore, source: Path) -> None:
+    (source / "m.pkl").touch()
+    with pytest.raises(ArtifactRefusedError, match="is pickled, which is code"):
+        publish(store, source / "m.pkl")
 
 
 def test_a_full_disk_leaves_nothing_behind(store: ArtifactStore, source: Path, monkeypatch) -> None:

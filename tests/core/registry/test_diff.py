@@ -85,3 +85,20 @@ def test_a_report_that_was_tampered_with_is_left_out_and_said(two_versions: Regi
 def test_one_value_is_compared(before, after, change, delta) -> None:
     row = difference("parameters", "p", before, after)
     assert (row.change, row.delta) == (change, delta)
+
+
+def test_slices_signature_and_environment_are_compared_by_name(registry: Registry, source, ana: Actor) -> None:
+    for auc, columns, numpy in ((0.7, ["rating", "esg"], "1.0"), (0.8, ["esg", "rating", "age"], "2.0")):
+        (source / "report.json").write_text(json.dumps({"slices": {"high yield": {"auc": auc}}}))
+        described = [{"name": name, "kind": "number", "most": auc} for name in columns]
+        (source / "signature.json").write_text(json.dumps({"columns": described}))
+        (source / "environment.json").write_text(json.dumps({"packages": {"numpy": numpy}}))
+        registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana)
+    changed = {
+        (row.section, row.name): (row.before, row.after) for row in registry.diff("spread", "1.0.0", "1.1.0").changed
+    }
+    assert changed["slices", "high yield.auc"] == (0.7, 0.8)
+    assert changed["signature", "columns.age.kind"] == (None, "number")
+    assert changed["signature", "columns.esg.most"] == (0.7, 0.8)
+    assert ("signature", "columns.esg.kind") not in changed
+    assert changed["environment", "packages.numpy"] == ("1.0", "2.0")

@@ -81,3 +81,55 @@ def test_the_first_version_has_nothing_to_be_compared_with(candidate: ModelVersi
 
 def test_a_live_version_without_attainment_does_not_keep_every_successor_out(candidate: ModelVersion) -> None:
     assert verdicts(candidate, live=None)["attainment_drop"] is WARN
+
+
+@pytest.mark.parametrize(
+    ("metrics", "settings", "verdict", "says"),
+    [
+        pytest.param({"accuracy": 0.9}, {}, PASS, "accuracy 0.9 >= 0.85", id="accuracy where there is no attainment"),
+        pytest.param({"r2": 0.5}, {}, FAIL, "r2 0.5 < 0.85", id="r2"),
+        pytest.param({"attainment": 0.5, "accuracy": 0.9}, {}, FAIL, "0.5 < 0.85", id="attainment goes first"),
+        pytest.param({"auc": 0.9}, {"accuracy_metric": "auc"}, PASS, "auc 0.9 >= 0.85", id="the policy's own"),
+        pytest.param({"auc": 0.9}, {}, FAIL, "registered without attainment", id="none of them"),
+    ],
+)
+def test_accuracy_is_what_the_policy_names_or_the_first_there_is(candidate, metrics, settings, verdict, says) -> None:
+    gates = promotion_gates(
+        changed(candidate, metrics=metrics),
+        None,
+        PromotionSettings(**settings),
+        to_stage=Stage.PRODUCTION,
+        integrity=(),
+    )
+    found = next(gate for gate in gates if gate.name == "min_accuracy")
+    assert found.verdict is verdict
+    assert says in found.reason
+
+
+@pytest.mark.parametrize(
+    ("metrics", "settings", "verdict"),
+    [
+        pytest.param({}, {}, None, id="not measured and not asked for"),
+        pytest.param({}, {"require_drift_check": True}, FAIL, id="not measured but asked for"),
+        pytest.param({"drift": 0.1}, {}, PASS, id="at the limit"),
+        pytest.param({"drift": 0.11}, {}, FAIL, id="above it"),
+    ],
+)
+def test_drift_is_judged_where_it_was_measured_or_must_be(candidate, metrics, settings, verdict) -> None:
+    found = verdicts(
+        changed(candidate, metrics={"attainment": 0.88, **metrics}), settings=PromotionSettings(**settings)
+    )
+    assert found.get("max_drift") is verdict
+
+
+@pytest.mark.parametrize(("n_explained", "verdict"), [(0, FAIL), (3, PASS)])
+def test_a_policy_may_ask_what_a_model_rests_on(candidate: ModelVersion, n_explained: int, verdict) -> None:
+    gates = promotion_gates(
+        candidate,
+        None,
+        PromotionSettings(require_explainability=True),
+        to_stage=Stage.PRODUCTION,
+        integrity=(),
+        n_explained=n_explained,
+    )
+    assert next(gate for gate in gates if gate.name == "explainability").verdict is verdict

@@ -1,0 +1,111 @@
+"""Aliases: names that people give to versions beside their stages, such as `@champion`.
+
+An alias is a pointer and nothing more: it moves no traffic and passes no gate. It lives in a table of its own, so that
+moving one makes no plan of a promotion stale.
+"""
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock
+from core.governance.audit import audited
+from core.registry.errors import AliasNotFoundError, InvalidNameError
+from core.registry.numbering import checked_model_name
+from core.registry.records import DATABASE, Records
+from core.state import Workspace
+
+MARK = "@"
+
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_RULE = "1 to 64 characters: small letters, digits, '-' and '_', starting with a letter"
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """One name for one version of a model."""
+
+    key: str  # "spread@champion"
+    model: str
+    alias: str
+    version: str
+    updated_at: datetime
+    updated_by: str
+    revision: int = 0
+
+
+class Aliases:
+    """The aliases of all models."""
+
+    def __init__(self, workspace: Workspace, records: Records, clock: Clock) -> None:
+        self._workspace = workspace
+        self._records = records
+        self._documents = records.database.documents("aliases", Alias, "key")
+        self._clock = clock
+
+    def of(self, model: str) -> dict[str, str]:
+        """Return the version behind every alias of a model, by alias."""
+        return {found.alias: found.version for found in sorted(self._documents.all(), key=_key) if found.model == model}
+
+    def resolve(self, model: str, word: str) -> str:
+        """Return the version that a word names: `@champion`, or a number as it is.
+
+        Raises:
+            AliasNotFoundError: The model has no such alias; those it has are named.
+        """
+        if not word.startswith(MARK):
+            return word
+        found = self._documents.find(model + word)
+        if found is None:
+            self._records.model(model)
+            raise AliasNotFoundError(model, word, [MARK + alias for alias in self.of(model)])
+        return found.version
+
+    def set(self, model: str, alias: str, version: str, *, actor: Actor, reason: str) -> Alias:
+        """Point an alias at a version, from wherever it pointed before."""
+        name = checked_alias(alias)
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            number = self._records.version(model, self.resolve(model, version)).version
+            key = f"{model}{MARK}{name}"
+            before = self._documents.find(key)
+            wanted = Alias(
+                key=key,
+                model=model,
+                alias=name,
+                version=number,
+                updated_at=self._clock(),
+                updated_by=str(actor),
+                revision=before.revision if before else 0,
+            )
+            stored = self._documents.replace(wanted) if before else self._documents.insert(wanted)
+            was = {"version": before.version} if before else None
+            change.record("alias.set", key, before=was, after={"version": number})
+            return stored
+
+    def remove(self, model: str, alias: str, *, actor: Actor, reason: str) -> None:
+        """Take an alias away; its version stays."""
+        key = f"{checked_model_name(model)}{MARK}{checked_alias(alias)}"
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            was = self.resolve(model, key.removeprefix(model))
+            self._documents.remove(key)
+            change.record("alias.remove", key, before={"version": was})
+
+
+def checked_alias(alias: str) -> str:
+    """Return an alias without its mark.
+
+    Raises:
+        InvalidNameError: It is not spelled as one.
+
+    >>> checked_alias("@champion")
+    'champion'
+    """
+    name = alias.removeprefix(MARK)
+    if _ALIAS.fullmatch(name) is None:
+        raise InvalidNameError("alias", alias, _RULE)
+    return name
+
+
+def _key(alias: Alias) -> str:
+    return alias.key

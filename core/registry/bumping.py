@@ -1,0 +1,68 @@
+"""Which part of the number a new version raises, by what is different from the version before it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.registry.contents import REPORT_NAME, SIGNATURE_NAME, read_object
+from core.registry.numbering import Part
+
+_SETTINGS = ("parameters", "settings_sha256", "algorithm", "chosen")  # of the lineage
+_NAMES = ("name", "column")
+_KINDS = ("type", "kind", "dtype", "datatype")
+
+
+class Makeup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version is made of, as far as its number tells."""
+
+    interface: Any  # what a caller gives and gets; None where the artifact does not say
+    data: Any
+    parameters: Any
+
+    @classmethod
+    def of(cls, folder: Path, lineage: Mapping[str, Any]) -> "Makeup":
+        """Look at an artifact's folder, or the folder it is to be made of, and at its lineage."""
+        report = read_object(folder / REPORT_NAME)
+        settings = {name: lineage[name] for name in _SETTINGS if name in lineage}
+        return cls(
+            interface=_interface(read_object(folder / SIGNATURE_NAME), report),
+            data=lineage.get("data"),
+            parameters=(settings, report.get("parameters")),
+        )
+
+
+def part_to_raise(before: Makeup, after: Makeup) -> tuple[Part, str]:
+    """Decide which part of the number a successor raises, and say why.
+
+    Returns:
+        `major` where callers must change what they send or read, `minor` where it learnt from other data or with
+        other parameters, `patch` for the same thing fitted again; and the reason.
+    """
+    if before.interface != after.interface:
+        return "major", "the schema changed"
+    changed = [name for name in ("data", "parameters") if getattr(before, name) != getattr(after, name)]
+    if changed:
+        return "minor", f"the {' and '.join(changed)} changed"
+    return "patch", "fitted again: same schema, data and parameters"
+
+
+def _interface(signature: Mapping[str, Any], report: Mapping[str, Any]) -> Any:
+    if not signature:
+        features = report.get("features")
+        return features if isinstance(features, list) else None
+    return {
+        key: [_column(entry) for entry in value] if isinstance(value, list) else value
+        for key, value in signature.items()
+        if key in ("task", "target", "classes", "columns", "inputs", "outputs")
+    }
+
+
+def _column(entry: Any) -> Any:
+    """Reduce a column to its name and kind: ranges and levels come from the data, and change no interface."""
+    if not isinstance(entry, Mapping):
+        return entry
+    name = next((entry[key] for key in _NAMES if key in entry), None)
+    kind = next((entry[key] for key in _KINDS if key in entry), None)
+    return name, "number" if kind == "integer" else kind  # a wider number is no other interface

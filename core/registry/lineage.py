@@ -1,0 +1,174 @@
+"""Where a version comes from, as a graph: data sets, runs, sessions, and the versions it was made from."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from core.registry.documents import ModelVersion
+from core.registry.stages import Stage
+
+NodeKind = Literal["data", "session", "run", "version"]
+EdgeKind = Literal["trained on", "part of", "trained by", "made from", "follows"]
+
+_SHOWN_HASH = 12
+
+
+class LineageNode(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a version comes from, or a version."""
+
+    key: str  # "version:spread/1.4.0", "run:r-0001", "session:s-0001", "data:ab12cd34ef56"
+    kind: NodeKind
+    label: str
+    stage: Stage | None = None
+    detail: str = ""
+
+
+class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """From where something comes to what came of it."""
+
+    source: str
+    target: str
+    kind: EdgeKind
+
+
+class LineageGraph(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes and edges, causes before effects."""
+
+    nodes: tuple[LineageNode, ...]
+    edges: tuple[LineageEdge, ...]
+
+    def node(self, key: str) -> LineageNode | None:
+        """Return a node, if there is one of this key."""
+        return next((node for node in self.nodes if node.key == key), None)
+
+    def sources(self, key: str) -> tuple[str, ...]:
+        """Return what a node directly comes from."""
+        return tuple(edge.source for edge in self.edges if edge.target == key)
+
+    def targets(self, key: str) -> tuple[str, ...]:
+        """Return what directly came of a node."""
+        return tuple(edge.target for edge in self.edges if edge.source == key)
+
+    def around(self, *keys: str) -> "LineageGraph":
+        """Return the part of the graph that some nodes come from or that came of them, themselves included."""
+        back, forth = self._neighbours("target", "source"), self._neighbours("source", "target")
+        kept = _reached(keys, back) | _reached(keys, forth)
+        return LineageGraph(
+            nodes=tuple(node for node in self.nodes if node.key in kept),
+            edges=tuple(edge for edge in self.edges if {edge.source, edge.target} <= kept),
+        )
+
+    def _neighbours(self, side: str, other: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for edge in self.edges:
+            found.setdefault(getattr(edge, side), []).append(getattr(edge, other))
+        return found
+
+
+def version_node_key(version_key: str) -> str:
+    """Return the key of a version's node."""
+    return f"version:{version_key}"
+
+
+def lineage_graph(versions: Sequence[ModelVersion]) -> LineageGraph:
+    """Draw versions with all that they come from.
+
+    Args:
+        versions: In the order of their models and numbers. A parent that is not among them is drawn all the same.
+    """
+    nodes: dict[str, LineageNode] = {}
+    edges: dict[tuple[str, str], LineageEdge] = {}
+
+    def link(source: LineageNode, target: str, kind: EdgeKind) -> None:
+        nodes.setdefault(source.key, source)
+        edges.setdefault((source.key, target), LineageEdge(source=source.key, target=target, kind=kind))
+
+    known = {version.key: version for version in versions}
+    before: ModelVersion | None = None
+    for version in versions:
+        here = _version_node(version)
+        maker = here.key
+        if version.run_id:
+            run = LineageNode(key=f"run:{version.run_id}", kind="run", label=version.run_id)
+            maker = run.key
+            if version.session_id:
+                session = LineageNode(key=f"session:{version.session_id}", kind="session", label=version.session_id)
+                link(session, run.key, "part of")
+            link(run, here.key, "trained by")
+        for data in _data_nodes(version.lineage.get("data")):
+            link(data, maker, "trained on")
+        parents = parents_of(version)
+        for parent in parents:
+            found = known.get(parent)
+            link(_version_node(found) if found else _unknown(parent), here.key, "made from")
+        if not parents and before is not None and before.model == version.model:
+            link(_version_node(before), here.key, "follows")
+        nodes.setdefault(here.key, here)
+        before = version
+    return LineageGraph(nodes=_in_order(nodes, edges.values()), edges=tuple(edges.values()))
+
+
+def parents_of(version: ModelVersion) -> tuple[str, ...]:
+    """Return the keys of the versions that a version says it was made from: `parent` or `parents` of its lineage."""
+    named = version.lineage.get("parents", version.lineage.get("parent", ()))
+    words = [named] if isinstance(named, str) else named if isinstance(named, list | tuple) else []
+    return tuple(word if "/" in word else f"{version.model}/{word}" for word in words if isinstance(word, str) and word)
+
+
+def _version_node(version: ModelVersion) -> LineageNode:
+    return LineageNode(
+        key=version_node_key(version.key),
+        kind="version",
+        label=f"{version.model} {version.version}",
+        stage=version.stage,
+        detail=version.description,
+    )
+
+
+def _unknown(key: str) -> LineageNode:
+    label = key.replace("/", " ")
+    return LineageNode(key=version_node_key(key), kind="version", label=label, detail="no longer registered")
+
+
+def _data_nodes(data: Any) -> list[LineageNode]:
+    if not isinstance(data, Mapping):
+        return []
+    found = []
+    for purpose, entry in data.items():
+        sha256 = entry.get("sha256") if isinstance(entry, Mapping) else entry
+        if isinstance(sha256, str) and sha256:
+            short = sha256[:_SHOWN_HASH]
+            found.append(LineageNode(key=f"data:{short}", kind="data", label=f"{purpose} {short}", detail=sha256))
+    return found
+
+
+def _reached(starts: Iterable[str], neighbours: Mapping[str, Sequence[str]]) -> set[str]:
+    reached = set(starts)
+    pending = list(reached)
+    while pending:
+        fresh = set(neighbours.get(pending.pop(), ())) - reached
+        reached |= fresh
+        pending.extend(fresh)
+    return reached
+
+
+def _in_order(nodes: Mapping[str, LineageNode], edges: Iterable[LineageEdge]) -> tuple[LineageNode, ...]:
+    """Put causes before effects, otherwise as they came; what hangs in a circle comes last."""
+    targets: dict[str, list[str]] = {}
+    waiting = dict.fromkeys(nodes, 0)
+    for edge in edges:
+        targets.setdefault(edge.source, []).append(edge.target)
+        waiting[edge.target] += 1
+    ready = deque(key for key, n in waiting.items() if n == 0)
+    ordered = []
+    while ready:
+        key = ready.popleft()
+        ordered.append(key)
+        for target in targets.get(key, ()):
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    placed = set(ordered)
+    return tuple(nodes[key] for key in (*ordered, *(key for key in nodes if key not in placed)))

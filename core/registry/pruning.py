@@ -1,0 +1,102 @@
+"""Carrying retention out: versions that may go are forgotten, then their files are removed."""
+
+from collections.abc import Sequence
+
+from core.actor import Actor
+from core.clock import Clock
+from core.errors import RefusedError
+from core.governance.audit import audited
+from core.registry import retention
+from core.registry.aliases import Aliases
+from core.registry.approvals import Approvals
+from core.registry.artifacts import ArtifactStore
+from core.registry.claims import Claims
+from core.registry.documents import ModelVersion, PrunedVersion
+from core.registry.records import DATABASE, Records
+from core.registry.registration import evidence
+from core.registry.retention import PruneCandidate, PrunePlan
+from core.settings.policy_source import PolicySource
+from core.state import Workspace
+
+
+class Pruner:
+    """Removes the versions that no rule and nobody needs."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        records: Records,
+        store: ArtifactStore,
+        aliases: Aliases,
+        approvals: Approvals,
+        *,
+        policy: PolicySource,
+        clock: Clock,
+    ) -> None:
+        self._workspace = workspace
+        self._records = records
+        self._store = store
+        self._aliases = aliases
+        self._approvals = approvals
+        self._claims = Claims(records.database)
+        self._policy = policy
+        self._clock = clock
+
+    def plan(self, model: str | None = None) -> PrunePlan:
+        """Decide over every version of a model, or of all."""
+        names = [self._records.model(model).model] if model else sorted(m.model for m in self._records.models.all())
+        children = retention.children_of(self._records.versions_of(None))
+        return PrunePlan(candidates=tuple(found for name in names for found in self._decide(name, children)))
+
+    def carry_out(self, plan: PrunePlan, *, actor: Actor, reason: str) -> tuple[PruneCandidate, ...]:
+        """Remove what a plan says, or nothing if a version of it may not go any more.
+
+        Raises:
+            RefusedError: Something has changed since the plan was made; the version and the reason are named.
+        """
+        if not plan.doomed:
+            return ()
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            children = retention.children_of(self._records.versions_of(None))
+            names = dict.fromkeys(candidate.model for candidate in plan.doomed)
+            now_decided = {(c.model, c.version): c for name in names for c in self._decide(name, children)}
+            for candidate in plan.doomed:
+                current = now_decided.get((candidate.model, candidate.version))
+                if current is None or not current.goes:
+                    why = current.reason if current else "is gone already"
+                    raise RefusedError(
+                        f"{candidate.model} {candidate.version} {why}; nothing was removed. Look at the plan again."
+                    )
+                version = self._records.version(candidate.model, candidate.version)
+                self._records.versions.remove(version.key)
+                self._records.pruned.insert(self._tombstone(version, actor))
+                was = {"stage": version.stage, "run_id": version.run_id, "metrics": version.metrics}
+                change.record("version.prune", version.key, before=was, evidence=[evidence(version)])
+        for candidate in plan.doomed:  # a kill in the middle of this is finished by the next sweep
+            self._store.withdraw(candidate.model, candidate.version)
+        return plan.doomed
+
+    def _decide(self, name: str, children: dict[str, str]) -> Sequence[PruneCandidate]:
+        model = self._records.model(name)
+        versions = self._records.versions_of(name)
+        return retention.plan(
+            model,
+            versions,
+            self._policy.policy().for_model(name).retention,
+            newest=self._records.newest_transition(model),
+            aliases=self._aliases.of(name),
+            claims=self._claims.of(name),
+            approved={version.version for version in versions if self._approvals.of(version)},
+            children=children,
+        )
+
+    def _tombstone(self, version: ModelVersion, actor: Actor) -> PrunedVersion:
+        return PrunedVersion(
+            key=version.key,
+            model=version.model,
+            version=version.version,
+            manifest_sha256=version.manifest_sha256,
+            created_at=version.created_at,
+            pruned_at=self._clock(),
+            pruned_by=str(actor),
+        )

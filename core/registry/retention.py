@@ -1,0 +1,121 @@
+"""Retention: which versions may go, decided before anything is removed.
+
+The newest of each stage stay, as the policy says how many, and whatever serves, is referred to, or is a way back stays
+in any case. Of a version that goes a tombstone remains, so that its number is never given to another.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from core.registry.documents import ModelVersion, RegisteredModel, Transition
+from core.registry.lineage import parents_of
+from core.registry.numbering import SemanticVersion
+from core.registry.stages import Stage
+from core.settings.policy import RetentionPolicy
+
+WAYS_BACK = 2  # former Production versions that stay, so that two rollbacks in a row have somewhere to go
+
+
+class PruneCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One version, and whether and why it stays."""
+
+    model: str
+    version: str
+    stage: Stage
+    n_bytes: int
+    manifest_sha256: str
+    goes: bool
+    reason: str
+
+
+class PrunePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a prune would remove, and what it would keep and why."""
+
+    candidates: tuple[PruneCandidate, ...]
+
+    @property
+    def doomed(self) -> tuple[PruneCandidate, ...]:
+        """The versions that would go."""
+        return tuple(candidate for candidate in self.candidates if candidate.goes)
+
+    @property
+    def n_bytes(self) -> int:
+        """The space that would be free."""
+        return sum(candidate.n_bytes for candidate in self.doomed)
+
+
+def plan(
+    model: RegisteredModel,
+    versions: Sequence[ModelVersion],
+    policy: RetentionPolicy,
+    *,
+    newest: Transition | None,
+    aliases: Mapping[str, str],
+    claims: Mapping[str, str],
+    approved: Collection[str],
+    children: Mapping[str, str],
+) -> tuple[PruneCandidate, ...]:
+    """Decide over every version of one model.
+
+    Args:
+        model: The model as it stands.
+        versions: All its versions.
+        policy: How many of each stage stay.
+        newest: The newest transition, which an undo would take back.
+        aliases: The version behind each alias.
+        claims: The rollout that holds a version, by version.
+        approved: Versions with an approval that still counts.
+        children: A version that was made from each version, by the key of the parent.
+    """
+    keep = {
+        Stage.DEVELOPMENT: policy.keep_development,
+        Stage.STAGING: policy.keep_staging,
+        Stage.ARCHIVED: policy.keep_archived,
+    }
+    named = {version: f"@{alias}" for alias, version in aliases.items()}
+    returning = {change.version for change in newest.changes} if newest else set()
+    seen = dict.fromkeys(Stage, 0)
+    decided = []
+    for version in sorted(versions, key=_number, reverse=True):
+        number = version.version
+        seen[version.stage] += 1
+        if version.stage is Stage.PRODUCTION:
+            reason = "serves"
+        elif number in model.previous_production[-WAYS_BACK:]:
+            reason = "is where a rollback returns to"
+        elif number in returning:
+            reason = "an undo would move it back"
+        elif number in claims:
+            reason = f"is in rollout {claims[number]}"
+        elif number in named:
+            reason = f"is {named[number]}"
+        elif number in approved:
+            reason = "is approved and waits for its promotion"
+        elif version.key in children:
+            reason = f"{children[version.key]} was made from it"
+        elif seen[version.stage] <= keep[version.stage]:
+            reason = f"is one of the newest {keep[version.stage]} in {version.stage}"
+        else:
+            reason = ""
+        decided.append(
+            PruneCandidate(
+                model=version.model,
+                version=number,
+                stage=version.stage,
+                n_bytes=version.n_bytes,
+                manifest_sha256=version.manifest_sha256,
+                goes=not reason,
+                reason=reason or f"older than the newest {keep[version.stage]} in {version.stage}",
+            )
+        )
+    return tuple(decided)
+
+
+def children_of(versions: Sequence[ModelVersion]) -> dict[str, str]:
+    """Return a version that names each parent in its lineage, by the parent's key."""
+    return {parent: version.key for version in versions for parent in parents_of(version)}
+
+
+def _number(version: ModelVersion) -> SemanticVersion:
+    return SemanticVersion.parse(version.version)

@@ -1,0 +1,124 @@
+"""Four eyes: what counts as a second pair, and what an approval is bound to."""
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.errors import RefusedError
+from core.governance.audit_log import AuditLog
+from core.quality.gate import GateVerdict
+from core.registry import ApprovalNotFoundError, PromotionRefusedError, Registry, Stage
+from core.settings.promotion import PromotionSettings
+
+CLEO = Actor("cleo", "desk", Origin.CONSOLE)
+
+
+@pytest.fixture
+def registry(workspace) -> Registry:
+    return Registry(workspace, promotion=PromotionSettings(required_approvals=1))
+
+
+@pytest.fixture
+def staged(register, registry: Registry, ana) -> Registry:
+    """A version in Staging that one other person must approve."""
+    register()
+    registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=ana)
+    return registry
+
+
+def promote(registry: Registry, actor: Actor) -> Stage:
+    plan = registry.plan_promotion("spread", "1.0.0", actor=actor)
+    return registry.apply(plan, actor=actor)[0].stage
+
+
+def gate(registry: Registry, actor: Actor | None = None):
+    gates = registry.plan_promotion("spread", "1.0.0", actor=actor).gates
+    return next(gate for gate in gates if gate.name == "approvals")
+
+
+def test_without_an_approval_nothing_goes_live_and_the_gate_says_how_to_get_one(staged, ana) -> None:
+    assert gate(staged).reason == "nobody has approved 1.0.0; somebody else must: bondx registry approve spread 1.0.0"
+    with pytest.raises(PromotionRefusedError, match="nobody has approved"):
+        promote(staged, ana)
+
+
+def test_on_the_way_to_staging_an_approval_is_not_asked_for_yet(register, registry, ana) -> None:
+    register()
+    assert gate(registry).verdict is GateVerdict.WARN
+
+
+def test_another_persons_approval_lets_it_through(staged, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ben, reason="checked the slices")
+    assert gate(staged, ana).reason == "approved by ben"
+    assert promote(staged, ana) is Stage.PRODUCTION
+
+
+def test_nobody_approves_a_promotion_of_their_own_not_even_from_another_host(staged, ana) -> None:
+    staged.approve("spread", "1.0.0", actor=Actor("ana", "server", Origin.COMMAND_LINE))
+    assert "ana cannot approve a promotion of their own" in gate(staged, ana).reason
+    plan = staged.plan_promotion("spread", "1.0.0")  # whoever makes it does not say who will apply it
+    assert plan.allowed
+    with pytest.raises(PromotionRefusedError, match="ana cannot approve a promotion of their own"):
+        staged.apply(plan, actor=ana)
+
+
+def test_an_approval_withdrawn_after_the_plan_counts_no_more(staged, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ben)
+    plan = staged.plan_promotion("spread", "1.0.0", actor=ana)
+    staged.withdraw_approval("spread", "1.0.0", actor=ben, reason="look again")
+    with pytest.raises(PromotionRefusedError):
+        staged.apply(plan, actor=ana)
+    with pytest.raises(ApprovalNotFoundError, match=r"ben has no approval of spread 1\.0\.0"):
+        staged.withdraw_approval("spread", "1.0.0", actor=ben)
+
+
+def test_an_approval_is_good_for_one_promotion(staged, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ben)
+    promote(staged, ana)
+    staged.apply(staged.plan_undo("spread"), actor=ana)
+    assert staged.approvals("spread", "1.0.0") == []
+    with pytest.raises(PromotionRefusedError):
+        promote(staged, ana)
+    staged.approve("spread", "1.0.0", actor=ben)
+    assert promote(staged, ana) is Stage.PRODUCTION
+
+
+def test_an_approval_is_for_the_files_it_was_given_for(staged, workspace, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ben)
+    versions = workspace.database("registry").documents("versions", type(staged.get("spread", "1.0.0")), "key")
+    version = versions.get("spread/1.0.0")
+    versions.replace(type(version)(**{**as_fields(version), "manifest_sha256": "0" * 64}))
+    assert staged.approvals("spread", "1.0.0") == []
+
+
+def as_fields(version) -> dict:
+    return {name: getattr(version, name) for name in version.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("actor", "says"),
+    [
+        pytest.param(Actor.engine(), "The engine cannot approve", id="the engine"),
+        pytest.param(CLEO, "cleo has approved spread 1.0.0 already", id="twice"),
+    ],
+)
+def test_an_approval_is_one_persons_word(staged, actor: Actor, says: str) -> None:
+    staged.approve("spread", "1.0.0", actor=CLEO)
+    with pytest.raises(RefusedError, match=says):
+        staged.approve("spread", "1.0.0", actor=actor)
+    assert [approval.person for approval in staged.approvals("spread", "1.0.0")] == ["cleo"]
+
+
+def test_what_is_live_needs_no_approval(staged, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ben)
+    promote(staged, ana)
+    with pytest.raises(RefusedError, match="in Production already"):
+        staged.approve("spread", "1.0.0", actor=CLEO)
+
+
+def test_approvals_and_their_use_stand_in_the_audit_log_with_the_files(staged, workspace, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ben, reason="checked")
+    promote(staged, ana)
+    approved, promoted, used = AuditLog(workspace).tail(3)
+    assert (approved.verb, approved.object, approved.reason) == ("version.approve", "spread/1.0.0", "checked")
+    assert approved.evidence[0].sha256 == staged.get("spread", "1.0.0").manifest_sha256
+    assert (promoted.verb, used.verb, used.object) == ("version.promote", "approval.use", "spread/1.0.0/ben")
