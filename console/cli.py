@@ -21,7 +21,11 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `core.errors.ExitCode`)."""
-    parser = build_parser()
+    return carry_out(build_parser(), argv)
+
+
+def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse a command line, run its command, and turn whatever comes of it into an exit code."""
     args = parser.parse_args(argv)
     try:
         code = int(args.command(args))

@@ -8,6 +8,7 @@ csv_file.py, json_lines.py, parquet_file.py   one format each
 table.py       a table that has been read
 signature.py   what a model reads: names, kinds, ranges, levels, and the check of rows against it; light
 task.py        what is to be learnt, and from which columns
+conforming.py  a table held against a signature
 split.py       rows held out by group, by time or by class
 
 `signature` is light; the other names load pandas and pyarrow when first touched.
@@ -17,9 +18,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.data.tables.errors import InputError, TableError
-from core.data.tables.signature import ColumnSignature, Kind, Signature, Task
+from core.data.tables.signature import ColumnSignature, InputNotes, Kind, Signature, Task
 
 if TYPE_CHECKING:
+    from core.data.tables.conforming import conform, require_target
     from core.data.tables.reading import read_table
     from core.data.tables.split import hold_out
     from core.data.tables.table import Table
@@ -28,19 +30,24 @@ if TYPE_CHECKING:
 __all__ = [
     "ColumnSignature",
     "InputError",
+    "InputNotes",
     "Kind",
     "Signature",
     "Table",
     "TableError",
     "Task",
     "TaskRequest",
+    "conform",
     "describe",
     "hold_out",
     "read_table",
+    "require_target",
 ]
 
 _HOME = {
     "Table": "table",
+    "conform": "conforming",
+    "require_target": "conforming",
     "TaskRequest": "task",
     "describe": "task",
     "hold_out": "split",

@@ -15,7 +15,7 @@ from core.data.tables.names import check_names
 from core.data.tables.signature import Kind
 from core.data.tables.source import Source
 from core.data.tables.table import Table
-from core.data.tables.text_columns import Complain, Distinct, Reading, read_text, refine
+from core.data.tables.text_columns import Complain, Distinct, Reading, are_dates, read_text, refine
 
 MOST_UNPACKED_BYTES = 8 << 30
 
@@ -74,8 +74,11 @@ def _is_flat(kind: pa.DataType) -> bool:
 def _read(name: str, cells: Any, wanted: Kind | None, complain: Complain) -> Reading:
     kind = cells.type
     if _is_text(kind):
-        if wanted in (None, Kind.CATEGORY):
-            return Reading(Kind.CATEGORY, Distinct.of(cells).categories())
+        distinct = Distinct.of(cells)
+        if wanted is None:
+            wanted = Kind.TIME if are_dates(distinct.names) else Kind.CATEGORY
+        if wanted is Kind.CATEGORY:
+            return Reading(wanted, distinct.categories())
         return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         if wanted not in (None, Kind.TIME):

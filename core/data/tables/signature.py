@@ -50,7 +50,7 @@ class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     allows_missing: bool
     least: float | None = None
     most: float | None = None
-    levels: tuple[str, ...] = ()  # of a category, sorted
+    levels: tuple[str, ...] = ()  # of a category, sorted; none where any text may stand
 
     @property
     def dtype(self) -> str:
@@ -87,6 +87,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     task: Task
     target: str | None  # None for anomalies without labels
+    target_kind: Kind | None = None
     classes: tuple[str, ...] = ()  # of a classification, in the order of the probabilities
     group: str | None = None
     time: str | None = None
@@ -166,7 +167,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
                 if value is None:
                     continue
                 if isinstance(value, str):
-                    if value not in levels:
+                    if levels and value not in levels:
                         unseen[column.name] = unseen.get(column.name, 0) + 1
                 elif not _within(column, value):
                     out_of_range[column.name] = out_of_range.get(column.name, 0) + 1
@@ -188,9 +189,9 @@ def _checked(column: ColumnSignature, row: Mapping[str, Any], position: int) -> 
             cure = "Give a value: the model has never seen this column empty."
             raise InputError("it is empty", cure, column=name, row=position)
         return None
-    if column.kind is Kind.CATEGORY:
+    if column.kind in (Kind.CATEGORY, Kind.TIME):
         if not isinstance(value, str):
-            raise InputError(f"{shown(value)} is no text", "Give one of its levels.", column=name, row=position)
+            raise InputError(f"{shown(value)} is no text", "Give text in quotes.", column=name, row=position)
         return value
     if isinstance(value, bool) and column.kind is not Kind.FLAG:
         raise InputError(f"{shown(value)} is no number", "Give a number.", column=name, row=position)

@@ -62,13 +62,14 @@ def describe(table: Table, request: TaskRequest) -> Signature:
         if reason := _useless(table.frame[name], kind):
             ignored.append(IgnoredColumn(name=name, reason=reason))
         else:
-            columns.append(_column(table.frame[name], name, kind))
+            columns.append(column_signature(table.frame[name], name, kind))
     if not columns:
         reasons = "; ".join(f"{column.name} {column.reason}" for column in ignored[:3]) or "the target is all there is"
         raise table.error(f"no column is left to learn from ({reasons})", "Give at least one that varies.")
     return Signature(
         task=task,
         target=target,
+        target_kind=None if target is None else table.kinds[target],
         classes=classes,
         group=request.group,
         time=request.time,
@@ -76,6 +77,17 @@ def describe(table: Table, request: TaskRequest) -> Signature:
         outputs=outputs_of(task, target, classes),
         ignored=tuple(ignored),
     )
+
+
+def column_signature(values: "pd.Series[Any]", name: str, kind: Kind) -> ColumnSignature:
+    """Describe a column by its values: what it may be, and what the model will have seen of it."""
+    allows_missing = bool(values.isna().any())
+    if kind is Kind.CATEGORY:
+        found = values.cat.remove_unused_categories().cat.categories
+        levels = tuple(str(level) for level in found)
+        return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, levels=levels)
+    least, most = float(values.min()), float(values.max())
+    return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, least=least, most=most)
 
 
 def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tuple[Output, ...]:
@@ -215,13 +227,3 @@ def _useless(values: "pd.Series[Any]", kind: Kind) -> str:
     if n_levels > limits.MOST_LEVELS:
         return f"has {n_levels:,} levels, more than the {limits.MOST_LEVELS:,} of a category"
     return ""
-
-
-def _column(values: "pd.Series[Any]", name: str, kind: Kind) -> ColumnSignature:
-    allows_missing = bool(values.isna().any())
-    if kind is Kind.CATEGORY:
-        found = values.cat.remove_unused_categories().cat.categories
-        levels = tuple(str(level) for level in found)
-        return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, levels=levels)
-    least, most = float(values.min()), float(values.max())
-    return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, least=least, most=most)

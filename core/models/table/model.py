@@ -91,7 +91,7 @@ class TableModel(Model):
             )
         signature = self._described()
         frame = bonds_of(panel)
-        rows = Rows(self.matrix(frame), self._target(frame), groups_of(frame, signature))
+        rows = Rows(self.matrix(frame), self.target_of(frame), groups_of(frame, signature))
         split = split_rows(frame, signature, rows.target, JUDGED_SHARE, seed=seed)
         kinds = lineup(signature.task, len(signature.classes), self.algorithm, self.parameters)
         self.constant = _constant(rows.target, signature)
@@ -246,8 +246,8 @@ class TableModel(Model):
         measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
         return {**measure(actual, answer, group, seed=seed), **scores.skill(losses, without, group, seed=seed)}
 
-    def _target(self, frame: pd.DataFrame) -> FloatArray:
-        """Return what is learnt from: nothing for anomalies, whose labels only judge."""
+    def target_of(self, frame: pd.DataFrame) -> FloatArray:
+        """Return what is learnt from: numbers, positions of classes, or zeros for anomalies (labels only judge)."""
         actual = None if self._described().task is Task.ANOMALY else self._actual(frame)
         return np.zeros(len(frame)) if actual is None else actual
 

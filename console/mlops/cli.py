@@ -1,0 +1,43 @@
+"""The command line of `bondx-mlops`; errors become exit codes as they do in `bondx`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+from console.cli import carry_out
+from console.commands.opening import add_workspace_argument
+
+COMMANDS = ("train", "evaluate", "register", "promote", "deploy", "drift_check", "listing")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see `core.errors.ExitCode`)."""
+    return carry_out(build_parser(), argv)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Assemble the parser from the modules of `console.mlops.commands`, each of which brings its own arguments."""
+    parser = argparse.ArgumentParser(
+        prog="bondx-mlops",
+        description="Train on your own data, compare, register, promote, deploy and watch for drift.",
+        epilog="Exit codes: 0 good, 1 failing gate or drift, 2 usage, 3 refused, 4 conflict.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    add_workspace_argument(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"console.mlops.commands.{name}").add_parser(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Reads the version only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"bondx-mlops {metadata.version('bondx-console')}")
+        parser.exit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""`bondx-mlops drift-check`: has the current table moved away from the baseline?"""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import Subparsers
+from console.mlops.opening import verb_parser
+from core.errors import ExitCode
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = verb_parser(commands, "drift-check", help="compare a table with a baseline: exit code 1 on an alarm")
+    parser.add_argument("--baseline", required=True, type=Path, metavar="FILE", help="what is usual")
+    parser.add_argument("--current", required=True, type=Path, metavar="FILE", help="what to compare with it")
+    parser.add_argument("--model", default="", metavar="NAME", help="take the drift policy of this model")
+    parser.set_defaults(command=check)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Compare two files column by column."""
+    from console.commands.opening import workspace_root
+    from console.output import print_json, print_table, printable
+    from core.data.tables import read_table
+    from core.monitoring.drift_check import DriftVerdict, check_drift
+    from core.settings.policy_source import load_policy
+
+    # No workspace is needed to compare two files; where there is one, its policy counts.
+    rules = load_policy(workspace_root(args), config=args.config).for_model(args.model).drift
+    baseline = read_table(args.baseline)
+    current = read_table(args.current, kinds=baseline.kinds)
+    report = check_drift(baseline.frame, current.frame, baseline.kinds, matters=rules.feature)
+    if args.json:
+        print_json(report)
+    else:
+        rows = [
+            {
+                "feature": found.feature,
+                "verdict": found.verdict,
+                "index": found.index,
+                "distance": found.distance,
+                "missing": f"{found.missing_share_baseline:.1%} -> {found.missing_share_current:.1%}",
+                "why": found.reason,
+            }
+            for found in report.features
+        ]
+        print_table(rows, ("feature", "verdict", "index", "distance", "missing", "why"), empty="no column to compare")
+        for name in report.lost:
+            print(f"alarm: {printable(name)} is in the baseline, but not in the current table")
+        for name in report.added:
+            print(f"note: {printable(name)} is new, so there is nothing to compare it with")
+        print(f"{report.verdict}: {report.n_current} rows against {report.n_baseline}")
+    return ExitCode.FAILING if report.verdict is DriftVerdict.ALARM else ExitCode.GOOD

@@ -1,0 +1,43 @@
+"""`bondx-mlops evaluate`: a registered version judged on a file."""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import Subparsers, open_workspace
+from console.mlops.opening import add_model_argument, stage, verb_parser
+from core.errors import ExitCode
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = verb_parser(commands, "evaluate", help="judge a version on a file with the target")
+    add_model_argument(parser)
+    parser.add_argument("--test-data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", metavar="V", help="this version (default: the live one, else the newest)")
+    which.add_argument("--stage", type=stage, metavar="STAGE", help="the newest version of this stage")
+    parser.set_defaults(command=evaluate)
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Judge, and print the metrics; as JSON they are in `metrics` and at the top as well."""
+    import msgspec
+
+    from console.mlops.metrics import print_metrics
+    from console.output import print_json
+    from core.training.own_data import evaluate_on_file
+
+    workspace = open_workspace(args)
+    found = evaluate_on_file(workspace, args.model, args.test_data, version=args.version, stage=args.stage)
+    if args.json:
+        print_json({**found.metrics, **msgspec.to_builtins(found)})
+        return ExitCode.GOOD
+    print(f"{found.model} {found.version} ({found.stage}) on {found.n_rows} rows")
+    print_metrics(found.metrics)
+    if found.was_learnt_from:
+        print("note: the version was trained on this very file, so these figures flatter it")
+    for name, n_values in found.notes.out_of_range.items():
+        print(f"note: {n_values} values of {name} are outside the range the model has learnt from")
+    for name, n_values in found.notes.unseen_levels.items():
+        print(f"note: {n_values} values of {name} are levels the model has never seen")
+    return ExitCode.GOOD

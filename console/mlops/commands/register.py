@@ -1,0 +1,49 @@
+"""`bondx-mlops register`: take files made elsewhere into the registry."""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import Subparsers, person
+from console.mlops.opening import add_model_argument, opened, verb_parser
+from core.errors import ExitCode
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = verb_parser(commands, "register", help="take a folder or file in as the next version of a model")
+    add_model_argument(parser)
+    parser.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="what to register")
+    parser.add_argument(
+        "--metadata", action="append", default=[], type=_pair, metavar="K=V", help="kept with the version; repeatable"
+    )
+    parser.add_argument("--version", metavar="V", help="the number to give it (default: the next one)")
+    parser.set_defaults(command=register)
+
+
+def register(args: argparse.Namespace) -> int:
+    """Register, and print the version."""
+    from console.output import print_json
+    from core.registry import Registry
+    from core.training.own_data import register_path
+
+    workspace = opened(args)
+    version = register_path(
+        Registry(workspace),
+        args.model,
+        args.path,
+        metadata=dict(args.metadata),
+        version=args.version,
+        actor=person(),
+    )
+    if args.json:
+        print_json(version)
+    else:
+        print(f"{version.model} {version.version} registered, in {version.stage}: {version.n_files} files")
+    return ExitCode.GOOD
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key.strip(), value

@@ -1,0 +1,89 @@
+"""`bondx-mlops train`: from a file to a registered version."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.opening import Subparsers, person
+from console.mlops.opening import add_model_argument, opened, settings_for, verb_parser
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.training.own_data import Trained
+
+TASKS = ("regression", "classification", "anomaly")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = verb_parser(commands, "train", help="train a model on your own file, test it, and register the version")
+    add_model_argument(parser)
+    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    parser.add_argument("--target", metavar="COL", help="the column to learn (default: target, label or y)")
+    parser.add_argument("--task", choices=TASKS, help="what to do with it (default: what its values say)")
+    parser.add_argument("--group", metavar="COL", help="hold rows of one group out together, such as issuers")
+    parser.add_argument("--time", metavar="COL", help="hold the latest rows out")
+    parser.set_defaults(command=train)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train, test, track and register."""
+    from console.output import print_json
+    from core.data.tables import Task
+    from core.training.own_data import TrainRequest, train_on_file
+
+    workspace = opened(args)
+    request = TrainRequest(
+        model=args.model,
+        data=args.data,
+        target=args.target,
+        task=Task(args.task) if args.task else None,
+        group=args.group,
+        time=args.time,
+    )
+    trained = train_on_file(workspace, request, settings_for(args, workspace), actor=person())
+    version = trained.version
+    if args.json:
+        print_json(
+            {
+                "model": version.model,
+                "version": version.version,
+                "stage": version.stage,
+                "run_id": version.run_id,
+                "task": trained.report["task"],
+                "ships": trained.report["ships"],
+                "metrics": version.metrics,
+                "gates": version.gates,
+                "split": trained.report["split"],
+                "feature_importance": trained.report["feature_importance"],
+                "notes": trained.notes,
+            }
+        )
+    else:
+        _print(trained)
+    return ExitCode.FAILING if any(gate.blocks for gate in version.gates) else ExitCode.GOOD
+
+
+def _print(trained: "Trained") -> None:
+    from console.mlops.metrics import print_metrics
+    from console.output import print_facts, printable
+
+    version, report = trained.version, trained.report
+    split = report["split"]
+    unused = f", {split['n_unused']} unused" if split["n_unused"] else ""
+    important = list(report["feature_importance"].items())[:5]
+    print_facts(
+        {
+            "version": f"{version.model} {version.version}, in {version.stage}",
+            "run": version.run_id,
+            "ships": f"{report['ships']}: {report['why']}",
+            "split": f"{split['n_learnt']} learnt, {split['n_tested']} tested{unused}; held out: {split['method']}",
+            "leans on": ", ".join(f"{name} {share:.0%}" for name, share in important),
+        }
+    )
+    print_metrics(version.metrics)
+    for gate in version.gates:
+        if not gate.passed:
+            print(f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
+    for note in trained.notes:
+        print(f"note: {printable(note)}")

@@ -1,0 +1,50 @@
+"""What the commands of `bondx-mlops` share: the model's name, `--config` and `--json`, stages in any case."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.commands.opening import Subparsers, command_parser, create_workspace
+
+if TYPE_CHECKING:
+    from core.registry import Stage
+    from core.settings import Settings
+    from core.state import Workspace
+
+STAGES = ("development", "staging", "production", "archived")
+
+
+def verb_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
+    """Add one command, with `--config` and `--json` as all of them have."""
+    parser = command_parser(commands, name, help=help)
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings or policy laid over the workspace's bondx.yaml"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    return parser
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Accept `--model`."""
+    parser.add_argument("--model", required=True, metavar="NAME", help="the model's name in the registry")
+
+
+def stage(text: str) -> "Stage":
+    """Read a stage, however it is spelled in capitals (an argparse type)."""
+    from core.registry import Stage
+
+    if text.lower() not in STAGES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no stage; the stages are {', '.join(STAGES)}")
+    return Stage(text.capitalize())
+
+
+def opened(args: argparse.Namespace) -> "Workspace":
+    """Open the workspace, making it first where there is none: a first `train` needs no other command before it."""
+    return create_workspace(args)
+
+
+def settings_for(args: argparse.Namespace, workspace: "Workspace") -> "Settings":
+    """Read the settings of the workspace, with what `--config` lays over them."""
+    from core.settings import load_settings
+
+    return load_settings(workspace.settings_file, *([args.config] if args.config else []))

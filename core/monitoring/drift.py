@@ -1,0 +1,226 @@
+"""Statistics of drift: how far two samples of a column are apart, and how sure that is. Pure functions of counts.
+
+A fixed threshold on the population stability index alarms on a third of all features at 200 rows and sleeps at none
+of a million; here an effect must be both large enough to matter and surer than chance, at any number of rows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+N_BINS = 10
+MATTERS = 0.1  # nats: the index that a policy calls drift, by default
+
+
+def harmless_index(matters: float) -> float:
+    """Return the index that is no drift however sure it is: a fifth of the one that matters, 0.02 of 0.1 nats."""
+    return matters / 5
+
+
+def harmless_distance(matters: float) -> float:
+    """Return the distance of distribution functions that is no drift; distances go with the root of the index.
+
+    >>> harmless_distance(0.1)
+    0.05
+    """
+    return float(0.05 * np.sqrt(matters / MATTERS))
+
+
+def population_stability_index(reference: IntArray, current: IntArray) -> float:
+    """Measure how far a distribution over bins has moved.
+
+    Args:
+        reference: Rows per bin on one side, shape (n_bins,).
+        current: Rows per bin on the other, shape (n_bins,).
+    Returns:
+        Distance in nats, 0 where both agree; each bin is taken as half a row fuller, so that empty ones have a
+        logarithm.
+    Source:
+        Yurdakul and Naranjo, Statistical properties of the population stability index, Journal of Risk Model
+        Validation 14(4), 2020; the half row is Krichevsky and Trofimov's, IEEE Transactions on Information Theory
+        27(2), 1981.
+
+    >>> round(population_stability_index(np.array([500, 500]), np.array([400, 600])), 4)
+    0.0405
+    """
+    before = (reference + 0.5) / (reference.sum() + 0.5 * len(reference))
+    after = (current + 0.5) / (current.sum() + 0.5 * len(current))
+    return float(np.sum((after - before) * np.log(after / before)))
+
+
+def index_p_value(index: float, n_reference: int, n_current: int, n_bins: int, *, harmless: float = 0.0) -> float:
+    """Return how likely an index at least this large is where the true one is `harmless`.
+
+    Args:
+        index: The measured index, nats.
+        n_reference: Rows on one side.
+        n_current: Rows on the other.
+        n_bins: Bins it was measured over.
+        harmless: The true index of the hypothesis to refute; 0 for "nothing has moved".
+    Returns:
+        1 where there is but one bin, since nothing can move.
+    Source:
+        Without drift, index / (1/n + 1/m) follows a χ² law with n_bins - 1 degrees of freedom; with a true index δ the
+        non-central one with δ / (1/n + 1/m): Potgieter et al., arXiv 2307.11878 (2023).
+
+    >>> round(index_p_value(0.1, 200, 200, 10), 3)
+    0.35
+    """
+    from scipy.stats import chi2, ncx2
+
+    if n_bins < 2:
+        return 1.0
+    scale = 1.0 / n_reference + 1.0 / n_current
+    if harmless == 0.0:
+        return float(chi2.sf(index / scale, n_bins - 1))
+    return float(ncx2.sf(index / scale, n_bins - 1, harmless / scale))
+
+
+def kolmogorov_distance(reference: FloatArray, current: FloatArray) -> float:
+    """Measure the largest gap between two distribution functions.
+
+    Args:
+        reference: Values in ascending order, shape (n,).
+        current: Values in ascending order, shape (m,).
+
+    >>> kolmogorov_distance(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    0.5
+    """
+    points = np.concatenate((reference, current))
+    below_reference = np.searchsorted(reference, points, side="right") / len(reference)
+    below_current = np.searchsorted(current, points, side="right") / len(current)
+    return float(np.max(np.abs(below_reference - below_current)))
+
+
+def distance_p_value(distance: float, n_reference: int, n_current: int) -> float:
+    """Return how likely a distance at least this large is where nothing has moved.
+
+    Source:
+        Kolmogorov's limit law of √(nm/(n+m)) D: Smirnov, Annals of Mathematical Statistics 19 (1948).
+
+    >>> round(distance_p_value(0.136, 200, 200), 3)
+    0.049
+    """
+    from scipy.stats import kstwobign
+
+    return float(kstwobign.sf(np.sqrt(n_reference * n_current / (n_reference + n_current)) * distance))
+
+
+def index_bound(index: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:
+    """Return what the true index is below, but for a chance of `level`.
+
+    Source:
+        The non-central law of `index_p_value`, solved for the index at which a measurement this small has that chance.
+
+    >>> round(index_bound(0.02, 1000, 1000, 10, level=0.05), 3)
+    0.026
+    """
+    if n_bins < 2:
+        return 0.0
+    scale = 1.0 / n_reference + 1.0 / n_current
+    return scale * _noncentrality(index / scale, n_bins, level)
+
+
+def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
+    """Return how many rows on each side show an unmoved column to be within a tolerance.
+
+    Args:
+        tolerance: The index to rule out, nats.
+        n_bins: Bins it is measured over.
+        level: Chance of ruling it out wrongly.
+    Source:
+        `index_bound` at the mean of the index of an unmoved column, (n_bins - 1)(1/n + 1/m).
+
+    >>> rows_to_settle(0.1, 10, level=0.05)
+    228
+    """
+    return int(np.ceil(2.0 * _noncentrality(n_bins - 1.0, n_bins, level) / tolerance)) if n_bins > 1 else 0
+
+
+def _noncentrality(statistic: float, n_bins: int, level: float) -> float:
+    from scipy.optimize import brentq
+    from scipy.stats import chi2, ncx2
+
+    if chi2.cdf(statistic, n_bins - 1) <= level:
+        return 0.0
+    above = 4.0 * (statistic + n_bins + 10.0)  # far enough for every level in use
+    return float(brentq(lambda shift: ncx2.cdf(statistic, n_bins - 1, shift) - level, 0.0, above))
+
+
+def total_variation(reference: IntArray, current: IntArray) -> float:
+    """Measure the share of rows that would have to change their level to make two distributions one.
+
+    >>> total_variation(np.array([50, 50]), np.array([40, 60]))
+    0.1
+    """
+    gaps = reference / reference.sum() - current / current.sum()
+    return float(round(np.abs(gaps).sum() / 2, 12))
+
+
+def share_p_value(n_before: int, of_before: int, n_after: int, of_after: int, *, harmless: float = 0.0) -> float:
+    """Return how likely two shares at least this far apart are where the true ones differ by `harmless`.
+
+    Args:
+        n_before: Rows in question on one side.
+        of_before: Rows there.
+        n_after: Rows in question on the other side.
+        of_after: Rows there.
+        harmless: Difference of shares of the hypothesis to refute.
+    Source:
+        Without `harmless` the two-sided test of Fisher, The Logic of Inductive Inference (1935), up to 10,000 rows,
+        and beyond the pooled normal one; with it the normal test with Agresti and Caffo's added successes and
+        failures, The American Statistician 54(4), 2000.
+
+    >>> share_p_value(0, 100, 0, 100)
+    1.0
+    >>> share_p_value(0, 200, 20, 200) < 1e-5
+    True
+    """
+    from scipy.stats import fisher_exact, norm
+
+    if n_before == n_after == 0 or (n_before == of_before and n_after == of_after):
+        return 1.0
+    if harmless == 0.0 and of_before + of_after <= 10_000:
+        table = [[n_before, of_before - n_before], [n_after, of_after - n_after]]
+        return float(min(fisher_exact(table).pvalue, 1.0))
+    if harmless == 0.0:
+        pooled = (n_before + n_after) / (of_before + of_after)
+        error = np.sqrt(pooled * (1 - pooled) * (1 / of_before + 1 / of_after))
+        return float(2 * norm.sf(abs(n_before / of_before - n_after / of_after) / error))
+    before, after = (n_before + 1) / (of_before + 2), (n_after + 1) / (of_after + 2)
+    error = np.sqrt(before * (1 - before) / (of_before + 2) + after * (1 - after) / (of_after + 2))
+    return float(norm.sf((abs(after - before) - harmless) / error))
+
+
+def unseen_p_value(n_unseen: int, n_current: int, n_seen_once: int, n_reference: int) -> float:
+    """Return how likely this many rows of levels never seen before are, if nothing has moved.
+
+    Source:
+        The chance that the next row is of a new level is about the share of rows whose level was seen once: Good,
+        Biometrika 40 (1953); one is added for the row to come. The number is then binomial.
+
+    >>> unseen_p_value(0, 100, 0, 100)
+    1.0
+    """
+    from scipy.stats import binom
+
+    return float(binom.sf(n_unseen - 1, n_current, min((n_seen_once + 1) / (n_reference + 1), 1.0)))
+
+
+def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
+    """Adjust p-values of many features: those at or below α hold at most the share α of false discoveries.
+
+    Source:
+        Benjamini and Hochberg, Journal of the Royal Statistical Society B 57(1), 1995.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    n = len(p_values)
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * n / np.arange(1, n + 1)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return adjusted

@@ -1,0 +1,218 @@
+"""The bond models on a user's own bonds: the same models, the same columns, real labels, and no known truth."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.data.bonds.columns import BY_NAME, Column, names
+from core.data.bonds.panel import CATEGORIES
+from core.data.tables.errors import shown
+from core.data.tables.signature import NUMERIC, ColumnSignature, Kind, Signature, Task
+from core.data.tables.table import Table
+from core.data.tables.task import column_signature, outputs_of
+from core.models import MODEL_NAMES, Model, create, model_class
+from core.models.anomaly import AnomalyModel
+from core.models.arrays import BoolArray, FloatArray
+from core.models.derived import sources
+from core.models.designs import ANOMALY_FOREST, SPREAD
+from core.models.spread import SpreadModel
+from core.models.spread_law import to_learning_scale
+from core.models.supervised import SupervisedModel
+from core.models.table import scores
+from core.models.table.learner import row_losses
+from core.models.table.slices import metrics_by_slice
+from core.models.yardsticks import sound_rows
+
+ISSUER = "issuer_id"
+_TASKS = {"regression": Task.REGRESSION, "classification": Task.CLASSIFICATION, "detection": Task.ANOMALY}
+_KINDS = {
+    "float": Kind.NUMBER,
+    "int": Kind.INTEGER,
+    "bool": Kind.FLAG,
+    "category": Kind.CATEGORY,
+    "string": Kind.CATEGORY,
+    "date": Kind.TIME,
+}
+
+
+def bond_label(model: str) -> str | None:
+    """Return the column a bond model learns, or is judged by; None for a name that is none of theirs."""
+    return model_class(model).label if model in MODEL_NAMES else None
+
+
+def columns_read(model: str) -> tuple[str, ...]:
+    """Return the columns of the bond dictionary that a bond model reads, in its order; labels are not among them."""
+    kind = model_class(model)
+    if issubclass(kind, SupervisedModel):
+        read = {ISSUER, "as_of_date"}
+        features = kind.design.columns
+    else:
+        read = set(names(role="id")) - {"isin_like"}
+        features = (*SPREAD.columns, *ANOMALY_FOREST, "spread_bps")
+    read |= {source for feature in features for source in sources(feature)}
+    return tuple(name for name in BY_NAME if name in read)
+
+
+def lacking_columns(model: str, table: Table) -> tuple[str, ...]:
+    """Return the columns that a bond model needs and a table has not."""
+    label = [] if model == AnomalyModel.name else [model_class(model).label]
+    return tuple(name for name in [*columns_read(model), *label] if name not in table.frame)
+
+
+def as_bonds(table: Table) -> pd.DataFrame:
+    """Lay a table out as the bond models know their bonds; columns that are none of theirs are left out.
+
+    Raises:
+        TableError: A cell is not what the column dictionary says.
+    """
+    return pd.DataFrame(
+        {name: _as_column(table, column) for name, column in BY_NAME.items() if name in table.frame}, copy=False
+    )
+
+
+class BondTrainee:
+    """One of the bond models, judged by what can be seen in the user's rows alone.
+
+    Attributes:
+        model: The model.
+        signature: What it reads.
+    """
+
+    def __init__(self, model: Model, signature: Signature | None = None) -> None:
+        self.model = model
+        self.signature = signature
+        self._constant: FloatArray | None = None
+
+    @classmethod
+    def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "BondTrainee":
+        """Make a bond model that has learnt nothing yet, for the bonds of a frame."""
+        model = create(name, algorithm=algorithm, settings=parameters)
+        task = _TASKS[model.task]
+        classes = ("0", "1") if task is Task.CLASSIFICATION else ()
+        signature = Signature(
+            task=task,
+            target=model.label if model.label in frame else None,
+            target_kind=_KINDS[BY_NAME[model.label].kind],
+            classes=classes,
+            group=ISSUER,
+            columns=tuple(_describe(frame[column], BY_NAME[column]) for column in columns_read(name)),
+            outputs=outputs_of(task, model.label, classes),
+        )
+        return cls(model, signature)
+
+    def fit(self, panel: pd.DataFrame, *, seed: int) -> None:
+        """Learn."""
+        self.model.fit(panel, seed=seed)
+        if isinstance(self.model, SupervisedModel):
+            actual = self._rows(panel)[self.model.label].to_numpy(dtype=np.float64)
+            mean = float(actual.mean())
+            self._constant = np.array(mean if self.model.link == "regression" else [1.0 - mean, mean])
+
+    def judge(self, frame: pd.DataFrame, *, seed: int) -> scores.Metrics:
+        """Measure on bonds; for spreads `mae` and `rmse` are basis points and `r2` is that of asinh(y / 10 bp),
+        over rows that the table does not mark as anomalies."""
+        rows = self._judged_rows(frame)
+        return self._measure(rows, self.model.predict(rows), np.ones(len(rows), dtype=np.bool_), seed=seed)
+
+    def judge_slices(self, frame: pd.DataFrame, *, seed: int) -> dict[str, scores.Metrics]:
+        """Measure on each sector, region, and so on."""
+        rows = self._judged_rows(frame)
+        answer = self.model.predict(rows)
+        columns = tuple(c for c in (self.signature.columns if self.signature else ()) if c.kind is Kind.CATEGORY)
+        return metrics_by_slice(rows, columns, lambda mask: self._measure(rows, answer, mask, seed=seed))
+
+    def feature_importance(self) -> dict[str, float]:
+        """Say how much each column matters."""
+        return self.model.feature_importance()
+
+    def report(self) -> dict[str, Any]:
+        """Say what was tried, what ships, and why."""
+        features = [column.name for column in self.signature.columns] if self.signature else []
+        return {**self.model.report(), "features": features}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the model down."""
+        return self.model.save(folder)
+
+    def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return self.model.rows(frame) if isinstance(self.model, SupervisedModel) else frame
+
+    def _judged_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        # A spread somebody has marked as an error is none to be judged by; sessions leave it out as well.
+        return self._rows(frame[sound_rows(frame)] if self.model.name == SpreadModel.name else frame)
+
+    def _measure(self, rows: pd.DataFrame, answer: FloatArray, mask: BoolArray, *, seed: int) -> scores.Metrics:
+        rows, answer = rows[mask], answer[mask]
+        issuer = pd.factorize(rows[ISSUER])[0]
+        if isinstance(self.model, AnomalyModel):
+            flagged = float(np.mean(answer > self.model.threshold))
+            if self.model.label not in rows:
+                return {"flagged_share": flagged}
+            happened = rows[self.model.label].to_numpy(dtype=np.float64)
+            return {"flagged_share": flagged, **scores.ranking_metrics(happened, answer, issuer, seed=seed)}
+        actual = rows[self.model.label].to_numpy(dtype=np.float64)
+        if self.model.task == "classification":
+            answer = np.stack((1.0 - answer, answer), axis=1)
+            metrics = scores.classification_metrics(actual, answer, issuer, seed=seed)
+        else:
+            metrics = scores.regression_metrics(actual, answer, issuer, seed=seed)
+            learnt = to_learning_scale(actual), to_learning_scale(answer)
+            on_learning_scale = scores.regression_metrics(*learnt, issuer, seed=seed)
+            metrics |= {name: on_learning_scale[name] for name in on_learning_scale if name.startswith(("r2", "loss"))}
+        if self._constant is not None:
+            without = row_losses(actual, np.broadcast_to(self._constant, answer.shape))
+            metrics |= scores.skill(row_losses(actual, answer), without, issuer, seed=seed)
+        return metrics
+
+
+def _describe(values: "pd.Series[Any]", column: Column) -> ColumnSignature:
+    kind = _KINDS[column.kind]
+    allows_missing = column.nullable or column.can_lack or bool(values.isna().any())
+    if column.kind in ("string", "date"):
+        return ColumnSignature(name=column.name, kind=kind, allows_missing=allows_missing)
+    found = column_signature(values, column.name, kind)
+    levels = CATEGORIES.get(column.name, ())
+    return ColumnSignature(
+        name=column.name,
+        kind=kind,
+        allows_missing=allows_missing,
+        least=found.least,
+        most=found.most,
+        levels=tuple(sorted(levels)),
+    )
+
+
+def _as_column(table: Table, column: Column) -> Any:
+    values, found = table.frame[column.name], table.kinds[column.name]
+    if column.kind == "category":
+        return _as_category(table, column.name)
+    if column.kind == "string":
+        texts = values.map(
+            lambda value: f"{value:.15g}" if isinstance(value, float) else str(value), na_action="ignore"
+        )
+        return texts.astype(object).to_numpy()
+    if (column.kind == "date") != (found is Kind.TIME) or (column.kind != "date" and found not in NUMERIC):
+        wanted = "a date, such as 2026-03-31" if column.kind == "date" else f"a number ({column.unit or column.kind})"
+        raise table.error(
+            f"{shown(str(values.iloc[0]))} is not {wanted}", "Correct the column.", column=column.name, row=0
+        )
+    if column.kind == "date":
+        return values.to_numpy().astype("datetime64[s]")
+    numbers = values.to_numpy(dtype=np.float64)
+    if column.kind == "float" or np.isnan(numbers).any():
+        return numbers
+    return numbers.astype(np.bool_ if column.kind == "bool" else np.int64)
+
+
+def _as_category(table: Table, name: str) -> "pd.Categorical[Any]":
+    values = table.frame[name]
+    texts = values.astype(object).where(values.notna(), None)
+    known = CATEGORIES[name]
+    strange = (~texts.isin(known) & values.notna()).to_numpy()
+    if strange.any():
+        row = int(np.argmax(strange))
+        cure = f"The bond models know: {', '.join(known)}."
+        raise table.error(f"{shown(str(texts.iloc[row]))} is no {name} they know", cure, column=name, row=row)
+    return pd.Categorical(texts, dtype=pd.CategoricalDtype(list(known)))

@@ -1,0 +1,99 @@
+"""A registered version judged on a file it may never have seen."""
+
+from pathlib import Path
+
+import msgspec
+
+from core.data.tables import InputNotes, Kind, Signature, Task, conform, read_table, require_target
+from core.errors import NotFoundError, UsageError
+from core.models import load_model
+from core.models.table.model import TableModel
+from core.registry import ModelVersion, Registry, Stage
+from core.state import Workspace
+from core.training.own_data.bonds import BondTrainee, as_bonds, bond_label, lacking_columns
+from core.training.own_data.trainee import Trainee
+
+SEED = 0  # of the intervals
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """How a version did on a file."""
+
+    model: str
+    version: str
+    stage: str
+    task: str
+    data_sha256: str
+    n_rows: int
+    was_learnt_from: bool  # the file is the one the version was trained on: the metrics flatter it
+    metrics: dict[str, float]
+    notes: InputNotes
+
+
+def chosen_version(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
+    """Choose the version that is meant: the one named, else the newest of the stage, else the live or newest one.
+
+    Raises:
+        NotFoundError: There is none such.
+    """
+    if version is not None:
+        return registry.get(model, version)
+    versions = registry.versions(model)
+    if stage is None and (live := registry.production(model)) is not None:
+        return live
+    found = [candidate for candidate in versions if stage in (None, candidate.stage)]
+    if not found:
+        standing = ", ".join(f"{candidate.version} in {candidate.stage}" for candidate in versions[-5:])
+        raise NotFoundError(f"{model} has no version in {stage}; it has {standing or 'none'}.")
+    return found[-1]
+
+
+def evaluate_on_file(
+    workspace: Workspace, model: str, data: Path, *, version: str | None = None, stage: Stage | None = None
+) -> Evaluation:
+    """Judge a version on a file with the target.
+
+    Raises:
+        NotFoundError: There is no such model or version.
+        TableError: The file cannot be used, or does not fit the signature of the version.
+        HashMismatchError: The files of the version are not those that were registered.
+    """
+    registry = Registry(workspace)
+    chosen = chosen_version(registry, model, version, stage)
+    folder = registry.load_path(chosen.model, chosen.version)
+    loaded = load_model(folder)
+    signature = Signature.read(folder)
+    trainee: Trainee
+    if isinstance(loaded, TableModel):
+        trainee, signature = loaded, loaded.signature
+        table = read_table(data, kinds=_kinds(signature))
+        frame = table.frame
+    elif bond_label(loaded.name) is not None:
+        trainee = BondTrainee(loaded, signature)
+        table = read_table(data)
+        if lacking := lacking_columns(loaded.name, table):
+            raise table.error(f"it lacks {', '.join(lacking[:5])}", "The bond model reads these columns.")
+        frame = as_bonds(table)
+    else:
+        raise UsageError(f"{chosen.key} is a {loaded.name}, which cannot be judged on a file.")
+    notes = conform(table, signature) if signature else InputNotes()
+    if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
+        require_target(table, signature)
+    learnt_from = chosen.lineage.get("data", {}).get("file", {}).get("sha256")
+    return Evaluation(
+        model=chosen.model,
+        version=chosen.version,
+        stage=chosen.stage,
+        task=str(signature.task) if signature else loaded.task,
+        data_sha256=table.source.sha256,
+        n_rows=len(table),
+        was_learnt_from=learnt_from == table.source.sha256,
+        metrics=trainee.judge(frame, seed=SEED),
+        notes=notes,
+    )
+
+
+def _kinds(signature: Signature | None) -> dict[str, Kind]:
+    assert signature is not None
+    target = {signature.target: signature.target_kind} if signature.target and signature.target_kind else {}
+    return {**signature.kinds, **target}

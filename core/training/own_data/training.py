@@ -1,0 +1,249 @@
+"""From a file to a registered version. Until the file is known to be sound nothing is written anywhere."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from core.actor import Actor
+from core.data.tables import Signature, Table, Task, TaskRequest, describe, read_table
+from core.data.tables.signature import SIGNATURE_NAME
+from core.data.tables.split import Split
+from core.models.table.model import TableModel, split_rows
+from core.quality import assess
+from core.quality.gate import GateResult
+from core.registry import ModelVersion, Registry
+from core.registry.numbering import checked_model_name
+from core.settings import ModelSettings, Settings
+from core.state import Workspace
+from core.tracking import Run, Runs, RunStatus
+from core.training.own_data.bonds import BondTrainee, as_bonds, bond_label, lacking_columns
+from core.training.own_data.gates import GatesFailedError, coverage_gate, leak_gate, skill_gate
+from core.training.own_data.trainee import Trainee
+from core.training.seeds import derive_seed
+
+TEST_SHARE = 0.2
+REPORT_NAME = "report.json"
+NOTICE = (
+    "The test rows were held out before anything was learnt or chosen, and looked at once. What ships has learnt from "
+    "all other rows. Intervals are 95 %, from drawing groups anew."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What to train, on which file.
+
+    Attributes:
+        model: The name to register it under.
+        data: The file.
+        target: The column to learn; for a bond model its own label by default.
+        task: What to do with it; inferred by default.
+        group: Rows of one group are held out together; issuers, for a bond model.
+        time: The latest rows are held out.
+    """
+
+    model: str
+    data: Path
+    target: str | None = None
+    task: Task | None = None
+    group: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of it."""
+
+    version: ModelVersion
+    run: Run
+    report: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """A file made ready to be learnt from."""
+
+    trainee: Trainee
+    signature: Signature
+    frame: pd.DataFrame
+    split: Split
+    gates: tuple[GateResult, ...]
+    notes: tuple[str, ...]
+
+
+def train_on_file(workspace: Workspace, request: TrainRequest, settings: Settings, *, actor: Actor) -> Trained:
+    """Train a model on a file, test it, track the run and register the version.
+
+    One of the four bond models is trained as such where the file has its columns; any other name is a table model.
+
+    Args:
+        workspace: Where run and version are kept.
+        request: What to train on what.
+        settings: `random_seed`, `quality_gates`, and `models.NAME` for algorithm and parameters.
+        actor: Who trains.
+    Raises:
+        TableError: The file cannot be used; nothing was written.
+        GatesFailedError: The data failed a blocking quality gate; nothing was written.
+        InvalidNameError: The model's name is not spelled as one.
+        UnknownAlgorithmError, UnknownParameterError: The settings name what the model does not know.
+    """
+    checked_model_name(request.model)
+    table = read_table(request.data)
+    own = settings.models.get(request.model, ModelSettings())
+    lesson = _prepare(table, request, own, settings)
+    if failed := tuple(gate for gate in lesson.gates if gate.blocks):
+        raise GatesFailedError(request.data, failed)
+    seed = derive_seed(settings.random_seed, "own data")
+    with Runs(workspace) as runs, _tracked(runs, table, request, own, settings, actor) as run:
+        lesson.trainee.fit(lesson.frame[lesson.split.learn], seed=seed)
+        tested = lesson.frame[lesson.split.held]
+        metrics = lesson.trainee.judge(tested, seed=seed)
+        runs.log_metrics(run.run_id, 1, metrics)
+        report = _report(lesson, metrics, lesson.trainee.judge_slices(tested, seed=seed))
+        version = _register(workspace, table, request, settings, lesson, report, run=run, actor=actor)
+        runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
+    return Trained(version, Runs(workspace).get(run.run_id), report, lesson.notes)
+
+
+def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> _Lesson:
+    label = bond_label(request.model)
+    notes: tuple[str, ...] = ()
+    if label is not None and request.target in (None, label) and request.task is None:
+        lacking = lacking_columns(request.model, table)
+        if not lacking:
+            return _prepare_bonds(table, request, own, settings)
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        notes = (
+            f"{request.model} is trained as a table model: the file lacks {', '.join(lacking[:3])}{more} of the "
+            "columns that the bond model reads.",
+        )
+    target = request.target or (label if label in table.frame else None)
+    wanted = TaskRequest(target=target, task=request.task, group=request.group, time=request.time)
+    signature = describe(table, wanted)
+    model = TableModel.described(signature, algorithm=own.algorithm, parameters=own.parameters)
+    split = split_rows(table.frame, signature, model.target_of(table.frame), TEST_SHARE, seed=_split_seed(settings))
+    gates = (coverage_gate(table.frame, signature.names, settings.quality_gates.coverage_min),)
+    ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
+    return _Lesson(model, signature, table.frame, split, gates, (*notes, *ignored))
+
+
+def _prepare_bonds(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> _Lesson:
+    bonds = as_bonds(table)
+    trainee = BondTrainee.of(request.model, bonds, algorithm=own.algorithm, parameters=dict(own.parameters))
+    signature = trainee.signature
+    assert signature is not None
+    if signature.target is not None:
+        # The same demands as on any table: filled, of two classes or not constant, enough rows.
+        describe(table, TaskRequest(target=signature.target, task=signature.task, group=signature.group))
+    signature = msgspec.structs.replace(signature, time=request.time)
+    classes = bonds[signature.target].to_numpy(dtype=np.float64) if signature.classes else np.zeros(len(bonds))
+    if request.time is not None and request.time not in bonds:
+        bonds = bonds.assign(**{request.time: table.frame[request.time]})
+    split = split_rows(bonds, signature, classes, TEST_SHARE, seed=_split_seed(settings))
+    gates = assess(bonds, settings.quality_gates).gates
+    return _Lesson(trainee, signature, bonds, split, gates, ())
+
+
+def _split_seed(settings: Settings) -> int:
+    return derive_seed(settings.random_seed, "test rows")
+
+
+@contextmanager
+def _tracked(
+    runs: Runs, table: Table, request: TrainRequest, own: ModelSettings, settings: Settings, actor: Actor
+) -> Iterator[Run]:
+    """Open a run, and close it as it ended."""
+    run = runs.start(
+        name=request.model,
+        actor=actor,
+        parameters={
+            "model": request.model,
+            "target": request.target,
+            "task": request.task,
+            "group": request.group,
+            "time": request.time,
+            "algorithm": own.algorithm,
+            "random_seed": settings.random_seed,
+            **{f"parameters.{name}": value for name, value in own.parameters.items()},
+        },
+        data_hashes={request.data.name: table.source.sha256},
+        tags={"kind": "own data"},
+    )
+    try:
+        yield run
+    except BaseException as error:
+        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.STOPPED
+        runs.finish(run.run_id, status, actor=actor, reason=str(error)[:500])
+        raise
+    runs.finish(run.run_id, RunStatus.FINISHED, actor=actor)
+
+
+def _report(lesson: _Lesson, metrics: dict[str, float], slices: dict[str, dict[str, float]]) -> dict[str, Any]:
+    split = lesson.split
+    return {
+        **lesson.trainee.report(),
+        "feature_importance": lesson.trainee.feature_importance(),
+        "metrics": metrics,
+        "slices": slices,
+        "split": {
+            "method": split.method,
+            "n_learnt": int(split.learn.sum()),
+            "n_tested": int(split.held.sum()),
+            "n_unused": int((~split.learn & ~split.held).sum()),
+        },
+        "notice": NOTICE,
+    }
+
+
+def _register(
+    workspace: Workspace,
+    table: Table,
+    request: TrainRequest,
+    settings: Settings,
+    lesson: _Lesson,
+    report: dict[str, Any],
+    *,
+    run: Run,
+    actor: Actor,
+) -> ModelVersion:
+    metrics = report["metrics"]
+    after = [leak_gate(report["feature_importance"], metrics)]
+    if lesson.signature.task is not Task.ANOMALY:
+        after.append(skill_gate(metrics, report["split"]["n_tested"]))
+    with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
+        folder = Path(place)
+        lesson.trainee.save(folder)
+        (folder / SIGNATURE_NAME).write_bytes(lesson.signature.to_bytes())
+        content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
+        (folder / REPORT_NAME).write_bytes(content + b"\n")
+        return Registry(workspace).register(
+            request.model,
+            folder,
+            metrics=metrics,
+            lineage={
+                "data": {"file": {"sha256": table.source.sha256, "n_rows": len(table)}},
+                "random_seed": settings.random_seed,
+                "task": str(lesson.signature.task),
+                "target": lesson.signature.target,
+                "split": report["split"],
+                "chosen": report.get("ships"),
+            },
+            gates=(*lesson.gates, *after),
+            actor=actor,
+            run_id=run.run_id,
+            bump="auto",
+            description=f"{report.get('ships')}, {len(table)} rows of the user's own",
+        )
+
+
+def _files(workspace: Workspace, version: ModelVersion) -> list[Path]:
+    folder = workspace.artifacts_dir / version.path
+    return [folder / REPORT_NAME, folder / SIGNATURE_NAME]
