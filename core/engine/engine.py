@@ -7,6 +7,7 @@
 A thread that fails says so in the log and by an alert and begins again; none dies in silence.
 """
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.engine.journal import open_log
 from core.engine.sampling import Sampling
-from core.engine.upkeep import take_stock
+from core.engine.upkeep import settle_runs, take_stock
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.settings import load_settings
@@ -94,6 +95,8 @@ class Engine:
         self._begin("trainer", self._trainer.run, until=self._stopping)
         self._begin("sampler", lambda: sampling.run(until=self._trained), until=self._trained)
         self._begin("watcher", self._watch, until=self._trained)
+        settle = functools.partial(settle_runs, workspace, actor=self._actor, until=self._trained)
+        self._begin("runs", settle, until=self._trained)
 
     def stop(self, timeout_seconds: float | None = None) -> None:
         """Stop working: the epoch at work ends, its checkpoint stays, the lease is given back. Safe to repeat.

@@ -115,8 +115,8 @@ class TrackingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         float, Meta(ge=0.05, le=3600, description="How often a logging process says that it is alive.")
     ] = 10.0
     lost_after_seconds: Annotated[
-        float, Meta(gt=0, le=86_400, description="A run whose process is silent for longer is lost.")
-    ] = 60.0
+        float, Meta(ge=3, le=86_400, description="A run whose process is silent for longer is lost.")
+    ] = 60.0  # what a process says reaches the disk within a second or two
     keep_runs: Annotated[int, Meta(ge=1, description="Runs that `bondx runs prune` leaves.")] = 1000
     required_tags: Annotated[
         tuple[str, ...], Meta(description="Tags without which no run of another process is started.")

@@ -3,17 +3,26 @@
 run.py          what is kept of one training
 environment.py  where it ran
 runs.py         the record of all
+active.py       a run that this process logs
+heartbeat.py    signs of life of processes that log
+search.py       finding runs by an expression; fields.py what it may ask for
 comparison.py   several side by side
+mlflow_interop.py  runs and models from MLflow, and to it (needs the extra `mlflow`)
 """
 
+from core.tracking.active import ActiveRun, track
 from core.tracking.comparison import ComparedValue, RunComparison
 from core.tracking.environment import environment, git_state, software
-from core.tracking.errors import RunIsOverError, RunNotFoundError
+from core.tracking.errors import ParameterChangedError, RunIsOverError, RunNotFoundError
 from core.tracking.run import Run, RunArtifact, RunStatus
 from core.tracking.runs import Runs
+from core.tracking.search import ExpressionError
 
 __all__ = [
+    "ActiveRun",
     "ComparedValue",
+    "ExpressionError",
+    "ParameterChangedError",
     "Run",
     "RunArtifact",
     "RunComparison",
@@ -24,4 +33,5 @@ __all__ = [
     "environment",
     "git_state",
     "software",
+    "track",
 ]

@@ -18,3 +18,12 @@ class RunIsOverError(RefusedError):
 
     def __init__(self, run_id: str, status: str) -> None:
         super().__init__(f"Run {run_id} is {status}; nothing can be added to it. Reopen it first, or start another.")
+
+
+class ParameterChangedError(RefusedError):
+    """A parameter is what a run was started with, so it cannot become another."""
+
+    def __init__(self, run_id: str, name: str, before: object, after: object) -> None:
+        super().__init__(
+            f"Run {run_id} has {name} = {before!r} already, so it cannot become {after!r}. Start another run."
+        )

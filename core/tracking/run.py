@@ -42,6 +42,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     git: dict[str, Any] | None = None
     data_hashes: dict[str, str] = {}
     tags: dict[str, str] = {}
+    parent_id: str = ""  # the run it is a part of
+    lost_after_seconds: float | None = None  # silent for longer it is lost; None: an engine answers for it
     updated_at: datetime
     updated_by: str
     revision: int = 0

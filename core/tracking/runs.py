@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -14,9 +15,10 @@ from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.governance.audit import audited
 from core.state import Workspace
+from core.tracking import heartbeat, search
 from core.tracking.comparison import RunComparison, compare_runs
 from core.tracking.environment import environment, git_state
-from core.tracking.errors import RunIsOverError, RunNotFoundError
+from core.tracking.errors import ParameterChangedError, RunIsOverError, RunNotFoundError
 from core.tracking.run import Run, RunArtifact, RunStatus, run_number
 
 if TYPE_CHECKING:
@@ -64,15 +66,35 @@ class Runs:
             self._writer = None
 
     def all(self) -> list[Run]:
-        """Return every run, oldest first; those that still run without metrics, which `get` adds."""
-        return sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        """Return every run, oldest first; those that still run without metrics, which `get` adds.
+
+        A run of another process that has been silent for too long is shown as lost, whether or not an engine has
+        put that on record yet.
+        """
+        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        silent = self._silent(runs)
+        return [msgspec.structs.replace(run, status=RunStatus.LOST) if run.run_id in silent else run for run in runs]
 
     def find(self, run_id: str) -> Run | None:
         """Return a run, or None; one that still runs with the latest value of each metric."""
         run = self._documents.find(run_id)
         if run is None or run.is_over:
             return run
-        return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run_id)})
+        status = RunStatus.LOST if self._silent([run]) else run.status
+        return msgspec.structs.replace(run, status=status, metrics={**run.metrics, **self._latest_metrics(run_id)})
+
+    def search(self, expression: str) -> list[Run]:
+        """Return the runs that an expression of `core.tracking.search` matches, oldest first.
+
+        Raises:
+            ExpressionError: The expression cannot be read; the message shows where.
+        """
+        matches = search.parse(expression)
+        return [run for run in map(self._with_metrics, self.all()) if matches(run)]
+
+    def children(self, run_id: str) -> list[Run]:
+        """Return the runs that are parts of a run, oldest first."""
+        return [run for run in self.all() if run.parent_id == run_id]
 
     def get(self, run_id: str) -> Run:
         """Return a run.
@@ -81,7 +103,7 @@ class Runs:
             RunNotFoundError: There is none of this id; the newest are named.
         """
         if (run := self.find(run_id)) is None:
-            raise RunNotFoundError(run_id, [run.run_id for run in self._documents.all()])
+            raise self._not_found(run_id)
         return run
 
     def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
@@ -108,6 +130,9 @@ class Runs:
         parameters: Mapping[str, Any] | None = None,
         data_hashes: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
+        parent_id: str = "",
+        lost_after_seconds: float | None = None,
+        code: Path | None = None,
         reason: str = "",
     ) -> Run:
         """Open the record of a training, with the environment it starts in.
@@ -119,11 +144,20 @@ class Runs:
             parameters: Everything that decides its outcome, as plain JSON values, nested at will.
             data_hashes: SHA-256 by the name of the data set.
             tags: Further words to find it by.
+            parent_id: The run it is a part of.
+            lost_after_seconds: How long its process may be silent before the run is lost; `beat` breaks the silence.
+                None for a run that an engine answers for.
+            code: A folder of the code that trains, whose state in git is noted; ours by default.
             reason: Why, for the audit log.
+
+        Raises:
+            RunNotFoundError: There is no such parent.
         """
-        surroundings = environment(), git_state(Path(__file__).parent)  # before the lock: git takes its time
+        surroundings = environment(), git_state(code or Path(__file__).parent)  # before the lock: git takes its time
         now, author = self._clock(), str(actor)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
+            if parent_id and self._documents.find(parent_id) is None:
+                raise self._not_found(parent_id)
             newest = max((run_number(run.run_id) for run in self._documents.all()), default=0)
             run = self._documents.insert(
                 Run(
@@ -138,6 +172,8 @@ class Runs:
                     git=surroundings[1],
                     data_hashes=dict(data_hashes or {}),
                     tags=dict(tags or {}),
+                    parent_id=parent_id,
+                    lost_after_seconds=lost_after_seconds,
                     updated_at=now,
                     updated_by=author,
                 )
@@ -150,11 +186,52 @@ class Runs:
 
         Nothing is looked up and no document is written: this may be called as often as epochs end.
         """
-        if self._writer is None:
-            from core.telemetry import TelemetryWriter
+        self._telemetry().add_epoch(run_id, epoch, metrics, self._clock())
 
-            self._writer = TelemetryWriter(self._workspace.telemetry_file)
-        self._writer.add_epoch(run_id, epoch, metrics, self._clock())
+    def beat(self, run_id: str) -> None:
+        """Say that the process of a run is alive; known within a second, and no document is written."""
+        heartbeat.beat(self._telemetry(), run_id, self._clock())
+
+    def settle(self, *, actor: Actor) -> list[Run]:
+        """Put on record which runs of other processes are lost, and which of those were heard of again.
+
+        Returns:
+            The runs whose status changed.
+        """
+        runs, beats = self._documents.all(), self._beats()
+        settled = []
+        for run in heartbeat.silent(runs, beats, self._clock()):
+            reason = f"silent for more than {run.lost_after_seconds:g} s"
+            settled.append(self.finish(run.run_id, RunStatus.LOST, actor=actor, reason=reason))
+        for run in heartbeat.heard_again(runs, beats):
+            settled.append(self.reopen(run.run_id, actor=actor, reason="its process was heard of again"))
+        return settled
+
+    def log_parameters(self, run_id: str, parameters: Mapping[str, Any], *, actor: Actor) -> Run:
+        """Note further parameters of a run.
+
+        Raises:
+            ParameterChangedError: The run has one of them with another value.
+            RunIsOverError: The run has ended.
+        """
+
+        def edit(run: Run) -> dict[str, Any]:
+            for name, value in parameters.items():
+                if name in run.parameters and run.parameters[name] != value:
+                    raise ParameterChangedError(run_id, name, run.parameters[name], value)
+            return {"parameters": {**run.parameters, **parameters}}
+
+        return self._update(run_id, actor, verb="run.log_parameters", edit=edit)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str], *, actor: Actor) -> Run:
+        """Add words to find a run by, also after its end; an empty value takes a tag away."""
+        return self._update(
+            run_id,
+            actor,
+            verb="run.tag",
+            edit=lambda run: {"tags": {name: value for name, value in {**run.tags, **tags}.items() if value}},
+            even_if_over=True,
+        )
 
     def log_artifact(self, run_id: str, *paths: Path, actor: Actor) -> Run:
         """Hash files and note them with a run; a file noted before is noted anew.
@@ -214,11 +291,13 @@ class Runs:
             verb="run.reopen",
             reason=reason,
             edit=lambda run: {"status": RunStatus.RUNNING, "ended_at": None},
-            reopens=True,
+            even_if_over=True,
         )
 
     def prune(self, *, keep: int, referenced: Collection[str], actor: Actor) -> int:
         """Remove the oldest runs that are over, but none that a version or a session still refers to.
+
+        A run whose parts stay, stays with them.
 
         Args:
             keep: How many runs may stay.
@@ -227,14 +306,23 @@ class Runs:
         Returns:
             How many were removed.
         """
-        runs = self.all()
-        doomed = [run for run in runs if run.is_over and run.run_id not in referenced][: max(0, len(runs) - keep)]
+        doomed = self.prunable(keep=keep, referenced=referenced)
         if doomed:
             with audited(self._workspace, DATABASE, actor=actor, reason=f"only {keep} runs are kept") as change:
                 for run in doomed:
                     self._documents.remove(run.run_id)
                     change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
         return len(doomed)
+
+    def prunable(self, *, keep: int, referenced: Collection[str]) -> list[Run]:
+        """Return the runs that `prune` would remove, oldest first."""
+        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
+        free = [run for run in runs if run.is_over and run.run_id not in referenced]
+        kept = {run.run_id for run in runs} - {run.run_id for run in free[: max(0, len(runs) - keep)]}
+        for run in reversed(runs):  # a whole is older than its parts, so it comes after them
+            if run.run_id in kept and run.parent_id:
+                kept.add(run.parent_id)
+        return [run for run in runs if run.run_id not in kept]
 
     def _update(
         self,
@@ -244,12 +332,12 @@ class Runs:
         verb: str,
         edit: Edit,
         reason: str = "",
-        reopens: bool = False,
+        even_if_over: bool = False,
     ) -> Run:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if (run := self._documents.find(run_id)) is None:
-                raise RunNotFoundError(run_id, [known.run_id for known in self._documents.all()])
-            if run.is_over and not reopens:
+                raise self._not_found(run_id)
+            if run.is_over and not even_if_over:
                 raise RunIsOverError(run_id, run.status)
             edited = msgspec.structs.replace(run, **edit(run), updated_at=self._clock(), updated_by=str(actor))
             stored = self._documents.replace(edited)
@@ -272,6 +360,29 @@ class Runs:
         history = self._reader().epochs(run_id)
         # A document holds no NaN; a metric that could not be measured in the last epoch is left out of it.
         return {name: points[-1][1] for name, points in history.items() if points and math.isfinite(points[-1][1])}
+
+    def _with_metrics(self, run: Run) -> Run:
+        if run.status is not RunStatus.RUNNING:
+            return run
+        return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run.run_id)})
+
+    def _silent(self, runs: Sequence[Run]) -> frozenset[str]:
+        if not any(run.lost_after_seconds and not run.is_over for run in runs):
+            return frozenset()
+        return frozenset(run.run_id for run in heartbeat.silent(runs, self._beats(), self._clock()))
+
+    def _beats(self) -> dict[str, datetime]:
+        return heartbeat.last_beats(self._reader())
+
+    def _not_found(self, run_id: str) -> RunNotFoundError:
+        return RunNotFoundError(run_id, [run.run_id for run in self._documents.all()])
+
+    def _telemetry(self) -> "TelemetryWriter":
+        if self._writer is None:
+            from core.telemetry import TelemetryWriter
+
+            self._writer = TelemetryWriter(self._workspace.telemetry_file)
+        return self._writer
 
     def _reader(self) -> "TelemetryReader":
         if self._telemetry_reader is None:

@@ -14,3 +14,10 @@ def test_a_run_that_nobody_will_take_up_again_is_lost_and_others_are_left_alone(
         runs.start(name="", actor=person, session_id=session_id)
     take_stock(workspace, actor=Actor.engine())
     assert [run.status for run in runs.all()] == [RunStatus.RUNNING, RunStatus.LOST, RunStatus.LOST]
+
+
+def test_a_run_that_another_process_logs_is_left_to_its_heartbeat(workspace, person):
+    runs = Runs(workspace)
+    run = runs.start(name="theirs", actor=person, lost_after_seconds=60)
+    take_stock(workspace, actor=Actor.engine())
+    assert runs.get(run.run_id).status is RunStatus.RUNNING

@@ -153,3 +153,25 @@ def test_every_change_of_a_run_is_in_the_audit_log(runs: Runs, workspace: Worksp
     started, stopped = AuditLog(workspace).tail(2)
     assert (started.verb, started.reason) == ("run.start", "the new data came")
     assert (stopped.verb, stopped.object, stopped.after["status"]) == ("run.finish", "r-0001", "stopped")
+
+
+def test_pruning_a_whole_whose_part_stays_is_left_undone(runs: Runs) -> None:
+    whole = runs.start(name="whole", actor=ANA)
+    part = runs.start(name="part", actor=ANA, parent_id=whole.run_id)
+    other = runs.start(name="other", actor=ANA)
+    for run in (whole, part, other):
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert [run.name for run in runs.prunable(keep=0, referenced={part.run_id})] == ["other"]
+    assert runs.prune(keep=1, referenced=(), actor=ANA) == 2
+    assert [run.name for run in runs.all()] == ["other"]
+
+
+def test_a_part_needs_a_whole(runs: Runs) -> None:
+    with pytest.raises(RunNotFoundError):
+        runs.start(name="part", actor=ANA, parent_id="r-0404")
+
+
+def test_a_run_keeps_its_tags_open_after_its_end(runs: Runs) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert runs.set_tags(run.run_id, {"good": "yes"}, actor=ANA).tags == {"good": "yes"}

@@ -1,0 +1,162 @@
+"""A run that this process logs: a metric costs microseconds, and a process that dies leaves a run marked lost."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from core.actor import Actor, Origin
+from core.errors import UsageError
+from core.settings.policy_source import PolicySource
+from core.state import Workspace
+from core.tracking.errors import RunIsOverError
+from core.tracking.heartbeat import Heart
+from core.tracking.run import Run, RunStatus
+from core.tracking.runs import Runs
+
+
+def track(
+    workspace: Workspace,
+    name: str,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    actor: Actor | None = None,
+) -> "ActiveRun":
+    """Start a run that this process logs, in whatever folder it works.
+
+    Args:
+        workspace: Where to keep it.
+        name: For people.
+        parameters: What decides the outcome, as plain JSON values; more may come later.
+        tags: Words to find it by.
+        actor: Who trains; by default the account this process runs for.
+    Raises:
+        UsageError: The policy requires a tag that is not given.
+    """
+    policy = PolicySource(workspace.root).policy().tracking
+    if missing := [tag for tag in policy.required_tags if not (tags or {}).get(tag)]:
+        raise UsageError(f"The policy requires the tags {', '.join(missing)}; give each a value.")
+    runs, actor = Runs(workspace), actor or Actor.current(Origin.API)
+    run = runs.start(
+        name=name,
+        actor=actor,
+        parameters=parameters,
+        tags=tags,
+        lost_after_seconds=policy.lost_after_seconds,
+        code=Path.cwd(),
+    )
+    return ActiveRun(runs, Heart(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True)
+
+
+class ActiveRun:
+    """One run being logged, ended at the end of its `with` block. Safe to share between threads."""
+
+    def __init__(self, runs: Runs, heart: Heart, run: Run, actor: Actor, *, is_whole: bool) -> None:
+        self.run_id = run.run_id
+        self._runs = runs
+        self._heart = heart
+        self._actor = actor
+        self._lost_after_seconds = run.lost_after_seconds
+        self._is_whole = is_whole  # not a part of another run of this process
+        self._steps: dict[str, int] = {}
+        self._ended: Run | None = None
+        heart.add(run.run_id)
+
+    def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
+        """Log one value of a metric, on disk within a second; a value that is not finite leaves a gap.
+
+        Args:
+            name: Of the metric.
+            value: A number.
+            step: Epoch, iteration, batch; by default one more than the last of this metric.
+        Raises:
+            UsageError: The value is no number, or the run has ended.
+        """
+        if self._ended is not None:
+            raise UsageError(f"Run {self.run_id} has ended; nothing can be logged to it any more.")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"The metric {name} is {value!r}; a metric is a number.") from None
+        if step is None:
+            step = self._steps.get(name, -1) + 1
+        self._steps[name] = step
+        self._runs.log_metrics(self.run_id, step, {name: number})
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        """Log a value of each of several metrics; see `log_metric`."""
+        for name, value in metrics.items():
+            self.log_metric(name, value, step=step)
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Note what decides the outcome, as plain JSON values, nested at will.
+
+        Raises:
+            ParameterChangedError: One of them was noted with another value.
+        """
+        self._runs.log_parameters(self.run_id, parameters, actor=self._actor)
+
+    def log_artifact(self, *paths: Path | str) -> None:
+        """Note files with their SHA-256; they stay where they are."""
+        self._runs.log_artifact(self.run_id, *map(Path, paths), actor=self._actor)
+
+    def log_data(self, hashes: Mapping[str, str]) -> None:
+        """Note the SHA-256 of the data sets it learns from, by name."""
+        self._runs.set_data_hashes(self.run_id, hashes, actor=self._actor)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Add words to find it by; an empty value takes a tag away."""
+        self._runs.set_tags(self.run_id, tags, actor=self._actor)
+
+    def child(
+        self, name: str, *, parameters: Mapping[str, Any] | None = None, tags: Mapping[str, str] | None = None
+    ) -> "ActiveRun":
+        """Start a run that is a part of this one: a fold, a trial, a stage."""
+        part = self._runs.start(
+            name=name,
+            actor=self._actor,
+            parameters=parameters,
+            tags=tags,
+            parent_id=self.run_id,
+            lost_after_seconds=self._lost_after_seconds,
+            code=Path.cwd(),
+        )
+        return ActiveRun(self._runs, self._heart, part, self._actor, is_whole=False)
+
+    def end(self, status: RunStatus = RunStatus.FINISHED, *, reason: str = "") -> Run:
+        """Close the record with the last value of each metric. Ending twice is harmless.
+
+        Returns:
+            The run as it is kept.
+        """
+        if self._ended is None:
+            self._heart.remove(self.run_id)
+            self._ended = self._finish(status, reason)
+            if self._is_whole:
+                self._heart.stop()
+                self._runs.close()
+        return self._ended
+
+    def _finish(self, status: RunStatus, reason: str) -> Run:
+        try:
+            return self._runs.finish(self.run_id, status, actor=self._actor, reason=reason)
+        except RunIsOverError:
+            if self._runs.get(self.run_id).status is not RunStatus.LOST:
+                raise
+            # An engine has given this process up, but it was only asleep.
+            self._runs.reopen(self.run_id, actor=self._actor, reason="its process was heard of again")
+            return self._runs.finish(self.run_id, status, actor=self._actor, reason=reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.end()
+        elif isinstance(error, Exception):
+            self.end(RunStatus.FAILED, reason=f"{type(error).__name__}: {error}")
+        else:  # Ctrl-C, or the program leaves
+            self.end(RunStatus.STOPPED, reason=type(error).__name__)

@@ -1,0 +1,74 @@
+"""What a run can be asked for by name: `metrics.mae`, `params.model`, `tags.owner`, `status`, `started_at`."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from core.clock import to_iso
+from core.tracking.comparison import flatten
+from core.tracking.run import Run
+
+
+class FieldKind(StrEnum):
+    """What the values of a field are; of a parameter nobody knows before."""
+
+    ANY = "any"
+    NUMBER = "number"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named value of a run; None where the run lacks it."""
+
+    of_run: Callable[[Run], Any]
+    kind: FieldKind = FieldKind.ANY
+
+
+_SECTIONS: Mapping[str, Callable[[Run], Mapping[str, Any]]] = {
+    "metrics": lambda run: run.metrics,
+    "params": lambda run: flatten(run.parameters),
+    "tags": lambda run: run.tags,
+    "data": lambda run: run.data_hashes,
+}
+_OTHER_WORDS = {"metric": "metrics", "param": "params", "parameter": "params", "parameters": "params", "tag": "tags"}
+_ATTRIBUTES: Mapping[str, Field] = {
+    "run_id": Field(lambda run: run.run_id),
+    "name": Field(lambda run: run.name),
+    "status": Field(lambda run: str(run.status)),
+    "session_id": Field(lambda run: run.session_id or None),
+    "parent_id": Field(lambda run: run.parent_id or None),
+    "started_by": Field(lambda run: run.started_by),
+    "started_at": Field(lambda run: to_iso(run.started_at), FieldKind.TIME),
+    "ended_at": Field(lambda run: to_iso(run.ended_at) if run.ended_at else None, FieldKind.TIME),
+    "duration_seconds": Field(lambda run: run.duration_seconds, FieldKind.NUMBER),
+}
+
+
+def field_named(text: str) -> Field | None:
+    """Return the field of a name, or None where there is none.
+
+    >>> field_named("metrics.mae").kind
+    <FieldKind.NUMBER: 'number'>
+    """
+    head, dot, name = text.partition(".")
+    if not dot:
+        return _ATTRIBUTES.get(head)
+    if head in ("run", "attribute", "attributes"):
+        return _ATTRIBUTES.get(name)
+    section = _OTHER_WORDS.get(head, head)
+    if section not in _SECTIONS or not name:
+        return None
+    values, key = _SECTIONS[section], name.strip("`")
+    kind = FieldKind.NUMBER if section == "metrics" else FieldKind.ANY
+    return Field(lambda run: values(run).get(key), kind)
+
+
+def nearest_field(text: str) -> str:
+    """Suggest what somebody may have meant."""
+    name = text.partition(".")[2] or "NAME"
+    choices = [*_ATTRIBUTES, *(f"{section}.{name}" for section in _SECTIONS)]
+    nearest = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]}?" if nearest else f"the fields are {', '.join(choices)}"

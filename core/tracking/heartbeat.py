@@ -1,0 +1,103 @@
+"""Signs of life of the processes that log runs, kept in the telemetry and not in documents: ten a minute cost nothing.
+
+All heartbeats are one row each under a name that no run has, so that one question answers for every run.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from core.errors import CoreError
+from core.tracking.run import Run, RunStatus
+
+if TYPE_CHECKING:
+    from core.telemetry import TelemetryReader, TelemetryWriter
+
+log = logging.getLogger(__name__)
+
+_HEARTBEATS = "~heartbeats"
+
+
+def beat(writer: "TelemetryWriter", run_id: str, at: datetime) -> None:
+    """Say that the process of a run is alive."""
+    writer.add_epoch(_HEARTBEATS, 0, {run_id: at.timestamp()}, at)
+
+
+def last_beats(reader: "TelemetryReader") -> dict[str, datetime]:
+    """Return when the process of each run was last heard of, by run."""
+    heard = reader.epochs(_HEARTBEATS)
+    return {run_id: datetime.fromtimestamp(points[-1][1], UTC) for run_id, points in heard.items()}
+
+
+def silent(runs: Sequence[Run], beats: Mapping[str, datetime], now: datetime) -> list[Run]:
+    """Return the runs whose process promised signs of life and has given none for too long."""
+    return [
+        run
+        for run in runs
+        if run.lost_after_seconds is not None
+        and not run.is_over
+        and (now - max(run.started_at, beats.get(run.run_id, run.started_at))).total_seconds() > run.lost_after_seconds
+    ]
+
+
+def heard_again(runs: Sequence[Run], beats: Mapping[str, datetime]) -> list[Run]:
+    """Return the runs that were given up, and whose process was only asleep."""
+    return [
+        run
+        for run in runs
+        if run.status is RunStatus.LOST
+        and run.ended_at is not None
+        and run.run_id in beats
+        and beats[run.run_id] > run.ended_at
+    ]
+
+
+class Heart:
+    """A thread that beats for the runs of this process for as long as it has any."""
+
+    def __init__(self, say: Callable[[str], None], every_seconds: float) -> None:
+        """Prepare the thread; it starts with the first run.
+
+        Args:
+            say: Called with the id of each run, each time.
+            every_seconds: How often.
+        """
+        self._say = say
+        self._every_seconds = every_seconds
+        self._run_ids: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, run_id: str) -> None:
+        """Beat for a run from now on."""
+        self._say(run_id)
+        with self._lock:
+            self._run_ids.add(run_id)
+            if self._thread is None:
+                # A daemon: a script that forgets to end its run must still be able to exit.
+                self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
+                self._thread.start()
+
+    def remove(self, run_id: str) -> None:
+        """Beat for a run no more."""
+        with self._lock:
+            self._run_ids.discard(run_id)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stopping.wait(self._every_seconds):
+            with self._lock:
+                run_ids = sorted(self._run_ids)
+            for run_id in run_ids:
+                try:
+                    self._say(run_id)
+                except CoreError:
+                    log.exception("the heartbeat of %s could not be kept", run_id)

@@ -1,0 +1,291 @@
+"""Finding runs by an expression: `metrics.mae < 0.2 and params.model = 'spread'`.
+
+    expression  := and-part ("or" and-part)*
+    and-part    := part ("and" part)*
+    part        := "not" part | "(" expression ")" | comparison
+    comparison  := field ("=" | "!=" | "<" | "<=" | ">" | ">=") value
+                 | field ["not"] "in" "(" value ("," value)* ")"
+                 | field ["not"] "like" text          with % for any characters
+                 | field "is" ["not"] "null"
+    field       := ("metrics" | "params" | "tags" | "data") "." name | attribute
+    name        := words with dots, dashes and slashes, or anything inside backticks
+    value       := number | 'text' | "text" | true | false
+
+A run that lacks a field fails every comparison of it but `is null`. Nothing is ever evaluated as code.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from core.clock import to_iso
+from core.errors import UsageError
+from core.tracking.fields import Field, FieldKind, field_named, nearest_field
+from core.tracking.run import Run
+
+Predicate: TypeAlias = Callable[[Run], bool]
+Value: TypeAlias = float | str | bool
+
+MAX_CHARACTERS = 10_000
+MAX_DEPTH = 50
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_EQUALITIES = frozenset({"=", "==", "!=", "<>"})
+_KEYWORDS = frozenset({"and", "or", "not", "in", "like", "is", "null", "true", "false"})
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+      | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+      | (?P<operator><=|>=|!=|<>|==|[=<>])
+      | (?P<mark>[(),])
+      | (?P<word>[A-Za-z_](?:[\w./:-]*[\w])?(?:\.`[^`]+`)?)
+    )""",
+    re.VERBOSE,
+)
+
+
+class ExpressionError(UsageError):
+    """The expression cannot be read; the message shows where."""
+
+    def __init__(self, text: str, position: int, problem: str) -> None:
+        before, after = text[max(0, position - 30) : position], text[position : position + 20]
+        cut = "…" if position > 30 else ""
+        super().__init__(f"{problem}, at character {position + 1}: {cut}{before}▸{after}")
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str  # number, text, operator, mark, word, end
+    text: str
+    position: int
+
+    @property
+    def keyword(self) -> str:
+        """The word in lower case, if it is one of ours."""
+        word = self.text.lower()
+        return word if self.kind == "word" and word in _KEYWORDS else ""
+
+    def __str__(self) -> str:
+        return "the end" if self.kind == "end" else self.text
+
+
+def parse(text: str) -> Predicate:
+    """Read an expression and return what decides whether a run matches.
+
+    Raises:
+        ExpressionError: It cannot be read; the message names the place and what would stand there.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise UsageError(f"The expression has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
+    parser = _Parser(text, _tokens(text))
+    predicate = parser.expression(0)
+    parser.expect_end()
+    return predicate
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens = []
+    position = 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            at = position + len(text[position:]) - len(text[position:].lstrip())
+            problem = "this text has no end" if text[at] in "'\"" else f"{text[at]!r} means nothing here"
+            raise ExpressionError(text, at, problem)
+        tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+        position = match.end()
+    return [*tokens, _Token("end", "", len(text))]
+
+
+class _Parser:
+    """One pass over the tokens, one method a rule of the grammar."""
+
+    def __init__(self, text: str, tokens: list[_Token]) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._index = 0
+
+    def expression(self, depth: int) -> Predicate:
+        if depth > MAX_DEPTH:
+            raise self._error(self._next, f"nested more than {MAX_DEPTH} deep")
+        parts = [self._and_part(depth)]
+        while self._take_keyword("or"):
+            parts.append(self._and_part(depth))
+        return parts[0] if len(parts) == 1 else lambda run: any(part(run) for part in parts)
+
+    def expect_end(self) -> None:
+        if self._next.kind != "end":
+            raise self._error(self._next, f"expected `and`, `or` or the end instead of {self._next}")
+
+    def _and_part(self, depth: int) -> Predicate:
+        parts = [self._part(depth)]
+        while self._take_keyword("and"):
+            parts.append(self._part(depth))
+        return parts[0] if len(parts) == 1 else lambda run: all(part(run) for part in parts)
+
+    def _part(self, depth: int) -> Predicate:
+        negations = 0
+        while self._take_keyword("not"):
+            negations += 1
+        if self._take_mark("("):
+            inside = self.expression(depth + 1)
+            self._expect_mark(")")
+        else:
+            inside = self._comparison()
+        return (lambda run: not inside(run)) if negations % 2 else inside
+
+    def _comparison(self) -> Predicate:
+        token = self._take()
+        if token.kind != "word" or token.keyword:
+            raise self._error(token, f"expected a field such as metrics.mae instead of {token}")
+        field = self._field(token)
+        of_run, is_number = field.of_run, field.kind is FieldKind.NUMBER
+        if self._take_keyword("is"):
+            negated = self._take_keyword("not")
+            if not self._take_keyword("null"):
+                raise self._error(self._next, f"expected `null` instead of {self._next}")
+            return lambda run: (of_run(run) is None) != negated
+        negated = self._take_keyword("not")
+        if self._take_keyword("in"):
+            return _present(of_run, self._choices(is_number), negated)
+        if self._take_keyword("like"):
+            pattern = self._pattern()
+            return lambda run: (
+                isinstance(found := of_run(run), str) and (pattern.fullmatch(found) is not None) != negated
+            )
+        sign = self._take()
+        if negated or sign.kind != "operator":
+            wanted = "`in` or `like`" if negated else "=, !=, <, <=, >, >=, `in`, `like` or `is`"
+            raise self._error(sign, f"expected {wanted} after {token} instead of {sign}")
+        at = self._next
+        value = self._value(is_number)
+        if isinstance(value, bool) and sign.text not in _EQUALITIES:
+            raise self._error(at, "true and false are compared by = and != only")
+        if field.kind is FieldKind.TIME:
+            value = self._instant(at, value)
+        return _compared(of_run, _OPERATORS[sign.text], value)
+
+    def _field(self, token: _Token) -> Field:
+        if (field := field_named(token.text)) is None:
+            raise self._error(token, f"there is no field {token}: {nearest_field(token.text)}")
+        return field
+
+    def _choices(self, is_number: bool) -> list[Value]:
+        self._expect_mark("(")
+        values = [self._value(is_number)]
+        while self._take_mark(","):
+            values.append(self._value(is_number))
+        self._expect_mark(")")
+        return values
+
+    def _pattern(self) -> re.Pattern[str]:
+        token = self._take()
+        if token.kind != "text":
+            raise self._error(token, f"expected text in quotes after `like` instead of {token}")
+        return re.compile(".*".join(re.escape(piece) for piece in re.split("%+", _unquoted(token))), re.DOTALL)
+
+    def _value(self, is_number: bool) -> Value:
+        token = self._take()
+        if token.kind == "number":
+            return float(token.text)
+        if is_number:
+            raise self._error(token, f"expected a number instead of {token}")
+        if token.kind == "text":
+            return _unquoted(token)
+        if token.keyword in ("true", "false"):
+            return token.keyword == "true"
+        hint = "; put text in quotes" if token.kind == "word" else ""
+        raise self._error(token, f"expected a number or text in quotes instead of {token}{hint}")
+
+    def _instant(self, token: _Token, value: Value) -> str:
+        """Spell a day or an instant as runs spell theirs, so that text sorts as time does."""
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise self._error(token, f"expected a time such as '2026-03-01' instead of {token}") from None
+        return to_iso(at if at.tzinfo else datetime.fromisoformat(f"{at.isoformat()}+00:00"))
+
+    @property
+    def _next(self) -> _Token:
+        return self._tokens[self._index]
+
+    def _take(self) -> _Token:
+        token = self._next
+        if token.kind != "end":
+            self._index += 1
+        return token
+
+    def _take_keyword(self, word: str) -> bool:
+        if self._next.keyword != word:
+            return False
+        self._index += 1
+        return True
+
+    def _take_mark(self, mark: str) -> bool:
+        if self._next.kind != "mark" or self._next.text != mark:
+            return False
+        self._index += 1
+        return True
+
+    def _expect_mark(self, mark: str) -> None:
+        if not self._take_mark(mark):
+            raise self._error(self._next, f"expected {mark} instead of {self._next}")
+
+    def _error(self, token: _Token, problem: str) -> ExpressionError:
+        return ExpressionError(self._text, token.position, problem)
+
+
+def _compared(field: Callable[[Run], Any], holds: Callable[[Any, Any], bool], value: Value) -> Predicate:
+    def matches(run: Run) -> bool:
+        found = field(run)
+        if found is None:
+            return False
+        left, right = _alike(found, value)
+        return holds(left, right)
+
+    return matches
+
+
+def _present(field: Callable[[Run], Any], choices: list[Value], negated: bool) -> Predicate:
+    def matches(run: Run) -> bool:
+        found = field(run)
+        if found is None:
+            return False
+        return any(operator.eq(*_alike(found, value)) for value in choices) != negated
+
+    return matches
+
+
+def _alike(found: Any, value: Value) -> tuple[Any, Any]:
+    """Bring what a run has and what is asked for to one type: numbers as numbers, all else as text."""
+    if isinstance(found, bool) or isinstance(value, bool):
+        return _text(found), _text(value)
+    if isinstance(found, int | float) and isinstance(value, float):
+        return float(found), value
+    if isinstance(value, float):
+        try:
+            return float(str(found)), value  # a tag is always text
+        except ValueError:
+            return str(found), f"{value:g}"
+    return _text(found), value
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unquoted(token: _Token) -> str:
+    return re.sub(r"\\(.)", r"\1", token.text[1:-1])

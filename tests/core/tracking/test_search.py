@@ -1,0 +1,127 @@
+"""What an expression finds, and where it is wrong."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import UsageError
+from core.tracking import ExpressionError, Run, RunStatus
+from core.tracking.search import parse
+
+AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+RUN = Run(
+    run_id="r-0007",
+    session_id="",
+    name="nightly",
+    status=RunStatus.FINISHED,
+    started_at=AT,
+    started_by="ana@desk",
+    ended_at=datetime(2026, 3, 2, 9, 31, tzinfo=UTC),
+    parameters={"model": "spread", "trees": {"depth": 6}, "stacked": True, "rate": 0.1},
+    metrics={"mae": 0.15, "downgrade.auc": 0.8, "test mae": 0.2},
+    tags={"desk": "credit", "fold": "3"},
+    data_hashes={"train": "ab12"},
+    updated_at=AT,
+    updated_by="ana@desk",
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "matches"),
+    [
+        ("metrics.mae < 0.2 and params.model = 'spread'", True),
+        ("metrics.mae < 0.1 or params.model = 'spread'", True),
+        ("metrics.mae < .15", False),
+        ("metrics.mae <= 1.5e-1", True),
+        ("metrics.downgrade.auc >= 0.8", True),
+        ("metrics.`test mae` = 0.2", True),
+        ("params.trees.depth = 6", True),
+        ("params.trees.depth != 6", False),
+        ("params.trees.depth in (4, 6)", True),
+        ("params.trees.depth not in (4, 6)", False),
+        ("params.rate = 0.1", True),
+        ("params.stacked = true", True),
+        ("params.stacked != true", False),
+        ("parameter.model == \"spread\"", True),
+        ("tags.fold > 2", True),
+        ("tags.desk like 'cr%'", True),
+        ("tags.desk not like 'cr%'", False),
+        ("tags.desk like 'cr'", False),
+        ("tags.nothing = 'x'", False),
+        ("tags.nothing != 'x'", False),
+        ("tags.nothing is null", True),
+        ("tags.desk is not null", True),
+        ("session_id is null", True),
+        ("data.train = 'ab12'", True),
+        ("status = 'finished'", True),
+        ("run.status = 'failed'", False),
+        ("duration_seconds = 60", True),
+        ("started_at >= '2026-03-02'", True),
+        ("started_at < '2026-03-02T10:30:00+01:00'", False),
+        ("started_at = '2026-03-02T10:30:00+01:00'", True),
+        ("not metrics.mae < 0.1", True),
+        ("not (metrics.mae < 0.1 or name = 'nightly')", False),
+        ("NAME = 'x'", None),
+        ("metrics.mae<0.2 AND NOT name='daily' OR name='x'", True),
+        ("name = 'night\\'ly'", False),
+        # `and` binds closer than `or`
+        ("name = 'nightly' or name = 'x' and name = 'y'", True),
+        ("(name = 'nightly' or name = 'x') and name = 'y'", False),
+    ],
+)  # fmt: skip
+def test_an_expression_means_what_it_says(expression: str, matches: bool | None) -> None:
+    if matches is None:
+        with pytest.raises(ExpressionError):
+            parse(expression)
+    else:
+        assert parse(expression)(RUN) is matches
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        pytest.param("", "expected a field such as metrics.mae instead of the end, at character 1", id="empty"),
+        pytest.param("metrics.mae <", "expected a number instead of the end, at character 14", id="torn off"),
+        pytest.param("metrics.mae < 'low'", "expected a number instead of 'low', at character 15", id="text"),
+        pytest.param("metrics.mae 0.2", "expected =, !=, <, <=, >, >=, `in`, `like` or `is`", id="no operator"),
+        pytest.param("metric.mae = 1 metric.b = 2", "expected `and`, `or` or the end instead of metric.b", id="two"),
+        pytest.param("(metrics.mae = 1", "expected ) instead of the end", id="open bracket"),
+        pytest.param("params.model = spread", "instead of spread; put text in quotes", id="bare word"),
+        pytest.param("params.model = 'spread", "this text has no end, at character 16", id="open quote"),
+        pytest.param("statuss = 'failed'", "there is no field statuss: did you mean status?", id="attribute"),
+        pytest.param("metricz.mae = 1", "did you mean metrics.mae?", id="section"),
+        pytest.param("a.b.c; drop", "';' means nothing here", id="other language"),
+        pytest.param("__import__('os')", "there is no field __import__", id="code"),
+        pytest.param("started_at > 'soon'", "expected a time such as '2026-03-01' instead of 'soon'", id="time"),
+        pytest.param("name like 3", "expected text in quotes after `like`", id="pattern"),
+        pytest.param("params.a < true", "compared by = and != only", id="order of truth"),
+        pytest.param("name not = 'a'", "expected `in` or `like` after name", id="not equal"),
+        pytest.param("name is 'a'", "expected `null` instead of 'a'", id="is"),
+        pytest.param("name in ('a'", "expected ) instead of the end", id="open list"),
+        pytest.param("name in ()", "expected a number or text in quotes instead of )", id="empty list"),
+        pytest.param("(" * 60 + "name = 'a'" + ")" * 60, "nested more than 50 deep", id="deep"),
+        pytest.param("not " * 5000 + "name = 'a'", "at most 10,000 are read", id="long"),
+        pytest.param("and = 1", "expected a field such as metrics.mae instead of and", id="keyword"),
+    ],
+)
+def test_a_wrong_expression_is_told_where_and_what_would_do(expression: str, says: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse(expression)
+    assert says in str(refusal.value)
+
+
+def test_many_negations_are_no_deep_recursion() -> None:
+    assert parse("not " * 2000 + "name = 'nightly'")(RUN)
+
+
+@given(st.text(alphabet="metrics.a <>=!'\"()`%andornotlikeisull,0123456789e-+\\ \n", max_size=60))
+def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
+    try:
+        parse(text)(RUN)
+    except ExpressionError as error:
+        place = error.position
+    else:
+        place = 0
+    assert 0 <= place <= len(text)
