@@ -8,55 +8,58 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Event
+from textual.events import Event, Key
 from textual.screen import Screen
 
 from console import commandline
-from console.calls import carry_out, theme_named
 from console.clipboard import is_certain, osc52
-from console.dialogs.change import ChangeDialog, Confirmed
-from console.dialogs.compare import CompareDialog
 from console.dialogs.dialog import Dialog
 from console.dialogs.text import TextDialog
 from console.engine_host import EngineHost, Hosting
 from console.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
-from console.logfile import log_to, newest_lines
+from console.keys import SCREENS
 from console.messages import HostingChanged, SnapshotReady
-from console.offers import Offers
 from console.poller import TICK_SECONDS, Poller
 from console.presentation.alerts import suspect
-from console.presentation.offers import Offer
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances
 from console.presentation.versions import newest_first
-from console.screens.alerts import AlertsScreen
-from console.screens.audit import AuditScreen
 from console.screens.base import ConsoleScreen
-from console.screens.overview import OverviewScreen
-from console.screens.registry import RegistryScreen
-from console.screens.resources import ResourcesScreen
-from console.screens.training import TrainingScreen
 from console.standing import Standing
+from console.stylesheet import SteadyStylesheet
 from core.actor import Actor, Origin
-from core.alerts import Alert
 from core.clock import Clock, utc_now
 from core.engine.snapshot import Snapshot
 from core.errors import ConflictError, CoreError
 from core.settings import Settings, load_settings
 from core.state import Workspace
-from core.training.session import Desired, Session
 from themes import style_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
 from widgets.line import Line
 
+if TYPE_CHECKING:
+    from console.dialogs.change import Confirmed
+    from console.offers import Offers
+    from console.presentation.offers import Offer
+    from core.alerts import Alert
+    from core.training.session import Desired, Session
+
+# What the first frame does not need is imported where it is first used: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
+
+
+def _open_screen(name: str) -> Screen[Any]:
+    screen: type[Screen[Any]] = getattr(import_module(f"console.screens.{name}"), f"{name.capitalize()}Screen")
+    return screen()
 
 
 class BondxApp(App[None]):
@@ -69,14 +72,7 @@ class BondxApp(App[None]):
         Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
     ]
-    MODES = {
-        "overview": OverviewScreen,
-        "training": TrainingScreen,
-        "registry": RegistryScreen,
-        "alerts": AlertsScreen,
-        "resources": ResourcesScreen,
-        "audit": AuditScreen,
-    }
+    MODES = {name: partial(_open_screen, name) for _, name, _ in SCREENS}
     DEFAULT_MODE = "overview"
 
     def __init__(
@@ -110,7 +106,7 @@ class BondxApp(App[None]):
         self.standing = Standing(read_only=read_only, armed=settings.console.armed and not read_only)
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
-        self.offers = Offers(workspace, Actor.current(Origin.CONSOLE), self.glyphs)
+        self.actor = Actor.current(Origin.CONSOLE)
         self.command_history: list[str] = []
         self.snapshot = Snapshot(taken_at=clock(), workspace=workspace.root)
         self.frozen_at: datetime | None = None
@@ -119,15 +115,23 @@ class BondxApp(App[None]):
         self._is_announced = False
         self._embed = embed and not read_only
         self._poller = Poller(workspace, self._take_news, clock=clock, monotonic=monotonic)
-        self.host = EngineHost(workspace, Actor.current(Origin.CONSOLE), self._hosting_changed)
+        self.host = EngineHost(workspace, self.actor, self._hosting_changed)
         for palette in THEMES.values():
             self.register_theme(palette)
         self.theme = self._theme_named(theme or settings.console.theme)
+        self.stylesheet = SteadyStylesheet(variables=self.get_css_variables())
 
     def _theme_named(self, name: str) -> str:
         if name in THEMES:
             return name
         return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
+
+    @cached_property
+    def offers(self) -> "Offers":
+        """What makes the offers of this console."""
+        from console.offers import Offers
+
+        return Offers(self.workspace, self.actor, self.glyphs)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give foreign themes our roles."""
@@ -174,6 +178,11 @@ class BondxApp(App[None]):
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return
         await super().on_event(event)
+
+    def on_key(self, event: Key) -> None:
+        """Stop keys that were on their way to a list when a dialog opened: they were not meant for it either."""
+        if isinstance(self.screen, Dialog) and self.screen.is_deaf_to(event):
+            event.prevent_default()
 
     # News from threads
 
@@ -252,34 +261,34 @@ class BondxApp(App[None]):
 
     # What screens and commands ask for
 
-    def action_go(self, name: str) -> None:
-        """Show a screen."""
-        self.switch_mode(name)
+    async def action_go(self, name: str) -> None:
+        """Show a screen; keys typed behind it wait until it is there."""
+        await self.switch_mode(name)
 
-    def open_model(self, model: str) -> None:
+    async def open_model(self, model: str) -> None:
         """Show a model in the registry, the cursor on its live version or else on its newest."""
-        self.action_go("registry")
+        await self.action_go("registry")
         live = next((m.production for m in self.snapshot.models if m.model == model), None)
         keys = (
             [f"{model}/{live}"] if live else [v.key for v in newest_first(self.snapshot.versions) if v.model == model]
         )
         self._move_to(keys[0] if keys else None)
 
-    def open_alert(self, alert: Alert) -> None:
+    async def open_alert(self, alert: "Alert") -> None:
         """Go where an alert points: to its suspect version, its session, or the machine."""
         pointed_at = suspect(alert)
         if pointed_at is not None:
             model, version = pointed_at
-            self.open_model(model)
+            await self.open_model(model)
             if version:
                 self._move_to(f"{model}/{version}")
         elif "session" in alert.labels:
-            self.action_go("training")
+            await self.action_go("training")
             self._move_to(alert.labels["session"])
         elif alert.rule.startswith(("cpu", "memory", "disk")):
-            self.action_go("resources")
+            await self.action_go("resources")
         else:
-            self.action_go("alerts")
+            await self.action_go("alerts")
             self._move_to(alert.fingerprint)
 
     def _move_to(self, key: str) -> None:
@@ -292,6 +301,8 @@ class BondxApp(App[None]):
 
     def compare(self, model: str, before: str, after: str) -> None:
         """Show what differs between two versions."""
+        from console.dialogs.compare import CompareDialog
+
         self.push_screen(CompareDialog(lambda: self.offers.diff(model, before, after)))
 
     def explain_keys(self) -> None:
@@ -299,16 +310,17 @@ class BondxApp(App[None]):
         if (screen := self._shown_screen()) is not None:
             screen.action_help()
 
-    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
+    def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None) -> None:
         """Open the dialog for a change; once confirmed it is carried out in a thread."""
+        from console.dialogs.change import ChangeDialog
 
-        def answered(confirmed: Confirmed | None) -> None:
+        def answered(confirmed: "Confirmed | None") -> None:
             if confirmed is not None:
                 self.run_worker(self._carry_out(confirmed, then))
 
         self.push_screen(ChangeDialog(look), answered)
 
-    async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None) -> None:
+    async def _carry_out(self, confirmed: "Confirmed", then: Callable[[], object] | None) -> None:
         commit = confirmed.offer.commit
         if commit is None:
             return
@@ -329,7 +341,7 @@ class BondxApp(App[None]):
     def _refuse(self, title: str, error: CoreError) -> None:
         self.push_screen(TextDialog(title, [Line(((str(error), ""),))], is_warning=True))
 
-    def offer_session(self, session: Session, desired: Desired) -> None:
+    def offer_session(self, session: "Session", desired: "Desired") -> None:
         """Offer to hold, resume or stop a session."""
         has_engine = self._newest.engine is not None
         self.offer(lambda: self.offers.session(session, desired, has_engine=has_engine))
@@ -378,6 +390,7 @@ class BondxApp(App[None]):
 
     def show_logs(self) -> None:
         """Show the newest log lines."""
+        from console.logfile import newest_lines
 
         async def read() -> None:
             lines = await asyncio.to_thread(newest_lines, self.workspace.logs_dir)
@@ -391,6 +404,8 @@ class BondxApp(App[None]):
 
     def run_line(self, line: str) -> None:
         """Carry a command line out; what is wrong with it is said, not raised."""
+        from console.calls import carry_out
+
         try:
             carry_out(self, commandline.parse(line))
         except CoreError as error:
@@ -425,9 +440,13 @@ def run_console(
     Raises:
         CoreError: The workspace or its settings cannot be read.
     """
+    from console.logfile import log_to
+
     workspace = Workspace.open(root)
     settings = load_settings(workspace.settings_file)
     if theme is not None:
+        from console.calls import theme_named
+
         theme = theme_named(theme)
     log_to(workspace.logs_dir / "console.log")
     app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed)

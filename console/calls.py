@@ -23,7 +23,7 @@ def carry_out(app: "BondxApp", call: Call) -> None:
         CoreError: It names something that is not there, or writes are not allowed now.
     """
     if call.command in {name for _, name, _ in SCREENS}:
-        app.action_go(call.command)
+        app.call_next(app.action_go, call.command)
     elif call.command in _CHANGES:
         if (refused := app.standing.refusal) is not None:
             raise RefusedError(refused)

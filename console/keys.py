@@ -22,6 +22,7 @@ class Key:
     sign: str = ""  # as people write it, where that is not `keys`
     writes: bool = False
     pinned: bool = False  # stays in the footer when there is little room
+    at_once: bool = False  # done before any key behind it is looked at: those belong to what it opens
 
     @property
     def display(self) -> str:
@@ -30,7 +31,7 @@ class Key:
 
     def binding(self) -> Binding:
         """Build Textual's binding."""
-        return Binding(self.keys, self.action, self.label, show=False)
+        return Binding(self.keys, self.action, self.label, show=False, priority=self.at_once)
 
 
 # (key, name, title); the numbers between belong to screens that are yet to come.
@@ -48,7 +49,7 @@ MOVE = (
     Key("", "", "", "first, last", "g G"),
     Key("", "", "", "next pane", "Tab"),
 )
-FILTER = Key("slash", "filter", "filter", "Show only rows with these words", "/")
+FILTER = Key("slash", "filter", "filter", "Show only rows with these words", "/", at_once=True)
 DETAILS = Key("d", "details", "details", "Show or hide the details of the row; Enter does the same")
 COMPARE = Key("c", "compare", "compare", "Compare two versions: the marked ones, or the row with what is live")
 MARK = Key("space", "mark", "mark", "Mark a version for comparing", "Space")
@@ -57,7 +58,7 @@ WHY = Key("w", "why", "why", "Show the gates and the evidence behind it")
 COPY = Key("y", "copy", "copy", "Copy the row or the details, also over SSH")
 FREEZE = Key("p", "freeze", "freeze", "Freeze the screen, or let it go on")
 ZOOM = Key("plus", "zoom", "zoom", "Zoom the pane; Esc takes it back", "+")
-COMMAND = Key("colon", "command", "command", "Type a command; Tab completes it", ":")
+COMMAND = Key("colon", "command", "command", "Type a command; Tab completes it", ":", at_once=True)
 HELP = Key("question_mark", "help", "help", "These keys", "?", pinned=True)
 PALETTE = Key("", "", "", "Search for a command by its name", "Ctrl+P")
 ARM = Key("exclamation_mark", "arm", "", "Arm or disarm writes", "!")
@@ -76,7 +77,7 @@ EVERYWHERE = (FILTER, LOGS, FREEZE, ZOOM, COPY, COMMAND, HELP, ARM, BACK, QUIT)
 
 def screen_keys() -> tuple[Key, ...]:
     """Return the keys that lead from screen to screen."""
-    return tuple(Key(key, f"app.go('{name}')", "", title) for key, name, title in SCREENS)
+    return tuple(Key(key, f"app.go('{name}')", "", title, at_once=True) for key, name, title in SCREENS)
 
 
 def bindings(*keys: Key) -> list[Binding]:

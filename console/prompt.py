@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, cast
 
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input
 
 from console.panes import Caption
 from widgets.line import Line, Span
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from console.prompt_field import PromptField
 
 _N_CANDIDATES_SHOWN = 8
 
@@ -23,36 +24,6 @@ class Asking(StrEnum):
 
     FILTER = "/"
     COMMAND = ":"
-
-
-class PromptInput(Input):
-    """The field of the prompt."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "step(1)", show=False, priority=True),
-        Binding("shift+tab", "step(-1)", show=False, priority=True),
-        Binding("up", "recall(-1)", show=False),
-        Binding("down", "recall(1)", show=False),
-        Binding("escape", "abandon", show=False, priority=True),
-    ]
-
-    @property
-    def prompt(self) -> "Prompt":
-        """The row this field stands in."""
-        assert isinstance(self.parent, Prompt)
-        return self.parent
-
-    def action_step(self, steps: int) -> None:
-        """Put the next completion in."""
-        self.prompt.step(steps)
-
-    def action_recall(self, steps: int) -> None:
-        """Put an earlier line in."""
-        self.prompt.recall(steps)
-
-    def action_abandon(self) -> None:
-        """Leave without doing anything."""
-        self.prompt.abandon()
 
 
 class Prompt(Horizontal):
@@ -87,33 +58,34 @@ class Prompt(Horizontal):
         self._candidates: tuple[str, ...] = ()
         self._candidate = -1
 
-    def compose(self) -> ComposeResult:
-        """Yield the sign, the field and what is said beside them."""
-        yield Caption(id="prompt-sign")
-        # A blinking cursor would never let the line rest.
-        field = PromptInput(id="prompt-input", compact=True, select_on_focus=False)
-        field.cursor_blink = False
-        yield field
-        yield Caption(id="prompt-said")
-
     @property
     def asking(self) -> Asking | None:
         """What is being asked for now, if anything."""
         return self._asking
 
     @property
-    def _field(self) -> PromptInput:
-        return self.query_one(PromptInput)
+    def _field(self) -> "PromptField":
+        return cast("PromptField", self.query_one("#prompt-input"))
 
-    def ask(self, asking: Asking, text: str = "") -> None:
+    async def ask(self, asking: Asking, text: str = "") -> None:
         """Open the row with a text to begin with."""
+        if not self.children:
+            await self._fill()
         self._asking = asking
         self._place = len(self._history)
         self.screen.add_class("-asking")
         self.query_one("#prompt-sign", Caption).show([Line(((asking.value, "key"),))])
         self._put(text)
-        self._field.focus()
+        self.screen.set_focus(self._field)  # at once: what is typed behind the sign belongs into the field
         self._find_candidates()
+
+    async def _fill(self) -> None:
+        """Put in the sign, the field and what is said beside them; few consoles need them for their first frame."""
+        from console.prompt_field import PromptField
+
+        field = PromptField(id="prompt-input", compact=True, select_on_focus=False)
+        field.cursor_blink = False  # a blinking cursor would never let the line rest
+        await self.mount(Caption(id="prompt-sign"), field, Caption(id="prompt-said"))
 
     def step(self, steps: int) -> None:
         """Put the next completion in; one that stands alone leads on to the next word."""
@@ -143,19 +115,20 @@ class Prompt(Horizontal):
         return asked
 
     def _put(self, text: str) -> None:
-        with self.prevent(Input.Changed):
-            self._field.value = text
+        field = self._field
+        with field.prevent(field.Changed):
+            field.value = text
         self._field.cursor_position = len(text)
 
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
+    def on_input_changed(self, event: "Input.Changed") -> None:
+        """Filter, or complete, with each letter."""
         event.stop()
         if self._asking is Asking.FILTER:
             self.post_message(self.Edited(event.value))
         self._find_candidates()
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: "Input.Submitted") -> None:
+        """Hand the line on."""
         event.stop()
         text = event.value
         if self._asking is Asking.COMMAND and text.strip():

@@ -64,6 +64,7 @@ class ChangeDialog(Dialog[Confirmed]):
         super().__init__()
         self._look = look
         self._offer: Offer | None = None
+        self._listens = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
@@ -113,6 +114,11 @@ class ChangeDialog(Dialog[Confirmed]):
         self._judge()
         self.fit_body()
 
+    def begin_to_listen(self) -> None:
+        """Name the key that confirms only when it does."""
+        self._listens = True
+        self._judge()
+
     @property
     def _is_typed(self) -> bool:
         offer = self._offer
@@ -130,6 +136,8 @@ class ChangeDialog(Dialog[Confirmed]):
         self.query_one("#confirm", ConfirmButton).disabled = not self._may_confirm
         if offer.refusal:
             hint = Line((("Esc or Enter closes; nothing was changed.", "muted"),))
+        elif not self._listens:
+            hint = Line((("One moment: keys typed ahead do not count.", "muted"),))
         elif not self._is_typed:
             hint = Line((("Type ", ""), (offer.typed or "", "strong"), (", then Y confirms. Esc cancels.", "")))
         else:
@@ -155,7 +163,8 @@ class ChangeDialog(Dialog[Confirmed]):
     def on_key(self, event: events.Key) -> None:
         """Let the version be typed without looking for its field first."""
         typed = self.query_one("#typed", Input)
-        is_text = event.character is not None and event.is_printable and event.character.isdigit()
+        # The focus moves a moment after it is asked to, and a fast typist's next keys still come here.
+        is_text = event.character is not None and event.character in "0123456789."
         if is_text and typed.display and not isinstance(self.focused, Input):
             event.stop()
             typed.focus()

@@ -8,6 +8,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from console.frames import PromptFrames
+from widgets.wire import LeanScreen
+
 Answer = TypeVar("Answer")
 
 DEAF_SECONDS = 0.4
@@ -16,7 +19,7 @@ DEAF_SECONDS = 0.4
 FRAME_ROWS = 2
 
 
-class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answer]):
     """A modal screen that answers None unless something in it was confirmed."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
@@ -24,6 +27,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._deaf_since: float | None = None
         self._readable_at: float | None = None
 
     def compose(self) -> ComposeResult:
@@ -49,15 +53,22 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def become_readable(self) -> None:
         """Start the time in which input is ignored; called once the content is on the screen."""
         self._readable_at = self.app.monotonic()  # type: ignore[attr-defined]
+        self.set_timer(DEAF_SECONDS, self.begin_to_listen)
+
+    def begin_to_listen(self) -> None:
+        """Say, where a dialog has something to say about it, that keys count from now on."""
 
     def is_deaf_to(self, event: events.Event) -> bool:
         """Tell whether this input must be ignored. The app asks before anything else sees the event."""
         if not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
             return False
-        if self._readable_at is None:
-            # Still looking things up: nothing can be confirmed yet, but a person who waits may leave.
-            return not (isinstance(event, events.Key) and event.key == "escape")
-        return self.app.monotonic() - self._readable_at < DEAF_SECONDS  # type: ignore[attr-defined]
+        now: float = self.app.monotonic()  # type: ignore[attr-defined]
+        if self._deaf_since is None:
+            self._deaf_since = now
+        if now - (self._readable_at or self._deaf_since) < DEAF_SECONDS:
+            return True
+        # Still looking things up: nothing can be confirmed yet, but a person who waits may leave.
+        return self._readable_at is None and not (isinstance(event, events.Key) and event.key == "escape")
 
     def action_cancel(self) -> None:
         """Leave without an answer."""

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, age
 from core.actor import Origin
 from core.clock import to_iso
-from core.governance import AuditRecord
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from core.governance import AuditRecord
 
 COLUMNS = (
     Column("sequence", "#", 6, align="right"),
@@ -28,7 +31,7 @@ CHANGE_COLUMNS = (
 )
 
 
-def change_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:
+def change_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
     """Draw what people, not the engine, changed as rows of `CHANGE_COLUMNS`, in the order given."""
     return [
         Row(
@@ -46,7 +49,7 @@ def change_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:
     ]
 
 
-def audit_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:
+def audit_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
     """Draw each record as a row of `COLUMNS`, in the order given."""
     return [
         Row(
@@ -64,7 +67,7 @@ def audit_rows(records: Sequence[AuditRecord], now: datetime) -> list[Row]:
     ]
 
 
-def detail_lines(record: AuditRecord) -> list[Line]:
+def detail_lines(record: "AuditRecord") -> list[Line]:
     """Write out a record with its place in the chain."""
     facts = (
         ("sequence", str(record.sequence)),

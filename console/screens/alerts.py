@@ -68,9 +68,9 @@ class AlertsScreen(ConsoleScreen):
         self.tick()
 
     @on(LiveTable.RowChosen, "#alerts")
-    def _row_chosen(self) -> None:
+    async def _row_chosen(self) -> None:
         if (alert := self.selected_alert()) is not None:
-            self.console_app.open_alert(alert)
+            await self.console_app.open_alert(alert)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Say what was measured and what to do."""

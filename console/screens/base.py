@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from console import keys
 from console.dialogs.text import TextDialog
+from console.frames import PromptFrames
 from console.keys import Key
 from console.panes import LinesPane, ScreenRow
 from console.presentation.status import status_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 SENTENCE_SECONDS = 12.0
 
 
-class ConsoleScreen(LeanScreen, Screen[None]):
+class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
     """A screen of the console. It shows the app's snapshot and asks the app to offer changes; it changes nothing."""
 
     NAME: ClassVar[str] = ""
@@ -161,13 +162,13 @@ class ConsoleScreen(LeanScreen, Screen[None]):
 
     # Keys that only look
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Ask for words that rows must have."""
-        self.query_one(Prompt).ask(Asking.FILTER, self.main_table().filter_words)
+        await self.query_one(Prompt).ask(Asking.FILTER, self.main_table().filter_words)
 
-    def action_command(self) -> None:
+    async def action_command(self) -> None:
         """Ask for a command."""
-        self.query_one(Prompt).ask(Asking.COMMAND)
+        await self.query_one(Prompt).ask(Asking.COMMAND)
 
     @on(Prompt.Edited)
     def _filter_edited(self, event: Prompt.Edited) -> None:

@@ -145,19 +145,19 @@ class OverviewScreen(ConsoleScreen):
         session = self.snapshot.active_session()
         return (f"Why: {session.session_id}", sessions.detail_lines(session, glyphs)) if session else None
 
-    def action_details(self) -> None:
+    async def action_details(self) -> None:
         """Open the screen that the row in focus belongs to."""
         if self.focused is self.query_one("#changes"):
-            self.console_app.action_go("audit")
+            await self.console_app.action_go("audit")
             return
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:
-                self.console_app.open_alert(alert)
+                await self.console_app.open_alert(alert)
             else:
                 self.action_why()
         elif (model := self.main_table().cursor_key) is not None:
-            self.console_app.open_model(model)
+            await self.console_app.open_model(model)
 
     @on(LiveTable.RowChosen)
-    def _row_chosen(self) -> None:
-        self.action_details()
+    async def _row_chosen(self) -> None:
+        await self.action_details()

@@ -66,6 +66,13 @@ class Console:
             await self.settled()
         await self.pilot.pause(0.02)
 
+    async def burst(self, *keys: str) -> None:
+        """Send keys as a slow line delivers them: all at once."""
+        for key in keys:
+            self.app._driver.send_message(key_event(key))
+        await self.pilot.pause(0.05)
+        await self.settled()
+
     async def settled(self) -> None:
         """Wait until the screen, which a key may just have changed, has been laid out and has handled its messages."""
         for _ in range(200):

@@ -69,10 +69,20 @@ async def test_keys_typed_ahead_neither_confirm_nor_cancel(open_console, workspa
 async def test_keys_behind_the_capital_in_one_burst_reach_nothing_else(open_console, workspace):
     async with open_console() as console:
         await at(console, "spread/1.2.0")
-        await console.pilot.press("R", "Y", "1", "U", "Y", "q")
+        await console.burst("R", "Y", "U", "Y", "q", "enter", "escape")
         await console.until(lambda: isinstance(console.app.screen, ChangeDialog))
+        await console.pilot.pause(0.1)
+        assert isinstance(console.app.screen, ChangeDialog)
         assert console.screen.NAME == "registry"
         assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
+
+
+async def test_the_cursor_is_where_the_keys_before_the_capital_have_put_it(open_console):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.burst("j", "R")
+        await console.until(lambda: isinstance(console.app.screen, ChangeDialog) and console.app.screen._offer)
+        assert console.screen.main_table().cursor_key == "spread/1.2.0"
 
 
 @pytest.mark.parametrize("keys", [("enter",), ("escape",), ("ctrl+c",)], ids=["enter on cancel", "escape", "ctrl+c"])

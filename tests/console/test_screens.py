@@ -134,6 +134,22 @@ async def test_digits_typed_into_the_filter_stay_there(open_console):
         assert console.screen.main_table().filter_words == "1.2"
 
 
+async def test_a_line_that_arrives_in_one_burst_is_typed_where_it_belongs(open_console):
+    async with open_console() as console:
+        await console.burst("3", "slash", *"spread prod", "enter")
+        await console.until(lambda: [row.key for row in console.screen.main_table().rows] == ["spread/1.2.0"])
+        await console.burst("colon", *"theme light", "enter")
+        await console.until(lambda: console.app.theme == "bondx-light")
+        await console.burst("colon", *"quit")
+        assert console.app.return_code is None
+
+
+async def test_keys_over_a_burst_of_screens_end_on_the_last(open_console):
+    async with open_console() as console:
+        await console.burst(*"1235791235793")
+        assert console.screen.NAME == "registry"
+
+
 async def test_the_command_line_completes_and_opens_the_same_dialog(open_console):
     async with open_console() as console:
         await console.press("colon", *"pro", "tab", *"spr", "tab", *"1.3", "tab")
