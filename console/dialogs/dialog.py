@@ -27,7 +27,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
     def __init__(self) -> None:
         super().__init__()
-        self._deaf_since: float | None = None
+        self._opened_at: float | None = None
         self._readable_at: float | None = None
 
     def compose(self) -> ComposeResult:
@@ -38,6 +38,10 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def compose_body(self) -> ComposeResult:
         """Yield what is inside the frame."""
         raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Remember when it opened."""
+        self._opened_at = self.app.monotonic()  # type: ignore[attr-defined]
 
     def on_resize(self) -> None:
         """Fit the text anew."""
@@ -63,9 +67,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         if not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
             return False
         now: float = self.app.monotonic()  # type: ignore[attr-defined]
-        if self._deaf_since is None:
-            self._deaf_since = now
-        if now - (self._readable_at or self._deaf_since) < DEAF_SECONDS:
+        if self._opened_at is None or now - (self._readable_at or self._opened_at) < DEAF_SECONDS:
             return True
         # Still looking things up: nothing can be confirmed yet, but a person who waits may leave.
         return self._readable_at is None and not (isinstance(event, events.Key) and event.key == "escape")

@@ -1,0 +1,126 @@
+"""How a console ends, in a real terminal: by q, by SIGTERM, by a dropped line, by a bug."""
+
+import os
+import signal
+import sys
+import time
+
+import pexpect
+import pytest
+
+from console.demo import OPERATOR
+from core.actor import Actor, Origin
+from core.settings import ModelSettings, TrainingSettings
+from core.state import Lease, read_lease
+from core.training.session import Desired
+from core.training.sessions import Sessions
+
+RUN = "import sys; from pathlib import Path; from console.app import run_console; "
+SOUND = RUN + "sys.exit(run_console(Path(sys.argv[1]), read_only={read_only}))"
+BROKEN = (
+    RUN + "from console.screens.overview import OverviewScreen\n"
+    "def show(self, snapshot): raise ZeroDivisionError('a bug [/] in a screen')\n"
+    "OverviewScreen.show = show\n"
+    "sys.exit(run_console(Path(sys.argv[1]), read_only=True))"
+)
+PATIENCE = 60
+ONE_MODEL = {"spread": ModelSettings(algorithm="linear")}
+
+
+def start(workspace, code: str = SOUND, *, read_only: bool = True) -> pexpect.spawn:
+    environ = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+    environ.pop("NO_COLOR", None)
+    arguments = ["-c", code.format(read_only=read_only) if code is SOUND else code, str(workspace.root)]
+    return pexpect.spawn(sys.executable, arguments, dimensions=(24, 80), env=environ, timeout=PATIENCE)
+
+
+def finish(child: pexpect.spawn) -> tuple[int, bytes]:
+    """Read to the end and return exit code and output."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, child.before or b""
+
+
+def until(condition, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.05)
+
+
+def assert_restored(output: bytes) -> None:
+    assert b"\x1b[?1049l" in output, "the alternate screen is left"
+    assert b"\x1b[?25h" in output, "the cursor is back"
+    assert b"\x1b[?1016l" in output, "mouse reports in pixels are off"
+
+
+def test_q_leaves_with_0_and_a_terminal_as_it_was(workspace):
+    child = start(workspace)
+    child.expect(b"liquidity_shock")
+    child.send("q")
+    code, output = finish(child)
+    assert code == 0
+    assert_restored(output)
+
+
+def test_sigterm_restores_the_terminal_and_exits_143(workspace):
+    child = start(workspace)
+    child.expect(b"liquidity_shock")
+    child.kill(signal.SIGTERM)
+    code, output = finish(child)
+    assert code == 143
+    assert_restored(output)
+
+
+@pytest.mark.parametrize("how", ["line", "signal"])
+def test_a_dropped_line_ends_the_process_with_129(workspace, how):
+    child = start(workspace)
+    child.expect(b"liquidity_shock")
+    if how == "signal":
+        child.kill(signal.SIGHUP)
+    else:
+        child.ptyproc.delayafterclose = PATIENCE
+        os.close(child.child_fd)
+    _, status = os.waitpid(child.pid, 0)
+    # The kernel sends SIGHUP along with the dropped line; either way the console answers with its own exit.
+    assert os.waitstatus_to_exitcode(status) == 129
+    child.closed = child.ptyproc.closed = True
+
+
+def test_a_bug_is_a_sentence_on_the_screen_a_traceback_in_the_log_and_no_0(workspace):
+    child = start(workspace, BROKEN)
+    code, output = finish(child)
+    assert code == 1
+    assert_restored(output)
+    assert b"stopped because of a bug" in output
+    assert b"Traceback" not in output
+    assert "ZeroDivisionError" in (workspace.logs_dir / "console.log").read_text(encoding="utf-8")
+
+
+def test_an_engine_elsewhere_stays_untouched(workspace):
+    with Lease.acquire(workspace, Actor.current(Origin.COMMAND_LINE), "headless"):
+        child = start(workspace, read_only=False)
+        child.expect(b"headless")
+        child.send("q")
+        assert finish(child)[0] == 0
+        assert read_lease(workspace).mode == "headless"
+
+
+def test_an_embedded_engine_is_asked_about_and_stops_in_order(workspace):
+    sessions = Sessions(workspace)
+    sessions.request("s-0002", Desired.STOPPED, actor=OPERATOR)
+    small = TrainingSettings(max_epochs=5000, patience=5000, dataset_size=100, models=ONE_MODEL)
+    session_id = sessions.start(small, name="small", actor=OPERATOR).session_id
+    child = start(workspace, read_only=False)
+    until(lambda: read_lease(workspace) is not None, "the engine")
+    assert read_lease(workspace).mode == "embedded"
+    until(lambda: sessions.get(session_id).observed.epoch >= 1, "an epoch")
+    child.send("q")
+    child.expect(b"Leave, and stop the engine")
+    time.sleep(0.8)
+    child.send("Y")
+    assert finish(child)[0] == 0
+    assert read_lease(workspace) is None
+    session = sessions.get(session_id)
+    assert session.wants_work, "the next engine goes on with it"
+    assert (workspace.root / session.observed.checkpoint).exists()
