@@ -11,11 +11,6 @@ class Standing:
     armed: bool = True
 
     @property
-    def word(self) -> str:
-        """The one word of the status line."""
-        return "RO" if self.read_only else "ARMED" if self.armed else "SAFE"
-
-    @property
     def refusal(self) -> str | None:
         """Why nothing may be changed, or None when it may."""
         if self.read_only:

@@ -1,0 +1,247 @@
+"""From snapshots to words: what an operator reads, and in which order."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from console.demo import epoch_metrics, gates, make_demo
+from console.presentation import alerts, audit, epochs, resources, sessions, versions
+from console.presentation.gates import gate_lines, judged, summary
+from console.presentation.offers import leave_offer, plan_offer, session_offer
+from console.presentation.phrases import age, duration, number, share, size
+from console.presentation.status import Circumstances, status_of
+from console.standing import Standing
+from core.engine.snapshot import SnapshotSource
+from core.registry import Registry
+from core.settings import AlertSettings
+from core.training.session import Desired, Phase
+from widgets.glyphs import ASCII, UNICODE
+
+NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return make_demo(tmp_path_factory.mktemp("demo") / "desk-risk", now=NOW)
+
+
+@pytest.fixture(scope="module")
+def snapshot(workspace):
+    return SnapshotSource(workspace, clock=lambda: NOW).take()
+
+
+def texts(row):
+    return [cell if isinstance(cell, str) else cell.text for cell in row.cells]
+
+
+def plain(lines):
+    return "\n".join(line.text for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "now"), (59, "now"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86_399, "23h"), (86_400, "1d")],
+)
+def test_ages_count_in_coarse_steps(seconds, said):
+    assert age(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0s"),
+        (9.4, "9s"),
+        (12, "10s"),
+        (59, "1m"),
+        (400, "7m"),
+        (3601, "1h"),
+        (9000, "2h 30m"),
+        (90_000, "1d 1h"),
+        (float("nan"), "–"),
+        (float("inf"), "–"),
+    ],
+)
+def test_durations_are_rounded_the_more_the_longer_they_are(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_what_is_not_known_is_a_dash():
+    assert {share(None), number(None), size(None), age(None, NOW), duration(None), number(float("nan"))} == {"–"}
+
+
+def test_failed_gates_come_first_with_value_limit_and_offending_rows():
+    assert [gate.name for gate in judged(gates())][:2] == ["esg_missing", "maturity_anomalies"]
+    text = plain(gate_lines(gates(), UNICODE))
+    assert text.index("✗ fail") < text.index("! warn") < text.index("✓ pass")
+    assert "22.4% <= 20%" in text
+    assert "224 rows: BX000017" in text
+
+
+@pytest.mark.parametrize(
+    ("judged_gates", "said"),
+    [((), "–"), (gates(), "✗ 1 of 6 fail"), (gates()[2:5], "! 1 of 3 warn"), (gates()[:1], "✓ 1 pass")],
+    ids=["none", "a failure", "a warning", "all pass"],
+)
+def test_a_summary_of_gates_tells_the_worst(judged_gates, said):
+    assert summary(judged_gates, UNICODE).text == said
+
+
+def test_versions_are_listed_by_model_newest_first(snapshot):
+    rows = versions.version_rows(snapshot.versions, NOW, UNICODE, marked=("spread/1.2.0",))
+    assert [row.key for row in rows if row.key.startswith("spread")] == [f"spread/1.{n}.0" for n in (3, 2, 1, 0)]
+    marked = next(row for row in rows if row.key == "spread/1.2.0")
+    assert texts(marked)[:5] == ["→", "spread", "1.2.0", "● Production", "94.2%"]
+
+
+def test_version_1_10_is_newer_than_1_9(snapshot):
+    nine, ten = (msgspec.structs.replace(snapshot.versions[0], version=number) for number in ("1.9.0", "1.10.0"))
+    assert [version.version for version in versions.newest_first([nine, ten])] == ["1.10.0", "1.9.0"]
+
+
+def test_live_models_tell_what_waits_behind_them(snapshot):
+    rows = versions.live_rows(snapshot.models, snapshot.versions, {"spread": [0.1, 0.2]}, NOW, UNICODE, str)
+    by_model = {row.key: texts(row) for row in rows}
+    assert by_model["spread"][1:5] == ["1.2.0", "now", "94.2%", "1.3.0 Staging"]
+    assert by_model["anomaly"][1:5] == ["none", "–", "–", "1.3.0 Development"]
+    assert by_model["spread"][5] == "[0.1, 0.2]"
+
+
+def test_details_of_a_version_tell_metrics_gates_lineage_and_moves(snapshot):
+    version = snapshot.version("spread", "1.2.0")
+    text = plain(versions.detail_lines(version, snapshot.history("spread"), UNICODE))
+    for fact in ("attainment", "liquidity_index_median", "n_rows  1000", "weekly release", "s-0001"):
+        assert fact in text
+
+
+def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapshot):
+    running, finished = snapshot.sessions
+    label, done, note, _ = sessions.progress(running, UNICODE)
+    assert (label, done, note) == ("● running  epoch 41 of 100", 0.41, "at most 30m left")
+    assert sessions.progress(finished, UNICODE)[2] == "took 1h"
+    assert "converged" in plain(sessions.told_lines(finished, UNICODE))
+
+
+@pytest.mark.parametrize(
+    ("desired", "said"),
+    [(Desired.PAUSED, "pausing"), (Desired.STOPPED, "stopping"), (Desired.RUNNING, "running")],
+)
+def test_what_is_asked_for_shows_before_it_has_happened(snapshot, desired, said):
+    asked = msgspec.structs.replace(snapshot.sessions[0], desired=desired)
+    assert sessions.phase_cell(asked, UNICODE).text == f"● {said}"
+
+
+def test_a_failure_is_told_with_its_number(snapshot):
+    session = snapshot.sessions[0]
+    failed = msgspec.structs.replace(session.observed, failure="the child was killed", n_failed_epochs=2)
+    assert "2 failed: the child was killed" in plain(
+        sessions.told_lines(msgspec.structs.replace(session, observed=failed), UNICODE)
+    )
+
+
+def test_epochs_are_rows_newest_first_and_series_by_model(snapshot):
+    history = snapshot.epochs["r-0001"]
+    rows = epochs.epoch_rows(history, ["spread"])
+    assert texts(rows[0])[0] == "41"
+    assert texts(rows[0])[4] == share(epoch_metrics(41)["spread.attainment"])
+    assert len(epochs.epoch_columns(["spread"])) == len(rows[0].cells)
+    assert epochs.loss_series(history, ["spread"])[0].points[0][1] == 100.0
+    assert epochs.attainment_series(history, ["unknown"]) == []
+
+
+def test_a_loss_that_begins_at_zero_is_measured_from_the_first_that_is_not():
+    series = epochs.loss_series({"m.loss": ((1, 0.0), (2, 2.0), (3, 1.0))}, ["m"])
+    assert series[0].points == ((1.0, 0.0), (2.0, 100.0), (3.0, 50.0))
+
+
+def test_alerts_put_what_fires_first_and_resolved_ones_last(snapshot):
+    states = [texts(row)[1] for row in alerts.alert_rows(snapshot.alerts, NOW, UNICODE)]
+    assert states == sorted(states, key=["firing", "pending", "acknowledged", "resolved"].index)
+
+
+def test_what_is_wrong_begins_with_what_cannot_be_read(snapshot):
+    rows = alerts.wrong_rows(snapshot.alerts, ["registry.json is damaged"], NOW, ASCII)
+    assert texts(rows[0]) == ["x damage", "registry.json is damaged", "", ""]
+    assert len(rows) == 4
+
+
+def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
+    by_rule = {alert.rule: plain(alerts.detail_lines(alert, UNICODE)) for alert in snapshot.alerts}
+    assert "Enter leads to downgrade 1.0.0 in the registry; R there rolls the model back." in by_rule["hash_mismatch"]
+    assert "Enter leads to the session" in by_rule["gate_failed"]
+    assert "Nothing: it is over." in by_rule["training_stalled"]
+
+
+def test_gauges_warn_before_the_engine_calls(snapshot):
+    cpu, memory, disk = resources.gauges(snapshot, AlertSettings())
+    assert (cpu.alert_at, cpu.warn_at) == (0.8, pytest.approx(0.72))
+    assert disk.value == "37%"
+    assert memory.history == ()
+    assert "network in" in resources.one_line(snapshot, AlertSettings()).text
+
+
+def test_no_samples_are_no_gauges_but_dashes(snapshot, workspace):
+    bare = SnapshotSource(workspace, clock=lambda: NOW + timedelta(days=2)).take()
+    assert {gauge.value for gauge in resources.gauges(bare, AlertSettings())} == {"–"}
+    assert resources.network(bare) == "–"
+    assert resources.machine_series(bare)[0].points == ()
+
+
+def test_people_are_told_apart_from_the_engine(snapshot):
+    changes = audit.change_rows(snapshot.audit, NOW)
+    assert {texts(row)[1] for row in changes} == {"mira"}
+    assert len(changes) < len(audit.audit_rows(snapshot.audit, NOW))
+    assert "version.promote" in {texts(row)[2] for row in changes}
+    assert "hash before" in plain(audit.detail_lines(snapshot.audit[0]))
+
+
+def test_the_top_line_counts_what_fires(snapshot):
+    status = status_of(snapshot, Circumstances(now=NOW, standing=Standing(read_only=True, armed=False)))
+    assert (status.n_critical, status.n_warning, status.armed, status.engine) == (1, 1, False, "none")
+    assert status.clock == "03:04Z"
+
+
+def test_only_what_enters_production_by_promotion_is_typed(workspace):
+    registry = Registry(workspace)
+
+    def commit(_reason: str) -> str:
+        return ""
+
+    typed = {
+        name: plan_offer(plan, UNICODE, commit).typed
+        for name, plan in {
+            "to staging": registry.plan_promotion("anomaly", "1.3.0"),
+            "to production": registry.plan_promotion("spread", "1.3.0"),
+            "rollback": registry.plan_rollback("spread"),
+            "archive": registry.plan_archive("spread", "1.0.0"),
+        }.items()
+    }
+    assert typed == {"to staging": None, "to production": "1.3.0", "rollback": None, "archive": None}
+
+
+def test_an_offer_tells_effects_and_the_way_back(workspace):
+    offer = plan_offer(Registry(workspace).plan_promotion("spread", "1.3.0"), UNICODE, lambda _reason: "")
+    text = plain(offer.lines)
+    for fact in ("Staging → Production", "Gates", "What will happen", "How to undo it"):
+        assert fact in text
+
+
+def test_a_refused_plan_offers_nothing(workspace):
+    offer = plan_offer(Registry(workspace).plan_rollback("anomaly"), UNICODE, lambda _reason: "")
+    assert offer.refusal
+
+
+def test_a_session_without_an_engine_says_when_it_takes_effect(snapshot):
+    def text(has_engine):
+        offer = session_offer(snapshot.sessions[0], Desired.PAUSED, UNICODE, lambda _reason: "", has_engine=has_engine)
+        return plain(offer.lines)
+
+    assert "No engine runs" in text(False)
+    assert "No engine runs" not in text(True)
+
+
+@pytest.mark.parametrize(("phase", "told"), [(Phase.RUNNING, True), (Phase.PAUSED, False)], ids=["running", "paused"])
+def test_leaving_tells_which_epoch_ends_first(snapshot, phase, told):
+    session = snapshot.sessions[0]
+    session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, phase=phase))
+    assert ("ends epoch 42 first" in plain(leave_offer(session, lambda _reason: "").lines)) is told

@@ -1,0 +1,150 @@
+"""The command line: what a line means, and how it is completed."""
+
+import doctest
+
+import pytest
+
+import console.clipboard
+import console.commandline
+import console.panes
+import console.presentation.comparison
+import console.presentation.epochs
+import console.presentation.gates
+import console.presentation.phrases
+import console.presentation.resources
+from console.clipboard import MAX_BYTES, osc52
+from console.commandline import COMMANDS, Call, Vocabulary, complete, every_line, parse
+from console.keys import EVERYWHERE, help_lines, screen_keys
+from console.panes import wrap
+from console.standing import Standing
+from core.errors import UsageError
+from widgets.line import Line
+
+WORDS = Vocabulary(
+    models=("spread", "anomaly"),
+    versions=(("spread", "1.1.0"), ("spread", "1.0.0"), ("anomaly", "2.0.0")),
+    sessions=("s-0002",),
+    alerts=("ab12",),
+    themes=("bondx-dark",),
+)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        console.commandline,
+        console.clipboard,
+        console.panes,
+        console.presentation.comparison,
+        console.presentation.epochs,
+        console.presentation.gates,
+        console.presentation.phrases,
+        console.presentation.resources,
+    ],
+    ids=lambda module: module.__name__,
+)
+def test_the_examples_in_the_documentation_run(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "call"),
+    [
+        ("q", Call("quit", ())),
+        ("  promote   spread 1.1.0 ", Call("promote", ("spread", "1.1.0"))),
+        ("promote spread 1.1.0 Production", Call("promote", ("spread", "1.1.0", "Production"))),
+        ("ack ab12", Call("acknowledge", ("ab12",))),
+    ],
+)
+def test_a_line_is_read(line, call):
+    assert parse(line) == call
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "Type a command"),
+        ("rolback spread", "did you mean :rollback?"),
+        ("xyzzy", "Tab shows what there is"),
+        ("rollback", "Usage: :rollback MODEL"),
+        ("diff spread 1.0.0", "Usage: :diff MODEL VERSION VERSION"),
+        ("quit now", "Usage: :quit"),
+    ],
+)
+def test_a_line_that_cannot_be_read_says_how_it_is_meant(line, said):
+    with pytest.raises(UsageError, match=said.replace("?", r"\?")):
+        parse(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        ("ro", ("rollback ",)),
+        ("rollback ", ("rollback spread", "rollback anomaly")),
+        ("promote spread ", ("promote spread 1.1.0 ", "promote spread 1.0.0 ")),
+        ("promote anomaly 2", ("promote anomaly 2.0.0 ",)),
+        ("promote spread 1.1.0 P", ("promote spread 1.1.0 Production",)),
+        ("pause ", ("pause s-0002",)),
+        ("theme b", ("theme bondx-dark",)),
+        ("rollback spread ", ()),
+        ("nonsense ", ()),
+        ("promote unknown ", ()),
+    ],
+)
+def test_completion_knows_the_words_of_each_place(line, lines):
+    assert complete(line, WORDS) == lines
+
+
+def test_every_command_is_completed_from_nothing_and_can_be_read():
+    assert len(complete("", WORDS)) == len(COMMANDS)
+    for line, command in every_line(WORDS):
+        assert parse(line).command == command.name
+
+
+def test_two_sides_of_a_diff_are_different_versions():
+    lines = [line for line, command in every_line(WORDS) if command.name == "diff"]
+    assert lines == ["diff spread 1.1.0 1.0.0", "diff spread 1.0.0 1.1.0"]
+
+
+def test_inside_tmux_the_sequence_goes_plain_and_in_its_envelope():
+    sequence = osc52("x", {"TMUX": "/tmp/tmux-0/default,1,0"})
+    assert sequence.startswith("\x1b]52;c;eA==\x07")
+    assert sequence.endswith("\x1bPtmux;\x1b\x1b]52;c;eA==\x07\x1b\\")
+
+
+def test_what_no_terminal_would_take_is_not_sent():
+    assert osc52("x" * (MAX_BYTES + 1), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("standing", "may"),
+    [(Standing(), True), (Standing(armed=False), False), (Standing(read_only=True, armed=False), False)],
+    ids=["armed", "disarmed", "read-only"],
+)
+def test_a_standing_says_why_nothing_may_change(standing, may):
+    assert (standing.refusal is None) is may
+
+
+def test_a_read_only_standing_is_never_armed():
+    assert Standing(read_only=True, armed=False).toggled().refusal
+
+
+def test_no_key_is_bound_twice_and_multiplexers_keep_theirs():
+    keys = [word for key in (*EVERYWHERE, *screen_keys()) for word in key.keys.split(",")]
+    assert len(keys) == len(set(keys))
+    never = {"ctrl+a", "ctrl+b", "ctrl+d", "ctrl+k", "ctrl+z", "backspace"}
+    assert not never & set(keys)
+    assert not any(key.startswith("alt+") for key in keys)
+
+
+def test_help_explains_every_key_that_works_everywhere():
+    text = "\n".join(line.text for line in help_lines(()))
+    assert all(key.words in text for key in EVERYWHERE)
+
+
+@pytest.mark.parametrize("width", [4, 7, 10, 33, 80])
+def test_wrapped_lines_fit_and_lose_no_word(width):
+    line = Line((("reason  ", "muted"), ("too few rows in 日本語 the year of the dragon ", ""), ("x" * 40, "bad")))
+    parts = wrap(line, width)
+    assert all(part.width <= width for part in parts)
+    assert "".join(part.text for part in parts).replace(" ", "") == line.text.replace(" ", "")
