@@ -1,8 +1,10 @@
 """`bondx registry`: versions and their stages. Every change is planned first, then applied as planned."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.commands import registry_stock, registry_words
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
@@ -22,7 +24,7 @@ STAGES = ("Development", "Staging", "Production", "Archived")
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "registry", help="list, promote and roll back model versions")
+    verbs = noun_parser(commands, "registry", help="register, promote, roll back and prune model versions")
 
     listing = command_parser(verbs, "list", help="every version with its stage, newest first")
     listing.add_argument("model", metavar="MODEL", nargs="?")
@@ -45,6 +47,7 @@ def add_parser(commands: Subparsers) -> None:
     promote = command_parser(verbs, "promote", help="move a version one stage up, or to --stage, through the gates")
     _add_version_arguments(promote)
     promote.add_argument("--stage", choices=STAGES[1:3], help="where to (default: the next stage)")
+    promote.add_argument("--config", type=Path, metavar="FILE", help="the policy to judge by, over the workspace's")
     _add_change_arguments(promote, "promote")
     rollback = command_parser(verbs, "rollback", help="put the previous Production version back live")
     rollback.add_argument("model", metavar="MODEL")
@@ -60,6 +63,9 @@ def add_parser(commands: Subparsers) -> None:
     verify.add_argument("model", metavar="MODEL", nargs="?")
     add_json_argument(verify)
     verify.set_defaults(command=verify_artifacts)
+
+    registry_stock.add_verbs(verbs)
+    registry_words.add_verbs(verbs)
 
 
 def _add_version_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,13 +125,18 @@ def show_version(args: argparse.Namespace) -> int:
         name: getattr(version, name)
         for name in ("model", "version", "stage", "stage_since", "created_at", "created_by", "run_id", "session_id")
     }
-    facts |= {"artifact": version.path, "manifest_sha256": version.manifest_sha256}
+    facts |= {"artifact": version.path, "manifest_sha256": version.manifest_sha256, "number": version.bump or None}
+    aliases = [f"@{alias}" for alias, number in registry.aliases(args.model).items() if number == version.version]
+    approved_by = [approval.person for approval in registry.approvals(args.model, args.version)]
+    facts |= {"aliases": aliases, "approved_by": approved_by, "tags": version.tags}
     facts |= {f"metric {name}": value for name, value in sorted(version.metrics.items())}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.reason})" for gate in version.gates}
     facts |= {f"lineage {name}": value for name, value in flatten(version.lineage).items()}
     print_facts(facts)
     for move in moves:
         print(printable(move))
+    for warning in registry.environment_warnings(args.model, args.version):
+        print(f"warning: {printable(warning)}")
     return ExitCode.GOOD
 
 
@@ -152,8 +163,10 @@ def change(args: argparse.Namespace) -> int:
     """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
     from console.output import print_json
     from core.registry import Registry
+    from core.settings.policy_source import PolicySource
 
-    registry = Registry(open_workspace(args))
+    workspace = open_workspace(args)
+    registry = Registry(workspace, policy=PolicySource(workspace.root, config=getattr(args, "config", None)))
     plan = _plan(registry, args)
     if not args.json:
         _print_plan(plan)
@@ -194,7 +207,8 @@ def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
 
     match args.verb:
         case "promote":
-            return registry.plan_promotion(args.model, args.version, Stage(args.stage) if args.stage else None)
+            stage = Stage(args.stage) if args.stage else None
+            return registry.plan_promotion(args.model, args.version, stage, actor=person())
         case "archive":
             return registry.plan_archive(args.model, args.version)
         case "rollback":
@@ -212,5 +226,7 @@ def _print_plan(plan: "Plan") -> None:
         print(f"  {gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
     for effect in plan.effects:
         print(f"  {printable(effect)}")
+    for warning in plan.warnings:
+        print(f"  warning: {printable(warning)}")
     if plan.undo:
         print(f"  to undo: {printable(plan.undo)}")

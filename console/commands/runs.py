@@ -2,14 +2,27 @@
 
 import argparse
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    command_parser,
+    count,
+    noun_parser,
+    open_workspace,
+    person,
+)
+from console.commands.registry_stock import pair
 from core.errors import ExitCode
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "runs", help="list and compare tracked runs")
-    listing = command_parser(verbs, "list", help="every run, newest first")
+    verbs = noun_parser(commands, "runs", help="list, search, compare and prune tracked runs")
+    listing = command_parser(verbs, "list", help="every run, newest first, or those that match")
+    listing.add_argument(
+        "--filter", metavar="EXPRESSION", help="such as: metrics.mae < 0.2 and params.model = 'spread'"
+    )
+    listing.add_argument("--limit", type=count, metavar="N", help="at most so many, the newest")
     add_json_argument(listing)
     listing.set_defaults(command=list_runs)
     show = command_parser(verbs, "show", help="one run with parameters, metrics, artifacts and environment")
@@ -20,6 +33,32 @@ def add_parser(commands: Subparsers) -> None:
     compare.add_argument("run_ids", metavar="RUN", nargs="+")
     add_json_argument(compare)
     compare.set_defaults(command=compare_runs)
+    tag = command_parser(verbs, "tag", help="give a run words to find it by: NAME=TEXT, or NAME= to remove one")
+    tag.add_argument("run_id", metavar="RUN")
+    tag.add_argument("tags", metavar="NAME=TEXT", nargs="+", type=pair)
+    add_json_argument(tag)
+    tag.set_defaults(command=tag_run)
+    prune = command_parser(
+        verbs, "prune", help="remove the oldest runs that nothing refers to; a dry run without --yes"
+    )
+    prune.add_argument("--keep", type=count, metavar="N", help="runs that stay (default: the policy's keep_runs)")
+    prune.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
+    add_json_argument(prune)
+    prune.set_defaults(command=prune_runs)
+    imports = command_parser(
+        verbs, "import-mlflow", help="take a run, and its model if it has one, from an MLflow store"
+    )
+    imports.add_argument("run_id", metavar="MLFLOW_RUN")
+    imports.add_argument("--store", required=True, metavar="URI", help="tracking store: sqlite:///mlflow.db, http://…")
+    imports.add_argument("--model", metavar="NAME", help="register the run's model under this name")
+    add_json_argument(imports)
+    imports.set_defaults(command=import_from_mlflow)
+    exports = command_parser(verbs, "export-mlflow", help="write a run, and the versions it made, to an MLflow store")
+    exports.add_argument("run_id", metavar="RUN")
+    exports.add_argument("--store", required=True, metavar="URI", help="tracking store: sqlite:///mlflow.db, http://…")
+    exports.add_argument("--experiment", default="bondx", metavar="NAME", help="default: %(default)s")
+    add_json_argument(exports)
+    exports.set_defaults(command=export_to_mlflow)
 
 
 def list_runs(args: argparse.Namespace) -> int:
@@ -27,14 +66,16 @@ def list_runs(args: argparse.Namespace) -> int:
     from console.output import print_json, print_table
     from core.tracking import Runs
 
-    runs = sorted(Runs(open_workspace(args)).all(), key=lambda run: run.started_at, reverse=True)
+    found = Runs(open_workspace(args))
+    matching = found.search(args.filter) if args.filter else found.all()
+    runs = sorted(matching, key=lambda run: run.started_at, reverse=True)[: args.limit]
     if args.json:
         print_json(runs)
         return ExitCode.GOOD
     rows = [
         {
             "run_id": run.run_id,
-            "session_id": run.session_id,
+            "part_of": run.session_id or run.parent_id,
             "name": run.name,
             "status": run.status,
             "started_at": run.started_at,
@@ -42,8 +83,9 @@ def list_runs(args: argparse.Namespace) -> int:
         }
         for run in runs
     ]
-    columns = ("run_id", "session_id", "name", "status", "started_at", "score")
-    print_table(rows, columns, empty="no run yet: bondx run starts a session, and with it a run")
+    columns = ("run_id", "part_of", "name", "status", "started_at", "score")
+    empty = "no run matches" if args.filter else "no run yet: bondx run starts a session, and with it a run"
+    print_table(rows, columns, empty=empty)
     return ExitCode.GOOD
 
 
@@ -80,4 +122,75 @@ def compare_runs(args: argparse.Namespace) -> int:
         for row in comparison.differing
     ]
     print_table(rows, ("field", *args.run_ids), empty="these runs do not differ")
+    return ExitCode.GOOD
+
+
+def tag_run(args: argparse.Namespace) -> int:
+    """Tag a run."""
+    from console.output import print_facts, print_json
+    from core.tracking import Runs
+
+    run = Runs(open_workspace(args)).set_tags(args.run_id, dict(args.tags), actor=person())
+    if args.json:
+        print_json(run.tags)
+    else:
+        print_facts(run.tags)
+    return ExitCode.GOOD
+
+
+def prune_runs(args: argparse.Namespace) -> int:
+    """Say which runs would go; remove them with `--yes`."""
+    from console.output import print_json, print_table
+    from core.registry import Registry
+    from core.settings.policy_source import PolicySource
+    from core.tracking import Runs
+    from core.training.sessions import Sessions
+
+    workspace = open_workspace(args)
+    runs = Runs(workspace)
+    keep = args.keep or PolicySource(workspace.root).policy().tracking.keep_runs
+    referenced = {version.run_id for version in Registry(workspace).versions()}
+    referenced |= {session.run_id for session in Sessions(workspace).all() if session.run_id}
+    doomed = runs.prunable(keep=keep, referenced=referenced)
+    if args.yes:
+        runs.prune(keep=keep, referenced=referenced, actor=person())
+    if args.json:
+        print_json({"dry_run": not args.yes, "runs": [run.run_id for run in doomed]})
+        return ExitCode.GOOD
+    rows = [{"run_id": run.run_id, "name": run.name, "status": run.status, "ended_at": run.ended_at} for run in doomed]
+    print_table(rows, ("run_id", "name", "status", "ended_at"), empty=f"nothing to prune: {keep} runs may stay")
+    if doomed:
+        print("removed" if args.yes else "nothing was removed; add --yes")
+    return ExitCode.GOOD
+
+
+def import_from_mlflow(args: argparse.Namespace) -> int:
+    """Import a run from MLflow; exit code 3 when its model was asked for and could not be taken."""
+    from console.output import print_json, printable
+    from core.tracking.mlflow_interop import import_run
+
+    imported = import_run(open_workspace(args), args.store, args.run_id, model=args.model, actor=person())
+    if args.json:
+        print_json(imported)
+    else:
+        print(f"{args.run_id} is {imported.run.run_id}")
+        if imported.version:
+            print(f"its model is {imported.version.model} {imported.version.version}, in {imported.version.stage}")
+        for note in imported.notes:
+            print(f"note: {printable(note)}")
+    return ExitCode.REFUSED if args.model and imported.version is None else ExitCode.GOOD
+
+
+def export_to_mlflow(args: argparse.Namespace) -> int:
+    """Export a run to MLflow."""
+    from console.output import print_json
+    from core.tracking.mlflow_interop import export_run
+
+    exported = export_run(open_workspace(args), args.store, args.run_id, experiment=args.experiment)
+    if args.json:
+        print_json(exported)
+        return ExitCode.GOOD
+    print(f"{args.run_id} is {exported.mlflow_run_id} in the experiment {args.experiment}")
+    for name, number in exported.versions.items():
+        print(f"{name} is version {number} in its registry")
     return ExitCode.GOOD

@@ -15,6 +15,7 @@ from core.registry.documents import ModelVersion, PrunedVersion
 from core.registry.records import DATABASE, Records
 from core.registry.registration import evidence
 from core.registry.retention import PruneCandidate, PrunePlan
+from core.settings.policy import RetentionPolicy
 from core.settings.policy_source import PolicySource
 from core.state import Workspace
 
@@ -42,11 +43,12 @@ class Pruner:
         self._policy = policy
         self._clock = clock
 
-    def plan(self, model: str | None = None) -> PrunePlan:
-        """Decide over every version of a model, or of all."""
+    def plan(self, model: str | None, keep: int | None) -> PrunePlan:
+        """Decide over every version of a model, or of all; `keep` is how many of each stage stay."""
         names = [self._records.model(model).model] if model else sorted(m.model for m in self._records.models.all())
         children = retention.children_of(self._records.versions_of(None))
-        return PrunePlan(candidates=tuple(found for name in names for found in self._decide(name, children)))
+        decided = (found for name in names for found in self._decide(name, children, keep))
+        return PrunePlan(candidates=tuple(decided), keep=keep)
 
     def carry_out(self, plan: PrunePlan, *, actor: Actor, reason: str) -> tuple[PruneCandidate, ...]:
         """Remove what a plan says, or nothing if a version of it may not go any more.
@@ -59,7 +61,7 @@ class Pruner:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             children = retention.children_of(self._records.versions_of(None))
             names = dict.fromkeys(candidate.model for candidate in plan.doomed)
-            now_decided = {(c.model, c.version): c for name in names for c in self._decide(name, children)}
+            now_decided = {(c.model, c.version): c for name in names for c in self._decide(name, children, plan.keep)}
             for candidate in plan.doomed:
                 current = now_decided.get((candidate.model, candidate.version))
                 if current is None or not current.goes:
@@ -76,13 +78,16 @@ class Pruner:
             self._store.withdraw(candidate.model, candidate.version)
         return plan.doomed
 
-    def _decide(self, name: str, children: dict[str, str]) -> Sequence[PruneCandidate]:
+    def _decide(self, name: str, children: dict[str, str], keep: int | None) -> Sequence[PruneCandidate]:
         model = self._records.model(name)
+        policy = self._policy.policy().for_model(name).retention
+        if keep is not None:
+            policy = RetentionPolicy(keep_development=keep, keep_staging=keep, keep_archived=keep)
         versions = self._records.versions_of(name)
         return retention.plan(
             model,
             versions,
-            self._policy.policy().for_model(name).retention,
+            policy,
             newest=self._records.newest_transition(model),
             aliases=self._aliases.of(name),
             claims=self._claims.of(name),

@@ -18,6 +18,7 @@ from core.registry.bumping import Makeup, part_to_raise
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.registry.contents import ENVIRONMENT_NAME
 from core.registry.documents import ModelVersion, RegisteredModel
+from core.registry.errors import ArtifactRefusedError
 from core.registry.manifest import MANIFEST_NAME, check, digest, read_manifest
 from core.registry.numbering import FIRST_VERSION, Part, SemanticVersion, checked_model_name, version_key
 from core.registry.records import DATABASE, Records
@@ -58,6 +59,7 @@ class Registrar:
         session_id: str,
         actor: Actor,
         bump: Bump,
+        wanted: str | None,
         tags: Mapping[str, str],
         reason: str,
     ) -> ModelVersion:
@@ -69,8 +71,7 @@ class Registrar:
             number = ""
             try:
                 with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
-                    part, why = self._part(card, staged.folder, bump)
-                    number = str(self._next_number(card.model, part))
+                    number, why = self._number(card, staged.folder, bump, wanted)
                     self._store.publish(staged, card.model, number)
                     version = self._insert(
                         card, staged, number, actor, run_id=run_id, session_id=session_id, bump=why, tags=tags
@@ -189,13 +190,22 @@ class Registrar:
             change.record("version.reclaim", adopted.key, before=adopted, after=reclaimed)
             return reclaimed
 
-    def _next_number(self, model: str, part: Part) -> SemanticVersion:
+    def _number(self, card: RegistrationCard, folder: Path, bump: Bump, wanted: str | None) -> tuple[str, str]:
+        """Decide on the number of a new version, and say why if that was ours to judge."""
         # Folders count, too: a number that was ever given to an artifact is not given to another.
-        recorded = [version.version for version in self._records.versions_of(model)]
-        recorded += [pruned.version for pruned in self._records.pruned.all() if pruned.model == model]
-        numbers = [SemanticVersion.parse(number) for number in recorded]
-        taken = numbers + self._store.numbers(model)
-        return max(taken).bump(part) if taken else FIRST_VERSION
+        recorded = [version.version for version in self._records.versions_of(card.model)]
+        recorded += [pruned.version for pruned in self._records.pruned.all() if pruned.model == card.model]
+        taken = [SemanticVersion.parse(number) for number in recorded] + self._store.numbers(card.model)
+        newest = max(taken, default=None)
+        if wanted is not None:
+            number = SemanticVersion.parse(wanted)
+            if newest is not None and number <= newest:
+                raise ArtifactRefusedError(f"{wanted} does not come after {newest}, the newest number of {card.model}.")
+            return str(number), ""
+        if newest is None:
+            return str(FIRST_VERSION), ""
+        part, why = self._part(card, folder, bump)
+        return str(newest.bump(part)), why
 
     def _part(self, card: RegistrationCard, folder: Path, bump: Bump) -> tuple[Part, str]:
         """Decide which part of the number to raise, against the newest version there is."""
@@ -203,7 +213,7 @@ class Registrar:
             return bump, ""
         newest = next(reversed(self._records.versions_of(card.model)), None)
         if newest is None:
-            return "major", "the first version"
+            return "minor", ""  # all there were are pruned
         before = Makeup.of(self._store.folder(newest.model, newest.version), newest.lineage)
         part, why = part_to_raise(before, Makeup.of(folder, card.lineage))
         return part, f"{part}: {why} since {newest.version}"

@@ -163,6 +163,7 @@ class Registry:
         run_id: str = "",
         session_id: str = "",
         bump: Bump = "minor",
+        version: str | None = None,
         parents: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
         description: str = "",
@@ -186,6 +187,7 @@ class Registry:
             session_id: The session it came from.
             bump: The part of the number to raise; `auto` looks at what has changed since the newest version: another
                 schema raises major, other data or parameters minor, a refit patch. The first version is 1.0.0.
+            version: The very number to give it, above every number that the model has had; instead of `bump`.
             parents: The versions it was made from: "1.2.0" of the same model, or "spread/1.2.0"; part of the lineage.
             tags: Words to find it by; unlike all else here they may change later.
             description: One line for people.
@@ -205,6 +207,7 @@ class Registry:
             session_id=session_id,
             actor=actor,
             bump=bump,
+            wanted=version,
             tags=tags or {},
             reason=reason,
         )
@@ -326,9 +329,14 @@ class Registry:
 
     # Going out
 
-    def plan_prune(self, model: str | None = None) -> PrunePlan:
-        """Say which versions of a model, or of all, the policy lets go, and why each of the others stays."""
-        return self._pruner.plan(model)
+    def plan_prune(self, model: str | None = None, *, keep: int | None = None) -> PrunePlan:
+        """Say which versions may go, and why each of the others stays.
+
+        Args:
+            model: Whose versions; by default those of all models.
+            keep: How many of each stage stay; by default what the policy says.
+        """
+        return self._pruner.plan(model, keep)
 
     def prune(self, plan: PrunePlan, *, actor: Actor, reason: str = "") -> tuple[PruneCandidate, ...]:
         """Remove the versions that a plan lets go, files and all; history and audit log keep what they were.

@@ -33,6 +33,7 @@ class PrunePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a prune would remove, and what it would keep and why."""
 
     candidates: tuple[PruneCandidate, ...]
+    keep: int | None = None  # of each stage; None: what the policy says
 
     @property
     def doomed(self) -> tuple[PruneCandidate, ...]:

@@ -1,7 +1,7 @@
 import pytest
 
 from core.errors import ExitCode
-from core.registry.errors import InvalidNameError
+from core.registry.errors import ArtifactRefusedError, InvalidNameError
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
 
 
@@ -54,3 +54,13 @@ def test_a_hostile_name_is_refused_in_one_short_printable_sentence(name: str) ->
     assert sentence.isprintable()
     assert len(sentence) < 250
     assert refusal.value.exit_code is ExitCode.USAGE
+
+
+def test_a_number_may_be_chosen_if_it_comes_after_all_others(register) -> None:
+    assert register(version="2.3.0").version == "2.3.0"
+    assert register().version == "2.4.0"
+    for taken in ("2.3.0", "2.4.0", "1.9.9"):
+        with pytest.raises(ArtifactRefusedError, match=r"does not come after 2\.4\.0, the newest number of spread"):
+            register(version=taken)
+    with pytest.raises(InvalidNameError):
+        register(version="next")

@@ -1,0 +1,152 @@
+"""`bondx registry register`, `prune` and `lineage`: what comes into the registry, what goes, and where it came from."""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    count,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode
+
+BUMPS = ("auto", "major", "minor", "patch")
+
+
+def add_verbs(verbs: Subparsers) -> None:
+    """Add the verbs of this module below the noun."""
+    register = command_parser(verbs, "register", help="take a folder or file in as the next version of a model")
+    register.add_argument("model", metavar="MODEL")
+    register.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="what to register")
+    register.add_argument(
+        "--metric", action="append", default=[], type=metric, metavar="NAME=NUMBER", help="repeatable"
+    )
+    register.add_argument("--tag", action="append", default=[], type=pair, metavar="NAME=TEXT", help="repeatable")
+    register.add_argument(
+        "--data", action="append", default=[], type=pair, metavar="NAME=SHA256", help="what it learnt from; repeatable"
+    )
+    register.add_argument(
+        "--parent", action="append", default=[], metavar="VERSION", help="what it was made from: 1.2.0 or MODEL/1.2.0"
+    )
+    register.add_argument("--run", default="", metavar="RUN", help="the tracked run it came from")
+    register.add_argument("--description", default="", metavar="TEXT")
+    register.add_argument("--bump", choices=BUMPS, default="auto", help="auto (default): by what has changed")
+    add_reason_argument(register)
+    add_json_argument(register)
+    register.set_defaults(command=register_path)
+
+    prune = command_parser(verbs, "prune", help="remove the versions that the policy lets go; a dry run without --yes")
+    prune.add_argument("model", metavar="MODEL", nargs="?")
+    prune.add_argument("--config", type=Path, metavar="FILE", help="the policy to prune by")
+    prune.add_argument(
+        "--keep", type=count, metavar="N", help="newest versions to keep in each stage, not the policy's"
+    )
+    prune.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
+    add_reason_argument(prune)
+    add_json_argument(prune)
+    prune.set_defaults(command=prune_versions)
+
+    lineage = command_parser(
+        verbs, "lineage", help="data, runs and versions that a version comes from, and what came of it"
+    )
+    lineage.add_argument("model", metavar="MODEL")
+    lineage.add_argument("version", metavar="VERSION", nargs="?")
+    add_json_argument(lineage)
+    lineage.set_defaults(command=show_lineage)
+
+
+def register_path(args: argparse.Namespace) -> int:
+    """Register a folder or file."""
+    from console.output import print_json
+    from core.registry import Registry
+    from core.tracking import Runs
+
+    workspace = open_workspace(args)
+    if args.run:
+        Runs(workspace).get(args.run)
+    version = Registry(workspace).register(
+        args.model,
+        args.path,
+        metrics=dict(args.metric),
+        lineage={"data": dict(args.data)} if args.data else {},
+        gates=(),
+        actor=person(),
+        run_id=args.run,
+        bump=args.bump,
+        parents=args.parent,
+        tags=dict(args.tag),
+        description=args.description,
+        reason=args.reason,
+    )
+    if args.json:
+        print_json(version)
+    else:
+        why = f" ({version.bump})" if version.bump else ""
+        print(f"{version.model} {version.version} is registered in {version.stage}{why}")
+    return ExitCode.GOOD
+
+
+def prune_versions(args: argparse.Namespace) -> int:
+    """Say what would go and why the rest stays; remove it with `--yes`."""
+    from console.output import print_json, print_table
+    from core.registry import Registry
+    from core.settings.policy_source import PolicySource
+
+    workspace = open_workspace(args)
+    registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
+    plan = registry.plan_prune(args.model, keep=args.keep)
+    gone = registry.prune(plan, actor=person(), reason=args.reason) if args.yes else ()
+    if args.json:
+        print_json({"dry_run": not args.yes, "n_bytes": plan.n_bytes, "versions": plan.candidates})
+        return ExitCode.GOOD
+    goes = "removed" if args.yes else "would go"
+    rows = [
+        {"model": c.model, "version": c.version, "stage": c.stage, "": goes if c.goes else "stays", "why": c.reason}
+        for c in plan.candidates
+    ]
+    print_table(rows, ("model", "version", "stage", "", "why"), empty="no versions to prune")
+    if args.yes:
+        print(f"{len(gone)} versions removed, {plan.n_bytes / 1e6:,.1f} MB")
+    elif plan.doomed:
+        print(f"{len(plan.doomed)} versions would go, {plan.n_bytes / 1e6:,.1f} MB; nothing was removed. Add --yes.")
+    return ExitCode.GOOD
+
+
+def show_lineage(args: argparse.Namespace) -> int:
+    """Print a lineage, causes before effects."""
+    from console.output import print_json, printable
+    from core.registry import Registry
+
+    graph = Registry(open_workspace(args)).lineage(args.model, args.version)
+    if args.json:
+        print_json(graph)
+        return ExitCode.GOOD
+    labels = {node.key: node.label for node in graph.nodes}
+    for node in graph.nodes:
+        stage = f" [{node.stage}]" if node.stage else ""
+        print(printable(f"{node.kind} {node.label}{stage}"))
+        for edge in graph.edges:
+            if edge.target == node.key:
+                print(printable(f"  {edge.kind} {labels.get(edge.source, edge.source)}"))
+    return ExitCode.GOOD
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read NAME=TEXT (an argparse type)."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
+
+
+def metric(text: str) -> tuple[str, float]:
+    """Read NAME=NUMBER (an argparse type)."""
+    name, value = pair(text)
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number") from None

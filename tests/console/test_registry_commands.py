@@ -1,0 +1,167 @@
+"""`bondx registry` and `bondx runs` from the shell: what goes in, what is found, what is kept and what goes."""
+
+import getpass
+import json
+from pathlib import Path
+
+import pytest
+
+import sample_configs
+from console.cli import main
+from core.actor import Actor, Origin
+from core.registry import Registry
+from core.state import Workspace
+from core.tracking import track
+
+BEN = Actor("ben", "desk", Origin.COMMAND_LINE)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BONDX_ENV", raising=False)
+    assert main(["init"]) == 0
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    return Workspace.open(home)
+
+
+@pytest.fixture
+def answer(home: Path, capsys: pytest.CaptureFixture[str]):
+    """Run a command and return its exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def register(answer, tmp_path: Path):
+    def one_more(content: str, *more: str) -> dict:
+        folder = tmp_path / "trained"
+        folder.mkdir(exist_ok=True)
+        (folder / "model.txt").write_text(content)
+        code, out, err = answer(
+            "registry", "register", "spread", "--path", folder, "--metric", "attainment=0.95", "--json", *more
+        )
+        assert code == 0, err
+        return json.loads(out)
+
+    return one_more
+
+
+def test_a_folder_is_registered_with_what_is_said_of_it(register, answer) -> None:
+    first = register("a", "--data", "train=ab12", "--tag", "owner=ana", "--description", "trees")
+    second = register("b", "--data", "train=cd34", "--parent", "1.0.0")
+    assert (first["version"], first["tags"], first["metrics"]) == ("1.0.0", {"owner": "ana"}, {"attainment": 0.95})
+    assert (second["version"], second["bump"]) == ("1.1.0", "minor: the data changed since 1.0.0")
+    code, out, _ = answer("registry", "lineage", "spread", "1.1.0")
+    assert code == 0
+    assert "version spread 1.1.0 [Development]\n  trained on train cd34\n  made from spread 1.0.0" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(("--metric", "mae=low"), "'low' is no number", id="metric"),
+        pytest.param(("--tag", "owner"), "'owner' is not NAME=VALUE", id="tag"),
+        pytest.param(("--run", "r-0404"), "There is no run 'r-0404'", id="run"),
+        pytest.param(("--parent", "7.0.0"), "No model spread is registered", id="parent"),
+    ],
+)
+def test_what_cannot_be_registered_is_said(answer, tmp_path, arguments, says) -> None:
+    (tmp_path / "model.txt").write_text("a")
+    code, _, err = answer("registry", "register", "spread", "--path", tmp_path / "model.txt", *arguments)
+    assert code == 2
+    assert says in err
+
+
+def test_an_alias_is_set_used_and_removed(register, answer) -> None:
+    register("a")
+    assert answer("registry", "alias", "spread", "@champion", "1.0.0")[0] == 0
+    assert json.loads(answer("registry", "alias", "spread", "--json")[1]) == {"champion": "1.0.0"}
+    assert "@champion" in answer("registry", "show", "spread", "@champion")[1]
+    assert answer("registry", "promote", "spread", "@champion")[0] == 0
+    assert answer("registry", "alias", "spread", "@champion", "--remove")[1] == "spread has no aliases\n"
+    assert answer("registry", "alias", "spread", "@champion")[0] == 2
+
+
+def test_a_policy_that_asks_for_four_eyes_gets_them(register, answer, workspace) -> None:
+    policy = sample_configs.FOLDER / "production_policy.yaml"
+    (workspace.root / "production_policy.yaml").write_text(
+        policy.read_text()
+        .replace("required_approvals: 2", "required_approvals: 1")
+        .replace("explainability: true", "explainability: false")
+    )
+    register("a")
+    promote = ("registry", "promote", "spread", "1.0.0", "--config", workspace.root / "production_policy.yaml")
+    assert answer(*promote)[0] == 0
+    code, _, err = answer(*promote)
+    assert code == 3
+    assert "bondx registry approve spread 1.0.0" in err
+    assert answer("registry", "approve", "spread", "1.0.0", "--reason", "looked at it")[0] == 0
+    code, _, err = answer(*promote)  # it was I who approved
+    assert code == 3
+    assert f"{getpass.getuser()} cannot approve a promotion of their own" in err
+    Registry(workspace).approve("spread", "1.0.0", actor=BEN)
+    code, _, err = answer(*promote)
+    assert code == 3  # no quality gates were recorded with it
+    assert "approvals" not in err
+
+
+def test_the_environment_selects_the_policy(answer, workspace, monkeypatch) -> None:
+    (workspace.root / "production_policy.yaml").write_text("promotion: {min_accuracy: 0.99}\n")
+    monkeypatch.setenv("BONDX_ENV", "production")
+    found = json.loads(answer("registry", "policy", "spread", "--json")[1])
+    assert found["policy"]["promotion"]["min_accuracy"] == 0.99
+    assert found["files"][-1].endswith("production_policy.yaml")
+    monkeypatch.setenv("BONDX_ENV", "staging")
+    code, _, err = answer("registry", "policy")
+    assert code == 2
+    assert "staging_policy.yaml" in err
+
+
+def test_a_prune_is_dry_until_it_is_told_otherwise(register, answer, workspace) -> None:
+    for content in "abc":
+        register(content)
+    code, out, _ = answer("registry", "prune", "--keep", "1")
+    assert code == 0
+    assert "2 versions would go" in out
+    assert len(Registry(workspace).versions()) == 3
+    assert "2 versions removed" in answer("registry", "prune", "spread", "--keep", "1", "--yes")[1]
+    assert len(Registry(workspace).versions()) == 1
+
+
+def test_runs_are_found_tagged_and_pruned(answer, workspace) -> None:
+    for mae in (0.1, 0.3):
+        with track(workspace, f"mae {mae}", parameters={"model": "spread"}) as run:
+            run.log_metric("mae", mae)
+    code, out, _ = answer("runs", "list", "--filter", "metrics.mae < 0.2 and params.model = 'spread'", "--json")
+    assert code == 0
+    assert [run["run_id"] for run in json.loads(out)] == ["r-0001"]
+    assert len(json.loads(answer("runs", "list", "--limit", "1", "--json")[1])) == 1
+    code, _, err = answer("runs", "list", "--filter", "metrics.mae <")
+    assert code == 2
+    assert "expected a number instead of the end, at character 14" in err
+    assert json.loads(answer("runs", "tag", "r-0002", "good=yes", "--json")[1]) == {"good": "yes"}
+    assert "nothing was removed" in answer("runs", "prune", "--keep", "1")[1]
+    assert json.loads(answer("runs", "prune", "--keep", "1", "--yes", "--json")[1])["runs"] == ["r-0001"]
+    assert [run["run_id"] for run in json.loads(answer("runs", "list", "--json")[1])] == ["r-0002"]
+
+
+def test_mlflow_is_asked_for_in_one_sentence_where_it_is_missing(answer) -> None:
+    try:
+        import mlflow  # noqa: F401
+    except ImportError:
+        code, _, err = answer("runs", "import-mlflow", "abc", "--store", "sqlite:///x.db")
+        assert (code, err) == (2, "bondx: MLflow is not installed: pip install 'bondx-console[mlflow]'.\n")
