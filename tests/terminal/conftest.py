@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 BONDX = Path(sys.executable).with_name("bondx")
-PATIENCE_SECONDS = 90.0  # a deadline for a machine under load, never a measurement
+PATIENCE_SECONDS = 60.0  # a deadline for a machine under load, never a measurement
 POLL_SECONDS = 0.05
 
 
@@ -89,7 +89,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Terminal
         each.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bondx() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the installed command: `bondx("--workspace", folder, "status")`."""
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ SETTINGS = (
 )
 
 
-@pytest.fixture
-def workspace(tmp_path: Path, bondx) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, bondx) -> Path:
     """Return a workspace in which one session has been trained, headless."""
-    folder = tmp_path / "w"
+    folder = tmp_path_factory.mktemp("trained") / "w"
     assert bondx("--workspace", folder, "init").returncode == 0
     (folder / "bondx.yaml").write_text(SETTINGS)
     trained = bondx("--workspace", folder, "run", "--headless")
@@ -25,31 +26,37 @@ def workspace(tmp_path: Path, bondx) -> Path:
     return folder
 
 
+@pytest.fixture
+def workspace(trained: Path, tmp_path: Path) -> Path:
+    """Return a copy of it that a test may change."""
+    return shutil.copytree(trained, tmp_path / "w")
+
+
 def stages(bondx, workspace: Path) -> dict[str, str]:
     listed = json.loads(bondx("--workspace", workspace, "registry", "list", "spread", "--json").stdout)
     return {version["version"]: version["stage"] for version in listed}
 
 
+def show_only(console, words: str) -> None:
+    """Filter the list, and wait until the footer says that keys are keys again."""
+    console.press("/")
+    console.type(words)
+    console.press("Enter")
+    console.wait_until(lambda screen: f"/{words}: " in screen and "P promote" in screen, f"only {words}")
+
+
 def promote(console, version: str, to_stage: str) -> None:
     console.press("P")
-    dialog = console.wait_for(f"→ {to_stage}")
-    if "type " + version in dialog:
-        console.wait_for("Type .*then Y confirms")
+    console.wait_for(f"→ {to_stage}")
+    if "then Y confirms" in console.wait_for("Y confirms"):
         console.type(version)
     confirm(console)
 
 
 def confirm(console) -> None:
-    """Press Y until the dialog takes it: for its first 400 ms it is deaf, which is what it is for."""
-
-    def is_closed(screen: str) -> bool:
-        if "Y confirms" in screen:
-            console.press("Y")
-            return False
-        return True
-
     console.wait_for("Y confirms: ")
-    console.wait_until(is_closed, "the dialog closed")
+    console.press("Y")
+    console.wait_until(lambda screen: "Y confirms" not in screen, "the dialog closed")
 
 
 def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(terminal, bondx, workspace):
@@ -60,19 +67,14 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     console.press("3")
     console.wait_for(r"spread +1\.1\.0")
 
-    console.press("/")
-    console.type("spread 1.0.0")
-    console.press("Enter")
-    console.wait_until(lambda screen: "1.1.0" not in screen, "only the first version")
+    show_only(console, "spread 1.0.0")
     promote(console, "1.0.0", "Staging")
     console.wait_for(r"1\.0\.0 +\S* *Staging")
     promote(console, "1.0.0", "Production")
     console.wait_for(r"1\.0\.0 +\S* *Production")
-    console.press("Escape")
-    console.press("/")
-    console.type("spread 1.1.0")
-    console.press("Enter")
-    console.wait_for(r"spread +1\.1\.0 +Development")
+    console.press("Escape")  # an Escape and a key at once are Alt and that key, to any terminal program
+    console.wait_for(r"spread +1\.1\.0")
+    show_only(console, "spread 1.1.0")
     promote(console, "1.1.0", "Staging")
     console.wait_for(r"1\.1\.0 +\S* *Staging")
     promote(console, "1.1.0", "Production")
@@ -90,10 +92,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
 
     second.press("3")
     second.wait_for(r"spread +1\.1\.0 +\S* *Archived")
-    second.press("/")
-    second.type("spread")
-    second.press("Enter")
-    second.wait_until(lambda screen: "downgrade" not in screen, "only spread")
+    show_only(second, "spread")
     second.press("U")
     confirm(second)
     second.wait_for(r"spread +1\.1\.0 +\S* *Production")
