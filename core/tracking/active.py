@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from core.actor import Actor, Origin
 from core.errors import UsageError
+from core.settings.policy import TrackingPolicy
 from core.settings.policy_source import PolicySource
 from core.state import Workspace
 from core.tracking.errors import RunIsOverError
@@ -22,6 +23,7 @@ def track(
     parameters: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     actor: Actor | None = None,
+    policy: TrackingPolicy | None = None,
 ) -> "ActiveRun":
     """Start a run that this process logs, in whatever folder it works.
 
@@ -31,10 +33,11 @@ def track(
         parameters: What decides the outcome, as plain JSON values; more may come later.
         tags: Words to find it by.
         actor: Who trains; by default the account this process runs for.
+        policy: The rules of tracking; by default the workspace's.
     Raises:
         UsageError: The policy requires a tag that is not given.
     """
-    policy = PolicySource(workspace.root).policy().tracking
+    policy = policy or PolicySource(workspace.root).policy().tracking
     if missing := [tag for tag in policy.required_tags if not (tags or {}).get(tag)]:
         raise UsageError(f"The policy requires the tags {', '.join(missing)}; give each a value.")
     runs, actor = Runs(workspace), actor or Actor.current(Origin.API)
@@ -62,6 +65,11 @@ class ActiveRun:
         self._steps: dict[str, int] = {}
         self._ended: Run | None = None
         heart.add(run.run_id)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._ended is not None
 
     def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
         """Log one value of a metric, on disk within a second; a value that is not finite leaves a gap.

@@ -1,0 +1,35 @@
+"""BondX from Python: the verbs of `bondx-mlops` under names that an MLOps user expects.
+
+    from core.api import MLOpsConfig, ExperimentTracker, ModelRegistry, CanaryDeploymentManager
+
+    config = MLOpsConfig.from_yaml("production_policy.yaml")
+    with ExperimentTracker(config).start_run("mine") as run:
+        run.log_metrics({"mae": 0.12})
+
+Four thin faces over the same core that the console and the command line use: what is written here is seen there at
+once, is held to the same gates, and stands in the same audit log. `docs/python-api.md` has examples that run.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.api.canary import CanaryDeploymentManager
+    from core.api.config import MLOpsConfig
+    from core.api.experiments import ExperimentTracker
+    from core.api.models import ModelRegistry
+
+__all__ = ["CanaryDeploymentManager", "ExperimentTracker", "MLOpsConfig", "ModelRegistry"]
+
+_HOMES = {
+    "CanaryDeploymentManager": "canary",
+    "ExperimentTracker": "experiments",
+    "MLOpsConfig": "config",
+    "ModelRegistry": "models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,151 @@
+"""`CanaryDeploymentManager`: moving traffic to a candidate, for programs that answer requests themselves.
+
+The engine (`bondx run`, or a console) judges what is recorded here, takes the steps, and takes a bad candidate back.
+"""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from core.api.config import MLOpsConfig
+from core.clock import utc_now
+from core.registry import Registry
+from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
+from core.telemetry.predictions import Outcome, Prediction, PredictionWriter, predictions_file
+
+
+class CanaryDeploymentManager:
+    """The canaries of one workspace. Safe to share between threads; `close` it, or use it in a `with` block."""
+
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open it; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+        workspace = self._config.workspace
+        self._rollouts = Rollouts(workspace, registry=Registry(workspace, policy=self._config.source))
+        self._router = Router()
+        self._routed: object = None  # the state of the registry that the router's tables are of
+        self._lock = threading.Lock()
+        self._writer: PredictionWriter | None = None
+
+    def plan_canary_deployment(self, model: str, version: str, *, traffic: float | None = None) -> RolloutProposal:
+        """Say what a canary would do, gate by gate and step by step. Changes nothing."""
+        rules = self._config.for_model(model).canary
+        return self._rollouts.plan(model, version, policy=rules, share=traffic)
+
+    def create_canary_deployment(
+        self, model: str, version: str, *, traffic: float | None = None, reason: str = ""
+    ) -> Rollout:
+        """Start to move traffic from the version in Production to a candidate in Staging.
+
+        Args:
+            model: Whose traffic.
+            version: The candidate.
+            traffic: Its share in the first step; by default the policy's.
+            reason: Why, for the audit log.
+        Raises:
+            RolloutRefusedError: A rule or a gate forbids it.
+            RolloutActiveError: A rollout of this model is under way.
+        """
+        number = Registry(self._config.workspace).get(model, version).version
+        proposal = self.plan_canary_deployment(model, number, traffic=traffic)
+        return self._rollouts.start(proposal, actor=self._config.actor, reason=reason)
+
+    def route_prediction(self, model: str, key: str) -> Route:
+        """Say which version answers a request: the same for the same key for as long as a rollout lasts.
+
+        Args:
+            model: The model asked.
+            key: What the decision sticks to: a caller's id, or else the request's own.
+        Raises:
+            NotRoutedError: No version of this model is in Production.
+        """
+        self._look_up()
+        return self._router.route(model, key)
+
+    def record_prediction(
+        self,
+        model: str,
+        route: Route,
+        request_id: str,
+        *,
+        latency_ms: float,
+        value: float | None = None,
+        error: bool = False,
+        sticky: bool = True,
+    ) -> bool:
+        """Note how a routed request went; this is what the candidate is judged by. Never waits for a disk.
+
+        Args:
+            model: The model asked.
+            route: What `route_prediction` said.
+            request_id: Under which its outcome will be reported.
+            latency_ms: How long the answer took.
+            value: What was predicted.
+            error: Whether the model failed; a request that was refused for what it asks is no error.
+            sticky: Whether the key was a caller's, whose requests are one observation, or the request's own.
+        Returns:
+            Whether it was taken; under back-pressure it is dropped and counted.
+        """
+        prediction = Prediction(
+            request_id=request_id,
+            at=utc_now(),
+            model=model,
+            version=route.version,
+            latency_ms=latency_ms,
+            error=error,
+            value=value,
+            rollout_id=route.rollout_id,
+            arm=route.arm,
+            share=route.share,
+            unit=route.unit if sticky else None,
+        )
+        return self._predictions().add(prediction)
+
+    def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
+        """Report what turned out to be true; without a loss of one's own it is the distance to what was predicted."""
+        return self._predictions().add_outcome(Outcome(request_id, utc_now(), actual, loss))
+
+    def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
+        """Ask for the candidate to go live without waiting for proof; gates and shown harm still refuse."""
+        return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason)
+
+    def rollback_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
+        """Return all traffic to the stable version, at once."""
+        return self._rollouts.abort(rollout_id, actor=self._config.actor, reason=reason)
+
+    def get_deployment(self, rollout_id: str) -> Rollout:
+        """Return one rollout, with what the engine has observed."""
+        return self._rollouts.get(rollout_id)
+
+    def list_deployments(self, *, active: bool = False) -> list[Rollout]:
+        """Return every rollout, oldest first, or only those under way."""
+        return [rollout for rollout in self._rollouts.all() if rollout.is_active or not active]
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _look_up(self) -> None:
+        """Take over new routing tables when the registry's file, which holds rollouts too, has changed."""
+        found = self._config.workspace.database("registry").signature()
+        if found != self._routed:
+            with self._lock:
+                self._router.update(routing_tables(self._config.workspace))
+                self._routed = found
+
+    def _predictions(self) -> PredictionWriter:
+        with self._lock:
+            if self._writer is None:
+                self._writer = PredictionWriter(predictions_file(self._config.workspace))
+            return self._writer

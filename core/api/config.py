@@ -1,0 +1,54 @@
+"""Which workspace, which policy, and in whose name."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.actor import Actor, Origin
+from core.settings.policy import ModelPolicy, Policy
+from core.settings.policy_source import PolicySource, read_policy
+from core.state import Workspace
+
+_EMPTY_SETTINGS = "# Every key has a default; `bondx init` in an empty folder writes them all out.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class MLOpsConfig:
+    """What the other classes of this package are opened with."""
+
+    workspace: Workspace
+    source: PolicySource
+    actor: Actor
+
+    @classmethod
+    def from_yaml(
+        cls, file: Path | str | None = None, *, workspace: Path | str | None = None, user: str | None = None
+    ) -> "MLOpsConfig":
+        """Choose the workspace, and the policy file that is laid over its own.
+
+        Args:
+            file: A policy file; by default the one that `BONDX_ENV` selects, else `policy.yaml` of the workspace.
+            workspace: Its folder, made if there is none; by default `$BONDX_HOME`, else the user's state folder.
+            user: In whose name things are done; by default the account this process runs for.
+        Raises:
+            SettingsError: The file cannot be used; the message names line, field and cure.
+            StateError: The workspace cannot be opened.
+        """
+        root = Workspace.locate(Path(workspace) if workspace is not None else None, os.environ)
+        opened = Workspace.create(root, settings_text=_EMPTY_SETTINGS)
+        config = None
+        if file is not None:
+            config = Path(file).expanduser().absolute()
+            read_policy(config)  # a mistake in it is told here and not at the first promotion
+        account = Actor.current(Origin.API)
+        actor = account if user is None else Actor(user, account.host, Origin.API)
+        return cls(opened, PolicySource(opened.root, config=config), actor)
+
+    @property
+    def policy(self) -> Policy:
+        """The rules that count now."""
+        return self.source.policy()
+
+    def for_model(self, model: str) -> ModelPolicy:
+        """Return the rules for one model, its overrides applied."""
+        return self.policy.for_model(model)

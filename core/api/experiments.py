@@ -1,0 +1,131 @@
+"""`ExperimentTracker`: logging runs, in a `with` block or from `start_run` to `end_run`."""
+
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.api.config import MLOpsConfig
+from core.errors import UsageError
+from core.tracking import ActiveRun, Run, Runs, RunStatus, track
+
+
+class ExperimentTracker:
+    """The runs of one workspace. Each thread has its own active run; a nested one is active until it ends."""
+
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open the tracker; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+        self._active = threading.local()
+        self._open: list[ActiveRun] = []
+        # What waits to be written is written, even by a script that forgets to end its run.
+        weakref.finalize(self, _end_all, self._open)
+
+    def start_run(
+        self,
+        name: str = "run",
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        nested: bool = False,
+    ) -> ActiveRun:
+        """Start a run and make it the active one; in a `with` block it ends with the block.
+
+        Args:
+            name: For people.
+            parameters: What decides the outcome, as plain JSON values; `log_parameters` adds more.
+            tags: Words to find it by.
+            nested: Make it a part of the active run: a fold, a trial, a stage.
+        Raises:
+            UsageError: A run is active already, or none is and this one is to be nested; or the policy requires a tag.
+        """
+        stack = self._stack()
+        if nested and not stack:
+            raise UsageError("No run is active, so there is none to nest this one in.")
+        if stack and not nested:
+            raise UsageError(f"Run {stack[-1].run_id} is active: end_run() first, or start this one with nested=True.")
+        if nested:
+            run = stack[-1].child(name, parameters=parameters, tags=tags)
+        else:
+            run = track(
+                self._config.workspace,
+                name,
+                parameters=parameters,
+                tags=tags,
+                actor=self._config.actor,
+                policy=self._config.policy.tracking,
+            )
+        stack.append(run)
+        self._open[:] = [other for other in self._open if not other.is_over] + [run]
+        return run
+
+    @property
+    def active_run(self) -> ActiveRun:
+        """The run that this thread logs to.
+
+        Raises:
+            UsageError: There is none.
+        """
+        if not (stack := self._stack()):
+            raise UsageError("No run is active: start_run() first.")
+        return stack[-1]
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Note what decides the outcome, nested at will; one that is noted cannot become another."""
+        self.active_run.log_parameters(parameters)
+
+    def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
+        """Log one value; the step counts by itself if none is given."""
+        self.active_run.log_metric(name, value, step=step)
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        """Log a value of each of several metrics."""
+        self.active_run.log_metrics(metrics, step=step)
+
+    def log_artifact(self, *paths: Path | str) -> None:
+        """Note files with their SHA-256; they stay where they are."""
+        self.active_run.log_artifact(*paths)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Add words to find the run by; an empty value takes a tag away."""
+        self.active_run.set_tags(tags)
+
+    def end_run(self, status: RunStatus | str = RunStatus.FINISHED) -> Run:
+        """End the active run, with the last value of each metric.
+
+        Args:
+            status: finished, failed or stopped.
+        Returns:
+            The run as it is kept.
+        """
+        run = self.active_run
+        try:
+            ended = RunStatus(str(status).lower())
+        except ValueError:
+            raise UsageError(f"{status!r} is no way for a run to end: finished, failed or stopped.") from None
+        return run.end(ended)
+
+    def search_runs(self, expression: str = "") -> list[Run]:
+        """Return the runs that match `metrics.mae < 0.2 and params.model = 'spread'`, or all, oldest first.
+
+        Raises:
+            ExpressionError: The expression cannot be read; the message shows where.
+        """
+        runs = Runs(self._config.workspace)
+        return runs.search(expression) if expression else runs.all()
+
+    def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        """Return every metric of a run as (step, value)."""
+        return Runs(self._config.workspace).metric_history(run_id)
+
+    def _stack(self) -> list[ActiveRun]:
+        stack: list[ActiveRun] = getattr(self._active, "stack", [])
+        self._active.stack = stack = [run for run in stack if not run.is_over]
+        return stack
+
+
+def _end_all(runs: list[ActiveRun]) -> None:
+    for run in reversed(runs):
+        if not run.is_over:
+            run.end(RunStatus.STOPPED, reason="the program ended without ending its run")

@@ -1,0 +1,175 @@
+"""`ModelRegistry`: versions, their stages, and who has approved them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.api.config import MLOpsConfig
+from core.errors import NotFoundError, UsageError
+from core.quality.gate import GateResult
+from core.registry import (
+    Approval,
+    IntegrityResult,
+    LineageGraph,
+    ModelVersion,
+    Plan,
+    PrunePlan,
+    Registry,
+    Stage,
+    VersionDiff,
+)
+from core.registry.registration import Bump
+
+if TYPE_CHECKING:
+    from core.models import Model
+
+
+class ModelRegistry:
+    """The models of one workspace. Wherever a version is asked for, an alias such as `@champion` will do."""
+
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open the registry; by default of the workspace that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+        self._registry = Registry(self._config.workspace, policy=self._config.source)
+
+    def register_model(
+        self,
+        name: str,
+        path: Path | str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        lineage: Mapping[str, Any] | None = None,
+        gates: Sequence[GateResult] = (),
+        run_id: str = "",
+        parents: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        description: str = "",
+        bump: Bump = "auto",
+    ) -> ModelVersion:
+        """Take a folder or file in as the next version of a model, in Development.
+
+        Args:
+            name: The model's name.
+            path: The folder or file; it is copied and hashed. Pickles are refused: they are code.
+            metrics: Finite figures by name; `attainment`, `accuracy` or `r2` is what the accuracy gate looks at.
+            lineage: `data` (hashes by name), `parameters`, and whatever else made it what it is.
+            gates: Verdicts on the training data.
+            run_id: The tracked run it came from.
+            parents: The versions it was made from.
+            tags: Words to find it by.
+            description: One line for people.
+            bump: By default the registry raises major for another schema, minor for other data or parameters, else
+                patch.
+        Raises:
+            ArtifactRefusedError: The files cannot become an artifact; nothing was registered.
+        """
+        return self._registry.register(
+            name,
+            Path(path),
+            metrics=metrics or {},
+            lineage=lineage or {},
+            gates=gates,
+            actor=self._config.actor,
+            run_id=run_id,
+            parents=parents,
+            tags=tags,
+            description=description,
+            bump=bump,
+        )
+
+    def plan_promotion(self, name: str, version: str, stage: Stage | str | None = None) -> Plan:
+        """Say what promoting a version by one step would do: gates, effects, how to undo it. Changes nothing."""
+        target = _stage(stage) if stage is not None else None
+        return self._registry.plan_promotion(name, version, target, actor=self._config.actor)
+
+    def promote_model(
+        self, name: str, version: str, stage: Stage | str | None = None, *, reason: str = ""
+    ) -> ModelVersion:
+        """Move a version one stage up, or to `stage`, through the gates.
+
+        Raises:
+            PromotionRefusedError: A rule or a gate forbids it; the message says which and why.
+            HashMismatchError: The files are not those that were registered.
+        """
+        return self._apply(self.plan_promotion(name, version, stage), reason)
+
+    def rollback_model(self, name: str, *, reason: str = "") -> ModelVersion:
+        """Put the previous Production version back live; raises as `promote_model` does."""
+        return self._apply(self._registry.plan_rollback(name), reason)
+
+    def archive_model(self, name: str, version: str, *, reason: str = "") -> ModelVersion:
+        """Take a version out of use; raises as `promote_model` does."""
+        return self._apply(self._registry.plan_archive(name, version), reason)
+
+    def approve_model(self, name: str, version: str, *, reason: str = "") -> Approval:
+        """Say that a version may go to Production; somebody else must promote it."""
+        return self._registry.approve(name, version, actor=self._config.actor, reason=reason)
+
+    def set_alias(self, name: str, alias: str, version: str, *, reason: str = "") -> None:
+        """Point an alias at a version."""
+        self._registry.set_alias(name, alias, version, actor=self._config.actor, reason=reason)
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """Return the version behind every alias of a model."""
+        return self._registry.aliases(name)
+
+    def get_model(self, name: str, version: str | None = None) -> ModelVersion:
+        """Return one version; by default the one in Production.
+
+        Raises:
+            NotFoundError: There is no such model or version, or nothing is in Production.
+        """
+        if version is not None:
+            return self._registry.get(name, version)
+        if (live := self._registry.production(name)) is None:
+            raise NotFoundError(f"No version of {name} is in Production; name a version.")
+        return live
+
+    def list_models(self, name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
+        """Return versions by model and ascending number."""
+        wanted = None if stage is None else _stage(stage)
+        return [version for version in self._registry.versions(name) if wanted in (None, version.stage)]
+
+    def load_model(self, name: str, version: str | None = None) -> "Model":
+        """Load a version that BondX has trained, after hashing every file of it.
+
+        Raises:
+            HashMismatchError: The files are not those that were registered.
+            ArtifactError: The files are no model that this installation can read; see `model_path`.
+        """
+        from core.models import load_model
+
+        return load_model(self.model_path(name, version))
+
+    def model_path(self, name: str, version: str | None = None) -> Path:
+        """Return the folder of a version after hashing every file in it, to be loaded by what made it."""
+        return self._registry.load_path(name, self.get_model(name, version).version)
+
+    def compare_models(self, name: str, a: str, b: str) -> VersionDiff:
+        """Lay two versions side by side."""
+        return self._registry.diff(name, a, b)
+
+    def lineage(self, name: str, version: str | None = None) -> LineageGraph:
+        """Return where versions come from, and what was made from them."""
+        return self._registry.lineage(name, version)
+
+    def verify_models(self, name: str | None = None) -> list[IntegrityResult]:
+        """Hash the files of versions again."""
+        return self._registry.verify(name)
+
+    def prune_models(self, name: str | None = None, *, dry_run: bool = True, reason: str = "") -> PrunePlan:
+        """Say which versions the policy lets go; remove them unless this is a dry run."""
+        plan = self._registry.plan_prune(name)
+        if not dry_run:
+            self._registry.prune(plan, actor=self._config.actor, reason=reason)
+        return plan
+
+    def _apply(self, plan: Plan, reason: str) -> ModelVersion:
+        return self._registry.apply(plan, actor=self._config.actor, reason=reason)[0]
+
+
+def _stage(word: Stage | str) -> Stage:
+    for stage in Stage:
+        if stage.lower() == str(word).lower():
+            return stage
+    raise UsageError(f"There is no stage {word!r}. Stages to choose from: {', '.join(Stage)}.")

@@ -1,0 +1,107 @@
+"""The Python API is a thin face: what it does is the core's, and what it adds is tested here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import core.api
+from core.api import CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
+from core.errors import NotFoundError, UsageError
+from core.governance.audit_log import AuditLog
+from core.rollout import NotRoutedError
+from core.settings import SettingsError
+from core.tracking import Runs, RunStatus
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MLOpsConfig:
+    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BONDX_ENV", raising=False)
+    return MLOpsConfig.from_yaml(user="ana")
+
+
+@pytest.fixture
+def tracker(config: MLOpsConfig) -> ExperimentTracker:
+    return ExperimentTracker(config)
+
+
+def test_every_name_it_promises_is_there() -> None:
+    assert all(getattr(core.api, name) for name in core.api.__all__)
+
+
+def test_a_wrong_policy_is_told_when_it_is_named(config: MLOpsConfig, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("canary: {initial: 0.1}\n")
+    with pytest.raises(SettingsError, match=r"policy\.canary has no key 'initial': did you mean initial_share\?"):
+        MLOpsConfig.from_yaml(tmp_path / "policy.yaml")
+
+
+def test_a_policy_that_is_named_counts_for_models_and_runs(config: MLOpsConfig, tmp_path: Path) -> None:
+    (tmp_path / "strict.yaml").write_text("tracking: {required_tags: [owner]}\npromotion: {min_accuracy: 0.99}\n")
+    strict = MLOpsConfig.from_yaml(tmp_path / "strict.yaml")
+    assert strict.for_model("spread").promotion.min_accuracy == 0.99
+    with pytest.raises(UsageError, match="requires the tags owner"):
+        ExperimentTracker(strict).start_run("mine")
+
+
+def test_one_run_is_active_at_a_time_unless_nested(tracker: ExperimentTracker) -> None:
+    with pytest.raises(UsageError, match="No run is active: start_run"):
+        tracker.log_metric("mae", 1)
+    with pytest.raises(UsageError, match="none to nest"):
+        tracker.start_run("part", nested=True)
+    tracker.start_run("whole")
+    with pytest.raises(UsageError, match=r"Run r-0001 is active: end_run\(\) first"):
+        tracker.start_run("another")
+    part = tracker.start_run("part", nested=True)
+    assert tracker.active_run is part
+    tracker.end_run("failed")
+    assert tracker.active_run.run_id == "r-0001"
+    with pytest.raises(UsageError, match="'gone' is no way for a run to end"):
+        tracker.end_run("gone")
+    assert tracker.end_run().status is RunStatus.FINISHED
+    assert tracker.search_runs("status = 'failed'")[0].parent_id == "r-0001"
+
+
+def test_who_acts_stands_in_the_audit_log(config: MLOpsConfig, tracker: ExperimentTracker) -> None:
+    tracker.start_run("mine")
+    tracker.end_run()
+    assert AuditLog(config.workspace).tail(1)[0].actor.startswith("ana@")
+
+
+SCRIPT = """
+import sys
+from core.api import ExperimentTracker, MLOpsConfig
+tracker = ExperimentTracker(MLOpsConfig.from_yaml(workspace=sys.argv[1]))
+tracker.start_run("forgetful")
+tracker.log_metric("mae", 0.25)
+"""
+
+
+def test_a_script_that_forgets_to_end_its_run_loses_nothing(config: MLOpsConfig) -> None:
+    subprocess.run([sys.executable, "-c", SCRIPT, str(config.workspace.root)], check=True)
+    (run,) = Runs(config.workspace).all()
+    assert (run.status, run.metrics) == (RunStatus.STOPPED, {"mae": 0.25})
+
+
+def test_without_a_version_the_one_in_production_is_meant(config: MLOpsConfig, tmp_path: Path) -> None:
+    (tmp_path / "model.txt").write_text("tree")
+    registry = ModelRegistry(config)
+    registry.register_model("spread", tmp_path / "model.txt")
+    with pytest.raises(NotFoundError, match="No version of spread is in Production; name a version"):
+        registry.get_model("spread")
+    assert [version.version for version in registry.list_models(stage="development")] == ["1.0.0"]
+    with pytest.raises(UsageError, match="There is no stage 'live'"):
+        registry.list_models(stage="live")
+
+
+def test_a_model_that_nobody_serves_routes_nobody(config: MLOpsConfig) -> None:
+    with CanaryDeploymentManager(config) as canaries, pytest.raises(NotRoutedError):
+        canaries.route_prediction("spread", "caller")
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    heavy = {"numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow", "textual", "rich", "mlflow"}
+    touched = "; ".join(f"core.api.{name}" for name in ("MLOpsConfig", "ExperimentTracker", "ModelRegistry"))
+    code = f"import sys, core.api; {touched}; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
