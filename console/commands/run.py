@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from console.commands.console import add_console_arguments, open_console
@@ -13,7 +14,7 @@ from console.commands.session import add_training_arguments, start_from_argument
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from console.headless import LinePrinter
@@ -28,6 +29,7 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(commands, "run", help="train: resume what is unfinished, else start a session")
     add_training_arguments(parser)
     add_reason_argument(parser)
+    parser.add_argument("--api", metavar="HOST:PORT", help="answer predictions and the control API there meanwhile")
     group = parser.add_argument_group("headless")
     group.add_argument("--headless", action="store_true", help="no screen; implied where there is no terminal")
     group.add_argument("--log-json", action="store_true", help="print JSON lines")
@@ -39,10 +41,27 @@ def add_parser(commands: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
     workspace = create_workspace(args)
-    if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return run_headless(workspace, args)
-    find_or_start(workspace, args)
-    return open_console(args)
+    with _api(workspace, args.api):
+        if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return run_headless(workspace, args)
+        find_or_start(workspace, args)
+        return open_console(args)
+
+
+@contextmanager
+def _api(workspace: "Workspace", address: str | None) -> "Iterator[None]":
+    """Serve at an address for as long as the rest runs, if one is given."""
+    if address is None:
+        yield
+        return
+    from console.commands.serve import start_server
+
+    server = start_server(workspace, address)
+    print(f"serving on {server.url}", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Session, bool]":

@@ -11,6 +11,7 @@ from core.serving.dialects import Dialect, JsonRows, OpenInference, TfServing, r
 from core.serving.errors import BadRequestError, NoSuchPathError
 from core.serving.predict import Predictor, Target
 from core.serving.reads import Reads
+from core.serving.shortcut import Shortcut
 
 CONTROL_PREFIX = "/api/v1/"
 
@@ -41,6 +42,7 @@ class FrontDoor:
         self._reads = reads
         self._control = control
         self._targets: dict[str, Target] = {}
+        self.shortcut = Shortcut(predictor, self.target)
         self._plain: dict[str, Plain] = {
             "/health": reads.health,
             "/ready": reads.ready,
@@ -57,7 +59,7 @@ class FrontDoor:
             await self._control(scope, receive, send)
             return
         path: str = scope["path"]
-        target = self._targets.get(path) or self._remember(path)
+        target = self.target(path)
         if target is not None:
             if scope["method"] == "POST":
                 await self._predictor.answer(target, scope, receive, send)
@@ -72,7 +74,10 @@ class FrontDoor:
         else:
             await self._describe(path, scope, send)
 
-    def _remember(self, path: str) -> Target | None:
+    def target(self, path: str) -> Target | None:
+        """Return what a predict path asks for; None for any other path."""
+        if (known := self._targets.get(path)) is not None:
+            return known
         for dialect, pattern in _PREDICT:
             if found := pattern.fullmatch(path):
                 if len(self._targets) >= _MAX_REMEMBERED:

@@ -1,18 +1,19 @@
-"""Predicting over HTTP, as a bare ASGI application: from bytes to an answer in as few steps as there can be.
+"""Predicting: from the bytes of a request to an answer, in as few steps as there can be.
 
-Rows of fast models are answered right where requests are read; larger batches and slower models go to a few worker
-threads. A failure of a rollout's candidate is recorded, and the stable version answers instead.
+There are two ways through. The short one (`at_once`) waits for nothing and makes no task: it takes whole requests of
+few rows to fast models that are loaded, which is nearly all of them, and declines everything else. The long one
+(`answer`) is an ordinary ASGI application and takes whatever comes: bodies in pieces, batches for the worker threads,
+slow models, versions that must be loaded first, and every refusal.
 """
 
 import asyncio
 import itertools
 import logging
-import math
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,18 +41,27 @@ from core.telemetry.predictions import Arm
 log = logging.getLogger(__name__)
 
 MAX_ID = 128
+INLINE_BYTES = 64 << 10  # larger bodies are parsed by a worker, so that small ones need not wait for it
+
+Headers = Mapping[bytes, bytes]
+Client = tuple[str, int] | None
 
 
-class Target:
+class Target(NamedTuple):
     """What a path asks for: a dialect, a model, and perhaps a version or a label of it."""
 
-    __slots__ = ("dialect", "label", "model", "version")
+    dialect: Dialect
+    model: str
+    version: str | None = None
+    label: str | None = None
 
-    def __init__(self, dialect: Dialect, model: str, version: str | None = None, label: str | None = None) -> None:
-        self.dialect = dialect
-        self.model = model
-        self.version = version
-        self.label = label
+
+class Reply(NamedTuple):
+    """An answer to be sent."""
+
+    version: LoadedVersion
+    request_id: str
+    body: bytes
 
 
 class Predictor:
@@ -65,122 +75,142 @@ class Predictor:
         self._pool = ThreadPoolExecutor(limits.workers, "serving-batch", initializer=quiet_arithmetic)
         self._n_waiting = 0
         self._shadows: set[asyncio.Task[None]] = set()  # the event loop itself keeps no hold of its tasks
-        self._ids = (f"{secrets.token_hex(6)}-{number:x}" for number in itertools.count(1))
+        self._id_prefix = secrets.token_hex(6)
+        self._id_numbers = itertools.count(1)
         self.table = ServingTable()
         self.loader: Loader | None = None
 
-    async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def at_once(self, target: Target, headers: Headers, client: Client, content: bytes) -> Reply | None:
+        """Answer a whole request without waiting for anything; None where that cannot be, or it must be refused."""
         begin = time.perf_counter()
-        headers = dict(scope["headers"])
         dialect = target.dialect
+        try:
+            self._gatekeeper.admit(headers, client, at_least=Role.VIEWER, is_read=True)
+            given = _given_id(headers)
+            own = given or self._new_id()
+            assignment = self._assigned(target, self.table.model(target.model), headers, own)
+            if assignment is None or not assignment.version.scorer.is_fast:
+                return None
+            version = assignment.version
+            asked = version.reader(dialect)(content)
+            if not 0 < len(asked.rows) <= self._limits.inline_rows:
+                return None
+            values = _answers(version, asked)
+            request_id = given or _checked_id(asked.request_id) or own
+        except Exception:  # whatever it is, the long way meets it again, and has an answer to it
+            return None
+        return self._reply(dialect, assignment, asked, values, request_id, begin, content)
+
+    async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever it takes."""
+        begin = time.perf_counter()
+        headers: Headers = dict(scope["headers"])
         try:
             self._gatekeeper.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
             content = await read_body(receive, headers, self._limits)
-            request_id = _given_id(headers)
+            given = _given_id(headers)
+            own = given or self._new_id()
             served = self.table.model(target.model)
-            fallback_id = request_id or next(self._ids)
-            assignment = await self._assign(target, served, headers, fallback_id)
-            try:
-                asked, values = await self._score(dialect, assignment.version, content)
-            except CoreError:
-                raise
-            except Exception:
-                self._note_failure(assignment, fallback_id, time.perf_counter() - begin)
-                if assignment.fallback is None:
-                    raise
-                # Not an observation of the rollout's: the request was the candidate's, and counts as its failure.
-                assignment = Assignment(assignment.fallback)
-                asked, values = await self._score(dialect, assignment.version, content)
-            request_id = request_id or _checked_id(asked.request_id) or fallback_id
-        except CoreError as error:
-            status = status_of(error)
-            self._stats.refused[dialect.name, status] += 1
-            await send_json(send, status, refusal(error))
+            assignment = self._assigned(target, served, headers, own) or await self._loaded(target, served)
+            asked, values, assignment = await self._scored(target.dialect, assignment, content, own, begin)
+            request_id = given or _checked_id(asked.request_id) or own
+        except Exception as error:
+            await self._refuse(target, error, send)
             return
-        except Exception:
-            log.exception("a prediction of %s failed", target.model)
-            self._stats.refused[dialect.name, 500] += 1
-            await send_json(send, 500, refusal(ServingError("The model failed on this request; the log says why.")))
-            return
-        version = assignment.version
-        body = dialect.reply(
-            asked, Answered(version.model, version.version, request_id, version.signature.output, values)
-        )
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [
-                    *version.headers,
-                    (b"x-request-id", request_id.encode()),
-                    (b"content-length", b"%d" % len(body)),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
-        seconds = time.perf_counter() - begin
-        version.stats.answered(seconds, len(values))
-        self._recorder.predicted(request_id, assignment, seconds, values)
-        if assignment.shadow is not None:
-            self._shadow(dialect, assignment, content, request_id)
+        reply = self._reply(target.dialect, assignment, asked, values, request_id, begin, content)
+        fields = [
+            *reply.version.headers,
+            (b"x-request-id", request_id.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": reply.body})
 
     def close(self) -> None:
         """Let go of the workers; batches that wait are given up."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _assign(
-        self, target: Target, served: Served, headers: Mapping[bytes, bytes], request_id: str
-    ) -> Assignment:
-        """Find the version that is to answer."""
+    def _new_id(self) -> str:
+        return f"{self._id_prefix}-{next(self._id_numbers):x}"
+
+    def _assigned(self, target: Target, served: Served, headers: Headers, request_id: str) -> Assignment | None:
+        """Find the version that is to answer; None when it is not loaded."""
         if target.version is None and target.label is None:
-            if served.routing is not None:
-                key = headers.get(b"x-bondx-key")
-                return served.routing.assign(key.decode("latin-1") if key else None, request_id)
-            return Assignment(served.answering())
-        number = served.labelled(target.label) if target.label is not None else served.known(target.version or "")
-        found = served.versions.get(number)
-        if found is None:
-            if self.loader is None:
-                raise UnavailableError(f"{served.model} {number} is not loaded.")
-            wish = asyncio.wrap_future(self.loader.ask_for(served.model, number))
-            try:
-                found = await asyncio.wait_for(wish, self._limits.answer_seconds)
-            except TimeoutError:
-                raise TookTooLongError(f"Loading {served.model} {number}", self._limits.answer_seconds) from None
-        return Assignment(found)
+            if served.routing is None:
+                return served.answering().alone
+            key = headers.get(b"x-bondx-key")
+            return served.routing.assign(key.decode("latin-1") if key else None, request_id)
+        found = served.versions.get(_number(target, served))
+        return None if found is None else found.alone
+
+    async def _loaded(self, target: Target, served: Served) -> Assignment:
+        """Have the version loaded that a request names."""
+        number = _number(target, served)
+        if self.loader is None:
+            raise UnavailableError(f"{served.model} {number} is not loaded.")
+        wish = asyncio.wrap_future(self.loader.ask_for(served.model, number))
+        try:
+            found = await asyncio.wait_for(wish, self._limits.answer_seconds)
+        except TimeoutError:
+            raise TookTooLongError(f"Loading {served.model} {number}", self._limits.answer_seconds) from None
+        return found.alone
+
+    async def _scored(
+        self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str, begin: float
+    ) -> tuple[Asked, list[Any], Assignment]:
+        """Let the version answer, and when it fails, the one that answers instead.
+
+        A request that a candidate refuses and the stable version takes is the candidate's failure, too.
+        """
+        version, fallback = assignment.version, assignment.fallback
+        failure: Exception
+        try:
+            return *await self._score(dialect, version, content), assignment
+        except (TooLargeError, UnavailableError):
+            raise
+        except CoreError as error:
+            if fallback is None:
+                if isinstance(error, TookTooLongError):
+                    self._note_failure(assignment, request_id, begin, error)
+                raise
+            failure = error
+        except Exception as error:
+            if fallback is None:
+                self._note_failure(assignment, request_id, begin, error)
+                raise
+            failure = error
+        asked, values = await self._score(dialect, fallback, content)
+        self._note_failure(assignment, request_id, begin, failure)
+        # No observation of the rollout's: the request was the candidate's, and counts as its failure.
+        return asked, values, fallback.alone
 
     async def _score(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> tuple[Asked, list[Any]]:
-        limits = self._limits
-        asked = version.reader(dialect)(content)
-        n_rows = len(asked.rows)
-        if not 0 < n_rows <= limits.rows:
-            if n_rows:
-                raise TooLargeError(
-                    f"The request has {n_rows:,} rows; this server takes up to {limits.rows:,} at once."
-                )
-            raise BadRequestError("The request has no rows.")
-        scorer = version.scorer
-        if scorer.is_fast and n_rows <= limits.inline_rows:
-            answers = scorer.answer(asked.rows)
-        else:
-            answers = await self._in_worker(lambda: scorer.answer(asked.rows))
-        values = answers.tolist()
-        if n_rows == 1 and isinstance(values[0], float):
-            if not math.isfinite(values[0]):
-                raise ArithmeticError(f"{version.model} {version.version} answered {values[0]}")
-        elif not np.isfinite(answers).all():
-            raise ArithmeticError(f"{version.model} {version.version} answered a number that is none")
-        if unfamiliar := version.signature.n_unfamiliar(asked.rows):
-            for name, n in unfamiliar.items():
-                version.stats.unfamiliar[name] += n
-        return asked, values
+        if len(content) > INLINE_BYTES:
+            found: tuple[Asked, list[Any]] = await self._in_worker(self._read_and_answer, dialect, version, content)
+            return found
+        asked = self._read(dialect, version, content)
+        if version.scorer.is_fast and len(asked.rows) <= self._limits.inline_rows:
+            return asked, _answers(version, asked)
+        return asked, await self._in_worker(_answers, version, asked)
 
-    async def _in_worker(self, work: Callable[[], Any]) -> Any:
+    def _read_and_answer(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> tuple[Asked, list[Any]]:
+        asked = self._read(dialect, version, content)
+        return asked, _answers(version, asked)
+
+    def _read(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> Asked:
+        asked = version.reader(dialect)(content)
+        n_rows, most = len(asked.rows), self._limits.rows
+        if n_rows > most:
+            raise TooLargeError(f"The request has {n_rows:,} rows; this server takes up to {most:,} at once.")
+        if n_rows == 0:
+            raise BadRequestError("The request has no rows.")
+        return asked
+
+    async def _in_worker(self, work: Any, *arguments: Any) -> Any:
         if self._n_waiting >= self._limits.waiting_batches:
             raise UnavailableError("Too many batches wait already; ask again in a moment.")
         self._n_waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
         future.add_done_callback(self._one_less)
         try:
             return await asyncio.wait_for(asyncio.shield(future), self._limits.answer_seconds)
@@ -193,34 +223,58 @@ class Predictor:
         if not future.cancelled():
             future.exception()  # whoever waited has it; nobody else need be told
 
-    def _note_failure(self, assignment: Assignment, request_id: str, seconds: float) -> None:
-        """Record that a model failed on a request that it should have answered."""
-        failed = assignment.version
-        failed.stats.n_errors += 1
-        log.exception("%s %s failed on a request", failed.model, failed.version)
-        self._recorder.predicted(request_id, assignment, seconds, (), error=True)
+    def _reply(
+        self,
+        dialect: Dialect,
+        assignment: Assignment,
+        asked: Asked,
+        values: list[Any],
+        request_id: str,
+        begin: float,
+        content: bytes,
+    ) -> Reply:
+        """Write the answer down, and everything there is to note of it."""
+        version = assignment.version
+        answered = Answered(version.model, version.version, request_id, version.signature.output, values)
+        body = dialect.reply(asked, answered)
+        seconds = time.perf_counter() - begin
+        version.stats.answered(seconds, len(values))
+        self._recorder.predicted(request_id, assignment, seconds, values)
+        if assignment.shadow is not None:
+            task = asyncio.get_running_loop().create_task(self._answer_copy(dialect, assignment, content, request_id))
+            self._shadows.add(task)
+            task.add_done_callback(self._shadows.discard)
+        return Reply(version, request_id, body)
 
-    def _shadow(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
+    async def _answer_copy(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
         """Let the shadow answer a copy of the request, for the record only."""
         assert assignment.shadow is not None
-        copy = assignment._replace(version=assignment.shadow)
+        shadow, begin = assignment.shadow, time.perf_counter()
+        copy = assignment._replace(version=shadow, arm=Arm.SHADOW)
+        try:
+            _, values = await self._score(dialect, shadow, content)
+        except UnavailableError:  # copies are the first to go when there is too much to do
+            return
+        except Exception as error:
+            self._note_failure(copy, request_id, begin, error)
+            return
+        shadow.stats.n_shadow += 1
+        self._recorder.predicted(request_id, copy, time.perf_counter() - begin, values)
 
-        async def answer_copy() -> None:
-            begin = time.perf_counter()
-            try:
-                _, values = await self._score(dialect, copy.version, content)
-            except UnavailableError:
-                return
-            except Exception:
-                copy.version.stats.n_errors += 1
-                self._recorder.predicted(request_id, copy, time.perf_counter() - begin, (), error=True, arm=Arm.SHADOW)
-                return
-            copy.version.stats.n_shadow += 1
-            self._recorder.predicted(request_id, copy, time.perf_counter() - begin, values, arm=Arm.SHADOW)
+    def _note_failure(self, assignment: Assignment, request_id: str, begin: float, error: Exception) -> None:
+        """Record that a version failed on a request that it should have answered."""
+        failed = assignment.version
+        failed.stats.n_errors += 1
+        log.error("%s %s failed on %s", failed.model, failed.version, request_id, exc_info=error)
+        self._recorder.predicted(request_id, assignment, time.perf_counter() - begin, (), error=True)
 
-        task = asyncio.get_running_loop().create_task(answer_copy())
-        self._shadows.add(task)
-        task.add_done_callback(self._shadows.discard)
+    async def _refuse(self, target: Target, error: Exception, send: Send) -> None:
+        if not isinstance(error, CoreError):
+            log.error("a request to %s could not be answered", target.model, exc_info=error)
+            error = ServingError("The model failed on this request; the server's log says why.")
+        status = status_of(error)
+        self._stats.refused[target.dialect.name, status] += 1
+        await send_json(send, status, refusal(error))
 
 
 def quiet_arithmetic() -> None:
@@ -228,7 +282,26 @@ def quiet_arithmetic() -> None:
     np.seterr(all="ignore")
 
 
-def _given_id(headers: Mapping[bytes, bytes]) -> str | None:
+def _answers(version: LoadedVersion, asked: Asked) -> list[Any]:
+    """Compute.
+
+    Raises:
+        ArithmeticError: An answer is no number.
+    """
+    answers = version.scorer.answer(asked.rows)
+    if not np.isfinite(answers).all():
+        raise ArithmeticError(f"{version.model} {version.version} answered something that is no number")
+    for name, n in version.signature.n_unfamiliar(asked.rows).items():
+        version.stats.unfamiliar[name] += n
+    values: list[Any] = answers.tolist()
+    return values
+
+
+def _number(target: Target, served: Served) -> str:
+    return served.known(target.version) if target.version is not None else served.labelled(target.label or "")
+
+
+def _given_id(headers: Headers) -> str | None:
     given = headers.get(b"x-request-id")
     return None if given is None else _checked_id(given.decode("latin-1"))
 
@@ -237,5 +310,5 @@ def _checked_id(given: str | None) -> str | None:
     if not given:
         return None
     if len(given) > MAX_ID or not given.isascii() or not given.isprintable():
-        raise BadRequestError(f"must be up to {MAX_ID} printable ASCII characters", field="request id")
+        raise BadRequestError(f"must be up to {MAX_ID} printable ASCII characters", field="request_id")
     return given

@@ -12,7 +12,7 @@ from core.serving.errors import UnavailableError
 from core.serving.routing import Assignment
 from core.serving.stats import ServerStats
 from core.state import Workspace
-from core.telemetry.predictions import Arm, Outcome, Prediction, PredictionHealth, PredictionWriter, predictions_file
+from core.telemetry.predictions import Outcome, Prediction, PredictionHealth, PredictionWriter, predictions_file
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ class Recorder:
         values: Sequence[Any],
         *,
         error: bool = False,
-        arm: Arm | None = None,
     ) -> None:
         """Take the answers to one request; row i of several is recorded as `request_id/i`."""
         writer, version = self._writer, assignment.version
@@ -47,13 +46,12 @@ class Recorder:
             self._stats.n_telemetry_dropped += max(len(values), 1)
             return
         at, latency_ms = self._clock(), seconds * 1000.0
-        taken = arm or assignment.arm or Arm.STABLE
         if len(values) <= 1:
             value = values[0] if values and isinstance(values[0], float) else None
             writer.add(
                 Prediction(
                     request_id, at, version.model, version.version, latency_ms, error, value,
-                    assignment.rollout_id, taken, assignment.share, assignment.unit,
+                    assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
                 )
             )  # fmt: skip
             return
@@ -62,7 +60,7 @@ class Recorder:
                 Prediction(
                     f"{request_id}/{number}", at, version.model, version.version, latency_ms, error,
                     value if isinstance(value, float) else None,
-                    assignment.rollout_id, taken, assignment.share, assignment.unit,
+                    assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
                 )
             )  # fmt: skip
 

@@ -83,6 +83,7 @@ class Signature:
         self.unit = unit
         self._by_name = {field.name: field for field in self.fields}
         self._n_numbers = len(self.numbers)
+        self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
         self._loose = [field for field in self.fields if not field.strict]
         self._least = np.array([-np.inf if field.least is None else field.least for field in self.numbers])
         self._most = np.array([np.inf if field.most is None else field.most for field in self.numbers])
@@ -104,6 +105,9 @@ class Signature:
 
     def from_rows(self, rows: Sequence[msgspec.Struct]) -> Rows:
         """Lay out decoded rows."""
+        if len(rows) == 1:
+            only = msgspec.structs.astuple(rows[0])
+            return Rows(np.array((only[: self._n_numbers],), dtype=np.float64), (only[self._n_numbers :],))
         tuples = [msgspec.structs.astuple(row) for row in rows]
         n = self._n_numbers
         numbers = np.array([row[:n] for row in tuples], dtype=np.float64).reshape(len(tuples), n)
@@ -116,6 +120,9 @@ class Signature:
             BadRequestError: They are of different lengths.
         """
         found = msgspec.structs.astuple(columns)
+        if self._is_all_required and all(len(column) == 1 for column in found):
+            cells = [column[0] for column in found]
+            return Rows(np.array((cells[: self._n_numbers],), dtype=np.float64), (tuple(cells[self._n_numbers :]),))
         given = [len(column) for column in found if column is not None]
         n_rows = given[0] if given else 0
         for field, column in zip(self.fields, found, strict=True):

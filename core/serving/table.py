@@ -9,7 +9,7 @@ from typing import Any
 from core.registry import Stage
 from core.serving.dialects import Dialect, Reader
 from core.serving.errors import UnavailableError, UnknownVersionError
-from core.serving.routing import Routing
+from core.serving.routing import Assignment, Routing
 from core.serving.scoring.scorer import Scorer
 from core.serving.stats import VersionStats
 
@@ -34,6 +34,8 @@ class LoadedVersion:
             (b"x-bondx-model", model.encode()),
             (b"x-bondx-version", version.encode()),
         ]
+        self.start = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in self.headers)
+        self.alone = Assignment(self)  # where no rollout is under way
         self._readers: dict[str, Reader] = {}
 
     def reader(self, dialect: Dialect) -> Reader:

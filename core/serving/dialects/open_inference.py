@@ -26,6 +26,7 @@ _ACCEPTED = {
     "bool": _NUMBERS | {"BOOL"},
 }
 _TEXT = frozenset({"BYTES"})
+_ANY = _NUMBERS | _TEXT | {"BOOL"}  # of a tensor that is no field, and that nobody reads
 
 
 class Tensor(msgspec.Struct):
@@ -70,7 +71,9 @@ class OpenInference(Dialect):
                 return Asked(signature.matrix(_matrix(inputs[0])), body.id)
             columns: dict[str, list[Any]] = {}
             for tensor in inputs:
-                columns[tensor.name] = _column(tensor, accepted.get(tensor.name))
+                name, shape, data = tensor.name, tensor.shape, tensor.data
+                is_plain = len(shape) == 1 and shape[0] == len(data) and tensor.datatype in accepted.get(name, _ANY)
+                columns[name] = data if is_plain else _column(tensor, accepted.get(name))
             return Asked(signature.convert_columns(columns), body.id)
 
         return read

@@ -1,6 +1,7 @@
 """Answers in microseconds, proven against `Model.predict`.
 
 features.py     feature spaces compiled into index arrays
+one_row.py      the same for a single row, in buffers made beforehand
 booster.py      LightGBM's single-row-fast call
 forest.py       an isolation forest as flat arrays
 bond_fields.py  signatures of the built-in models

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from core.models.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
+from core.models.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from core.models.derived import (
     DERIVED,
     EMERGING_REGIONS,
@@ -49,9 +49,14 @@ class UnsupportedSpaceError(Exception):
 class CompiledSpace:
     """A feature space, ready for rows of numbers and category texts.
 
+    Rows become *values* (numbers, logarithms, flags), values become *base* columns (a one, curves, bends, absences,
+    levels), and each linear column is the product of two base columns.
+
     Attributes:
         numbers: The table's numeric columns, in the order in which rows give them.
         categories: The table's category columns, in the order in which rows give them.
+        levels: Of each category, what the model knows.
+        flags: What computes each flag from a row's categories; None for the one computed from a number.
     """
 
     def __init__(self, space: FeatureSpace, *, extra_numbers: Sequence[str] = ()) -> None:
@@ -84,22 +89,20 @@ class CompiledSpace:
         values = [*self.numbers, *self._logs, *self._log1ps, *self._flags]
         at = {name: position for position, name in enumerate(values)}
         number_at = {name: position for position, name in enumerate(self.numbers)}
-        self._n_values = len(values)
-        self._log_from = _positions(number_at[sources(name)[0]] for name in self._logs)
-        self._log_floor: FloatArray = np.array([LOG_FLOORS[name] for name in self._logs])
-        self._log1p_from = _positions(number_at[sources(name)[0]] for name in self._log1ps)
-        self._first_flag = len(self.numbers) + len(self._logs) + len(self._log1ps)
-        self._high_yield_from = number_at["rating_num"] if _HIGH_YIELD in self._flags else None
-        self._texts: list[dict[str | None, tuple[tuple[int, ...], int]]] = []
+        self.n_values = len(values)
+        self.log_from = _positions(number_at[sources(name)[0]] for name in self._logs)
+        self.log_floor: FloatArray = np.array([LOG_FLOORS[name] for name in self._logs])
+        self.log1p_from = _positions(number_at[sources(name)[0]] for name in self._log1ps)
+        self.high_yield_from = number_at["rating_num"] if _HIGH_YIELD in self._flags else None
         self._compile_curves(space, at)
         self._compile_columns(space)
         self._compile_trees(space, at)
-        self._flag_codes = self._compile_flags()
+        self.flags = self._compile_flags()
 
     @property
     def n_linear(self) -> int:
         """Columns of the linear matrix."""
-        return len(self._left)
+        return len(self.left)
 
     def values(self, numbers: FloatArray, texts: Sequence[Sequence[str | None]]) -> FloatArray:
         """Lay out every number the features are made of.
@@ -111,19 +114,19 @@ class CompiledSpace:
             Shape (n, n_values).
         """
         n_rows, n_numbers = numbers.shape
-        out = np.empty((n_rows, self._n_values))
+        out = np.empty((n_rows, self.n_values))
         out[:, :n_numbers] = numbers
         end = n_numbers
         if self._logs:
             begin, end = end, end + len(self._logs)
-            out[:, begin:end] = np.log(np.maximum(numbers.take(self._log_from, axis=1), self._log_floor))
+            out[:, begin:end] = np.log(np.maximum(numbers.take(self.log_from, axis=1), self.log_floor))
         if self._log1ps:
             begin, end = end, end + len(self._log1ps)
-            out[:, begin:end] = np.log1p(np.maximum(numbers.take(self._log1p_from, axis=1), 0.0))
-        for position, flag in enumerate(self._flag_codes, start=end):
+            out[:, begin:end] = np.log1p(np.maximum(numbers.take(self.log1p_from, axis=1), 0.0))
+        for position, flag in enumerate(self.flags, start=end):
             if flag is None:
-                assert self._high_yield_from is not None
-                out[:, position] = numbers[:, self._high_yield_from] >= FIRST_SPECULATIVE_NOTCH
+                assert self.high_yield_from is not None
+                out[:, position] = numbers[:, self.high_yield_from] >= FIRST_SPECULATIVE_NOTCH
             else:
                 out[:, position] = [flag(row) for row in texts]
         return out
@@ -136,65 +139,65 @@ class CompiledSpace:
     def linear(self, values: FloatArray, texts: Sequence[Sequence[str | None]]) -> Float32Array:
         """Build the linear matrix, shape (n, n_linear)."""
         n_rows = len(values)
-        read = values.take(self._curve_from, axis=1)
-        if len(self._within):
-            read[:, self._within] -= self._slope * values.take(self._within_from, axis=1)
-        scaled = (read - self._centre) / self._scale
+        read = values.take(self.curve_from, axis=1)
+        if len(self.within):
+            read[:, self.within] -= self.slope * values.take(self.within_from, axis=1)
+        scaled = (read - self.centre) / self.scale
         np.minimum(np.maximum(scaled, -CLIP, out=scaled), CLIP, out=scaled)
         absent: BoolArray = scaled != scaled
         np.copyto(scaled, 0.0, where=absent)
-        n_curves = len(self._curve_from)
-        base = np.zeros((n_rows, self._n_base))
+        n_curves = len(self.curve_from)
+        base = np.zeros((n_rows, self.n_base))
         base[:, 0] = 1.0
         base[:, 1 : 1 + n_curves] = scaled
         end = 1 + n_curves
-        if len(self._bend_of):
-            begin, end = end, end + len(self._bend_of)
-            np.maximum(scaled.take(self._bend_of, axis=1) - self._knot, 0.0, out=base[:, begin:end])
-        if len(self._nullable):
-            begin, end = end, end + len(self._nullable)
-            base[:, begin:end] = absent.take(self._nullable, axis=1)
+        if len(self.bend_of):
+            begin, end = end, end + len(self.bend_of)
+            np.maximum(scaled.take(self.bend_of, axis=1) - self.knot, 0.0, out=base[:, begin:end])
+        if len(self.nullable):
+            begin, end = end, end + len(self.nullable)
+            base[:, begin:end] = absent.take(self.nullable, axis=1)
         for row, of_row in zip(base, texts, strict=True):
-            for position, codes in self._one_hot:
+            for position, codes in self.one_hot:
                 if (code := codes.get(of_row[position])) is not None:
                     row[code] = 1.0
-        return (base.take(self._left, axis=1) * base.take(self._right, axis=1)).astype(np.float32)
+        return (base.take(self.left, axis=1) * base.take(self.right, axis=1)).astype(np.float32)
 
     def trees(self, values: FloatArray, texts: Sequence[Sequence[str | None]]) -> Float32Array:
         """Build the tree matrix, shape (n, len(tree_columns))."""
-        n_numbers = len(self._tree_from)
-        out = np.empty((len(values), n_numbers + len(self._tree_codes)), dtype=np.float32)
-        out[:, :n_numbers] = values.take(self._tree_from, axis=1)
-        for column, (position, codes) in enumerate(self._tree_codes, start=n_numbers):
+        n_numbers = len(self.tree_from)
+        out = np.empty((len(values), n_numbers + len(self.tree_codes)), dtype=np.float32)
+        out[:, :n_numbers] = values.take(self.tree_from, axis=1)
+        for column, (position, codes) in enumerate(self.tree_codes, start=n_numbers):
             out[:, column] = [codes.get(row[position], -1.0) for row in texts]
         return out
 
     def _compile_curves(self, space: FeatureSpace, at: Mapping[str, int]) -> None:
         curves = [term for term in space.design.terms if isinstance(term, Curve)]
         learnt = [space.statistics[f"curve:{curve.name}"] for curve in curves]
-        self._curve_from = _positions(at[curve.name] for curve in curves)
+        self.curve_from = _positions(at[curve.name] for curve in curves)
         within = [k for k, curve in enumerate(curves) if curve.within]
-        self._within = _positions(within)
-        self._within_from = _positions(at[str(curves[k].within)] for k in within)
-        self._slope: FloatArray = np.array([learnt[k]["slope"] for k in within])
-        self._centre: FloatArray = np.array([statistics["centre"] for statistics in learnt])
-        self._scale: FloatArray = np.array([statistics["scale"] for statistics in learnt])
+        self.within = _positions(within)
+        self.within_from = _positions(at[str(curves[k].within)] for k in within)
+        self.slope: FloatArray = np.array([learnt[k]["slope"] for k in within])
+        self.centre: FloatArray = np.array([statistics["centre"] for statistics in learnt])
+        self.scale: FloatArray = np.array([statistics["scale"] for statistics in learnt])
         bends = [(k, knot) for k, statistics in enumerate(learnt) for knot in statistics["knots"]]
-        self._bend_of = _positions(k for k, _ in bends)
-        self._knot: FloatArray = np.array([knot for _, knot in bends])
-        self._nullable = _positions(k for k, curve in enumerate(curves) if curve.nullable)
+        self.bend_of = _positions(k for k, _ in bends)
+        self.knot: FloatArray = np.array([knot for _, knot in bends])
+        self.nullable = _positions(k for k, curve in enumerate(curves) if curve.nullable)
 
     def _compile_columns(self, space: FeatureSpace) -> None:
         """Number the base columns (one, curves, bends, absences, levels); each linear column is a product of two."""
         curves = [term for term in space.design.terms if isinstance(term, Curve)]
-        n_curves, n_bends = len(curves), len(self._bend_of)
+        n_curves, n_bends = len(curves), len(self.bend_of)
         bends: dict[int, list[int]] = {}
-        for position, curve in enumerate(self._bend_of.tolist()):
+        for position, curve in enumerate(self.bend_of.tolist()):
             bends.setdefault(curve, []).append(1 + n_curves + position)
-        absences = {curve: 1 + n_curves + n_bends + position for position, curve in enumerate(self._nullable.tolist())}
+        absences = {curve: 1 + n_curves + n_bends + position for position, curve in enumerate(self.nullable.tolist())}
         n_base = 1 + n_curves + n_bends + len(absences)
         blocks: dict[str, list[int]] = {}
-        self._one_hot: list[tuple[int, dict[str | None, int]]] = []
+        self.one_hot: list[tuple[int, dict[str | None, int]]] = []
         left: list[int] = []
         right: list[int] = []
         curve_number = 0
@@ -212,17 +215,17 @@ class CompiledSpace:
             else:
                 levels = self.levels[term.name]
                 block = list(range(n_base, n_base + len(levels)))
-                self._one_hot.append((self._category_at[term.name], dict(zip(levels, block, strict=True))))
+                self.one_hot.append((self._category_at[term.name], dict(zip(levels, block, strict=True))))
                 n_base += len(levels)
             blocks[term.name] = block
             left += block
             right += [0] * len(block)
-        self._n_base = n_base
-        self._left, self._right = _positions(left), _positions(right)
+        self.n_base = n_base
+        self.left, self.right = _positions(left), _positions(right)
 
     def _compile_trees(self, space: FeatureSpace, at: Mapping[str, int]) -> None:
-        self._tree_from = _positions(at[name] for name in space.design.tree_numbers)
-        self._tree_codes: list[tuple[int, dict[str | None, float]]] = [
+        self.tree_from = _positions(at[name] for name in space.design.tree_numbers)
+        self.tree_codes: list[tuple[int, dict[str | None, float]]] = [
             (self._category_at[name], {level: float(code) for code, level in enumerate(self.levels[name])})
             for name in space.design.tree_categories
         ]
@@ -244,6 +247,3 @@ class CompiledSpace:
 
 def _positions(numbers: Any) -> IntArray:
     return np.array(list(numbers), dtype=np.intp)
-
-
-__all__ = ["AnyArray", "CompiledSpace", "UnsupportedSpaceError"]

@@ -1,7 +1,8 @@
 """From checked rows to answers: one scorer a model version, built from the loaded model when it is warmed."""
 
+import threading
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -21,6 +22,7 @@ from core.serving.scoring.booster import FastTrees
 from core.serving.scoring.features import CompiledSpace
 from core.serving.scoring.forest import CompiledForest
 from core.serving.scoring.frames import frame_of, open_frame
+from core.serving.scoring.one_row import OneRow
 from core.serving.signature import OpenSignature, Rows, Signature
 
 
@@ -142,9 +144,12 @@ class _FastLearner:
             self._intercept = self._intercept if isinstance(learner, OffsetLearner) else learner.base
             self._trees = FastTrees(learner.booster) if learner.booster is not None else None
         self._is_compiled = isinstance(learner, (LinearLearner, BoostedLearner))
+        self._of_thread = threading.local()
 
     def score(self, rows: Rows) -> FloatArray:
         space = self._space
+        if self._is_compiled and len(rows.numbers) == 1:
+            return np.array([self._score_one(rows.numbers[0], rows.texts[0])])
         numbers = rows.numbers[:, : len(space.numbers)]
         values = space.values(numbers, rows.texts)
         if not self._is_compiled:
@@ -155,13 +160,22 @@ class _FastLearner:
         else:
             score = space.linear(values, rows.texts).astype(np.float64) @ self._coefficients + self._intercept
         if self._trees is not None:
-            trees = space.trees(values, rows.texts)
-            if len(rows) == 1:
-                handle = self._trees.single()
-                handle.row[:] = trees[0]
-                score[0] += handle.score()
-            else:
-                score += self._trees.scores(trees)
+            score += self._trees.scores(space.trees(values, rows.texts))
+        return score
+
+    def _score_one(self, numbers: FloatArray, texts: Any) -> float:
+        try:
+            row: OneRow = self._of_thread.row
+        except AttributeError:
+            row = self._of_thread.row = OneRow(self._space)
+        row.read(numbers[: len(self._space.numbers)], texts)
+        score = self._intercept
+        if self._coefficients is not None:
+            score = float(row.linear(texts) @ self._coefficients) + score
+        if self._trees is not None:
+            trees = self._trees.single()
+            row.trees(texts, trees.row)
+            score += trees.score()
         return score
 
 
