@@ -36,7 +36,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     step_since: datetime
     n_step_candidate: int  # answers of the candidate at this step
-    n_step: int  # answers of both
     deadline_at: datetime
     held: bool = False  # by a person
 

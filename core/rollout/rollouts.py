@@ -215,13 +215,32 @@ class Rollouts:
         return rollout
 
     def advance(
-        self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+        self,
+        rollout_id: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        step: int | None = None,
+        expected_revision: int | None = None,
     ) -> Rollout:
-        """Go one step further without waiting for dwell time and samples; raises as `request` does."""
+        """Go a step further without waiting for dwell time and samples; raises as `request` does.
+
+        Args:
+            rollout_id: Which one.
+            actor: Who wants it.
+            reason: Why, for the record.
+            step: The step to go to. A screen names the one it has shown, so that a key pressed just after the engine
+                took that step does not take another; by default the one after the present.
+            expected_revision: As for `request`.
+        """
         rollout = self.get(rollout_id)
-        step = rollout.observed.step + 1
         return self.request(
-            rollout_id, rollout.desired, actor=actor, reason=reason, step=step, expected_revision=expected_revision
+            rollout_id,
+            rollout.desired,
+            actor=actor,
+            reason=reason,
+            step=rollout.observed.step + 1 if step is None else step,
+            expected_revision=expected_revision,
         )
 
     def hold(self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
@@ -335,7 +354,9 @@ def _refusal(rollout: Rollout, desired: Desired, step: int | None) -> str | None
         return f"{rollout.desired_by} has aborted it, at {rollout.desired_at:%H:%M:%S} UTC"
     if step is not None:
         if step > rollout.plan.last_step:
-            return "it is at its last step; promote it now, or let the evidence decide"
+            return "there is no step beyond its last; promote it now, or let the evidence decide"
+        if step <= rollout.observed.step:
+            return f"it is at step {rollout.observed.step + 1} of {len(rollout.plan.steps)} already"
         return None if phase is not Phase.PENDING else "its first step is not open yet"
     if desired is Desired.PROMOTE_NOW and not rollout.strategy.promotes:
         return f"the strategy {rollout.strategy.value} ends in a finding; promote {rollout.candidate} by itself"

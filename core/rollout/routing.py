@@ -119,7 +119,7 @@ class _Compiled:
 
     def route(self, key: str) -> Route:
         salted = self._salted.copy()
-        salted.update(key.encode())
+        salted.update(key.encode(errors="surrogatepass"))  # JSON allows halves of characters
         place = int.from_bytes(salted.digest(), "big")
         table = self.table
         mirror = table.candidate if place < self._mirror_below else None

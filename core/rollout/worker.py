@@ -61,6 +61,7 @@ class RolloutWorker:
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
         self._pending: dict[str, Observed] = {}  # seen since the document was last written
         self._saved_at: dict[str, datetime] = {}
+        self._failures: dict[str, str] = {}  # what keeps a rollout from being driven, said once
 
     def tick(self, now: datetime) -> list[Change]:
         """Take every active rollout as far as it goes now.
@@ -79,14 +80,19 @@ class RolloutWorker:
                 if (change := self._drive(rollout, now)) is not None:
                     log.info("%s: %s: %s", rollout.rollout_id, change.verb, change.reason)
                     changes.append(change)
+                self._failures.pop(rollout.rollout_id, None)
             except StaleRevisionError:  # somebody wants something else since it was read: look again at the next tick
                 self._forget(rollout.rollout_id)
-            except (CoreError, OSError):
-                log.exception("%s could not be driven; it stays as it is", rollout.rollout_id)
+            except (CoreError, OSError) as error:
                 self._forget(rollout.rollout_id)
+                if self._failures.get(rollout.rollout_id) != str(error):  # once, not at every tick
+                    self._failures[rollout.rollout_id] = str(error)
+                    log.exception("%s cannot be driven just now and stays as it is", rollout.rollout_id)
         return changes
 
     def _drive(self, rollout: Rollout, now: datetime) -> Change | None:
+        if rollout.observed.phase is Phase.PENDING and rollout.desired is Desired.PAUSED:
+            return None  # held before its first step: it waits with no traffic at all
         if (change := self._without_evidence(rollout, now)) is not None:
             return self._take(rollout, change, now)
         observed = self._observe(rollout, now)
@@ -152,7 +158,6 @@ class RolloutWorker:
             step=seen.step,
             step_since=step_since,
             n_step_candidate=seen.n_step_candidate,
-            n_step=seen.n_step_candidate + seen.n_step_stable,
             deadline_at=deadline_at,
             held=rollout.desired is Desired.PAUSED,
         )

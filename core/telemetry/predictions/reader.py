@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Collection
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,35 +13,23 @@ import msgspec
 
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
+from core.telemetry.predictions.matching import copies_with_answers, listed, scored_outcomes
 from core.telemetry.predictions.records import Arm, request_number
+from core.telemetry.predictions.schema import Segment, segments_of
 from core.telemetry.schema import connect_to_read
 
 MAX_ROWS = 20_000
 _N_RECENT = 5_000
-_RECENT_REACH = 200_000
+_RECENT_SEGMENTS = 2
 
 _STORE = "SELECT store FROM identity"
-_ENDS = """
-SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'prediction'), 0),
-       coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"""
+_OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"
 _ROUTES = "SELECT id, arm, share FROM route WHERE rollout = ?"
 _SERVED = """
-SELECT seq, route, latency_ms, error, unit FROM prediction
-WHERE seq > ? AND seq <= ? AND route IN ({routes}) ORDER BY seq LIMIT ?"""
-_PAIRS = """
-SELECT copy.seq, copy.route, copy.latency_ms, copy.error, copy.unit,
-       answer.route, answer.latency_ms, answer.error, answer.unit
-FROM prediction copy JOIN prediction answer ON answer.seq = (
-    SELECT max(seq) FROM prediction WHERE request = copy.request AND route IN ({answering}))
-WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) ORDER BY copy.seq LIMIT ?"""
+SELECT route, latency_ms, error, unit FROM {table}
+WHERE seq > ? AND seq <= ? AND route IN ({routes}) ORDER BY seq"""
+_LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
 _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3"
-_SCORED = """
-SELECT outcome.seq, prediction.route, {loss}, prediction.unit
-FROM outcome JOIN prediction ON prediction.seq = (
-    SELECT max(seq) FROM prediction WHERE request = outcome.request AND route IN ({routes}))
-WHERE outcome.seq > ? AND outcome.seq <= ? ORDER BY outcome.seq LIMIT ?"""
-_GIVEN_LOSS = "coalesce(outcome.loss, abs(outcome.actual - prediction.value))"
-_DISTANCE = "abs(outcome.actual - prediction.value)"  # the loss reported is that of the answer, not of its copy
 
 
 class Served(NamedTuple):
@@ -96,12 +85,12 @@ class PredictionReader:
 
     def end(self) -> Cursor:
         """Return the cursor behind everything that is stored."""
-        with self._lock, translated(self._file):
-            connection = self._connected()
+        with self._snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return Cursor()
-            prediction, outcome = connection.execute(_ENDS).fetchone()
-            return Cursor(store=store, prediction=prediction, outcome=outcome)
+            segments = segments_of(connection)
+            (outcome,) = connection.execute(_OUTCOMES_END).fetchone()
+            return Cursor(store=store, prediction=segments[-1].last if segments else 0, outcome=outcome)
 
     def read(
         self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = MAX_ROWS
@@ -116,37 +105,42 @@ class PredictionReader:
             paired: Each copy of a request together with its answer, as a shadow rollout is judged; `served` is empty.
             n: How many rows of each kind at most.
         """
-        with self._lock, translated(self._file):
-            connection = self._connected()
+        with self._snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return Batch([], [], [], after, True)
             start = after if after.store == store else Cursor(store=store)
-            end, outcome_end = connection.execute(_ENDS).fetchone()
-            span = (start.outcome, outcome_end, to_us(settled_before))
-            (outcome_end,) = connection.execute(_SETTLED, span).fetchone()
             routes = {route: (Arm(arm), share) for route, arm, share in connection.execute(_ROUTES, (rollout_id,))}
             answering = [route for route, (arm, _) in routes.items() if arm is not Arm.SHADOW]
             shadow = [route for route, (arm, _) in routes.items() if arm is Arm.SHADOW]
-            if paired:
-                query = _PAIRS.format(answering=_listed(answering), shadow=_listed(shadow))
-            else:
-                query = _SERVED.format(routes=_listed(answering))
-            rows = connection.execute(query, (start.prediction, end, n)).fetchall()
-            scored = []
-            for arms in (answering, shadow) if paired else (answering,):
-                query = _SCORED.format(loss=_DISTANCE if paired else _GIVEN_LOSS, routes=_listed(arms))
-                scored += connection.execute(query, (start.outcome, outcome_end, n)).fetchall()
-        is_last = len(rows) < n and len(scored) < n
-        if len(rows) == n:
-            end = rows[-1][0]
-        if len(scored) >= n:  # whichever query was cut short, both are read on from the same place
-            outcome_end = sorted(row[0] for row in scored)[n - 1]
-            scored = [row for row in scored if row[0] <= outcome_end]
+            segments = segments_of(connection)
+            until, outcomes_until, is_last = _end_of(connection, segments, start, settled_before, n)
+            # One segment at a time, the oldest that has something new; `until` is in it.
+            index = next((i for i, segment in enumerate(segments) if segment.last >= until > segment.first - 1), None)
+            served, pairs = [], []
+            if index is not None and paired:
+                pairs = copies_with_answers(
+                    connection,
+                    segments[max(index - 1, 0) : index + 1],  # an answer is stored shortly before its copy
+                    shadow=shadow,
+                    answering=answering,
+                    after=start.prediction,
+                    until=until,
+                )
+            elif index is not None:
+                query = _SERVED.format(table=segments[index].table, routes=listed(answering))
+                served = connection.execute(query, (start.prediction, until)).fetchall()
+            scored = [
+                row
+                for arms in ((answering, shadow) if paired else (answering,))
+                for row in scored_outcomes(
+                    connection, segments, arms, start.outcome, outcomes_until, as_distance=paired
+                )
+            ]
         return Batch(
-            served=[] if paired else [_served(routes, row[1:]) for row in rows],
-            pairs=[(_served(routes, row[5:]), _served(routes, row[1:5])) for row in rows] if paired else [],
-            scored=[Scored(*routes[route], loss, unit) for _, route, loss, unit in scored if loss is not None],
-            cursor=Cursor(store=store, prediction=end, outcome=outcome_end),
+            served=[_served(routes, row) for row in served],
+            pairs=[(_served(routes, pair[:4]), _served(routes, pair[4:])) for pair in pairs],
+            scored=[Scored(*routes[route], loss, unit) for route, loss, unit in scored if loss is not None],
+            cursor=Cursor(store=store, prediction=until, outcome=outcomes_until),
             is_last=is_last,
         )
 
@@ -160,47 +154,64 @@ class PredictionReader:
         """
         failed = "error" if over_ms is None else "latency_ms > ?"
         parameters = (rollout_id, until.prediction) if over_ms is None else (rollout_id, until.prediction, over_ms)
-        with self._lock, translated(self._file):
-            connection = self._connected()
+        with self._snapshot() as connection:
             if connection is None or _store_of(connection) != until.store:
                 return set()
-            rows = connection.execute(
-                f"""SELECT DISTINCT unit FROM prediction WHERE route IN (SELECT id FROM route WHERE rollout = ?)
-                    AND unit IS NOT NULL AND seq <= ? AND {failed}""",
-                parameters,
-            )
-            return {unit for (unit,) in rows}
+            units: set[int] = set()
+            for segment in segments_of(connection):
+                rows = connection.execute(
+                    f"""SELECT unit FROM {segment.table} WHERE route IN (SELECT id FROM route WHERE rollout = ?)
+                        AND unit IS NOT NULL AND seq <= ? AND {failed}""",
+                    parameters,
+                )
+                units.update(unit for (unit,) in rows)
+            return units
 
     def latency_quantile(self, model: str, version: str, share: float) -> tuple[float, int] | None:
         """Return a quantile of the latest latencies of a version in ms, and how many they were; None without any."""
-        with self._lock, translated(self._file):
-            connection = self._connected()
+        with self._snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return None
-            rows = connection.execute(
-                f"""SELECT latency_ms FROM prediction WHERE latency_ms IS NOT NULL AND NOT error
-                    AND seq > (SELECT max(seq) FROM prediction) - {_RECENT_REACH}
-                    AND route IN (SELECT id FROM route WHERE model = ? AND version = ? AND arm <> ?)
-                    ORDER BY seq DESC LIMIT {_N_RECENT}""",
-                (model, version, Arm.SHADOW),
-            ).fetchall()
+            rows: list[tuple[float]] = []
+            for segment in segments_of(connection)[: -_RECENT_SEGMENTS - 1 : -1]:
+                rows += connection.execute(
+                    f"""SELECT latency_ms FROM {segment.table} WHERE latency_ms IS NOT NULL AND NOT error
+                        AND route IN (SELECT id FROM route WHERE model = ? AND version = ? AND arm <> ?)
+                        ORDER BY seq DESC LIMIT {_N_RECENT - len(rows)}""",
+                    (model, version, Arm.SHADOW),
+                ).fetchall()
         latencies = sorted(latency for (latency,) in rows)
         return (latencies[min(int(share * len(latencies)), len(latencies) - 1)], len(latencies)) if latencies else None
 
     def holds(self, request_id: str) -> bool:
         """Say whether a prediction of this request is stored."""
-        with self._lock, translated(self._file):
-            connection = self._connected()
+        with self._snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return False
-            number = request_number(request_id)
-            found = connection.execute("SELECT 1 FROM prediction WHERE request = ?", (number,)).fetchone()
-            return found is not None
+            number = (request_number(request_id),)
+            return any(
+                connection.execute(f"SELECT 1 FROM {segment.table} WHERE request = ?", number).fetchone()
+                for segment in reversed(segments_of(connection))
+            )
 
     def close(self) -> None:
         """Close the connection; the next question opens one again."""
         with self._lock:
             self._disconnect()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection | None]:
+        """Open the store as it is at one instant: its segments come and go."""
+        with self._lock, translated(self._file):
+            connection = self._connected()
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
     def _connected(self) -> sqlite3.Connection | None:
         try:
@@ -236,5 +247,19 @@ def _served(routes: dict[int, tuple[Arm, float]], row: tuple[Any, ...]) -> Serve
     return Served(*routes[route], latency_ms, bool(error), unit)
 
 
-def _listed(routes: Collection[int]) -> str:
-    return ", ".join(map(str, routes))
+def _end_of(
+    connection: sqlite3.Connection, segments: Sequence[Segment], start: Cursor, settled_before: datetime, n: int
+) -> tuple[int, int, bool]:
+    """Say how far the next batch goes: the last prediction, the last outcome, and whether nothing is left then."""
+    until, is_last = start.prediction, True
+    for segment in segments:
+        if segment.last > start.prediction:
+            (until,) = connection.execute(
+                _LAST_OF.format(table=segment.table), (start.prediction, segment.last, n)
+            ).fetchone()
+            is_last = until == segments[-1].last
+            break
+    (newest,) = connection.execute(_OUTCOMES_END).fetchone()
+    (settled,) = connection.execute(_SETTLED, (start.outcome, newest, to_us(settled_before))).fetchone()
+    (outcomes_until,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, settled, n)).fetchone()
+    return until, outcomes_until or settled, is_last and (outcomes_until or settled) == settled

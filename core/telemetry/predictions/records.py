@@ -44,4 +44,5 @@ def request_number(request_id: str) -> int:
 
     A third of the room of an id, and two of ten million requests share one with a chance of 3 in a million.
     """
-    return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big", signed=True)
+    spelled = request_id.encode(errors="surrogatepass")  # JSON allows halves of characters
+    return int.from_bytes(hashlib.blake2b(spelled, digest_size=8).digest(), "big", signed=True)

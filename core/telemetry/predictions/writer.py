@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from core.clock import Clock, utc_now
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.predictions.records import Outcome, Prediction, request_number
-from core.telemetry.predictions.schema import open_store
+from core.telemetry.predictions.schema import Segment, add_segment, drop_segment, open_store, segments_of
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,10 @@ KEEP_HOURS = 24.0
 KEEP_ROWS = 10_000_000
 _BATCH = 20_000  # a transaction of 0.1 s: another server process waits no longer than that
 _LEAST_SLICE = 1_000
+_SEGMENT_ROWS = 500_000
+_SEGMENTS_KEPT = 24
 
-_ADD_PREDICTION = """
-INSERT INTO prediction (route, request, at, latency_ms, error, value, unit) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_OUTCOME = "INSERT OR IGNORE INTO outcome (request, at, actual, loss) VALUES (?, ?, ?, ?)"
 _ADD_ROUTE = "INSERT OR IGNORE INTO route (model, version, rollout, arm, share) VALUES (?, ?, ?, ?, ?)"
 _FIND_ROUTE = "SELECT id FROM route WHERE model = ? AND version = ? AND rollout = ? AND arm = ? AND share = ?"
@@ -169,62 +170,75 @@ class PredictionWriter:
             self._connection.close()
 
     def _commit(self) -> bool:
-        """Store all that waits now; a batch that fails stays at the head of its queue."""
+        """Store all that waits now; what cannot be stored just now stays at the head of its queue."""
         # Predictions first: whoever finds an outcome finds the prediction that it is about.
         for queue, store in ((self._predictions, self._store_predictions), (self._outcomes, self._store_outcomes)):
             n_left = len(queue)
             while n_left:
                 batch = list(islice(queue, min(n_left, _BATCH)))
-                if not self._store(store, batch):
-                    return False
-                for _ in batch:
+                n_done = self._store(store, batch)
+                for _ in range(n_done):
                     queue.popleft()
-                n_left -= len(batch)
+                if n_done < len(batch):
+                    return False
+                n_left -= n_done
         return True
 
-    def _store(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> bool:
+    def _store(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> int:
+        """Store a batch in one transaction; return how many of it are done with, stored or dropped."""
         try:
-            if self._connection is None:
-                self._connection = open_store(self._file)
-            connection = self._connection
-            with translated(self._file):
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    store(connection, batch)
-                    self._expire(connection, 2 * len(batch))
-                    connection.execute("COMMIT")
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+            self._transact(store, batch)
         except Exception as error:
             self._routes.clear()
-            if _is_mistake(error):  # in one batch: it must not end the thread, nor hold up all that follows
-                log.exception("%d predictions or outcomes could not be stored and are dropped", len(batch))
-                with self._lock:
-                    self._n_dropped += len(batch)
-                return True
-            if self._failure is None:
-                log.error("predictions wait in memory: %s", error)
-            self._failure = str(error)
-            if self._connection is not None:  # opened anew at the next try, should the file have been replaced
-                self._connection.close()
-                self._connection = None
-            return False
+            if not _is_mistake(error):
+                self._fail(error)
+                return 0
+            if len(batch) > 1:  # the others must not suffer for one record that no store can take
+                middle = len(batch) // 2
+                n_done = self._store(store, batch[:middle])
+                return n_done if n_done < middle else n_done + self._store(store, batch[middle:])
+            log.exception("a record that cannot be stored is dropped: %r", batch[0])
+            with self._lock:
+                self._n_dropped += 1
+            return 1
         self._n_stored += len(batch)
         if self._failure is not None:
             log.info("%s can be written again", self._file)
             self._failure = None
-        return True
+        return len(batch)
+
+    def _transact(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> None:
+        if self._connection is None:
+            self._connection = open_store(self._file)
+        connection = self._connection
+        with translated(self._file):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                store(connection, batch)
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _fail(self, error: Exception) -> None:
+        if self._failure is None:
+            log.error("predictions wait in memory: %s", error)
+        self._failure = str(error)
+        if self._connection is not None:  # opened anew at the next try, should the file have been replaced
+            self._connection.close()
+            self._connection = None
 
     def _store_predictions(self, connection: sqlite3.Connection, batch: Iterable[Prediction]) -> None:
+        segment = self._make_room(connection)
         routes = self._routes
         rows = []
-        for request_id, at, model, version, latency_ms, error, value, rollout_id, arm, share, unit in batch:
+        for seq, prediction in enumerate(batch, segment.last + 1):
+            request_id, at, model, version, latency_ms, error, value, rollout_id, arm, share, unit = prediction
             key = (model, version, rollout_id or "", arm, share)
             route = routes.get(key) or self._add_route(connection, key)
             number = request_number(request_id)
-            rows.append((route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit))
-        connection.executemany(_ADD_PREDICTION, rows)
+            rows.append((seq, route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit))
+        connection.executemany(_ADD_PREDICTION.format(table=segment.table), rows)
 
     def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[Outcome]) -> None:
         rows = [
@@ -232,6 +246,7 @@ class PredictionWriter:
             for request_id, at, actual, loss in batch
         ]
         connection.executemany(_ADD_OUTCOME, rows)
+        self._expire_outcomes(connection, 2 * len(rows))
 
     def _add_route(self, connection: sqlite3.Connection, key: tuple[str, str, str, str, float]) -> int:
         connection.execute(_ADD_ROUTE, key)
@@ -239,20 +254,32 @@ class PredictionWriter:
         self._routes[key] = int(route)
         return int(route)
 
-    def _expire(self, connection: sqlite3.Connection, n_at_most: int) -> None:
-        """Delete a slice of the oldest rows when they are too old or too many: at most twice of what came."""
-        limit = to_us(self._clock() - self._kept)
-        for table in ("prediction", "outcome"):
-            first, last = connection.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
-            if first is None:
-                continue
-            end = min(first + max(n_at_most, _LEAST_SLICE), last)
-            n_too_many = last - first + 1 - self._keep_rows
-            if n_too_many <= 0 and not _is_older(connection, table, first, limit):
-                continue
-            if not _is_older(connection, table, end, limit):
-                end = min(end, first + n_too_many) if n_too_many > 0 else _first_young(connection, table, end, limit)
-            connection.execute(f"DELETE FROM {table} WHERE seq < ?", (end,))
+    def _make_room(self, connection: sqlite3.Connection) -> Segment:
+        """Return the segment to write to, a new one when its time has come, and drop those that are too many or old."""
+        now_us = to_us(self._clock())
+        kept_us = self._kept // timedelta(microseconds=1)
+        segments = segments_of(connection)
+        newest = segments[-1] if segments else None
+        rows = min(_SEGMENT_ROWS, max(1, self._keep_rows // _SEGMENTS_KEPT))
+        if newest is None or newest.n >= rows or (newest.n and now_us - newest.begun_us >= kept_us // _SEGMENTS_KEPT):
+            newest = add_segment(connection, newest, now_us)
+            segments.append(newest)
+        for segment, following in pairwise(segments):
+            is_old = following.begun_us < now_us - kept_us
+            if is_old or newest.last - following.first + 1 >= self._keep_rows:
+                drop_segment(connection, segment)
+        return newest
+
+    def _expire_outcomes(self, connection: sqlite3.Connection, n_at_most: int) -> None:
+        """Delete a slice of the oldest outcomes when they are too old or too many: at most twice of what came."""
+        limit_us = to_us(self._clock() - self._kept)
+        first, last = connection.execute("SELECT min(seq), max(seq) FROM outcome").fetchone()
+        end = first + max(n_at_most, _LEAST_SLICE)
+        (young,) = connection.execute(
+            "SELECT coalesce(min(seq), ?2) FROM outcome WHERE seq BETWEEN ?1 AND ?2 AND at >= ?3",
+            (first, end, limit_us),
+        ).fetchone()
+        connection.execute("DELETE FROM outcome WHERE seq < ?", (max(young, min(last + 1 - self._keep_rows, end)),))
 
 
 def _finite(value: float | None) -> float | None:
@@ -263,16 +290,3 @@ def _is_mistake(error: Exception) -> bool:
     """Tell a record that no store can take from a store that cannot take records just now."""
     refusals = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
     return not isinstance(error, TelemetryError | OSError) or isinstance(error.__cause__, refusals)
-
-
-def _is_older(connection: sqlite3.Connection, table: str, seq: int, limit_us: int) -> bool:
-    row = connection.execute(f"SELECT at FROM {table} WHERE seq >= ? ORDER BY seq LIMIT 1", (seq,)).fetchone()
-    return row is not None and row[0] < limit_us
-
-
-def _first_young(connection: sqlite3.Connection, table: str, end: int, limit_us: int) -> int:
-    """Find the first row below `end` that is to stay; rows lie nearly in order of time."""
-    (seq,) = connection.execute(
-        f"SELECT coalesce(min(seq), ?1) FROM {table} WHERE seq < ?1 AND at >= ?2", (end, limit_us)
-    ).fetchone()
-    return int(seq)

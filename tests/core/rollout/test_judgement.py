@@ -52,7 +52,6 @@ def test_harm_then_holds_then_patience_then_proof(plan_of, step, seconds, n, ver
         step=step,
         step_since=NOON,
         n_step_candidate=n,
-        n_step=10 * n,
         deadline_at=NOON + timedelta(seconds=3_600),
         held=held,
     )
@@ -63,7 +62,7 @@ def test_harm_then_holds_then_patience_then_proof(plan_of, step, seconds, n, ver
 
 
 def test_a_guard_that_is_not_required_can_only_take_a_candidate_back(plan_of) -> None:
-    standing = Standing(step=1, step_since=NOON, n_step_candidate=99, n_step=500, deadline_at=NOON + timedelta(hours=1))
+    standing = Standing(step=1, step_since=NOON, n_step_candidate=99, deadline_at=NOON + timedelta(hours=1))
     loss = a_reading(U, "loss", required=False)
     assert judge(plan_of(), standing, [a_reading(S), loss], now=NOON + timedelta(minutes=5)).outcome is Outcome.ADVANCE
 
@@ -78,7 +77,7 @@ def test_a_guard_that_is_not_required_can_only_take_a_candidate_back(plan_of) ->
     ],
 )
 def test_a_hold_says_how_long_it_will_take(plan_of, seconds, n, eta) -> None:
-    standing = Standing(step=1, step_since=NOON, n_step_candidate=n, n_step=n, deadline_at=NOON + timedelta(hours=1))
+    standing = Standing(step=1, step_since=NOON, n_step_candidate=n, deadline_at=NOON + timedelta(hours=1))
     readings = [a_reading(U, "fast", eta_seconds=5.0), a_reading(U, "slow", eta_seconds=777.0)]
     verdict = judge(plan_of(), standing, readings, now=NOON + timedelta(seconds=seconds))
     assert verdict.eta_seconds == eta
@@ -97,7 +96,7 @@ def test_a_hold_says_how_long_it_will_take(plan_of, seconds, n, eta) -> None:
 def test_a_split_goes_on_until_one_side_is_better_or_it_does_not_matter(
     plan_of, low, high, verdict, outcome, because
 ) -> None:
-    standing = Standing(step=0, step_since=NOON, n_step_candidate=99, n_step=200, deadline_at=NOON + timedelta(hours=1))
+    standing = Standing(step=0, step_since=NOON, n_step_candidate=99, deadline_at=NOON + timedelta(hours=1))
     reading = a_reading(verdict, low=low, high=high, effect=1.0, stable_value=0.01)
     judged = judge(plan_of(Strategy.AB), standing, [reading], now=NOON + timedelta(minutes=5))
     assert judged.outcome is outcome

@@ -155,8 +155,29 @@ def test_a_person_may_take_a_step_at_a_time_up_to_the_last(rollouts, start, work
     observed = rollouts.get(rollout.rollout_id).observed
     assert (observed.step, observed.share) == (1, 0.2)
     assert "asked by ana@desk: it is quiet" in observed.events[-1].reason
-    with pytest.raises(RolloutRefusedError, match="last step"):
+    with pytest.raises(RolloutRefusedError, match="no step beyond its last"):
         rollouts.advance(rollout.rollout_id, actor=ana)
+
+
+def test_a_key_pressed_just_after_the_engine_took_the_step_does_not_take_another(
+    rollouts, start, worker, clock, ana
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    rollouts.advance(rollout.rollout_id, actor=ana, step=1)
+    worker.tick(clock.pass_by(1))
+    with pytest.raises(RolloutRefusedError, match="step 2 of 2 already"):
+        rollouts.advance(rollout.rollout_id, actor=ana, step=1)
+
+
+def test_a_rollout_held_before_its_first_step_gets_no_traffic(workspace, rollouts, start, worker, clock, ana) -> None:
+    rollout = start()
+    rollouts.hold(rollout.rollout_id, actor=ana)
+    worker.tick(clock.now)
+    assert rollouts.get(rollout.rollout_id).share == 0.0
+    rollouts.resume(rollout.rollout_id, actor=ana)
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).share == 0.05
 
 
 def test_an_experiment_is_not_promoted_from_within(rollouts, start, ana) -> None:

@@ -169,38 +169,63 @@ def test_a_locked_store_is_tried_again_and_nothing_is_lost(file: Path, monkeypat
         pytest.param({"value": "text"}, id="a text for a value"),
     ],
 )
-def test_one_record_that_no_store_can_take_does_not_hold_up_those_after_it(file: Path, writer, wrong) -> None:
-    writer.add(a_prediction(1, **wrong))
+def test_one_record_that_no_store_can_take_takes_no_other_with_it(file: Path, writer, wrong) -> None:
+    for number in range(9):
+        writer.add(a_prediction(number, **(wrong if number == 4 else {})))
     writer.flush()
-    writer.add(a_prediction(2))
-    writer.flush()
-    assert len(read(PredictionReader(file)).served) == 1
+    assert len(read(PredictionReader(file)).served) == 8
     assert writer.health().n_dropped == 1
 
 
 def test_old_predictions_go_and_the_numbers_go_on(file: Path) -> None:
-    with PredictionWriter(file, clock=lambda: NOON, keep_hours=1, commit_seconds=60) as writer:
-        for number in range(50):
-            writer.add(a_prediction(number, at=NOON - timedelta(hours=2)))
-        writer.flush()
-        writer.add(a_prediction(100))
-        writer.flush()
-    with PredictionWriter(file, clock=lambda: NOON + timedelta(hours=3), keep_hours=1, commit_seconds=60) as writer:
-        cursor = PredictionReader(file).end()
-        writer.add(a_prediction(101, unit=101, at=NOON + timedelta(hours=3)))
-        writer.flush()
-        assert [served.unit for served in read(PredictionReader(file), cursor).served] == [101]
-        assert not PredictionReader(file).holds("request-0")
-
-
-def test_a_store_stays_within_its_number_of_rows(file: Path) -> None:
-    with PredictionWriter(file, clock=lambda: NOON, keep_rows=100, commit_seconds=60) as writer:
-        for start in range(0, 1_000, 100):
-            for number in range(start, start + 100):
-                writer.add(a_prediction(number, unit=number))
+    hours = 0
+    with PredictionWriter(file, clock=lambda: NOON + timedelta(hours=hours), keep_hours=2, commit_seconds=60) as writer:
+        reader, cursor, units = PredictionReader(file), Cursor(), []
+        for hours in range(6):
+            writer.add(a_prediction(hours, unit=hours))
+            writer.add_outcome(Outcome(f"request-{hours}", NOON + timedelta(hours=hours), loss=1.0))
             writer.flush()
-    units = [served.unit for served in read(PredictionReader(file)).served]
-    assert units == list(range(900, 1_000))
+            batch = read(reader, cursor)
+            cursor = batch.cursor
+            units += [served.unit for served in batch.served]
+        assert units == list(range(6))
+        assert [reader.holds(f"request-{number}") for number in range(6)] == [False, False, True, True, True, True]
+
+
+def test_a_store_stays_within_about_its_number_of_rows(file: Path) -> None:
+    with PredictionWriter(file, clock=lambda: NOON, keep_rows=100, commit_seconds=60) as writer:
+        for start in range(0, 1_000, 20):
+            for number in range(start, start + 20):
+                writer.add(a_prediction(number, unit=number))
+                writer.add_outcome(Outcome(f"request-{number}", NOON, loss=1.0))
+            writer.flush()
+    units, cursor, is_last = [], Cursor(), False
+    reader = PredictionReader(file)
+    while not is_last:
+        batch = read(reader, cursor)
+        cursor, is_last = batch.cursor, batch.is_last
+        units += [served.unit for served in batch.served]
+    assert units == list(range(1_000 - len(units), 1_000))
+    assert 100 <= len(units) <= 140  # a segment and a batch more
+
+
+def test_outcomes_and_copies_find_predictions_in_earlier_segments(file: Path) -> None:
+    with PredictionWriter(file, clock=lambda: NOON, keep_rows=1_000, commit_seconds=60) as writer:
+        for number in range(120):
+            writer.add(a_prediction(number, arm=Arm.STABLE, share=0.0, value=1.0, error=number % 2 == 0))
+            writer.flush()  # segments of 42: a copy may come to lie in the one after its answer's
+            writer.add(a_prediction(number, arm=Arm.SHADOW, share=0.0, value=3.0))
+        for number in range(120):
+            writer.add_outcome(Outcome(f"request-{number}", NOON, actual=1.0))
+        writer.flush()
+    reader, cursor, is_last, pairs, scored = PredictionReader(file), Cursor(), False, [], []
+    while not is_last:
+        batch = read(reader, cursor, paired=True, n=50)
+        cursor, is_last = batch.cursor, batch.is_last
+        pairs += batch.pairs
+        scored += batch.scored
+    assert [answer.error for answer, _ in pairs] == [number % 2 == 0 for number in range(120)]
+    assert sorted(each.loss for each in scored) == [0.0] * 120 + [2.0] * 120
 
 
 def write_from_a_process(file: Path, first: int) -> None:
