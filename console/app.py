@@ -20,38 +20,29 @@ from textual.events import Event, Key
 from textual.screen import Screen
 
 from console import commandline
-from console.clipboard import is_certain, osc52
 from console.dialogs.dialog import Dialog
-from console.dialogs.text import TextDialog
 from console.engine_host import EngineHost, Hosting
 from console.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
 from console.keys import SCREENS
 from console.messages import HostingChanged, SnapshotReady
 from console.poller import TICK_SECONDS, Poller
-from console.presentation.alerts import suspect
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances
-from console.presentation.versions import newest_first
 from console.screens.base import ConsoleScreen
 from console.standing import Standing
 from console.stylesheet import SteadyStylesheet
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.engine.snapshot import Snapshot
-from core.errors import ConflictError, CoreError
+from core.errors import CoreError
 from core.settings import Settings, load_settings
 from core.state import Workspace
 from themes import style_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
-from widgets.line import Line
 
 if TYPE_CHECKING:
-    from console.dialogs.change import Confirmed
-    from console.offers import Offers
-    from console.presentation.offers import Offer
-    from core.alerts import Alert
-    from core.training.session import Desired, Session
+    from console.changes import Changes
 
 # What the first frame does not need is imported where it is first used: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
@@ -127,11 +118,16 @@ class BondxApp(App[None]):
         return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
 
     @cached_property
-    def offers(self) -> "Offers":
-        """What makes the offers of this console."""
-        from console.offers import Offers
+    def changes(self) -> "Changes":
+        """Where every change goes through: looked up, offered, confirmed, carried out."""
+        from console.changes import Changes
 
-        return Offers(self.workspace, self.actor, self.glyphs)
+        return Changes(self)
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether some engine works on the workspace now, whatever a frozen screen shows."""
+        return self._newest.engine is not None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give foreign themes our roles."""
@@ -154,7 +150,7 @@ class BondxApp(App[None]):
         session = self._newest.active_session()
         is_at_work = session is not None and session.wants_work
         if self.host.hosting is Hosting.EMBEDDED and is_at_work:
-            self.offer(lambda: self.offers.leaving(session, self.host.stop), then=self.exit)
+            self.changes.leave(session, self.host.stop, then=self.exit)
         else:
             self.exit()
 
@@ -218,21 +214,22 @@ class BondxApp(App[None]):
             self.say("The engine stops: the epoch at work ends first, a checkpoint stays…", "warn")
         self._show_standing()
 
-    def _shown_screen(self) -> ConsoleScreen | None:
-        """Return the screen below any dialog; there is none for a moment while the app starts and ends."""
+    def shown_screen(self) -> ConsoleScreen | None:
+        """Return the screen below any dialog; there is none for a moment while a screen opens or the app ends."""
         stack = self.screen_stack if self.is_running else []
-        return next((screen for screen in reversed(stack) if isinstance(screen, ConsoleScreen)), None)
+        screen = next((screen for screen in reversed(stack) if isinstance(screen, ConsoleScreen)), None)
+        return screen if screen is not None and screen.is_whole else None
 
     def _tick(self) -> None:
-        if (screen := self._shown_screen()) is not None:
+        if (screen := self.shown_screen()) is not None:
             screen.tick()
 
     def _show_standing(self) -> None:
-        if (screen := self._shown_screen()) is not None:
+        if (screen := self.shown_screen()) is not None:
             screen.show_standing()
 
     def _refresh_all(self) -> None:
-        if (screen := self._shown_screen()) is not None:
+        if (screen := self.shown_screen()) is not None:
             screen.refresh_all()
 
     def silence(self) -> float:
@@ -265,95 +262,21 @@ class BondxApp(App[None]):
         """Show a screen; keys typed behind it wait until it is there."""
         await self.switch_mode(name)
 
-    async def open_model(self, model: str) -> None:
-        """Show a model in the registry, the cursor on its live version or else on its newest."""
-        await self.action_go("registry")
-        live = next((m.production for m in self.snapshot.models if m.model == model), None)
-        keys = (
-            [f"{model}/{live}"] if live else [v.key for v in newest_first(self.snapshot.versions) if v.model == model]
-        )
-        self._move_to(keys[0] if keys else None)
-
-    async def open_alert(self, alert: "Alert") -> None:
-        """Go where an alert points: to its suspect version, its session, or the machine."""
-        pointed_at = suspect(alert)
-        if pointed_at is not None:
-            model, version = pointed_at
-            await self.open_model(model)
-            if version:
-                self._move_to(f"{model}/{version}")
-        elif "session" in alert.labels:
-            await self.action_go("training")
-            self._move_to(alert.labels["session"])
-        elif alert.rule.startswith(("cpu", "memory", "disk")):
-            await self.action_go("resources")
-        else:
-            await self.action_go("alerts")
-            self._move_to(alert.fingerprint)
-
-    def _move_to(self, key: str) -> None:
-        # The screen that was just asked for fills its list when it is mounted.
-        def move() -> None:
-            if (screen := self._shown_screen()) is not None:
-                screen.main_table().move_to(key)
-
-        self.call_after_refresh(move)
-
     def compare(self, model: str, before: str, after: str) -> None:
         """Show what differs between two versions."""
         from console.dialogs.compare import CompareDialog
+        from core.registry import Registry
 
-        self.push_screen(CompareDialog(lambda: self.offers.diff(model, before, after)))
+        self.push_screen(CompareDialog(lambda: Registry(self.workspace).diff(model, before, after)))
 
     def explain_keys(self) -> None:
         """Show the keys of the screen."""
-        if (screen := self._shown_screen()) is not None:
+        if (screen := self.shown_screen()) is not None:
             screen.action_help()
-
-    def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None) -> None:
-        """Open the dialog for a change; once confirmed it is carried out in a thread."""
-        from console.dialogs.change import ChangeDialog
-
-        def answered(confirmed: "Confirmed | None") -> None:
-            if confirmed is not None:
-                self.run_worker(self._carry_out(confirmed, then))
-
-        self.push_screen(ChangeDialog(look), answered)
-
-    async def _carry_out(self, confirmed: "Confirmed", then: Callable[[], object] | None) -> None:
-        commit = confirmed.offer.commit
-        if commit is None:
-            return
-        try:
-            done = await asyncio.to_thread(commit, confirmed.reason)
-        except ConflictError as error:
-            self._refuse("Nothing was changed: somebody was faster", error)
-        except CoreError as error:
-            self._refuse("Nothing was changed", error)
-        except Exception:
-            log.exception("A change could not be carried out.")
-            self.say("A bug in bondx stopped this; logs/console.log has it. Look before you try again.", "bad")
-        else:
-            self.say(done, "good")
-            if then is not None:
-                then()
-
-    def _refuse(self, title: str, error: CoreError) -> None:
-        self.push_screen(TextDialog(title, [Line(((str(error), ""),))], is_warning=True))
-
-    def offer_session(self, session: "Session", desired: "Desired") -> None:
-        """Offer to hold, resume or stop a session."""
-        has_engine = self._newest.engine is not None
-        self.offer(lambda: self.offers.session(session, desired, has_engine=has_engine))
-
-    def offer_start(self) -> None:
-        """Offer to start a session."""
-        has_engine = self._newest.engine is not None
-        self.offer(lambda: self.offers.start(has_engine=has_engine))
 
     def say(self, text: str, tone: str = "") -> None:
         """Tell the operator something on the screen that is shown."""
-        if (screen := self._shown_screen()) is not None:
+        if (screen := self.shown_screen()) is not None:
             screen.say(text, tone)
 
     def toggle_arm(self) -> None:
@@ -373,30 +296,10 @@ class BondxApp(App[None]):
             self.say("")
         self._refresh_all()
 
-    def copy_text(self, text: str) -> None:
-        """Put a text on the operator's clipboard, through whatever lies between; where that may fail, show it."""
-        if not text:
-            self.say("There is nothing to copy here.", "muted")
-            return
-        sequence = osc52(text, os.environ)
-        if sequence is not None and self._driver is not None:
+    def send(self, sequence: str) -> None:
+        """Send an escape sequence to the terminal, in turn with what is drawn."""
+        if self._driver is not None:
             self._driver.write(sequence)
-        if sequence is None:
-            self.push_screen(TextDialog("Too long for the clipboard: select it here", _as_lines(text)))
-        elif is_certain(os.environ):
-            self.say(f"Copied: {text.splitlines()[0]}", "good")
-        else:
-            self.say(f"Sent to the clipboard through tmux: {text.splitlines()[0]}", "good")
-
-    def show_logs(self) -> None:
-        """Show the newest log lines."""
-        from console.logfile import newest_lines
-
-        async def read() -> None:
-            lines = await asyncio.to_thread(newest_lines, self.workspace.logs_dir)
-            self.push_screen(TextDialog("Newest log lines", _as_lines("\n".join(lines)), at_end=True))
-
-        self.run_worker(read())
 
     def complete(self, line: str) -> Sequence[str]:
         """Complete a command line."""
@@ -418,10 +321,6 @@ class BondxApp(App[None]):
             # Before anything is typed the palette lists what takes no words; typing finds the rest.
             is_plain = " " not in line
             yield SystemCommand(line, command.summary, lambda line=line: self.run_line(line), is_plain)
-
-
-def _as_lines(text: str) -> list[Line]:
-    return [Line(((line, ""),)) for line in text.splitlines()]
 
 
 def run_console(

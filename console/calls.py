@@ -35,7 +35,7 @@ def carry_out(app: "BondxApp", call: Call) -> None:
 def _promote(app: "BondxApp", words: tuple[str, ...]) -> None:
     model, version, *rest = words
     stage = _stage(rest[0]) if rest else None
-    app.offer(lambda: app.offers.promotion(model, version, stage))
+    app.changes.promote(model, version, stage)
 
 
 def _stage(word: str) -> Stage:
@@ -46,15 +46,15 @@ def _stage(word: str) -> Stage:
 
 
 def _rollback(app: "BondxApp", words: tuple[str, ...]) -> None:
-    app.offer(lambda: app.offers.rollback(words[0]))
+    app.changes.roll_back(words[0])
 
 
 def _undo(app: "BondxApp", words: tuple[str, ...]) -> None:
-    app.offer(lambda: app.offers.undo(words[0]))
+    app.changes.undo(words[0])
 
 
 def _archive(app: "BondxApp", words: tuple[str, ...]) -> None:
-    app.offer(lambda: app.offers.archiving(words[0], words[1]))
+    app.changes.archive(words[0], words[1])
 
 
 def _session(app: "BondxApp", session_id: str) -> Session:
@@ -65,14 +65,14 @@ def _session(app: "BondxApp", session_id: str) -> Session:
 
 
 def _ask_session(desired: Desired) -> Carry:
-    return lambda app, words: app.offer_session(_session(app, words[0]), desired)
+    return lambda app, words: app.changes.ask_session(_session(app, words[0]), desired)
 
 
 def _acknowledge(app: "BondxApp", words: tuple[str, ...]) -> None:
     alert = next((alert for alert in app.snapshot.alerts if alert.fingerprint == words[0]), None)
     if alert is None:
         raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see those there are.")
-    app.offer(lambda: app.offers.acknowledgement(alert))
+    app.changes.acknowledge(alert)
 
 
 def _engine(app: "BondxApp", _words: tuple[str, ...]) -> None:
@@ -128,7 +128,7 @@ _CHANGES: Mapping[str, Carry] = {
     "rollback": _rollback,
     "undo": _undo,
     "archive": _archive,
-    "start": lambda app, _words: app.offer_start(),
+    "start": lambda app, _words: app.changes.start_session(),
     "pause": _ask_session(Desired.PAUSED),
     "resume": _ask_session(Desired.RUNNING),
     "stop": _ask_session(Desired.STOPPED),

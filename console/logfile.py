@@ -10,12 +10,11 @@ _TAIL_BYTES = 60_000
 
 
 def log_to(file: Path) -> None:
-    """Send every log record of this process to a file; a terminal that is being drawn on is no place for one."""
+    """Send warnings and worse of this process to a file; a terminal that is being drawn on is no place for them."""
     handler = RotatingFileHandler(file, maxBytes=MAX_BYTES, backupCount=N_BACKUPS - 1, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    handler.setLevel(logging.WARNING)  # what the engine tells beyond that is in its own log
+    logging.getLogger().addHandler(handler)
 
 
 def newest_lines(folder: Path, n_lines: int = 400) -> list[str]:

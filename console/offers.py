@@ -9,7 +9,7 @@ from collections.abc import Callable
 from console.presentation.offers import Offer, acknowledge_offer, leave_offer, plan_offer, session_offer, start_offer
 from core.actor import Actor
 from core.alerts import Alert, Alerts
-from core.registry import Plan, Registry, Stage, VersionDiff
+from core.registry import Plan, Registry, Stage
 from core.settings import load_settings, unavailable_features
 from core.state import Workspace
 from core.training.session import Desired, Session
@@ -91,10 +91,6 @@ class Offers:
             return ""
 
         return leave_offer(session, commit)
-
-    def diff(self, model: str, before: str, after: str) -> VersionDiff:
-        """Compare two versions."""
-        return Registry(self._workspace).diff(model, before, after)
 
     def _move(self, plan_with: Callable[[Registry], Plan]) -> Offer:
         registry = Registry(self._workspace)

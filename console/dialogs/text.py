@@ -53,4 +53,6 @@ class TextDialog(Dialog[None]):
 
     def action_copy(self) -> None:
         """Copy the text."""
-        self.app.copy_text(self.query_one("#dialog-body", LinesPane).text)  # type: ignore[attr-defined]
+        from console.reading import copy_text
+
+        copy_text(self.app, self.query_one("#dialog-body", LinesPane).text)  # type: ignore[arg-type]

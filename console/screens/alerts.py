@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from console import keys
+from console.navigation import open_alert
 from console.panes import LinesPane
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
@@ -70,7 +71,7 @@ class AlertsScreen(ConsoleScreen):
     @on(LiveTable.RowChosen, "#alerts")
     async def _row_chosen(self) -> None:
         if (alert := self.selected_alert()) is not None:
-            await self.console_app.open_alert(alert)
+            await open_alert(self.console_app, alert)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Say what was measured and what to do."""

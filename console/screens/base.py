@@ -18,10 +18,8 @@ from console.keys import Key
 from console.panes import LinesPane, ScreenRow
 from console.presentation.status import status_of
 from console.prompt import Asking, Prompt
-from core.alerts import Alert, AlertState
+from console.screens.changing_keys import ChangingKeys
 from core.engine.snapshot import Snapshot
-from core.registry import Stage
-from core.training.session import Desired, Phase, Session
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
 from widgets.line import Line, clean
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 SENTENCE_SECONDS = 12.0
 
 
-class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
+class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
     """A screen of the console. It shows the app's snapshot and asks the app to offer changes; it changes nothing."""
 
     NAME: ClassVar[str] = ""
@@ -70,22 +68,6 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
         """Return the gates and the evidence behind what is selected, with a title."""
         return None
 
-    def selected_model(self) -> str | None:
-        """Return the model that R and U are about."""
-        return None
-
-    def selected_version(self) -> tuple[str, str] | None:
-        """Return the model and version that P is about."""
-        return None
-
-    def selected_alert(self) -> Alert | None:
-        """Return the alert that K is about."""
-        return None
-
-    def selected_session(self) -> Session | None:
-        """Return the session that H and S are about."""
-        return self.snapshot.active_session()
-
     def sampled_panes(self) -> Sequence[Painted]:
         """Return the panes that age with the samples of the machine, not with the documents."""
         return ()
@@ -96,11 +78,6 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
     def console_app(self) -> "BondxApp":
         """The app, by its own type."""
         return cast("BondxApp", self.app)
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """What is shown: the newest snapshot, or the frozen one."""
-        return self.console_app.snapshot
 
     def compose(self) -> ComposeResult:
         """Frame the body."""
@@ -117,10 +94,15 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
 
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""
-        if self.is_mounted and self.query("#footer"):
+        if self.is_whole:
             self.show(self.snapshot)
             self.show_standing()
             self.tick()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the panes are there: not yet while the screen opens, and no more while the app ends."""
+        return self.is_mounted and bool(self.query("#footer"))
 
     def show_standing(self) -> None:
         """Bring the top line and the footer in line with what may be done."""
@@ -248,7 +230,9 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
 
     def action_logs(self) -> None:
         """Read the newest log lines."""
-        self.console_app.show_logs()
+        from console.reading import show_logs
+
+        self.run_worker(show_logs(self.console_app))
 
     def action_why(self) -> None:
         """Show the gates and the evidence."""
@@ -260,7 +244,9 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the details in focus, or the row under the cursor."""
-        self.console_app.copy_text(self.text_to_copy())
+        from console.reading import copy_text
+
+        copy_text(self.console_app, self.text_to_copy())
 
     def text_to_copy(self) -> str:
         """Return the details when they have the focus, else the row under the cursor."""
@@ -284,84 +270,6 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
     async def action_leave(self) -> None:
         """Leave the console."""
         self.console_app.leave()
-
-    # Keys that change something
-
-    def refusal(self, key: Key) -> str | None:
-        """Say why a key would do nothing now, or None."""
-        if not key.writes:
-            return None
-        if (refused := self.console_app.standing.refusal) is not None:
-            return refused
-        if key is keys.PROMOTE and self.selected_version() is None:
-            return "No version is selected."
-        if key in (keys.ROLL_BACK, keys.UNDO) and self.selected_model() is None:
-            return "No model is selected."
-        if key is keys.HOLD:
-            session = self.selected_session()
-            if session is None:
-                return "There is no session; S starts one."
-            if session.observed.phase is Phase.FINISHED:
-                return f"{session.session_id} has finished; S starts a new one."
-        if key is keys.ACKNOWLEDGE:
-            alert = self.selected_alert()
-            if alert is None:
-                return "No alert is selected."
-            if alert.state is not AlertState.FIRING:
-                return f"This alert is {alert.state} already."
-        return None
-
-    def _may(self, key: Key) -> bool:
-        refused = self.refusal(key)
-        if refused is not None:
-            self.say(refused, "warn")
-        return refused is None
-
-    def action_promote(self) -> None:
-        """Offer the selected version's next stage."""
-        selected = self.selected_version()
-        if self._may(keys.PROMOTE) and selected is not None:
-            self.promote(*selected)
-
-    def promote(self, model: str, version: str, stage: Stage | None = None) -> None:
-        """Offer a promotion."""
-        offers = self.console_app.offers
-        self.console_app.offer(lambda: offers.promotion(model, version, stage))
-
-    def action_roll_back(self) -> None:
-        """Offer the return of the selected model to its previous live version."""
-        model = self.selected_model()
-        if self._may(keys.ROLL_BACK) and model is not None:
-            self.console_app.offer(lambda: self.console_app.offers.rollback(model))
-
-    def action_undo(self) -> None:
-        """Offer to take the selected model's last move back."""
-        model = self.selected_model()
-        if self._may(keys.UNDO) and model is not None:
-            self.console_app.offer(lambda: self.console_app.offers.undo(model))
-
-    def action_hold(self) -> None:
-        """Offer to hold the session, or to let it go on."""
-        session = self.selected_session()
-        if self._may(keys.HOLD) and session is not None:
-            at_rest = session.desired is not Desired.RUNNING or session.observed.phase.is_at_rest
-            self.console_app.offer_session(session, Desired.RUNNING if at_rest else Desired.PAUSED)
-
-    def action_start_stop(self) -> None:
-        """Offer to stop the session at work, or to start a new one."""
-        if not self._may(keys.START_STOP):
-            return
-        session = self.selected_session()
-        if session is not None and not session.observed.phase.is_at_rest and session.desired is not Desired.STOPPED:
-            self.console_app.offer_session(session, Desired.STOPPED)
-        else:
-            self.console_app.offer_start()
-
-    def action_acknowledge(self) -> None:
-        """Offer to take the selected alert on."""
-        alert = self.selected_alert()
-        if self._may(keys.ACKNOWLEDGE) and alert is not None:
-            self.console_app.offer(lambda: self.console_app.offers.acknowledgement(alert))
 
 
 def write_frame(pane: Widget, title: str, subtitle: str) -> None:

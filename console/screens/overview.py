@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from console import keys
+from console.navigation import open_alert, open_model
 from console.panes import Caption
 from console.presentation import alerts, audit, resources, sessions, versions
 from console.presentation.epochs import attainment_series
@@ -152,11 +153,11 @@ class OverviewScreen(ConsoleScreen):
             return
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:
-                await self.console_app.open_alert(alert)
+                await open_alert(self.console_app, alert)
             else:
                 self.action_why()
         elif (model := self.main_table().cursor_key) is not None:
-            await self.console_app.open_model(model)
+            await open_model(self.console_app, model)
 
     @on(LiveTable.RowChosen)
     async def _row_chosen(self) -> None:

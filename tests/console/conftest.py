@@ -15,6 +15,7 @@ from textual.keys import _character_to_key
 from console.app import BondxApp
 from console.demo import make_demo
 from console.dialogs.dialog import DEAF_SECONDS
+from console.screens.base import ConsoleScreen
 from core.settings import load_settings
 from core.state import Workspace
 
@@ -91,7 +92,8 @@ class Console:
 
     @property
     def screen(self):
-        return self.app._shown_screen()
+        stack = self.app.screen_stack
+        return next(screen for screen in reversed(stack) if isinstance(screen, ConsoleScreen))
 
     @property
     def sentence(self) -> str:

@@ -1,0 +1,45 @@
+"""From one object to the one it is about: an alert to its suspect, a model to its live version."""
+
+from typing import TYPE_CHECKING
+
+from console.presentation.alerts import suspect
+from console.presentation.versions import newest_first
+from core.alerts import Alert
+
+if TYPE_CHECKING:
+    from console.app import BondxApp
+
+
+async def open_model(app: "BondxApp", model: str) -> None:
+    """Show a model in the registry, the cursor on its live version or else on its newest."""
+    await app.action_go("registry")
+    live = next((m.production for m in app.snapshot.models if m.model == model), None)
+    newest = next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)
+    _move_to(app, f"{model}/{live or newest}")
+
+
+async def open_alert(app: "BondxApp", alert: Alert) -> None:
+    """Go where an alert points: to its suspect version, its session, or the machine."""
+    pointed_at = suspect(alert)
+    if pointed_at is not None:
+        model, version = pointed_at
+        await open_model(app, model)
+        if version:
+            _move_to(app, f"{model}/{version}")
+    elif "session" in alert.labels:
+        await app.action_go("training")
+        _move_to(app, alert.labels["session"])
+    elif alert.rule.startswith(("cpu", "memory", "disk")):
+        await app.action_go("resources")
+    else:
+        await app.action_go("alerts")
+        _move_to(app, alert.fingerprint)
+
+
+def _move_to(app: "BondxApp", key: str) -> None:
+    # The screen that was just asked for fills its list when it is mounted.
+    def move() -> None:
+        if (screen := app.shown_screen()) is not None:
+            screen.main_table().move_to(key)
+
+    app.call_after_refresh(move)

@@ -1,0 +1,37 @@
+"""Taking text out of the console: to the operator's clipboard, or from the logs onto the screen."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from console.clipboard import is_certain, osc52
+from console.dialogs.text import TextDialog
+from console.logfile import newest_lines
+from widgets.line import Line
+
+if TYPE_CHECKING:
+    from console.app import BondxApp
+
+
+def copy_text(app: "BondxApp", text: str) -> None:
+    """Put a text on the operator's clipboard, through whatever lies between; where none takes it, show it."""
+    if not text:
+        app.say("There is nothing to copy here.", "muted")
+        return
+    sequence = osc52(text, os.environ)
+    if sequence is None:
+        app.push_screen(TextDialog("Too long for the clipboard: select it here", _as_lines(text)))
+        return
+    app.send(sequence)
+    how = "Copied" if is_certain(os.environ) else "Sent to the clipboard through tmux"
+    app.say(f"{how}: {text.splitlines()[0]}", "good")
+
+
+async def show_logs(app: "BondxApp") -> None:
+    """Show the newest log lines."""
+    lines = await asyncio.to_thread(newest_lines, app.workspace.logs_dir)
+    app.push_screen(TextDialog("Newest log lines", _as_lines("\n".join(lines)), at_end=True))
+
+
+def _as_lines(text: str) -> list[Line]:
+    return [Line(((line, ""),)) for line in text.splitlines()]
