@@ -200,12 +200,12 @@ def _rate_reason(guard: Guard, counts: RateCounts, verdict: GuardVerdict, *, com
     seen = f"{counts.n_candidate_failed:,} of {counts.n_candidate:,}"
     if compared:
         seen += f" against {counts.n_stable_failed:,} of {counts.n_stable:,}"
-    objective = f"at most {_percent(guard.tolerated_share)}" if guard.tolerated_share is not None else ""
+    limit = "" if guard.tolerated_share is None else f"{guard.tolerated_share * 100:g} %"
     margin = f"less than {guard.margin:g} times the stable rate" if compared else ""
-    either = " or ".join(filter(None, (margin, objective)))
+    either = " or ".join(filter(None, (margin, limit and f"at most {limit}")))
     match verdict:
         case GuardVerdict.HARMFUL:
-            return f"{guard.name}: {seen}, shown to be " + ("more often" if compared else f"more than {objective[8:]}")
+            return f"{guard.name}: {seen}, shown to be " + ("more frequent" if compared else f"more than {limit}")
         case GuardVerdict.SAFE:
             return f"{guard.name}: {seen}, shown to be {either}"
         case GuardVerdict.SUSPECT:
@@ -231,7 +231,3 @@ def _mean_reason(guard: Guard, evidence: MeanEvidence, verdict: GuardVerdict) ->
             n = min(evidence.stable.n, evidence.candidate.n)
             return f"{guard.name}: {n:,} {what} of the arm with fewer, too few to judge a mean"
     return f"{guard.name}: {seen}, not yet shown to be {margin}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:g} %"

@@ -84,7 +84,7 @@ def test_a_canary_that_fails_more_often_is_taken_back_and_says_why(
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=60, stable=0.01, candidate=0.1)
     assert ended.observed.phase is Phase.ROLLED_BACK
-    assert "shown to be more often" in ended.observed.events[-1].reason
+    assert "shown to be more frequent" in ended.observed.events[-1].reason
     (errors,) = ended.observed.readings
     assert errors.verdict is GuardVerdict.HARMFUL
     assert errors.low > 1
