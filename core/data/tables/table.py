@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.data.tables.errors import TableError
+from core.data.tables.errors import TableError, shown
 from core.data.tables.signature import Kind
 from core.data.tables.source import Source
 from core.data.tables.text_columns import Reading
@@ -45,7 +45,14 @@ class Table:
         left_out: Mapping[str, str] | None = None,
         line_of: Callable[[int], int] | None = None,
     ) -> "Table":
-        """Put columns that have been read side by side."""
+        """Put columns that have been read side by side.
+
+        Raises:
+            TableError: There is none.
+        """
+        if not readings:
+            name, reason = next(iter((left_out or {}).items()))
+            raise TableError(source.path, f"no column holds plain values ({shown(name)} {reason})", "Flatten it.")
         frame = pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False)
         kinds = {name: reading.kind for name, reading in readings.items()}
         return cls(source, frame, kinds, dict(left_out or {}), line_of)

@@ -1,9 +1,12 @@
 """Scikit-learn's histogram gradient boosting; categories are read as the ranks of their levels."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from core.models.arrays import AnyArray, FloatArray
@@ -35,23 +38,24 @@ class HistogramTableLearner(TableLearner):
             if self.n_classes
             else self.estimator.staged_predict(judge.matrix)
         )
-        losses = [float(row_losses(judge.target, np.asarray(answer)).mean()) for answer in stages]
+        with _one_thread():
+            losses = [float(row_losses(judge.target, np.asarray(answer)).mean()) for answer in stages]
         self.tuned = {"max_iter": float(np.argmin(losses) + 1)}
         self.learn(learn, seed=seed)
 
     @override
     def learn(self, rows: Rows, *, seed: int) -> None:
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
         kind = HistGradientBoostingClassifier if self.n_classes else HistGradientBoostingRegressor
         settings = {**self.parameters, "max_iter": int(self.tuned["max_iter"])}
         estimator = kind(**settings, early_stopping=False, random_state=seed % (2**32))
         target = rows.target.astype(np.int64) if self.n_classes else rows.target
-        self.estimator = estimator.fit(rows.matrix, target)
+        with _one_thread():
+            self.estimator = estimator.fit(rows.matrix, target)
 
     @override
     def answer(self, matrix: FloatArray) -> FloatArray:
-        answers = self.estimator.predict_proba(matrix) if self.n_classes else self.estimator.predict(matrix)
+        with _one_thread():
+            answers = self.estimator.predict_proba(matrix) if self.n_classes else self.estimator.predict(matrix)
         return np.asarray(answers, dtype=np.float64)
 
     @override
@@ -62,3 +66,13 @@ class HistogramTableLearner(TableLearner):
     def restore(self, arrays: Mapping[str, AnyArray], files: Files) -> None:
         kind = "Classifier" if self.n_classes else "Regressor"
         self.estimator = load_estimator(files[ESTIMATOR], expected=f"HistGradientBoosting{kind}")
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()  # looks at every library that is loaded, which takes its time
+
+
+def _one_thread() -> Any:
+    """Keep OpenMP to one thread: two that wait for each other on a busy machine are a hundred times slower."""
+    return _threads().limit(limits=1, user_api="openmp")

@@ -127,7 +127,7 @@ class TableModel(Model):
         """Measure the model on rows with the target, with intervals over groups, or over rows where there are none.
 
         Raises:
-            UsageError: A row has a class that the model does not know.
+            UsageError: A row has no target, or a class that the model does not know.
         """
         signature = self._described()
         answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
@@ -257,7 +257,10 @@ class TableModel(Model):
             return None
         values = frame[signature.target]
         if not signature.classes:
-            return values.to_numpy(dtype=np.float64)
+            numbers = values.to_numpy(dtype=np.float64)
+            if not np.isfinite(numbers).all():
+                raise UsageError(f"Not every row has a number for {signature.target}: fill it in, or remove such rows.")
+            return numbers
         kind = Kind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else Kind.NUMBER
         codes = class_codes(values, kind, signature.classes)
         if (codes < 0).any():

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
 from core.data.tables import Signature, Table, Task, TaskRequest, describe, read_table
@@ -103,9 +104,10 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         raise GatesFailedError(request.data, failed)
     seed = derive_seed(settings.random_seed, "own data")
     with Runs(workspace) as runs, _tracked(runs, table, request, own, settings, actor) as run:
-        lesson.trainee.fit(lesson.frame[lesson.split.learn], seed=seed)
         tested = lesson.frame[lesson.split.held]
-        metrics = lesson.trainee.judge(tested, seed=seed)
+        with threadpool_limits(1):  # on a busy machine two threads of one product wait for each other
+            lesson.trainee.fit(lesson.frame[lesson.split.learn], seed=seed)
+            metrics = lesson.trainee.judge(tested, seed=seed)
         runs.log_metrics(run.run_id, 1, metrics)
         report = _report(lesson, metrics, lesson.trainee.judge_slices(tested, seed=seed))
         version = _register(workspace, table, request, settings, lesson, report, run=run, actor=actor)

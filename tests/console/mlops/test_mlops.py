@@ -1,0 +1,351 @@
+"""`bondx-mlops` as a person or a script meets it: flags, exit codes, one JSON object, one clear error."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from console.mlops.cli import main
+from core.governance import AuditLog
+from core.registry import Registry
+from core.state import Workspace
+from core.tracking import Runs
+
+HEAVY = ("textual", "rich", "numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow")
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    for name, seed, n in (("learn", 1, 400), ("more", 2, 500), ("test", 3, 300)):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame({"size": rng.normal(size=n), "grade": rng.choice(["A", "B"], n)})
+        frame["desk"] = rng.integers(0, 40, n)
+        frame["price"] = 3 * frame["size"] + (frame["grade"] == "A") + rng.normal(0, 0.5, n)
+        frame["late"] = np.where(frame["price"] + rng.normal(0, 0.5, n) > 1, "yes", "no")
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    frame.to_parquet(folder / "test.parquet", index=False)
+    frame.assign(size=frame["size"] + 3).to_csv(folder / "moved.csv", index=False)
+    (folder / "linear.yaml").write_text(
+        "models:\n  price: {algorithm: linear}\n  late: {algorithm: linear}\nrandom_seed: 7\n"
+        "policy:\n  promotion: {min_accuracy: 0.5, accuracy_metric: auto}\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BONDX_ENV", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def answer(home, capsys):
+    """Run a command line, and return its exit code, stdout and stderr."""
+
+    def run(line: str, *rest: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main([*line.split(), *map(str, rest)])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def train(answer, files):
+    """Train a linear model of prices on a file."""
+
+    def run(file: str = "learn.csv", model: str = "price") -> None:
+        code, _, err = answer(
+            f"train --model {model} --target {model} --config", files / "linear.yaml", "--data", files / file
+        )
+        assert (code, err) == (0, "")
+
+    return run
+
+
+@pytest.fixture
+def live(train, answer):
+    """Have 1.0.0 in Production and 1.1.0 in Staging."""
+    train()
+    train("more.csv")
+    for stage, version in (("staging", "1.0.0"), ("production", "1.0.0"), ("staging", "1.1.0")):
+        code, _, err = answer(f"promote --model price --version {version} --stage {stage} --user ana")
+        assert (code, err) == (0, "")
+
+
+def test_training_makes_its_workspace_and_tells_what_ships_and_how_sure_that_is(answer, files, home):
+    code, out, err = answer("train --model price --target price --group desk --data", files / "learn.csv")
+
+    assert (code, err) == (0, "")
+    for words in ("price 1.0.0, in Development", "r-0001", "whole groups", "METRIC", "mae", "LOW", "HIGH", "leans on"):
+        assert words in out
+    workspace = Workspace.open(home)
+    assert [version.key for version in Registry(workspace).versions()] == ["price/1.0.0"]
+    assert Runs(workspace).get("r-0001").metrics["r2"] > 0.8
+    assert AuditLog(workspace).verify().ok
+
+
+def test_training_prints_one_json_object(answer, files):
+    code, out, err = answer("train --model late --target late --json --data", files / "learn.csv")
+
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["model"], found["version"], found["task"]) == ("late", "1.0.0", "classification")
+    assert {"auc", "auc_low", "auc_high", "log_loss", "accuracy"} <= found["metrics"].keys()
+
+
+def test_anomalies_need_no_target(answer, files):
+    code, out, _ = answer("train --model odd-rows --task anomaly --data", files / "learn.csv")
+
+    assert code == 0
+    assert "isolation_forest" in out
+
+
+def test_a_model_that_knows_nothing_is_registered_with_a_failing_gate(answer, tmp_path):
+    rng = np.random.default_rng(1)
+    pd.DataFrame({"x": rng.normal(size=300), "y": rng.normal(size=300)}).to_csv(tmp_path / "noise.csv", index=False)
+
+    code, out, _ = answer("train --model noise --data", tmp_path / "noise.csv")
+
+    assert code == 1
+    assert "beats_constant" in out
+
+
+@pytest.mark.parametrize(
+    ("target", "metrics"),
+    [
+        pytest.param("price", {"mae", "rmse", "r2"}, id="a number"),
+        pytest.param("late", {"auc", "log_loss", "accuracy"}, id="classes"),
+    ],
+)
+@pytest.mark.parametrize("form", ["test.csv", "test.parquet"])
+def test_an_evaluation_is_one_json_object_with_the_metrics_at_the_top_too(target, metrics, form, train, answer, files):
+    train(model=target)
+
+    code, out, err = answer(f"evaluate --model {target} --json --test-data", files / form)
+
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert metrics <= found["metrics"].keys()
+    assert all(found[name] == found["metrics"][name] for name in metrics)
+    assert (found["version"], found["n_rows"], found["was_learnt_from"]) == ("1.0.0", 300, False)
+
+
+def test_an_evaluation_for_people_says_when_it_flatters(train, answer, files):
+    train()
+
+    _, other, _ = answer("evaluate --model price --version 1.0.0 --test-data", files / "moved.csv")
+    _, same, _ = answer("evaluate --model price --stage development --test-data", files / "learn.csv")
+
+    assert "outside the range" in other
+    assert "flatter" in same
+
+
+def test_a_version_goes_live_under_the_name_of_who_promotes_it(live, answer, home):
+    workspace = Workspace.open(home)
+
+    assert Registry(workspace).production("price").version == "1.0.0"
+    went_live = Registry(workspace).went_live("price")
+    assert went_live.by.startswith("ana@")
+    code, out, _ = answer("list --models --stage production --json")
+    assert code == 0
+    assert [(found["model"], found["version"], found["stage"]) for found in json.loads(out)] == [
+        ("price", "1.0.0", "Production")
+    ]
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(train, answer):
+    train()
+
+    code, out, _ = answer("promote --model price --version 1.0.0 --stage Staging --dry-run")
+
+    assert code == 0
+    assert "min_accuracy" in out
+    assert json.loads(answer("list --models --json")[1])[0]["stage"] == "Development"
+
+
+def test_the_policy_of_a_config_file_decides_what_may_go_live(live, answer, tmp_path):
+    (tmp_path / "strict.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.999}\n")
+
+    code, _, err = answer("promote --model price --version 1.1.0 --stage production --config", tmp_path / "strict.yaml")
+
+    assert code == 3
+    assert "min_accuracy" in err
+
+
+def test_a_step_that_is_left_out_is_refused(train, answer):
+    train()
+
+    code, _, err = answer("promote --model price --version 1.0.0 --stage production")
+
+    assert code == 3
+    assert "Staging" in err
+
+
+def test_a_canary_is_started_listed_and_only_once(live, answer):
+    code, out, _ = answer("deploy --model price --version 1.1.0 --traffic 0.1")
+    again, _, err = answer("deploy --model price --version 1.1.0 --traffic 0.1")
+    listed = json.loads(answer("list --deployments --json")[1])
+
+    assert code == 0
+    assert "price 1.1.0 against 1.0.0" in out
+    assert again in (3, 4)
+    assert "ro-0001" in err
+    assert [(found["model"], found["candidate"]) for found in listed] == [("price", "1.1.0")]
+    assert listed[0]["plan"]["steps"][0]["share"] == 0.1
+    assert "ro-0001" in answer("list --deployments")[1]
+
+
+def test_a_canary_needs_something_to_be_compared_with(train, answer):
+    train()
+
+    code, _, err = answer("deploy --model price --version 1.0.0 --traffic 0.1")
+
+    assert code == 3
+    assert "Production" in err
+
+
+def test_drift_is_an_exit_code(answer, files):
+    same, calm, _ = answer("drift-check --baseline", files / "learn.csv", "--current", files / "more.csv")
+    moved, out, _ = answer("drift-check --json --baseline", files / "learn.csv", "--current", files / "moved.csv")
+
+    found = json.loads(out)
+    assert same == 0
+    assert "stable" in calm
+    assert moved == 1
+    assert (found["verdict"], found["features"][0]["verdict"]) == ("alarm", "alarm")
+    assert {feature["feature"] for feature in found["features"] if feature["verdict"] == "alarm"} >= {"size"}
+
+
+def test_files_made_elsewhere_are_registered_with_metadata(answer, tmp_path):
+    (tmp_path / "model.json").write_text("{}")
+
+    code, out, _ = answer(
+        "register --model theirs --metadata owner=ana --metadata ticket=42 --json --path", tmp_path / "model.json"
+    )
+
+    assert code == 0
+    assert json.loads(out)["lineage"]["metadata"] == {"owner": "ana", "ticket": "42"}
+    code, _, err = answer("register --model theirs --version 7.0.0 --path", tmp_path / "model.json")
+    assert code == 3
+    assert "2.0.0" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        pytest.param("train --model price --data nowhere.csv", 2, "nowhere.csv", id="no file"),
+        pytest.param("train --model Price! --data {files}/learn.csv", 2, "Price!", id="a name that is none"),
+        pytest.param("train --model price --data {files}/learn.csv", 2, "--target", id="no target"),
+        pytest.param("train --model p --target prize --data {files}/learn.csv", 2, "'price'", id="a misspelt target"),
+        pytest.param("train --model p --data {files}/learn.csv --task guess", 2, "guess", id="a task that is none"),
+        pytest.param("train --data {files}/learn.csv", 2, "--model", id="no model"),
+        pytest.param("evaluate --model none --test-data {files}/test.csv", 2, "none", id="an unknown model"),
+        pytest.param("promote --model m --version 1.0.0 --stage moon", 2, "moon", id="a stage that is none"),
+        pytest.param("deploy --model m --version 1.0.0 --traffic 10", 2, "0.1", id="a share that is none"),
+        pytest.param("register --model m --path {files} --metadata owner", 2, "KEY=VALUE", id="half of metadata"),
+        pytest.param("register --model m --path nowhere", 2, "nowhere", id="nothing to register"),
+        pytest.param("drift-check --baseline nowhere.csv --current {files}/test.csv", 2, "nowhere.csv", id="no base"),
+        pytest.param("list", 2, "--models", id="nothing to list"),
+        pytest.param("train --model p --data {files}/learn.csv --config no.yaml", 2, "no.yaml", id="no config"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_on_stderr_and_nothing_is_registered(line, code, words, train, answer, files, home):
+    train(model="price")
+
+    found, out, err = answer(line.format(files=files))
+
+    assert (found, out) == (code, "")
+    assert words in err
+    assert "Traceback" not in err
+    assert "internal error" not in err
+    assert [version.key for version in Registry(Workspace.open(home)).versions()] == ["price/1.0.0"]
+
+
+@pytest.mark.parametrize("line", ["evaluate --model m --test-data f", "list --models", "list --deployments"])
+def test_a_command_that_makes_no_version_needs_a_workspace(line, answer):
+    code, _, err = answer(line)
+
+    assert code == 2
+    assert "bondx init" in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "train", "evaluate", "register", "promote", "deploy", "drift-check", "list"],
+    ids=lambda line: line or "all",
+)
+def test_help_is_there_for_each_command(line, answer):
+    code, out, _ = answer(f"{line} --help".strip())
+
+    assert code == 0
+    assert "usage: bondx-mlops" in out
+
+
+def test_help_pays_for_nothing_heavy():
+    code = (
+        "import sys, console.mlops.cli as c; c.build_parser(); "
+        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "loaded:"
+
+
+@pytest.fixture
+def command() -> str:
+    found = shutil.which("bondx-mlops", path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip("the distribution is not installed in this environment")
+    return found
+
+
+def test_the_installed_command_trains_and_evaluates(command, files, tmp_path):
+    environment = {"PATH": "/usr/bin:/bin", "BONDX_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    config = ["--config", str(files / "linear.yaml")]
+    line = [command, "train", "--model", "price", "--target", "price", "--data", str(files / "learn.csv"), *config]
+    trained = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert (trained.returncode, trained.stderr) == (0, "")
+
+    line = [command, "evaluate", "--model", "price", "--test-data", str(files / "test.csv"), "--json"]
+    evaluated = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert json.loads(evaluated.stdout)["r2"] > 0.8
+
+
+def test_the_installed_command_leaves_with_its_code_and_one_line(command, tmp_path):
+    (tmp_path / "bad\x1b[2J.csv").write_text("a,b\n1\n")
+    environment = {"PATH": "/usr/bin:/bin", "BONDX_HOME": str(tmp_path / "home")}
+    line = [command, "train", "--model", "m", "--data", str(tmp_path / "bad\x1b[2J.csv")]
+
+    ran = subprocess.run(line, env=environment, capture_output=True, text=True)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.count("\n") == 1
+    assert "\x1b" not in ran.stderr
+    assert "line 2" in ran.stderr
+
+
+def test_every_command_of_the_guide_does_what_it_says(files, home, tmp_path, monkeypatch, capsys):
+    guide = (Path(__file__).parents[3] / "docs" / "your-own-data.md").read_text()
+    lines = [line for line in guide.splitlines() if line.startswith("bondx-mlops ")]
+    for name, source in (("prices", "learn"), ("more", "more"), ("new", "test")):
+        shutil.copy(files / f"{source}.csv", tmp_path / f"{name}.csv")
+    (tmp_path / "model.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+
+    codes = {line: main(line.split()[1:]) for line in lines}
+
+    assert len(codes) == len(lines) >= 11
+    assert set(codes.values()) == {0}
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,313 @@
+"""From a file to a version: honest splits, the same bytes again, and nothing written for a bad file."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.actor import Actor, Origin
+from core.data.bonds import PanelSettings, generate
+from core.data.tables import Signature, TableError, Task
+from core.errors import RefusedError
+from core.models import load_model
+from core.registry import Registry, Stage
+from core.settings import ModelSettings, QualityGates, Settings
+from core.state import Workspace
+from core.tracking import Runs, RunStatus
+from core.training.own_data import TrainRequest, evaluate_on_file, register_path, train_on_file
+from core.training.own_data.gates import GatesFailedError
+from core.training.own_data.training import _prepare
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+FAST = Settings(models={name: ModelSettings(algorithm="linear") for name in ("price", "late", "spread", "downgrade")})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory) -> Path:
+    """Two draws of one world: learn.csv and test.csv."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, seed, n in (("learn", 1, 600), ("test", 2, 400)):
+        rng = np.random.default_rng(seed)
+        desk = rng.integers(0, 50, n)
+        frame = pd.DataFrame({"size": rng.normal(size=n), "grade": rng.choice(["A", "B"], n), "desk": desk})
+        frame["desk"] = frame["desk"].map("d{:02d}".format)
+        frame["day"] = rng.integers(0, 100, n)
+        score = 2 * frame["size"] + (frame["grade"] == "A") + rng.normal(size=n)
+        frame["price"], frame["late"] = score, np.where(score > 1, "yes", "no")
+        frame.round(4).to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bonds(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bonds")
+    for name, seed, n in (("learn", 3, 500), ("test", 4, 300)):
+        generate(PanelSettings(n_rows=n, seed=seed)).bonds.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def folder_hashes(workspace: Workspace, path: str) -> dict[str, str]:
+    folder = workspace.artifacts_dir / path
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+
+
+def test_a_file_becomes_a_tracked_run_and_a_version_with_its_evidence(workspace, own):
+    request = TrainRequest("price", own / "learn.csv", target="price", group="desk")
+    trained = train_on_file(workspace, request, FAST, actor=ANA)
+
+    version, folder = trained.version, workspace.artifacts_dir / trained.version.path
+    sha256 = hashlib.sha256((own / "learn.csv").read_bytes()).hexdigest()
+    assert (version.model, version.version, version.stage) == ("price", "1.0.0", Stage.DEVELOPMENT)
+    assert version.lineage["data"]["file"]["sha256"] == sha256
+    assert version.metrics["r2_low"] < version.metrics["r2"] < version.metrics["r2_high"]
+    assert {gate.name for gate in version.gates} == {"coverage", "no_leak", "beats_constant"}
+    run = Runs(workspace).get(version.run_id)
+    assert (run.status, run.data_hashes) == (RunStatus.FINISHED, {"learn.csv": sha256})
+    assert run.metrics["mae"] == pytest.approx(version.metrics["mae"])
+    assert len(run.artifacts) == 2
+    report = json.loads((folder / "report.json").read_text())
+    assert report["split"]["n_learnt"] + report["split"]["n_tested"] == 600
+    assert set(report["slices"]) == {"grade=A", "grade=B", "late=no", "late=yes"}
+    signature = Signature.read(folder)
+    assert signature is not None
+    assert signature.names == ("size", "grade", "day", "late")
+    assert load_model(Registry(workspace).load_path("price", "1.0.0")).predict(pd.read_csv(own / "test.csv")).shape == (
+        400,
+    )
+
+
+def test_the_same_file_and_seed_give_the_same_bytes_under_another_name(workspace, own, tmp_path):
+    (tmp_path / "copy.csv").write_bytes((own / "learn.csv").read_bytes())
+    settings = Settings(random_seed=7)
+    first, again = (
+        train_on_file(workspace, TrainRequest("late", file, target="late"), settings, actor=ANA).version
+        for file in (own / "learn.csv", tmp_path / "copy.csv")
+    )
+
+    assert (first.version, again.version) == ("1.0.0", "1.0.1")
+    assert first.manifest_sha256 == again.manifest_sha256
+    assert folder_hashes(workspace, first.path) == folder_hashes(workspace, again.path)
+
+
+def test_a_group_is_never_learnt_from_and_tested(own):
+    from core.data.tables import read_table
+
+    request = TrainRequest("price", own / "learn.csv", target="price", group="desk", time="day")
+    for seed in range(5):
+        lesson = _prepare(read_table(own / "learn.csv"), request, ModelSettings(), Settings(random_seed=seed))
+        learnt, tested = lesson.frame[lesson.split.learn], lesson.frame[lesson.split.held]
+        assert not set(learnt["desk"]) & set(tested["desk"])
+        assert learnt["day"].max() < tested["day"].min()
+        assert "desk" not in lesson.signature.names
+
+
+def test_what_learns_on_groups_alone_is_found_out(workspace, tmp_path):
+    """Desks that explain everything by themselves help nobody with a new desk, and the test says so."""
+    rng = np.random.default_rng(1)
+    desk = rng.integers(0, 50, 600)
+    effect = rng.normal(size=50)
+    frame = pd.DataFrame(
+        {"desk": desk, "mark": effect[desk] * 1e-3 + desk, "price": effect[desk] + rng.normal(0, 0.1, 600)}
+    )
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    settings = Settings(models={"price": ModelSettings(algorithm="lightgbm")})
+
+    leaky = train_on_file(workspace, TrainRequest("price", tmp_path / "data.csv", target="price"), settings, actor=ANA)
+    honest = train_on_file(
+        workspace, TrainRequest("price", tmp_path / "data.csv", target="price", group="desk"), settings, actor=ANA
+    )
+
+    assert leaky.version.metrics["r2"] > 0.7
+    assert honest.version.metrics["r2"] < 0.3
+    assert next(gate for gate in honest.version.gates if gate.name == "beats_constant").blocks
+
+
+def test_a_column_that_tells_the_target_is_pointed_at(workspace, own, tmp_path):
+    frame = pd.read_csv(own / "learn.csv")
+    frame.assign(settled=frame["price"] * 100 + 3).to_csv(tmp_path / "data.csv", index=False)
+
+    trained = train_on_file(workspace, TrainRequest("price", tmp_path / "data.csv", target="price"), FAST, actor=ANA)
+
+    gate = next(gate for gate in trained.version.gates if gate.name == "no_leak")
+    assert not gate.passed
+    assert gate.offending == ("settled",)
+
+
+def test_the_number_says_what_has_changed(workspace, own, tmp_path):
+    frame = pd.read_csv(own / "learn.csv")
+    frame.iloc[:500].to_csv(tmp_path / "fewer.csv", index=False)
+    frame.drop(columns="day").to_csv(tmp_path / "narrower.csv", index=False)
+    files = (own / "learn.csv", own / "learn.csv", tmp_path / "fewer.csv", tmp_path / "narrower.csv")
+
+    versions = [
+        train_on_file(workspace, TrainRequest("price", file, target="price"), FAST, actor=ANA).version.version
+        for file in files
+    ]
+
+    assert versions == ["1.0.0", "1.0.1", "1.1.0", "2.0.0"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"price": np.nan}, id="an empty target"),
+        pytest.param({"price": 1.0}, id="a constant target"),
+        pytest.param({"size": np.inf}, id="an infinite feature"),
+        pytest.param(dict.fromkeys(("size", "grade", "desk", "day", "late"), np.nan), id="empty features"),
+    ],
+)
+def test_a_bad_file_leaves_no_run_and_no_version(change, workspace, own, tmp_path):
+    pd.read_csv(own / "learn.csv").assign(**change).to_csv(tmp_path / "bad.csv", index=False)
+
+    with pytest.raises(TableError, match=r"bad\.csv"):
+        train_on_file(workspace, TrainRequest("price", tmp_path / "bad.csv", target="price"), FAST, actor=ANA)
+
+    assert Registry(workspace).models() == []
+    assert Runs(workspace).all() == []
+
+
+def test_data_that_fails_a_blocking_gate_teach_nothing(workspace, own, tmp_path):
+    frame = pd.read_csv(own / "learn.csv")
+    frame.loc[::2, "size"] = np.nan
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    strict = Settings(quality_gates=QualityGates(coverage_min=95))
+
+    with pytest.raises(GatesFailedError, match="size 50% empty") as caught:
+        train_on_file(workspace, TrainRequest("price", tmp_path / "gaps.csv", target="price"), strict, actor=ANA)
+
+    assert caught.value.exit_code == 1
+    assert Runs(workspace).all() == []
+
+
+def test_a_training_that_fails_is_a_failed_run(workspace, own, monkeypatch):
+    from core.models.table import TableModel
+
+    def fail(*_, **__):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(TableModel, "fit", fail)
+    with pytest.raises(RuntimeError):
+        train_on_file(workspace, TrainRequest("price", own / "learn.csv", target="price"), FAST, actor=ANA)
+
+    assert [run.status for run in Runs(workspace).all()] == [RunStatus.FAILED]
+    assert Registry(workspace).models() == []
+
+
+@pytest.mark.parametrize(
+    ("model", "metrics"),
+    [
+        pytest.param("spread", {"mae", "rmse", "r2", "skill"}, id="spread"),
+        pytest.param("downgrade", {"auc", "log_loss", "accuracy", "skill"}, id="downgrade"),
+        pytest.param("liquidity_shock", {"auc", "log_loss", "accuracy"}, id="liquidity shock"),
+        pytest.param("anomaly", {"auc", "average_precision", "flagged_share"}, id="anomaly"),
+    ],
+)
+def test_a_bond_model_learns_from_a_users_own_bonds(model, metrics, workspace, bonds):
+    trained = train_on_file(workspace, TrainRequest(model, bonds / "learn.csv"), FAST, actor=ANA)
+    found = evaluate_on_file(workspace, model, bonds / "test.csv")
+
+    assert load_model(workspace.artifacts_dir / trained.version.path).name == model
+    assert metrics <= trained.version.metrics.keys()
+    assert metrics - {"skill"} <= found.metrics.keys()
+    assert "attainment" not in trained.version.metrics  # nobody knows the truth of real bonds
+    assert trained.report["split"]["method"] == "whole groups"
+
+
+def test_a_bond_name_on_other_columns_is_a_table_model_and_says_so(workspace, bonds, tmp_path):
+    frame = pd.read_csv(bonds / "learn.csv").drop(columns=["credit_cycle", "vix"])
+    frame.to_csv(tmp_path / "some.csv", index=False)
+
+    trained = train_on_file(workspace, TrainRequest("spread", tmp_path / "some.csv"), FAST, actor=ANA)
+
+    assert load_model(workspace.artifacts_dir / trained.version.path).name == "table"
+    assert trained.report["target"] == "spread_bps"
+    assert "credit_cycle" in trained.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        pytest.param("rating", "Aa1", "'Aa1' is no rating", id="another agency's scale"),
+        pytest.param("as_of_date", "soon", "not a date", id="a date that is none"),
+        pytest.param("leverage_x", "high", "'leverage_x'", id="a word for a number"),
+    ],
+)
+def test_bonds_that_are_not_as_the_dictionary_says_are_named(column, value, words, workspace, bonds, tmp_path):
+    frame = pd.read_csv(bonds / "learn.csv").astype({column: object})
+    frame[column] = value
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+
+    with pytest.raises(TableError, match=words):
+        train_on_file(workspace, TrainRequest("spread", tmp_path / "odd.csv"), FAST, actor=ANA)
+
+
+def test_an_evaluation_says_what_is_strange_and_what_flatters(workspace, own, tmp_path):
+    train_on_file(workspace, TrainRequest("late", own / "learn.csv", target="late"), FAST, actor=ANA)
+    frame = pd.read_csv(own / "test.csv")
+    frame.loc[0, "grade"], frame.loc[1, "size"] = "Z", 99.0
+    frame.to_csv(tmp_path / "strange.csv", index=False)
+
+    other = evaluate_on_file(workspace, "late", tmp_path / "strange.csv")
+    same = evaluate_on_file(workspace, "late", own / "learn.csv", version="1.0.0")
+
+    assert {"auc", "log_loss", "accuracy"} <= other.metrics.keys()
+    assert (other.notes.unseen_levels["grade"], other.notes.out_of_range["size"]) == (1, 1)
+    assert not other.was_learnt_from
+    assert same.was_learnt_from
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(lambda f: f.drop(columns="size"), "'size': it is missing", id="a feature is missing"),
+        pytest.param(lambda f: f.drop(columns="late"), "no column 'late'", id="the target is missing"),
+        pytest.param(lambda f: f.assign(late="perhaps"), "'perhaps' is no class", id="a class never learnt"),
+        pytest.param(lambda f: f.assign(size="big"), "'big' is no number", id="words for numbers"),
+        pytest.param(
+            lambda f: f.assign(size=[None] + [1.0] * 399), "line 2, column 'size': it is empty", id="a new gap"
+        ),
+    ],
+)
+def test_test_data_that_do_not_fit_the_signature_are_named(change, words, workspace, own, tmp_path):
+    train_on_file(workspace, TrainRequest("late", own / "learn.csv", target="late"), FAST, actor=ANA)
+    change(pd.read_csv(own / "test.csv")).to_csv(tmp_path / "test.csv", index=False)
+
+    with pytest.raises(TableError, match=words):
+        evaluate_on_file(workspace, "late", tmp_path / "test.csv")
+
+
+def test_files_made_elsewhere_are_registered_with_their_metadata_and_number(workspace, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.json").write_text("[1]")
+    (tmp_path / "model" / "report.json").write_text('{"metrics": {"accuracy": 0.9, "name": "x"}}')
+    registry = Registry(workspace)
+
+    def take(path: Path, version: str | None = None):
+        return register_path(registry, "theirs", path, metadata={"owner": "ana"}, version=version, actor=ANA)
+
+    first = take(tmp_path / "model")
+    assert (first.version, first.metrics, first.lineage["metadata"]) == ("1.0.0", {"accuracy": 0.9}, {"owner": "ana"})
+    (tmp_path / "model" / "weights.json").write_text("[2]")
+    assert take(tmp_path / "model", "2.0.0").version == "2.0.0"
+    with pytest.raises(RefusedError, match=r"2\.0\.1 or 2\.1\.0 or 3\.0\.0"):
+        take(tmp_path / "model", "9.0.0")
+    assert take(tmp_path / "model" / "weights.json").n_files >= 1
+
+
+@pytest.mark.parametrize("task", [Task.REGRESSION, Task.CLASSIFICATION], ids=str)
+def test_a_task_that_was_asked_for_is_kept(task, workspace, own, tmp_path):
+    frame = pd.read_csv(own / "learn.csv")
+    frame.assign(stars=np.digitize(frame["price"], [0, 1])).to_csv(tmp_path / "data.csv", index=False)
+
+    request = TrainRequest("price", tmp_path / "data.csv", target="stars", task=task)
+    trained = train_on_file(workspace, request, FAST, actor=ANA)
+
+    assert trained.report["task"] == task
