@@ -105,10 +105,16 @@ def prune_versions(args: argparse.Namespace) -> int:
         return ExitCode.GOOD
     goes = "removed" if args.yes else "would go"
     rows = [
-        {"model": c.model, "version": c.version, "stage": c.stage, "": goes if c.goes else "stays", "why": c.reason}
+        {
+            "model": c.model,
+            "version": c.version,
+            "stage": c.stage,
+            "decision": goes if c.goes else "stays",
+            "why": c.reason,
+        }
         for c in plan.candidates
     ]
-    print_table(rows, ("model", "version", "stage", "", "why"), empty="no versions to prune")
+    print_table(rows, ("model", "version", "stage", "decision", "why"), empty="no versions to prune")
     if args.yes:
         print(f"{len(gone)} versions removed, {plan.n_bytes / 1e6:,.1f} MB")
     elif plan.doomed:

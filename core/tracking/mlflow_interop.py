@@ -24,6 +24,8 @@ from core.tracking.runs import Runs
 if TYPE_CHECKING:
     from core.registry import ModelVersion
 
+ORIGIN = "mlflow.run_id"  # the tag that says which run of theirs a run of ours is
+
 _TO_STATUS = {
     "FINISHED": RunStatus.FINISHED,
     "FAILED": RunStatus.FAILED,
@@ -72,25 +74,15 @@ def import_run(
     """
     with _client(store) as client:
         theirs = client.get_run(mlflow_run_id)
-        tags = {name: value for name, value in theirs.data.tags.items() if not name.startswith("mlflow.")}
         with Runs(workspace) as runs:
-            run = runs.start(
-                name=theirs.info.run_name or mlflow_run_id,
-                actor=actor,
-                parameters=dict(theirs.data.params),
-                tags={**tags, "mlflow.run_id": mlflow_run_id},
-                reason=f"imported from MLflow, run {mlflow_run_id}",
-            )
-            for name in theirs.data.metrics:
-                for point in client.get_metric_history(mlflow_run_id, name):
-                    runs.log_metrics(run.run_id, point.step, {name: point.value})
-            status = _TO_STATUS.get(theirs.info.status, RunStatus.LOST)
-            run = runs.finish(run.run_id, status, actor=actor)
+            before = next((run for run in runs.all() if run.tags.get(ORIGIN) == mlflow_run_id), None)
+            run = before or _import_values(runs, client, theirs, actor)
+        notes = (f"It was imported before, as {before.run_id}; the run was left as it is.",) if before else ()
         if model is None:
-            return ImportedRun(run=run)
+            return ImportedRun(run=run, notes=notes)
         with tempfile.TemporaryDirectory() as place:
-            version, note = _import_model(workspace, client, theirs, run, model, Path(place), actor)
-    return ImportedRun(run=run, version=version, notes=(note,) if note else ())
+            version, refusal = _import_model(workspace, client, theirs, run, model, Path(place), actor)
+    return ImportedRun(run=run, version=version, notes=(*notes, refusal) if refusal else notes)
 
 
 def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str = "bondx") -> ExportedRun:
@@ -148,6 +140,22 @@ def _client(store: str) -> Iterator[Any]:
         yield MlflowClient(tracking_uri=store, registry_uri=store)
     except MlflowException as error:
         raise UsageError(f"MLflow at {store}: {str(error).splitlines()[0]}") from error
+
+
+def _import_values(runs: Runs, client: Any, theirs: Any, actor: Actor) -> Run:
+    run_id: str = theirs.info.run_id
+    tags = {name: value for name, value in theirs.data.tags.items() if not name.startswith("mlflow.")}
+    run = runs.start(
+        name=theirs.info.run_name or run_id,
+        actor=actor,
+        parameters=dict(theirs.data.params),
+        tags={**tags, ORIGIN: run_id},
+        reason=f"imported from MLflow, run {run_id}",
+    )
+    for name in theirs.data.metrics:
+        for point in client.get_metric_history(run_id, name):
+            runs.log_metrics(run.run_id, point.step, {name: point.value})
+    return runs.finish(run.run_id, _TO_STATUS.get(theirs.info.status, RunStatus.LOST), actor=actor)
 
 
 def _import_model(

@@ -76,6 +76,9 @@ def test_a_run_and_its_lightgbm_model_come_over(mlflow, store: str, workspace: W
     folder = Registry(workspace).load_path("spread", imported.version.version)
     assert (folder / "MLmodel").exists()
     assert next(folder.rglob("model.lgb")).read_text().startswith("tree")
+    again = import_run(workspace, store, theirs.info.run_id, actor=ANA)
+    assert again.notes == (f"It was imported before, as {run.run_id}; the run was left as it is.",)
+    assert len(Runs(workspace).all()) == 1
 
 
 def test_a_pickled_model_stays_where_it_is_and_its_run_comes(mlflow, store: str, workspace: Workspace) -> None:
