@@ -25,7 +25,7 @@ def show_tail(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.output import print_json, print_table
-    from core.governance.audit import AuditLog
+    from core.governance import AuditLog
 
     records = AuditLog(open_workspace(args)).tail(args.n)
     if args.json:
@@ -40,7 +40,7 @@ def show_tail(args: argparse.Namespace) -> int:
 def verify_chain(args: argparse.Namespace) -> int:
     """Check every record against the one before it and against the head kept in the state file."""
     from console.output import print_json
-    from core.governance.audit import AuditLog
+    from core.governance import AuditLog
 
     verdict = AuditLog(open_workspace(args)).verify()
     if args.json:

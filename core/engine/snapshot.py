@@ -19,7 +19,7 @@ from core.errors import CoreError
 
 if TYPE_CHECKING:
     from core.alerts import Alert
-    from core.governance.audit import AuditRecord
+    from core.governance import AuditRecord
     from core.registry import ModelVersion, RegisteredModel, Transition
     from core.state import LeaseHolder, Workspace
     from core.telemetry import TelemetryReader
@@ -224,7 +224,7 @@ class SnapshotSource:
         return self._reader
 
     def _read_audit(self) -> dict[str, Any]:
-        from core.governance.audit import AuditLog
+        from core.governance import AuditLog
 
         if not (self._workspace.audit_dir / AUDIT_FILE).exists():
             return {"audit": ()}  # opening the log would make its key, which is for those who write
@@ -233,7 +233,7 @@ class SnapshotSource:
 
 def _file_mark(file: Path) -> Hashable:
     """Tell two states of an SQLite or append-only file apart by a stat of it and of its write-ahead log."""
-    marks = []
+    marks: list[tuple[int, int, int] | None] = []
     for path in (file, file.with_name(file.name + "-wal")):
         try:
             status = path.stat()
