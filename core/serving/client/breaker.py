@@ -52,7 +52,7 @@ class CircuitBreaker:
         return self.state is BreakerState.OPEN
 
     def admit(self) -> None:
-        """Let a request through; `failed`, `succeeded` or `left_open` must follow.
+        """Let a request through; `failed`, `succeeded` or `gave_up` must follow.
 
         Raises:
             CircuitOpenError: The peer is left alone, or is being tried by somebody else.
@@ -80,7 +80,7 @@ class CircuitBreaker:
                 self._opened_at = self._clock()
                 self._is_trying = False
 
-    def left_open(self) -> None:
+    def gave_up(self) -> None:
         """Note that a request was given up and has shown nothing."""
         with self._lock:
             self._is_trying = False

@@ -102,7 +102,7 @@ class Patience:
                 breaker.succeeded()  # a refusal is an answer
                 raise
             except BaseException:
-                breaker.left_open()
+                breaker.gave_up()
                 raise
             else:
                 breaker.succeeded()
