@@ -47,7 +47,7 @@ class SessionFeed:
         if self._is_new("failures", (observed.n_failed_epochs, observed.failure)) and observed.failure:
             yield base | {"event": "epoch_failed", "epoch": observed.epoch + 1, "reason": observed.failure}
         if self._is_new("rejected", observed.n_rejected_epochs) and observed.n_rejected_epochs:
-            gates = [f"{gate.name} {gate.reason}" for gate in observed.gates if gate.verdict == "fail" and gate.blocking]
+            gates = [f"{gate.name} {gate.reason}" for gate in observed.gates if gate.blocks]
             yield base | {"event": "draw_rejected", "epoch": observed.epoch, "reason": "; ".join(gates)}
         if self._is_new("phase", observed.phase):
             yield base | {"event": "phase", "phase": observed.phase, "epoch": observed.epoch}
