@@ -51,8 +51,9 @@ class Table:
             TableError: There is none.
         """
         if not readings:
-            name, reason = next(iter((left_out or {}).items()))
-            raise TableError(source.path, f"no column holds plain values ({shown(name)} {reason})", "Flatten it.")
+            lost = ", ".join(f"{shown(name)} {reason}" for name, reason in list((left_out or {}).items())[:3])
+            problem = f"no column holds plain values ({lost or 'there is none'})"
+            raise TableError(source.path, problem, "Write plain numbers, text, dates, true and false.")
         frame = pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False)
         kinds = {name: reading.kind for name, reading in readings.items()}
         return cls(source, frame, kinds, dict(left_out or {}), line_of)

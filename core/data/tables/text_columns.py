@@ -66,7 +66,7 @@ def read_text(
         TableError: A cell is not of the kind wanted, or of the kind that nearly all others are.
     """
     cells = texts.combine_chunks()
-    if (values := _cast(cells)) is None:
+    if (values := None if wanted is Kind.CATEGORY else _cast(cells)) is None:
         cells = pc.utf8_trim_whitespace(cells)
         cells = pc.if_else(pc.is_in(cells, pa.array(EMPTY_WORDS)), None, cells)
         if decimal_comma and wanted is not Kind.CATEGORY and _all(pc.match_substring_regex(cells, _DECIMAL_COMMA)):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from console.cli import main as start
 from console.mlops.cli import main
 from core.governance import AuditLog
 from core.registry import Registry
@@ -261,8 +262,9 @@ def test_files_made_elsewhere_are_registered_with_metadata(answer, tmp_path):
         pytest.param("train --model p --data {files}/learn.csv --config no.yaml", 2, "no.yaml", id="no config"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_on_stderr_and_nothing_is_registered(line, code, words, train, answer, files, home):
-    train(model="price")
+def test_what_is_wrong_is_said_on_stderr_and_nothing_is_registered(line, code, words, answer, files, home, capsys):
+    assert start(["--workspace", str(home), "init"]) == 0
+    capsys.readouterr()
 
     found, out, err = answer(line.format(files=files))
 
@@ -270,7 +272,8 @@ def test_what_is_wrong_is_said_on_stderr_and_nothing_is_registered(line, code, w
     assert words in err
     assert "Traceback" not in err
     assert "internal error" not in err
-    assert [version.key for version in Registry(Workspace.open(home)).versions()] == ["price/1.0.0"]
+    assert Registry(Workspace.open(home)).models() == []
+    assert Runs(Workspace.open(home)).all() == []
 
 
 @pytest.mark.parametrize("line", ["evaluate --model m --test-data f", "list --models", "list --deployments"])

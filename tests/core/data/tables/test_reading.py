@@ -1,12 +1,17 @@
 """Files as people have them: what is read, and the one clear error for what cannot be."""
 
+import contextlib
+import csv
 import gzip
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.data.tables import Kind, TableError, read_table
 from core.data.tables import limits as table_limits
@@ -197,3 +202,40 @@ def test_a_file_that_changes_while_it_is_read_is_not_believed(write, monkeypatch
     monkeypatch.setattr(csv_file, "read_csv", slow)
     with pytest.raises(TableError, match="changed while it was read"):
         read_table(path)
+
+
+CELLS = st.text(alphabet='019+-.,eEinfaNtruelsz \t"\n', max_size=6)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), separator=st.sampled_from(",;\t|"))
+def test_whatever_the_cells_are_there_is_a_table_or_one_error(rows, separator, tmp_path):
+    with (tmp_path / "data.csv").open("w", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows([("a", "b"), *rows])
+
+    with contextlib.suppress(TableError):
+        assert len(read_table(tmp_path / "data.csv")) <= len(rows)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200), name=st.sampled_from(["data.csv", "data.jsonl", "data.parquet", "data.csv.gz"]))
+def test_whatever_the_bytes_are_there_is_a_table_or_one_error(content, name, tmp_path):
+    (tmp_path / name).write_bytes(content)
+
+    with contextlib.suppress(TableError):
+        read_table(tmp_path / name)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.dictionaries(st.sampled_from("ab"), st.none() | st.booleans() | st.integers() | st.floats() | CELLS),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_whatever_the_objects_are_there_is_a_table_or_one_error(rows, tmp_path):
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    with contextlib.suppress(TableError):
+        assert len(read_table(tmp_path / "data.jsonl")) == len(rows)
