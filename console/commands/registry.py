@@ -26,7 +26,7 @@ def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
     verbs = noun_parser(commands, "registry", help="register, promote, roll back and prune model versions")
 
-    listing = command_parser(verbs, "list", help="every version with its stage, newest first")
+    listing = command_parser(verbs, "list", help="every version with its stage, the newest of each model first")
     listing.add_argument("model", metavar="MODEL", nargs="?")
     listing.add_argument("--stage", choices=STAGES, help="only this stage")
     add_json_argument(listing)
@@ -81,11 +81,13 @@ def _add_change_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def list_versions(args: argparse.Namespace) -> int:
-    """Print versions, newest first."""
+    """Print versions, the newest of each model first."""
     from console.output import print_json, print_table
-    from core.registry import Registry
+    from core.registry import Registry, SemanticVersion
 
     versions = Registry(open_workspace(args)).versions(args.model)
+    versions.sort(key=lambda version: SemanticVersion.parse(version.version), reverse=True)
+    versions.sort(key=lambda version: version.model)
     shown = [version for version in versions if args.stage in (None, version.stage)]
     if args.json:
         print_json(shown)

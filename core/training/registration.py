@@ -43,6 +43,7 @@ def register_models(
             lineage=_lineage(session, final, model),
             gates=(*last.learned_gates, _leak_gate(model)),
             actor=actor,
+            bump="auto",
             description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} bonds",
         ).key
         for model in final.models

@@ -65,7 +65,7 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     console.press("2")
     console.wait_for(r"s-0002 +✓ finished")
     console.press("3")
-    console.wait_for(r"spread +1\.1\.0")
+    console.wait_for(r"spread +1\.0\.1")
 
     show_only(console, "spread 1.0.0")
     promote(console, "1.0.0", "Staging")
@@ -73,31 +73,31 @@ def test_train_promote_roll_back_undo_and_quit_with_a_second_console_attached(te
     promote(console, "1.0.0", "Production")
     console.wait_for(r"1\.0\.0 +\S* *Production")
     console.press("Escape")  # an Escape and a key at once are Alt and that key, to any terminal program
-    console.wait_for(r"spread +1\.1\.0")
-    show_only(console, "spread 1.1.0")
-    promote(console, "1.1.0", "Staging")
-    console.wait_for(r"1\.1\.0 +\S* *Staging")
-    promote(console, "1.1.0", "Production")
-    console.wait_for(r"1\.1\.0 +\S* *Production")
-    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.1.0": "Production"}
+    console.wait_for(r"spread +1\.0\.1")
+    show_only(console, "spread 1.0.1")
+    promote(console, "1.0.1", "Staging")
+    console.wait_for(r"1\.0\.1 +\S* *Staging")
+    promote(console, "1.0.1", "Production")
+    console.wait_for(r"1\.0\.1 +\S* *Production")
+    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.0.1": "Production"}
 
     second = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent, columns=120, rows=40)
     second.wait_for(r"engine embedded")
-    second.wait_for(r"spread +1\.1\.0")
+    second.wait_for(r"spread +1\.0\.1")
 
     console.press("R")
     confirm(console)
     second.wait_for(r"spread +1\.0\.0")
-    assert stages(bondx, workspace) == {"1.0.0": "Production", "1.1.0": "Archived"}
+    assert stages(bondx, workspace) == {"1.0.0": "Production", "1.0.1": "Archived"}
 
     second.press("3")
-    second.wait_for(r"spread +1\.1\.0 +\S* *Archived")
+    second.wait_for(r"spread +1\.0\.1 +\S* *Archived")
     show_only(second, "spread")
     second.press("U")
     confirm(second)
-    second.wait_for(r"spread +1\.1\.0 +\S* *Production")
-    console.wait_for(r"1\.1\.0 +\S* *Production")
-    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.1.0": "Production"}
+    second.wait_for(r"spread +1\.0\.1 +\S* *Production")
+    console.wait_for(r"1\.0\.1 +\S* *Production")
+    assert stages(bondx, workspace) == {"1.0.0": "Archived", "1.0.1": "Production"}
 
     second.press("q")
     second.wait_for("exit code 0")
