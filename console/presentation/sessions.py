@@ -94,14 +94,19 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> 
     ]
 
 
-def progress(session: Session, glyphs: Glyphs) -> tuple[str, float | None, str, str]:
+def title(session: Session, glyphs: Glyphs) -> str:
+    """Name a session and say where it stands."""
+    return f"{session.session_id} {session.name}  {phase_cell(session, glyphs).text}"
+
+
+def progress(session: Session) -> tuple[str, float | None, str, str]:
     """Reduce a session to a progress bar: label, share, what is known about the end, tone.
 
     The time left is to the last epoch there may be: convergence may end the session earlier, hence "at most".
     """
     observed = session.observed
     done = observed.epoch / observed.n_epochs if observed.n_epochs else None
-    label = f"{phase_cell(session, glyphs).text}  epoch {observed.epoch}"
+    label = f"epoch {observed.epoch}"
     if observed.n_epochs:
         label += f" of {observed.n_epochs}"
     note = ""
@@ -129,7 +134,7 @@ def _score_line(session: Session, glyphs: Glyphs) -> Line:
     """Say how good a session is: score, best, data quality, gates."""
     observed = session.observed
     gates = summary(observed.gates, glyphs)
-    best = f" (epoch {observed.best_epoch})" if observed.best_epoch is not None else ""
+    best = f" @{observed.best_epoch}" if observed.best_epoch is not None else ""
     return Line(
         (
             ("score ", "muted"),
@@ -138,8 +143,7 @@ def _score_line(session: Session, glyphs: Glyphs) -> Line:
             (share(observed.best_score) + best, ""),
             ("  quality ", "muted"),
             (share(observed.quality_score), ""),
-            ("  gates ", "muted"),
-            (gates.text, gates.tone),
+            (f"  {gates.text}", gates.tone),
         )
     )
 

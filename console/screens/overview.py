@@ -99,8 +99,8 @@ class OverviewScreen(ConsoleScreen):
             lines.show([Line((("No session yet. S starts one with the settings of this workspace.", "muted"),))])
             self.query_one(LineChart).set_series(())
             return
-        self.set_title(pane, f"Training {session.session_id} {session.name}")
-        label, done, note, tone = sessions.progress(session, glyphs)
+        self.set_title(pane, f"Training {sessions.title(session, glyphs)}")
+        label, done, note, tone = sessions.progress(session)
         bar.set_progress(label, done, note, tone=tone)
         lines.show(sessions.told_lines(session, glyphs))
         self.query_one(LineChart).set_series(attainment_series(epochs, sessions.models_of(session)))

@@ -88,8 +88,8 @@ class TrainingScreen(ConsoleScreen):
             return
         epochs: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
         models = sessions.models_of(session)
-        self.set_title(pane, f"{session.session_id} {session.name}")
-        label, done, note, tone = sessions.progress(session, glyphs)
+        self.set_title(pane, sessions.title(session, glyphs))
+        label, done, note, tone = sessions.progress(session)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
         lines.show(sessions.told_lines(session, glyphs))
 

@@ -116,9 +116,10 @@ def test_details_of_a_version_tell_metrics_gates_lineage_and_moves(snapshot):
 
 def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapshot):
     running, finished = snapshot.sessions
-    label, done, note, _ = sessions.progress(running, UNICODE)
-    assert (label, done, note) == ("● running  epoch 41 of 100", 0.41, "at most 30m left")
-    assert sessions.progress(finished, UNICODE)[2] == "took 1h"
+    label, done, note, _ = sessions.progress(running)
+    assert (label, done, note) == ("epoch 41 of 100", 0.41, "at most 30m left")
+    assert sessions.title(running, UNICODE) == "s-0002 autonomous  ● running"
+    assert sessions.progress(finished)[2] == "took 1h"
     assert "converged" in plain(sessions.told_lines(finished, UNICODE))
 
 
