@@ -158,6 +158,17 @@ RULES: Mapping[str, Rule] = {
             advice="A part of the engine failed and begins again; read logs/engine.log, and start it anew if it stays.",
         ),
         Event(
+            name="rollout_rolled_back",
+            severity=Severity.WARNING,
+            advice="All traffic is back at the stable version. Read the guard that said so, mend the candidate, and "
+            "resolve this by hand.",
+        ),
+        Event(
+            name="rollout_inconclusive",
+            severity=Severity.WARNING,
+            advice="Its deadline passed without proof, and it keeps its share: resume it, promote it now, or abort it.",
+        ),
+        Event(
             name="hash_mismatch",
             severity=Severity.CRITICAL,
             advice="Its files are not those registered: do not use it. Roll back, then restore or archive it.",

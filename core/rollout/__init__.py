@@ -11,7 +11,7 @@ progress.py    verdicts and wishes -> the next state of a rollout
 rollouts.py    the verbs; proposing.py previews a start
 routing.py     which version answers which request
 source.py      where a worker learns what was served
-worker.py      the engine's turn: read, judge, take the next step
+worker.py      the engine's turn: read, judge, take the next step; calls.py when people have to know
 """
 
 from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from core.actor import Actor
+from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import Registry
+from core.rollout.calls import Calls
 from core.rollout.evidence import Collector
 from core.rollout.judgement import Outcome, Standing, Verdict, experiment_of, judge
 from core.rollout.plan import Source, Strategy
@@ -42,6 +44,7 @@ class RolloutWorker:
         *,
         source: PredictionSource | None = None,
         registry: Registry | None = None,
+        alerts: Alerts | None = None,
         actor: Actor | None = None,
         clock: Clock = utc_now,
     ) -> None:
@@ -51,12 +54,15 @@ class RolloutWorker:
             workspace: Whose.
             source: Where predictions are read; the workspace's own store by default.
             registry: Where the candidate goes live.
+            alerts: Where people are called; the engine passes its own.
             actor: In whose name steps are recorded; the engine's by default.
             clock: When documents are said to be changed; verdicts take their time from `tick`.
         """
         self._registry = registry or Registry(workspace, clock=clock)
         self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
         self._source: PredictionSource = source or PredictionReader(predictions_file(workspace))
+        self._calls = Calls(alerts or Alerts(workspace, clock=clock))
+        self._has_caught_up = False
         self._actor = actor or Actor.engine()
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
         self._pending: dict[str, Observed] = {}  # seen since the document was last written
@@ -72,7 +78,9 @@ class RolloutWorker:
             The steps that were taken.
         """
         changes = []
-        for rollout in self._rollouts.all():
+        rollouts = self._rollouts.all()
+        self._catch_up(rollouts, now)
+        for rollout in rollouts:
             if not rollout.is_active:
                 self._forget(rollout.rollout_id)
                 continue
@@ -177,17 +185,31 @@ class RolloutWorker:
     def _take(self, rollout: Rollout, change: Change, now: datetime) -> Change:
         if change.promotes:
             try:
-                self._rollouts.promote(rollout, change, actor=self._actor)
+                taken = self._rollouts.promote(rollout, change, actor=self._actor)
             except REFUSALS as refusal:
                 reason = f"the promotion was refused: {refusal}"
                 observed = msgspec.structs.replace(change.observed, events=change.observed.events[:-1])
                 change = end(observed, Phase.ROLLED_BACK, "rollout.roll_back", reason, now=now)
-                self._rollouts.observe(rollout, change, actor=self._actor)
+                taken = self._rollouts.observe(rollout, change, actor=self._actor)
         else:
-            self._rollouts.observe(rollout, change, actor=self._actor)
+            taken = self._rollouts.observe(rollout, change, actor=self._actor)
         self._pending.pop(rollout.rollout_id, None)
         self._saved_at[rollout.rollout_id] = now
+        try:
+            self._calls.step_taken(taken, now)
+        except (CoreError, OSError):  # the step is taken all the same
+            log.exception("nobody could be called about %s", rollout.rollout_id)
         return change
+
+    def _catch_up(self, rollouts: list[Rollout], now: datetime) -> None:
+        """Call people about what the engine before this one decided, once."""
+        if self._has_caught_up:
+            return
+        self._has_caught_up = True
+        try:
+            self._calls.catch_up(rollouts, now)
+        except (CoreError, OSError):  # alerts that cannot be written must not stop rollouts
+            log.exception("nobody could be called about earlier rollouts")
 
     def _save_now_and_then(self, rollout: Rollout, observed: Observed, now: datetime) -> None:
         """Write progress down, but not with every request: a killed engine reads on from where the document says."""

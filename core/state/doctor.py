@@ -41,6 +41,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
+        if self.is_partial and self.n_documents == 0:
+            return f"{self.file} begins anew with nothing in it{kept}."
         if self.is_partial:
             return f"{self.file} is made anew from the {self.n_documents:,} rows that could be read{kept}."
         unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
@@ -70,11 +72,11 @@ def examine(workspace: Workspace) -> list[Finding]:
 def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
 
-    The telemetry has no generations: what can be read of it is saved into a new file.
+    The telemetry has no generations: what can be read of it is saved into a new file. Predictions begin anew.
 
     Args:
         workspace: The workspace.
-        file: The state file: its path, its name, or the name of its database; or the telemetry's.
+        file: The state file: its path, its name, or the name of its database; or one of the telemetry's.
         actor: Who does it; the audit log records it.
 
     Raises:
@@ -85,6 +87,9 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """
     if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
         return _restore_telemetry(workspace)
+    predictions = _predictions_file(workspace)
+    if file.name in (predictions.name, predictions.stem):
+        return _restore_predictions(workspace)
     path = _state_file(workspace, file)
     try:
         with FairLock(path).held():
@@ -109,18 +114,41 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
 
 
 def _restore_telemetry(workspace: Workspace) -> Restored:
-    from core.telemetry import check, recover
+    from core.telemetry import recover
 
     path = workspace.telemetry_file
-    damage = check(path)
-    if damage is None:
-        raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+    damage = _telemetry_damage(path)
     if (holder := read_lease(workspace)) is not None:
         engine = f"{holder.user}@{holder.host} (process {holder.pid})"
         raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
     recovery = recover(path, now=utc_now())
     n_rows = sum(recovery.n_rows.values())
     return Restored(file=str(path), damage=damage, kept_as=str(recovery.set_aside), n_documents=n_rows, is_partial=True)
+
+
+def _restore_predictions(workspace: Workspace) -> Restored:
+    """Predictions are kept for a day and what was judged of them is in the rollouts: the store just begins anew."""
+    from core.telemetry import set_aside
+
+    path = _predictions_file(workspace)
+    damage = _telemetry_damage(path)
+    aside = set_aside(path, now=utc_now())
+    return Restored(file=str(path), damage=damage, kept_as=str(aside), n_documents=0, is_partial=True)
+
+
+def _telemetry_damage(path: Path) -> str:
+    from core.telemetry import check
+
+    damage = check(path)
+    if damage is None:
+        raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+    return damage
+
+
+def _predictions_file(workspace: Workspace) -> Path:
+    from core.telemetry.predictions import predictions_file
+
+    return predictions_file(workspace)
 
 
 def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
@@ -183,16 +211,17 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
 def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
     from core.telemetry import TelemetryError, check
 
-    try:
-        problem = check(workspace.telemetry_file)
-    except TelemetryError as error:
-        problem = str(error)
-    if problem is not None:
-        yield Finding(
-            file=str(workspace.telemetry_file),
-            problem=problem,
-            cure=f"stop the engine, then bondx doctor --restore {workspace.telemetry_file.name} saves what can be read",
-        )
+    for path, stop, what in (
+        (workspace.telemetry_file, "the engine", "saves what can be read"),
+        (_predictions_file(workspace), "the servers", "puts it aside, and they begin a new one"),
+    ):
+        try:
+            problem = check(path)
+        except TelemetryError as error:
+            problem = str(error)
+        if problem is not None:
+            cure = f"stop {stop}, then bondx doctor --restore {path.name} {what}"
+            yield Finding(file=str(path), problem=problem, cure=cure)
 
 
 def _state_files(workspace: Workspace) -> list[Path]:

@@ -7,7 +7,7 @@
 from core.telemetry.errors import TelemetryDamagedError, TelemetryError
 from core.telemetry.histogram import Histogram
 from core.telemetry.reader import Minute, Second, TelemetryReader
-from core.telemetry.recovery import Recovery, check, recover
+from core.telemetry.recovery import Recovery, check, recover, set_aside
 from core.telemetry.writer import TelemetryWriter, WriterHealth
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "WriterHealth",
     "check",
     "recover",
+    "set_aside",
 ]

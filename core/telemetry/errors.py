@@ -22,8 +22,8 @@ class TelemetryDamagedError(TelemetryError):
     def __init__(self, file: Path, problem: str) -> None:
         self.file = file
         super().__init__(
-            f"The time series in {file} are damaged ({problem}). `bondx doctor --restore` moves the file aside and "
-            f"starts a new one with all that can still be read; models, sessions and the audit log are not touched."
+            f"The time series in {file} are damaged ({problem}). `bondx doctor --restore {file.name}` moves the file "
+            f"aside and starts a new one; models, sessions and the audit log are not touched."
         )
 
 

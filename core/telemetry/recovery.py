@@ -56,11 +56,7 @@ def recover(path: Path, *, now: datetime) -> Recovery:
     Raises:
         TelemetryError: The new store cannot be written.
     """
-    aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
-    for companion in _COMPANIONS:
-        file = path.with_name(path.name + companion)
-        if file.exists():
-            os.rename(file, aside.with_name(aside.name + companion))
+    aside = set_aside(path, now=now)
     n_rows = dict.fromkeys(_TABLES, 0)
     fresh = connect_to_write(path)
     try:
@@ -74,6 +70,23 @@ def recover(path: Path, *, now: datetime) -> Recovery:
     finally:
         fresh.close()
     return Recovery(aside, n_rows)
+
+
+def set_aside(path: Path, *, now: datetime) -> Path:
+    """Give a store another name, with every byte kept.
+
+    Args:
+        path: The store; nobody else may have it open.
+        now: For the name.
+    Returns:
+        Where it is now.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}")
+    for companion in _COMPANIONS:
+        file = path.with_name(path.name + companion)
+        if file.exists():
+            os.rename(file, aside.with_name(aside.name + companion))
+    return aside
 
 
 def _readable_rows(file: Path, table: str) -> Iterator[tuple[Any, ...]]:

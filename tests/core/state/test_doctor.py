@@ -8,6 +8,7 @@ from core.errors import NotFoundError, RefusedError
 from core.state import DamagedFileError, Lease, examine, restore
 from core.state.generation import previous_of
 from core.telemetry import TelemetryWriter
+from core.telemetry.predictions import Outcome, PredictionWriter, predictions_file
 
 ANNA = Actor("anna", "desk", Origin.COMMAND_LINE)
 
@@ -149,3 +150,22 @@ def test_a_nearly_full_disk_is_a_finding(workspace, monkeypatch):
     monkeypatch.setattr("core.state.doctor._LOW_SPACE_BYTES", 2**80)
     (finding,) = examine(workspace)
     assert "free some space" in finding.cure
+
+
+def test_damaged_predictions_are_found_and_begin_anew(workspace):
+    file = predictions_file(workspace)
+    with PredictionWriter(file) as writer:
+        writer.add_outcome(Outcome("r-1", utc_now(), 1.0, None))
+    assert examine(workspace) == []
+    file.write_bytes(b"SQLite it is not" * 100)
+    (finding,) = examine(workspace)
+    assert finding.file == str(file)
+    assert "stop the servers, then bondx doctor --restore predictions.db" in finding.cure
+
+    restored = restore(workspace, Path("predictions.db"), actor=ANNA)
+
+    assert Path(restored.kept_as).read_bytes() == b"SQLite it is not" * 100
+    assert "begins anew" in str(restored)
+    assert examine(workspace) == []
+    with pytest.raises(RefusedError, match="whole"):
+        restore(workspace, Path("predictions.db"), actor=ANNA)
