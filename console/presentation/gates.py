@@ -81,7 +81,7 @@ def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:
     n_failed = sum(gate.verdict is GateVerdict.FAIL for gate in gates)
     n_warned = sum(gate.verdict is GateVerdict.WARN for gate in gates)
     if n_failed:
-        return Cell(f"{glyphs.failed} {n_failed} of {len(gates)} fail", "bad")
+        return Cell(f"{glyphs.failed} {n_failed}/{len(gates)} fail", "bad")
     if n_warned:
-        return Cell(f"{glyphs.warned} {n_warned} of {len(gates)} warn", "warn")
+        return Cell(f"{glyphs.warned} {n_warned}/{len(gates)} warn", "warn")
     return Cell(f"{glyphs.passed} {len(gates)} pass", "good")

@@ -80,7 +80,7 @@ def test_failed_gates_come_first_with_value_limit_and_offending_rows():
 
 @pytest.mark.parametrize(
     ("judged_gates", "said"),
-    [((), "–"), (gates(), "✗ 1 of 6 fail"), (gates()[2:5], "! 1 of 3 warn"), (gates()[:1], "✓ 1 pass")],
+    [((), "–"), (gates(), "✗ 1/6 fail"), (gates()[2:5], "! 1/3 warn"), (gates()[:1], "✓ 1 pass")],
     ids=["none", "a failure", "a warning", "all pass"],
 )
 def test_a_summary_of_gates_tells_the_worst(judged_gates, said):
