@@ -2,10 +2,14 @@
 
 import argparse
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_reason_argument, open_workspace, person
 from console.mlops.opening import add_model_argument, stage, verb_parser
 from core.errors import ExitCode, RefusedError
+
+if TYPE_CHECKING:
+    from core.registry import Plan
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -21,30 +25,43 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def promote(args: argparse.Namespace) -> int:
-    """Plan the move, show the plan, and carry it out."""
-    from console.output import print_json, printable
-    from core.registry import Registry
+    """Take a version up to a stage, one gated and audited step after the other."""
+    from console.output import print_json
+    from core.registry import Registry, Stage
     from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
     registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
-    plan = registry.plan_promotion(args.model, args.version, args.stage)
-    if args.dry_run and args.json:
-        print_json(plan)
-    if not args.json:
-        for gate in plan.gates:
-            print(f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
-        for effect in plan.effects:
-            print(printable(effect))
-    if args.dry_run:
-        return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
-    if not plan.allowed:
-        raise RefusedError(plan.refusal or f"{args.model} {args.version} may not move to {args.stage}")
     actor = replace(person(), name=args.user) if args.user else person()
-    moved = registry.apply(plan, actor=actor, reason=args.reason)
+    target = Stage(args.stage)
+    while True:
+        step = target
+        if target is Stage.PRODUCTION and registry.get(args.model, args.version).stage is not Stage.STAGING:
+            step = Stage.STAGING  # the way up leads through Staging, and its gates are asked first
+        plan = registry.plan_promotion(args.model, args.version, step, actor=actor)
+        if not args.json:
+            _print_plan(plan)
+        if args.dry_run:
+            if args.json:
+                print_json(plan)
+            return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
+        if not plan.allowed:
+            raise RefusedError(plan.refusal or f"{args.model} {args.version} may not move to {step}")
+        moved = registry.apply(plan, actor=actor, reason=args.reason)
+        if not args.json:
+            for version in moved:
+                print(f"{version.model} {version.version} is now in {version.stage}")
+        if step is target:
+            break
     if args.json:
         print_json(moved)
-    else:
-        for version in moved:
-            print(f"{version.model} {version.version} is now in {version.stage}")
     return ExitCode.GOOD
+
+
+def _print_plan(plan: "Plan") -> None:
+    from console.output import printable
+
+    for gate in plan.gates:
+        print(f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
+    for effect in plan.effects:
+        print(printable(effect))

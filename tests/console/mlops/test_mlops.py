@@ -185,13 +185,26 @@ def test_the_policy_of_a_config_file_decides_what_may_go_live(live, answer, tmp_
     assert "min_accuracy" in err
 
 
-def test_a_step_that_is_left_out_is_refused(train, answer):
+def test_the_way_to_production_leads_through_staging_and_its_gates(train, answer, home):
     train()
 
-    code, _, err = answer("promote --model price --version 1.0.0 --stage production")
+    code, out, err = answer("promote --model price --version 1.0.0 --stage production")
+
+    assert (code, err) == (0, "")
+    assert out.index("is now in Staging") < out.index("is now in Production")
+    moves = Registry(Workspace.open(home)).history("price")
+    assert [str(move.to_stage) for move in moves] == ["Production", "Staging"]
+
+
+def test_a_version_that_may_not_serve_gets_no_further_than_staging(train, answer, tmp_path, home):
+    train()
+    (tmp_path / "strict.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.999}\n")
+
+    code, _, err = answer("promote --model price --version 1.0.0 --stage production --config", tmp_path / "strict.yaml")
 
     assert code == 3
-    assert "Staging" in err
+    assert "min_accuracy" in err
+    assert str(Registry(Workspace.open(home)).get("price", "1.0.0").stage) == "Staging"
 
 
 def test_a_canary_is_started_listed_and_only_once(live, answer):
