@@ -5,23 +5,43 @@ argparse and no more.
 """
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode
 
 COMMANDS = ("run", "serve", "init", "status", "session", "runs", "registry", "alerts", "data", "audit", "doctor")
+OPTIONS_WITH_VALUE = ("--workspace", "--theme")
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `core.errors.ExitCode`)."""
-    return carry_out(build_parser(), argv)
+    words = sys.argv[1:] if argv is None else argv
+    return carry_out(build_parser(commands_needed(words)), argv)
+
+
+def commands_needed(words: Sequence[str]) -> Sequence[str]:
+    """Say which commands a command line can mean, so that only their modules are paid for.
+
+    >>> commands_needed(["--workspace", "w", "status", "--json"])
+    ('status',)
+    >>> commands_needed(["--workspace", "w"])
+    ()
+    >>> commands_needed(["nonsense"]) == commands_needed(["--help"]) == COMMANDS
+    True
+    """
+    if named := tuple(name for name in COMMANDS if name in words):
+        return named
+    values = {place + 1 for place, word in enumerate(words) if word in OPTIONS_WITH_VALUE}
+    opens_console = all(
+        place in values or (word.startswith("-") and word not in ("-h", "--help")) for place, word in enumerate(words)
+    )
+    return () if opens_console else COMMANDS
 
 
 def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
@@ -46,8 +66,8 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Assemble the parser from the modules of `console.commands`, each of which brings its own arguments."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Assemble the parser from the modules of these commands, each of which brings its own arguments."""
     parser = argparse.ArgumentParser(
         prog="bondx",
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
@@ -60,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     console.add_console_arguments(parser)
     parser.set_defaults(command=console.open_console)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name in COMMANDS:
+    for name in names:
         import_module(f"console.commands.{name}").add_parser(commands)
     return parser
 
@@ -69,12 +89,16 @@ class _Version(argparse.Action):
     """Reads the version only when asked: the metadata of a distribution costs more than the parser."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata
+
         print(f"bondx {metadata.version('bondx-console')}")
         parser.exit()
 
 
 def _report_bug(args: argparse.Namespace, error: Exception) -> int:
     """Keep the traceback for whoever mends it, and give the operator one line."""
+    import logging
+
     from console.commands.opening import workspace_root
     from console.output import complain
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 
 from console.cli import carry_out
 from console.commands.opening import add_workspace_argument
@@ -35,6 +35,8 @@ class _Version(argparse.Action):
     """Reads the version only when asked."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata
+
         print(f"bondx-mlops {metadata.version('bondx-console')}")
         parser.exit()
 
