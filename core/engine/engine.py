@@ -2,7 +2,9 @@
 
 - **trainer** carries out sessions, with a child process for the crunching;
 - **sampler** measures machine and processes once a second, and judges the alert rules that rest on it;
-- **watcher** notices what consoles and commands have written, and wakes the trainer.
+- **rollouts** judges candidates while there are any, and takes the next step of each;
+- **runs** puts on record which runs of other processes have fallen silent;
+- **watcher** notices what consoles and commands have written, and wakes the trainer and the rollouts.
 
 A thread that fails says so in the log and by an alert and begins again; none dies in silence.
 """
@@ -16,11 +18,13 @@ from contextlib import ExitStack
 from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock, utc_now
+from core.engine.driving import Driving
 from core.engine.journal import open_log
 from core.engine.sampling import Sampling
 from core.engine.upkeep import settle_runs, take_stock
 from core.governance import AuditLog
 from core.governance.audit import audited
+from core.rollout.rollouts import DATABASE as ROLLOUTS
 from core.settings import load_settings
 from core.state import ChangeWatch, Lease, Workspace
 from core.state.lease import Mode
@@ -56,7 +60,7 @@ class Engine:
         self._actor = Actor.engine()
         self._wake = threading.Event()  # news for the trainer
         self._stopping = threading.Event()  # no further epoch
-        self._trained = threading.Event()  # the trainer has ended; sampler and watcher may, too
+        self._trained = threading.Event()  # the trainer has ended; the others may, too
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._held = ExitStack()  # what `stop` gives back, the lease last
@@ -94,6 +98,8 @@ class Engine:
         sampling = Sampling(workspace, telemetry, alerts, child_pid=lambda: self._trainer.child_pid, clock=clock)
         self._begin("trainer", self._trainer.run, until=self._stopping)
         self._begin("sampler", lambda: sampling.run(until=self._trained), until=self._trained)
+        self._driving = Driving(workspace, alerts, actor=self._actor, clock=clock)
+        self._begin("rollouts", lambda: self._driving.run(until=self._trained), until=self._trained)
         self._begin("watcher", self._watch, until=self._trained)
         settle = functools.partial(settle_runs, workspace, actor=self._actor, until=self._trained)
         self._begin("runs", settle, until=self._trained)
@@ -119,6 +125,7 @@ class Engine:
         with self._lock:  # not held above: who waits patiently must not keep out who cannot wait
             if not self._stopped.is_set():
                 self._trained.set()
+                self._driving.wake()
                 for thread in others:
                     thread.join()
                 self._leave()
@@ -147,9 +154,14 @@ class Engine:
 
     def _watch(self) -> None:
         watch = ChangeWatch(self._workspace)
+        self._wake.set()  # what was written before this watch began is no change to it
+        self._driving.wake()
         while not self._trained.is_set():
-            if DATABASE in watch.wait(WATCH_SECONDS, self._trained):
+            changed = watch.wait(WATCH_SECONDS, self._trained)
+            if DATABASE in changed:
                 self._wake.set()
+            if ROLLOUTS in changed:
+                self._driving.wake()
 
     def _begin(self, name: str, body: Callable[[], None], *, until: threading.Event) -> None:
         thread = threading.Thread(

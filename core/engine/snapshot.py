@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance import AuditRecord
     from core.registry import ModelVersion, RegisteredModel, Transition
+    from core.rollout.rollout import Rollout
     from core.state import LeaseHolder, Workspace
     from core.telemetry import TelemetryReader
     from core.training.session import Session
@@ -58,6 +59,7 @@ class Snapshot:
     transitions: "Mapping[str, tuple[Transition, ...]]" = field(
         default_factory=lambda: _NOTHING
     )  # by model, newest first
+    rollouts: "tuple[Rollout, ...]" = ()  # newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
@@ -82,6 +84,14 @@ class Snapshot:
         """Return the newest session that is not at rest, or the newest of all when every one is."""
         at_work = (session for session in self.sessions if not session.observed.phase.is_at_rest)
         return next(at_work, self.sessions[0] if self.sessions else None)
+
+    def rollout(self, rollout_id: str) -> "Rollout | None":
+        """Return the rollout of this id, if there is one."""
+        return next((rollout for rollout in self.rollouts if rollout.rollout_id == rollout_id), None)
+
+    def active_rollout(self, model: str) -> "Rollout | None":
+        """Return the rollout in which a candidate of this model is being judged, if there is one."""
+        return next((rollout for rollout in self.rollouts if rollout.model == model and rollout.is_active), None)
 
     def version(self, model: str, version: str) -> "ModelVersion | None":
         """Return one version of a model, if there is one."""
@@ -121,6 +131,8 @@ class SnapshotSource:
                 ("alerts", self._read_alerts),
             ):
                 self._refresh(name, read, changes, mark=functools.partial(self._database_mark, name))
+            # In the registry's file, too, but a part of its own: while one is active it changes every few seconds.
+            self._refresh("rollouts", self._read_rollouts, changes, mark=lambda: self._database_mark("registry"))
             telemetry = _file_mark(self._workspace.telemetry_file)
             self._refresh("resources", self._read_resources, changes, mark=lambda: telemetry)
             run_ids = self._run_ids(changes.get("sessions", self._last.sessions))
@@ -181,6 +193,13 @@ class SnapshotSource:
                 {model.model: tuple(registry.history(model.model)[:MAX_TRANSITIONS]) for model in models}
             ),
         }
+
+    def _read_rollouts(self) -> dict[str, Any]:
+        if "rollouts" not in self._workspace.database("registry").tables():
+            return {"rollouts": ()}  # most workspaces have none, and then need not know what one is
+        from core.rollout.rollouts import Rollouts
+
+        return {"rollouts": tuple(reversed(Rollouts(self._workspace).all()))}
 
     def _read_sessions(self) -> dict[str, Any]:
         from core.training.sessions import Sessions

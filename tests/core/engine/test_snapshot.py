@@ -5,6 +5,7 @@ import sys
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from core.actor import Actor, Origin
@@ -12,6 +13,7 @@ from core.alerts import Alerts
 from core.engine.snapshot import SnapshotSource, take_snapshot
 from core.quality.gate import judge
 from core.registry import Registry
+from core.rollout import Rollouts, rollout
 from core.settings import Settings
 from core.state import Lease, Workspace
 from core.telemetry import TelemetryWriter
@@ -184,3 +186,21 @@ def test_a_snapshot_loads_nothing_heavy():
 def test_alerts_are_part_of_it(source, workspace):
     Alerts(workspace).fire("gate_failed", labels={"gate": "coverage"}, summary="coverage failed", now=NOW)
     assert source.take().alerts[0].summary == "coverage failed"
+
+
+def test_rollouts_are_told_newest_first_and_found_by_model(source, workspace, tmp_path):
+    for _ in range(2):
+        register(workspace, tmp_path)
+    registry, rollouts = Registry(workspace), Rollouts(workspace)
+    for version in ("1.0.0", "1.0.0", "1.1.0"):
+        registry.apply(registry.plan_promotion("spread", version), actor=MIRA)
+    assert source.take().rollouts == ()
+    for _ in range(2):
+        started = rollouts.start(rollouts.plan("spread", "1.1.0"), actor=MIRA)
+        first = source.take()
+        assert first.active_rollout("spread") == first.rollout(started.rollout_id) == started
+        rollouts.save(started, msgspec.structs.replace(started.observed, phase=rollout.Phase.ABORTED))
+    latest = source.take()
+    assert [rollout.rollout_id for rollout in latest.rollouts] == ["ro-0002", "ro-0001"]
+    assert latest.active_rollout("spread") is None
+    assert latest.models is first.models

@@ -1,0 +1,176 @@
+"""The engine's thread for rollouts: it begins and ends them, wakes when asked, and rests while there is none."""
+
+import threading
+import time
+
+import pytest
+
+from core.actor import Actor
+from core.alerts import Alerts
+from core.engine import Engine
+from core.engine.driving import Driving
+from core.governance import AuditLog
+from core.quality.gate import judge
+from core.registry import Registry, Stage
+from core.rollout import Phase, RolloutPlan, Rollouts, RolloutWorker
+from core.rollout.plan import Guard, Source, Step, Strategy
+from core.settings.promotion import PromotionSettings
+
+DEADLINE_SECONDS = 60
+PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
+PATIENT = RolloutPlan(
+    strategy=Strategy.CANARY,
+    steps=(Step(share=0.05), Step(share=0.2)),
+    guards=(Guard(name="errors", source=Source.ERRORS, tolerated_share=0.01),),
+)
+
+
+@pytest.fixture
+def rollouts(workspace, person, tmp_path):
+    """A workspace with spread 1.0.0 in Production and 1.1.0 in Staging."""
+    source = tmp_path / "trained"
+    source.mkdir()
+    registry = Registry(workspace, promotion=PromotionSettings())
+    for content, stage in (("a", Stage.PRODUCTION), ("b", Stage.STAGING)):
+        (source / "model.txt").write_text(content)
+        version = registry.register(
+            "spread", source, metrics={"attainment": 0.9}, lineage={}, gates=PASSED, actor=person
+        ).version
+        while registry.get("spread", version).stage is not stage:
+            registry.apply(registry.plan_promotion("spread", version), actor=person)
+    return Rollouts(workspace, registry=registry)
+
+
+@pytest.fixture
+def start(rollouts, person):
+    candidate = Registry(rollouts._workspace).versions("spread")[-1].version
+    return lambda: rollouts.start(rollouts.plan("spread", candidate, policy=PATIENT), actor=person).rollout_id
+
+
+@pytest.fixture
+def engine(workspace, person):
+    engine = Engine(workspace, mode="headless", actor=person)
+    engine.start()
+    yield engine
+    engine.stop(0)
+
+
+@pytest.fixture
+def phase(rollouts):
+    """Wait until a rollout is in a phase."""
+
+    def reached(rollout_id: str, wished: Phase):
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (rollout := rollouts.get(rollout_id)).observed.phase is not wished:
+            assert time.monotonic() < deadline, rollout
+            time.sleep(0.01)
+        return rollout
+
+    return reached
+
+
+def test_a_rollout_is_begun_held_resumed_and_aborted_by_the_engine(workspace, engine, rollouts, start, phase, person):
+    rollout_id = start()
+    assert phase(rollout_id, Phase.RUNNING).observed.share == 0.05
+    rollouts.hold(rollout_id, actor=person, reason="lunch")
+    phase(rollout_id, Phase.PAUSED)
+    rollouts.resume(rollout_id, actor=person)
+    phase(rollout_id, Phase.RUNNING)
+    rollouts.abort(rollout_id, actor=person, reason="enough")
+    assert phase(rollout_id, Phase.ABORTED).observed.events[-1].reason.endswith("enough")
+    verbs = {record.verb for record in AuditLog(workspace).tail(50)}
+    assert {"rollout.begin", "rollout.hold", "rollout.resume", "rollout.end"} <= verbs
+
+
+def test_the_next_engine_goes_on_where_the_last_one_was(workspace, rollouts, start, phase, person):
+    first = Engine(workspace, mode="headless", actor=person)
+    first.start()
+    rollout_id = start()
+    begun = phase(rollout_id, Phase.RUNNING).observed
+    first.stop(0)
+    rollouts.advance(rollout_id, actor=person)
+    second = Engine(workspace, mode="headless", actor=person)
+    second.start()
+    try:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (seen := rollouts.get(rollout_id).observed).step == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        second.stop(0)
+    assert (seen.share, seen.started_at) == (0.2, begun.started_at)
+
+
+class CountedTurns:
+    """Counts the worker's turns; fails in those it is told to fail in."""
+
+    def __init__(self, monkeypatch, failing=()):
+        self.n = 0
+        self.came = threading.Condition()
+        tick = RolloutWorker.tick
+
+        def counted(worker, now):
+            with self.came:
+                self.n += 1
+                self.came.notify_all()
+            if self.n in failing:
+                raise RuntimeError("a bug")
+            return tick(worker, now)
+
+        monkeypatch.setattr(RolloutWorker, "tick", counted)
+
+    def until(self, n):
+        with self.came:
+            assert self.came.wait_for(lambda: self.n >= n, DEADLINE_SECONDS), self.n
+
+
+@pytest.fixture
+def driving(workspace):
+    return Driving(workspace, Alerts(workspace), actor=Actor.engine())
+
+
+@pytest.fixture
+def run(driving):
+    """Run the thread's body; at the end of the test it must have ended."""
+    until = threading.Event()
+    thread = threading.Thread(target=lambda: driving.run(until=until), daemon=True)
+    yield thread.start
+    until.set()
+    driving.wake()
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive()
+
+
+def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monkeypatch, driving, run):
+    monkeypatch.setattr("core.engine.driving.TICK_SECONDS", 0.001)
+    turns = CountedTurns(monkeypatch)
+    run()
+    turns.until(1)
+    time.sleep(0.1)
+    assert turns.n == 1
+    driving.wake()
+    turns.until(2)
+
+
+def test_while_one_is_active_turns_come_by_themselves(monkeypatch, run, start):
+    start()
+    monkeypatch.setattr("core.engine.driving.TICK_SECONDS", 0.001)
+    turns = CountedTurns(monkeypatch)
+    run()
+    turns.until(5)
+
+
+def test_a_turn_that_fails_calls_an_operator_and_the_next_one_comes(monkeypatch, workspace, start, person, phase):
+    monkeypatch.setattr("core.engine.engine.FIRST_PAUSE_SECONDS", 0.01)
+    turns = CountedTurns(monkeypatch, failing=(1,))
+    rollout_id = start()
+    engine = Engine(workspace, mode="headless", actor=person)
+    engine.start()
+    try:
+        turns.until(2)
+        phase(rollout_id, Phase.RUNNING)
+    finally:
+        engine.stop(0)
+    assert [alert.labels["thread"] for alert in Alerts(workspace).all() if alert.rule == "engine_trouble"] == [
+        "rollouts"
+    ]
