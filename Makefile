@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+INTEROP ?= .venv-interop
 WORKSPACE ?= $(CURDIR)/workspace
 JOBS ?= 2
 # Numeric libraries start a thread a core each; our own threads across models already use the cores.
@@ -10,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens crash wheel clean
+.PHONY: help install run test check format bench screens crash interop wheel clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,8 +54,21 @@ screens: $(VENV)/.dev ## Picture every screen at three sizes into ./screens
 crash: $(VENV)/.dev ## Kill a writer ten thousand times and look for what it lost
 	@$(BIN)/python tests/crash/kill_writers.py --kills 10000
 
+# Two environments, since what TensorFlow and what MLServer and MLflow need is not the same.
+$(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflow.txt pyproject.toml $(VENV)/.dev
+	@echo "installing MLServer, MLflow and TensorFlow into $(INTEROP) (some minutes and gigabytes)"
+	@for name in peers tensorflow; do \
+		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
+		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
+	done
+	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+interop: $(INTEROP)/.ready ## Prove ourselves against MLServer, TensorFlow Serving's messages and MLflow
+	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python
+
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## Remove the environment and everything built; the workspace stays
-	rm -rf $(VENV) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(INTEROP) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,220 @@
+"""Prove that we and others understand each other: MLServer, TensorFlow Serving's official messages, MLflow.
+
+    python interop/prove.py --peers PYTHON --tensorflow PYTHON
+
+`make interop` makes the two environments and runs this. Every line printed is something that was tried just now; the
+first that fails ends it with exit code 1.
+"""
+
+import argparse
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from core.actor import Actor, Origin
+from core.registry import ModelVersion, Registry
+from core.serving.client import Client, RejectedError, UnknownModelError
+from core.settings import Settings
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+from core.training.own_data import TrainRequest, train_on_file
+
+HERE = Path(__file__).resolve().parent
+LIMIT_SECONDS = 120.0
+ANA = Actor("ana", "localhost", Origin.COMMAND_LINE)
+MODEL = "rent"
+ROWS = [{"area": 50, "floor": 2, "age": "old"}, {"area": 90, "floor": 0, "age": "new"}]
+
+
+def main() -> None:
+    """Prove everything for which there is an environment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, help="Python of an environment with MLServer, MLflow and this package")
+    parser.add_argument("--tensorflow", type=Path, help="Python of an environment with tensorflow-serving-api")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as processes:
+        folder = Path(name)
+        workspace, version = train(folder)
+        if arguments.peers:
+            prove_v2(arguments.peers, workspace, version, folder, processes)
+            prove_mlflow(arguments.peers, workspace, version, folder)
+        if arguments.tensorflow:
+            prove_tensorflow(arguments.tensorflow, folder, processes)
+
+
+def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: Path, processes: ExitStack) -> None:
+    """MLServer's types against our server, and our client against MLServer, with the same model behind both."""
+    ours, mlserver = free_port(), free_port()
+    serve = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "serve"]
+    server = processes.enter_context(running([*serve, "--listen", f"127.0.0.1:{ours}"], folder / "serve.log"))
+    with Client(f"http://127.0.0.1:{ours}") as client:
+        until(lambda: client.health(MODEL).ready, server, folder / "serve.log")
+        expected = client.predict(MODEL, ROWS).values
+    heard = ask(python, "v2_caller.py", f"http://127.0.0.1:{ours}", MODEL, json.dumps(ROWS))
+    require(heard["id"] == "from-mlserver" and close(heard["values"], expected), heard)
+    require(heard["inputs"] == ["age", "area", "floor"], heard)
+    proved("MLServer's types and codecs read our server's metadata, health and answers over V2")
+
+    deploy(folder / "mlserver", workspace, version, mlserver)
+    script = python.parent / "mlserver"
+    log = folder / "mlserver.log"
+    peer = processes.enter_context(running([str(script), "start", str(folder / "mlserver")], log, cwd=HERE))
+    with Client(f"http://127.0.0.1:{mlserver}", "v2") as client:
+        until(lambda: client.health(MODEL).ready, peer, log)
+        require(client.health().ready, "MLServer is not ready")
+        answer = client.predict(MODEL, ROWS, request_id="to-mlserver")
+        require(close(answer.values, expected), f"{answer.values}, not {expected}")
+        require((answer.request_id, answer.version) == ("to-mlserver", version.version), answer)
+        require([one.name for one in client.metadata(MODEL).inputs] == ["area", "floor", "age"], "metadata")
+        require(client.predict(MODEL, ROWS, version=version.version).values == answer.values, "by version")
+        refused(UnknownModelError, lambda: client.predict("nobody", ROWS))
+        refused(RejectedError, lambda: client.predict(MODEL, {"area": "large", "floor": 1, "age": "old"}))
+    proved("our client asks MLServer over V2: predictions, versions, metadata, health; its numbers are our server's")
+
+
+def prove_tensorflow(python: Path, folder: Path, processes: ExitStack) -> None:
+    """Our gRPC client, without TensorFlow, against TensorFlow Serving's official messages."""
+    log = folder / "tensorflow.log"
+    peer = processes.enter_context(running([str(python), str(HERE / "tf_peer.py")], log))
+    until(lambda: any(line.isdecimal() for line in log.read_text().splitlines()), peer, log)
+    port = next(line for line in log.read_text().splitlines() if line.isdecimal())
+    rows = [{"area": row["area"], "age": row["age"]} for row in ROWS]
+    expected = [700.0, 1110.0]
+    with Client(f"grpc://127.0.0.1:{port}") as client:
+        require(client.health(MODEL).ready, "not ready")
+        for which in ({}, {"version": "3"}, {"label": "stable"}):
+            answer = client.predict(MODEL, rows, **which)
+            require(close(answer.values, expected) and answer.version == "3", answer)
+        inputs = {one.name: (one.type, one.shape) for one in client.metadata(MODEL).inputs}
+        require(inputs == {"area": ("DT_FLOAT", (-1, 1)), "age": ("DT_STRING", (-1, 1))}, inputs)
+        require([(one.version, one.is_available) for one in client.versions(MODEL)] == [("3", True)], "versions")
+        refused(UnknownModelError, lambda: client.predict("nobody", rows))
+        refused(UnknownModelError, lambda: client.predict(MODEL, rows, version="4"))
+    require("tensorflow" not in sys.modules, "TensorFlow was loaded")
+    proved("our gRPC client, with no TensorFlow in its process, and tensorflow-serving-api's messages agree")
+
+
+def prove_mlflow(python: Path, workspace: Workspace, version: ModelVersion, folder: Path) -> None:
+    """A run to MLflow with a SQLite store, and one from it."""
+    heard = ask(python, "mlflow_store.py", str(workspace.root), str(version.run_id), str(folder / "mlflow.db"))
+    require(heard["n_metrics"] > 0 and heard["versions"] and heard["status"] == "finished", heard)
+    proved(
+        f"a run with {heard['n_metrics']} metrics and its version went to MLflow (SQLite); "
+        "one of MLflow's with history, parameters and tags came to us"
+    )
+
+
+def train(folder: Path) -> tuple[Workspace, ModelVersion]:
+    """Train a small model on a file, and put it live."""
+    data = folder / "rents.csv"
+    lines = (
+        f"{20 + n % 80},{n % 7},{'old' if n % 3 else 'new'},{300 + 9 * (n % 80) + 10 * (n % 7)}" for n in range(200)
+    )
+    data.write_text("area,floor,age,rent\n" + "\n".join(lines) + "\n")
+    workspace = Workspace.create(folder / "workspace", settings_text="{}\n")
+    version = train_on_file(workspace, TrainRequest(MODEL, data, target="rent"), Settings(), actor=ANA).version
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    for _ in range(2):
+        registry.apply(registry.plan_promotion(MODEL, version.version), actor=ANA, reason="to be served")
+    return workspace, version
+
+
+def deploy(folder: Path, workspace: Workspace, version: ModelVersion, port: int) -> None:
+    """Write down for MLServer what it is to serve, without processes of its own for models."""
+    folder.mkdir()
+    server = {"parallel_workers": 0, "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "debug": False}
+    (folder / "settings.json").write_text(json.dumps(server | {"metrics_port": free_port()}))
+    kinds = {"area": "INT64", "floor": "INT64", "age": "BYTES"}
+    model = {
+        "name": MODEL,
+        "implementation": "mlserver_runtime.BondxRuntime",
+        "inputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in kinds.items()],
+        "parameters": {
+            "uri": str(Registry(workspace).load_path(MODEL, version.version)),
+            "version": version.version,
+        },
+    }
+    (folder / "model-settings.json").write_text(json.dumps(model))
+
+
+def ask(python: Path, script: str, *arguments: str) -> Any:
+    """Run a script of ours in another environment, and decode the last line it prints."""
+    done = subprocess.run(
+        [str(python), str(HERE / script), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+    )
+    if done.returncode:
+        raise SystemExit(f"{script} failed:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@contextmanager
+def running(command: list[str], log: Path, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Keep a process running."""
+    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
+    environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"} | ({"PYTHONPATH": paths} if cwd else {})
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=cwd, env=environ)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def until(reached: Callable[[], bool], peer: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for a peer, and show its log when it does not come up."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not reached():
+        if time.monotonic() > deadline or peer.poll() is not None:
+            raise SystemExit(f"a peer did not come up:\n{log.read_text()}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def close(found: list[float], expected: list[float]) -> bool:
+    """Say whether numbers are the same but for rounding."""
+    return len(found) == len(expected) and all(map(lambda a, b: math.isclose(a, b, rel_tol=1e-6), found, expected))
+
+
+def require(is_so: bool, found: object) -> None:
+    """End with what was found instead."""
+    if not is_so:
+        raise SystemExit(f"not so: {found}")
+
+
+def refused(kind: type[Exception], ask: Callable[[], object]) -> None:
+    """Require that a request is refused in a certain way."""
+    try:
+        found = ask()
+    except kind:
+        return
+    raise SystemExit(f"not refused: {found}")
+
+
+def proved(what: str) -> None:
+    """Say what was proved."""
+    print(f"proved: {what}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
