@@ -37,11 +37,14 @@ def main() -> None:
         fill(workspace, args.versions)
         commands(workspace, args.runs)
         first_paint(workspace, args.runs)
+        watching = open_console(workspace, "--read-only")
+        at_rest(watching, "no engine, nothing changes")
+        keys(watching, "idle")
+        watching.end()
         console = open_console(workspace)
-        at_rest(console, "attached to nothing, at rest")
-        keys(console, "idle")
+        at_rest(console, "an engine inside, sampling the machine once a second")
         leaving(console)
-        training(Path(folder) / "training")
+        training(workspace)
 
 
 def fill(workspace: Path, n_versions: int) -> None:
@@ -139,7 +142,7 @@ def leaving(program: Program) -> None:
 
 def training(workspace: Path) -> None:
     """Measure keys while the engine inside the console trains at full speed."""
-    config = workspace.with_suffix(".yaml")
+    config = workspace / "endless.yaml"
     config.write_text("dataset_size: 1000\nmax_epochs: 100000\npatience: 100000\n")
     program = open_console(workspace, "run", "--config", str(config))
     program.wait_for("running", seconds=120)
