@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from random import random
 from typing import TypeVar
 
@@ -91,13 +90,15 @@ class Patience:
             ClientError: The peer has answered, and it is no use to ask again.
         """
         end = self._clock() + self._timeouts.total_seconds
-        for n_failures in count(1):
+        n_failures = 0
+        while True:
             breaker.admit()
             try:
                 answer = attempt(min(end, self._clock() + self._timeouts.answer_seconds))
             except TransientError as error:
                 breaker.failed(str(error))
                 failure = error
+                n_failures += 1
             except ClientError:
                 breaker.succeeded()  # a refusal is an answer
                 raise
@@ -112,4 +113,3 @@ class Patience:
             if n_failures >= self._back_off.attempts or self._clock() + wait >= end or breaker.is_open:
                 raise failure
             self._sleep(wait)
-        raise AssertionError("unreachable")
