@@ -1,5 +1,6 @@
 """The client against our own server in a process of its own, in the three dialects it speaks."""
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -103,3 +104,10 @@ def test_a_wrong_token_is_not_allowed(served: SimpleNamespace) -> None:
 def test_a_dialect_without_outcomes_says_so(served: SimpleNamespace, dialect: str) -> None:
     with Client(served.url, dialect) as client, pytest.raises(NotSpokenError, match="rows"):
         client.report(Outcome(request_id="r-1", actual=1.0))
+
+
+def test_threads_share_a_client(client: Client) -> None:
+    rows = [ROWS[0] | {"area": 20 + n} for n in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda row: client.predict("rent", row).value, rows))
+    assert answers == pytest.approx(client.predict("rent", rows).values)
