@@ -84,17 +84,17 @@ class Gatekeeper:
         return token if token is not None and token.is_valid(self._clock()) else None
 
     def _look(self) -> None:
-        self._looked_at = time.monotonic()
+        begin = time.monotonic()
         generation = self._workspace.database(DATABASE).signature()
-        if generation == self._generation:
-            return
-        try:
-            self._by_digest = {token.digest: token for token in self._tokens.all()}
-            self._generation = generation
-        except CoreError:
-            self._by_digest = {}  # who may come in cannot be told, so nobody may
-            self._generation = None
-            raise
+        if generation != self._generation:
+            try:
+                self._by_digest = {token.digest: token for token in self._tokens.all()}
+                self._generation = generation
+            except CoreError:
+                self._by_digest = {}  # who may come in cannot be told, so nobody may
+                self._generation = None
+                raise
+        self._looked_at = begin  # last: until the tokens are known, every other thread has to look for itself
 
     def _is_local(self, headers: Headers, host: str) -> bool:
         """Say whether a request comes from this machine and was meant for it.

@@ -12,6 +12,7 @@ from core.serving.errors import UnavailableError
 from core.serving.routing import Assignment
 from core.serving.stats import ServerStats
 from core.state import Workspace
+from core.telemetry import TelemetryError
 from core.telemetry.predictions import Outcome, Prediction, PredictionHealth, PredictionWriter, predictions_file
 
 log = logging.getLogger(__name__)
@@ -82,10 +83,18 @@ class Recorder:
             return PredictionHealth(0, 0, self._stats.n_telemetry_dropped, self._failure)
         return self._writer.health()
 
-    def flush(self) -> None:
-        """Wait until what was handed over is stored."""
-        if self._writer is not None:
+    def store(self) -> None:
+        """Wait until the outcomes that were taken are stored.
+
+        Raises:
+            UnavailableError: They could not be in time; report them again.
+        """
+        if self._writer is None:
+            return
+        try:
             self._writer.flush()
+        except TelemetryError as error:
+            raise UnavailableError("Outcomes cannot be stored just now; report these again later.") from error
 
     def close(self) -> None:
         """Store what waits, and end."""

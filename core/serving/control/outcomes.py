@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from msgspec import Meta
 
 from core.serving.control.admission import REPORT
@@ -42,9 +44,9 @@ class OutcomeRoutes(Controller):
     path = "/outcomes"
     tags = ["predictions"]
 
-    @post("/", opt=REPORT, status_code=202, sync_to_thread=False)
-    def report(self, recorder: Recorder, data: Report) -> Accepted:
-        """Take outcomes; the judges of rollouts and the monitors join them to their predictions."""
+    @post("/", opt=REPORT, status_code=202, sync_to_thread=True)
+    def report(self, recorder: NamedDependency[Recorder], data: JSONBody[Report]) -> Accepted:
+        """Store outcomes; the judges of rollouts and the monitors join them to their predictions."""
         for number, outcome in enumerate(data.outcomes):
             if outcome.actual is None and outcome.loss is None:
                 raise BadRequestError("needs `actual` or `loss`", field=f"outcomes[{number}]")
@@ -53,4 +55,5 @@ class OutcomeRoutes(Controller):
         for outcome in data.outcomes:
             request_id = outcome.request_id if outcome.row is None else f"{outcome.request_id}/{outcome.row}"
             recorder.turned_out(request_id, actual=outcome.actual, loss=outcome.loss, at=outcome.at)
+        recorder.store()  # what is accepted survives the server
         return Accepted(n_accepted=len(data.outcomes))
