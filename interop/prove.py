@@ -43,14 +43,16 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="Python of an environment with MLServer, MLflow and this package")
     parser.add_argument("--tensorflow", type=Path, help="Python of an environment with tensorflow-serving-api")
     arguments = parser.parse_args()
+    # Processes are started in other folders; a Python of an environment must not be resolved, or it leaves it.
+    peers, tensorflow = (path and path.absolute() for path in (arguments.peers, arguments.tensorflow))
     with tempfile.TemporaryDirectory() as name, ExitStack() as processes:
         folder = Path(name)
         workspace, version = train(folder)
-        if arguments.peers:
-            prove_v2(arguments.peers, workspace, version, folder, processes)
-            prove_mlflow(arguments.peers, workspace, version, folder)
-        if arguments.tensorflow:
-            prove_tensorflow(arguments.tensorflow, folder, processes)
+        if peers:
+            prove_v2(peers, workspace, version, folder, processes)
+            prove_mlflow(peers, workspace, version, folder)
+        if tensorflow:
+            prove_tensorflow(tensorflow, folder, processes)
 
 
 def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: Path, processes: ExitStack) -> None:
