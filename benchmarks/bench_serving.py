@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 MODEL = "spread"
 LIMIT_SECONDS = 60.0
 
-FLOOR = '''
+FLOOR = """
 import sys, socket
 import numpy as np, orjson, uvicorn
 booster = None
@@ -54,7 +54,7 @@ async def application(scope, receive, send):
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128)
 uvicorn.Server(uvicorn.Config(application, loop="uvloop", http="httptools", lifespan="off", log_config=None,
                               access_log=False)).run(sockets=[listener])
-'''
+"""
 
 
 def main() -> None:
@@ -155,7 +155,9 @@ def tensors(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def post(path: str, body: dict[str, Any]) -> bytes:
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    )
     return f"{head}\r\n\r\n".encode() + content
 
 

@@ -17,7 +17,6 @@ from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
 from core.serving.errors import UnavailableError
 from core.serving.routing import Routings
-from core.serving.scoring.warming import warm_scorer
 from core.serving.stats import ServerStats
 from core.serving.table import LoadedVersion, Served, ServingTable
 from core.state import ChangeWatch, Workspace
@@ -144,6 +143,8 @@ class Loader:
         return wanted | self._on_demand
 
     def _load(self, key: Key) -> LoadedVersion:
+        from core.serving.scoring.warming import warm_scorer  # two seconds of libraries, which only loading needs
+
         model, version = key
         begin = time.monotonic()
         scorer = warm_scorer(self._registry.load_path(model, version))

@@ -104,6 +104,7 @@ class Server:
                 server_header=False,
                 backlog=self._limits.connections,
                 limit_concurrency=self._limits.connections,
+                timeout_keep_alive=self._limits.idle_seconds,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=certificate,
                 ssl_keyfile=key,

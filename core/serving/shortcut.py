@@ -90,7 +90,7 @@ class Shortcut:
             is_plain = parser.get_method() == b"POST" and parser.get_http_version() == "1.1"
             if not is_plain or not parser.should_keep_alive() or parser.should_upgrade():
                 return None
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return None
         headers = dict(found.fields)
         length = headers.get(b"content-length", b"")

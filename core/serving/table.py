@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.registry import Stage
 from core.serving.dialects import Dialect, Reader
 from core.serving.errors import UnavailableError, UnknownVersionError
 from core.serving.routing import Assignment, Routing
-from core.serving.scoring.scorer import Scorer
 from core.serving.stats import VersionStats
+
+if TYPE_CHECKING:
+    from core.serving.scoring.scorer import Scorer
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -20,7 +22,7 @@ class LoadedVersion:
     """One version, warm and ready to answer."""
 
     def __init__(
-        self, model: str, version: str, scorer: Scorer, stats: VersionStats, *, loaded_at: datetime, seconds: float
+        self, model: str, version: str, scorer: "Scorer", stats: VersionStats, *, loaded_at: datetime, seconds: float
     ) -> None:
         self.model = model
         self.version = version

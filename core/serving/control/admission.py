@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope
 
 from core.serving.access import Role
 from core.serving.gatekeeper import Caller, Gatekeeper
@@ -36,7 +37,7 @@ def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
     scope["state"][_CALLER] = caller
 
 
-def caller_of(scope: Any) -> Caller:
+def caller_of(scope: Scope) -> Caller:
     """Return who makes the request of a scope (a Litestar dependency)."""
     found: Caller = scope["state"][_CALLER]
     return found

@@ -2,6 +2,8 @@
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.alerts import Alert, Alerts
 from core.serving.control.admission import LOOK, OPERATE
@@ -23,20 +25,32 @@ class AlertRoutes(Controller):
     tags = ["alerts"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_alerts(self, workspace: Workspace, open_only: bool = False) -> list[Alert]:
+    def list_alerts(self, workspace: NamedDependency[Workspace], open_only: FromQuery[bool] = False) -> list[Alert]:
         """List alerts, all or those that are not resolved."""
         alerts = Alerts(workspace)
         return alerts.open() if open_only else alerts.all()
 
     @post("/{fingerprint:str}/acknowledge", opt=OPERATE, status_code=200, sync_to_thread=True)
-    def acknowledge(self, workspace: Workspace, caller: Caller, fingerprint: str, data: Decision) -> Alert:
+    def acknowledge(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        fingerprint: FromPath[str],
+        data: JSONBody[Decision],
+    ) -> Alert:
         """Take an alert on."""
         return Alerts(workspace).acknowledge(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
         )
 
     @post("/{fingerprint:str}/resolve", opt=OPERATE, status_code=200, sync_to_thread=True)
-    def resolve(self, workspace: Workspace, caller: Caller, fingerprint: str, data: Decision) -> Alert:
+    def resolve(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        fingerprint: FromPath[str],
+        data: JSONBody[Decision],
+    ) -> Alert:
         """Call an alert settled; should the condition hold still, it fires again."""
         return Alerts(workspace).resolve(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason

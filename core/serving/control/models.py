@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.registry import (
     IntegrityResult,
@@ -45,57 +46,71 @@ class Models(Controller):
     tags = ["registry"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_models(self, workspace: Workspace) -> list[RegisteredModel]:
+    def list_models(self, workspace: NamedDependency[Workspace]) -> list[RegisteredModel]:
         """List every model and which of its versions is live."""
         return Registry(workspace).models()
 
     @get("/{model:str}/versions", opt=LOOK, sync_to_thread=True)
-    def list_versions(self, workspace: Workspace, model: str, stage: Stage | None = None) -> list[ModelVersion]:
+    def list_versions(
+        self, workspace: NamedDependency[Workspace], model: FromPath[str], stage: FromQuery[Stage | None] = None
+    ) -> list[ModelVersion]:
         """List the versions of a model, newest first, of one stage if given."""
         return [v for v in reversed(Registry(workspace).versions(model)) if stage in (None, v.stage)]
 
     @get("/{model:str}/versions/{version:str}", opt=LOOK, sync_to_thread=True)
-    def get_version(self, workspace: Workspace, model: str, version: str) -> ModelVersion:
+    def get_version(
+        self, workspace: NamedDependency[Workspace], model: FromPath[str], version: FromPath[str]
+    ) -> ModelVersion:
         """Return one version with its metrics, gates and lineage."""
         return Registry(workspace).get(model, version)
 
     @get("/{model:str}/history", opt=LOOK, sync_to_thread=True)
-    def list_history(self, workspace: Workspace, model: str, version: str | None = None) -> list[Transition]:
+    def list_history(
+        self, workspace: NamedDependency[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
+    ) -> list[Transition]:
         """List who moved which version when and why, newest first."""
         return Registry(workspace).history(model, version)
 
     @get("/{model:str}/diff", opt=LOOK, sync_to_thread=True)
     def diff_versions(
         self,
-        workspace: Workspace,
-        model: str,
-        before: str,
-        after: str,
-        changed_only: Annotated[bool, Parameter(description="Leave out what is the same.")] = True,
+        workspace: NamedDependency[Workspace],
+        model: FromPath[str],
+        before: FromQuery[str],
+        after: FromQuery[str],
+        changed_only: Annotated[bool, QueryParameter(description="Leave out what is the same.")] = True,
     ) -> VersionDiff:
         """Lay two versions side by side."""
         diff = Registry(workspace).diff(model, before, after)
         return msgspec.structs.replace(diff, rows=diff.changed) if changed_only else diff
 
     @get("/{model:str}/integrity", opt=LOOK, sync_to_thread=True)
-    def verify_versions(self, workspace: Workspace, model: str, version: str | None = None) -> list[IntegrityResult]:
+    def verify_versions(
+        self, workspace: NamedDependency[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
+    ) -> list[IntegrityResult]:
         """Hash the files of versions again and compare them with what was registered."""
         return Registry(workspace).verify(model, version)
 
     @post("/{model:str}/plans", opt=LOOK, status_code=200, sync_to_thread=True)
-    def plan_move(self, workspace: Workspace, model: str, data: Wish) -> Plan:
+    def plan_move(self, workspace: NamedDependency[Workspace], model: FromPath[str], data: JSONBody[Wish]) -> Plan:
         """Say what a move would do, gate by gate; nothing is changed."""
         return _plan(Registry(workspace), model, data)
 
     @post("/{model:str}/moves", opt=OPERATE, status_code=200, sync_to_thread=True)
-    def apply_move(self, workspace: Workspace, caller: Caller, model: str, data: Move) -> list[ModelVersion]:
+    def apply_move(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        model: FromPath[str],
+        data: JSONBody[Move],
+    ) -> list[ModelVersion]:
         """Promote, roll back, undo or archive, if the plan it was decided on still holds."""
         registry = Registry(workspace)
         plan = msgspec.structs.replace(_plan(registry, model, data), expected_revision=data.expected_revision)
         return list(registry.apply(plan, actor=caller.actor, reason=data.reason))
 
 
-def _plan(registry: Registry, model: str, wish: Wish) -> Plan:
+def _plan(registry: Registry, model: FromPath[str], wish: Wish) -> Plan:
     if wish.verb in (Verb.PROMOTE, Verb.ARCHIVE) and not wish.version:
         raise BadRequestError(f"is needed to {wish.verb}", field="version")
     match wish.verb:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from core.alerts import Alert
 from core.engine.snapshot import RESOURCE_SERIES, Snapshot, take_snapshot
@@ -56,7 +57,7 @@ class RecordRoutes(Controller):
     tags = ["records"]
 
     @get("/status", opt=LOOK, sync_to_thread=True)
-    def get_status(self, workspace: Workspace, table: ServingTable) -> Status:
+    def get_status(self, workspace: NamedDependency[Workspace], table: NamedDependency[ServingTable]) -> Status:
         """Say what serves, what trains and what is wrong."""
         snapshot = take_snapshot(workspace)
         troubles = tuple(table.troubles())
@@ -75,8 +76,8 @@ class RecordRoutes(Controller):
     @get("/resources", opt=LOOK, sync_to_thread=True)
     def get_resources(
         self,
-        workspace: Workspace,
-        seconds: Annotated[float, Parameter(gt=0, le=3600, description="How far to look back.")] = 600.0,
+        workspace: NamedDependency[Workspace],
+        seconds: Annotated[float, QueryParameter(gt=0, le=3600, description="How far to look back.")] = 600.0,
     ) -> dict[str, list[tuple[float, float]]]:
         """Return the samples of machine and processes by series: Unix seconds and value."""
         reader = TelemetryReader(workspace.telemetry_file)
@@ -86,29 +87,31 @@ class RecordRoutes(Controller):
             reader.close()
 
     @get("/runs", opt=LOOK, sync_to_thread=True)
-    def list_runs(self, workspace: Workspace) -> list[Run]:
+    def list_runs(self, workspace: NamedDependency[Workspace]) -> list[Run]:
         """List tracked runs, newest first."""
         with Runs(workspace) as runs:
             return list(reversed(runs.all()))
 
     @get("/runs/compare", opt=LOOK, sync_to_thread=True)
     def compare_runs(
-        self, workspace: Workspace, ids: Annotated[list[str], Parameter(query="id", max_items=20)]
+        self, workspace: NamedDependency[Workspace], run_id: Annotated[list[str], QueryParameter(max_items=20)]
     ) -> RunComparison:
-        """Lay runs side by side."""
-        if len(ids) < 2:
-            raise BadRequestError("must be given at least twice", field="id")
+        """Lay runs side by side; give `run_id` once for each."""
+        if len(run_id) < 2:
+            raise BadRequestError("must be given at least twice", field="run_id")
         with Runs(workspace) as runs:
-            return runs.compare(ids)
+            return runs.compare(run_id)
 
     @get("/runs/{run_id:str}", opt=LOOK, sync_to_thread=True)
-    def get_run(self, workspace: Workspace, run_id: str) -> Run:
+    def get_run(self, workspace: NamedDependency[Workspace], run_id: FromPath[str]) -> Run:
         """Return one run."""
         with Runs(workspace) as runs:
             return runs.get(run_id)
 
     @get("/runs/{run_id:str}/metrics", opt=LOOK, sync_to_thread=True)
-    def get_metrics(self, workspace: Workspace, run_id: str) -> dict[str, list[tuple[int, float]]]:
+    def get_metrics(
+        self, workspace: NamedDependency[Workspace], run_id: FromPath[str]
+    ) -> dict[str, list[tuple[int, float]]]:
         """Return the history of a run's metrics: epoch and value."""
         with Runs(workspace) as runs:
             runs.get(run_id)
@@ -116,18 +119,18 @@ class RecordRoutes(Controller):
 
     @get("/audit", opt=LOOK, sync_to_thread=True)
     def list_audit(
-        self, workspace: Workspace, n: Annotated[int, Parameter(ge=1, le=10_000)] = 100
+        self, workspace: NamedDependency[Workspace], n: Annotated[int, QueryParameter(ge=1, le=10_000)] = 100
     ) -> list[AuditRecord]:
         """Return the newest records of the audit log, newest first."""
         return list(reversed(AuditLog(workspace).tail(n)))
 
     @get("/audit/verification", opt=LOOK, sync_to_thread=True)
-    def verify_audit(self, workspace: Workspace) -> AuditVerdict:
+    def verify_audit(self, workspace: NamedDependency[Workspace]) -> AuditVerdict:
         """Check the whole chain of the audit log."""
         return AuditLog(workspace).verify()
 
 
-def _serving(table: ServingTable) -> tuple[ServedVersion, ...]:
+def _serving(table: NamedDependency[ServingTable]) -> tuple[ServedVersion, ...]:
     return tuple(
         ServedVersion(
             model=served.model,

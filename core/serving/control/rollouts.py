@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.rollout import Desired, Rollout, RolloutProposal, Rollouts, Strategy
@@ -45,28 +47,36 @@ class RolloutRoutes(Controller):
     tags = ["rollouts"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_rollouts(self, workspace: Workspace, active: bool = False) -> list[Rollout]:
+    def list_rollouts(self, workspace: NamedDependency[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
         """List every rollout, newest first, or only those under way."""
         return [rollout for rollout in reversed(Rollouts(workspace).all()) if rollout.is_active or not active]
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
-    def get_rollout(self, workspace: Workspace, rollout_id: str) -> Rollout:
+    def get_rollout(self, workspace: NamedDependency[Workspace], rollout_id: FromPath[str]) -> Rollout:
         """Return one rollout with its evidence and events."""
         return Rollouts(workspace).get(rollout_id)
 
     @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
-    def plan_rollout(self, workspace: Workspace, data: Wish) -> RolloutProposal:
+    def plan_rollout(self, workspace: NamedDependency[Workspace], data: JSONBody[Wish]) -> RolloutProposal:
         """Say what starting a rollout would do; nothing is changed."""
         return _proposal(workspace, data)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
-    def start_rollout(self, workspace: Workspace, caller: Caller, data: Start) -> Rollout:
+    def start_rollout(
+        self, workspace: NamedDependency[Workspace], caller: NamedDependency[Caller], data: JSONBody[Start]
+    ) -> Rollout:
         """Start a rollout, if the stable version is still the one it was decided on."""
         proposal = msgspec.structs.replace(_proposal(workspace, data), stable=data.stable)
         return Rollouts(workspace).start(proposal, actor=caller.actor, reason=data.reason)
 
     @post("/{rollout_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
-    def request_change(self, workspace: Workspace, caller: Caller, rollout_id: str, data: Request) -> Rollout:
+    def request_change(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        rollout_id: FromPath[str],
+        data: JSONBody[Request],
+    ) -> Rollout:
         """Hold, resume, abort or advance a rollout, or send it live now."""
         rollouts = Rollouts(workspace)
         if data.advance == (data.desired is not None):
@@ -84,5 +94,5 @@ class RolloutRoutes(Controller):
         )
 
 
-def _proposal(workspace: Workspace, wish: Wish) -> RolloutProposal:
+def _proposal(workspace: NamedDependency[Workspace], wish: Wish) -> RolloutProposal:
     return Rollouts(workspace).plan(wish.model, wish.candidate, wish.strategy, share=wish.share)

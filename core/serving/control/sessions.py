@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from core.serving.control.admission import LOOK, OPERATE
 from core.serving.errors import BadRequestError
@@ -37,17 +39,19 @@ class SessionRoutes(Controller):
     tags = ["training"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_sessions(self, workspace: Workspace) -> list[Session]:
+    def list_sessions(self, workspace: NamedDependency[Workspace]) -> list[Session]:
         """List every session, newest first."""
         return list(reversed(Sessions(workspace).all()))
 
     @get("/{session_id:str}", opt=LOOK, sync_to_thread=True)
-    def get_session(self, workspace: Workspace, session_id: str) -> Session:
+    def get_session(self, workspace: NamedDependency[Workspace], session_id: FromPath[str]) -> Session:
         """Return one session."""
         return Sessions(workspace).get(session_id)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
-    def start_session(self, workspace: Workspace, caller: Caller, data: Start) -> Session:
+    def start_session(
+        self, workspace: NamedDependency[Workspace], caller: NamedDependency[Caller], data: JSONBody[Start]
+    ) -> Session:
         """Queue a session; the engine takes it up when its turn comes."""
         training = load_settings(workspace.settings_file).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
@@ -59,7 +63,13 @@ class SessionRoutes(Controller):
         return Sessions(workspace).start(training, name=data.name, actor=caller.actor, reason=data.reason)
 
     @post("/{session_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
-    def request_change(self, workspace: Workspace, caller: Caller, session_id: str, data: Request) -> Session:
+    def request_change(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        session_id: FromPath[str],
+        data: JSONBody[Request],
+    ) -> Session:
         """Ask a session to run, to pause or to stop."""
         return Sessions(workspace).request(
             session_id,

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.serving.access import Role, Token, Tokens
@@ -48,12 +50,14 @@ class TokenRoutes(Controller):
     tags = ["access"]
 
     @get("/", opt=ADMINISTER, sync_to_thread=True)
-    def list_tokens(self, workspace: Workspace) -> list[KnownToken]:
+    def list_tokens(self, workspace: NamedDependency[Workspace]) -> list[KnownToken]:
         """List every token ever made."""
         return [KnownToken(**_known(token)) for token in Tokens(workspace).all()]
 
     @post("/", opt=ADMINISTER, sync_to_thread=True)
-    def create_token(self, workspace: Workspace, caller: Caller, data: Wanted) -> MadeToken:
+    def create_token(
+        self, workspace: NamedDependency[Workspace], caller: NamedDependency[Caller], data: JSONBody[Wanted]
+    ) -> MadeToken:
         """Make a token."""
         token, secret = Tokens(workspace).create(
             data.name, data.role, actor=caller.actor, valid_days=data.valid_days, reason=data.reason
@@ -61,7 +65,13 @@ class TokenRoutes(Controller):
         return MadeToken(**_known(token), token=secret)
 
     @delete("/{token_id:str}", opt=ADMINISTER, status_code=200, sync_to_thread=True)
-    def revoke_token(self, workspace: Workspace, caller: Caller, token_id: str, reason: str = "") -> KnownToken:
+    def revoke_token(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        token_id: FromPath[str],
+        reason: FromQuery[str] = "",
+    ) -> KnownToken:
         """Take a token back, for good."""
         return KnownToken(**_known(Tokens(workspace).revoke(token_id, actor=caller.actor, reason=reason)))
 

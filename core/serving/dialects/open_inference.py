@@ -80,12 +80,10 @@ class OpenInference(Dialect):
 
     @override
     def reply(self, asked: Asked, answered: Answered) -> bytes:
-        output = {
-            "name": answered.output,
-            "shape": [len(answered.values)],
-            "datatype": "FP64",
-            "data": answered.values,
-        }
+        shape, data = [len(answered.values)], answered.values
+        if isinstance(data[0], list):  # a probability a class
+            shape, data = [len(data), len(data[0])], [number for row in data for number in row]
+        output = {"name": answered.output, "shape": shape, "datatype": "FP64", "data": data}
         return orjson.dumps(
             {
                 "model_name": answered.model,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.serving.errors import BadRequestError
 from core.serving.signature import Rows, Signature
 
 
@@ -21,10 +22,18 @@ def frame_of(signature: Signature, rows: Rows) -> pd.DataFrame:
         if field.kind == "category" and field.categories:
             columns[field.name] = pd.Categorical(texts, categories=list(field.categories))
         elif field.kind == "date":
-            columns[field.name] = pd.to_datetime(pd.Series(texts, dtype=object))
+            columns[field.name] = _dates(field.name, texts)
         else:
             columns[field.name] = pd.Series(texts, dtype=object)
     return pd.DataFrame(columns)
+
+
+def _dates(name: str, texts: list[str | None]) -> pd.Series:
+    dates = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce", utc=False)
+    for text, date in zip(texts, dates, strict=True):
+        if text is not None and pd.isna(date):
+            raise BadRequestError(f"has the value {text!a}, which is no date", field=name)
+    return dates
 
 
 def open_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def probes(signature: Signature, n_rows: int = N_PROBES) -> Rows:
         low = field.least if field.least is not None else -2.0 if field.most is None else field.most - 4.0
         high = field.most if field.most is not None else max(4.0 * abs(low), 8.0)
         column = random.uniform(low, high, n_rows)
-        column[:2] = low, high
+        column[:1], column[1:2] = low, high
         numbers[:, position] = column if field.kind == "float" else np.round(column)
         if field.kind == "bool":
             numbers[:, position] = random.integers(0, 2, n_rows)

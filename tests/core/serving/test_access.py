@@ -1,0 +1,156 @@
+"""Who may do what: nobody changes anything without a token, and only this machine reads without one."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from console.cli import main
+from core.errors import UsageError
+from core.governance import AuditLog
+from core.serving.access import Role, Tokens
+from core.serving.errors import ForbiddenError, ListenError, UnauthenticatedError
+from core.serving.gatekeeper import Gatekeeper
+from core.serving.server import Server
+
+HERE = ("127.0.0.1", 50_000)
+ELSEWHERE = ("192.0.2.7", 50_000)
+LOCAL = {b"host": b"localhost:8501"}
+MOVE = {"verb": "promote", "version": "1.1.0", "expected_revision": 0}
+
+
+class TestAReadWithoutAToken:
+    @pytest.mark.parametrize("host", [b"localhost", b"127.0.0.1:8501", b"[::1]:8501", b"127.8.8.8"])
+    def test_is_let_in_from_this_machine(self, workspace, host):
+        assert (
+            Gatekeeper(workspace).admit({b"host": host}, HERE, at_least=Role.VIEWER, is_read=True).name == "anonymous"
+        )
+
+    @pytest.mark.parametrize(
+        ("headers", "client"),
+        [
+            pytest.param(LOCAL, ELSEWHERE, id="from elsewhere"),
+            pytest.param(LOCAL, None, id="from nobody knows where"),
+            pytest.param({b"host": b"rebound.example"}, HERE, id="under a foreign name"),
+            pytest.param({}, HERE, id="under no name"),
+            pytest.param(LOCAL | {b"x-forwarded-for": b"127.0.0.1"}, HERE, id="through a proxy"),
+            pytest.param(LOCAL | {b"forwarded": b"for=127.0.0.1"}, HERE, id="through another proxy"),
+        ],
+    )
+    def test_is_refused(self, workspace, headers, client):
+        with pytest.raises(UnauthenticatedError):
+            Gatekeeper(workspace).admit(headers, client, at_least=Role.VIEWER, is_read=True)
+
+
+class TestAToken:
+    def admitted(self, workspace, secret, role, clock=None):
+        keeper = Gatekeeper(workspace, clock=clock) if clock else Gatekeeper(workspace)
+        headers = {b"authorization": f"Bearer {secret}".encode()}
+        return keeper.admit(headers, ELSEWHERE, at_least=role, is_read=False)
+
+    @pytest.mark.parametrize("held", Role)
+    @pytest.mark.parametrize("needed", Role)
+    def test_opens_what_its_role_and_those_below_may(self, workspace, held, needed, ana):
+        _, secret = Tokens(workspace).create("robot", held, actor=ana)
+        if held.rank >= needed.rank:
+            assert self.admitted(workspace, secret, needed).actor.name == "robot"
+        else:
+            with pytest.raises(ForbiddenError, match=f"takes the role {needed}"):
+                self.admitted(workspace, secret, needed)
+
+    def test_opens_nothing_once_revoked(self, workspace, ana):
+        token, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
+        Tokens(workspace).revoke(token.token_id, actor=ana)
+        with pytest.raises(UnauthenticatedError):
+            self.admitted(workspace, secret, Role.VIEWER)
+
+    def test_opens_nothing_once_its_time_is_over(self, workspace, ana):
+        _, secret = Tokens(workspace).create("robot", Role.VIEWER, actor=ana, valid_days=1)
+        assert self.admitted(workspace, secret, Role.VIEWER)
+        with pytest.raises(UnauthenticatedError):
+            self.admitted(
+                workspace, secret, Role.VIEWER, clock=lambda: datetime.now(UTC) + timedelta(days=1, minutes=1)
+            )
+
+    @pytest.mark.parametrize("spelling", ["", "bondx_", "nonsense", "Basic Zm9v", "Bearer"])
+    def test_that_is_none_is_refused_even_on_this_machine(self, workspace, spelling, ana):
+        Tokens(workspace).create("robot", Role.VIEWER, actor=ana)
+        headers = LOCAL | {b"authorization": spelling.encode()}
+        with pytest.raises(UnauthenticatedError):
+            Gatekeeper(workspace).admit(headers, HERE, at_least=Role.VIEWER, is_read=True)
+
+    def test_is_kept_as_a_digest_only_and_its_making_is_recorded(self, workspace, ana):
+        token, secret = Tokens(workspace).create("robot", Role.OPERATOR, actor=ana, reason="nightly promotions")
+        for file in workspace.root.rglob("*"):
+            assert not file.is_file() or secret.encode() not in file.read_bytes()
+        record = AuditLog(workspace).tail(1)[0]
+        assert (record.verb, record.object, record.reason) == ("token.create", token.token_id, "nightly promotions")
+        assert record.after == {"name": "robot", "role": "operator"}
+
+    @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 61])
+    def test_needs_a_plain_name(self, workspace, name, ana):
+        with pytest.raises(UsageError):
+            Tokens(workspace).create(name, Role.VIEWER, actor=ana)
+
+
+def test_an_address_open_to_others_is_not_served_while_nobody_has_a_token(workspace):
+    with pytest.raises(ListenError, match="bondx serve token create"):
+        Server(workspace, "0.0.0.0", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/models/spread/moves", MOVE),
+        ("/api/v1/sessions", {"name": "x"}),
+        ("/api/v1/outcomes", {"outcomes": [{"request_id": "1", "actual": 1.0}]}),
+        ("/api/v1/tokens", {"name": "x", "role": "admin"}),
+    ],
+)
+def test_over_http_nothing_changes_without_a_token(server, path, body):
+    answer = server.ask(path, body)
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_over_http_each_role_has_its_routes(server, tokens):
+    bodies = {
+        Role.VIEWER: ("/api/v1/outcomes", {"outcomes": [{"request_id": "1", "actual": 1.0}]}),
+        Role.OPERATOR: ("/api/v1/alerts/none/acknowledge", {}),
+        Role.ADMIN: ("/api/v1/tokens", None),
+    }
+    for held, secret in tokens.items():
+        for needed, (path, body) in bodies.items():
+            status = server.ask(path, body, headers={"authorization": f"Bearer {secret}"}).status
+            assert (status == 403) == (held.rank < needed.rank), (held, needed, status)
+
+
+def test_tokens_are_made_listed_and_revoked_from_the_shell(workspace, capsys):
+    root = ["--workspace", str(workspace.root), "serve", "token"]
+    assert main([*root, "create", "ci", "--role", "operator", "--days", "7"]) == 0
+    secret = capsys.readouterr().out.strip()
+    keeper = Gatekeeper(workspace)
+    headers = {b"authorization": f"bearer {secret}".encode()}
+    assert keeper.admit(headers, ELSEWHERE, at_least=Role.OPERATOR, is_read=False).name == "ci"
+    assert main([*root, "revoke", "t-0001"]) == 0
+    assert main([*root, "list"]) == 0
+    assert "ci" in capsys.readouterr().out
+    assert main([*root, "revoke", "t-0009"]) == 2
+
+
+def test_a_revoked_token_soon_opens_nothing_on_a_running_server(server, served, ana):
+    token, secret = Tokens(served).create("short", Role.VIEWER, actor=ana)
+    fields = {"authorization": f"Bearer {secret}"}
+    server.until(lambda: server.ask("/api/v1/status", headers=fields).status == 200, "letting the new token in")
+    Tokens(served).revoke(token.token_id, actor=ana)
+    server.until(lambda: server.ask("/api/v1/status", headers=fields).status == 401, "shutting the revoked token out")
+
+
+def test_a_wrong_address_is_one_sentence(workspace, capsys):
+    assert main(["--workspace", str(workspace.root), "serve", "--listen", "nowhere"]) == 2
+    assert "HOST:PORT" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_one_sentence(workspace, capsys, running):
+    with running(workspace) as server:
+        assert main(["--workspace", str(workspace.root), "serve", "--listen", f"127.0.0.1:{server.port}"]) == 2
+    assert "cannot be listened on: Address already in use" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""The control API: what the console can do, over HTTP, with errors that say what to do."""
+
+import pytest
+from litestar.testing import TestClient
+
+from core.alerts import Alerts
+from core.clock import utc_now
+from core.serving.access import Role, Tokens
+from core.serving.control.application import control_application
+from core.serving.gatekeeper import Gatekeeper
+from core.serving.limits import Limits
+from core.serving.recording import Recorder
+from core.serving.stats import ServerStats
+from core.serving.table import ServingTable
+from core.tracking import Runs
+
+
+@pytest.fixture
+def api(workspace, ana):
+    recorder = Recorder(workspace, ServerStats())
+    table = ServingTable()
+    application = control_application(workspace, Gatekeeper(workspace), recorder, lambda: table, Limits())
+    _, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
+    with TestClient(application) as client:
+        client.headers["authorization"] = f"Bearer {secret}"
+        yield client
+    recorder.close()
+
+
+class TestTheRegistry:
+    def test_is_looked_at(self, api, workspace, artifacts, put_live, register):
+        put_live(workspace, "spread", artifacts / "spread")
+        register(workspace, "spread", artifacts / "spread_other")
+        assert [model["production"] for model in api.get("/api/v1/models").json()] == ["1.0.0"]
+        versions = api.get("/api/v1/models/spread/versions").json()
+        assert [version["version"] for version in versions] == ["1.1.0", "1.0.0"]
+        live = api.get("/api/v1/models/spread/versions", params={"stage": "Production"}).json()
+        assert [version["version"] for version in live] == ["1.0.0"]
+        assert api.get("/api/v1/models/spread/versions/1.0.0").json()["metrics"] == {"attainment": 0.9}
+        assert api.get("/api/v1/models/spread/integrity").json()[0]["ok"] is True
+        diff = api.get("/api/v1/models/spread/diff", params={"before": "1.0.0", "after": "1.1.0"}).json()
+        assert diff["rows"]
+        assert {row["change"] for row in diff["rows"]} <= {"changed", "added", "removed"}
+
+    def test_refuses_with_the_sentence_of_the_plan(self, api, workspace, artifacts, put_live):
+        put_live(workspace, "spread", artifacts / "spread")
+        wish = {"verb": "rollback"}
+        plan = api.post("/api/v1/models/spread/plans", json=wish).json()
+        assert plan["allowed"] is False
+        move = api.post("/api/v1/models/spread/moves", json=wish | {"expected_revision": plan["expected_revision"]})
+        assert (move.status_code, move.json()["error"]) == (422, plan["refusal"])
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status", "sentence"),
+        [
+            pytest.param("/api/v1/models/none/plans", {"verb": "undo"}, 404, "No model none", id="no such model"),
+            pytest.param("/api/v1/models/x/plans", {"verb": "promote"}, 400, "version is needed", id="no version"),
+            pytest.param("/api/v1/models/x/plans", {"verb": "push"}, 400, "verb", id="no such verb"),
+            pytest.param("/api/v1/models/x/plans", {"verb": "undo", "colour": 1}, 400, "colour", id="an unknown field"),
+            pytest.param("/api/v1/models/x/moves", {"verb": "undo"}, 400, "expected_revision", id="no revision"),
+            pytest.param("/api/v1/models/x/plans", "text", 400, "object", id="no object"),
+        ],
+    )
+    def test_says_what_is_wrong_with_a_request(self, api, path, body, status, sentence):
+        answer = api.post(path, json=body)
+        assert answer.status_code == answer.json()["status"] == status
+        assert sentence in answer.json()["error"]
+
+
+class TestSessions:
+    def test_are_started_held_and_stopped(self, api):
+        started = api.post("/api/v1/sessions", json={"name": "nightly", "settings": {"max_epochs": 3}, "reason": "x"})
+        assert started.status_code == 201
+        session = started.json()
+        assert (session["created_by"].split("@")[0], session["settings"]["max_epochs"]) == ("robot", 3)
+        where = f"/api/v1/sessions/{session['session_id']}"
+        held = api.post(f"{where}/requests", json={"desired": "paused", "expected_revision": session["revision"]})
+        assert held.json()["desired"] == "paused"
+        stale = api.post(f"{where}/requests", json={"desired": "stopped", "expected_revision": session["revision"]})
+        assert stale.status_code == 409
+        assert api.get(where).json()["desired"] == "paused"
+        assert len(api.get("/api/v1/sessions").json()) == 1
+
+    @pytest.mark.parametrize(
+        ("settings", "field"), [({"max_epoch": 3}, "settings.max_epoch"), ({"max_epochs": "three"}, "settings")]
+    )
+    def test_settings_are_held_against_their_model(self, api, settings, field):
+        answer = api.post("/api/v1/sessions", json={"settings": settings})
+        assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+def test_a_rollout_is_planned_started_held_and_taken_back(api, workspace, artifacts, put_live, register, ana):
+    put_live(workspace, "spread", artifacts / "spread")
+    register(workspace, "spread", artifacts / "spread_other")
+    wish = {"verb": "promote", "version": "1.1.0"}
+    plan = api.post("/api/v1/models/spread/plans", json=wish).json()
+    api.post("/api/v1/models/spread/moves", json=wish | {"expected_revision": plan["expected_revision"]})
+    wanted = {"model": "spread", "candidate": "1.1.0", "strategy": "canary", "share": 0.1}
+    proposal = api.post("/api/v1/rollouts/plans", json=wanted).json()
+    assert proposal["allowed"], proposal["refusal"]
+    rollout = api.post("/api/v1/rollouts", json=wanted | {"stable": proposal["stable"], "reason": "new trees"}).json()
+    assert api.post("/api/v1/rollouts", json=wanted | {"stable": proposal["stable"]}).status_code == 409
+    where = f"/api/v1/rollouts/{rollout['rollout_id']}"
+    assert api.post(f"{where}/requests", json={"desired": "paused"}).json()["desired"] == "paused"
+    assert api.post(f"{where}/requests", json={"desired": "paused", "advance": True}).status_code == 400
+    assert api.post(f"{where}/requests", json={"desired": "aborted"}).json()["desired"] == "aborted"
+    assert [found["rollout_id"] for found in api.get("/api/v1/rollouts").json()] == [rollout["rollout_id"]]
+
+
+def test_an_alert_is_acknowledged_and_resolved(api, workspace):
+    labels = {"session": "s-1", "gate": "coverage"}
+    alert = Alerts(workspace).fire("gate_failed", labels=labels, summary="x", now=utc_now())
+    (listed,) = api.get("/api/v1/alerts", params={"open_only": True}).json()
+    assert listed["fingerprint"] == alert.fingerprint
+    where = f"/api/v1/alerts/{alert.fingerprint}"
+    assert api.post(f"{where}/acknowledge", json={"reason": "mine"}).json()["state"] == "acknowledged"
+    assert api.post(f"{where}/resolve", json={}).json()["state"] == "resolved"
+    assert api.post("/api/v1/alerts/nothing/resolve", json={}).status_code == 404
+
+
+def test_runs_are_listed_and_laid_side_by_side(api, workspace, ana):
+    with Runs(workspace) as runs:
+        first, second = (
+            runs.start(name=name, actor=ana, parameters={"depth": depth}) for name, depth in (("a", 1), ("b", 2))
+        )
+        runs.log_metrics(first.run_id, 1, {"loss": 0.5})
+    assert [run["name"] for run in api.get("/api/v1/runs").json()] == ["b", "a"]
+    assert api.get(f"/api/v1/runs/{first.run_id}").json()["parameters"] == {"depth": 1}
+    assert api.get(f"/api/v1/runs/{first.run_id}/metrics").json() == {"loss": [[1, 0.5]]}
+    compared = api.get("/api/v1/runs/compare", params={"run_id": [first.run_id, second.run_id]}).json()
+    assert {"section": "parameters", "name": "depth", "values": [1, 2]}.items() <= next(
+        row for row in compared["rows"] if row["name"] == "depth"
+    ).items()
+    assert api.get("/api/v1/runs/compare", params={"run_id": first.run_id}).status_code == 400
+    assert api.get("/api/v1/runs/r-9999").status_code == 404
+
+
+def test_status_resources_and_audit_are_told(api):
+    status = api.get("/api/v1/status").json()
+    assert (status["engine"], status["ready"], status["alerts"]) == (None, False, [])
+    assert "resource.cpu_percent" in api.get("/api/v1/resources", params={"seconds": 60}).json()
+    assert api.get("/api/v1/resources", params={"seconds": -1}).status_code == 400
+    assert api.get("/api/v1/audit", params={"n": 5}).json()[0]["verb"] == "token.create"
+    assert api.get("/api/v1/audit/verification").json()["ok"] is True
+
+
+def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
+    made = api.post("/api/v1/tokens", json={"name": "probe", "role": "viewer", "valid_days": 1})
+    assert made.json()["token"].startswith("bondx_")
+    listed = api.get("/api/v1/tokens").json()
+    assert made.json()["token"] not in str(listed)
+    assert all("digest" not in token for token in listed)
+    revoked = api.delete(f"/api/v1/tokens/{made.json()['token_id']}", params={"reason": "lost"}).json()
+    assert revoked["revoked_by"].startswith("robot@")
+    refused = api.get("/api/v1/status", headers={"authorization": f"Bearer {made.json()['token']}"})
+    assert refused.status_code == 401
+
+
+def test_a_bug_is_a_500_without_a_traceback(api, monkeypatch, caplog):
+    def broken(self):
+        raise ZeroDivisionError("in the middle of it")
+
+    monkeypatch.setattr("core.registry.Registry.models", broken)
+    api.raise_server_exceptions = False
+    answer = api.get("/api/v1/models")
+    assert answer.status_code == 500
+    assert "middle" not in answer.text
+    assert "ZeroDivisionError" in caplog.text

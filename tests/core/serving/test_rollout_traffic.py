@@ -1,0 +1,138 @@
+"""Traffic during a rollout: split by key, recorded with its arm, taken back at once, and never the worse for it."""
+
+import http.client
+import json
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from core.clock import utc_now
+from core.registry import Registry
+from core.rollout import Rollouts, RolloutWorker, Strategy
+from core.serving.scoring.scorer import SupervisedScorer
+from core.serving.server import Server
+from core.settings.promotion import PromotionSettings
+from core.telemetry.predictions import Arm, Cursor, PredictionReader, predictions_file
+
+
+@pytest.fixture
+def rolling(workspace, artifacts, put_live, register, ana):
+    """Start a rollout of spread 1.1.0 against 1.0.0, its first step open."""
+    put_live(workspace, "spread", artifacts / "spread")
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    candidate = register(workspace, "spread", artifacts / "spread_other")
+    registry.apply(registry.plan_promotion("spread", candidate.version), actor=ana)
+
+    def start(strategy, share=None):
+        rollouts = Rollouts(workspace)
+        rollout = rollouts.start(rollouts.plan("spread", "1.1.0", strategy, share=share), actor=ana)
+        RolloutWorker(workspace).tick(utc_now())
+        return rollouts.get(rollout.rollout_id)
+
+    return start
+
+
+@contextmanager
+def serving(workspace):
+    server = Server(workspace, "127.0.0.1", 0)
+    server.start()
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+
+    def ask(row, key=None, **body):
+        headers = {"content-type": "application/json"} | ({"x-bondx-key": key} if key else {})
+        connection.request("POST", "/api/v1/predict/spread", json.dumps({"row": row, **body}), headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def until(reached):
+        deadline = time.monotonic() + 30
+        while not reached():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    try:
+        until(lambda: server.table.is_complete)
+        yield server, ask, until
+    finally:
+        connection.close()
+        server.stop()
+
+
+def recorded(workspace, rollout_id, *, paired=False):
+    return PredictionReader(predictions_file(workspace)).read(
+        rollout_id, Cursor(), settled_before=utc_now(), paired=paired
+    )
+
+
+def test_callers_stick_to_their_side_and_both_sides_are_recorded(workspace, rolling, rows_of):
+    rollout = rolling(Strategy.AB, 0.5)
+    (row,) = rows_of("spread", 1)
+    with serving(workspace) as (_, ask, _until):
+        first = {f"desk-{number}": ask(row, f"desk-{number}")[1]["version"] for number in range(60)}
+        again = {key: ask(row, key)[1]["version"] for key in first}
+        alone = [ask(row)[1]["version"] for _ in range(60)]
+    assert first == again
+    assert {10 < list(first.values()).count(version) < 50 for version in ("1.0.0", "1.1.0")} == {True}
+    assert set(alone) == {"1.0.0", "1.1.0"}
+    served = recorded(workspace, rollout.rollout_id).served
+    assert len(served) == 180
+    assert {entry.share for entry in served} == {0.5}
+    assert sum(entry.arm is Arm.CANDIDATE for entry in served) == [*first.values(), *again.values(), *alone].count(
+        "1.1.0"
+    )
+    assert sum(entry.unit is None for entry in served) == 60
+
+
+def test_an_abort_takes_the_traffic_back_at_once_and_nobody_notices(workspace, rolling, rows_of, ana):
+    rollout = rolling(Strategy.AB, 0.5)
+    (row,) = rows_of("spread", 1)
+    with serving(workspace) as (_, ask, until):
+        until(lambda: ask(row)[1]["version"] == "1.1.0")
+        Rollouts(workspace).abort(rollout.rollout_id, actor=ana)
+        until(lambda: all(ask(row) and ask(row)[1]["version"] == "1.0.0" for _ in range(40)))
+        assert ask(row)[0] == 200
+
+
+def test_a_candidate_that_fails_costs_its_callers_nothing_and_is_recorded(workspace, rolling, rows_of, monkeypatch):
+    rollout = rolling(Strategy.AB, 0.5)
+    (row,) = rows_of("spread", 1)
+    answer_of = SupervisedScorer.answer
+    with serving(workspace) as (server, ask, _until):
+        broken = server.table.models["spread"].versions["1.1.0"].scorer
+
+        def answer(self, rows):
+            if self is broken:
+                raise ZeroDivisionError("a new feature that is zero today")
+            return answer_of(self, rows)
+
+        monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        answers = [ask(row) for _ in range(40)]
+        assert "1.1.0" in server.table.models["spread"].versions
+    assert {status for status, _ in answers} == {200}
+    assert {content["version"] for _, content in answers} == {"1.0.0"}
+    served = recorded(workspace, rollout.rollout_id).served
+    assert {entry.error for entry in served if entry.arm is Arm.CANDIDATE} == {True}
+    assert not any(entry.error for entry in served if entry.arm is Arm.STABLE)
+    assert len(served) == 40
+
+
+def test_a_request_that_both_sides_refuse_is_the_callers_mistake(workspace, rolling, rows_of):
+    rollout = rolling(Strategy.AB, 0.5)
+    row = rows_of("spread", 1)[0] | {"sector": "lemonade"}
+    with serving(workspace) as (_, ask, _until):
+        assert {ask(row)[0] for _ in range(20)} == {400}
+    assert recorded(workspace, rollout.rollout_id).served == []
+
+
+def test_a_shadow_sees_copies_and_answers_nobody(workspace, rolling, rows_of):
+    rollout = rolling(Strategy.SHADOW)
+    rows = rows_of("spread", 10)
+    with serving(workspace) as (server, ask, until):
+        versions = {ask(row)[1]["version"] for row in rows}
+        shadow = server.table.models["spread"].versions["1.1.0"]
+        until(lambda: shadow.stats.n_shadow == 10)
+    assert versions == {"1.0.0"}
+    pairs = recorded(workspace, rollout.rollout_id, paired=True).pairs
+    assert len(pairs) == 10
+    assert {(answer.arm, copy.arm) for answer, copy in pairs} == {(Arm.STABLE, Arm.SHADOW)}

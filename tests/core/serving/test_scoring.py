@@ -1,0 +1,145 @@
+"""Compiled scorers answer what their models answer, row by row, whatever the row holds."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.data.bonds import PanelSettings, generate
+from core.models import create, load_model
+from core.models.anomaly import FOREST
+from core.models.supervised import SupervisedModel
+from core.serving.scoring import warming
+from core.serving.scoring.forest import CompiledForest
+from core.serving.scoring.frames import frame_of
+from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer
+from core.serving.scoring.warming import probes, warm_scorer
+from core.serving.signature import Rows
+
+EXACT = {"rtol": 0.0, "atol": 0.0}
+CLOSE = {"rtol": 1e-12, "atol": 1e-12}  # sums of the same terms in another order
+
+
+def rows_from(scorer, bonds):
+    signature = scorer.signature
+    numbers = bonds[[field.name for field in signature.numbers]].to_numpy(dtype=np.float64, na_value=np.nan)
+    table = bonds[[field.name for field in signature.texts]].astype(object)
+    texts = [
+        tuple(None if value != value else str(value)[:10] if "date" in name else value for name, value in row.items())
+        for row in table.to_dict(orient="records")
+    ]
+    return Rows(numbers, texts)
+
+
+def one_by_one(scorer, rows):
+    answers = [scorer.answer(Rows(rows.numbers[k : k + 1], rows.texts[k : k + 1])) for k in range(len(rows))]
+    return np.concatenate(answers)
+
+
+@pytest.mark.parametrize("name", ["spread", "spread_other", "downgrade", "liquidity_shock", "anomaly"])
+def test_one_row_is_answered_as_the_model_answers_it(name, artifacts, models, bonds):
+    scorer, few = warm_scorer(artifacts / name), bonds.head(60)
+    expected = np.concatenate([models[name].predict(few.iloc[k : k + 1]) for k in range(len(few))])
+    np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), expected, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["spread", "spread_other", "downgrade", "liquidity_shock"])
+def test_many_rows_are_answered_to_the_bit_as_the_model_answers_them(name, artifacts, models, bonds):
+    scorer = warm_scorer(artifacts / name)
+    np.testing.assert_allclose(scorer.answer(rows_from(scorer, bonds)), models[name].predict(bonds), **EXACT)
+
+
+def test_rows_made_up_at_the_limits_are_answered_the_same_one_by_one_and_together(artifacts):
+    for name in ("spread", "spread_other", "anomaly"):
+        scorer = warm_scorer(artifacts / name)
+        rows = probes(scorer.signature, 50)
+        np.testing.assert_allclose(one_by_one(scorer, rows), scorer.answer(rows), **CLOSE)
+
+
+@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest", "hist_gradient_boosting", "auto"])
+def test_every_algorithm_has_its_parity(algorithm, tmp_path, bonds):
+    model = create("spread", algorithm=algorithm)
+    for seed in (1, 2):
+        model.update(generate(PanelSettings(n_rows=150, seed=seed)), seed=seed)
+    model.save(tmp_path)
+    scorer = warm_scorer(tmp_path)
+    assert isinstance(scorer, SupervisedScorer)
+    few = bonds.head(20)
+    np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), model.predict(few), **CLOSE)
+
+
+def test_trees_on_the_linear_offset_are_added_to_it(tmp_path, bonds, monkeypatch):
+    monkeypatch.setattr(SupervisedModel, "shipping", "boosting_on_linear")
+    model = create("spread")
+    model.update(generate(PanelSettings(n_rows=300, seed=1)), seed=1)
+    model.save(tmp_path)
+    scorer = warm_scorer(tmp_path)
+    assert isinstance(scorer, SupervisedScorer)
+    few = bonds.head(20)
+    np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), model.predict(few), **CLOSE)
+
+
+def test_the_compiled_forest_isolates_as_scikit_learn_does(bonds):
+    model = create("anomaly", algorithm=FOREST)
+    model.update(generate(PanelSettings(n_rows=300, seed=3)), seed=3)
+    forest = CompiledForest(model.forest)
+    numbers = bonds[list(forest.numbers)].to_numpy(dtype=np.float64, na_value=np.nan)
+    np.testing.assert_allclose(forest.score(numbers), model.predict(bonds), **CLOSE)
+
+
+def test_an_anomaly_is_judged_by_its_own_dates(artifacts):
+    scorer = warm_scorer(artifacts / "anomaly")
+    assert isinstance(scorer, ResidualScorer)
+    rows = probes(scorer.signature, 4)  # the last of them is within all limits
+    one, (*others, _, _) = rows.numbers[3:], rows.texts[3]
+    sound = scorer.answer(Rows(one, [(*others, "2020-01-01", "2030-01-01")]))
+    turned = scorer.answer(Rows(one, [(*others, "2030-01-01", "2020-01-01")]))
+    assert turned - sound == pytest.approx(25.0)
+
+
+def test_threads_do_not_disturb_each_other(artifacts):
+    scorer = warm_scorer(artifacts / "spread_other")
+    rows = probes(scorer.signature, 40)
+    expected, wrong = one_by_one(scorer, rows), []
+
+    def ask() -> None:
+        for _ in range(20):
+            if not np.array_equal(one_by_one(scorer, rows), expected):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_scorer_that_differs_from_its_model_is_not_used(artifacts, monkeypatch, caplog):
+    monkeypatch.setattr(SupervisedScorer, "answer", lambda self, rows: np.full(len(rows), 1.0))
+    scorer = warm_scorer(artifacts / "spread")
+    assert isinstance(scorer, FrameScorer)
+    assert "its own predict" in caplog.text
+    rows = probes(scorer.signature, 5)
+    expected = load_model(artifacts / "spread").predict(frame_of(scorer.signature, rows))
+    np.testing.assert_allclose(scorer.answer(rows), expected, **EXACT)
+
+
+def test_a_model_with_no_fast_form_is_served_through_its_own_predict(artifacts, monkeypatch):
+    def unsupported(model):
+        raise warming.UnsupportedSpaceError("nobody knows this column")
+
+    monkeypatch.setattr(warming, "compiled", unsupported)
+    scorer = warm_scorer(artifacts / "downgrade")
+    assert not scorer.is_fast
+
+
+def test_a_damaged_artifact_is_no_scorer(artifacts: Path, tmp_path: Path):
+    from core.models.errors import ArtifactError
+
+    for file in (artifacts / "spread").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "arrays.npz").write_bytes(b"x")
+    with pytest.raises(ArtifactError):
+        warm_scorer(tmp_path)

@@ -1,0 +1,166 @@
+"""Requests are held against the model's signature, and what is wrong is said with the name of the field."""
+
+import msgspec
+import pytest
+
+from core.serving.dialects import JsonRows, OpenInference, TfServing
+from core.serving.errors import BadRequestError
+from core.serving.signature import Field, OpenSignature, Signature
+
+SIGNATURE = Signature(
+    [
+        Field(name="rating_num", kind="int", least=0, most=21),
+        Field(name="leverage", kind="float", nullable=True, least=0),
+        Field(name="callable", kind="bool"),
+        Field(name="sector", kind="category", categories=("energy", "utilities")),
+        Field(name="country", kind="category", categories=("FR", "PL"), nullable=True),
+        Field(name="issued", kind="date", required=False),
+    ]
+)
+SOUND = {"rating_num": 8, "leverage": 2.5, "callable": True, "sector": "energy", "country": None}
+WRONG = [
+    pytest.param({"rating_num": "8"}, "rating_num", "expected a whole number, got str", id="a text for a number"),
+    pytest.param({"rating_num": 8.5}, "rating_num", "whole number", id="a fraction for a whole number"),
+    pytest.param({"rating_num": 22}, "rating_num", "<= 21", id="above the range"),
+    pytest.param({"leverage": -0.1}, "leverage", ">= 0", id="below the range"),
+    pytest.param({"rating_num": True}, "rating_num", "bool", id="a flag for a number"),
+    pytest.param({"rating_num": None}, "rating_num", "null", id="nothing where nothing must not be"),
+    pytest.param({"callable": 2}, "callable", "<= 1", id="a number that is no flag"),
+    pytest.param({"sector": "banks"}, "sector", "choose from energy, utilities", id="a category nobody knows"),
+    pytest.param({"sector": 3}, "sector", "str", id="a number for a text"),
+    pytest.param({"issued": "yesterday"}, "issued", "matching regex", id="no date"),
+]
+
+
+def one_row(dialect, row):
+    body = {
+        "rows": {"rows": [row]},
+        "tf_serving": {"instances": [row]},
+        "open_inference": {"inputs": [tensor(name, value) for name, value in row.items()]},
+    }[dialect.name]
+    return dialect.reader(SIGNATURE)(msgspec.json.encode(body))
+
+
+def tensor(name, value):
+    kinds = {"rating_num": "INT64", "leverage": "FP64", "callable": "BOOL"}
+    return {"name": name, "shape": [1], "datatype": kinds.get(name, "BYTES"), "data": [value]}
+
+
+@pytest.mark.parametrize("dialect", [JsonRows(), TfServing(), OpenInference()], ids=lambda dialect: dialect.name)
+class TestEveryDialect:
+    def test_reads_a_sound_row(self, dialect):
+        rows = one_row(dialect, SOUND | {"issued": "2024-05-01"}).rows
+        assert rows.numbers.tolist() == [[8.0, 2.5, 1.0]]
+        assert list(rows.texts) == [("energy", None, "2024-05-01")]
+
+    def test_reads_nothing_as_not_a_number(self, dialect):
+        rows = one_row(dialect, SOUND | {"leverage": None}).rows
+        assert rows.numbers[0, 1] != rows.numbers[0, 1]
+
+    def test_lets_names_pass_that_the_model_does_not_read(self, dialect):
+        assert len(one_row(dialect, SOUND | {"colour": "blue"}).rows) == 1
+
+    @pytest.mark.parametrize(("change", "name", "sentence"), WRONG)
+    def test_names_the_field_that_is_wrong(self, dialect, change, name, sentence):
+        with pytest.raises(BadRequestError) as refused:
+            one_row(dialect, SOUND | change)
+        assert refused.value.field == name
+        assert sentence in str(refused.value)
+
+    @pytest.mark.parametrize("name", ["rating_num", "leverage", "country"])
+    def test_names_the_field_that_is_missing_though_it_might_be_null(self, dialect, name):
+        with pytest.raises(BadRequestError) as refused:
+            one_row(dialect, {key: value for key, value in SOUND.items() if key != name})
+        assert refused.value.field == name
+        assert "is missing" in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(b"{", id="half an object"),
+            pytest.param(b"[]", id="a list"),
+            pytest.param(b"\xff\xfe", id="no UTF-8"),
+            pytest.param(b"{}", id="an empty object"),
+            pytest.param(b'{"rows": [[1]], "instances": [[1]], "inputs": [[1]]}', id="rows that are no objects"),
+            pytest.param(b"[" * 100_000, id="deeper than anything"),
+        ],
+    )
+    def test_refuses_what_is_no_request(self, dialect, content):
+        with pytest.raises(BadRequestError):
+            dialect.reader(SIGNATURE)(content)
+
+
+def test_tf_columns_may_be_lists_scalars_or_columns_of_one():
+    reader = TfServing().reader(SIGNATURE)
+    flat = reader(msgspec.json.encode({"inputs": {name: [value, value] for name, value in SOUND.items()}}))
+    nested = reader(msgspec.json.encode({"inputs": {name: [[value], [value]] for name, value in SOUND.items()}}))
+    scalar = reader(msgspec.json.encode({"inputs": SOUND}))
+    assert flat.rows.numbers.tolist() == nested.rows.numbers.tolist() == [[8.0, 2.5, 1.0]] * 2
+    assert scalar.rows.numbers.tolist() == [[8.0, 2.5, 1.0]]
+
+
+def test_tf_columns_of_different_lengths_are_refused():
+    columns = {name: [value] for name, value in SOUND.items()} | {"leverage": [1.0, 2.0]}
+    with pytest.raises(BadRequestError, match="leverage has 2 values where rating_num has 1"):
+        TfServing().reader(SIGNATURE)(msgspec.json.encode({"inputs": columns}))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"shape": [2]}, "its shape", id="a shape that does not go with the data"),
+        pytest.param({"shape": [1, 2]}, r"\[n\] or \[n, 1\]", id="a matrix for a column"),
+        pytest.param({"datatype": "BYTES"}, "datatype", id="texts for numbers"),
+        pytest.param({"datatype": "FP61"}, "datatype", id="a datatype there is not"),
+    ],
+)
+def test_tensors_that_contradict_themselves_are_refused(change, sentence):
+    inputs = [tensor(name, value) for name, value in SOUND.items()]
+    inputs[1] |= change
+    with pytest.raises(BadRequestError, match=sentence):
+        OpenInference().reader(SIGNATURE)(msgspec.json.encode({"inputs": inputs}))
+
+
+class TestAMatrix:
+    numbers = Signature([Field(name="a", kind="float"), Field(name="b", kind="int")])
+
+    def read(self, data, shape, signature=None):
+        tensor = {"name": "input-0", "shape": shape, "datatype": "FP32", "data": data}
+        return OpenInference().reader(signature or self.numbers)(msgspec.json.encode({"inputs": [tensor]}))
+
+    @pytest.mark.parametrize("data", [[1.5, 2, 3.5, 4], [[1.5, 2], [3.5, 4]]], ids=["flat", "nested"])
+    def test_of_all_fields_is_read_where_all_are_numbers(self, data):
+        assert self.read(data, [2, 2]).rows.numbers.tolist() == [[1.5, 2.0], [3.5, 4.0]]
+
+    def test_is_refused_where_a_field_is_a_text(self):
+        with pytest.raises(BadRequestError, match="reads texts, such as sector"):
+            self.read([[1.0, 2.0]], [1, 2], SIGNATURE)
+
+    def test_of_the_wrong_width_is_refused(self):
+        with pytest.raises(BadRequestError, match="reads 2 columns"):
+            self.read([[1.0, 2.0, 3.0]], [1, 3])
+
+
+def test_what_a_model_has_not_learnt_from_is_answered_and_counted():
+    signature = Signature(
+        [
+            Field(name="age", kind="float", least=18, most=90, strict=False),
+            Field(name="job", kind="category", categories=("baker",), strict=False),
+        ]
+    )
+    asked = JsonRows().reader(signature)(b'{"rows": [{"age": 17, "job": "pilot"}, {"age": 30, "job": "baker"}]}')
+    assert signature.n_unfamiliar(asked.rows) == {"age": 1, "job": 1}
+
+
+def test_columns_may_have_any_name():
+    signature = Signature([Field(name="class", kind="float"), Field(name="größe (cm)", kind="float")])
+    asked = JsonRows().reader(signature)('{"row": {"class": 1, "größe (cm)": 2}}'.encode())
+    assert asked.rows.numbers.tolist() == [[1.0, 2.0]]
+
+
+def test_a_model_that_says_nothing_of_what_it_reads_takes_any_row():
+    asked = JsonRows().reader(OpenSignature())(b'{"rows": [{"a": 1, "b": "x"}]}')
+    assert list(asked.rows.texts) == [{"a": 1, "b": "x"}]
+    columns = TfServing().reader(OpenSignature())(b'{"inputs": {"a": [1, 2]}}')
+    assert list(columns.rows.texts) == [{"a": 1}, {"a": 2}]
