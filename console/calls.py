@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 
 from console.commandline import Call
 from console.keys import SCREENS
+from console.presentation import rollout_offers
+from console.presentation.rollout_offers import Ask
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.registry import Stage
+from core.rollout import Rollout, Strategy
 from core.training.session import Desired, Session
 from themes.palettes import THEMES
 
@@ -66,6 +69,39 @@ def _session(app: "BondxApp", session_id: str) -> Session:
 
 def _ask_session(desired: Desired) -> Carry:
     return lambda app, words: app.changes.ask_session(_session(app, words[0]), desired)
+
+
+def _canary(app: "BondxApp", words: tuple[str, ...]) -> None:
+    model, version, *rest = words
+    strategy = rest[0] if rest else Strategy.CANARY
+    if strategy not in list(Strategy):
+        raise UsageError(f"There is no strategy {strategy}. Strategies to choose from: {', '.join(Strategy)}.")
+    app.changes.start_rollout(model, version, Strategy(strategy))
+
+
+def _rollout(app: "BondxApp", rollout_id: str) -> Rollout:
+    if (rollout := app.snapshot.rollout(rollout_id)) is None:
+        known = ", ".join(rollout.rollout_id for rollout in app.snapshot.rollouts) or "none yet"
+        raise NotFoundError(f"There is no rollout {rollout_id}. Rollouts to choose from: {known}.")
+    return rollout
+
+
+def _ask_rollout(app: "BondxApp", rollout: Rollout, ask: Ask) -> None:
+    if (refused := rollout_offers.refusal(rollout, ask)) is not None:
+        raise RefusedError(refused)
+    app.changes.ask_rollout(rollout, ask)
+
+
+def _advance(app: "BondxApp", words: tuple[str, ...]) -> None:
+    rollout = _rollout(app, words[0])
+    _ask_rollout(app, rollout, rollout_offers.step_ask(rollout))
+
+
+def _resume(app: "BondxApp", words: tuple[str, ...]) -> None:
+    if words[0].startswith("ro-"):
+        _ask_rollout(app, _rollout(app, words[0]), Ask.RESUME)
+    else:
+        _ask_session(Desired.RUNNING)(app, words)
 
 
 def _acknowledge(app: "BondxApp", words: tuple[str, ...]) -> None:
@@ -128,9 +164,13 @@ _CHANGES: Mapping[str, Carry] = {
     "rollback": _rollback,
     "undo": _undo,
     "archive": _archive,
+    "canary": _canary,
+    "advance": _advance,
+    "hold": lambda app, words: _ask_rollout(app, _rollout(app, words[0]), Ask.HOLD),
+    "abort": lambda app, words: _ask_rollout(app, _rollout(app, words[0]), Ask.ABORT),
     "start": lambda app, _words: app.changes.start_session(),
     "pause": _ask_session(Desired.PAUSED),
-    "resume": _ask_session(Desired.RUNNING),
+    "resume": _resume,
     "stop": _ask_session(Desired.STOPPED),
     "acknowledge": _acknowledge,
     "engine": _engine,

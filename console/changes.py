@@ -9,9 +9,11 @@ from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.offers import Offers
 from console.presentation.offers import Offer
+from console.presentation.rollout_offers import Ask
 from core.alerts import Alert
 from core.errors import ConflictError, CoreError
 from core.registry import Stage
+from core.rollout import Rollout, Strategy
 from core.training.session import Desired, Session
 from widgets.line import Line
 
@@ -43,6 +45,16 @@ class Changes:
     def archive(self, model: str, version: str) -> None:
         """Offer to put a version away."""
         self._offer(lambda: self._offers.archiving(model, version))
+
+    def start_rollout(self, model: str, candidate: str, strategy: Strategy = Strategy.CANARY) -> None:
+        """Offer to move a model's traffic to a version, judged on the way."""
+        has_engine = self._app.has_engine
+        self._offer(lambda: self._offers.rollout_start(model, candidate, strategy, has_engine=has_engine))
+
+    def ask_rollout(self, rollout: Rollout, ask: Ask) -> None:
+        """Offer to go a step further, hold, resume or take back a rollout."""
+        has_engine = self._app.has_engine
+        self._offer(lambda: self._offers.rollout(rollout, ask, has_engine=has_engine))
 
     def ask_session(self, session: Session, desired: Desired) -> None:
         """Offer to hold, resume or stop a session."""

@@ -13,7 +13,20 @@ from importlib import import_module
 from console.commands.opening import add_workspace_argument
 from core.errors import CoreError, ExitCode
 
-COMMANDS = ("run", "serve", "init", "status", "session", "runs", "registry", "alerts", "data", "audit", "doctor")
+COMMANDS = (
+    "run",
+    "serve",
+    "init",
+    "status",
+    "session",
+    "runs",
+    "registry",
+    "rollout",
+    "alerts",
+    "data",
+    "audit",
+    "doctor",
+)
 OPTIONS_WITH_VALUE = ("--workspace", "--theme")
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it

@@ -16,6 +16,9 @@ class Argument(StrEnum):
     VERSION = "VERSION"
     STAGE = "STAGE"
     SESSION = "SESSION"
+    ROLLOUT = "ROLLOUT"
+    HELD = "SESSION-OR-ROLLOUT"
+    STRATEGY = "STRATEGY"
     ALERT = "ALERT"
     THEME = "THEME"
 
@@ -52,9 +55,11 @@ class Vocabulary:
     models: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()  # (model, version), newest first
     sessions: tuple[str, ...] = ()
+    rollouts: tuple[str, ...] = ()  # those that are being judged
     alerts: tuple[str, ...] = ()
     themes: tuple[str, ...] = ()
     stages: tuple[str, ...] = ("Staging", "Production")
+    strategies: tuple[str, ...] = ("canary", "blue_green", "ab", "shadow")
 
     @classmethod
     def of(cls, snapshot: Snapshot, themes: Sequence[str] = ()) -> "Vocabulary":
@@ -63,6 +68,7 @@ class Vocabulary:
             models=tuple(model.model for model in snapshot.models),
             versions=tuple((v.model, v.version) for v in snapshot.versions),
             sessions=tuple(session.session_id for session in snapshot.sessions),
+            rollouts=tuple(rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active),
             alerts=tuple(alert.fingerprint for alert in snapshot.alerts),
             themes=tuple(themes),
         )
@@ -74,6 +80,9 @@ class Vocabulary:
         return {
             Argument.MODEL: self.models,
             Argument.SESSION: self.sessions,
+            Argument.ROLLOUT: self.rollouts,
+            Argument.HELD: (*self.sessions, *self.rollouts),
+            Argument.STRATEGY: self.strategies,
             Argument.ALERT: self.alerts,
             Argument.THEME: self.themes,
             Argument.STAGE: self.stages,
@@ -85,6 +94,7 @@ COMMANDS = (
     Command("overview", "what is wrong and what is live"),
     Command("training", "sessions, epochs and gates"),
     Command("registry", "models and their versions"),
+    Command("rollouts", "candidates against what is live"),
     Command("alerts", "what fires, and what to do"),
     Command("resources", "machine and processes"),
     Command("audit", "who changed what, and when"),
@@ -92,10 +102,14 @@ COMMANDS = (
     Command("rollback", "go back to the version that was live before", (_A.MODEL,), 1),
     Command("undo", "take the last promotion of a model back", (_A.MODEL,), 1),
     Command("archive", "put a version away", (_A.MODEL, _A.VERSION), 2),
+    Command("canary", "move traffic to a version, judged on the way", (_A.MODEL, _A.VERSION, _A.STRATEGY), 2),
+    Command("advance", "take a rollout one step further", (_A.ROLLOUT,), 1),
+    Command("hold", "keep a rollout at its share", (_A.ROLLOUT,), 1),
+    Command("abort", "return all traffic to the stable version", (_A.ROLLOUT,), 1),
     Command("diff", "compare two versions", (_A.MODEL, _A.VERSION, _A.VERSION), 3),
     Command("start", "start a training session with the workspace's settings"),
     Command("pause", "hold a session after its epoch", (_A.SESSION,), 1),
-    Command("resume", "let a held session go on", (_A.SESSION,), 1),
+    Command("resume", "let a held session or rollout go on", (_A.HELD,), 1),
     Command("stop", "end a session after its epoch", (_A.SESSION,), 1),
     Command("acknowledge", "take an alert on", (_A.ALERT,), 1, aliases=("ack",)),
     Command("engine", "start an engine in this console, if none runs"),

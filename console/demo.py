@@ -12,7 +12,10 @@ from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.quality.gate import GateResult, judge
 from core.registry import Registry
+from core.rollout import Arm, Rollouts, RolloutWorker, Strategy, make_plan
+from core.rollout.source import ScriptedSource
 from core.settings import load_settings
+from core.settings.policy import CanaryPolicy
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
 from core.tracking import Runs
@@ -27,7 +30,7 @@ _TELLING = {"spread": "mae_bps", "downgrade": "auc", "liquidity_shock": "auc", "
 
 
 def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry: bool = True) -> Workspace:
-    """Make a workspace in the middle of its life: a session at epoch 41, versions in every stage, open alerts.
+    """Make a workspace in its middle age: a session at epoch 41, versions in every stage, a canary, open alerts.
 
     Args:
         root: A folder that does not exist yet.
@@ -44,6 +47,8 @@ def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry:
         run = runs.start(name="autonomous", session_id=running.session_id, actor=Actor.engine(), parameters={})
     _advance(sessions, running, run.run_id, now)
     _register(workspace, finished.session_id, n_versions)
+    if n_versions > 2:  # one that is live, and one that waits behind it
+        _roll_out(workspace, now)
     _alarm(workspace, running.session_id, now)
     if with_telemetry:
         _measure(workspace, run.run_id, now)
@@ -151,6 +156,52 @@ def _register(workspace: Workspace, session_id: str, n_versions: int) -> None:
             for reason in ("passed review", "weekly release"):
                 registry.apply(registry.plan_promotion(model, version), actor=OPERATOR, reason=reason)
         registry.apply(registry.plan_promotion(model, newest[-1]), actor=OPERATOR, reason="passed review")
+
+
+def _roll_out(workspace: Workspace, now: datetime) -> None:
+    """Leave a canary that was taken back yesterday, and one at its second step that nothing speaks against."""
+    failed = _Canary(workspace, "liquidity_shock", now - timedelta(hours=22), "retrained on the new panel")
+    failed.serve(minutes=2, share=0.05, n_stable=1900, n_candidate=100, n_failed=(1, 9))
+    going_well = _Canary(workspace, "downgrade", now - timedelta(minutes=14), "new covenant features")
+    going_well.serve(minutes=6, share=0.05, n_stable=3790, n_candidate=204, n_failed=(2, 0), loss=(0.231, 0.226))
+    going_well.serve(minutes=7, share=0.10, n_stable=4402, n_candidate=497, n_failed=(3, 1), loss=(0.231, 0.226))
+    going_well.serve(minutes=1, share=0.10, n_stable=601, n_candidate=66, n_failed=(0, 0), loss=(0.231, 0.226))
+
+
+class _Canary:
+    """A rollout whose traffic is made up, and whose verdicts are not."""
+
+    def __init__(self, workspace: Workspace, model: str, started_at: datetime, reason: str) -> None:
+        self._now = started_at
+        self._source = ScriptedSource()
+        rollouts = Rollouts(workspace, clock=lambda: self._now)
+        rules = CanaryPolicy(require_loss=True, dwell_seconds=480)
+        plan = make_plan(Strategy.CANARY, rules, latency_limit_ms=12.0)
+        candidate = max(Registry(workspace).versions(model), key=lambda version: version.created_at).version
+        self._worker = RolloutWorker(workspace, source=self._source, clock=lambda: self._now)
+        rollouts.start(rollouts.plan(model, candidate, policy=plan), actor=OPERATOR, reason=reason)
+        self._worker.tick(self._now)
+
+    def serve(
+        self,
+        *,
+        minutes: float,
+        share: float,
+        n_stable: int,
+        n_candidate: int,
+        n_failed: tuple[int, int],
+        loss: tuple[float, float] | None = None,
+    ) -> None:
+        """Let some minutes of traffic pass; failures and mean losses are given as (stable, candidate)."""
+        for arm, n, index in ((Arm.STABLE, n_stable, 0), (Arm.CANDIDATE, n_candidate, 1)):
+            n_slow = n // 130
+            self._source.serve(arm, n - n_slow, share=share, n_failed=n_failed[index], latency_ms=4.0)
+            self._source.serve(arm, n_slow, share=share, latency_ms=15.0)
+            if loss is not None:
+                losses = (loss[index] * (1 + 0.8 * math.sin(number)) for number in range(n // 4))
+                self._source.score(arm, *losses, share=share)
+        self._now += timedelta(minutes=minutes)
+        self._worker.tick(self._now)
 
 
 def _alarm(workspace: Workspace, session_id: str, now: datetime) -> None:

@@ -39,6 +39,7 @@ SCREENS = (
     ("1", "overview", "Overview"),
     ("2", "training", "Training"),
     ("3", "registry", "Registry"),
+    ("4", "rollouts", "Rollouts"),
     ("5", "alerts", "Alerts"),
     ("7", "resources", "Resources"),
     ("9", "audit", "Audit"),
@@ -69,6 +70,11 @@ PROMOTE = Key("P", "promote", "promote", "Promote the version one stage (asks fi
 ROLL_BACK = Key("R", "roll_back", "roll back", "Go back to the version that was live before (asks first)", writes=True)
 UNDO = Key("U", "undo", "undo", "Take the last change of the model's stages back (asks first)", writes=True)
 HOLD = Key("H", "hold", "hold", "Hold the session after its epoch, or resume it (asks first)", writes=True)
+CANARY = Key("C", "canary", "canary", "Start a canary of the version: some of the traffic (asks first)", writes=True)
+ADVANCE = Key("P", "advance", "advance", "Go one step further; after the last one, live (asks first)", writes=True)
+ABORT = Key("A", "abort", "abort", "Return all traffic to the stable version (asks first)", writes=True)
+TAKE_BACK = Key("R", "take_back", "roll back", "The same; once promoted, bring the version before back", writes=True)
+HOLD_ROLLOUT = Key("H", "hold_rollout", "hold", "Hold the rollout at its share, or resume it (asks first)", writes=True)
 START_STOP = Key("S", "start_stop", "start/stop", "Start a session, or stop the one at work (asks first)", writes=True)
 ACKNOWLEDGE = Key("K", "acknowledge", "acknowledge", "Take the alert on (asks first)", writes=True)
 

@@ -19,9 +19,12 @@ async def open_model(app: "BondxApp", model: str) -> None:
 
 
 async def open_alert(app: "BondxApp", alert: Alert) -> None:
-    """Go where an alert points: to its suspect version, its session, or the machine."""
+    """Go where an alert points: to its rollout, its suspect version, its session, or the machine."""
     pointed_at = suspect(alert)
-    if pointed_at is not None:
+    if "rollout" in alert.labels:
+        await app.action_go("rollouts")
+        _move_to(app, alert.labels["rollout"])
+    elif pointed_at is not None:
         model, version = pointed_at
         await open_model(app, model)
         if version:

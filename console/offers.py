@@ -7,9 +7,12 @@ plan it shows; the registry and the sessions refuse it when somebody has changed
 from collections.abc import Callable
 
 from console.presentation.offers import Offer, acknowledge_offer, leave_offer, plan_offer, session_offer, start_offer
+from console.presentation.rollout_offers import Ask, go_live_offer, rollout_offer, start_rollout_offer
 from core.actor import Actor
 from core.alerts import Alert, Alerts
 from core.registry import Plan, Registry, Stage
+from core.rollout import Desired as RolloutDesired
+from core.rollout import Rollout, Rollouts, Strategy
 from core.settings import load_settings, unavailable_features
 from core.state import Workspace
 from core.training.session import Desired, Session
@@ -27,6 +30,14 @@ _TOLD_SETTINGS = (
 )
 
 
+_DESIRED = {
+    Ask.PROMOTE: RolloutDesired.PROMOTE_NOW,
+    Ask.HOLD: RolloutDesired.PAUSED,
+    Ask.RESUME: RolloutDesired.RUNNING,
+    Ask.ABORT: RolloutDesired.ABORTED,
+}
+
+
 class Offers:
     """Makes the offers of one console: one workspace, one actor."""
 
@@ -37,7 +48,7 @@ class Offers:
 
     def promotion(self, model: str, version: str, stage: Stage | None = None) -> Offer:
         """Offer to move a version one stage up."""
-        return self._move(lambda registry: registry.plan_promotion(model, version, stage))
+        return self._move(lambda registry: registry.plan_promotion(model, version, stage, actor=self._actor))
 
     def rollback(self, model: str) -> Offer:
         """Offer to go back to the version that was live before."""
@@ -50,6 +61,42 @@ class Offers:
     def archiving(self, model: str, version: str) -> Offer:
         """Offer to put a version away."""
         return self._move(lambda registry: registry.plan_archive(model, version))
+
+    def rollout_start(self, model: str, candidate: str, strategy: Strategy, *, has_engine: bool) -> Offer:
+        """Offer to start a rollout by the rules of the workspace's policy."""
+        rollouts = Rollouts(self._workspace)
+        proposal = rollouts.plan(model, candidate, strategy)
+
+        def commit(reason: str) -> str:
+            started = rollouts.start(proposal, actor=self._actor, reason=reason)
+            return f"{started.rollout_id} is started: {model} {started.candidate} against {started.stable}. 4 shows it."
+
+        return start_rollout_offer(proposal, self._glyphs, commit, has_engine=has_engine)
+
+    def rollout(self, rollout: Rollout, ask: Ask, *, has_engine: bool) -> Offer:
+        """Offer to ask something of a rollout, as it was when the key was pressed."""
+        rollouts = Rollouts(self._workspace)
+
+        def commit(reason: str) -> str:
+            # To the step that was shown: the engine may have taken it meanwhile, and must not take another.
+            step = rollout.observed.step + 1 if ask is Ask.ADVANCE else None
+            rollouts.request(
+                rollout.rollout_id,
+                _DESIRED.get(ask, rollout.desired),
+                actor=self._actor,
+                reason=reason,
+                step=step,
+                expected_revision=rollout.revision,
+            )
+            if ask is Ask.ABORT:
+                return f"{rollout.rollout_id} is taken back: {rollout.stable} answers all requests."
+            return f"{rollout.rollout_id} is asked to {ask}."
+
+        if ask is Ask.PROMOTE:
+            registry = Registry(self._workspace)
+            plan = registry.plan_promotion(rollout.model, rollout.candidate, Stage.PRODUCTION, actor=self._actor)
+            return go_live_offer(rollout, plan, self._glyphs, commit, has_engine=has_engine)
+        return rollout_offer(rollout, ask, self._glyphs, commit, has_engine=has_engine)
 
     def session(self, session: Session, desired: Desired, *, has_engine: bool) -> Offer:
         """Offer to hold, resume or stop a session, as it was when the key was pressed."""

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from console.app import BondxApp
-from console.demo import make_demo
+from console.demo import OPERATOR, make_demo
 from core.clock import utc_now
 from core.settings import load_settings
-from core.state import Workspace
+from core.state import Lease, Workspace
 
 SIZES = ((80, 24), (120, 40), (160, 48))
 # What is pictured: a name, and the keys that lead there from the overview.
@@ -26,6 +26,13 @@ SCENES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("3-promote", ("3", "slash", *"spread stag", "enter", "P")),
     ("3-rollback", ("3", "slash", *"spread prod", "enter", "R")),
     ("3-compare", ("3", "slash", *"spread", "enter", "c")),
+    ("3-canary", ("3", "slash", *"spread stag", "enter", "C")),
+    ("4-rollouts", ("4",)),
+    ("4-rollouts-details", ("4", "d")),
+    ("4-rollouts-rolled-back", ("4", "j")),
+    ("4-rollouts-why", ("4", "w")),
+    ("4-advance", ("4", "P")),
+    ("4-abort", ("4", "A")),
     ("5-alerts", ("5",)),
     ("5-acknowledge", ("5", "K")),
     ("7-resources", ("7",)),
@@ -77,6 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     now = utc_now()
     with tempfile.TemporaryDirectory() as scratch:
         workspace = make_demo(Path(scratch) / "desk-risk", now=now)
+        lease = Lease.acquire(workspace, OPERATOR, "headless")  # as if an engine were at work
         for name, keys in SCENES:
             for width, height in SIZES:
                 if options.only not in name:
@@ -89,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
                     svg = with_common_fonts(svg)
                     svg2png(bytestring=svg.encode(), write_to=str(file.with_suffix(".png")), output_width=width * 10)
                 print(file)
+        lease.release()
     return 0
 
 

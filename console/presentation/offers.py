@@ -50,8 +50,9 @@ def plan_offer(plan: Plan, glyphs: Glyphs, commit: Commit) -> Offer:
         lines.append(Line(((f"{plan.model} {plan.version}", "strong"), (f"  {plan.from_stage}", "muted"))))
     if plan.gates:
         lines += [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)]
-    lines += _section("What will happen", plan.effects)
-    lines += _section("How to undo it", (plan.undo,) if plan.undo else ())
+    lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
+    lines += section("What will happen", plan.effects)
+    lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
     must_type = str(plan.verb) == "promote" and enters
     return Offer(
@@ -104,8 +105,8 @@ def session_offer(
             )
         ),
         Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
-        *_section("What will happen", (*words.effects, *_without_engine(has_engine))),
-        *_section("How to undo it", (words.undo,)),
+        *section("What will happen", (*words.effects, *without_engine(has_engine))),
+        *section("How to undo it", (words.undo,)),
     ]
     return Offer(
         title=f"{words.confirm} session {session.session_id}",
@@ -128,8 +129,8 @@ def start_offer(facts: Sequence[tuple[str, str]], notes: Sequence[str], commit: 
     lines = [Line(((f"{name:<24}", "muted"), (value, ""))) for name, value in facts]
     lines += [Line(((note, "warn"),)) for note in notes]
     effects = ("A new session trains the models; versions that beat the last ones arrive in the registry.",)
-    lines += _section("What will happen", (*effects, *_without_engine(has_engine)))
-    lines += _section("How to undo it", ("S stops it after its epoch; what it has registered stays.",))
+    lines += section("What will happen", (*effects, *without_engine(has_engine)))
+    lines += section("How to undo it", ("S stops it after its epoch; what it has registered stays.",))
     return Offer(title="Start a training session", lines=tuple(lines), confirm="Start", commit=commit)
 
 
@@ -138,14 +139,14 @@ def acknowledge_offer(alert: Alert, commit: Commit) -> Offer:
     lines = (
         Line(((f"{alert.severity}  ", "bad"), (alert.rule, "strong"))),
         Line(((alert.summary, ""),)),
-        *_section(
+        *section(
             "What will happen",
             (
                 "The alert stays on the list under your name until its condition ends.",
                 "It calls nobody again meanwhile.",
             ),
         ),
-        *_section("How to undo it", ("It opens anew by itself if it fires again after it was resolved.",)),
+        *section("How to undo it", ("It opens anew by itself if it fires again after it was resolved.",)),
     )
     return Offer(title="Acknowledge an alert", lines=lines, confirm="Acknowledge", asks_reason=False, commit=commit)
 
@@ -159,18 +160,20 @@ def leave_offer(session: Session | None, commit: Commit) -> Offer:
     effects.append("The next engine goes on from there: start bondx again, or bondx run --headless.")
     return Offer(
         title="Leave, and stop the engine",
-        lines=tuple(_section("What will happen", effects)),
+        lines=tuple(section("What will happen", effects)),
         confirm="Leave",
         asks_reason=False,
         commit=commit,
     )
 
 
-def _without_engine(has_engine: bool) -> tuple[str, ...]:
+def without_engine(has_engine: bool) -> tuple[str, ...]:
+    """Say that a change waits for an engine, if it does."""
     return () if has_engine else ("No engine runs on this workspace: it takes effect when one starts.",)
 
 
-def _section(title: str, sentences: Sequence[str]) -> list[Line]:
+def section(title: str, sentences: Sequence[str]) -> list[Line]:
+    """Put sentences under a title, below a blank line; nothing where there are none."""
     if not sentences:
         return []
     return [Line(), Line(((title, "title"),)), *(Line(((sentence, ""),)) for sentence in sentences)]

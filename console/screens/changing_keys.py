@@ -44,7 +44,7 @@ class ChangingKeys:
             return None
         if (refused := self.console_app.standing.refusal) is not None:
             return refused
-        if key is keys.PROMOTE and self.selected_version() is None:
+        if key in (keys.PROMOTE, keys.CANARY) and self.selected_version() is None:
             return "No version is selected."
         if key in (keys.ROLL_BACK, keys.UNDO) and self.selected_model() is None:
             return "No model is selected."
@@ -73,6 +73,12 @@ class ChangingKeys:
         selected = self.selected_version()
         if self._may(keys.PROMOTE) and selected is not None:
             self.console_app.changes.promote(*selected)
+
+    def action_canary(self) -> None:
+        """Offer to move some of the traffic to the selected version."""
+        selected = self.selected_version()
+        if self._may(keys.CANARY) and selected is not None:
+            self.console_app.changes.start_rollout(*selected)
 
     def action_roll_back(self) -> None:
         """Offer the return of the selected model to its previous live version."""

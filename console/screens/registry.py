@@ -19,10 +19,10 @@ N_MARKS = 2
 
 
 class RegistryScreen(ConsoleScreen):
-    """Promote, roll back, undo; compare two versions; see where one comes from."""
+    """Promote, roll back, undo; start a canary; compare two versions; see where one comes from."""
 
     NAME = "registry"
-    KEYS = (keys.PROMOTE, keys.ROLL_BACK, keys.UNDO, keys.DETAILS, keys.COMPARE, keys.WHY, keys.MARK)
+    KEYS = (keys.PROMOTE, keys.CANARY, keys.ROLL_BACK, keys.UNDO, keys.DETAILS, keys.COMPARE, keys.WHY, keys.MARK)
     BINDINGS = keys.bindings(*KEYS)
 
     def __init__(self) -> None:

@@ -1,0 +1,212 @@
+"""`bondx rollout`: move a model's traffic to a version, watched. A verb writes what is desired; the engine does it."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.rollout import Rollout
+    from core.state import Workspace
+
+STRATEGIES = ("canary", "blue_green", "ab", "shadow")
+REQUESTS = {
+    "hold": "stay at this share; shown harm still takes it back",
+    "resume": "go on after a hold, or with a new deadline when it is inconclusive",
+    "advance": "take the next step without waiting for dwell time and samples",
+    "promote": "go live without waiting for proof; gates and shown harm still refuse",
+    "abort": "return all traffic to the stable version at once",
+}
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the noun and its verbs."""
+    verbs = noun_parser(commands, "rollout", help="move traffic to a version, watch it, take it back")
+    listing = command_parser(verbs, "list", help="every rollout, newest first")
+    listing.add_argument("--active", action="store_true", help="only those whose candidate is being judged")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_rollouts)
+    show = command_parser(verbs, "show", help="one rollout: traffic, what each guard says, events")
+    show.add_argument("rollout_id", metavar="ROLLOUT")
+    add_json_argument(show)
+    show.set_defaults(command=show_rollout)
+    start = command_parser(verbs, "start", help="start a rollout of a version in Staging")
+    start.add_argument("model", metavar="MODEL")
+    start.add_argument("version", metavar="VERSION", help="the candidate: a version or an @alias")
+    start.add_argument("--strategy", choices=STRATEGIES, default="canary", help="default: canary")
+    start.add_argument(
+        "--share",
+        type=_share,
+        metavar="SHARE",
+        help="of the first step, of the A/B split, or of the copies (default: the policy's)",
+    )
+    start.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    add_reason_argument(start)
+    add_json_argument(start)
+    start.set_defaults(command=start_rollout)
+    for verb, consequence in REQUESTS.items():
+        request = command_parser(verbs, verb, help=consequence)
+        request.add_argument("rollout_id", metavar="ROLLOUT")
+        add_reason_argument(request)
+        add_json_argument(request)
+        request.set_defaults(command=request_change, verb=verb)
+
+
+def summary(rollout: "Rollout") -> dict[str, Any]:
+    """Flatten a rollout to what a list shows."""
+    observed = rollout.observed
+    return {
+        "rollout_id": rollout.rollout_id,
+        "model": rollout.model,
+        "stable": rollout.stable,
+        "candidate": rollout.candidate,
+        "strategy": rollout.strategy,
+        "phase": observed.phase,
+        "desired": rollout.desired,
+        "step": observed.step + 1,
+        "n_steps": len(rollout.plan.steps),
+        "share": rollout.share if rollout.is_active else observed.share,
+        "actual_share": observed.actual_share,
+        "eta_seconds": observed.verdict.eta_seconds if observed.verdict and rollout.is_active else None,
+        "created_at": rollout.created_at,
+        "created_by": rollout.created_by,
+    }
+
+
+def list_rollouts(args: argparse.Namespace) -> int:
+    """Print every rollout."""
+    from console.output import print_json, print_table
+    from core.rollout import Rollouts
+
+    rollouts = Rollouts(open_workspace(args)).all()
+    rows = [summary(rollout) for rollout in reversed(rollouts) if rollout.is_active or not args.active]
+    if args.json:
+        print_json(rows)
+    else:
+        left = ("rollout_id", "model", "stable", "candidate", "strategy", "phase", "step", "n_steps", "share")
+        columns = (*left, "actual_share", "created_at", "created_by")
+        what = "no active rollout" if args.active else "no rollout yet"
+        print_table(rows, columns, empty=f"{what}: bondx rollout start MODEL VERSION")
+    return ExitCode.GOOD
+
+
+def show_rollout(args: argparse.Namespace) -> int:
+    """Print one rollout."""
+    from core.rollout import Rollouts
+
+    return _print_rollout(Rollouts(open_workspace(args)).get(args.rollout_id), as_json=args.json)
+
+
+def start_rollout(args: argparse.Namespace) -> int:
+    """Plan a rollout by the policy, say what it will do, and start it."""
+    from console.output import print_json, print_table, printable
+    from core.errors import RefusedError
+    from core.rollout import Rollouts, Strategy
+
+    workspace = open_workspace(args)
+    rollouts = Rollouts(workspace)
+    proposal = rollouts.plan(args.model, args.version, Strategy(args.strategy), share=args.share)
+    if args.dry_run and args.json:
+        print_json(proposal)
+    elif not args.json:
+        gates = [{"gate": gate.name, "verdict": gate.verdict, "reason": gate.reason} for gate in proposal.gates]
+        if gates:
+            print_table(gates, ("gate", "verdict", "reason"), empty="")
+        for effect in proposal.effects:
+            print(printable(effect))
+    if not proposal.allowed:
+        raise RefusedError(proposal.refusal or f"{args.model} {args.version} cannot be rolled out")
+    if args.dry_run:
+        return ExitCode.GOOD
+    rollout = rollouts.start(proposal, actor=person(), reason=args.reason)
+    _warn_without_engine(workspace, f"{rollout.rollout_id} is started")
+    if args.json:
+        print_json(rollout)
+    else:
+        print(f"{rollout.rollout_id} is started; to undo: {printable(proposal.undo)}")
+    return ExitCode.GOOD
+
+
+def request_change(args: argparse.Namespace) -> int:
+    """Write what is desired of a rollout."""
+    from core.rollout import Rollouts
+
+    workspace = open_workspace(args)
+    rollouts = Rollouts(workspace)
+    ask = {
+        "hold": rollouts.hold,
+        "resume": rollouts.resume,
+        "advance": rollouts.advance,
+        "promote": rollouts.promote_now,
+        "abort": rollouts.abort,
+    }[args.verb]
+    rollout = ask(args.rollout_id, actor=person(), reason=args.reason)
+    if args.verb != "abort":  # the servers see that by themselves
+        _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} is asked for")
+    return _print_rollout(rollout, as_json=args.json)
+
+
+def _warn_without_engine(workspace: "Workspace", done: str) -> None:
+    from console.output import complain
+    from core.state import read_lease
+
+    if read_lease(workspace) is None:
+        complain(f"{done}, but no engine runs here: bondx run --headless, or bondx")
+
+
+def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
+    from console.output import print_facts, print_json, print_table
+
+    if as_json:
+        print_json(rollout)
+        return ExitCode.GOOD
+    observed, facts = rollout.observed, summary(rollout)
+    if observed.verdict is not None:
+        facts |= {"verdict": observed.verdict.outcome, "reason": observed.verdict.reason}
+    facts |= {"deadline_at": observed.deadline_at, "n_stable": observed.evidence.n_stable}
+    facts |= {"n_candidate": observed.evidence.n_candidate}
+    print_facts(facts)
+    readings = [
+        {
+            "guard": reading.guard,
+            "stable": reading.stable_value,
+            "candidate": reading.candidate_value,
+            "effect": reading.effect,
+            "low": reading.low,
+            "high": reading.high,
+            "n_stable": reading.n_stable,
+            "n_candidate": reading.n_candidate,
+            "verdict": reading.verdict,
+            "eta_seconds": reading.eta_seconds,
+        }
+        for reading in observed.readings
+    ]
+    if readings:
+        print()
+        print_table(readings, tuple(readings[0]), empty="")
+    print()
+    events = [
+        {"at": event.at, "event": event.verb.removeprefix("rollout."), "by": event.by, "reason": event.reason}
+        for event in reversed(observed.events)
+    ]
+    print_table(events, ("at", "event", "by", "reason"), empty="no event yet")
+    return ExitCode.GOOD
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share above 0 and up to 1, such as 0.1")
+    return share

@@ -1,0 +1,165 @@
+"""Screen 4: candidates against what is live: traffic, evidence, the next decision, and the way back."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from console import keys
+from console.keys import Key
+from console.panes import Caption, LinesPane
+from console.presentation import rollout_offers, rollouts
+from console.presentation.rollout_offers import Ask
+from console.screens.base import ConsoleScreen
+from core.engine.snapshot import Snapshot
+from core.rollout import Phase, Rollout
+from widgets.line import Line
+from widgets.live_table import LiveTable
+from widgets.progress_line import ProgressLine
+
+
+class RolloutsScreen(ConsoleScreen):
+    """Watch a candidate, let it go further, hold it, take it back."""
+
+    NAME = "rollouts"
+    AUTO_FOCUS = "#rollouts"  # the metrics above it are looked at
+    KEYS = (
+        keys.ADVANCE,
+        keys.ABORT,
+        keys.HOLD_ROLLOUT,
+        keys.TAKE_BACK,
+        keys.UNDO,
+        keys.DETAILS,
+        keys.WHY,
+    )
+    BINDINGS = keys.bindings(*KEYS)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the rollout under the cursor on top, its metrics below, then all rollouts and what happened."""
+        with Vertical(id="rollout", classes="pane side"):
+            yield ProgressLine(id="progress")
+            yield Caption(id="rollout-lines")
+        yield LiveTable(rollouts.GUARD_COLUMNS, empty="Nothing has been judged yet.", id="guards", classes="pane side")
+        with Horizontal(classes="list-and-details"):
+            yield LiveTable(
+                rollouts.COLUMNS,
+                empty="No rollout yet: 3 shows the versions, C starts a canary of the one under the cursor.",
+                id="rollouts",
+                classes="pane main",
+            )
+            yield LinesPane(id="events", classes="pane details")
+
+    def main_table(self) -> LiveTable:
+        """Return the list of rollouts."""
+        return self.query_one("#rollouts", LiveTable)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        table, app = self.main_table(), self.console_app
+        has_engine = snapshot.engine is not None
+        table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.clock(), app.glyphs, has_engine=has_engine))
+        n_active = sum(rollout.is_active for rollout in snapshot.rollouts)
+        self.set_title(table, "Rollouts", self.filter_words(table) or f"{n_active} active")
+        self._show_rollout()
+
+    def _show_rollout(self, *, from_top: bool = False) -> None:
+        pane, table, events = (
+            self.query_one("#rollout"),
+            self.query_one("#guards", LiveTable),
+            self.query_one("#events", LinesPane),
+        )
+        rollout, app = self.selected_rollout(), self.console_app
+        for each in (pane, table):
+            each.set_class(rollout is None, "-empty")
+        self.set_title(events, "Events")
+        if rollout is None:
+            events.show([Line((("Nothing has happened yet.", "muted"),))])
+            return
+        has_engine = self.snapshot.engine is not None
+        self.set_title(pane, rollouts.title(rollout, app.glyphs))
+        label, done, tone = rollouts.progress(rollout)
+        self.query_one(ProgressLine).set_progress(label, done, tone=tone)
+        self.query_one("#rollout-lines", Caption).show(
+            rollouts.told_lines(rollout, app.clock(), app.glyphs, has_engine=has_engine)
+        )
+        table.set_rows(rollouts.guard_rows(rollout, app.glyphs))
+        self.set_title(table, f"Stable {rollout.stable}, candidate {rollout.candidate}")
+        events.show(rollouts.detail_lines(rollout), from_top=from_top)
+
+    def selected_rollout(self) -> Rollout | None:
+        """Return the rollout under the cursor."""
+        return self.snapshot.rollout(self.main_table().cursor_key or "")
+
+    def selected_model(self) -> str | None:
+        """Return the model of the rollout under the cursor."""
+        rollout = self.selected_rollout()
+        return rollout.model if rollout else None
+
+    @on(LiveTable.RowHighlighted, "#rollouts")
+    def _another_rollout(self) -> None:
+        self._show_rollout(from_top=True)
+        self.show_standing()
+        self.tick()
+
+    @on(LiveTable.RowChosen, "#rollouts")
+    def _row_chosen(self) -> None:
+        self._open_details()
+        self.query_one("#events").focus()
+
+    def refusal(self, key: Key) -> str | None:
+        """Say why a key would do nothing now, or None."""
+        if (refused := super().refusal(key)) is not None or not key.writes:
+            return refused
+        rollout = self.selected_rollout()
+        if rollout is None:
+            return "No rollout is selected; a canary starts in the Registry: 3, then C."
+        if key is keys.UNDO and rollout.observed.phase is not Phase.PROMOTED:
+            return f"Nothing of {rollout.rollout_id} has gone live, so there is no promotion to undo."
+        if key is keys.TAKE_BACK and rollout.observed.phase is Phase.PROMOTED:
+            return None
+        ask = self._ask(key, rollout)
+        return rollout_offers.refusal(rollout, ask) if ask else None
+
+    @staticmethod
+    def _ask(key: Key, rollout: Rollout) -> Ask | None:
+        if key is keys.ADVANCE:
+            return rollout_offers.step_ask(rollout)
+        if key is keys.HOLD_ROLLOUT:
+            return rollout_offers.hold_ask(rollout)
+        return Ask.ABORT if key in (keys.ABORT, keys.TAKE_BACK) else None
+
+    def _offer(self, key: Key) -> None:
+        rollout = self.selected_rollout()
+        if self._may(key) and rollout is not None and (ask := self._ask(key, rollout)) is not None:
+            self.console_app.changes.ask_rollout(rollout, ask)
+
+    def action_advance(self) -> None:
+        """Offer one step further."""
+        self._offer(keys.ADVANCE)
+
+    def action_abort(self) -> None:
+        """Offer to return all traffic to the stable version."""
+        self._offer(keys.ABORT)
+
+    def action_hold_rollout(self) -> None:
+        """Offer to hold the rollout, or to let it go on."""
+        self._offer(keys.HOLD_ROLLOUT)
+
+    def action_take_back(self) -> None:
+        """Offer to take the candidate back, whether it is being judged or live already."""
+        rollout = self.selected_rollout()
+        if rollout is not None and rollout.observed.phase is Phase.PROMOTED:
+            if self._may(keys.TAKE_BACK):
+                self.console_app.changes.roll_back(rollout.model)
+        else:
+            self._offer(keys.TAKE_BACK)
+
+    def why(self) -> tuple[str, Sequence[Line]] | None:
+        """Show what the verdict rests on: every guard with its evidence, the rules, the events."""
+        rollout, app = self.selected_rollout(), self.console_app
+        if rollout is None:
+            return None
+        has_engine = self.snapshot.engine is not None
+        title = f"Why: {rollout.rollout_id} {rollout.model} {rollout.candidate}"
+        return title, rollouts.evidence_lines(rollout, app.clock(), app.glyphs, has_engine=has_engine)
