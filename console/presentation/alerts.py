@@ -115,7 +115,9 @@ def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
 def advice(alert: Alert) -> list[str]:
     """Say what an operator does about an alert: the rule's own advice, then the keys that lead there."""
     steps = [alert.advice] if alert.advice else []
-    if pointed_at := suspect(alert):
+    if "rollout" in alert.labels:
+        steps.append("Enter leads to the rollout: what each guard saw, and when.")
+    elif pointed_at := suspect(alert):
         name = " ".join(filter(None, pointed_at))
         steps.append(f"Enter leads to {name} in the registry; R there rolls the model back.")
     elif "session" in alert.labels:

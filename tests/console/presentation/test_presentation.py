@@ -173,6 +173,12 @@ def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
     assert "Nothing: it is over." in by_rule["training_stalled"]
 
 
+def test_an_alert_about_a_rollout_leads_to_the_rollout(snapshot):
+    labels = {"model": "spread", "rollout": "ro-0001"}
+    alert = msgspec.structs.replace(snapshot.alerts[0], rule="rollout_rolled_back", labels=labels)
+    assert "Enter leads to the rollout: what each guard saw, and when." in plain(alerts.detail_lines(alert, UNICODE))
+
+
 def test_gauges_warn_before_the_engine_calls(snapshot):
     cpu, memory, disk = resources.gauges(snapshot, AlertSettings())
     assert (cpu.alert_at, cpu.warn_at) == (0.8, pytest.approx(0.72))
