@@ -189,8 +189,7 @@ class AnomalyModel(Model):
         }
         files: Files = {}
         if FOREST in self.detectors:
-            arrays, files = self.forest.dump()
-            files["arrays.npz"] = pack_arrays(arrays)
+            files["arrays.npz"] = pack_arrays(self.forest.dump())
         if RESIDUAL in self.detectors:
             header["spread"], spread_files = self.spread.dump()
             files |= {f"{SPREAD_PREFIX}{name}": content for name, content in spread_files.items()}

@@ -13,11 +13,14 @@ import pandas as pd
 from core.models.arrays import AnyArray, Float32Array, FloatArray
 from core.models.derived import column_values, require_columns, sources
 from core.models.designs import ANOMALY_FOREST
+from core.models.errors import ArtifactError
+from core.models.flat_forest import FlatForest
 from core.models.learner import Files
 from core.models.linear import shares
-from core.models.skops_files import dump_estimator, load_estimator
+from core.models.skops_files import load_estimator
 
 MAX_ROWS = 4096
+OLD_FILE = "forest.skops"  # where artifacts of the first releases keep the forest
 
 
 class IsolationDetector:
@@ -35,7 +38,7 @@ class IsolationDetector:
         self.centre: FloatArray = np.empty(0)
         self.held: Float32Array = np.empty((0, len(ANOMALY_FOREST)), dtype=np.float32)
         self.ticket: FloatArray = np.empty(0)
-        self.estimator: Any = None
+        self.trees: FlatForest | None = None
 
     def learn(self, bonds: pd.DataFrame, *, seed: int) -> None:
         """Take rows into the sample and fit anew."""
@@ -53,37 +56,55 @@ class IsolationDetector:
         keep = np.sort(np.argsort(ticket, kind="stable")[:MAX_ROWS])
         self.held, self.ticket = held[keep], ticket[keep]
         samples = min(int(self.parameters["max_samples"]), len(self.held))
-        self.estimator = IsolationForest(
+        estimator = IsolationForest(
             n_estimators=int(self.parameters["n_estimators"]),
             max_samples=samples,
             random_state=seed % (2**32),
             n_jobs=1,
         ).fit(self.held)
+        self.trees = FlatForest.of(estimator, n_features=len(ANOMALY_FOREST))
 
     def score(self, bonds: pd.DataFrame) -> FloatArray:
         """Tell how soon a row is isolated; the higher, the stranger. Shape (n,), about 0.3 to 0.8."""
-        return np.asarray(-self.estimator.score_samples(self._filled(_table(bonds))), dtype=np.float64)
+        return self.fitted.score(self.filled(bonds))
 
     def importance(self) -> dict[str, float]:
         """Share of each of the table's columns among all splits."""
-        counts = np.zeros(len(ANOMALY_FOREST))
-        for tree, columns in zip(self.estimator.estimators_, self.estimator.estimators_features_, strict=True):
-            splits = tree.tree_.feature
-            np.add.at(counts, np.asarray(columns)[splits[splits >= 0]], 1.0)
+        counts = np.bincount(self.fitted.splits, minlength=len(ANOMALY_FOREST)).astype(np.float64)
         return shares(tuple(sources(name) for name in ANOMALY_FOREST), counts)
 
-    def dump(self) -> tuple[dict[str, AnyArray], Files]:
+    def dump(self) -> dict[str, AnyArray]:
         """Write the whole state."""
-        arrays: dict[str, AnyArray] = {"centre": self.centre, "held": self.held, "ticket": self.ticket}
-        return arrays, {"forest.skops": dump_estimator(self.estimator)}
+        return {"centre": self.centre, "held": self.held, "ticket": self.ticket, **self.fitted.dump()}
 
     @classmethod
     def restore(cls, parameters: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> Self:
-        """Read what `dump` wrote."""
+        """Read what `dump` wrote.
+
+        Raises:
+            ArtifactError: The arrays are no forest over the columns it reads.
+        """
         detector = cls(parameters)
         detector.centre, detector.held, detector.ticket = arrays["centre"], arrays["held"], arrays["ticket"]
-        detector.estimator = load_estimator(files["forest.skops"], expected="IsolationForest")
+        n_features = len(ANOMALY_FOREST)
+        if detector.centre.shape != (n_features,) or detector.held.shape != (len(detector.ticket), n_features):
+            raise ArtifactError("the rows the forest holds are not of the columns it reads")
+        if OLD_FILE in files:
+            estimator = load_estimator(files[OLD_FILE], expected="IsolationForest")
+            detector.trees = FlatForest.of(estimator, n_features=n_features)
+        else:
+            detector.trees = FlatForest.restore(arrays, n_features=n_features)
         return detector
+
+    @property
+    def fitted(self) -> FlatForest:
+        """The trees; only once it has learnt."""
+        assert self.trees is not None
+        return self.trees
+
+    def filled(self, bonds: pd.DataFrame) -> Float32Array:
+        """The columns it reads, the median where there is no value."""
+        return self._filled(_table(bonds))
 
     def _filled(self, raw: FloatArray) -> Float32Array:
         return np.where(np.isfinite(raw), raw, self.centre).astype(np.float32)

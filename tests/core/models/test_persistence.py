@@ -86,6 +86,38 @@ def other_estimator(folder):
     rewrite(folder, "forest.skops", skops.io.dumps(LinearRegression()))
 
 
+def rewritten(name, change):
+    def damage(folder):
+        arrays = unpack_arrays((folder / "arrays.npz").read_bytes(), name="arrays.npz")
+        rewrite(folder, "arrays.npz", pack_arrays({**arrays, name: change(arrays[name])}))
+
+    return damage
+
+
+def forest_with(name, change):
+    return rewritten(f"forest.{name}", change)
+
+
+def forest_without(name):
+    def damage(folder):
+        arrays = unpack_arrays((folder / "arrays.npz").read_bytes(), name="arrays.npz")
+        del arrays[f"forest.{name}"]
+        rewrite(folder, "arrays.npz", pack_arrays(arrays))
+
+    return damage
+
+
+def in_a_ring(children):
+    """Cut a split with two leaves off its parent and hang it below itself; the parent takes its leaf instead."""
+    own = np.arange(len(children))
+    is_leaf = children[:, 0] == own
+    lowest = next(node for node in own if not is_leaf[node] and is_leaf[children[node]].all())
+    parent, side = next(zip(*np.nonzero((children == lowest) & (own != lowest)[:, None]), strict=True))
+    ring = children.copy()
+    ring[parent, side], ring[lowest, 0] = children[lowest, 0], lowest
+    return ring
+
+
 def pickled_array(folder):
     content = io.BytesIO()
     np.save(content, np.array([print], dtype=object), allow_pickle=True)
@@ -103,7 +135,27 @@ def pickled_array(folder):
         pytest.param(forged_estimator, "types we do not load", id="an estimator file with another type"),
         pytest.param(other_estimator, "not a IsolationForest", id="another estimator"),
         pytest.param(pickled_array, "damaged", id="an array of pickled objects"),
-        pytest.param(lambda f: (f / "forest.skops").unlink(), "cannot be read", id="a missing file"),
+        pytest.param(lambda f: (f / "arrays.npz").unlink(), "cannot be read", id="a missing file"),
+        pytest.param(forest_without("threshold"), "'threshold' is missing", id="a forest without an array"),
+        pytest.param(
+            forest_with("children", lambda a: a.astype(float)),
+            "another kind",
+            id="children that are no numbers of nodes",
+        ),
+        pytest.param(forest_with("roots", lambda a: a[:0]), "different sizes", id="a forest without a tree"),
+        pytest.param(forest_with("threshold", lambda a: a[1:]), "different sizes", id="a threshold too few"),
+        pytest.param(
+            forest_with("children", lambda a: a + 1), "no split, or from several", id="children beyond the nodes"
+        ),
+        pytest.param(forest_with("roots", lambda a: a[1:]), "no split, or from several", id="a tree without its root"),
+        pytest.param(forest_with("children", in_a_ring), "its own ancestor", id="two nodes that lead to each other"),
+        pytest.param(forest_with("feature", lambda a: a + 99), "no column", id="a column there is not"),
+        pytest.param(
+            forest_with("threshold", lambda a: a * np.nan), "at no number", id="a threshold that is no number"
+        ),
+        pytest.param(forest_with("n_samples", lambda a: a * 0), "without samples", id="nodes without samples"),
+        pytest.param(forest_with("drawn", lambda a: a * 0), "without samples", id="trees without samples"),
+        pytest.param(rewritten("held", lambda a: a[:, 1:]), "of the columns it reads", id="held rows of other columns"),
         pytest.param(lambda f: (f / HEADER).write_text("{"), "header", id="a broken header"),
         pytest.param(lambda f: (f / HEADER).unlink(), "header", id="no header"),
         pytest.param(lambda f: edit(f, format=99), "format 99", id="a format to come"),
@@ -119,6 +171,17 @@ def test_a_damaged_or_forged_artifact_is_refused_with_a_reason(damage, says, lea
     damage(tmp_path)
     with pytest.raises(ArtifactError, match=says):
         load_model(tmp_path)
+
+
+def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_still_read(learnt, draw, tmp_path):
+    forest = IsolationForest(n_estimators=5, random_state=0).fit(learnt["anomaly"].forest.held)
+    learnt["anomaly"].save(tmp_path)
+    rewrite(tmp_path, "forest.skops", dump_estimator(forest))
+    loaded = load_model(tmp_path)
+    bonds = draw(1).bonds
+    expected = -forest.score_samples(loaded.forest.filled(bonds))
+    np.testing.assert_allclose(loaded.detect("isolation_forest", bonds), expected, rtol=0, atol=1e-12)
+    assert {path.name for path in loaded.save(tmp_path / "again")}.isdisjoint({"forest.skops"})
 
 
 def test_a_model_refuses_the_artifact_of_another(learnt, tmp_path):
