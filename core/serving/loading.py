@@ -137,7 +137,7 @@ class Loader:
             numbers = [*self._routings.versions(model.model), *filter(None, [model.production])]
             wanted |= dict.fromkeys((model.model, number) for number in numbers)
         for model in models.values():
-            labels = _labels(model, versions[model.model])
+            labels = self._labels(model.model, versions[model.model])
             numbers = [*labels.values(), *model.previous_production[-1:]]
             wanted |= dict.fromkeys((model.model, number) for number in numbers)
         return wanted | self._on_demand
@@ -212,7 +212,7 @@ class Loader:
         name = model.model
         loaded = {number: version for (of, number), version in self._loaded.items() if of == name}
         labels = {}
-        for label, number in (_labels(model, versions) | self._routings.labels(name)).items():
+        for label, number in self._labels(name, versions).items():
             if number in loaded:
                 labels[label] = number
             elif before is not None and (kept := before.labels.get(label)) in loaded:
@@ -231,9 +231,7 @@ class Loader:
             routing=self._routings.routing(name, loaded),
         )
 
-
-def _labels(model: RegisteredModel, versions: list[ModelVersion]) -> dict[str, str]:
-    """Name the labels of a model: each stage points to its newest version, an alias to the version it names."""
-    labels = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
-    aliases: dict[str, str] = getattr(model, "aliases", {})
-    return {alias.lower(): number for alias, number in aliases.items()} | labels
+    def _labels(self, model: str, versions: list[ModelVersion]) -> dict[str, str]:
+        """Name the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""
+        stages = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
+        return {**self._registry.aliases(model), **stages, **self._routings.labels(model)}

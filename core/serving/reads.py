@@ -73,7 +73,7 @@ class Reads:
             if label is not None:
                 version = served.labelled(label)
             elif version is not None:
-                served.known(version)
+                version = served.known(version)
             status, content = _DESCRIPTIONS[kind](served, version)
         except CoreError as error:
             await send_json(send, status_of(error), refusal(error))

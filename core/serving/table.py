@@ -73,11 +73,13 @@ class Served:
         return found
 
     def known(self, version: str) -> str:
-        """Check that a version is registered.
+        """Return the number of a version: a number that is registered as it is, or the one behind `@alias`.
 
         Raises:
-            UnknownVersionError: It is not.
+            UnknownVersionError: It is not registered.
         """
+        if version.startswith("@"):
+            return self.labelled(version[1:])
         if version not in self.registered:
             raise UnknownVersionError(f"version of {self.model}", version, list(self.registered)[-8:])
         return version

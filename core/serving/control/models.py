@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.registry import (
+    Alias,
     IntegrityResult,
     ModelVersion,
     Plan,
@@ -36,6 +37,13 @@ class Move(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A wish to be carried out."""
 
     expected_revision: int  # that of the plan the decision was made on
+    reason: str = ""
+
+
+class Pointer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an alias is to point."""
+
+    version: str
     reason: str = ""
 
 
@@ -91,6 +99,35 @@ class Models(Controller):
         """Hash the files of versions again and compare them with what was registered."""
         return Registry(workspace).verify(model, version)
 
+    @get("/{model:str}/aliases", opt=LOOK, sync_to_thread=True)
+    def list_aliases(self, workspace: NamedDependency[Workspace], model: FromPath[str]) -> dict[str, str]:
+        """Return the version behind every alias of a model."""
+        return Registry(workspace).aliases(model)
+
+    @put("/{model:str}/aliases/{alias:str}", opt=OPERATE, sync_to_thread=True)
+    def set_alias(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        model: FromPath[str],
+        alias: FromPath[str],
+        data: JSONBody[Pointer],
+    ) -> Alias:
+        """Point an alias at a version, from wherever it pointed before."""
+        return Registry(workspace).set_alias(model, alias, data.version, actor=caller.actor, reason=data.reason)
+
+    @delete("/{model:str}/aliases/{alias:str}", opt=OPERATE, sync_to_thread=True)
+    def remove_alias(
+        self,
+        workspace: NamedDependency[Workspace],
+        caller: NamedDependency[Caller],
+        model: FromPath[str],
+        alias: FromPath[str],
+        reason: FromQuery[str] = "",
+    ) -> None:
+        """Take an alias away; its version stays."""
+        Registry(workspace).remove_alias(model, alias, actor=caller.actor, reason=reason)
+
     @post("/{model:str}/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_move(self, workspace: NamedDependency[Workspace], model: FromPath[str], data: JSONBody[Wish]) -> Plan:
         """Say what a move would do, gate by gate; nothing is changed."""
@@ -110,7 +147,7 @@ class Models(Controller):
         return list(registry.apply(plan, actor=caller.actor, reason=data.reason))
 
 
-def _plan(registry: Registry, model: FromPath[str], wish: Wish) -> Plan:
+def _plan(registry: Registry, model: str, wish: Wish) -> Plan:
     if wish.verb in (Verb.PROMOTE, Verb.ARCHIVE) and not wish.version:
         raise BadRequestError(f"is needed to {wish.verb}", field="version")
     match wish.verb:

@@ -3,7 +3,7 @@
 features.py     feature spaces compiled into index arrays
 one_row.py      the same for a single row, in buffers made beforehand
 booster.py      LightGBM's single-row-fast call
-forest.py       an isolation forest as flat arrays
+forest.py       what the isolation forest reads
 bond_fields.py  signatures of the built-in models
 frames.py       rows as a table, for models that read nothing else
 scorer.py       a scorer a kind of model

@@ -33,7 +33,7 @@ LOG_FLOORS = {
     "ln_fx_vol": 1e-3,
     "ln_vix": 1.0,
 }
-_LOG1P = ("ln_age",)
+LOG1P = ("ln_age",)
 _FROM_CATEGORIES = {
     "is_sovereign": {"sector": frozenset({"sovereign"})},
     "is_supranational": {"sector": frozenset({"supranational_agency"})},
@@ -71,7 +71,7 @@ class CompiledSpace:
         design, statistics = space.design, space.statistics
         wanted = list(design.columns)
         derived = [name for name in wanted if name in DERIVED]
-        if unknown := [n for n in derived if n not in (*LOG_FLOORS, *_LOG1P, *_FROM_CATEGORIES, _HIGH_YIELD)]:
+        if unknown := [n for n in derived if n not in (*LOG_FLOORS, *LOG1P, *_FROM_CATEGORIES, _HIGH_YIELD)]:
             raise UnsupportedSpaceError(f"no compiled form of {', '.join(unknown)}")
         by_text = {term.name for term in design.terms if isinstance(term, Levels)} | set(design.tree_categories)
         by_text |= {column for name in derived for column in _FROM_CATEGORIES.get(name, ())}
@@ -84,7 +84,7 @@ class CompiledSpace:
         }
         # Values: the table's numbers, then logarithms, then flags, then a zero for curves that remove nothing.
         self._logs = [name for name in derived if name in LOG_FLOORS]
-        self._log1ps = [name for name in derived if name in _LOG1P]
+        self._log1ps = [name for name in derived if name in LOG1P]
         self._flags = [name for name in derived if name in _FROM_CATEGORIES or name == _HIGH_YIELD]
         values = [*self.numbers, *self._logs, *self._log1ps, *self._flags]
         at = {name: position for position, name in enumerate(values)}

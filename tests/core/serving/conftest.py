@@ -215,6 +215,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Workspa
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
     other = register(workspace, "spread", artifacts / "spread_other")
     registry.apply(registry.plan_promotion("spread", other.version), actor=ANA)
+    registry.set_alias("spread", "challenger", other.version, actor=ANA)
     return workspace
 
 

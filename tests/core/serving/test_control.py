@@ -42,6 +42,15 @@ class TestTheRegistry:
         assert diff["rows"]
         assert {row["change"] for row in diff["rows"]} <= {"changed", "added", "removed"}
 
+    def test_points_aliases_at_versions(self, api, workspace, artifacts, put_live):
+        put_live(workspace, "spread", artifacts / "spread")
+        where = "/api/v1/models/spread/aliases"
+        assert api.put(f"{where}/champion", json={"version": "1.0.0", "reason": "best"}).json()["version"] == "1.0.0"
+        assert api.get(where).json() == {"champion": "1.0.0"}
+        assert api.get("/api/v1/models/spread/versions/@champion").json()["version"] == "1.0.0"
+        assert api.delete(f"{where}/champion").status_code == 204
+        assert api.delete(f"{where}/champion").status_code == 404
+
     def test_refuses_with_the_sentence_of_the_plan(self, api, workspace, artifacts, put_live):
         put_live(workspace, "spread", artifacts / "spread")
         wish = {"verb": "rollback"}

@@ -72,6 +72,8 @@ def test_every_dialect_gives_the_answers_of_the_model(server, models, rows_of, b
         ("/versions/1.1.0", "1.1.0"),
         ("/labels/Staging", "1.1.0"),
         ("/labels/production", "1.0.0"),
+        ("/labels/challenger", "1.1.0"),
+        ("/versions/@challenger", "1.1.0"),
     ],
 )
 def test_a_version_or_a_label_is_answered_by_that_version(server, models, rows_of, bonds, dialect, which, version):

@@ -80,7 +80,7 @@ def test_trees_on_the_linear_offset_are_added_to_it(tmp_path, bonds, monkeypatch
     np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), model.predict(few), **CLOSE)
 
 
-def test_the_compiled_forest_isolates_as_scikit_learn_does(bonds):
+def test_the_compiled_forest_isolates_as_the_model_does(bonds):
     model = create("anomaly", algorithm=FOREST)
     model.update(generate(PanelSettings(n_rows=300, seed=3)), seed=3)
     forest = CompiledForest(model.forest)

@@ -1,0 +1,53 @@
+"""Every curl command of docs/serving.md works as it stands there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.registry import Registry
+from core.serving.access import Role, Tokens
+from core.settings.promotion import PromotionSettings
+
+PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
+
+
+def blocks():
+    return [block for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "curl" in block]
+
+
+@pytest.mark.skipif(not (Path("/usr/bin/curl").exists() and Path("/usr/bin/jq").exists()), reason="needs curl and jq")
+def test_they_do_what_they_say(workspace, artifacts, running, put_live, register, ana, tmp_path):
+    put_live(workspace, "liquidity_shock", artifacts / "liquidity_shock")
+    put_live(workspace, "spread", artifacts / "spread")
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    other = register(workspace, "spread", artifacts / "spread_other")
+    registry.apply(registry.plan_promotion("spread", other.version), actor=ana)
+    _, token = Tokens(workspace).create("reader", Role.OPERATOR, actor=ana)
+    script = "set -euo pipefail\n" + "\necho\n".join(blocks())
+    assert script.count("curl") > 15
+    with running(workspace) as server:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "URL": f"http://127.0.0.1:{server.port}", "TOKEN": token},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr
+    assert Registry(workspace).production("spread").version == "1.0.0"  # promoted, and rolled back
+
+
+def test_the_help_of_the_command_names_what_the_page_uses(capsys):
+    command = [sys.executable, "-m", "console.cli", "serve"]
+    shown = "".join(
+        subprocess.run([*command, *rest, "--help"], capture_output=True, text=True).stdout
+        for rest in ([], ["token", "create"], ["token", "revoke"])
+    )
+    for option in set(
+        re.findall(r"(?<![\w-])--[a-z-]+", "\n".join(re.findall(r"bondx serve[^\n`]*", PAGE.read_text())))
+    ):
+        assert option in shown, option
