@@ -163,7 +163,7 @@ def test_alerts_put_what_fires_first_and_resolved_ones_last(snapshot):
 def test_what_is_wrong_begins_with_what_cannot_be_read(snapshot):
     rows = alerts.wrong_rows(snapshot.alerts, ["registry.json is damaged"], NOW, ASCII)
     assert texts(rows[0]) == ["x damage", "registry.json is damaged", "", ""]
-    assert len(rows) == 4
+    assert len(rows) == 5
 
 
 def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
@@ -204,7 +204,7 @@ def test_people_are_told_apart_from_the_engine(snapshot):
 
 def test_the_top_line_counts_what_fires(snapshot):
     status = status_of(snapshot, Circumstances(now=NOW, standing=Standing(read_only=True, armed=False)))
-    assert (status.n_critical, status.n_warning, status.armed, status.engine) == (1, 1, False, "none")
+    assert (status.n_critical, status.n_warning, status.armed, status.engine) == (1, 2, False, "none")
     assert status.clock == "03:04Z"
 
 
