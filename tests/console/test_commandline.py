@@ -12,6 +12,7 @@ import console.presentation.epochs
 import console.presentation.gates
 import console.presentation.phrases
 import console.presentation.resources
+import console.presentation.rollouts
 from console.clipboard import MAX_BYTES, osc52
 from console.commandline import COMMANDS, Call, Vocabulary, complete, every_line, parse
 from console.keys import EVERYWHERE, help_lines, screen_keys
@@ -24,6 +25,7 @@ WORDS = Vocabulary(
     models=("spread", "anomaly"),
     versions=(("spread", "1.1.0"), ("spread", "1.0.0"), ("anomaly", "2.0.0")),
     sessions=("s-0002",),
+    rollouts=("ro-0002",),
     alerts=("ab12",),
     themes=("bondx-dark",),
 )
@@ -40,6 +42,7 @@ WORDS = Vocabulary(
         console.presentation.gates,
         console.presentation.phrases,
         console.presentation.resources,
+        console.presentation.rollouts,
     ],
     ids=lambda module: module.__name__,
 )
@@ -79,7 +82,10 @@ def test_a_line_that_cannot_be_read_says_how_it_is_meant(line, said):
 @pytest.mark.parametrize(
     ("line", "lines"),
     [
-        ("ro", ("rollback ",)),
+        ("rollb", ("rollback ",)),
+        ("canary spread 1.0.0 s", ("canary spread 1.0.0 shadow",)),
+        ("abort ", ("abort ro-0002",)),
+        ("resume ", ("resume s-0002", "resume ro-0002")),
         ("rollback ", ("rollback spread", "rollback anomaly")),
         ("promote spread ", ("promote spread 1.1.0 ", "promote spread 1.0.0 ")),
         ("promote anomaly 2", ("promote anomaly 2.0.0 ",)),

@@ -1,0 +1,98 @@
+"""`bondx rollout` from the shell: start, look, hold, go on, take back; scripts get JSON and exit codes."""
+
+import json
+import shutil
+
+import pytest
+
+from console.cli import main
+from core.rollout import Desired, Rollouts
+
+
+@pytest.fixture
+def rollouts(workspace, monkeypatch) -> Rollouts:
+    monkeypatch.setenv("BONDX_HOME", str(workspace.root))
+    return Rollouts(workspace)
+
+
+@pytest.fixture
+def answer(rollouts, capsys):
+    """Run a command and return its exit code, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main(["rollout", *arguments])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_rollouts_are_listed_newest_first(answer):
+    code, out, _ = answer("list", "--json")
+    assert code == 0
+    assert [(row["rollout_id"], row["phase"], row["share"]) for row in json.loads(out)] == [
+        ("ro-0002", "running", 0.1),
+        ("ro-0001", "rolled_back", 0.0),
+    ]
+    code, out, _ = answer("list", "--active")
+    assert "ro-0002" in out
+    assert "ro-0001" not in out
+
+
+def test_one_is_shown_with_guards_and_events(answer):
+    code, out, _ = answer("show", "ro-0001")
+    assert code == 0
+    for fact in ("liquidity_shock", "roll_back", "harmful", "9 of 100 against 1 of 1,900", "retrained on the new panel"):
+        assert fact in out
+    assert json.loads(answer("show", "ro-0001", "--json")[1])["observed"]["phase"] == "rolled_back"
+
+
+def test_a_dry_run_says_what_would_happen_and_starts_nothing(answer, rollouts):
+    code, out, _ = answer("start", "spread", "1.3.0", "--dry-run")
+    assert code == 0
+    assert "5 % → 10 % → 20 % of the requests" in out
+    assert "verified_artifact" in out
+    assert rollouts.active("spread") is None
+
+
+def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts):
+    code, out, err = answer("start", "spread", "1.3.0", "--share", "0.1", "--reason", "more data", "--json")
+    assert code == 0
+    assert "no engine runs here" in err
+    rollout_id = json.loads(out)["rollout_id"]
+    assert [step.share for step in rollouts.get(rollout_id).plan.steps] == [0.1, 0.2]
+    for verb, desired in (("hold", Desired.PAUSED), ("resume", Desired.RUNNING), ("abort", Desired.ABORTED)):
+        assert answer(verb, rollout_id, "--reason", "drill")[0] == 0
+        assert rollouts.get(rollout_id).desired is desired
+    assert answer("advance", "ro-0002")[0] == 0
+    assert rollouts.get("ro-0002").desired_step == 2
+    assert answer("promote", "ro-0002")[0] == 0
+    assert rollouts.get("ro-0002").desired is Desired.PROMOTE_NOW
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        pytest.param(("start", "downgrade", "1.3.0"), 3, "active rollout already: ro-0002", id="one is active"),
+        pytest.param(("start", "spread", "1.2.0"), 3, "is in Production already", id="live already"),
+        pytest.param(("start", "spread", "9.9.9"), 2, "no version 9.9.9", id="no such version"),
+        pytest.param(("start", "spread", "1.3.0", "--share", "0.9"), 3, "ceiling", id="beyond the ceiling"),
+        pytest.param(("start", "spread", "1.3.0", "--share", "2"), 2, "'2' is no share", id="no share"),
+        pytest.param(("hold", "ro-0001"), 3, "it has ended", id="ended"),
+        pytest.param(("resume", "ro-0002"), 3, "asked for that already", id="runs already"),
+        pytest.param(("show", "ro-0404"), 2, "ro-0404", id="unknown"),
+    ],
+)
+def test_what_cannot_be_has_a_sentence_and_an_exit_code(answer, arguments, code, says):
+    found, _, err = answer(*arguments)
+    assert (found, says in err) == (code, True), err
+
+
+def test_a_workspace_without_rollouts_says_how_to_start_one(answer, workspace):
+    shutil.rmtree(workspace.root)
+    assert main(["init"]) == 0
+    assert "bondx rollout start MODEL VERSION" in answer("list")[1]

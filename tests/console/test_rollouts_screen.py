@@ -1,0 +1,284 @@
+"""Screen 4: what an operator sees of a rollout, and what its keys ask for, never more than was shown."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from console.demo import OPERATOR
+from console.dialogs.change import ChangeDialog
+from console.dialogs.text import TextDialog
+from console.presentation import rollouts as told
+from console.presentation.rollout_offers import Ask, hold_ask, refusal, step_ask
+from core.alerts import Alerts
+from core.registry import Registry, Stage
+from core.rollout import Desired, Phase, Rollouts, Strategy
+from core.state import Lease
+from widgets.glyphs import UNICODE
+
+ACTIVE, TAKEN_BACK = "ro-0002", "ro-0001"
+
+
+@pytest.fixture
+def rollouts(workspace) -> Rollouts:
+    return Rollouts(workspace)
+
+
+@pytest.fixture
+def engine(workspace):
+    with Lease.acquire(workspace, OPERATOR, "headless"):
+        yield
+
+
+@pytest.fixture
+def rollout(rollouts):
+    """The canary of the demo at its second step; a test changes what it is about."""
+
+    def changed(desired: Desired = Desired.RUNNING, **observed):
+        active = rollouts.get(ACTIVE)
+        observed = msgspec.structs.replace(active.observed, **observed)
+        return msgspec.structs.replace(active, observed=observed, desired=desired)
+
+    return changed
+
+
+async def at(console, rollout_id: str) -> None:
+    """Put the cursor on a rollout."""
+    await console.press("4")
+    await console.until(lambda: console.screen.NAME == "rollouts" and console.screen.main_table().rows)
+    assert console.screen.main_table().move_to(rollout_id)
+    await console.pilot.pause()
+
+
+async def confirm(console, *keys: str) -> None:
+    console.time.pass_deafness()
+    await console.press(*keys, "Y")
+
+
+async def test_stable_and_candidate_stand_side_by_side_with_the_time_to_a_decision(open_console, engine):
+    async with open_console((160, 48)) as console:
+        await at(console, ACTIVE)
+        text = console.text()
+        for fact in (
+            "ro-0002 downgrade 1.2.0 → 1.3.0  ● running",
+            "step 2 of 3, 10%",
+            "✓ 5% → ● 10% → ○ 20% → ○ live",
+            "in about 7m; deadline in",
+            "dwelling at 10 %",
+            "of 667 requests",
+            "8,793 : 767",
+            "0.10 to 2.48x",
+            "✓ safe",
+            "○ undecided",
+            "701 answers at 5 % and no sign",
+        ):
+            assert fact in text, fact
+
+
+async def test_what_took_a_candidate_back_is_said(open_console):
+    async with open_console((120, 40)) as console:
+        await at(console, TAKEN_BACK)
+        assert "errors: 9 of 100 against 1 of 1,900, shown to be more frequent" in console.text()
+        assert "✗ 5%" in console.text()
+
+
+async def test_without_an_engine_nobody_promises_a_decision(open_console):
+    async with open_console((80, 24)) as console:
+        await at(console, ACTIVE)
+        assert "no engine runs on this workspace, so nothing is judged" in console.text()
+
+
+async def test_w_shows_the_evidence_and_the_rules(open_console, engine):
+    async with open_console((160, 48)) as console:
+        await at(console, ACTIVE)
+        await console.press("w")
+        text = console.text()
+        for fact in ("ratio 0.71x, 95% interval 0.10 to 2.48x", "of what it takes", "below 1.5x", "at most"):
+            assert fact in text, fact
+
+
+async def test_p_asks_for_the_step_that_was_shown(open_console, rollouts):
+    async with open_console() as console:
+        await at(console, ACTIVE)
+        await console.dialog("P")
+        assert "step 3 of 3, 20%" in console.text()
+        await confirm(console)
+        await console.until(lambda: rollouts.get(ACTIVE).desired_step == 2)
+        await console.until(lambda: "advancing" in console.text())
+        await console.press("P")
+        assert "has asked ro-0002 for that already" in console.sentence
+
+
+@pytest.mark.parametrize("key", ["A", "R"])
+async def test_one_key_takes_the_candidate_back(open_console, rollouts, key):
+    async with open_console() as console:
+        await at(console, ACTIVE)
+        await console.dialog(key)
+        assert "1.2.0 answers all requests" in console.text()
+        await confirm(console)
+        await console.until(lambda: rollouts.get(ACTIVE).desired is Desired.ABORTED)
+        assert rollouts.get(ACTIVE).share == 0.0
+        await console.until(lambda: "aborting" in console.text())
+
+
+async def test_h_holds_and_resumes(open_console, rollouts):
+    async with open_console() as console:
+        await at(console, ACTIVE)
+        for desired in (Desired.PAUSED, Desired.RUNNING):
+            await console.dialog("H")
+            await confirm(console)
+            await console.until(lambda desired=desired: rollouts.get(ACTIVE).desired is desired)
+            await console.until(
+                lambda desired=desired: console.app.snapshot.rollout(ACTIVE).desired is desired, "the news of it"
+            )
+
+
+async def test_who_was_faster_is_told_and_nothing_is_changed(open_console, rollouts):
+    async with open_console() as console:
+        await at(console, ACTIVE)
+        await console.dialog("P")
+        rollouts.hold(ACTIVE, actor=OPERATOR, reason="meanwhile")
+        await confirm(console)
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
+        await console.pilot.pause()
+        assert "somebody was faster" in console.text()
+        assert rollouts.get(ACTIVE).desired_step == 0
+
+
+async def test_after_the_last_step_p_goes_live_only_by_typing_the_version(open_console, rollouts):
+    active = rollouts.get(ACTIVE)
+    rollouts.save(active, msgspec.structs.replace(active.observed, step=2, share=0.2))
+    async with open_console((160, 48)) as console:
+        await at(console, ACTIVE)
+        await console.dialog("P")
+        for fact in ("without waiting for proof", "Not shown yet", "verified_artifact", "10"):
+            assert fact in console.text(), fact
+        await confirm(console)
+        assert isinstance(console.app.screen, ChangeDialog)
+        await confirm(console, *"1.3.0")
+        await console.until(lambda: rollouts.get(ACTIVE).desired is Desired.PROMOTE_NOW)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("P", "has ended: rolled back"), ("A", "has ended"), ("H", "has ended"), ("U", "no promotion to undo")],
+)
+async def test_a_rollout_that_has_ended_says_why_a_key_does_nothing(open_console, key, said):
+    async with open_console() as console:
+        await at(console, TAKEN_BACK)
+        await console.press(key)
+        assert said in console.sentence
+        assert console.app.screen is console.screen
+
+
+async def test_a_promoted_candidate_is_rolled_back_in_the_registry(open_console, workspace, rollouts):
+    active = rollouts.get(ACTIVE)
+    registry = Registry(workspace)
+    registry.apply(registry.plan_promotion("downgrade", "1.3.0", Stage.PRODUCTION), actor=OPERATOR)
+    rollouts.save(active, msgspec.structs.replace(active.observed, phase=Phase.PROMOTED, share=1.0))
+    async with open_console() as console:
+        await at(console, ACTIVE)
+        await console.dialog("R")
+        await confirm(console)
+        await console.until(lambda: Registry(workspace).production("downgrade").version == "1.2.0")
+
+
+async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_console, rollouts):
+    async with open_console((160, 48)) as console:
+        await console.press("3")
+        assert console.screen.main_table().move_to("spread/1.3.0")
+        await console.dialog("C")
+        for fact in ("0% → 5% → 10% → 20% → all", "verified_artifact", "Abort returns all traffic to 1.2.0"):
+            assert fact in console.text(), fact
+        await confirm(console)
+        assert rollouts.active("spread") is None
+        await confirm(console, *"1.3.0")
+        await console.until(lambda: rollouts.active("spread") is not None)
+        assert rollouts.active("spread").created_by == str(console.app.actor)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("canary spread 1.3.0", "Start a rollout (canary) of spread 1.3.0"),
+        ("canary spread 1.3.0 shadow", "Start a rollout (shadow) of spread 1.3.0"),
+        ("canary downgrade 1.3.0", "has an active rollout already: ro-0002"),
+        ("canary spread 1.2.0", "is in Production already"),
+        ("advance ro-0002", "step 3 of 3, 20%"),
+        ("hold ro-0002", "Hold ro-0002"),
+        ("abort ro-0002", "all traffic to 1.2.0"),
+    ],
+)
+async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
+    async with open_console() as console:
+        console.app.run_line(line)
+        await console.dialog()
+        assert shown in console.text()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("abort ro-0009", "There is no rollout ro-0009. Rollouts to choose from: ro-0002, ro-0001."),
+        ("abort ro-0001", "has ended"),
+        ("resume ro-0002", "is neither held nor undecided"),
+        ("canary spread 1.3.0 purple", "There is no strategy purple."),
+    ],
+)
+async def test_a_command_that_cannot_be_is_answered_in_the_footer(open_console, line, said):
+    async with open_console() as console:
+        console.app.run_line(line)
+        await console.pilot.pause()
+        assert said in console.sentence
+
+
+async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
+    labels = {"model": "liquidity_shock", "rollout": TAKEN_BACK}
+    alert = next(alert for alert in Alerts(workspace).all() if alert.labels == labels)
+    async with open_console() as console:
+        await console.press("5")
+        assert console.screen.main_table().move_to(alert.fingerprint)
+        await console.press("enter")
+        await console.until(lambda: console.screen.NAME == "rollouts")
+        await console.until(lambda: console.screen.main_table().cursor_key == TAKEN_BACK)
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "words"),
+    [
+        (Desired.RUNNING, {"phase": Phase.PENDING, "verdict": None}, "before the first step is open"),
+        (Desired.PAUSED, {"phase": Phase.PAUSED}, "none while it is held, unless harm is shown"),
+        (Desired.RUNNING, {"phase": Phase.INCONCLUSIVE}, "waits for a person"),
+        (Desired.RUNNING, {"verdict": None}, "no request has been answered"),
+        (Desired.ABORTED, {"verdict": None}, "it is being aborted"),
+    ],
+    ids=["pending", "held", "inconclusive", "no request", "aborting"],
+)
+def test_why_nobody_knows_when_the_decision_comes_is_said(rollout, desired, observed, words):
+    shown = rollout(desired, **observed)
+    assert told.seconds_to_decision(shown, shown.updated_at) is None
+    lines = told.told_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+    assert words in "\n".join(line.text for line in lines)
+
+
+def test_the_countdown_goes_on_between_two_verdicts(rollout):
+    shown = rollout()
+    first = told.seconds_to_decision(shown, shown.updated_at)
+    assert told.seconds_to_decision(shown, shown.updated_at + timedelta(seconds=60)) == first - 60
+    assert told.seconds_to_decision(shown, shown.updated_at + timedelta(days=1)) == 0
+
+
+def test_a_shadow_has_copies_instead_of_a_share(rollout):
+    shown = rollout()
+    plan = msgspec.structs.replace(shown.plan, strategy=Strategy.SHADOW, steps=shown.plan.steps[:1], mirror_share=0.5)
+    shadow = msgspec.structs.replace(shown, plan=plan, observed=msgspec.structs.replace(shown.observed, step=0))
+    assert told.guard_rows(shadow, UNICODE)[0].cells[2].text == "50%"
+    assert told.steps_line(shadow, UNICODE).text.endswith("○ finding")
+    assert "ends in a finding" in refusal(shadow, step_ask(shadow))
+
+
+def test_a_key_means_what_is_possible_next(rollout):
+    assert (step_ask(rollout()), step_ask(rollout(step=2))) == (Ask.ADVANCE, Ask.PROMOTE)
+    assert (hold_ask(rollout()), hold_ask(rollout(Desired.PAUSED))) == (Ask.HOLD, Ask.RESUME)
+    assert hold_ask(rollout(phase=Phase.INCONCLUSIVE)) is Ask.RESUME
+    assert refusal(rollout(phase=Phase.INCONCLUSIVE), Ask.RESUME) is None
