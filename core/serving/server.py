@@ -74,7 +74,8 @@ class Server:
             key: File of its key.
             clock: The time.
         Raises:
-            ListenError: The address cannot be listened on, or is open to others while there is no token.
+            ListenError: The address cannot be listened on, or is open to others while there is no token; or the
+                certificate cannot be used.
         """
         gatekeeper = Gatekeeper(workspace, clock=clock)
         if not is_loopback(host) and host != "localhost" and not gatekeeper.has_tokens():
@@ -110,6 +111,12 @@ class Server:
                 ssl_keyfile=key,
             )
         )
+        try:
+            self._uvicorn.config.load()
+        except OSError as error:  # TLS errors are of that kind, too
+            self._socket.close()
+            self._recorder.close()
+            raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
         self._scheme = "http" if certificate is None else "https"
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
 
@@ -133,7 +140,7 @@ class Server:
     def stop(self) -> None:
         """Answer what has been asked, store what is to be recorded, and end. Safe to repeat."""
         self._uvicorn.should_exit = True
-        if self._thread.is_alive():
+        if self._thread.ident is not None:  # it has been started
             self._thread.join()
             self._loader.stop()
         self._predictor.close()

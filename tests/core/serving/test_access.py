@@ -150,6 +150,14 @@ def test_a_wrong_address_is_one_sentence(workspace, capsys):
     assert "HOST:PORT" in capsys.readouterr().err
 
 
+def test_a_certificate_that_is_none_is_one_sentence(workspace, capsys, tmp_path):
+    (tmp_path / "chain.pem").write_text("no certificate")
+    for name in ("chain.pem", "nowhere.pem"):
+        arguments = ["--listen", "127.0.0.1:0", "--certificate", str(tmp_path / name)]
+        assert main(["--workspace", str(workspace.root), "serve", *arguments]) == 2
+        assert "The certificate or its key cannot be used" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_one_sentence(workspace, capsys, running):
     with running(workspace) as server:
         assert main(["--workspace", str(workspace.root), "serve", "--listen", f"127.0.0.1:{server.port}"]) == 2
