@@ -393,7 +393,7 @@ def rule_lines(rollout: Rollout) -> list[Line]:
         ("strategy", words(plan.strategy)),
         ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers of the candidate"),
         ("margins", margins),
-        ("errors", f"a good one is taken back {plan.alpha:.1%} of the time at most, a bad one passes {plan.beta:.1%}"),
+        ("risks", f"a good one is taken back {plan.alpha:.1%} of the time at most, a bad one passes {plan.beta:.1%}"),
         ("deadline", f"{duration(plan.deadline_seconds)}; then it waits for a person"),
         ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),
         ("reason", rollout.reason or NOTHING),
