@@ -37,6 +37,8 @@ class TextDialog(Dialog[None]):
 
     def on_mount(self) -> None:
         """Show the text."""
+        if not self.is_current:
+            return  # Esc came within the frame that opened it
         frame = self.query_one("#dialog")
         frame.border_title = Content(clean(self._title))
         frame.set_class(self._is_warning, "-alerting")
