@@ -87,7 +87,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         epilog="Without a command: the console. Exit codes: 0 good, 1 failing gate or firing alert, 2 usage, "
         "3 refused, 4 conflict.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)
     console = import_module("console.commands.console")
     console.add_console_arguments(parser)
@@ -98,13 +98,14 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     return parser
 
 
-class _Version(argparse.Action):
+class PrintVersion(argparse.Action):
     """Reads the version only when asked: the metadata of a distribution costs more than the parser."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print the program's name and version, and leave."""
         from importlib import metadata
 
-        print(f"bondx {metadata.version('bondx-console')}")
+        print(f"{parser.prog} {metadata.version('bondx-console')}")
         parser.exit()
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from console.cli import carry_out
+from console.cli import PrintVersion, carry_out
 from console.commands.opening import add_workspace_argument
 
 COMMANDS = ("train", "evaluate", "register", "promote", "deploy", "drift_check", "listing")
@@ -23,22 +23,12 @@ def build_parser() -> argparse.ArgumentParser:
         description="Train on your own data, compare, register, promote, deploy and watch for drift.",
         epilog="Exit codes: 0 good, 1 failing gate or drift, 2 usage, 3 refused, 4 conflict.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"console.mlops.commands.{name}").add_parser(commands)
     return parser
-
-
-class _Version(argparse.Action):
-    """Reads the version only when asked."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib import metadata
-
-        print(f"bondx-mlops {metadata.version('bondx-console')}")
-        parser.exit()
 
 
 if __name__ == "__main__":
