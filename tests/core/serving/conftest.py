@@ -23,12 +23,15 @@ from core.models import MODEL_NAMES, Model, create, load_model
 from core.quality.gate import judge
 from core.registry import ModelVersion, Registry
 from core.serving.access import Role, Tokens
+from core.serving.limits import Limits
 from core.serving.scoring.warming import warm_scorer
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 DEADLINE_SECONDS = 120.0
+# A server of the session may rest for minutes between two tests, and rightly hangs up on who says nothing for long.
+KEEP_SECONDS = Limits().idle_seconds / 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class RunningServer:
     port: int
     token: str | None = None
     connection: http.client.HTTPConnection = field(init=False)
+    _last_asked: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
@@ -63,6 +67,9 @@ class RunningServer:
         fields = {"content-type": "application/json"} if content is not None else {}
         if self.token is not None:
             fields["authorization"] = f"Bearer {self.token}"
+        if time.monotonic() - self._last_asked > KEEP_SECONDS:
+            self.connection.close()
+        self._last_asked = time.monotonic()
         self.connection.request(
             method or ("GET" if content is None else "POST"), path, content, {**fields, **(headers or {})}
         )
