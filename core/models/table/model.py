@@ -108,7 +108,11 @@ class TableModel(Model):
             Numbers; the probability of the second of two classes; probabilities of shape (n, n_classes) for more;
             or scores that are higher the stranger the row is.
         """
-        answer = self.answer(self.matrix(frame))
+        return self.predict_matrix(self.matrix(frame))
+
+    def predict_matrix(self, matrix: FloatArray) -> FloatArray:
+        """Answer rows that are laid out, as `predict` does."""
+        answer = self.answer(matrix)
         return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
 
     def matrix(self, frame: pd.DataFrame) -> FloatArray:

@@ -10,20 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from core.models.arrays import Float32Array, FloatArray
+from core.models.arrays import AnyArray, FloatArray
 
-_FLOAT32 = 0  # C_API_DTYPE_FLOAT32
-_RAW_SCORE = 1  # C_API_PREDICT_RAW_SCORE
+_DTYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1}  # C_API_DTYPE_FLOAT32, C_API_DTYPE_FLOAT64
+_ANSWER, _RAW_SCORE = 0, 1  # C_API_PREDICT_NORMAL, C_API_PREDICT_RAW_SCORE
 _PARAMETERS = b"num_threads=1"
 
 
 class SingleRow:
-    """The trees of one booster, as seen by one thread."""
+    """The trees of one booster, as seen by one thread.
 
-    def __init__(self, library: Any, booster: Any, n_columns: int) -> None:
+    Attributes:
+        row: The row that is to be scored; written in place.
+    """
+
+    def __init__(self, library: Any, booster: Any, n_columns: int, *, raw: bool, dtype: type[np.floating[Any]]) -> None:
         self._library = library
         self._booster = booster  # the handle points into it
-        self.row: Float32Array = np.zeros(n_columns, dtype=np.float32)
+        self.row: AnyArray = np.zeros(n_columns, dtype=dtype)
         self._answer = ctypes.c_double()
         self._n_answers = ctypes.c_int64()
         self._config = ctypes.c_void_p()
@@ -31,10 +35,10 @@ class SingleRow:
             library,
             library.LGBM_BoosterPredictForMatSingleRowFastInit(
                 booster._handle,
-                _RAW_SCORE,
+                _RAW_SCORE if raw else _ANSWER,
                 0,  # from the first tree
                 -1,  # to the last
-                _FLOAT32,
+                _DTYPES[self.row.dtype],
                 ctypes.c_int32(n_columns),
                 _PARAMETERS,
                 ctypes.byref(self._config),
@@ -50,7 +54,7 @@ class SingleRow:
         )
 
     def score(self) -> float:
-        """Return the raw score of what `row` holds."""
+        """Return the score of what `row` holds."""
         if status := self._call(*self._arguments):
             _check(self._library, status)
         return self._answer.value
@@ -65,14 +69,17 @@ class FastTrees:
 
     Args:
         booster: A `lightgbm.Booster` that answers one number a row.
+        raw: Whether the score before the objective's link is wanted, or the answer.
+        dtype: What rows are made of.
     """
 
-    def __init__(self, booster: Any) -> None:
+    def __init__(self, booster: Any, *, raw: bool = True, dtype: type[np.floating[Any]] = np.float32) -> None:
         import lightgbm.basic
 
         self._library: Any = vars(lightgbm.basic)["_LIB"]
         self._booster = booster
         self._n_columns: int = booster.num_feature()
+        self._raw, self._dtype = raw, dtype
         self._of_thread = threading.local()
 
     def single(self) -> SingleRow:
@@ -80,12 +87,14 @@ class FastTrees:
         try:
             return self._of_thread.handle  # type: ignore[no-any-return]
         except AttributeError:
-            handle = self._of_thread.handle = SingleRow(self._library, self._booster, self._n_columns)
+            handle = self._of_thread.handle = SingleRow(
+                self._library, self._booster, self._n_columns, raw=self._raw, dtype=self._dtype
+            )
             return handle
 
-    def scores(self, rows: Float32Array) -> FloatArray:
-        """Return the raw scores of rows, shape (n,)."""
-        return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+    def scores(self, rows: AnyArray) -> FloatArray:
+        """Return the scores of rows, shape (n,)."""
+        return np.asarray(self._booster.predict(rows, raw_score=self._raw, num_threads=1), dtype=np.float64)
 
 
 def _check(library: Any, status: int) -> None:

@@ -20,7 +20,9 @@ def frame_of(signature: Signature, rows: Rows) -> pd.DataFrame:
     for position, field in enumerate(signature.texts):
         texts = [row[position] for row in rows.texts]
         if field.kind == "category" and field.categories:
-            columns[field.name] = pd.Categorical(texts, categories=list(field.categories))
+            known = frozenset(field.categories)
+            familiar = [text if text in known else None for text in texts]
+            columns[field.name] = pd.Categorical(familiar, categories=list(field.categories))
         elif field.kind == "date":
             columns[field.name] = _dates(field.name, texts)
         else:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
+from core.data.tables.signature import Kind as TableKind
+from core.data.tables.signature import Signature as TableSignature
 from core.models.anomaly import FOREST, AnomalyModel
 from core.models.arrays import FloatArray
 from core.models.boosting import BoostedLearner, OffsetLearner
@@ -17,12 +19,16 @@ from core.models.linear import LinearLearner
 from core.models.residual import residual_evidence
 from core.models.samples import Matrices
 from core.models.supervised import SupervisedModel
+from core.models.table.boosting import LightGbmTableLearner
+from core.models.table.linear import LinearTableLearner
+from core.models.table.model import TableModel
 from core.serving.scoring.bond_fields import anomaly_signature, forest_signature, supervised_signature
 from core.serving.scoring.booster import FastTrees
 from core.serving.scoring.features import CompiledSpace
 from core.serving.scoring.forest import CompiledForest
 from core.serving.scoring.frames import frame_of, open_frame
 from core.serving.scoring.one_row import OneRow
+from core.serving.scoring.table_rows import TableRows, table_signature
 from core.serving.signature import OpenSignature, Rows, Signature
 
 
@@ -97,6 +103,37 @@ class ForestScorer(Scorer):
     @override
     def answer(self, rows: Rows) -> FloatArray:
         return self._forest.score(rows.numbers)
+
+
+class TableScorer(Scorer):
+    """A table model by its learner, without making a table of the request.
+
+    Args:
+        model: It has learnt.
+        signature: Its own; no column is a time.
+    """
+
+    def __init__(self, model: TableModel, signature: TableSignature) -> None:
+        self._model = model
+        self._rows = TableRows(signature)
+        self.signature = table_signature(signature)
+        self._trees: FastTrees | None = None
+        if isinstance(model.learner, LightGbmTableLearner) and len(signature.classes) <= 2:
+            self._trees = FastTrees(model.learner.booster, raw=False, dtype=np.float64)
+
+    @override
+    def answer(self, rows: Rows) -> FloatArray:
+        if self._trees is not None and len(rows) == 1:
+            trees = self._trees.single()
+            self._rows.read_one(rows.numbers[0], rows.texts[0], trees.row)
+            return np.array([trees.score()])
+        return self._model.predict_matrix(self._rows.matrix(rows))
+
+
+class SlowTableScorer(TableScorer):
+    """A table model whose learner takes a millisecond for a row."""
+
+    is_fast = False
 
 
 class FrameScorer(Scorer):
@@ -189,4 +226,9 @@ def compiled(model: Model) -> Scorer | None:
         return SupervisedScorer(model)
     if isinstance(model, AnomalyModel):
         return ForestScorer(model) if model.shipping == FOREST else ResidualScorer(model)
+    if isinstance(model, TableModel) and model.signature is not None:
+        if TableKind.TIME in model.signature.kinds.values():
+            return None
+        is_fast = isinstance(model.learner, (LightGbmTableLearner, LinearTableLearner))
+        return (TableScorer if is_fast else SlowTableScorer)(model, model.signature)
     return None

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.tables.signature import Kind as TableKind
 from core.data.tables.signature import Signature as TableSignature
 from core.errors import CoreError
 from core.models import load_model
@@ -18,21 +17,14 @@ from core.models.arrays import FloatArray
 from core.models.interface import Model
 from core.serving.scoring.features import UnsupportedSpaceError
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
-from core.serving.signature import Field, Kind, Rows, Signature
+from core.serving.scoring.table_rows import table_signature
+from core.serving.signature import Rows, Signature
 
 log = logging.getLogger(__name__)
 
 N_PROBES = 24
 RELATIVE_TOLERANCE = 1e-9
 _DATES = ("2020-01-01", "2031-06-30")
-
-_KINDS: dict[TableKind, Kind] = {
-    TableKind.NUMBER: "float",
-    TableKind.INTEGER: "int",
-    TableKind.FLAG: "bool",
-    TableKind.CATEGORY: "category",
-    TableKind.TIME: "date",
-}
 
 
 def warm_scorer(folder: Path) -> Scorer:
@@ -117,19 +109,4 @@ def _first(rows: Rows) -> Rows:
 
 def _signature_in(folder: Path) -> Signature | None:
     found = TableSignature.read(folder)
-    if found is None:
-        return None
-    return Signature(
-        [
-            Field(
-                name=column.name,
-                kind=_KINDS[column.kind],
-                least=column.least,
-                most=column.most,
-                nullable=column.allows_missing,
-                categories=column.levels,
-                strict=False,
-            )
-            for column in found.columns
-        ]
-    )
+    return None if found is None else table_signature(found)

@@ -4,16 +4,21 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.data.bonds import PanelSettings, generate
+from core.data.tables import ColumnSignature, Task
+from core.data.tables import Kind as TableKind
+from core.data.tables import Signature as TableSignature
 from core.models import create, load_model
 from core.models.anomaly import FOREST
 from core.models.supervised import SupervisedModel
+from core.models.table import TableModel
 from core.serving.scoring import warming
 from core.serving.scoring.forest import CompiledForest
 from core.serving.scoring.frames import frame_of
-from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer
+from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer, TableScorer
 from core.serving.scoring.warming import probes, warm_scorer
 from core.serving.signature import Rows
 
@@ -78,6 +83,43 @@ def test_trees_on_the_linear_offset_are_added_to_it(tmp_path, bonds, monkeypatch
     assert isinstance(scorer, SupervisedScorer)
     few = bonds.head(20)
     np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), model.predict(few), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("task", "algorithm", "classes", "is_fast"),
+    [
+        pytest.param(Task.REGRESSION, "lightgbm", (), True, id="a number by trees"),
+        pytest.param(Task.REGRESSION, "linear", (), True, id="a number by a line"),
+        pytest.param(Task.CLASSIFICATION, "lightgbm", ("0", "1"), True, id="two classes by trees"),
+        pytest.param(Task.CLASSIFICATION, "lightgbm", ("0", "1", "2"), True, id="three classes by trees"),
+        pytest.param(Task.CLASSIFICATION, "hist_gradient_boosting", ("0", "1"), False, id="by a method without haste"),
+    ],
+)
+def test_a_table_model_is_answered_without_making_a_table(task, algorithm, classes, is_fast, tmp_path):
+    columns = (
+        ColumnSignature(name="grade", kind=TableKind.CATEGORY, allows_missing=True, levels=("A", "B", "C")),
+        ColumnSignature(name="size", kind=TableKind.NUMBER, allows_missing=True),
+        ColumnSignature(name="is_new", kind=TableKind.FLAG, allows_missing=False),
+        ColumnSignature(name="floor", kind=TableKind.INTEGER, allows_missing=False, least=0, most=9),
+    )
+    random = np.random.default_rng(5)
+    table = pd.DataFrame({"grade": random.choice(["A", "B", "C"], 300), "size": random.normal(size=300)})
+    table = table.assign(is_new=random.random(300) < 0.5, floor=random.integers(0, 9, 300))
+    score = table["size"] + (table["grade"] == "B") + table["is_new"] + table["floor"] / 9
+    table["y"] = pd.qcut(score, len(classes), labels=False).astype(float) if classes else score
+    model = TableModel.described(
+        TableSignature(task=task, target="y", classes=classes, columns=columns), algorithm=algorithm
+    )
+    model.fit(table, seed=1)
+    model.save(tmp_path)
+    scorer = warm_scorer(tmp_path)
+    assert isinstance(scorer, TableScorer)
+    assert scorer.is_fast == is_fast
+    rows = probes(scorer.signature, 40)
+    rows.texts[7] = ("never seen",)
+    expected = FrameScorer(load_model(tmp_path), scorer.signature).answer(rows)
+    np.testing.assert_allclose(scorer.answer(rows), expected, **EXACT)
+    np.testing.assert_allclose(one_by_one(scorer, rows), expected, **CLOSE)
 
 
 def test_the_compiled_forest_isolates_as_the_model_does(bonds):
