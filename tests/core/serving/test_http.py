@@ -2,9 +2,7 @@
 
 import http.client
 import json
-import shutil
 import socket
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -243,13 +241,6 @@ def test_metrics_are_what_prometheus_reads(server, rows_of):
     assert found["bondx_ready"] == [({}, 1.0)]
     assert found["bondx_telemetry_up"] == [({}, 1.0)]
     assert "process_resident_memory_bytes" in found
-
-
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="Prometheus is not installed here")
-def test_prometheus_itself_finds_nothing_wrong_with_the_metrics(server):
-    text = server.ask("/metrics").body
-    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
-    assert checked.returncode in (0, 3), checked.stderr  # 3: matters of taste
 
 
 def test_the_openapi_document_is_valid_and_names_every_path(server):
