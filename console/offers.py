@@ -65,7 +65,7 @@ class Offers:
     def rollout_start(self, model: str, candidate: str, strategy: Strategy, *, has_engine: bool) -> Offer:
         """Offer to start a rollout by the rules of the workspace's policy."""
         rollouts = Rollouts(self._workspace)
-        proposal = rollouts.plan(model, candidate, strategy)
+        proposal = rollouts.plan(model, candidate, strategy, actor=self._actor)
 
         def commit(reason: str) -> str:
             started = rollouts.start(proposal, actor=self._actor, reason=reason)

@@ -1,6 +1,7 @@
 """`bondx rollout`: move a model's traffic to a version, watched. A verb writes what is desired; the engine does it."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import (
@@ -49,6 +50,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="SHARE",
         help="of the first step, of the A/B split, or of the copies (default: the policy's)",
     )
+    start.add_argument("--config", type=Path, metavar="FILE", help="the policy to start by, over the workspace's")
     start.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
     add_reason_argument(start)
     add_json_argument(start)
@@ -111,10 +113,11 @@ def start_rollout(args: argparse.Namespace) -> int:
     from console.output import print_json, print_table, printable
     from core.errors import RefusedError
     from core.rollout import Rollouts, Strategy
+    from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    rollouts = Rollouts(workspace)
-    proposal = rollouts.plan(args.model, args.version, Strategy(args.strategy), share=args.share)
+    rollouts = Rollouts(workspace, policy=PolicySource(workspace.root, config=args.config))
+    proposal = rollouts.plan(args.model, args.version, Strategy(args.strategy), share=args.share, actor=person())
     if args.dry_run and args.json:
         print_json(proposal)
     elif not args.json:
@@ -172,6 +175,7 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
     observed, facts = rollout.observed, summary(rollout)
     if observed.verdict is not None:
         facts |= {"verdict": observed.verdict.outcome, "reason": observed.verdict.reason}
+    facts |= {"policy_sha256": rollout.policy_sha256, "policy_files": rollout.policy_files}
     facts |= {"deadline_at": observed.deadline_at, "n_stable": observed.evidence.n_stable}
     facts |= {"n_candidate": observed.evidence.n_candidate}
     print_facts(facts)

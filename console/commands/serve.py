@@ -47,7 +47,8 @@ def add_parser(commands: Subparsers) -> None:
     verbs = token.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     create = _token_parser(verbs, "create", "make a token and print it, this once")
-    create.add_argument("name", metavar="NAME", help="whom or what it is for; the audit log names it")
+    create.add_argument("name", metavar="NAME", help="what it is for; the audit log names it")
+    create.add_argument("--person", metavar="ACCOUNT", help="whose it is and answers for it (default: yours)")
     create.add_argument("--role", choices=ROLES, default="viewer", help="what it allows (default: %(default)s)")
     create.add_argument("--days", type=float, metavar="N", help="how long it is valid (default: for ever)")
     add_reason_argument(create)
@@ -115,13 +116,18 @@ def create_token(args: argparse.Namespace) -> int:
     from core.serving import Role, Tokens
 
     token, secret = Tokens(open_workspace(args)).create(
-        args.name, Role(args.role), actor=person(), valid_days=args.days, reason=args.reason
+        args.name,
+        Role(args.role),
+        actor=person(),
+        person=args.person,
+        valid_days=args.days,
+        reason=args.reason,
     )
     if args.json:
         print_json({"token_id": token.token_id, "role": token.role, "expires_at": token.expires_at, "token": secret})
     else:
         print(secret)
-        complain(f"{token.token_id} for {token.name}, role {token.role}; it is not shown again")
+        complain(f"{token.token_id} for {token.name}, {token.person}'s, role {token.role}; it is not shown again")
     return ExitCode.GOOD
 
 
@@ -131,7 +137,7 @@ def list_tokens(args: argparse.Namespace) -> int:
     from core.clock import utc_now
     from core.serving import Tokens
 
-    columns = ("token_id", "name", "role", "valid", "created_at", "created_by", "expires_at", "revoked_at")
+    columns = ("token_id", "name", "person", "role", "valid", "created_at", "created_by", "expires_at", "revoked_at")
     rows = [
         {**{name: getattr(token, name, None) for name in columns}, "valid": token.is_valid(utc_now())}
         for token in Tokens(open_workspace(args)).all()

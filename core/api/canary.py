@@ -9,7 +9,6 @@ from typing import Self
 
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
-from core.registry import Registry
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
 from core.telemetry.predictions import Outcome, Prediction, PredictionWriter, predictions_file
 
@@ -21,7 +20,7 @@ class CanaryDeploymentManager:
         """Open it; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         workspace = self._config.workspace
-        self._rollouts = Rollouts(workspace, registry=Registry(workspace, policy=self._config.source))
+        self._rollouts = Rollouts(workspace, policy=self._config.source)
         self._router = Router()
         self._routed: object = None  # the state of the registry that the router's tables are of
         self._lock = threading.Lock()
@@ -29,8 +28,7 @@ class CanaryDeploymentManager:
 
     def plan_canary_deployment(self, model: str, version: str, *, traffic: float | None = None) -> RolloutProposal:
         """Say what a canary would do, gate by gate and step by step. Changes nothing."""
-        rules = self._config.for_model(model).canary
-        return self._rollouts.plan(model, version, policy=rules, share=traffic)
+        return self._rollouts.plan(model, version, share=traffic, actor=self._config.actor)
 
     def create_canary_deployment(
         self, model: str, version: str, *, traffic: float | None = None, reason: str = ""
@@ -46,8 +44,7 @@ class CanaryDeploymentManager:
             RolloutRefusedError: A rule or a gate forbids it.
             RolloutActiveError: A rollout of this model is under way.
         """
-        number = Registry(self._config.workspace).get(model, version).version
-        proposal = self.plan_canary_deployment(model, number, traffic=traffic)
+        proposal = self.plan_canary_deployment(model, version, traffic=traffic)
         return self._rollouts.start(proposal, actor=self._config.actor, reason=reason)
 
     def route_prediction(self, model: str, key: str) -> Route:

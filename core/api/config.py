@@ -29,7 +29,8 @@ class MLOpsConfig:
         Args:
             file: A policy file; by default the one that `BONDX_ENV` selects, else `policy.yaml` of the workspace.
             workspace: Its folder, made if there is none; by default `$BONDX_HOME`, else the user's state folder.
-            user: In whose name things are done; by default the account this process runs for.
+            user: In whose name things are done; by default the account this process runs for, which stays on record
+                beside it: for four eyes the two are one person.
         Raises:
             SettingsError: The file cannot be used; the message names line, field and cure.
             StateError: The workspace cannot be opened.
@@ -41,7 +42,7 @@ class MLOpsConfig:
             config = Path(file).expanduser().absolute()
             read_policy(config)  # a mistake in it is told here and not at the first promotion
         account = Actor.current(Origin.API)
-        actor = account if user is None else Actor(user, account.host, Origin.API)
+        actor = account if user is None else account.in_the_name_of(user)
         return cls(opened, PolicySource(opened.root, config=config), actor)
 
     @property

@@ -10,7 +10,7 @@ artifacts.py     artifact folders: staged, durable, put in place by one rename
 contents.py      the files of an artifact that say something about it
 registration.py  how a version comes in, and the sweep after a crash; bumping.py decides which number it gets
 aliases.py       names that people give to versions
-approvals.py     four eyes: who has found that a version may serve
+approvals.py     four eyes: who has found that a version may serve; eyes.py says whose word counts
 claims.py        which versions a rollout rests on
 gates.py         what a version must show before it moves up
 planning.py      what a move would do, decided before it is done; proposing.py gathers what that takes
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ModelNotFoundError,
         PromotionRefusedError,
         VersionNotFoundError,
+    from core.registry.eyes import Approval
     )
     from core.registry.integrity import IntegrityResult
     from core.registry.lineage import LineageEdge, LineageGraph, LineageNode
@@ -89,7 +90,7 @@ __all__ = [
 _HOMES = {
     "Alias": "aliases",
     "AliasNotFoundError": "errors",
-    "Approval": "approvals",
+    "Approval": "eyes",
     "ApprovalNotFoundError": "errors",
     "ArtifactRefusedError": "errors",
     "Difference": "diff",

@@ -1,10 +1,8 @@
 """Four eyes: who has looked at a version and found that it may serve.
 
-An approval names the very files it is for by the hash of their manifest, counts for one promotion to Production, and
-never for one that its own author carries out.
+An approval names the very files it is for by the hash of their manifest and counts for one promotion to Production;
+whether it counts beside who promotes, who registered and the other approvals, `eyes.py` says.
 """
-
-from datetime import datetime
 
 import msgspec
 
@@ -15,26 +13,11 @@ from core.governance.audit import audited
 from core.governance.outbox import Change
 from core.registry.documents import ModelVersion
 from core.registry.errors import ApprovalNotFoundError
+from core.registry.eyes import Approval
 from core.registry.records import DATABASE, Records
 from core.registry.registration import evidence
 from core.registry.stages import Stage
 from core.state import Workspace
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's word that a version may go to Production."""
-
-    key: str  # "spread/1.4.0/ana": a second word of the same person is the same word
-    model: str
-    version: str
-    manifest_sha256: str
-    person: str  # the account; the same person on another host is no second person
-    approved_by: str
-    approved_at: datetime
-    origin: str
-    reason: str
-    used_by: int | None = None  # the number of the transition that rested on it
-    revision: int = 0
 
 
 class Approvals:
@@ -71,7 +54,8 @@ class Approvals:
                 raise RefusedError(f"{model} {number} is in Production already; there is nothing to approve.")
             key = f"{version.key}/{actor.name}"
             before = self._documents.find(key)
-            if before is not None and before in self.of(version):
+            # A word that fewer people can have given, such as one from the own account, takes the place of another.
+            if before is not None and before in self.of(version) and not actor.persons < before.persons:
                 at = f"{before.approved_at:%Y-%m-%d %H:%M:%S} UTC"
                 raise RefusedError(f"{actor.name} has approved {model} {number} already, at {at}.")
             approval = Approval(
@@ -80,6 +64,7 @@ class Approvals:
                 version=number,
                 manifest_sha256=version.manifest_sha256,
                 person=actor.name,
+                behind=tuple(sorted(actor.behind)),
                 approved_by=str(actor),
                 approved_at=self._clock(),
                 origin=actor.origin,
@@ -114,4 +99,5 @@ class Approvals:
 
 
 def _told(approval: Approval) -> dict[str, object]:
-    return {"person": approval.person, "manifest_sha256": approval.manifest_sha256}
+    told: dict[str, object] = {"person": approval.person, "manifest_sha256": approval.manifest_sha256}
+    return told | ({"behind": approval.behind} if approval.behind else {})

@@ -19,6 +19,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     stage_since: datetime
     created_at: datetime
     created_by: str
+    authors: tuple[str, ...] = ()  # the persons who can be behind that; nobody where the engine registered
     run_id: str
     session_id: str
     description: str

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from core.quality.gate import GateResult, judge
 from core.registry.documents import ModelVersion
+from core.registry.eyes import Eyes
 from core.registry.stages import Stage
 from core.settings.promotion import PromotionSettings
 
@@ -22,8 +23,7 @@ def promotion_gates(
     to_stage: Stage,
     integrity: Sequence[str],
     n_explained: int = 0,
-    approved_by: Sequence[str] = (),
-    promoter: str = "",
+    eyes: Eyes | None = None,
 ) -> tuple[GateResult, ...]:
     """Judge whether a version may move to a stage.
 
@@ -37,8 +37,7 @@ def promotion_gates(
         to_stage: Where the candidate would go.
         integrity: What is wrong with the candidate's files, from `core.registry.manifest.check`.
         n_explained: How many features its report gives an importance.
-        approved_by: The persons whose approval of these very files is on record.
-        promoter: The person who promotes, if known; their own approval does not count.
+        eyes: The approvals of these very files that are on record, weighed.
     Returns:
         One result a gate: `verified_artifact`, `min_accuracy`, `quality_gates`; `attainment_drop` where there is a
         Production version to compare with; `max_drift` where drift was measured or must be; `explainability` and
@@ -57,7 +56,7 @@ def promotion_gates(
     if settings.require_explainability:
         gates.append(_explainability_gate(candidate, n_explained, blocking=decisive))
     if settings.required_approvals:
-        gates.append(approvals_gate(candidate, approved_by, promoter, settings, blocking=decisive))
+        gates.append(approvals_gate(candidate, eyes or Eyes(), settings, blocking=decisive))
     return tuple(gates)
 
 
@@ -84,28 +83,20 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
     )
 
 
-def approvals_gate(
-    version: ModelVersion,
-    approved_by: Sequence[str],
-    promoter: str,
-    settings: PromotionSettings,
-    *,
-    blocking: bool,
-) -> GateResult:
-    """Judge whether enough persons other than the promoter have approved a version."""
-    others = sorted(set(approved_by) - {promoter})
-    reason = f"approved by {', '.join(others)}" if others else f"nobody has approved {version.version}"
-    if promoter in approved_by:
-        reason += f"; {promoter} cannot approve a promotion of their own"
-    if len(others) < settings.required_approvals:
+def approvals_gate(version: ModelVersion, eyes: Eyes, settings: PromotionSettings, *, blocking: bool) -> GateResult:
+    """Judge whether enough persons other than who registered and who promotes have approved a version."""
+    counting = eyes.counting
+    reason = f"approved by {', '.join(counting)}" if counting else f"nobody has approved {version.version}"
+    reason = "; ".join((reason, *eyes.notes))
+    if len(counting) < settings.required_approvals:
         reason += f"; somebody else must: bondx registry approve {version.model} {version.version}"
     return judge(
         APPROVALS,
-        float(len(others)),
+        float(len(counting)),
         ">=",
         float(settings.required_approvals),
         unit="persons",
-        n_samples=len(approved_by),
+        n_samples=eyes.n_approvals,
         reason=reason,
         blocking=blocking,
     )

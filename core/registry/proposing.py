@@ -11,6 +11,7 @@ from core.registry.artifacts import ArtifactStore
 from core.registry.claims import Claims
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, importances, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
+from core.registry.eyes import weigh
 from core.registry.gates import approvals_gate, integrity_gate, promotion_gates
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
 from core.registry.numbering import version_key
@@ -75,12 +76,16 @@ class Proposer:
             return self._unless_claimed(plan).refusal
         if plan.verb is not Verb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
             return None
-        settings = self.promotion_settings(plan.model)
+        return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
+
+    def lacking_approvals(self, candidate: ModelVersion, actor: Actor) -> str | None:
+        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
+        settings = self.promotion_settings(candidate.model)
         if not settings.required_approvals:
             return None
-        candidate = self._records.version(plan.model, plan.version)
-        gate = approvals_gate(candidate, self._approved_by(candidate), actor.name, settings, blocking=True)
-        return f"{plan.model} {plan.version}: {gate.reason}." if gate.blocks else None
+        eyes = weigh(self._approvals.of(candidate), candidate, actor)
+        gate = approvals_gate(candidate, eyes, settings, blocking=True)
+        return f"{candidate.model} {candidate.version}: {gate.reason}." if gate.blocks else None
 
     def examine(self, version: ModelVersion) -> IntegrityResult:
         """Hash the files of a version again, and bring the alert on them up to date."""
@@ -115,12 +120,8 @@ class Proposer:
             to_stage=target,
             integrity=problems,
             n_explained=n_explained,
-            approved_by=self._approved_by(candidate) if settings.required_approvals else (),
-            promoter=actor.name if actor else "",
+            eyes=weigh(self._approvals.of(candidate), candidate, actor) if settings.required_approvals else None,
         )
-
-    def _approved_by(self, candidate: ModelVersion) -> list[str]:
-        return [approval.person for approval in self._approvals.of(candidate)]
 
     def _integrity_gates(self, version: ModelVersion | None) -> tuple[GateResult, ...]:
         if version is None:

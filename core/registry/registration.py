@@ -154,6 +154,7 @@ class Registrar:
                 stage_since=now,
                 created_at=now,
                 created_by=author,
+                authors=tuple(sorted(actor.persons)),
                 run_id=run_id,
                 session_id=session_id,
                 description=card.description,

@@ -17,12 +17,13 @@ from core.governance.audit import audited
 from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.aliases import Alias, Aliases
-from core.registry.approvals import Approval, Approvals
+from core.registry.approvals import Approvals
 from core.registry.artifacts import ArtifactStore
 from core.registry.comparison import compare_versions
 from core.registry.diff import VersionDiff
 from core.registry.documents import ModelVersion, RegisteredModel, Transition
 from core.registry.errors import HashMismatchError, PromotionRefusedError
+from core.registry.eyes import Approval
 from core.registry.gates import VERIFIED_ARTIFACT
 from core.registry.integrity import IntegrityResult
 from core.registry.lineage import LineageGraph, lineage_graph, version_node_key
@@ -259,7 +260,8 @@ class Registry:
     def approve(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Approval:
         """Put on record that a person has looked at a version and found that it may serve.
 
-        The approval holds for these very files and for one promotion, and never for one by the same person.
+        The approval holds for these very files and for one promotion. It does not count for one by a person who can be
+        behind it, nor for a version that such a person has registered.
 
         Raises:
             RefusedError: The actor is no person, the version is live already, or the person has approved it before.
@@ -280,6 +282,10 @@ class Registry:
         self, model: str, version: str, stage: Stage | None = None, *, actor: Actor | None = None
     ) -> Plan:
         """Say what promoting a version by one step would do, its gates judged and its files hashed.
+    def lacking_approvals(self, model: str, version: str, *, actor: Actor) -> str | None:
+        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
+        return self._proposer.lacking_approvals(self.get(model, version), actor)
+
 
         Args:
             model: Whose version.

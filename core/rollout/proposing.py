@@ -2,6 +2,7 @@
 
 import msgspec
 
+from core.actor import Actor
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.rollout.plan import RolloutPlan, Strategy
@@ -15,6 +16,8 @@ class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
     stable: str  # empty where nothing is live
     candidate: str
     plan: RolloutPlan
+    policy_sha256: str = ""  # of the rules for the model that it was made by
+    policy_files: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()  # those that going live will be judged by at the end
     allowed: bool
     refusal: str | None = None
@@ -23,7 +26,13 @@ class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def propose(
-    registry: Registry, model: str, candidate: str, plan: RolloutPlan, active: Rollout | None
+    registry: Registry,
+    model: str,
+    candidate: str,
+    plan: RolloutPlan,
+    active: Rollout | None,
+    *,
+    actor: Actor | None = None,
 ) -> RolloutProposal:
     """Look at everything that a start depends on; change nothing.
 
@@ -32,11 +41,12 @@ def propose(
         VersionNotFoundError: The model has no such version.
     """
     version = registry.get(model, candidate)
+    candidate = version.version  # an alias may point elsewhere tomorrow
     live = registry.production(model)
     gates: tuple[GateResult, ...] = ()
     refusal = refusal_of(version, live, plan.strategy, active)
     if refusal is None and plan.strategy.promotes:
-        promotion = registry.plan_promotion(model, candidate, Stage.PRODUCTION)
+        promotion = registry.plan_promotion(model, candidate, Stage.PRODUCTION, actor=actor)
         gates, refusal = promotion.gates, promotion.refusal
     return RolloutProposal(
         model=model,

@@ -100,6 +100,9 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     plan: RolloutPlan
     created_at: datetime
     created_by: str
+    starters: tuple[str, ...] = ()  # the persons who can be behind its start, and so behind its promotion at the end
+    policy_sha256: str = ""  # of the rules for the model, in force when it was started: which policy decided
+    policy_files: tuple[str, ...] = ()  # where they stood, the one that wins last
     reason: str = ""
     desired: Desired = Desired.RUNNING
     desired_step: int = 0  # a person wants it to be at this step at least

@@ -4,10 +4,12 @@ They live in the registry's own file, so that the end of a canary, its version g
 one transaction.
 """
 
+import dataclasses
+
 import msgspec
 
 from core.actor import Actor
-from core.clock import Clock, to_iso, utc_now
+from core.clock import Clock, utc_now
 from core.errors import RefusedError
 from core.governance import audited
 from core.governance.outbox import Change as AuditedChange
@@ -43,10 +45,25 @@ class Rollouts:
     (`observe`, `promote`); either leaves the other's half untouched.
     """
 
-    def __init__(self, workspace: Workspace, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        registry: Registry | None = None,
+        policy: PolicySource | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Open them.
+
+        Args:
+            workspace: Where they are kept.
+            registry: The versions; by default those of the workspace, under the same policy.
+            policy: The rules that plans are made by; by default those of the workspace.
+            clock: When things happen.
+        """
         self._workspace = workspace
-        self._registry = registry or Registry(workspace, clock=clock)
-        self._policy = PolicySource(workspace.root)
+        self._policy = policy or PolicySource(workspace.root)
+        self._registry = registry or Registry(workspace, policy=self._policy, clock=clock)
         self._clock = clock
 
     # What is there
@@ -82,6 +99,7 @@ class Rollouts:
         policy: CanaryPolicy | RolloutPlan | None = None,
         *,
         share: float | None = None,
+        actor: Actor | None = None,
     ) -> RolloutProposal:
         """Say what starting a rollout would do; a refusal is an answer, not an error.
 
@@ -89,21 +107,26 @@ class Rollouts:
             model: Whose traffic.
             candidate: The version it is to go to.
             strategy: How.
-            policy: The rules, or a whole plan of one's own; by default the workspace's rules for the model.
+            policy: The rules, or a whole plan of one's own; by default the policy's for the model.
             share: As `make_plan` takes it.
+            actor: Who is going to start it, if known: it goes live in their name, so their own approval does not count.
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
             VersionNotFoundError: The model has no such version.
             RolloutRefusedError: The share does not go with the rules.
             SettingsError: The workspace's policy cannot be used.
         """
+        rules = self._policy.policy().for_model(model)
         if not isinstance(policy, RolloutPlan):
-            rules = policy or self._policy.policy().for_model(model).canary
+            limit = self._latency_limit(model)
             try:
-                policy = make_plan(strategy, rules, share=share, latency_limit_ms=self._latency_limit(model))
+                policy = make_plan(strategy, policy or rules.canary, share=share, latency_limit_ms=limit)
             except ValueError as error:
                 raise RolloutRefusedError(f"No {strategy.value} rollout of {model} {candidate}: {error}.") from error
-        return propose(self._registry, model, candidate, policy, self.active(model))
+        proposal = propose(self._registry, model, candidate, policy, self.active(model), actor=actor)
+        return msgspec.structs.replace(
+            proposal, policy_sha256=rules.sha256, policy_files=tuple(file.name for file in self._policy.files())
+        )
 
     def start(self, proposal: RolloutProposal, *, actor: Actor, reason: str = "") -> Rollout:
         """Start what was proposed; the engine opens the first step at its next turn.
@@ -120,7 +143,10 @@ class Rollouts:
                 raise RolloutRefusedError(proposal.refusal or "")
             version = self._registry.get(proposal.model, proposal.candidate)
             live = self._registry.production(proposal.model)
-            if (refusal := refusal_of(version, live, proposal.plan.strategy, None)) is not None:
+            refusal = refusal_of(version, live, proposal.plan.strategy, None)
+            if refusal is None and proposal.plan.strategy.promotes:
+                refusal = self._registry.lacking_approvals(proposal.model, proposal.candidate, actor=actor)
+            if refusal is not None:
                 raise RolloutRefusedError(refusal)
             if live is None or live.version != proposal.stable:
                 raise RolloutRefusedError(
@@ -138,6 +164,9 @@ class Rollouts:
                     plan=proposal.plan,
                     created_at=now,
                     created_by=str(actor),
+                    starters=tuple(sorted(actor.persons)),
+                    policy_sha256=proposal.policy_sha256,
+                    policy_files=proposal.policy_files,
                     reason=reason,
                     desired_by=str(actor),
                     desired_at=now,
@@ -154,6 +183,7 @@ class Rollouts:
                     "stable": rollout.stable,
                     "candidate": rollout.candidate,
                     "plan": rollout.plan,
+                    "policy_sha256": rollout.policy_sha256,
                 },
             )
         return rollout
@@ -190,7 +220,7 @@ class Rollouts:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(rollout_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
-                raise _stale(before, expected_revision)
+                raise StaleRevisionError.asked_otherwise(TABLE, rollout_id, before, expected=expected_revision)
             if (refusal := _refusal(before, desired, step)) is not None:
                 raise RolloutRefusedError(f"{rollout_id}: {refusal}.")
             rollout = self._documents.replace(
@@ -299,11 +329,13 @@ class Rollouts:
             PromotionRefusedError: A promotion gate or rule forbids it.
             HashMismatchError: The candidate's files are not those that were registered.
         """
+        # Whoever started it promotes: what the engine does at the end is no second pair of eyes.
+        actor = dataclasses.replace(actor, behind=base.starters)
         self._registry.verify(base.model, base.candidate)  # outside of the transaction, where alerts can be fired
         with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
             # First the rollout ends: while one is active, the registry moves neither of its versions.
             ended = self._step(audit, base, change)
-            plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION)
+            plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION, actor=actor)
             self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
         return ended
 
@@ -363,18 +395,6 @@ def _refusal(rollout: Rollout, desired: Desired, step: int | None) -> str | None
     if rollout.desired is desired and not (desired is Desired.RUNNING and phase is Phase.INCONCLUSIVE):
         return f"{rollout.desired_by} has asked for that already, at {rollout.desired_at:%H:%M:%S} UTC"
     return None
-
-
-def _stale(rollout: Rollout, expected_revision: int) -> StaleRevisionError:
-    return StaleRevisionError(
-        TABLE,
-        rollout.rollout_id,
-        expected=expected_revision,
-        found=rollout.revision,
-        changes={"desired": ("something else", str(rollout.desired))},
-        by=rollout.desired_by,
-        at=to_iso(rollout.desired_at),
-    )
 
 
 def _summary(rollout: Rollout) -> dict[str, object]:

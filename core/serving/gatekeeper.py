@@ -22,14 +22,8 @@ _MAX_REMEMBERED = 1_000
 class Caller(NamedTuple):
     """Who asks."""
 
-    name: str
+    actor: Actor  # the author of what this caller changes
     role: Role
-    host: str
-
-    @property
-    def actor(self) -> Actor:
-        """The author of what this caller changes."""
-        return Actor(self.name, self.host, Origin.API)
 
 
 class Gatekeeper:
@@ -60,7 +54,7 @@ class Gatekeeper:
         authorization = headers.get(b"authorization")
         if authorization is None:
             if is_read and at_least is Role.VIEWER and client is not None and self._is_local(headers, host):
-                return Caller("anonymous", Role.VIEWER, host)
+                return Caller(Actor("anonymous", host, Origin.API), Role.VIEWER)
             raise UnauthenticatedError(
                 "A token is needed: send `Authorization: Bearer TOKEN`. `bondx serve token create` makes one."
             )
@@ -70,7 +64,7 @@ class Gatekeeper:
             raise UnauthenticatedError("The token is not valid: it is unknown, expired or revoked.")
         if token.role.rank < at_least.rank:
             raise ForbiddenError(f"This takes the role {at_least}; the token {token.token_id} has {token.role}.")
-        return Caller(token.name, token.role, host)
+        return Caller(token.actor(host), token.role)
 
     def has_tokens(self) -> bool:
         """Say whether any token is valid just now."""

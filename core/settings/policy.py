@@ -5,6 +5,7 @@ by name or pattern. `Policy.for_model` is the one way to ask.
 """
 
 import fnmatch
+import hashlib
 import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -137,6 +138,11 @@ class ModelPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     canary: CanaryPolicy = CanaryPolicy()
     promotion: PromotionSettings = PromotionSettings()
     retention: RetentionPolicy = RetentionPolicy()
+
+    @property
+    def sha256(self) -> str:
+        """Names these very rules: the same digest, the same rules, whatever files they came from."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -31,7 +31,7 @@ class PromotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     ] = False
     required_approvals: Annotated[
         int,
-        Meta(ge=0, le=10, description="Persons, other than the one who promotes, who must have approved the version."),
+        Meta(ge=0, le=10, description="Persons, other than who registered or promotes it, who must approve a version."),
     ] = 0
     require_quality_gates: Annotated[
         bool, Meta(description="Refuse a version whose training data failed a blocking quality gate.")

@@ -3,8 +3,11 @@
 import difflib
 import errno
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol, Self
 
+from core.clock import to_iso
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
 
 
@@ -135,6 +138,26 @@ class DocumentFormatError(StateError):
         )
 
 
+class Steered(Protocol):
+    """A document with a part that people write: what they desire of it."""
+
+    @property
+    def desired(self) -> str:
+        """What is wanted."""
+
+    @property
+    def desired_by(self) -> str:
+        """Who wants it."""
+
+    @property
+    def desired_at(self) -> datetime:
+        """Since when."""
+
+    @property
+    def revision(self) -> int:
+        """Of the whole document."""
+
+
 class StaleRevisionError(StateError, ConflictError):
     """The document was changed after the caller had looked at it.
 
@@ -163,6 +186,19 @@ class StaleRevisionError(StateError, ConflictError):
             f"{table} {key!r} was changed{author} since you looked: revision {expected} is now {found}"
             + (f" ({what})" if what else "")
             + ". Nothing was done; look again and decide anew."
+        )
+
+    @classmethod
+    def asked_otherwise(cls, table: str, key: str, steered: Steered, *, expected: int) -> Self:
+        """Say that somebody has since asked for something else of a document."""
+        return cls(
+            table,
+            key,
+            expected=expected,
+            found=steered.revision,
+            changes={"desired": ("something else", str(steered.desired))},
+            by=steered.desired_by,
+            at=to_iso(steered.desired_at),
         )
 
 

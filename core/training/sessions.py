@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from core.actor import Actor
-from core.clock import Clock, to_iso, utc_now
+from core.clock import Clock, utc_now
 from core.governance import Evidence, audited
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
@@ -48,7 +48,7 @@ class Sessions:
     def start(self, settings: TrainingSettings, *, name: str, actor: Actor, reason: str = "") -> Session:
         """Queue a new session; the engine takes it up when its turn comes."""
         now = self._clock()
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = max((_number(session.session_id) for session in self._documents.all()), default=0) + 1
             session = self._documents.insert(
                 Session(
@@ -93,10 +93,10 @@ class Sessions:
         """
         verb, participle = _VERBS[desired]
         now = self._clock()
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(session_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
-                raise _stale(before, expected_revision)
+                raise StaleRevisionError.asked_otherwise(TABLE, session_id, before, expected=expected_revision)
             if (refusal := _refusal(before, desired)) is not None:
                 raise SessionRequestRefusedError(session_id, participle, refusal)
             session = self._documents.replace(
@@ -136,7 +136,7 @@ class Sessions:
             run_id: The tracked run, once there is one.
             observed: Fields of `Observed` and their new values.
         """
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             session = self._documents.get(session_id)
             before = session.observed
             session = self._documents.replace(
@@ -174,18 +174,6 @@ def _refusal(session: Session, desired: Desired) -> str | None:
     if phase is Phase.STOPPED and session.desired is Desired.STOPPED and desired is Desired.PAUSED:
         return "it is stopped and at rest"
     return None
-
-
-def _stale(session: Session, expected_revision: int) -> StaleRevisionError:
-    return StaleRevisionError(
-        TABLE,
-        session.session_id,
-        expected=expected_revision,
-        found=session.revision,
-        changes={"desired": ("something else", str(session.desired))},
-        by=session.desired_by,
-        at=to_iso(session.desired_at),
-    )
 
 
 def _summary(observed: Observed) -> dict[str, Any]:

@@ -74,6 +74,24 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
     assert rollouts.get("ro-0002").desired is Desired.PROMOTE_NOW
 
 
+def test_a_rollout_is_started_by_the_policy_that_is_named(answer, rollouts, tmp_path, workspace, monkeypatch):
+    policy = "overrides: {spread: {canary: {initial_share: 0.02, max_share: 0.03}}}\n"
+    (tmp_path / "careful.yaml").write_text(policy)
+    (workspace.root / "careful_policy.yaml").write_text(policy)
+    named = answer("start", "spread", "1.3.0", "--config", str(tmp_path / "careful.yaml"), "--dry-run", "--json")
+    monkeypatch.setenv("BONDX_ENV", "careful")
+    selected = answer("start", "spread", "1.3.0", "--dry-run", "--json")
+    for code, out, _ in (named, selected):
+        assert code == 0
+        assert [step["share"] for step in json.loads(out)["plan"]["steps"]] == [0.02, 0.03]
+    rollout = json.loads(answer("start", "spread", "1.3.0", "--json")[1])
+    assert rollout["policy_sha256"] == json.loads(named[1])["policy_sha256"]
+    assert "careful_policy.yaml" in answer("show", rollout["rollout_id"])[1]
+    code, _, err = answer("start", "spread", "1.3.0", "--config", str(tmp_path / "nowhere.yaml"))
+    assert code == 2
+    assert "nowhere.yaml" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -21,15 +21,12 @@ def add_parser(commands: Subparsers) -> None:
 def deploy(args: argparse.Namespace) -> int:
     """Plan the canary, and start it."""
     from console.output import print_json, printable
-    from core.registry import Registry
     from core.rollout import Rollouts, Strategy
     from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)
-    policy = PolicySource(workspace.root, config=args.config)
-    rollouts = Rollouts(workspace, registry=Registry(workspace, policy=policy))
-    rules = policy.policy().for_model(args.model).canary
-    proposal = rollouts.plan(args.model, args.version, Strategy.CANARY, rules, share=args.traffic)
+    rollouts = Rollouts(workspace, policy=PolicySource(workspace.root, config=args.config))
+    proposal = rollouts.plan(args.model, args.version, Strategy.CANARY, share=args.traffic, actor=person())
     if args.dry_run and args.json:
         print_json(proposal)
     if not args.json:

@@ -1,7 +1,6 @@
 """`bondx-mlops promote`: move a version to a stage, through the gates."""
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_reason_argument, open_workspace, person
@@ -32,7 +31,7 @@ def promote(args: argparse.Namespace) -> int:
 
     workspace = open_workspace(args)
     registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
-    actor = replace(person(), name=args.user) if args.user else person()
+    actor = person().in_the_name_of(args.user) if args.user else person()
     target = Stage(args.stage)
     while True:
         step = target

@@ -20,6 +20,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: str
     role: Role
+    person: str | None = None  # whose it is to be; yours if left out
     valid_days: Annotated[float, Meta(gt=0, le=3650)] | None = None
     reason: str = ""
 
@@ -29,6 +30,7 @@ class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
 
     token_id: str
     name: str
+    person: str
     role: Role
     created_at: datetime
     created_by: str
@@ -60,7 +62,12 @@ class TokenRoutes(Controller):
     ) -> MadeToken:
         """Make a token."""
         token, secret = Tokens(workspace).create(
-            data.name, data.role, actor=caller.actor, valid_days=data.valid_days, reason=data.reason
+            data.name,
+            data.role,
+            actor=caller.actor,
+            person=data.person,
+            valid_days=data.valid_days,
+            reason=data.reason,
         )
         return MadeToken(**_known(token), token=secret)
 

@@ -12,6 +12,7 @@ import pytest
 
 from console.cli import main as start
 from console.mlops.cli import main
+from core.actor import Actor, Origin
 from core.governance import AuditLog
 from core.registry import Registry
 from core.state import Workspace
@@ -83,6 +84,22 @@ def live(train, answer):
     for stage, version in (("staging", "1.0.0"), ("production", "1.0.0"), ("staging", "1.1.0")):
         code, _, err = answer(f"promote --model price --version {version} --stage {stage} --user ana")
         assert (code, err) == (0, "")
+
+
+def test_a_name_given_with_user_is_no_second_pair_of_eyes(train, answer, home, files, tmp_path):
+    train()
+    (tmp_path / "strict.yaml").write_text(
+        "promotion: {min_accuracy: 0.5, required_approvals: 1, require_quality_gates: false}\n"
+    )
+    workspace = Workspace.open(home)
+    Registry(workspace).approve("price", "1.0.0", actor=Actor.current(Origin.COMMAND_LINE))
+    promote = f"promote --model price --version 1.0.0 --stage production --config {tmp_path / 'strict.yaml'} --user ben"
+    code, _, err = answer(promote)
+    assert code == 3
+    assert "cannot approve a promotion of their own" in err
+    Registry(workspace).approve("price", "1.0.0", actor=Actor("cleo", "desk", Origin.CONSOLE))
+    assert answer(promote)[0] == 0
+    assert AuditLog(workspace).tail(2)[0].actor.endswith(f"via {Actor.current(Origin.COMMAND_LINE).name}")
 
 
 def test_training_makes_its_workspace_and_tells_what_ships_and_how_sure_that_is(answer, files, home):

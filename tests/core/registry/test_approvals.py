@@ -52,13 +52,62 @@ def test_another_persons_approval_lets_it_through(staged, ana, ben) -> None:
     assert promote(staged, ana) is Stage.PRODUCTION
 
 
-def test_nobody_approves_a_promotion_of_their_own_not_even_from_another_host(staged, ana) -> None:
-    staged.approve("spread", "1.0.0", actor=Actor("ana", "server", Origin.COMMAND_LINE))
-    assert "ana cannot approve a promotion of their own" in gate(staged, ana).reason
+def test_nobody_approves_a_promotion_of_their_own_not_even_from_another_host(staged) -> None:
+    staged.approve("spread", "1.0.0", actor=Actor("cleo", "server", Origin.COMMAND_LINE))
+    assert "cleo cannot approve a promotion of their own" in gate(staged, CLEO).reason
     plan = staged.plan_promotion("spread", "1.0.0")  # whoever makes it does not say who will apply it
     assert plan.allowed
-    with pytest.raises(PromotionRefusedError, match="ana cannot approve a promotion of their own"):
-        staged.apply(plan, actor=ana)
+    with pytest.raises(PromotionRefusedError, match="cleo cannot approve a promotion of their own"):
+        staged.apply(plan, actor=CLEO)
+
+
+def test_nobody_approves_what_they_have_registered(staged, ana, ben) -> None:
+    staged.approve("spread", "1.0.0", actor=ana)
+    assert "ana cannot approve what they have registered" in gate(staged, ben).reason
+    with pytest.raises(PromotionRefusedError, match="ana cannot approve what they have registered"):
+        promote(staged, ben)
+
+
+BY_ANA = {"via": "a token", "behind": ("ana",)}
+BY_ROOT = {"via": "a token", "behind": ("root",)}
+
+
+@pytest.mark.parametrize(
+    ("approving", "promoting", "says"),
+    [
+        pytest.param([("ben", BY_ANA)], ("cleo", {}), "ana can be behind it and behind the registration", id="author"),
+        pytest.param([("ben", BY_ROOT)], ("root", {}), "root can be behind it and behind the promotion", id="maker"),
+        pytest.param(
+            [("root", {})], ("ben", BY_ROOT), "root cannot approve a promotion of their own", id="maker first"
+        ),
+        pytest.param([("ben", BY_ROOT)], ("cleo", BY_ROOT), "root can be behind it and behind", id="one maker of both"),
+        pytest.param([("Ben", {})], ("ben", {}), "Ben cannot approve a promotion of their own", id="capitals"),
+    ],
+)
+def test_tokens_and_claimed_names_make_no_second_person(staged, approving, promoting, says) -> None:
+    for name, more in approving:
+        staged.approve("spread", "1.0.0", actor=Actor(name, "desk", Origin.API, **more))
+    promoter = Actor(promoting[0], "desk", Origin.API, **promoting[1])
+    assert says in gate(staged, promoter).reason
+    with pytest.raises(PromotionRefusedError, match="nobody has approved"):
+        promote(staged, promoter)
+
+
+def test_two_words_that_one_person_can_have_given_count_once(workspace, staged) -> None:
+    strict = Registry(workspace, promotion=PromotionSettings(required_approvals=2))
+    for name, maker in (("ben", "root"), ("dora", "root"), ("eva", "admin")):
+        actor = Actor(name, "desk", Origin.API, via="a token", behind=(maker,))
+        strict.approve("spread", "1.0.0", actor=actor)
+        lacking = strict.lacking_approvals("spread", "1.0.0", actor=CLEO)
+        assert (lacking is None) == (name == "eva"), lacking
+
+
+def test_a_word_from_the_own_account_takes_the_place_of_one_by_a_token_of_somebody_elses_making(staged, ana) -> None:
+    staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.API, **BY_ANA))
+    staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.COMMAND_LINE))
+    with pytest.raises(RefusedError, match="ben has approved"):
+        staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.API, **BY_ANA))
+    assert promote(staged, ana) is Stage.PRODUCTION
 
 
 def test_an_approval_withdrawn_after_the_plan_counts_no_more(staged, ana, ben) -> None:

@@ -6,12 +6,17 @@ import sys
 
 import pytest
 
+from core.actor import Actor, Origin
 from core.errors import ConflictError, NotFoundError
 from core.governance import AuditLog
-from core.registry import Stage
-from core.rollout import Phase, RolloutActiveError, RolloutRefusedError, Strategy
+from core.registry import Registry, Stage
+from core.rollout import Phase, RolloutActiveError, RolloutRefusedError, Rollouts, Strategy
+from core.settings import PolicySource, PromotionSettings, load_policy
 from core.state import StaleRevisionError
 from core.telemetry.predictions import Prediction, PredictionWriter, predictions_file
+
+BEN = Actor("ben", "desk", Origin.CONSOLE)
+CLEO = Actor("cleo", "desk", Origin.API)
 
 
 def test_a_proposal_says_what_will_happen_and_the_way_back(rollouts, stable, candidate) -> None:
@@ -92,6 +97,70 @@ def test_a_proposal_is_no_permission_once_another_version_is_live(rollouts, regi
     register(Stage.PRODUCTION)
     with pytest.raises(RolloutRefusedError, match="Look at the plan again"):
         rollouts.start(proposal, actor=ana)
+
+
+class TestFourEyes:
+    """What the engine promotes at the end, it promotes in the name of who started the rollout."""
+
+    @pytest.fixture
+    def registry(self, workspace, clock) -> Registry:
+        return Registry(workspace, promotion=PromotionSettings(required_approvals=1), clock=clock)
+
+    @pytest.fixture
+    def candidate(self, workspace, register) -> str:
+        """A version in Staging that Ana has registered, beside one that is live."""
+        lenient = Registry(workspace, promotion=PromotionSettings())
+        lenient.apply(lenient.plan_promotion("spread", register()), actor=CLEO)
+        return register()
+
+    def test_nobody_starts_on_their_own_approval_alone(self, rollouts, registry, candidate) -> None:
+        registry.approve("spread", candidate, actor=BEN)
+        proposal = rollouts.plan("spread", candidate, actor=BEN)
+        assert "ben cannot approve a promotion of their own" in proposal.refusal
+        open_to_others = rollouts.plan("spread", candidate)
+        assert open_to_others.allowed
+        with pytest.raises(RolloutRefusedError, match="ben cannot approve a promotion of their own"):
+            rollouts.start(open_to_others, actor=BEN)
+
+    def test_nor_does_an_approval_after_the_start_help(self, rollouts, registry, candidate, worker, clock) -> None:
+        registry.approve("spread", candidate, actor=CLEO)
+        rollout = rollouts.start(rollouts.plan("spread", candidate), actor=BEN)
+        worker.tick(clock.now)
+        registry.withdraw_approval("spread", candidate, actor=CLEO)
+        registry.approve("spread", candidate, actor=BEN)
+        rollouts.promote_now(rollout.rollout_id, actor=BEN)
+        worker.tick(clock.now)
+        ended = rollouts.get(rollout.rollout_id)
+        assert ended.observed.phase is Phase.ROLLED_BACK
+        assert "ben cannot approve a promotion of their own" in ended.observed.events[-1].reason
+
+    def test_with_somebody_elses_it_goes_live(self, rollouts, registry, candidate, worker, clock) -> None:
+        registry.approve("spread", candidate, actor=CLEO)
+        rollout = rollouts.start(rollouts.plan("spread", candidate), actor=BEN)
+        worker.tick(clock.now)
+        rollouts.promote_now(rollout.rollout_id, actor=BEN)
+        worker.tick(clock.now)
+        assert registry.production("spread").version == candidate
+
+
+def test_a_rollout_names_the_rules_that_it_was_started_by(workspace, rollouts, candidate, tmp_path, ana) -> None:
+    by_default = rollouts.plan("spread", candidate)
+    file = tmp_path / "careful.yaml"
+    file.write_text("overrides: {spread: {canary: {initial_share: 0.01}}}\n")
+    careful = Rollouts(workspace, policy=PolicySource(workspace.root, config=file))
+    proposal = careful.plan("spread", candidate)
+    assert proposal.plan.steps[0].share == 0.01
+    assert proposal.policy_sha256 == load_policy(workspace.root, config=file).for_model("spread").sha256
+    assert proposal.policy_sha256 != by_default.policy_sha256
+    rollout = careful.start(proposal, actor=ana)
+    assert (rollout.policy_sha256, rollout.policy_files) == (proposal.policy_sha256, ("bondx.yaml", "careful.yaml"))
+    (record,) = AuditLog(workspace).tail(1)
+    assert record.after["policy_sha256"] == proposal.policy_sha256
+
+
+def test_a_candidate_named_by_an_alias_is_the_version_behind_it(rollouts, registry, candidate, ana) -> None:
+    registry.set_alias("spread", "next", candidate, actor=ana)
+    assert rollouts.start(rollouts.plan("spread", "@next"), actor=ana).candidate == candidate
 
 
 def test_both_versions_of_an_active_rollout_are_held(rollouts, start, stable, candidate, worker, clock, ana) -> None:

@@ -22,7 +22,8 @@ class TestAReadWithoutAToken:
     @pytest.mark.parametrize("host", [b"localhost", b"127.0.0.1:8501", b"[::1]:8501", b"127.8.8.8"])
     def test_is_let_in_from_this_machine(self, workspace, host):
         assert (
-            Gatekeeper(workspace).admit({b"host": host}, HERE, at_least=Role.VIEWER, is_read=True).name == "anonymous"
+            Gatekeeper(workspace).admit({b"host": host}, HERE, at_least=Role.VIEWER, is_read=True).actor.name
+            == "anonymous"
         )
 
     @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ class TestAToken:
     def test_opens_what_its_role_and_those_below_may(self, workspace, held, needed, ana):
         _, secret = Tokens(workspace).create("robot", held, actor=ana)
         if held.rank >= needed.rank:
-            assert self.admitted(workspace, secret, needed).actor.name == "robot"
+            assert str(self.admitted(workspace, secret, needed).actor) == "ana@192.0.2.7 via robot"
         else:
             with pytest.raises(ForbiddenError, match=f"takes the role {needed}"):
                 self.admitted(workspace, secret, needed)
@@ -84,7 +85,7 @@ class TestAToken:
             assert not file.is_file() or secret.encode() not in file.read_bytes()
         record = AuditLog(workspace).tail(1)[0]
         assert (record.verb, record.object, record.reason) == ("token.create", token.token_id, "nightly promotions")
-        assert record.after == {"name": "robot", "role": "operator"}
+        assert record.after == {"name": "robot", "person": "ana", "role": "operator"}
 
     @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 61])
     def test_needs_a_plain_name(self, workspace, name, ana):
@@ -130,7 +131,7 @@ def test_tokens_are_made_listed_and_revoked_from_the_shell(workspace, capsys):
     secret = capsys.readouterr().out.strip()
     keeper = Gatekeeper(workspace)
     headers = {b"authorization": f"bearer {secret}".encode()}
-    assert keeper.admit(headers, ELSEWHERE, at_least=Role.OPERATOR, is_read=False).name == "ci"
+    assert keeper.admit(headers, ELSEWHERE, at_least=Role.OPERATOR, is_read=False).actor.via == "ci"
     assert main([*root, "revoke", "t-0001"]) == 0
     assert main([*root, "list"]) == 0
     assert "ci" in capsys.readouterr().out

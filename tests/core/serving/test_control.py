@@ -81,7 +81,8 @@ class TestSessions:
         started = api.post("/api/v1/sessions", json={"name": "nightly", "settings": {"max_epochs": 3}, "reason": "x"})
         assert started.status_code == 201
         session = started.json()
-        assert (session["created_by"].split("@")[0], session["settings"]["max_epochs"]) == ("robot", 3)
+        assert session["created_by"].startswith("ana@")
+        assert (session["created_by"].partition(" ")[2], session["settings"]["max_epochs"]) == ("via robot", 3)
         where = f"/api/v1/sessions/{session['session_id']}"
         held = api.post(f"{where}/requests", json={"desired": "paused", "expected_revision": session["revision"]})
         assert held.json()["desired"] == "paused"
@@ -160,7 +161,7 @@ def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
     assert made.json()["token"] not in str(listed)
     assert all("digest" not in token for token in listed)
     revoked = api.delete(f"/api/v1/tokens/{made.json()['token_id']}", params={"reason": "lost"}).json()
-    assert revoked["revoked_by"].startswith("robot@")
+    assert revoked["revoked_by"].startswith("ana@")
     refused = api.get("/api/v1/status", headers={"authorization": f"Bearer {made.json()['token']}"})
     assert refused.status_code == 401
 
