@@ -3,6 +3,7 @@
 - **trainer** carries out sessions, with a child process for the crunching;
 - **sampler** measures machine and processes once a second, and judges the alert rules that rest on it;
 - **rollouts** judges candidates while there are any, and takes the next step of each;
+- **recorder** writes down what the documents say, so that a console can scrub back through it;
 - **runs** puts on record which runs of other processes have fallen silent;
 - **watcher** notices what consoles and commands have written, and wakes the trainer and the rollouts.
 
@@ -20,12 +21,13 @@ from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.engine.driving import Driving
 from core.engine.journal import open_log
+from core.engine.past.recorder import record_past
 from core.engine.sampling import Sampling
 from core.engine.upkeep import settle_runs, take_stock
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.rollout.rollouts import DATABASE as ROLLOUTS
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 from core.state import ChangeWatch, Lease, Workspace
 from core.state.lease import Mode
 from core.telemetry import TelemetryWriter
@@ -85,13 +87,14 @@ class Engine:
                 telemetry = undo.enter_context(
                     TelemetryWriter(self._workspace.telemetry_file, retention=settings.telemetry, clock=self._clock)
                 )
-                self._work(telemetry, Alerts(self._workspace, settings=settings.alerts, clock=self._clock))
+                self._work(settings, telemetry)
                 self._held = undo.pop_all()
             log.info("engine started: %s, %s for %s", self._workspace.root, self._mode, self._person)
 
-    def _work(self, telemetry: TelemetryWriter, alerts: Alerts) -> None:
+    def _work(self, settings: Settings, telemetry: TelemetryWriter) -> None:
         """Begin the threads."""
         workspace, clock = self._workspace, self._clock
+        alerts = Alerts(workspace, settings=settings.alerts, clock=clock)
         books = Books(workspace, telemetry, alerts, actor=self._actor, clock=clock)
         self._calls = Calls(alerts, clock)
         self._trainer = Trainer(workspace, books, wake=self._wake, stopping=self._stopping)
@@ -100,6 +103,10 @@ class Engine:
         self._begin("sampler", lambda: sampling.run(until=self._trained), until=self._trained)
         self._driving = Driving(workspace, alerts, actor=self._actor, clock=clock)
         self._begin("rollouts", lambda: self._driving.run(until=self._trained), until=self._trained)
+        past = functools.partial(
+            record_past, workspace, hours=settings.telemetry.past_hours, clock=clock, until=self._trained
+        )
+        self._begin("recorder", past, until=self._trained)
         self._begin("watcher", self._watch, until=self._trained)
         settle = functools.partial(settle_runs, workspace, actor=self._actor, until=self._trained)
         self._begin("runs", settle, until=self._trained)

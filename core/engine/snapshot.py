@@ -20,7 +20,7 @@ from core.errors import CoreError
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.governance import AuditRecord
-    from core.registry import ModelVersion, RegisteredModel, Transition
+    from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder, Workspace
     from core.telemetry import TelemetryReader
@@ -59,6 +59,8 @@ class Snapshot:
     transitions: "Mapping[str, tuple[Transition, ...]]" = field(
         default_factory=lambda: _NOTHING
     )  # by model, newest first
+    aliases: "tuple[Alias, ...]" = ()
+    pruned: "tuple[PrunedVersion, ...]" = ()  # what is kept of versions that are gone
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
@@ -93,6 +95,10 @@ class Snapshot:
         """Return the rollout in which a candidate of this model is being judged, if there is one."""
         return next((rollout for rollout in self.rollouts if rollout.model == model and rollout.is_active), None)
 
+    def aliases_of(self, model: str, version: str) -> tuple[str, ...]:
+        """Return the aliases of a version, spelled with their mark."""
+        return tuple(f"@{a.alias}" for a in self.aliases if a.model == model and a.version == version)
+
     def version(self, model: str, version: str) -> "ModelVersion | None":
         """Return one version of a model, if there is one."""
         return next((v for v in self.versions if v.model == model and v.version == version), None)
@@ -102,9 +108,23 @@ class SnapshotSource:
     """Takes snapshots of one workspace, reading again only the parts that have changed."""
 
     def __init__(
-        self, workspace: "Workspace", *, clock: Clock = utc_now, history_seconds: float = HISTORY_SECONDS
+        self,
+        workspace: "Workspace",
+        *,
+        clock: Clock = utc_now,
+        history_seconds: float = HISTORY_SECONDS,
+        documents_only: bool = False,
     ) -> None:
+        """Prepare to take snapshots; nothing is read yet.
+
+        Args:
+            workspace: An open workspace.
+            clock: The time.
+            history_seconds: How far the samples reach back.
+            documents_only: Leave out what is kept as a history of its own: samples, epochs and the audit record.
+        """
         self._workspace = workspace
+        self._documents_only = documents_only
         self._clock = clock
         self._history = timedelta(seconds=history_seconds)
         self._followed: frozenset[str] = frozenset()
@@ -133,21 +153,23 @@ class SnapshotSource:
                 self._refresh(name, read, changes, mark=functools.partial(self._database_mark, name))
             # In the registry's file, too, but a part of its own: while one is active it changes every few seconds.
             self._refresh("rollouts", self._read_rollouts, changes, mark=lambda: self._database_mark("registry"))
-            telemetry = _file_mark(self._workspace.telemetry_file)
-            self._refresh("resources", self._read_resources, changes, mark=lambda: telemetry)
-            run_ids = self._run_ids(changes.get("sessions", self._last.sessions))
-            self._refresh(
-                "epochs", lambda: {"epochs": self._read_epochs(run_ids)}, changes, mark=lambda: (telemetry, run_ids)
-            )
-            audit = _file_mark(self._workspace.audit_dir / AUDIT_FILE)
-            self._refresh("audit", self._read_audit, changes, mark=lambda: audit)
-
+            if not self._documents_only:
+                self._refresh_histories(changes)
             if self._problems != problems_before:
                 changes["problems"] = tuple(self._problems.values())
             news = {name: value for name, value in changes.items() if value != getattr(self._last, name)}
             if news:
                 self._last = replace(self._last, taken_at=self._clock(), **news)
             return self._last
+
+    def _refresh_histories(self, changes: dict[str, Any]) -> None:
+        telemetry = _file_mark(self._workspace.telemetry_file)
+        self._refresh("resources", self._read_resources, changes, mark=lambda: telemetry)
+        run_ids = self._run_ids(changes.get("sessions", self._last.sessions))
+        self._refresh(
+            "epochs", lambda: {"epochs": self._read_epochs(run_ids)}, changes, mark=lambda: (telemetry, run_ids)
+        )
+        self._refresh("audit", self._read_audit, changes, mark=lambda: audit_mark(self._workspace))
 
     def _refresh(
         self,
@@ -189,6 +211,8 @@ class SnapshotSource:
         return {
             "models": models,
             "versions": tuple(registry.versions()),
+            "aliases": tuple(registry.all_aliases()),
+            "pruned": tuple(registry.pruned()),
             "transitions": MappingProxyType(
                 {model.model: tuple(registry.history(model.model)[:MAX_TRANSITIONS]) for model in models}
             ),
@@ -243,11 +267,26 @@ class SnapshotSource:
         return self._reader
 
     def _read_audit(self) -> dict[str, Any]:
-        from core.governance import AuditLog
+        return {"audit": newest_records(self._workspace)}
 
-        if not (self._workspace.audit_dir / AUDIT_FILE).exists():
-            return {"audit": ()}  # opening the log would make its key, which is for those who write
-        return {"audit": tuple(reversed(AuditLog(self._workspace).tail(MAX_AUDIT_RECORDS)))}
+
+def newest_records(workspace: "Workspace", *, until: datetime | None = None) -> "tuple[AuditRecord, ...]":
+    """Return the newest audit records, the newest first.
+
+    Args:
+        workspace: Whose.
+        until: Leave out what came after this instant.
+    """
+    from core.governance import AuditLog
+
+    if not (workspace.audit_dir / AUDIT_FILE).exists():
+        return ()  # opening the log would make its key, which is for those who write
+    return tuple(reversed(AuditLog(workspace).tail(MAX_AUDIT_RECORDS, until=until)))
+
+
+def audit_mark(workspace: "Workspace") -> Hashable:
+    """Return what changes whenever a record is added to the audit log."""
+    return _file_mark(workspace.audit_dir / AUDIT_FILE)
 
 
 def _file_mark(file: Path) -> Hashable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 SIGN_EVERY = 256
 """How many records at most follow the last signed head of a running system."""
+
+
+class _Instant(msgspec.Struct):
+    """All that is read of a line to find a time in the log."""
+
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -79,10 +86,16 @@ class AuditLog:
         with self._journal.locked():
             self._write(self._databases(), sign=True)
 
-    def tail(self, n: int) -> list[AuditRecord]:
-        """Return the last records, oldest first; lines that cannot be read are left out (`verify` names them)."""
+    def tail(self, n: int, *, until: datetime | None = None) -> list[AuditRecord]:
+        """Return the last records, oldest first; lines that cannot be read are left out (`verify` names them).
+
+        Args:
+            n: How many at most.
+            until: Leave out what came after this instant.
+        """
+        end = None if until is None else self._journal.first_offset(lambda line: _is_later(line, until))
         records = []
-        for line in self._journal.last_lines(n):
+        for line in self._journal.last_lines(n, end=end):
             try:
                 records.append(msgspec.json.decode(line, type=AuditRecord))
             except msgspec.DecodeError:
@@ -207,3 +220,11 @@ class AuditLog:
                 newest = link
         size = self._journal.size()
         return _Standing(newest, size, size, signed_sequence, frozenset(ids), alarm)
+
+
+def _is_later(line: bytes, instant: datetime) -> bool | None:
+    """Whether a record came after an instant; None for a line that cannot be read."""
+    try:
+        return msgspec.json.decode(line, type=_Instant).at > instant
+    except msgspec.DecodeError:
+        return None

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,9 +113,44 @@ class Journal:
             os.close(descriptor)
         return aside
 
-    def last_lines(self, n: int) -> list[bytes]:
-        """Return the last lines, oldest first, reading no more of the file than they need."""
-        size = self.size()
+    def first_offset(self, is_beyond: Callable[[bytes], bool | None]) -> int:
+        """Find by bisection where the first line begins of which something is true that is true of all after it.
+
+        Args:
+            is_beyond: What is asked; None for a line that cannot be asked, which is passed over.
+
+        Returns:
+            The offset of that line; the size of the file when there is none.
+        """
+        low, high = 0, self.size()  # every line that begins before `low` is not beyond, every one from `high` on is
+        if high == 0:
+            return 0
+        with self.file.open("rb") as file:
+            while low < high:
+                middle = (low + high) // 2
+                file.seek(max(middle - 1, low))
+                if middle > low:
+                    file.readline()  # the rest of a line that began before the middle
+                begin = file.tell()
+                answer = None
+                while begin < high and (answer := is_beyond(line := file.readline())) is None and line:
+                    begin = file.tell()
+                if begin >= high or answer is None:
+                    high = middle  # no line to ask begins between the middle and the end
+                elif answer:
+                    high = begin
+                else:
+                    low = file.tell()
+        return low
+
+    def last_lines(self, n: int, *, end: int | None = None) -> list[bytes]:
+        """Return the last lines, oldest first, reading no more of the file than they need.
+
+        Args:
+            n: How many at most.
+            end: Where a line begins: take it, and what follows, for not there.
+        """
+        size = self.size() if end is None else end
         if n <= 0 or size == 0:
             return []
         with self.file.open("rb") as file:

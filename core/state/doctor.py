@@ -72,7 +72,8 @@ def examine(workspace: Workspace) -> list[Finding]:
 def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
 
-    The telemetry has no generations: what can be read of it is saved into a new file. Predictions begin anew.
+    The telemetry has no generations: what can be read of it is saved into a new file. Predictions and the recorded
+    past begin anew.
 
     Args:
         workspace: The workspace.
@@ -87,9 +88,9 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     """
     if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
         return _restore_telemetry(workspace)
-    predictions = _predictions_file(workspace)
-    if file.name in (predictions.name, predictions.stem):
-        return _restore_predictions(workspace)
+    for perishable in (_predictions_file(workspace), _past_file(workspace)):
+        if file.name in (perishable.name, perishable.stem):
+            return _begin_anew(workspace, perishable)
     path = _state_file(workspace, file)
     try:
         with FairLock(path).held():
@@ -118,22 +119,27 @@ def _restore_telemetry(workspace: Workspace) -> Restored:
 
     path = workspace.telemetry_file
     damage = _telemetry_damage(path)
-    if (holder := read_lease(workspace)) is not None:
-        engine = f"{holder.user}@{holder.host} (process {holder.pid})"
-        raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
+    _require_no_engine(workspace, path)
     recovery = recover(path, now=utc_now())
     n_rows = sum(recovery.n_rows.values())
     return Restored(file=str(path), damage=damage, kept_as=str(recovery.set_aside), n_documents=n_rows, is_partial=True)
 
 
-def _restore_predictions(workspace: Workspace) -> Restored:
-    """Predictions are kept for a day and what was judged of them is in the rollouts: the store just begins anew."""
+def _begin_anew(workspace: Workspace, path: Path) -> Restored:
+    """Put aside what is kept for a day at most, and from which everything that counts was taken long ago."""
     from core.telemetry import set_aside
 
-    path = _predictions_file(workspace)
     damage = _telemetry_damage(path)
+    if path == _past_file(workspace):
+        _require_no_engine(workspace, path)
     aside = set_aside(path, now=utc_now())
     return Restored(file=str(path), damage=damage, kept_as=str(aside), n_documents=0, is_partial=True)
+
+
+def _require_no_engine(workspace: Workspace, path: Path) -> None:
+    if (holder := read_lease(workspace)) is not None:
+        engine = f"{holder.user}@{holder.host} (process {holder.pid})"
+        raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
 
 
 def _telemetry_damage(path: Path) -> str:
@@ -149,6 +155,12 @@ def _predictions_file(workspace: Workspace) -> Path:
     from core.telemetry.predictions import predictions_file
 
     return predictions_file(workspace)
+
+
+def _past_file(workspace: Workspace) -> Path:
+    from core.telemetry.past import past_file
+
+    return past_file(workspace)
 
 
 def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
@@ -214,6 +226,7 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
     for path, stop, what in (
         (workspace.telemetry_file, "the engine", "saves what can be read"),
         (_predictions_file(workspace), "the servers", "puts it aside, and they begin a new one"),
+        (_past_file(workspace), "the engine", "puts it aside, and it begins a new one"),
     ):
         try:
             problem = check(path)

@@ -22,6 +22,11 @@ def to_us(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
+def from_us(at_us: int) -> datetime:
+    """Return the instant, in UTC, that `to_us` spelled."""
+    return _EPOCH + at_us * _MICROSECOND
+
+
 def pack(start_us: int, samples: Iterable[tuple[int, float]]) -> bytes:
     """Pack samples (µs since 1970, value) that lie less than a minute after the start."""
     return b"".join(_SAMPLE.pack(at_us - start_us, value) for at_us, value in samples)

@@ -25,7 +25,8 @@ SELECT at, n, total, low, high, histogram FROM minute
 WHERE series = (SELECT id FROM series WHERE name = ?) AND at >= ? AND at < ? ORDER BY at"""
 _LATEST = """
 SELECT at, samples FROM sample WHERE series = (SELECT id FROM series WHERE name = ?) ORDER BY at DESC LIMIT 1"""
-_EPOCHS = "SELECT name, epoch, value FROM epoch WHERE run = ? ORDER BY epoch, name"
+_EPOCHS = "SELECT name, epoch, value FROM epoch WHERE run = ? AND at <= ? ORDER BY epoch, name"
+_FOREVER_US = (1 << 63) - 1
 _POINTS_OF_RAW = timedelta(minutes=15)
 _POINTS_OF_SECONDS = timedelta(hours=3)
 
@@ -118,10 +119,23 @@ class TelemetryReader:
             return [(second.at, second.mean) for second in self.seconds(series, end - span, end)]
         return [(minute.at, minute.mean) for minute in self.minutes(series, end - span, end)]
 
-    def epochs(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
-        """Return the metrics of a run by name, each as (epoch, value) in order of epochs."""
+    def between(self, series: str, start: datetime, end: datetime) -> list[tuple[float, float]]:
+        """Return the finest kept of a time as (unix seconds, value): samples, means of seconds or of minutes."""
+        return (
+            self.samples(series, start, end)
+            or [(second.at, second.mean) for second in self.seconds(series, start, end)]
+            or [(minute.at, minute.mean) for minute in self.minutes(series, start, end)]
+        )
+
+    def epochs(self, run_id: str, until: datetime | None = None) -> dict[str, list[tuple[int, float]]]:
+        """Return the metrics of a run by name, each as (epoch, value) in order of epochs.
+
+        Args:
+            run_id: Which run.
+            until: Leave out what came after this instant.
+        """
         metrics: dict[str, list[tuple[int, float]]] = {}
-        for name, epoch, value in self._fetch(_EPOCHS, run_id):
+        for name, epoch, value in self._fetch(_EPOCHS, run_id, to_us(until) if until else _FOREVER_US):
             metrics.setdefault(name, []).append((epoch, value))
         return metrics
 

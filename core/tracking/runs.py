@@ -308,7 +308,8 @@ class Runs:
         """
         doomed = self.prunable(keep=keep, referenced=referenced)
         if doomed:
-            with audited(self._workspace, DATABASE, actor=actor, reason=f"only {keep} runs are kept") as change:
+            why = f"only {keep} runs are kept"
+            with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
                 for run in doomed:
                     self._documents.remove(run.run_id)
                     change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})

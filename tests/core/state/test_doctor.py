@@ -8,7 +8,8 @@ from core.errors import NotFoundError, RefusedError
 from core.state import DamagedFileError, Lease, examine, restore
 from core.state.generation import previous_of
 from core.telemetry import TelemetryWriter
-from core.telemetry.predictions import Outcome, PredictionWriter, predictions_file
+from core.telemetry.past import PastWriter
+from core.telemetry.predictions import PredictionWriter
 
 ANNA = Actor("anna", "desk", Origin.COMMAND_LINE)
 
@@ -152,20 +153,33 @@ def test_a_nearly_full_disk_is_a_finding(workspace, monkeypatch):
     assert "free some space" in finding.cure
 
 
-def test_damaged_predictions_are_found_and_begin_anew(workspace):
-    file = predictions_file(workspace)
-    with PredictionWriter(file) as writer:
-        writer.add_outcome(Outcome("r-1", utc_now(), 1.0, None))
+@pytest.mark.parametrize(
+    ("name", "stop", "begin"),
+    [
+        pytest.param("predictions.db", "the servers", PredictionWriter, id="predictions"),
+        pytest.param("past.db", "the engine", PastWriter, id="past"),
+    ],
+)
+def test_damaged_stores_of_what_is_perishable_are_found_and_begin_anew(workspace, name, stop, begin):
+    file = workspace.telemetry_file.with_name(name)
+    begin(file).close()
     assert examine(workspace) == []
     file.write_bytes(b"SQLite it is not" * 100)
     (finding,) = examine(workspace)
     assert finding.file == str(file)
-    assert "stop the servers, then bondx doctor --restore predictions.db" in finding.cure
+    assert f"stop {stop}, then bondx doctor --restore {name}" in finding.cure
 
-    restored = restore(workspace, Path("predictions.db"), actor=ANNA)
+    restored = restore(workspace, Path(name), actor=ANNA)
 
     assert Path(restored.kept_as).read_bytes() == b"SQLite it is not" * 100
     assert "begins anew" in str(restored)
     assert examine(workspace) == []
+    begin(file).close()
     with pytest.raises(RefusedError, match="whole"):
-        restore(workspace, Path("predictions.db"), actor=ANNA)
+        restore(workspace, Path(name), actor=ANNA)
+
+
+def test_the_past_is_not_taken_from_under_an_engine(workspace):
+    workspace.telemetry_file.with_name("past.db").write_bytes(b"SQLite it is not" * 100)
+    with Lease.acquire(workspace, ANNA, "headless"), pytest.raises(RefusedError, match="stop it first"):
+        restore(workspace, Path("past.db"), actor=ANNA)

@@ -1,0 +1,203 @@
+"""Documents over time: each state of each document from the instant it was seen, in `telemetry/past.db`.
+
+What is written is what differs from the state before, so a workspace at rest costs nothing. Times are integers,
+microseconds since 1970. The file is perishable: losing it loses the past, and nothing of the present.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from core.telemetry.chunk import from_us, to_us
+from core.telemetry.errors import TelemetryError, translated
+from core.telemetry.schema import BUSY_SECONDS, connect_to_read
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+VERSION = 1
+_WAL_KEPT_BYTES = 8 << 20
+
+# A body of NULL says that the document was gone. `moment` holds the instants at which a change had come onto the audit
+# record, `span` the stretches of time in which somebody watched.
+_TABLES = """
+CREATE TABLE object (id INTEGER PRIMARY KEY, part TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (part, key));
+CREATE TABLE state (
+    object INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB, PRIMARY KEY (object, at)) WITHOUT ROWID;
+CREATE TABLE moment (at INTEGER PRIMARY KEY);
+CREATE TABLE span (start INTEGER PRIMARY KEY, until INTEGER NOT NULL);
+"""
+_AS_OF = """
+SELECT part, key, body FROM object JOIN state ON object = id
+WHERE at = (SELECT max(at) FROM state WHERE object = id AND at <= ?) AND body IS NOT NULL ORDER BY id"""
+# The newest state before the horizon still holds after it, unless it says that the document was gone.
+_EXPIRE = (
+    """DELETE FROM state WHERE at <
+        (SELECT max(at) FROM state AS later WHERE later.object = state.object AND later.at <= ?1)""",
+    "DELETE FROM state WHERE at < ?1 AND body IS NULL",
+    "DELETE FROM object WHERE id NOT IN (SELECT object FROM state)",
+    "DELETE FROM moment WHERE at < ?1",
+    "DELETE FROM span WHERE until < ?1",
+)
+
+
+class Key(NamedTuple):
+    """Which document: a part of the snapshot, and the document's own key in it."""
+
+    part: str
+    key: str
+
+
+class Span(NamedTuple):
+    """A stretch of time in which the workspace was watched."""
+
+    start: datetime
+    until: datetime
+
+
+def past_file(workspace: "Workspace") -> Path:
+    """Return where a workspace keeps its past."""
+    return workspace.telemetry_file.with_name("past.db")
+
+
+class PastWriter:
+    """Writes states down. One at a time: the engine's."""
+
+    def __init__(self, file: Path) -> None:
+        """Open the store, and make it if there is none.
+
+        Raises:
+            TelemetryDamagedError: The file is not a sound database.
+            TelemetryError: It cannot be opened, or was written by a newer version of the program.
+        """
+        self._file = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with translated(file):
+            self._connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"journal_size_limit = {_WAL_KEPT_BYTES}"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if found > VERSION:
+            raise TelemetryError(
+                f"{self._file} was written by a newer version of the program (format {found}, this one knows "
+                f"{VERSION}); use that version, or move the file aside."
+            )
+        if found < VERSION:
+            self._connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+
+    def newest(self) -> dict[Key, bytes]:
+        """Return the newest state of every document that was not gone."""
+        with translated(self._file):
+            rows = self._connection.execute(_AS_OF, (1 << 62,)).fetchall()
+        return {Key(part, key): body for part, key, body in rows}
+
+    def write(self, at: datetime, states: Mapping[Key, bytes | None], *, since: datetime, is_moment: bool) -> None:
+        """Write states down, all or none.
+
+        Args:
+            at: When they were seen.
+            states: The documents that differ from what was written last; None for one that is gone.
+            since: Since when the workspace has been watched without a break.
+            is_moment: Whether a change has come onto the audit record.
+
+        Raises:
+            TelemetryError: The store cannot be written just now; nothing was.
+        """
+        at_us = to_us(at)
+        with self._transaction() as connection:
+            for (part, key), body in states.items():
+                connection.execute("INSERT OR IGNORE INTO object (part, key) VALUES (?, ?)", (part, key))
+                connection.execute(
+                    "INSERT OR REPLACE INTO state SELECT id, ?, ? FROM object WHERE part = ? AND key = ?",
+                    (at_us, body, part, key),
+                )
+            if is_moment:
+                connection.execute("INSERT OR IGNORE INTO moment VALUES (?)", (at_us,))
+            connection.execute("INSERT OR REPLACE INTO span VALUES (?, ?)", (to_us(since), at_us))
+
+    def expire(self, horizon: datetime) -> None:
+        """Forget what lies before an instant, but for what was still so then."""
+        horizon_us = to_us(horizon)
+        with self._transaction() as connection:
+            for statement in _EXPIRE:
+                connection.execute(statement, (horizon_us,) if "?" in statement else ())
+
+    def close(self) -> None:
+        """Close the store."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with translated(self._file):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+class PastReader:
+    """Reads states; a file that is not there yet has none. Each question opens the file anew: they are few.
+
+    Raises (all methods):
+        TelemetryDamagedError: The file is damaged; the message names the way back.
+        TelemetryError: It cannot be read just now.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def as_of(self, when: datetime) -> list[tuple[Key, bytes]]:
+        """Return every document there was at an instant, in the order in which they first came."""
+        return [(Key(part, key), body) for part, key, body in self._rows(_AS_OF, to_us(when))]
+
+    def moment_before(self, when: datetime) -> datetime | None:
+        """Return the last moment before an instant, or None."""
+        return self._instant("SELECT max(at) FROM moment WHERE at < ?", to_us(when))
+
+    def moment_after(self, when: datetime) -> datetime | None:
+        """Return the first moment after an instant, or None."""
+        return self._instant("SELECT min(at) FROM moment WHERE at > ?", to_us(when))
+
+    def first(self) -> datetime | None:
+        """Return the first instant that is recorded, or None."""
+        return self._instant("SELECT min(start) FROM span")
+
+    def span_at(self, when: datetime) -> Span | None:
+        """Return the newest stretch of watching that began at or before an instant, or None."""
+        statement = "SELECT start, until FROM span WHERE start <= ? ORDER BY start DESC LIMIT 1"
+        for start, until in self._rows(statement, to_us(when)):
+            return Span(from_us(start), from_us(until))
+        return None
+
+    def _instant(self, statement: str, *parameters: int) -> datetime | None:
+        for (at_us,) in self._rows(statement, *parameters):
+            return None if at_us is None else from_us(at_us)
+        return None
+
+    def _rows(self, statement: str, *parameters: int) -> list[tuple]:  # type: ignore[type-arg]
+        if not self._file.exists():
+            return []
+        with translated(self._file):
+            connection = connect_to_read(self._file)
+            try:
+                return connection.execute(statement, parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):  # a writer has made the file and not the tables yet
+                    return []
+                raise
+            finally:
+                connection.close()
