@@ -31,7 +31,6 @@ from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
 
 if TYPE_CHECKING:
     from core.registry.aliases import Alias
-    from core.registry.approvals import Approval
     from core.registry.diff import Difference, VersionDiff
     from core.registry.errors import (
         AliasNotFoundError,
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
         ModelNotFoundError,
         PromotionRefusedError,
         VersionNotFoundError,
-    from core.registry.eyes import Approval
     )
+    from core.registry.eyes import Approval
     from core.registry.integrity import IntegrityResult
     from core.registry.lineage import LineageEdge, LineageGraph, LineageNode
     from core.registry.numbering import SemanticVersion

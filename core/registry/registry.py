@@ -276,16 +276,16 @@ class Registry:
         """
         return self._approvals.withdraw(model, self.get(model, version).version, actor=actor, reason=reason)
 
+    def lacking_approvals(self, model: str, version: str, *, actor: Actor) -> str | None:
+        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
+        return self._proposer.lacking_approvals(self.get(model, version), actor)
+
     # Moving between stages
 
     def plan_promotion(
         self, model: str, version: str, stage: Stage | None = None, *, actor: Actor | None = None
     ) -> Plan:
         """Say what promoting a version by one step would do, its gates judged and its files hashed.
-    def lacking_approvals(self, model: str, version: str, *, actor: Actor) -> str | None:
-        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
-        return self._proposer.lacking_approvals(self.get(model, version), actor)
-
 
         Args:
             model: Whose version.
