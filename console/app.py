@@ -19,7 +19,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
 
-from console import commandline
+from console import collector, commandline
 from console.dialogs.dialog import Dialog
 from console.engine_host import EngineHost, Hosting
 from console.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
@@ -139,7 +139,11 @@ class BondxApp(App[None]):
         """Begin to look at the workspace once the first frame is out."""
         on_terminate(asyncio.get_running_loop(), lambda: self.exit(return_code=TERMINATED_EXIT_CODE))
         self.set_interval(TICK_SECONDS, self._tick)
-        self.call_after_refresh(self._poller.start)
+        self.call_after_refresh(self._first_frame_is_out)
+
+    def _first_frame_is_out(self) -> None:
+        collector.resume()
+        self._poller.start()
 
     def on_unmount(self) -> None:
         """Let the poller go."""

@@ -133,3 +133,12 @@ class LeanScreen:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._compositor = LeanCompositor()
+
+    def _compositor_refresh(self) -> None:
+        """Draw, unless the app holds its updates back: Textual draws even then, only to throw the drawing away.
+
+        What is to be drawn stays marked, and the refresh that ends the app's start draws it.
+        """
+        stock: Any = super()
+        if not stock.app._batch_count:
+            stock._compositor_refresh()

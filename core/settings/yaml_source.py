@@ -17,6 +17,9 @@ MOST_DEPTH = 20  # our deepest key is at 4; the parser recurses, so depth is bou
 
 KeyPath = tuple[str, ...]
 
+# The parser in C is ten times as fast; PyYAML has none where it was built without libyaml.
+_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass(frozen=True, slots=True)
 class YamlSource:
@@ -42,8 +45,7 @@ def read_yaml(file: Path) -> YamlSource:
     """
     text = _read_text(file)
     try:
-        _refuse_hostile_structure(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -62,10 +64,20 @@ class _HostileStructureError(Exception):
     """The text is YAML, of a shape that no settings file has."""
 
 
-def _refuse_hostile_structure(text: str) -> None:
+def _compose(text: str) -> yaml.Node | None:
+    try:
+        _refuse_hostile_structure(text, _FAST_LOADER)
+        return yaml.compose(text, Loader=_FAST_LOADER)
+    except yaml.YAMLError:
+        # The parser in Python says what is wrong in plainer words, and on which line.
+        _refuse_hostile_structure(text, yaml.SafeLoader)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _refuse_hostile_structure(text: str, loader: Any) -> None:
     """Walk the token stream once, without recursion, and refuse aliases and deep nesting."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _HostileStructureError(f"anchors and aliases are not supported (line {_line(event)}): write it out")
         if isinstance(event, yaml.CollectionStartEvent):
