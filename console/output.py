@@ -35,6 +35,15 @@ def print_json(value: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def draws_lines() -> bool:
+    """Whether standard output can spell the lines of a drawing."""
+    try:
+        "●─│┊".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
     """Print rows under their column names, aligned; say what to do when there are none."""
     table = [[printable(row.get(column)) for column in columns] for row in rows]

@@ -14,6 +14,8 @@ from console.commands.opening import (
 )
 from core.errors import ExitCode
 
+LINEAGE_REACH = 10  # versions around the one that is asked about which are shown one by one
+LINEAGE_COLUMNS = ("", "version", "stage", "aliases", "changed", "created", "metric", "data", "run")
 BUMPS = ("auto", "major", "minor", "patch")
 
 
@@ -51,10 +53,11 @@ def add_verbs(verbs: Subparsers) -> None:
     prune.set_defaults(command=prune_versions)
 
     lineage = command_parser(
-        verbs, "lineage", help="data, runs and versions that a version comes from, and what came of it"
+        verbs, "lineage", help="the versions that one comes from and what came of it, with data and runs, as a graph"
     )
     lineage.add_argument("model", metavar="MODEL")
     lineage.add_argument("version", metavar="VERSION", nargs="?")
+    lineage.add_argument("--all", action="store_true", help="every version, also those that nothing is special about")
     add_json_argument(lineage)
     lineage.set_defaults(command=show_lineage)
 
@@ -123,21 +126,43 @@ def prune_versions(args: argparse.Namespace) -> int:
 
 
 def show_lineage(args: argparse.Namespace) -> int:
-    """Print a lineage, causes before effects."""
-    from console.output import print_json, printable
+    """Draw a lineage, what came of a version above what it came from."""
+    from console.output import draws_lines, print_json, print_table
     from core.registry import Registry
+    from core.registry.ancestry import ancestry
+    from core.registry.rails import Rail, in_ascii
 
-    graph = Registry(open_workspace(args)).lineage(args.model, args.version)
+    registry = Registry(open_workspace(args))
+    graph = registry.lineage(args.model, args.version)
     if args.json:
         print_json(graph)
         return ExitCode.GOOD
-    labels = {node.key: node.label for node in graph.nodes}
-    for node in graph.nodes:
-        stage = f" [{node.stage}]" if node.stage else ""
-        print(printable(f"{node.kind} {node.label}{stage}"))
-        for edge in graph.edges:
-            if edge.target == node.key:
-                print(printable(f"  {edge.kind} {labels.get(edge.source, edge.source)}"))
+    tree = ancestry(graph, registry.versions(), registry.all_aliases())
+    near = registry.get(args.model, args.version).key if args.version else ""
+    rows = []
+    for row in tree.rows((near,), reach=LINEAGE_REACH, whole=args.all):
+        rails = row.text if draws_lines() else in_ascii(row.text)
+        if isinstance(row, Rail):
+            version = tree.by_key[row.key]
+            named = version.version if version.model == args.model else f"{version.model} {version.version}"
+            rows.append(
+                {
+                    "": rails,
+                    "version": named,
+                    "stage": version.stage or version.detail,
+                    "aliases": version.aliases,
+                    "changed": version.changes,
+                    "created": version.created_at,
+                    "metric": dict((version.metric,)) if version.metric else None,
+                    "data": version.data,
+                    "run": version.run_id or None,
+                }
+            )
+        else:
+            rows.append({"": rails, "version": f"{len(row.keys):,} more"} | dict.fromkeys(LINEAGE_COLUMNS[2:], ""))
+    print_table(rows, LINEAGE_COLUMNS, empty=f"{args.model} has no versions")
+    if any(row["version"].endswith(" more") for row in rows):
+        print("--all shows every version.")
     return ExitCode.GOOD
 
 

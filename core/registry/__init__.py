@@ -18,7 +18,7 @@ moving.py        carrying a plan out
 integrity.py     whether the files are still those that were registered
 surroundings.py  whether a version runs where it was made
 diff.py          two versions side by side; comparison.py gathers them
-lineage.py       where a version comes from, as a graph
+lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, rails.py draws them
 retention.py     which versions may go; pruning.py removes them
 registry.py      the face of it all
 """
@@ -26,7 +26,7 @@ registry.py      the face of it all
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Transition
+from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, StageChange, Transition
 from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ __all__ = [
     "PromotionRefusedError",
     "PruneCandidate",
     "PrunePlan",
+    "PrunedVersion",
     "RegisteredModel",
     "Registry",
     "SemanticVersion",

@@ -44,9 +44,13 @@ class Aliases:
         self._documents = records.database.documents("aliases", Alias, "key")
         self._clock = clock
 
+    def all(self) -> list[Alias]:
+        """Return every alias of every model, by model and name."""
+        return sorted(self._documents.all(), key=_key)
+
     def of(self, model: str) -> dict[str, str]:
         """Return the version behind every alias of a model, by alias."""
-        return {found.alias: found.version for found in sorted(self._documents.all(), key=_key) if found.model == model}
+        return {found.alias: found.version for found in self.all() if found.model == model}
 
     def resolve(self, model: str, word: str) -> str:
         """Return the version that a word names: `@champion`, or a number as it is.

@@ -1,5 +1,6 @@
 """Which part of the number a new version raises, by what is different from the version before it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from core.registry.contents import REPORT_NAME, SIGNATURE_NAME, read_object
 from core.registry.numbering import Part
 
 _SETTINGS = ("parameters", "settings_sha256", "algorithm", "chosen")  # of the lineage
+_SINCE = re.compile(r"the (?P<changed>.+) changed since (?P<version>\S+)|fitted again.* since (?P<refitted>\S+)")
 _NAMES = ("name", "column")
 _KINDS = ("type", "kind", "dtype", "datatype")
 
@@ -46,6 +48,34 @@ def part_to_raise(before: Makeup, after: Makeup) -> tuple[Part, str]:
     if changed:
         return "minor", f"the {' and '.join(changed)} changed"
     return "patch", "fitted again: same schema, data and parameters"
+
+
+def told(part: Part, why: str, version: str) -> str:
+    """Put on record which part of the number was raised, why, and since which version."""
+    return f"{part}: {why} since {version}"
+
+
+def changes_named(record: str, version: str) -> tuple[str, ...]:
+    """Return what such a record says has changed since a version; nothing if it speaks of another one.
+
+    >>> changes_named("minor: the data and parameters changed since 1.0.0", "1.0.0")
+    ('data', 'parameters')
+    >>> changes_named("patch: fitted again: same schema, data and parameters since 1.0.0", "1.0.0")
+    ('refit',)
+    >>> changes_named("major: the schema changed since 1.1.0", "1.0.0")
+    ()
+    """
+    found = _SINCE.search(record)
+    if found is None or version not in (found["version"], found["refitted"]):
+        return ()
+    return tuple(found["changed"].split(" and ")) if found["changed"] else ("refit",)
+
+
+def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what differs between two lineages: data, parameters, both or, as far as they tell, neither."""
+    settings = any(before.get(name) != after.get(name) for name in _SETTINGS)
+    differs = {"data": before.get("data") != after.get("data"), "parameters": settings}
+    return tuple(name for name, is_other in differs.items() if is_other)
 
 
 def _interface(signature: Mapping[str, Any], report: Mapping[str, Any]) -> Any:

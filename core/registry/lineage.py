@@ -1,12 +1,14 @@
 """Where a version comes from, as a graph: data sets, runs, sessions, and the versions it was made from."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
-from core.registry.documents import ModelVersion
+from core.registry.documents import ModelVersion, PrunedVersion
+from core.registry.numbering import SemanticVersion
 from core.registry.stages import Stage
 
 NodeKind = Literal["data", "session", "run", "version"]
@@ -21,7 +23,8 @@ class LineageNode(msgspec.Struct, frozen=True, kw_only=True):
     key: str  # "version:spread/1.4.0", "run:r-0001", "session:s-0001", "data:ab12cd34ef56"
     kind: NodeKind
     label: str
-    stage: Stage | None = None
+    stage: Stage | None = None  # None for what is no version, or no longer one
+    created_at: datetime | None = None  # of a version
     detail: str = ""
 
 
@@ -72,11 +75,28 @@ def version_node_key(version_key: str) -> str:
     return f"version:{version_key}"
 
 
-def lineage_graph(versions: Sequence[ModelVersion]) -> LineageGraph:
+def lineage_of(
+    model: str, versions: Sequence[ModelVersion], pruned: Sequence[PrunedVersion], *, version: str | None = None
+) -> LineageGraph:
+    """Return what the versions of a model come from, and what came of them.
+
+    Args:
+        model: Whose versions.
+        versions: Those of every model.
+        pruned: Those of every model that are gone.
+        version: Only what this one comes from, and what came of it.
+    """
+    whole = lineage_graph(versions, pruned)
+    keys = [each.key for each in versions if each.model == model and version in (None, each.version)]
+    return whole.around(*map(version_node_key, keys))
+
+
+def lineage_graph(versions: Sequence[ModelVersion], pruned: Sequence[PrunedVersion] = ()) -> LineageGraph:
     """Draw versions with all that they come from.
 
     Args:
-        versions: In the order of their models and numbers. A parent that is not among them is drawn all the same.
+        versions: Those there are. A parent that is not among them is drawn all the same.
+        pruned: Those there were.
     """
     nodes: dict[str, LineageNode] = {}
     edges: dict[tuple[str, str], LineageEdge] = {}
@@ -85,29 +105,35 @@ def lineage_graph(versions: Sequence[ModelVersion]) -> LineageGraph:
         nodes.setdefault(source.key, source)
         edges.setdefault((source.key, target), LineageEdge(source=source.key, target=target, kind=kind))
 
-    known = {version.key: version for version in versions}
-    before: ModelVersion | None = None
-    for version in versions:
-        here = _version_node(version)
-        maker = here.key
-        if version.run_id:
-            run = LineageNode(key=f"run:{version.run_id}", kind="run", label=version.run_id)
-            maker = run.key
-            if version.session_id:
-                session = LineageNode(key=f"session:{version.session_id}", kind="session", label=version.session_id)
-                link(session, run.key, "part of")
-            link(run, here.key, "trained by")
-        for data in _data_nodes(version.lineage.get("data")):
-            link(data, maker, "trained on")
-        parents = parents_of(version)
+    known = {gone.key: _pruned_node(gone) for gone in pruned} | {there.key: _version_node(there) for there in versions}
+    every: list[ModelVersion | PrunedVersion] = [*pruned, *versions]
+    before: LineageNode | None = None
+    for version in sorted(every, key=_by_number):
+        here = known[version.key]
+        parents: tuple[str, ...] = ()
+        if isinstance(version, ModelVersion):
+            _link_makers(version, here, link)
+            parents = parents_of(version)
         for parent in parents:
-            found = known.get(parent)
-            link(_version_node(found) if found else _unknown(parent), here.key, "made from")
-        if not parents and before is not None and before.model == version.model:
-            link(_version_node(before), here.key, "follows")
+            link(known.get(parent) or _unknown(parent), here.key, "made from")
+        if not parents and before is not None and before.key.startswith(version_node_key(f"{version.model}/")):
+            link(before, here.key, "follows")
         nodes.setdefault(here.key, here)
-        before = version
+        before = here
     return LineageGraph(nodes=_in_order(nodes, edges.values()), edges=tuple(edges.values()))
+
+
+def _link_makers(version: ModelVersion, here: LineageNode, link: Callable[[LineageNode, str, EdgeKind], None]) -> None:
+    maker = here.key
+    if version.run_id:
+        run = LineageNode(key=f"run:{version.run_id}", kind="run", label=version.run_id)
+        maker = run.key
+        if version.session_id:
+            session = LineageNode(key=f"session:{version.session_id}", kind="session", label=version.session_id)
+            link(session, run.key, "part of")
+        link(run, here.key, "trained by")
+    for data in data_nodes(version.lineage.get("data")):
+        link(data, maker, "trained on")
 
 
 def parents_of(version: ModelVersion) -> tuple[str, ...]:
@@ -123,7 +149,18 @@ def _version_node(version: ModelVersion) -> LineageNode:
         kind="version",
         label=f"{version.model} {version.version}",
         stage=version.stage,
+        created_at=version.created_at,
         detail=version.description,
+    )
+
+
+def _pruned_node(version: PrunedVersion) -> LineageNode:
+    return LineageNode(
+        key=version_node_key(version.key),
+        kind="version",
+        label=f"{version.model} {version.version}",
+        created_at=version.created_at,
+        detail=f"pruned {version.pruned_at:%Y-%m-%d} by {version.pruned_by}",
     )
 
 
@@ -132,7 +169,12 @@ def _unknown(key: str) -> LineageNode:
     return LineageNode(key=version_node_key(key), kind="version", label=label, detail="no longer registered")
 
 
-def _data_nodes(data: Any) -> list[LineageNode]:
+def _by_number(version: ModelVersion | PrunedVersion) -> tuple[str, SemanticVersion]:
+    return version.model, SemanticVersion.parse(version.version)
+
+
+def data_nodes(data: Any) -> list[LineageNode]:
+    """Return the data sets that a lineage names under `data`: hashes by purpose."""
     if not isinstance(data, Mapping):
         return []
     found = []

@@ -14,7 +14,7 @@ from core.governance.outbox import Change
 from core.governance.record import Evidence
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
-from core.registry.bumping import Makeup, part_to_raise
+from core.registry.bumping import Makeup, part_to_raise, told
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.registry.contents import ENVIRONMENT_NAME
 from core.registry.documents import ModelVersion, RegisteredModel
@@ -217,7 +217,7 @@ class Registrar:
             return "minor", ""  # all there were are pruned
         before = Makeup.of(self._store.folder(newest.model, newest.version), newest.lineage)
         part, why = part_to_raise(before, Makeup.of(folder, card.lineage))
-        return part, f"{part}: {why} since {newest.version}"
+        return part, told(part, why, newest.version)
 
 
 def card_of(

@@ -21,12 +21,12 @@ from core.registry.approvals import Approvals
 from core.registry.artifacts import ArtifactStore
 from core.registry.comparison import compare_versions
 from core.registry.diff import VersionDiff
-from core.registry.documents import ModelVersion, RegisteredModel, Transition
+from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition
 from core.registry.errors import HashMismatchError, PromotionRefusedError
 from core.registry.eyes import Approval
 from core.registry.gates import VERIFIED_ARTIFACT
 from core.registry.integrity import IntegrityResult
-from core.registry.lineage import LineageGraph, lineage_graph, version_node_key
+from core.registry.lineage import LineageGraph, lineage_of
 from core.registry.moving import move, stale
 from core.registry.planning import Plan
 from core.registry.proposing import Proposer
@@ -101,6 +101,10 @@ class Registry:
         """
         return self._records.version(model, self._aliases.resolve(model, version))
 
+    def pruned(self) -> list[PrunedVersion]:
+        """Return what is kept of the versions that are gone."""
+        return self._records.pruned.all()
+
     def production(self, model: str) -> ModelVersion | None:
         """Return the version that is live, if there is one."""
         live = self._records.model(model).production
@@ -141,10 +145,8 @@ class Registry:
             version: Only what this one comes from, and what came of it.
         """
         self._records.model(model)
-        whole = lineage_graph(self._records.versions_of(None))
-        if version is not None:
-            return whole.around(version_node_key(self.get(model, version).key))
-        return whole.around(*(version_node_key(found.key) for found in self._records.versions_of(model)))
+        number = self.get(model, version).version if version is not None else None
+        return lineage_of(model, self._records.versions_of(None), self.pruned(), version=number)
 
     def environment_warnings(self, model: str, version: str) -> tuple[str, ...]:
         """Say in what this process differs from where a version was made: Python, machine, packages that matter."""
@@ -244,6 +246,10 @@ class Registry:
         return self._aliases.set(model, alias, version, actor=actor, reason=reason)
 
     def remove_alias(self, model: str, alias: str, *, actor: Actor, reason: str = "") -> None:
+    def all_aliases(self) -> list[Alias]:
+        """Return every alias of every model."""
+        return self._aliases.all()
+
         """Take an alias away; its version stays.
 
         Raises:

@@ -66,7 +66,11 @@ def test_a_folder_is_registered_with_what_is_said_of_it(register, answer) -> Non
     assert (second["version"], second["bump"]) == ("1.1.0", "minor: the data changed since 1.0.0")
     code, out, _ = answer("registry", "lineage", "spread", "1.1.0")
     assert code == 0
-    assert "version spread 1.1.0 [Development]\n  trained on train cd34\n  made from spread 1.0.0" in out
+    header, *drawn = out.splitlines()
+    assert header.split() == ["VERSION", "STAGE", "ALIASES", "CHANGED", "CREATED", "METRIC", "DATA", "RUN"]
+    assert [line.split()[:3] for line in drawn] == [["●", "1.1.0", "Development"], ["●", "1.0.0", "Development"]]
+    assert "train cd34" in drawn[0]
+    assert json.loads(answer("registry", "lineage", "spread", "--json")[1])["nodes"]
 
 
 @pytest.mark.parametrize(
