@@ -19,12 +19,13 @@ from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
 
-from console import collector, commandline
+from console import collector
 from console.dialogs.dialog import Dialog
 from console.engine_host import EngineHost, Hosting
 from console.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
 from console.keys import SCREENS
 from console.messages import HostingChanged, SnapshotReady
+from console.playback import Playback
 from console.poller import TICK_SECONDS, Poller
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances
@@ -101,6 +102,7 @@ class BondxApp(App[None]):
         self.command_history: list[str] = []
         self.snapshot = Snapshot(taken_at=clock(), workspace=workspace.root)
         self.frozen_at: datetime | None = None
+        self.playback = Playback(self)
         self._newest = self.snapshot
         self._news = threading.Lock()
         self._is_announced = False
@@ -123,6 +125,15 @@ class BondxApp(App[None]):
         from console.changes import Changes
 
         return Changes(self)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing may be changed now, or None when it may."""
+        return self.standing.refusal or self.playback.refusal
+
+    def now(self) -> datetime:
+        """Return the instant by which what is shown is judged: the present, or the moment of the past."""
+        return self.playback.at or self.clock()
 
     @property
     def has_engine(self) -> bool:
@@ -250,6 +261,7 @@ class BondxApp(App[None]):
     def follow(self, run_id: str | None) -> None:
         """Have the epochs of this run in the snapshots, beside those of the session at work."""
         self._poller.follow(run_id)
+        self.playback.follow(run_id)
 
     def circumstances(self) -> Circumstances:
         """Collect what the top line says beside the snapshot."""
@@ -257,6 +269,7 @@ class BondxApp(App[None]):
             now=self.clock(),
             standing=self.standing,
             frozen_at=self.frozen_at,
+            is_past=self.playback.at is not None,
             is_blind=self.silence() > 3 * TICK_SECONDS,
         )
 
@@ -293,11 +306,19 @@ class BondxApp(App[None]):
         self._show_standing()
 
     def toggle_freeze(self) -> None:
-        """Hold what is shown, or let it go on."""
-        self.frozen_at = self.clock() if self.frozen_at is None else None
+        """Hold what is shown, or let it go on; from the past this leads back to now."""
         if self.frozen_at is None:
-            self.snapshot = self._newest
+            self.frozen_at = self.clock()
+            self._refresh_all()
+        else:
+            self.playback.leave()
+            self.show_past(None)
             self.say("")
+
+    def show_past(self, snapshot: Snapshot | None) -> None:
+        """Show a snapshot of the past, or the present again when there is none."""
+        self.frozen_at = snapshot.taken_at if snapshot else None
+        self.snapshot = snapshot or self._newest
         self._refresh_all()
 
     def send(self, sequence: str) -> None:
@@ -307,10 +328,13 @@ class BondxApp(App[None]):
 
     def complete(self, line: str) -> Sequence[str]:
         """Complete a command line."""
+        from console import commandline
+
         return commandline.complete(line, commandline.Vocabulary.of(self._newest, tuple(THEMES)))
 
     def run_line(self, line: str) -> None:
         """Carry a command line out; what is wrong with it is said, not raised."""
+        from console import commandline
         from console.calls import carry_out
 
         try:
@@ -320,6 +344,8 @@ class BondxApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Fill the palette with the commands of the command line, each with every word it may take."""
+        from console import commandline
+
         vocabulary = commandline.Vocabulary.of(self._newest, tuple(THEMES))
         for line, command in commandline.every_line(vocabulary):
             # Before anything is typed the palette lists what takes no words; typing finds the rest.

@@ -54,10 +54,13 @@ FILTER = Key("slash", "filter", "filter", "Show only rows with these words", "/"
 DETAILS = Key("d", "details", "details", "Show or hide the details of the row; Enter does the same")
 COMPARE = Key("c", "compare", "compare", "Compare two versions: the marked ones, or the row with what is live")
 MARK = Key("space", "mark", "mark", "Mark a version for comparing", "Space")
+TREE = Key("t", "tree", "tree", "Draw what the version came from and went into; t or Esc goes back to the list")
 LOGS = Key("l", "logs", "logs", "Read the newest log lines")
 WHY = Key("w", "why", "why", "Show the gates and the evidence behind it")
 COPY = Key("y", "copy", "copy", "Copy the row or the details, also over SSH")
 FREEZE = Key("p", "freeze", "freeze", "Freeze the screen, or let it go on")
+PAST = Key("less_than_sign", "past", "past", "Go back through the recorded past, change by change", "<")
+FORTH = Key("greater_than_sign", "forth", "", "Go forth again, up to now; p comes back at once", ">")
 ZOOM = Key("plus", "zoom", "zoom", "Zoom the pane; Esc takes it back", "+")
 COMMAND = Key("colon", "command", "command", "Type a command; Tab completes it", ":", at_once=True)
 HELP = Key("question_mark", "help", "help", "These keys", "?", pinned=True)
@@ -78,7 +81,7 @@ HOLD_ROLLOUT = Key("H", "hold_rollout", "hold", "Hold the rollout at its share, 
 START_STOP = Key("S", "start_stop", "start/stop", "Start a session, or stop the one at work (asks first)", writes=True)
 ACKNOWLEDGE = Key("K", "acknowledge", "acknowledge", "Take the alert on (asks first)", writes=True)
 
-EVERYWHERE = (FILTER, LOGS, FREEZE, ZOOM, COPY, COMMAND, HELP, ARM, BACK, QUIT)
+EVERYWHERE = (FILTER, LOGS, FREEZE, PAST, FORTH, ZOOM, COPY, COMMAND, HELP, ARM, BACK, QUIT)
 
 
 def screen_keys() -> tuple[Key, ...]:

@@ -1,7 +1,9 @@
 """Time as an argument: one place that reads the wall clock, and one spelling of an instant."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+
+from core.errors import UsageError
 
 Clock = Callable[[], datetime]
 
@@ -35,3 +37,29 @@ def from_iso(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return at.astimezone(UTC)
+
+
+def read_instant(text: str, now: datetime) -> datetime:
+    """Read an instant that a person typed: a time of day, or a date with one, in UTC unless an offset is given.
+
+    Args:
+        text: `02:50` or `02:50:07` is the last such time before now; `2026-03-01T02:50` is that very instant.
+        now: The present.
+
+    Raises:
+        UsageError: It is neither.
+
+    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> [to_iso(read_instant(text, noon)) for text in ("02:50", "13:00:01", "2026-02-01T10:00+01:00")]
+    ['2026-03-01T02:50:00.000000Z', '2026-02-28T13:00:01.000000Z', '2026-02-01T09:00:00.000000Z']
+    """
+    try:
+        of_day = time.fromisoformat(text)
+    except ValueError:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise UsageError(f"{text!r} is no time: write 02:50, 02:50:07 or 2026-03-01T02:50 (UTC).") from None
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    at = datetime.combine(now.astimezone(UTC), of_day, of_day.tzinfo or UTC)
+    return at if at <= now else at - timedelta(days=1)

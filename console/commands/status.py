@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from core.engine.snapshot import Snapshot
@@ -22,6 +22,9 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--plain", action="store_true", help="one fact a line, no alignment, for screen readers")
     parser.add_argument("--watch", action="store_true", help="print again when something changes, until interrupted")
+    parser.add_argument(
+        "--at", metavar="TIME", help="as it was at 02:50 or 2026-03-01T02:50 (UTC), for as long as the past is kept"
+    )
     add_json_argument(parser)
     parser.set_defaults(command=status)
 
@@ -30,6 +33,8 @@ def status(args: argparse.Namespace) -> int:
     """Print the state of the workspace."""
     from core.engine.snapshot import SnapshotSource
 
+    if args.at is not None:
+        return _status_at(args)
     # The samples that matter are the newest ones; a console keeps the longer history.
     source = SnapshotSource(open_workspace(args), history_seconds=60)
     snapshot = source.take()
@@ -42,6 +47,18 @@ def status(args: argparse.Namespace) -> int:
         if (now := facts_of(snapshot)) != facts:
             facts = now
             _print(facts, args)
+    return exit_code(facts)
+
+
+def _status_at(args: argparse.Namespace) -> int:
+    from core.clock import read_instant, utc_now
+    from core.engine.past.replay import Past
+
+    if args.watch:
+        raise UsageError("--at shows one instant, which --watch would never see change: leave one of them out.")
+    workspace = open_workspace(args)
+    facts = facts_of(Past(workspace).at(read_instant(args.at, utc_now())))
+    _print(facts, args)
     return exit_code(facts)
 
 

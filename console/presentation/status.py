@@ -20,6 +20,8 @@ class Circumstances:
     now: datetime
     standing: Standing
     frozen_at: datetime | None = None
+    is_past: bool = False
+    """What is shown is not the present of `frozen_at`, but a moment that was already over."""
     is_blind: bool = False
     """The workspace could not be looked at lately."""
 
@@ -30,13 +32,13 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
     severities = counts(snapshot.alerts)
     frozen = "state unreadable" if around.is_blind else ""
     if around.frozen_at:
-        frozen = f"frozen at {clock(around.frozen_at)}"
+        frozen = f"past {around.frozen_at:%H:%M:%SZ}" if around.is_past else f"frozen at {clock(around.frozen_at)}"
     return Status(
         host=HOST,
         workspace=snapshot.workspace.name,
         engine="none" if engine is None else "headless" if engine.mode == "headless" else "embedded",
         holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
-        engine_age=age(engine.acquired_at, around.now) if engine else "",
+        engine_age=age(engine.acquired_at, around.frozen_at or around.now) if engine else "",
         armed=around.standing.armed,
         n_critical=severities["critical"],
         n_warning=severities["warning"],

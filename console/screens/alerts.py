@@ -37,7 +37,7 @@ class AlertsScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
-        table.set_rows(alerts.alert_rows(snapshot.alerts, self.console_app.clock(), self.console_app.glyphs))
+        table.set_rows(alerts.alert_rows(snapshot.alerts, self.console_app.now(), self.console_app.glyphs))
         n_open = sum(alert.state.is_open for alert in snapshot.alerts)
         self.set_title(table, "Alerts", self.filter_words(table) or f"{n_open} open")
         self._show_details()

@@ -12,7 +12,6 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from console import keys
-from console.dialogs.text import TextDialog
 from console.frames import PromptFrames
 from console.keys import Key
 from console.panes import LinesPane, ScreenRow
@@ -214,8 +213,15 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
             self._close_details()
         elif self.focused is not self.main_table():
             self.main_table().focus()
-        else:
-            self._clear_filter()
+        elif not self._clear_filter():
+            self.leave_view()
+
+    def leave_view(self) -> None:
+        """Put the list back where something else stands in its place; most screens show nothing else."""
+
+    def show_row(self, key: str) -> None:
+        """Put the cursor on a row, wherever the screen was."""
+        self.main_table().move_to(key)
 
     def action_zoom(self) -> None:
         """Let the pane in focus fill the screen, or put it back."""
@@ -226,6 +232,8 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def action_help(self) -> None:
         """Explain the keys of this screen."""
+        from console.dialogs.text import TextDialog
+
         self.app.push_screen(TextDialog(f"Keys of {self.NAME.capitalize()}", keys.help_lines(self.KEYS)))
 
     def action_logs(self) -> None:
@@ -240,6 +248,8 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         if reason is None:
             self.say("Select a row first; then w shows what lies behind it.", "muted")
         else:
+            from console.dialogs.text import TextDialog
+
             self.app.push_screen(TextDialog(*reason))
 
     def action_copy(self) -> None:
@@ -262,6 +272,14 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
     def action_freeze(self) -> None:
         """Hold what is shown, or let it go on."""
         self.console_app.toggle_freeze()
+
+    def action_past(self) -> None:
+        """Go back to the moment before the newest change that is shown."""
+        self.console_app.playback.step(-1)
+
+    def action_forth(self) -> None:
+        """Go to the next moment, and at last to now."""
+        self.console_app.playback.step(1)
 
     def action_arm(self) -> None:
         """Arm or disarm writes."""

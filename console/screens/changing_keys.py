@@ -42,7 +42,7 @@ class ChangingKeys:
         """Say why a key would do nothing now, or None."""
         if not key.writes:
             return None
-        if (refused := self.console_app.standing.refusal) is not None:
+        if (refused := self.console_app.refusal) is not None:
             return refused
         if key in (keys.PROMOTE, keys.CANARY) and self.selected_version() is None:
             return "No version is selected."

@@ -58,7 +58,7 @@ class RolloutsScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table, app = self.main_table(), self.console_app
         has_engine = snapshot.engine is not None
-        table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.clock(), app.glyphs, has_engine=has_engine))
+        table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.now(), app.glyphs, has_engine=has_engine))
         n_active = sum(rollout.is_active for rollout in snapshot.rollouts)
         self.set_title(table, "Rollouts", self.filter_words(table) or f"{n_active} active")
         self._show_rollout()
@@ -81,7 +81,7 @@ class RolloutsScreen(ConsoleScreen):
         label, done, tone = rollouts.progress(rollout)
         self.query_one(ProgressLine).set_progress(label, done, tone=tone)
         self.query_one("#rollout-lines", Caption).show(
-            rollouts.told_lines(rollout, app.clock(), app.glyphs, has_engine=has_engine)
+            rollouts.told_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
         )
         table.set_rows(rollouts.guard_rows(rollout, app.glyphs))
         self.set_title(table, f"Stable {rollout.stable}, candidate {rollout.candidate}")
@@ -162,4 +162,4 @@ class RolloutsScreen(ConsoleScreen):
             return None
         has_engine = self.snapshot.engine is not None
         title = f"Why: {rollout.rollout_id} {rollout.model} {rollout.candidate}"
-        return title, rollouts.evidence_lines(rollout, app.clock(), app.glyphs, has_engine=has_engine)
+        return title, rollouts.evidence_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)

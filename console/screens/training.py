@@ -63,7 +63,7 @@ class TrainingScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
-        table.set_rows(sessions.session_rows(snapshot.sessions, self.console_app.clock(), self.console_app.glyphs))
+        table.set_rows(sessions.session_rows(snapshot.sessions, self.console_app.now(), self.console_app.glyphs))
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())
 

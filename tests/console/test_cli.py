@@ -1,13 +1,17 @@
 """The command line: exit codes and JSON are an API, and nothing heavy is paid for before it is used."""
 
+import contextlib
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from console.cli import main
+from core.engine.past.recorder import Recorder
+from core.state import Workspace
 
 HEAVY = ("textual", "rich", "numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow")
 
@@ -98,6 +102,32 @@ def test_status_of_an_empty_workspace_is_good(home, answer):
     assert code == 0
     assert (facts["engine"], facts["sessions"], facts["production"], facts["alerts"]) == (None, [], [], [])
     assert answer("status", "--plain")[1].splitlines()[1] == "engine: not running"
+
+
+def test_status_tells_how_things_were(home, answer):
+    workspace = Workspace.open(home)
+    at = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
+    with contextlib.closing(Recorder(workspace, hours=24, clock=lambda: at)) as recorder:
+        recorder.look()
+        assert answer("session", "start", "--epochs", 2)[0] == 0
+        now = json.loads(answer("status", "--json")[1])
+        then = json.loads(answer("status", "--at", "2026-03-01T02:50:10", "--json")[1])
+    assert [session["session_id"] for session in now["sessions"]] == ["s-0001"]
+    assert (then["sessions"], then["problems"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(("--at", "teatime"), "'teatime' is no time: write 02:50", id="no time"),
+        pytest.param(("--at", "2020-01-01T00:00"), "nothing is recorded yet", id="nothing recorded"),
+        pytest.param(("--at", "02:50", "--watch"), "leave one of them out", id="watching the past"),
+    ],
+)
+def test_a_past_that_cannot_be_shown_is_one_clear_error(home, answer, arguments, says):
+    code, out, err = answer("status", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
 
 
 def test_a_queued_session_can_be_paused_resumed_and_stopped_without_an_engine(home, answer):

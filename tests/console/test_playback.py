@@ -1,0 +1,159 @@
+"""The recorded past on the screens: one key back, one key forth, and nothing to be changed by accident."""
+
+import contextlib
+import functools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from console.demo import OPERATOR
+from core.engine.past.recorder import Recorder
+from core.registry import Registry
+from core.state import Workspace
+
+NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
+"""When the demo is."""
+T0 = NOW + timedelta(minutes=1)
+LATER = NOW + timedelta(minutes=14)
+
+
+def record(workspace: Workspace, *acts) -> list[datetime]:
+    """Look, and look again a minute later after each act."""
+    at = [T0 + timedelta(minutes=n) for n in range(len(acts) + 1)]
+    for when, act in zip(at, (None, *acts), strict=True):
+        clock = lambda when=when: when  # noqa: E731
+        if act:
+            act(Registry(workspace, clock=clock))
+        with contextlib.closing(Recorder(workspace, hours=24, clock=clock)) as recorder:
+            recorder.look()
+    return at
+
+
+@pytest.fixture(name="open_console")
+def _open_console(open_console):
+    """A console that is opened a little later than the demo is."""
+    return functools.partial(open_console, clock=lambda: LATER)
+
+
+@pytest.fixture
+def recorded(workspace):
+    """Three moments: as the demo is, a promotion of anomaly, and its undoing."""
+
+    def promote(registry):
+        version = registry.versions("anomaly")[-1].version
+        registry.apply(registry.plan_promotion("anomaly", version), actor=OPERATOR, reason="passed [review]")
+
+    return record(workspace, promote, lambda registry: registry.apply(registry.plan_undo("anomaly"), actor=OPERATOR))
+
+
+def stage_of_newest(console) -> str:
+    return [version for version in console.app.snapshot.versions if version.model == "anomaly"][-1].stage
+
+
+async def back(console, n=1):
+    for _ in range(n):
+        before = console.app.playback.at
+        await console.press("less_than_sign")
+        await console.until(lambda before=before: console.app.playback.at not in (before, None), "the moment before")
+
+
+async def test_one_goes_back_change_by_change_and_forth_to_now(open_console, recorded):
+    async with open_console((80, 24)) as console:
+        await console.press("3")
+        live = stage_of_newest(console)
+        await back(console)
+        assert console.app.playback.at == recorded[1]
+        assert stage_of_newest(console) != live
+        assert "03:06:00Z  mira version.promote anomaly" in console.sentence
+        assert "passed [review]" in console.sentence
+        assert "[past 03:06:00Z]" in console.text()
+        await back(console)
+        assert console.app.playback.at == recorded[0]
+        assert stage_of_newest(console) == live
+        assert "the recorded past begins here" in console.sentence
+        for expected in (recorded[1], recorded[2], None):
+            await console.press("greater_than_sign")
+            await console.until(lambda expected=expected: console.app.playback.at == expected)
+        assert "past" not in console.text().splitlines()[0]
+        assert stage_of_newest(console) == live
+
+
+async def test_further_back_than_it_begins_stays_at_the_beginning(open_console, recorded):
+    async with open_console((80, 24)) as console:
+        await console.burst(*["less_than_sign"] * 9)
+        await console.until(lambda: console.app.playback.at == recorded[0], "the beginning")
+        await console.press("less_than_sign")
+        await console.pilot.pause(0.05)
+        assert console.app.playback.at == recorded[0]
+
+
+async def test_nothing_can_be_changed_in_the_past_and_p_comes_back(open_console, recorded):
+    async with open_console((80, 24)) as console:
+        await console.press("3")
+        await back(console)
+        for key in ("P", "R", "U"):
+            await console.press(key)
+            assert "This is the past" in console.sentence
+            assert console.app.screen is console.screen
+        await console.press("colon", *"undo anomaly", "enter")
+        await console.until(lambda: "This is the past" in console.sentence, "the refusal")
+        await console.press("p")
+        assert console.app.playback.at is None
+        assert console.app.frozen_at is None
+        dialog = await console.dialog("P")
+        assert dialog is not console.screen
+
+
+async def test_every_screen_shows_the_past(open_console, recorded):
+    async with open_console((120, 40)) as console:
+        await back(console)
+        for key in "1234579":
+            await console.press(key)
+            assert "[past 03:06:00Z]" in console.text()
+        assert str(console.screen.main_table().rows[0].cells[0]).strip() == str(console.app.snapshot.audit[0].sequence)
+
+
+async def test_a_time_that_is_typed_is_shown(open_console, recorded):
+    async with open_console((80, 24)) as console:
+        await console.press("colon", *"past 03:06:30", "enter")
+        await console.until(lambda: console.app.playback.at == T0 + timedelta(seconds=90), "the instant")
+        assert "version.promote" in console.sentence
+        await console.press("colon", *"now", "enter")
+        await console.until(lambda: console.app.playback.at is None, "the present")
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        pytest.param("half past two", "is no time: write 02:50", id="no time"),
+        pytest.param("2020-01-01T00:00", "does not reach back", id="before the past begins"),
+    ],
+)
+async def test_a_time_that_cannot_be_shown_is_answered(open_console, recorded, time, words):
+    async with open_console((120, 40)) as console:
+        await console.press("colon", *f"past {time.replace(' ', '-')}", "enter")
+        await console.until(lambda: words in console.sentence, words)
+        assert console.app.playback.at is None
+
+
+async def test_without_a_recorded_past_the_console_says_who_records_it(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("less_than_sign")
+        await console.until(lambda: "nothing is recorded yet: a running engine does it" in console.sentence)
+
+
+async def test_a_damaged_past_is_one_sentence_and_the_present_stays(open_console, workspace):
+    workspace.telemetry_file.with_name("past.db").write_bytes(b"SQLite it is not" * 100)
+    async with open_console((120, 40)) as console:
+        await console.press("less_than_sign")
+        await console.until(lambda: "bondx doctor --restore past.db" in console.sentence)
+        assert console.app.playback.at is None
+
+
+async def test_epochs_of_another_run_come_when_its_session_is_selected_in_the_past(open_console, recorded):
+    async with open_console((120, 40)) as console:
+        await console.press("2")
+        await back(console)
+        console.app.follow("r-0009")
+        await console.until(lambda: "r-0009" in console.app.snapshot.epochs, "its epochs")
+        assert console.app.playback.at == recorded[1]
