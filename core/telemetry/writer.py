@@ -1,9 +1,8 @@
-"""The thread that commits measurements once a second; whoever measures never waits for a disk."""
+"""Writing measurements: samples of series, and the metrics of epochs."""
 
 import logging
 import math
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from pathlib import Path
 from core.clock import Clock, utc_now
 from core.settings import TelemetrySettings
 from core.telemetry.chunk import MAX_VALUE, to_us
+from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.errors import TelemetryError
 from core.telemetry.store import EpochMetric, Sample, TelemetryStore
 
 log = logging.getLogger(__name__)
 
-COMMIT_SECONDS = 1.0
 MAX_WAITING = 500_000
 WAL_ALARM_BYTES = 64 << 20
 _UPKEEP_EVERY = timedelta(minutes=1)
@@ -40,12 +39,14 @@ class WriterHealth:
         return self.wal_bytes > WAL_ALARM_BYTES
 
 
-class TelemetryWriter:
+class TelemetryWriter(Committer):
     """Takes measurements from any thread and stores them from one of its own.
 
     A value that is not finite (NaN, infinity) is skipped and counted in `health()`: its place in the series stays
     a gap, which is what it is. While the store cannot be written, measurements wait in memory and are tried again.
     """
+
+    _WHAT = "measurements"
 
     def __init__(
         self,
@@ -62,24 +63,16 @@ class TelemetryWriter:
             TelemetryDamagedError: The file is damaged; the message names the way back.
             TelemetryError: It cannot be opened.
         """
-        self._path = path
+        super().__init__(path, commit_seconds)
         self._retention = retention or TelemetrySettings()
         self._clock = clock
-        self._commit_seconds = commit_seconds
         self._samples: deque[Sample] = deque()
         self._epochs: deque[EpochMetric] = deque()
         self._max_waiting = max_waiting
-        self._lock = threading.Lock()
-        self._flushed: list[threading.Event] = []
-        self._wake = threading.Event()
-        self._closing = False
         self._n_dropped = self._n_skipped = self._wal_bytes = 0
-        self._failure: str | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._store: TelemetryStore | None = TelemetryStore(path, self._retention)
         self._next_upkeep = clock() + _UPKEEP_EVERY
-        self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-        self._thread.start()
+        self._start()
 
     def add(self, series: str, at: datetime, value: float) -> None:
         """Take one sample of a series; never blocks.
@@ -106,30 +99,6 @@ class TelemetryWriter:
             else:
                 self._skip()
 
-    def flush(self, timeout_seconds: float = 10.0) -> None:
-        """Wait until all that was added before is stored; call it before saying that an epoch is complete.
-
-        Raises:
-            TelemetryError: It could not be stored in time; it waits in memory and is tried again.
-        """
-        done = threading.Event()
-        with self._lock:
-            if self._closing:
-                raise TelemetryError(f"The writer of {self._path} is closed.")
-            self._flushed.append(done)
-        self._wake.set()
-        if not done.wait(timeout_seconds):
-            raise TelemetryError(
-                self._failure or f"{self._path} did not take the measurements within {timeout_seconds} s."
-            )
-
-    def close(self, timeout_seconds: float = 10.0) -> None:
-        """Store what waits, and end the thread. Closing twice is harmless."""
-        with self._lock:
-            self._closing = True
-        self._wake.set()
-        self._thread.join(timeout_seconds)
-
     def health(self) -> WriterHealth:
         """Tell how the writing goes."""
         return WriterHealth(
@@ -140,41 +109,16 @@ class TelemetryWriter:
             failure=self._failure,
         )
 
-    def __enter__(self) -> "TelemetryWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _skip(self) -> None:
         with self._lock:
             self._n_skipped += 1
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait(self._commit_seconds)
-            self._wake.clear()
-            with self._lock:
-                closing = self._closing
-                flushed, self._flushed = self._flushed, []
-            stored = self._commit()
-            with self._lock:
-                if stored:
-                    for done in flushed:
-                        done.set()
-                else:  # those who wait go on waiting, for the next try
-                    self._flushed = flushed + self._flushed
-            if closing:
-                break
-        if self._store is not None:
-            self._store.close()
 
     def _commit(self) -> bool:
         samples = [self._samples.popleft() for _ in range(len(self._samples))]
         epochs = [self._epochs.popleft() for _ in range(len(self._epochs))]
         try:
             if self._store is None:
-                self._store = TelemetryStore(self._path, self._retention)
+                self._store = TelemetryStore(self._file, self._retention)
             if samples or epochs:
                 self._store.write(samples, epochs)
                 samples, epochs = [], []
@@ -188,7 +132,7 @@ class TelemetryWriter:
             self._n_dropped += len(samples) + len(epochs)
             return True
         if self._failure is not None:
-            log.info("%s can be written again", self._path)
+            log.info("%s can be written again", self._file)
             self._failure = None
         return True
 
@@ -201,7 +145,10 @@ class TelemetryWriter:
         while len(self._samples) > self._max_waiting:
             self._samples.popleft()
             self._n_dropped += 1
-        if self._store is not None:  # opened anew at the next try, should the file have been replaced
+        self._close_store()  # opened anew at the next try, should the file have been replaced
+
+    def _close_store(self) -> None:
+        if self._store is not None:
             self._store.close()
             self._store = None
 
@@ -215,6 +162,6 @@ class TelemetryWriter:
         store.expire(now)
         if self._wal_bytes > WAL_ALARM_BYTES:
             log.warning(
-                "%s-wal has grown to %d MB: some reader keeps a transaction open", self._path, self._wal_bytes >> 20
+                "%s-wal has grown to %d MB: some reader keeps a transaction open", self._file, self._wal_bytes >> 20
             )
             store.recycle_wal()

@@ -1,9 +1,8 @@
-"""The thread that commits predictions and outcomes once a second; whoever answers never waits for a disk."""
+"""Writing predictions and outcomes: in batches, routes told once, the oldest forgotten by the segment."""
 
 import logging
 import math
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from typing import Any
 
 from core.clock import Clock, utc_now
 from core.telemetry.chunk import to_us
+from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.predictions.records import Outcome, Prediction, request_number
 from core.telemetry.predictions.schema import Segment, add_segment, drop_segment, open_store, segments_of
 
 log = logging.getLogger(__name__)
 
-COMMIT_SECONDS = 1.0
 MAX_WAITING = 100_000
 KEEP_HOURS = 24.0
 KEEP_ROWS = 10_000_000
@@ -45,12 +44,14 @@ class PredictionHealth:
     failure: str | None
 
 
-class PredictionWriter:
+class PredictionWriter(Committer):
     """Takes predictions and outcomes from any thread and stores them from one of its own.
 
     When more wait than may, new ones are dropped and counted: answers go on. Values that are not finite are stored
     as missing. Several processes may each have a writer on the same file.
     """
+
+    _WHAT = "predictions"
 
     def __init__(
         self,
@@ -75,25 +76,17 @@ class PredictionWriter:
             TelemetryDamagedError: The file is damaged; the message names the way back.
             TelemetryError: It cannot be opened.
         """
-        self._file = file
+        super().__init__(file, commit_seconds)
         self._clock = clock
-        self._commit_seconds = commit_seconds
         self._max_waiting = max_waiting
         self._kept = timedelta(hours=keep_hours)
         self._keep_rows = keep_rows
         self._predictions: deque[Prediction] = deque()
         self._outcomes: deque[Outcome] = deque()
         self._routes: dict[tuple[str, str, str, str, float], int] = {}
-        self._lock = threading.Lock()
-        self._flushed: list[threading.Event] = []
-        self._wake = threading.Event()
-        self._closing = False
         self._n_stored = self._n_dropped = 0
-        self._failure: str | None = None
-        file.parent.mkdir(parents=True, exist_ok=True)
         self._connection: sqlite3.Connection | None = open_store(file)
-        self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
-        self._thread.start()
+        self._start()
 
     def add(self, prediction: Prediction) -> bool:
         """Take one prediction; never blocks.
@@ -107,40 +100,10 @@ class PredictionWriter:
         """Take one outcome; never blocks. Returns False when it was dropped."""
         return self._take(self._outcomes, outcome)
 
-    def flush(self, timeout_seconds: float = 10.0) -> None:
-        """Wait until all that was added before is stored.
-
-        Raises:
-            TelemetryError: It could not be stored in time; it waits in memory and is tried again.
-        """
-        done = threading.Event()
-        with self._lock:
-            if self._closing:
-                raise TelemetryError(f"The writer of {self._file} is closed.")
-            self._flushed.append(done)
-        self._wake.set()
-        if not done.wait(timeout_seconds):
-            raise TelemetryError(
-                self._failure or f"{self._file} did not take the predictions within {timeout_seconds} s."
-            )
-
-    def close(self, timeout_seconds: float = 10.0) -> None:
-        """Store what waits, and end the thread. Closing twice is harmless."""
-        with self._lock:
-            self._closing = True
-        self._wake.set()
-        self._thread.join(timeout_seconds)
-
     def health(self) -> PredictionHealth:
         """Tell how the writing goes."""
         n_waiting = len(self._predictions) + len(self._outcomes)
         return PredictionHealth(n_waiting, self._n_stored, self._n_dropped, self._failure)
-
-    def __enter__(self) -> "PredictionWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _take(self, queue: deque[Any], record: Prediction | Outcome) -> bool:
         if len(queue) >= self._max_waiting:
@@ -149,25 +112,6 @@ class PredictionWriter:
             return False
         queue.append(record)
         return True
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait(self._commit_seconds)
-            self._wake.clear()
-            with self._lock:
-                closing = self._closing
-                flushed, self._flushed = self._flushed, []
-            stored = self._commit()
-            with self._lock:
-                if stored:
-                    for done in flushed:
-                        done.set()
-                else:  # those who wait go on waiting, for the next try
-                    self._flushed = flushed + self._flushed
-            if closing:
-                break
-        if self._connection is not None:
-            self._connection.close()
 
     def _commit(self) -> bool:
         """Store all that waits now; what cannot be stored just now stays at the head of its queue."""
@@ -224,7 +168,10 @@ class PredictionWriter:
         if self._failure is None:
             log.error("predictions wait in memory: %s", error)
         self._failure = str(error)
-        if self._connection is not None:  # opened anew at the next try, should the file have been replaced
+        self._close_store()  # opened anew at the next try, should the file have been replaced
+
+    def _close_store(self) -> None:
+        if self._connection is not None:
             self._connection.close()
             self._connection = None
 
