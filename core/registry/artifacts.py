@@ -188,7 +188,7 @@ def _checked(name: str, place: Path) -> str:
     if PurePosixPath(name).suffix.lower() in PICKLED:
         raise ArtifactRefusedError(f"{name} is pickled, which is code; save LightGBM text, skops, npz or JSON.")
     if name in RESERVED:
-        raise ArtifactRefusedError(f"{name} is written by the registry itself; remove it from {place}.")
+        raise ArtifactRefusedError(f"{name} is written by the registry itself; register a copy of {place} without it.")
     return name
 
 

@@ -145,6 +145,8 @@ def _require_no_engine(workspace: Workspace, path: Path) -> None:
 def _telemetry_damage(path: Path) -> str:
     from core.telemetry import check
 
+    if not path.exists():
+        raise RefusedError(f"{path} is not there, so there is nothing to restore; it comes with the first record.")
     damage = check(path)
     if damage is None:
         raise RefusedError(f"{path} is whole, so there is nothing to restore.")
@@ -207,6 +209,8 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
 
     try:
         verdict = AuditLog(workspace).verify()
+    except DamagedFileError:
+        return  # a state file that holds records not yet written there; it has been named, with its cure
     except (CoreError, OSError) as error:
         problem = str(error)
     else:

@@ -147,6 +147,16 @@ def test_an_edited_audit_log_is_found(workspace, path):
     assert "bondx audit verify" in finding.cure
 
 
+def test_a_damaged_state_file_throws_no_suspicion_on_the_audit_log(workspace, database, path):
+    from core.governance.audit import audited
+
+    with audited(workspace, "registry", actor=ANNA) as change:
+        change.record("test.count", "1")
+    path.write_bytes(b"torn")
+
+    assert [finding.file for finding in examine(workspace)] == [str(path)]
+
+
 def test_a_nearly_full_disk_is_a_finding(workspace, monkeypatch):
     monkeypatch.setattr("core.state.doctor._LOW_SPACE_BYTES", 2**80)
     (finding,) = examine(workspace)
