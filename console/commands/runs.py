@@ -141,16 +141,14 @@ def tag_run(args: argparse.Namespace) -> int:
 def prune_runs(args: argparse.Namespace) -> int:
     """Say which runs would go; remove them with `--yes`."""
     from console.output import print_json, print_table
-    from core.registry import Registry
     from core.settings.policy_source import PolicySource
     from core.tracking import Runs
-    from core.training.sessions import Sessions
+    from core.training.runs_in_use import runs_in_use
 
     workspace = open_workspace(args)
     runs = Runs(workspace)
     keep = args.keep or PolicySource(workspace.root).policy().tracking.keep_runs
-    referenced = {version.run_id for version in Registry(workspace).versions()}
-    referenced |= {session.run_id for session in Sessions(workspace).all() if session.run_id}
+    referenced = runs_in_use(workspace)
     doomed = runs.prunable(keep=keep, referenced=referenced)
     if args.yes:
         runs.prune(keep=keep, referenced=referenced, actor=person())

@@ -9,6 +9,7 @@ from core.registry import Registry
 from core.settings.policy_source import PolicySource
 from core.state import Workspace
 from core.tracking import Runs, RunStatus
+from core.training.runs_in_use import runs_in_use
 from core.training.sessions import Sessions
 
 SETTLE_SECONDS = 5.0
@@ -32,9 +33,8 @@ def take_stock(workspace: Workspace, *, actor: Actor) -> None:
     for run in runs.all():
         if not run.is_over and run.lost_after_seconds is None and run.session_id not in alive:
             runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
-    referenced = {version.run_id for version in Registry(workspace).versions()}
     keep = PolicySource(workspace.root).policy().tracking.keep_runs
-    runs.prune(keep=keep, referenced=referenced, actor=actor)
+    runs.prune(keep=keep, referenced=runs_in_use(workspace), actor=actor)
 
 
 def settle_runs(workspace: Workspace, *, actor: Actor, until: threading.Event) -> None:

@@ -66,7 +66,19 @@ class Aliases:
             raise AliasNotFoundError(model, word, [MARK + alias for alias in self.of(model)])
         return found.version
 
-    def set(self, model: str, alias: str, version: str, *, actor: Actor, reason: str) -> Alias:
+    def get(self, model: str, alias: str) -> Alias:
+        """Return an alias as it is kept.
+
+        Raises:
+            AliasNotFoundError: The model has no such alias; those it has are named.
+        """
+        word = MARK + checked_alias(alias)
+        self.resolve(model, word)
+        return self._documents.get(model + word)
+
+    def set(
+        self, model: str, alias: str, version: str, *, actor: Actor, reason: str, expected_revision: int | None = None
+    ) -> Alias:
         """Point an alias at a version, from wherever it pointed before."""
         name = checked_alias(alias)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
@@ -82,17 +94,22 @@ class Aliases:
                 updated_by=str(actor),
                 revision=before.revision if before else 0,
             )
-            stored = self._documents.replace(wanted) if before else self._documents.insert(wanted)
+            if before is None and not expected_revision:
+                stored = self._documents.insert(wanted)
+            else:
+                stored = self._documents.replace(wanted, expected_revision=expected_revision)
             was = {"version": before.version} if before else None
             change.record("alias.set", key, before=was, after={"version": number})
             return stored
 
-    def remove(self, model: str, alias: str, *, actor: Actor, reason: str) -> None:
+    def remove(
+        self, model: str, alias: str, *, actor: Actor, reason: str, expected_revision: int | None = None
+    ) -> None:
         """Take an alias away; its version stays."""
         key = f"{checked_model_name(model)}{MARK}{checked_alias(alias)}"
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             was = self.resolve(model, key.removeprefix(model))
-            self._documents.remove(key)
+            self._documents.remove(key, expected_revision=expected_revision)
             change.record("alias.remove", key, before={"version": was})
 
 

@@ -215,13 +215,27 @@ class Registry:
             reason=reason,
         )
 
-    def set_tags(self, model: str, version: str, tags: Mapping[str, str], *, actor: Actor) -> ModelVersion:
-        """Add words to find a version by; an empty value takes a tag away."""
-        with audited(self._workspace, DATABASE, actor=actor, clock=self._clock) as change:
+    def set_tags(
+        self,
+        model: str,
+        version: str,
+        tags: Mapping[str, str],
+        *,
+        actor: Actor,
+        reason: str = "",
+        expected_revision: int | None = None,
+    ) -> ModelVersion:
+        """Add words to find a version by; an empty value takes a tag away.
+
+        Raises:
+            StaleRevisionError: The version is not at the revision that was expected.
+        """
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self.get(model, version)
             kept = {name: value for name, value in {**before.tags, **tags}.items() if value}
             after = self._records.versions.replace(
-                msgspec.structs.replace(before, tags=kept, updated_at=self._clock(), updated_by=str(actor))
+                msgspec.structs.replace(before, tags=kept, updated_at=self._clock(), updated_by=str(actor)),
+                expected_revision=expected_revision,
             )
             change.record("version.tag", before.key, before={"tags": before.tags}, after={"tags": kept})
             return after
@@ -236,26 +250,50 @@ class Registry:
         """Return the version behind every alias of a model, by alias without its mark."""
         return self._aliases.of(self._records.model(model).model)
 
-    def set_alias(self, model: str, alias: str, version: str, *, actor: Actor, reason: str = "") -> Alias:
-        """Point an alias at a version, from wherever it pointed before.
-
-        Raises:
-            InvalidNameError: The alias is not spelled as one.
-            VersionNotFoundError: The model has no such version.
-        """
-        return self._aliases.set(model, alias, version, actor=actor, reason=reason)
-
-    def remove_alias(self, model: str, alias: str, *, actor: Actor, reason: str = "") -> None:
-    def all_aliases(self) -> list[Alias]:
-        """Return every alias of every model."""
-        return self._aliases.all()
-
-        """Take an alias away; its version stays.
+    def alias(self, model: str, alias: str) -> Alias:
+        """Return one alias, with who pointed it where and when.
 
         Raises:
             AliasNotFoundError: The model has no such alias.
         """
-        self._aliases.remove(model, alias, actor=actor, reason=reason)
+        return self._aliases.get(self._records.model(model).model, alias)
+
+    def set_alias(
+        self,
+        model: str,
+        alias: str,
+        version: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        expected_revision: int | None = None,
+    ) -> Alias:
+        """Point an alias at a version, from wherever it pointed before.
+
+        Args:
+            model: Whose version.
+            alias: With its mark or without.
+            version: A number, or another alias.
+            actor: Who does.
+            reason: Why, for the record.
+            expected_revision: The alias's when this was decided, 0 where there was none; by default whatever it is at.
+        Raises:
+            InvalidNameError: The alias is not spelled as one.
+            VersionNotFoundError: The model has no such version.
+            StaleRevisionError: Somebody has pointed it elsewhere meanwhile.
+        """
+        return self._aliases.set(model, alias, version, actor=actor, reason=reason, expected_revision=expected_revision)
+
+    def remove_alias(
+        self, model: str, alias: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
+    ) -> None:
+        """Take an alias away; its version stays.
+
+        Raises:
+            AliasNotFoundError: The model has no such alias.
+            StaleRevisionError: Somebody has pointed it elsewhere meanwhile.
+        """
+        self._aliases.remove(model, alias, actor=actor, reason=reason, expected_revision=expected_revision)
 
     # Four eyes
 

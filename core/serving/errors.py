@@ -82,6 +82,20 @@ class ForbiddenError(ServingError, RefusedError):
     status = 403
 
 
+class PlanChangedError(ServingError, ConflictError):
+    """What would be removed is not what the decision was made on.
+
+    Attributes:
+        changes: What was to go, and what would go now.
+    """
+
+    status = 409
+
+    def __init__(self, expected: Sequence[str], found: Sequence[str]) -> None:
+        self.changes = {"expected": (sorted(expected), sorted(found))}
+        super().__init__("What would go is not what you expected. Nothing was removed; look at the plan again.")
+
+
 class ListenError(ServingError, UsageError):
     """The address cannot be listened on."""
 

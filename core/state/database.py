@@ -155,7 +155,7 @@ class Database(TinyDB):
         with self._documents_lock:
             found = self._documents.get((table, struct, key))
             if found is None:
-                found = self._documents[table, type, key] = Documents(self.storage, table, struct, key)
+                found = self._documents[table, struct, key] = Documents(self.storage, table, struct, key)
             return found
 
     def drop_table(self, name: str) -> None:

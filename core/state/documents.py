@@ -124,15 +124,23 @@ class Documents(Generic[T]):
                 raise self._stale(expected, current)
             return self._write(view, doc_id, msgspec.structs.replace(document, revision=expected + 1))
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, *, expected_revision: int | None = None) -> None:
         """Remove a document.
+
+        Args:
+            key: Which.
+            expected_revision: The revision that the decision was made on; by default whatever it is at.
 
         Raises:
             DocumentNotFoundError: There is none of this key.
+            StaleRevisionError: It was changed meanwhile.
         """
         with self._storage.transaction():
             view = self._view()
             doc_id = self._doc_id(view, key)
+            current = self._document(view, doc_id)
+            if expected_revision is not None and _revision(current) != expected_revision:
+                raise self._stale(expected_revision, current)
             self._exchange(view, {other: document for other, document in view.stored.items() if other != doc_id})
 
     def _view(self) -> _View[T]:

@@ -223,14 +223,28 @@ class Runs:
 
         return self._update(run_id, actor, verb="run.log_parameters", edit=edit)
 
-    def set_tags(self, run_id: str, tags: Mapping[str, str], *, actor: Actor) -> Run:
-        """Add words to find a run by, also after its end; an empty value takes a tag away."""
+    def set_tags(
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        *,
+        actor: Actor,
+        reason: str = "",
+        expected_revision: int | None = None,
+    ) -> Run:
+        """Add words to find a run by, also after its end; an empty value takes a tag away.
+
+        Raises:
+            StaleRevisionError: The run is not at the revision that was expected.
+        """
         return self._update(
             run_id,
             actor,
             verb="run.tag",
             edit=lambda run: {"tags": {name: value for name, value in {**run.tags, **tags}.items() if value}},
+            reason=reason,
             even_if_over=True,
+            expected_revision=expected_revision,
         )
 
     def log_artifact(self, run_id: str, *paths: Path, actor: Actor) -> Run:
@@ -294,7 +308,15 @@ class Runs:
             even_if_over=True,
         )
 
-    def prune(self, *, keep: int, referenced: Collection[str], actor: Actor) -> int:
+    def prune(
+        self,
+        *,
+        keep: int,
+        referenced: Collection[str],
+        actor: Actor,
+        only: Collection[str] | None = None,
+        reason: str = "",
+    ) -> int:
         """Remove the oldest runs that are over, but none that a version or a session still refers to.
 
         A run whose parts stay, stays with them.
@@ -303,12 +325,15 @@ class Runs:
             keep: How many runs may stay.
             referenced: Ids of runs that stay in any case.
             actor: Who removes them.
+            only: The ids that may go; by default any.
+            reason: Why, for the record.
         Returns:
             How many were removed.
         """
-        doomed = self.prunable(keep=keep, referenced=referenced)
+        prunable = self.prunable(keep=keep, referenced=referenced)
+        doomed = [run for run in prunable if only is None or run.run_id in only]
         if doomed:
-            why = f"only {keep} runs are kept"
+            why = reason or f"only {keep} runs are kept"
             with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
                 for run in doomed:
                     self._documents.remove(run.run_id)
@@ -334,6 +359,7 @@ class Runs:
         edit: Edit,
         reason: str = "",
         even_if_over: bool = False,
+        expected_revision: int | None = None,
     ) -> Run:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if (run := self._documents.find(run_id)) is None:
@@ -341,7 +367,7 @@ class Runs:
             if run.is_over and not even_if_over:
                 raise RunIsOverError(run_id, run.status)
             edited = msgspec.structs.replace(run, **edit(run), updated_at=self._clock(), updated_by=str(actor))
-            stored = self._documents.replace(edited)
+            stored = self._documents.replace(edited, expected_revision=expected_revision)
             change.record(verb, run_id, before=run, after=stored)
             return stored
 

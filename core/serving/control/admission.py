@@ -1,19 +1,26 @@
 """Who may call what: each route says which role it takes and whether it only looks."""
 
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
+from litestar.params import SkipValidation
 from litestar.types import Scope
 
 from core.serving.access import Role
 from core.serving.gatekeeper import Caller, Gatekeeper
+
+T = TypeVar("T")
+Given: TypeAlias = SkipValidation[NamedDependency[T]]
+"""What the application itself hands to a route: ours, so there is nothing to validate."""
 
 GATEKEEPER = "gatekeeper"
 _CALLER = "bondx_caller"
 
 LOOK: dict[str, Any] = {"role": Role.VIEWER, "is_read": True}
 REPORT: dict[str, Any] = {"role": Role.VIEWER, "is_read": False}
+INSPECT: dict[str, Any] = {"role": Role.OPERATOR, "is_read": True}
 OPERATE: dict[str, Any] = {"role": Role.OPERATOR, "is_read": False}
 ADMINISTER: dict[str, Any] = {"role": Role.ADMIN, "is_read": False}
 

@@ -2,11 +2,10 @@
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.alerts import Alert, Alerts
-from core.serving.control.admission import LOOK, OPERATE
+from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.gatekeeper import Caller
 from core.state import Workspace
 
@@ -25,7 +24,7 @@ class AlertRoutes(Controller):
     tags = ["alerts"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_alerts(self, workspace: NamedDependency[Workspace], open_only: FromQuery[bool] = False) -> list[Alert]:
+    def list_alerts(self, workspace: Given[Workspace], open_only: FromQuery[bool] = False) -> list[Alert]:
         """List alerts, all or those that are not resolved."""
         alerts = Alerts(workspace)
         return alerts.open() if open_only else alerts.all()
@@ -33,8 +32,8 @@ class AlertRoutes(Controller):
     @post("/{fingerprint:str}/acknowledge", opt=OPERATE, status_code=200, sync_to_thread=True)
     def acknowledge(
         self,
-        workspace: NamedDependency[Workspace],
-        caller: NamedDependency[Caller],
+        workspace: Given[Workspace],
+        caller: Given[Caller],
         fingerprint: FromPath[str],
         data: JSONBody[Decision],
     ) -> Alert:
@@ -46,8 +45,8 @@ class AlertRoutes(Controller):
     @post("/{fingerprint:str}/resolve", opt=OPERATE, status_code=200, sync_to_thread=True)
     def resolve(
         self,
-        workspace: NamedDependency[Workspace],
-        caller: NamedDependency[Caller],
+        workspace: Given[Workspace],
+        caller: Given[Caller],
         fingerprint: FromPath[str],
         data: JSONBody[Decision],
     ) -> Alert:

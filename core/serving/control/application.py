@@ -18,11 +18,13 @@ from core.serving.control.faults import on_bug, on_core_error, on_http_error
 from core.serving.control.models import Models
 from core.serving.control.outcomes import OutcomeRoutes
 from core.serving.control.predict_paths import PREDICT_PATHS, faults
+from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
 from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.schemas import StructSchemas
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.tokens import TokenRoutes
+from core.serving.control.versions import VersionRoutes
 from core.serving.gatekeeper import Gatekeeper
 from core.serving.limits import Limits
 from core.serving.recording import Recorder
@@ -30,7 +32,17 @@ from core.serving.table import ServingTable
 from core.state import Workspace
 
 PREFIX = "/api/v1"
-_ROUTES = (Models, SessionRoutes, RolloutRoutes, AlertRoutes, RecordRoutes, OutcomeRoutes, TokenRoutes)
+_ROUTES = (
+    Models,
+    VersionRoutes,
+    SessionRoutes,
+    RolloutRoutes,
+    AlertRoutes,
+    RecordRoutes,
+    PruneRoutes,
+    OutcomeRoutes,
+    TokenRoutes,
+)
 
 
 def control_application(

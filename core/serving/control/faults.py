@@ -19,11 +19,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str
     status: int
     field: str | None = None
+    changes: dict[str, tuple[Any, Any]] | None = None  # of a conflict: by field, as it was seen and as it is now
 
 
 def on_core_error(_request: Request[Any, Any, Any], error: CoreError) -> Response[Fault]:
     """Answer with an error that the engine raised on purpose."""
-    return _answer(Fault(error=str(error), status=status_of(error), field=getattr(error, "field", None)))
+    changes = getattr(error, "changes", None)
+    return _answer(
+        Fault(
+            error=str(error),
+            status=status_of(error),
+            field=getattr(error, "field", None),
+            changes=msgspec.to_builtins(changes, enc_hook=str) if changes else None,
+        )
+    )
 
 
 def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[Fault]:

@@ -10,7 +10,16 @@ _ANSWERS: Schema = {"type": "array", "items": {"type": "number"}}
 _FAULT: Schema = {
     "type": "object",
     "required": ["error", "status"],
-    "properties": {"error": {"type": "string"}, "status": {"type": "integer"}, "field": {"type": "string"}},
+    "properties": {
+        "error": {"type": "string"},
+        "status": {"type": "integer"},
+        "field": {"type": "string"},
+        "changes": {
+            "type": "object",
+            "description": "Of a conflict: by field, as it was seen and as it is now.",
+            "additionalProperties": {"type": "array", "items": {}},
+        },
+    },
 }
 _TENSOR: Schema = {
     "type": "object",
@@ -27,7 +36,7 @@ _FAULTS = {
     "401": "A token is needed.",
     "403": "The token's role does not suffice.",
     "404": "There is no such thing; the sentence lists what there is.",
-    "409": "Somebody else has changed it meanwhile; the sentence says who, when and what.",
+    "409": "Somebody else has changed it meanwhile; the sentence says who and when, `changes` what.",
     "413": "Over a limit of this server.",
     "422": "Understood, and a rule or a gate forbids it.",
     "503": "Cannot be answered just now.",

@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get
-from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar import Controller, get, patch
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.alerts import Alert
 from core.engine.snapshot import RESOURCE_SERIES, Snapshot, take_snapshot
 from core.governance import AuditLog, AuditRecord, AuditVerdict
-from core.serving.control.admission import LOOK
+from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
+from core.serving.control.versions import Words
 from core.serving.errors import BadRequestError
+from core.serving.gatekeeper import Caller
 from core.serving.table import ServingTable
-from core.state import LeaseHolder, Workspace
+from core.state import Finding, LeaseHolder, Workspace, examine
 from core.telemetry import TelemetryReader
 from core.tracking import Run, RunComparison, Runs
 from core.training.session import Session
@@ -57,7 +58,7 @@ class RecordRoutes(Controller):
     tags = ["records"]
 
     @get("/status", opt=LOOK, sync_to_thread=True)
-    def get_status(self, workspace: NamedDependency[Workspace], table: NamedDependency[ServingTable]) -> Status:
+    def get_status(self, workspace: Given[Workspace], table: Given[ServingTable]) -> Status:
         """Say what serves, what trains and what is wrong."""
         snapshot = take_snapshot(workspace)
         troubles = tuple(table.troubles())
@@ -76,7 +77,7 @@ class RecordRoutes(Controller):
     @get("/resources", opt=LOOK, sync_to_thread=True)
     def get_resources(
         self,
-        workspace: NamedDependency[Workspace],
+        workspace: Given[Workspace],
         seconds: Annotated[float, QueryParameter(gt=0, le=3600, description="How far to look back.")] = 600.0,
     ) -> dict[str, list[tuple[float, float]]]:
         """Return the samples of machine and processes by series: Unix seconds and value."""
@@ -87,14 +88,22 @@ class RecordRoutes(Controller):
             reader.close()
 
     @get("/runs", opt=LOOK, sync_to_thread=True)
-    def list_runs(self, workspace: NamedDependency[Workspace]) -> list[Run]:
-        """List tracked runs, newest first."""
+    def list_runs(
+        self,
+        workspace: Given[Workspace],
+        matching: Annotated[
+            str, QueryParameter(name="filter", description="Such as: metrics.mae < 0.2 and params.model = 'spread'")
+        ] = "",
+        limit: Annotated[int | None, QueryParameter(ge=1, description="At most so many, the newest.")] = None,
+    ) -> list[Run]:
+        """List tracked runs, newest first: all, or those that match an expression."""
         with Runs(workspace) as runs:
-            return list(reversed(runs.all()))
+            found = runs.search(matching) if matching else runs.all()
+        return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
 
     @get("/runs/compare", opt=LOOK, sync_to_thread=True)
     def compare_runs(
-        self, workspace: NamedDependency[Workspace], run_id: Annotated[list[str], QueryParameter(max_items=20)]
+        self, workspace: Given[Workspace], run_id: Annotated[list[str], QueryParameter(max_items=20)]
     ) -> RunComparison:
         """Lay runs side by side; give `run_id` once for each."""
         if len(run_id) < 2:
@@ -103,34 +112,55 @@ class RecordRoutes(Controller):
             return runs.compare(run_id)
 
     @get("/runs/{run_id:str}", opt=LOOK, sync_to_thread=True)
-    def get_run(self, workspace: NamedDependency[Workspace], run_id: FromPath[str]) -> Run:
+    def get_run(self, workspace: Given[Workspace], run_id: FromPath[str]) -> Run:
         """Return one run."""
         with Runs(workspace) as runs:
             return runs.get(run_id)
 
     @get("/runs/{run_id:str}/metrics", opt=LOOK, sync_to_thread=True)
-    def get_metrics(
-        self, workspace: NamedDependency[Workspace], run_id: FromPath[str]
-    ) -> dict[str, list[tuple[int, float]]]:
+    def get_metrics(self, workspace: Given[Workspace], run_id: FromPath[str]) -> dict[str, list[tuple[int, float]]]:
         """Return the history of a run's metrics: epoch and value."""
         with Runs(workspace) as runs:
             runs.get(run_id)
             return runs.metric_history(run_id)
 
+    @patch("/runs/{run_id:str}/tags", opt=OPERATE, sync_to_thread=True)
+    def set_tags(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        run_id: FromPath[str],
+        data: JSONBody[Words],
+    ) -> Run:
+        """Add words to find a run by, or take some away; the others stay."""
+        with Runs(workspace) as runs:
+            return runs.set_tags(
+                run_id,
+                data.tags,
+                actor=caller.actor,
+                reason=data.reason,
+                expected_revision=data.expected_revision,
+            )
+
+    @get("/doctor", opt=INSPECT, sync_to_thread=True)
+    def examine_workspace(self, workspace: Given[Workspace]) -> list[Finding]:
+        """Look at every file of the workspace and say what is damaged; what mends it is done on the machine."""
+        return examine(workspace)
+
     @get("/audit", opt=LOOK, sync_to_thread=True)
     def list_audit(
-        self, workspace: NamedDependency[Workspace], n: Annotated[int, QueryParameter(ge=1, le=10_000)] = 100
+        self, workspace: Given[Workspace], n: Annotated[int, QueryParameter(ge=1, le=10_000)] = 100
     ) -> list[AuditRecord]:
         """Return the newest records of the audit log, newest first."""
         return list(reversed(AuditLog(workspace).tail(n)))
 
     @get("/audit/verification", opt=LOOK, sync_to_thread=True)
-    def verify_audit(self, workspace: NamedDependency[Workspace]) -> AuditVerdict:
+    def verify_audit(self, workspace: Given[Workspace]) -> AuditVerdict:
         """Check the whole chain of the audit log."""
         return AuditLog(workspace).verify()
 
 
-def _serving(table: NamedDependency[ServingTable]) -> tuple[ServedVersion, ...]:
+def _serving(table: Given[ServingTable]) -> tuple[ServedVersion, ...]:
     return tuple(
         ServedVersion(
             model=served.model,

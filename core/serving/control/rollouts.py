@@ -4,12 +4,12 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
+from core.actor import Actor
 from core.rollout import Desired, Rollout, RolloutProposal, Rollouts, Strategy
-from core.serving.control.admission import LOOK, OPERATE
+from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.serving.gatekeeper import Caller
 from core.state import Workspace
@@ -36,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     desired: Desired | None = None
     advance: bool = False  # go a step further now
+    step: Annotated[int, Meta(ge=0)] | None = None  # the step to advance to, from 0: asked twice, it is gone once
     expected_revision: int | None = None
     reason: str = ""
 
@@ -47,33 +48,31 @@ class RolloutRoutes(Controller):
     tags = ["rollouts"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_rollouts(self, workspace: NamedDependency[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
+    def list_rollouts(self, workspace: Given[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
         """List every rollout, newest first, or only those under way."""
         return [rollout for rollout in reversed(Rollouts(workspace).all()) if rollout.is_active or not active]
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
-    def get_rollout(self, workspace: NamedDependency[Workspace], rollout_id: FromPath[str]) -> Rollout:
+    def get_rollout(self, workspace: Given[Workspace], rollout_id: FromPath[str]) -> Rollout:
         """Return one rollout with its evidence and events."""
         return Rollouts(workspace).get(rollout_id)
 
     @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
-    def plan_rollout(self, workspace: NamedDependency[Workspace], data: JSONBody[Wish]) -> RolloutProposal:
-        """Say what starting a rollout would do; nothing is changed."""
-        return _proposal(workspace, data)
+    def plan_rollout(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Wish]) -> RolloutProposal:
+        """Say what starting a rollout would do, if you start it; nothing is changed."""
+        return _proposal(workspace, data, caller.actor)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
-    def start_rollout(
-        self, workspace: NamedDependency[Workspace], caller: NamedDependency[Caller], data: JSONBody[Start]
-    ) -> Rollout:
+    def start_rollout(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Start]) -> Rollout:
         """Start a rollout, if the stable version is still the one it was decided on."""
-        proposal = msgspec.structs.replace(_proposal(workspace, data), stable=data.stable)
+        proposal = msgspec.structs.replace(_proposal(workspace, data, caller.actor), stable=data.stable)
         return Rollouts(workspace).start(proposal, actor=caller.actor, reason=data.reason)
 
     @post("/{rollout_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
     def request_change(
         self,
-        workspace: NamedDependency[Workspace],
-        caller: NamedDependency[Caller],
+        workspace: Given[Workspace],
+        caller: Given[Caller],
         rollout_id: FromPath[str],
         data: JSONBody[Request],
     ) -> Rollout:
@@ -83,8 +82,14 @@ class RolloutRoutes(Controller):
             raise BadRequestError("Ask for either `desired` or `advance`.")
         if data.desired is None:
             return rollouts.advance(
-                rollout_id, actor=caller.actor, reason=data.reason, expected_revision=data.expected_revision
+                rollout_id,
+                actor=caller.actor,
+                reason=data.reason,
+                step=data.step,
+                expected_revision=data.expected_revision,
             )
+        if data.step is not None:
+            raise BadRequestError("goes with `advance`", field="step")
         return rollouts.request(
             rollout_id,
             data.desired,
@@ -94,5 +99,5 @@ class RolloutRoutes(Controller):
         )
 
 
-def _proposal(workspace: NamedDependency[Workspace], wish: Wish) -> RolloutProposal:
-    return Rollouts(workspace).plan(wish.model, wish.candidate, wish.strategy, share=wish.share)
+def _proposal(workspace: Workspace, wish: Wish, actor: Actor) -> RolloutProposal:
+    return Rollouts(workspace).plan(wish.model, wish.candidate, wish.strategy, share=wish.share, actor=actor)

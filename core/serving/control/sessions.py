@@ -4,10 +4,9 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from core.serving.control.admission import LOOK, OPERATE
+from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.serving.gatekeeper import Caller
 from core.settings import TrainingSettings, load_settings
@@ -39,19 +38,17 @@ class SessionRoutes(Controller):
     tags = ["training"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_sessions(self, workspace: NamedDependency[Workspace]) -> list[Session]:
+    def list_sessions(self, workspace: Given[Workspace]) -> list[Session]:
         """List every session, newest first."""
         return list(reversed(Sessions(workspace).all()))
 
     @get("/{session_id:str}", opt=LOOK, sync_to_thread=True)
-    def get_session(self, workspace: NamedDependency[Workspace], session_id: FromPath[str]) -> Session:
+    def get_session(self, workspace: Given[Workspace], session_id: FromPath[str]) -> Session:
         """Return one session."""
         return Sessions(workspace).get(session_id)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
-    def start_session(
-        self, workspace: NamedDependency[Workspace], caller: NamedDependency[Caller], data: JSONBody[Start]
-    ) -> Session:
+    def start_session(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Start]) -> Session:
         """Queue a session; the engine takes it up when its turn comes."""
         training = load_settings(workspace.settings_file).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
@@ -65,8 +62,8 @@ class SessionRoutes(Controller):
     @post("/{session_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
     def request_change(
         self,
-        workspace: NamedDependency[Workspace],
-        caller: NamedDependency[Caller],
+        workspace: Given[Workspace],
+        caller: Given[Caller],
         session_id: FromPath[str],
         data: JSONBody[Request],
     ) -> Session:

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, delete, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.serving.access import Role, Token, Tokens
-from core.serving.control.admission import ADMINISTER
+from core.serving.control.admission import ADMINISTER, Given
 from core.serving.gatekeeper import Caller
 from core.state import Workspace
 
@@ -52,14 +51,12 @@ class TokenRoutes(Controller):
     tags = ["access"]
 
     @get("/", opt=ADMINISTER, sync_to_thread=True)
-    def list_tokens(self, workspace: NamedDependency[Workspace]) -> list[KnownToken]:
+    def list_tokens(self, workspace: Given[Workspace]) -> list[KnownToken]:
         """List every token ever made."""
         return [KnownToken(**_known(token)) for token in Tokens(workspace).all()]
 
     @post("/", opt=ADMINISTER, sync_to_thread=True)
-    def create_token(
-        self, workspace: NamedDependency[Workspace], caller: NamedDependency[Caller], data: JSONBody[Wanted]
-    ) -> MadeToken:
+    def create_token(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Wanted]) -> MadeToken:
         """Make a token."""
         token, secret = Tokens(workspace).create(
             data.name,
@@ -74,8 +71,8 @@ class TokenRoutes(Controller):
     @delete("/{token_id:str}", opt=ADMINISTER, status_code=200, sync_to_thread=True)
     def revoke_token(
         self,
-        workspace: NamedDependency[Workspace],
-        caller: NamedDependency[Caller],
+        workspace: Given[Workspace],
+        caller: Given[Caller],
         token_id: FromPath[str],
         reason: FromQuery[str] = "",
     ) -> KnownToken:

@@ -188,10 +188,10 @@ def put_live(workspace: Workspace, model: str, folder: Path) -> ModelVersion:
     return version
 
 
-def register(workspace: Workspace, model: str, folder: Path) -> ModelVersion:
+def register(workspace: Workspace, model: str, folder: Path, *, actor: Actor = ANA) -> ModelVersion:
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
     gates = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
-    return registry.register(model, folder, metrics={"attainment": 0.9}, lineage={"seed": 1}, gates=gates, actor=ANA)
+    return registry.register(model, folder, metrics={"attainment": 0.9}, lineage={"seed": 1}, gates=gates, actor=actor)
 
 
 @pytest.fixture(name="put_live", scope="session")
@@ -202,6 +202,11 @@ def _put_live() -> Callable[..., ModelVersion]:
 @pytest.fixture(name="register", scope="session")
 def _register() -> Callable[..., ModelVersion]:
     return register
+
+
+@pytest.fixture(name="make_workspace", scope="session")
+def _make_workspace() -> Callable[[Path], Workspace]:
+    return make_workspace
 
 
 def make_workspace(root: Path) -> Workspace:

@@ -3,8 +3,10 @@
 import pytest
 from litestar.testing import TestClient
 
+from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
+from core.registry import Registry
 from core.serving.access import Role, Tokens
 from core.serving.control.application import control_application
 from core.serving.gatekeeper import Gatekeeper
@@ -12,7 +14,9 @@ from core.serving.limits import Limits
 from core.serving.recording import Recorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
-from core.tracking import Runs
+from core.tracking import Runs, RunStatus
+
+BEN = Actor("ben", "desk", Origin.CONSOLE)
 
 
 @pytest.fixture
@@ -50,6 +54,73 @@ class TestTheRegistry:
         assert api.get("/api/v1/models/spread/versions/@champion").json()["version"] == "1.0.0"
         assert api.delete(f"{where}/champion").status_code == 204
         assert api.delete(f"{where}/champion").status_code == 404
+
+    def test_says_who_has_pointed_an_alias_elsewhere_meanwhile(self, api, workspace, artifacts, register, ana):
+        register(workspace, "spread", artifacts / "spread")
+        register(workspace, "spread", artifacts / "spread_other")
+        where = "/api/v1/models/spread/aliases/champion"
+        assert api.put(where, json={"version": "1.0.0", "expected_revision": 0}).status_code == 200
+        seen = api.get(where).json()
+        Registry(workspace).set_alias("spread", "champion", "1.1.0", actor=BEN)
+        for stale in (
+            api.put(where, json={"version": "1.0.0", "expected_revision": 0}),
+            api.delete(where, params={"expected_revision": seen["revision"]}),
+            api.put(where, json={"version": "1.0.0", "expected_revision": seen["revision"]}),
+        ):
+            assert stale.status_code == 409
+            assert "by ben@desk" in stale.json()["error"]
+        assert stale.json()["changes"]["version"] == ["1.0.0", "1.1.0"]
+        now = api.get(where).json()
+        assert (now["version"], now["updated_by"]) == ("1.1.0", "ben@desk")
+        assert api.delete(where, params={"expected_revision": now["revision"]}).status_code == 204
+        assert api.get(where).status_code == 404
+
+    def test_gives_versions_words_to_find_them_by(self, api, workspace, artifacts, register):
+        register(workspace, "spread", artifacts / "spread")
+        where = "/api/v1/models/spread/versions/1.0.0"
+        seen = api.get(where).json()
+        wish = {"tags": {"desk": "rates", "team": "a"}, "expected_revision": seen["revision"]}
+        assert api.patch(f"{where}/tags", json=wish).json()["tags"] == {"desk": "rates", "team": "a"}
+        stale = api.patch(f"{where}/tags", json=wish)
+        assert (stale.status_code, stale.json()["changes"]["tags"]) == (409, [{}, {"desk": "rates", "team": "a"}])
+        assert api.patch(f"{where}/tags", json={"tags": {"team": ""}}).json()["tags"] == {"desk": "rates"}
+
+    def test_tells_ancestry_surroundings_and_policy(self, api, workspace, artifacts, register):
+        register(workspace, "spread", artifacts / "spread")
+        graph = api.get("/api/v1/models/spread/lineage", params={"version": "1.0.0"}).json()
+        assert [node["label"] for node in graph["nodes"]] == ["spread 1.0.0"]
+        assert api.get("/api/v1/models/spread/versions/1.0.0/warnings").json() == []
+        (workspace.root / "policy.yaml").write_text("overrides: {spread: {promotion: {min_accuracy: 0.7}}}\n")
+        found = api.get("/api/v1/policy", params={"model": "spread"}).json()
+        assert found["policy"]["promotion"]["min_accuracy"] == 0.7
+        assert found["files"] == ["bondx.yaml", "policy.yaml"]
+        assert api.get("/api/v1/policy").json()["policy"]["promotion"]["min_accuracy"] == 0
+
+    def test_takes_and_gives_back_the_word_of_the_token_s_person(self, api, workspace, artifacts, register):
+        register(workspace, "spread", artifacts / "spread")
+        where = "/api/v1/models/spread/versions/1.0.0/approvals"
+        given = api.post(where, json={"reason": "looked at it"})
+        assert (given.status_code, given.json()["person"]) == (201, "ana")
+        assert [approval["person"] for approval in api.get(where).json()] == ["ana"]
+        again = api.post(where, json={})
+        assert (again.status_code, "ana has approved spread 1.0.0 already" in again.json()["error"]) == (422, True)
+        assert api.delete(where).json()["person"] == "ana"
+        assert api.delete(where).status_code == 404
+
+    def test_is_pruned_of_what_was_seen_to_go_and_nothing_else(self, api, workspace, artifacts, register):
+        for folder in ("spread", "spread_other", "downgrade"):
+            register(workspace, "spread", artifacts / folder)
+        plan = api.post("/api/v1/prunes/versions/plans", json={"keep": 2}).json()
+        assert [c["version"] for c in plan["candidates"] if c["goes"]] == ["1.0.0"]
+        register(workspace, "spread", artifacts / "anomaly")
+        wish = {"keep": 2, "expected": ["spread/1.0.0"]}
+        stale = api.post("/api/v1/prunes/versions", json=wish)
+        assert stale.status_code == 409
+        assert stale.json()["changes"]["expected"] == [["spread/1.0.0"], ["spread/1.0.0", "spread/1.1.0"]]
+        assert len(api.get("/api/v1/models/spread/versions").json()) == 4
+        gone = api.post("/api/v1/prunes/versions", json=wish | {"keep": 3, "reason": "tidy"}).json()
+        assert [version["version"] for version in gone] == ["1.0.0"]
+        assert api.post("/api/v1/prunes/versions", json={"keep": 0, "expected": []}).status_code == 400
 
     def test_refuses_with_the_sentence_of_the_plan(self, api, workspace, artifacts, put_live):
         put_live(workspace, "spread", artifacts / "spread")
@@ -113,6 +184,8 @@ def test_a_rollout_is_planned_started_held_and_taken_back(api, workspace, artifa
     where = f"/api/v1/rollouts/{rollout['rollout_id']}"
     assert api.post(f"{where}/requests", json={"desired": "paused"}).json()["desired"] == "paused"
     assert api.post(f"{where}/requests", json={"desired": "paused", "advance": True}).status_code == 400
+    assert api.post(f"{where}/requests", json={"desired": "paused", "step": 1}).json()["field"] == "step"
+    assert api.post(f"{where}/requests", json={"advance": True, "step": 0}).status_code == 422  # there already
     assert api.post(f"{where}/requests", json={"desired": "aborted"}).json()["desired"] == "aborted"
     assert [found["rollout_id"] for found in api.get("/api/v1/rollouts").json()] == [rollout["rollout_id"]]
 
@@ -126,6 +199,36 @@ def test_an_alert_is_acknowledged_and_resolved(api, workspace):
     assert api.post(f"{where}/acknowledge", json={"reason": "mine"}).json()["state"] == "acknowledged"
     assert api.post(f"{where}/resolve", json={}).json()["state"] == "resolved"
     assert api.post("/api/v1/alerts/nothing/resolve", json={}).status_code == 404
+
+
+def test_runs_are_found_tagged_and_pruned(api, workspace, ana):
+    with Runs(workspace) as runs:
+        for number in range(3):
+            run = runs.start(name=f"n{number}", actor=ana, parameters={"depth": number})
+            runs.finish(run.run_id, RunStatus.FINISHED, actor=ana)
+    found = api.get("/api/v1/runs", params={"filter": "params.depth > 0", "limit": 1}).json()
+    assert [run["name"] for run in found] == ["n2"]
+    wrong = api.get("/api/v1/runs", params={"filter": "params.depth >"})
+    assert wrong.status_code == 400
+    where = f"/api/v1/runs/{found[0]['run_id']}/tags"
+    wish = {"tags": {"owner": "ana"}, "expected_revision": found[0]["revision"]}
+    assert api.patch(where, json=wish).json()["tags"] == {"owner": "ana"}
+    assert api.patch(where, json=wish).status_code == 409
+    plan = api.post("/api/v1/prunes/runs/plans", json={"keep": 1}).json()
+    assert plan["runs"] == ["r-0001", "r-0002"]
+    assert api.post("/api/v1/prunes/runs", json={"keep": 1, "expected": ["r-0001"]}).status_code == 409
+    gone = api.post("/api/v1/prunes/runs", json={"keep": 1, "expected": plan["runs"], "reason": "tidy"})
+    assert [run["run_id"] for run in gone.json()] == plan["runs"]
+    assert [run["run_id"] for run in api.get("/api/v1/runs").json()] == ["r-0003"]
+
+
+def test_the_workspace_is_examined_and_nothing_is_mended(api, workspace):
+    assert api.get("/api/v1/doctor").json() == []
+    file = workspace.state_dir / "sessions.json"
+    file.write_text("{torn")
+    (finding,) = [found for found in api.get("/api/v1/doctor").json() if found["file"].endswith("sessions.json")]
+    assert finding["problem"]
+    assert file.read_text() == "{torn"
 
 
 def test_runs_are_listed_and_laid_side_by_side(api, workspace, ana):

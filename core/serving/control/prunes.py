@@ -1,0 +1,102 @@
+"""Removing versions and runs for good, over HTTP: what would go, and then just that and nothing else."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, post
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from core.registry import PruneCandidate, PrunePlan, Registry
+from core.serving.control.admission import ADMINISTER, LOOK, Given
+from core.serving.errors import PlanChangedError
+from core.serving.gatekeeper import Caller
+from core.settings import PolicySource
+from core.state import Workspace
+from core.tracking import Run, Runs
+from core.training.runs_in_use import runs_in_use
+
+Kept = Annotated[int, Meta(ge=1)]
+
+
+class VersionsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which versions are to be looked at."""
+
+    model: str | None = None  # all models if left out
+    keep: Kept | None = None  # newest of each stage that stay; as many as the policy says if left out
+
+
+class VersionsPrune(VersionsWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Versions to remove."""
+
+    expected: list[str]  # what is to go: "spread/1.0.0" for each version that goes by the plan
+    reason: str = ""
+
+
+class RunsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many runs are to stay."""
+
+    keep: Kept | None = None  # as many as the policy says if left out
+
+
+class RunsPrune(RunsWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Runs to remove."""
+
+    expected: list[str]  # ids of what is to go, all that go by the plan
+    reason: str = ""
+
+
+class RunsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs that would go."""
+
+    keep: int
+    runs: list[str]  # ids, oldest first
+
+
+class PruneRoutes(Controller):
+    """Pruning."""
+
+    path = "/prunes"
+    tags = ["pruning"]
+
+    @post("/versions/plans", opt=LOOK, status_code=200, sync_to_thread=True)
+    def plan_versions(self, workspace: Given[Workspace], data: JSONBody[VersionsWish]) -> PrunePlan:
+        """Say which versions would go, and why each of the others stays; nothing is removed."""
+        return Registry(workspace).plan_prune(data.model, keep=data.keep)
+
+    @post("/versions", opt=ADMINISTER, status_code=200, sync_to_thread=True)
+    def prune_versions(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[VersionsPrune]
+    ) -> list[PruneCandidate]:
+        """Remove versions, files and all, if they are those that the decision was made on."""
+        registry = Registry(workspace)
+        plan = registry.plan_prune(data.model, keep=data.keep)
+        _same(data.expected, [f"{candidate.model}/{candidate.version}" for candidate in plan.doomed])
+        return list(registry.prune(plan, actor=caller.actor, reason=data.reason))
+
+    @post("/runs/plans", opt=LOOK, status_code=200, sync_to_thread=True)
+    def plan_runs(self, workspace: Given[Workspace], data: JSONBody[RunsWish]) -> RunsPlan:
+        """Say which runs would go: the oldest that are over and that nothing refers to; nothing is removed."""
+        with Runs(workspace) as runs:
+            keep = _runs_to_keep(workspace, data)
+            doomed = runs.prunable(keep=keep, referenced=runs_in_use(workspace))
+            return RunsPlan(keep=keep, runs=[run.run_id for run in doomed])
+
+    @post("/runs", opt=ADMINISTER, status_code=200, sync_to_thread=True)
+    def prune_runs(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RunsPrune]) -> list[Run]:
+        """Remove runs, if they are those that the decision was made on."""
+        with Runs(workspace) as runs:
+            keep, referenced = _runs_to_keep(workspace, data), runs_in_use(workspace)
+            doomed = runs.prunable(keep=keep, referenced=referenced)
+            _same(data.expected, [run.run_id for run in doomed])
+            runs.prune(keep=keep, referenced=referenced, only=data.expected, actor=caller.actor, reason=data.reason)
+            return doomed
+
+
+def _runs_to_keep(workspace: Workspace, wish: RunsWish) -> int:
+    return wish.keep or PolicySource(workspace.root).policy().tracking.keep_runs
+
+
+def _same(expected: list[str], found: list[str]) -> None:
+    if set(expected) != set(found):
+        raise PlanChangedError(expected, found)
