@@ -1,5 +1,6 @@
 """A real terminal for tests: tmux runs the installed console, keys go in, the screen comes out."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -9,12 +10,32 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+HERE = Path(__file__).parent
 BONDX = Path(sys.executable).with_name("bondx")
+SETTINGS = (
+    "max_epochs: 2\ndataset_size: 150\n"
+    "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
+)
 PATIENCE_SECONDS = 60.0  # a deadline for a machine under load, never a measurement
 POLL_SECONDS = 0.05
+
+
+def sibling(name: str) -> ModuleType:
+    """Import a module that lies beside this one."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+documented = sibling("documented")
 
 
 class Terminal:
@@ -99,3 +120,19 @@ def bondx() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=180, **options)  # type: ignore[call-overload]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, bondx) -> Path:
+    """Return a workspace in which one session has been trained, headless, by the README's own words."""
+    folder = tmp_path_factory.mktemp("trained")
+    workspace = folder / "w"
+    assert bondx("--workspace", workspace, "init").returncode == 0
+    (workspace / "bondx.yaml").write_text(SETTINGS)
+    (folder / "sample_configs").mkdir()
+    (folder / "sample_configs" / "quick.yaml").write_text(SETTINGS)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BONDX_HOME", str(workspace))
+        environment.setenv("PATH", f"{BONDX.parent}:{os.environ['PATH']}")
+        documented.play("a-first-session", folder)
+    return workspace

@@ -9,22 +9,6 @@ import pytest
 
 pytestmark = pytest.mark.terminal
 
-SETTINGS = (
-    "max_epochs: 2\ndataset_size: 150\n"
-    "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
-)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, bondx) -> Path:
-    """Return a workspace in which one session has been trained, headless."""
-    folder = tmp_path_factory.mktemp("trained") / "w"
-    assert bondx("--workspace", folder, "init").returncode == 0
-    (folder / "bondx.yaml").write_text(SETTINGS)
-    trained = bondx("--workspace", folder, "run", "--headless")
-    assert trained.returncode == 0, trained.stdout + trained.stderr
-    return folder
-
 
 @pytest.fixture
 def workspace(trained: Path, tmp_path: Path) -> Path:

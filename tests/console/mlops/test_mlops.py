@@ -367,18 +367,3 @@ def test_the_installed_command_leaves_with_its_code_and_one_line(command, tmp_pa
     assert ran.stderr.count("\n") == 1
     assert "\x1b" not in ran.stderr
     assert "line 2" in ran.stderr
-
-
-def test_every_command_of_the_guide_does_what_it_says(files, home, tmp_path, monkeypatch, capsys):
-    guide = (Path(__file__).parents[3] / "docs" / "your-own-data.md").read_text()
-    lines = [line for line in guide.splitlines() if line.startswith("bondx-mlops ")]
-    for name, source in (("prices", "learn"), ("more", "more"), ("new", "test")):
-        shutil.copy(files / f"{source}.csv", tmp_path / f"{name}.csv")
-    (tmp_path / "model.json").write_text("{}")
-    monkeypatch.chdir(tmp_path)
-
-    codes = {line: main(line.split()[1:]) for line in lines}
-
-    assert len(codes) == len(lines) >= 11
-    assert set(codes.values()) == {0}
-    assert capsys.readouterr().err == ""

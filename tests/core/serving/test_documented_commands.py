@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -39,15 +38,3 @@ def test_they_do_what_they_say(workspace, artifacts, running, put_live, register
         )
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr
     assert Registry(workspace).production("spread").version == "1.0.0"  # promoted, and rolled back
-
-
-def test_the_help_of_the_command_names_what_the_page_uses(capsys):
-    command = [sys.executable, "-m", "console.cli", "serve"]
-    shown = "".join(
-        subprocess.run([*command, *rest, "--help"], capture_output=True, text=True).stdout
-        for rest in ([], ["token", "create"], ["token", "revoke"])
-    )
-    for option in set(
-        re.findall(r"(?<![\w-])--[a-z-]+", "\n".join(re.findall(r"bondx serve[^\n`]*", PAGE.read_text())))
-    ):
-        assert option in shown, option

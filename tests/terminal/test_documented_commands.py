@@ -1,0 +1,202 @@
+"""Every command line of the README and the pages is typed into a shell, and every command there is stands in a page."""
+
+import os
+import random
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+
+import documented
+import pytest
+
+from core.clock import utc_now
+
+IN_TMUX = "tmux new -s bondx 'bondx run --headless --stay'"
+SERVING = r"serving on https?://\S+:8501|Address already in use"  # another test or person may hold the default port
+STAYS = {
+    "bondx": r"1 Overview",
+    "bondx status --watch": r"production +nothing",
+    "bondx serve": SERVING,
+    "bondx serve --listen 0.0.0.0:8501 --certificate chain.pem --key key.pem": SERVING,
+    "bondx run --api 127.0.0.1:8501": r"1 Overview|Address already in use",
+    "bondx run --epochs 1": r"1 Overview",
+    "make run": r"1 Overview",
+    IN_TMUX: r"starting s-0002",
+}
+# What they do takes minutes or gigabytes, or is running just now; here they only say what they would do.
+WOULD = {
+    "make test": "-m pytest -n",
+    "make check": "lint-imports",
+    "make bench": "benchmarks/bench_",
+    "make screens": "-m console.screenshots",
+    "make crash": "tests/crash/kill_writers.py",
+    "make interop": "interop/prove.py",
+}
+TRANSCRIPTS = sorted(path.stem for path in documented.TRANSCRIPTS.glob("*.txt"))
+TYPED = [*STAYS, *WOULD, *(step.line for name in TRANSCRIPTS for step in documented.transcript(name))]
+
+pytestmark = pytest.mark.terminal
+
+
+@pytest.fixture
+def desk(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a fresh folder, with a workspace of our own in $BONDX_HOME and the installed commands on the path."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    monkeypatch.setenv("BONDX_HOME", str(shutil.copytree(trained, tmp_path / "home")))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in ("BONDX_ENV", "MAKEFLAGS", "MAKELEVEL", "ARGS", "TMUX"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def own_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let make find an environment that is ready: this one."""
+    for name in ("venv", "interop"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "bin").symlink_to(Path(sys.executable).parent)
+    for name in ("venv/.base", "venv/.dev", "interop/.ready"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("VENV", str(tmp_path / "venv"))
+    monkeypatch.setenv("INTEROP", str(tmp_path / "interop"))
+    monkeypatch.setenv("WORKSPACE", os.environ["BONDX_HOME"])
+
+
+@pytest.mark.parametrize("name", ["reading", "tokens", "damage"])
+def test_a_shell_beside_no_engine(name, desk):
+    documented.play(name, desk)
+
+
+def test_a_table_of_ones_own(desk, monkeypatch):
+    monkeypatch.setenv("BONDX_HOME", str(desk / "new"))
+    for name, seed, n in (("prices", 1, 400), ("more", 2, 500), ("new", 3, 300)):
+        write_prices(desk / f"{name}.csv", n, random.Random(seed))
+    (desk / "model.json").write_text("{}")
+    documented.play("own-data", desk)
+
+
+def test_a_shell_beside_an_engine_in_tmux(desk, terminal, monkeypatch, tmp_path_factory):
+    sockets = tmp_path_factory.mktemp("tmux")
+    engine = terminal(f"unset TMUX; export TMUX_TMPDIR={sockets}; {IN_TMUX}", cwd=desk)
+    try:
+        engine.wait_for(STAYS[IN_TMUX])
+        documented.play("by-hand", desk)
+    finally:
+        monkeypatch.setenv("TMUX_TMPDIR", str(sockets))
+        subprocess.run(["tmux", "kill-server"], check=False)
+
+
+@pytest.mark.parametrize("line", [line for line in STAYS if "1 Overview" in STAYS[line]])
+def test_a_console_opens_and_closes(line, desk, own_make, terminal):
+    console = terminal(line, cwd=documented.ROOT if line.startswith("make") else desk)
+    if "Address already in use" in console.wait_for(STAYS[line]):
+        return
+    if "--api" in line:
+        with urllib.request.urlopen("http://127.0.0.1:8501/health") as answer:
+            assert answer.status == 200
+    console.press("q")
+    if "exit code" not in console.wait_for("exit code|Y confirms: "):
+        console.press("Y")
+    console.wait_for("exit code 0")
+
+
+@pytest.mark.parametrize("line", [line for line in STAYS if line.startswith(("bondx serve", "bondx status"))])
+def test_what_runs_until_it_is_interrupted(line, desk, terminal):
+    certify(desk)
+    if "0.0.0.0" in line:
+        documented.play("tokens", desk)  # nothing is open to others without one
+    server = terminal(line, cwd=desk)
+    if "Address already in use" in server.wait_for(STAYS[line]):
+        return
+    if "--certificate" in line:
+        trusted = ssl.create_default_context(cafile=desk / "chain.pem")
+        with urllib.request.urlopen("https://127.0.0.1:8501/health", context=trusted) as answer:
+            assert answer.status == 200
+    server.press("C-c")
+    server.wait_for(f"exit code {130 if '--watch' in line else 0}")
+
+
+@pytest.mark.parametrize("line", WOULD)
+def test_what_takes_minutes_says_what_it_would_do(line, desk, own_make):
+    done = subprocess.run([*line.split(), "-n"], cwd=documented.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert WOULD[line] in done.stdout
+
+
+@pytest.mark.parametrize("page", documented.PAGES, ids=lambda page: page.name)
+def test_every_line_of_a_shell_block_is_typed_here(page):
+    typed = {line.split(" || ")[0] for line in TYPED}
+    assert [line for line in documented.block_lines(page) if line not in typed] == []
+
+
+@pytest.mark.parametrize("page", documented.PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_a_page_names_is_typed_here(page):
+    tried = [form for line in TYPED for form in documented.commands_in(line)]
+    for form in documented.forms(page):
+        options = [each.options for each in tried if each.command == form.command]
+        assert options, f"{page.name}: {' '.join(form.command)} is not tried"
+        assert form.options <= frozenset().union(*options), f"{page.name}: {' '.join(form.command)} {form.options}"
+
+
+def test_every_command_there_is_stands_in_a_page():
+    named = {form.command for page in documented.PAGES for form in documented.forms(page)}
+    named |= {
+        form.command
+        for page in documented.PAGES
+        for line in documented.block_lines(page)
+        for form in documented.commands_in(line)
+    }
+    assert sorted(set(documented.every_command()) - named) == []
+
+
+def test_every_link_leads_to_a_file_and_every_page_is_linked_from_the_readme():
+    linked = set()
+    for page in documented.PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+            linked |= {(page.parent / target).resolve()} if page.name == "README.md" else set()
+    assert set(documented.PAGES[1:]) <= linked
+
+
+def write_prices(file: Path, n_rows: int, rng: random.Random) -> None:
+    """Write a table whose prices follow from size and grade."""
+    lines = ["size,grade,desk,price"]
+    for _ in range(n_rows):
+        size, grade = rng.gauss(0, 1), rng.choice("AB")
+        price = 3 * size + (grade == "A") + rng.gauss(0, 0.5)
+        lines.append(f"{size:.4f},{grade},{rng.randrange(40)},{price:.4f}")
+    file.write_text("\n".join(lines) + "\n")
+
+
+def certify(folder: Path) -> None:
+    """Write a certificate of this machine, signed by itself, and its key."""
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "desk")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(utc_now() - timedelta(days=1))
+        .not_valid_after(utc_now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "chain.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, no_password))
