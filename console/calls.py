@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from console.commandline import Call
 from console.keys import SCREENS
+from console.navigation import open_lineage
 from console.presentation import rollout_offers
 from console.presentation.rollout_offers import Ask
+from core.clock import read_instant
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.registry import Stage
+from core.registry import ModelNotFoundError, Stage, VersionNotFoundError
 from core.rollout import Rollout, Strategy
 from core.training.session import Desired, Session
 from themes.palettes import THEMES
@@ -28,7 +30,7 @@ def carry_out(app: "BondxApp", call: Call) -> None:
     if call.command in {name for _, name, _ in SCREENS}:
         app.call_next(app.action_go, call.command)
     elif call.command in _CHANGES:
-        if (refused := app.standing.refusal) is not None:
+        if (refused := app.refusal) is not None:
             raise RefusedError(refused)
         _CHANGES[call.command](app, call.arguments)
     else:
@@ -151,6 +153,28 @@ def _diff(app: "BondxApp", words: tuple[str, ...]) -> None:
     app.compare(words[0], words[1], words[2])
 
 
+def _lineage(app: "BondxApp", words: tuple[str, ...]) -> None:
+    model, word = (*words, None, None)[:2]
+    if model is not None:
+        versions = [version.version for version in app.snapshot.versions if version.model == model]
+        if not versions:
+            raise ModelNotFoundError(model, [known.model for known in app.snapshot.models])
+        aliases = {f"@{alias.alias}": alias.version for alias in app.snapshot.aliases if alias.model == model}
+        word = aliases.get(word or "", word)
+        if word is not None and word not in versions:
+            raise VersionNotFoundError(model, word, versions)
+    app.call_next(open_lineage, app, model, word)
+
+
+def _past(app: "BondxApp", words: tuple[str, ...]) -> None:
+    app.playback.go(read_instant(words[0], app.clock()))
+
+
+def _now(app: "BondxApp", _words: tuple[str, ...]) -> None:
+    if app.frozen_at is not None:
+        app.toggle_freeze()
+
+
 def _help(app: "BondxApp", _words: tuple[str, ...]) -> None:
     app.explain_keys()
 
@@ -177,8 +201,11 @@ _CHANGES: Mapping[str, Carry] = {
 }
 _LOOKS: Mapping[str, Carry] = {
     "diff": _diff,
+    "lineage": _lineage,
     "arm": _arm,
     "disarm": _disarm,
+    "past": _past,
+    "now": _now,
     "theme": _theme,
     "help": _help,
     "quit": _quit,

@@ -21,6 +21,7 @@ class Argument(StrEnum):
     STRATEGY = "STRATEGY"
     ALERT = "ALERT"
     THEME = "THEME"
+    TIME = "TIME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Vocabulary:
             Argument.ALERT: self.alerts,
             Argument.THEME: self.themes,
             Argument.STAGE: self.stages,
-        }[kind]
+        }.get(kind, ())
 
 
 _A = Argument
@@ -107,6 +108,7 @@ COMMANDS = (
     Command("hold", "keep a rollout at its share", (_A.ROLLOUT,), 1),
     Command("abort", "return all traffic to the stable version", (_A.ROLLOUT,), 1),
     Command("diff", "compare two versions", (_A.MODEL, _A.VERSION, _A.VERSION), 3),
+    Command("lineage", "what a version came from and went into, as a graph", (_A.MODEL, _A.VERSION)),
     Command("start", "start a training session with the workspace's settings"),
     Command("pause", "hold a session after its epoch", (_A.SESSION,), 1),
     Command("resume", "let a held session or rollout go on", (_A.HELD,), 1),
@@ -115,6 +117,8 @@ COMMANDS = (
     Command("engine", "start an engine in this console, if none runs"),
     Command("arm", "allow writes"),
     Command("disarm", "forbid writes"),
+    Command("past", "show the workspace as it was, at 02:50 or 2026-03-01T02:50 (UTC)", (_A.TIME,), 1),
+    Command("now", "come back from the past, or let a frozen screen go on"),
     Command("theme", "choose the colours", (_A.THEME,), 1),
     Command("help", "the keys of this screen"),
     Command("quit", "leave", aliases=("q",)),

@@ -3,6 +3,7 @@
 Its sessions, versions and alerts are documents like any other; only the figures in them are made up.
 """
 
+import itertools
 import math
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,13 @@ OPERATOR = Actor("mira", "desk-4", Origin.CONSOLE)
 MODELS = ("spread", "downgrade", "liquidity_shock", "anomaly")
 N_EPOCHS = 41
 _CEILINGS = {"spread": 0.962, "downgrade": 0.913, "liquidity_shock": 0.887, "anomaly": 0.934}
+# What was trained on from another version says so; the rest was trained anew. By model and place among its versions.
+_PARENTS = {
+    ("spread", 1): ("1.0.0",),
+    ("spread", 2): ("1.0.0",),
+    ("spread", 3): ("1.2.0", "1.1.0"),
+    ("liquidity_shock", 3): ("1.2.0", "downgrade/1.3.0"),
+}
 _TELLING = {"spread": "mae_bps", "downgrade": "auc", "liquidity_shock": "auc", "anomaly": "average_precision"}
 
 
@@ -43,10 +51,10 @@ def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry:
     sessions = Sessions(workspace, clock=lambda: now - timedelta(hours=5))
     finished = _finish(sessions, sessions.start(training, name="nightly", actor=OPERATOR), now)
     running = sessions.start(training, name="autonomous", actor=OPERATOR, reason="spreads widened")
-    with Runs(workspace) as runs:
+    with Runs(workspace, clock=lambda: now - timedelta(hours=5)) as runs:
         run = runs.start(name="autonomous", session_id=running.session_id, actor=Actor.engine(), parameters={})
     _advance(sessions, running, run.run_id, now)
-    _register(workspace, finished.session_id, n_versions)
+    _register(workspace, finished.session_id, n_versions, now)
     if n_versions > 2:  # one that is live, and one that waits behind it
         _roll_out(workspace, now)
     _alarm(workspace, running.session_id, now)
@@ -130,8 +138,9 @@ def _advance(sessions: Sessions, session: Session, run_id: str, now: datetime) -
     )
 
 
-def _register(workspace: Workspace, session_id: str, n_versions: int) -> None:
-    registry = Registry(workspace)
+def _register(workspace: Workspace, session_id: str, n_versions: int, now: datetime) -> None:
+    seconds = itertools.count()
+    registry = Registry(workspace, clock=lambda: now - timedelta(hours=4) + timedelta(seconds=next(seconds)))
     source = workspace.root / "incoming"
     source.mkdir()
     for number in range(n_versions):
@@ -142,14 +151,17 @@ def _register(workspace: Workspace, session_id: str, n_versions: int) -> None:
                 model,
                 source,
                 metrics={"attainment": score, "loss": 1 - score, _TELLING[model]: 14.2 if model == "spread" else score},
-                lineage={"seed": 42 + number, "data": {"panel": "3f" * 32, "n_rows": 1000}},
+                lineage={"seed": 42 + number, "data": {"panel": _digest(number), "n_rows": 1000}},
                 gates=gates()[2:4],
                 actor=Actor.engine(),
                 session_id=session_id,
+                bump="auto",
+                parents=_PARENTS.get((model, number), ()),
                 description="best epoch of the session",
             )
     (source / "model.txt").unlink()
     source.rmdir()
+    registry.set_alias("spread", "baseline", "1.0.0", actor=OPERATOR, reason="what every desk knows")
     for model in MODELS[:3]:  # the fourth never went live
         newest = [version.version for version in registry.versions(model)][-3:]
         for version in newest[:-1]:
@@ -158,9 +170,14 @@ def _register(workspace: Workspace, session_id: str, n_versions: int) -> None:
         registry.apply(registry.plan_promotion(model, newest[-1]), actor=OPERATOR, reason="passed review")
 
 
+def _digest(number: int) -> str:
+    """Return what looks like the hash of a data set."""
+    return f"{(63 + 29 * number) % 256:02x}" * 32
+
+
 def _roll_out(workspace: Workspace, now: datetime) -> None:
     """Leave a canary that was taken back yesterday, and one at its second step that nothing speaks against."""
-    failed = _Canary(workspace, "liquidity_shock", now - timedelta(hours=22), "retrained on the new panel")
+    failed = _Canary(workspace, "liquidity_shock", now - timedelta(hours=3), "retrained on the new panel")
     failed.serve(minutes=2, share=0.05, n_stable=1900, n_candidate=100, n_failed=(1, 9))
     going_well = _Canary(workspace, "downgrade", now - timedelta(minutes=14), "new covenant features")
     going_well.serve(minutes=6, share=0.05, n_stable=3790, n_candidate=204, n_failed=(2, 0), loss=(0.231, 0.226))

@@ -13,9 +13,20 @@ if TYPE_CHECKING:
 async def open_model(app: "BondxApp", model: str) -> None:
     """Show a model in the registry, the cursor on its live version or else on its newest."""
     await app.action_go("registry")
-    live = next((m.production for m in app.snapshot.models if m.model == model), None)
-    newest = next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)
-    _move_to(app, f"{model}/{live or newest}")
+    _move_to(app, f"{model}/{_telling_version(app, model)}")
+
+
+async def open_lineage(app: "BondxApp", model: str | None, version: str | None) -> None:
+    """Draw where a version comes from: without its number of the live or else newest, without a model of the row."""
+    from console.screens.registry import RegistryScreen
+
+    await app.action_go("registry")
+
+    def draw() -> None:
+        if isinstance(screen := app.shown_screen(), RegistryScreen):
+            screen.draw_lineage(f"{model}/{version or _telling_version(app, model)}" if model else None)
+
+    app.call_after_refresh(draw)
 
 
 async def open_alert(app: "BondxApp", alert: Alert) -> None:
@@ -43,6 +54,11 @@ def _move_to(app: "BondxApp", key: str) -> None:
     # The screen that was just asked for fills its list when it is mounted.
     def move() -> None:
         if (screen := app.shown_screen()) is not None:
-            screen.main_table().move_to(key)
+            screen.show_row(key)
 
     app.call_after_refresh(move)
+
+
+def _telling_version(app: "BondxApp", model: str) -> str | None:
+    live = next((m.production for m in app.snapshot.models if m.model == model), None)
+    return live or next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)

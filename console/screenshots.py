@@ -23,6 +23,8 @@ SCENES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("2-training-details", ("2", "d")),
     ("3-registry", ("3",)),
     ("3-registry-details", ("3", "d")),
+    ("3-lineage", ("3", "slash", *"spread prod", "enter", "t")),
+    ("3-lineage-of-two-models", ("colon", *"lineage liquidity_shock", "enter")),
     ("3-promote", ("3", "slash", *"spread stag", "enter", "P")),
     ("3-rollback", ("3", "slash", *"spread prod", "enter", "R")),
     ("3-compare", ("3", "slash", *"spread", "enter", "c")),

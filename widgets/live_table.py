@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from widgets.columns import Column, fit_columns
-from widgets.line import Line, Span, clean, fit
+from widgets.line import Line, Span, clean, fit, fit_line
 from widgets.painted import Painted
 
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
@@ -28,10 +28,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: a key that stays the same while its cells change, and one cell per column."""
+    """One row: a key that stays the same while its cells change, and one cell per column; a line has several tones."""
 
     key: str
-    cells: tuple[Cell | str, ...]
+    cells: tuple[Cell | Line | str, ...]
     tone: str = ""
     """The tone of cells that name none of their own."""
 
@@ -319,9 +319,13 @@ class LiveTable(Painted, can_focus=True):
         spans: list[Span] = [(" ", "")]
         for position, (index, width) in enumerate(self._layout):
             cell = row.cells[index]
-            text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
             if position:
                 spans.append((" " * self._gap, ""))
+            if isinstance(cell, Line):
+                cleaned = Line(tuple((clean(text, replacement=glyphs.replacement), tone) for text, tone in cell.spans))
+                spans += fit_line(cleaned, width, ellipsis=glyphs.ellipsis).spans
+                continue
+            text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
             text = clean(text, replacement=glyphs.replacement)
             align = self._columns[index].align
             spans.append((fit(text, width, align=align, ellipsis=glyphs.ellipsis), tone or row.tone))

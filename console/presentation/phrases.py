@@ -51,6 +51,15 @@ def duration(seconds: float | None) -> str:
     return f"{minutes}m"
 
 
+def counted(n: int, noun: str) -> str:
+    """Count things by a noun whose plural is regular.
+
+    >>> counted(1, "model"), counted(1200, "version")
+    ('1 model', '1,200 versions')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def share(value: float | None, digits: int = 1) -> str:
     """Spell a share of 1 as a percentage.
 

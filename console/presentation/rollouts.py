@@ -109,6 +109,21 @@ def share_set(rollout: Rollout) -> float:
     return rollout.share if rollout.is_active else rollout.observed.share
 
 
+def mark(rollout: Rollout, glyphs: Glyphs) -> Cell:
+    """Reduce a rollout to its candidate and the share of requests that it is given."""
+    phase = phase_cell(rollout, glyphs)
+    return Cell(f"{phase.text[0]} {rollout.candidate} at {share(share_set(rollout), 0)}", phase.tone)
+
+
+def standing_text(rollout: Rollout, glyphs: Glyphs) -> str:
+    """Say in a sentence what a rollout does: from which version to which, how far it is, and how much it is given."""
+    given = "copies of" if rollout.strategy is Strategy.SHADOW else "of"
+    step = f"step {rollout.observed.step + 1} of {len(rollout.plan.steps)}"
+    share_given = f"{share(share_set(rollout), 0)} {given} the requests"
+    move = f"{words(rollout.strategy)} {rollout.stable} {glyphs.arrow} {rollout.candidate}"
+    return f"{rollout.rollout_id}, {move}: {phase_text(rollout)}, {step}, {share_given}"
+
+
 def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Row]:
     """Draw each rollout as a row of `COLUMNS`, in the order given."""
     return [

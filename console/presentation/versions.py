@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, age, instant, number, share, size
-from core.engine.snapshot import EpochSeries
+from core.engine.snapshot import EpochSeries, Snapshot
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from core.rollout import Rollout
 
 TREND_WIDTH = 14
 COLUMNS = (
@@ -28,10 +32,10 @@ LIVE_COLUMNS = (
     Column("live", "LIVE", 6),
     Column("age", "FOR", 4, align="right"),
     Column("attainment", "ATTAIN", 6, align="right"),
-    Column("newest", "NEWEST", 17, priority=1),
+    Column("next", "NEXT", 17, priority=1),
     Column("trend", "TREND", TREND_WIDTH, priority=2),
 )
-_STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
+STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
 
 
 def attainment(metrics: Mapping[str, float]) -> float | None:
@@ -42,7 +46,7 @@ def attainment(metrics: Mapping[str, float]) -> float | None:
 def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
     """Say a stage with a glyph, its word and a tone: a filled dot is live."""
     glyph = glyphs.dot if stage is Stage.PRODUCTION else glyphs.hollow if stage is Stage.STAGING else " "
-    return Cell(f"{glyph} {stage}", _STAGE_TONES.get(stage, ""))
+    return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""))
 
 
 def _number_of(version: str) -> tuple[int, ...]:
@@ -80,32 +84,28 @@ def version_rows(
 
 
 def live_rows(
-    models: Sequence[RegisteredModel],
-    versions: Sequence[ModelVersion],
+    snapshot: Snapshot,
     trends: Mapping[str, Sequence[float]],
     now: datetime,
     glyphs: Glyphs,
     trend: Callable[[Sequence[float]], str],
 ) -> list[Row]:
-    """Draw each model as a row of `LIVE_COLUMNS`: what is live, how good it is, and what waits behind it.
+    """Draw each model as a row of `LIVE_COLUMNS`: what is live, how good it is, what waits behind it and what is tried.
 
     Args:
-        models: Every registered model.
-        versions: Every version of every model.
+        snapshot: The models, their versions and rollouts.
         trends: Attainment by epoch of the session at work, by model.
         now: The present.
         glyphs: The signs of this terminal.
         trend: Turns numbers into a sparkline.
     """
-    by_key = {version.key: version for version in versions}
+    by_key = {version.key: version for version in snapshot.versions}
     newest: dict[str, ModelVersion] = {}
-    for version in newest_first(versions):
+    for version in newest_first(snapshot.versions):
         newest.setdefault(version.model, version)
     rows = []
-    for model in sorted(models, key=lambda model: model.model):
+    for model in sorted(snapshot.models, key=lambda model: model.model):
         live = by_key.get(f"{model.model}/{model.production}")
-        latest = newest.get(model.model)
-        waits = latest is not None and (live is None or latest.key != live.key)
         rows.append(
             Row(
                 model.model,
@@ -114,7 +114,7 @@ def live_rows(
                     Cell(live.version, "good") if live else Cell("none", "warn"),
                     age(live.stage_since, now) if live else NOTHING,
                     share(attainment(live.metrics)) if live else NOTHING,
-                    Cell(f"{latest.version} {latest.stage}", "accent") if latest and waits else Cell("live", "muted"),
+                    _next_cell(live, newest.get(model.model), snapshot.active_rollout(model.model), glyphs),
                     Cell(trend(trends.get(model.model, ())), "accent"),
                 ),
             )
@@ -122,17 +122,37 @@ def live_rows(
     return rows
 
 
+def _next_cell(
+    live: ModelVersion | None, newest: ModelVersion | None, rollout: "Rollout | None", glyphs: Glyphs
+) -> Cell:
+    """Say what may follow the live version: the candidate of a rollout, else the newest version."""
+    if rollout is not None:
+        from console.presentation.rollouts import mark  # few first frames have a rollout to draw
+
+        return mark(rollout, glyphs)
+    if newest is None or (live is not None and newest.key == live.key):
+        return Cell("live", "muted")
+    return Cell(f"{newest.version} {newest.stage}", "accent")
+
+
 def trends_of(models: Sequence[RegisteredModel], epochs: EpochSeries) -> dict[str, list[float]]:
     """Collect the attainment by epoch of each model from a session's history."""
     return {model.model: [value for _, value in epochs.get(f"{model.model}.attainment", ())] for model in models}
 
 
-def fact_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
+def fact_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
     """Write out where a version stands and what it measures."""
     stage = stage_cell(version.stage, glyphs)
+    names = " ".join(snapshot.aliases_of(version.model, version.version))
+    facts = [("aliases", names)] if names else []
+    if (rollout := snapshot.active_rollout(version.model)) is not None:
+        from console.presentation.rollouts import standing_text
+
+        facts.append(("rollout", standing_text(rollout, glyphs)))
     lines = [
         Line(((f"{version.model} {version.version}  ", "strong"), (stage.text, stage.tone))),
         *_facts(
+            *facts,
             ("stage since", f"{instant(version.stage_since)}, by {version.updated_by}"),
             ("created", f"{instant(version.created_at)} by {version.created_by}"),
             ("session, run", f"{version.session_id or NOTHING}, {version.run_id or NOTHING}"),
@@ -145,18 +165,19 @@ def fact_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
-def evidence_lines(version: ModelVersion, glyphs: Glyphs) -> list[Line]:
+def evidence_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
     """Write out what a version rests on: the gates of its data, and its lineage."""
     return [
-        *fact_lines(version, glyphs),
+        *fact_lines(version, snapshot, glyphs),
         *_titled("Gates of its data", gate_lines(version.gates, glyphs)),
         *_titled("Lineage", lineage_lines(version.lineage)),
     ]
 
 
-def detail_lines(version: ModelVersion, history: Sequence[Transition], glyphs: Glyphs) -> list[Line]:
+def detail_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
     """Write out all about a version; the moves of its model last, newest first."""
-    return [*evidence_lines(version, glyphs), *_titled(f"Moves of {version.model}", history_lines(history))]
+    moves = history_lines(snapshot.history(version.model))
+    return [*evidence_lines(version, snapshot, glyphs), *_titled(f"Moves of {version.model}", moves)]
 
 
 def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]:
@@ -166,7 +187,8 @@ def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]
         if isinstance(value, Mapping):
             lines += [Line(((f"{indent}{name}", "muted"),)), *lineage_lines(value, indent + "  ")]
         else:
-            lines.append(Line(((f"{indent}{name}  ", "muted"), (str(value), ""))))
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            lines.append(Line(((f"{indent}{name}  ", "muted"), (text, ""))))
     return lines or [Line((("none recorded", "muted"),))]
 
 

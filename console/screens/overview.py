@@ -60,7 +60,7 @@ class OverviewScreen(ConsoleScreen):
 
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
-        now = self.console_app.clock()
+        now = self.console_app.now()
         glyphs = self.console_app.glyphs
         session = snapshot.active_session()
         epochs: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
@@ -73,8 +73,7 @@ class OverviewScreen(ConsoleScreen):
         live = self.main_table()
         live.set_rows(
             versions.live_rows(
-                snapshot.models,
-                snapshot.versions,
+                snapshot,
                 versions.trends_of(snapshot.models, epochs),
                 now,
                 glyphs,
@@ -142,7 +141,7 @@ class OverviewScreen(ConsoleScreen):
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
         version = self.snapshot.version(model.model, model.production) if model and model.production else None
         if version is not None:
-            return f"Why {version.model} {version.version} is live", versions.fact_lines(version, glyphs)
+            return f"Why {version.model} {version.version} is live", versions.fact_lines(version, self.snapshot, glyphs)
         session = self.snapshot.active_session()
         return (f"Why: {session.session_id}", sessions.detail_lines(session, glyphs)) if session else None
 

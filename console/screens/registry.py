@@ -7,8 +7,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from console import keys
+from console.lineage_pane import LineagePane
 from console.panes import LinesPane
 from console.presentation import versions
+from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import Snapshot
 from core.registry import ModelVersion, Stage
@@ -22,7 +24,10 @@ class RegistryScreen(ConsoleScreen):
     """Promote, roll back, undo; start a canary; compare two versions; see where one comes from."""
 
     NAME = "registry"
-    KEYS = (keys.PROMOTE, keys.CANARY, keys.ROLL_BACK, keys.UNDO, keys.DETAILS, keys.COMPARE, keys.WHY, keys.MARK)
+    KEYS = (
+        *(keys.PROMOTE, keys.CANARY, keys.ROLL_BACK, keys.UNDO),
+        *(keys.DETAILS, keys.TREE, keys.COMPARE, keys.WHY, keys.MARK),
+    )
     BINDINGS = keys.bindings(*KEYS)
 
     def __init__(self) -> None:
@@ -38,32 +43,57 @@ class RegistryScreen(ConsoleScreen):
                 id="versions",
                 classes="pane main",
             )
+            yield LineagePane(id="tree", classes="main")
             yield LinesPane(id="details", classes="pane details")
 
     def main_table(self) -> LiveTable:
-        """Return the list of versions."""
+        """Return the list of versions, or the lineage that stands in its place."""
+        return self.lineage.table if self._draws_lineage else self._list
+
+    @property
+    def lineage(self) -> LineagePane:
+        """The lineage of one model."""
+        return self.query_one(LineagePane)
+
+    @property
+    def _list(self) -> LiveTable:
         return self.query_one("#versions", LiveTable)
+
+    @property
+    def _draws_lineage(self) -> bool:
+        return self.has_class("-tree")
 
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
-        table = self.main_table()
+        table = self._list
         table.set_rows(
             versions.version_rows(
-                snapshot.versions, self.console_app.clock(), self.console_app.glyphs, marked=self._marked
+                snapshot.versions, self.console_app.now(), self.console_app.glyphs, marked=self._marked
             )
         )
-        n_models = len(snapshot.models)
-        self.set_title(table, "Versions", self.filter_words(table) or f"{table.n_all_rows} of {n_models} models")
+        n_versions, n_models = counted(table.n_all_rows, "version"), counted(len(snapshot.models), "model")
+        self.set_title(table, "Versions", self.filter_words(table) or f"{n_versions} of {n_models}")
+        if self._draws_lineage:
+            self._show_lineage()
         self._show_details()
+
+    def _show_lineage(self) -> None:
+        pane, app = self.lineage, self.console_app
+        pane.show(self.snapshot, app.now(), app.glyphs, marked=self._marked)
+        n_versions = self.filter_words(pane.table) or counted(pane.n_versions, "version")
+        self.set_title(pane.table, f"Lineage of {pane.model}, newest on top", n_versions)
+        self.set_title(pane.facts, pane.facts_title)
 
     def _show_details(self, *, from_top: bool = False) -> None:
         pane = self.query_one("#details", LinesPane)
         version = self._version()
-        if version is None:
-            pane.show([Line((("Select a version.", "muted"),))])
+        if version is not None:
+            lines = versions.detail_lines(version, self.snapshot, self.console_app.glyphs)
+        elif self._draws_lineage:
+            lines = list(self.lineage.facts.lines)
         else:
-            history = self.snapshot.history(version.model)
-            pane.show(versions.detail_lines(version, history, self.console_app.glyphs), from_top=from_top)
+            lines = [Line((("Select a version.", "muted"),))]
+        pane.show(lines, from_top=from_top)
         self.set_title(pane, "Details")
 
     def _version(self) -> ModelVersion | None:
@@ -90,6 +120,59 @@ class RegistryScreen(ConsoleScreen):
     def _row_chosen(self) -> None:
         self._open_details()
         self.query_one("#details").focus()
+
+    # The lineage in the list's place
+
+    def action_tree(self) -> None:
+        """Draw the lineage of the version under the cursor, or go back to the list."""
+        if self._draws_lineage:
+            self.leave_view()
+        else:
+            self.draw_lineage(self.main_table().cursor_key)
+
+    def draw_lineage(self, key: str | None) -> None:
+        """Draw where a version comes from, and what came of it."""
+        key = key or self.main_table().cursor_key
+        version = next((version for version in self.snapshot.versions if version.key == key), None)
+        if version is None:
+            self.say("Select a version first; then t draws where it comes from.", "muted")
+            return
+        self.add_class("-tree")
+        self.lineage.open(version.model, version.key)
+        self._show_lineage()
+        self.lineage.table.move_to(version.key)
+        self.lineage.table.focus()
+        self._another_version()
+
+    def leave_view(self) -> None:
+        """Go back to the list, the cursor on the version that was looked at in the lineage."""
+        if self._draws_lineage:
+            key = self.main_table().cursor_key
+            self.lineage.table.filter_words = ""
+            self.remove_class("-tree")
+            self.show_row(key or "")
+            self._list.focus()
+            self._another_version()
+
+    def show_row(self, key: str) -> None:
+        """Put the cursor of the list on a version."""
+        if self._draws_lineage:
+            self.leave_view()
+        self._list.move_to(key)
+
+    @on(LiveTable.RowHighlighted, "#lineage")
+    def _another_ancestor(self) -> None:
+        self.lineage.show_facts()
+        self.set_title(self.lineage.facts, self.lineage.facts_title)
+        self._another_version()
+
+    @on(LiveTable.RowChosen, "#lineage")
+    def _ancestor_chosen(self, event: LiveTable.RowChosen) -> None:
+        if self.lineage.unfold(event.row_key):
+            self._show_lineage()
+            self._another_version()
+        else:
+            self._row_chosen()
 
     def action_mark(self) -> None:
         """Mark the version for comparing, or take its mark away; a third mark replaces the first."""
@@ -132,4 +215,5 @@ class RegistryScreen(ConsoleScreen):
         version = self._version()
         if version is None:
             return None
-        return f"Why trust {version.model} {version.version}", versions.evidence_lines(version, self.console_app.glyphs)
+        lines = versions.evidence_lines(version, self.snapshot, self.console_app.glyphs)
+        return f"Why trust {version.model} {version.version}", lines

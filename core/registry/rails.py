@@ -99,11 +99,12 @@ def draw(order: Sequence[str], sources: Mapping[str, Sequence[Source]]) -> list[
     """
     lanes: list[_Lane | None] = []
     drawn: set[str] = set()
-    rails = []
+    rails: list[Rail] = []
     for key in order:
         column = _awaiting(key, lanes)
         if column is None:
-            column = _free(lanes, 0)
+            # Right below the end of another rail it would look as if that one went on.
+            column = _free(lanes, 0, avoid=rails[-1].column if rails else None)
         above = list(lanes)
         lanes[column] = None
         drawn.add(key)
@@ -164,13 +165,13 @@ def _awaiting(key: str, lanes: Sequence[_Lane | None]) -> int | None:
     return next((index for index, lane in enumerate(lanes) if lane is not None and lane.awaited == key), None)
 
 
-def _free(lanes: list[_Lane | None], start: int) -> int:
+def _free(lanes: list[_Lane | None], start: int, *, avoid: int | None = None) -> int:
     """Find the first free lane from `start` on, or make one."""
-    for index in range(start, len(lanes)):
-        if lanes[index] is None:
-            return index
-    lanes.append(None)
-    return len(lanes) - 1
+    index = start
+    while index == avoid or (index < len(lanes) and lanes[index] is not None):
+        index += 1
+    lanes.extend([None] * (index + 1 - len(lanes)))
+    return index
 
 
 def _rail(

@@ -16,6 +16,8 @@ from core.telemetry.past import Key
 _LISTS = {
     "models": "model",
     "versions": "key",
+    "aliases": "key",
+    "pruned": "key",
     "rollouts": "rollout_id",
     "sessions": "session_id",
     "alerts": "fingerprint",
@@ -66,7 +68,7 @@ def _unpacked(part: str, body: bytes) -> Any:
 @functools.cache
 def _decoders() -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
     from core.alerts import Alert
-    from core.registry import ModelVersion, RegisteredModel, Transition
+    from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
     from core.training.session import Session
@@ -74,6 +76,8 @@ def _decoders() -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
     types: dict[str, Any] = {
         "models": RegisteredModel,
         "versions": ModelVersion,
+        "aliases": Alias,
+        "pruned": PrunedVersion,
         "rollouts": Rollout,
         "sessions": Session,
         "alerts": Alert,

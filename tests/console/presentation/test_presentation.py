@@ -100,18 +100,27 @@ def test_version_1_10_is_newer_than_1_9(snapshot):
 
 
 def test_live_models_tell_what_waits_behind_them(snapshot):
-    rows = versions.live_rows(snapshot.models, snapshot.versions, {"spread": [0.1, 0.2]}, NOW, UNICODE, str)
+    rows = versions.live_rows(snapshot, {"spread": [0.1, 0.2]}, NOW, UNICODE, str)
     by_model = {row.key: texts(row) for row in rows}
-    assert by_model["spread"][1:5] == ["1.2.0", "now", "94.2%", "1.3.0 Staging"]
+    assert by_model["spread"][1:5] == ["1.2.0", "3h", "94.2%", "1.3.0 Staging"]
     assert by_model["anomaly"][1:5] == ["none", "–", "–", "1.3.0 Development"]
     assert by_model["spread"][5] == "[0.1, 0.2]"
+    assert by_model["downgrade"][4] == "● 1.3.0 at 10%"  # what is tried tells more than what is newest
 
 
 def test_details_of_a_version_tell_metrics_gates_lineage_and_moves(snapshot):
     version = snapshot.version("spread", "1.2.0")
-    text = plain(versions.detail_lines(version, snapshot.history("spread"), UNICODE))
+    text = plain(versions.detail_lines(version, snapshot, UNICODE))
     for fact in ("attainment", "liquidity_index_median", "n_rows  1000", "weekly release", "s-0001"):
         assert fact in text
+
+
+def test_details_of_a_version_tell_its_names_and_the_rollout_of_its_model(snapshot):
+    text = plain(versions.fact_lines(snapshot.version("spread", "1.0.0"), snapshot, UNICODE))
+    assert "@baseline" in text
+    assert "rollout" not in text
+    text = plain(versions.fact_lines(snapshot.version("downgrade", "1.2.0"), snapshot, UNICODE))
+    assert "ro-0002, canary 1.2.0 → 1.3.0: running, step 2 of 3, 10% of the requests" in text
 
 
 def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapshot):
