@@ -1,5 +1,8 @@
 """No example may rot: each loads, and the template is the truth about defaults."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -7,12 +10,26 @@ import sample_configs
 from core.settings import Settings, load_settings
 from core.settings.yaml_source import read_yaml
 
+PAGES = Path(__file__).parents[2] / "docs"
 SAMPLES = sorted(sample_configs.FOLDER.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_every_sample_loads(file):
     load_settings(file)
+
+
+def settings_in_pages():
+    for page in sorted(PAGES.glob("*.md")):
+        blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+        settings = [block for block in blocks if not block.startswith("scrape_configs:")]  # that is for Prometheus
+        yield from (pytest.param(block, id=f"{page.name} {n}") for n, block in enumerate(settings, 1))
+
+
+@pytest.mark.parametrize("block", [*settings_in_pages()])
+def test_every_piece_of_settings_in_a_page_loads(block, tmp_path):
+    (tmp_path / "bondx.yaml").write_text(block)
+    assert load_settings(tmp_path / "bondx.yaml") != Settings()
 
 
 def test_the_template_states_every_default():
