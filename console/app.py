@@ -38,7 +38,7 @@ from core.engine.snapshot import Snapshot
 from core.errors import CoreError
 from core.settings import Settings, load_settings
 from core.state import Workspace
-from themes import style_sheets
+from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
 
@@ -58,7 +58,7 @@ class BondxApp(App[None]):
     """Shows snapshots, offers changes, and leaves the work to the engine."""
 
     TITLE = "BondX Console"
-    CSS_PATH = [str(sheet) for sheet in style_sheets()]
+    CSS_PATH = [str(sheet) for sheet in shared_sheets()]
     BINDINGS: ClassVar[list[BindingType]] = [
         # Ctrl+C is never an accident-free way out of a console that may carry the engine.
         Binding("ctrl+c", "leave", "Leave", show=False, priority=True),

@@ -4,15 +4,14 @@ Lowercase never changes anything; capitals change, and ask first; Enter never co
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual.binding import Binding
 
 from widgets.line import Line
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """A key: what it is called in the footer, what it does in plain words, and whether it changes anything."""
 
     keys: str  # as Textual names them, several with commas

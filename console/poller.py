@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from core.clock import Clock, utc_now
 from core.engine.snapshot import Snapshot, SnapshotSource
-from core.state import ChangeWatch, Workspace
+from core.state import Workspace
 
 TICK_SECONDS = 1.0
 LEAST_SECONDS_APART = 0.1  # between two looks, however fast the files change
@@ -29,7 +29,7 @@ class Poller(threading.Thread):
     ) -> None:
         super().__init__(name="poller", daemon=True)
         self._source = SnapshotSource(workspace, clock=clock)
-        self._watch = ChangeWatch(workspace)
+        self._workspace = workspace
         self._post = post
         self._tick_seconds = tick_seconds
         self._halt = threading.Event()
@@ -44,13 +44,16 @@ class Poller(threading.Thread):
 
     def run(self) -> None:
         """Look, post what is new, wait for a change or the next tick."""
+        from core.state import ChangeWatch
+
+        watch = ChangeWatch(self._workspace)
         while not self._halt.is_set():
             try:
                 self.look()
             except Exception:  # a bug in one look must not silence the screens for good: they turn stale, it is logged
                 log.exception("The poller could not take a snapshot.")
             if not self._halt.wait(LEAST_SECONDS_APART):
-                self._watch.wait(self._tick_seconds - LEAST_SECONDS_APART, self._halt)
+                watch.wait(self._tick_seconds - LEAST_SECONDS_APART, self._halt)
 
     def look(self) -> None:
         """Take one snapshot and post it unless it is the one posted last."""

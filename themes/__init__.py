@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from themes.sheets import style_sheets
+from themes.sheets import screen_sheet, shared_sheets, style_sheets
 
-__all__ = ["style_sheets"]
+__all__ = ["screen_sheet", "shared_sheets", "style_sheets"]

@@ -6,15 +6,13 @@ a ground what lies beneath it. Every tone reads at 4.5:1 or better on every grou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from textual.theme import Theme
 
 DEFAULT_THEME = "bondx-dark"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True, kw_only=True):
     """The colours of one theme by role."""
 
     name: str

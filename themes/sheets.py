@@ -7,13 +7,24 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent
 
 
-def style_sheets() -> list[Path]:
-    """List every style sheet in the order in which it must be read.
+def shared_sheets() -> list[Path]:
+    """List what every screen needs, in the order in which it must be read.
 
     Returns:
-        Absolute paths for `App.CSS_PATH`: the shared base first, then widgets, then screens, so that a screen may
-        overrule a widget of equal specificity.
+        Absolute paths for `App.CSS_PATH`: the base first, then widgets, then the frame of the screens, so that a screen
+        may overrule a widget of equal specificity.
     """
     base = _FOLDER / "base.tcss"
     widgets = sorted(path for path in _FOLDER.glob("*.tcss") if path != base)
-    return [base, *widgets, *sorted((_FOLDER / "screens").glob("*.tcss"))]
+    return [base, *widgets, screen_sheet("frame")]
+
+
+def screen_sheet(name: str) -> Path:
+    """Name the style sheet that a screen brings along for `Screen.CSS_PATH`: it is parsed once the screen is shown."""
+    return _FOLDER / "screens" / f"{name}.tcss"
+
+
+def style_sheets() -> list[Path]:
+    """List every style sheet there is, the shared ones first."""
+    shared = shared_sheets()
+    return [*shared, *sorted(set((_FOLDER / "screens").glob("*.tcss")) - set(shared))]

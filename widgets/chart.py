@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len
 
 from widgets.glyphs import UNICODE, Glyphs
@@ -21,8 +21,7 @@ _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(msgspec.Struct, frozen=True):
     """A named line: points (x, y) in the order of x. A y that is NaN or infinite leaves a gap."""
 
     name: str
@@ -31,8 +30,7 @@ class Series:
     """One of `widgets.line.TONES`; the next series colour by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(msgspec.Struct, frozen=True):
     """The part of the plane that is shown, and the dots it is shown with."""
 
     x_low: float

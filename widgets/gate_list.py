@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from widgets.live_table import Cell, Column, LiveTable, Row
 
 _TONES = {"pass": "good", "fail": "bad", "warn": "warn"}
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True):
     """One judged gate in words."""
 
     name: str

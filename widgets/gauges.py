@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from widgets.bars import bar, sparkline
 from widgets.line import Line, Span, clean, fit
 from widgets.painted import Painted
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
+class Gauge(msgspec.Struct, frozen=True):
     """One gauge of a list."""
 
     label: str

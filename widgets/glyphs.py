@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from textual.widget import Widget
 
 _PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi", "cons25"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     """One set of signs. Each stands beside a colour, so that no meaning hangs on colour alone."""
 
     name: str

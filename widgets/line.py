@@ -6,9 +6,9 @@ Data never reaches the terminal as markup or as an escape sequence: what cannot 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from rich.cells import cell_len, set_cell_size
 
 Align = Literal["left", "right", "center"]
@@ -25,8 +25,7 @@ GROUNDS = ("cursor", "cursor-idle")
 _NEAR = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line: spans from left to right over one ground."""
 
     spans: tuple[Span, ...] = ()

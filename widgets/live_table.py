@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar
 
+import msgspec
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -18,16 +19,14 @@ from widgets.painted import Painted
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True):
     """A text and what it means: one of `widgets.line.TONES`, or "" for ordinary text."""
 
     text: str
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One row: a key that stays the same while its cells change, and one cell per column; a line has several tones."""
 
     key: str

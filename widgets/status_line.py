@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from rich.cells import cell_len
 
 from widgets.line import Line, Span, clean, fit
 from widgets.painted import Painted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What the top line tells; plain values, ages already in coarse words."""
 
     host: str = ""

@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from console.frames import PromptFrames
+from themes import screen_sheet
 from widgets.wire import LeanScreen
 
 Answer = TypeVar("Answer")
@@ -22,6 +23,7 @@ FRAME_ROWS = 2
 class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answer]):
     """A modal screen that answers None unless something in it was confirmed."""
 
+    CSS_PATH = screen_sheet("dialogs")
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
 

@@ -1,8 +1,9 @@
 """The top line: where one is, who drives the engine, whether writes are armed, what alarms, what time."""
 
 import socket
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from console.presentation.alerts import counts
 from console.presentation.phrases import age, clock
@@ -13,8 +14,7 @@ from widgets.status_line import Status
 HOST = socket.gethostname().partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """What a top line says that no snapshot knows."""
 
     now: datetime

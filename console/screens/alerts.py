@@ -13,6 +13,7 @@ from console.presentation import alerts
 from console.screens.base import ConsoleScreen
 from core.alerts import Alert
 from core.engine.snapshot import Snapshot
+from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
 
@@ -21,6 +22,7 @@ class AlertsScreen(ConsoleScreen):
     """From an alert to its suspect, and to the rollback."""
 
     NAME = "alerts"
+    CSS_PATH = screen_sheet(NAME)
     KEYS = (keys.ACKNOWLEDGE, keys.ROLL_BACK, keys.HOLD, keys.DETAILS, keys.WHY)
     BINDINGS = keys.bindings(*KEYS)
 

@@ -12,6 +12,7 @@ from console.presentation import audit
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import Snapshot
 from core.governance import AuditRecord
+from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
 
@@ -20,6 +21,7 @@ class AuditScreen(ConsoleScreen):
     """The newest records of the log; `bondx audit verify` proves that nobody has edited it."""
 
     NAME = "audit"
+    CSS_PATH = screen_sheet(NAME)
     KEYS = (keys.DETAILS, keys.WHY)
     BINDINGS = keys.bindings(*KEYS)
 

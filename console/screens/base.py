@@ -7,6 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
+from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -48,6 +49,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         super().__init__(id=self.NAME)
         self._titles: dict[Widget, tuple[str, str]] = {}
         self._sentence_expiry: Timer | None = None
+        self._has_been_shown = False
 
     # What a screen must say
 
@@ -80,6 +82,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Frame the body."""
+        self._take_size_classes()
         yield StatusLine(id="status")
         yield ScreenRow(keys.SCREENS, self.NAME)
         with Container(id="body"):
@@ -87,8 +90,17 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         yield Prompt(self.console_app.complete, self.console_app.command_history)
         yield KeyFooter(id="footer")
 
-    def on_screen_resume(self) -> None:
+    def _take_size_classes(self) -> None:
+        """Say how large the screen is before there is anything on it: Textual says it later, and styles all anew."""
+        width, height = self.app.size
+        across = self._get_breakpoint_classes(width, self.HORIZONTAL_BREAKPOINTS)
+        self.add_class(*across, *self._get_breakpoint_classes(height, self.VERTICAL_BREAKPOINTS))
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
         """Catch up with what has happened while another screen was shown."""
+        # What has only just been put on the screen has been styled on the way.
+        event.refresh_styles = self._has_been_shown
+        self._has_been_shown = True
         self.refresh_all()
 
     def refresh_all(self) -> None:
@@ -101,7 +113,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
     @property
     def is_whole(self) -> bool:
         """Whether the panes are there: not yet while the screen opens, and no more while the app ends."""
-        return self.is_mounted and bool(self.query("#footer"))
+        return self.is_mounted and any(isinstance(child, KeyFooter) for child in self.children)
 
     def show_standing(self) -> None:
         """Bring the top line and the footer in line with what may be done."""

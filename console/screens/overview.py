@@ -15,6 +15,7 @@ from console.screens.base import ConsoleScreen
 from core.alerts import Alert
 from core.engine.snapshot import EpochSeries, Snapshot
 from core.training.session import Session
+from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.gauges import GaugeList
 from widgets.line import Line
@@ -28,6 +29,7 @@ class OverviewScreen(ConsoleScreen):
     """What an operator looks at first."""
 
     NAME = "overview"
+    CSS_PATH = screen_sheet(NAME)
     KEYS = (keys.DETAILS, keys.WHY, keys.ROLL_BACK, keys.UNDO, keys.HOLD, keys.START_STOP, keys.ACKNOWLEDGE)
     BINDINGS = keys.bindings(*KEYS)
 

@@ -14,6 +14,7 @@ from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import Snapshot
 from core.registry import ModelVersion, Stage
+from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
 
@@ -24,6 +25,7 @@ class RegistryScreen(ConsoleScreen):
     """Promote, roll back, undo; start a canary; compare two versions; see where one comes from."""
 
     NAME = "registry"
+    CSS_PATH = screen_sheet(NAME)
     KEYS = (
         *(keys.PROMOTE, keys.CANARY, keys.ROLL_BACK, keys.UNDO),
         *(keys.DETAILS, keys.TREE, keys.COMPARE, keys.WHY, keys.MARK),

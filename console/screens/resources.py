@@ -9,6 +9,7 @@ from console import keys
 from console.presentation import resources
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import Snapshot
+from themes import screen_sheet
 from widgets.gauges import GaugeList
 from widgets.line_chart import LineChart
 from widgets.live_table import LiveTable
@@ -19,6 +20,7 @@ class ResourcesScreen(ConsoleScreen):
     """Is there enough of everything, and who takes it."""
 
     NAME = "resources"
+    CSS_PATH = screen_sheet(NAME)
     KEYS = (keys.DETAILS, keys.HOLD)
     BINDINGS = keys.bindings(*KEYS)
 

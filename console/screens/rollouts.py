@@ -14,6 +14,7 @@ from console.presentation.rollout_offers import Ask
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import Snapshot
 from core.rollout import Phase, Rollout
+from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
 from widgets.progress_line import ProgressLine
@@ -23,6 +24,7 @@ class RolloutsScreen(ConsoleScreen):
     """Watch a candidate, let it go further, hold it, take it back."""
 
     NAME = "rollouts"
+    CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#rollouts"  # the metrics above it are looked at
     KEYS = (
         keys.ADVANCE,

@@ -15,6 +15,7 @@ from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import EpochSeries, Snapshot
 from core.training.session import Session
+from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.gate_list import GateList
 from widgets.line import Line
@@ -27,6 +28,7 @@ class TrainingScreen(ConsoleScreen):
     """Watch a training, hold it, stop it, start another."""
 
     NAME = "training"
+    CSS_PATH = screen_sheet(NAME)
     KEYS = (keys.DETAILS, keys.WHY, keys.HOLD, keys.START_STOP)
     BINDINGS = keys.bindings(*KEYS)
 

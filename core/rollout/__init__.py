@@ -14,17 +14,21 @@ source.py      where a worker learns what was served
 worker.py      the engine's turn: read, judge, take the next step; calls.py when people have to know
 """
 
-from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
-from core.rollout.experiment import ExperimentVerdict, Winner
-from core.rollout.judgement import Outcome, Verdict
-from core.rollout.plan import Guard, RolloutPlan, Source, Step, Strategy, make_plan
-from core.rollout.proposing import RolloutProposal
-from core.rollout.readings import GuardVerdict, Reading
-from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
-from core.rollout.rollouts import Rollouts
-from core.rollout.routing import Route, Router, RoutingTable, routing_tables
-from core.rollout.worker import RolloutWorker
-from core.telemetry.predictions import Arm
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
+    from core.rollout.experiment import ExperimentVerdict, Winner
+    from core.rollout.judgement import Outcome, Verdict
+    from core.rollout.plan import Guard, RolloutPlan, Source, Step, Strategy, make_plan
+    from core.rollout.proposing import RolloutProposal
+    from core.rollout.readings import GuardVerdict, Reading
+    from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+    from core.rollout.rollouts import Rollouts
+    from core.rollout.routing import Route, Router, RoutingTable, routing_tables
+    from core.rollout.worker import RolloutWorker
+    from core.telemetry.predictions import Arm
 
 __all__ = [
     "Arm",
@@ -56,3 +60,41 @@ __all__ = [
     "make_plan",
     "routing_tables",
 ]
+
+# Where it lives, imported when first asked for: whoever shows a rollout needs none of the statistics behind a verdict.
+_HOMES = {
+    "Arm": "core.telemetry.predictions",
+    "Desired": "core.rollout.rollout",
+    "Event": "core.rollout.rollout",
+    "ExperimentVerdict": "core.rollout.experiment",
+    "Guard": "core.rollout.plan",
+    "GuardVerdict": "core.rollout.readings",
+    "NotRoutedError": "core.rollout.errors",
+    "Observed": "core.rollout.rollout",
+    "Outcome": "core.rollout.judgement",
+    "Phase": "core.rollout.rollout",
+    "Reading": "core.rollout.readings",
+    "Rollout": "core.rollout.rollout",
+    "RolloutActiveError": "core.rollout.errors",
+    "RolloutPlan": "core.rollout.plan",
+    "RolloutProposal": "core.rollout.proposing",
+    "RolloutRefusedError": "core.rollout.errors",
+    "RolloutWorker": "core.rollout.worker",
+    "Rollouts": "core.rollout.rollouts",
+    "Route": "core.rollout.routing",
+    "Router": "core.rollout.routing",
+    "RoutingTable": "core.rollout.routing",
+    "Source": "core.rollout.plan",
+    "Step": "core.rollout.plan",
+    "Strategy": "core.rollout.plan",
+    "Verdict": "core.rollout.judgement",
+    "Winner": "core.rollout.experiment",
+    "make_plan": "core.rollout.plan",
+    "routing_tables": "core.rollout.routing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

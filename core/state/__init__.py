@@ -11,10 +11,9 @@ lease.py          which process is the engine
 change_watch.py   what others committed
 """
 
-from core.state.change_watch import ChangeWatch
-from core.state.database import Database
-from core.state.doctor import Finding, Restored, examine, restore
-from core.state.documents import Documents
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from core.state.errors import (
     DamagedFileError,
     DiskFullError,
@@ -32,8 +31,14 @@ from core.state.errors import (
     UnsuitableFilesystemError,
     WorkspaceNotFoundError,
 )
-from core.state.lease import Lease, LeaseHolder, read_lease
 from core.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.state.change_watch import ChangeWatch
+    from core.state.database import Database
+    from core.state.doctor import Finding, Restored, examine, restore
+    from core.state.documents import Documents
+    from core.state.lease import Lease, LeaseHolder, read_lease
 
 __all__ = [
     "ChangeWatch",
@@ -63,3 +68,23 @@ __all__ = [
     "read_lease",
     "restore",
 ]
+
+# Where the rest lives, imported when first asked for: a console paints its first screen before it opens a database.
+_HOMES = {
+    "ChangeWatch": "change_watch",
+    "Database": "database",
+    "Documents": "documents",
+    "Finding": "doctor",
+    "Lease": "lease",
+    "LeaseHolder": "lease",
+    "Restored": "doctor",
+    "examine": "doctor",
+    "read_lease": "lease",
+    "restore": "doctor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

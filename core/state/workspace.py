@@ -6,10 +6,13 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.state.database import Database
 from core.state.errors import WorkspaceNotFoundError, access_error
 from core.state.filesystem import require_local, sync_folder, write_all
+
+if TYPE_CHECKING:
+    from core.state.database import Database
 
 SETTINGS_NAME = "bondx.yaml"
 
@@ -19,7 +22,7 @@ class Workspace:
     """Where each thing of one installation is kept."""
 
     root: Path
-    _databases: dict[str, Database] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _databases: "dict[str, Database]" = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def locate(flag: Path | None, environ: Mapping[str, str]) -> Path:
@@ -131,7 +134,7 @@ class Workspace:
         """The file of a database, whether it exists or not."""
         return self.state_dir / f"{name}.json"
 
-    def database(self, name: str) -> Database:
+    def database(self, name: str) -> "Database":
         """Open a database of this workspace: registry, sessions, runs or alerts.
 
         Args:
@@ -179,7 +182,9 @@ class Workspace:
             raise access_error(self.settings_file, "write", error) from error
 
 
-def _shared_database(path: Path) -> Database:
+def _shared_database(path: Path) -> "Database":
+    from core.state.database import Database
+
     with _databases_lock:
         database = _databases.get(path)
         if database is None:
@@ -188,7 +193,7 @@ def _shared_database(path: Path) -> Database:
 
 
 # Weak, so that the open file of a database goes when the last workspace object that used it does.
-_databases: weakref.WeakValueDictionary[Path, Database] = weakref.WeakValueDictionary()
+_databases: "weakref.WeakValueDictionary[Path, Database]" = weakref.WeakValueDictionary()
 _databases_lock = threading.Lock()
 # A fork while another thread holds the lock would leave it locked in the child for ever.
 os.register_at_fork(
