@@ -29,7 +29,13 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(commands, "run", help="train: resume what is unfinished, else start a session")
     add_training_arguments(parser)
     add_reason_argument(parser)
-    parser.add_argument("--api", metavar="HOST:PORT", help="answer predictions and the control API there meanwhile")
+    parser.add_argument(
+        "--api",
+        nargs="?",
+        const="",
+        metavar="HOST:PORT",
+        help="answer predictions and the control API meanwhile (default: serving.listen of bondx.yaml)",
+    )
     group = parser.add_argument_group("headless")
     group.add_argument("--headless", action="store_true", help="no screen; implied where there is no terminal")
     group.add_argument("--log-json", action="store_true", help="print JSON lines")
@@ -50,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _api(workspace: "Workspace", address: str | None) -> "Iterator[None]":
-    """Serve at an address for as long as the rest runs, if one is given."""
+    """Serve for as long as the rest runs, if that is asked for: at an address, or an empty one for the settings'."""
     if address is None:
         yield
         return

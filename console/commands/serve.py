@@ -16,31 +16,35 @@ from console.commands.opening import (
     open_workspace,
     person,
 )
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from core.serving import Server
+    from core.settings import ServingSettings
     from core.state import Workspace
 
 ROLES = ("viewer", "operator", "admin")
 WATCH_SECONDS = 0.5
+LIMIT_FLAGS = {"max_body_mib": "--max-body-mib", "max_rows": "--max-rows", "answer_seconds": "--time-out"}
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command, and the verbs of tokens below it."""
     parser = command_parser(commands, "serve", help="answer predictions and the control API over HTTP")
     parser.add_argument(
-        "--listen", metavar="HOST:PORT", default="127.0.0.1:8501", help="default: %(default)s, this machine only"
+        "--listen", metavar="HOST:PORT", help="default: serving.listen of bondx.yaml, 127.0.0.1:8501, this machine only"
     )
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--certificate", type=Path, metavar="FILE", help="certificate chain, PEM")
     tls.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
-    limits = parser.add_argument_group("limits of one request")
-    limits.add_argument("--max-body-mib", type=float, metavar="N", help="size of the body (default: 8)")
-    limits.add_argument("--max-rows", type=int, metavar="N", help="rows of a batch (default: 10000)")
-    limits.add_argument("--time-out", type=float, metavar="SECONDS", help="to answer a batch (default: 30)")
+    limits = parser.add_argument_group("limits of one request", "All of them are in the `serving` block of bondx.yaml.")
+    limits.add_argument("--max-body-mib", type=float, metavar="N", help="size of the body (8)")
+    limits.add_argument("--max-rows", type=int, metavar="N", help="rows of a batch (10000)")
+    limits.add_argument(
+        "--time-out", dest="answer_seconds", type=float, metavar="SECONDS", help="to answer a batch (30)"
+    )
     parser.set_defaults(command=serve)
     nouns = parser.add_subparsers(title="access", metavar="NOUN")
     token = nouns.add_parser("token", help="make, list and revoke the tokens that open the API")
@@ -82,32 +86,48 @@ def serve(args: argparse.Namespace) -> int:
     return ExitCode.FAILING if failed else ExitCode.GOOD
 
 
-def start_server(workspace: "Workspace", address: str, args: argparse.Namespace | None = None) -> "Server":
-    """Start a server in threads of this process.
+def start_server(workspace: "Workspace", address: str | None, args: argparse.Namespace | None = None) -> "Server":
+    """Start a server in threads of this process, by the settings of the workspace.
 
     Args:
         workspace: What to serve.
-        address: HOST:PORT.
-        args: Of `bondx serve`, for limits and certificate; None takes the defaults.
+        address: HOST:PORT instead of the settings'.
+        args: Of `bondx serve`, for limits and certificate.
     Raises:
         ListenError: The address cannot be listened on.
+        SettingsError: The settings cannot be used.
+        UsageError: A limit is out of its range.
     """
     from core.serving import Limits, Server, parse_address
+    from core.settings import load_settings
 
-    given = {} if args is None else {"rows": args.max_rows, "answer_seconds": args.time_out}
-    if args is not None and args.max_body_mib is not None:
-        given["body_bytes"] = int(args.max_body_mib * (1 << 20))
-    host, port = parse_address(address)
+    settings = _with_flags(load_settings(workspace.settings_file).serving, args)
+    host, port = parse_address(address or settings.listen)
     server = Server(
         workspace,
         host,
         port,
-        limits=Limits(**{name: value for name, value in given.items() if value is not None}),
+        limits=Limits.of(settings),
+        records=settings.record_predictions,
         certificate=args.certificate if args else None,
         key=args.key if args else None,
     )
     server.start()
     return server
+
+
+def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) -> "ServingSettings":
+    """Lay the flags over the settings; they are held to the same ranges."""
+    import msgspec
+
+    for name, flag in LIMIT_FLAGS.items():
+        if (value := getattr(args, name, None)) is None:
+            continue
+        try:
+            settings = msgspec.convert(msgspec.to_builtins(settings) | {name: value}, type(settings))
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{flag} {value:g}: {str(error).partition(' - at ')[0].lower()}.") from None
+    return settings
 
 
 def create_token(args: argparse.Namespace) -> int:

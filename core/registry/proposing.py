@@ -1,5 +1,7 @@
 """Making a plan: the documents, files and settings it takes, gathered for the pure functions of `planning`."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from core.actor import Actor
@@ -12,7 +14,7 @@ from core.registry.claims import Claims
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, importances, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.eyes import weigh
-from core.registry.gates import approvals_gate, integrity_gate, promotion_gates
+from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
 from core.registry.numbering import version_key
 from core.registry.planning import Plan
@@ -55,7 +57,9 @@ class Proposer:
             candidate = self._records.version(name, number)
             target = stage or next_stage(candidate.stage)
             is_step = target is not None and is_allowed(verb, candidate.stage, target)
-            gates = self._promotion_gates(model, candidate, target, actor) if target and is_step else ()
+            gates: tuple[GateResult, ...] = ()
+            if target and is_step:
+                gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
             plan = planning.promotion(model, candidate, target, gates)
             return msgspec.structs.replace(plan, warnings=self.warnings(candidate))
         if verb is Verb.ROLL_BACK:
@@ -103,11 +107,21 @@ class Proposer:
         """Return the thresholds for a model as they are now."""
         return self._promotion or self._policy.policy().for_model(model).promotion
 
+    def policy_gates(self, candidate: ModelVersion) -> tuple[GateResult, ...]:
+        """Hold a version against what the policy asks before it serves; its files are hashed only when it moves."""
+        model = self._records.model(candidate.model)
+        gates = self._promotion_gates(model, candidate, Stage.PRODUCTION, None, ())
+        return tuple(gate for gate in gates if gate.name != VERIFIED_ARTIFACT)
+
     def _promotion_gates(
-        self, model: RegisteredModel, candidate: ModelVersion, target: Stage, actor: Actor | None
+        self,
+        model: RegisteredModel,
+        candidate: ModelVersion,
+        target: Stage,
+        actor: Actor | None,
+        problems: Sequence[str],
     ) -> tuple[GateResult, ...]:
         live = self._found(model.model, model.production)
-        problems = self.examine(candidate).problems
         settings = self.promotion_settings(model.model)
         n_explained = 0
         if settings.require_explainability:

@@ -324,6 +324,13 @@ class Registry:
         """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
         return self._proposer.lacking_approvals(self.get(model, version), actor)
 
+    def policy_gates(self, model: str, version: str) -> tuple[GateResult, ...]:
+        """Return what the policy says of a version on its way to Production, from whatever stage.
+
+        Its files are left out: they are hashed when it moves.
+        """
+        return self._proposer.policy_gates(self.get(model, version))
+
     # Moving between stages
 
     def plan_promotion(

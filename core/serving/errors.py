@@ -82,6 +82,12 @@ class ForbiddenError(ServingError, RefusedError):
     status = 403
 
 
+class NotRecordedError(ServingError, RefusedError):
+    """The settings say that nothing is recorded here."""
+
+    status = 422
+
+
 class PlanChangedError(ServingError, ConflictError):
     """What would be removed is not what the decision was made on.
 

@@ -1,18 +1,40 @@
 """What one request may ask of the server, and how long it may take."""
 
 from dataclasses import dataclass
+from typing import Self
+
+from core.settings import ServingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of one server."""
+    """The limits of one server; the `serving` block of the settings says what each is for."""
 
     body_bytes: int = 8 << 20
     rows: int = 10_000
-    body_seconds: float = 10.0  # for a request to come in whole
-    answer_seconds: float = 30.0  # for a batch, or a version that has to be loaded first
+    body_seconds: float = 10.0
+    answer_seconds: float = 30.0
     connections: int = 1_000
-    idle_seconds: int = 75  # then a connection is closed; longer than the pools of clients keep theirs
-    inline_rows: int = 64  # up to so many rows of a fast model are answered where requests are read
-    waiting_batches: int = 32  # larger requests that may wait for a worker; more are turned away
+    idle_seconds: int = 75
+    inline_rows: int = 64
+    waiting_batches: int = 32
     workers: int = 2
+
+    @classmethod
+    def of(cls, settings: ServingSettings) -> Self:
+        """Take them from the settings.
+
+        >>> Limits.of(ServingSettings()) == Limits()
+        True
+        """
+        return cls(
+            body_bytes=int(settings.max_body_mib * (1 << 20)),
+            rows=settings.max_rows,
+            body_seconds=settings.body_seconds,
+            answer_seconds=settings.answer_seconds,
+            connections=settings.connections,
+            idle_seconds=settings.idle_seconds,
+            inline_rows=settings.inline_rows,
+            waiting_batches=settings.waiting_batches,
+            workers=settings.workers,
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
-from core.serving.errors import UnavailableError
+from core.serving.errors import NotRecordedError, UnavailableError
 from core.serving.routing import Assignment
 from core.serving.stats import ServerStats
 from core.state import Workspace
@@ -21,11 +21,22 @@ log = logging.getLogger(__name__)
 class Recorder:
     """The way of one server's predictions to the store; a store that cannot be opened stops no answer."""
 
-    def __init__(self, workspace: Workspace, stats: ServerStats, *, clock: Clock = utc_now) -> None:
+    def __init__(self, workspace: Workspace, stats: ServerStats, *, is_on: bool = True, clock: Clock = utc_now) -> None:
+        """Open the way.
+
+        Args:
+            workspace: Whose store.
+            stats: Where what is dropped is counted.
+            is_on: Whether anything is to be recorded at all.
+            clock: The time.
+        """
         self._stats = stats
+        self._is_on = is_on
         self._clock = clock
         self._writer: PredictionWriter | None = None
         self._failure: str | None = None
+        if not is_on:
+            return
         try:
             self._writer = PredictionWriter(predictions_file(workspace), clock=clock)
         except (CoreError, OSError) as error:
@@ -43,6 +54,8 @@ class Recorder:
     ) -> None:
         """Take the answers to one request; row i of several is recorded as `request_id/i`."""
         writer, version = self._writer, assignment.version
+        if not self._is_on:
+            return
         if writer is None:
             self._stats.n_telemetry_dropped += max(len(values), 1)
             return
@@ -69,8 +82,11 @@ class Recorder:
         """Take what turned out to be true of one prediction.
 
         Raises:
+            NotRecordedError: This server records nothing that it could belong to.
             UnavailableError: It cannot be taken just now; report it again later.
         """
+        if not self._is_on:
+            raise NotRecordedError("Predictions are not recorded here (serving.record_predictions in bondx.yaml).")
         outcome = Outcome(request_id, at or self._clock(), _finite(actual), _finite(loss))
         if self._writer is None or not self._writer.add_outcome(outcome):
             raise UnavailableError(

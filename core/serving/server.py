@@ -59,6 +59,7 @@ class Server:
         port: int,
         *,
         limits: Limits | None = None,
+        records: bool = True,
         certificate: Path | None = None,
         key: Path | None = None,
         clock: Clock = utc_now,
@@ -70,6 +71,7 @@ class Server:
             host: Address to listen on.
             port: Port to listen on; 0 takes a free one.
             limits: What one request may ask.
+            records: Whether predictions and outcomes are kept.
             certificate: File of the TLS certificate chain, for HTTPS.
             key: File of its key.
             clock: The time.
@@ -86,7 +88,7 @@ class Server:
         self._socket = _listen(host, port)
         self._limits = limits or Limits()
         self._stats = ServerStats()
-        self._recorder = Recorder(workspace, self._stats, clock=clock)
+        self._recorder = Recorder(workspace, self._stats, is_on=records, clock=clock)
         self._predictor = Predictor(gatekeeper, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
         metrics = Metrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))

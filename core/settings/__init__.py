@@ -8,6 +8,7 @@ from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy,
 from core.settings.policy_source import PolicySource, load_policy
 from core.settings.promotion import PromotionSettings
 from core.settings.quality import QualityGates
+from core.settings.serving import ServingSettings
 from core.settings.settings import Settings
 from core.settings.telemetry import TelemetrySettings
 from core.settings.training import ModelSettings, TrainingSettings, unavailable_features
@@ -24,6 +25,7 @@ __all__ = [
     "PromotionSettings",
     "QualityGates",
     "RetentionPolicy",
+    "ServingSettings",
     "Settings",
     "SettingsError",
     "TelemetrySettings",

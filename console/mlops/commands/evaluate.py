@@ -20,17 +20,21 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Judge, and print the metrics; as JSON they are in `metrics` and at the top as well."""
+    """Judge, and print the metrics and what the policy says; as JSON the metrics are at the top as well."""
     import msgspec
 
     from console.mlops.metrics import print_metrics
+    from console.mlops.policy import gates_of, policy_source, print_gates
     from console.output import print_json
+    from core.registry import Registry
     from core.training.own_data import evaluate_on_file
 
     workspace = open_workspace(args)
+    policy_source(args, workspace).policy()  # a mistake in it is told before the work, not after it
     found = evaluate_on_file(workspace, args.model, args.test_data, version=args.version, stage=args.stage)
+    (gates,) = gates_of(args, workspace, Registry(workspace).get(found.model, found.version))
     if args.json:
-        print_json({**found.metrics, **msgspec.to_builtins(found)})
+        print_json({**found.metrics, **msgspec.to_builtins(found), "promotion_gates": gates})
         return ExitCode.GOOD
     print(f"{found.model} {found.version} ({found.stage}) on {found.n_rows} rows")
     print_metrics(found.metrics)
@@ -40,4 +44,5 @@ def evaluate(args: argparse.Namespace) -> int:
         print(f"note: {n_values} values of {name} are outside the range the model has learnt from")
     for name, n_values in found.notes.unseen_levels.items():
         print(f"note: {n_values} values of {name} are levels the model has never seen")
+    print_gates(gates)
     return ExitCode.GOOD

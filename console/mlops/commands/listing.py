@@ -25,12 +25,21 @@ def add_parser(commands: Subparsers) -> None:
 
 def list_models(args: argparse.Namespace) -> int:
     """Print versions."""
+    import msgspec
+
+    from console.mlops.policy import gates_of
     from console.output import print_json, print_table
     from core.registry import Registry
 
-    versions = [v for v in Registry(open_workspace(args)).versions(args.model) if args.stage in (None, v.stage)]
+    workspace = open_workspace(args)
+    versions = [v for v in Registry(workspace).versions(args.model) if args.stage in (None, v.stage)]
+    judged = gates_of(args, workspace, *versions) if args.config else [[] for _ in versions]
+    refusing = [[gate.name for gate in gates if gate.blocks] for gates in judged]
     if args.json:
-        print_json(versions)
+        facts = [msgspec.to_builtins(version) for version in versions]
+        if args.config:
+            facts = [fact | {"refusing_gates": names} for fact, names in zip(facts, refusing, strict=True)]
+        print_json(facts)
         return ExitCode.GOOD
     rows = [
         {
@@ -40,26 +49,42 @@ def list_models(args: argparse.Namespace) -> int:
             "description": version.description,
             "created_at": version.created_at,
             "created_by": version.created_by,
+            "policy": f"refuses: {', '.join(names)}" if names else "passes",
         }
-        for version in versions
+        for version, names in zip(versions, refusing, strict=True)
     ]
     columns = ("model", "version", "stage", "description", "created_at", "created_by")
+    columns += ("policy",) if args.config else ()
     print_table(rows, columns, empty="no such version: bondx-mlops train --model NAME --data FILE makes one")
     return ExitCode.GOOD
 
 
 def list_deployments(args: argparse.Namespace) -> int:
     """Print rollouts, those that are active first."""
+    import msgspec
+
+    from console.mlops.policy import policy_source
     from console.output import print_json, print_table
     from core.rollout import Rollouts
 
-    rollouts = [r for r in Rollouts(open_workspace(args)).all() if args.model in (None, r.model)]
+    workspace = open_workspace(args)
+    rollouts = [r for r in Rollouts(workspace).all() if args.model in (None, r.model)]
     rollouts.sort(key=lambda rollout: (not rollout.is_active, -rollout.created_at.timestamp()))
+    policy = policy_source(args, workspace).policy() if args.config else None
+    same = [policy is not None and r.policy_sha256 == policy.for_model(r.model).sha256 for r in rollouts]
     if args.json:
-        print_json(rollouts)
+        facts = [msgspec.to_builtins(rollout) for rollout in rollouts]
+        if args.config:
+            facts = [fact | {"is_of_this_policy": is_same} for fact, is_same in zip(facts, same, strict=True)]
+        print_json(facts)
         return ExitCode.GOOD
     columns = ("rollout_id", "model", "candidate", "stable", "strategy", "phase", "share", "started_at", "started_by")
-    print_table(map(_row, rollouts), columns, empty="no deployment yet: bondx-mlops deploy starts one")
+    columns += ("policy",) if args.config else ()
+    rows = [
+        _row(rollout) | {"policy": "this one" if is_same else "another"}
+        for rollout, is_same in zip(rollouts, same, strict=True)
+    ]
+    print_table(rows, columns, empty="no deployment yet: bondx-mlops deploy starts one")
     return ExitCode.GOOD
 
 

@@ -21,12 +21,16 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def register(args: argparse.Namespace) -> int:
-    """Register, and print the version."""
+    """Register, and print the version and what the policy says of it."""
+    import msgspec
+
+    from console.mlops.policy import gates_of, policy_source, print_gates
     from console.output import print_json
     from core.registry import Registry
     from core.training.own_data import register_path
 
     workspace = opened(args)
+    policy_source(args, workspace).policy()  # a mistake in it is told before anything is registered
     version = register_path(
         Registry(workspace),
         args.model,
@@ -35,10 +39,12 @@ def register(args: argparse.Namespace) -> int:
         version=args.version,
         actor=person(),
     )
+    (gates,) = gates_of(args, workspace, version)
     if args.json:
-        print_json(version)
+        print_json({**msgspec.to_builtins(version), "promotion_gates": gates})
     else:
         print(f"{version.model} {version.version} registered, in {version.stage}: {version.n_files} files")
+        print_gates(gates)
     return ExitCode.GOOD
 
 

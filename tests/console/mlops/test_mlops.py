@@ -86,6 +86,70 @@ def live(train, answer):
         assert (code, err) == (0, "")
 
 
+class TestConfig:
+    """`--config` means something to every command, and BONDX_ENV the same."""
+
+    @pytest.fixture
+    def strict(self, tmp_path) -> Path:
+        file = tmp_path / "strict.yaml"
+        file.write_text("promotion: {min_accuracy: 0.9999, required_approvals: 1}\n")
+        return file
+
+    def test_evaluate_says_what_the_policy_will_say(self, train, answer, files, home, strict, monkeypatch):
+        train()
+        line = ("evaluate --model price --test-data", files / "test.csv")
+        out = answer(*line, "--config", strict)[1]
+        assert "on the way to Production:" in out
+        assert "fail  min_accuracy" in out
+        gates = json.loads(answer(*line, "--json", "--config", strict)[1])["promotion_gates"]
+        assert {gate["name"]: gate["verdict"] for gate in gates} == {
+            "min_accuracy": "fail",
+            "quality_gates": "pass",
+            "approvals": "fail",
+        }
+        by_the_workspace = json.loads(answer(*line, "--json")[1])["promotion_gates"]
+        assert all(gate["verdict"] == "pass" for gate in by_the_workspace)
+        (home / "strict_policy.yaml").write_text(strict.read_text())
+        monkeypatch.setenv("BONDX_ENV", "strict")
+        assert json.loads(answer(*line, "--json")[1])["promotion_gates"] == gates
+
+    def test_register_says_what_the_policy_will_say(self, answer, files, strict):
+        line = ("register --model other --path", files / "linear.yaml")
+        code, out, _ = answer(*line, "--config", strict)
+        assert (code, "fail  approvals: nobody has approved 1.0.0" in out) == (0, True)
+        assert {gate["name"] for gate in json.loads(answer(*line, "--json")[1])["promotion_gates"]} >= {"min_accuracy"}
+
+    def test_list_says_what_the_policy_refuses_and_what_was_started_by_it(self, live, answer, files, strict):
+        out = answer("list --models --stage staging --config", strict)[1]
+        assert "refuses: min_accuracy, approvals" in out
+        (version,) = json.loads(answer("list --models --stage staging --json --config", strict)[1])
+        assert version["refusing_gates"] == ["min_accuracy", "approvals"]
+        assert "refuses" not in answer("list --models")[1]
+        deployed = answer("deploy --model price --version 1.1.0 --config", files / "linear.yaml")
+        assert deployed[0] == 0
+        for policy, is_same in ((files / "linear.yaml", True), (strict, False)):
+            (rollout,) = json.loads(answer("list --deployments --json --config", policy)[1])
+            assert rollout["is_of_this_policy"] is is_same
+        assert "another" in answer("list --deployments --config", strict)[1]
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "evaluate --model price --test-data {files}/test.csv",
+            "register --model price --path {files}/linear.yaml",
+            "list --models",
+            "list --deployments",
+        ],
+    )
+    def test_one_that_is_wrong_is_refused_before_anything_is_done(self, train, answer, files, home, tmp_path, line):
+        train()
+        (tmp_path / "wrong.yaml").write_text("promotion: {min_acuracy: 0.9}\n")
+        code, out, err = answer(line.format(files=files), "--config", tmp_path / "wrong.yaml")
+        assert (code, out) == (2, "")
+        assert "did you mean min_accuracy?" in err
+        assert len(Registry(Workspace.open(home)).versions()) == 1
+
+
 def test_a_name_given_with_user_is_no_second_pair_of_eyes(train, answer, home, files, tmp_path):
     train()
     (tmp_path / "strict.yaml").write_text(

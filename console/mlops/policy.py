@@ -1,0 +1,35 @@
+"""What the policy in force, or the one that `--config` names, says of a version on its way to Production."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.quality.gate import GateResult
+    from core.registry import ModelVersion
+    from core.settings import PolicySource
+    from core.state import Workspace
+
+
+def policy_source(args: argparse.Namespace, workspace: "Workspace") -> "PolicySource":
+    """Open the policy: that of the workspace, with `--config` laid over it."""
+    from core.settings import PolicySource
+
+    return PolicySource(workspace.root, config=args.config)
+
+
+def gates_of(args: argparse.Namespace, workspace: "Workspace", *versions: "ModelVersion") -> "list[list[GateResult]]":
+    """Hold versions against the policy; of each its gates."""
+    from core.registry import Registry
+
+    registry = Registry(workspace, policy=policy_source(args, workspace))
+    return [list(registry.policy_gates(version.model, version.version)) for version in versions]
+
+
+def print_gates(gates: "Sequence[GateResult]") -> None:
+    """Print what decides over a promotion to Production."""
+    from console.output import printable
+
+    print("on the way to Production:")
+    for gate in gates:
+        print(f"  {gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")

@@ -1,0 +1,126 @@
+"""The `serving` block of bondx.yaml: what it sets holds for a real server, and flags win over it."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from console.cli import build_parser, main
+from console.commands.run import _api
+from console.commands.serve import start_server
+from core.errors import UsageError
+from core.serving.access import Role, Tokens
+from core.serving.limits import Limits
+from core.settings import ServingSettings, SettingsError, load_settings
+from core.telemetry.predictions import predictions_file
+
+
+@pytest.fixture
+def configured(workspace):
+    """Write the serving block of the workspace, and parse a command line of it."""
+
+    def write(block: str, *flags: str):
+        workspace.settings_file.write_text(f"policy: {{promotion: {{min_accuracy: 0}}}}\nserving: {block}\n")
+        return build_parser(("serve",)).parse_args(["--workspace", str(workspace.root), "serve", *flags])
+
+    return write
+
+
+@pytest.fixture
+def started(workspace):
+    """Start servers that end with the test."""
+    servers = []
+
+    def start(args):
+        server = start_server(workspace, args.listen, args)
+        servers.append(server)
+        deadline = time.monotonic() + 120
+        while not server.table.is_complete:
+            assert time.monotonic() < deadline, "not ready in time"
+            time.sleep(0.02)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def post(server, path, body, token=None):
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(server.url + path, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_the_defaults_are_those_of_a_server_without_settings():
+    assert Limits.of(ServingSettings()) == Limits()
+
+
+def test_a_server_goes_by_the_block_and_flags_win(configured, started, workspace, artifacts, put_live, rows_of, ana):
+    put_live(workspace, "spread", artifacts / "spread")
+    block = '{listen: "127.0.0.1:0", max_rows: 2, max_body_mib: 0.01}'
+    rows = rows_of("spread", 3)
+    by_settings, by_flags = started(configured(block)), started(configured(block, "--max-rows", "3"))
+    status, body = post(by_settings, "/api/v1/predict/spread", {"rows": rows})
+    assert (status, "up to 2 at once" in body["error"]) == (413, True)
+    assert post(by_settings, "/api/v1/predict/spread", {"rows": rows[:2]})[0] == 200
+    assert post(by_settings, "/api/v1/predict/spread", {"rows": rows[:1], "request_id": "x" * 20_000})[0] == 413
+    assert post(by_flags, "/api/v1/predict/spread", {"rows": rows})[0] == 200
+
+
+def test_run_with_api_and_no_address_listens_where_the_block_says(configured, workspace, capsys):
+    configured('{listen: "127.0.0.1:0"}')
+    with _api(workspace, ""):
+        assert "serving on http://127.0.0.1:" in capsys.readouterr().err
+
+
+def test_predictions_that_are_not_to_be_recorded_are_not(
+    configured, started, workspace, artifacts, put_live, rows_of, ana
+):
+    put_live(workspace, "spread", artifacts / "spread")
+    server = started(configured('{listen: "127.0.0.1:0", record_predictions: false}'))
+    _, token = Tokens(workspace).create("own", Role.VIEWER, actor=ana)
+    (row,) = rows_of("spread", 1)
+    assert post(server, "/api/v1/predict/spread", {"row": row})[0] == 200
+    status, body = post(server, "/api/v1/outcomes", {"outcomes": [{"request_id": "1", "actual": 1.0}]}, token)
+    assert (status, "serving.record_predictions" in body["error"]) == (422, True)
+    server.stop()
+    assert not predictions_file(workspace).exists()
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [
+        pytest.param("{max_row: 3}", "did you mean max_rows?", id="nearest"),
+        pytest.param("{max_rows: 0}", "serving.max_rows is 0", id="range"),
+        pytest.param("{workers: many}", "serving.workers is 'many'", id="type"),
+        pytest.param("{listen: nowhere}", "serving.listen is 'nowhere'", id="address"),
+        pytest.param("{answer_seconds: .inf}", "serving.answer_seconds is inf", id="not finite"),
+    ],
+)
+def test_a_wrong_value_names_file_field_and_cure(configured, workspace, capsys, block, says):
+    configured(block)
+    with pytest.raises(SettingsError, match="line 2"):
+        load_settings(workspace.settings_file)
+    assert main(["--workspace", str(workspace.root), "serve"]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--max-rows", "0"), "--max-rows 0: expected `int` >= 1."),
+        (("--max-body-mib", "nan"), "--max-body-mib nan"),
+        (("--time-out", "-1"), "--time-out -1: expected `float` > 0.0."),
+    ],
+)
+def test_flags_are_held_to_the_same_ranges(configured, workspace, flags, says):
+    args = configured("{}", *flags)
+    with pytest.raises(UsageError) as refused:
+        start_server(workspace, "127.0.0.1:0", args)
+    assert says in str(refused.value)
