@@ -46,6 +46,7 @@ class Painted(Widget):
         super().__init__(name=name, id=id, classes=classes, markup=False)
         self._lines: list[Line] = []
         self._lines_size = Size(0, 0)
+        self._n_asked = -1
         self._styles_by_span: dict[tuple[str, str], Style] = {}
 
     @abstractmethod
@@ -87,8 +88,12 @@ class Painted(Widget):
 
     def resize_to_content(self) -> None:
         """Draw again where the number of lines may have changed."""
-        if self.is_mounted and self.styles.auto_dimensions and self.n_lines(self.size.width) != self.size.height:
-            self.refresh(layout=True)
+        if self.is_mounted and self.styles.auto_dimensions:
+            # Compared with what was asked for, not with what was given: a pane that is hidden, or as high as it may
+            # become, would have the whole screen laid out anew at each tick.
+            asked, self._n_asked = self._n_asked, self.n_lines(self.size.width)
+            if self._n_asked != asked:
+                self.refresh(layout=True)
         self.repaint()
 
     def render_line(self, y: int) -> Strip:
@@ -102,7 +107,8 @@ class Painted(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Answer Textual's question about an `auto` height."""
-        return self.n_lines(width)
+        self._n_asked = self.n_lines(width)
+        return self._n_asked
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Answer Textual's question about an `auto` width."""

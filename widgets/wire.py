@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import SGR_STYLES, Strip
 
 _RESET = "\x1b[0m"
@@ -114,7 +115,9 @@ class LeanLayout(LayoutUpdate):
 
 
 class LeanCompositor(Compositor):
-    """Textual's compositor with a leaner way to write."""
+    """Textual's compositor with a leaner way to write, which asks nothing of widgets that have not changed."""
+
+    _changed: tuple[Region, ...] | None = None
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """Render a full update."""
@@ -123,8 +126,30 @@ class LeanCompositor(Compositor):
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """Render a partial update."""
-        update = super().render_partial_update()
+        self._changed = tuple(self._dirty_regions)
+        try:
+            update = super().render_partial_update()
+        finally:
+            self._changed = None
         return update and LeanChops(update.chops, update.spans, update.chop_ends)
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        """Render the widgets that are seen in what changed, from front to back, until all of it is covered.
+
+        Textual renders every widget between the outermost changes, whatever hides it: with a clock on top and a gauge
+        at the bottom that is all of them, once a second and at each key.
+        """
+        if self._changed is None:
+            yield from super()._get_renders(crop)
+            return
+        left = list(self._changed)
+        for widget, (region, clip) in self.visible_widgets.items():
+            seen = region.intersection(clip)
+            if any(map(seen.overlaps, left)):
+                yield region, clip, widget.render_lines(seen.translate(-region.offset))
+                left = [each for each in left if not seen.contains_region(each)]
+                if not left:
+                    return
 
 
 class LeanScreen:

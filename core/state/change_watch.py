@@ -1,4 +1,4 @@
-"""Notice what other processes, and other threads, commit: by looking at the files ten times a second."""
+"""Notice what other processes, and other threads, commit: by looking at the files five times a second."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ import time
 from core.state.generation import Signature
 from core.state.workspace import Workspace
 
-PERIOD_SECONDS = 0.1
+PERIOD_SECONDS = 0.2
 
 
 class ChangeWatch:

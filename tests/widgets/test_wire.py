@@ -76,3 +76,30 @@ async def test_dialogs_and_screenshots_work_on_lean_screens(stage):
         app.pop_screen()
         await pilot.pause()
         assert all(isinstance(update, LeanChops | LeanLayout) for update in app.updates)
+
+
+async def test_what_was_sent_bit_by_bit_shows_what_a_whole_repaint_shows(stage):
+    chance = random.Random(11)
+    columns = [Column(str(index), f"C{index}", 10, flex=index % 2) for index in range(4)]
+    tables = [LiveTable(columns, classes="pane") for _ in range(3)]
+    status = StatusLine()
+    app = stage(status, *tables)
+    by_bits, whole = pyte.Screen(80, 24), pyte.Screen(80, 24)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.forget()
+        app.screen.refresh()
+        await pilot.pause()
+        for step in range(25):
+            chance.choice(tables).set_rows([a_row(key, chance) for key in range(chance.randrange(9))])
+            status.set_status(Status(host="desk", clock=f"14:{step:02}", n_critical=step % 3))
+            chance.choice(tables).display = step % 4 != 0
+            chance.choice(tables).focus()
+            await pilot.pause()
+        for update in app.updates:
+            pyte.Stream(by_bits).feed(update.render_segments(app.console))
+        app.forget()
+        app.screen.refresh()
+        await pilot.pause()
+        for update in app.updates:
+            pyte.Stream(whole).feed(update.render_segments(app.console))
+    assert shown(by_bits) == shown(whole)
