@@ -246,6 +246,10 @@ class Registry:
 
     # Names
 
+    def all_aliases(self) -> list[Alias]:
+        """Return every alias of every model."""
+        return self._aliases.all()
+
     def aliases(self, model: str) -> dict[str, str]:
         """Return the version behind every alias of a model, by alias without its mark."""
         return self._aliases.of(self._records.model(model).model)
