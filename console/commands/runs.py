@@ -51,6 +51,12 @@ def add_parser(commands: Subparsers) -> None:
     imports.add_argument("run_id", metavar="MLFLOW_RUN")
     imports.add_argument("--store", required=True, metavar="URI", help="tracking store: sqlite:///mlflow.db, http://…")
     imports.add_argument("--model", metavar="NAME", help="register the run's model under this name")
+    imports.add_argument(
+        "--target",
+        default="target",
+        metavar="COL",
+        help="what the model answers: the column that judges it (default: %(default)s)",
+    )
     add_json_argument(imports)
     imports.set_defaults(command=import_from_mlflow)
     exports = command_parser(verbs, "export-mlflow", help="write a run, and the versions it made, to an MLflow store")
@@ -167,7 +173,9 @@ def import_from_mlflow(args: argparse.Namespace) -> int:
     from console.output import print_json, printable
     from core.tracking.mlflow_interop import import_run
 
-    imported = import_run(open_workspace(args), args.store, args.run_id, model=args.model, actor=person())
+    imported = import_run(
+        open_workspace(args), args.store, args.run_id, model=args.model, target=args.target, actor=person()
+    )
     if args.json:
         print_json(imported)
     else:

@@ -44,13 +44,37 @@ def read_trees(text: str, *, n_features: int) -> tuple[list[TreeShape], list[Flo
     """
     shapes, values = [], []
     for tree in _trees(text):
-        fields = dict(line.split("=", 1) for line in tree.splitlines() if "=" in line)
+        fields = _fields(tree)
         shape = TreeShape(*(_integers(fields, key) for key in ("split_feature", "left_child", "right_child")))
         shapes.append(shape)
         values.append(np.array(fields["leaf_value"].split(), dtype=np.float64))
         if not shape.is_sound(len(values[-1]), n_features):
             raise ValueError(f"tree {len(shapes)} does not hold together")
     return shapes, values
+
+
+def checked_text(text: str, *, n_features: int) -> str:
+    """Make sure of a text from elsewhere before LightGBM, which follows it to anywhere in memory, is given it.
+
+    Returns:
+        The same trees, without the sizes by which LightGBM would jump from one to the next.
+    Raises:
+        ValueError, KeyError: A tree does not hold together, or has linear leaves, which nobody checks.
+    """
+    read_trees(text, n_features=n_features)
+    for number, tree in enumerate(_trees(text), start=1):
+        fields = _fields(tree)
+        if fields.get("is_linear", "0") != "0":
+            raise ValueError(f"tree {number} has linear leaves")
+        if len(fields) != tree.count("=") or "Tree" in fields:  # what is said twice, two readers may read differently
+            raise ValueError(f"tree {number} says something twice")
+        bounds, chosen = _integers(fields, "cat_boundaries"), np.array(fields.get("threshold", "").split(), np.float64)
+        by_category = chosen[(_integers(fields, "decision_type") & 1).astype(np.bool_)]
+        n_sets, n_words = int(fields["num_cat"]), len(_integers(fields, "cat_threshold"))
+        sound = len(bounds) == n_sets + 1 and bounds[0] == 0 and bounds[-1] == n_words if n_sets else n_words == 0
+        if not sound or (np.diff(bounds) < 0).any() or not ((by_category >= 0) & (by_category < n_sets)).all():
+            raise ValueError(f"the categories of tree {number} do not hold together")
+    return re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)
 
 
 def append_trees(text: str, more: str) -> str:
@@ -68,6 +92,10 @@ def append_trees(text: str, more: str) -> str:
 
 def _trees(text: str) -> list[str]:
     return _TREE.split(text.split(_END, 1)[0])[1:]
+
+
+def _fields(tree: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in tree.splitlines() if "=" in line)
 
 
 def _integers(fields: dict[str, str], key: str) -> IntArray:

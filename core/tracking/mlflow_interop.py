@@ -1,9 +1,10 @@
 """Runs and their models from an MLflow store, and ours to one. Needs the extra `mlflow`, imported only when called.
 
 What comes in is judged as anything else that is registered: a pickled model is code, so its run is imported and the
-model is left where it is, with the reason.
+model is left where it is, with the reason. `mlflow_model` says which of the others are served.
 """
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,9 +60,17 @@ class ExportedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def import_run(
-    workspace: Workspace, store: str, mlflow_run_id: str, *, actor: Actor, model: str | None = None
+    workspace: Workspace,
+    store: str,
+    mlflow_run_id: str,
+    *,
+    actor: Actor,
+    model: str | None = None,
+    target: str = "target",
 ) -> ImportedRun:
     """Take a run over: parameters, tags, metrics with their steps, and its model if a name for it is given.
+
+    A LightGBM model saved as text becomes a version that is served; any other that is not pickled is kept as files.
 
     Args:
         workspace: Where to.
@@ -69,6 +78,7 @@ def import_run(
         mlflow_run_id: Which run.
         actor: Who imports.
         model: The name to register the run's model under.
+        target: What the model's answer is called: the column that judges it.
     Raises:
         UsageError: MLflow is not installed, or the store or the run cannot be read.
     """
@@ -81,8 +91,8 @@ def import_run(
         if model is None:
             return ImportedRun(run=run, notes=notes)
         with tempfile.TemporaryDirectory() as place:
-            version, refusal = _import_model(workspace, client, theirs, run, model, Path(place), actor)
-    return ImportedRun(run=run, version=version, notes=(*notes, refusal) if refusal else notes)
+            version, note = _import_model(workspace, client, theirs, run, model, target, Path(place), actor)
+    return ImportedRun(run=run, version=version, notes=(*notes, note) if note else notes)
 
 
 def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str = "bondx") -> ExportedRun:
@@ -159,19 +169,22 @@ def _import_values(runs: Runs, client: Any, theirs: Any, actor: Actor) -> Run:
 
 
 def _import_model(
-    workspace: Workspace, client: Any, theirs: Any, run: Run, name: str, place: Path, actor: Actor
+    workspace: Workspace, client: Any, theirs: Any, run: Run, name: str, target: str, place: Path, actor: Actor
 ) -> "tuple[ModelVersion | None, str]":
     from core.registry import ArtifactRefusedError, Registry
+    from core.tracking.mlflow_model import lay_out
 
-    folder = _download(client, theirs, place)
-    if folder is None:
+    downloaded = _download(client, theirs, place / "downloaded")
+    if downloaded is None:
         return None, f"MLflow run {theirs.info.run_id} has logged no model, so none was registered."
+    artifact = place / "artifact"
+    note = lay_out(downloaded, artifact, target=target)
     registry: Registry = Registry(workspace)
     try:
         version = registry.register(
             name,
-            folder,
-            metrics=run.metrics,
+            artifact,
+            metrics={metric: value for metric, value in run.metrics.items() if math.isfinite(value)},
             lineage={"mlflow": {"run_id": theirs.info.run_id}, "parameters": dict(theirs.data.params)},
             gates=(),
             actor=actor,
@@ -181,7 +194,7 @@ def _import_model(
         )
     except ArtifactRefusedError as refusal:
         return None, f"Its model was left in MLflow. {refusal}"
-    return version, ""
+    return version, note
 
 
 def _download(client: Any, theirs: Any, place: Path) -> Path | None:
@@ -201,6 +214,7 @@ def _download(client: Any, theirs: Any, place: Path) -> Path | None:
         if not models:
             return None
         source = f"runs:/{theirs.info.run_id}/{models[-1]}"
+    place.mkdir()
     uri = client.tracking_uri
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(place), tracking_uri=uri))
 

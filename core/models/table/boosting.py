@@ -52,7 +52,7 @@ class LightGbmTableLearner(TableLearner):
     @override
     def answer(self, matrix: FloatArray) -> FloatArray:
         answers = np.asarray(self.booster.predict(matrix, num_threads=1), dtype=np.float64)
-        return np.stack((1.0 - answers, answers), axis=1) if self.n_classes == 2 else answers
+        return np.stack((1.0 - answers, answers), axis=1) if self.n_classes == 2 and answers.ndim == 1 else answers
 
     @override
     def dump(self) -> tuple[dict[str, AnyArray], Files]:

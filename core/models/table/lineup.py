@@ -7,13 +7,15 @@ from core.data.tables.signature import Task
 from core.models.errors import UnknownAlgorithmError, UnknownParameterError
 from core.models.table.learner import TableLearner
 
+IMPORTED = "imported_lightgbm"  # nothing is trained by it, so it stands in no line-up
 METHODS = {
     "linear": "core.models.table.linear:LinearTableLearner",
     "lightgbm": "core.models.table.boosting:LightGbmTableLearner",
     "hist_gradient_boosting": "core.models.table.histogram:HistogramTableLearner",
     "isolation_forest": "core.models.table.forest:ForestTableLearner",
+    IMPORTED: "core.models.table.imported:ImportedTreesLearner",
 }
-ALGORITHMS = ("auto", *METHODS)
+ALGORITHMS = ("auto", *(name for name in METHODS if name != IMPORTED))
 
 
 def method(name: str) -> type[TableLearner]:

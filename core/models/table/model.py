@@ -38,7 +38,7 @@ class TableModel(Model):
     Attributes:
         signature: What it reads and answers; None until it is described.
         learner: The method that ships; None before anything was learnt.
-        constant: What one would answer without looking: the mean, or the share of each class.
+        constant: What one would answer without looking: the mean, or the share of each class; NaN where unknown.
     """
 
     name = NAME
@@ -99,6 +99,19 @@ class TableModel(Model):
         chosen.learn(rows, seed=seed)
         self.learner = chosen
         self.n_updates, self.n_rows = 1, len(rows)
+
+    def take(self, learner: TableLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
+        """Take over a learner that has learnt elsewhere, so that the rows behind it are not known.
+
+        Args:
+            learner: It fits the signature.
+            account: What the report is to say of it, `why` among it.
+            importance: Share of each column.
+        """
+        signature = self._described()
+        self.learner, self.n_updates = learner, 1
+        self.constant = np.full(len(signature.classes) or (), np.nan)
+        self._account, self._importance = dict(account), dict(importance)
 
     @override
     def predict(self, frame: pd.DataFrame) -> FloatArray:
@@ -245,10 +258,13 @@ class TableModel(Model):
             metrics = {"flagged_share": flagged, "loss": abs(flagged - float(learner.parameters["expected_share"]))}
             return metrics if actual is None else metrics | scores.ranking_metrics(actual, answer, group, seed=seed)
         assert actual is not None
+        measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
+        metrics = measure(actual, answer, group, seed=seed)
+        if np.isnan(self.constant).any():  # it learnt elsewhere, and nobody knows from what
+            return metrics
         constant = np.broadcast_to(self.constant, answer.shape)
         losses, without = row_losses(actual, answer), row_losses(actual, constant)
-        measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
-        return {**measure(actual, answer, group, seed=seed), **scores.skill(losses, without, group, seed=seed)}
+        return metrics | scores.skill(losses, without, group, seed=seed)
 
     def target_of(self, frame: pd.DataFrame) -> FloatArray:
         """Return what is learnt from: numbers, positions of classes, or zeros for anomalies (labels only judge)."""

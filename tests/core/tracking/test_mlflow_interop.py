@@ -7,6 +7,9 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.errors import UsageError
+from core.models import load_model
+from core.models.errors import ArtifactError
+from core.models.table import TableModel
 from core.registry import Registry
 from core.state import Workspace
 from core.tracking import Runs, RunStatus
@@ -73,12 +76,70 @@ def test_a_run_and_its_lightgbm_model_come_over(mlflow, store: str, workspace: W
     assert run.tags == {"desk": "credit", "mlflow.run_id": theirs.info.run_id}
     assert Runs(workspace).search("params.depth = 6 and metrics.mae < 0.3") == [run]
     assert imported.version is not None, imported.notes
+    assert imported.notes == ()
     folder = Registry(workspace).load_path("spread", imported.version.version)
-    assert (folder / "MLmodel").exists()
-    assert next(folder.rglob("model.lgb")).read_text().startswith("tree")
+    assert (folder / "mlflow" / "MLmodel").exists()
+    assert (folder / "mlflow" / "model.lgb").read_text().startswith("tree")
     again = import_run(workspace, store, theirs.info.run_id, actor=ANA)
     assert again.notes == (f"It was imported before, as {run.run_id}; the run was left as it is.",)
     assert len(Runs(workspace).all()) == 1
+
+
+def test_a_model_that_came_over_answers_to_the_bit_as_mlflow_lets_it(mlflow, store: str, workspace: Workspace) -> None:
+    import lightgbm
+    import numpy as np
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    random = np.random.default_rng(3)
+    table = pd.DataFrame({"area of it": random.normal(size=200), "floor": random.integers(0, 5, 200)})
+    table["age"] = random.choice(["new", "old"], 200)
+    learnt = table.astype({"age": "category"})
+    target = table["area of it"] + table["floor"] + (table["age"] == "old")
+    trees = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(learnt, target), 5)
+    with mlflow.start_run() as theirs:
+        signature = infer_signature(table.astype({"age": object}), trees.predict(learnt))
+        mlflow.lightgbm.log_model(trees, name="model", signature=signature)
+    imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model="rent", target="rent")
+    assert imported.version is not None
+    model = load_model(Registry(workspace).load_path("rent", imported.version.version))
+    assert isinstance(model, TableModel)
+    assert model.signature is not None
+    assert model.signature.names == ("area of it", "floor", "age")
+    assert model.signature.columns[2].levels == ("new", "old")
+    assert model.signature.target == "rent"
+    np.testing.assert_array_equal(model.predict(table), trees.predict(learnt, num_threads=1))
+
+
+def test_a_model_that_cannot_be_served_is_kept_as_files_with_the_reason(
+    mlflow, store: str, workspace: Workspace
+) -> None:
+    import lightgbm
+    import numpy as np
+
+    rows = np.random.default_rng(1).normal(size=(100, 2))
+    with mlflow.start_run() as theirs:
+        estimator = lightgbm.LGBMRegressor(n_estimators=2, verbose=-1, n_jobs=1).fit(rows, rows[:, 0])
+        mlflow.lightgbm.log_model(estimator, name="model", serialization_format="skops")
+    imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model="spread")
+    assert imported.version is not None
+    assert imported.notes[0].startswith("Its model is kept as files, and cannot be served: model.skops holds")
+    folder = Registry(workspace).load_path("spread", imported.version.version)
+    assert (folder / "mlflow" / "model.skops").exists()
+    with pytest.raises(ArtifactError):
+        load_model(folder)
+
+
+def test_a_figure_that_is_no_number_comes_with_the_run_and_not_with_the_version(
+    mlflow, store: str, workspace: Workspace
+) -> None:
+    with mlflow.start_run() as theirs:
+        mlflow.log_metric("mae", 0.5)
+        mlflow.log_metric("loss", float("nan"))
+        mlflow.lightgbm.log_model(booster(), name="model")
+    imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model="spread")
+    assert imported.version is not None
+    assert imported.version.metrics == {"mae": 0.5}
 
 
 def test_a_pickled_model_stays_where_it_is_and_its_run_comes(mlflow, store: str, workspace: Workspace) -> None:
