@@ -1,50 +1,138 @@
-"""Carry a run of ours to a real MLflow with a SQLite store, and one of MLflow's to us; print what arrived, as JSON.
+"""Carry a run of ours to a real MLflow with a SQLite store, and runs of MLflow's with their models to us.
 
-python interop/mlflow_store.py WORKSPACE RUN STORE
+    python interop/mlflow_store.py WORKSPACE RUN STORE
+
+Everything that arrives is compared by value, ours as MLflow's own client reads it back, theirs as the workspace does.
+Prints what arrived, as JSON; the first thing that differs ends it.
 """
 
 import json
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
+import lightgbm
+import mlflow
+import numpy as np
+import pandas as pd
 from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
 
 from core.actor import Actor, Origin
+from core.registry import Registry
 from core.state import Workspace
-from core.tracking import Runs
+from core.tracking import Run, Runs, track
+from core.tracking.comparison import flatten
 from core.tracking.mlflow_interop import export_run, import_run
 
 ANA = Actor("ana", "localhost", Origin.COMMAND_LINE)
+MODEL = "from-mlflow"
+N_STEPS = 1_500  # more than MLflow takes at once
 LOSSES = [0.9, 0.5, 0.4]
 
 
 def main() -> None:
     """Carry both ways."""
     workspace, run_id, store = Workspace.open(Path(sys.argv[1])), sys.argv[2], f"sqlite:///{sys.argv[3]}"
-    ours = Runs(workspace).get(run_id)
-    exported = export_run(workspace, store, run_id)
+    warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
     client = MlflowClient(tracking_uri=store, registry_uri=store)
-    theirs = client.get_run(exported.mlflow_run_id)
-    there = {name: value for name, value in ours.metrics.items() if theirs.data.metrics.get(name) == value}
-    if there != ours.metrics:
-        raise SystemExit(f"metrics were lost on the way to MLflow: {set(ours.metrics) - set(there)}")
-    for key, number in exported.versions.items():
-        found = client.get_model_version(key.partition("/")[0], number)
-        if found.tags["bondx.version"] != key.partition("/")[2]:
-            raise SystemExit(f"MLflow has {found.tags} for {key}")
+    with track(workspace, "by hand", actor=ANA, parameters={"trees": {"depth": 6}}, tags={"desk": "credit"}) as by_hand:
+        for step in range(N_STEPS):
+            by_hand.log_metrics({"loss": 1 / (step + 3), "gain": -1e-300 * step}, step=step)
+        (note := workspace.reports_dir / "note.txt").write_text("seen\n")
+        by_hand.log_artifact(note)
+    arrived = [read_back(workspace, client, store, Runs(workspace).get(ours)) for ours in (run_id, by_hand.run_id)]
+    print(json.dumps({"arrived": arrived, **bring_over(workspace, client, store)}))
 
-    made = client.create_run(
-        client.create_experiment("foreign"), run_name="foreign", tags={"desk": "credit"}
-    ).info.run_id
-    client.log_param(made, "depth", 4)
-    for step, loss in enumerate(LOSSES):
-        client.log_metric(made, "loss", loss, step=step)
-    client.set_terminated(made, "FINISHED")
-    imported = import_run(workspace, store, made, actor=ANA).run
-    history = [value for _, value in Runs(workspace).metric_history(imported.run_id)["loss"]]
-    if history != LOSSES or imported.tags["desk"] != "credit" or imported.parameters["depth"] != "4":
-        raise SystemExit(f"the run arrived as {imported} with {history}")
-    print(json.dumps({"n_metrics": len(there), "versions": exported.versions, "status": imported.status}))
+
+def read_back(workspace: Workspace, client: MlflowClient, store: str, ours: Run) -> dict[str, Any]:
+    """Export a run of ours, and compare all of it with what MLflow's client says."""
+    exported = export_run(workspace, store, ours.run_id)
+    theirs = client.get_run(exported.mlflow_run_id)
+    same("the parameters", theirs.data.params, {name: str(value) for name, value in flatten(ours.parameters).items()})
+    told = {name: text for name, text in theirs.data.tags.items() if not name.startswith("mlflow.")}
+    same("the tags", told, {**ours.tags, "bondx.run_id": ours.run_id, "bondx.started_by": ours.started_by})
+    same("the status", theirs.info.status, "FINISHED")
+    histories = Runs(workspace).metric_history(ours.run_id)
+    same("the names of metrics", set(theirs.data.metrics), set(histories))
+    for name, history in histories.items():
+        found = [(point.step, point.value) for point in client.get_metric_history(exported.mlflow_run_id, name)]
+        same(f"the history of {name}", found, history)
+    files = {}
+    place = Path(client.download_artifacts(exported.mlflow_run_id, ""))
+    for artifact in ours.artifacts:
+        name = Path(artifact.path).name
+        files[name] = (place / name).read_bytes()
+        same(name, files[name], (workspace.root / artifact.path).read_bytes())
+    for key, number in exported.versions.items():
+        model, _, version = key.partition("/")
+        same("its tag", client.get_model_version(model, number).tags["bondx.version"], version)
+        folder = Registry(workspace).load_path(model, version)
+        for file in (file for file in folder.rglob("*") if file.is_file()):
+            same(str(file), (place / "models" / model / file.relative_to(folder)).read_bytes(), file.read_bytes())
+    return {
+        "parameters": len(theirs.data.params),
+        "tags": len(told),
+        "points": sum(map(len, histories.values())),
+        "files": len(files),
+        "versions": exported.versions,
+    }
+
+
+def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[str, Any]:
+    """Train with MLflow, import runs and models, and say what the trees answer in MLflow's own hands."""
+    random = np.random.default_rng(3)
+    table = pd.DataFrame({"area of it": random.normal(60, 20, 300), "floor": random.integers(0, 9, 300)})
+    table["age"] = random.choice(["new", "old"], 300)
+    learnt = table.astype({"age": "category"})
+    target = 9 * table["area of it"] + 10 * table["floor"] - 50 * (table["age"] == "old")
+    trees = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(learnt, target), 20)
+    signature = infer_signature(table.astype({"age": object}), trees.predict(learnt))
+    files = Path(sys.argv[3]).parent / "foreign"
+    mlflow.set_experiment(experiment_id=client.create_experiment("foreign", files.as_uri()))
+    with mlflow.start_run(run_name="foreign", tags={"desk": "credit"}) as theirs:
+        mlflow.log_param("depth", 4)
+        for step, loss in enumerate(LOSSES):
+            mlflow.log_metric("loss", loss, step=step)
+        mlflow.lightgbm.log_model(trees, name="model", signature=signature)
+    imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model=MODEL, target="rent")
+    run = imported.run
+    same("the history", Runs(workspace).metric_history(run.run_id), {"loss": list(enumerate(LOSSES))})
+    same("the parameters", run.parameters, {"depth": "4"})
+    same("the tags", run.tags, {"desk": "credit", "mlflow.run_id": theirs.info.run_id})
+    same("the status and name", (run.status, run.name), ("finished", "foreign"))
+    same("what is noted", imported.notes, ())
+    assert imported.version is not None
+
+    notes = {kind: note_on_sklearn(workspace, store, kind) for kind in ("cloudpickle", "skops")}
+    asked = table.head(5)
+    return {
+        "rows": json.loads(asked.to_json(orient="records", double_precision=15)),
+        "answers": trees.predict(learnt.head(5), num_threads=1).tolist(),
+        "version": imported.version.version,
+        "notes": notes,
+    }
+
+
+def note_on_sklearn(workspace: Workspace, store: str, kind: str) -> str:
+    """Import a scikit-learn model that MLflow has saved one way or the other; return the sentence about it."""
+    model = LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])
+    with mlflow.start_run() as theirs:
+        mlflow.sklearn.log_model(model, name="model", serialization_format=kind)
+    imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model=kind)
+    same("whether files were kept", imported.version is not None, kind == "skops")
+    same("the number of notes", len(imported.notes), 1)
+    return imported.notes[0]
+
+
+def same(what: str, found: object, expected: object) -> None:
+    """End where something has changed on its way."""
+    if found != expected:
+        raise SystemExit(f"{what} changed on the way: {found}, not {expected}")
 
 
 if __name__ == "__main__":
