@@ -1,9 +1,11 @@
 """How long a promotion takes when the registry holds a thousand versions, and the load of a large artifact.
 
-    python benchmarks/bench_registry.py [--versions 1000] [--rounds 200] [--artifact-mb 500] [--folder DIR]
+    python benchmarks/bench_registry.py [--versions 1000] [--rounds 200] [--artifact-mb 500] [--peers PYTHON]
 
 Prints one JSON object. The floor is what any durable registry in one file must do: write, fsync and rename the same
-bytes, and append the audit record with an fsync of its own. MLflow with SQLite is measured beside it where installed.
+bytes, and append the audit record with an fsync of its own. MLflow with SQLite takes its turns with ours, in a process
+of its own (`make interop` installs it; without it the rest is measured): a change of stage, which archives what was
+there, an alias, and a list of all versions. Our promotion asks the policy's gates and writes the audit record as well.
 """
 
 import argparse
@@ -13,9 +15,12 @@ import os
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from peers import MlflowPeer, add_peers_argument, mlflow_peer
 
 from core.actor import Actor, Origin
 from core.quality.gate import judge
@@ -35,21 +40,26 @@ def main() -> None:
         "--artifact-mb", type=int, default=500, help="size of the artifact to load, hash check included"
     )
     parser.add_argument("--folder", type=Path, help="where to work; the file system decides what an fsync costs")
+    add_peers_argument(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        answer = measure(Path(folder), arguments.versions, arguments.rounds)
+        with mlflow_peer(arguments.peers, Path(folder)) as mlflow:
+            answer = measure(Path(folder), arguments.versions, arguments.rounds, mlflow)
+        answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
         answer |= measure_load(Path(folder), arguments.artifact_mb)
         print(json.dumps(answer, indent=2))
 
 
-def measure(folder: Path, n_versions: int, n_rounds: int) -> dict[str, object]:
-    """Fill a registry and time what an operator does with it, in milliseconds."""
+def measure(folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | None) -> dict[str, object]:
+    """Fill a registry and time what an operator does with it, in milliseconds; MLflow takes its turns with us."""
     # The policy is asked as in life, and wants a second person, so that approvals are in what is timed.
     settings = "policy: {overrides: {'*': {promotion: {min_accuracy: 0, required_approvals: 1}}}}\n"
     workspace = Workspace.create(folder / "workspace", settings_text=settings)
     registry = Registry(workspace)
-    registering = fill(registry, folder, n_versions)
-    promoting, rolling_back, writing = [], [], []
+    took: dict[str, list[float]] = defaultdict(list)
+    took["register_ms"] = fill(registry, folder, n_versions)
+    if mlflow:
+        mlflow.ask("fill", models=MODELS, n_versions=n_versions)
     model = MODELS[0]
     live, *candidates = [version.version for version in registry.versions(model)]
     registry.approve(model, live, actor=SECOND)
@@ -60,22 +70,32 @@ def measure(folder: Path, n_versions: int, n_rounds: int) -> dict[str, object]:
         if registry.get(model, candidate).stage is not Stage.STAGING:
             promote(registry, model, candidate)
         registry.approve(model, candidate, actor=SECOND)
-        promoting.append(timed(promote, registry, model, candidate))
-        rolling_back.append(timed(roll_back, registry, model))
-        writing.append(timed(bare_write, workspace, folder))  # in turns, so that all see the same disk
-    registry.versions()
-    listing = [timed(registry.versions) for _ in range(200)]
+        # In turns, so that all see the same disk.
+        took["promote_ms"].append(timed(promote, registry, model, candidate))
+        took["alias_ms"].append(timed(partial(registry.set_alias, actor=OPERATOR), model, "champion", candidate))
+        took["floor_ms"].append(timed(bare_write, workspace, folder))
+        took["list_ms"].append(timed(registry.versions))  # the first after a change, which has to be read
+        took["list_warm_ms"].append(timed(registry.versions))
+        if mlflow:
+            number = round_ % len(candidates) + 2
+            took["mlflow_promote_ms"].append(mlflow.ask("promote", model=model, number=number))
+            took["mlflow_alias_ms"].append(mlflow.ask("alias", model=model, number=number))
+            took["mlflow_list_ms"].append(mlflow.ask("list_versions", n_versions=n_versions))
+        took["rollback_ms"].append(timed(roll_back, registry, model))
+    median = {name: statistics.median(durations) for name, durations in took.items()}
     answer: dict[str, object] = {
         "n_versions": len(registry.versions()),
         "state_file_bytes": workspace.database("registry").path.stat().st_size,
-        "register_ms": quantiles(registering),
-        "promote_ms": quantiles(promoting),
-        "rollback_ms": quantiles(rolling_back),
-        "list_warm_ms": quantiles(listing),
-        "floor_ms": quantiles(writing),
-        "promote_to_floor": round(statistics.median(promoting) / statistics.median(writing), 2),
+        **{name: quantiles(durations) for name, durations in took.items()},
+        "promote_to_floor": round(median["promote_ms"] / median["floor_ms"], 2),
     }
-    return answer | mlflow_beside_it(folder, n_versions, n_rounds, statistics.median(promoting))
+    if not mlflow:
+        return answer
+    ratios = {
+        f"mlflow_to_{verb}": round(median[f"mlflow_{verb}_ms"] / median[f"{verb}_ms"], 2)
+        for verb in ("promote", "alias", "list")
+    }
+    return {**answer, "mlflow": mlflow.ask("version"), **ratios}
 
 
 def measure_load(folder: Path, n_mb: int) -> dict[str, object]:
@@ -142,31 +162,6 @@ def replace_durably(path: Path, content: bytes) -> None:
     descriptor = os.open(path.parent, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
-
-
-def mlflow_beside_it(folder: Path, n_versions: int, n_rounds: int, promote_ms: float) -> dict[str, object]:
-    try:
-        import mlflow
-    except ImportError:
-        return {"mlflow": "not installed"}
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}", f"sqlite:///{folder / 'mlflow.db'}")
-    for model in MODELS:
-        client.create_registered_model(model)
-    source = str(folder / "trained")
-    versions = [client.create_model_version(MODELS[index % len(MODELS)], source) for index in range(n_versions)]
-    mine = [version for version in versions if version.name == MODELS[0]]
-    durations = []
-    for round_ in range(min(n_rounds, 50)):
-        number = mine[round_ % len(mine)].version
-        move = partial(client.transition_model_version_stage, archive_existing_versions=True)
-        durations.append(timed(move, MODELS[0], number, "Production"))
-    listing = [timed(lambda: list(client.search_model_versions(max_results=n_versions))) for _ in range(10)]
-    return {
-        "mlflow": mlflow.__version__,
-        "mlflow_list_ms": quantiles(listing),
-        "mlflow_promote_ms": quantiles(durations),
-        "mlflow_to_promote": round(statistics.median(durations) / promote_ms, 2),
-    }
 
 
 def timed(act: Callable[..., object], *arguments: object) -> float:

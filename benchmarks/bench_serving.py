@@ -1,18 +1,23 @@
-"""Requests a second and latency of one-row predictions over HTTP, beside what bare servers reach in the same run.
+"""Requests a second and latency of one-row predictions over HTTP, beside bare servers and MLServer in the same run.
 
-    python benchmarks/bench_serving.py [--seconds 3] [--rounds 3] [--connections 1 8] [--folder DIR]
+    python benchmarks/bench_serving.py [--seconds 2] [--rounds 5] [--connections 1 8] [--peers PYTHON] [--folder DIR]
 
-Prints one JSON object. Every server is a process of its own, and so is the client, which speaks HTTP over bare
-sockets. The floors are bare ASGI applications on the same uvicorn, uvloop and httptools: one that answers a constant
-after parsing the same body, and one that asks `Booster.predict` for an answer, as a server written in an afternoon
-would. Servers take turns within each round, so that all see the same machine; the best round of each counts.
+Prints one JSON object. Every server is a process of its own, and so is the client; `load.py` says by what it asks.
+Servers take turns within each round, so that all see the same machine; the best round of each counts, and ratios are
+the median of those taken within each round.
+
+`bond_model`: the spread model in three dialects, beside a bare ASGI application on the same uvicorn, uvloop and
+httptools that answers a constant after parsing the same body.
+`same_trees`: one LightGBM model, one V2 request, the same bytes, asked of our server, of MLServer with its own LightGBM
+runtime (`parallel_workers=0`), and of a bare ASGI application that calls `Booster.predict`, as a server written in an
+afternoon would. `booster_predict` is that call alone, in a process that does nothing else. Our server answers from the
+trees by LightGBM's call for single rows, so that it can be faster than that.
+MLServer comes with `make interop`; without it the rest is measured.
 """
 
 import argparse
 import json
-import multiprocessing
 import os
-import selectors
 import socket
 import statistics
 import subprocess
@@ -26,27 +31,41 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-MODEL = "spread"
+import numpy as np
+from load import OWN, WRK, Question, ask, generator, warm
+from peers import add_peers_argument, has_peers
+
+from core.actor import Actor, Origin
+from core.data.bonds import PanelSettings, generate
+from core.models import create
+from core.models.table.imported import imported_trees
+from core.quality.gate import judge
+from core.registry import Registry
+from core.serving.scoring.warming import warm_scorer
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+
+MODEL, TREES = "spread", "trees"
+N_COLUMNS = 28
 LIMIT_SECONDS = 60.0
 
 FLOOR = """
 import sys, socket
 import numpy as np, orjson, uvicorn
 booster = None
-if sys.argv[2] == "booster":
+if len(sys.argv) > 2:
     import lightgbm
-    booster = lightgbm.Booster(model_file=sys.argv[3])
-    n_columns = booster.num_feature()
+    booster = lightgbm.Booster(model_file=sys.argv[2])
 
 async def application(scope, receive, send):
     message = await receive()
-    row = orjson.loads(message["body"])["row"]
-    if booster is None:
-        answer = 173.5
-    else:
-        cells = np.array([[value if isinstance(value, float) else 0.0 for value in row.values()][:n_columns]])
-        answer = float(booster.predict(np.resize(cells, (1, n_columns)), num_threads=1)[0])
-    body = orjson.dumps({"model": "spread", "version": "1.0.0", "request_id": "1", "prediction": answer})
+    asked = orjson.loads(message["body"])
+    answer = 173.5
+    if booster is not None:
+        cells = np.array(asked["inputs"][0]["data"], dtype=np.float64).reshape(asked["inputs"][0]["shape"])
+        answer = float(booster.predict(cells, num_threads=1)[0])
+    output = {"name": "prediction", "datatype": "FP64", "shape": [1], "data": [answer]}
+    body = orjson.dumps({"model_name": "trees", "model_version": "1.0.0", "id": "1", "outputs": [output]})
     await send({"type": "http.response.start", "status": 200,
                 "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
@@ -59,11 +78,13 @@ uvicorn.Server(uvicorn.Config(application, loop="uvloop", http="httptools", life
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long to ask each server in each round")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long to ask each server in each round")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each server has its turn")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--algorithm", default="lightgbm", help="of the model that is served")
+    parser.add_argument("--algorithm", default="lightgbm", help="of the bond model that is served")
+    parser.add_argument("--load", choices=(WRK, OWN), default=generator(), help="what asks (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where to work")
+    add_peers_argument(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, ExitStack() as servers:
         answer = measure(Path(folder), arguments, servers)
@@ -71,79 +92,148 @@ def main() -> None:
 
 
 def measure(folder: Path, arguments: argparse.Namespace, servers: ExitStack) -> dict[str, Any]:
-    root, rows, trees = prepare(folder, arguments.algorithm)
-    row = rows[0]
-    requests = {
-        "rows": post(f"/api/v1/predict/{MODEL}", {"row": row}),
-        "tf_serving": post(f"/v1/models/{MODEL}:predict", {"instances": [row]}),
-        "open_inference": post(f"/v2/models/{MODEL}/infer", {"inputs": tensors(row)}),
-    }
-    serve = [sys.executable, "-m", "console.cli", "--workspace", str(root), "serve", "--listen"]
+    workspace, row = prepare(folder, arguments.algorithm)
+    trees = prepare_trees(workspace, folder)
+    cells = np.random.default_rng(1).normal(size=N_COLUMNS).tolist()
+    one_tensor = {"inputs": [{"name": "rows", "shape": [1, N_COLUMNS], "datatype": "FP64", "data": cells}]}
+    ports = {name: free_port() for name in ("bondx", "floor", "floor_booster", "mlserver")}
+    serve = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "serve", "--listen"]
     script = folder / "floor.py"
     script.write_text(FLOOR)
     bare = [sys.executable, str(script)]
-    ports = {name: free_port() for name in ("bondx", "floor", "floor_booster")}
     servers.enter_context(running([*serve, f"127.0.0.1:{ports['bondx']}"], ports["bondx"]))
-    servers.enter_context(running([*bare, str(ports["floor"]), "constant"], ports["floor"]))
-    servers.enter_context(running([*bare, str(ports["floor_booster"]), "booster", str(trees)], ports["floor_booster"]))
-    wait_until_ready(ports["bondx"])
-    plain = requests["rows"]
-    asked = {
-        "floor": (ports["floor"], plain),
-        "floor_booster": (ports["floor_booster"], plain),
-        **{f"bondx_{dialect}": (ports["bondx"], request) for dialect, request in requests.items()},
+    servers.enter_context(running([*bare, str(ports["floor"])], ports["floor"]))
+    servers.enter_context(running([*bare, str(ports["floor_booster"]), str(trees)], ports["floor_booster"]))
+    wait_until_ready(ports["bondx"], "/ready")
+    rows = f"/api/v1/predict/{MODEL}", {"row": row}
+    infer = f"/v2/models/{TREES}/infer", one_tensor
+    bond_model = {
+        "floor": Question(ports["floor"], *rows),
+        "bondx_rows": Question(ports["bondx"], *rows),
+        "bondx_tf_serving": Question(ports["bondx"], f"/v1/models/{MODEL}:predict", {"instances": [row]}),
+        "bondx_open_inference": Question(ports["bondx"], f"/v2/models/{MODEL}/infer", {"inputs": tensors(row)}),
     }
-    answer: dict[str, Any] = {"model": MODEL, "algorithm": arguments.algorithm, "n_cores": os.cpu_count()}
+    same_trees = {
+        "floor_booster": Question(ports["floor_booster"], *infer),
+        "bondx": Question(ports["bondx"], *infer),
+    }
+    if has_peers(arguments.peers, "MLServer"):
+        servers.enter_context(mlserver(arguments.peers, trees, ports["mlserver"], folder / "mlserver"))
+        same_trees["mlserver"] = Question(ports["mlserver"], *infer)
+    agree(same_trees)
+    answer: dict[str, Any] = {
+        "model": MODEL,
+        "algorithm": arguments.algorithm,
+        "n_cores": os.cpu_count(),
+        "load_by": arguments.load,
+        "booster_predict": bare_predict(trees, cells),
+    }
     for n_connections in arguments.connections:
-        best: dict[str, dict[str, float]] = {}
-        for _ in range(arguments.rounds):
-            for name, (port, request) in asked.items():
-                found = ask(port, request, n_connections, arguments.seconds)
-                if name not in best or found["rps"] > best[name]["rps"]:
-                    best[name] = found
-        floor = best["floor"]["rps"]
-        for figures in best.values():
-            figures["share_of_floor"] = round(figures["rps"] / floor, 2)
-        answer[f"connections_{n_connections}"] = best
+        answer[f"connections_{n_connections}"] = {
+            "bond_model": take_turns(bond_model, n_connections, arguments, "floor"),
+            "same_trees": take_turns(same_trees, n_connections, arguments, "bondx"),
+        }
     answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
     return answer
 
 
-def prepare(folder: Path, algorithm: str) -> tuple[Path, list[dict[str, Any]], Path]:
-    """Train a model, put it live, and return the workspace, rows to ask for, and trees for the bare server."""
+def take_turns(
+    asked: dict[str, Question], n_connections: int, arguments: argparse.Namespace, reference: str
+) -> dict[str, dict[str, float]]:
+    """Ask each server once a round; return the best round of each, and how it compares to the reference."""
+    rounds = [
+        {name: ask(question, n_connections, arguments.seconds, arguments.load) for name, question in asked.items()}
+        for _ in range(arguments.rounds)
+    ]
+    best: dict[str, dict[str, float]] = {}
+    for name in asked:
+        best[name] = dict(max((turn[name] for turn in rounds), key=lambda figures: figures["rps"]))
+        for figure in ("rps", "p50_ms", "p99_ms"):
+            ratio = statistics.median(turn[name][figure] / turn[reference][figure] for turn in rounds)
+            best[name][f"{figure}_to_{reference}"] = round(ratio, 3)
+    return best
+
+
+def bare_predict(trees: Path, cells: list[float]) -> dict[str, float]:
+    """Time `Booster.predict` on one row, and nothing else."""
     import lightgbm
-    import numpy as np
 
-    from core.actor import Actor, Origin
-    from core.data.bonds import PanelSettings, generate
-    from core.models import create
-    from core.quality.gate import judge
-    from core.registry import Registry
-    from core.serving.scoring.warming import warm_scorer
-    from core.settings.promotion import PromotionSettings
-    from core.state import Workspace
+    booster, row = lightgbm.Booster(model_file=trees), np.array([cells])
+    durations = sorted(timed(lambda: booster.predict(row, num_threads=1)) for _ in range(5_000))
+    return {
+        "rps": round(len(durations) / sum(durations), 0),
+        "p50_ms": round(statistics.median(durations) * 1e3, 4),
+        "p99_ms": round(durations[int(0.99 * len(durations))] * 1e3, 4),
+    }
 
+
+def timed(act: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    act()
+    return time.perf_counter() - begin
+
+
+def agree(asked: dict[str, Question]) -> None:
+    """Make sure that all servers answer the same number, so that it is the same work that is compared."""
+    answers = {name: json.loads(warm(question))["outputs"][0]["data"] for name, question in asked.items()}
+    if len({round(float(np.ravel(data)[0]), 9) for data in answers.values()}) > 1:
+        raise SystemExit(f"the servers do not answer the same: {answers}")
+
+
+@contextmanager
+def mlserver(python: Path, trees: Path, port: int, folder: Path) -> Iterator[None]:
+    """Serve trees by MLServer and its own runtime for LightGBM, in one process, as it is meant for one core."""
+    folder.mkdir()
+    ours = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
+    quiet = {"parallel_workers": 0, "debug": False, "use_structured_logging": False}
+    (folder / "settings.json").write_text(json.dumps(ours | quiet))
+    model = {"name": TREES, "implementation": "mlserver_lightgbm.LightGBMModel", "parameters": {"uri": str(trees)}}
+    (folder / "model-settings.json").write_text(json.dumps(model))
+    logging = {"version": 1, "root": {"level": "WARNING"}, "loggers": {"uvicorn": {"level": "WARNING"}}}
+    (folder / "logging.json").write_text(json.dumps(logging))
+    command = [str(python.absolute().parent / "mlserver"), "start", str(folder)]
+    with running(command, port):
+        wait_until_ready(port, f"/v2/models/{TREES}/ready")
+        yield
+
+
+def prepare(folder: Path, algorithm: str) -> tuple[Workspace, dict[str, Any]]:
+    """Train a bond model, put it live, and return the workspace and a row to ask for."""
     workspace = Workspace.create(folder / "workspace", settings_text="{}\n")
     model = create(MODEL, algorithm=algorithm)
     panel = generate(PanelSettings(n_rows=1_000, seed=7))
     model.update(panel, seed=7)
     model.save(folder / "trained")
+    put_live(workspace, MODEL, folder / "trained")
+    registry = Registry(workspace)
+    signature = warm_scorer(registry.load_path(MODEL, "1.0.0")).signature
+    table = panel.bonds[[field.name for field in signature.fields]].dropna().head(1)
+    return workspace, json.loads(table.to_json(orient="records", double_precision=15))[0]
+
+
+def prepare_trees(workspace: Workspace, folder: Path) -> Path:
+    """Train trees as anybody would with LightGBM, put them live, and return the file that others serve."""
+    import lightgbm
+
+    table = np.random.default_rng(0).normal(size=(2_000, N_COLUMNS))
+    data = lightgbm.Dataset(table, label=table[:, 0] + table[:, 1] ** 2, params={"verbosity": -1})
+    settings = {"num_leaves": 15, "verbosity": -1, "num_threads": 1}
+    trees = folder / "trees.txt"
+    lightgbm.train(settings, data, 80).save_model(str(trees))
+    imported_trees(trees.read_text()).save(folder / "imported")
+    put_live(workspace, TREES, folder / "imported")
+    return trees
+
+
+def put_live(workspace: Workspace, model: str, folder: Path) -> None:
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
     operator = Actor("bench", "localhost", Origin.COMMAND_LINE)
     gates = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
     version = registry.register(
-        MODEL, folder / "trained", metrics={"attainment": 0.9}, lineage={"seed": 7}, gates=gates, actor=operator
+        model, folder, metrics={"attainment": 0.9}, lineage={"seed": 7}, gates=gates, actor=operator
     )
     for _ in range(2):
-        registry.apply(registry.plan_promotion(MODEL, version.version), actor=operator)
-    signature = warm_scorer(registry.load_path(MODEL, version.version)).signature
-    table = panel.bonds[[field.name for field in signature.fields]].dropna().head(10)
-    rows = json.loads(table.to_json(orient="records", double_precision=15))
-    table = np.random.default_rng(0).normal(size=(2_000, 28))
-    data = lightgbm.Dataset(table, label=table[:, 0] + table[:, 1] ** 2, params={"verbosity": -1})
-    trees = folder / "floor.txt"
-    lightgbm.train({"num_leaves": 15, "verbosity": -1, "num_threads": 1}, data, 80).save_model(str(trees))
-    return workspace.root, rows, trees
+        registry.apply(registry.plan_promotion(model, version.version), actor=operator)
 
 
 def tensors(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,14 +241,6 @@ def tensors(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"name": name, "shape": [1], "datatype": kinds[type(value)], "data": [value]} for name, value in row.items()
     ]
-
-
-def post(path: str, body: dict[str, Any]) -> bytes:
-    content = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
-    )
-    return f"{head}\r\n\r\n".encode() + content
 
 
 def free_port() -> int:
@@ -187,10 +269,10 @@ def connects(port: int) -> bool:
     return True
 
 
-def wait_until_ready(port: int) -> None:
+def wait_until_ready(port: int, path: str) -> None:
     def ready() -> bool:
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             return b" 200 " in connection.recv(4096)
 
     within(LIMIT_SECONDS, ready)
@@ -202,72 +284,6 @@ def within(seconds: float, reached: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise SystemExit("a server did not come up in time")
         time.sleep(0.05)
-
-
-def ask(port: int, request: bytes, n_connections: int, seconds: float) -> dict[str, float]:
-    """Ask one server for a while, each connection as soon as its answer is there; from a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        durations = pool.apply(client, (port, request, n_connections, seconds))
-    ordered = sorted(durations)
-    return {
-        "rps": round(len(ordered) / seconds, 0),
-        "p50_ms": round(statistics.median(ordered) * 1000, 3),
-        "p99_ms": round(ordered[int(0.99 * len(ordered))] * 1000, 3),
-    }
-
-
-def client(port: int, request: bytes, n_connections: int, seconds: float) -> list[float]:
-    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(n_connections)]
-    for connection in connections:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(20):  # until everything is warm
-            connection.sendall(request)
-            answer = b""
-            while not is_whole(answer):
-                answer += connection.recv(65536)
-            if b" 200 " not in answer[:16]:
-                raise SystemExit(f"not answered: {answer.decode()}")
-    durations: list[float] = []
-    clock, note = time.perf_counter, durations.append
-    end = clock() + seconds
-    if n_connections == 1:
-        (connection,) = connections
-        send, receive = connection.sendall, connection.recv
-        while (begin := clock()) < end:
-            send(request)
-            answer = receive(65536)
-            while not is_whole(answer):
-                answer += receive(65536)
-            note(clock() - begin)
-        return durations
-    begun: dict[socket.socket, float] = {}
-    parts: dict[socket.socket, bytes] = dict.fromkeys(connections, b"")
-    with selectors.EpollSelector() as selector:
-        for connection in connections:
-            selector.register(connection, selectors.EVENT_READ)
-            begun[connection] = clock()
-            connection.sendall(request)
-        while clock() < end:
-            for key, _ in selector.select():
-                connection = key.fileobj  # type: ignore[assignment]
-                parts[connection] += connection.recv(65536)
-                if not is_whole(parts[connection]):
-                    continue
-                parts[connection] = b""
-                now = clock()
-                note(now - begun[connection])
-                begun[connection] = now
-                connection.sendall(request)
-    return durations
-
-
-def is_whole(answer: bytes) -> bool:
-    """Say whether an answer has come in to its last byte."""
-    head = answer.find(b"\r\n\r\n")
-    if head < 0:
-        return False
-    length = answer.find(b"content-length: ") + 16
-    return len(answer) >= head + 4 + int(answer[length : answer.find(b"\r", length)])
 
 
 if __name__ == "__main__":

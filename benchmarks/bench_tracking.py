@@ -1,19 +1,32 @@
 """What it costs to log a metric, and to find a run among a thousand.
 
-    python benchmarks/bench_tracking.py [--metrics 1000] [--runs 1000] [--folder DIR]
+    python benchmarks/bench_tracking.py [--metrics 1000] [--rounds 20] [--runs 1000] [--peers PYTHON] [--folder DIR]
 
-Prints one JSON object. MLflow with SQLite is measured beside it where installed, in the same run.
+Prints one JSON object. MLflow with SQLite takes its turns with ours, in a process of its own; `make interop` installs
+it, and without it the rest is measured.
+
+`log_metric_us` is one call of a training script: ours returns once the value is on its way, and commits within a
+second; MLflow's returns once it is committed. The other figures end when all is committed, on both sides: `one_by_one`
+is a call a metric, `batch` one call with as many metrics of one step. MLflow is faster with a batch of many steps of
+one metric (`mlflow_batch_of_steps`), so the ratio is taken to the faster of the two.
+
+A commit of ours (WAL, synchronous = NORMAL) outlives the process, but does not wait for the disk; one of MLflow's does.
+`--folder /dev/shm` takes the disk out of both.
 """
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
+from peers import MlflowPeer, add_peers_argument, mlflow_peer
 
 from core.actor import Actor, Origin
 from core.state import Workspace
@@ -27,46 +40,64 @@ EXPRESSION = "metrics.mae < 0.2 and params.model = 'spread' and tags.desk like '
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", type=int, default=1000, help="metrics to log in one go")
+    parser.add_argument("--rounds", type=int, default=20, help="how often each has its turn")
     parser.add_argument("--runs", type=int, default=1000, help="runs to search")
     parser.add_argument("--folder", type=Path, help="where to work; the file system decides what an fsync costs")
+    add_peers_argument(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         place = Path(folder)
-        answer = measure_logging(place, arguments.metrics) | measure_search(place, arguments.runs)
-        print(json.dumps(answer | mlflow_beside_it(place, arguments.metrics), indent=2))
+        with mlflow_peer(arguments.peers, place) as mlflow:
+            answer = measure_logging(place, arguments.metrics, arguments.rounds, mlflow)
+        answer |= measure_search(place, arguments.runs)
+        answer["load_average"] = [round(load, 1) for load in os.getloadavg()]
+        print(json.dumps(answer, indent=2))
 
 
-def measure_logging(folder: Path, n_metrics: int) -> dict[str, object]:
+def measure_logging(folder: Path, n_metrics: int, n_rounds: int, mlflow: MlflowPeer | None) -> dict[str, object]:
     workspace = Workspace.create(folder / "logging", settings_text="{}\n")
-    calls = []
     began = time.perf_counter()
-    with track(workspace, "bench", actor=OPERATOR) as run:
+    took: dict[str, list[float]] = defaultdict(list)
+    with track(workspace, "bench", actor=OPERATOR) as run, Runs(workspace) as runs:
         started = time.perf_counter()
-        for index in range(10 * n_metrics):
-            begin = time.perf_counter()
-            run.log_metric("loss", 1 / (index + 1))
-            calls.append((time.perf_counter() - begin) * 1e6)
-    runs = Runs(workspace)
-    durable = []
-    with runs:
         run_id = runs.start(name="durable", actor=OPERATOR).run_id
-        runs.log_metrics(run_id, 0, {"loss": 0.0})
-        for round_ in range(10):
-            begin = time.perf_counter()
-            for index in range(n_metrics):
-                runs.log_metrics(run_id, round_ * n_metrics + index, {"loss": 0.5})
-            runs._telemetry().flush()
-            durable.append((time.perf_counter() - begin) * 1e3)
-    calls.sort()
-    return {
+        metrics = {f"m{number}": 0.5 for number in range(n_metrics)}
+
+        def flushed(act: Callable[[], object]) -> float:
+            return timed(lambda: (act(), runs._telemetry().flush()))
+
+        def one_by_one(first_step: int) -> None:
+            for step in range(first_step, first_step + n_metrics):
+                runs.log_metrics(run_id, step, {"loss": 0.5})
+
+        flushed(partial(runs.log_metrics, run_id, 0, metrics))  # both know the names beforehand
+        if mlflow:
+            mlflow.ask("log_names", n_metrics=n_metrics)
+        for round_ in range(1, n_rounds + 1):
+            for _ in range(n_metrics):
+                took["log_metric_us"].append(timed(lambda: run.log_metric("loss", 0.5)) * 1e3)
+            took["one_by_one_ms"].append(flushed(partial(one_by_one, round_ * n_metrics)))
+            took["batch_ms"].append(flushed(partial(runs.log_metrics, run_id, round_, metrics)))
+            if mlflow:
+                singly = [mlflow.ask("log_metric") for _ in range(max(1, n_metrics // n_rounds))]
+                took["mlflow_log_metric_us"] += [took_ms * 1e3 for took_ms in singly]
+                took["mlflow_one_by_one_ms"].append(statistics.mean(singly) * n_metrics)
+                took["mlflow_batch_ms"].append(mlflow.ask("log_names", n_metrics=n_metrics))
+                took["mlflow_batch_of_steps_ms"].append(mlflow.ask("log_steps", n_metrics=n_metrics))
+    answer: dict[str, object] = {
+        "n_metrics": n_metrics,
         "start_run_ms": round((started - began) * 1e3, 1),
-        "log_metric_us": {
-            "n": len(calls),
-            "p50": round(statistics.median(calls), 2),
-            "p99": round(calls[int(0.99 * len(calls))], 2),
-            "mean": round(statistics.mean(calls), 2),
-        },
-        f"log_{n_metrics}_durable_ms": round(statistics.median(durable), 1),
+        **{name: quantiles(durations) for name, durations in took.items()},
+    }
+    if not mlflow:
+        return answer
+    median = {name: statistics.median(durations) for name, durations in took.items()}
+    best_batch = min(median["mlflow_batch_ms"], median["mlflow_batch_of_steps_ms"])
+    return {
+        **answer,
+        "mlflow": mlflow.ask("version"),
+        "mlflow_to_one_by_one": round(median["mlflow_one_by_one_ms"] / median["one_by_one_ms"], 1),
+        "mlflow_to_batch": round(best_batch / median["batch_ms"], 1),
     }
 
 
@@ -96,28 +127,19 @@ def measure_search(folder: Path, n_runs: int) -> dict[str, object]:
     }
 
 
-def mlflow_beside_it(folder: Path, n_metrics: int) -> dict[str, object]:
-    try:
-        import mlflow
-        from mlflow.entities import Metric
-    except ImportError:
-        return {"mlflow": "not installed"}
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    experiment = client.create_experiment("bench", artifact_location=(folder / "artifacts").as_uri())
-    run_id = client.create_run(experiment).info.run_id
-    single = timed(lambda: [client.log_metric(run_id, "loss", 0.5, step=step) for step in range(n_metrics)])
-    batch = [Metric("other", 0.5, 0, step) for step in range(n_metrics)]
-    return {
-        "mlflow": mlflow.__version__,
-        "mlflow_log_metric_us": round(single * 1e3 / n_metrics, 1),
-        f"mlflow_log_{n_metrics}_batch_ms": round(timed(lambda: client.log_batch(run_id, metrics=batch)), 1),
-    }
-
-
 def timed(act: Callable[[], object]) -> float:
     begin = time.perf_counter()
     act()
     return (time.perf_counter() - begin) * 1000
+
+
+def quantiles(durations: list[float]) -> dict[str, float]:
+    ordered = sorted(durations)
+    return {
+        "n": len(ordered),
+        "p50": round(statistics.median(ordered), 3),
+        "p99": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 3),
+    }
 
 
 if __name__ == "__main__":
