@@ -1,7 +1,7 @@
 """How soon a change reaches the terminal.
 
 Textual 8.2 draws at most sixty times a second: what follows from a key press (the details of the row the cursor has
-moved to) comes a sixtieth of a second after the cursor. Here it follows within four milliseconds. Between changes
+moved to) comes a sixtieth of a second after the cursor. Here it follows within two milliseconds. Between changes
 nothing is drawn either way, so a screen at rest costs as little as before.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.timer import Timer
 
-FRAME_SECONDS = 1 / 250
+FRAME_SECONDS = 1 / 500
 
 
 class PromptFrames:
