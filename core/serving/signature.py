@@ -21,7 +21,7 @@ NUMERIC: frozenset[str] = frozenset({"float", "int", "bool"})
 
 _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
-_LAST_NAME = re.compile(r"\.([^.\[\]]+)(?:\[(?:\d+|\.\.\.)\])*$")
+_INDICES = re.compile(r"(?:\[(?:\d+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
 
 
@@ -81,7 +81,6 @@ class Signature:
         self.fields = (*self.numbers, *self.texts)
         self.output = output
         self.unit = unit
-        self._by_name = {field.name: field for field in self.fields}
         self._n_numbers = len(self.numbers)
         self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
         self._loose = [field for field in self.fields if not field.strict]
@@ -185,8 +184,7 @@ class Signature:
         if missing := _MISSING.match(problem):
             where = f" in {path.lstrip('.')}" if path else ""
             return BadRequestError(f"is missing{where}", field=missing["name"])
-        names = _LAST_NAME.search(path)
-        field = self._by_name.get(names[1]) if names else None
+        field = self._field_at(path)
         if field is None:
             at = f" at {path.lstrip('.')}" if path else ""
             return BadRequestError(f"The request is not of the form it must have: {problem.lower()}{at}.")
@@ -202,6 +200,13 @@ class Signature:
                     "a whole number that's a multiple of 1.0", "a whole number"
                 )
         return BadRequestError(f"{problem} (at {path.lstrip('.')})", field=field.name)
+
+    def _field_at(self, path: str) -> Field | None:
+        """Find the field that a path ends in: the longest name, as a user's column may have dots and brackets."""
+        for end in (path, _INDICES.sub("", path)):
+            if found := [field for field in self.fields if end.endswith(f".{field.name}")]:
+                return max(found, key=lambda field: len(field.name))
+        return None
 
 
 class OpenSignature(Signature):

@@ -1,0 +1,152 @@
+"""A table of one's own, from CSV to HTTP: odd names, flags, categories, gaps; what is wrong with a request is named."""
+
+import http.client
+import json
+import time
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from core.actor import Actor, Origin
+from core.models import load_model
+from core.registry import Registry
+from core.serving import Server
+from core.settings import PromotionSettings, Settings
+from core.state import Workspace
+from core.training.own_data import TrainRequest, train_on_file
+
+MODEL = "desk-7_rent"
+DIALECTS = ("rows", "tf_rows", "tf_columns", "v2")
+ROW = {"Fläche [m²]": 51.5, "floor: no.": 2, "is new": True, "district/zone": "nord"}
+GAP = {"Fläche [m²]": None, "floor: no.": 0, "is new": False, "district/zone": None}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A server in this process, with a model of a CSV that has gaps."""
+    folder = tmp_path_factory.mktemp("table")
+    lines = [",".join([*ROW, "rent"])]
+    for n in range(240):
+        area, floor, new = 20 + n % 80 + 0.5, n % 7, n % 3 == 0
+        district = ("nord", "süd", "a, b")[n % 3 - 1]
+        rent = 300 + 9 * area + 10 * floor + 50 * new
+        shown_area, shown_district = ("" if n % 11 == 0 else area), ("" if n % 13 == 0 else f'"{district}"')
+        lines.append(f"{shown_area},{floor},{str(new).lower()},{shown_district},{rent}")
+    data = folder / "rents.csv"
+    data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    workspace = Workspace.create(folder / "workspace", settings_text="policy: {promotion: {min_accuracy: 0}}\n")
+    ana = Actor("ana", "desk", Origin.COMMAND_LINE)
+    train_on_file(workspace, TrainRequest(MODEL, data, target="rent"), Settings(), actor=ana)
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    for _ in range(2):
+        registry.apply(registry.plan_promotion(MODEL, "1.0.0"), actor=ana)
+    server = Server(workspace, "127.0.0.1", 0)
+    server.start()
+    deadline = time.monotonic() + 120
+    while not server.table.is_complete:
+        assert time.monotonic() < deadline, "not ready in time"
+        time.sleep(0.02)
+    port = int(server.url.rpartition(":")[2])
+    yield SimpleNamespace(port=port, model=load_model(registry.load_path(MODEL, "1.0.0")))
+    server.stop()
+
+
+@pytest.fixture
+def ask(served):
+    def asked(path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=120)
+        try:
+            connection.request("GET" if body is None else "POST", path, body and json.dumps(body).encode())
+            answer = connection.getresponse()
+            content = answer.read()
+            return answer.status, json.loads(content) if content.startswith(b"{") else content.decode()
+        finally:
+            connection.close()
+
+    return asked
+
+
+def request_of(dialect, rows):
+    columns = {name: [row[name] for row in rows if name in row] for name in rows[0]}
+    if dialect == "rows":
+        return f"/api/v1/predict/{MODEL}", {"rows": rows}
+    if dialect == "tf_rows":
+        return f"/v1/models/{MODEL}:predict", {"instances": rows}
+    if dialect == "tf_columns":
+        return f"/v1/models/{MODEL}:predict", {"inputs": columns}
+    inputs = []
+    for name, values in columns.items():
+        kind = "BYTES" if name == "district/zone" else "BOOL" if name == "is new" else "FP64"
+        kind = "BYTES" if any(isinstance(value, str) for value in values) else kind
+        inputs.append({"name": name, "shape": [len(values)], "datatype": kind, "data": values})
+    return f"/v2/models/{MODEL}/infer", {"inputs": inputs}
+
+
+def values_in(dialect, content):
+    if dialect == "v2":
+        return content["outputs"][0]["data"]
+    return content["outputs" if dialect == "tf_columns" else "predictions"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_answers_as_the_model_does(ask, served, dialect):
+    rows = [ROW, GAP, ROW | {"district/zone": "a, b", "is new": False}]
+    status, content = ask(*request_of(dialect, rows))
+    assert status == 200, content
+    expected = served.model.predict(pd.DataFrame(rows))
+    assert values_in(dialect, content) == pytest.approx(list(expected), rel=1e-9)
+    assert 300 < values_in(dialect, content)[0] < 1_300
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        pytest.param({"Fläche [m²]": "large"}, "Fläche [m²]", id="a word for a number"),
+        pytest.param({"floor: no.": None}, "floor: no.", id="a gap where there never was one"),
+        pytest.param({"is new": "perhaps"}, "is new", id="a word for a flag"),
+    ],
+)
+def test_a_wrong_value_is_a_400_that_names_the_field(ask, dialect, wrong, field):
+    status, content = ask(*request_of(dialect, [ROW, ROW | wrong]))
+    assert (status, content["field"]) == (400, field), content
+    assert field in content["error"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("field", ROW)
+def test_a_missing_column_is_a_400_that_names_it(ask, dialect, field):
+    row = {name: value for name, value in ROW.items() if name != field}
+    status, content = ask(*request_of(dialect, [row, row]))
+    assert (status, content["field"]) == (400, field), content
+    assert field in content["error"]
+
+
+def test_a_number_for_a_category_is_a_400_that_names_the_field(ask):
+    status, content = ask(*request_of("rows", [ROW | {"district/zone": 7}]))
+    assert (status, content["field"]) == (400, "district/zone")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_level_never_seen_is_answered_and_counted(ask, dialect):
+    def counted():
+        lines = [line for line in ask("/metrics")[1].splitlines() if line.startswith("bondx_predict_unfamiliar")]
+        return sum(float(line.split()[-1]) for line in lines if "district/zone" in line)
+
+    before = counted()
+    assert ask(*request_of(dialect, [ROW | {"district/zone": "on the moon"}]))[0] == 200
+    assert counted() == before + 1
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_column_that_the_model_does_not_know_changes_no_answer(ask, dialect):
+    plain, more = ask(*request_of(dialect, [ROW])), ask(*request_of(dialect, [{**ROW, "colour": 1.5}]))
+    assert plain[0] == more[0] == 200, more
+    assert values_in(dialect, plain[1]) == values_in(dialect, more[1])
+
+
+def test_the_signature_is_told_with_kinds_and_gaps(ask):
+    inputs = {entry["name"]: entry["datatype"] for entry in ask(f"/v2/models/{MODEL}")[1]["inputs"]}
+    assert inputs.keys() == ROW.keys()
+    assert inputs["district/zone"] == "BYTES"
