@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,41 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 def add_reason_argument(parser: argparse.ArgumentParser) -> None:
     """Accept `--reason`, which the audit log keeps."""
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the audit log")
+
+
+def add_policy_argument(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Accept `--config`: the policy file to go by, over the workspace's."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"the policy to {verb} by, over the workspace's")
+
+
+def add_change_arguments(parser: argparse.ArgumentParser) -> None:
+    """Accept what goes with a change that is planned before it is made."""
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    add_reason_argument(parser)
+    add_json_argument(parser)
+
+
+def add_request_parsers(
+    verbs: Subparsers,
+    consequences: Mapping[str, str],
+    *,
+    target: str,
+    command: Callable[[argparse.Namespace], int],
+) -> None:
+    """Add the verbs that ask something of one document: its id, why, and `verb` for the command to know which.
+
+    Args:
+        verbs: Below which noun.
+        consequences: What each verb asks for, for its help.
+        target: Of which kind the document is, such as SESSION.
+        command: What carries them out.
+    """
+    for verb, consequence in consequences.items():
+        request = command_parser(verbs, verb, help=consequence)
+        request.add_argument(f"{target.lower()}_id", metavar=target)
+        add_reason_argument(request)
+        add_json_argument(request)
+        request.set_defaults(command=command, verb=verb)
 
 
 def workspace_root(args: argparse.Namespace) -> Path:

@@ -1,14 +1,14 @@
 """`bondx registry`: versions and their stages. Every change is planned first, then applied as planned."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands import registry_stock, registry_words
 from console.commands.opening import (
     Subparsers,
+    add_change_arguments,
     add_json_argument,
-    add_reason_argument,
+    add_policy_argument,
     command_parser,
     noun_parser,
     open_workspace,
@@ -47,17 +47,21 @@ def add_parser(commands: Subparsers) -> None:
     promote = command_parser(verbs, "promote", help="move a version one stage up, or to --stage, through the gates")
     _add_version_arguments(promote)
     promote.add_argument("--stage", choices=STAGES[1:3], help="where to (default: the next stage)")
-    promote.add_argument("--config", type=Path, metavar="FILE", help="the policy to judge by, over the workspace's")
-    _add_change_arguments(promote, "promote")
+    add_policy_argument(promote, "judge")
+    add_change_arguments(promote)
+    promote.set_defaults(command=change, verb="promote")
     rollback = command_parser(verbs, "rollback", help="put the previous Production version back live")
     rollback.add_argument("model", metavar="MODEL")
-    _add_change_arguments(rollback, "rollback")
+    add_change_arguments(rollback)
+    rollback.set_defaults(command=change, verb="rollback")
     undo = command_parser(verbs, "undo", help="take the last promotion or rollback of a model back")
     undo.add_argument("model", metavar="MODEL")
-    _add_change_arguments(undo, "undo")
+    add_change_arguments(undo)
+    undo.set_defaults(command=change, verb="undo")
     archive = command_parser(verbs, "archive", help="retire a version that does not serve")
     _add_version_arguments(archive)
-    _add_change_arguments(archive, "archive")
+    add_change_arguments(archive)
+    archive.set_defaults(command=change, verb="archive")
 
     verify = command_parser(verbs, "verify", help="hash every artifact again: exit code 1 if a file differs")
     verify.add_argument("model", metavar="MODEL", nargs="?")
@@ -71,13 +75,6 @@ def add_parser(commands: Subparsers) -> None:
 def _add_version_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("version", metavar="VERSION")
-
-
-def _add_change_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
-    add_reason_argument(parser)
-    add_json_argument(parser)
-    parser.set_defaults(command=change, verb=verb)
 
 
 def list_versions(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
+    add_policy_argument,
     add_reason_argument,
     command_parser,
     count,
@@ -43,7 +44,7 @@ def add_verbs(verbs: Subparsers) -> None:
 
     prune = command_parser(verbs, "prune", help="remove the versions that the policy lets go; a dry run without --yes")
     prune.add_argument("model", metavar="MODEL", nargs="?")
-    prune.add_argument("--config", type=Path, metavar="FILE", help="the policy to prune by")
+    add_policy_argument(prune, "prune")
     prune.add_argument(
         "--keep", type=count, metavar="N", help="newest versions to keep in each stage, not the policy's"
     )

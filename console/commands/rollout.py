@@ -1,13 +1,14 @@
 """`bondx rollout`: move a model's traffic to a version, watched. A verb writes what is desired; the engine does it."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.commands.opening import (
     Subparsers,
+    add_change_arguments,
     add_json_argument,
-    add_reason_argument,
+    add_policy_argument,
+    add_request_parsers,
     command_parser,
     noun_parser,
     open_workspace,
@@ -50,17 +51,10 @@ def add_parser(commands: Subparsers) -> None:
         metavar="SHARE",
         help="of the first step, of the A/B split, or of the copies (default: the policy's)",
     )
-    start.add_argument("--config", type=Path, metavar="FILE", help="the policy to start by, over the workspace's")
-    start.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
-    add_reason_argument(start)
-    add_json_argument(start)
+    add_policy_argument(start, "start")
+    add_change_arguments(start)
     start.set_defaults(command=start_rollout)
-    for verb, consequence in REQUESTS.items():
-        request = command_parser(verbs, verb, help=consequence)
-        request.add_argument("rollout_id", metavar="ROLLOUT")
-        add_reason_argument(request)
-        add_json_argument(request)
-        request.set_defaults(command=request_change, verb=verb)
+    add_request_parsers(verbs, REQUESTS, target="ROLLOUT", command=request_change)
 
 
 def summary(rollout: "Rollout") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from console.commands.opening import (
     Subparsers,
     add_json_argument,
     add_reason_argument,
+    add_request_parsers,
     command_parser,
     count,
     noun_parser,
@@ -40,12 +41,8 @@ def add_parser(commands: Subparsers) -> None:
     add_reason_argument(start)
     add_json_argument(start)
     start.set_defaults(command=start_session)
-    for verb, (_, consequence) in REQUESTS.items():
-        request = command_parser(verbs, verb, help=consequence)
-        request.add_argument("session_id", metavar="SESSION")
-        add_reason_argument(request)
-        add_json_argument(request)
-        request.set_defaults(command=request_change, verb=verb)
+    consequences = {verb: consequence for verb, (_, consequence) in REQUESTS.items()}
+    add_request_parsers(verbs, consequences, target="SESSION", command=request_change)
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
