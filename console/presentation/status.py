@@ -39,7 +39,7 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
         engine="none" if engine is None else "headless" if engine.mode == "headless" else "embedded",
         holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
         engine_age=age(engine.acquired_at, around.frozen_at or around.now) if engine else "",
-        armed=around.standing.armed,
+        armed=around.standing.armed and not around.is_past,
         n_critical=severities["critical"],
         n_warning=severities["warning"],
         n_info=severities["info"],

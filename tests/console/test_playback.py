@@ -67,6 +67,7 @@ async def test_one_goes_back_change_by_change_and_forth_to_now(open_console, rec
         assert "03:06:00Z  mira version.promote anomaly" in console.sentence
         assert "passed [review]" in console.sentence
         assert "[past 03:06:00Z]" in console.text()
+        assert "ARMED" not in console.text()
         await back(console)
         assert console.app.playback.at == recorded[0]
         assert stage_of_newest(console) == live
@@ -75,6 +76,7 @@ async def test_one_goes_back_change_by_change_and_forth_to_now(open_console, rec
             await console.press("greater_than_sign")
             await console.until(lambda expected=expected: console.app.playback.at == expected)
         assert "past" not in console.text().splitlines()[0]
+        assert "ARMED" in console.text()
         assert stage_of_newest(console) == live
 
 
