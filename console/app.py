@@ -36,7 +36,7 @@ from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.engine.snapshot import Snapshot
 from core.errors import CoreError
-from core.settings import Settings, load_settings
+from core.settings import Settings, load_kept_settings
 from core.state import Workspace
 from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
@@ -372,7 +372,7 @@ def run_console(
     from console.logfile import log_to
 
     workspace = Workspace.open(root)
-    settings = load_settings(workspace.settings_file)
+    settings = load_kept_settings(workspace.settings_file, kept_in=workspace.cache_dir / "settings.json")
     if theme is not None:
         from console.calls import theme_named
 

@@ -1,6 +1,5 @@
 """The audit log as rows and as the full text of one record."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -88,4 +87,6 @@ def detail_lines(record: "AuditRecord") -> list[Line]:
 
 
 def _spelled(value: object) -> str:
+    import json  # no first frame needs it
+
     return NOTHING if value is None else json.dumps(value, ensure_ascii=False, default=str)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 
 from core.settings.errors import SettingsError
-from core.settings.yaml_source import KeyPath, YamlSource
+from core.settings.source import KeyPath, YamlSource
 
 T = TypeVar("T", bound=msgspec.Struct)
 

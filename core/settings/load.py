@@ -8,7 +8,7 @@ from core.settings.errors import SettingsError
 from core.settings.overlay import overlay
 from core.settings.policy import ModelPolicy, Policy
 from core.settings.settings import Settings
-from core.settings.yaml_source import YamlSource, read_yaml
+from core.settings.source import YamlSource
 
 OVERRIDES = ("policy", "overrides")
 
@@ -19,7 +19,23 @@ def load_settings(*files: Path) -> Settings:
     Raises:
         SettingsError: A file cannot be read, or holds an unknown key or a value out of its range.
     """
+    from core.settings.yaml_source import read_yaml
+
     return settings_of([read_yaml(file) for file in files])
+
+
+def load_kept_settings(file: Path, *, kept_in: Path) -> Settings:
+    """Read one settings file, without parsing it where it is what it was the last time.
+
+    Args:
+        file: The settings file.
+        kept_in: Where what was read is kept; see `core.settings.kept`.
+    Raises:
+        SettingsError: The file cannot be read, or holds an unknown key or a value out of its range.
+    """
+    from core.settings.kept import read_kept
+
+    return settings_of([read_kept(file, kept_in)])
 
 
 def settings_of(sources: list[YamlSource]) -> Settings:

@@ -5,7 +5,6 @@ by name or pattern. `Policy.for_model` is the one way to ask.
 """
 
 import fnmatch
-import hashlib
 import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -142,6 +141,8 @@ class ModelPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     @property
     def sha256(self) -> str:
         """Names these very rules: the same digest, the same rules, whatever files they came from."""
+        import hashlib  # whoever only reads the settings does not need it
+
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
 

@@ -13,7 +13,7 @@ from core.settings.errors import SettingsError
 from core.settings.load import settings_of
 from core.settings.policy import Policy
 from core.settings.settings import Settings
-from core.settings.yaml_source import YamlSource, read_yaml
+from core.settings.source import YamlSource
 
 ENVIRONMENT_VARIABLE = "BONDX_ENV"
 SETTINGS_NAME = "bondx.yaml"
@@ -94,10 +94,12 @@ def read_policy(file: Path) -> Policy:
     Raises:
         SettingsError: It cannot be used.
     """
-    return settings_of([_as_settings(read_yaml(file))]).policy
+    return _policy_of((file,))
 
 
 def _policy_of(files: tuple[Path, ...]) -> Policy:
+    from core.settings.yaml_source import read_yaml
+
     return settings_of([_as_settings(read_yaml(file)) for file in files]).policy
 
 

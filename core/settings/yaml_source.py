@@ -4,37 +4,18 @@ Beyond `yaml.SafeLoader` this refuses duplicate keys (YAML would keep the last o
 few hundred bytes of them expand to gigabytes) and files that are no settings at all.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from core.settings.errors import SettingsError
+from core.settings.source import KeyPath, YamlSource, read_text
 
-MOST_BYTES = 1 << 20
 MOST_DEPTH = 20  # our deepest key is at 4; the parser recurses, so depth is bounded before it
-
-KeyPath = tuple[str, ...]
 
 # The parser in C is ten times as fast; PyYAML has none where it was built without libyaml.
 _FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class YamlSource:
-    """One parsed file: its values, and where each key stands."""
-
-    file: Path
-    values: dict[str, Any]
-    lines: dict[KeyPath, int]
-
-    def line_of(self, path: KeyPath) -> int | None:
-        """Return the line of a key, or of the nearest key above it."""
-        for length in range(len(path), 0, -1):
-            if (line := self.lines.get(path[:length])) is not None:
-                return line
-        return None
 
 
 def read_yaml(file: Path) -> YamlSource:
@@ -43,7 +24,15 @@ def read_yaml(file: Path) -> YamlSource:
     Raises:
         SettingsError: The file is missing, unreadable, too large, not UTF-8, not YAML, or not a mapping.
     """
-    text = _read_text(file)
+    return parse_yaml(file, read_text(file))
+
+
+def parse_yaml(file: Path, text: str) -> YamlSource:
+    """Parse the text of a settings file.
+
+    Raises:
+        SettingsError: The text is not YAML, or not a mapping.
+    """
     try:
         node = _compose(text)
     except yaml.YAMLError as error:
@@ -90,26 +79,6 @@ def _refuse_hostile_structure(text: str, loader: Any) -> None:
 
 def _line(mark_bearer: Any) -> int:
     return int(mark_bearer.start_mark.line) + 1
-
-
-def _read_text(file: Path) -> str:
-    try:
-        if not file.is_file():
-            problem = "is a folder, expected a file" if file.is_dir() else "no such file"
-            raise SettingsError(file, problem)
-        with file.open("rb") as stream:
-            raw = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise SettingsError(file, f"cannot be read: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise SettingsError(file, f"larger than {MOST_BYTES >> 20} MiB, which no settings file is")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(file, f"not UTF-8 text (byte {error.start}): save it as UTF-8") from None
-    if "\x00" in text:
-        raise SettingsError(file, "holds NUL bytes, so it is no text file")
-    return text
 
 
 def _mapping(file: Path, node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int]) -> dict[str, Any]:

@@ -126,6 +126,11 @@ class Workspace:
         return self.root / "logs"
 
     @property
+    def cache_dir(self) -> Path:
+        """What can be made anew at any time; made by whoever writes the first file."""
+        return self.root / "cache"
+
+    @property
     def lease_file(self) -> Path:
         """The lock of the one engine that works here."""
         return self.state_dir / "engine.lease"

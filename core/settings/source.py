@@ -1,0 +1,50 @@
+"""One settings file as it was read: its text, its values, and where each of them stands."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.settings.errors import SettingsError
+
+MOST_BYTES = 1 << 20
+
+KeyPath = tuple[str, ...]
+
+
+class YamlSource(NamedTuple):
+    """One parsed file: its values, and where each key stands."""
+
+    file: Path
+    values: dict[str, Any]
+    lines: dict[KeyPath, int]
+
+    def line_of(self, path: KeyPath) -> int | None:
+        """Return the line of a key, or of the nearest key above it."""
+        for length in range(len(path), 0, -1):
+            if (line := self.lines.get(path[:length])) is not None:
+                return line
+        return None
+
+
+def read_text(file: Path) -> str:
+    """Read the text of a settings file.
+
+    Raises:
+        SettingsError: The file is missing, unreadable, too large, or not UTF-8 text.
+    """
+    try:
+        if not file.is_file():
+            problem = "is a folder, expected a file" if file.is_dir() else "no such file"
+            raise SettingsError(file, problem)
+        with file.open("rb") as stream:
+            raw = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(file, f"cannot be read: {error.strerror}") from None
+    if len(raw) > MOST_BYTES:
+        raise SettingsError(file, f"larger than {MOST_BYTES >> 20} MiB, which no settings file is")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(file, f"not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    if "\x00" in text:
+        raise SettingsError(file, "holds NUL bytes, so it is no text file")
+    return text
