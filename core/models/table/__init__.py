@@ -10,6 +10,7 @@ lineup.py     which methods there are for a task
 choice.py     which of them ships, and how sure that is
 scores.py     metrics with intervals over groups; slices.py tells them by category
 model.py      the model
+imported.py   trees that LightGBM has learnt elsewhere
 
 The names load numpy and pandas when first touched.
 """
