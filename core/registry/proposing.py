@@ -45,6 +45,7 @@ class Proposer:
         self._approvals = approvals
         self._claims = Claims(records.database)
         self._policy = policy
+        self._own_policy = PolicySource(workspace.root)
         self._promotion = promotion
         self._clock = clock
 
@@ -104,8 +105,16 @@ class Proposer:
         return (f"{version.version} was made elsewhere: {'; '.join(differences)}.",) if differences else ()
 
     def promotion_settings(self, model: str) -> PromotionSettings:
-        """Return the thresholds for a model as they are now."""
-        return self._promotion or self._policy.policy().for_model(model).promotion
+        """Return the thresholds for a model as they are now.
+
+        A policy that is named for one command can ask for more approvals than the workspace does, never for fewer.
+        """
+        if self._promotion is not None:
+            return self._promotion
+        named, own = (source.policy().for_model(model).promotion for source in (self._policy, self._own_policy))
+        if named.required_approvals >= own.required_approvals:
+            return named
+        return msgspec.structs.replace(named, required_approvals=own.required_approvals)
 
     def policy_gates(self, candidate: ModelVersion) -> tuple[GateResult, ...]:
         """Hold a version against what the policy asks before it serves; its files are hashed only when it moves."""

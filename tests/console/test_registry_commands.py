@@ -122,6 +122,17 @@ def test_a_policy_that_asks_for_four_eyes_gets_them(register, answer, workspace)
     assert "approvals" not in err
 
 
+def test_a_policy_named_for_one_command_asks_for_no_fewer_approvals(register, answer, workspace, tmp_path) -> None:
+    (workspace.root / "policy.yaml").write_text("promotion: {required_approvals: 1, require_quality_gates: false}\n")
+    (tmp_path / "lax.yaml").write_text("promotion: {required_approvals: 0, require_quality_gates: false}\n")
+    register("a")
+    promote = ("registry", "promote", "spread", "1.0.0", "--config", tmp_path / "lax.yaml")
+    assert answer(*promote)[0] == 0
+    code, _, err = answer(*promote)
+    assert code == 3
+    assert "nobody has approved 1.0.0" in err
+
+
 def test_the_environment_selects_the_policy(answer, workspace, monkeypatch) -> None:
     (workspace.root / "production_policy.yaml").write_text("promotion: {min_accuracy: 0.99}\n")
     monkeypatch.setenv("BONDX_ENV", "production")
