@@ -79,7 +79,9 @@ def imported_trees(
 
 
 def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, why: str) -> TableModel:
-    head = dict(_HEADING.findall(text.split("\nTree=", 1)[0]))
+    told = _HEADING.findall(text.split("\nTree=", 1)[0])
+    if len(head := dict(told)) < len(told):
+        raise ArtifactError("the head of the trees says something twice")
     ranges = head["feature_infos"].split()
     n_columns = int(head["max_feature_idx"]) + 1
     if columns is None:

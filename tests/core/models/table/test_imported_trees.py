@@ -122,6 +122,7 @@ def spoilt(pattern: str, replacement: str, **parameters: object) -> str:
         ),
         pytest.param(spoilt(r"^num_cat=", "num_cat=1"), "categories of tree", id="more categories than there are"),
         pytest.param(spoilt(r"^leaf_value=", "num_leaves=2\nleaf_value="), "says something twice", id="said twice"),
+        pytest.param(spoilt(r"^num_class=1", "num_class=5\nnum_class=1"), "head of the trees", id="two heads"),
         pytest.param(spoilt(r"^num_class=1", "num_class=5", objective="binary"), "of 2 classes", id="more classes"),
         pytest.param(
             spoilt(r"num_class:3", "num_class:900", objective="multiclass"), "of 900 classes", id="900 classes"
