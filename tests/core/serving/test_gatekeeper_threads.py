@@ -30,7 +30,7 @@ def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_token
 
     def ask() -> str:
         headers = {b"authorization": f"Bearer {secret}".encode()}
-        return gatekeeper.admit(headers, ("127.0.0.1", 1), at_least=Role.VIEWER, is_read=True).name
+        return gatekeeper.admit(headers, ("127.0.0.1", 1), at_least=Role.VIEWER, is_read=True).actor.via
 
     first = threading.Thread(target=ask)
     monkeypatch.setattr(Tokens, "all", read_slowly)

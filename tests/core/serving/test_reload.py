@@ -77,14 +77,14 @@ def test_a_promotion_over_http_is_served_by_the_server_that_took_it(
             assert server.ask("/api/v1/models/spread/moves", move).status == 200
         stale = server.ask("/api/v1/models/spread/moves", move)
         assert stale.status == 409
-        assert "deployer@127.0.0.1" in stale.json["error"]
+        assert "ana@127.0.0.1 via deployer" in stale.json["error"]
         row = {"row": rows_of("spread", 1)[0]}
         server.until(
             lambda: server.ask("/api/v1/predict/spread", row).json["version"] == version.version, "the new version"
         )
         history = server.ask("/api/v1/models/spread/history").json
         assert (history[0]["by"], history[0]["origin"], history[0]["reason"]) == (
-            "deployer@127.0.0.1",
+            "ana@127.0.0.1 via deployer",
             "api",
             "better on slice B",
         )
