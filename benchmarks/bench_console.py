@@ -3,8 +3,8 @@
     python benchmarks/bench_console.py [--runs N] [--versions N]
 
 Start-up and first paint on a full workspace, bytes and milliseconds a key press (idle, and while a training runs at
-full speed), bytes and CPU at rest, memory before the engine loads, and the time to leave. Everything runs from bytecode, as
-it does once installed: a checkout that may not write any would compile our modules, and not Textual's, at each start.
+full speed), bytes and CPU at rest, memory before the engine loads, and the time to leave. Everything runs from bytecode
+as it does once installed: a checkout that may not write any would compile our modules at each start, not Textual's.
 """
 
 import argparse

@@ -107,7 +107,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         """Show the present snapshot, the status and the keys."""
         if self.is_whole:
             self.show(self.snapshot)
-            self.show_standing()
+            self._show_keys()
             self.tick()
 
     @property
@@ -117,8 +117,14 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def show_standing(self) -> None:
         """Bring the top line and the footer in line with what may be done."""
+        self._show_status()
+        self._show_keys()
+
+    def _show_status(self) -> None:
         app = self.console_app
         self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
+
+    def _show_keys(self) -> None:
         hints = [
             KeyHint(key.display, key.label, enabled=self.refusal(key) is None, pinned=key.pinned)
             for key in (*self.KEYS, *keys.EVERYWHERE)
@@ -144,7 +150,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
             stale = stale_text(silent)
             pane.set_class(stale is not None, "-stale")
             write_frame(pane, title, "  ".join(filter(None, (subtitle, stale))))
-        self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
+        self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:
         """Answer what was just done, in the footer's place; the keys come back after a while."""
