@@ -70,7 +70,7 @@ class Registrar:
                 return twin if twin.run_id else self._reclaim(twin, run_id, session_id, actor)
             number = ""
             try:
-                with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+                with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
                     number, why = self._number(card, staged.folder, bump, wanted)
                     self._store.publish(staged, card.model, number)
                     version = self._insert(
@@ -123,7 +123,7 @@ class Registrar:
             return ""
         staged = StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=sha256)
         reason = "its folder was whole, its record missing"
-        with audited(self._workspace, DATABASE, actor=actor, reason=reason) as change:
+        with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._insert(card, staged, number, actor, run_id="", session_id="")
             _record(change, "version.adopt", version)
         log.warning("adopted %s: %s", version.key, reason)
@@ -182,7 +182,8 @@ class Registrar:
         return None
 
     def _reclaim(self, adopted: ModelVersion, run_id: str, session_id: str, actor: Actor) -> ModelVersion:
-        with audited(self._workspace, DATABASE, actor=actor, reason="its run computed it again") as change:
+        why = "its run computed it again"
+        with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
             reclaimed = self._records.versions.replace(
                 msgspec.structs.replace(
                     adopted, run_id=run_id, session_id=session_id, updated_at=self._clock(), updated_by=str(actor)
