@@ -21,7 +21,7 @@ from core.serving.control.predict_paths import PREDICT_PATHS, faults
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
 from core.serving.control.rollouts import RolloutRoutes
-from core.serving.control.schemas import StructSchemas
+from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
@@ -92,7 +92,7 @@ def control_application(
 
 def document(application: Litestar) -> dict[str, Any]:
     """Describe the control API and the predict paths in one OpenAPI document."""
-    described = application.openapi_schema.to_schema()
+    described = tuples_spelled(application.openapi_schema.to_schema())
     for operation in (operation for path in described["paths"].values() for operation in path.values()):
         operation["responses"] |= faults("400", "401", "403", "404", "409", "422")
     return {**described, "paths": {**described["paths"], **PREDICT_PATHS}}

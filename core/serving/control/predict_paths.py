@@ -84,7 +84,7 @@ def _predict(path: str, dialect: str, body: Schema, answer: Schema) -> tuple[str
         "requestBody": {"required": True, "content": _json(body)},
         "responses": {
             "200": {"description": "The answers.", "content": _json(answer)},
-            **faults("400", "401", "404", "413", "503"),
+            **faults("400", "401", "403", "404", "413", "503"),
         },
     }
     return path, {"post": operation}
@@ -97,7 +97,7 @@ def _look(path: str, summary: str, *, text: bool = False) -> tuple[str, Schema]:
         "summary": summary,
         "operationId": f"Look{path.title().translate(str.maketrans('', '', '/{}:'))}",
         "parameters": _in_path(path),
-        "responses": {"200": {"description": summary, "content": content}, **faults("404", "503")},
+        "responses": {"200": {"description": summary, "content": content}, **faults("401", "403", "404", "503")},
     }
     return path, {"get": operation}
 

@@ -1,6 +1,6 @@
 """Schemas of our documents, for the OpenAPI document."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar.plugins import OpenAPISchemaPlugin
@@ -31,3 +31,20 @@ class StructSchemas(OpenAPISchemaPlugin):
                 for field in fields
             },
         )
+
+
+def tuples_spelled(schema: Any) -> Any:
+    """Spell tuples of a fixed length as JSON Schema 2020-12 does: the framework still lists their types as `items`.
+
+    >>> tuples_spelled({"type": "array", "items": [{"type": "integer"}, {"type": "number"}]})
+    {'type': 'array', 'prefixItems': [{'type': 'integer'}, {'type': 'number'}], 'minItems': 2, 'maxItems': 2}
+    """
+    if isinstance(schema, list):
+        return [tuples_spelled(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    spelled = {key: tuples_spelled(value) for key, value in schema.items()}
+    if isinstance(types := spelled.get("items"), list):
+        del spelled["items"]
+        spelled |= {"prefixItems": types, "minItems": len(types), "maxItems": len(types)}
+    return spelled

@@ -243,11 +243,23 @@ def test_metrics_are_what_prometheus_reads(server, rows_of):
     assert "process_resident_memory_bytes" in found
 
 
+def schemas_in(node):
+    """Every schema of an OpenAPI document, those of the components among them."""
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from value.values() if key == "schemas" else [value] if key == "schema" else schemas_in(value)
+
+
 def test_the_openapi_document_is_valid_and_names_every_path(server):
+    from jsonschema import Draft202012Validator
     from openapi_spec_validator import validate
 
     document = server.ask("/api/v1/openapi.json").json
     validate(document)
+    for schema in schemas_in(document):
+        Draft202012Validator.check_schema(schema)
     for path in ("/v1/models/{model}:predict", "/v2/models/{model}/infer", "/api/v1/models/{model}/moves", "/metrics"):
         assert path in document["paths"]
 
