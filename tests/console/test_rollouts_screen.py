@@ -105,7 +105,7 @@ async def test_p_asks_for_the_step_that_was_shown(open_console, rollouts):
         await confirm(console)
         await console.until(lambda: rollouts.get(ACTIVE).desired_step == 2)
         await console.until(lambda: "advancing" in console.text())
-        await console.until(lambda: "is asked to advance" in console.sentence)  # said last, it would hide the next answer
+        await console.until(lambda: "is asked to advance" in console.sentence)  # said later, it would hide the next
         await console.press("P")
         assert "has asked ro-0002 for that already" in console.sentence
 
