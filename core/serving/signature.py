@@ -19,6 +19,9 @@ from core.serving.errors import BadRequestError
 Kind = Literal["float", "int", "bool", "category", "text", "date"]
 NUMERIC: frozenset[str] = frozenset({"float", "int", "bool"})
 
+UNREADABLE = (msgspec.DecodeError, RecursionError)
+"""What decoders raise of a request: of a nested one they give up on their own depth."""
+
 _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _INDICES = re.compile(r"(?:\[(?:\d+|\.\.\.)\])+$")
@@ -174,8 +177,10 @@ class Signature:
             {field.name: column for field, column in zip(self.fields, cells.T.tolist(), strict=True)}
         )
 
-    def explained(self, error: msgspec.DecodeError) -> BadRequestError:
+    def explained(self, error: msgspec.DecodeError | RecursionError) -> BadRequestError:
         """Say in our words, with the name of the field, what a decoder objected to."""
+        if isinstance(error, RecursionError):
+            return BadRequestError("The request is nested too deep to be read.")
         match = _PATH.match(str(error))
         assert match is not None
         problem, path = match["problem"], match["path"] or ""

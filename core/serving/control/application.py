@@ -14,7 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from core.errors import CoreError
 from core.serving.control.admission import GATEKEEPER, LOOK, admit, caller_of
 from core.serving.control.alerts import AlertRoutes
-from core.serving.control.faults import on_bug, on_core_error, on_http_error
+from core.serving.control.faults import on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
 from core.serving.control.outcomes import OutcomeRoutes
 from core.serving.control.predict_paths import PREDICT_PATHS, faults
@@ -69,7 +69,12 @@ def control_application(
                 "table": Provide(table, sync_to_thread=False),
                 "caller": Provide(caller_of, sync_to_thread=False),
             },
-            exception_handlers={CoreError: on_core_error, HTTPException: on_http_error, Exception: on_bug},
+            exception_handlers={
+                CoreError: on_core_error,
+                HTTPException: on_http_error,
+                RecursionError: on_too_deep,
+                Exception: on_bug,
+            },
             request_max_body_size=limits.body_bytes,
             openapi_config=OpenAPIConfig(
                 title="BondX Console",

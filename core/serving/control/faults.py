@@ -49,6 +49,12 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
     return _answer(Fault(error=sentence, status=error.status_code, field=field), dict(error.headers or {}))
 
 
+def on_too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[Fault]:
+    """Answer a body so deep that its decoder gave up; in the log, should it have been our own code that did."""
+    log.warning("gave up on the depth of %s %s", request.method, request.url.path, exc_info=error)
+    return _answer(Fault(error="The request is nested too deep to be read.", status=400))
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]:
     """Answer that it is our fault; the traceback is for the log, not for the caller."""
     log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
 from core.serving.errors import BadRequestError
-from core.serving.signature import Signature
+from core.serving.signature import UNREADABLE, Signature
 
 
 class JsonRows(Dialect):
@@ -35,7 +35,7 @@ class JsonRows(Dialect):
         def read(content: bytes) -> Asked:
             try:
                 asked = decode(content)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise signature.explained(error) from None
             if asked.row is not msgspec.UNSET:
                 return Asked(signature.from_rows([asked.row]), asked.request_id, "row")

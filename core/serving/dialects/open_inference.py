@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
 from core.serving.errors import BadRequestError
-from core.serving.signature import Field, Signature
+from core.serving.signature import UNREADABLE, Field, Signature
 
 _DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
 _NUMBERS = frozenset(f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)) | {"FP16", "FP32", "FP64"}
@@ -61,7 +61,7 @@ class OpenInference(Dialect):
         def read(content: bytes) -> Asked:
             try:
                 body = decode(content)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise signature.explained(error) from None
             for wanted in body.outputs:
                 if wanted.name != signature.output:
@@ -130,7 +130,7 @@ def _matrix(tensor: Tensor) -> Any:
         raise BadRequestError(f"has the datatype {tensor.datatype!a}; a matrix is of numbers", field=tensor.name)
     try:
         cells = np.array(tensor.data, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last of a number of hundreds of digits
         raise BadRequestError("must hold numbers, in rows of the same length", field=tensor.name) from None
     if min(tensor.shape) < 0 or cells.size != math.prod(tensor.shape):
         raise BadRequestError(f"has {cells.size} values; its shape is {tensor.shape}", field=tensor.name)

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
 from core.serving.errors import BadRequestError
-from core.serving.signature import Field, Signature
+from core.serving.signature import UNREADABLE, Field, Signature
 
 SIGNATURE = "serving_default"
 _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
@@ -40,10 +40,16 @@ class TfServing(Dialect):
         decode = msgspec.json.Decoder(body).decode
         columns = msgspec.json.Decoder(signature.columns).decode
 
+        def plain(inputs: msgspec.Raw) -> Any:
+            try:
+                return msgspec.json.decode(inputs)
+            except UNREADABLE as error:
+                raise signature.explained(error) from None
+
         def read(content: bytes) -> Asked:
             try:
                 asked = decode(content)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise signature.explained(error) from None
             if asked.signature_name not in ("", SIGNATURE):
                 raise BadRequestError(f"is {asked.signature_name!a}; there is only {SIGNATURE}", field="signature_name")
@@ -54,7 +60,7 @@ class TfServing(Dialect):
             try:
                 rows = signature.from_columns(columns(asked.inputs))
             except msgspec.ValidationError:  # scalars, or one value a row in a list of its own: tensors of other ranks
-                rows = signature.convert_columns(_flat(msgspec.json.decode(asked.inputs)))
+                rows = signature.convert_columns(_flat(plain(asked.inputs)))
             return Asked(rows, form="outputs")
 
         return read

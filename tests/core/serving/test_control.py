@@ -269,6 +269,19 @@ def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
     assert refused.status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/api/v1/outcomes", '{"outcomes":%s}', id="where a list is wanted"),
+        pytest.param("/api/v1/sessions", '{"settings":{"max_epochs":%s}}', id="where anything may be"),
+    ],
+)
+def test_a_body_too_deep_to_be_read_is_the_caller_s_fault(api, path, body):
+    answer = api.post(path, content=body % ("[" * 20_000 + "]" * 20_000), headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert "nested too deep" in answer.json()["error"]
+
+
 def test_a_bug_is_a_500_without_a_traceback(api, monkeypatch, caplog):
     def broken(self):
         raise ZeroDivisionError("in the middle of it")

@@ -113,6 +113,37 @@ def test_a_wrong_field_is_a_400_that_names_it(server, rows_of, dialect):
     assert "choose from" in answer.json["error"]
 
 
+DEEP = b"[" * 20_000 + b"]" * 20_000
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        pytest.param("/api/v1/predict/spread", b'{"x":%b}' % DEEP, "nested too deep", id="deep, in rows"),
+        pytest.param("/v1/models/spread:predict", b'{"inputs":%b}' % DEEP, "nested too deep", id="deep, in columns"),
+        pytest.param(
+            "/v2/models/spread/infer",
+            b'{"inputs":[{"name":"a","shape":[1],"datatype":"FP64","data":%b}]}' % DEEP,
+            "nested too deep",
+            id="deep, in a tensor",
+        ),
+        pytest.param(
+            "/v1/models/spread:predict", b'{"inputs":{"coupon":1e999}}', "number out of range", id="beyond all numbers"
+        ),
+        pytest.param(
+            "/v2/models/spread/infer",
+            b'{"inputs":[{"name":"a","shape":[1,1],"datatype":"FP64","data":[%b]}]}' % (b"9" * 400),
+            "must hold numbers",
+            id="hundreds of digits",
+        ),
+    ],
+)
+def test_what_no_decoder_can_take_is_the_fault_of_the_request_and_not_of_the_model(server, path, body, sentence):
+    answer = server.ask(path, body)
+    assert answer.status == 400
+    assert sentence in answer.json["error"]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
