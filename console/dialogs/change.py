@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -23,6 +24,8 @@ from core.errors import CoreError
 from widgets.line import Line, clean
 
 log = logging.getLogger("bondx.console")
+
+_VERSION_KEYS = (*((digit, digit) for digit in "0123456789"), ("full_stop", "."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class ChangeDialog(Dialog[Confirmed]):
         Binding("Y", "confirm", "Confirm", show=False, priority=True),
         Binding("down,j", "body('scroll_lines', 1)", show=False),
         Binding("up,k", "body('scroll_lines', -1)", show=False),
+        # Done where keys come in, and in their order: by way of the focus, which moves a moment after it is asked to,
+        # some of a fast typist's would overtake others, or be lost.
+        *(Binding(key, f"type('{sign}')", show=False, priority=True) for key, sign in _VERSION_KEYS),
         Binding("pagedown", "body('scroll_pages', 1)", show=False),
         Binding("pageup", "body('scroll_pages', -1)", show=False),
     ]
@@ -125,6 +131,10 @@ class ChangeDialog(Dialog[Confirmed]):
         return offer is not None and (not offer.typed or self.query_one("#typed", Input).value.strip() == offer.typed)
 
     @property
+    def _writes_reason(self) -> bool:
+        return self.focused is not None and self.focused.id == "reason"
+
+    @property
     def _may_confirm(self) -> bool:
         return self._offer is not None and not self._offer.refusal and self._is_typed
 
@@ -141,7 +151,10 @@ class ChangeDialog(Dialog[Confirmed]):
         elif not self._is_typed:
             hint = Line((("Type ", ""), (offer.typed or "", "strong"), (", then Y confirms. Esc cancels.", "")))
         else:
-            hint = Line((("Y ", "key"), (f"confirms: {offer.confirm.lower()}. ", ""), ("Esc cancels.", "muted")))
+            # In the reason a Y is a letter like any other.
+            before = (("Enter", "key"), (" ends the reason, then ", "")) if self._writes_reason else ()
+            confirms = (("Y ", "key"), (f"confirms: {offer.confirm.lower()}. ", ""))
+            hint = Line((*before, *confirms, ("Esc cancels.", "muted")))
         self.query_one("#dialog-hint", Caption).show([hint])
 
     def action_confirm(self) -> None:
@@ -160,18 +173,21 @@ class ChangeDialog(Dialog[Confirmed]):
         """Scroll the text from wherever the focus is."""
         getattr(self.query_one("#dialog-body", Caption), f"action_{what}")(n)
 
-    def on_key(self, event: events.Key) -> None:
-        """Let the version be typed without looking for its field first."""
+    def action_type(self, character: str) -> None:
+        """Let the version be typed without looking for its field first.
+
+        Raises:
+            SkipAction: The key belongs to the reason, or to nobody.
+        """
         typed = self.query_one("#typed", Input)
-        # The focus moves a moment after it is asked to, and a fast typist's next keys still come here.
-        is_text = event.character is not None and event.character in "0123456789."
-        if is_text and typed.display and not isinstance(self.focused, Input):
-            event.stop()
-            typed.focus()
-            typed.insert_text_at_cursor(event.character or "")
+        if self._writes_reason or not typed.display:
+            raise SkipAction
+        typed.insert_text_at_cursor(character)
+        typed.focus()
 
     @on(Input.Changed, "#typed")
-    def _typed_changed(self) -> None:
+    @on(events.DescendantFocus)
+    def _hint_changed(self) -> None:
         self._judge()
 
     @on(Input.Submitted)

@@ -62,7 +62,7 @@ class Console:
     async def press(self, *keys: str) -> None:
         """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""
         for key in keys:
-            self.app._driver.send_message(key_event(key))
+            self.send(key)
             await self.pilot.pause(0)
             await self.settled()
         await self.pilot.pause(0.02)
@@ -70,9 +70,13 @@ class Console:
     async def burst(self, *keys: str) -> None:
         """Send keys as a slow line delivers them: all at once."""
         for key in keys:
-            self.app._driver.send_message(key_event(key))
+            self.send(key)
         await self.pilot.pause(0.05)
         await self.settled()
+
+    def send(self, key: str) -> None:
+        """Send a key and wait for nothing."""
+        self.app._driver.send_message(key_event(key))
 
     async def settled(self) -> None:
         """Wait until the screen, which a key may just have changed, has been laid out and has handled its messages."""

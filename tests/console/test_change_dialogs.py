@@ -1,5 +1,7 @@
 """Dialogs before a change: nothing confirms by accident, and nothing is done that was not shown."""
 
+import asyncio
+
 import pytest
 
 from console.demo import OPERATOR
@@ -108,13 +110,48 @@ async def test_enter_on_the_dangerous_button_confirms_nothing(open_console, work
         assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
 
 
+async def test_a_version_arrives_whole_and_in_order_however_fast_it_is_typed(open_console):
+    """Keys that come while the focus is on its way to the field, after any number of turns of the loop."""
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        dialog = await console.dialog("P")
+        console.time.pass_deafness()
+        typed, cancel = dialog.query_one("#typed"), dialog.query_one("#cancel")
+        for n_turns in range(30):
+            typed.value = ""
+            cancel.focus()
+            await console.until(lambda: dialog.focused is cancel, "Cancel in focus")
+            for sign in "1.3.0":
+                console.send(sign)
+                for _ in range(n_turns):
+                    await asyncio.sleep(0)
+            await console.until(lambda: dialog.focused is typed, "the field in focus")
+            await console.settled()
+            assert typed.value == "1.3.0", n_turns
+
+
+async def test_a_version_in_the_reason_is_text(open_console):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        dialog = await console.dialog("P")
+        console.time.pass_deafness()
+        dialog.query_one("#reason").focus()
+        await console.press(*"as 1.2")
+        await console.until(lambda: dialog.query_one("#reason").value == "as 1.2", "the reason")
+        assert dialog.query_one("#typed").value == ""
+
+
 async def test_a_y_in_the_reason_is_text_and_the_reason_is_recorded(open_console, workspace):
     async with open_console() as console:
         await at(console, "spread/1.2.0")
         dialog = await console.dialog("R")
         console.time.pass_deafness()
         dialog.query_one("#reason").focus()
-        await console.press(*"Yields", "enter", "Y")
+        await console.press(*"Yields")
+        await console.until(lambda: "Enter ends the reason, then Y confirms: roll back." in console.text())
+        await console.press("enter")
+        await console.until(lambda: "Enter ends the reason" not in console.text())
+        await console.press("Y")
         await console.until(lambda: stage_of(workspace, "spread", "1.1.0") is Stage.PRODUCTION, "the rollback")
         assert Registry(workspace).history("spread")[0].reason == "Yields"
 
