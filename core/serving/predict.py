@@ -160,7 +160,9 @@ class Predictor:
     ) -> tuple[Asked, list[Any], Assignment]:
         """Let the version answer, and when it fails, the one that answers instead.
 
-        A request that a candidate refuses and the stable version takes is the candidate's failure, too.
+        A request that a candidate refuses and the stable version takes is the candidate's failure, too. Whatever the
+        stable version fails on, a shadow is given all the same: judged by its answered requests alone, the stable
+        version would never fail.
         """
         version, fallback = assignment.version, assignment.fallback
         failure: Exception
@@ -169,17 +171,22 @@ class Predictor:
         except (TooLargeError, UnavailableError):
             raise
         except CoreError as error:
-            if fallback is None:
-                if isinstance(error, TookTooLongError):
-                    self._note_failure(assignment, request_id, begin, error)
+            if fallback is None and not isinstance(error, TookTooLongError):
                 raise
             failure = error
         except Exception as error:
-            if fallback is None:
-                self._note_failure(assignment, request_id, begin, error)
-                raise
             failure = error
-        asked, values = await self._score(dialect, fallback, content)
+        if fallback is None:
+            self._note_failure(assignment, request_id, begin, failure)
+            self._copy_to_shadow(dialect, assignment, content, request_id)
+            raise failure
+        try:
+            asked, values = await self._score(dialect, fallback, content)
+        except Exception:
+            # Had it been the stable version's turn, this would count against that one: neither is let off.
+            if not isinstance(failure, CoreError) or isinstance(failure, TookTooLongError):
+                self._note_failure(assignment, request_id, begin, failure)
+            raise
         self._note_failure(assignment, request_id, begin, failure)
         # No observation of the rollout's: the request was the candidate's, and counts as its failure.
         return asked, values, fallback.alone
@@ -240,11 +247,14 @@ class Predictor:
         seconds = time.perf_counter() - begin
         version.stats.answered(seconds, len(values))
         self._recorder.predicted(request_id, assignment, seconds, values)
+        self._copy_to_shadow(dialect, assignment, content, request_id)
+        return Reply(version, request_id, body)
+
+    def _copy_to_shadow(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
         if assignment.shadow is not None:
             task = asyncio.get_running_loop().create_task(self._answer_copy(dialect, assignment, content, request_id))
             self._shadows.add(task)
             task.add_done_callback(self._shadows.discard)
-        return Reply(version, request_id, body)
 
     async def _answer_copy(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
         """Let the shadow answer a copy of the request, for the record only."""

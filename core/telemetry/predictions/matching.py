@@ -11,11 +11,13 @@ from typing import Any
 from core.telemetry.predictions.schema import Segment
 
 _N_OUTCOMES = "SELECT count(*) FROM outcome WHERE seq > ? AND seq <= ?"
-# CROSS JOIN: outcomes, or copies, first, and then each one's request in the index.
+# CROSS JOIN: outcomes, or copies, first, and then each one's request in the index. A version that failed has answered
+# nothing that an outcome could be about: where another answered instead, the loss is that one's.
 _SCORED = """
 SELECT outcome.seq, prediction.route, {loss}, prediction.unit
 FROM outcome CROSS JOIN {table} prediction ON prediction.request = outcome.request
-WHERE outcome.seq > ? AND outcome.seq <= ? AND prediction.route IN ({routes}) ORDER BY prediction.seq"""
+WHERE outcome.seq > ? AND outcome.seq <= ? AND prediction.route IN ({routes}) AND NOT prediction.error
+ORDER BY prediction.seq"""
 _GIVEN_LOSS = "coalesce(outcome.loss, abs(outcome.actual - prediction.value))"
 _DISTANCE = "abs(outcome.actual - prediction.value)"
 _COPIES = """
@@ -23,6 +25,7 @@ SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit,
        copy.route, copy.latency_ms, copy.error, copy.unit
 FROM {copies} copy CROSS JOIN {answers} answer ON answer.request = copy.request
 WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) AND answer.route IN ({answering})
+    AND copy.latency_ms IS NOT NULL
 ORDER BY answer.seq"""
 
 

@@ -27,13 +27,13 @@ _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = '
 _ROUTES = "SELECT id, arm, share FROM route WHERE rollout = ?"
 _SERVED = """
 SELECT route, latency_ms, error, unit FROM {table}
-WHERE seq > ? AND seq <= ? AND route IN ({routes}) ORDER BY seq"""
+WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND latency_ms IS NOT NULL ORDER BY seq"""
 _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
 _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3"
 
 
 class Served(NamedTuple):
-    """One prediction, as far as a judge needs it."""
+    """One request that was answered, however many rows it had, as far as a judge needs it."""
 
     arm: Arm
     share: float

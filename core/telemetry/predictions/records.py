@@ -21,7 +21,7 @@ class Prediction(NamedTuple):
     at: datetime
     model: str
     version: str
-    latency_ms: float
+    latency_ms: float | None  # None: one row of a request of several, which is recorded beside its rows
     error: bool = False  # the server's fault; a request that was refused for what it asks is none
     value: float | None = None
     rollout_id: str | None = None

@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -13,7 +14,14 @@ from core.rollout import Rollouts, RolloutWorker, Strategy
 from core.serving.scoring.scorer import SupervisedScorer
 from core.serving.server import Server
 from core.settings.promotion import PromotionSettings
-from core.telemetry.predictions import Arm, Cursor, PredictionReader, predictions_file
+from core.telemetry.predictions import (
+    Arm,
+    Cursor,
+    Outcome,
+    PredictionReader,
+    PredictionWriter,
+    predictions_file,
+)
 
 
 @pytest.fixture
@@ -136,3 +144,81 @@ def test_a_shadow_sees_copies_and_answers_nobody(workspace, rolling, rows_of):
     pairs = recorded(workspace, rollout.rollout_id, paired=True).pairs
     assert len(pairs) == 10
     assert {(answer.arm, copy.arm) for answer, copy in pairs} == {(Arm.STABLE, Arm.SHADOW)}
+
+
+@pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.SHADOW])
+def test_a_request_that_both_sides_fail_on_counts_against_both(
+    workspace, rolling, rows_of, monkeypatch, caplog, strategy
+):
+    rollout = rolling(strategy, 0.5 if strategy is Strategy.AB else None)
+    (row,) = rows_of("spread", 1)
+    is_shadow = strategy is Strategy.SHADOW
+    with serving(workspace) as (server, ask, until):
+
+        def answer(self, rows):
+            raise ZeroDivisionError("poison")
+
+        monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        assert {ask(row)[0] for _ in range(40)} == {500}
+        versions = server.table.models["spread"].versions.values()
+        until(lambda: sum(version.stats.n_errors for version in versions) == (80 if is_shadow else 40))
+    if is_shadow:
+        pairs = recorded(workspace, rollout.rollout_id, paired=True).pairs
+        assert [(answer.error, copy.error) for answer, copy in pairs] == [(True, True)] * 40
+    else:
+        served = recorded(workspace, rollout.rollout_id).served
+        assert len(served) == 40
+        assert 5 < sum(entry.arm is Arm.CANDIDATE for entry in served) < 35
+        assert {entry.error for entry in served} == {True}
+
+
+def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
+    workspace, rolling, rows_of, monkeypatch, caplog
+):
+    rollout = rolling(Strategy.AB, 0.5)
+    (row,) = rows_of("spread", 1)
+    answer_of = SupervisedScorer.answer
+    with serving(workspace) as (server, ask, _until):
+        broken = server.table.models["spread"].versions["1.1.0"].scorer
+
+        def answer(self, rows):
+            if self is broken:
+                raise ZeroDivisionError("a new feature that is zero today")
+            return answer_of(self, rows)
+
+        monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        for number in range(40):
+            ask(row, request_id=f"r{number}")
+    with PredictionWriter(predictions_file(workspace)) as writer:
+        for number in range(40):
+            writer.add_outcome(Outcome(f"r{number}", utc_now(), loss=1.0))
+        writer.flush()
+    batch = PredictionReader(predictions_file(workspace)).read(
+        rollout.rollout_id, Cursor(), settled_before=utc_now() + timedelta(minutes=1)
+    )
+    assert any(entry.arm is Arm.CANDIDATE for entry in batch.served)
+    assert {entry.arm for entry in batch.scored} == {Arm.STABLE}
+
+
+@pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.SHADOW])
+def test_a_batch_is_one_request_and_its_rows_are_found_by_their_outcomes(workspace, rolling, rows_of, ana, strategy):
+    rollout = rolling(strategy, 0.5 if strategy is Strategy.AB else None)
+    rows = rows_of("spread", 10)
+    with serving(workspace) as (server, _, until):
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        body = json.dumps({"rows": rows, "request_id": "batch"})
+        connection.request("POST", "/api/v1/predict/spread", body)
+        assert len(json.loads(connection.getresponse().read())["predictions"]) == 10
+        connection.close()
+        if strategy is Strategy.SHADOW:
+            until(lambda: server.table.models["spread"].versions["1.1.0"].stats.n_shadow == 1)
+    with PredictionWriter(predictions_file(workspace)) as writer:
+        for number in range(10):
+            writer.add_outcome(Outcome(f"batch/{number}", utc_now(), actual=100.0))
+        writer.flush()
+    paired = strategy is Strategy.SHADOW
+    batch = PredictionReader(predictions_file(workspace)).read(
+        rollout.rollout_id, Cursor(), settled_before=utc_now() + timedelta(minutes=1), paired=paired
+    )
+    assert len(batch.pairs if paired else batch.served) == 1
+    assert len(batch.scored) == (20 if paired else 10)
