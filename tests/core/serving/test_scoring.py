@@ -18,7 +18,7 @@ from core.models.table import TableModel
 from core.serving.scoring import warming
 from core.serving.scoring.forest import CompiledForest
 from core.serving.scoring.frames import frame_of
-from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer, TableScorer
+from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer, TableScorer, compiled
 from core.serving.scoring.warming import probes, warm_scorer
 from core.serving.signature import Rows
 
@@ -120,6 +120,24 @@ def test_a_table_model_is_answered_without_making_a_table(task, algorithm, class
     expected = FrameScorer(load_model(tmp_path), scorer.signature).answer(rows)
     np.testing.assert_allclose(scorer.answer(rows), expected, **EXACT)
     np.testing.assert_allclose(one_by_one(scorer, rows), expected, **CLOSE)
+
+
+class CarefulModel(TableModel):
+    """As a user's package may have one: it does something of its own before it answers."""
+
+    name = "careful"
+
+    def predict(self, frame):
+        return super().predict(frame)
+
+
+@pytest.mark.parametrize(("kind", "is_compiled"), [(TableModel, True), (CarefulModel, False)], ids=["ours", "theirs"])
+def test_a_model_that_answers_in_its_own_way_is_asked_itself(kind, is_compiled):
+    columns = (ColumnSignature(name="size", kind=TableKind.NUMBER, allows_missing=False),)
+    model = kind.described(TableSignature(task=Task.REGRESSION, target="y", classes=(), columns=columns))
+    sizes = np.random.default_rng(5).normal(size=300)
+    model.fit(pd.DataFrame({"size": sizes, "y": 2 * sizes}), seed=1)
+    assert (compiled(model) is not None) == is_compiled
 
 
 def test_the_compiled_forest_isolates_as_the_model_does(bonds):
