@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from core.clock import Clock, utc_now
@@ -82,7 +81,7 @@ class Recorder:
                 )
             )  # fmt: skip
 
-    def turned_out(self, request_id: str, *, actual: float | None, loss: float | None, at: datetime | None) -> None:
+    def turned_out(self, request_id: str, *, actual: float | None, loss: float | None) -> None:
         """Take what turned out to be true of one prediction.
 
         Raises:
@@ -91,7 +90,7 @@ class Recorder:
         """
         if not self._is_on:
             raise NotRecordedError("Predictions are not recorded here (serving.record_predictions in bondx.yaml).")
-        outcome = Outcome(request_id, at or self._clock(), _finite(actual), _finite(loss))
+        outcome = Outcome(request_id, self._clock(), _finite(actual), _finite(loss))
         if self._writer is None or not self._writer.add_outcome(outcome):
             raise UnavailableError(
                 "Outcomes cannot be stored just now; report this one and those after it again later."

@@ -84,4 +84,3 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     row: int | None = None  # of a request of several rows, from 0
     actual: float | None = None
     loss: float | None = None
-    at: str | None = None  # RFC 3339 with an offset; now if left out

@@ -1,6 +1,5 @@
 """What turned out to be true of predictions, reported by request id."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -22,7 +21,6 @@ class ReportedOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     row: Annotated[int, Meta(ge=0)] | None = None  # of a request of several rows
     actual: float | None = None
     loss: float | None = None
-    at: datetime | None = None  # now if left out
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,10 +47,8 @@ class OutcomeRoutes(Controller):
         for number, outcome in enumerate(data.outcomes):
             if outcome.actual is None and outcome.loss is None:
                 raise BadRequestError("needs `actual` or `loss`", field=f"outcomes[{number}]")
-            if outcome.at is not None and outcome.at.tzinfo is None:
-                raise BadRequestError("has no time zone", field=f"outcomes[{number}].at")
         for outcome in data.outcomes:
             request_id = outcome.request_id if outcome.row is None else f"{outcome.request_id}/{outcome.row}"
-            recorder.turned_out(request_id, actual=outcome.actual, loss=outcome.loss, at=outcome.at)
+            recorder.turned_out(request_id, actual=outcome.actual, loss=outcome.loss)
         recorder.store()  # what is accepted survives the server
         return Accepted(n_accepted=len(data.outcomes))

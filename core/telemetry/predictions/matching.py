@@ -25,7 +25,7 @@ SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit,
        copy.route, copy.latency_ms, copy.error, copy.unit
 FROM {copies} copy CROSS JOIN {answers} answer ON answer.request = copy.request
 WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) AND answer.route IN ({answering})
-    AND copy.latency_ms IS NOT NULL
+    AND (copy.latency_ms IS NOT NULL OR copy.error)
 ORDER BY answer.seq"""
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from core.telemetry.schema import connect_to_read
 
 MAX_ROWS = 20_000
 _N_RECENT = 5_000
+_FURTHEST_AHEAD = timedelta(minutes=1)  # what is stamped later than that, a clock has stamped that was set back since
 _RECENT_SEGMENTS = 2
 
 _STORE = "SELECT store FROM identity"
@@ -27,9 +28,9 @@ _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = '
 _ROUTES = "SELECT id, arm, share FROM route WHERE rollout = ?"
 _SERVED = """
 SELECT route, latency_ms, error, unit FROM {table}
-WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND latency_ms IS NOT NULL ORDER BY seq"""
+WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND (latency_ms IS NOT NULL OR error) ORDER BY seq"""
 _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
-_SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3"
+_SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3 AND at <= ?4"
 
 
 class Served(NamedTuple):
@@ -260,6 +261,7 @@ def _end_of(
             is_last = until == segments[-1].last
             break
     (newest,) = connection.execute(_OUTCOMES_END).fetchone()
-    (settled,) = connection.execute(_SETTLED, (start.outcome, newest, to_us(settled_before))).fetchone()
+    unsettled = to_us(settled_before), to_us(settled_before + _FURTHEST_AHEAD)
+    (settled,) = connection.execute(_SETTLED, (start.outcome, newest, *unsettled)).fetchone()
     (outcomes_until,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, settled, n)).fetchone()
     return until, outcomes_until or settled, is_last and (outcomes_until or settled) == settled

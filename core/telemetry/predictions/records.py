@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     """What turned out to be true of one prediction; the first report of a request counts."""
 
     request_id: str
-    at: datetime
+    at: datetime  # when it came in, by the clock of who stores it: readers wait by it, and what is old goes by it
     actual: float | None = None
     loss: float | None = None  # None: the distance between the actual value and the predicted one
 

@@ -269,6 +269,13 @@ def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
     assert refused.status_code == 401
 
 
+def test_when_an_outcome_came_in_is_the_servers_word(api):
+    reported = {"request_id": "r1", "actual": 1.0, "at": "2199-01-01T00:00:00Z"}
+    answer = api.post("/api/v1/outcomes", json={"outcomes": [reported]})
+    assert answer.status_code == 400
+    assert "at" in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -106,6 +106,17 @@ def test_an_outcome_waits_until_its_prediction_has_surely_been_committed(file: P
     assert [scored.loss for scored in late.scored] == [1.0]
 
 
+def test_an_outcome_stamped_by_a_clock_that_was_set_back_since_keeps_no_other_waiting(
+    file: Path, writer: PredictionWriter
+) -> None:
+    for number, at in enumerate((NOON + timedelta(hours=1), NOON)):
+        writer.add(a_prediction(number))
+        writer.add_outcome(Outcome(f"request-{number}", at, loss=float(number)))
+    writer.flush()
+    batch = PredictionReader(file).read("ro-0001", Cursor(), settled_before=NOON + timedelta(seconds=3))
+    assert [scored.loss for scored in batch.scored] == [0.0, 1.0]
+
+
 def test_the_copy_of_a_request_is_read_together_with_its_answer(file: Path, writer: PredictionWriter) -> None:
     for number in range(3):
         writer.add(a_prediction(number, arm=Arm.STABLE, version="1.0.0", share=0.0, value=1.0, error=number == 1))
