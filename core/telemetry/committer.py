@@ -1,11 +1,15 @@
 """A thread that commits what waits once a second, so that whoever measures or answers never waits for a disk."""
 
+import logging
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
 
 from core.telemetry.errors import TelemetryError
+from core.telemetry.schema import place_of
+
+log = logging.getLogger(__name__)
 
 COMMIT_SECONDS = 1.0
 
@@ -13,7 +17,9 @@ COMMIT_SECONDS = 1.0
 class Committer(ABC):
     """Owns the thread; a subclass owns the queues and the store, and calls `_start` once it is ready.
 
-    While the store cannot be written, those who wait for a flush go on waiting: the next commit tries again.
+    It calls `_opened` whenever it has opened the store: one whose file was taken away or replaced is let go of before
+    the next commit, which would otherwise be one to nowhere. While the store cannot be written, those who wait for a
+    flush go on waiting: the next commit tries again.
     """
 
     _WHAT = ""
@@ -27,6 +33,7 @@ class Committer(ABC):
         self._wake = threading.Event()
         self._closing = False
         self._failure: str | None = None
+        self._place: tuple[int, int] | None = None  # of the file that the store was opened on
         self._thread = threading.Thread(target=self._run, name=self._WHAT, daemon=True)
         file.parent.mkdir(parents=True, exist_ok=True)
 
@@ -68,6 +75,16 @@ class Committer(ABC):
     def _close_store(self) -> None:
         """Let go of the store, if it is open."""
 
+    def _opened(self) -> None:
+        self._place = place_of(self._file)
+
+    def _follow_file(self) -> None:
+        if place_of(self._file) != self._place:
+            if self._place is not None:
+                log.warning("%s was taken away or replaced; what comes goes to the file of that name", self._file)
+            self._place = None
+            self._close_store()
+
     def _start(self) -> None:
         self._thread.start()
 
@@ -78,6 +95,7 @@ class Committer(ABC):
             with self._lock:
                 closing = self._closing
                 flushed, self._flushed = self._flushed, []
+            self._follow_file()
             stored = self._commit()
             with self._lock:
                 if stored:

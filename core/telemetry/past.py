@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from core.telemetry.chunk import from_us, to_us
 from core.telemetry.errors import TelemetryError, translated
-from core.telemetry.schema import BUSY_SECONDS, connect_to_read
+from core.telemetry.schema import BUSY_SECONDS, connect_to_read, place_of
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -82,6 +82,7 @@ class PastWriter:
             except BaseException:
                 self._connection.close()
                 raise
+        self._place = place_of(file)
 
     def _prepare(self) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"journal_size_limit = {_WAL_KEPT_BYTES}"):
@@ -111,7 +112,7 @@ class PastWriter:
             is_moment: Whether a change has come onto the audit record.
 
         Raises:
-            TelemetryError: The store cannot be written just now; nothing was.
+            TelemetryError: The store cannot be written just now, or its file was taken away or replaced; nothing was.
         """
         at_us = to_us(at)
         with self._transaction() as connection:
@@ -138,6 +139,10 @@ class PastWriter:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if place_of(self._file) != self._place:
+            raise TelemetryError(
+                f"{self._file} was taken away or replaced; a new writer goes on in the file of that name."
+            )
         with translated(self._file):
             self._connection.execute("BEGIN IMMEDIATE")
             try:

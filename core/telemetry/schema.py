@@ -1,5 +1,6 @@
 """The tables of the time series store, and how a connection to it is opened."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def connect_to_write(file: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def place_of(file: Path) -> tuple[int, int] | None:
+    """Return what tells the file of a name from another that took its place; None while there is none.
+
+    A connection goes on writing to the file it was opened on, also when that has no name any more.
+    """
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def connect_to_read(file: Path) -> sqlite3.Connection:

@@ -72,6 +72,7 @@ class TelemetryWriter(Committer):
         self._n_dropped = self._n_skipped = self._wal_bytes = 0
         self._store: TelemetryStore | None = TelemetryStore(path, self._retention)
         self._next_upkeep = clock() + _UPKEEP_EVERY
+        self._opened()
         self._start()
 
     def add(self, series: str, at: datetime, value: float) -> None:
@@ -119,6 +120,7 @@ class TelemetryWriter(Committer):
         try:
             if self._store is None:
                 self._store = TelemetryStore(self._file, self._retention)
+                self._opened()
             if samples or epochs:
                 self._store.write(samples, epochs)
                 samples, epochs = [], []

@@ -86,6 +86,7 @@ class PredictionWriter(Committer):
         self._routes: dict[tuple[str, str, str, str, float], int] = {}
         self._n_stored = self._n_dropped = 0
         self._connection: sqlite3.Connection | None = open_store(file)
+        self._opened()
         self._start()
 
     def add(self, prediction: Prediction) -> bool:
@@ -154,6 +155,7 @@ class PredictionWriter(Committer):
     def _transact(self, store: Callable[[sqlite3.Connection, Any], None], batch: list[Any]) -> None:
         if self._connection is None:
             self._connection = open_store(self._file)
+            self._opened()
         connection = self._connection
         with translated(self._file):
             connection.execute("BEGIN IMMEDIATE")
@@ -171,6 +173,7 @@ class PredictionWriter(Committer):
         self._close_store()  # opened anew at the next try, should the file have been replaced
 
     def _close_store(self) -> None:
+        self._routes.clear()  # numbered anew in another file
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -114,3 +114,16 @@ def test_a_file_of_a_newer_version_is_left_alone(file):
         connection.execute("PRAGMA user_version = 7")
     with pytest.raises(TelemetryError, match="newer version"):
         PastWriter(file)
+
+
+def test_a_writer_whose_file_was_taken_away_says_so_and_the_next_begins_anew(file, writer, reader):
+    write(writer, 0, {SPREAD: b"a"})
+    for companion in file.parent.glob(file.name + "*"):
+        companion.unlink()
+    with pytest.raises(TelemetryError, match="taken away"):
+        write(writer, 1, {SPREAD: b"b"})
+    successor = PastWriter(file)
+    assert successor.newest() == {}
+    write(successor, 2, {SPREAD: b"c"})
+    assert dict(reader.as_of(at(2))) == {SPREAD: b"c"}
+    successor.close()

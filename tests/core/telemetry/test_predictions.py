@@ -297,3 +297,19 @@ def test_a_quantile_of_the_latest_latencies_is_that_of_answers_given(file: Path,
     writer.add(a_prediction(200, version="1.0.0", arm=Arm.SHADOW, latency_ms=9_999.0))
     writer.flush()
     assert PredictionReader(file).latency_quantile("spread", "1.0.0", 0.95) == (95.0, 100)
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["taken away", "replaced"])
+def test_what_is_accepted_is_stored_also_after_the_file_was(file: Path, writer: PredictionWriter, replaced) -> None:
+    writer.add(a_prediction(1))
+    writer.flush()
+    for companion in file.parent.glob(file.name + "*"):
+        companion.rename(companion.with_name("aside-" + companion.name))
+    if replaced:
+        PredictionWriter(file).close()
+    writer.add(a_prediction(2, unit=7))
+    writer.add_outcome(Outcome("request-2", NOON, loss=1.0))
+    writer.flush()
+    batch = read(PredictionReader(file))
+    assert [served.unit for served in batch.served] == [7]
+    assert [scored.loss for scored in batch.scored] == [1.0]

@@ -193,3 +193,14 @@ def test_what_was_flushed_survives_kill_9(path):
     with TelemetryWriter(path) as writer:
         writer.add_epoch("r", 2, {"score": 0.6}, at(2))
     assert len(TelemetryReader(path).epochs("r")["score"]) == 2
+
+
+def test_what_is_flushed_after_the_file_was_taken_away_is_in_a_new_one(path):
+    with TelemetryWriter(path, clock=lambda: at(9)) as writer:
+        writer.add_epoch("run-1", 1, {"loss": 1.0}, at(1))
+        writer.flush()
+        for file in path.parent.glob(path.name + "*"):
+            file.unlink()
+        writer.add_epoch("run-1", 2, {"loss": 0.5}, at(1))
+        writer.flush()
+        assert TelemetryReader(path).epochs("run-1") == {"loss": [(2, 0.5)]}
