@@ -12,18 +12,42 @@ StoredTable: TypeAlias = dict[str, dict[str, Any]]
 Tables: TypeAlias = dict[str, StoredTable]
 
 
-def encode(tables: Tables) -> bytes:
-    """Spell tables whose documents `plain` has let pass.
+class Speller:
+    """Spells the tables of one file, each document once: what is the same object as the last time is the same text.
 
-    On its own orjson is too obliging: it turns NaN into null, and enums into their values, without a word.
-
-    Raises:
-        UnstorableValueError: They are nested deeper than orjson goes.
+    A registry of a thousand versions is 1.7 MB, of which one promotion changes three documents.
     """
-    try:
-        return orjson.dumps(tables, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError as error:
-        raise UnstorableValueError("The state", f"cannot be spelled as JSON ({error})") from error
+
+    def __init__(self) -> None:
+        self._spelled: dict[int, tuple[dict[str, Any], orjson.Fragment]] = {}
+        """By the identity of a document, which is kept so that no other can have it."""
+
+    def encode(self, tables: Tables) -> bytes:
+        """Spell tables whose documents `plain` has let pass.
+
+        On its own orjson is too obliging: it turns NaN into null, and enums into their values, without a word.
+
+        Args:
+            tables: Documents are exchanged and never changed between two calls.
+
+        Raises:
+            UnstorableValueError: They are nested deeper than orjson goes.
+        """
+        known, spelled = self._spelled, {}
+        try:
+            for table in tables.values():
+                for document in table.values():
+                    identity = id(document)
+                    spelled[identity] = known.get(identity) or (document, orjson.Fragment(orjson.dumps(document)))
+            fragments = {
+                name: {doc_id: spelled[id(document)][1] for doc_id, document in table.items()}
+                for name, table in tables.items()
+            }
+            encoded = orjson.dumps(fragments, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError as error:
+            raise UnstorableValueError("The state", f"cannot be spelled as JSON ({error})") from error
+        self._spelled = spelled
+        return encoded
 
 
 def decode(encoded: bytes) -> Tables:

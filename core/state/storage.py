@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinydb.storages import Storage
 
-from core.state.encoding import StoredTable, Tables, encode
+from core.state.encoding import Speller, StoredTable, Tables
 from core.state.errors import ForbiddenCommitError, TransactionError, access_error
 from core.state.fair_lock import FairLock
 from core.state.generation import ABSENT, Generation, Signature, load, replace, signature_of
@@ -50,6 +50,7 @@ class GenerationStorage(Storage):
         self._transaction: _Transaction | None = None
         self._owner = 0
         self._current: Generation | None = None
+        self._speller = Speller()
         _storages.add(self)
 
     def read(self) -> Tables:
@@ -176,7 +177,7 @@ class GenerationStorage(Storage):
         if transaction.failure is not None:
             raise ForbiddenCommitError(self.path, transaction.failure) from transaction.failure
         if transaction.is_changed:
-            self._current = replace(self.path, encode(transaction.tables), transaction.tables)
+            self._current = replace(self.path, self._speller.encode(transaction.tables), transaction.tables)
 
     def _generation(self) -> Generation:
         current = self._current

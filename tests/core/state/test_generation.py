@@ -6,7 +6,7 @@ import pytest
 
 from core.state import DamagedFileError, DiskFullError, FileAccessError, InDoubtError
 from core.state import generation as module
-from core.state.encoding import encode
+from core.state.encoding import Speller
 from core.state.generation import ABSENT, good_generation, load, previous_of, replace, signature_of
 
 
@@ -15,7 +15,7 @@ def tables_of(n):
 
 
 def put(path: Path, n: int) -> None:
-    replace(path, encode(tables_of(n)), tables_of(n))
+    replace(path, Speller().encode(tables_of(n)), tables_of(n))
 
 
 def counted(path: Path) -> int:
