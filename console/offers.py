@@ -89,7 +89,7 @@ class Offers:
                 expected_revision=rollout.revision,
             )
             if ask is Ask.ABORT:
-                return f"{rollout.rollout_id} is taken back: {rollout.stable} answers all requests."
+                return f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests."
             return f"{rollout.rollout_id} is asked to {ask}."
 
         if ask is Ask.PROMOTE:

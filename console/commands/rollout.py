@@ -26,7 +26,7 @@ REQUESTS = {
     "resume": "go on after a hold, or with a new deadline when it is inconclusive",
     "advance": "take the next step without waiting for dwell time and samples",
     "promote": "go live without waiting for proof; gates and shown harm still refuse",
-    "abort": "return all traffic to the stable version at once",
+    "abort": "return all traffic to the stable version at once, and end the rollout; needs no engine",
 }
 
 
@@ -129,7 +129,8 @@ def start_rollout(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rollout)
     else:
-        print(f"{rollout.rollout_id} is started; to undo: {printable(proposal.undo)}")
+        print(f"{rollout.rollout_id} is started; to follow it: bondx rollout show {rollout.rollout_id}")
+        print(f"  to undo: bondx rollout abort {rollout.rollout_id}. {printable(proposal.undo)}")
     return ExitCode.GOOD
 
 
@@ -147,7 +148,7 @@ def request_change(args: argparse.Namespace) -> int:
         "abort": rollouts.abort,
     }[args.verb]
     rollout = ask(args.rollout_id, actor=person(), reason=args.reason)
-    if args.verb != "abort":  # the servers see that by themselves
+    if args.verb != "abort":  # that waits for nobody
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} is asked for")
     return _print_rollout(rollout, as_json=args.json)
 

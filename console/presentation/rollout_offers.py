@@ -39,7 +39,7 @@ def refusal(rollout: Rollout, ask: Ask) -> str | None:
     if not rollout.is_active:
         return f"{name} has ended: {words(observed.phase)}. A new one starts in the Registry: 3, then C."
     if rollout.desired is Desired.ABORTED:
-        return f"{name} is being aborted already, by {rollout.desired_by}."
+        return f"{name} is being aborted already, by {rollout.desired_by}; the engine ends it."
     if ask in (Ask.ADVANCE, Ask.PROMOTE):
         if observed.phase is Phase.PENDING:
             return f"The first step of {name} is not open yet; an engine opens it."
@@ -144,10 +144,11 @@ def _words(rollout: Rollout, ask: Ask) -> tuple[str, tuple[str, ...], str]:
             return "Resume", effects, "H holds it again."
         case Ask.ABORT:
             effects = (
-                f"{stable} answers all requests as soon as the servers see this; no engine is needed for that.",
+                f"{stable} answers all requests as soon as the servers see this, and the rollout ends.",
+                "No engine is needed for either.",
                 f"{candidate} stays in its stage, and what was observed stays on record.",
             )
-            return "Roll back", effects, "Start a new rollout; the evidence begins anew."
+            return "Abort", effects, "Start a new rollout; the evidence begins anew."
         case Ask.PROMOTE:
             raise ValueError("going live has an offer of its own")
 

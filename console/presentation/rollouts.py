@@ -242,6 +242,8 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     if observed.deadline_at is not None and observed.phase is Phase.RUNNING:
         left = (observed.deadline_at - now).total_seconds()
         spans.append((f"; deadline in {duration(left)}" if left > 0 else "; the deadline has passed", "muted"))
+        if seconds is not None and left < seconds:
+            spans.append((" comes first: then it waits for a person", "warn"))
     return spans
 
 
@@ -280,13 +282,13 @@ def guard_rows(rollout: Rollout, glyphs: Glyphs) -> list[Row]:
                 "share actual",
                 share(1 - actual if actual is not None else None),
                 share(actual),
-                f"of {observed.n_step_stable + observed.n_step_candidate:,} requests"
+                f"of {observed.n_step_stable + observed.n_step_candidate:,} this step"
                 if actual is not None
-                else "no request",
+                else "no request yet",
             ),
         ]
     evidence = observed.evidence
-    answers = _side_by_side("answers", f"{evidence.n_stable:,}", f"{evidence.n_candidate:,}", "")
+    answers = _side_by_side("answers", f"{evidence.n_stable:,}", f"{evidence.n_candidate:,}", "since the start")
     return [*traffic, answers, *(_guard_row(reading, glyphs) for reading in observed.readings)]
 
 
@@ -338,6 +340,8 @@ def interval_text(reading: Reading) -> str:
     """Spell the interval of an effect; a bound that the data do not set yet is left out."""
     if reading.low is None and reading.high is None:
         return NOTHING
+    if reading.high is None and reading.source.is_rate and effect_text(reading, reading.low) == "0.00x":
+        return NOTHING  # "from 0.00x" would rule nothing out
     if reading.high is None:
         return f"from {effect_text(reading, reading.low)}"
     if reading.low is None:
@@ -408,6 +412,7 @@ def rule_lines(rollout: Rollout) -> list[Line]:
         ("strategy", words(plan.strategy)),
         ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers of the candidate"),
         ("margins", margins),
+        *([] if plan.judges_latency else [("latency", "not judged: at the start no limit was known")]),
         ("risks", f"a good one is taken back {plan.alpha:.1%} of the time at most, a bad one passes {plan.beta:.1%}"),
         ("deadline", f"{duration(plan.deadline_seconds)}; then it waits for a person"),
         ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),

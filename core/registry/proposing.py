@@ -62,7 +62,8 @@ class Proposer:
             if target and is_step:
                 gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
             plan = planning.promotion(model, candidate, target, gates)
-            return msgspec.structs.replace(plan, warnings=self.warnings(candidate))
+            warnings = (*self._claims.warnings(name, number), *self.warnings(candidate))
+            return msgspec.structs.replace(plan, warnings=warnings)
         if verb is Verb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
             # A prune may have taken what lies further back.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from core.errors import ConflictError, NotFoundError, RefusedError
+from core.rollout.rollout import Desired, Rollout
 
 
 class RolloutRefusedError(RefusedError):
@@ -12,11 +13,19 @@ class RolloutRefusedError(RefusedError):
 class RolloutActiveError(ConflictError):
     """The model has a rollout already; there is one at a time."""
 
-    def __init__(self, model: str, rollout_id: str, candidate: str, by: str) -> None:
-        self.rollout_id = rollout_id
+    def __init__(self, active: Rollout) -> None:
+        self.rollout_id = active.rollout_id
+        if active.desired is Desired.ABORTED:
+            # The engine needs a moment; one that was killed in it leaves this to whoever asks again.
+            cure = (
+                f"{active.desired_by} has aborted it, and the engine is ending it. Start the next one in a moment; "
+                f"should the engine be gone, bondx rollout abort {active.rollout_id} ends it."
+            )
+        else:
+            cure = "Abort it or let it end, then start the next one."
         super().__init__(
-            f"{model} has an active rollout: {rollout_id}, of {candidate}, started by {by}. "
-            f"Abort it or let it end, then start the next one."
+            f"{active.model} has an active rollout already: {active.rollout_id}, of {active.candidate}, started by "
+            f"{active.created_by}. {cure}"
         )
 
 

@@ -116,6 +116,11 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return len(self.steps) - 1
 
     @property
+    def judges_latency(self) -> bool:
+        """Whether slow answers count: not without a limit, from the policy or from what the stable version takes."""
+        return any(guard.source is Source.SLOW for guard in self.guards)
+
+    @property
     def alpha_per_guard(self) -> float:
         """Each guard's part of alpha, so that all together take back a good candidate no more often than that."""
         return self.alpha / len(self.guards)

@@ -10,6 +10,8 @@ from core.rollout.plan import Strategy
 from core.rollout.rollout import MAX_EVENTS, Desired, Event, Observed, Phase, Rollout
 from core.telemetry.predictions import Cursor
 
+_ENGINE = "engine"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -79,12 +81,21 @@ def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: 
     return None
 
 
-def end(observed: Observed, phase: Phase, verb: str, reason: str, *, now: datetime, promotes: bool = False) -> Change:
+def end(
+    observed: Observed,
+    phase: Phase,
+    verb: str,
+    reason: str,
+    *,
+    now: datetime,
+    promotes: bool = False,
+    by: str = _ENGINE,
+) -> Change:
     """End a rollout; unless the candidate is promoted with it, the stable version answers everybody from now on."""
     ended = msgspec.structs.replace(
         _in_phase(observed, phase, now), share=1.0 if phase is Phase.PROMOTED else 0.0, ended_at=now
     )
-    return _change(verb, reason, ended, now, promotes=promotes)
+    return _change(verb, reason, ended, now, promotes=promotes, by=by)
 
 
 def _to_step(rollout: Rollout, observed: Observed, step: int, reason: str, now: datetime) -> Change:
@@ -95,6 +106,7 @@ def _to_step(rollout: Rollout, observed: Observed, step: int, reason: str, now: 
         step_since=now,
         share=share,
         n_before_step=(observed.evidence.n_stable, observed.evidence.n_candidate),
+        verdict=None,  # it was about the step before
     )
     return _change("rollout.advance", f"to {share * 100:g} %: {reason}", advanced, now)
 
@@ -117,8 +129,10 @@ def _in_phase(observed: Observed, phase: Phase, now: datetime) -> Observed:
     return msgspec.structs.replace(observed, phase=phase, phase_since=now)
 
 
-def _change(verb: str, reason: str, observed: Observed, now: datetime, *, promotes: bool = False) -> Change:
-    event = Event(at=now, verb=verb, reason=reason, step=observed.step, share=observed.share, by="engine")
+def _change(
+    verb: str, reason: str, observed: Observed, now: datetime, *, promotes: bool = False, by: str = _ENGINE
+) -> Change:
+    event = Event(at=now, verb=verb, reason=reason, step=observed.step, share=observed.share, by=by)
     events = (*observed.events, event)[-MAX_EVENTS:]
     return Change(
         verb=verb, reason=reason, observed=msgspec.structs.replace(observed, events=events), promotes=promotes

@@ -5,6 +5,7 @@ import msgspec
 from core.actor import Actor
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
+from core.rollout.errors import RolloutActiveError
 from core.rollout.plan import RolloutPlan, Strategy
 from core.rollout.rollout import Rollout
 
@@ -67,10 +68,7 @@ def refusal_of(
     """Name the rule that forbids a rollout of a version, or None."""
     what = f"{version.model} {version.version}"
     if active is not None:
-        return (
-            f"{version.model} has an active rollout already: {active.rollout_id}, of {active.candidate}, "
-            f"started by {active.created_by}. Abort it or let it end first."
-        )
+        return str(RolloutActiveError(active))
     if live is None:
         return (
             f"No version of {version.model} is in Production, so there is nothing to compare {what} with: promote it."
@@ -84,6 +82,12 @@ def refusal_of(
             f"{what} is in {version.stage}; a candidate that answers requests has to be in Staging: promote it there."
         )
     return None
+
+
+_LATENCY_NOT_JUDGED = (
+    "Slow answers are not judged: {stable} has answered too few requests to say what is slow, and the policy "
+    "(latency_limit_ms) does not say it either."
+)
 
 
 def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tuple[str, ...]:
@@ -107,6 +111,7 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
     return (
         first,
         f"Judged by {judged}; shown harm takes it back by itself (a good one at most {plan.alpha:.1%} of the time).",
+        *(() if plan.judges_latency else (_LATENCY_NOT_JUDGED.format(stable=stable),)),
         least,
         end,
         f"After {plan.deadline_seconds / 3600:g} h without proof it waits for a person.",

@@ -228,6 +228,7 @@ def _mean_reason(guard: Guard, evidence: MeanEvidence, verdict: GuardVerdict) ->
             return f"{guard.name}: {seen}, under suspicion"
         case GuardVerdict.NO_DATA:
             what = "outcomes" if guard.source is Source.LOSS else "values"
-            n = min(evidence.stable.n, evidence.candidate.n)
-            return f"{guard.name}: {n:,} {what} of the arm with fewer, too few to judge a mean"
+            arms = ((evidence.stable.n, "stable version"), (evidence.candidate.n, "candidate"))
+            n, whose = min(arms, key=lambda arm: arm[0])
+            return f"{guard.name}: {n:,} {what} of the {whose}, too few to judge a mean"
     return f"{guard.name}: {seen}, not yet shown to be {margin}"

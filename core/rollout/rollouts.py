@@ -16,12 +16,12 @@ from core.governance.outbox import Change as AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.plan import RolloutPlan, Strategy, make_plan
-from core.rollout.progress import Change
+from core.rollout.progress import Change, end
 from core.rollout.proposing import RolloutProposal, propose, refusal_of
 from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
 from core.settings.policy import CanaryPolicy
 from core.settings.policy_source import PolicySource
-from core.state import Documents, StaleRevisionError, Workspace
+from core.state import Documents, StaleRevisionError, Workspace, read_lease
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import PredictionReader, predictions_file
 
@@ -41,8 +41,8 @@ _VERBS = {
 class Rollouts:
     """Rollouts by id. Cheap to make; safe to share between threads.
 
-    People change what is *desired* (`start`, `request` and its short forms), the engine alone what is *observed*
-    (`observe`, `promote`); either leaves the other's half untouched.
+    People change what is *desired* (`start`, `request` and its short forms), the engine what is *observed* (`observe`,
+    `promote`); either leaves the other's half untouched. Only an abort writes both, where no engine could end it.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Rollouts:
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if (active := self.active(proposal.model)) is not None:
-                raise RolloutActiveError(proposal.model, active.rollout_id, active.candidate, active.created_by)
+                raise RolloutActiveError(active)
             if not proposal.allowed:
                 raise RolloutRefusedError(proposal.refusal or "")
             version = self._registry.get(proposal.model, proposal.candidate)
@@ -200,7 +200,8 @@ class Rollouts:
     ) -> Rollout:
         """Say what is wanted of a rollout from now on.
 
-        An abort takes traffic from the candidate as soon as the servers see the document, engine or not.
+        An abort takes traffic from the candidate as soon as the servers see the document, engine or not. Where no
+        engine runs it ends the rollout, too: nothing is left to judge, and another may start.
 
         Args:
             rollout_id: Which one.
@@ -217,12 +218,18 @@ class Rollouts:
         """
         now = self._clock()
         verb = "rollout.advance" if step is not None else _VERBS[desired]
+        # An engine that starts only now finds that it has ended; one that dies only now leaves that to who asks again.
+        ends_here = desired is Desired.ABORTED and read_lease(self._workspace) is None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(rollout_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
                 raise StaleRevisionError.asked_otherwise(TABLE, rollout_id, before, expected=expected_revision)
-            if (refusal := _refusal(before, desired, step)) is not None:
+            if (refusal := _refusal(before, desired, step, ends_here=ends_here)) is not None:
                 raise RolloutRefusedError(f"{rollout_id}: {refusal}.")
+            observed = before.observed
+            if ends_here:
+                why = f"asked by {actor} while no engine ran" + (f": {reason}" if reason else "")
+                observed = end(observed, Phase.ABORTED, "rollout.end", why, now=now, by=str(actor)).observed
             rollout = self._documents.replace(
                 msgspec.structs.replace(
                     before,
@@ -232,6 +239,7 @@ class Rollouts:
                     desired_at=now,
                     desired_reason=reason,
                     desired_revision=before.revision + 1,
+                    observed=observed,
                     updated_at=now,
                     updated_by=str(actor),
                 )
@@ -242,6 +250,8 @@ class Rollouts:
                 before={"desired": before.desired, "desired_step": before.desired_step},
                 after={"desired": rollout.desired, "desired_step": rollout.desired_step},
             )
+            if ends_here:
+                change.record("rollout.end", rollout_id, before=_summary(before), after=_summary(rollout))
         return rollout
 
     def advance(
@@ -288,7 +298,7 @@ class Rollouts:
     def abort(
         self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
     ) -> Rollout:
-        """Return all traffic to the stable version; raises as `request` does."""
+        """Return all traffic to the stable version and end the rollout; raises as `request` does."""
         return self.request(
             rollout_id, Desired.ABORTED, actor=actor, reason=reason, expected_revision=expected_revision
         )
@@ -377,11 +387,13 @@ def _number(rollout_id: str) -> int:
     return int(rollout_id.removeprefix("ro-"))
 
 
-def _refusal(rollout: Rollout, desired: Desired, step: int | None) -> str | None:
+def _refusal(rollout: Rollout, desired: Desired, step: int | None, *, ends_here: bool) -> str | None:
     """Say why a rollout cannot be asked for this, or None when it can."""
     phase = rollout.observed.phase
     if not phase.is_active:
         return f"it has ended ({phase.value.replace('_', ' ')}); start a new one instead"
+    if ends_here:
+        return None  # also what an engine was asked to abort and was killed before it did
     if rollout.desired is Desired.ABORTED:
         return f"{rollout.desired_by} has aborted it, at {rollout.desired_at:%H:%M:%S} UTC"
     if step is not None:

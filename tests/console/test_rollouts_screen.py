@@ -65,7 +65,7 @@ async def test_stable_and_candidate_stand_side_by_side_with_the_time_to_a_decisi
             "✓ 5% → ● 10% → ○ 20% → ○ live",
             "in about 7m; deadline in",
             "dwelling at 10 %",
-            "of 667 requests",
+            "of 667 this step",
             "8,793 : 767",
             "0.10 to 2.48x",
             "✓ safe",
@@ -111,7 +111,7 @@ async def test_p_asks_for_the_step_that_was_shown(open_console, rollouts):
 
 
 @pytest.mark.parametrize("key", ["A", "R"])
-async def test_one_key_takes_the_candidate_back(open_console, rollouts, key):
+async def test_one_key_takes_the_candidate_back(open_console, rollouts, key, engine):
     async with open_console() as console:
         await at(console, ACTIVE)
         await console.dialog(key)
@@ -120,6 +120,16 @@ async def test_one_key_takes_the_candidate_back(open_console, rollouts, key):
         await console.until(lambda: rollouts.get(ACTIVE).desired is Desired.ABORTED)
         assert rollouts.get(ACTIVE).share == 0.0
         await console.until(lambda: "aborting" in console.text())
+
+
+async def test_without_an_engine_an_abort_ends_the_rollout_by_itself(open_console, rollouts):
+    async with open_console() as console:
+        await at(console, ACTIVE)
+        await console.dialog("A")
+        assert "Abort ro-0002 of downgrade" in console.text()
+        await confirm(console)
+        await console.until(lambda: rollouts.get(ACTIVE).observed.phase is Phase.ABORTED)
+        await console.until(lambda: "while no engine ran" in console.text())
 
 
 async def test_h_holds_and_resumes(open_console, rollouts):
@@ -267,6 +277,21 @@ def test_the_countdown_goes_on_between_two_verdicts(rollout):
     first = told.seconds_to_decision(shown, shown.updated_at)
     assert told.seconds_to_decision(shown, shown.updated_at + timedelta(seconds=60)) == first - 60
     assert told.seconds_to_decision(shown, shown.updated_at + timedelta(days=1)) == 0
+
+
+def test_a_decision_that_comes_after_the_deadline_is_not_promised(rollout):
+    shown = rollout()
+    ends_at = shown.updated_at + timedelta(seconds=told.seconds_to_decision(shown, shown.updated_at))
+    for deadline_at, warns in ((ends_at - timedelta(seconds=1), True), (ends_at + timedelta(seconds=1), False)):
+        shown = rollout(deadline_at=deadline_at)
+        lines = told.told_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+        assert ("comes first: then it waits for a person" in "\n".join(line.text for line in lines)) is warns
+
+
+def test_an_interval_that_rules_nothing_out_is_not_drawn(rollout):
+    errors = next(reading for reading in rollout().observed.readings if reading.source.is_rate)
+    for low, high, text in ((0.0, None, "–"), (0.5, None, "from 0.50x"), (0.0, 1.2, "0.00 to 1.20x")):
+        assert told.interval_text(msgspec.structs.replace(errors, low=low, high=high)) == text
 
 
 def test_a_shadow_has_copies_instead_of_a_share(rollout):

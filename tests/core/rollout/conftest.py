@@ -1,6 +1,6 @@
 """A workspace with a live version and a candidate in Staging, a clock that stands still, and a scripted source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from core.registry import Registry, Stage
 from core.rollout import Guard, RolloutPlan, Rollouts, RolloutWorker, Source, Step, Strategy
 from core.rollout.source import ScriptedSource
 from core.settings.promotion import PromotionSettings
-from core.state import Workspace
+from core.state import Lease, Workspace
 
 ANA = Actor("ana", "desk", Origin.CONSOLE)
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
@@ -63,6 +63,13 @@ def clock() -> SetClock:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
+
+
+@pytest.fixture(autouse=True)
+def lease(workspace: Workspace, clock: SetClock) -> Iterator[Lease]:
+    """Stand for the engine whose worker the tests let tick; one that releases it plays a workspace without."""
+    with Lease.acquire(workspace, ANA, "headless", clock=clock) as held:
+        yield held
 
 
 @pytest.fixture

@@ -59,6 +59,19 @@ def test_an_inconclusive_rollout_calls_until_a_person_has_decided(
     assert alerts.open() == []
 
 
+def test_what_a_person_ended_while_no_engine_ran_calls_nobody_any_more(
+    workspace, registry, rollouts, start, worker, source, alerts, clock, lease, ana
+) -> None:
+    rollout = start(guards=RARE)
+    worker.tick(clock.now)
+    worker.tick(clock.pass_by(3_601))
+    lease.release()
+    rollouts.abort(rollout.rollout_id, actor=ana, reason="seen enough")
+    assert [alert.rule for alert in alerts.open()] == ["rollout_inconclusive"]
+    RolloutWorker(workspace, source=source, registry=registry, clock=clock).tick(clock.pass_by(5))
+    assert alerts.open() == []
+
+
 def test_an_engine_that_was_killed_before_it_called_calls_when_it_is_back(
     workspace, registry, source, taken_back, worker, alerts, clock, monkeypatch
 ) -> None:

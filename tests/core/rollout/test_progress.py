@@ -86,6 +86,8 @@ def test_what_happens_next(plan_of, desired, phase, step, outcome, verb, after, 
         return
     assert (change.verb, change.observed.phase, change.observed.share) == (verb, after, share)
     assert change.promotes == (after is Phase.PROMOTED)
+    if verb == "rollout.advance":
+        assert change.observed.verdict is None, "what was said of the step before is not said of this one"
     assert change.observed.events[-1].reason == change.reason
     is_wish = desired in (ABORT, PAUSE, NOW_) or phase is PAUSED
     is_wish &= verb != "rollout.roll_back"

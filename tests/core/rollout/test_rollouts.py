@@ -26,6 +26,7 @@ def test_a_proposal_says_what_will_happen_and_the_way_back(rollouts, stable, can
     assert [step.share for step in proposal.plan.steps] == [0.05, 0.1, 0.2]
     assert {gate.name for gate in proposal.gates} >= {"min_accuracy"}
     assert "5 % → 10 % → 20 %" in " ".join(proposal.effects)
+    assert f"Slow answers are not judged: {stable} has answered too few" in " ".join(proposal.effects)
     assert stable in proposal.undo
 
 
@@ -43,8 +44,10 @@ def test_the_latency_limit_is_the_99th_percentile_of_the_stable_version(
         for number in range(1_000):
             writer.add(Prediction(f"r{number}", clock.now, "spread", stable, latency_ms=number / 10))
         writer.flush()
-    (slow,) = (guard for guard in rollouts.plan("spread", candidate).plan.guards if guard.name == "slow")
+    proposal = rollouts.plan("spread", candidate)
+    (slow,) = (guard for guard in proposal.plan.guards if guard.name == "slow")
     assert slow.limit == 99.0
+    assert "Slow answers are not judged" not in " ".join(proposal.effects)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +91,59 @@ def test_there_is_one_rollout_of_a_model_at_a_time(rollouts, start, register, an
     with pytest.raises(RolloutActiveError, match=first.rollout_id):
         rollouts.start(proposal, actor=ana)
     rollouts.abort(first.rollout_id, actor=ana)
-    with pytest.raises(ConflictError):  # until the engine has ended it
+    with pytest.raises(ConflictError, match="the engine is ending it"):
         rollouts.start(proposal, actor=ana)
+    assert "the engine is ending it" in rollouts.plan("spread", another).refusal
+
+
+class TestAbortWithoutAnEngine:
+    """Nothing is left to judge once traffic is back, so nobody has to wait for an engine to start the next one."""
+
+    def test_ends_the_rollout_in_the_name_of_who_asked(self, workspace, rollouts, start, worker, clock, lease, ana):
+        rollout = start()
+        worker.tick(clock.now)
+        lease.release()
+        ended = rollouts.abort(rollout.rollout_id, actor=ana, reason="odd spreads", expected_revision=rollout.revision)
+        assert (ended.observed.phase, ended.share, ended.observed.ended_at) == (Phase.ABORTED, 0.0, clock.now)
+        (*_, event) = ended.observed.events
+        assert (event.by, event.reason) == ("ana@desk", "asked by ana@desk while no engine ran: odd spreads")
+        *_, asked, end = AuditLog(workspace).tail(5)
+        assert (asked.verb, end.verb) == ("rollout.abort", "rollout.end")
+        assert end.actor == "ana@desk"
+        assert (end.before["phase"], end.after["phase"]) == ("running", "aborted")
+
+    @pytest.mark.parametrize("seen", [False, True], ids=["before its first step", "with traffic"])
+    def test_lets_the_next_one_start(self, rollouts, start, worker, clock, lease, ana, seen):
+        rollout = start()
+        if seen:
+            worker.tick(clock.now)
+        lease.release()
+        rollouts.abort(rollout.rollout_id, actor=ana)
+        assert start().rollout_id == "ro-0002"
+
+    def test_ends_what_an_engine_was_asked_to_and_was_killed_before_it_did(self, rollouts, start, lease, ana):
+        rollout = start()
+        assert rollouts.abort(rollout.rollout_id, actor=ana).is_active
+        with pytest.raises(RolloutRefusedError, match="has aborted it"):
+            rollouts.abort(rollout.rollout_id, actor=BEN)
+        lease.release()
+        assert not rollouts.abort(rollout.rollout_id, actor=BEN).is_active
+
+    def test_is_refused_once_it_has_ended(self, rollouts, start, lease, ana):
+        rollout = start()
+        lease.release()
+        rollouts.abort(rollout.rollout_id, actor=ana)
+        with pytest.raises(RolloutRefusedError, match="has ended"):
+            rollouts.abort(rollout.rollout_id, actor=BEN)
+
+    def test_wins_over_an_engine_that_had_read_it_before(self, rollouts, start, worker, clock, lease, ana):
+        seen = start()
+        lease.release()
+        rollouts.abort(seen.rollout_id, actor=ana)
+        with pytest.raises(StaleRevisionError):
+            rollouts.save(seen, seen.observed)
+        worker.tick(clock.pass_by(1))
+        assert rollouts.get(seen.rollout_id).observed.phase is Phase.ABORTED
 
 
 def test_a_proposal_is_no_permission_once_another_version_is_live(rollouts, registry, register, candidate, ana) -> None:

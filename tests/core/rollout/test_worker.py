@@ -93,6 +93,21 @@ def test_a_canary_that_fails_more_often_is_taken_back_and_says_why(
     assert [record.verb for record in AuditLog(workspace).tail(2)] == ["rollout.roll_back", "alert.fire"]
 
 
+def test_a_promotion_by_hand_of_what_was_taken_back_is_warned_of(
+    registry, rollouts, start, traffic, worker, clock, lease, ana, candidate
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    traffic.flow(rollout.rollout_id, ticks=60, candidate=0.2)
+    (warning,) = registry.plan_promotion("spread", candidate).warnings
+    assert warning.startswith(f"{rollout.rollout_id} took {candidate} back at 2026-03-02 09:")
+    assert "errors:" in warning
+    lease.release()
+    clock.pass_by(60)
+    rollouts.abort(start().rollout_id, actor=ana)  # a newer one that ended otherwise
+    assert registry.plan_promotion("spread", candidate).warnings == ()
+
+
 def test_a_hold_stops_growth_but_not_a_rollback(rollouts, start, traffic, worker, clock, ana) -> None:
     rollout = start()
     worker.tick(clock.now)
