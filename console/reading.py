@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from console.clipboard import is_certain, osc52
 from console.dialogs.text import TextDialog
 from console.logfile import newest_lines
+from core.errors import CoreError
 from widgets.line import Line
 
 if TYPE_CHECKING:
     from console.app import BondxApp
+    from core.registry import ModelVersion
 
 
 def copy_text(app: "BondxApp", text: str) -> None:
@@ -31,6 +33,30 @@ async def show_logs(app: "BondxApp") -> None:
     """Show the newest log lines."""
     lines = await asyncio.to_thread(newest_lines, app.workspace.logs_dir)
     app.push_screen(TextDialog("Newest log lines", _as_lines("\n".join(lines)), at_end=True))
+
+
+async def show_why(app: "BondxApp", version: "ModelVersion") -> None:
+    """Show what a version rests on. Its files are hashed for the gates, which may take a second, so in a thread."""
+    from console.presentation.versions import evidence_lines
+
+    snapshot = app.snapshot
+    if app.playback.at is None:
+        promotion = await asyncio.to_thread(_promotion_lines, app, version)
+    else:
+        promotion = [Line((("Not judged in the past: p comes back to now.", "muted"),))]
+    lines = evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
+    app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", lines))
+
+
+def _promotion_lines(app: "BondxApp", version: "ModelVersion") -> list[Line]:
+    from console.presentation.promotion import promotion_lines
+    from core.registry import Registry
+
+    try:
+        plan = Registry(app.workspace).plan_promotion(version.model, version.version, actor=app.actor)
+    except CoreError as error:  # a policy that cannot be read, a version that was pruned meanwhile
+        return [Line(((str(error), "bad"),))]
+    return promotion_lines(plan, app.glyphs)
 
 
 def _as_lines(text: str) -> list[Line]:

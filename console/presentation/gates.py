@@ -49,8 +49,14 @@ def judged(gates: Sequence[GateResult]) -> list[Gate]:
     ]
 
 
-def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs) -> list[Line]:
-    """Draw gates as lines for a dialog or a detail pane: verdict, name, value, limit; why under what failed."""
+def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool = False) -> list[Line]:
+    """Draw gates as lines for a dialog or a detail pane: verdict, name, value, limit; why under what failed.
+
+    Args:
+        gates: The verdicts.
+        glyphs: The signs of this terminal.
+        explained: Say the reason and the samples under what passed, too.
+    """
     if not gates:
         return [Line((("no gates", "muted"),))]
     name_width = min(max(len(gate.name) for gate in gates), 24)
@@ -68,7 +74,8 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs) -> list[Line]:
                 )
             )
         )
-        if not gate.passed:
+        says_more = gate.reason != f"{number(gate.value, gate.unit)} {limit(gate)}"
+        if not gate.passed or (explained and says_more):
             offending = f"; {gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
             lines.append(Line(((f"       {gate.reason}{offending}", "muted"),)))
     return lines

@@ -165,9 +165,13 @@ def fact_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> lis
     return lines
 
 
-def evidence_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
-    """Write out what a version rests on: the gates of its data, and its lineage."""
+def evidence_lines(
+    version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs, *, promotion: Sequence[Line] = ()
+) -> list[Line]:
+    """Write out what a version rests on: its promotion where that was looked at, gates of its data, lineage."""
     return [
+        *(_titled("Promotion", promotion)[1:] if promotion else ()),
+        *((Line(),) if promotion else ()),
         *fact_lines(version, snapshot, glyphs),
         *_titled("Gates of its data", gate_lines(version.gates, glyphs)),
         *_titled("Lineage", lineage_lines(version.lineage)),

@@ -1,7 +1,5 @@
 """Screen 3: every version of every model, where it stands, and what it rests on."""
 
-from collections.abc import Sequence
-
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -212,10 +210,12 @@ class RegistryScreen(ConsoleScreen):
             return f"{before.model} and {after.model} are different models; mark two versions of one."
         return before.model, before.version, after.version
 
-    def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Show what the version under the cursor rests on: gates and lineage."""
+    def action_why(self) -> None:
+        """Show whether the version under the cursor may be promoted, gate by gate, and what it rests on."""
+        from console.reading import show_why
+
         version = self._version()
         if version is None:
-            return None
-        lines = versions.evidence_lines(version, self.snapshot, self.console_app.glyphs)
-        return f"Why trust {version.model} {version.version}", lines
+            super().action_why()
+        else:
+            self.run_worker(show_why(self.console_app, version))
