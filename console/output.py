@@ -4,13 +4,17 @@ Text that comes out of documents is stripped of control characters first: a mode
 move the cursor of the terminal it is listed on.
 """
 
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+_LEAST_FOR_A_SENTENCE = 24  # columns
 
 
 def printable(value: object) -> str:
@@ -45,14 +49,36 @@ def draws_lines() -> bool:
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
-    """Print rows under their column names, aligned; say what to do when there are none."""
+    """Print rows under their column names, aligned; say what to do when there are none.
+
+    In a terminal too narrow for the table, its last column goes on below itself, if there is room for a sentence.
+    """
     table = [[printable(row.get(column)) for column in columns] for row in rows]
     if not table:
         print(empty)
         return
     widths = [max(map(_cells, (name, *cells))) for name, *cells in zip(columns, *table, strict=True)]
-    for line in ([name.upper() for name in columns], *table):
-        print("  ".join(cell + " " * (width - _cells(cell)) for cell, width in zip(line, widths, strict=True)).rstrip())
+    *before, last_width = widths
+    indent = sum(before) + 2 * len(before)
+    columns_left = (_terminal_width() or indent + last_width) - indent
+    room = columns_left if columns_left >= _LEAST_FOR_A_SENTENCE else last_width
+    for *cells, last in ([name.upper() for name in columns], *table):
+        first, *more = textwrap.wrap(last, room) if _cells(last) > room else [last]
+        head = "".join(f"{_padded(cell, width)}  " for cell, width in zip(cells, before, strict=True))
+        print((head + first).rstrip())
+        for line in more:
+            print(" " * indent + line)
+
+
+def print_sentences(title: str, sentences: Mapping[str, str]) -> None:
+    """Print named sentences below a title, each within the width of the terminal."""
+    print(printable(title))
+    width = max(map(len, sentences), default=0)
+    for name, sentence in sentences.items():
+        head, text = f"  {name:<{width}}  ", printable(sentence)
+        room = (_terminal_width() or len(head) + len(text)) - len(head)
+        lines = textwrap.wrap(text, max(room, _LEAST_FOR_A_SENTENCE)) or [""]
+        print(head + f"\n{' ' * len(head)}".join(lines))
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
@@ -66,6 +92,15 @@ def complain(message: str) -> None:
     """Say on stderr what went wrong, each line named as ours."""
     for line in message.splitlines() or [""]:
         print(f"bondx: {printable(line)}", file=sys.stderr)
+
+
+def _terminal_width() -> int | None:
+    """Return how many columns standard output has, or None where it is no terminal: what is piped is never wrapped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))
 
 
 def _cells(text: str) -> int:

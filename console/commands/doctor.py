@@ -22,9 +22,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def doctor(args: argparse.Namespace) -> int:
     """Print findings (exit code 1 if any), or restore one file."""
-    import msgspec
-
-    from console.output import print_json, print_table
+    from console.output import print_json, print_sentences
     from core.state import examine, restore
 
     workspace = open_workspace(args)
@@ -39,6 +37,8 @@ def doctor(args: argparse.Namespace) -> int:
     if args.json:
         print_json(findings)
     else:
-        rows = [msgspec.structs.asdict(finding) for finding in findings]
-        print_table(rows, ("file", "problem", "cure"), empty=f"{workspace.root}: everything is whole")
+        for finding in findings:
+            print_sentences(str(finding.file), {"problem": finding.problem, "cure": finding.cure})
+        if not findings:
+            print(f"{workspace.root}: everything is whole")
     return ExitCode.FAILING if findings else ExitCode.GOOD
