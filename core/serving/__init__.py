@@ -1,6 +1,6 @@
 """Answering requests over HTTP: three predict dialects over one core, and the control API.
 
-server.py      the whole, in a thread; app.py the front door
+server.py      the whole, in a thread; app.py the front door; connection.py how long anybody may hold one
 predict.py     from a request's bytes to an answer; dialects/ read requests and write answers, scoring/ computes
 signature.py   what a model wants to be asked with, and the check of it
 loading.py     the thread that keeps table.py, what is served now, in step with the registry; routing.py the rollouts

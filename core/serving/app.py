@@ -30,6 +30,7 @@ _DESCRIBE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("v2_ready", re.compile(f"/v2{_WHICH}/ready")),
 )
 _MAX_REMEMBERED = 4_096
+_LONGEST_REMEMBERED = 512
 
 Plain = Callable[[Scope, Send], Awaitable[None]]
 
@@ -38,6 +39,7 @@ class FrontDoor:
     """The ASGI application of the whole server."""
 
     def __init__(self, predictor: Predictor, reads: Reads, control: Application) -> None:
+        self.limits = predictor.limits
         self._predictor = predictor
         self._reads = reads
         self._control = control
@@ -83,7 +85,8 @@ class FrontDoor:
                 if len(self._targets) >= _MAX_REMEMBERED:
                     self._targets.clear()
                 target = Target(dialect, found["model"], found["version"], found["label"])
-                self._targets[path] = target
+                if len(path) <= _LONGEST_REMEMBERED:
+                    self._targets[path] = target
                 return target
         return None
 

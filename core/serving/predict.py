@@ -71,7 +71,7 @@ class Predictor:
         self._gatekeeper = gatekeeper
         self._recorder = recorder
         self._stats = stats
-        self._limits = limits
+        self.limits = limits
         self._pool = ThreadPoolExecutor(limits.workers, "serving-batch", initializer=quiet_arithmetic)
         self._n_waiting = 0
         self._shadows: set[asyncio.Task[None]] = set()  # the event loop itself keeps no hold of its tasks
@@ -93,7 +93,7 @@ class Predictor:
                 return None
             version = assignment.version
             asked = version.reader(dialect)(content)
-            if not 0 < len(asked.rows) <= self._limits.inline_rows:
+            if not 0 < len(asked.rows) <= self.limits.inline_rows:
                 return None
             values = _answers(version, asked)
             request_id = given or _checked_id(asked.request_id) or own
@@ -107,7 +107,7 @@ class Predictor:
         headers: Headers = dict(scope["headers"])
         try:
             self._gatekeeper.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
-            content = await read_body(receive, headers, self._limits)
+            content = await read_body(receive, headers, self.limits)
             given = _given_id(headers)
             own = given or self._new_id()
             served = self.table.model(target.model)
@@ -150,9 +150,9 @@ class Predictor:
             raise UnavailableError(f"{served.model} {number} is not loaded.")
         wish = asyncio.wrap_future(self.loader.ask_for(served.model, number))
         try:
-            found = await asyncio.wait_for(wish, self._limits.answer_seconds)
+            found = await asyncio.wait_for(wish, self.limits.answer_seconds)
         except TimeoutError:
-            raise TookTooLongError(f"Loading {served.model} {number}", self._limits.answer_seconds) from None
+            raise TookTooLongError(f"Loading {served.model} {number}", self.limits.answer_seconds) from None
         return found.alone
 
     async def _scored(
@@ -196,7 +196,7 @@ class Predictor:
             found: tuple[Asked, list[Any]] = await self._in_worker(self._read_and_answer, dialect, version, content)
             return found
         asked = self._read(dialect, version, content)
-        if version.scorer.is_fast and len(asked.rows) <= self._limits.inline_rows:
+        if version.scorer.is_fast and len(asked.rows) <= self.limits.inline_rows:
             return asked, _answers(version, asked)
         return asked, await self._in_worker(_answers, version, asked)
 
@@ -206,7 +206,7 @@ class Predictor:
 
     def _read(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> Asked:
         asked = version.reader(dialect)(content)
-        n_rows, most = len(asked.rows), self._limits.rows
+        n_rows, most = len(asked.rows), self.limits.rows
         if n_rows > most:
             raise TooLargeError(f"The request has {n_rows:,} rows; this server takes up to {most:,} at once.")
         if n_rows == 0:
@@ -214,16 +214,16 @@ class Predictor:
         return asked
 
     async def _in_worker(self, work: Any, *arguments: Any) -> Any:
-        if self._n_waiting >= self._limits.waiting_batches:
+        if self._n_waiting >= self.limits.waiting_batches:
             raise UnavailableError("Too many batches wait already; ask again in a moment.")
         self._n_waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
         future.add_done_callback(self._one_less)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), self._limits.answer_seconds)
+            return await asyncio.wait_for(asyncio.shield(future), self.limits.answer_seconds)
         except TimeoutError:
             future.cancel()
-            raise TookTooLongError("The answer", self._limits.answer_seconds) from None
+            raise TookTooLongError("The answer", self.limits.answer_seconds) from None
 
     def _one_less(self, future: "asyncio.Future[Any]") -> None:
         self._n_waiting -= 1

@@ -10,8 +10,8 @@ from typing import Any
 
 import httptools
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from core.serving.connection import TimedProtocol
 from core.serving.predict import Headers, Predictor, Target
 
 MAX_HEAD_BYTES = 4_096
@@ -100,10 +100,8 @@ class Shortcut:
         return None if target is None else Head(target, headers, int(length))
 
 
-class PredictProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with the short way before it."""
-
-    _is_between_requests = True
+class PredictProtocol(TimedProtocol):
+    """The protocol of a connection, with the short way before it."""
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -118,20 +116,11 @@ class PredictProtocol(HttpToolsProtocol):
             shortcut: Shortcut = self.config.app.shortcut  # type: ignore[union-attr]
             answer = shortcut.answer(data, self.client, self.server_state.default_headers)
             if answer is not None:
+                self._clear_timer()
                 self.transport.write(answer)
                 self.on_response_complete()
                 return
         super().data_received(data)
-
-    @override
-    def on_message_begin(self) -> None:
-        self._is_between_requests = False
-        super().on_message_begin()
-
-    @override
-    def on_message_complete(self) -> None:
-        self._is_between_requests = True
-        super().on_message_complete()
 
 
 class _Fields:

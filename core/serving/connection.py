@@ -1,0 +1,117 @@
+"""A connection that cannot be held for nothing: each has so long to rest, and each request so long to come in.
+
+uvicorn sets a time only to the rest after an answer. A connection that never asks, a head that comes in a byte a
+minute, or a body that nobody reads would be held for ever, and a thousand of those are all the connections there are.
+"""
+
+from asyncio import TimerHandle, Transport
+from collections.abc import Callable
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from core.serving.dialects import refusal
+from core.serving.errors import ServingError, TookTooLongError, TooLargeError
+from core.serving.limits import Limits
+
+MAX_HEAD_BYTES = 64 << 10
+# Who reads a body says by itself that it took too long; this is for bodies that nobody reads.
+_BODY_GRACE_SECONDS = 5.0
+
+
+class TimedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits to rest, heads and bodies."""
+
+    _is_between_requests = True
+    _is_head_whole = False
+    _n_head_bytes = 0
+    _timer: TimerHandle | None = None
+
+    @property
+    def _limits(self) -> Limits:
+        limits: Limits = self.config.app.limits  # type: ignore[union-attr]
+        return limits
+
+    @override
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._set_timer(self._limits.idle_seconds, self._end_rest)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clear_timer()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._is_between_requests:
+            is_answered = self.cycle is None or self.cycle.response_complete
+            if is_answered and self.timeout_keep_alive_task is None and self._timer is None:
+                self._set_timer(self._limits.idle_seconds, self._end_rest)  # what came was empty lines
+            return
+        if not self._is_head_whole:
+            self._n_head_bytes += len(data)
+            if self._n_head_bytes > MAX_HEAD_BYTES:
+                problem = f"The head of the request is over the limit of {MAX_HEAD_BYTES:,} bytes."
+                self._hang_up(TooLargeError(problem), 431)
+                return
+        if self._timer is None:
+            self._expect_request()
+
+    @override
+    def on_message_begin(self) -> None:
+        self._clear_timer()
+        self._is_between_requests = self._is_head_whole = False
+        self._n_head_bytes = 0
+        super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._clear_timer()
+        self._is_head_whole = True
+        super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._clear_timer()
+        self._is_between_requests = True
+        super().on_message_complete()
+
+    def _set_timer(self, seconds: float, end: Callable[[], None]) -> None:
+        self._timer = self.loop.call_later(seconds, end)
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expect_request(self) -> None:
+        grace = _BODY_GRACE_SECONDS if self._is_head_whole else 0.0
+        self._set_timer(self._limits.body_seconds + grace, self._end_request)
+
+    def _end_rest(self) -> None:
+        self._timer = None
+        self.transport.close()
+
+    def _end_request(self) -> None:
+        self._timer = None
+        if self.flow.read_paused:  # the server does not take it in just now, so the caller cannot send
+            self._expect_request()
+        elif not self._is_head_whole:
+            self._hang_up(TookTooLongError("The head of the request", self._limits.body_seconds), 408)
+        else:
+            self.transport.close()
+
+    def _hang_up(self, error: ServingError, status: int) -> None:
+        """Say why, unless an earlier request is being answered just now, and close the connection."""
+        self._clear_timer()
+        if self.cycle is None or self.cycle.response_complete:
+            error.status = status
+            body = refusal(error)
+            fields = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            dates = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)
+            self.transport.write(STATUS_LINE[status] + dates + fields + body)
+        self.transport.close()

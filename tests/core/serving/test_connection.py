@@ -1,0 +1,83 @@
+"""How long a connection may be held: at rest, in the middle of a head, in the middle of a body that nobody reads."""
+
+import socket
+
+import pytest
+
+from core.serving import connection as connections
+from core.serving.limits import Limits
+from core.serving.server import Server
+
+WHOLE = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture
+def start(workspace, monkeypatch):
+    """Start a server with the limits given, and return what connects to it."""
+    monkeypatch.setattr(connections, "_BODY_GRACE_SECONDS", 0.1)
+    servers = []
+
+    def started(**limits):
+        server = Server(workspace, "127.0.0.1", 0, limits=Limits(**limits))
+        server.start()
+        servers.append(server)
+        port = int(server.url.rpartition(":")[2])
+        return lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
+
+    yield started
+    for server in servers:
+        server.stop()
+
+
+def everything(connection):
+    """Read until the server closes the connection."""
+    parts = []
+    while part := connection.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", WHOLE, WHOLE + b"\r\n"], ids=["new", "empty line", "used", "both"])
+def test_a_connection_that_rests_too_long_is_closed(start, sent):
+    with start(idle_seconds=1)() as connection:
+        connection.sendall(sent)
+        answers = everything(connection)
+    assert answers.count(b"200 OK") == sent.count(b"GET")
+
+
+@pytest.mark.parametrize("before", [b"", WHOLE], ids=["the first", "a later one"])
+def test_a_head_that_does_not_come_in_whole_is_a_408(start, before):
+    with start(body_seconds=0.2)() as connection:
+        connection.sendall(before)
+        if before:
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: loc")
+        assert everything(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_nobody_reads_holds_no_connection(start):
+    with start(body_seconds=0.2)() as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
+        assert everything(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_without_end_is_a_431(start):
+    with start()() as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\n")
+        try:
+            for _ in range(1_000):
+                connection.sendall(b"x-more: " + b"x" * 1_000 + b"\r\n")
+        except OSError:  # it has hung up before all was sent
+            return
+        assert everything(connection).startswith(b"HTTP/1.1 431")
+
+
+def test_those_who_never_ask_keep_nobody_else_out_for_long(start):
+    connect = start(connections=4, idle_seconds=1)
+    idle = [connect() for _ in range(4)]
+    for each in idle:
+        assert everything(each) == b""
+        each.close()
+    with connect() as connection:
+        connection.sendall(WHOLE)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
