@@ -85,6 +85,25 @@ def test_the_same_rows_and_seed_give_the_same_bytes_and_a_copy_answers_alike(tar
     assert copy.feature_importance() == model.feature_importance()
 
 
+def test_boosting_goes_on_for_as_long_as_rows_held_out_gain_by_it():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.uniform(1, 10, size=(3_000, 3)), columns=["a", "b", "c"])
+    frame["price"] = frame["a"] * frame["b"] + 10 * np.sin(2 * frame["c"])
+    columns = tuple(
+        ColumnSignature(name=name, kind=Kind.NUMBER, allows_missing=False, least=1.0, most=10.0) for name in "abc"
+    )
+    outputs = outputs_of(Task.REGRESSION, "price", ())
+    signature = Signature(task=Task.REGRESSION, target="price", columns=columns, outputs=outputs)
+
+    mse = {}
+    for name, parameters in (("as shipped", {}), ("400 trees", {"max_trees": 400})):
+        model = TableModel.described(signature, algorithm="lightgbm", parameters=parameters)
+        model.fit(frame[:2_000], seed=7)
+        mse[name] = model.evaluate(frame[2_000:])["loss"]
+
+    assert mse["as shipped"] < 0.8 * mse["400 trees"]
+
+
 @pytest.mark.parametrize(
     ("target", "task", "metric", "least"),
     [
