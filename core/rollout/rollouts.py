@@ -191,7 +191,7 @@ class Rollouts:
     def request(
         self,
         rollout_id: str,
-        desired: Desired,
+        desired: Desired | None,
         *,
         actor: Actor,
         reason: str = "",
@@ -205,7 +205,7 @@ class Rollouts:
 
         Args:
             rollout_id: Which one.
-            desired: What is wanted.
+            desired: What is wanted; None, with a step, is whatever is wanted already.
             actor: Who wants it.
             reason: Why, for the record.
             step: The step it is to be at, at least; None leaves that to the evidence.
@@ -217,13 +217,14 @@ class Rollouts:
             StaleRevisionError: Somebody else asked for something meanwhile.
         """
         now = self._clock()
-        verb = "rollout.advance" if step is not None else _VERBS[desired]
+        verb = "rollout.advance" if step is not None or desired is None else _VERBS[desired]
         # An engine that starts only now finds that it has ended; one that dies only now leaves that to who asks again.
         ends_here = desired is Desired.ABORTED and read_lease(self._workspace) is None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(rollout_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
                 raise StaleRevisionError.asked_otherwise(TABLE, rollout_id, before, expected=expected_revision)
+            desired = desired or before.desired
             if (refusal := _refusal(before, desired, step, ends_here=ends_here)) is not None:
                 raise RolloutRefusedError(f"{rollout_id}: {refusal}.")
             observed = before.observed
@@ -273,13 +274,12 @@ class Rollouts:
                 took that step does not take another; by default the one after the present.
             expected_revision: As for `request`.
         """
-        rollout = self.get(rollout_id)
         return self.request(
             rollout_id,
-            rollout.desired,
+            None,
             actor=actor,
             reason=reason,
-            step=rollout.observed.step + 1 if step is None else step,
+            step=self.get(rollout_id).observed.step + 1 if step is None else step,
             expected_revision=expected_revision,
         )
 

@@ -293,6 +293,20 @@ def test_a_key_pressed_just_after_the_engine_took_the_step_does_not_take_another
         rollouts.advance(rollout.rollout_id, actor=ana, step=1)
 
 
+def test_a_step_asked_for_while_another_holds_the_rollout_leaves_it_held(
+    rollouts, start, worker, clock, ana, monkeypatch
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    seen = rollouts.get(rollout.rollout_id)
+    rollouts.hold(rollout.rollout_id, actor=BEN, reason="the desk asked")
+    monkeypatch.setattr(rollouts, "get", lambda _: seen)  # what was looked at just before the hold
+    rollouts.advance(rollout.rollout_id, actor=ana)
+    monkeypatch.undo()
+    asked = rollouts.get(rollout.rollout_id)
+    assert (asked.desired, asked.desired_step) == ("paused", 1)
+
+
 def test_a_rollout_held_before_its_first_step_gets_no_traffic(workspace, rollouts, start, worker, clock, ana) -> None:
     rollout = start()
     rollouts.hold(rollout.rollout_id, actor=ana)
