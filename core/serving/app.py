@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from core.serving.asgi import Application, Receive, Scope, Send, send_json
 from core.serving.dialects import Dialect, JsonRows, OpenInference, TfServing, refusal
-from core.serving.errors import BadRequestError, NoSuchPathError
+from core.serving.errors import NoSuchPathError, WrongMethodError
 from core.serving.predict import Predictor, Target
 from core.serving.reads import Reads
 from core.serving.shortcut import Shortcut
@@ -99,8 +99,8 @@ class FrontDoor:
 
 
 async def _refuse_method(send: Send, allowed: bytes) -> None:
-    body = refusal(BadRequestError(f"This path is for {allowed.decode()} requests."))
-    await send_json(send, 405, body, headers=((b"allow", allowed),))
+    error = WrongMethodError(f"This path is for {allowed.decode()} requests.")
+    await send_json(send, error.status, refusal(error), headers=((b"allow", allowed),))
 
 
 async def _no_such_path(send: Send, path: str) -> None:

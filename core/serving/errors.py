@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
+from core.state.errors import InDoubtError, StateError
 
 
 class ServingError(CoreError):
@@ -25,6 +26,12 @@ class BadRequestError(ServingError, UsageError):
     def __init__(self, problem: str, *, field: str | None = None) -> None:
         super().__init__(f"The field {field} {problem}." if field else problem)
         self.field = field
+
+
+class WrongMethodError(ServingError, UsageError):
+    """The path is there, and takes requests of another method."""
+
+    status = 405
 
 
 class TooLargeError(ServingError, UsageError):
@@ -118,6 +125,9 @@ def status_of(error: CoreError) -> int:
         return 404
     if isinstance(error, ConflictError):
         return 409
-    if isinstance(error, RefusedError):
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, RefusedError) and not isinstance(error, StateError):
         return 422
-    return 400
+    # A full disk, a damaged file, a store that is locked: no fault of the request, which may be right the next time.
+    return 500 if isinstance(error, InDoubtError) else 503

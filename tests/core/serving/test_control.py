@@ -1,5 +1,7 @@
 """The control API: what the console can do, over HTTP, with errors that say what to do."""
 
+from pathlib import Path
+
 import pytest
 from litestar.testing import TestClient
 
@@ -14,6 +16,8 @@ from core.serving.limits import Limits
 from core.serving.recording import Recorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
+from core.state.errors import DamagedFileError, DiskFullError, InDoubtError
+from core.telemetry import TelemetryError
 from core.tracking import Runs, RunStatus
 
 BEN = Actor("ben", "desk", Origin.CONSOLE)
@@ -287,6 +291,24 @@ def test_a_body_too_deep_to_be_read_is_the_caller_s_fault(api, path, body):
     answer = api.post(path, content=body % ("[" * 20_000 + "]" * 20_000), headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert "nested too deep" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        pytest.param(DiskFullError(Path("registry.json"), "write", "No space left"), 503, id="full disk"),
+        pytest.param(DamagedFileError(Path("registry.json"), "it is torn", None), 503, id="damaged file"),
+        pytest.param(TelemetryError("locked"), 503, id="locked store"),
+        pytest.param(InDoubtError(Path("registry.json"), "I/O error"), 500, id="in doubt"),
+    ],
+)
+def test_what_is_wrong_with_the_server_is_not_called_a_mistake_of_the_caller(api, monkeypatch, error, status):
+    def models(self):
+        raise error
+
+    monkeypatch.setattr(Registry, "models", models)
+    answer = api.get("/api/v1/models")
+    assert answer.status_code == answer.json()["status"] == status
 
 
 def test_a_bug_is_a_500_without_a_traceback(api, monkeypatch, caplog):
