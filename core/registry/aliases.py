@@ -15,11 +15,14 @@ from core.governance.audit import audited
 from core.registry.errors import AliasNotFoundError, InvalidNameError
 from core.registry.numbering import checked_model_name
 from core.registry.records import DATABASE, Records
+from core.registry.stages import Stage
 from core.state import Workspace
 
 MARK = "@"
 
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+# The server's own labels: asked for @production it answers with what is live, whatever an alias of that name said.
+RESERVED = frozenset({*(stage.lower() for stage in Stage), "stable", "candidate"})
 _RULE = "1 to 64 characters: small letters, digits, '-' and '_', starting with a letter"
 
 
@@ -81,6 +84,10 @@ class Aliases:
     ) -> Alias:
         """Point an alias at a version, from wherever it pointed before."""
         name = checked_alias(alias)
+        if name in RESERVED:
+            raise InvalidNameError(
+                "alias", alias, f"another word than the labels of serving: {', '.join(sorted(RESERVED))}"
+            )
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = self._records.version(model, self.resolve(model, version)).version
             key = f"{model}{MARK}{name}"

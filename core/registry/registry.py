@@ -282,7 +282,7 @@ class Registry:
             reason: Why, for the record.
             expected_revision: The alias's when this was decided, 0 where there was none; by default whatever it is at.
         Raises:
-            InvalidNameError: The alias is not spelled as one.
+            InvalidNameError: The alias is not spelled as one, or is a label that serving gives by itself.
             VersionNotFoundError: The model has no such version.
             StaleRevisionError: Somebody has pointed it elsewhere meanwhile.
         """

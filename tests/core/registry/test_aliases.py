@@ -50,6 +50,14 @@ def test_an_alias_is_a_plain_word(register, registry: Registry, ana, alias: str)
         registry.set_alias("spread", alias, "1.0.0", actor=ana)
 
 
+@pytest.mark.parametrize("alias", ["production", "@staging", "archived", "stable", "candidate"])
+def test_an_alias_is_none_of_the_words_that_serving_has_a_meaning_for(register, registry: Registry, ana, alias) -> None:
+    register()
+    with pytest.raises(InvalidNameError, match="labels of serving: archived, candidate"):
+        registry.set_alias("spread", alias, "1.0.0", actor=ana)
+    assert registry.aliases("spread") == {}
+
+
 def test_an_alias_points_at_a_version_that_exists(register, registry: Registry, ana) -> None:
     register()
     with pytest.raises(VersionNotFoundError):
