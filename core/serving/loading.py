@@ -99,7 +99,7 @@ class Loader:
             versions.setdefault(version.model, []).append(version)
         self._routings.read()
         self._take_loaded()
-        self._take_wishes({(version.model, version.version) for found in versions.values() for version in found})
+        wished = self._take_wishes({(version.model, version.version) for found in versions.values() for version in found})
         wanted = self._wanted(models, versions)
         for key in wanted:
             if key not in self._loaded and key not in self._loading and self._may_try(key):
@@ -108,7 +108,7 @@ class Loader:
         self._loaded = {key: loaded for key, loaded in self._loaded.items() if key in wanted}
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
         self._announce(models, versions)
-        self._settle_wishes()
+        self._settle_wishes(wished)
 
     def _run(self) -> None:
         watch = ChangeWatch(self._workspace)
@@ -170,7 +170,7 @@ class Loader:
         tried = self._failures.get(key)
         return tried is None or time.monotonic() - tried[0] >= RETRY_SECONDS
 
-    def _take_wishes(self, registered: set[Key]) -> None:
+    def _take_wishes(self, registered: set[Key]) -> list[Key]:
         with self._lock:
             wished = list(self._wishes)
         for key in wished:
@@ -183,13 +183,16 @@ class Loader:
             del self._on_demand[key]
         while len(self._on_demand) > MAX_ON_DEMAND:
             self._on_demand.popitem(last=False)
+        return wished
 
-    def _settle_wishes(self) -> None:
-        """Answer the wishes whose version is loaded, has failed, or is not to be loaded at all."""
+    def _settle_wishes(self, wished: list[Key]) -> None:
+        """Answer the wishes whose version is loaded, has failed, or is not to be loaded at all.
+
+        Args:
+            wished: What has been taken into account; what was wished for since is for the next time.
+        """
         with self._lock:
-            settled = {key: wishes for key, wishes in self._wishes.items() if key not in self._loading}
-            for key in settled:
-                del self._wishes[key]
+            settled = {key: self._wishes.pop(key) for key in wished if key not in self._loading}
         for key, wishes in settled.items():
             for wish in wishes:
                 if not wish.set_running_or_notify_cancel():

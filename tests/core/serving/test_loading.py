@@ -1,0 +1,25 @@
+"""The loader, turn by turn."""
+
+from concurrent.futures import wait
+
+from core.serving.loading import Loader
+from core.serving.stats import ServerStats
+
+
+def test_a_version_wished_for_in_the_middle_of_a_turn_is_loaded_in_the_next(workspace, artifacts, register):
+    version = register(workspace, "spread", artifacts / "spread").version
+    wishes = []
+
+    def publish(_table):
+        if not wishes:
+            wishes.append(loader.ask_for("spread", version))
+
+    loader = Loader(workspace, ServerStats(), publish)
+    loader.refresh()
+    (wish,) = wishes
+    assert not wish.done()
+    loader.refresh()
+    wait(loader._loading.values())
+    loader.refresh()
+    assert wish.result(0).version == version
+    loader._worker.shutdown()
