@@ -99,7 +99,9 @@ class Loader:
             versions.setdefault(version.model, []).append(version)
         self._routings.read()
         self._take_loaded()
-        wished = self._take_wishes({(version.model, version.version) for found in versions.values() for version in found})
+        wished = self._take_wishes(
+            {(version.model, version.version) for found in versions.values() for version in found}
+        )
         wanted = self._wanted(models, versions)
         for key in wanted:
             if key not in self._loaded and key not in self._loading and self._may_try(key):
