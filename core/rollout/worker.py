@@ -122,10 +122,10 @@ class RolloutWorker:
             found = live.version if live else "no version"
             reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing left to compare with"
             return end(observed, Phase.ABORTED, "rollout.end", reason, now=now)
+        if rollout.desired is Desired.ABORTED:  # also where predictions cannot be read just now
+            return next_change(rollout, observed, Verdict(outcome=Outcome.HOLD, reason=""), now=now)
         if observed.phase is not Phase.PENDING:
             return None
-        if rollout.desired is Desired.ABORTED:
-            return next_change(rollout, observed, Verdict(outcome=Outcome.HOLD, reason=""), now=now)
         return begin(rollout, self._source.end(), now=now)
 
     def _observe(self, rollout: Rollout, now: datetime) -> Observed:
@@ -213,7 +213,7 @@ class RolloutWorker:
 
     def _save_now_and_then(self, rollout: Rollout, observed: Observed, now: datetime) -> None:
         """Write progress down, but not with every request: a killed engine reads on from where the document says."""
-        since = now - self._saved_at.setdefault(rollout.rollout_id, now)
+        since = abs(now - self._saved_at.setdefault(rollout.rollout_id, now))  # clocks are set back, too
         before = rollout.observed
         is_news = (observed.evidence, observed.verdict) != (before.evidence, before.verdict)
         if (is_news and since >= SAVE_EVERY) or (observed.cursor != before.cursor and since >= SAVE_CURSOR_EVERY):

@@ -25,6 +25,7 @@ from core.rollout.evidence import Collector, Evidence
 from core.rollout.source import ScriptedSource
 from core.rollout.worker import SAVE_EVERY
 from core.settings.promotion import PromotionSettings
+from core.telemetry import TelemetryError
 from core.telemetry.predictions import Cursor, Prediction, PredictionReader, PredictionWriter, predictions_file
 from core.telemetry.predictions import Outcome as ActualOutcome
 
@@ -360,3 +361,27 @@ def test_the_whole_way_from_the_router_to_the_verdict(
     assert found.observed.actual_share == pytest.approx(0.2, abs=0.05)
     assert PredictionReader(file).end().outcome > 0
     assert found.observed.ended_at - found.created_at < timedelta(seconds=200)
+
+
+def test_an_abort_ends_the_rollout_also_while_predictions_cannot_be_read(
+    rollouts, start, worker, source, clock, ana, monkeypatch
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+
+    def read(*_, **__):
+        raise TelemetryError("the store is damaged")
+
+    monkeypatch.setattr(source, "read", read)
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+
+
+def test_evidence_is_written_down_also_after_the_clock_was_set_back(rollouts, start, worker, source, clock) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    source.serve(Arm.CANDIDATE, 7, share=0.05)
+    worker.tick(clock.pass_by(-3600))
+    worker.tick(clock.pass_by(SAVE_EVERY.total_seconds()))
+    assert rollouts.get(rollout.rollout_id).observed.evidence.n_candidate == 7
