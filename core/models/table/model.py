@@ -18,6 +18,7 @@ from core.models.arrays import AnyArray, BoolArray, FloatArray
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Model, PanelLike, bonds_of
 from core.models.table import scores
+from core.models.table.alone import told_alone
 from core.models.table.choice import choose
 from core.models.table.encoding import Encoding
 from core.models.table.forest import ForestTableLearner
@@ -242,6 +243,9 @@ class TableModel(Model):
             choice = choose(losses, judge.group)
             ships = choice.ships
             self._account = {"why": choice.why, "candidates": choice.to_json()}
+            names, n_classes = self._described().names, len(self._described().classes)
+            name, told = told_alone(learn, judge, names, n_classes=n_classes)
+            self._account["told_alone"] = {"column": name, "share": told}
         self._account["judged_on"] = f"{len(judge)} rows held out ({split.method})"
         self._importance = permutation_importance(learners[ships], judge, self._described().names, seed=seed)
         return learners[ships]

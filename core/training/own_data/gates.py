@@ -1,5 +1,8 @@
 """What a user's data must show before a model learns from it, and what the model must show after."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -56,11 +59,18 @@ def skill_gate(metrics: dict[str, float], n_rows: int) -> GateResult:
     )
 
 
-def leak_gate(importance: dict[str, float], metrics: dict[str, float]) -> GateResult:
-    """Warn where one column all but tells the target: such a column is rarely known before the fact."""
-    skill = metrics.get("skill", 0.0)
-    name, share = next(iter(importance.items()), ("", 0.0))
-    is_given_away = share >= GIVEN_AWAY_SHARE and skill >= GIVEN_AWAY_SKILL
+def leak_gate(importance: dict[str, float], metrics: dict[str, float], told_alone: Mapping[str, Any]) -> GateResult:
+    """Warn where one column all but tells the target: such a column is rarely known before the fact.
+
+    Args:
+        importance: Share of each column, the largest first.
+        metrics: Of the model.
+        told_alone: `column` that tells most of the target by itself, and the `share`; empty where nobody has looked.
+    """
+    name, weight = next(iter(importance.items()), ("", 0.0))
+    is_given_away = weight >= GIVEN_AWAY_SHARE and metrics.get("skill", 0.0) >= GIVEN_AWAY_SKILL
+    if told_alone.get("share", 0.0) >= GIVEN_AWAY_SKILL:
+        name, is_given_away = str(told_alone["column"]), True
     return judge(
         "no_leak",
         float(is_given_away),

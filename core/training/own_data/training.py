@@ -217,7 +217,7 @@ def _register(
     actor: Actor,
 ) -> ModelVersion:
     metrics = report["metrics"]
-    after = [leak_gate(report["feature_importance"], metrics)]
+    after = [leak_gate(report["feature_importance"], metrics, report.get("told_alone", {}))]
     if lesson.signature.task is not Task.ANOMALY:
         after.append(skill_gate(metrics, report["split"]["n_tested"]))
     with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
