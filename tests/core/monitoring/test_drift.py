@@ -72,6 +72,18 @@ def test_the_bound_of_the_index_is_above_the_truth_as_often_as_it_says():
     assert below / 400 <= 0.09
 
 
+@pytest.mark.parametrize("n_decimals", [1, 9], ids=["many equal values", "no equal values"])
+@pytest.mark.parametrize("shift", [-9.0, -0.3, 0.0, 0.3, 9.0])
+def test_the_distance_is_that_of_scipy(shift, n_decimals):
+    rng = np.random.default_rng(6)
+    reference = np.sort(rng.normal(size=300).round(n_decimals))
+    current = np.sort(rng.normal(shift, 1.2, size=170).round(n_decimals))
+
+    distance = drift.kolmogorov_distance(reference, current)
+
+    assert distance == pytest.approx(stats.ks_2samp(reference, current).statistic, abs=1e-12)
+
+
 def test_adjusted_p_values_agree_with_scipy():
     p_values = np.random.default_rng(3).random(30) ** 2
 
