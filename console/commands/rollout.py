@@ -158,7 +158,7 @@ def _warn_without_engine(workspace: "Workspace", done: str) -> None:
     from core.state import read_lease
 
     if read_lease(workspace) is None:
-        complain(f"{done}, but no engine runs here: bondx run --headless, or bondx")
+        complain(f"{done}, but no engine runs here: bondx run --headless --no-session, or bondx")
 
 
 def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:

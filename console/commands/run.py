@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from console.commands.console import add_console_arguments, open_console
 from console.commands.opening import Subparsers, add_reason_argument, command_parser, create_workspace, person
 from console.commands.session import add_training_arguments, start_from_arguments, training_settings
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,17 +40,25 @@ def add_parser(commands: Subparsers) -> None:
     group.add_argument("--headless", action="store_true", help="no screen; implied where there is no terminal")
     group.add_argument("--log-json", action="store_true", help="print JSON lines")
     group.add_argument("--stay", action="store_true", help="keep the engine for further sessions until it is stopped")
+    group.add_argument(
+        "--no-session",
+        action="store_true",
+        help="start no session: stay for rollouts and for what is unfinished or queued",
+    )
     add_console_arguments(parser, suppress_defaults=True)
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
+    if args.no_session and (args.config is not None or args.epochs is not None):
+        raise UsageError("--no-session starts no session that --config or --epochs could be about: leave one out.")
     workspace = create_workspace(args)
     with _api(workspace, args.api):
         if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
             return run_headless(workspace, args)
-        find_or_start(workspace, args)
+        if not args.no_session:
+            find_or_start(workspace, args)
         return open_console(args)
 
 
@@ -100,13 +108,17 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     engine.start()  # refused here when another engine runs, before anything is queued
     try:
         stop = _stop_on_signal(printer)
-        session, resumed = find_or_start(workspace, args)
-        printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
-        tell_rest = _tell_events(workspace, printer, stop, None if args.stay else session.session_id)
+        session: Session | None = None
+        if args.no_session:
+            printer.say(f"the engine of {workspace.root} runs; no session is started")
+        else:
+            session, resumed = find_or_start(workspace, args)
+            printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
+        tell_rest = _tell_events(workspace, printer, stop, None if args.stay or session is None else session.session_id)
     finally:
         engine.stop()
     tell_rest()  # what the engine wrote on its way out
-    if args.stay:
+    if args.stay or session is None:
         return ExitCode.GOOD
     return _exit_code(workspace, session.session_id, printer)
 

@@ -89,6 +89,23 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
             for session in snapshot.sessions
             if not session.observed.phase.is_at_rest
         ],
+        "rollouts": [
+            {
+                "rollout_id": rollout.rollout_id,
+                "model": rollout.model,
+                "stable": rollout.stable,
+                "candidate": rollout.candidate,
+                "strategy": rollout.strategy,
+                "phase": rollout.observed.phase,
+                "desired": rollout.desired,
+                "step": rollout.observed.step + 1,
+                "n_steps": len(rollout.plan.steps),
+                "share": rollout.share,
+                "mirror_share": rollout.mirror_share,
+            }
+            for rollout in snapshot.rollouts
+            if rollout.is_active
+        ],
         "production": [
             {
                 "model": version.model,
@@ -153,7 +170,7 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
             (
                 "session",
                 f"{session['session_id']} {session['phase']}, epoch {session['epoch']} of {session['n_epochs']}"
-                f"{score}{failing}",
+                f"{score}{failing}{'' if engine else '; stands still without an engine'}",
             )
         )
     for version in facts["production"]:
@@ -162,6 +179,17 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("production", f"{version['model']} {version['version']} since {since}{attainment}"))
     if not facts["production"]:
         lines.append(("production", "nothing"))
+    for rollout in facts["rollouts"]:
+        copies = "copies of " if rollout["mirror_share"] else ""
+        given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g} % of the requests"
+        judged = "" if engine else "; nothing is judged without an engine"
+        lines.append(
+            (
+                "rollout",
+                f"{rollout['rollout_id']} {rollout['model']} {rollout['stable']} -> {rollout['candidate']} "
+                f"{rollout['phase']}, step {rollout['step']} of {rollout['n_steps']}, {given}{judged}",
+            )
+        )
     lines += [("alert", f"{alert['severity']} {alert['state']} {alert['summary']}") for alert in facts["alerts"]] or [
         ("alert", "none")
     ]

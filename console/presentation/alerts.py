@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, age, instant, number
 from core.alerts import Alert, AlertState, Severity
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from core.engine.snapshot import Snapshot
 
 COLUMNS = (
     Column("severity", "SEVERITY", 10),
@@ -22,6 +26,11 @@ WRONG_COLUMNS = (
     Column("summary", "WHAT", 36, flex=1),
     Column("state", "STATE", 12, priority=1),
     Column("age", "FOR", 4, align="right"),
+)
+NO_ENGINE = "no-engine"
+NO_ENGINE_ADVICE = (
+    "Sessions stand still and rollouts keep their shares, with nothing judged and nothing taken back by itself. "
+    ":engine starts an engine in this console; bondx run --headless --no-session starts one that survives it."
 )
 _SEVERITY_TONES = {Severity.CRITICAL: "alarm", Severity.WARNING: "warn", Severity.INFO: "accent"}
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
@@ -60,12 +69,32 @@ def alert_rows(alerts: Sequence[Alert], now: datetime, glyphs: Glyphs) -> list[R
     ]
 
 
-def wrong_rows(alerts: Sequence[Alert], problems: Sequence[str], now: datetime, glyphs: Glyphs) -> list[Row]:
-    """Draw what is wrong now as rows of `WRONG_COLUMNS`: files that cannot be read, then open alerts."""
+def unattended(snapshot: "Snapshot") -> str | None:
+    """Say what stands still because no engine runs, and what to do about it; None where nothing does."""
+    if snapshot.engine is not None:
+        return None
+    waiting = [session.session_id for session in snapshot.sessions if session.wants_work]
+    waiting += [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
+    if not waiting:
+        return None
+    return f"{', '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for an engine; :engine starts it"
+
+
+def wrong_rows(
+    alerts: Sequence[Alert],
+    problems: Sequence[str],
+    now: datetime,
+    glyphs: Glyphs,
+    *,
+    idle: str | None = None,
+) -> list[Row]:
+    """Draw what is wrong now as rows of `WRONG_COLUMNS`: unreadable files, what no engine attends to, open alerts."""
     rows = [
         Row(f"problem-{index}", (Cell(f"{glyphs.failed} damage", "alarm"), Cell(problem, "bad"), "", ""))
         for index, problem in enumerate(problems)
     ]
+    if idle is not None:
+        rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), Cell(idle, "warn"), "", "")))
     for alert in worst_first([alert for alert in alerts if alert.state.is_open]):
         state = Cell(str(alert.state), _STATE_TONES.get(alert.state, ""))
         rows.append(

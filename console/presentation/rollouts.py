@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from console.presentation.phrases import NOTHING, age, duration, instant, number, share
-from core.rollout import Desired, Event, GuardVerdict, Outcome, Phase, Reading, Rollout, Strategy
+from core.rollout import Desired, Event, GuardVerdict, Outcome, Phase, Reading, Rollout, Source, Strategy
 from widgets.glyphs import Glyphs
 from widgets.line import Line, Span
 from widgets.live_table import Cell, Column, Row
@@ -195,7 +195,8 @@ def told_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: b
         verdict = observed.verdict
         tone = {Outcome.ROLL_BACK: "bad", Outcome.INCONCLUSIVE: "warn", Outcome.ADVANCE: "good"}.get(verdict.outcome)
         spans = (("verdict   ", "muted"), (_DECISION_WORDS[verdict.outcome], tone or "strong"))
-        lines.append(Line((*spans, (f": {verdict.reason}", ""))))
+        since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
+        lines.append(Line((*spans, (f": {verdict.reason}", ""), (since, "muted"))))
     if observed.experiment is not None:
         lines.append(Line((("finding   ", "muted"), (observed.experiment.reason, ""))))
     if rollout.desired is not Desired.RUNNING:
@@ -234,7 +235,7 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     observed = rollout.observed
     spans: list[Span]
     if not has_engine:
-        return [("not known: no engine runs on this workspace, so nothing is judged", "warn")]
+        return [("not known: no engine runs on this workspace, so nothing is judged; :engine starts one", "warn")]
     if (seconds := seconds_to_decision(rollout, now)) is not None:
         spans = [(f"in about {duration(seconds)}" if seconds >= 1 else "due now", "strong")]
     else:
@@ -333,7 +334,9 @@ def effect_text(reading: Reading, value: float | None) -> str:
     """Spell an effect: how many times the stable rate, or the difference of the means with its sign."""
     if value is None:
         return NOTHING
-    return f"{value:.2f}x" if reading.source.is_rate else f"{value:+.3g}"
+    if reading.source.is_rate:
+        return f"{value:.2f}x"
+    return f"{value:+.3g}" if abs(value) < 1_000 else f"{value:+,.0f}"
 
 
 def interval_text(reading: Reading) -> str:
@@ -407,7 +410,12 @@ def rule_lines(rollout: Rollout) -> list[Line]:
     """Write out what was decided before the first request."""
     plan = rollout.plan
     step = plan.steps[min(rollout.observed.step, plan.last_step)]
-    margins = ", ".join(f"{guard.name} below {guard.margin:g}x" for guard in plan.guards)
+    margins = ", ".join(
+        guard.name
+        + (f" (later than {guard.limit:g} ms)" if guard.source is Source.SLOW else "")
+        + f" below {guard.margin:g}x"
+        for guard in plan.guards
+    )
     facts = (
         ("strategy", words(plan.strategy)),
         ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers of the candidate"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, age, duration, instant, number, share
+from console.presentation.phrases import NOTHING, age, counted, duration, instant, number, share
 from core.engine.snapshot import EpochSeries
 from core.training.session import Desired, Phase, Session
 from widgets.glyphs import Glyphs
@@ -50,9 +50,11 @@ _TELLING_METRICS = (
 )
 
 
-def phase_cell(session: Session, glyphs: Glyphs) -> Cell:
-    """Say where a session stands, and where it is asked to go when that differs."""
+def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> Cell:
+    """Say where a session stands, and where it is asked to go when that differs; without an engine it stands still."""
     phase = session.observed.phase
+    if not has_engine and session.wants_work:
+        return Cell(f"{glyphs.hollow} no engine", "warn")
     glyph = {
         Phase.RUNNING: glyphs.dot,
         Phase.PREPARING: glyphs.dot,
@@ -73,7 +75,7 @@ def epochs_text(session: Session) -> str:
     return f"{observed.epoch}/{observed.n_epochs}" if observed.n_epochs else str(observed.epoch)
 
 
-def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> list[Row]:
+def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, has_engine: bool = True) -> list[Row]:
     """Draw each session as a row of `COLUMNS`, in the order given."""
     return [
         Row(
@@ -81,12 +83,14 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> 
             (
                 session.session_id,
                 session.name,
-                phase_cell(session, glyphs),
+                phase_cell(session, glyphs, has_engine=has_engine),
                 epochs_text(session),
                 share(session.observed.score),
                 share(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
-                duration(session.observed.eta_seconds) if not session.observed.phase.is_at_rest else NOTHING,
+                duration(session.observed.eta_seconds)
+                if has_engine and not session.observed.phase.is_at_rest
+                else NOTHING,
                 age(session.created_at, now),
             ),
         )
@@ -94,12 +98,12 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs) -> 
     ]
 
 
-def title(session: Session, glyphs: Glyphs) -> str:
+def title(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> str:
     """Name a session and say where it stands."""
-    return f"{session.session_id} {session.name}  {phase_cell(session, glyphs).text}"
+    return f"{session.session_id} {session.name}  {phase_cell(session, glyphs, has_engine=has_engine).text}"
 
 
-def progress(session: Session) -> tuple[str, float | None, str, str]:
+def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float | None, str, str]:
     """Reduce a session to a progress bar: label, share, what is known about the end, tone.
 
     The time left is to the last epoch there may be: convergence may end the session earlier, hence "at most".
@@ -110,7 +114,9 @@ def progress(session: Session) -> tuple[str, float | None, str, str]:
     if observed.n_epochs:
         label += f" of {observed.n_epochs}"
     note = ""
-    if observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
+    if not has_engine and session.wants_work:
+        note = "waits for an engine"
+    elif observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
         note = f"at most {duration(observed.eta_seconds)} left"
     elif observed.phase.is_at_rest and observed.trained_seconds:
         note = f"took {duration(observed.trained_seconds)}"
@@ -156,7 +162,9 @@ def _trouble_line(session: Session) -> Line | None:
         n_failed = f"{observed.n_failed_epochs} failed: " if observed.n_failed_epochs else ""
         return Line(((f"{n_failed}{observed.failure}", tone),))
     if observed.n_rejected_epochs:
-        return Line(((f"{observed.n_rejected_epochs} data sets failed a gate and were not learnt from", "warn"),))
+        return Line(
+            ((f"{counted(observed.n_rejected_epochs, 'epoch')} taught nothing: the data failed a gate", "warn"),)
+        )
     if observed.announcements:
         return Line(((observed.announcements[0], "warn"),))
     return None

@@ -68,7 +68,9 @@ class OverviewScreen(ConsoleScreen):
         epochs: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
 
         wrong = self.query_one("#wrong", LiveTable)
-        wrong.set_rows(alerts.wrong_rows(snapshot.alerts, snapshot.problems, now, glyphs))
+        wrong.set_rows(
+            alerts.wrong_rows(snapshot.alerts, snapshot.problems, now, glyphs, idle=alerts.unattended(snapshot))
+        )
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
         self.set_title(wrong, "What is wrong", f"{wrong.n_all_rows} open" if wrong.n_all_rows else "")
 
@@ -100,8 +102,9 @@ class OverviewScreen(ConsoleScreen):
             lines.show([Line((("No session yet. S starts one with the settings of this workspace.", "muted"),))])
             self.query_one(LineChart).set_series(())
             return
-        self.set_title(pane, f"Training {sessions.title(session, glyphs)}")
-        label, done, note, tone = sessions.progress(session)
+        has_engine = self.snapshot.engine is not None
+        self.set_title(pane, f"Training {sessions.title(session, glyphs, has_engine=has_engine)}")
+        label, done, note, tone = sessions.progress(session, has_engine=has_engine)
         bar.set_progress(label, done, note, tone=tone)
         lines.show(sessions.told_lines(session, glyphs))
         self.query_one(LineChart).set_series(attainment_series(epochs, sessions.models_of(session)))
@@ -138,6 +141,8 @@ class OverviewScreen(ConsoleScreen):
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:
                 return f"Why: {alert.rule}", alerts.detail_lines(alert, glyphs)
+            if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
+                return "No engine runs", [Line(((alerts.NO_ENGINE_ADVICE, ""),))]
             if self.snapshot.problems:
                 return "What cannot be read", [Line(((problem, ""),)) for problem in self.snapshot.problems]
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)

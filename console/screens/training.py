@@ -65,7 +65,8 @@ class TrainingScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
-        table.set_rows(sessions.session_rows(snapshot.sessions, self.console_app.now(), self.console_app.glyphs))
+        app, has_engine = self.console_app, snapshot.engine is not None
+        table.set_rows(sessions.session_rows(snapshot.sessions, app.now(), app.glyphs, has_engine=has_engine))
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())
 
@@ -90,8 +91,9 @@ class TrainingScreen(ConsoleScreen):
             return
         epochs: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
         models = sessions.models_of(session)
-        self.set_title(pane, sessions.title(session, glyphs))
-        label, done, note, tone = sessions.progress(session)
+        has_engine = self.snapshot.engine is not None
+        self.set_title(pane, sessions.title(session, glyphs, has_engine=has_engine))
+        label, done, note, tone = sessions.progress(session, has_engine=has_engine)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
         lines.show(sessions.told_lines(session, glyphs))
 

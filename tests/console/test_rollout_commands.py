@@ -74,6 +74,26 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
     assert rollouts.get("ro-0002").desired is Desired.PROMOTE_NOW
 
 
+def test_status_tells_of_the_rollouts_at_work_and_that_nothing_is_judged_without_an_engine(answer, capsys):
+    assert main(["status", "--json"]) == 1
+    (rollout,) = json.loads(capsys.readouterr().out)["rollouts"]
+    assert (rollout["rollout_id"], rollout["phase"], rollout["step"], rollout["share"]) == (
+        "ro-0002",
+        "running",
+        2,
+        0.1,
+    )
+    main(["status", "--plain"])
+    told = "rollout: ro-0002 downgrade 1.2.0 -> 1.3.0 running, step 2 of 3, 10 % of the requests"
+    assert f"{told}; nothing is judged without an engine" in capsys.readouterr().out.splitlines()
+
+
+def test_what_is_aborted_without_an_engine_makes_room_for_the_next(answer, rollouts):
+    assert answer("abort", "ro-0002", "--reason", "odd")[0] == 0
+    assert answer("start", "downgrade", "1.3.0")[0] == 0
+    assert [rollout.rollout_id for rollout in rollouts.all() if rollout.is_active] == ["ro-0003"]
+
+
 def test_a_rollout_is_started_by_the_policy_that_is_named(answer, rollouts, tmp_path, workspace, monkeypatch):
     policy = "overrides: {spread: {canary: {initial_share: 0.02, max_share: 0.03}}}\n"
     (tmp_path / "careful.yaml").write_text(policy)

@@ -12,7 +12,7 @@ from console.presentation import rollouts as told
 from console.presentation.rollout_offers import Ask, hold_ask, refusal, step_ask
 from core.alerts import Alerts
 from core.registry import Registry, Stage
-from core.rollout import Desired, Phase, Rollouts, Strategy
+from core.rollout import Desired, Phase, Rollouts, Source, Strategy
 from core.state import Lease
 from widgets.glyphs import UNICODE
 
@@ -292,6 +292,11 @@ def test_an_interval_that_rules_nothing_out_is_not_drawn(rollout):
     errors = next(reading for reading in rollout().observed.readings if reading.source.is_rate)
     for low, high, text in ((0.0, None, "–"), (0.5, None, "from 0.50x"), (0.0, 1.2, "0.00 to 1.20x")):
         assert told.interval_text(msgspec.structs.replace(errors, low=low, high=high)) == text
+
+
+def test_large_differences_are_written_out(rollout):
+    loss = msgspec.structs.replace(rollout().observed.readings[0], source=Source.LOSS, low=-1302.4, high=1440.6)
+    assert told.interval_text(loss) == "-1,302 to +1,441"
 
 
 def test_a_shadow_has_copies_instead_of_a_share(rollout):

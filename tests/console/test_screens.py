@@ -13,7 +13,7 @@ from console.keys import SCREENS
 from core.alerts import Alerts
 from core.registry import Registry
 from core.settings import Settings
-from core.state import Workspace
+from core.state import Lease, Workspace
 from core.training.sessions import Sessions
 
 SIZES = [(20, 5), (40, 12), (80, 24), (120, 40), (200, 60), (200, 5), (20, 60)]
@@ -62,10 +62,24 @@ async def test_keys_of_screens_that_are_not_there_do_nothing(open_console, key):
         assert console.screen.NAME == "overview"
 
 
+async def test_the_overview_tells_how_long_a_session_takes_where_an_engine_trains_it(open_console, workspace):
+    with Lease.acquire(workspace, OPERATOR, "headless"):
+        async with open_console((80, 24)) as console:
+            assert "30m left" in console.text()
+
+
 async def test_the_overview_tells_what_is_wrong_what_is_live_and_what_trains(open_console):
     async with open_console((80, 24)) as console:
         text = console.text()
-        for fact in ("critical", "downgrade 1.0.0: model.txt", "spread", "1.2.0", "epoch 41 of 100", "30m left", "59%"):
+        for fact in (
+            "critical",
+            "downgrade 1.0.0: model.txt",
+            "spread",
+            "1.2.0",
+            "epoch 41 of 100",
+            "waits for an engine",
+            "59%",
+        ):
             assert fact in text
 
 

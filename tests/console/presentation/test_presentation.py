@@ -1,5 +1,6 @@
 """From snapshots to words: what an operator reads, and in which order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -15,6 +16,7 @@ from console.standing import Standing
 from core.engine.snapshot import SnapshotSource
 from core.registry import Registry
 from core.settings import AlertSettings
+from core.state import LeaseHolder
 from core.training.session import Desired, Phase
 from widgets.glyphs import ASCII, UNICODE
 
@@ -139,6 +141,24 @@ def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapsho
 def test_what_is_asked_for_shows_before_it_has_happened(snapshot, desired, said):
     asked = msgspec.structs.replace(snapshot.sessions[0], desired=desired)
     assert sessions.phase_cell(asked, UNICODE).text == f"● {said}"
+
+
+def test_a_session_without_an_engine_does_not_claim_to_run(snapshot):
+    running, finished = snapshot.session("s-0002"), snapshot.session("s-0001")
+    assert sessions.title(running, UNICODE, has_engine=False) == "s-0002 autonomous  ○ no engine"
+    assert sessions.progress(running, has_engine=False)[2] == "waits for an engine"
+    assert sessions.progress(finished, has_engine=False)[2] == "took 1h"
+    row = sessions.session_rows([running], NOW, UNICODE, has_engine=False)[0]
+    assert "–" in texts(row)
+
+
+def test_what_waits_for_an_engine_is_wrong_until_one_runs(snapshot):
+    assert alerts.unattended(snapshot) == "s-0002, ro-0002 wait for an engine; :engine starts it"
+    holder = LeaseHolder(user="mira", host="desk-4", pid=1, mode="headless", acquired_at=NOW)
+    assert alerts.unattended(replace(snapshot, engine=holder)) is None
+    assert alerts.unattended(replace(snapshot, sessions=(), rollouts=())) is None
+    rows = alerts.wrong_rows((), (), NOW, ASCII, idle=alerts.unattended(snapshot))
+    assert [row.key for row in rows] == [alerts.NO_ENGINE]
 
 
 def test_a_failure_is_told_with_its_number(snapshot):
