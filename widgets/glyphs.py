@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from textual.widget import Widget
 
+_ASCII_SPELLINGS = str.maketrans({"–": "-", "—": "-", "…": "~", "→": ">", "·": "-", "×": "x", "±": "+", "●": "*"})
 _PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi", "cons25"})
 
 
@@ -39,6 +40,14 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     replacement: str
     levels: str  # of a sparkline, lowest first
     markers: str  # one per series of a chart
+
+    def spelled(self, text: str) -> str:
+        """Spell our own sentences, which have dashes and arrows in them, with what this terminal knows, cell by cell.
+
+        >>> ASCII.spelled("5 % → 10 %, then –")
+        '5 % > 10 %, then -'
+        """
+        return text if self.name == "unicode" or text.isascii() else text.translate(_ASCII_SPELLINGS)
 
 
 UNICODE = Glyphs(

@@ -103,7 +103,10 @@ class Painted(Widget):
         if y >= len(self._lines):
             return Strip.blank(self.size.width, self.rich_style)
         line = self._lines[y]
-        return Strip([Segment(text, self._style(tone, line.ground)) for text, tone in line.spans], self.size.width)
+        spelled = self.glyphs.spelled
+        return Strip(
+            [Segment(spelled(text), self._style(tone, line.ground)) for text, tone in line.spans], self.size.width
+        )
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Answer Textual's question about an `auto` height."""
