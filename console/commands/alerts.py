@@ -39,7 +39,7 @@ def list_alerts(args: argparse.Namespace) -> int:
         print_json(alerts)
     else:
         rows = [msgspec.structs.asdict(alert) for alert in alerts]
-        columns = ("fingerprint", "severity", "state", "rule", "summary", "last_at")
+        columns = ("fingerprint", "severity", "state", "rule", "last_at", "summary")
         print_table(rows, columns, empty="no open alerts")
     return ExitCode.FAILING if any(alert.state is AlertState.FIRING for alert in alerts) else ExitCode.GOOD
 

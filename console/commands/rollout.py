@@ -60,6 +60,7 @@ def add_parser(commands: Subparsers) -> None:
 def summary(rollout: "Rollout") -> dict[str, Any]:
     """Flatten a rollout to what a list shows."""
     observed = rollout.observed
+    goes_on = rollout.desired not in ("aborted", "paused")
     return {
         "rollout_id": rollout.rollout_id,
         "model": rollout.model,
@@ -72,7 +73,7 @@ def summary(rollout: "Rollout") -> dict[str, Any]:
         "n_steps": len(rollout.plan.steps),
         "share": rollout.share if rollout.is_active else observed.share,
         "actual_share": observed.actual_share,
-        "eta_seconds": observed.verdict.eta_seconds if observed.verdict and rollout.is_active else None,
+        "eta_seconds": observed.verdict.eta_seconds if observed.verdict and rollout.is_active and goes_on else None,
         "created_at": rollout.created_at,
         "created_by": rollout.created_by,
     }
@@ -150,7 +151,19 @@ def request_change(args: argparse.Namespace) -> int:
     rollout = ask(args.rollout_id, actor=person(), reason=args.reason)
     if args.verb != "abort":  # that waits for nobody
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} is asked for")
+    if not args.json:
+        print(_told(rollout, args.verb), end="\n\n")
     return _print_rollout(rollout, as_json=args.json)
+
+
+def _told(rollout: "Rollout", verb: str) -> str:
+    """Say what came of a request; what an engine does about it, the facts below cannot show yet."""
+    if verb != "abort":
+        return f"{rollout.rollout_id}: {verb} is asked for; the engine does it."
+    rest = ", and the rollout has ended" if not rollout.is_active else "; the engine ends the rollout"
+    return (
+        f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests as soon as the servers see it{rest}."
+    )
 
 
 def _warn_without_engine(workspace: "Workspace", done: str) -> None:

@@ -398,7 +398,10 @@ def _refusal(rollout: Rollout, desired: Desired, step: int | None, *, ends_here:
         return f"{rollout.desired_by} has aborted it, at {rollout.desired_at:%H:%M:%S} UTC"
     if step is not None:
         if step > rollout.plan.last_step:
-            return "there is no step beyond its last; promote it now, or let the evidence decide"
+            cure = (
+                "promote it now, or let" if rollout.strategy.promotes else f"{rollout.strategy.value} has no other; let"
+            )
+            return f"there is no step beyond its last; {cure} the evidence decide"
         if step <= rollout.observed.step:
             return f"it is at step {rollout.observed.step + 1} of {len(rollout.plan.steps)} already"
         return None if phase is not Phase.PENDING else "its first step is not open yet"

@@ -89,7 +89,10 @@ def test_status_tells_of_the_rollouts_at_work_and_that_nothing_is_judged_without
 
 
 def test_what_is_aborted_without_an_engine_makes_room_for_the_next(answer, rollouts):
-    assert answer("abort", "ro-0002", "--reason", "odd")[0] == 0
+    code, out, _ = answer("abort", "ro-0002", "--reason", "odd")
+    assert code == 0
+    assert out.startswith("ro-0002 is aborted: 1.2.0 answers all requests")
+    assert ", and the rollout has ended." in out.splitlines()[0]
     assert answer("start", "downgrade", "1.3.0")[0] == 0
     assert [rollout.rollout_id for rollout in rollouts.all() if rollout.is_active] == ["ro-0003"]
 
