@@ -84,7 +84,7 @@ class Proposer:
             return None
         return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
 
-    def lacking_approvals(self, candidate: ModelVersion, actor: Actor) -> str | None:
+    def lacking_approvals(self, candidate: ModelVersion, actor: Actor | None) -> str | None:
         """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
         settings = self.promotion_settings(candidate.model)
         if not settings.required_approvals:

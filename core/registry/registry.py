@@ -324,8 +324,8 @@ class Registry:
         """
         return self._approvals.withdraw(model, self.get(model, version).version, actor=actor, reason=reason)
 
-    def lacking_approvals(self, model: str, version: str, *, actor: Actor) -> str | None:
-        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
+    def lacking_approvals(self, model: str, version: str, *, actor: Actor | None) -> str | None:
+        """Say why the approvals of a version do not suffice for somebody to let it answer requests, or None."""
         return self._proposer.lacking_approvals(self.get(model, version), actor)
 
     def policy_gates(self, model: str, version: str) -> tuple[GateResult, ...]:

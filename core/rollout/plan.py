@@ -26,6 +26,11 @@ class Strategy(StrEnum):
         """Whether the candidate goes live at the end; the others end in a finding."""
         return self in (Strategy.CANARY, Strategy.BLUE_GREEN)
 
+    @property
+    def serves(self) -> bool:
+        """Whether the candidate answers anybody; a split may send it nearly all there is."""
+        return self is not Strategy.SHADOW
+
 
 class Source(StrEnum):
     """What a guard looks at."""

@@ -49,6 +49,8 @@ def propose(
     if refusal is None and plan.strategy.promotes:
         promotion = registry.plan_promotion(model, candidate, Stage.PRODUCTION, actor=actor)
         gates, refusal = promotion.gates, promotion.refusal
+    elif refusal is None and plan.strategy.serves:
+        refusal = registry.lacking_approvals(model, candidate, actor=actor)
     return RolloutProposal(
         model=model,
         stable=live.version if live else "",

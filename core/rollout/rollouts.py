@@ -144,7 +144,7 @@ class Rollouts:
             version = self._registry.get(proposal.model, proposal.candidate)
             live = self._registry.production(proposal.model)
             refusal = refusal_of(version, live, proposal.plan.strategy, None)
-            if refusal is None and proposal.plan.strategy.promotes:
+            if refusal is None and proposal.plan.strategy.serves:
                 refusal = self._registry.lacking_approvals(proposal.model, proposal.candidate, actor=actor)
             if refusal is not None:
                 raise RolloutRefusedError(refusal)

@@ -176,6 +176,19 @@ class TestFourEyes:
         with pytest.raises(RolloutRefusedError, match="ben cannot approve a promotion of their own"):
             rollouts.start(open_to_others, actor=BEN)
 
+    def test_a_split_that_serves_nearly_everybody_takes_an_approval_too(self, rollouts, registry, candidate) -> None:
+        proposal = rollouts.plan("spread", candidate, Strategy.AB, share=0.999, actor=BEN)
+        assert "nobody has approved" in proposal.refusal
+        registry.approve("spread", candidate, actor=BEN)
+        open_to_others = rollouts.plan("spread", candidate, Strategy.AB, share=0.999)
+        with pytest.raises(RolloutRefusedError, match="ben cannot approve a promotion of their own"):
+            rollouts.start(open_to_others, actor=BEN)
+        registry.approve("spread", candidate, actor=CLEO)
+        assert rollouts.start(open_to_others, actor=BEN).strategy is Strategy.AB
+
+    def test_a_shadow_answers_nobody_and_takes_none(self, rollouts, registry, candidate) -> None:
+        assert rollouts.plan("spread", candidate, Strategy.SHADOW, actor=BEN).allowed
+
     def test_nor_does_an_approval_after_the_start_help(self, rollouts, registry, candidate, worker, clock) -> None:
         registry.approve("spread", candidate, actor=CLEO)
         rollout = rollouts.start(rollouts.plan("spread", candidate), actor=BEN)
