@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from core.columnwise import columnwise
 from core.data.tables.arrays import FloatArray, IntArray
 from core.data.tables.signature import Kind
 from core.errors import UsageError
@@ -135,7 +136,7 @@ def check_drift(
     shared = [name for name in kinds if name in current.columns]
     if not shared:
         raise UsageError("The two tables have no column in common, so there is nothing to compare.")
-    measured = [_measure(name, kinds[name], baseline[name], current[name], matters) for name in shared]
+    measured = columnwise(lambda name: _measure(name, kinds[name], baseline[name], current[name], matters), shared)
     adjusted = {
         field: drift.benjamini_hochberg(np.array([getattr(found, field) for found in measured]))
         for field in ("watch_p", "alarm_p", "missing_watch_p", "missing_alarm_p", "unseen_p")

@@ -7,6 +7,7 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.csv
 
+from core.columnwise import columnwise
 from core.data.tables import limits
 from core.data.tables.errors import TableError, shown
 from core.data.tables.names import check_names
@@ -35,7 +36,7 @@ def read_csv(source: Source, kinds: Mapping[str, Kind]) -> Table:
         raise TableError(path, "it has a header, but no rows", "Give rows to learn from.")
     if source.n_quotes % 2 and any("\n" in (cells.column(name)[-1].as_py() or "") for name in names):
         line = _line_of(source, separator, cells.num_rows - 1, starts=True)
-        raise TableError(path, "a quote is opened and never closed", "Close it, or double it.", place=f"line {line}")
+        raise _left_open(source, line)
 
     def line_of(row: int) -> int:
         return _line_of(source, separator, row)
@@ -43,13 +44,11 @@ def read_csv(source: Source, kinds: Mapping[str, Kind]) -> Table:
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
         return TableError(path, problem, cure, column=column, place=f"line {line_of(row)}")
 
-    readings: dict[str, Reading] = {
-        name: read_text(
-            name, cells.column(name), complain, wanted=kinds.get(name), decimal_comma=separator in (";", "\t")
-        )
-        for name in names
-    }
-    return Table.of(source, readings, line_of=line_of)
+    def read(name: str) -> Reading:
+        decimal_comma = separator in (";", "\t")
+        return read_text(name, cells.column(name), complain, wanted=kinds.get(name), decimal_comma=decimal_comma)
+
+    return Table.of(source, dict(zip(names, columnwise(read, names), strict=True)), line_of=line_of)
 
 
 def _header(source: Source) -> tuple[str, list[str]]:
@@ -90,7 +89,9 @@ def _cells(source: Source, separator: str, names: list[str]) -> pa.Table:
         if not wrong:
             raise TableError(source.path, f"it cannot be parsed ({error})", "Check its quotes.") from error
         row = wrong[0]
-        line = _line_of(source, separator, row.number - 2) if row.number else 0
+        line = _line_of(source, separator, row.number - 2, starts="\n" in row.text) if row.number else 0
+        if source.n_quotes % 2 and "\n" in row.text:  # it has swallowed the rows after it
+            raise _left_open(source, line) from None
         raise TableError(
             source.path,
             f"{row.actual_columns} cells where the header has {row.expected_columns}: {shown(row.text)}",
@@ -100,6 +101,12 @@ def _cells(source: Source, separator: str, names: list[str]) -> pa.Table:
     if cells.num_rows * len(names) > limits.MOST_CELLS:
         raise TableError(source.path, f"it has {cells.num_rows:,} rows", "Take a sample of them.")
     return cells
+
+
+def _left_open(source: Source, line: int) -> TableError:
+    return TableError(
+        source.path, "a quote is opened and never closed", "Close it, or double it.", place=f"line {line}"
+    )
 
 
 def _line_of(source: Source, separator: str, row: int, *, starts: bool = False) -> int:

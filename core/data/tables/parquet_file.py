@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.columnwise import columnwise
 from core.data.tables import limits
 from core.data.tables.errors import TableError
 from core.data.tables.names import check_names
@@ -43,10 +44,11 @@ def read_parquet(source: Source, kinds: Mapping[str, Kind]) -> Table:
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
         return TableError(path, problem, cure, column=column, place=f"row {row}")
 
-    readings = {
-        name: _read(name, table.column(name).combine_chunks(), kinds.get(name), complain) for name in table.column_names
-    }
-    return Table.of(source, readings, left_out=left_out)
+    def read(name: str) -> Reading:
+        return _read(name, table.column(name).combine_chunks(), kinds.get(name), complain)
+
+    names = table.column_names
+    return Table.of(source, dict(zip(names, columnwise(read, names), strict=True)), left_out=left_out)
 
 
 def _check_size(path: Path, file: pq.ParquetFile) -> None:

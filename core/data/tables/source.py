@@ -95,17 +95,18 @@ def inspect(path: Path) -> Source:
     """
     identity = _identity(path)
     wanted = _format_of(path)
+    n_quotes = 0
     try:
         with path.open("rb") as file:
             head = file.read(16)
             _check_head(path, head, wanted)
+            is_packed, n_bytes = head.startswith(_GZIP), identity[-1]
+            if wanted != "parquet":  # before the hash, which reads all of it: what is wrong is told at once
+                n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
-    is_packed = head.startswith(_GZIP)
-    n_bytes = identity[-1]
-    n_quotes = 0 if wanted == "parquet" else _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
     return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity)
 
 

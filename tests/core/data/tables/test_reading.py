@@ -118,6 +118,7 @@ def test_a_known_kind_decides_over_what_the_cells_look_like(write):
         pytest.param(b"a,b\n1,2\n3,4,5\n", "data.csv", ["line 3", "3 cells", "2"], id="a long row"),
         pytest.param(b'a,b\n"x\ny",2\n\n3,4\n5\n', "data.csv", ["line 6"], id="lines count, not rows"),
         pytest.param(b'a,b\n1,2\n3,"x\n4,5\n', "data.csv", ["line 3", "never closed"], id="an open quote"),
+        pytest.param(b'a,b,c\n1,2,3\n4,"x,6\n7,8,9\n', "data.csv", ["line 3", "never closed"], id="an open quote amid"),
         pytest.param(b"a\n" + NUMBERS + b"abc\n", "data.csv", ["line 22", "'a'", "'abc'"], id="a word among numbers"),
         pytest.param(b"a\n" + NUMBERS + b"inf\n", "data.csv", ["line 22", "'a'", "inf"], id="infinity"),
         pytest.param(b"a\n2026-02-30\n", "data.csv", ["line 2", "2026-02-30"], id="a day there is not"),
