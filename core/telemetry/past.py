@@ -43,6 +43,13 @@ _EXPIRE = (
     "DELETE FROM span WHERE until < ?1",
 )
 
+_FORGET_FROM = (
+    "DELETE FROM state WHERE at > ?",
+    "DELETE FROM moment WHERE at > ?",
+    "DELETE FROM span WHERE start > ?",
+    "UPDATE span SET until = min(until, ?)",
+)
+
 
 class Key(NamedTuple):
     """Which document: a part of the snapshot, and the document's own key in it."""
@@ -132,6 +139,15 @@ class PastWriter:
         with self._transaction() as connection:
             for statement in _EXPIRE:
                 connection.execute(statement, (horizon_us,) if "?" in statement else ())
+
+    def forget_from(self, instant: datetime) -> None:
+        """Forget what lies after an instant: what a clock that was set back has yet to reach.
+
+        Kept, it would be taken for what came of all that is written until the clock is there again, and after.
+        """
+        with self._transaction() as connection:
+            for statement in _FORGET_FROM:
+                connection.execute(statement, (to_us(instant),))
 
     def close(self) -> None:
         """Close the store."""

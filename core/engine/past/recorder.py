@@ -38,11 +38,8 @@ class Recorder:
         self._kept = timedelta(hours=hours)
         self._source = SnapshotSource(workspace, clock=clock, documents_only=True)
         self._writer = PastWriter(past_file(workspace))
-        self._stored: dict[Key, bytes] = self._writer.newest()
-        self._seen: dict[Key, Any] = {}
-        self._since = self._next_upkeep = clock()
-        self._written_at: datetime | None = None
         self._mark: Hashable = None
+        self._begin(clock())
 
     def close(self) -> None:
         """Close the store."""
@@ -54,6 +51,8 @@ class Recorder:
         Raises:
             TelemetryError: The store cannot be written; the next look tries again.
         """
+        if self._written_at is not None and (now := self._clock()) < self._written_at:
+            self._begin(now)
         mark = audit_mark(self._workspace)  # before the documents: a change is in them before it is on record
         is_moment = mark != self._mark
         if not (is_moment or self._is_due()):
@@ -70,8 +69,16 @@ class Recorder:
             self._next_upkeep = now + _UPKEEP_EVERY
             self._writer.expire(now - self._kept)
 
+    def _begin(self, now: datetime) -> None:
+        """Go on from what was recorded up to an instant."""
+        self._writer.forget_from(now)
+        self._stored: dict[Key, bytes] = self._writer.newest()
+        self._seen: dict[Key, Any] = {}
+        self._since = self._next_upkeep = now
+        self._written_at: datetime | None = None
+
     def _is_due(self) -> bool:
-        return self._written_at is None or abs(self._clock() - self._written_at) >= _COARSE
+        return self._written_at is None or self._clock() - self._written_at >= _COARSE
 
     def _is_known(self, key: Key, document: Any) -> bool:
         """Whether a document is as it was seen last; cheap for those that were not read again."""
