@@ -66,6 +66,8 @@ def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> 
         text = "pausing"
     elif session.desired is Desired.STOPPED and not phase.is_at_rest:
         text = "stopping"
+    elif phase is Phase.STOPPING:
+        return Cell(f"{glyph} finishing", "accent")  # by itself: the final fit, the test, the registration
     return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""))
 
 
@@ -89,7 +91,7 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
                 share(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
                 duration(session.observed.eta_seconds)
-                if has_engine and not session.observed.phase.is_at_rest
+                if has_engine and session.observed.phase in (Phase.QUEUED, Phase.PREPARING, Phase.RUNNING)
                 else NOTHING,
                 age(session.created_at, now),
             ),

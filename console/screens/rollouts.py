@@ -37,6 +37,10 @@ class RolloutsScreen(ConsoleScreen):
     )
     BINDINGS = keys.bindings(*KEYS)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: set[str] = set()  # the rollouts that have been shown
+
     def compose_body(self) -> ComposeResult:
         """Yield the rollout under the cursor on top, its metrics below, then all rollouts and what happened."""
         with Vertical(id="rollout", classes="pane side"):
@@ -61,9 +65,19 @@ class RolloutsScreen(ConsoleScreen):
         table, app = self.main_table(), self.console_app
         has_engine = snapshot.engine is not None
         table.set_rows(rollouts.rollout_rows(snapshot.rollouts, app.now(), app.glyphs, has_engine=has_engine))
+        self._turn_to_what_started(snapshot)
         n_active = sum(rollout.is_active for rollout in snapshot.rollouts)
         self.set_title(table, "Rollouts", self.filter_words(table) or f"{n_active} active")
         self._show_rollout()
+
+    def _turn_to_what_started(self, snapshot: Snapshot) -> None:
+        """Put the cursor on a rollout that has started meanwhile, unless it is on one that is at work."""
+        ids = {rollout.rollout_id for rollout in snapshot.rollouts}
+        new = next((each for each in snapshot.rollouts if each.is_active and each.rollout_id not in self._known), None)
+        selected = self.selected_rollout()
+        if self._known and new is not None and (selected is None or not selected.is_active):
+            self.main_table().move_to(new.rollout_id)
+        self._known |= ids
 
     def _show_rollout(self, *, from_top: bool = False) -> None:
         pane, table, events = (

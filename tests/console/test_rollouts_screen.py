@@ -170,6 +170,17 @@ async def test_after_the_last_step_p_goes_live_only_by_typing_the_version(open_c
         await console.until(lambda: rollouts.get(ACTIVE).desired is Desired.PROMOTE_NOW)
 
 
+async def test_the_cursor_turns_to_what_starts_but_never_leaves_what_is_at_work(open_console, rollouts, engine):
+    async with open_console() as console:
+        await at(console, TAKEN_BACK)
+        first = rollouts.start(rollouts.plan("spread", "1.3.0"), actor=OPERATOR)
+        await console.until(lambda: console.screen.main_table().cursor_key == first.rollout_id)
+        assert console.screen.main_table().move_to(ACTIVE)
+        second = rollouts.start(rollouts.plan("liquidity_shock", "1.3.0", Strategy.SHADOW), actor=OPERATOR)
+        await console.until(lambda: second.rollout_id in console.text())
+        assert console.screen.main_table().cursor_key == ACTIVE
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [("P", "has ended: rolled back"), ("A", "has ended"), ("H", "has ended"), ("U", "no promotion to undo")],

@@ -161,6 +161,17 @@ def test_what_waits_for_an_engine_is_wrong_until_one_runs(snapshot):
     assert [row.key for row in rows] == [alerts.NO_ENGINE]
 
 
+def test_a_session_that_ends_by_itself_is_not_said_to_be_stopped(snapshot):
+    running = snapshot.session("s-0002")
+    ending = msgspec.structs.replace(
+        running, observed=msgspec.structs.replace(running.observed, phase=Phase.STOPPING, eta_seconds=0.0)
+    )
+    assert sessions.phase_cell(ending, UNICODE).text == "○ finishing"
+    assert "0s" not in texts(sessions.session_rows([ending], NOW, UNICODE)[0])
+    asked = msgspec.structs.replace(ending, desired=Desired.STOPPED)
+    assert sessions.phase_cell(asked, UNICODE).text == "○ stopping"
+
+
 def test_a_failure_is_told_with_its_number(snapshot):
     session = snapshot.sessions[0]
     failed = msgspec.structs.replace(session.observed, failure="the child was killed", n_failed_epochs=2)
