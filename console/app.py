@@ -23,7 +23,7 @@ from console import collector
 from console.dialogs.dialog import Dialog
 from console.engine_host import EngineHost, Hosting
 from console.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
-from console.keys import SCREENS
+from console.keys import RUNS_SCREEN, SCREENS
 from console.messages import HostingChanged, SnapshotReady
 from console.playback import Playback
 from console.poller import TICK_SECONDS, Poller
@@ -64,7 +64,7 @@ class BondxApp(App[None]):
         Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
     ]
-    MODES = {name: partial(_open_screen, name) for _, name, _ in SCREENS}
+    MODES = {name: partial(_open_screen, name) for name in (*(name for _, name, _ in SCREENS), RUNS_SCREEN)}
     DEFAULT_MODE = "overview"
 
     def __init__(
@@ -263,6 +263,12 @@ class BondxApp(App[None]):
         self._poller.follow(run_id)
         self.playback.follow(run_id)
 
+    def look_at_runs(self, wanted: bool) -> None:
+        """Have the runs in the snapshots while a screen shows them."""
+        self._poller.look_at_runs(wanted)
+        if wanted:  # now, and not at the next tick
+            self.run_worker(asyncio.to_thread(self._poller.look))
+
     def circumstances(self) -> Circumstances:
         """Collect what the top line says beside the snapshot."""
         return Circumstances(
@@ -282,9 +288,18 @@ class BondxApp(App[None]):
     def compare(self, model: str, before: str, after: str) -> None:
         """Show what differs between two versions."""
         from console.dialogs.compare import CompareDialog
+        from console.presentation.comparison import of_versions
         from core.registry import Registry
 
-        self.push_screen(CompareDialog(lambda: Registry(self.workspace).diff(model, before, after)))
+        self.push_screen(CompareDialog(lambda: of_versions(Registry(self.workspace).diff(model, before, after))))
+
+    def compare_runs(self, before: str, after: str) -> None:
+        """Show what differs between two runs."""
+        from console.dialogs.compare import CompareDialog
+        from console.presentation.comparison import of_runs
+        from core.tracking import Runs
+
+        self.push_screen(CompareDialog(lambda: of_runs(Runs(self.workspace).compare([before, after]))))
 
     def explain_keys(self) -> None:
         """Show the keys of the screen."""

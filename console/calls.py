@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from console.commandline import Call
 from console.keys import SCREENS
-from console.navigation import open_lineage
+from console.navigation import open_lineage, open_runs
 from console.presentation import rollout_offers
 from console.presentation.rollout_offers import Ask
 from core.clock import read_instant
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.registry import ModelNotFoundError, Stage, VersionNotFoundError
 from core.rollout import Rollout, Strategy
+from core.tracking.search import parse
 from core.training.session import Desired, Session
 from themes.palettes import THEMES
 
@@ -166,6 +167,13 @@ def _lineage(app: "BondxApp", words: tuple[str, ...]) -> None:
     app.call_next(open_lineage, app, model, word)
 
 
+def _runs(app: "BondxApp", words: tuple[str, ...]) -> None:
+    expression = words[0] if words else ""
+    if expression:
+        parse(expression)  # what cannot be read is said before anything moves
+    app.call_next(open_runs, app, expression)
+
+
 def _past(app: "BondxApp", words: tuple[str, ...]) -> None:
     app.playback.go(read_instant(words[0], app.clock()))
 
@@ -204,6 +212,7 @@ _LOOKS: Mapping[str, Carry] = {
     "lineage": _lineage,
     "arm": _arm,
     "disarm": _disarm,
+    "runs": _runs,
     "past": _past,
     "now": _now,
     "theme": _theme,

@@ -22,6 +22,7 @@ class Argument(StrEnum):
     ALERT = "ALERT"
     THEME = "THEME"
     TIME = "TIME"
+    EXPRESSION = "EXPRESSION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ _A = Argument
 COMMANDS = (
     Command("overview", "what is wrong and what is live"),
     Command("training", "sessions, epochs and gates"),
+    Command("runs", "tracked runs, or those that match: metrics.mae < 0.2", (_A.EXPRESSION,)),
     Command("registry", "models and their versions"),
     Command("rollouts", "candidates against what is live"),
     Command("alerts", "what fires, and what to do"),
@@ -145,6 +147,8 @@ def parse(line: str) -> Call:
         hint = f"did you mean :{nearest[0]}?" if nearest else "Tab shows what there is."
         raise UsageError(f"There is no command :{words[0]}; {hint}")
     arguments = tuple(words[1:])
+    if command.arguments == (Argument.EXPRESSION,):  # all that follows, blanks within it as they are
+        arguments = tuple(rest.rstrip() for rest in line.split(maxsplit=1)[1:])
     if not command.n_required <= len(arguments) <= len(command.arguments):
         raise UsageError(f"Usage: :{command.usage}")
     return Call(command.name, arguments)

@@ -19,7 +19,7 @@ from core.settings import load_settings
 from core.settings.policy import CanaryPolicy
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
-from core.tracking import Runs
+from core.tracking import Runs, RunStatus
 from core.training.session import Phase, Session
 from core.training.sessions import Sessions
 
@@ -60,6 +60,7 @@ def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry:
     _alarm(workspace, running.session_id, now)
     if with_telemetry:
         _measure(workspace, run.run_id, now)
+        _track(workspace, now)
     return workspace
 
 
@@ -264,3 +265,27 @@ def _measure(workspace: Workspace, run_id: str, now: datetime) -> None:
                 ("process.trainer.rss_bytes", 412_000_000.0),
             ):
                 telemetry.add(series, at, value)
+
+
+def _track(workspace: Workspace, now: datetime) -> None:
+    """Log what somebody's own program tries: a search with three parts, of which one is done, one lost, one at work."""
+    began = now - timedelta(minutes=18)
+    with Runs(workspace, clock=lambda: began) as runs:
+        search = runs.start(
+            name="search for the depth", actor=OPERATOR, parameters={"seed": 7}, tags={"desk": "credit"},
+            lost_after_seconds=3600,
+        )  # fmt: skip
+        parts = [
+            runs.start(
+                name=f"depth {depth}", actor=OPERATOR, parameters={"model": "spread", "depth": depth, "seed": 7},
+                tags={"desk": "credit"}, parent_id=search.run_id, lost_after_seconds=60,
+            )
+            for depth in (4, 6, 8)
+        ]  # fmt: skip
+    with Runs(workspace, clock=lambda: now - timedelta(seconds=4)) as runs:
+        for number, part in enumerate(parts):
+            for step in range(24 - 6 * number):
+                mae = 11.5 - number + 9 * math.exp(-step / 6)
+                runs.log_metrics(part.run_id, step, {"mae": mae, "loss": mae / 20})
+        runs.finish(parts[0].run_id, RunStatus.FINISHED, actor=OPERATOR)
+        runs.beat(parts[2].run_id)

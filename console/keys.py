@@ -44,6 +44,8 @@ SCREENS = (
     ("9", "audit", "Audit"),
 )
 
+RUNS_SCREEN = "runs"  # opened from Training, and by `:runs`
+
 MOVE = (
     Key("", "", "", "down, up; also the arrows", "j k"),
     Key("", "", "", "first, last", "g G"),
@@ -54,6 +56,9 @@ DETAILS = Key("d", "details", "details", "Show or hide the details of the row; E
 COMPARE = Key("c", "compare", "compare", "Compare two versions: the marked ones, or the row with what is live")
 MARK = Key("space", "mark", "mark", "Mark a version for comparing", "Space")
 TREE = Key("t", "tree", "tree", "Draw what the version came from and went into; t or Esc goes back to the list")
+RUNS = Key("r", "runs", "runs", "Show the runs that are tracked; Esc goes back to the sessions")
+MARK_RUN = Key("space", "mark", "mark", "Mark a run for comparing", "Space")
+COMPARE_RUNS = Key("c", "compare", "compare", "Compare two runs: the marked ones, or the row with the one below it")
 LOGS = Key("l", "logs", "logs", "Read the newest log lines")
 WHY = Key("w", "why", "why", "Show the gates and the evidence behind it")
 COPY = Key("y", "copy", "copy", "Copy the row or the details, also over SSH")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from console.keys import RUNS_SCREEN
 from console.presentation.alerts import suspect
 from console.presentation.versions import newest_first
 from core.alerts import Alert
@@ -27,6 +28,15 @@ async def open_lineage(app: "BondxApp", model: str | None, version: str | None) 
             screen.draw_lineage(f"{model}/{version or _telling_version(app, model)}" if model else None)
 
     app.call_after_refresh(draw)
+
+
+async def open_runs(app: "BondxApp", expression: str) -> None:
+    """Show the runs that an expression matches; all without one."""
+    from console.screens.runs import RunsScreen
+
+    await app.action_go(RUNS_SCREEN)
+    if isinstance(screen := app.shown_screen(), RunsScreen):
+        screen.search(expression)
 
 
 async def open_alert(app: "BondxApp", alert: Alert) -> None:

@@ -34,6 +34,7 @@ class Poller(threading.Thread):
         self._tick_seconds = tick_seconds
         self._halt = threading.Event()
         self._posted: Snapshot | None = None
+        self._look_lock = threading.Lock()
         self._monotonic = monotonic
         self.looked_at = monotonic()
         """When the workspace was last looked at, on the monotonic clock: panes judge their age by it."""
@@ -41,6 +42,10 @@ class Poller(threading.Thread):
     def follow(self, run_id: str | None) -> None:
         """Have the epoch history of this run in every snapshot from the next one on."""
         self._source.follow([run_id] if run_id else [])
+
+    def look_at_runs(self, wanted: bool) -> None:
+        """Have the runs in every snapshot from the next one on, or no more."""
+        self._source.look_at_runs(wanted)
 
     def run(self) -> None:
         """Look, post what is new, wait for a change or the next tick."""
@@ -56,12 +61,13 @@ class Poller(threading.Thread):
                 watch.wait(self._tick_seconds - LEAST_SECONDS_APART, self._halt)
 
     def look(self) -> None:
-        """Take one snapshot and post it unless it is the one posted last."""
-        snapshot = self._source.take()
-        self.looked_at = self._monotonic()
-        if snapshot is not self._posted:
-            self._posted = snapshot
-            self._post(snapshot)
+        """Take one snapshot and post it unless it is the one posted last; any thread may."""
+        with self._look_lock:
+            snapshot = self._source.take()
+            self.looked_at = self._monotonic()
+            if snapshot is not self._posted:
+                self._posted = snapshot
+                self._post(snapshot)
 
     def stop(self) -> None:
         """End after the look under way; does not wait for it."""

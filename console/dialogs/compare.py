@@ -1,8 +1,7 @@
-"""Two versions of a model side by side."""
+"""Two versions of a model, or two runs, side by side."""
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,11 +10,10 @@ from textual.content import Content
 
 from console.dialogs.dialog import Dialog
 from console.panes import Caption
-from console.presentation.comparison import differences
+from console.presentation.comparison import Comparison, Look
 from core.errors import CoreError
-from core.registry import VersionDiff
 from widgets.diff_view import DiffView
-from widgets.line import Line
+from widgets.line import Line, clean
 
 log = logging.getLogger("bondx.console")
 
@@ -29,11 +27,11 @@ class CompareDialog(Dialog[None]):
         Binding("a", "all", "All", show=False),
     ]
 
-    def __init__(self, look: Callable[[], VersionDiff]) -> None:
-        """Take what compares the versions; it runs in a thread."""
+    def __init__(self, look: Look) -> None:
+        """Take what compares the two; it runs in a thread."""
         super().__init__()
         self._look = look
-        self._diff: VersionDiff | None = None
+        self._comparison: Comparison | None = None
         self._only_changed = True
 
     def compose_body(self) -> ComposeResult:
@@ -48,19 +46,19 @@ class CompareDialog(Dialog[None]):
 
     async def _look_up(self) -> None:
         try:
-            self._diff = await asyncio.to_thread(self._look)
+            self._comparison = await asyncio.to_thread(self._look)
         except CoreError as error:
             self._say(str(error), "bad")
         except Exception:
-            log.exception("Two versions could not be compared.")
+            log.exception("A comparison failed.")
             self._say("A bug in bondx stopped this; logs/console.log has it.", "bad")
         else:
-            self._show(self._diff)
+            self._show(self._comparison)
 
-    def _show(self, diff: VersionDiff) -> None:
-        self.query_one("#dialog").border_title = Content(f"{diff.model}: {diff.a} and {diff.b}")
-        self.query_one(DiffView).set_diff(diff.a, diff.b, differences(diff), only_changed=self._only_changed)
-        notes = f"  {' '.join(diff.notes)}" if diff.notes else ""
+    def _show(self, both: Comparison) -> None:
+        self.query_one("#dialog").border_title = Content(clean(both.title))
+        self.query_one(DiffView).set_diff(both.left, both.right, both.rows, only_changed=self._only_changed)
+        notes = f"  {' '.join(both.notes)}" if both.notes else ""
         what = "everything" if self._only_changed else "only what differs"
         self.query_one("#dialog-hint", Caption).show(
             [Line((("Esc", "key"), (" closes  ", "muted"), ("a", "key"), (f" shows {what}{notes}", "muted")))]
@@ -76,5 +74,5 @@ class CompareDialog(Dialog[None]):
     def action_all(self) -> None:
         """Show what is alike as well, or leave it out again."""
         self._only_changed = not self._only_changed
-        if self._diff is not None:
-            self._show(self._diff)
+        if self._comparison is not None:
+            self._show(self._comparison)

@@ -1,8 +1,15 @@
-"""What differs between two versions, as rows that say which side is better where that means something."""
+"""What differs between two versions or two runs, as rows that say which side is better where that means something."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from console.presentation.phrases import number
 from core.registry import VersionDiff
 from widgets.diff_view import Difference
+
+if TYPE_CHECKING:
+    from core.tracking.comparison import RunComparison
 
 # Of these more is better, of those less; about any other metric the rows take no side.
 _MORE_IS_BETTER = ("attainment", "r2", "auc", "average_precision", "precision", "recall", "f1", "accuracy", "coverage")
@@ -10,9 +17,23 @@ _LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "brier", "error")
 _HASH_LENGTH = 64
 
 
-def differences(diff: VersionDiff) -> list[Difference]:
-    """Turn a diff of the registry into rows, sections by name."""
-    return [
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two things side by side."""
+
+    title: str
+    left: str
+    right: str
+    rows: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+
+
+Look = Callable[[], Comparison]
+
+
+def of_versions(diff: VersionDiff) -> Comparison:
+    """Lay two versions side by side, sections by name."""
+    rows = tuple(
         Difference(
             name=f"{row.section}.{row.name}",
             left=_spelled(row.before),
@@ -21,7 +42,32 @@ def differences(diff: VersionDiff) -> list[Difference]:
             better=is_better(row.name, row.delta) if row.section == "metrics" and row.delta else None,
         )
         for row in diff.rows
-    ]
+    )
+    return Comparison(f"{diff.model}: {diff.a} and {diff.b}", diff.a, diff.b, rows, tuple(diff.notes))
+
+
+def of_runs(comparison: "RunComparison") -> Comparison:
+    """Lay two runs side by side, sections by name."""
+    left, right = comparison.run_ids
+    rows = []
+    for row in comparison.rows:
+        before, after = row.values
+        delta = _delta(before, after) if row.section == "metrics" else 0.0
+        rows.append(
+            Difference(
+                name=f"{row.section}.{row.name}",
+                left=_spelled(before),
+                right=_spelled(after),
+                delta=_signed(delta) if delta else "",
+                better=is_better(row.name, delta) if delta else None,
+            )
+        )
+    return Comparison(f"{left} and {right}", left, right, tuple(rows))
+
+
+def _delta(before: object, after: object) -> float:
+    is_number = isinstance(before, int | float) and isinstance(after, int | float)
+    return float(after) - float(before) if is_number else 0.0  # type: ignore[arg-type]
 
 
 def is_better(metric: str, delta: float) -> bool | None:

@@ -38,6 +38,8 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
     """A screen of the console. It shows the app's snapshot and asks the app to offer changes; it changes nothing."""
 
     NAME: ClassVar[str] = ""
+    IN_ROW: ClassVar[str] = ""
+    """The screen in the row of screens that this one belongs to, if it has no place there itself."""
     KEYS: ClassVar[tuple[Key, ...]] = ()
     """What only this screen has, in the order of its footer."""
 
@@ -84,7 +86,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         """Frame the body."""
         self._take_size_classes()
         yield StatusLine(id="status")
-        yield ScreenRow(keys.SCREENS, self.NAME)
+        yield ScreenRow(keys.SCREENS, self.IN_ROW or self.NAME)
         with Container(id="body"):
             yield from self.compose_body()
         yield Prompt(self.console_app.complete, self.console_app.command_history)

@@ -29,7 +29,7 @@ class TrainingScreen(ConsoleScreen):
 
     NAME = "training"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.DETAILS, keys.WHY, keys.HOLD, keys.START_STOP)
+    KEYS = (keys.DETAILS, keys.WHY, keys.HOLD, keys.START_STOP, keys.RUNS)
     BINDINGS = keys.bindings(*KEYS)
 
     def compose_body(self) -> ComposeResult:
@@ -119,6 +119,10 @@ class TrainingScreen(ConsoleScreen):
             by_epoch.set_columns(columns)
         by_epoch.set_rows(epoch_rows(epochs, models))
         self.set_title(by_epoch, "Epochs", f"{by_epoch.n_all_rows} recorded")
+
+    async def action_runs(self) -> None:
+        """Show the runs that are tracked: those of sessions, and of people's own programs."""
+        await self.console_app.action_go(keys.RUNS_SCREEN)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Say everything about the session: who asked for it, its gates, its settings."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder, Workspace
     from core.telemetry import TelemetryReader
+    from core.tracking import Run
     from core.training.session import Session
 
 Point = tuple[float, float]  # unix seconds, value
@@ -44,6 +45,7 @@ HISTORY_SECONDS = 600
 MAX_TRANSITIONS = 20  # of each model
 MAX_AUDIT_RECORDS = 300
 AUDIT_FILE = "audit.jsonl"
+_SILENCE_SECONDS = 5.0  # how soon it is seen that a run's process says nothing any more
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -64,6 +66,7 @@ class Snapshot:
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
+    runs: "tuple[Run, ...] | None" = None  # newest first; None where nobody looks at them
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
     resources: Mapping[str, tuple[Point, ...]] = field(default_factory=lambda: _NOTHING)  # by series, oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
@@ -81,6 +84,10 @@ class Snapshot:
     def history(self, model: str) -> "tuple[Transition, ...]":
         """Return the newest moves of a model between stages, the newest first."""
         return self.transitions.get(model, ())
+
+    def run(self, run_id: str) -> "Run | None":
+        """Return the run of this id, if there is one and somebody looks at runs."""
+        return next((run for run in self.runs or () if run.run_id == run_id), None)
 
     def active_session(self) -> "Session | None":
         """Return the newest session that is not at rest, or the newest of all when every one is."""
@@ -121,13 +128,15 @@ class SnapshotSource:
             workspace: An open workspace.
             clock: The time.
             history_seconds: How far the samples reach back.
-            documents_only: Leave out what is kept as a history of its own: samples, epochs and the audit record.
+            documents_only: Every document, and nothing that is kept as a history of its own: samples, epochs and the
+                audit record.
         """
         self._workspace = workspace
         self._documents_only = documents_only
         self._clock = clock
         self._history = timedelta(seconds=history_seconds)
         self._followed: frozenset[str] = frozenset()
+        self._looks_at_runs = documents_only
         self._samples: dict[str, tuple[Point, ...]] = {}
         self._marks: dict[str, Hashable] = {}
         self._problems: dict[str, str] = {}
@@ -138,6 +147,10 @@ class SnapshotSource:
     def follow(self, run_ids: Iterable[str]) -> None:
         """Ask for the epoch history of these runs, beside that of the active session."""
         self._followed = frozenset(run_ids)
+
+    def look_at_runs(self, wanted: bool) -> None:
+        """Have the runs in the snapshots, or leave them as they were: what is logged changes them every second."""
+        self._looks_at_runs = wanted
 
     def take(self) -> Snapshot:
         """Return the current snapshot: the very object of the last call when nothing has changed."""
@@ -153,6 +166,8 @@ class SnapshotSource:
                 self._refresh(name, read, changes, mark=functools.partial(self._database_mark, name))
             # In the registry's file, too, but a part of its own: while one is active it changes every few seconds.
             self._refresh("rollouts", self._read_rollouts, changes, mark=lambda: self._database_mark("registry"))
+            if self._looks_at_runs:
+                self._refresh("runs", self._read_runs, changes, mark=self._runs_mark)
             if not self._documents_only:
                 self._refresh_histories(changes)
             if self._problems != problems_before:
@@ -224,6 +239,17 @@ class SnapshotSource:
         from core.rollout.rollouts import Rollouts
 
         return {"rollouts": tuple(reversed(Rollouts(self._workspace).all()))}
+
+    def _runs_mark(self) -> Hashable:
+        """What changes whenever a run may have: with its document and, while it goes on, with what it logs or not."""
+        goes_on = any(run.ended_at is None for run in self._last.runs or ())
+        heard = (_file_mark(self._workspace.telemetry_file), self._clock().timestamp() // _SILENCE_SECONDS)
+        return self._database_mark("runs"), heard if goes_on else None
+
+    def _read_runs(self) -> dict[str, Any]:
+        from core.tracking.runs import Runs
+
+        return {"runs": tuple(Runs(self._workspace, clock=self._clock).latest())}
 
     def _read_sessions(self) -> dict[str, Any]:
         from core.training.sessions import Sessions

@@ -75,6 +75,10 @@ class Runs:
         silent = self._silent(runs)
         return [msgspec.structs.replace(run, status=RunStatus.LOST) if run.run_id in silent else run for run in runs]
 
+    def latest(self) -> list[Run]:
+        """Return every run, newest first; those that have not ended with the latest value of each metric."""
+        return [self._with_metrics(run) for run in reversed(self.all())]
+
     def find(self, run_id: str) -> Run | None:
         """Return a run, or None; one that still runs with the latest value of each metric."""
         run = self._documents.find(run_id)
@@ -389,7 +393,7 @@ class Runs:
         return {name: points[-1][1] for name, points in history.items() if points and math.isfinite(points[-1][1])}
 
     def _with_metrics(self, run: Run) -> Run:
-        if run.status is not RunStatus.RUNNING:
+        if run.ended_at is not None:
             return run
         return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run.run_id)})
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from textual import events
@@ -19,6 +20,7 @@ from console.screens.base import ConsoleScreen
 from core.settings import load_settings
 from core.state import Workspace
 
+PATIENCE_SECONDS = 60.0  # a deadline for a machine under load, never a measurement
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 
 
@@ -53,11 +55,11 @@ class Console:
     time: FakeTime
 
     async def until(self, condition: Callable[[], object], what: str = "the expected state") -> None:
-        for _ in range(300):
-            if condition():
-                return
+        deadline = monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if monotonic() > deadline:
+                pytest.fail(f"{what} did not come; footer says {self.sentence!r}")
             await self.pilot.pause(0.01)
-        pytest.fail(f"{what} did not come; footer says {self.sentence!r}")
 
     async def press(self, *keys: str) -> None:
         """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""

@@ -217,7 +217,7 @@ async def test_help_names_the_keys_of_the_screen_in_plain_words(open_console):
 async def test_two_marked_versions_are_compared(open_console):
     async with open_console() as console:
         await console.press("3", "slash", *"spread", "enter", "space", "j", "j", "space", "c")
-        await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._diff)
+        await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
         assert {console.app.screen._diff.a, console.app.screen._diff.b} == {"1.1.0", "1.3.0"}
 
 

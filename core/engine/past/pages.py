@@ -21,6 +21,7 @@ _LISTS = {
     "rollouts": "rollout_id",
     "sessions": "session_id",
     "alerts": "fingerprint",
+    "runs": "run_id",
 }
 _ORDER, _TRANSITIONS, _ENGINE = "order", "transitions", "engine"
 
@@ -29,7 +30,7 @@ def documents_of(snapshot: Snapshot) -> dict[Key, Any]:
     """Take a snapshot apart; samples, epochs and audit records are kept elsewhere and left out."""
     documents: dict[Key, Any] = {}
     for part, name in _LISTS.items():
-        listed = getattr(snapshot, part)
+        listed = getattr(snapshot, part) or ()
         keys = tuple(getattr(document, name) for document in listed)
         documents[Key(_ORDER, part)] = keys
         documents.update((Key(part, key), document) for key, document in zip(keys, listed, strict=True))
@@ -71,6 +72,7 @@ def _decoders() -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
     from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
     from core.rollout.rollout import Rollout
     from core.state import LeaseHolder
+    from core.tracking import Run
     from core.training.session import Session
 
     types: dict[str, Any] = {
@@ -81,6 +83,7 @@ def _decoders() -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
         "rollouts": Rollout,
         "sessions": Session,
         "alerts": Alert,
+        "runs": Run,
         _TRANSITIONS: tuple[Transition, ...],
         _ENGINE: LeaseHolder,
         _ORDER: tuple[str, ...],

@@ -18,12 +18,13 @@ from core.settings import Settings
 from core.state import Lease, Workspace
 from core.telemetry import TelemetryWriter
 from core.telemetry.past import Key, PastReader, PastWriter, past_file
+from core.tracking import Runs, RunStatus
 from core.training.session import Phase
 from core.training.sessions import Sessions
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
-DOCUMENTS = ("engine", "models", "versions", "transitions", "rollouts", "sessions", "alerts")
+DOCUMENTS = ("engine", "models", "versions", "transitions", "rollouts", "sessions", "alerts", "runs")
 
 
 class Time:
@@ -78,7 +79,7 @@ def n_rows(workspace):
 
 def test_every_moment_shows_what_was_live_then(workspace, time, recorder, register):
     """Registrations, moves, sessions, alerts and the engine's lease, each looked at and compared part by part."""
-    registry, sessions, alerts = (kind(workspace, clock=time) for kind in (Registry, Sessions, Alerts))
+    registry, sessions, alerts, runs = (kind(workspace, clock=time) for kind in (Registry, Sessions, Alerts, Runs))
     live = []
     with Lease.acquire(workspace, MIRA, "headless", clock=time):
         for act in (
@@ -95,16 +96,19 @@ def test_every_moment_shows_what_was_live_then(workspace, time, recorder, regist
             lambda: alerts.clear("gate_failed", labels={"session": "s-0001"}, now=time.now),
             lambda: registry.apply(registry.plan_undo("spread"), actor=MIRA),
             lambda: sessions.start(Settings().training, name="again", actor=MIRA),
+            lambda: runs.start(name="mine", actor=MIRA, parameters={"depth": 3}, lost_after_seconds=30),
+            lambda: time.pass_seconds(60),  # nothing is heard of it
         ):
             time.pass_seconds(3)
             act()
             recorder.look()
-            live.append((time.now, SnapshotSource(workspace).take()))
+            live.append((time.now, SnapshotSource(workspace, clock=time, documents_only=True).take()))
     past = Past(workspace)
     for when, then in live:
         assert shown(past.at(when + timedelta(seconds=2))) == shown(then)
         assert past.at(when).problems == ()
-    moments = [when for when, _ in live]
+    assert [then.runs[0].status for _, then in live[-2:]] == [RunStatus.RUNNING, RunStatus.LOST]
+    *moments, _ = [when for when, _ in live]  # nobody has put its silence on record yet
     assert [past.before(when) for when in moments] == [None, *moments[:-1]]
     assert [past.after(when) for when in moments] == [*moments[1:], None]
 
@@ -211,4 +215,4 @@ def test_a_snapshot_of_documents_only_reads_no_histories(workspace, register):
         telemetry.add("resource.cpu_percent", utc_now(), 1.0)
     whole = SnapshotSource(workspace).take()
     documents = SnapshotSource(workspace, documents_only=True).take()
-    assert documents == replace(whole, resources={}, audit=(), epochs={}, taken_at=documents.taken_at)
+    assert documents == replace(whole, resources={}, audit=(), epochs={}, runs=(), taken_at=documents.taken_at)

@@ -1,0 +1,161 @@
+"""Tracked runs as rows, a run within its parent below it, and as facts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from console.presentation.phrases import NOTHING, age, duration, instant, number, size
+from core.engine.snapshot import EpochSeries
+from core.tracking import Run, RunStatus
+from core.tracking.comparison import flatten
+from widgets.bars import sparkline
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+from widgets.live_table import Cell, Column, Row
+
+COLUMNS = (
+    Column("mark", " ", 1),
+    Column("run", "RUN", 10),
+    Column("name", "NAME", 12, flex=2, max_width=34),
+    Column("status", "STATUS", 10),
+    Column("metric", "METRIC", 18, flex=1, max_width=26),
+    Column("age", "AGE", 4, align="right"),
+    Column("took", "TOOK", 6, align="right", priority=2),
+    Column("who", "BY", 8, flex=1, max_width=20, priority=1),
+    Column("tags", "TAGS", 12, flex=2, max_width=40, priority=3),
+)
+_TONES = {
+    RunStatus.RUNNING: "good",
+    RunStatus.FINISHED: "accent",
+    RunStatus.FAILED: "bad",
+    RunStatus.LOST: "bad",
+    RunStatus.STOPPED: "muted",
+}
+# What tells most about a run, as its name ends: the first of these that was logged is shown, else the first by name.
+_TELLING = ("score", "attainment", "auc", "accuracy", "r2", "mae", "mae_bps", "rmse", "loss", "log_loss")
+_TREND_WIDTH = 16
+_MAX_NAME_WIDTH = 28
+
+
+def nested(runs: Sequence[Run]) -> Iterator[tuple[Run, int]]:
+    """Order runs newest first, each followed by its parts, the first part first; beside each, how deep it is in.
+
+    A run whose parent is not among them stands for itself.
+    """
+    known = {run.run_id for run in runs}
+    parts: dict[str, list[Run]] = {}
+    for run in runs:
+        parts.setdefault(run.parent_id if run.parent_id in known else "", []).append(run)
+    waiting = [(run, 0) for run in reversed(parts.get("", ()))]
+    while waiting:
+        run, depth = waiting.pop()
+        yield run, depth
+        waiting += [(part, depth + 1) for part in parts.get(run.run_id, ())]
+
+
+def run_rows(runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequence[str] = ()) -> list[Row]:
+    """Draw runs as rows of `COLUMNS`, newest first; their key is the run's id."""
+    return [
+        Row(
+            run.run_id,
+            (
+                Cell(glyphs.arrow if run.run_id in marked else " ", "accent"),
+                Cell(f"{'  ' * depth}{run.run_id}", "strong"),
+                run.name,
+                status_cell(run.status, glyphs),
+                telling(run.metrics),
+                age(run.started_at, now),
+                duration(run.duration_seconds),
+                run.started_by.partition("@")[0],
+                Cell(" ".join(f"{name}={text}" for name, text in sorted(run.tags.items())), "muted"),
+            ),
+            "muted" if run.status is RunStatus.STOPPED else "",
+        )
+        for run, depth in nested(runs)
+    ]
+
+
+def status_cell(status: RunStatus, glyphs: Glyphs) -> Cell:
+    """Say how a run stands with a glyph, its word and a tone."""
+    glyph = {
+        RunStatus.RUNNING: glyphs.dot,
+        RunStatus.FINISHED: glyphs.passed,
+        RunStatus.STOPPED: glyphs.hollow,
+    }.get(status, glyphs.failed)
+    return Cell(f"{glyph} {status}", _TONES[status])
+
+
+def telling(metrics: Mapping[str, float]) -> str:
+    """Spell the metric that tells most.
+
+    >>> telling({"loss": 0.25, "auc": 0.91}), telling({})
+    ('auc 0.91', '–')
+    """
+    for wanted in _TELLING:
+        for name in sorted(metrics, key=lambda name: (name.count("."), name)):
+            if name.rpartition(".")[2] == wanted:
+                return f"{name} {number(metrics[name])}"
+    first = min(metrics, default=None)
+    return NOTHING if first is None else f"{first} {number(metrics[first])}"
+
+
+def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -> list[Line]:
+    """Write a run out: how it stands, what came out and how that went, what went in, where it ran."""
+    status = status_cell(run.status, glyphs)
+    lines = [Line(((f"{run.run_id} {run.name}", "strong"), ("  ", ""), (status.text, status.tone)))]
+    took = duration(run.duration_seconds) if run.ended_at else f"{age(run.started_at, now)} so far"
+    facts = [
+        ("started", f"{instant(run.started_at)}, by {run.started_by}"),
+        ("took", took),
+        ("session", run.session_id),
+        ("part of", run.parent_id),
+    ]
+    if run.status is RunStatus.LOST:
+        facts.append(("lost", "its process has said nothing for too long; it is taken up again when it does"))
+    lines += _facts((name, text) for name, text in facts if text)
+    lines += _metrics(run, epochs, glyphs)
+    for title, values in (
+        ("Parameters", run.parameters),
+        ("Tags", run.tags),
+        ("Data", run.data_hashes),
+        ("Git", run.git or {}),
+        ("Environment", run.environment),
+    ):
+        lines += _section(title, _facts((name, _spelled(value)) for name, value in sorted(flatten(values).items())))
+    files = [
+        Line(((f"{artifact.sha256[:12]}  ", "muted"), (artifact.path, ""), (f"  {size(artifact.n_bytes)}", "muted")))
+        for artifact in run.artifacts
+    ]
+    return lines + _section("Files", files)
+
+
+def _metrics(run: Run, epochs: EpochSeries, glyphs: Glyphs) -> list[Line]:
+    names = sorted({**run.metrics, **epochs})
+    width = _width_of(names)
+    lines = []
+    for name in names:
+        values = [value for _, value in epochs.get(name, ())]
+        last = run.metrics.get(name, values[-1] if values else None)
+        trend = sparkline(values, _TREND_WIDTH, glyphs=glyphs) if len(values) > 1 else ""
+        lines.append(Line(((f"{name:<{width}}  ", "muted"), (f"{number(last):>8}  ", "strong"), (trend, "accent"))))
+    return _section("Metrics", lines)
+
+
+def _section(title: str, lines: list[Line]) -> list[Line]:
+    return [Line(), Line(((title, "title"),)), *lines] if lines else []
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> list[Line]:
+    facts = list(pairs)
+    width = _width_of([name for name, _ in facts])
+    return [Line(((f"{name:<{width}}  ", "muted"), (text, ""))) for name, text in facts]
+
+
+def _width_of(names: Sequence[str]) -> int:
+    return min(max(map(len, names), default=0), _MAX_NAME_WIDTH)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return NOTHING if value is None else str(value)

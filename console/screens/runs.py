@@ -1,0 +1,151 @@
+"""The runs that are tracked, of sessions and of people's own programs: live, lost, nested, compared."""
+
+from collections.abc import Callable
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from console import keys
+from console.panes import LinesPane
+from console.presentation import runs
+from console.presentation.phrases import counted
+from console.screens.base import ConsoleScreen
+from core.engine.snapshot import Snapshot
+from core.tracking import Run
+from core.tracking.run import run_number
+from core.tracking.search import parse
+from themes import screen_sheet
+from widgets.line import Line
+from widgets.live_table import LiveTable
+
+N_MARKS = 2
+NOTHING_YET = "No run is tracked yet. A session is one; so is whatever a program of yours does within track()."
+
+
+class RunsScreen(ConsoleScreen):
+    """Watch a program that logs here, and lay two runs side by side."""
+
+    NAME = "runs"
+    IN_ROW = "training"
+    CSS_PATH = screen_sheet(NAME)
+    KEYS = (keys.DETAILS, keys.COMPARE_RUNS, keys.MARK_RUN, keys.RUNS)
+    BINDINGS = keys.bindings(*KEYS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._marked: tuple[str, ...] = ()
+        self._expression = ""
+        self._matches: Callable[[Run], bool] = lambda _: True
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the runs, and the one under the cursor in full beside them."""
+        with Horizontal(classes="list-and-details"):
+            yield LiveTable(
+                runs.COLUMNS,
+                empty="",
+                id="runs",
+                classes="pane main",
+            )
+            yield LinesPane(id="details", classes="pane details")
+
+    def on_screen_resume(self) -> None:
+        """Have the runs read for as long as they are shown."""
+        self.console_app.look_at_runs(True)
+
+    def on_screen_suspend(self) -> None:
+        """Let them be."""
+        self.console_app.look_at_runs(False)
+
+    def main_table(self) -> LiveTable:
+        """Return the list of runs."""
+        return self.query_one("#runs", LiveTable)
+
+    def search(self, expression: str) -> None:
+        """Show only the runs that an expression matches; an empty one shows all.
+
+        Raises:
+            ExpressionError: It cannot be read; the message shows where.
+        """
+        self._matches = parse(expression) if expression else lambda _: True
+        self._expression = expression
+        self.show(self.snapshot)
+        self.tick()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        app, table = self.console_app, self.main_table()
+        known = snapshot.runs or ()
+        matching = [run for run in known if self._matches(run)]
+        table.empty = NOTHING_YET if snapshot.runs is not None else "Reading the runs…"
+        table.set_rows(runs.run_rows(matching, app.now(), app.glyphs, self._marked))
+        all_runs = counted(len(known), "run")
+        found = f"{self._expression}: {len(matching)} of {all_runs}" if self._expression else all_runs
+        self.set_title(table, "Runs", self.filter_words(table) or found)
+        self._show_details()
+
+    def _show_details(self, *, from_top: bool = False) -> None:
+        pane, run, app = self.query_one("#details", LinesPane), self._run(), self.console_app
+        if run is None:
+            lines = [Line((("Select a run.", "muted"),))]
+        else:
+            lines = runs.detail_lines(run, self.snapshot.epochs.get(run.run_id, {}), app.now(), app.glyphs)
+        pane.show(lines, from_top=from_top)
+        self.set_title(pane, "Details")
+
+    def _run(self) -> Run | None:
+        return self.snapshot.run(self.main_table().cursor_key or "")
+
+    @on(LiveTable.RowHighlighted, "#runs")
+    def _another_run(self) -> None:
+        self.console_app.follow(self.main_table().cursor_key)
+        self._show_details(from_top=True)
+        self.tick()
+
+    @on(LiveTable.RowChosen, "#runs")
+    def _row_chosen(self) -> None:
+        self._open_details()
+        self.query_one("#details").focus()
+
+    def leave_view(self) -> None:
+        """Show all runs again, or go back to the sessions."""
+        if self._expression:
+            self.search("")
+        else:
+            self.console_app.call_next(self.console_app.action_go, self.IN_ROW)
+
+    async def action_runs(self) -> None:
+        """Go back to the sessions."""
+        await self.console_app.action_go(self.IN_ROW)
+
+    def action_mark(self) -> None:
+        """Mark the run for comparing, or take its mark away; a third mark replaces the first."""
+        run = self._run()
+        if run is None:
+            return
+        others = tuple(run_id for run_id in self._marked if run_id != run.run_id)
+        self._marked = others if run.run_id in self._marked else (*others, run.run_id)[-N_MARKS:]
+        self.show(self.snapshot)
+        self.tick()
+
+    def action_compare(self) -> None:
+        """Compare the two marked runs, the run with the marked one, or with the one below it."""
+        pair = self._pair()
+        if pair is None:
+            self.say("Mark two runs with Space, then c compares them.", "warn")
+        else:
+            self.console_app.compare_runs(*pair)
+
+    def _pair(self) -> tuple[str, str] | None:
+        """Name two runs, the one that began first on the left."""
+        run = self._run()
+        marked = [run_id for run_id in self._marked if self.snapshot.run(run_id)]
+        if len(marked) < N_MARKS and run is not None:
+            keys_below = [row.key for row in self.main_table().rows]
+            below = keys_below[keys_below.index(run.run_id) + 1 :]
+            marked = [*([one for one in marked if one != run.run_id] or below)[:1], run.run_id]
+        found = [found for run_id in marked if (found := self.snapshot.run(run_id))]
+        if len(found) < N_MARKS:
+            return None
+        first, second = sorted(found, key=lambda found: run_number(found.run_id))
+        return first.run_id, second.run_id

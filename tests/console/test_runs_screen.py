@@ -1,0 +1,129 @@
+"""Runs in the console: those of other processes live, nested, lost, searched, laid side by side."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from console.dialogs.compare import CompareDialog
+from core.clock import utc_now
+from core.tracking import RunStatus
+
+
+def ids(console) -> list[str]:
+    return [row.key for row in console.screen.main_table().rows]
+
+
+async def open_runs(console):
+    await console.press("2", "r")
+    await console.until(lambda: console.screen.NAME == "runs" and ids(console), "the runs")
+
+
+async def test_runs_are_read_only_while_they_are_shown(open_console):
+    async with open_console((80, 24)) as console:
+        assert console.app.snapshot.runs is None
+        await open_runs(console)
+        assert "[2 Training]" in console.text()
+        assert ids(console) == ["r-0002", "r-0003", "r-0004", "r-0005", "r-0001"]
+        assert [line.split()[0] for line in console.text().splitlines() if " depth " in line] == ["│"] * 3
+        await console.press("escape")
+        await console.until(lambda: console.screen.NAME == "training", "the sessions")
+        await console.press("r", "r")
+        await console.until(lambda: console.screen.NAME == "training", "the sessions again")
+
+
+async def test_a_run_whose_process_is_silent_is_lost(open_console):
+    async with open_console((80, 24)) as console:
+        await open_runs(console)
+        statuses = {run.run_id: run.status for run in console.app.snapshot.runs}
+        assert (statuses["r-0003"], statuses["r-0004"]) == (RunStatus.FINISHED, RunStatus.LOST)
+        assert "depth 6" in next(line for line in console.text().splitlines() if "lost" in line)
+
+
+async def test_details_tell_what_came_out_and_what_went_in(open_console):
+    async with open_console((120, 40)) as console:
+        await open_runs(console)
+        await console.press("j")
+        await console.until(lambda: "r-0003" in console.app.snapshot.epochs, "its metrics by step")
+        details = console.screen.query_one("#details").text
+        for words in ("part of  r-0002", "mae   ", "depth  4", "desk  credit", "Environment", "python"):
+            assert words in details, words
+
+
+async def test_two_marked_runs_are_compared_and_without_marks_the_row_with_the_one_below(open_console):
+    async with open_console((120, 40)) as console:
+        await open_runs(console)
+        await console.press("j", "space", "j", "j", "space", "c")
+        await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
+        await console.until(lambda: "parameters.depth" in console.text())
+        assert "r-0003 and r-0005" in console.text()
+        assert "better" in next(line for line in console.text().splitlines() if "metrics.mae" in line)
+        await console.press("escape", "space", "k", "k", "space", "c")
+        await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
+        await console.until(lambda: "r-0003 and r-0004" in console.text(), "the row and the one below it")
+
+
+async def test_one_run_alone_has_nothing_beside_it(open_console):
+    async with open_console((80, 24)) as console:
+        await open_runs(console)
+        await console.press("G", "c")
+        assert "Mark two runs with Space" in console.sentence
+
+
+async def test_an_expression_leaves_the_runs_that_match(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("colon", *"runs metrics.mae < 11.5 and params.model = 'spread'", "enter")
+        await console.until(lambda: console.screen.NAME == "runs" and ids(console) == ["r-0005", "r-0004"], "two")
+        assert "metrics.mae < 11.5 and params.model = 'spread': 2 of 5 runs" in console.text()
+        await console.press("escape")
+        await console.until(lambda: len(ids(console)) == 5, "all of them")
+        assert console.screen.NAME == "runs"
+
+
+async def test_an_expression_that_cannot_be_read_moves_nothing(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("colon", *"runs metrics.mae <", "enter")
+        await console.until(lambda: console.sentence, "the answer")
+        assert console.screen.NAME == "overview"
+
+
+@pytest.mark.parametrize("size", [(20, 5), (80, 24), (200, 60)], ids=str)
+async def test_runs_are_shown_at_every_size(open_console, size):
+    async with open_console(size) as console:
+        await open_runs(console)
+        await console.press("d", "escape", "plus", "escape", "slash", *"depth", "enter", "question_mark", "escape")
+        assert console.app.return_code is None
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from core.state import Workspace
+from core.tracking import track
+with track(Workspace.open(Path(sys.argv[1])), "my [own]", parameters={"depth": 3}) as run:
+    run.log_metric("mae", 0.5)
+    sys.stdin.readline()
+    run.log_metric("mae", 0.25)
+"""
+
+
+async def test_what_another_program_logs_appears_while_it_runs(open_console, workspace, tmp_path):
+    def line_of_it():
+        return next((line for line in console.text().splitlines() if "my [own]" in line), "")
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    async with open_console((120, 40), clock=utc_now) as console:
+        await open_runs(console)
+        with subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(workspace.root)],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as process:
+            await console.until(lambda: "mae 0.5 " in line_of_it(), "its first metric")
+            assert "running" in line_of_it()
+            process.stdin.write("\n")
+            process.stdin.flush()
+            await console.until(lambda: "mae 0.25" in line_of_it() and "finished" in line_of_it(), "its end")
