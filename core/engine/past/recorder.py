@@ -39,7 +39,16 @@ class Recorder:
         self._source = SnapshotSource(workspace, clock=clock, documents_only=True)
         self._writer = PastWriter(past_file(workspace))
         self._mark: Hashable = None
+        self._written_at: datetime | None = None
         self._begin(clock())
+
+    def _begin(self, now: datetime) -> None:
+        """Go on from what was recorded up to an instant."""
+        self._writer.forget_from(now)
+        self._stored: dict[Key, bytes] = self._writer.newest()
+        self._seen: dict[Key, Any] = {}
+        self._since = self._next_upkeep = now
+        self._written_at = None
 
     def close(self) -> None:
         """Close the store."""
@@ -68,14 +77,6 @@ class Recorder:
         if now >= self._next_upkeep:
             self._next_upkeep = now + _UPKEEP_EVERY
             self._writer.expire(now - self._kept)
-
-    def _begin(self, now: datetime) -> None:
-        """Go on from what was recorded up to an instant."""
-        self._writer.forget_from(now)
-        self._stored: dict[Key, bytes] = self._writer.newest()
-        self._seen: dict[Key, Any] = {}
-        self._since = self._next_upkeep = now
-        self._written_at: datetime | None = None
 
     def _is_due(self) -> bool:
         return self._written_at is None or self._clock() - self._written_at >= _COARSE
