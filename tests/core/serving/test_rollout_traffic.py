@@ -178,7 +178,7 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
     rollout = rolling(Strategy.AB, 0.5)
     (row,) = rows_of("spread", 1)
     answer_of = SupervisedScorer.answer
-    with serving(workspace) as (server, ask, _until):
+    with serving(workspace) as (server, _ask, _until):
         broken = server.table.models["spread"].versions["1.1.0"].scorer
 
         def answer(self, rows):
@@ -187,8 +187,12 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
             return answer_of(self, rows)
 
         monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
         for number in range(40):
-            ask(row, request_id=f"r{number}")
+            body = json.dumps({"row": row})
+            connection.request("POST", "/api/v1/predict/spread", body, {"x-request-id": f"r{number}"})
+            assert connection.getresponse().read()
+        connection.close()
     with PredictionWriter(predictions_file(workspace)) as writer:
         for number in range(40):
             writer.add_outcome(Outcome(f"r{number}", utc_now(), loss=1.0))
