@@ -16,7 +16,7 @@ def columnwise(function: Callable[[Column], Result], columns: Iterable[Column]) 
     Returns:
         The results in the order of the columns.
     Raises:
-        Exception: Whatever the function raises, for the first column that it raises for; what has not begun by then is dropped.
+        Exception: What the function raises for the first column it raises for; those not begun by then are dropped.
     """
     with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS), thread_name_prefix="column") as pool:
         return list(pool.map(function, columns))

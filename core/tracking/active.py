@@ -85,7 +85,7 @@ class ActiveRun:
             raise UsageError(f"Run {self.run_id} has ended; nothing can be logged to it any more.")
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # a whole number may be beyond every float
             raise UsageError(f"The metric {name} is {value!r}; a metric is a number.") from None
         if step is None:
             step = self._steps.get(name, -1) + 1

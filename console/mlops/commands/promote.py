@@ -25,7 +25,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def promote(args: argparse.Namespace) -> int:
     """Take a version up to a stage, one gated and audited step after the other."""
-    from console.output import print_json
+    from console.mlops.policy import print_gates
+    from console.output import print_json, printable
     from core.registry import Registry, Stage
     from core.settings.policy_source import PolicySource
 
@@ -43,7 +44,14 @@ def promote(args: argparse.Namespace) -> int:
         if args.dry_run:
             if args.json:
                 print_json(plan)
-            return ExitCode.GOOD if plan.allowed else ExitCode.REFUSED
+            elif plan.refusal:
+                print(f"refused: {printable(plan.refusal)}")
+            onward = registry.policy_gates(args.model, args.version) if plan.allowed and step is not target else ()
+            if onward and not args.json:
+                print("and from there to Production, in the same command:")
+                print_gates(onward)
+            goes = plan.allowed and not any(gate.blocks for gate in onward)
+            return ExitCode.GOOD if goes else ExitCode.REFUSED
         if not plan.allowed:
             raise RefusedError(plan.refusal or f"{args.model} {args.version} may not move to {step}")
         moved = registry.apply(plan, actor=actor, reason=args.reason)

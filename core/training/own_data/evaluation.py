@@ -95,5 +95,9 @@ def evaluate_on_file(
 
 def _kinds(signature: Signature | None) -> dict[str, Kind]:
     assert signature is not None
-    target = {signature.target: signature.target_kind} if signature.target and signature.target_kind else {}
-    return {**signature.kinds, **target}
+    kinds = dict(signature.kinds)
+    if signature.target and signature.target_kind:
+        # What was only ever seen whole may come with decimals; classes are told apart by their spelling.
+        is_number = signature.task is Task.REGRESSION and signature.target_kind is Kind.INTEGER
+        kinds[signature.target] = Kind.NUMBER if is_number else signature.target_kind
+    return kinds

@@ -33,7 +33,7 @@ TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
 NOTICE = (
     "The test rows were held out before anything was learnt or chosen, and looked at once. What ships has learnt from "
-    "all other rows. Intervals are 95 %, from drawing groups anew."
+    "all other rows. Intervals are 95 %, over groups."
 )
 
 

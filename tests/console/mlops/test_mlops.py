@@ -257,6 +257,29 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(train, answer):
     assert json.loads(answer("list --models --json")[1])[0]["stage"] == "Development"
 
 
+@pytest.mark.parametrize(
+    ("least", "code"), [pytest.param(0.1, 0, id="it would go live"), pytest.param(0.999, 3, id="it would not")]
+)
+def test_a_dry_run_to_production_judges_both_steps(least, code, train, answer, tmp_path):
+    train()
+    (tmp_path / "policy.yaml").write_text(f"policy:\n  promotion: {{min_accuracy: {least}}}\n")
+
+    dry = answer(
+        "promote --model price --version 1.0.0 --stage production --dry-run --config", tmp_path / "policy.yaml"
+    )
+    real = answer("promote --model price --version 1.0.0 --stage production --config", tmp_path / "policy.yaml")
+
+    assert (dry[0], real[0]) == (code, code)
+    assert "on the way to Production" in dry[1]
+
+
+def test_a_dry_run_that_is_refused_says_why(live, answer):
+    code, out, _ = answer("promote --model price --version 1.0.0 --stage production --dry-run")
+
+    assert code == 3
+    assert "refused: price 1.0.0 is in Production; promotions lead no further." in out
+
+
 def test_the_policy_of_a_config_file_decides_what_may_go_live(live, answer, tmp_path):
     (tmp_path / "strict.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.999}\n")
 
@@ -309,6 +332,17 @@ def test_a_canary_needs_something_to_be_compared_with(train, answer):
 
     assert code == 3
     assert "Production" in err
+
+
+def test_whole_numbers_that_come_with_decimals_now_are_compared_all_the_same(answer, tmp_path):
+    whole, now = tmp_path / "whole.csv", tmp_path / "now.csv"
+    whole.write_text("days,x\n" + "".join(f"{row % 60},{row}\n" for row in range(600)))
+    now.write_text("days,x\n" + "".join(f"{row % 60 + 0.5},{row}\n" for row in range(600)))
+
+    code, out, err = answer("drift-check --baseline", whole, "--current", now)
+
+    assert (code, err) == (0, "")
+    assert "600 rows against 600" in out
 
 
 def test_drift_is_an_exit_code(answer, files):

@@ -41,6 +41,40 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says():
     assert 0.90 <= held / 200 <= 0.99  # 95 %, give or take three standard errors
 
 
+def test_the_interval_of_an_auc_of_several_classes_holds_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(4)
+    centres, spread = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]), 1.0
+    n_groups, per_group = 50, 4
+    group = np.repeat(np.arange(n_groups), per_group)
+
+    def drawn(n_groups: int, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes = rng.integers(0, 3, n_groups)[group]  # rows of a group share their class, and part of their noise
+        shared = rng.normal(size=(n_groups, 3))[group]
+        return classes.astype(float), centres[classes] + (shared + spread * rng.normal(size=(len(group), 3))) / 2**0.5
+
+    truth = sk.roc_auc_score(*_one_against_rest(*drawn(40_000, np.arange(40_000))), average="macro")
+    held = 0
+    for seed in range(200):
+        classes, score = drawn(n_groups, group)
+        found = scores.classification_metrics(classes, np.exp(score), group, seed=seed)
+        held += found["auc_low"] <= truth <= found["auc_high"]
+
+    assert 0.90 <= held / 200 <= 0.99
+
+
+def test_an_auc_without_any_mistake_has_no_interval():
+    classes = np.repeat([0.0, 1.0, 2.0], 20)
+
+    found = scores.classification_metrics(classes, np.eye(3)[classes.astype(int)], np.arange(60), seed=1)
+
+    assert found["auc"] == 1.0
+    assert "auc_low" not in found
+
+
+def _one_against_rest(classes: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.eye(3)[classes.astype(int)], score
+
+
 def test_one_outcome_alone_has_no_ranking():
     assert scores.ranking_metrics(np.ones(50), np.arange(50.0), np.arange(50), seed=1) == {}
 

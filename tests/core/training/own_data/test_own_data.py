@@ -291,6 +291,13 @@ def test_an_evaluation_says_what_is_strange_and_what_flatters(workspace, own, tm
     assert same.was_learnt_from
 
 
+def test_a_target_that_was_whole_may_come_with_decimals(workspace, own, tmp_path):
+    pd.read_csv(own / "learn.csv").round({"price": 0}).to_csv(tmp_path / "whole.csv", index=False)
+    train_on_file(workspace, TrainRequest("price", tmp_path / "whole.csv", target="price"), FAST, actor=ANA)
+
+    assert evaluate_on_file(workspace, "price", own / "test.csv").metrics["r2"] > 0.5
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
