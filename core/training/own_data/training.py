@@ -21,9 +21,11 @@ from core.quality import assess
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
-from core.settings import ModelSettings, Settings
+from core.settings import ModelSettings, PolicySource, Settings
 from core.state import Workspace
-from core.tracking import Run, Runs, RunStatus
+from core.tracking import Run, Runs
+from core.tracking.active import ActiveRun
+from core.tracking.heartbeat import Heart
 from core.training.own_data.bonds import BondTrainee, as_bonds, bond_label, lacking_columns
 from core.training.own_data.gates import GatesFailedError, coverage_gate, leak_gate, skill_gate
 from core.training.own_data.trainee import Trainee
@@ -103,7 +105,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     if failed := tuple(gate for gate in lesson.gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
     seed = derive_seed(settings.random_seed, "own data")
-    with Runs(workspace) as runs, _tracked(runs, table, request, own, settings, actor) as run:
+    with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor) as run:
         tested = lesson.frame[lesson.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one product wait for each other
             lesson.trainee.fit(lesson.frame[lesson.split.learn], seed=seed)
@@ -160,9 +162,16 @@ def _split_seed(settings: Settings) -> int:
 
 @contextmanager
 def _tracked(
-    runs: Runs, table: Table, request: TrainRequest, own: ModelSettings, settings: Settings, actor: Actor
+    workspace: Workspace,
+    runs: Runs,
+    table: Table,
+    request: TrainRequest,
+    own: ModelSettings,
+    settings: Settings,
+    actor: Actor,
 ) -> Iterator[Run]:
-    """Open a run, and close it as it ended."""
+    """Open a run, say that this process is alive for as long as it is, and close the run as it ended."""
+    policy = PolicySource(workspace.root).policy().tracking
     run = runs.start(
         name=request.model,
         actor=actor,
@@ -178,14 +187,10 @@ def _tracked(
         },
         data_hashes={request.data.name: table.source.sha256},
         tags={"kind": "own data"},
+        lost_after_seconds=policy.lost_after_seconds,
     )
-    try:
+    with ActiveRun(runs, Heart(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
         yield run
-    except BaseException as error:
-        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.STOPPED
-        runs.finish(run.run_id, status, actor=actor, reason=str(error)[:500])
-        raise
-    runs.finish(run.run_id, RunStatus.FINISHED, actor=actor)
 
 
 def _report(lesson: _Lesson, metrics: dict[str, float], slices: dict[str, dict[str, float]]) -> dict[str, Any]:

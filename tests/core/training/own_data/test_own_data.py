@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from core.data.bonds import PanelSettings, generate
 from core.data.tables import Signature, TableError, Task
 from core.errors import RefusedError
 from core.models import load_model
+from core.models.table import TableModel
 from core.registry import Registry, Stage
-from core.settings import ModelSettings, QualityGates, Settings
+from core.settings import ModelSettings, PolicySource, QualityGates, Settings
 from core.state import Workspace
 from core.tracking import Runs, RunStatus
 from core.training.own_data import TrainRequest, evaluate_on_file, register_path, train_on_file
@@ -156,6 +158,17 @@ def test_a_column_that_tells_the_target_is_pointed_at(target, copies, workspace,
     gate = next(gate for gate in trained.version.gates if gate.name == "no_leak")
     assert not gate.passed
     assert set(gate.offending) <= set(copies)
+
+
+def test_a_training_that_was_killed_is_lost_and_not_running_for_ever(workspace, own, monkeypatch):
+    begun = []
+    monkeypatch.setattr(TableModel, "fit", lambda *_, **__: begun.extend(Runs(workspace).all()) or sys.exit())
+
+    with pytest.raises(SystemExit):
+        train_on_file(workspace, TrainRequest("price", own / "learn.csv", target="price"), FAST, actor=ANA)
+
+    assert begun[0].lost_after_seconds == PolicySource(workspace.root).policy().tracking.lost_after_seconds
+    assert Runs(workspace).get(begun[0].run_id).status is RunStatus.STOPPED
 
 
 def test_columns_that_tell_the_target_only_together_are_no_leak(workspace, own, tmp_path):
