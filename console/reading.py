@@ -1,6 +1,5 @@
 """Taking text out of the console: to the operator's clipboard, or from the logs onto the screen."""
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -29,23 +28,24 @@ def copy_text(app: "BondxApp", text: str) -> None:
     app.say(f"{how}: {text.splitlines()[0]}", "good")
 
 
-async def show_logs(app: "BondxApp") -> None:
+def show_logs(app: "BondxApp") -> None:
     """Show the newest log lines."""
-    lines = await asyncio.to_thread(newest_lines, app.workspace.logs_dir)
-    app.push_screen(TextDialog("Newest log lines", _as_lines("\n".join(lines)), at_end=True))
+    folder = app.workspace.logs_dir
+    app.push_screen(TextDialog("Newest log lines", lambda: _as_lines("\n".join(newest_lines(folder))), at_end=True))
 
 
-async def show_why(app: "BondxApp", version: "ModelVersion") -> None:
-    """Show what a version rests on. Its files are hashed for the gates, which may take a second, so in a thread."""
-    from console.presentation.versions import evidence_lines
+def show_why(app: "BondxApp", version: "ModelVersion") -> None:
+    """Show what a version rests on. Its files are hashed for the gates, which may take a second."""
+    snapshot, is_past = app.snapshot, app.playback.at is not None
 
-    snapshot = app.snapshot
-    if app.playback.at is None:
-        promotion = await asyncio.to_thread(_promotion_lines, app, version)
-    else:
-        promotion = [Line((("Not judged in the past: p comes back to now.", "muted"),))]
-    lines = evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
-    app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", lines))
+    def find() -> list[Line]:
+        from console.presentation.versions import evidence_lines
+
+        not_now = [Line((("Not judged in the past: p comes back to now.", "muted"),))]
+        promotion = not_now if is_past else _promotion_lines(app, version)
+        return evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
+
+    app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", find))
 
 
 def _promotion_lines(app: "BondxApp", version: "ModelVersion") -> list[Line]:

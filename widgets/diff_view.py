@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -19,6 +20,8 @@ class Difference(msgspec.Struct, frozen=True):
     """The difference in words, where there is one to tell."""
     better: bool | None = None
     """Whether the right side is the better one; None where that means nothing."""
+    section: str = ""
+    """What it is one of; rows of one section stand below its name."""
 
     @property
     def changed(self) -> bool:
@@ -46,7 +49,12 @@ class DiffView(LiveTable):
         alike = "The two do not differ." if differences else "Nothing to compare yet."
         if self.empty != alike:
             self.empty = alike
-        self.set_rows([self._row(item) for item in shown])
+        rows: list[Row] = []
+        for section, items in groupby(shown, lambda item: item.section):
+            if section:
+                rows.append(Row(section, (Cell(" "), Cell(section, "title"), *[Cell("")] * 3)))
+            rows += [self._row(item) for item in items]
+        self.set_rows(rows)
 
     def _row(self, item: Difference) -> Row:
         glyphs = self.glyphs
@@ -67,13 +75,13 @@ class DiffView(LiveTable):
             Cell("" if item.right is None else item.right, "muted" if not item.changed else "strong"),
             Cell(item.delta + word if item.delta else word.strip(), delta_tone),
         )
-        return Row(item.name, cells)
+        return Row(f"{item.section}.{item.name}", cells)
 
 
 def _columns(left: str, right: str) -> tuple[Column, ...]:
     return (
         Column("sign", "", 1),
-        Column("name", "", 12, flex=2, max_width=32),
+        Column("name", "", 22, flex=2, max_width=36),
         Column("left", left, 10, flex=2, max_width=40),
         Column("right", right, 10, flex=2, max_width=40),
         Column("delta", "DIFFERENCE", 14, flex=1, max_width=24, priority=1),

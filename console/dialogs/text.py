@@ -1,6 +1,8 @@
 """Text on top of a screen: help, why, logs, what a conflict was about, what could not be copied."""
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -10,7 +12,10 @@ from textual.content import Content
 
 from console.dialogs.dialog import Dialog
 from console.panes import Caption, LinesPane
+from core.errors import CoreError
 from widgets.line import Line, clean
+
+log = logging.getLogger("bondx.console")
 
 
 class TextDialog(Dialog[None]):
@@ -22,10 +27,21 @@ class TextDialog(Dialog[None]):
         Binding("y", "copy", "Copy", show=False),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Line], *, is_warning: bool = False, at_end: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        lines: Sequence[Line] | Callable[[], Sequence[Line]],
+        *,
+        is_warning: bool = False,
+        at_end: bool = False,
+    ) -> None:
+        """Take the text, or what finds it; that runs in a thread, while the dialog is open already.
+
+        Keys that come meanwhile are the dialog's, not those of the screen below.
+        """
         super().__init__()
         self._title = title
-        self._lines = tuple(lines)
+        self._lines = lines
         self._is_warning = is_warning
         self._at_end = at_end
 
@@ -42,11 +58,27 @@ class TextDialog(Dialog[None]):
         frame = self.query_one("#dialog")
         frame.border_title = Content(clean(self._title))
         frame.set_class(self._is_warning, "-alerting")
+        if callable(self._lines):
+            self.query_one("#dialog-body", LinesPane).show([Line((("Reading…", "muted"),))])
+            self.run_worker(self._read(self._lines))
+        else:
+            self._show(self._lines)
+
+    async def _read(self, find: Callable[[], Sequence[Line]]) -> None:
+        try:
+            lines = await asyncio.to_thread(find)
+        except (CoreError, OSError) as error:
+            lines = [Line(((str(error), "bad"),))]
+        except Exception:
+            log.exception("What a dialog shows could not be found.")
+            lines = [Line((("A bug in bondx stopped this; logs/console.log has it.", "bad"),))]
+        self._show(lines)
+
+    def _show(self, lines: Sequence[Line]) -> None:
         body = self.query_one("#dialog-body", LinesPane)
-        body.show(self._lines)
+        body.show(lines)
         if self._at_end:
             self.call_after_refresh(body.action_scroll_lines, 1_000_000)
-
         self.call_after_refresh(self.become_readable)
 
     def is_deaf_to(self, event: events.Event) -> bool:

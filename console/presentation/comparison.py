@@ -35,7 +35,8 @@ def of_versions(diff: VersionDiff) -> Comparison:
     """Lay two versions side by side, sections by name."""
     rows = tuple(
         Difference(
-            name=f"{row.section}.{row.name}",
+            section=row.section,
+            name=row.name,
             left=_spelled(row.before),
             right=_spelled(row.after),
             delta=_signed(row.delta) if row.delta else "",
@@ -55,7 +56,8 @@ def of_runs(comparison: "RunComparison") -> Comparison:
         delta = _delta(before, after) if row.section == "metrics" else 0.0
         rows.append(
             Difference(
-                name=f"{row.section}.{row.name}",
+                section=row.section,
+                name=row.name,
                 left=_spelled(before),
                 right=_spelled(after),
                 delta=_signed(delta) if delta else "",
@@ -73,10 +75,12 @@ def _delta(before: object, after: object) -> float:
 def is_better(metric: str, delta: float) -> bool | None:
     """Say whether a change of a metric is one for the better; None where nobody can tell from its name.
 
-    >>> is_better("attainment", 0.01), is_better("mae_bps", 0.2), is_better("n_rows", 5.0)
+    >>> is_better("attainment", 0.01), is_better("mae_bps", 0.2), is_better("mae_optimum_bps", 0.2)
     (True, False, None)
     """
     name = metric.rpartition(".")[2]
+    if "optimum" in name:  # what the data allow at best, whatever the model
+        return None
     if name.startswith(_MORE_IS_BETTER):
         return delta > 0
     if name.startswith(_LESS_IS_BETTER):

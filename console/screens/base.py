@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
@@ -161,6 +161,12 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
             self._sentence_expiry.stop()
         self._sentence_expiry = self.set_timer(SENTENCE_SECONDS, lambda: self.say("")) if text else None
 
+    def on_key(self, event: events.Key) -> None:
+        """Answer a capital that means nothing here: who presses one means to change something."""
+        is_capital = event.character is not None and event.character.isupper()
+        if is_capital and event.key not in self.active_bindings:
+            self.say(f"{event.character} means nothing on this screen; ? lists its keys.", "muted")
+
     # Keys that only look
 
     async def action_filter(self) -> None:
@@ -260,7 +266,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         """Read the newest log lines."""
         from console.reading import show_logs
 
-        self.run_worker(show_logs(self.console_app))
+        show_logs(self.console_app)
 
     def action_why(self) -> None:
         """Show the gates and the evidence."""

@@ -11,7 +11,7 @@ from console.presentation import versions
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from core.engine.snapshot import Snapshot
-from core.registry import ModelVersion, Stage
+from core.registry import ModelVersion
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
@@ -201,14 +201,20 @@ class RegistryScreen(ConsoleScreen):
         current = self._version()
         if len(marked) < N_MARKS and current is not None:
             others = [version for version in marked if version.key != current.key]
-            live = [v for v in self.snapshot.versions if v.model == current.model and v.stage is Stage.PRODUCTION]
-            marked = [*(others or live)[:1], current]
+            marked = [*(others or self._live_beside(current))[:1], current]
         if len(marked) < N_MARKS or marked[0].key == marked[1].key:
             return "Mark two versions with Space, then c compares them."
         before, after = marked
         if before.model != after.model:
             return f"{before.model} and {after.model} are different models; mark two versions of one."
         return before.model, before.version, after.version
+
+    def _live_beside(self, version: ModelVersion) -> list[ModelVersion]:
+        """Return what is live of the version's model; beside the live one itself, what was live before it."""
+        model = next(model for model in self.snapshot.models if model.model == version.model)
+        before = model.previous_production[-1] if model.previous_production else None
+        beside = before if model.production == version.version else model.production
+        return [other for other in self.snapshot.versions if (other.model, other.version) == (model.model, beside)]
 
     def action_why(self) -> None:
         """Show whether the version under the cursor may be promoted, gate by gate, and what it rests on."""
@@ -218,4 +224,4 @@ class RegistryScreen(ConsoleScreen):
         if version is None:
             super().action_why()
         else:
-            self.run_worker(show_why(self.console_app, version))
+            show_why(self.console_app, version)

@@ -117,7 +117,8 @@ class DocumentNotFoundError(StateError, NotFoundError):
         near = difflib.get_close_matches(key, names, n=self._N_SHOWN, cutoff=0.5) or names[-self._N_SHOWN :]
         n_more = len(names) - len(near)
         listed = ", ".join(near) + (f" and {n_more} more" if n_more else "")
-        super().__init__(f"{table} has no {key!r}. " + (f"There is {listed}." if names else "It is empty."))
+        rest = f"there is {listed}." if names else "there are none."
+        super().__init__(f"There is no {key!r} among the {table}; {rest}")
 
 
 class DocumentExistsError(StateError, ConflictError):

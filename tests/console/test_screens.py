@@ -9,7 +9,7 @@ from console.app import BondxApp
 from console.demo import OPERATOR
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
-from console.keys import SCREENS
+from console.keys import RUNS_SCREEN, SCREENS
 from core.alerts import Alerts
 from core.registry import Registry
 from core.settings import Settings
@@ -218,7 +218,7 @@ async def test_two_marked_versions_are_compared(open_console):
     async with open_console() as console:
         await console.press("3", "slash", *"spread", "enter", "space", "j", "j", "space", "c")
         await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
-        assert {console.app.screen._diff.a, console.app.screen._diff.b} == {"1.1.0", "1.3.0"}
+        assert {console.app.screen._comparison.left, console.app.screen._comparison.right} == {"1.1.0", "1.3.0"}
 
 
 async def test_versions_of_different_models_are_not_compared(open_console):
@@ -280,7 +280,8 @@ async def test_samples_age_by_their_own_time(open_console):
 
 
 async def test_names_full_of_markup_and_escapes_are_shown_as_they_are(open_console, workspace, demo_root):
-    Sessions(workspace).start(Settings().training, name=HOSTILE, actor=OPERATOR, reason=HOSTILE)
+    name = "".join(character for character in HOSTILE if character.isprintable())  # others are refused
+    Sessions(workspace).start(Settings().training, name=name, actor=OPERATOR, reason=HOSTILE)
     Alerts(workspace).fire(
         "hash_mismatch", labels={"model": HOSTILE, "version": HOSTILE}, summary=HOSTILE, now=NOW_LATER
     )
@@ -377,4 +378,22 @@ async def test_the_workspace_is_written_by_nobody_while_one_only_looks(open_cons
 
 def test_every_screen_is_bound_once():
     assert len({key for key, _, _ in SCREENS}) == len(SCREENS)
-    assert set(BondxApp.MODES) == {name for _, name, _ in SCREENS}
+    assert set(BondxApp.MODES) == {name for _, name, _ in SCREENS} | {RUNS_SCREEN}
+
+
+@pytest.mark.parametrize(("key", "says"), [("Z", "Z means nothing on this screen"), ("C", "C means nothing")], ids=str)
+async def test_a_capital_that_means_nothing_is_answered(open_console, key, says):
+    async with open_console((80, 24)) as console:
+        await console.press(key)
+        await console.until(lambda: says in console.sentence, "the answer")
+        await console.press("slash", key)
+        await console.until(lambda: console.screen.main_table().filter_words == key, "a letter of the filter")
+
+
+async def test_without_marks_what_is_live_is_compared_with_what_was_live_before(open_console):
+    async with open_console((80, 24)) as console:
+        await console.press("3", "slash", *"spread prod", "enter", "c")
+        await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
+        await console.until(lambda: "spread: 1.1.0 and 1.2.0" in console.text(), "both")
+        assert "metrics" in console.text()
+        assert "mae_bps" in console.text() or "attainment" in console.text()

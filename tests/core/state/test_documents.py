@@ -85,7 +85,7 @@ def test_a_missing_document_is_answered_with_the_nearest_names(versions):
         versions.insert(Version(key=f"spread/1.{minor}.0"))
     assert versions.find("spread/2.0.0") is None
     with pytest.raises(
-        DocumentNotFoundError, match=r"versions has no 'spread/1.40.0'. There is .*and 32 more"
+        DocumentNotFoundError, match=r"There is no 'spread/1.40.0' among the versions; there is .*and 32 more"
     ) as missing:
         versions.get("spread/1.40.0")
     assert "spread/1.4.0" in str(missing.value)
@@ -135,7 +135,7 @@ def test_removing_asks_for_an_existing_document(versions):
     versions.insert(A_VERSION)
     versions.remove("spread/1.0.0")
     assert versions.all() == []
-    with pytest.raises(DocumentNotFoundError, match="It is empty"):
+    with pytest.raises(DocumentNotFoundError, match="there are none"):
         versions.remove("spread/1.0.0")
 
 
