@@ -1,6 +1,7 @@
 """Runs in the console: those of other processes live, nested, lost, searched, laid side by side."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,11 @@ from core.tracking import RunStatus
 
 def ids(console) -> list[str]:
     return [row.key for row in console.screen.main_table().rows]
+
+
+def changed(console, name: str) -> str:
+    """The line of a comparison that tells how something differs."""
+    return next((line for line in console.text().splitlines() if re.search(rf"± +{name} ", line)), "")
 
 
 async def open_runs(console):
@@ -56,9 +62,9 @@ async def test_two_marked_runs_are_compared_and_without_marks_the_row_with_the_o
         await open_runs(console)
         await console.press("j", "space", "j", "j", "space", "c")
         await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
-        await console.until(lambda: "± depth" in console.text(), "the parameter that differs")
+        await console.until(lambda: changed(console, "depth"), "the parameter that differs")
         assert "r-0003 and r-0005" in console.text()
-        assert "better" in next(line for line in console.text().splitlines() if "± mae" in line)
+        assert "better" in changed(console, "mae")
         await console.press("escape", "space", "k", "k", "space", "c")
         await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)
         await console.until(lambda: "r-0003 and r-0004" in console.text(), "the row and the one below it")
