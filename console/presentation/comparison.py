@@ -99,5 +99,7 @@ def _spelled(value: object) -> str | None:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return number(float(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     text = str(value)
     return f"{text[:12]}…" if len(text) == _HASH_LENGTH and text.isalnum() else text
