@@ -8,6 +8,7 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from core.clock import utc_now
 from core.rollout import Arm, Guard, RolloutPlan, Router, RoutingTable, Source, Step, Strategy
 from core.rollout.evidence import Collector, Evidence
 from core.rollout.readings import Pace, read_guards
-from core.rollout.simulation import NEVER, Traffic, simulate
+from core.rollout.simulated_means import log_evidence
+from core.rollout.simulation import NEVER, FloatArray, Traffic, simulate
 from core.telemetry.predictions import Cursor, Outcome, Prediction, PredictionReader, PredictionWriter
 
 RATE = 8_400
@@ -72,6 +74,47 @@ def bench_power(n_rollouts: int) -> None:
                 f"  {early:<5} steps  base {base_rate:5.1%}  x{ratio:g}  taken back {back.mean():6.1%} (median "
                 f"{median:5.0f} candidate requests)  promoted {good.mean():6.1%} (median {to_promote:5.0f})  "
                 f"undecided {1 - back.mean() - good.mean():6.1%}  {stated}"
+            )
+
+
+LOSSES: dict[str, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
+    "exponential": lambda dice, size: dice.exponential(1.0, size),
+    "log-normal 1": lambda dice, size: dice.lognormal(0.0, 1.0, size),
+    "log-normal 1.5": lambda dice, size: dice.lognormal(0.0, 1.5, size),
+    "Pareto 2.5": lambda dice, size: 1 + dice.pareto(2.5, size),
+    "2 % amounts": lambda dice, size: np.where(dice.random(size) < 0.02, dice.exponential(1.0, size), 0.0),
+}
+
+
+def bench_losses(n_rollouts: int) -> None:
+    print(f"losses, 10,000 outcomes: at the margin called safe (limit {BETA:.0%}); equal called harmful ({ALPHA:.0%})")
+    for base_rate in (0.02, 0.005):
+        for share in (0.05, 0.5):
+            bad, good = (
+                simulate(
+                    Traffic(base_rate=base_rate, ratio=ratio, n_requests=10_000, steps=((0, share),)),
+                    n_rollouts=n_rollouts, alpha=ALPHA, beta=BETA, margin=MARGIN, seed=3,
+                )
+                for ratio in (MARGIN, 1.0)
+            )  # fmt: skip
+            wrongly_safe, wrongly_harmful = (bad.safe_at < NEVER).mean(), (good.harmful_at < NEVER).mean()
+            name = f"0 or 1, {base_rate:.1%}"
+            print(f"  {name:<14}  share {share:4.0%}  safe {wrongly_safe:6.2%}  harmful {wrongly_harmful:6.2%}")
+    dice, size = np.random.default_rng(4), (100, 10_000)
+    for name, draw in LOSSES.items():
+        for share in (0.05, 0.5, 0.95):
+            found = np.zeros(4)
+            for _ in range(max(n_rollouts // size[0], 1)):
+                values, is_candidate = draw(dice, size), dice.random(size) < share
+                worse = np.where(is_candidate, MARGIN * values, values)
+                for of_equal, losses in enumerate((worse, values)):
+                    harm, safety = log_evidence(losses, is_candidate, MARGIN)
+                    found[2 * of_equal] += (safety.max(axis=1) >= -np.log(BETA)).mean()
+                    found[2 * of_equal + 1] += (harm.max(axis=1) >= -np.log(ALPHA)).mean()
+            wrongly_safe, caught, proved, wrongly_harmful = found / max(n_rollouts // size[0], 1)
+            print(
+                f"  {name:<14}  share {share:4.0%}  safe {wrongly_safe:6.2%}  harmful {wrongly_harmful:6.2%}  "
+                f"(worse by the margin and caught {caught:4.0%}, equal and shown safe {proved:4.0%})"
             )
 
 
@@ -186,6 +229,7 @@ def main() -> None:
     began = time.perf_counter()
     bench_false_verdicts(arguments.rollouts)
     bench_power(arguments.rollouts)
+    bench_losses(arguments.rollouts)
     print(f"simulations: {time.perf_counter() - began:.0f} s")
     bench_routing()
     with tempfile.TemporaryDirectory() as folder:

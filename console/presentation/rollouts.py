@@ -327,14 +327,14 @@ def verdict_cell(reading: Reading, glyphs: Glyphs) -> Cell:
 
 def side_text(reading: Reading, value: float | None) -> str:
     """Spell one side of a metric: a rate as a percentage, a mean as a number."""
-    return share(value, 2) if reading.source.is_rate else number(value)
+    return share(value, 2) if reading.is_rate else number(value)
 
 
 def effect_text(reading: Reading, value: float | None) -> str:
     """Spell an effect: how many times the stable rate, or the difference of the means with its sign."""
     if value is None:
         return NOTHING
-    if reading.source.is_rate:
+    if reading.is_rate:
         return f"{value:.2f}x"
     return f"{value:+.3g}" if abs(value) < 1_000 else f"{value:+,.0f}"
 
@@ -343,7 +343,7 @@ def interval_text(reading: Reading) -> str:
     """Spell the interval of an effect; a bound that the data do not set yet is left out."""
     if reading.low is None and reading.high is None:
         return NOTHING
-    if reading.high is None and reading.source.is_rate and effect_text(reading, reading.low) == "0.00x":
+    if reading.high is None and reading.is_rate and effect_text(reading, reading.low) == "0.00x":
         return NOTHING  # "from 0.00x" would rule nothing out
     if reading.high is None:
         return f"from {effect_text(reading, reading.low)}"
@@ -396,7 +396,7 @@ def _reading_lines(rollout: Rollout, reading: Reading, glyphs: Glyphs) -> list[L
     )
     facts = [f"samples {reading.n_stable:,} stable, {reading.n_candidate:,} candidate"]
     if reading.effect is not None:
-        what = "ratio" if reading.source.is_rate else "difference"
+        what = "ratio" if reading.is_rate else "difference"
         interval = f"{reading.level:.0%} interval {interval_text(reading)}"
         facts.insert(0, f"{what} {effect_text(reading, reading.effect)}, {interval}")
     proof = f"proof of safety {share(reading.safety_share, 0)}, of harm {share(reading.harm_share, 0)} of what it takes"

@@ -4,7 +4,7 @@ import msgspec
 
 from core.rollout.eprocess import RateEvidence
 from core.rollout.means import MeanEvidence
-from core.rollout.plan import Guard, RolloutPlan, Source
+from core.rollout.plan import Guard, RolloutPlan, Source, Strategy
 from core.telemetry.predictions import Arm, Batch, Scored, Served
 
 _OF_PAIRS = 0.5  # of two arms that were both given the request, the one that failed alone is either with this chance
@@ -28,6 +28,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, RateCounts] = {}
     means: dict[str, MeanEvidence] = {}
 
+    def counts_losses(self, guard: Guard) -> bool:
+        """Say whether the losses of a guard are judged as a rate: all that came so far are 0 or 1.
+
+        The first other loss ends that for good, in the order in which outcomes are stored: from it on, and by none of
+        those before it, the mean is judged.
+        """
+        counts, mean = self.rates.get(guard.name, RateCounts()), self.means.get(guard.name, MeanEvidence())
+        return guard.source is Source.LOSS and counts.n_stable + counts.n_candidate > 0 and not mean.has_begun
+
 
 class Collector:
     """Adds observations up. O(1) a success, O(grid) a failure."""
@@ -47,9 +56,14 @@ class Collector:
         for rate in self._rates:
             rate.failed_units = (failed_units or {}).get(rate.guard.name, set())
         self._means = {guard.name: evidence.means.get(guard.name, MeanEvidence()) for guard in plan.guards}
+        self._losses = [
+            _RateCollector(guard, evidence.rates.get(guard.name))
+            for guard in plan.guards
+            if guard.source is Source.LOSS
+        ]
+        self._is_paired = plan.strategy is Strategy.SHADOW
         self._of_served = [rate for rate in self._rates if not rate.guard.source.needs_outcomes]
         self._of_scored = [rate for rate in self._rates if rate.guard.source.needs_outcomes]
-        self._loss_means = [guard.name for guard in plan.guards if guard.source is Source.LOSS]
         self._latency_means = [guard.name for guard in plan.guards if guard.source is Source.LATENCY]
         self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
 
@@ -68,8 +82,8 @@ class Collector:
         return Evidence(
             n_stable=self._n_stable,
             n_candidate=self._n_candidate,
-            rates={rate.guard.name: rate.counts for rate in self._rates},
-            means={name: self._means[name] for name in (*self._loss_means, *self._latency_means)},
+            rates={rate.guard.name: rate.counts for rate in (*self._rates, *self._losses)},
+            means={name: mean for name, mean in self._means.items() if mean.has_begun},
         )
 
     def _serve(self, served: Served) -> None:
@@ -93,11 +107,16 @@ class Collector:
 
     def _score(self, scored: Scored) -> None:
         is_candidate = scored.arm is not Arm.STABLE
+        share = _OF_PAIRS if self._is_paired else scored.share
         for rate in self._of_scored:
             failed = rate.guard.limit is not None and scored.loss > rate.guard.limit
-            rate.count(is_candidate, failed, scored.share, scored.unit)
-        for name in self._loss_means:
-            self._means[name] = self._means[name].after(scored.loss, is_candidate=is_candidate)
+            rate.count(is_candidate, failed, share, scored.unit)
+        for losses in self._losses:
+            mean = self._means[losses.guard.name]
+            if scored.loss in (0.0, 1.0) and not mean.has_begun:
+                losses.count(is_candidate, scored.loss == 1.0, share, None)  # as for a mean, every outcome counts
+            else:
+                self._means[losses.guard.name] = mean.after(scored.loss, is_candidate=is_candidate)
 
     def _count(self, is_candidate: bool) -> None:
         if is_candidate:

@@ -37,7 +37,7 @@ def decide(reading: Reading, margin: float) -> ExperimentVerdict:
     low, high, stable = reading.low, reading.high, reading.stable_value
     # Rates are compared as a ratio, means by their difference.
     equal, least, most = 1.0, 1 / margin, margin
-    if not reading.source.is_rate:
+    if not reading.is_rate:
         matters = (margin - 1) * abs(stable or 0.0)
         equal, least, most = 0.0, -matters, matters
     if reading.verdict is GuardVerdict.NO_DATA or low is None:
@@ -57,9 +57,9 @@ def decide(reading: Reading, margin: float) -> ExperimentVerdict:
 
 
 def _spelled(reading: Reading) -> str:
-    sign = "" if reading.source.is_rate else "+"
+    sign = "" if reading.is_rate else "+"
     effect, low, high = (
         "unbounded" if value is None else f"{value:{sign}.3g}" for value in (reading.effect, reading.low, reading.high)
     )
-    what = "ratio" if reading.source.is_rate else "difference"
+    what = "ratio" if reading.is_rate else "difference"
     return f"{what} {effect}, {reading.level:.0%} interval {low} to {high}"

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from core.rollout import ceilings, eprocess
+from core.rollout.eprocess import RateEvidence
 from core.rollout.evidence import Evidence, RateCounts
 from core.rollout.means import MeanEvidence, log_mixture
 from core.rollout.plan import Guard, RolloutPlan, Source
@@ -43,6 +44,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     safety_share: float = 0.0  # the same for safety
     eta_requests: int | None = None  # further requests of both arms to a verdict, at this rate; None: not in sight
     eta_seconds: float | None = None
+    is_counted: bool = False  # losses of 0 and 1, which are judged as a rate
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether failures were counted; otherwise a mean was taken."""
+        return self.source.is_rate or self.is_counted
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,12 +68,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_guards(plan: RolloutPlan, evidence: Evidence, pace: Pace) -> tuple[Reading, ...]:
     """Read every guard of a rollout."""
-    return tuple(
-        _read_rate(plan, guard, evidence.rates.get(guard.name, RateCounts()), pace)
-        if guard.source.is_rate
-        else _read_mean(plan, guard, evidence.means.get(guard.name, MeanEvidence()), pace)
-        for guard in plan.guards
-    )
+    readings = []
+    for guard in plan.guards:
+        counts = evidence.rates.get(guard.name, RateCounts())
+        if guard.source.is_rate or evidence.counts_losses(guard):
+            readings.append(_read_rate(plan, guard, counts, pace))
+        else:
+            mean = evidence.means.get(guard.name, MeanEvidence())
+            readings.append(_read_mean(plan, guard, mean, counts.evidence, pace))
+    return tuple(readings)
 
 
 def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) -> Reading:
@@ -82,7 +92,7 @@ def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) 
     else:
         harm = peak = ceilings.log_above(n, n_failed, tolerated) if tolerated is not None else 0.0
         safety = ceilings.log_below(n, n_failed, tolerated) if tolerated is not None else 0.0
-    verdict = _verdict(plan, harm, peak, safety, has_data=n > 0)
+    verdict = _verdict(plan, harm, peak, safety, has_data=n > 0 and (compared or tolerated is not None))
     low, high = eprocess.interval(tallies, plan.beta)
     eta = _rate_eta(plan, guard, counts, pace, harm, safety) if verdict in _OPEN else None
     return Reading(
@@ -103,12 +113,19 @@ def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) 
         safety_share=_progress(safety, plan.beta),
         eta_requests=eta,
         eta_seconds=pace.seconds_of(eta),
+        is_counted=guard.source is Source.LOSS,
     )
 
 
-def _read_mean(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, pace: Pace) -> Reading:
-    harm, peak = evidence.log_harm, evidence.peak_log_harm
-    safety = evidence.log_safety(guard.margin - 1)
+def _read_mean(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, counted: RateEvidence, pace: Pace) -> Reading:
+    """Read the guard of a mean.
+
+    Losses that were counted until one came that is neither 0 nor 1 have had their looks: what they said against a
+    verdict is carried on, what they said for it is given up. So both tests together are wrong no more often than one.
+    """
+    before = min(0.0, eprocess.log_harm(counted.tallies))
+    harm, peak = evidence.log_harm + before, max(counted.peak_log_harm, evidence.peak_log_harm + before)
+    safety = evidence.log_safety(guard.margin - 1) + min(0.0, eprocess.log_safety(counted.tallies, guard.margin))
     verdict = _verdict(plan, harm, peak, safety, has_data=evidence.is_enough)
     bounds = evidence.interval(plan.beta)
     eta = _mean_eta(plan, guard, evidence, pace) if verdict in _OPEN else None
@@ -188,7 +205,8 @@ def _mean_eta(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, pace: Pac
     variance = evidence.stable.variance_of_mean + evidence.candidate.variance_of_mean
     if distance <= 0:
         return None
-    times = 1.0
+    arm = evidence.stable if leans_to_harm == (evidence.skewness >= 0) else evidence.candidate
+    times = max(1.0, evidence.least_values / arm.n)
     while log_mixture(distance, variance / times, evidence.tau) < needed:
         times *= 1.1
         if times > _FURTHEST:
@@ -211,7 +229,8 @@ def _rate_reason(guard: Guard, counts: RateCounts, verdict: GuardVerdict, *, com
         case GuardVerdict.SUSPECT:
             return f"{guard.name}: {seen}, under suspicion"
         case GuardVerdict.NO_DATA:
-            return f"{guard.name}: no answer of the candidate yet"
+            missing = f"no {'outcome' if guard.source.needs_outcomes else 'answer'} of the candidate yet"
+            return f"{guard.name}: " + (f"{seen}, nothing to compare with" if counts.n_candidate else missing)
     return f"{guard.name}: {seen}, not yet shown to be {either}"
 
 
@@ -231,4 +250,6 @@ def _mean_reason(guard: Guard, evidence: MeanEvidence, verdict: GuardVerdict) ->
             arms = ((evidence.stable.n, "stable version"), (evidence.candidate.n, "candidate"))
             n, whose = min(arms, key=lambda arm: arm[0])
             return f"{guard.name}: {n:,} {what} of the {whose}, too few to judge a mean"
+    if not evidence.shows(lower=evidence.candidate, higher=evidence.stable):
+        seen += f", few values make the mean: it takes {evidence.least_values:,} of each version to be sure"
     return f"{guard.name}: {seen}, not yet shown to be {margin}"

@@ -37,8 +37,8 @@ def scored_outcomes(
     until: int,
     *,
     as_distance: bool = False,
-) -> list[tuple[int, float | None, int | None]]:
-    """Return the route, loss and unit of the latest prediction each outcome is about, in the order of outcomes.
+) -> dict[int, tuple[int, float | None, int | None]]:
+    """Return the route, loss and unit of the latest prediction each outcome is about, by the number of the outcome.
 
     Args:
         connection: To the store.
@@ -49,16 +49,16 @@ def scored_outcomes(
         as_distance: Take the distance between actual and predicted value, whatever loss was reported.
     """
     (n,) = connection.execute(_N_OUTCOMES, (after, until)).fetchone()
-    found: dict[int, tuple[Any, ...]] = {}
+    found: dict[int, tuple[int, float | None, int | None]] = {}
     for segment in reversed(segments):
         if len(found) == n:
             break
         query = _SCORED.format(
             table=segment.table, loss=_DISTANCE if as_distance else _GIVEN_LOSS, routes=listed(routes)
         )
-        earlier = {seq: rest for seq, *rest in connection.execute(query, (after, until))}
-        found = {**earlier, **found}
-    return [(route, loss, unit) for _, (route, loss, unit) in sorted(found.items())]
+        rows = connection.execute(query, (after, until))
+        found = {**{seq: (route, loss, unit) for seq, route, loss, unit in rows}, **found}
+    return dict(sorted(found.items()))
 
 
 def copies_with_answers(

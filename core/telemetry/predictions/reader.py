@@ -131,16 +131,20 @@ class PredictionReader:
                 query = _SERVED.format(table=segments[index].table, routes=listed(answering))
                 served = connection.execute(query, (start.prediction, until)).fetchall()
             scored = [
-                row
+                scored_outcomes(connection, segments, arms, start.outcome, outcomes_until, as_distance=paired)
                 for arms in ((answering, shadow) if paired else (answering,))
-                for row in scored_outcomes(
-                    connection, segments, arms, start.outcome, outcomes_until, as_distance=paired
-                )
             ]
+        # Of a shadow, what both were asked is compared: an answer without a copy would be one arm's alone.
+        both = set.intersection(*({seq for seq, row in rows.items() if row[1] is not None} for rows in scored))
         return Batch(
             served=[_served(routes, row) for row in served],
             pairs=[(_served(routes, pair[:4]), _served(routes, pair[4:])) for pair in pairs],
-            scored=[Scored(*routes[route], loss, unit) for route, loss, unit in scored if loss is not None],
+            scored=[
+                Scored(*routes[route], loss, unit)
+                for rows in scored
+                for seq, (route, loss, unit) in rows.items()
+                if loss is not None and seq in both
+            ],
             cursor=Cursor(store=store, prediction=until, outcome=outcomes_until),
             is_last=is_last,
         )

@@ -44,6 +44,15 @@ def test_a_candidate_at_the_margin_is_rarely_called_safe(beta) -> None:
     assert np.mean(verdicts.safe_at < NEVER) <= most_expected(beta)
 
 
+@pytest.mark.parametrize("base_rate", [0.02, 0.005])
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_rare_failures_at_the_margin_are_rarely_called_safe_at_any_share(base_rate, share) -> None:
+    """As losses of 0 and 1 are judged, too."""
+    traffic = Traffic(base_rate=base_rate, ratio=MARGIN, n_requests=20_000, steps=((0, share),))
+    verdicts = simulate(traffic, n_rollouts=N_ROLLOUTS, alpha=0.01, beta=0.05, margin=MARGIN, seed=15)
+    assert np.mean(verdicts.safe_at < NEVER) <= most_expected(0.05)
+
+
 @pytest.mark.parametrize(
     ("ratio", "least_caught", "most_requests"),
     [

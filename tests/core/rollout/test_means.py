@@ -3,38 +3,18 @@
 import math
 import random
 
+import msgspec
 import numpy as np
 import pytest
 
-from core.rollout.means import LEAST_PER_ARM, N_CALIBRATION, TAU_IN_SDS, MeanEvidence, Moments
+from core.rollout.means import LEAST_PER_ARM, N_CALIBRATION, MeanEvidence, Moments
+from core.rollout.simulated_means import log_evidence
 
 N_ROLLOUTS = 1_000
 DISTRIBUTIONS = {
     "normal": lambda dice, size: dice.normal(1.0, 0.5, size),
     "exponential": lambda dice, size: dice.exponential(1.0, size),
 }
-
-
-def log_harm_at_every_value(values, is_candidate):
-    """The same test over arrays: rows are rollouts, columns values in the order in which they came."""
-    calibration = np.cumsum(~is_candidate, axis=1) <= N_CALIBRATION
-    first = [row[~side][:N_CALIBRATION] for row, side in zip(values, is_candidate, strict=True)]
-    tau = TAU_IN_SDS * np.std(first, axis=1, ddof=1)
-    means, variances, counts = [], [], []
-    for side in (~is_candidate & ~calibration, is_candidate & ~calibration):
-        n = np.cumsum(side, axis=1)
-        total = np.cumsum(np.where(side, values, 0), axis=1)
-        squares = np.cumsum(np.where(side, values**2, 0), axis=1)
-        mean = total / np.maximum(n, 1)
-        variance = (squares - n * mean**2) / np.maximum(n - 1, 1)
-        means.append(mean)
-        variances.append(variance / np.maximum(n, 1))
-        counts.append(n)
-    d, v, t = means[1] - means[0], variances[0] + variances[1], tau[:, None]
-    enough = np.minimum(*counts) >= LEAST_PER_ARM
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = 0.5 * np.log(v / (v + t**2)) + t**2 * d**2 / (2 * v * (v + t**2))
-    return np.where(enough & (d > 0), logs, 0.0)
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.05])
@@ -45,7 +25,7 @@ def test_an_equal_candidate_watched_at_every_value_is_rarely_called_worse(alpha,
     n_wrong = 0
     for _ in range(10):
         size = (N_ROLLOUTS // 10, 4_000)
-        logs = log_harm_at_every_value(DISTRIBUTIONS[shape](dice, size), dice.random(size) < share)
+        logs, _ = log_evidence(DISTRIBUTIONS[shape](dice, size), dice.random(size) < share, 1.5)
         n_wrong += int((logs.max(axis=1) >= math.log(1 / alpha)).sum())
     assert n_wrong / N_ROLLOUTS <= alpha + 3.1 * math.sqrt(alpha * (1 - alpha) / N_ROLLOUTS)
 
@@ -54,12 +34,51 @@ def test_the_simulation_and_the_product_compute_the_same() -> None:
     dice = np.random.default_rng(22)
     values, is_candidate = dice.exponential(1.0, (1, 600)), dice.random((1, 600)) < 0.4
     values = values * np.where(is_candidate, 1.3, 1.0)
-    logs = log_harm_at_every_value(values, is_candidate)[0]
+    harm, safety = (logs[0] for logs in log_evidence(values, is_candidate, 1.5))
     evidence = MeanEvidence()
     for number in range(600):
         evidence = evidence.after(float(values[0, number]), is_candidate=bool(is_candidate[0, number]))
-        assert evidence.log_harm == pytest.approx(logs[number], abs=1e-6)
-    assert evidence.peak_log_harm == pytest.approx(logs.max(), abs=1e-6)
+        assert evidence.log_harm == pytest.approx(harm[number], abs=1e-6)
+        assert evidence.log_safety(0.5) == pytest.approx(safety[number], abs=1e-6)
+    assert evidence.peak_log_harm == pytest.approx(harm.max(), abs=1e-6)
+    assert evidence.peak_log_harm > 0
+
+
+HEAVY = {
+    "log-normal": lambda dice, size: dice.lognormal(0.0, 1.5, size),
+    "Pareto": lambda dice, size: 1 + dice.pareto(2.5, size),
+    "rare amounts": lambda dice, size: np.where(dice.random(size) < 0.02, dice.exponential(1.0, size), 0.0),
+}
+
+
+@pytest.mark.parametrize("shape", HEAVY)
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_a_mean_of_few_large_values_is_judged_when_both_arms_have_met_them(shape, share) -> None:
+    """Beyond its margin it is rarely called safe, and an equal one rarely worse, whichever arm has few values."""
+    dice, n, size, margin = np.random.default_rng(23), 300, (300, 3_000), 1.5
+    values, is_candidate = HEAVY[shape](dice, size), dice.random(size) < share
+    _, safety = log_evidence(np.where(is_candidate, margin * values, values), is_candidate, margin)
+    harm, _ = log_evidence(values, is_candidate, margin)
+    for logs, error_rate in ((safety, 0.05), (harm, 0.01)):
+        n_wrong = int((logs.max(axis=1) >= -math.log(error_rate)).sum())
+        assert n_wrong / n <= error_rate + 3.1 * math.sqrt(error_rate * (1 - error_rate) / n)
+
+
+def test_a_worse_mean_with_a_heavy_tail_is_found_at_a_small_share() -> None:
+    dice, size = np.random.default_rng(24), (100, 8_000)
+    values, is_candidate = dice.lognormal(0.0, 1.0, size), dice.random(size) < 0.1
+    harm, _ = log_evidence(np.where(is_candidate, 2 * values, values), is_candidate, 1.5)
+    assert (harm.max(axis=1) >= math.log(100)).mean() >= 0.95
+
+
+def test_evidence_kept_before_skewness_was_goes_on() -> None:
+    kept = msgspec.json.decode(
+        b"""{"calibration": {"n": 50, "mean": 1.0, "squares": 49.0}, "tau": 0.2, "peak_log_harm": 0.5,
+            "stable": {"n": 90, "mean": 1.0, "squares": 89.0}, "candidate": {"n": 80, "mean": 1.1, "squares": 79.0}}""",
+        type=MeanEvidence,
+    )
+    assert kept.has_begun
+    assert kept.after(1.0, is_candidate=True).candidate.n == 81
 
 
 def fed(n: int, ratio: float, *, share: float = 0.5, seed: int = 1) -> MeanEvidence:
@@ -122,3 +141,12 @@ def test_moments_are_those_of_the_values() -> None:
     for value in values:
         moments = moments.after(value)
     assert (moments.n, moments.mean, moments.variance) == pytest.approx((100, np.mean(values), np.var(values, ddof=1)))
+
+
+def test_skewness_is_that_of_the_values() -> None:
+    values = np.random.default_rng(5).exponential(1.0, 200)
+    moments = Moments()
+    for value in values:
+        moments = moments.after(float(value))
+    off = values - values.mean()
+    assert moments.skewness == pytest.approx(np.mean(off**3) / np.mean(off**2) ** 1.5)

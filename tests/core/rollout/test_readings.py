@@ -7,6 +7,7 @@ import pytest
 from core.rollout import Arm, Guard, GuardVerdict, Source, Strategy, Winner
 from core.rollout.evidence import Collector, Evidence
 from core.rollout.experiment import decide
+from core.rollout.means import N_CALIBRATION
 from core.rollout.readings import Pace, Reading, read_guards
 from core.telemetry.predictions import Batch, Cursor, Scored, Served
 
@@ -141,6 +142,82 @@ def test_losses_are_judged_by_their_means(plan_of, mean, n, verdict) -> None:
     if verdict is not GuardVerdict.NO_DATA:
         assert reading.low < reading.effect < reading.high
         assert reading.effect == pytest.approx(mean - 1.0, abs=0.15)
+
+
+def zero_or_one(arm: Arm, n: int, n_lost: int) -> list[Scored]:
+    return [Scored(arm, 0.2, float(number < n_lost), None) for number in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "verdict"),
+    [
+        pytest.param((800, 0), (200, 0), GuardVerdict.UNDECIDED, id="nothing lost yet says nothing of a rare event"),
+        pytest.param((800, 16), (200, 2), GuardVerdict.UNDECIDED, id="nor does one that has lost hardly any yet"),
+        pytest.param((8_000, 1_600), (2_000, 400), GuardVerdict.SAFE, id="as many, and plenty"),
+        pytest.param((800, 8), (200, 40), GuardVerdict.HARMFUL, id="many more"),
+        pytest.param((20, 0), (20, 20), GuardVerdict.HARMFUL, id="it takes no fifty values an arm"),
+    ],
+)
+def test_losses_of_0_and_1_are_judged_as_errors_are(plan_of, stable, candidate, verdict) -> None:
+    guard = Guard(name="loss", source=Source.LOSS, margin=1.5)
+    scored = zero_or_one(Arm.STABLE, *stable) + zero_or_one(Arm.CANDIDATE, *candidate)
+    reading = read(plan_of(guards=(guard,)), scored=scored)
+    failures = served(Arm.STABLE, *stable), served(Arm.CANDIDATE, *candidate)
+    as_errors = read(plan_of(guards=(Guard(name="errors", source=Source.ERRORS, margin=1.5),)), *failures)
+    assert reading.verdict is as_errors.verdict is verdict
+    assert (reading.effect, reading.low, reading.high) == (as_errors.effect, as_errors.low, as_errors.high)
+    assert reading.is_rate
+
+
+def test_a_caller_s_lost_outcomes_all_count(plan_of) -> None:
+    scored = [Scored(Arm.CANDIDATE, 0.2, 1.0, 7)] * 3 + [Scored(Arm.STABLE, 0.2, 1.0, 8)] * 5
+    evidence = Collector(plan_of(guards=(LOSS,)), Evidence())
+    evidence.add(batch(scored=scored))
+    assert evidence.evidence.rates["loss"].evidence.tallies[0].n == 8
+
+
+@pytest.mark.parametrize("arm", [Arm.STABLE, Arm.CANDIDATE])
+def test_the_first_other_loss_ends_the_counting_for_good(plan_of, arm) -> None:
+    plan = plan_of(guards=(LOSS,))
+    collector = Collector(plan, Evidence())
+    collector.add(batch(scored=zero_or_one(Arm.STABLE, 80, 8)))
+    assert read_guards(plan, collector.evidence, PACE)[0].is_rate
+    collector.add(batch(scored=[Scored(arm, 0.2, 0.5, None)]))
+    collector = Collector(plan, collector.evidence)  # an engine that was killed goes on the same
+    collector.add(batch(scored=zero_or_one(Arm.STABLE, 60, 6)))
+    (reading,) = read_guards(plan, collector.evidence, PACE)
+    assert not reading.is_rate
+    assert collector.evidence.rates["loss"].n_stable == 80
+    assert collector.evidence.means["loss"].calibration.n == N_CALIBRATION
+
+
+def test_what_counted_losses_said_against_a_candidate_is_carried_on_and_what_they_said_for_it_is_not(plan_of) -> None:
+    plan = plan_of(guards=(LOSS,))
+
+    def after(n_lost_by_candidate: int) -> Reading:
+        counted = zero_or_one(Arm.STABLE, 800, 80) + zero_or_one(Arm.CANDIDATE, 200, n_lost_by_candidate)
+        return read(plan, scored=counted + means)
+
+    means = scores(Arm.STABLE, 1.0, 130) + scores(Arm.CANDIDATE, 1.1, 60, seed=2)
+    fresh = read(plan, scored=means)
+    assert after(5).safety_share == pytest.approx(fresh.safety_share)
+    assert 0 < after(21).safety_share < fresh.safety_share < 1
+
+
+def test_a_mean_of_few_large_values_says_how_many_it_takes(plan_of) -> None:
+    dice = random.Random(6)
+    stable = [Scored(Arm.STABLE, 0.05, dice.lognormvariate(0, 1.5), None) for _ in range(4_000)]
+    candidate = [Scored(Arm.CANDIDATE, 0.05, dice.lognormvariate(-2, 0.5), None) for _ in range(100)]
+    reading = read(plan_of(guards=(LOSS,)), scored=stable + candidate)
+    assert reading.verdict is GuardVerdict.UNDECIDED
+    assert "few values make the mean: it takes" in reading.reason
+    assert reading.eta_requests > 0
+
+
+def test_losses_of_a_shadow_s_copies_weigh_as_of_two_equal_arms(plan_of) -> None:
+    plan = plan_of(Strategy.SHADOW, guards=(Guard(name="loss", source=Source.LOSS, margin=1.5),))
+    scored = [Scored(Arm.STABLE, 0.0, 0.0, None)] * 100 + [Scored(Arm.SHADOW, 0.0, 1.0, None)] * 12
+    assert read(plan, scored=scored).verdict is GuardVerdict.HARMFUL
 
 
 def test_an_experiment_on_a_mean_looks_at_the_difference(plan_of) -> None:
