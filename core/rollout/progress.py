@@ -61,7 +61,7 @@ def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: 
         return _change("rollout.hold", asked, _in_phase(observed, Phase.PAUSED, now), now)
     if desired is Desired.RUNNING and phase is Phase.PAUSED:
         return _change("rollout.resume", asked, _resumed(observed, now), now)
-    if phase is Phase.INCONCLUSIVE and desired is Desired.RUNNING and _is_newer(rollout.desired_at, observed):
+    if phase is Phase.INCONCLUSIVE and desired is Desired.RUNNING and _is_answered(rollout, observed):
         renewed = msgspec.structs.replace(
             _in_phase(observed, Phase.RUNNING, now),
             deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
@@ -77,7 +77,10 @@ def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: 
         return end(observed, Phase.FINISHED, "rollout.finish", verdict.reason, now=now)
     if verdict.outcome is Outcome.INCONCLUSIVE and phase is Phase.RUNNING:
         reason = f"{verdict.reason}; it stays at its share until a person decides"
-        return _change("rollout.inconclusive", reason, _in_phase(observed, Phase.INCONCLUSIVE, now), now)
+        waiting = msgspec.structs.replace(
+            _in_phase(observed, Phase.INCONCLUSIVE, now), heeded_revision=rollout.desired_revision
+        )
+        return _change("rollout.inconclusive", reason, waiting, now)
     return None
 
 
@@ -113,7 +116,7 @@ def _to_step(rollout: Rollout, observed: Observed, step: int, reason: str, now: 
 
 def _resumed(observed: Observed, now: datetime) -> Observed:
     """Go on as if the time on hold had not been: dwell time and deadline move by it."""
-    held = now - observed.phase_since if observed.phase_since else timedelta()
+    held = max(now - observed.phase_since, timedelta()) if observed.phase_since else timedelta()
     return msgspec.structs.replace(
         _in_phase(observed, Phase.RUNNING, now),
         step_since=observed.step_since + held if observed.step_since else now,
@@ -121,8 +124,11 @@ def _resumed(observed: Observed, now: datetime) -> Observed:
     )
 
 
-def _is_newer(asked_at: datetime, observed: Observed) -> bool:
-    return observed.phase_since is not None and asked_at > observed.phase_since
+def _is_answered(rollout: Rollout, observed: Observed) -> bool:
+    """Say whether somebody has asked for something since it became inconclusive, whatever the clocks have done."""
+    if observed.heeded_revision is None:  # it became so before revisions were kept
+        return observed.phase_since is not None and rollout.desired_at > observed.phase_since
+    return rollout.desired_revision > observed.heeded_revision
 
 
 def _in_phase(observed: Observed, phase: Phase, now: datetime) -> Observed:

@@ -64,6 +64,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     deadline_at: datetime | None = None
     ended_at: datetime | None = None
+    heeded_revision: int | None = None  # of what was wanted when it became inconclusive; what comes later is an answer
     n_before_step: tuple[int, int] = (0, 0)  # answers of stable and candidate before this step began
     evidence: Evidence = Evidence()
     cursor: Cursor | None = None  # how far predictions have been read; None: not begun

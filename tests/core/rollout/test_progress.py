@@ -16,7 +16,12 @@ NOW = NOON + timedelta(minutes=10)
 
 
 def a_rollout(
-    plan, *, desired: Desired = Desired.RUNNING, desired_step: int = 0, desired_at: datetime = NOON
+    plan,
+    *,
+    desired: Desired = Desired.RUNNING,
+    desired_step: int = 0,
+    desired_at: datetime = NOON,
+    desired_revision: int = 1,
 ) -> Rollout:
     return Rollout(
         rollout_id="ro-0001",
@@ -31,6 +36,7 @@ def a_rollout(
         desired_by="ana@desk",
         desired_at=desired_at,
         desired_reason="I say so",
+        desired_revision=desired_revision,
         updated_at=NOON,
         updated_by="ana@desk",
     )
@@ -127,6 +133,25 @@ def test_asking_to_go_on_after_an_inconclusive_verdict_gives_a_new_deadline(plan
     change = next_change(rollout, seen(INCONCLUSIVE, 1, 0.2), Verdict(outcome=INC, reason=""), now=NOW)
     assert (change.verb, change.observed.phase) == ("rollout.resume", RUNNING)
     assert change.observed.deadline_at == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("asked_at", [NOON - timedelta(hours=2), NOON + timedelta(hours=2)], ids=["before", "after"])
+def test_an_answer_to_an_inconclusive_verdict_is_heard_whatever_the_clocks_say(plan_of, asked_at) -> None:
+    waits = next_change(
+        a_rollout(plan_of(), desired_revision=4, desired_at=asked_at),
+        seen(RUNNING, 1, 0.2),
+        Verdict(outcome=INC, reason="time is up"),
+        now=NOW,
+    ).observed
+    still = Verdict(outcome=INC, reason="")
+    assert next_change(a_rollout(plan_of(), desired_revision=4, desired_at=asked_at), waits, still, now=NOW) is None
+    asked = a_rollout(plan_of(), desired_revision=9, desired_at=asked_at)
+    assert next_change(asked, waits, still, now=NOW).verb == "rollout.resume"
+
+
+def test_a_hold_over_a_clock_set_back_shortens_no_deadline(plan_of) -> None:
+    change = next_change(a_rollout(plan_of()), seen(PAUSED, 0, 0.05), Verdict(outcome=H, reason=""), now=NOON)
+    assert (change.observed.step_since, change.observed.deadline_at) == (NOON, NOON + timedelta(hours=1))
 
 
 def test_a_beginning_opens_the_first_step_and_counts_from_there(plan_of) -> None:
