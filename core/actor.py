@@ -6,6 +6,9 @@ import socket
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+RESERVED = frozenset({"engine", "anonymous"})
+"""Names under which what no person did is recorded; nobody's token may be one of them."""
+
 
 class Origin(StrEnum):
     """The face through which a change came in."""

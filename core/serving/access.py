@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from core.actor import Actor, Origin
+from core.actor import RESERVED, Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.governance import audited
@@ -97,7 +97,7 @@ class Tokens:
         Returns:
             What is kept of it, and the token itself, which is shown this once.
         Raises:
-            UsageError: The name is no plain line of text, or the person's no account name.
+            UsageError: The name is no plain line of text, or the person's no account name, or one of nobody's.
         """
         if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
             raise UsageError(f"{name[:_MAX_NAME]!a} is no name for a token: it must be 1 to {_MAX_NAME} characters.")
@@ -106,6 +106,9 @@ class Tokens:
                 f"{person[:_MAX_NAME]!a} is no person: give the account's name, 1 to {_MAX_NAME} of letters, digits, "
                 "'.', '_', '-', '+' and '@'."
             )
+        owner = person or actor.name
+        if owner.casefold() in RESERVED:
+            raise UsageError(f"{owner!a} is no person: what is done without one is recorded under this name.")
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
@@ -114,7 +117,7 @@ class Tokens:
                 Token(
                     token_id=f"t-{number:04d}",
                     name=name,
-                    person=person or actor.name,
+                    person=owner,
                     makers=tuple(sorted(actor.persons)),
                     role=role,
                     digest=digest(secret),

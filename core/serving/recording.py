@@ -51,7 +51,7 @@ class Recorder:
         *,
         error: bool = False,
     ) -> None:
-        """Take the answers to one request; of several rows, row i is recorded as `request_id/i`.
+        """Take the answers to one request; row 0 is recorded with it, row i of several as `request_id/i`.
 
         The request itself is recorded once, however many rows it has: they come to one version and fail or take long
         together, and a judge that counted each of them would take one slow batch for a thousand slow answers.
@@ -63,16 +63,14 @@ class Recorder:
             self._stats.n_telemetry_dropped += max(len(values), 1)
             return
         at, latency_ms = self._clock(), seconds * 1000.0
-        value = values[0] if len(values) == 1 and isinstance(values[0], float) else None
+        value = values[0] if values and isinstance(values[0], float) else None
         writer.add(
             Prediction(
                 request_id, at, version.model, version.version, latency_ms, error, value,
                 assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
             )
         )  # fmt: skip
-        if len(values) <= 1:
-            return
-        for number, value in enumerate(values):
+        for number, value in enumerate(values[1:], start=1):
             writer.add(
                 Prediction(
                     f"{request_id}/{number}", at, version.model, version.version, None, error,

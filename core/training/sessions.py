@@ -6,6 +6,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
+from core.errors import UsageError
 from core.governance import Evidence, audited
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
@@ -14,6 +15,8 @@ from core.training.session import Desired, Observed, Phase, Session
 
 DATABASE = "sessions"
 TABLE = "sessions"
+
+_MAX_NAME = 200
 
 _VERBS = {
     Desired.RUNNING: ("session.resume", "resumed"),
@@ -46,7 +49,15 @@ class Sessions:
         return self._documents.get(session_id)
 
     def start(self, settings: TrainingSettings, *, name: str, actor: Actor, reason: str = "") -> Session:
-        """Queue a new session; the engine takes it up when its turn comes."""
+        """Queue a new session; the engine takes it up when its turn comes.
+
+        Raises:
+            UsageError: The name is no plain line of text.
+        """
+        if not name.isprintable() or len(name) > _MAX_NAME:
+            raise UsageError(
+                f"{name[:_MAX_NAME]!a} is no name for a session: it must be one line of at most {_MAX_NAME} characters."
+            )
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = max((_number(session.session_id) for session in self._documents.all()), default=0) + 1

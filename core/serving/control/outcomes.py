@@ -18,7 +18,7 @@ class ReportedOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """One outcome: the actual value, or the loss where the caller has computed it."""
 
     request_id: Annotated[str, Meta(min_length=1, max_length=160)]
-    row: Annotated[int, Meta(ge=0)] | None = None  # of a request of several rows
+    row: Annotated[int, Meta(ge=0)] | None = None  # of a request of several rows; 0 is also the request without a row
     actual: float | None = None
     loss: float | None = None
 
@@ -48,7 +48,7 @@ class OutcomeRoutes(Controller):
             if outcome.actual is None and outcome.loss is None:
                 raise BadRequestError("needs `actual` or `loss`", field=f"outcomes[{number}]")
         for outcome in data.outcomes:
-            request_id = outcome.request_id if outcome.row is None else f"{outcome.request_id}/{outcome.row}"
+            request_id = f"{outcome.request_id}/{outcome.row}" if outcome.row else outcome.request_id
             recorder.turned_out(request_id, actual=outcome.actual, loss=outcome.loss)
         recorder.store()  # what is accepted survives the server
         return Accepted(n_accepted=len(data.outcomes))

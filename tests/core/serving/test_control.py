@@ -173,6 +173,12 @@ class TestSessions:
         answer = api.post("/api/v1/sessions", json={"settings": settings})
         assert (answer.status_code, answer.json()["field"]) == (400, field)
 
+    @pytest.mark.parametrize("name", ["two\nlines", "\x1b[2J", "n" * 201])
+    def test_have_names_that_are_a_line_of_text(self, api, name):
+        answer = api.post("/api/v1/sessions", json={"name": name})
+        assert answer.status_code == 400
+        assert "is no name for a session" in answer.json()["error"]
+
 
 def test_a_rollout_is_planned_started_held_and_taken_back(api, workspace, artifacts, put_live, register, ana):
     put_live(workspace, "spread", artifacts / "spread")
@@ -271,6 +277,13 @@ def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
     assert revoked["revoked_by"].startswith("ana@")
     refused = api.get("/api/v1/status", headers={"authorization": f"Bearer {made.json()['token']}"})
     assert refused.status_code == 401
+
+
+@pytest.mark.parametrize("person", ["engine", "Engine", "anonymous"])
+def test_a_token_belongs_to_a_person_and_not_to_the_engine(api, person):
+    answer = api.post("/api/v1/tokens", json={"name": "probe", "role": "viewer", "person": person})
+    assert answer.status_code == 400
+    assert "is no person" in answer.json()["error"]
 
 
 def test_when_an_outcome_came_in_is_the_servers_word(api):

@@ -114,17 +114,27 @@ def test_what_was_answered_and_reported_is_recorded_when_the_server_ends(
         server.token = secret
         server.ask("/api/v1/predict/spread", {"rows": rows, "request_id": "batch"})
         server.ask("/api/v1/predict/spread", {"row": rows[0], "request_id": "single"})
-        outcomes = [{"request_id": "single", "actual": 200.5}, {"request_id": "batch", "row": 2, "loss": 0.25}]
-        assert server.ask("/api/v1/outcomes", {"outcomes": outcomes}).json == {"n_accepted": 2}
+        server.ask("/api/v1/predict/spread", {"rows": rows[:1], "request_id": "batch of one"})
+        outcomes = [
+            {"request_id": "single", "actual": 200.5},
+            {"request_id": "batch", "row": 2, "loss": 0.25},
+            {"request_id": "batch of one", "row": 0, "loss": 0.5},
+            {"request_id": "batch", "row": 0, "loss": 0.75},
+        ]
+        assert server.ask("/api/v1/outcomes", {"outcomes": outcomes}).json == {"n_accepted": 4}
         wrong = server.ask("/api/v1/outcomes", {"outcomes": [{"request_id": "single"}]})
         assert (wrong.status, wrong.json["field"]) == (400, "outcomes[0]")
     reader = PredictionReader(predictions_file(workspace))
-    assert all(reader.holds(request) for request in ("single", "batch/0", "batch/1", "batch/2"))
+    assert all(reader.holds(request) for request in ("single", "batch", "batch/1", "batch/2"))
     with sqlite3.connect(predictions_file(workspace)) as store:
         assert store.execute("SELECT actual, loss FROM outcome ORDER BY seq").fetchall() == [
             (200.5, None),
             (None, 0.25),
+            (None, 0.5),
+            (None, 0.75),
         ]
+        about = "SELECT count(*) FROM outcome JOIN prediction_1 ON prediction_1.request = outcome.request"
+        assert store.execute(about).fetchone() == (4,), "every one is about a prediction"
 
 
 def test_a_damaged_version_is_never_loaded_and_what_answered_before_goes_on(

@@ -218,7 +218,7 @@ def test_a_batch_is_one_request_and_its_rows_are_found_by_their_outcomes(workspa
             until(lambda: server.table.models["spread"].versions["1.1.0"].stats.n_shadow == 1)
     with PredictionWriter(predictions_file(workspace)) as writer:
         for number in range(10):
-            writer.add_outcome(Outcome(f"batch/{number}", utc_now(), actual=100.0))
+            writer.add_outcome(Outcome(f"batch/{number}" if number else "batch", utc_now(), actual=100.0))
         writer.flush()
     paired = strategy is Strategy.SHADOW
     batch = PredictionReader(predictions_file(workspace)).read(
