@@ -71,9 +71,10 @@ def list_runs(args: argparse.Namespace) -> int:
     """Print every run."""
     from console.output import print_json, print_table
     from core.tracking import Runs
+    from core.tracking.telling import telling_metric
 
     found = Runs(open_workspace(args))
-    matching = found.search(args.filter) if args.filter else found.all()
+    matching = found.search(args.filter) if args.filter else found.latest()
     runs = sorted(matching, key=lambda run: run.started_at, reverse=True)[: args.limit]
     if args.json:
         print_json(runs)
@@ -85,11 +86,11 @@ def list_runs(args: argparse.Namespace) -> int:
             "name": run.name,
             "status": run.status,
             "started_at": run.started_at,
-            "score": run.metrics.get("score"),
+            "metric": "{} {:.4g}".format(*telling) if (telling := telling_metric(run.metrics)) else None,
         }
         for run in runs
     ]
-    columns = ("run_id", "part_of", "name", "status", "started_at", "score")
+    columns = ("run_id", "part_of", "name", "status", "started_at", "metric")
     empty = "no run matches" if args.filter else "no run yet: bondx run starts a session, and with it a run"
     print_table(rows, columns, empty=empty)
     return ExitCode.GOOD

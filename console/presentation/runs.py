@@ -8,6 +8,7 @@ from console.presentation.phrases import NOTHING, age, duration, instant, number
 from core.engine.snapshot import EpochSeries
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
+from core.tracking.telling import telling_metric
 from widgets.bars import sparkline
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -31,8 +32,6 @@ _TONES = {
     RunStatus.LOST: "bad",
     RunStatus.STOPPED: "muted",
 }
-# What tells most about a run, as its name ends: the first of these that was logged is shown, else the first by name.
-_TELLING = ("score", "attainment", "auc", "accuracy", "r2", "mae", "mae_bps", "rmse", "loss", "log_loss")
 _TREND_WIDTH = 16
 _MAX_NAME_WIDTH = 28
 
@@ -91,12 +90,8 @@ def telling(metrics: Mapping[str, float]) -> str:
     >>> telling({"loss": 0.25, "auc": 0.91}), telling({})
     ('auc 0.91', '–')
     """
-    for wanted in _TELLING:
-        for name in sorted(metrics, key=lambda name: (name.count("."), name)):
-            if name.rpartition(".")[2] == wanted:
-                return f"{name} {number(metrics[name])}"
-    first = min(metrics, default=None)
-    return NOTHING if first is None else f"{first} {number(metrics[first])}"
+    found = telling_metric(metrics)
+    return f"{found[0]} {number(found[1])}" if found else NOTHING
 
 
 def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -> list[Line]:
