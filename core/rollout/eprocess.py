@@ -6,8 +6,8 @@ nothing, and neither the base rate nor its changes over the day, nor changes of 
 1 there is no concurrent control, and such failures rightly weigh nothing.
 
 Two conditions: requests are assigned at random by a share that is known, and a failure of one says nothing of the
-next one's arm. Where one caller's requests all go to the same arm, that caller's first failure counts (see
-`evidence.py`).
+next one's arm. Where one caller's requests all go to the same arm, that caller's first failure counts, and safety
+is asked of all failures as well (see `evidence.py`).
 """
 
 import functools
@@ -55,13 +55,7 @@ class RateEvidence(msgspec.Struct, frozen=True, kw_only=True):
         >>> RateEvidence().after(0.5, candidate_failed=True).tallies
         (Tally(share=0.5, n_stable=0, n_candidate=1),)
         """
-        known = next((tally for tally in self.tallies if tally.share == share), None) or Tally(share=share)
-        grown = Tally(
-            share=share,
-            n_stable=known.n_stable + (not candidate_failed),
-            n_candidate=known.n_candidate + candidate_failed,
-        )
-        tallies = (*(tally for tally in self.tallies if tally.share != share), grown)
+        tallies = tallied(self.tallies, share, candidate_failed=candidate_failed)
         return RateEvidence(tallies=tallies, peak_log_harm=max(self.peak_log_harm, log_harm(tallies)))
 
     @property
@@ -73,6 +67,17 @@ class RateEvidence(msgspec.Struct, frozen=True, kw_only=True):
     def n_informative(self) -> int:
         """Failures that could have been either arm's."""
         return sum(tally.n for tally in self.tallies if 0 < tally.share < 1)
+
+
+def tallied(tallies: tuple[Tally, ...], share: float, *, candidate_failed: bool) -> tuple[Tally, ...]:
+    """Count one more failure."""
+    known = next((tally for tally in tallies if tally.share == share), None) or Tally(share=share)
+    grown = Tally(
+        share=share,
+        n_stable=known.n_stable + (not candidate_failed),
+        n_candidate=known.n_candidate + candidate_failed,
+    )
+    return (*(tally for tally in tallies if tally.share != share), grown)
 
 
 def log_harm(tallies: Sequence[Tally]) -> float:

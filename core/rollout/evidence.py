@@ -2,7 +2,7 @@
 
 import msgspec
 
-from core.rollout.eprocess import RateEvidence
+from core.rollout.eprocess import RateEvidence, Tally, log_safety, tallied
 from core.rollout.means import MeanEvidence
 from core.rollout.plan import Guard, RolloutPlan, Source, Strategy
 from core.telemetry.predictions import Arm, Batch, Scored, Served
@@ -17,7 +17,18 @@ class RateCounts(msgspec.Struct, frozen=True, kw_only=True):
     n_candidate: int = 0
     n_stable_failed: int = 0
     n_candidate_failed: int = 0
-    evidence: RateEvidence = RateEvidence()
+    evidence: RateEvidence = RateEvidence()  # the first failure of each caller, and those of nobody known
+    failures: tuple[Tally, ...] = ()  # all of them, once some caller has failed again
+
+    def log_safety(self, margin: float) -> float:
+        """Weigh the evidence that the candidate's rate is below a margin.
+
+        First failures alone would call any candidate safe in the end: once most callers of both arms have failed, the
+        first failures are as many as the callers. All failures alone would rest on few callers who fail often. Of two
+        proofs of which one at least is sound, the weaker one is.
+        """
+        first = log_safety(self.evidence.tallies, margin)
+        return min(first, log_safety(self.failures, margin)) if self.failures else first
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +151,7 @@ class _RateCollector:
         self._n = [before.n_stable, before.n_candidate]
         self._n_failed = [before.n_stable_failed, before.n_candidate_failed]
         self._evidence = before.evidence
+        self._failures = before.failures
 
     def has_failed(self, served: Served) -> bool:
         if self.guard.source is Source.ERRORS:
@@ -152,11 +164,15 @@ class _RateCollector:
         if not failed:
             return
         self._n_failed[is_candidate] += 1
+        is_repeated = unit is not None and unit in self.failed_units
         if unit is not None:
-            if unit in self.failed_units:
-                return
             self.failed_units.add(unit)
-        if 0 < share < 1:
+        if not 0 < share < 1:
+            return
+        if self._failures or is_repeated:
+            known = self._failures or self._evidence.tallies
+            self._failures = tallied(known, share, candidate_failed=is_candidate)
+        if not is_repeated:
             self._evidence = self._evidence.after(share, candidate_failed=is_candidate)
 
     @property
@@ -167,4 +183,5 @@ class _RateCollector:
             n_stable_failed=self._n_failed[0],
             n_candidate_failed=self._n_failed[1],
             evidence=self._evidence,
+            failures=self._failures,
         )

@@ -85,7 +85,7 @@ def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) 
     compared = plan.steps[-1].share < 1  # otherwise all traffic goes to the candidate, and only an objective judges it
     if compared:
         harm, peak = eprocess.log_harm(tallies), counts.evidence.peak_log_harm
-        safety = eprocess.log_safety(tallies, guard.margin)
+        safety = counts.log_safety(guard.margin)
         if tolerated is not None:
             # Either proof will do: the mean of two e-processes is one.
             safety = _log_mean(safety, ceilings.log_below(n, n_failed, tolerated))

@@ -93,6 +93,23 @@ def test_one_caller_who_always_fails_is_one_failure(plan_of) -> None:
     assert reading.candidate_value == 1.0  # what it looks like is shown all the same
 
 
+@pytest.mark.parametrize(
+    ("rate", "is_safe"),
+    [pytest.param(0.03, False, id="half as bad again"), pytest.param(0.02, True, id="as good")],
+)
+def test_callers_who_have_all_failed_once_make_no_candidate_safe(plan_of, rate, is_safe) -> None:
+    """First failures alone are as many as the callers in the end, whatever the rates."""
+    dice = random.Random(3)
+    rows = []
+    for caller in range(600):
+        arm = Arm.CANDIDATE if caller % 5 == 0 else Arm.STABLE
+        failing = rate if arm is Arm.CANDIDATE else 0.02
+        rows += [Served(arm, 0.2, 2.0, dice.random() < failing, caller) for _ in range(200)]
+    dice.shuffle(rows)
+    reading = read(plan_of(guards=(ERRORS,)), rows)
+    assert (reading.verdict is GuardVerdict.SAFE) == is_safe
+
+
 def test_a_shadow_is_compared_where_the_two_answers_differ(plan_of) -> None:
     plan = plan_of(Strategy.SHADOW, guards=(ERRORS,))
 
