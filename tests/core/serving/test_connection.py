@@ -61,14 +61,11 @@ def test_a_body_that_nobody_reads_holds_no_connection(start):
         assert everything(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_a_head_without_end_is_a_431(start):
+def test_a_head_over_the_limit_is_a_431(start):
+    head = b"GET /health HTTP/1.1\r\n" + (b"x-more: " + b"x" * 1_000 + b"\r\n") * 100
     with start()() as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\n")
-        try:
-            for _ in range(1_000):
-                connection.sendall(b"x-more: " + b"x" * 1_000 + b"\r\n")
-        except OSError:  # it has hung up before all was sent
-            return
+        # One byte too many: all is read when it is refused. What came behind it could tear the answer down.
+        connection.sendall(head[: connections.MAX_HEAD_BYTES + 1])
         assert everything(connection).startswith(b"HTTP/1.1 431")
 
 
