@@ -60,7 +60,7 @@ def run_rows(runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequenc
             (
                 Cell(glyphs.arrow if run.run_id in marked else " ", "accent"),
                 Cell(f"{'  ' * depth}{run.run_id}", "strong"),
-                run.name,
+                run.name or run.session_id,
                 status_cell(run.status, glyphs),
                 telling(run.metrics),
                 age(run.started_at, now),
@@ -98,10 +98,10 @@ def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -
     """Write a run out: how it stands, what came out and how that went, what went in, where it ran."""
     status = status_cell(run.status, glyphs)
     lines = [Line(((f"{run.run_id} {run.name}", "strong"), ("  ", ""), (status.text, status.tone)))]
-    took = duration(run.duration_seconds) if run.ended_at else f"{age(run.started_at, now)} so far"
+    so_far = f"{duration((now - run.started_at).total_seconds())} so far"
     facts = [
         ("started", f"{instant(run.started_at)}, by {run.started_by}"),
-        ("took", took),
+        ("took", duration(run.duration_seconds) if run.ended_at else so_far),
         ("session", run.session_id),
         ("part of", run.parent_id),
     ]
