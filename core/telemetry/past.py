@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from core.telemetry.chunk import from_us, to_us
 from core.telemetry.errors import TelemetryError, translated
-from core.telemetry.schema import BUSY_SECONDS, connect_to_read, place_of
+from core.telemetry.schema import connect_to_read, fetch, open_to_write, place_of
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -82,26 +82,8 @@ class PastWriter:
         """
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        with translated(file):
-            self._connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+        self._connection = open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
         self._place = place_of(file)
-
-    def _prepare(self) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"journal_size_limit = {_WAL_KEPT_BYTES}"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if found > VERSION:
-            raise TelemetryError(
-                f"{self._file} was written by a newer version of the program (format {found}, this one knows "
-                f"{VERSION}); use that version, or move the file aside."
-            )
-        if found < VERSION:
-            self._connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
 
     def newest(self) -> dict[Key, bytes]:
         """Return the newest state of every document that was not gone."""
@@ -215,10 +197,6 @@ class PastReader:
         with translated(self._file):
             connection = connect_to_read(self._file)
             try:
-                return connection.execute(statement, parameters).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):  # a writer has made the file and not the tables yet
-                    return []
-                raise
+                return fetch(connection, statement, *parameters)
             finally:
                 connection.close()

@@ -12,7 +12,7 @@ from core.clock import Clock, utc_now
 from core.telemetry.chunk import MINUTE_US, SECOND_US, to_us, unpack
 from core.telemetry.errors import translated
 from core.telemetry.histogram import Histogram
-from core.telemetry.schema import connect_to_read
+from core.telemetry.schema import connect_to_read, fetch
 
 _CHUNKS = """
 SELECT at, samples FROM sample
@@ -149,12 +149,7 @@ class TelemetryReader:
             connection = self._connected()
             if connection is None:
                 return []
-            try:
-                return connection.execute(statement, parameters).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):  # a writer has made the file and not the tables yet
-                    return []
-                raise
+            return fetch(connection, statement, *parameters)
 
     def _connected(self) -> sqlite3.Connection | None:
         try:

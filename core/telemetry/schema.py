@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from core.telemetry.errors import TelemetryError, translated
 
@@ -29,7 +30,18 @@ CREATE TABLE IF NOT EXISTS epoch (
 
 
 def connect_to_write(file: Path) -> sqlite3.Connection:
-    """Open the store for writing, and make it if there is none.
+    """Open the time series for writing, and make them if there are none; raises as `open_to_write` does."""
+    return open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
+
+
+def open_to_write(file: Path, tables: str, *, version: int, wal_kept_bytes: int) -> sqlite3.Connection:
+    """Open a store for writing, and make it if there is none.
+
+    Args:
+        file: The store.
+        tables: The statements that make its tables.
+        version: Of its format.
+        wal_kept_bytes: How much of the write-ahead log stays for the next writes.
 
     Raises:
         TelemetryDamagedError: The file is not a sound database.
@@ -40,15 +52,15 @@ def connect_to_write(file: Path) -> sqlite3.Connection:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {wal_kept_bytes}")
             (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found > VERSION:
+            if found > version:
                 raise TelemetryError(
-                    f"{file} was written by a newer version of the program (format {found}, this one knows {VERSION}); "
+                    f"{file} was written by a newer version of the program (format {found}, this one knows {version}); "
                     f"use that version, or move the file aside."
                 )
-            if found < VERSION:
-                connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+            if found < version:
+                connection.executescript(f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {version};COMMIT;")
         except BaseException:
             connection.close()
             raise
@@ -81,3 +93,13 @@ def connect_to_read(file: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
+
+
+def fetch(connection: sqlite3.Connection, statement: str, *parameters: object) -> list[Any]:
+    """Return all rows that a statement finds; none while a writer has made the file and not the tables yet."""
+    try:
+        return connection.execute(statement, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return []
+        raise

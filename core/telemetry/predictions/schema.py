@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from core.telemetry.errors import translated
-from core.telemetry.schema import BUSY_SECONDS
+from core.telemetry.schema import open_to_write
 
 if TYPE_CHECKING:
     from core.state import Workspace
 
+VERSION = 1
 _WAL_KEPT_BYTES = 64 << 20
 _CACHE_KILOBYTES = 16 << 10  # the index of a whole segment
 
@@ -100,16 +101,12 @@ def open_store(file: Path) -> sqlite3.Connection:
 
     Raises:
         TelemetryDamagedError: The file is not a sound database.
-        TelemetryError: It cannot be opened.
+        TelemetryError: It cannot be opened, or was written by a newer version of the program.
     """
+    connection = open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
     with translated(file):
-        connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
-            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
             connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (secrets.token_hex(8),))
         except BaseException:
             connection.close()

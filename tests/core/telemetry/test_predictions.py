@@ -160,7 +160,7 @@ def test_answers_go_on_when_the_disk_does_not_keep_up(file: Path) -> None:
 
 
 def test_a_locked_store_is_tried_again_and_nothing_is_lost(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.telemetry.predictions.schema.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("core.telemetry.schema.BUSY_SECONDS", 0.05)
     with PredictionWriter(file, clock=lambda: NOON, commit_seconds=0.02) as writer:
         blocker = sqlite3.connect(file, isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
