@@ -26,6 +26,8 @@ WHERE series = (SELECT id FROM series WHERE name = ?) AND at >= ? AND at < ? ORD
 _LATEST = """
 SELECT at, samples FROM sample WHERE series = (SELECT id FROM series WHERE name = ?) ORDER BY at DESC LIMIT 1"""
 _EPOCHS = "SELECT name, epoch, value FROM epoch WHERE run = ? AND at <= ? ORDER BY epoch, name"
+# SQLite takes `value` from the row that has the maximum.
+_LATEST_OF_RUN = "SELECT name, value, max(epoch) FROM epoch WHERE run = ? GROUP BY name"
 _FOREVER_US = (1 << 63) - 1
 _POINTS_OF_RAW = timedelta(minutes=15)
 _POINTS_OF_SECONDS = timedelta(hours=3)
@@ -138,6 +140,10 @@ class TelemetryReader:
         for name, epoch, value in self._fetch(_EPOCHS, run_id, to_us(until) if until else _FOREVER_US):
             metrics.setdefault(name, []).append((epoch, value))
         return metrics
+
+    def latest_metrics(self, run_id: str) -> dict[str, float]:
+        """Return the newest value of each metric of a run."""
+        return {name: value for name, value, _ in self._fetch(_LATEST_OF_RUN, run_id)}
 
     def close(self) -> None:
         """Close the connection; the next question opens one again."""

@@ -1,7 +1,6 @@
 """The record of every training: documents for what it is, telemetry for how its metrics went."""
 
 import hashlib
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -84,8 +83,7 @@ class Runs:
         run = self._documents.find(run_id)
         if run is None or run.is_over:
             return run
-        status = RunStatus.LOST if self._silent([run]) else run.status
-        return msgspec.structs.replace(run, status=status, metrics={**run.metrics, **self._latest_metrics(run_id)})
+        return self._with_metrics(msgspec.structs.replace(run, status=RunStatus.LOST) if self._silent([run]) else run)
 
     def search(self, expression: str) -> list[Run]:
         """Return the runs that an expression of `core.tracking.search` matches, oldest first.
@@ -292,7 +290,7 @@ class Runs:
             raise UsageError("A run is finished as finished, failed, stopped or lost.")
         if self._writer is not None:
             self._writer.flush()
-        metrics = self._latest_metrics(run_id)
+        metrics = self._reader().latest_metrics(run_id)
         return self._update(
             run_id,
             actor,
@@ -387,15 +385,10 @@ class Runs:
         shown = absolute.relative_to(self._workspace.root) if inside else absolute
         return RunArtifact(path=shown.as_posix(), sha256=sha256, n_bytes=n_bytes)
 
-    def _latest_metrics(self, run_id: str) -> dict[str, float]:
-        history = self._reader().epochs(run_id)
-        # A document holds no NaN; a metric that could not be measured in the last epoch is left out of it.
-        return {name: points[-1][1] for name, points in history.items() if points and math.isfinite(points[-1][1])}
-
     def _with_metrics(self, run: Run) -> Run:
         if run.ended_at is not None:
             return run
-        return msgspec.structs.replace(run, metrics={**run.metrics, **self._latest_metrics(run.run_id)})
+        return msgspec.structs.replace(run, metrics={**run.metrics, **self._reader().latest_metrics(run.run_id)})
 
     def _silent(self, runs: Sequence[Run]) -> frozenset[str]:
         if not any(run.lost_after_seconds and not run.is_over for run in runs):

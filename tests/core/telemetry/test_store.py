@@ -143,6 +143,7 @@ def test_an_epoch_that_is_run_again_replaces_its_values(store, reader):
     store.write([], [EpochMetric("r-0001", 2, "score", 0, 0.7), EpochMetric("r-0002", 1, "score", 0, 0.9)])
     assert reader.epochs("r-0001") == {"score": [(1, 0.5), (2, 0.7)]}
     assert reader.epochs("r-0404") == {}
+    assert (reader.latest_metrics("r-0001"), reader.latest_metrics("r-0404")) == ({"score": 0.7}, {})
 
 
 def test_epoch_metrics_keep_their_full_precision_and_never_expire(store, reader):
