@@ -10,13 +10,12 @@ from console.panes import LinesPane
 from console.presentation import versions
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
+from console.screens.marking import N_MARKS, toggled
 from core.engine.snapshot import Snapshot
 from core.registry import ModelVersion
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
-
-N_MARKS = 2
 
 
 class RegistryScreen(ConsoleScreen):
@@ -177,14 +176,10 @@ class RegistryScreen(ConsoleScreen):
     def action_mark(self) -> None:
         """Mark the version for comparing, or take its mark away; a third mark replaces the first."""
         version = self._version()
-        if version is None:
-            return
-        if version.key in self._marked:
-            self._marked = tuple(key for key in self._marked if key != version.key)
-        else:
-            self._marked = (*self._marked, version.key)[-N_MARKS:]
-        self.show(self.snapshot)
-        self.tick()
+        if version is not None:
+            self._marked = toggled(self._marked, version.key)
+            self.show(self.snapshot)
+            self.tick()
 
     def action_compare(self) -> None:
         """Compare the two marked versions, or the version with what is marked or live."""

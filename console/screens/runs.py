@@ -11,6 +11,7 @@ from console.panes import LinesPane
 from console.presentation import runs
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
+from console.screens.marking import N_MARKS, toggled
 from core.engine.snapshot import Snapshot
 from core.tracking import Run
 from core.tracking.run import run_number
@@ -19,7 +20,6 @@ from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
 
-N_MARKS = 2
 NOTHING_YET = "No run is tracked yet. A session is one; so is whatever a program of yours does within track()."
 
 
@@ -121,12 +121,10 @@ class RunsScreen(ConsoleScreen):
     def action_mark(self) -> None:
         """Mark the run for comparing, or take its mark away; a third mark replaces the first."""
         run = self._run()
-        if run is None:
-            return
-        others = tuple(run_id for run_id in self._marked if run_id != run.run_id)
-        self._marked = others if run.run_id in self._marked else (*others, run.run_id)[-N_MARKS:]
-        self.show(self.snapshot)
-        self.tick()
+        if run is not None:
+            self._marked = toggled(self._marked, run.run_id)
+            self.show(self.snapshot)
+            self.tick()
 
     def action_compare(self) -> None:
         """Compare the two marked runs, the run with the marked one, or with the one below it."""
