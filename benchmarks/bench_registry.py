@@ -14,13 +14,12 @@ import json
 import os
 import statistics
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from peers import MlflowPeer, add_peers_argument, mlflow_peer
+from timing import quantiles, timed
 
 from core.actor import Actor, Origin
 from core.quality.gate import judge
@@ -162,21 +161,6 @@ def replace_durably(path: Path, content: bytes) -> None:
     descriptor = os.open(path.parent, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
-
-
-def timed(act: Callable[..., object], *arguments: object) -> float:
-    begin = time.perf_counter()
-    act(*arguments)
-    return (time.perf_counter() - begin) * 1000
-
-
-def quantiles(durations: list[float]) -> dict[str, float]:
-    ordered = sorted(durations)
-    return {
-        "n": len(ordered),
-        "p50": round(statistics.median(ordered), 3),
-        "p99": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 3),
-    }
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import msgspec
 from peers import MlflowPeer, add_peers_argument, mlflow_peer
+from timing import quantiles, timed
 
 from core.actor import Actor, Origin
 from core.state import Workspace
@@ -124,21 +125,6 @@ def measure_search(folder: Path, n_runs: int) -> dict[str, object]:
         "n_found": found,
         "search_ms": round(statistics.median(timed(lambda: runs.search(EXPRESSION)) for _ in range(20)), 2),
         "parse_us": round(statistics.median(timed(lambda: parse(EXPRESSION)) for _ in range(200)) * 1e3, 1),
-    }
-
-
-def timed(act: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    act()
-    return (time.perf_counter() - begin) * 1000
-
-
-def quantiles(durations: list[float]) -> dict[str, float]:
-    ordered = sorted(durations)
-    return {
-        "n": len(ordered),
-        "p50": round(statistics.median(ordered), 3),
-        "p99": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 3),
     }
 
 
