@@ -1,6 +1,7 @@
 """The command line: exit codes and JSON are an API, and nothing heavy is paid for before it is used."""
 
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -24,19 +25,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def answer(capsys: pytest.CaptureFixture[str]):
+def answer(called):
     """Run a command and return its exit code, stdout and stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return functools.partial(called, main)
 
 
 def test_init_writes_every_default_with_its_meaning(home):

@@ -1,5 +1,6 @@
 """`bondx registry` and `bondx runs` from the shell: what goes in, what is found, what is kept and what goes."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -29,19 +30,9 @@ def workspace(home: Path) -> Workspace:
 
 
 @pytest.fixture
-def answer(home: Path, capsys: pytest.CaptureFixture[str]):
+def answer(home: Path, called):
     """Run a command and return its exit code, stdout and stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return functools.partial(called, main)
 
 
 @pytest.fixture

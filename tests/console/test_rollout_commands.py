@@ -1,5 +1,6 @@
 """`bondx rollout` from the shell: start, look, hold, go on, take back; scripts get JSON and exit codes."""
 
+import functools
 import json
 import shutil
 
@@ -16,19 +17,9 @@ def rollouts(workspace, monkeypatch) -> Rollouts:
 
 
 @pytest.fixture
-def answer(rollouts, capsys):
+def answer(rollouts, called):
     """Run a command and return its exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = main(["rollout", *arguments])
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return functools.partial(called, main, "rollout")
 
 
 def test_rollouts_are_listed_newest_first(answer):

@@ -48,19 +48,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def answer(home, capsys):
+def answer(home, called):
     """Run a command line, and return its exit code, stdout and stderr."""
-
-    def run(line: str, *rest: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = main([*line.split(), *map(str, rest)])
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return lambda line, *rest: called(main, *line.split(), *rest)
 
 
 @pytest.fixture
