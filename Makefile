@@ -65,7 +65,7 @@ $(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflo
 	@touch $@
 
 interop: $(INTEROP)/.ready ## Prove ourselves against MLServer, TensorFlow Serving's messages and MLflow
-	@$(INTEROP)/peers/bin/python -m pytest -q --disable-warnings -p no:cacheprovider tests/core/tracking/test_mlflow_interop.py
+	@$(INTEROP)/peers/bin/python -m pytest -q --disable-warnings -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist

@@ -14,8 +14,8 @@ from statistics import fmean
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from core.data.bonds import PanelSettings, generate
-from core.models import MODEL_NAMES, Attainment, create, update_all
+from core.domains.bonds.data import PanelSettings, generate
+from core.models import MODEL_NAMES, Attainment, create, train_all
 
 AIMS = {
     "spread": {1_000: 0.90, 10_000: 0.97, 100_000: 0.985},
@@ -32,7 +32,7 @@ def measured(rows: int, seed: int, epochs: int, tests: dict[str, object]) -> dic
     models = {name: create(name) for name in MODEL_NAMES}
     for epoch in range(epochs):
         panel = generate(PanelSettings(n_rows=rows, seed=1_000 * seed + epoch, macro_seed=MACRO))
-        update_all(models, panel, seed=1_000 * seed + epoch, n_threads=os.cpu_count() or 1)
+        train_all(models, panel, seed=1_000 * seed + epoch, n_threads=os.cpu_count() or 1)
     return {
         name: (model.report()["ships"], [model.attainment(test, seed=seed) for test in tests.values()])
         for name, model in models.items()

@@ -17,12 +17,12 @@ from pathlib import Path
 import orjson
 
 from core.actor import Actor, Origin
-from core.engine.past.recorder import Recorder
-from core.engine.past.replay import Past
 from core.governance import AuditLog, audited
 from core.quality.gate import judge
 from core.registry import Registry
 from core.state import Workspace
+from core.view.past.recorder import Recorder
+from core.view.past.replay import Past
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)

@@ -17,7 +17,7 @@ from statistics import median
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from core.data.bonds import BondPanel, PanelSettings, generate, read_panel, write_panel
+from core.domains.bonds.data import BondPanel, PanelSettings, generate, read_panel, write_panel
 from core.quality import assess
 
 

@@ -35,9 +35,9 @@ from sklearn.ensemble import (
 )
 from sklearn.preprocessing import OrdinalEncoder
 
-from core.data.bonds import BondPanel, PanelSettings, generate
-from core.data.bonds.columns import names
-from core.models import MODEL_NAMES, create, update_all
+from core.domains.bonds.data import BondPanel, PanelSettings, generate
+from core.domains.bonds.data.columns import names
+from core.models import MODEL_NAMES, create, train_all
 from core.settings import TrainingSettings
 from core.training.session_work import SessionWork
 
@@ -98,7 +98,7 @@ def main() -> int:
     for rows in map(int, args.rows.split(",")):
         models = {name: create(name) for name in MODEL_NAMES}
         panels = [generate(PanelSettings(n_rows=rows, seed=100 + k, macro_seed=MACRO)) for k in range(args.epochs)]
-        spent = [timed(partial(update_all, models, panel, k, n_threads)) for k, panel in enumerate(panels)]
+        spent = [timed(partial(train_all, models, panel, k, n_threads)) for k, panel in enumerate(panels)]
         later = spent[1:] or spent
         ours, ours_cpu = median(wall for wall, _ in later), median(cpu for _, cpu in later)
         goal = GOALS.get(rows)

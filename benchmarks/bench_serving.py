@@ -36,9 +36,9 @@ from load import OWN, WRK, Question, ask, generator, warm
 from peers import add_peers_argument, has_peers
 
 from core.actor import Actor, Origin
-from core.data.bonds import PanelSettings, generate
+from core.domains.bonds.data import PanelSettings, generate
+from core.domains.table.models.imported import imported_trees
 from core.models import create
-from core.models.table.imported import imported_trees
 from core.quality.gate import judge
 from core.registry import Registry
 from core.serving.scoring.warming import warm_scorer
@@ -97,7 +97,7 @@ def measure(folder: Path, arguments: argparse.Namespace, servers: ExitStack) -> 
     cells = np.random.default_rng(1).normal(size=N_COLUMNS).tolist()
     one_tensor = {"inputs": [{"name": "rows", "shape": [1, N_COLUMNS], "datatype": "FP64", "data": cells}]}
     ports = {name: free_port() for name in ("bondx", "floor", "floor_booster", "mlserver")}
-    serve = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "serve", "--listen"]
+    serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve", "--listen"]
     script = folder / "floor.py"
     script.write_text(FLOOR)
     bare = [sys.executable, str(script)]

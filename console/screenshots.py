@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from console.app import BondxApp
+from console.app.app import BondxApp
 from console.demo import OPERATOR, make_demo
 from core.clock import utc_now
 from core.settings import load_settings

@@ -21,11 +21,11 @@ from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
 from core.actor import Actor, Origin
+from core.interop.mlflow import export_run, import_run
 from core.registry import Registry
 from core.state import Workspace
 from core.tracking import Run, Runs, track
 from core.tracking.comparison import flatten
-from core.tracking.mlflow_interop import export_run, import_run
 
 ANA = Actor("ana", "localhost", Origin.COMMAND_LINE)
 MODEL = "from-mlflow"

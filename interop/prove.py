@@ -23,8 +23,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from core.actor import Actor, Origin
+from core.client import Client, RejectedError, UnknownModelError
 from core.registry import ModelVersion, Registry
-from core.serving.client import Client, RejectedError, UnknownModelError
 from core.settings import Settings
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -58,7 +58,7 @@ def main() -> None:
 def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: Path, processes: ExitStack) -> None:
     """MLServer's types against our server, and our client against MLServer, with the same model behind both."""
     ours, mlserver = free_port(), free_port()
-    serve = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "serve"]
+    serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve"]
     server = processes.enter_context(running([*serve, "--listen", f"127.0.0.1:{ours}"], folder / "serve.log"))
     with Client(f"http://127.0.0.1:{ours}") as client:
         until(lambda: client.health(MODEL).ready, server, folder / "serve.log")
@@ -133,7 +133,7 @@ def serve_imported(
 ) -> list[float]:
     """Ask a server for a version that was imported; it stands in Development, since no gate has judged it."""
     port, log = free_port(), folder / "imported.log"
-    serve = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "serve"]
+    serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve"]
     server = processes.enter_context(running([*serve, "--listen", f"127.0.0.1:{port}"], log))
     with Client(f"http://127.0.0.1:{port}", "v2") as client:
         until(lambda: client.health().ready, server, log)

@@ -30,7 +30,7 @@ def list_alerts(args: argparse.Namespace) -> int:
     """Print alerts; the exit code says whether one is firing."""
     import msgspec
 
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.alerts import Alerts, AlertState
 
     store = Alerts(open_workspace(args))
@@ -46,7 +46,7 @@ def list_alerts(args: argparse.Namespace) -> int:
 
 def acknowledge_alert(args: argparse.Namespace) -> int:
     """Acknowledge one alert."""
-    from console.output import print_json
+    from console.cli.output import print_json
     from core.alerts import Alerts
 
     alert = Alerts(open_workspace(args)).acknowledge(args.fingerprint, person())

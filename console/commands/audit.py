@@ -24,7 +24,7 @@ def show_tail(args: argparse.Namespace) -> int:
     """Print the newest records."""
     import msgspec
 
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.governance import AuditLog
 
     records = AuditLog(open_workspace(args)).tail(args.n)
@@ -39,7 +39,7 @@ def show_tail(args: argparse.Namespace) -> int:
 
 def verify_chain(args: argparse.Namespace) -> int:
     """Check every record against the one before it and against the head kept in the state file."""
-    from console.output import print_json
+    from console.cli.output import print_json
     from core.governance import AuditLog
 
     verdict = AuditLog(open_workspace(args)).verify()

@@ -2,8 +2,8 @@
 
 import argparse
 
-from console import collector
 from console.commands.opening import create_workspace
+from console.runtime import collector
 
 
 def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults: bool = False) -> None:
@@ -28,7 +28,7 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
 def open_console(args: argparse.Namespace) -> int:
     """Open the console, attached to the engine that runs or with one of its own."""
     with collector.paused():
-        from console.app import run_console
+        from console.app.app import run_console
 
         workspace = create_workspace(args)
         return run_console(workspace.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse)

@@ -32,8 +32,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def generate_bonds(args: argparse.Namespace) -> int:
     """Draw a panel and write it with its lineage."""
-    from console.output import print_json
-    from core.data.bonds import PanelSettings, generate, write_panel
+    from console.cli.output import print_json
+    from core.domains.bonds.data import PanelSettings, generate, write_panel
 
     started = time.monotonic()
     panel = generate(PanelSettings(n_rows=args.rows, seed=args.seed))

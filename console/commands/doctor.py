@@ -22,8 +22,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def doctor(args: argparse.Namespace) -> int:
     """Print findings (exit code 1 if any), or restore one file."""
-    from console.output import print_json, print_sentences
-    from core.state import examine, restore
+    from console.cli.output import print_json, print_sentences
+    from core.maintenance.doctor import examine, restore
 
     workspace = open_workspace(args)
     if args.restore is not None:

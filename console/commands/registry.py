@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from console.commands import registry_stock, registry_words
+from console.commands import registry_artifacts as registry_stock
+from console.commands import registry_metadata as registry_words
 from console.commands.opening import (
     Subparsers,
     add_change_arguments,
@@ -79,7 +80,7 @@ def _add_version_arguments(parser: argparse.ArgumentParser) -> None:
 
 def list_versions(args: argparse.Namespace) -> int:
     """Print versions, the newest of each model first."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.registry import Registry, SemanticVersion
 
     versions = Registry(open_workspace(args)).versions(args.model)
@@ -108,7 +109,7 @@ def list_versions(args: argparse.Namespace) -> int:
 
 def show_version(args: argparse.Namespace) -> int:
     """Print one version and its history."""
-    from console.output import print_facts, print_json, printable
+    from console.cli.output import print_facts, print_json, printable
     from core.registry import Registry
     from core.tracking.comparison import flatten
 
@@ -141,7 +142,7 @@ def show_version(args: argparse.Namespace) -> int:
 
 def diff_versions(args: argparse.Namespace) -> int:
     """Print what differs between two versions."""
-    from console.output import print_json, print_table, printable
+    from console.cli.output import print_json, print_table, printable
     from core.registry import Registry
 
     diff = Registry(open_workspace(args)).diff(args.model, args.left, args.right)
@@ -160,7 +161,7 @@ def diff_versions(args: argparse.Namespace) -> int:
 
 def change(args: argparse.Namespace) -> int:
     """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
-    from console.output import print_json
+    from console.cli.output import print_json
     from core.registry import Registry
     from core.settings.policy_source import PolicySource
 
@@ -186,7 +187,7 @@ def change(args: argparse.Namespace) -> int:
 
 def verify_artifacts(args: argparse.Namespace) -> int:
     """Hash every artifact again."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.registry import Registry
 
     results = Registry(open_workspace(args)).verify(args.model)
@@ -217,7 +218,7 @@ def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
 
 
 def _print_plan(plan: "Plan") -> None:
-    from console.output import printable
+    from console.cli.output import printable
 
     if plan.from_stage:
         print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")

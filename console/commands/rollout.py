@@ -81,7 +81,7 @@ def summary(rollout: "Rollout") -> dict[str, Any]:
 
 def list_rollouts(args: argparse.Namespace) -> int:
     """Print every rollout."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.rollout import Rollouts
 
     rollouts = Rollouts(open_workspace(args)).all()
@@ -105,7 +105,7 @@ def show_rollout(args: argparse.Namespace) -> int:
 
 def start_rollout(args: argparse.Namespace) -> int:
     """Plan a rollout by the policy, say what it will do, and start it."""
-    from console.output import print_json, print_table, printable
+    from console.cli.output import print_json, print_table, printable
     from core.errors import RefusedError
     from core.rollout import Rollouts, Strategy
     from core.settings.policy_source import PolicySource
@@ -167,7 +167,7 @@ def _told(rollout: "Rollout", verb: str) -> str:
 
 
 def _warn_without_engine(workspace: "Workspace", done: str) -> None:
-    from console.output import complain
+    from console.cli.output import complain
     from core.state import read_lease
 
     if read_lease(workspace) is None:
@@ -175,7 +175,7 @@ def _warn_without_engine(workspace: "Workspace", done: str) -> None:
 
 
 def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
-    from console.output import print_facts, print_json, print_table
+    from console.cli.output import print_facts, print_json, print_table
 
     if as_json:
         print_json(rollout)

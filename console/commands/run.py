@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from console.headless import LinePrinter
+    from console.cli.headless import LinePrinter
     from core.state import Workspace
     from core.training.session import Session
 
@@ -100,7 +100,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     The first SIGINT or SIGTERM lets the epoch end and keeps the checkpoint: the next `bondx run` resumes. The
     second ends at once; what was acknowledged is safe either way.
     """
-    from console.headless import LinePrinter
+    from console.cli.headless import LinePrinter
     from core.engine import Engine
 
     printer = LinePrinter(sys.stdout, log_json=args.log_json)
@@ -127,8 +127,8 @@ def _tell_events(
     workspace: "Workspace", printer: "LinePrinter", stop: threading.Event, session_id: str | None
 ) -> "Callable[[], bool]":
     """Print events until the session is at rest, or for ever when none is named; return what tells the rest."""
-    from console.headless import SessionFeed
-    from core.engine.snapshot import SnapshotSource
+    from console.cli.headless import SessionFeed
+    from core.view.snapshot import SnapshotSource
 
     source = SnapshotSource(workspace)
     feeds: dict[str, SessionFeed] = {}

@@ -11,7 +11,7 @@ from console.commands.opening import (
     open_workspace,
     person,
 )
-from console.commands.registry_stock import pair
+from console.commands.registry_artifacts import pair
 from core.errors import ExitCode
 
 
@@ -69,9 +69,9 @@ def add_parser(commands: Subparsers) -> None:
 
 def list_runs(args: argparse.Namespace) -> int:
     """Print every run."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.tracking import Runs
-    from core.tracking.telling import telling_metric
+    from core.tracking.headline_metric import headline_metric
 
     found = Runs(open_workspace(args))
     matching = found.search(args.filter) if args.filter else found.latest()
@@ -86,7 +86,7 @@ def list_runs(args: argparse.Namespace) -> int:
             "name": run.name,
             "status": run.status,
             "started_at": run.started_at,
-            "metric": "{} {:.4g}".format(*telling) if (telling := telling_metric(run.metrics)) else None,
+            "metric": "{} {:.4g}".format(*telling) if (telling := headline_metric(run.metrics)) else None,
         }
         for run in runs
     ]
@@ -98,7 +98,7 @@ def list_runs(args: argparse.Namespace) -> int:
 
 def show_run(args: argparse.Namespace) -> int:
     """Print one run."""
-    from console.output import print_facts, print_json
+    from console.cli.output import print_facts, print_json
     from core.tracking import Runs
 
     run = Runs(open_workspace(args)).get(args.run_id)
@@ -117,7 +117,7 @@ def show_run(args: argparse.Namespace) -> int:
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Print what differs between runs."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.tracking import Runs
 
     comparison = Runs(open_workspace(args)).compare(args.run_ids)
@@ -134,7 +134,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 def tag_run(args: argparse.Namespace) -> int:
     """Tag a run."""
-    from console.output import print_facts, print_json
+    from console.cli.output import print_facts, print_json
     from core.tracking import Runs
 
     run = Runs(open_workspace(args)).set_tags(args.run_id, dict(args.tags), actor=person())
@@ -147,7 +147,7 @@ def tag_run(args: argparse.Namespace) -> int:
 
 def prune_runs(args: argparse.Namespace) -> int:
     """Say which runs would go; remove them with `--yes`."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.settings.policy_source import PolicySource
     from core.tracking import Runs
     from core.training.runs_in_use import runs_in_use
@@ -171,8 +171,8 @@ def prune_runs(args: argparse.Namespace) -> int:
 
 def import_from_mlflow(args: argparse.Namespace) -> int:
     """Import a run from MLflow; exit code 3 when its model was asked for and could not be taken."""
-    from console.output import print_json, printable
-    from core.tracking.mlflow_interop import import_run
+    from console.cli.output import print_json, printable
+    from core.interop.mlflow import import_run
 
     imported = import_run(
         open_workspace(args), args.store, args.run_id, model=args.model, target=args.target, actor=person()
@@ -190,8 +190,8 @@ def import_from_mlflow(args: argparse.Namespace) -> int:
 
 def export_to_mlflow(args: argparse.Namespace) -> int:
     """Export a run to MLflow."""
-    from console.output import print_json
-    from core.tracking.mlflow_interop import export_run
+    from console.cli.output import print_json
+    from core.interop.mlflow import export_run
 
     exported = export_run(open_workspace(args), args.store, args.run_id, experiment=args.experiment)
     if args.json:

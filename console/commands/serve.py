@@ -132,7 +132,7 @@ def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) ->
 
 def create_token(args: argparse.Namespace) -> int:
     """Make a token and print it."""
-    from console.output import complain, print_json
+    from console.cli.output import complain, print_json
     from core.serving import Role, Tokens
 
     token, secret = Tokens(open_workspace(args)).create(
@@ -153,7 +153,7 @@ def create_token(args: argparse.Namespace) -> int:
 
 def list_tokens(args: argparse.Namespace) -> int:
     """Print every token, without its digest."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.clock import utc_now
     from core.serving import Tokens
 

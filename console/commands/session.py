@@ -74,7 +74,7 @@ def summary(session: "Session") -> dict[str, object]:
 
 def list_sessions(args: argparse.Namespace) -> int:
     """Print every session."""
-    from console.output import print_json, print_table
+    from console.cli.output import print_json, print_table
     from core.training.sessions import Sessions
 
     sessions = sorted(Sessions(open_workspace(args)).all(), key=lambda session: session.created_at, reverse=True)
@@ -106,7 +106,7 @@ def show_session(args: argparse.Namespace) -> int:
 
 def start_session(args: argparse.Namespace) -> int:
     """Queue a session; the engine that runs takes it up at once, the next one otherwise."""
-    from console.output import complain
+    from console.cli.output import complain
     from core.state import read_lease
 
     workspace = open_workspace(args)
@@ -118,7 +118,7 @@ def start_session(args: argparse.Namespace) -> int:
 
 def start_from_arguments(args: argparse.Namespace) -> "Session":
     """Queue a session with the settings that the arguments name, saying what they ask for in vain."""
-    from console.output import complain
+    from console.cli.output import complain
     from core.settings import unavailable_features
     from core.training.sessions import Sessions
 
@@ -153,7 +153,7 @@ def request_change(args: argparse.Namespace) -> int:
 
 
 def _print_session(session: "Session", *, as_json: bool) -> int:
-    from console.output import print_facts, print_json
+    from console.cli.output import print_facts, print_json
 
     if as_json:
         print_json(session)

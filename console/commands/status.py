@@ -9,7 +9,7 @@ from console.commands.opening import Subparsers, add_json_argument, command_pars
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from core.engine.snapshot import Snapshot
+    from core.view.snapshot import Snapshot
 
 WATCH_SECONDS = 1.0
 GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
@@ -31,7 +31,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def status(args: argparse.Namespace) -> int:
     """Print the state of the workspace."""
-    from core.engine.snapshot import SnapshotSource
+    from core.view.snapshot import SnapshotSource
 
     if args.at is not None:
         return _status_at(args)
@@ -52,7 +52,7 @@ def status(args: argparse.Namespace) -> int:
 
 def _status_at(args: argparse.Namespace) -> int:
     from core.clock import read_instant, utc_now
-    from core.engine.past.replay import Past
+    from core.view.past.replay import Past
 
     if args.watch:
         raise UsageError("--at shows one instant, which --watch would never see change: leave one of them out.")
@@ -142,7 +142,7 @@ def exit_code(facts: dict[str, Any]) -> int:
 
 
 def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
-    from console.output import print_json, printable
+    from console.cli.output import print_json, printable
 
     if args.json:
         if args.watch:  # one object a line, so that a reader knows where each ends
@@ -157,7 +157,7 @@ def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    from console.output import printable
+    from console.cli.output import printable
 
     holder = "not running"
     if engine := facts["engine"]:

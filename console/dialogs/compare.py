@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.dialogs.dialog import Dialog
-from console.panes import Caption
 from console.presentation.comparison import Comparison, Look
+from console.screens.panes import Caption
 from core.errors import CoreError
 from widgets.diff_view import DiffView
 from widgets.line import Line, clean

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from console.frames import PromptFrames
+from console.runtime.frames import PromptFrames
 from themes import screen_sheet
 from widgets.wire import LeanScreen
 

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.dialogs.dialog import Dialog
-from console.panes import Caption, LinesPane
+from console.screens.panes import Caption, LinesPane
 from core.errors import CoreError
 from widgets.line import Line, clean
 
@@ -87,6 +87,6 @@ class TextDialog(Dialog[None]):
 
     def action_copy(self) -> None:
         """Copy the text."""
-        from console.reading import copy_text
+        from console.app.text_actions import copy_text
 
         copy_text(self.app, self.query_one("#dialog-body", LinesPane).text)  # type: ignore[arg-type]

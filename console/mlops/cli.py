@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from console.cli import PrintVersion, carry_out
+from console.cli.main import PrintVersion, carry_out
 from console.commands.opening import add_workspace_argument
 
 COMMANDS = ("train", "evaluate", "register", "promote", "deploy", "drift_check", "listing")

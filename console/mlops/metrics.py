@@ -7,7 +7,7 @@ ENDS = ("_low", "_high")
 
 def print_metrics(metrics: Mapping[str, float]) -> None:
     """Print metrics with their intervals."""
-    from console.output import print_table
+    from console.cli.output import print_table
 
     rows = [
         {"metric": name, "value": value, "low": metrics.get(f"{name}_low"), "high": metrics.get(f"{name}_high")}

@@ -28,7 +28,7 @@ def gates_of(args: argparse.Namespace, workspace: "Workspace", *versions: "Model
 
 def print_gates(gates: "Sequence[GateResult]") -> None:
     """Print what decides over a promotion to Production."""
-    from console.output import printable
+    from console.cli.output import printable
 
     print("on the way to Production:")
     for gate in gates:

@@ -11,7 +11,7 @@ from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
 if TYPE_CHECKING:
-    from core.engine.snapshot import Snapshot
+    from core.view.snapshot import Snapshot
 
 COLUMNS = (
     Column("severity", "SEVERITY", 10),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from console.presentation.phrases import duration, share
-from core.engine.snapshot import EpochSeries
+from core.view.snapshot import EpochSeries
 from widgets.chart import Series
 from widgets.live_table import Cell, Column, Row
 

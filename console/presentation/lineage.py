@@ -5,12 +5,12 @@ from datetime import datetime
 
 from console.presentation.phrases import NOTHING, age, instant, number, share
 from console.presentation.versions import STAGE_TONES
-from core.engine.snapshot import Snapshot
 from core.registry import Stage
 from core.registry.ancestry import Ancestor, Ancestry, ancestry
 from core.registry.gates import ATTAINMENT
+from core.registry.graph_layout import Fold, GraphRow, in_ascii
 from core.registry.lineage import lineage_of
-from core.registry.rails import Fold, Rail, in_ascii
+from core.view.snapshot import Snapshot
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -116,7 +116,7 @@ def folded_keys(key: str) -> tuple[str, ...]:
 
 
 def _version_row(
-    rail: Rail, tree: Ancestry, model: str, now: datetime, glyphs: Glyphs, *, flat: bool, is_marked: bool
+    rail: GraphRow, tree: Ancestry, model: str, now: datetime, glyphs: Glyphs, *, flat: bool, is_marked: bool
 ) -> Row:
     ancestor = tree.by_key[rail.key]
     stage = ancestor.stage

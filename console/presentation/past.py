@@ -1,6 +1,6 @@
 """A moment of the past in one sentence."""
 
-from core.engine.snapshot import Snapshot
+from core.view.snapshot import Snapshot
 
 
 def told(snapshot: Snapshot, *, begins: bool) -> str:

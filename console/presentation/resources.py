@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from console.presentation.phrases import NOTHING, percent, rate, size
-from core.engine.snapshot import Point, Snapshot
 from core.settings import AlertSettings
+from core.view.snapshot import Point, Snapshot
 from widgets.chart import Series
 from widgets.gauges import Gauge
 from widgets.line import Line, Span

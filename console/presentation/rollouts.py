@@ -183,7 +183,7 @@ def progress(rollout: Rollout) -> tuple[str, float | None, str]:
     return label, min(done, default=1.0), tone
 
 
-def told_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
+def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
     """Say what a bar cannot: the steps, when a decision is due or why nobody knows, and what it rests on."""
     lines = [steps_line(rollout, glyphs)]
     observed = rollout.observed
@@ -367,7 +367,7 @@ def _event_line(event: Event) -> Line:
 
 def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
     """Write out everything that a verdict rests on: what every guard says, the rules, and what happened."""
-    lines = told_lines(rollout, now, glyphs, has_engine=has_engine)
+    lines = summary_lines(rollout, now, glyphs, has_engine=has_engine)
     lines += [Line(), Line((("What each guard says", "title"),))]
     for reading in rollout.observed.readings:
         lines += _reading_lines(rollout, reading, glyphs)

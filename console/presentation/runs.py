@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from console.presentation.phrases import NOTHING, age, duration, instant, number, size
-from core.engine.snapshot import EpochSeries
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
-from core.tracking.telling import telling_metric
+from core.tracking.headline_metric import headline_metric
+from core.view.snapshot import EpochSeries
 from widgets.bars import sparkline
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -90,7 +90,7 @@ def telling(metrics: Mapping[str, float]) -> str:
     >>> telling({"loss": 0.25, "auc": 0.91}), telling({})
     ('auc 0.91', '–')
     """
-    found = telling_metric(metrics)
+    found = headline_metric(metrics)
     return f"{found[0]} {number(found[1])}" if found else NOTHING
 
 

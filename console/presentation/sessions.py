@@ -5,8 +5,8 @@ from datetime import datetime
 
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, age, counted, duration, instant, number, share
-from core.engine.snapshot import EpochSeries
 from core.training.session import Desired, Phase, Session
+from core.view.snapshot import EpochSeries
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -125,7 +125,7 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
     return label, done, note, _BAR_TONES.get(observed.phase, "accent")
 
 
-def told_lines(session: Session, glyphs: Glyphs) -> list[Line]:
+def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     """Say what a progress bar cannot: how good a session is, why it rests, and what went wrong."""
     lines = [_score_line(session, glyphs)]
     if session.observed.stop_reason:
@@ -177,7 +177,7 @@ def models_of(session: Session) -> list[str]:
     return list(session.settings.get("models", {}))
 
 
-def telling_metric(metrics: Mapping[str, float], model: str = "") -> str:
+def headline_metric_text(metrics: Mapping[str, float], model: str = "") -> str:
     """Pick the metric that says most about a model beside its attainment."""
     for name, short, unit in _TELLING_METRICS:
         for key in (f"{model}.{name}", name):
@@ -196,7 +196,7 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
                 model,
                 share(metrics.get(f"{model}.attainment")),
                 number(metrics.get(f"{model}.loss")),
-                telling_metric(metrics, model),
+                headline_metric_text(metrics, model),
                 Cell(trend([value for _, value in epochs.get(f"{model}.attainment", ())]), "accent"),
             ),
         )

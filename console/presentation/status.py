@@ -5,10 +5,10 @@ from datetime import datetime
 
 import msgspec
 
+from console.app.write_access import WriteAccess
 from console.presentation.alerts import counts
 from console.presentation.phrases import age, clock
-from console.standing import Standing
-from core.engine.snapshot import Snapshot
+from core.view.snapshot import Snapshot
 from widgets.status_line import Status
 
 HOST = socket.gethostname().partition(".")[0]
@@ -18,7 +18,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """What a top line says that no snapshot knows."""
 
     now: datetime
-    standing: Standing
+    standing: WriteAccess
     frozen_at: datetime | None = None
     is_past: bool = False
     """What is shown is not the present of `frozen_at`, but a moment that was already over."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, age, instant, number, share, size
-from core.engine.snapshot import EpochSeries, Snapshot
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
+from core.view.snapshot import EpochSeries, Snapshot
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row

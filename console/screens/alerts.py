@@ -6,13 +6,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console import keys
-from console.navigation import open_alert
-from console.panes import LinesPane
+from console.app import keys
+from console.app.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
+from console.screens.panes import LinesPane
 from core.alerts import Alert
-from core.engine.snapshot import Snapshot
+from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable

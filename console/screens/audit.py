@@ -6,12 +6,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console import keys
-from console.panes import LinesPane
+from console.app import keys
 from console.presentation import audit
 from console.screens.base import ConsoleScreen
-from core.engine.snapshot import Snapshot
+from console.screens.panes import LinesPane
 from core.governance import AuditRecord
+from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable

@@ -12,14 +12,14 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
-from console import keys
-from console.frames import PromptFrames
-from console.keys import Key
-from console.panes import LinesPane, ScreenRow
+from console.app import keys
+from console.app.keys import Key
+from console.app.prompt import Asking, Prompt
 from console.presentation.status import status_of
-from console.prompt import Asking, Prompt
+from console.runtime.frames import PromptFrames
 from console.screens.changing_keys import ChangingKeys
-from core.engine.snapshot import Snapshot
+from console.screens.panes import LinesPane, ScreenRow
+from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
 from widgets.line import Line, clean
@@ -29,7 +29,7 @@ from widgets.status_line import StatusLine
 from widgets.wire import LeanScreen
 
 if TYPE_CHECKING:
-    from console.app import BondxApp
+    from console.app.app import BondxApp
 
 SENTENCE_SECONDS = 12.0
 
@@ -264,7 +264,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def action_logs(self) -> None:
         """Read the newest log lines."""
-        from console.reading import show_logs
+        from console.app.text_actions import show_logs
 
         show_logs(self.console_app)
 
@@ -280,7 +280,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the details in focus, or the row under the cursor."""
-        from console.reading import copy_text
+        from console.app.text_actions import copy_text
 
         copy_text(self.console_app, self.text_to_copy())
 

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from console import keys
-from console.keys import Key
+from console.app import keys
+from console.app.keys import Key
 from core.alerts import Alert, AlertState
-from core.engine.snapshot import Snapshot
 from core.training.session import Desired, Phase, Session
+from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from console.app import BondxApp
+    from console.app.app import BondxApp
 
 
 class ChangingKeys:

@@ -6,15 +6,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from console import keys
-from console.navigation import open_alert, open_model
-from console.panes import Caption
+from console.app import keys
+from console.app.navigation import open_alert, open_model
 from console.presentation import alerts, audit, resources, sessions, versions
 from console.presentation.epochs import attainment_series
 from console.screens.base import ConsoleScreen
+from console.screens.panes import Caption
 from core.alerts import Alert
-from core.engine.snapshot import EpochSeries, Snapshot
 from core.training.session import Session
+from core.view.snapshot import EpochSeries, Snapshot
 from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.gauges import GaugeList
@@ -106,7 +106,7 @@ class OverviewScreen(ConsoleScreen):
         self.set_title(pane, f"Training {sessions.title(session, glyphs, has_engine=has_engine)}")
         label, done, note, tone = sessions.progress(session, has_engine=has_engine)
         bar.set_progress(label, done, note, tone=tone)
-        lines.show(sessions.told_lines(session, glyphs))
+        lines.show(sessions.summary_lines(session, glyphs))
         self.query_one(LineChart).set_series(attainment_series(epochs, sessions.models_of(session)))
 
     def _show_resources(self, snapshot: Snapshot) -> None:

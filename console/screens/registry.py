@@ -4,15 +4,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console import keys
-from console.lineage_pane import LineagePane
-from console.panes import LinesPane
+from console.app import keys
 from console.presentation import versions
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
+from console.screens.lineage_pane import LineagePane
 from console.screens.marking import N_MARKS, toggled
-from core.engine.snapshot import Snapshot
+from console.screens.panes import LinesPane
 from core.registry import ModelVersion
+from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
@@ -213,7 +213,7 @@ class RegistryScreen(ConsoleScreen):
 
     def action_why(self) -> None:
         """Show whether the version under the cursor may be promoted, gate by gate, and what it rests on."""
-        from console.reading import show_why
+        from console.app.text_actions import show_why
 
         version = self._version()
         if version is None:

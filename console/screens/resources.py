@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console import keys
+from console.app import keys
 from console.presentation import resources
 from console.screens.base import ConsoleScreen
-from core.engine.snapshot import Snapshot
+from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.gauges import GaugeList
 from widgets.line_chart import LineChart

@@ -6,14 +6,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console import keys
-from console.keys import Key
-from console.panes import Caption, LinesPane
+from console.app import keys
+from console.app.keys import Key
 from console.presentation import rollout_offers, rollouts
 from console.presentation.rollout_offers import Ask
 from console.screens.base import ConsoleScreen
-from core.engine.snapshot import Snapshot
+from console.screens.panes import Caption, LinesPane
 from core.rollout import Phase, Rollout
+from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable
@@ -97,7 +97,7 @@ class RolloutsScreen(ConsoleScreen):
         label, done, tone = rollouts.progress(rollout)
         self.query_one(ProgressLine).set_progress(label, done, tone=tone)
         self.query_one("#rollout-lines", Caption).show(
-            rollouts.told_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
+            rollouts.summary_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
         )
         table.set_rows(rollouts.guard_rows(rollout, app.glyphs))
         self.set_title(table, f"Stable {rollout.stable}, candidate {rollout.candidate}")

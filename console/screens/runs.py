@@ -6,16 +6,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console import keys
-from console.panes import LinesPane
+from console.app import keys
 from console.presentation import runs
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.marking import N_MARKS, toggled
-from core.engine.snapshot import Snapshot
+from console.screens.panes import LinesPane
 from core.tracking import Run
 from core.tracking.run import run_number
 from core.tracking.search import parse
+from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.live_table import LiveTable

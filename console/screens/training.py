@@ -6,15 +6,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console import keys
-from console.panes import Caption
+from console.app import keys
 from console.presentation import sessions
 from console.presentation.epochs import attainment_series, epoch_columns, epoch_rows, loss_series
 from console.presentation.gates import judged, summary
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
-from core.engine.snapshot import EpochSeries, Snapshot
+from console.screens.panes import Caption
 from core.training.session import Session
+from core.view.snapshot import EpochSeries, Snapshot
 from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.gate_list import GateList
@@ -95,7 +95,7 @@ class TrainingScreen(ConsoleScreen):
         self.set_title(pane, sessions.title(session, glyphs, has_engine=has_engine))
         label, done, note, tone = sessions.progress(session, has_engine=has_engine)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
-        lines.show(sessions.told_lines(session, glyphs))
+        lines.show(sessions.summary_lines(session, glyphs))
 
         gates = self.query_one(GateList)
         gates.set_gates(judged(session.observed.gates))

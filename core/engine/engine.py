@@ -19,22 +19,22 @@ from contextlib import ExitStack
 from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock, utc_now
-from core.engine.driving import Driving
 from core.engine.journal import open_log
-from core.engine.past.recorder import record_past
+from core.engine.rollout_loop import RolloutLoop
 from core.engine.sampling import Sampling
-from core.engine.upkeep import settle_runs, take_stock
 from core.governance import AuditLog
 from core.governance.audit import audited
+from core.maintenance.startup_recovery import recover, settle_runs
 from core.rollout.rollouts import DATABASE as ROLLOUTS
 from core.settings import Settings, load_settings
 from core.state import ChangeWatch, Lease, Workspace
 from core.state.lease import Mode
 from core.telemetry import TelemetryWriter
-from core.training.books import Books
-from core.training.calls import Calls
+from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE
 from core.training.trainer import Trainer
+from core.training.training_alerts import TrainingAlerts
+from core.view.past.recorder import record_past
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Engine:
                 undo.enter_context(Lease.acquire(self._workspace, self._person, self._mode, clock=self._clock))
                 undo.callback(open_log(self._workspace))
                 self._record("engine.acquire")
-                take_stock(self._workspace, actor=self._actor)
+                recover(self._workspace, actor=self._actor)
                 telemetry = undo.enter_context(
                     TelemetryWriter(self._workspace.telemetry_file, retention=settings.telemetry, clock=self._clock)
                 )
@@ -95,13 +95,13 @@ class Engine:
         """Begin the threads."""
         workspace, clock = self._workspace, self._clock
         alerts = Alerts(workspace, settings=settings.alerts, clock=clock)
-        books = Books(workspace, telemetry, alerts, actor=self._actor, clock=clock)
-        self._calls = Calls(alerts, clock)
+        books = SessionRecorder(workspace, telemetry, alerts, actor=self._actor, clock=clock)
+        self._calls = TrainingAlerts(alerts, clock)
         self._trainer = Trainer(workspace, books, wake=self._wake, stopping=self._stopping)
         sampling = Sampling(workspace, telemetry, alerts, child_pid=lambda: self._trainer.child_pid, clock=clock)
         self._begin("trainer", self._trainer.run, until=self._stopping)
         self._begin("sampler", lambda: sampling.run(until=self._trained), until=self._trained)
-        self._driving = Driving(workspace, alerts, actor=self._actor, clock=clock)
+        self._driving = RolloutLoop(workspace, alerts, actor=self._actor, clock=clock)
         self._begin("rollouts", lambda: self._driving.run(until=self._trained), until=self._trained)
         past = functools.partial(
             record_past, workspace, hours=settings.telemetry.past_hours, clock=clock, until=self._trained

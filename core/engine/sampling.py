@@ -9,9 +9,9 @@ from core.clock import Clock, utc_now
 from core.monitoring import ResourceSample, ResourceSampler, write_sample
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
-from core.training.calls import Calls
 from core.training.session import Phase
 from core.training.sessions import Sessions
+from core.training.training_alerts import TrainingAlerts
 
 PERIOD_SECONDS = 1.0
 AT_WORK = (Phase.PREPARING, Phase.RUNNING, Phase.STOPPING)
@@ -42,7 +42,7 @@ class Sampling:
         self._sessions = Sessions(workspace)
         self._telemetry = telemetry
         self._alerts = alerts
-        self._calls = Calls(alerts, clock)
+        self._calls = TrainingAlerts(alerts, clock)
         self._child_pid = child_pid
         self._clock = clock
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from core.models.catalogue import GROUP, MODEL_NAMES, create, known_models, load_model, model_class
 
 if TYPE_CHECKING:
-    from core.models.fleet import update_all
+    from core.domains.bonds.models.attainment import Attainment
+    from core.models.fleet import train_all
     from core.models.interface import Model, Panel, PanelLike
-    from core.models.yardsticks import Attainment
 
 __all__ = [
     "GROUP",
@@ -30,19 +30,19 @@ __all__ = [
     "known_models",
     "load_model",
     "model_class",
-    "update_all",
+    "train_all",
 ]
 
 _HOME = {
-    "Attainment": "yardsticks",
-    "Model": "interface",
-    "Panel": "interface",
-    "PanelLike": "interface",
-    "update_all": "fleet",
+    "Attainment": "core.domains.bonds.models.attainment",
+    "Model": "core.models.interface",
+    "Panel": "core.models.interface",
+    "PanelLike": "core.models.interface",
+    "train_all": "core.models.fleet",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(_HOME[name]), name)

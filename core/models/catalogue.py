@@ -22,11 +22,11 @@ GROUP = "bondx.models"
 MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
 
 _BUILT_IN = {
-    "spread": "core.models.spread:SpreadModel",
-    "downgrade": "core.models.downgrade:DowngradeModel",
-    "liquidity_shock": "core.models.liquidity_shock:LiquidityShockModel",
-    "anomaly": "core.models.anomaly:AnomalyModel",
-    "table": "core.models.table.model:TableModel",  # of any name, on any table: `bondx-mlops train`
+    "spread": "core.domains.bonds.models.spread:SpreadModel",
+    "downgrade": "core.domains.bonds.models.downgrade:DowngradeModel",
+    "liquidity_shock": "core.domains.bonds.models.liquidity_shock:LiquidityShockModel",
+    "anomaly": "core.domains.bonds.models.anomaly:AnomalyModel",
+    "table": "core.domains.table.models.model:TableModel",  # of any name, on any table: `bondx-mlops train`
 }
 
 
@@ -81,7 +81,7 @@ def load_model(folder: Path) -> "Model":
     Raises:
         ArtifactError: The artifact is damaged, tampered with, or of a model that is not known here.
     """
-    from core.models.archive import read_model
+    from core.models.persistence.archive import read_model
 
     header, _ = read_model(folder)
     try:

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.models.anomaly import RESIDUAL, AnomalyModel
+from core.domains.bonds.models.anomaly import RESIDUAL, AnomalyModel
+from core.domains.bonds.models.spread import SpreadModel
 from core.models.interface import Model, PanelLike
-from core.models.spread import SpreadModel
 
 
-def update_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed: int, n_threads: int) -> None:
+def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed: int, n_threads: int) -> None:
     """Let every model learn from a panel.
 
     The result does not depend on `n_threads`: each model draws from a seed of its own.

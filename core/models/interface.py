@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 
 import pandas as pd
 
-from core.models.arrays import AnyArray
+from core.arrays import AnyArray
 from core.models.errors import UnknownAlgorithmError
 
 if TYPE_CHECKING:
-    from core.models.yardsticks import Attainment
+    from core.domains.bonds.models.attainment import Attainment
 
 
 @runtime_checkable

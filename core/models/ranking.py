@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.models.arrays import FloatArray
+from core.arrays import FloatArray
 
 
 def expected_auc(chance: FloatArray, score: FloatArray, weight: FloatArray | None = None) -> float:

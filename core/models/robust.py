@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.models.arrays import FloatArray
+from core.arrays import FloatArray
 
 HUBER = 2.0  # standard deviations up to which a row counts in full
 

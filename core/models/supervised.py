@@ -15,19 +15,19 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from core.models.archive import pack_arrays, read_model, unpack_arrays, write_model
-from core.models.arrays import AnyArray, BoolArray, FloatArray
-from core.models.boosting import OffsetLearner
-from core.models.contest import Contest
-from core.models.derived import require_columns
+from core.arrays import AnyArray, BoolArray, FloatArray
+from core.domains.bonds.models.derived import require_columns
 from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
-from core.models.feature_space import Design, FeatureSpace
 from core.models.interface import Model, PanelLike, bonds_of
-from core.models.learner import Files, Learner, Task
-from core.models.linear import LinearLearner
-from core.models.lineup import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, lineup
+from core.models.learners.algorithms import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, lineup
+from core.models.learners.boosting import OffsetLearner
+from core.models.learners.feature_space import Design, FeatureSpace
+from core.models.learners.learner import Files, Learner, Task
+from core.models.learners.linear import LinearLearner
+from core.models.learners.samples import Matrices, Sample, issuer_folds
+from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.robust import huber_weight, robust_scale
-from core.models.samples import Matrices, Sample, issuer_folds
+from core.models.selection import CandidateComparison
 
 N_FOLDS = 3
 HOLD_OUT_FROM_ROWS = 20_000  # from here one issuer in five is evidence enough
@@ -56,7 +56,7 @@ class SupervisedModel(Model):
             kind.require()
         self.space: FeatureSpace | None = None
         self.learners: dict[str, Learner] = {}
-        self.contest = Contest(tuple(lineup(algorithm)))
+        self.contest = CandidateComparison(tuple(lineup(algorithm)))
         self.retired: dict[str, dict[str, Any]] = {}  # last standing of candidates given up
         self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
 
@@ -180,7 +180,7 @@ class SupervisedModel(Model):
         model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
         model.scale = float(header["scale"])
         model.space = FeatureSpace(cls.design, header["space"])
-        model.contest = Contest.restore(header["contest"])
+        model.contest = CandidateComparison.restore(header["contest"])
         arrays = unpack_arrays(files["arrays.npz"], name="arrays.npz")
         model.retired = dict(header["retired"])
         for name, kind in lineup(model.algorithm).items():

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from core.arrays import FloatArray, IntArray
 from core.columnwise import columnwise
-from core.data.tables.arrays import FloatArray, IntArray
-from core.data.tables.signature import Kind
 from core.errors import UsageError
 from core.monitoring import drift
+from core.tables.signature import Kind
 
 LEVEL = 0.05
 FEW_VALUES = 20  # a number with no more different values is compared value by value

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.domains.bonds.checks.dates import DATE_ORDER
+from core.domains.bonds.checks.gates import GATES
+from core.domains.bonds.checks.plausibility import PLAUSIBILITY
+from core.domains.bonds.checks.relations import RELATIONS
+from core.domains.bonds.checks.rules import RULES
 from core.quality import custom
 from core.quality.cells import Cells
-from core.quality.dates import DATE_ORDER
 from core.quality.gate import GateResult
-from core.quality.gates import GATES
-from core.quality.plausibility import PLAUSIBILITY
-from core.quality.relations import RELATIONS
-from core.quality.rules import RULES
 from core.settings.quality import QualityGates
 
 if TYPE_CHECKING:

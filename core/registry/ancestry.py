@@ -6,14 +6,14 @@ from datetime import datetime
 
 import msgspec
 
-from core.registry import rails
+from core.registry import graph_layout as rails
 from core.registry.aliases import MARK, Alias
-from core.registry.bumping import changes_between, changes_named
 from core.registry.documents import ModelVersion
 from core.registry.gates import ACCURACIES
+from core.registry.graph_layout import Fold, GraphRow, Source
 from core.registry.lineage import LineageGraph, LineageNode, data_nodes, version_node_key
-from core.registry.rails import Fold, Rail, Source
 from core.registry.stages import Stage
+from core.registry.version_bump import changes_between, changes_named
 
 FIRST = "first"
 _VERSION = version_node_key("")
@@ -54,11 +54,11 @@ class Ancestry:
     """Versions above what they came from, with the rails between them."""
 
     by_key: Mapping[str, Ancestor]
-    rails: Sequence[Rail]
+    rails: Sequence[GraphRow]
 
     def rows(
         self, near: Collection[str] = (), *, reach: int = 0, unfolded: Collection[str] = (), whole: bool = False
-    ) -> list[Rail | Fold]:
+    ) -> list[GraphRow | Fold]:
         """Return the rows to show; runs of versions that nothing is special about are one row each.
 
         Args:

@@ -10,8 +10,8 @@ from core.registry import retention
 from core.registry.aliases import Aliases
 from core.registry.approvals import Approvals
 from core.registry.artifacts import ArtifactStore
-from core.registry.claims import Claims
 from core.registry.documents import ModelVersion, PrunedVersion
+from core.registry.holds import Holds
 from core.registry.records import DATABASE, Records
 from core.registry.registration import evidence
 from core.registry.retention import PruneCandidate, PrunePlan
@@ -39,7 +39,7 @@ class Pruner:
         self._store = store
         self._aliases = aliases
         self._approvals = approvals
-        self._claims = Claims(records.database)
+        self._claims = Holds(records.database)
         self._policy = policy
         self._clock = clock
 

@@ -14,7 +14,6 @@ from core.governance.outbox import Change
 from core.governance.record import Evidence
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
-from core.registry.bumping import Makeup, part_to_raise, told
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.registry.contents import ENVIRONMENT_NAME
 from core.registry.documents import ModelVersion, RegisteredModel
@@ -23,6 +22,7 @@ from core.registry.manifest import MANIFEST_NAME, check, digest, read_manifest
 from core.registry.numbering import FIRST_VERSION, Part, SemanticVersion, checked_model_name, version_key
 from core.registry.records import DATABASE, Records
 from core.registry.stages import Stage
+from core.registry.version_bump import Makeup, part_to_raise, told
 from core.state import InDoubtError, Workspace
 from core.state.encoding import plain
 from core.tracking.environment import software

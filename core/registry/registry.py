@@ -27,14 +27,14 @@ from core.registry.eyes import Approval
 from core.registry.gates import VERIFIED_ARTIFACT
 from core.registry.integrity import IntegrityResult
 from core.registry.lineage import LineageGraph, lineage_of
-from core.registry.moving import move, stale
+from core.registry.planner import Proposer
 from core.registry.planning import Plan
-from core.registry.proposing import Proposer
 from core.registry.pruning import Pruner
 from core.registry.records import DATABASE, Records
 from core.registry.registration import Bump, Registrar, Sweep, card_of
 from core.registry.retention import PruneCandidate, PrunePlan
 from core.registry.stages import Stage, Verb
+from core.registry.transitions import move, stale
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace

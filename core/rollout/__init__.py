@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.rollout.experiment import ExperimentVerdict, Winner
     from core.rollout.judgement import Outcome, Verdict
     from core.rollout.plan import Guard, RolloutPlan, Source, Step, Strategy, make_plan
-    from core.rollout.proposing import RolloutProposal
+    from core.rollout.planner import RolloutProposal
     from core.rollout.readings import GuardVerdict, Reading
     from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
     from core.rollout.rollouts import Rollouts
@@ -77,7 +77,7 @@ _HOMES = {
     "Rollout": "core.rollout.rollout",
     "RolloutActiveError": "core.rollout.errors",
     "RolloutPlan": "core.rollout.plan",
-    "RolloutProposal": "core.rollout.proposing",
+    "RolloutProposal": "core.rollout.planner",
     "RolloutRefusedError": "core.rollout.errors",
     "RolloutWorker": "core.rollout.worker",
     "Rollouts": "core.rollout.rollouts",

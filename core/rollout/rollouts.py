@@ -16,8 +16,8 @@ from core.governance.outbox import Change as AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.plan import RolloutPlan, Strategy, make_plan
+from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import Change, end
-from core.rollout.proposing import RolloutProposal, propose, refusal_of
 from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
 from core.settings.policy import CanaryPolicy
 from core.settings.policy_source import PolicySource

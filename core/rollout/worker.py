@@ -14,13 +14,13 @@ from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import Registry
-from core.rollout.calls import Calls
 from core.rollout.evidence import Collector
 from core.rollout.judgement import Outcome, Standing, Verdict, experiment_of, judge
 from core.rollout.plan import Source, Strategy
 from core.rollout.progress import Change, begin, end, next_change
 from core.rollout.readings import Pace, read_guards
 from core.rollout.rollout import Desired, Observed, Phase, Rollout
+from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollouts import REFUSALS, Rollouts
 from core.rollout.source import PredictionSource
 from core.state import StaleRevisionError, Workspace
@@ -61,7 +61,7 @@ class RolloutWorker:
         self._registry = registry or Registry(workspace, clock=clock)
         self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
         self._source: PredictionSource = source or PredictionReader(predictions_file(workspace))
-        self._calls = Calls(alerts or Alerts(workspace, clock=clock))
+        self._calls = RolloutAlerts(alerts or Alerts(workspace, clock=clock))
         self._has_caught_up = False
         self._actor = actor or Actor.engine()
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}

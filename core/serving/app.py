@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from core.serving.asgi import Application, Receive, Scope, Send, send_json
 from core.serving.dialects import Dialect, JsonRows, OpenInference, TfServing, refusal
 from core.serving.errors import NoSuchPathError, WrongMethodError
+from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target
 from core.serving.reads import Reads
-from core.serving.shortcut import Shortcut
 
 CONTROL_PREFIX = "/api/v1/"
 
@@ -44,7 +44,7 @@ class FrontDoor:
         self._reads = reads
         self._control = control
         self._targets: dict[str, Target] = {}
-        self.shortcut = Shortcut(predictor, self.target)
+        self.shortcut = FastPath(predictor, self.target)
         self._plain: dict[str, Plain] = {
             "/health": reads.health,
             "/ready": reads.ready,

@@ -8,10 +8,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
-from core.engine.snapshot import Snapshot
 from core.serving.recording import Recorder
 from core.serving.stats import BOUNDS_SECONDS, ServerStats
 from core.serving.table import ServingTable
+from core.view.snapshot import Snapshot
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _EDGES = [*(repr(bound) for bound in BOUNDS_SECONDS), "+Inf"]

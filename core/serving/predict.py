@@ -1,6 +1,6 @@
 """Predicting: from the bytes of a request to an answer, in as few steps as there can be.
 
-There are two ways through. The short one (`at_once`) waits for nothing and makes no task: it takes whole requests of
+There are two ways through. The short one (`try_inline`) waits for nothing and makes no task: it takes whole requests of
 few rows to fast models that are loaded, which is nearly all of them, and declines everything else. The long one
 (`answer`) is an ordinary ASGI application and takes whatever comes: bodies in pieces, batches for the worker threads,
 slow models, versions that must be loaded first, and every refusal.
@@ -20,6 +20,7 @@ import numpy as np
 from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, read_body, send_json
+from core.serving.authenticator import Authenticator
 from core.serving.dialects import Answered, Asked, Dialect, refusal
 from core.serving.errors import (
     BadRequestError,
@@ -29,7 +30,6 @@ from core.serving.errors import (
     UnavailableError,
     status_of,
 )
-from core.serving.gatekeeper import Gatekeeper
 from core.serving.limits import Limits
 from core.serving.loading import Loader
 from core.serving.recording import Recorder
@@ -67,7 +67,7 @@ class Reply(NamedTuple):
 class Predictor:
     """Answers predict requests from the table it is given."""
 
-    def __init__(self, gatekeeper: Gatekeeper, recorder: Recorder, stats: ServerStats, limits: Limits) -> None:
+    def __init__(self, gatekeeper: Authenticator, recorder: Recorder, stats: ServerStats, limits: Limits) -> None:
         self._gatekeeper = gatekeeper
         self._recorder = recorder
         self._stats = stats
@@ -80,7 +80,7 @@ class Predictor:
         self.table = ServingTable()
         self.loader: Loader | None = None
 
-    def at_once(self, target: Target, headers: Headers, client: Client, content: bytes) -> Reply | None:
+    def try_inline(self, target: Target, headers: Headers, client: Client, content: bytes) -> Reply | None:
         """Answer a whole request without waiting for anything; None where that cannot be, or it must be refused."""
         begin = time.perf_counter()
         dialect = target.dialect

@@ -10,9 +10,9 @@ import orjson
 from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.asgi import Scope, Send, send_json
+from core.serving.authenticator import Authenticator
 from core.serving.dialects import open_inference, refusal, tf_serving
 from core.serving.errors import status_of
-from core.serving.gatekeeper import Gatekeeper
 from core.serving.metrics import CONTENT_TYPE, Metrics
 from core.serving.table import LoadedVersion, Served, ServingTable
 
@@ -22,7 +22,7 @@ Reply = tuple[int, Any]
 class Reads:
     """Answers everything that only looks."""
 
-    def __init__(self, gatekeeper: Gatekeeper, metrics: Metrics, table: Callable[[], ServingTable]) -> None:
+    def __init__(self, gatekeeper: Authenticator, metrics: Metrics, table: Callable[[], ServingTable]) -> None:
         self._gatekeeper = gatekeeper
         self._metrics = metrics
         self._table = table

@@ -10,21 +10,21 @@ from pathlib import Path
 import uvicorn
 
 from core.clock import Clock, utc_now
-from core.engine.snapshot import take_snapshot
 from core.serving.app import FrontDoor
+from core.serving.authenticator import Authenticator, is_loopback
 from core.serving.control.application import control_application
 from core.serving.errors import ListenError
-from core.serving.gatekeeper import Gatekeeper, is_loopback
+from core.serving.fast_path import PredictProtocol
 from core.serving.limits import Limits
 from core.serving.loading import Loader
 from core.serving.metrics import Metrics
 from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.reads import Reads
 from core.serving.recording import Recorder
-from core.serving.shortcut import PredictProtocol
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
 from core.state import Workspace
+from core.view.snapshot import take_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Server:
             ListenError: The address cannot be listened on, or is open to others while there is no token; or the
                 certificate cannot be used.
         """
-        gatekeeper = Gatekeeper(workspace, clock=clock)
+        gatekeeper = Authenticator(workspace, clock=clock)
         if not is_loopback(host) and host != "localhost" and not gatekeeper.has_tokens():
             raise ListenError(
                 f"{host} can be reached from elsewhere, and nobody has a token: "

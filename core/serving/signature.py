@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta
 from typing_extensions import override
 
-from core.models.arrays import FloatArray
+from core.arrays import FloatArray
 from core.serving.errors import BadRequestError
 
 Kind = Literal["float", "int", "bool", "category", "text", "date"]

@@ -3,7 +3,7 @@
 from core.settings.alerts import AlertSettings
 from core.settings.console import ConsoleSettings
 from core.settings.errors import SettingsError
-from core.settings.load import load_kept_settings, load_settings
+from core.settings.load import load_cached_settings, load_settings
 from core.settings.policy import CanaryPolicy, DriftPolicy, ModelPolicy, Policy, RetentionPolicy, TrackingPolicy
 from core.settings.policy_source import PolicySource, load_policy
 from core.settings.promotion import PromotionSettings
@@ -31,7 +31,7 @@ __all__ = [
     "TelemetrySettings",
     "TrackingPolicy",
     "TrainingSettings",
-    "load_kept_settings",
+    "load_cached_settings",
     "load_policy",
     "load_settings",
     "unavailable_features",

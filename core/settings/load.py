@@ -24,18 +24,18 @@ def load_settings(*files: Path) -> Settings:
     return settings_of([read_yaml(file) for file in files])
 
 
-def load_kept_settings(file: Path, *, kept_in: Path) -> Settings:
+def load_cached_settings(file: Path, *, cached_in: Path) -> Settings:
     """Read one settings file, without parsing it where it is what it was the last time.
 
     Args:
         file: The settings file.
-        kept_in: Where what was read is kept; see `core.settings.kept`.
+        cached_in: Where what was read is kept; see `core.settings.cache`.
     Raises:
         SettingsError: The file cannot be read, or holds an unknown key or a value out of its range.
     """
-    from core.settings.kept import read_kept
+    from core.settings.cache import read_cached
 
-    return settings_of([read_kept(file, kept_in)])
+    return settings_of([read_cached(file, cached_in)])
 
 
 def settings_of(sources: list[YamlSource]) -> Settings:

@@ -36,7 +36,6 @@ from core.state.workspace import Workspace
 if TYPE_CHECKING:
     from core.state.change_watch import ChangeWatch
     from core.state.database import Database
-    from core.state.doctor import Finding, Restored, examine, restore
     from core.state.documents import Documents
     from core.state.lease import Lease, LeaseHolder, read_lease
 
@@ -50,13 +49,11 @@ __all__ = [
     "DocumentNotFoundError",
     "Documents",
     "FileAccessError",
-    "Finding",
     "ForbiddenCommitError",
     "InDoubtError",
     "Lease",
     "LeaseHeldError",
     "LeaseHolder",
-    "Restored",
     "StaleRevisionError",
     "StateError",
     "TransactionError",
@@ -64,9 +61,7 @@ __all__ = [
     "UnsuitableFilesystemError",
     "Workspace",
     "WorkspaceNotFoundError",
-    "examine",
     "read_lease",
-    "restore",
 ]
 
 # Where the rest lives, imported when first asked for: a console paints its first screen before it opens a database.
@@ -74,13 +69,9 @@ _HOMES = {
     "ChangeWatch": "change_watch",
     "Database": "database",
     "Documents": "documents",
-    "Finding": "doctor",
     "Lease": "lease",
     "LeaseHolder": "lease",
-    "Restored": "doctor",
-    "examine": "doctor",
     "read_lease": "lease",
-    "restore": "doctor",
 }
 
 

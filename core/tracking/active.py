@@ -11,7 +11,7 @@ from core.settings.policy import TrackingPolicy
 from core.settings.policy_source import PolicySource
 from core.state import Workspace
 from core.tracking.errors import RunIsOverError
-from core.tracking.heartbeat import Heart
+from core.tracking.heartbeat import Heartbeat
 from core.tracking.run import Run, RunStatus
 from core.tracking.runs import Runs
 
@@ -49,13 +49,13 @@ def track(
         lost_after_seconds=policy.lost_after_seconds,
         code=Path.cwd(),
     )
-    return ActiveRun(runs, Heart(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True)
+    return ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True)
 
 
 class ActiveRun:
     """One run being logged, ended at the end of its `with` block. Safe to share between threads."""
 
-    def __init__(self, runs: Runs, heart: Heart, run: Run, actor: Actor, *, is_whole: bool) -> None:
+    def __init__(self, runs: Runs, heart: Heartbeat, run: Run, actor: Actor, *, is_whole: bool) -> None:
         self.run_id = run.run_id
         self._runs = runs
         self._heart = heart

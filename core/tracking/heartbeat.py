@@ -54,7 +54,7 @@ def heard_again(runs: Sequence[Run], beats: Mapping[str, datetime]) -> list[Run]
     ]
 
 
-class Heart:
+class Heartbeat:
     """A thread that beats for the runs of this process for as long as it has any."""
 
     def __init__(self, say: Callable[[str], None], every_seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.data.bonds import BondPanel, PanelSettings, generate
+from core.domains.bonds.data import BondPanel, PanelSettings, generate
 from core.models import Panel
 from core.settings import TrainingSettings
 from core.training.digest import digest_of

@@ -8,9 +8,9 @@ from core.clock import Clock
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Run, Runs, RunStatus
-from core.training.filing import Filing
 from core.training.records import EpochRecord
 from core.training.session import Session
+from core.training.session_files import SessionFiles
 
 EVERY_EPOCH = "quality.score"  # the metric no epoch is without
 
@@ -19,7 +19,7 @@ class RunRecord:
     """Opens, fills and closes the runs of sessions."""
 
     def __init__(
-        self, workspace: Workspace, telemetry: TelemetryWriter, filing: Filing, *, actor: Actor, clock: Clock
+        self, workspace: Workspace, telemetry: TelemetryWriter, filing: SessionFiles, *, actor: Actor, clock: Clock
     ) -> None:
         self._workspace = workspace
         self._telemetry = telemetry

@@ -13,8 +13,8 @@ from core.quality import QualityReport, assess
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.convergence import EpochScore, best_epoch
-from core.training.crew import Crew, merit
-from core.training.final import Finale
+from core.training.final_fit import FinalFit
+from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
 from core.training.seeds import derive_seed
@@ -39,7 +39,7 @@ class SessionWork:
         self._checkpoints = Checkpoints(folder)
         self._newest, damaged = self._checkpoints.newest()
         self._damaged = tuple(map(str, damaged))
-        self._crew = Crew(settings)
+        self._crew = ModelSet(settings)
         if self._newest is not None:
             self._crew.load(self._newest.models)
         self._validation = self._panels.validation()
@@ -82,7 +82,7 @@ class SessionWork:
 
     def finish(self) -> FinalRecord:
         """Refit the best models, test them once, and leave them where they can be registered."""
-        return Finale(self._settings, self._panels, self._checkpoints, self._validation).perform()
+        return FinalFit(self._settings, self._panels, self._checkpoints, self._validation).perform()
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         learned, holdout = self._panels.split(draw.panel, number)

@@ -5,10 +5,10 @@ import threading
 from pathlib import Path
 
 from core.state import Workspace
-from core.training.books import Books
 from core.training.child_process import ChildProcess
-from core.training.drive import Drive
 from core.training.session import Desired, Phase, Session
+from core.training.session_recorder import SessionRecorder
+from core.training.session_runner import SessionRunner
 from core.training.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,9 @@ _SETTLED_FOR_PAUSE = (Phase.PAUSED, Phase.FINISHED, Phase.FAILED)
 class Trainer:
     """The loop that a thread of the engine runs, and the child it keeps for the crunching."""
 
-    def __init__(self, workspace: Workspace, books: Books, *, wake: threading.Event, stopping: threading.Event) -> None:
+    def __init__(
+        self, workspace: Workspace, books: SessionRecorder, *, wake: threading.Event, stopping: threading.Event
+    ) -> None:
         """Prepare the trainer; `run` does the work.
 
         Args:
@@ -54,7 +56,7 @@ class Trainer:
                     continue
                 self._drive(session)
         finally:
-            self._dismiss()
+            self._stop_child()
 
     def kill_child(self) -> None:
         """End the child in the middle of what it does; for an engine that cannot wait. From any thread."""
@@ -74,22 +76,27 @@ class Trainer:
         return work
 
     def _drive(self, session: Session) -> None:
-        drive = Drive(
-            session, self._books, wake=self._wake, stopping=self._stopping, hire=self._hire, dismiss=self._dismiss
+        drive = SessionRunner(
+            session,
+            self._books,
+            wake=self._wake,
+            stopping=self._stopping,
+            start_child=self._start_child,
+            stop_child=self._stop_child,
         )
         try:
             drive.run()
         except Exception as error:
             # a mistake of ours: the session fails with it, the engine goes on with the next
             log.exception("%s cannot go on", session.session_id)
-            self._dismiss()
+            self._stop_child()
             self._books.give_up(session, error, n_attempts=1)
 
-    def _hire(self, session: Session) -> ChildProcess:
+    def _start_child(self, session: Session) -> ChildProcess:
         """Return the child, after starting one where there is none or its limit of memory is another session's."""
         limit_mb = session.training.trainer.memory_limit_mb
         if self._child is not None and limit_mb != self._child_limit_mb:
-            self._dismiss()
+            self._stop_child()
         if self._child is None:
             log_file: Path = self._workspace.logs_dir / "trainer.log"
             self._child = ChildProcess(log_file, self._wake, memory_limit_mb=limit_mb)
@@ -97,7 +104,7 @@ class Trainer:
             log.info("training child %d started", self._child.pid)
         return self._child
 
-    def _dismiss(self) -> None:
+    def _stop_child(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.close()

@@ -13,7 +13,7 @@ import pytest
 from textual import events
 from textual.keys import _character_to_key
 
-from console.app import BondxApp
+from console.app.app import BondxApp
 from console.demo import make_demo
 from console.dialogs.dialog import DEAF_SECONDS
 from console.screens.base import ConsoleScreen

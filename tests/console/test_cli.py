@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from console.cli import main
-from core.engine.past.recorder import Recorder
+from console.cli.main import main
 from core.state import Workspace
+from core.view.past.recorder import Recorder
 
 HEAVY = ("textual", "rich", "numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow")
 
@@ -217,7 +217,7 @@ def test_a_bug_is_logged_and_told_in_one_line(home, monkeypatch, answer):
 )
 def test_nothing_heavy_is_imported(arguments, home):
     code = (
-        "import sys\nfrom console.cli import main\n"
+        "import sys\nfrom console.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])"
     )
@@ -227,7 +227,7 @@ def test_nothing_heavy_is_imported(arguments, home):
 
 
 def test_a_reader_that_goes_away_is_no_error(home):
-    command = f"{sys.executable} -m console.cli session list --json | true; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m console.cli.main session list --json | true; echo ${{PIPESTATUS[0]}}"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
 
     assert (ran.stdout.strip(), ran.stderr) == ("0", "")

@@ -4,20 +4,20 @@ import doctest
 
 import pytest
 
-import console.clipboard
-import console.commandline
-import console.panes
+import console.app.commandline
 import console.presentation.comparison
 import console.presentation.epochs
 import console.presentation.gates
 import console.presentation.phrases
 import console.presentation.resources
 import console.presentation.rollouts
-from console.clipboard import MAX_BYTES, osc52
-from console.commandline import COMMANDS, Call, Vocabulary, complete, every_line, parse
-from console.keys import EVERYWHERE, help_lines, screen_keys
-from console.panes import wrap
-from console.standing import Standing
+import console.runtime.clipboard
+import console.screens.panes
+from console.app.commandline import COMMANDS, Call, Vocabulary, complete, every_line, parse
+from console.app.keys import EVERYWHERE, help_lines, screen_keys
+from console.app.write_access import WriteAccess
+from console.runtime.clipboard import MAX_BYTES, osc52
+from console.screens.panes import wrap
 from core.errors import UsageError
 from widgets.line import Line
 
@@ -34,9 +34,9 @@ WORDS = Vocabulary(
 @pytest.mark.parametrize(
     "module",
     [
-        console.commandline,
-        console.clipboard,
-        console.panes,
+        console.app.commandline,
+        console.runtime.clipboard,
+        console.screens.panes,
         console.presentation.comparison,
         console.presentation.epochs,
         console.presentation.gates,
@@ -124,7 +124,7 @@ def test_what_no_terminal_would_take_is_not_sent():
 
 @pytest.mark.parametrize(
     ("standing", "may"),
-    [(Standing(), True), (Standing(armed=False), False), (Standing(read_only=True, armed=False), False)],
+    [(WriteAccess(), True), (WriteAccess(armed=False), False), (WriteAccess(read_only=True, armed=False), False)],
     ids=["armed", "disarmed", "read-only"],
 )
 def test_a_standing_says_why_nothing_may_change(standing, may):
@@ -132,7 +132,7 @@ def test_a_standing_says_why_nothing_may_change(standing, may):
 
 
 def test_a_read_only_standing_is_never_armed():
-    assert Standing(read_only=True, armed=False).toggled().refusal
+    assert WriteAccess(read_only=True, armed=False).toggled().refusal
 
 
 def test_no_key_is_bound_twice_and_multiplexers_keep_theirs():

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 import pytest
 
-from console.headless import LinePrinter, SessionFeed
-from core.engine.snapshot import Snapshot
+from console.cli.headless import LinePrinter, SessionFeed
 from core.quality.gate import judge
 from core.training.session import Observed, Phase, Session
+from core.view.snapshot import Snapshot
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FAILED_GATE = judge("coverage", 80.0, ">=", 90.0, unit="%", reason="80% < 90%")

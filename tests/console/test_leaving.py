@@ -15,7 +15,7 @@ from core.state import Lease, read_lease
 from core.training.session import Desired
 from core.training.sessions import Sessions
 
-RUN = "import sys; from pathlib import Path; from console.app import run_console; "
+RUN = "import sys; from pathlib import Path; from console.app.app import run_console; "
 SOUND = RUN + "sys.exit(run_console(Path(sys.argv[1]), read_only={read_only}))"
 BROKEN = (
     RUN + "from console.screens.overview import OverviewScreen\n"

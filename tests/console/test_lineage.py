@@ -6,8 +6,8 @@ import pytest
 
 from console.demo import OPERATOR
 from console.presentation import lineage
-from core.engine.snapshot import SnapshotSource
 from core.registry import Registry
+from core.view.snapshot import SnapshotSource
 from widgets.glyphs import ASCII, UNICODE
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from console.output import print_sentences, print_table
+from console.cli.output import print_sentences, print_table
 
 ROWS = [
     {"at": "10:00", "reason": "errors: 9 of 100 against 1 of 1,900, shown to be more frequent than that"},

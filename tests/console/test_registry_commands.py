@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import sample_configs
-from console.cli import main
+from console.cli.main import main
 from core.actor import Actor, Origin
 from core.registry import Registry
 from core.state import Workspace

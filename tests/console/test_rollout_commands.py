@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from console.cli import main
+from console.cli.main import main
 from core.rollout import Desired, Rollouts
 
 

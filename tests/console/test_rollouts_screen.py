@@ -279,7 +279,7 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
 def test_why_nobody_knows_when_the_decision_comes_is_said(rollout, desired, observed, words):
     shown = rollout(desired, **observed)
     assert told.seconds_to_decision(shown, shown.updated_at) is None
-    lines = told.told_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+    lines = told.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
     assert words in "\n".join(line.text for line in lines)
 
 
@@ -295,7 +295,7 @@ def test_a_decision_that_comes_after_the_deadline_is_not_promised(rollout):
     ends_at = shown.updated_at + timedelta(seconds=told.seconds_to_decision(shown, shown.updated_at))
     for deadline_at, warns in ((ends_at - timedelta(seconds=1), True), (ends_at + timedelta(seconds=1), False)):
         shown = rollout(deadline_at=deadline_at)
-        lines = told.told_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+        lines = told.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
         assert ("comes first: then it waits for a person" in "\n".join(line.text for line in lines)) is warns
 
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.app import BondxApp
+from console.app.app import BondxApp
+from console.app.keys import RUNS_SCREEN, SCREENS
 from console.demo import OPERATOR
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
-from console.keys import RUNS_SCREEN, SCREENS
 from core.alerts import Alerts
 from core.registry import Registry
 from core.settings import Settings

@@ -4,14 +4,14 @@ import sys
 
 import pytest
 
-from console import collector
+from console.runtime import collector
 
 # What a first frame can do without: the YAML parser, databases, dialogs, the command line, and all that trains.
 NOT_FOR_A_FIRST_FRAME = (
     *("yaml", "tinydb", "orjson", "sqlite3", "psutil", "hashlib", "json", "cryptography"),
     *("numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow"),
     *("core.state.database", "core.registry.registry", "core.engine.engine", "core.telemetry", "core.rollout"),
-    *("console.commandline", "console.changes", "console.dialogs.text", "console.screens.registry"),
+    *("console.app.commandline", "console.app.changes", "console.dialogs.text", "console.screens.registry"),
 )
 
 
@@ -19,17 +19,17 @@ def test_nothing_is_imported_that_the_first_frame_does_not_need(tmp_path):
     code = f"""
 import asyncio, sys
 from pathlib import Path
-from console.app import BondxApp
-from core.settings import load_kept_settings
+from console.app.app import BondxApp
+from core.settings import load_cached_settings
 from core.state import Workspace
 
 async def start():
     workspace = Workspace.create(Path({str(tmp_path / "home")!r}), settings_text="console: {{}}\\n")
-    kept_in = workspace.cache_dir / "settings.json"
-    if not kept_in.exists():
-        load_kept_settings(workspace.settings_file, kept_in=kept_in)
+    cached_in = workspace.cache_dir / "settings.json"
+    if not cached_in.exists():
+        load_cached_settings(workspace.settings_file, cached_in=cached_in)
         return
-    app = BondxApp(workspace, load_kept_settings(workspace.settings_file, kept_in=kept_in), embed=False)
+    app = BondxApp(workspace, load_cached_settings(workspace.settings_file, cached_in=cached_in), embed=False)
     app._first_frame_is_out = lambda: None
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()

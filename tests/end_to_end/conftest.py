@@ -24,14 +24,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from core.actor import Actor, Origin
-from core.data.tables import TaskRequest, describe, read_table
-from core.models.table import TableModel
+from core.domains.table.models import TableModel
 from core.quality.gate import judge
 from core.registry import ModelVersion, Registry
 from core.rollout import Rollout, Rollouts
 from core.serving import Role, Tokens
 from core.settings import Settings
 from core.state import Workspace
+from core.tables import TaskRequest, describe, read_table
 from core.training.own_data import TrainRequest, train_on_file
 
 HERE = Path(__file__).parent
@@ -102,7 +102,7 @@ class Desk:
         return Rollouts(self.workspace)
 
     def start_server(self) -> None:
-        self.server = self._start("serve", "-m", "console.cli", "--workspace", str(self.workspace.root),
+        self.server = self._start("serve", "-m", "console.cli.main", "--workspace", str(self.workspace.root),
                                   "serve", "--listen", f"127.0.0.1:{self.port}")  # fmt: skip
         until(self._is_ready, "a server that is ready")
         for caller in self.callers.values():

@@ -7,8 +7,8 @@ import time
 
 import pandas as pd
 
-from core.models.arrays import FloatArray
-from core.models.table import TableModel
+from core.arrays import FloatArray
+from core.domains.table.models import TableModel
 
 REMOTE_SECONDS = 0.15
 

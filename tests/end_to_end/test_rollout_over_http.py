@@ -10,9 +10,9 @@ import pytest
 from core.alerts import Alert, Alerts
 from core.errors import RefusedError
 from core.governance import AuditLog, AuditRecord
+from core.maintenance.doctor import examine
 from core.registry import Registry, Stage
 from core.rollout import Phase, Rollout
-from core.state import examine
 from core.telemetry.predictions import PredictionReader, predictions_file
 from core.telemetry.predictions.records import request_number
 

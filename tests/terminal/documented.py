@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from console.cli import build_parser
+from console.cli.main import build_parser
 from console.mlops.cli import build_parser as build_mlops_parser
 
 ROOT = Path(__file__).parents[2]

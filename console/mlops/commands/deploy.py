@@ -20,7 +20,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def deploy(args: argparse.Namespace) -> int:
     """Plan the canary, and start it."""
-    from console.output import print_json, printable
+    from console.cli.output import print_json, printable
     from core.rollout import Rollouts, Strategy
     from core.settings.policy_source import PolicySource
 

@@ -19,11 +19,11 @@ def add_parser(commands: Subparsers) -> None:
 
 def check(args: argparse.Namespace) -> int:
     """Compare two files column by column."""
+    from console.cli.output import print_json, print_table, printable
     from console.commands.opening import workspace_root
-    from console.output import print_json, print_table, printable
-    from core.data.tables import Kind, read_table
     from core.monitoring.drift_check import DriftVerdict, check_drift
     from core.settings.policy_source import load_policy
+    from core.tables import Kind, read_table
 
     # No workspace is needed to compare two files; where there is one, its policy counts.
     rules = load_policy(workspace_root(args), config=args.config).for_model(args.model).drift

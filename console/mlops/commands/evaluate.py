@@ -23,9 +23,9 @@ def evaluate(args: argparse.Namespace) -> int:
     """Judge, and print the metrics and what the policy says; as JSON the metrics are at the top as well."""
     import msgspec
 
+    from console.cli.output import print_json
     from console.mlops.metrics import print_metrics
     from console.mlops.policy import gates_of, policy_source, print_gates
-    from console.output import print_json
     from core.registry import Registry
     from core.training.own_data import evaluate_on_file
 

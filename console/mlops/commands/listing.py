@@ -27,8 +27,8 @@ def list_models(args: argparse.Namespace) -> int:
     """Print versions."""
     import msgspec
 
+    from console.cli.output import print_json, print_table
     from console.mlops.policy import gates_of
-    from console.output import print_json, print_table
     from core.registry import Registry
 
     workspace = open_workspace(args)
@@ -63,8 +63,8 @@ def list_deployments(args: argparse.Namespace) -> int:
     """Print rollouts, those that are active first."""
     import msgspec
 
+    from console.cli.output import print_json, print_table
     from console.mlops.policy import policy_source
-    from console.output import print_json, print_table
     from core.rollout import Rollouts
 
     workspace = open_workspace(args)

@@ -25,8 +25,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def promote(args: argparse.Namespace) -> int:
     """Take a version up to a stage, one gated and audited step after the other."""
+    from console.cli.output import print_json, printable
     from console.mlops.policy import print_gates
-    from console.output import print_json, printable
     from core.registry import Registry, Stage
     from core.settings.policy_source import PolicySource
 
@@ -66,7 +66,7 @@ def promote(args: argparse.Namespace) -> int:
 
 
 def _print_plan(plan: "Plan") -> None:
-    from console.output import printable
+    from console.cli.output import printable
 
     for gate in plan.gates:
         print(f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")

@@ -24,8 +24,8 @@ def register(args: argparse.Namespace) -> int:
     """Register, and print the version and what the policy says of it."""
     import msgspec
 
+    from console.cli.output import print_json
     from console.mlops.policy import gates_of, policy_source, print_gates
-    from console.output import print_json
     from core.registry import Registry
     from core.training.own_data import register_path
 

@@ -28,8 +28,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def train(args: argparse.Namespace) -> int:
     """Train, test, track and register."""
-    from console.output import print_json
-    from core.data.tables import Task
+    from console.cli.output import print_json
+    from core.tables import Task
     from core.training.own_data import TrainRequest, train_on_file
 
     workspace = opened(args)
@@ -65,8 +65,8 @@ def train(args: argparse.Namespace) -> int:
 
 
 def _print(trained: "Trained") -> None:
+    from console.cli.output import print_facts, printable
     from console.mlops.metrics import print_metrics
-    from console.output import print_facts, printable
 
     version, report = trained.version, trained.report
     split = report["split"]

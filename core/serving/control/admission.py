@@ -9,7 +9,7 @@ from litestar.params import SkipValidation
 from litestar.types import Scope
 
 from core.serving.access import Role
-from core.serving.gatekeeper import Caller, Gatekeeper
+from core.serving.authenticator import Authenticator, Caller
 
 T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
@@ -32,7 +32,7 @@ def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
         UnauthenticatedError: It needs a token.
         ForbiddenError: Its token does not suffice.
     """
-    gatekeeper: Gatekeeper = connection.app.state[GATEKEEPER]
+    gatekeeper: Authenticator = connection.app.state[GATEKEEPER]
     scope = connection.scope
     caller = gatekeeper.admit(
         dict(scope["headers"]),

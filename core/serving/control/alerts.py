@@ -5,8 +5,8 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.alerts import Alert, Alerts
+from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
-from core.serving.gatekeeper import Caller
 from core.state import Workspace
 
 

@@ -12,6 +12,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from core.errors import CoreError
+from core.serving.authenticator import Authenticator
 from core.serving.control.admission import GATEKEEPER, LOOK, admit, caller_of
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import on_bug, on_core_error, on_http_error, on_too_deep
@@ -25,7 +26,6 @@ from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
-from core.serving.gatekeeper import Gatekeeper
 from core.serving.limits import Limits
 from core.serving.recording import Recorder
 from core.serving.table import ServingTable
@@ -47,7 +47,7 @@ _ROUTES = (
 
 def control_application(
     workspace: Workspace,
-    gatekeeper: Gatekeeper,
+    gatekeeper: Authenticator,
     recorder: Recorder,
     table: Callable[[], ServingTable],
     limits: Limits,

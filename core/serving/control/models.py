@@ -19,9 +19,9 @@ from core.registry import (
     Verb,
     VersionDiff,
 )
+from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
-from core.serving.gatekeeper import Caller
 from core.state import Workspace
 
 

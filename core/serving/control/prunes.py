@@ -8,9 +8,9 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from core.registry import PruneCandidate, PrunePlan, Registry
+from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, LOOK, Given
 from core.serving.errors import PlanChangedError
-from core.serving.gatekeeper import Caller
 from core.settings import PolicySource
 from core.state import Workspace
 from core.tracking import Run, Runs

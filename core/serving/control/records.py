@@ -8,17 +8,18 @@ from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.alerts import Alert
-from core.engine.snapshot import RESOURCE_SERIES, Snapshot, take_snapshot
 from core.governance import AuditLog, AuditRecord, AuditVerdict
+from core.maintenance.doctor import Finding, examine
+from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
 from core.serving.control.versions import Words
 from core.serving.errors import BadRequestError
-from core.serving.gatekeeper import Caller
 from core.serving.table import ServingTable
-from core.state import Finding, LeaseHolder, Workspace, examine
+from core.state import LeaseHolder, Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Run, RunComparison, Runs
 from core.training.session import Session
+from core.view.snapshot import RESOURCE_SERIES, Snapshot, take_snapshot
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from core.actor import Actor
 from core.rollout import Desired, Rollout, RolloutProposal, Rollouts, Strategy
+from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
-from core.serving.gatekeeper import Caller
 from core.state import Workspace
 
 

@@ -6,9 +6,9 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
+from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
-from core.serving.gatekeeper import Caller
 from core.settings import TrainingSettings, load_settings
 from core.state import Workspace
 from core.training.session import Desired, Session

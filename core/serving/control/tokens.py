@@ -9,8 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.serving.access import Role, Token, Tokens
+from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, Given
-from core.serving.gatekeeper import Caller
 from core.state import Workspace
 
 

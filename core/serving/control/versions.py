@@ -7,8 +7,8 @@ from litestar import Controller, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.registry import Alias, Approval, ModelVersion, Registry
+from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
-from core.serving.gatekeeper import Caller
 from core.settings import PolicySource
 from core.state import Workspace
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from core.models.arrays import AnyArray, FloatArray
+from core.arrays import AnyArray, FloatArray
 
 _DTYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1}  # C_API_DTYPE_FLOAT32, C_API_DTYPE_FLOAT64
 _ANSWER, _RAW_SCORE = 0, 1  # C_API_PREDICT_NORMAL, C_API_PREDICT_RAW_SCORE

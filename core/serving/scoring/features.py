@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from core.models.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from core.models.derived import (
+from core.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from core.domains.bonds.models.derived import (
     DERIVED,
     EMERGING_REGIONS,
     FIRST_SPECULATIVE_NOTCH,
     LOCAL_CURRENCY,
     sources,
 )
-from core.models.feature_space import CLIP, Curve, FeatureSpace, Levels, Product
-from core.models.samples import Matrices
+from core.models.learners.feature_space import CLIP, Curve, FeatureSpace, Levels, Product
+from core.models.learners.samples import Matrices
 
-# As in `core.models.derived`; a version whose answers differ from its model's own is not served this way.
+# As in `core.domains.bonds.models.derived`; a version whose answers differ from its model's own is not served this way.
 LOG_FLOORS = {
     "ln_maturity": 0.05,
     "ln_size": 1.0,

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from core.models.arrays import FloatArray
-from core.models.derived import DERIVED, sources
-from core.models.designs import ANOMALY_FOREST
-from core.models.isolation import IsolationDetector
+from core.arrays import FloatArray
+from core.domains.bonds.models.derived import DERIVED, sources
+from core.domains.bonds.models.designs import ANOMALY_FOREST
+from core.domains.bonds.models.isolation import IsolationDetector
 from core.serving.scoring.features import LOG1P, LOG_FLOORS, UnsupportedSpaceError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from core.models.arrays import Float32Array, FloatArray
-from core.models.derived import FIRST_SPECULATIVE_NOTCH
-from core.models.feature_space import CLIP
+from core.arrays import Float32Array, FloatArray
+from core.domains.bonds.models.derived import FIRST_SPECULATIVE_NOTCH
+from core.models.learners.feature_space import CLIP
 from core.serving.scoring.features import CompiledSpace
 
 

@@ -7,22 +7,20 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from core.data.tables.signature import Kind as TableKind
-from core.data.tables.signature import Signature as TableSignature
-from core.models.anomaly import FOREST, AnomalyModel
-from core.models.arrays import FloatArray
-from core.models.boosting import BoostedLearner, OffsetLearner
-from core.models.consistency import CERTAIN, LONGEST_YEARS
+from core.arrays import FloatArray
+from core.domains.bonds.models.anomaly import FOREST, AnomalyModel
+from core.domains.bonds.models.consistency import CERTAIN, LONGEST_YEARS
+from core.domains.bonds.models.residual import residual_evidence
+from core.domains.bonds.serving_fields import anomaly_signature, forest_signature, supervised_signature
+from core.domains.table.models.boosting import LightGbmTableLearner
+from core.domains.table.models.linear import LinearTableLearner
+from core.domains.table.models.model import TableModel
 from core.models.interface import Model
-from core.models.learner import Learner
-from core.models.linear import LinearLearner
-from core.models.residual import residual_evidence
-from core.models.samples import Matrices
+from core.models.learners.boosting import BoostedLearner, OffsetLearner
+from core.models.learners.learner import Learner
+from core.models.learners.linear import LinearLearner
+from core.models.learners.samples import Matrices
 from core.models.supervised import SupervisedModel
-from core.models.table.boosting import LightGbmTableLearner
-from core.models.table.linear import LinearTableLearner
-from core.models.table.model import TableModel
-from core.serving.scoring.bond_fields import anomaly_signature, forest_signature, supervised_signature
 from core.serving.scoring.booster import FastTrees
 from core.serving.scoring.features import CompiledSpace
 from core.serving.scoring.forest import CompiledForest
@@ -30,6 +28,8 @@ from core.serving.scoring.frames import frame_of, open_frame
 from core.serving.scoring.one_row import OneRow
 from core.serving.scoring.table_rows import TableRows, table_signature
 from core.serving.signature import OpenSignature, Rows, Signature
+from core.tables.signature import Kind as TableKind
+from core.tables.signature import Signature as TableSignature
 
 
 class Scorer(ABC):
@@ -239,4 +239,4 @@ def compiled(model: Model) -> Scorer | None:
 def _answers_as_known(model: Model) -> bool:
     """Whether a model predicts as its known kind does: one from a user's package may add something of its own."""
     defined_by = next(kind for kind in type(model).__mro__ if "predict" in vars(kind))
-    return defined_by.__module__.startswith("core.models.")
+    return defined_by.__module__.startswith(("core.models.", "core.domains."))

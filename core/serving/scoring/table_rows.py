@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from core.data.tables.signature import Kind as TableKind
-from core.data.tables.signature import Signature as TableSignature
-from core.models.arrays import AnyArray, FloatArray
+from core.arrays import AnyArray, FloatArray
 from core.serving.signature import Field, Kind, Rows, Signature
+from core.tables.signature import Kind as TableKind
+from core.tables.signature import Signature as TableSignature
 
 _KINDS: dict[TableKind, Kind] = {
     TableKind.NUMBER: "float",
@@ -37,7 +37,7 @@ def table_signature(signature: TableSignature) -> Signature:
 
 
 class TableRows:
-    """Lays rows out as `core.models.table.encoding` lays tables out, without making a table of them.
+    """Lays rows out as `core.domains.table.models.encoding` lays tables out, without making a table of them.
 
     Args:
         signature: Of the model; none of its columns may be a time.

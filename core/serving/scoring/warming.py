@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.tables.signature import Signature as TableSignature
+from core.arrays import FloatArray
 from core.errors import CoreError
 from core.models import load_model
-from core.models.arrays import FloatArray
 from core.models.interface import Model
 from core.serving.scoring.features import UnsupportedSpaceError
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
 from core.serving.scoring.table_rows import table_signature
 from core.serving.signature import Rows, Signature
+from core.tables.signature import Signature as TableSignature
 
 log = logging.getLogger(__name__)
 

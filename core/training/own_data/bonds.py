@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.data.bonds.columns import BY_NAME, Column, names
-from core.data.bonds.panel import CATEGORIES
-from core.data.tables.errors import shown
-from core.data.tables.signature import NUMERIC, ColumnSignature, Kind, Signature, Task
-from core.data.tables.table import Table
-from core.data.tables.task import column_signature, outputs_of
+from core.arrays import BoolArray, FloatArray
+from core.domains.bonds.data.columns import BY_NAME, Column, names
+from core.domains.bonds.data.panel import CATEGORIES
+from core.domains.bonds.models.anomaly import AnomalyModel
+from core.domains.bonds.models.attainment import sound_rows
+from core.domains.bonds.models.derived import sources
+from core.domains.bonds.models.designs import ANOMALY_FOREST, SPREAD
+from core.domains.bonds.models.spread import SpreadModel
+from core.domains.bonds.models.spread_law import to_learning_scale
+from core.domains.table.models import scores
+from core.domains.table.models.learner import row_losses
+from core.domains.table.models.slices import metrics_by_slice
 from core.models import MODEL_NAMES, Model, create, model_class
-from core.models.anomaly import AnomalyModel
-from core.models.arrays import BoolArray, FloatArray
-from core.models.derived import sources
-from core.models.designs import ANOMALY_FOREST, SPREAD
-from core.models.spread import SpreadModel
-from core.models.spread_law import to_learning_scale
 from core.models.supervised import SupervisedModel
-from core.models.table import scores
-from core.models.table.learner import row_losses
-from core.models.table.slices import metrics_by_slice
-from core.models.yardsticks import sound_rows
+from core.tables.errors import shown
+from core.tables.signature import NUMERIC, ColumnSignature, Kind, Signature, Task
+from core.tables.table import Table
+from core.tables.task import column_signature, outputs_of
 
 ISSUER = "issuer_id"
 _TASKS = {"regression": Task.REGRESSION, "classification": Task.CLASSIFICATION, "detection": Task.ANOMALY}
@@ -72,7 +72,7 @@ def as_bonds(table: Table) -> pd.DataFrame:
     )
 
 
-class BondTrainee:
+class TrainableBondModel:
     """One of the bond models, judged by what can be seen in the user's rows alone.
 
     Attributes:
@@ -86,7 +86,7 @@ class BondTrainee:
         self._constant: FloatArray | None = None
 
     @classmethod
-    def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "BondTrainee":
+    def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "TrainableBondModel":
         """Make a bond model that has learnt nothing yet, for the bonds of a frame."""
         model = create(name, algorithm=algorithm, settings=parameters)
         task = _TASKS[model.task]

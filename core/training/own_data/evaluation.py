@@ -4,14 +4,14 @@ from pathlib import Path
 
 import msgspec
 
-from core.data.tables import InputNotes, Kind, Signature, Task, conform, read_table, require_target
+from core.domains.table.models.model import TableModel
 from core.errors import NotFoundError, UsageError
 from core.models import load_model
-from core.models.table.model import TableModel
 from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
-from core.training.own_data.bonds import BondTrainee, as_bonds, bond_label, lacking_columns
-from core.training.own_data.trainee import Trainee
+from core.tables import InputNotes, Kind, Signature, Task, conform, read_table, require_target
+from core.training.own_data.bonds import TrainableBondModel, as_bonds, bond_label, lacking_columns
+from core.training.own_data.trainee import TrainableModel
 
 SEED = 0  # of the intervals
 
@@ -63,13 +63,13 @@ def evaluate_on_file(
     folder = registry.load_path(chosen.model, chosen.version)
     loaded = load_model(folder)
     signature = Signature.read(folder)
-    trainee: Trainee
+    trainee: TrainableModel
     if isinstance(loaded, TableModel):
         trainee, signature = loaded, loaded.signature
         table = read_table(data, kinds=_kinds(signature))
         frame = table.frame
     elif bond_label(loaded.name) is not None:
-        trainee = BondTrainee(loaded, signature)
+        trainee = TrainableBondModel(loaded, signature)
         table = read_table(data)
         if lacking := lacking_columns(loaded.name, table):
             raise table.error(f"it lacks {', '.join(lacking[:5])}", "The bond model reads these columns.")

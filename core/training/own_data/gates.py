@@ -59,18 +59,20 @@ def skill_gate(metrics: dict[str, float], n_rows: int) -> GateResult:
     )
 
 
-def leak_gate(importance: dict[str, float], metrics: dict[str, float], told_alone: Mapping[str, Any]) -> GateResult:
+def leak_gate(
+    importance: dict[str, float], metrics: dict[str, float], single_feature_leak: Mapping[str, Any]
+) -> GateResult:
     """Warn where one column all but tells the target: such a column is rarely known before the fact.
 
     Args:
         importance: Share of each column, the largest first.
         metrics: Of the model.
-        told_alone: `column` that tells most of the target by itself, and the `share`; empty where nobody has looked.
+        single_feature_leak: The `column` that tells most of the target by itself, and its `share`; empty if unmeasured.
     """
     name, weight = next(iter(importance.items()), ("", 0.0))
     is_given_away = weight >= GIVEN_AWAY_SHARE and metrics.get("skill", 0.0) >= GIVEN_AWAY_SKILL
-    if told_alone.get("share", 0.0) >= GIVEN_AWAY_SKILL:
-        name, is_given_away = str(told_alone["column"]), True
+    if single_feature_leak.get("share", 0.0) >= GIVEN_AWAY_SKILL:
+        name, is_given_away = str(single_feature_leak["column"]), True
     return judge(
         "no_leak",
         float(is_given_away),

@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from core.data.tables.signature import Signature
-from core.models.table.scores import Metrics
+from core.domains.table.models.scores import Metrics
+from core.tables.signature import Signature
 
 
-class Trainee(Protocol):
+class TrainableModel(Protocol):
     """A model and the signature of the frames it learns from."""
 
     signature: Signature | None

@@ -13,22 +13,22 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
-from core.data.tables import Signature, Table, Task, TaskRequest, describe, read_table
-from core.data.tables.signature import SIGNATURE_NAME
-from core.data.tables.split import Split
-from core.models.table.model import TableModel, split_rows
+from core.domains.table.models.model import TableModel, split_rows
 from core.quality import assess
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
 from core.settings import ModelSettings, PolicySource, Settings
 from core.state import Workspace
+from core.tables import Signature, Table, Task, TaskRequest, describe, read_table
+from core.tables.signature import SIGNATURE_NAME
+from core.tables.split import Split
 from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
-from core.tracking.heartbeat import Heart
-from core.training.own_data.bonds import BondTrainee, as_bonds, bond_label, lacking_columns
+from core.tracking.heartbeat import Heartbeat
+from core.training.own_data.bonds import TrainableBondModel, as_bonds, bond_label, lacking_columns
 from core.training.own_data.gates import GatesFailedError, coverage_gate, leak_gate, skill_gate
-from core.training.own_data.trainee import Trainee
+from core.training.own_data.trainee import TrainableModel
 from core.training.seeds import derive_seed
 
 TEST_SHARE = 0.2
@@ -74,7 +74,7 @@ class Trained:
 class _Lesson:
     """A file made ready to be learnt from."""
 
-    trainee: Trainee
+    trainee: TrainableModel
     signature: Signature
     frame: pd.DataFrame
     split: Split
@@ -141,7 +141,7 @@ def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: 
 
 def _prepare_bonds(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> _Lesson:
     bonds = as_bonds(table)
-    trainee = BondTrainee.of(request.model, bonds, algorithm=own.algorithm, parameters=dict(own.parameters))
+    trainee = TrainableBondModel.of(request.model, bonds, algorithm=own.algorithm, parameters=dict(own.parameters))
     signature = trainee.signature
     assert signature is not None
     if signature.target is not None:
@@ -189,7 +189,7 @@ def _tracked(
         tags={"kind": "own data"},
         lost_after_seconds=policy.lost_after_seconds,
     )
-    with ActiveRun(runs, Heart(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
+    with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
         yield run
 
 
@@ -222,7 +222,7 @@ def _register(
     actor: Actor,
 ) -> ModelVersion:
     metrics = report["metrics"]
-    after = [leak_gate(report["feature_importance"], metrics, report.get("told_alone", {}))]
+    after = [leak_gate(report["feature_importance"], metrics, report.get("single_feature_leak", {}))]
     if lesson.signature.task is not Task.ANOMALY:
         after.append(skill_gate(metrics, report["split"]["n_tested"]))
     with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from console.cli import main as start
+from console.cli.main import main as start
 from console.mlops.cli import main
 from core.actor import Actor, Origin
 from core.governance import AuditLog

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from console.app.write_access import WriteAccess
 from console.demo import epoch_metrics, gates, make_demo
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
 from console.presentation.offers import leave_offer, plan_offer, session_offer
 from console.presentation.phrases import age, duration, number, share, size
 from console.presentation.status import Circumstances, status_of
-from console.standing import Standing
-from core.engine.snapshot import SnapshotSource
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.state import LeaseHolder
 from core.training.session import Desired, Phase
+from core.view.snapshot import SnapshotSource
 from widgets.glyphs import ASCII, UNICODE
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
@@ -131,7 +131,7 @@ def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapsho
     assert (label, done, note) == ("epoch 41 of 100", 0.41, "at most 30m left")
     assert sessions.title(running, UNICODE) == "s-0002 autonomous  ● running"
     assert sessions.progress(finished)[2] == "took 1h"
-    assert "converged" in plain(sessions.told_lines(finished, UNICODE))
+    assert "converged" in plain(sessions.summary_lines(finished, UNICODE))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_failure_is_told_with_its_number(snapshot):
     session = snapshot.sessions[0]
     failed = msgspec.structs.replace(session.observed, failure="the child was killed", n_failed_epochs=2)
     assert "2 failed: the child was killed" in plain(
-        sessions.told_lines(msgspec.structs.replace(session, observed=failed), UNICODE)
+        sessions.summary_lines(msgspec.structs.replace(session, observed=failed), UNICODE)
     )
 
 
@@ -243,7 +243,7 @@ def test_people_are_told_apart_from_the_engine(snapshot):
 
 
 def test_the_top_line_counts_what_fires(snapshot):
-    status = status_of(snapshot, Circumstances(now=NOW, standing=Standing(read_only=True, armed=False)))
+    status = status_of(snapshot, Circumstances(now=NOW, standing=WriteAccess(read_only=True, armed=False)))
     assert (status.n_critical, status.n_warning, status.armed, status.engine) == (1, 2, False, "none")
     assert status.clock == "03:04Z"
 

@@ -8,7 +8,7 @@ import pytest
 from core.actor import Actor
 from core.alerts import Alerts
 from core.engine import Engine
-from core.engine.driving import Driving
+from core.engine.rollout_loop import RolloutLoop
 from core.governance import AuditLog
 from core.quality.gate import judge
 from core.registry import Registry, Stage
@@ -128,7 +128,7 @@ class CountedTurns:
 
 @pytest.fixture
 def driving(workspace):
-    return Driving(workspace, Alerts(workspace), actor=Actor.engine())
+    return RolloutLoop(workspace, Alerts(workspace), actor=Actor.engine())
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def run(driving):
 
 
 def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monkeypatch, driving, run):
-    monkeypatch.setattr("core.engine.driving.TICK_SECONDS", 0.001)
+    monkeypatch.setattr("core.engine.rollout_loop.TICK_SECONDS", 0.001)
     turns = CountedTurns(monkeypatch)
     run()
     turns.until(1)
@@ -156,7 +156,7 @@ def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monk
 
 def test_while_one_is_active_turns_come_by_themselves(monkeypatch, run, start):
     start()
-    monkeypatch.setattr("core.engine.driving.TICK_SECONDS", 0.001)
+    monkeypatch.setattr("core.engine.rollout_loop.TICK_SECONDS", 0.001)
     turns = CountedTurns(monkeypatch)
     run()
     turns.until(5)

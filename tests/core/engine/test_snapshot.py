@@ -10,7 +10,6 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.alerts import Alerts
-from core.engine.snapshot import SnapshotSource, take_snapshot
 from core.quality.gate import judge
 from core.registry import Registry
 from core.rollout import Rollouts, rollout
@@ -19,6 +18,7 @@ from core.state import Lease, Workspace
 from core.telemetry import TelemetryWriter
 from core.training.session import Phase
 from core.training.sessions import Sessions
+from core.view.snapshot import SnapshotSource, take_snapshot
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
@@ -175,7 +175,7 @@ def test_a_snapshot_loads_nothing_heavy():
     heavy = "pandas", "numpy", "scipy", "sklearn", "lightgbm", "pyarrow", "textual", "rich"
     code = (
         "import sys, tempfile; from pathlib import Path; from core.state import Workspace; "
-        "from core.engine.snapshot import take_snapshot; "
+        "from core.view.snapshot import take_snapshot; "
         "take_snapshot(Workspace.create(Path(tempfile.mkdtemp()), settings_text='')); "
         f"print([name for name in {heavy} if name in sys.modules])"
     )

@@ -1,5 +1,5 @@
 from core.actor import Actor
-from core.engine.upkeep import take_stock
+from core.maintenance.startup_recovery import recover
 from core.settings import TrainingSettings
 from core.tracking import Runs, RunStatus
 from core.training.session import Phase
@@ -12,12 +12,12 @@ def test_a_run_that_nobody_will_take_up_again_is_lost_and_others_are_left_alone(
     runs = Runs(workspace)
     for session_id in (alive, ended, ""):
         runs.start(name="", actor=person, session_id=session_id)
-    take_stock(workspace, actor=Actor.engine())
+    recover(workspace, actor=Actor.engine())
     assert [run.status for run in runs.all()] == [RunStatus.RUNNING, RunStatus.LOST, RunStatus.LOST]
 
 
 def test_a_run_that_another_process_logs_is_left_to_its_heartbeat(workspace, person):
     runs = Runs(workspace)
     run = runs.start(name="theirs", actor=person, lost_after_seconds=60)
-    take_stock(workspace, actor=Actor.engine())
+    recover(workspace, actor=Actor.engine())
     assert runs.get(run.run_id).status is RunStatus.RUNNING

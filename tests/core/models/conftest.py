@@ -9,7 +9,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from core.data.bonds import BondPanel, PanelSettings, generate
+from core.domains.bonds.data import BondPanel, PanelSettings, generate
 from core.models.interface import Model
 
 MACRO = 5

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from core.domains.bonds.models.consistency import contradictions
+from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.models import create
-from core.models.consistency import contradictions
-from core.models.residual import residual_evidence, share_of_anomalies
 
 
 @pytest.fixture(scope="module")

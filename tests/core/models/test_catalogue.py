@@ -56,7 +56,7 @@ def test_a_model_of_ones_own_is_one_class_and_one_entry_point(monkeypatch):
 
 def test_a_package_cannot_take_over_a_built_in_name(monkeypatch):
     offer(monkeypatch, ("spread", "ConvexityModel"))
-    assert type(create("spread")).__module__ == "core.models.spread"
+    assert type(create("spread")).__module__ == "core.domains.bonds.models.spread"
 
 
 def test_what_is_offered_must_be_a_model(monkeypatch):

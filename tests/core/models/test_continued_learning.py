@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from core.models import create
-from core.models.feature_space import FeatureSpace
-from core.models.linear import LinearLearner
-from core.models.samples import Matrices, Sample
+from core.models.learners.feature_space import FeatureSpace
+from core.models.learners.linear import LinearLearner
+from core.models.learners.samples import Matrices, Sample
 
 SMALL = {
     "random_forest": {"n_estimators": 10},

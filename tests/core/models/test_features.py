@@ -2,12 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.bonds.columns import BY_NAME, TRUTH_COLUMNS, names
-from core.models import create, designs
-from core.models.derived import sources
+from core.domains.bonds.data.columns import BY_NAME, TRUTH_COLUMNS, names
+from core.domains.bonds.models import designs
+from core.domains.bonds.models.derived import sources
+from core.models import create
 from core.models.errors import EmptyPanelError, MissingColumnsError
-from core.models.feature_space import FeatureSpace
-from core.models.samples import issuer_folds
+from core.models.learners.feature_space import FeatureSpace
+from core.models.learners.samples import issuer_folds
 
 DESIGNS = {"spread": designs.SPREAD, "downgrade": designs.DOWNGRADE, "liquidity_shock": designs.LIQUIDITY_SHOCK}
 HIDDEN = (*names(role="label"), *names(role="price"), "coupon_pct", "issuer_id", "bond_id")

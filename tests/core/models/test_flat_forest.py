@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest
 
-from core.models.flat_forest import CHUNK_ROWS, FlatForest
+from core.models.learners.flat_forest import CHUNK_ROWS, FlatForest
 
 
 def rows(n, *, seed=0, n_features=4):

@@ -1,13 +1,13 @@
 import pytest
 
-from core.models import MODEL_NAMES, create, update_all
-from core.models.contest import Contest
+from core.models import MODEL_NAMES, create, train_all
+from core.models.selection import CandidateComparison
 
 
 def taught(draw, names, n_threads):
     models = {name: create(name) for name in names}
     for epoch in range(2):
-        update_all(models, draw(epoch, 300), epoch, n_threads)
+        train_all(models, draw(epoch, 300), epoch, n_threads)
     return models
 
 
@@ -29,7 +29,7 @@ def test_the_anomaly_model_takes_its_residuals_from_the_spread_model_beside_it(d
 
 def test_it_keeps_its_own_when_the_other_is_trained_otherwise(draw):
     models = {"spread": create("spread", algorithm="linear"), "anomaly": create("anomaly")}
-    update_all(models, draw(0, 300), 0, 2)
+    train_all(models, draw(0, 300), 0, 2)
     assert models["anomaly"].spread is not models["spread"]
     assert models["anomaly"].spread.n_updates == 1
 
@@ -37,7 +37,7 @@ def test_it_keeps_its_own_when_the_other_is_trained_otherwise(draw):
 def test_what_one_model_raises_reaches_the_caller(draw):
     models = {name: create(name) for name in MODEL_NAMES}
     with pytest.raises(Exception, match="downgrade cannot read this table"):
-        update_all(models, draw(0, 300).bonds.drop(columns=["market_implied_gap"]), 0, 2)
+        train_all(models, draw(0, 300).bonds.drop(columns=["market_implied_gap"]), 0, 2)
 
 
 def test_a_simpler_candidate_is_passed_over_only_for_a_clear_gain():
@@ -46,11 +46,11 @@ def test_a_simpler_candidate_is_passed_over_only_for_a_clear_gain():
     rng = np.random.default_rng(0)
     issuer, weight = np.repeat(np.arange(50), 4), np.ones(200)
     loss = rng.random(200)
-    contest = Contest(("simple", "complex"))
+    contest = CandidateComparison(("simple", "complex"))
     contest.judge({"simple": loss, "complex": loss - 0.01 * rng.normal(0.05, 1, 200)}, weight, issuer)
     assert contest.leader == "simple"
     contest.judge({"simple": loss, "complex": loss - 0.05}, weight, issuer)
     assert contest.leader == "complex"
     assert not contest.hopeless("complex")
     assert contest.hopeless("simple")
-    assert Contest.restore(contest.dump()).standing() == contest.standing()
+    assert CandidateComparison.restore(contest.dump()).standing() == contest.standing()

@@ -4,8 +4,8 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from core.models.leaves import gradients, hold_monotone, relearn
-from core.models.tree_text import append_trees, read_trees
+from core.models.learners.leaves import gradients, hold_monotone, relearn
+from core.models.persistence.tree_text import append_trees, read_trees
 
 QUIET = {"verbosity": -1, "num_threads": 1, "num_leaves": 5, "min_data_in_leaf": 5, "objective": "regression"}
 RNG = np.random.default_rng(2)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.data.tables import Kind
 from core.errors import UsageError
 from core.monitoring import drift
 from core.monitoring.drift_check import DriftVerdict, check_drift
+from core.tables import Kind
 
 N_FEATURES = 25
 NUMBERS = {f"x{k}": Kind.NUMBER for k in range(N_FEATURES)}

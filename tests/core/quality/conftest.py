@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from core.data.bonds import PanelSettings, generate
+from core.domains.bonds.data import PanelSettings, generate
 
 
 @pytest.fixture(scope="session")

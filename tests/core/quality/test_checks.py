@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from core.data.bonds import PanelSettings, generate
+from core.domains.bonds.checks.relations import _ranks
+from core.domains.bonds.data import PanelSettings, generate
 from core.quality import GateVerdict, assess
-from core.quality.relations import _ranks
 
 
 def gates_of(frame):

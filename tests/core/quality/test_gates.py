@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.data.bonds import PanelSettings, generate
+from core.domains.bonds.data import PanelSettings, generate
 from core.quality import assess
 from core.settings.quality import QualityGates
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data.bonds.columns import COLUMNS
+from core.domains.bonds.data.columns import COLUMNS
 from core.quality import assess
 
 GATE_OF = {

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from core.data.bonds import PanelSettings, generate
+from core.domains.bonds.data import PanelSettings, generate
 from core.quality import QualityReport, assess
 from core.quality.report import overall_score
 

@@ -4,7 +4,7 @@ import pytest
 
 from core.registry import Registry, Stage
 from core.registry.ancestry import Ancestry, ancestry
-from core.registry.rails import Fold
+from core.registry.graph_layout import Fold
 
 
 def laid_out(registry: Registry, model: str = "spread") -> Ancestry:

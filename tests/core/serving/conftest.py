@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from core.actor import Actor, Origin
-from core.data.bonds import PanelSettings, generate
+from core.domains.bonds.data import PanelSettings, generate
 from core.models import MODEL_NAMES, Model, create, load_model
 from core.quality.gate import judge
 from core.registry import ModelVersion, Registry
@@ -114,7 +114,7 @@ def _running() -> Callable[..., Any]:
 @contextmanager
 def running(workspace: Workspace, *arguments: str, port: int | None = None) -> Iterator[RunningServer]:
     port = port or free_port()
-    command = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "serve", *arguments]
+    command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve", *arguments]
     process = subprocess.Popen(
         [*command, "--listen", f"127.0.0.1:{port}"],
         stdout=subprocess.DEVNULL,

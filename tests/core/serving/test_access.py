@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.cli import main
+from console.cli.main import main
 from core.errors import UsageError
 from core.governance import AuditLog
 from core.serving.access import Role, Tokens
+from core.serving.authenticator import Authenticator
 from core.serving.errors import ForbiddenError, ListenError, UnauthenticatedError
-from core.serving.gatekeeper import Gatekeeper
 from core.serving.server import Server
 
 HERE = ("127.0.0.1", 50_000)
@@ -22,7 +22,7 @@ class TestAReadWithoutAToken:
     @pytest.mark.parametrize("host", [b"localhost", b"127.0.0.1:8501", b"[::1]:8501", b"127.8.8.8"])
     def test_is_let_in_from_this_machine(self, workspace, host):
         assert (
-            Gatekeeper(workspace).admit({b"host": host}, HERE, at_least=Role.VIEWER, is_read=True).actor.name
+            Authenticator(workspace).admit({b"host": host}, HERE, at_least=Role.VIEWER, is_read=True).actor.name
             == "anonymous"
         )
 
@@ -39,12 +39,12 @@ class TestAReadWithoutAToken:
     )
     def test_is_refused(self, workspace, headers, client):
         with pytest.raises(UnauthenticatedError):
-            Gatekeeper(workspace).admit(headers, client, at_least=Role.VIEWER, is_read=True)
+            Authenticator(workspace).admit(headers, client, at_least=Role.VIEWER, is_read=True)
 
 
 class TestAToken:
     def admitted(self, workspace, secret, role, clock=None):
-        keeper = Gatekeeper(workspace, clock=clock) if clock else Gatekeeper(workspace)
+        keeper = Authenticator(workspace, clock=clock) if clock else Authenticator(workspace)
         headers = {b"authorization": f"Bearer {secret}".encode()}
         return keeper.admit(headers, ELSEWHERE, at_least=role, is_read=False)
 
@@ -77,7 +77,7 @@ class TestAToken:
         Tokens(workspace).create("robot", Role.VIEWER, actor=ana)
         headers = LOCAL | {b"authorization": spelling.encode()}
         with pytest.raises(UnauthenticatedError):
-            Gatekeeper(workspace).admit(headers, HERE, at_least=Role.VIEWER, is_read=True)
+            Authenticator(workspace).admit(headers, HERE, at_least=Role.VIEWER, is_read=True)
 
     def test_is_kept_as_a_digest_only_and_its_making_is_recorded(self, workspace, ana):
         token, secret = Tokens(workspace).create("robot", Role.OPERATOR, actor=ana, reason="nightly promotions")
@@ -129,7 +129,7 @@ def test_tokens_are_made_listed_and_revoked_from_the_shell(workspace, capsys):
     root = ["--workspace", str(workspace.root), "serve", "token"]
     assert main([*root, "create", "ci", "--role", "operator", "--days", "7"]) == 0
     secret = capsys.readouterr().out.strip()
-    keeper = Gatekeeper(workspace)
+    keeper = Authenticator(workspace)
     headers = {b"authorization": f"bearer {secret}".encode()}
     assert keeper.admit(headers, ELSEWHERE, at_least=Role.OPERATOR, is_read=False).actor.via == "ci"
     assert main([*root, "revoke", "t-0001"]) == 0

@@ -10,8 +10,8 @@ from core.alerts import Alerts
 from core.clock import utc_now
 from core.registry import Registry
 from core.serving.access import Role, Tokens
+from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
-from core.serving.gatekeeper import Gatekeeper
 from core.serving.limits import Limits
 from core.serving.recording import Recorder
 from core.serving.stats import ServerStats
@@ -27,7 +27,7 @@ BEN = Actor("ben", "desk", Origin.CONSOLE)
 def api(workspace, ana):
     recorder = Recorder(workspace, ServerStats())
     table = ServingTable()
-    application = control_application(workspace, Gatekeeper(workspace), recorder, lambda: table, Limits())
+    application = control_application(workspace, Authenticator(workspace), recorder, lambda: table, Limits())
     _, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
     with TestClient(application) as client:
         client.headers["authorization"] = f"Bearer {secret}"

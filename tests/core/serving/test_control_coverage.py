@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from console.cli import build_parser
+from console.cli.main import build_parser
 
 SERVING_PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 

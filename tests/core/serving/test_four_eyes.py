@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.cli import main
+from console.cli.main import main
 from core.actor import Actor, Origin
 from core.registry import Registry, Stage
 from core.serving.access import Role, Tokens

@@ -13,7 +13,7 @@ import time
 def test_the_engine_and_the_api_share_a_process(workspace):
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    command = [sys.executable, "-m", "console.cli", "--workspace", str(workspace.root), "run", "--headless"]
+    command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "run", "--headless"]
     engine = subprocess.Popen(
         [*command, "--epochs", "1", "--api", f"127.0.0.1:{port}"],
         stdout=subprocess.DEVNULL,

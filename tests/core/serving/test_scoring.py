@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.bonds import PanelSettings, generate
-from core.data.tables import ColumnSignature, Task
-from core.data.tables import Kind as TableKind
-from core.data.tables import Signature as TableSignature
+from core.domains.bonds.data import PanelSettings, generate
+from core.domains.bonds.models.anomaly import FOREST
+from core.domains.table.models import TableModel
 from core.models import create, load_model
-from core.models.anomaly import FOREST
 from core.models.supervised import SupervisedModel
-from core.models.table import TableModel
 from core.serving.scoring import warming
 from core.serving.scoring.forest import CompiledForest
 from core.serving.scoring.frames import frame_of
 from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer, TableScorer, compiled
 from core.serving.scoring.warming import probes, warm_scorer
 from core.serving.signature import Rows
+from core.tables import ColumnSignature, Task
+from core.tables import Kind as TableKind
+from core.tables import Signature as TableSignature
 
 EXACT = {"rtol": 0.0, "atol": 0.0}
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}  # sums of the same terms in another order

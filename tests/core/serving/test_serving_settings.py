@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from console.cli import build_parser, main
+from console.cli.main import build_parser, main
 from console.commands.run import _api
 from console.commands.serve import start_server
 from core.errors import UsageError

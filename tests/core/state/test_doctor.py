@@ -5,7 +5,8 @@ import pytest
 from core.actor import Actor, Origin
 from core.clock import utc_now
 from core.errors import NotFoundError, RefusedError
-from core.state import DamagedFileError, Lease, examine, restore
+from core.maintenance.doctor import examine, restore
+from core.state import DamagedFileError, Lease
 from core.state.generation import previous_of
 from core.telemetry import TelemetryWriter
 from core.telemetry.past import PastWriter
@@ -158,7 +159,7 @@ def test_a_damaged_state_file_throws_no_suspicion_on_the_audit_log(workspace, da
 
 
 def test_a_nearly_full_disk_is_a_finding(workspace, monkeypatch):
-    monkeypatch.setattr("core.state.doctor._LOW_SPACE_BYTES", 2**80)
+    monkeypatch.setattr("core.maintenance.doctor._LOW_SPACE_BYTES", 2**80)
     (finding,) = examine(workspace)
     assert "free some space" in finding.cure
 

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from core.state import Database, DiskFullError, Workspace, examine
+from core.maintenance.doctor import examine
+from core.state import Database, DiskFullError, Workspace
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from core.clock import utc_now
 from core.errors import UsageError
 from core.state import Workspace
 from core.tracking import ParameterChangedError, Runs, RunStatus, track
-from core.tracking.heartbeat import Heart
+from core.tracking.heartbeat import Heartbeat
 
 ANA = Actor("ana", "desk", Origin.API)
 FAST = "policy: {tracking: {heartbeat_seconds: 0.1, lost_after_seconds: 3}}\n"
@@ -185,7 +185,7 @@ def test_heartbeats_are_no_metrics(workspace: Workspace) -> None:
 
 def test_a_heart_beats_for_each_run_until_it_is_taken_away() -> None:
     heard: list[str] = []
-    heart = Heart(heard.append, 0.01)
+    heart = Heartbeat(heard.append, 0.01)
     heart.add("a")
     heart.add("b")
     until(lambda: heard.count("b") > 3, "beats")

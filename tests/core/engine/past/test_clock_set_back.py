@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.actor import Actor, Origin
-from core.engine.past.recorder import Recorder
-from core.engine.past.replay import Past
 from core.registry import Registry
+from core.view.past.recorder import Recorder
+from core.view.past.replay import Past
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)

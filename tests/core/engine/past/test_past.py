@@ -9,9 +9,6 @@ from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
 from core.engine import Engine
-from core.engine.past.recorder import COARSE_SECONDS, Recorder
-from core.engine.past.replay import Past
-from core.engine.snapshot import SnapshotSource
 from core.errors import NotFoundError, RefusedError
 from core.registry import Registry
 from core.settings import Settings
@@ -21,6 +18,9 @@ from core.telemetry.past import Key, PastReader, PastWriter, past_file
 from core.tracking import Runs, RunStatus
 from core.training.session import Phase
 from core.training.sessions import Sessions
+from core.view.past.recorder import COARSE_SECONDS, Recorder
+from core.view.past.replay import Past
+from core.view.snapshot import SnapshotSource
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from core.actor import Actor, Origin
-from core.data.bonds import PanelSettings, generate
-from core.data.tables import Signature, TableError, Task
+from core.domains.bonds.data import PanelSettings, generate
+from core.domains.table.models import TableModel
 from core.errors import RefusedError
 from core.models import load_model
-from core.models.table import TableModel
 from core.registry import Registry, Stage
 from core.settings import ModelSettings, PolicySource, QualityGates, Settings
 from core.state import Workspace
+from core.tables import Signature, TableError, Task
 from core.tracking import Runs, RunStatus
 from core.training.own_data import TrainRequest, evaluate_on_file, register_path, train_on_file
 from core.training.own_data.gates import GatesFailedError
@@ -100,7 +100,7 @@ def test_the_same_file_and_seed_give_the_same_bytes_under_another_name(workspace
 
 
 def test_a_group_is_never_learnt_from_and_tested(own):
-    from core.data.tables import read_table
+    from core.tables import read_table
 
     request = TrainRequest("price", own / "learn.csv", target="price", group="desk", time="day")
     for seed in range(5):
@@ -177,8 +177,8 @@ def test_columns_that_tell_the_target_only_together_are_no_leak(workspace, own, 
     trained = train_on_file(workspace, TrainRequest("price", tmp_path / "data.csv", target="price"), FAST, actor=ANA)
 
     assert next(gate for gate in trained.version.gates if gate.name == "no_leak").passed
-    assert trained.report["told_alone"]["column"] == "size"
-    assert trained.report["told_alone"]["share"] < 0.9
+    assert trained.report["single_feature_leak"]["column"] == "size"
+    assert trained.report["single_feature_leak"]["share"] < 0.9
 
 
 def test_the_number_says_what_has_changed(workspace, own, tmp_path):
@@ -228,7 +228,7 @@ def test_data_that_fails_a_blocking_gate_teach_nothing(workspace, own, tmp_path)
 
 
 def test_a_training_that_fails_is_a_failed_run(workspace, own, monkeypatch):
-    from core.models.table import TableModel
+    from core.domains.table.models import TableModel
 
     def fail(*_, **__):
         raise RuntimeError("out of luck")

@@ -1,0 +1,405 @@
+"""The console: one app over one workspace, embedding the engine when nobody runs it."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.events import Event, Key
+from textual.screen import Screen
+
+from console.app.keys import RUNS_SCREEN, SCREENS
+from console.app.messages import HostingChanged, SnapshotReady
+from console.app.playback import Playback
+from console.app.write_access import WriteAccess
+from console.dialogs.dialog import Dialog
+from console.presentation.resources import newest_at
+from console.presentation.status import Circumstances
+from console.runtime import collector
+from console.runtime.engine_host import EngineHost, Hosting
+from console.runtime.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
+from console.runtime.poller import TICK_SECONDS, Poller
+from console.runtime.stylesheet import SteadyStylesheet
+from console.screens.base import ConsoleScreen
+from core.actor import Actor, Origin
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.settings import Settings, load_cached_settings
+from core.state import Workspace
+from core.view.snapshot import Snapshot
+from themes import shared_sheets
+from themes.palettes import DEFAULT_THEME, THEMES, default_variables
+from widgets.glyphs import choose_glyphs
+
+if TYPE_CHECKING:
+    from console.app.changes import Changes
+
+# What the first frame does not need is imported where it is first used: start-up is mostly imports.
+log = logging.getLogger("bondx.console")
+
+
+def _open_screen(name: str) -> Screen[Any]:
+    screen: type[Screen[Any]] = getattr(import_module(f"console.screens.{name}"), f"{name.capitalize()}Screen")
+    return screen()
+
+
+class BondxApp(App[None]):
+    """Shows snapshots, offers changes, and leaves the work to the engine."""
+
+    TITLE = "BondX Console"
+    CSS_PATH = [str(sheet) for sheet in shared_sheets()]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Ctrl+C is never an accident-free way out of a console that may carry the engine.
+        Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
+        Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
+    ]
+    MODES = {name: partial(_open_screen, name) for name in (*(name for _, name, _ in SCREENS), RUNS_SCREEN)}
+    DEFAULT_MODE = "overview"
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        theme: str | None = None,
+        embed: bool = True,
+        clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make the console of a workspace.
+
+        Args:
+            workspace: What is shown.
+            settings: How a console looks and whether it starts armed; the alert limits.
+            read_only: Never arm, and never start an engine.
+            theme: Wins over the settings' theme.
+            embed: Start an engine in this console if nobody runs one.
+            clock: The time of day.
+            monotonic: Seconds that never jump; dialogs and ages judge by them.
+        """
+        super().__init__()
+        self.animation_level = "none"
+        self.workspace = workspace
+        self.settings = settings
+        self.clock = clock
+        self.monotonic = monotonic
+        self.standing = WriteAccess(read_only=read_only, armed=settings.console.armed and not read_only)
+        self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
+        self.set_class(self.glyphs.name == "ascii", "-ascii")
+        self.actor = Actor.current(Origin.CONSOLE)
+        self.command_history: list[str] = []
+        self.snapshot = Snapshot(taken_at=clock(), workspace=workspace.root)
+        self.frozen_at: datetime | None = None
+        self.playback = Playback(self)
+        self._newest = self.snapshot
+        self._news = threading.Lock()
+        self._is_announced = False
+        self._embed = embed and not read_only
+        self._poller = Poller(workspace, self._take_news, clock=clock, monotonic=monotonic)
+        self.host = EngineHost(workspace, self.actor, self._hosting_changed)
+        for palette in THEMES.values():
+            self.register_theme(palette)
+        self.theme = self._theme_named(theme or settings.console.theme)
+        self.stylesheet = SteadyStylesheet(variables=self.get_css_variables())
+
+    def _theme_named(self, name: str) -> str:
+        if name in THEMES:
+            return name
+        return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
+
+    @cached_property
+    def changes(self) -> "Changes":
+        """Where every change goes through: looked up, offered, confirmed, carried out."""
+        from console.app.changes import Changes
+
+        return Changes(self)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing may be changed now, or None when it may."""
+        return self.standing.refusal or self.playback.refusal
+
+    def now(self) -> datetime:
+        """Return the instant by which what is shown is judged: the present, or the moment of the past."""
+        return self.playback.at or self.clock()
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether some engine works on the workspace now, whatever a frozen screen shows."""
+        return self._newest.engine is not None
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give foreign themes our roles."""
+        return default_variables()
+
+    # Start and end
+
+    def on_mount(self) -> None:
+        """Begin to look at the workspace once the first frame is out."""
+        on_terminate(asyncio.get_running_loop(), lambda: self.exit(return_code=TERMINATED_EXIT_CODE))
+        self.set_interval(TICK_SECONDS, self._tick)
+        self.call_after_refresh(self._first_frame_is_out)
+
+    def _first_frame_is_out(self) -> None:
+        collector.resume()
+        self._poller.start()
+
+    def on_unmount(self) -> None:
+        """Let the poller go."""
+        self._poller.stop()
+
+    def leave(self) -> None:
+        """Leave; an engine in this console is asked about while a session is at work, and stopped in order."""
+        session = self._newest.active_session()
+        is_at_work = session is not None and session.wants_work
+        if self.host.hosting is Hosting.EMBEDDED and is_at_work:
+            self.changes.leave(session, self.host.stop, then=self.exit)
+        else:
+            self.exit()
+
+    def action_leave(self) -> None:
+        """Leave from anywhere; while a dialog is open this only closes it."""
+        if isinstance(self.screen, Dialog):
+            self.screen.action_cancel()
+        else:
+            self.leave()
+
+    def _fatal_error(self) -> None:
+        """End on a bug: the log gets the traceback, the operator a sentence, the shell a code other than 0."""
+        log.critical("The console stopped because of a bug.", exc_info=True)
+        log_file = self.workspace.logs_dir / "console.log"
+        self._exit_renderables.append(Text(f"bondx: the console stopped because of a bug; {log_file} has the details."))
+        self._close_messages_no_wait()
+
+    async def on_event(self, event: Event) -> None:
+        """Keep what was typed ahead away from a dialog that has only just appeared."""
+        screen = self._screen_stack[-1] if self._screen_stacks and self._screen_stack else None
+        if isinstance(screen, Dialog) and screen.is_deaf_to(event):
+            return
+        await super().on_event(event)
+
+    def on_key(self, event: Key) -> None:
+        """Stop keys that were on their way to a list when a dialog opened: they were not meant for it either."""
+        if isinstance(self.screen, Dialog) and self.screen.is_deaf_to(event):
+            event.prevent_default()
+
+    # News from threads
+
+    def _take_news(self, snapshot: Snapshot) -> None:
+        with self._news:
+            self._newest = snapshot
+            if self._is_announced:
+                return
+            self._is_announced = True
+        self.post_message(SnapshotReady())
+
+    def _hosting_changed(self, hosting: Hosting, problem: str) -> None:
+        self.post_message(HostingChanged(hosting, problem))
+
+    def on_snapshot_ready(self) -> None:
+        """Show the newest snapshot, unless the screen is frozen."""
+        with self._news:
+            self._is_announced = False
+            newest = self._newest
+        if self._embed:
+            self._embed = False
+            if newest.engine is None:
+                self.host.start()
+        if self.frozen_at is None:
+            self.snapshot = newest
+            self._refresh_all()
+
+    def on_hosting_changed(self, message: HostingChanged) -> None:
+        """Tell the operator what became of the engine."""
+        if message.problem:
+            self.say(message.problem, "bad")
+        elif message.hosting is Hosting.STOPPING:
+            self.say("The engine stops: the epoch at work ends first, a checkpoint stays…", "warn")
+        self._show_standing()
+
+    def shown_screen(self) -> ConsoleScreen | None:
+        """Return the screen below any dialog; there is none for a moment while a screen opens or the app ends."""
+        stack = self.screen_stack if self.is_running else []
+        screen = next((screen for screen in reversed(stack) if isinstance(screen, ConsoleScreen)), None)
+        return screen if screen is not None and screen.is_whole else None
+
+    def _tick(self) -> None:
+        if (screen := self.shown_screen()) is not None:
+            screen.tick()
+
+    def _show_standing(self) -> None:
+        if (screen := self.shown_screen()) is not None:
+            screen.show_standing()
+
+    def _refresh_all(self) -> None:
+        if (screen := self.shown_screen()) is not None:
+            screen.refresh_all()
+
+    def silence(self) -> float:
+        """Return for how many seconds the workspace has not been looked at."""
+        return 0.0 if self.frozen_at else self.monotonic() - self._poller.looked_at
+
+    def sample_silence(self) -> float:
+        """Return for how many seconds the machine has not been sampled."""
+        sampled_at = newest_at(self.snapshot)
+        if self.frozen_at or sampled_at is None:
+            return 0.0
+        return max(self.silence(), self.clock().timestamp() - sampled_at)
+
+    def follow(self, run_id: str | None) -> None:
+        """Have the epochs of this run in the snapshots, beside those of the session at work."""
+        self._poller.follow(run_id)
+        self.playback.follow(run_id)
+
+    def look_at_runs(self, wanted: bool) -> None:
+        """Have the runs in the snapshots while a screen shows them."""
+        self._poller.look_at_runs(wanted)
+        if wanted:  # now, and not at the next tick
+            self.run_worker(asyncio.to_thread(self._poller.look))
+
+    def circumstances(self) -> Circumstances:
+        """Collect what the top line says beside the snapshot."""
+        return Circumstances(
+            now=self.clock(),
+            standing=self.standing,
+            frozen_at=self.frozen_at,
+            is_past=self.playback.at is not None,
+            is_blind=self.silence() > 3 * TICK_SECONDS,
+        )
+
+    # What screens and commands ask for
+
+    async def action_go(self, name: str) -> None:
+        """Show a screen; keys typed behind it wait until it is there."""
+        await self.switch_mode(name)
+
+    def compare(self, model: str, before: str, after: str) -> None:
+        """Show what differs between two versions."""
+        from console.dialogs.compare import CompareDialog
+        from console.presentation.comparison import of_versions
+        from core.registry import Registry
+
+        self.push_screen(CompareDialog(lambda: of_versions(Registry(self.workspace).diff(model, before, after))))
+
+    def compare_runs(self, before: str, after: str) -> None:
+        """Show what differs between two runs."""
+        from console.dialogs.compare import CompareDialog
+        from console.presentation.comparison import of_runs
+        from core.tracking import Runs
+
+        self.push_screen(CompareDialog(lambda: of_runs(Runs(self.workspace).compare([before, after]))))
+
+    def explain_keys(self) -> None:
+        """Show the keys of the screen."""
+        if (screen := self.shown_screen()) is not None:
+            screen.action_help()
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Tell the operator something on the screen that is shown."""
+        if (screen := self.shown_screen()) is not None:
+            screen.say(text, tone)
+
+    def toggle_arm(self) -> None:
+        """Arm or disarm writes."""
+        if self.standing.read_only:
+            self.say(self.standing.refusal or "", "warn")
+            return
+        self.standing = self.standing.toggled()
+        self.say("Writes are armed." if self.standing.armed else "Writes are disarmed.", "warn")
+        self._show_standing()
+
+    def toggle_freeze(self) -> None:
+        """Hold what is shown, or let it go on; from the past this leads back to now."""
+        if self.frozen_at is None:
+            self.frozen_at = self.clock()
+            self._refresh_all()
+        else:
+            self.playback.leave()
+            self.show_past(None)
+            self.say("")
+
+    def show_past(self, snapshot: Snapshot | None) -> None:
+        """Show a snapshot of the past, or the present again when there is none."""
+        self.frozen_at = snapshot.taken_at if snapshot else None
+        self.snapshot = snapshot or self._newest
+        self._refresh_all()
+
+    def send(self, sequence: str) -> None:
+        """Send an escape sequence to the terminal, in turn with what is drawn."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def complete(self, line: str) -> Sequence[str]:
+        """Complete a command line."""
+        from console.app import commandline
+
+        return commandline.complete(line, commandline.Vocabulary.of(self._newest, tuple(THEMES)))
+
+    def run_line(self, line: str) -> None:
+        """Carry a command line out; what is wrong with it is said, not raised."""
+        from console.app import commandline
+        from console.app.command_handlers import carry_out
+
+        try:
+            carry_out(self, commandline.parse(line))
+        except CoreError as error:
+            self.say(str(error), "warn")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Fill the palette with the commands of the command line, each with every word it may take."""
+        from console.app import commandline
+
+        vocabulary = commandline.Vocabulary.of(self._newest, tuple(THEMES))
+        for line, command in commandline.every_line(vocabulary):
+            # Before anything is typed the palette lists what takes no words; typing finds the rest.
+            is_plain = " " not in line
+            yield SystemCommand(line, command.summary, lambda line=line: self.run_line(line), is_plain)
+
+
+def run_console(
+    root: Path, *, read_only: bool = False, theme: str | None = None, mouse: bool | None = None, embed: bool = True
+) -> int:
+    """Run the console on a workspace until the operator leaves.
+
+    Args:
+        root: The folder of the workspace.
+        read_only: Never change anything, and start no engine.
+        theme: A theme's name; None follows the settings.
+        mouse: Whether to take the mouse; None follows the settings.
+        embed: Start an engine inside the console if nobody runs one.
+    Returns:
+        The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
+    Raises:
+        CoreError: The workspace or its settings cannot be read.
+    """
+    from console.runtime.logfile import log_to
+
+    workspace = Workspace.open(root)
+    settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
+    if theme is not None:
+        from console.app.command_handlers import theme_named
+
+        theme = theme_named(theme)
+    log_to(workspace.logs_dir / "console.log")
+    app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed)
+    HangupWatch(app.host.stop).install()
+    try:
+        app.run(mouse=settings.console.mouse if mouse is None else mouse)
+    finally:
+        restore_terminal()
+        if app.host.hosting is Hosting.EMBEDDED:
+            print("bondx: the engine ends its epoch and stops…", file=sys.stderr)
+            app.host.stop()
+    return app.return_code or 0

@@ -1,0 +1,74 @@
+"""From one object to the one it is about: an alert to its suspect, a model to its live version."""
+
+from typing import TYPE_CHECKING
+
+from console.app.keys import RUNS_SCREEN
+from console.presentation.alerts import suspect
+from console.presentation.versions import newest_first
+from core.alerts import Alert
+
+if TYPE_CHECKING:
+    from console.app.app import BondxApp
+
+
+async def open_model(app: "BondxApp", model: str) -> None:
+    """Show a model in the registry, the cursor on its live version or else on its newest."""
+    await app.action_go("registry")
+    _move_to(app, f"{model}/{_telling_version(app, model)}")
+
+
+async def open_lineage(app: "BondxApp", model: str | None, version: str | None) -> None:
+    """Draw where a version comes from: without its number of the live or else newest, without a model of the row."""
+    from console.screens.registry import RegistryScreen
+
+    await app.action_go("registry")
+
+    def draw() -> None:
+        if isinstance(screen := app.shown_screen(), RegistryScreen):
+            screen.draw_lineage(f"{model}/{version or _telling_version(app, model)}" if model else None)
+
+    app.call_after_refresh(draw)
+
+
+async def open_runs(app: "BondxApp", expression: str) -> None:
+    """Show the runs that an expression matches; all without one."""
+    from console.screens.runs import RunsScreen
+
+    await app.action_go(RUNS_SCREEN)
+    if isinstance(screen := app.shown_screen(), RunsScreen):
+        screen.search(expression)
+
+
+async def open_alert(app: "BondxApp", alert: Alert) -> None:
+    """Go where an alert points: to its rollout, its suspect version, its session, or the machine."""
+    pointed_at = suspect(alert)
+    if "rollout" in alert.labels:
+        await app.action_go("rollouts")
+        _move_to(app, alert.labels["rollout"])
+    elif pointed_at is not None:
+        model, version = pointed_at
+        await open_model(app, model)
+        if version:
+            _move_to(app, f"{model}/{version}")
+    elif "session" in alert.labels:
+        await app.action_go("training")
+        _move_to(app, alert.labels["session"])
+    elif alert.rule.startswith(("cpu", "memory", "disk")):
+        await app.action_go("resources")
+    else:
+        await app.action_go("alerts")
+        _move_to(app, alert.fingerprint)
+
+
+def _move_to(app: "BondxApp", key: str) -> None:
+    # The screen that was just asked for fills its list when it is mounted.
+    def move() -> None:
+        if (screen := app.shown_screen()) is not None:
+            screen.show_row(key)
+
+    app.call_after_refresh(move)
+
+
+def _telling_version(app: "BondxApp", model: str) -> str | None:
+    live = next((m.production for m in app.snapshot.models if m.model == model), None)
+    return live or next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)

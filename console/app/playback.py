@@ -1,0 +1,111 @@
+"""Going back through the recorded past: every screen then shows the workspace as it was, and nothing can be changed."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from console.presentation.past import told
+from core.errors import CoreError
+from core.view.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from console.app.app import BondxApp
+    from core.view.past.replay import Past
+
+log = logging.getLogger("bondx.console")
+
+Moment = datetime | None
+"""An instant of the past; None is the present."""
+
+
+class Playback:
+    """Leads one console from moment to moment. Keys that come while one is read are counted, not lost."""
+
+    def __init__(self, app: "BondxApp") -> None:
+        self._app = app
+        self._n_steps = 0
+        self._is_reading = False
+        self.at: Moment = None
+        """The moment that is shown, unless it is the present."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing may be changed while the past is shown, or None."""
+        return None if self.at is None else "This is the past. p comes back to now; then you can act."
+
+    def step(self, n: int) -> None:
+        """Go so many moments on, or back when negative."""
+        self._n_steps += n
+        self._read(lambda past: _walk(past, self.at, self._take_steps(), self._app.clock()))
+
+    def go(self, when: datetime) -> None:
+        """Show an instant."""
+        self._read(lambda _past: when)
+
+    def leave(self) -> None:
+        """Come back to the present."""
+        self._n_steps = 0
+        self.at = None
+
+    def follow(self, run_id: str | None) -> None:
+        """Have the epochs of this run in what is shown."""
+        if self.at is not None and run_id is not None and run_id not in self._app.snapshot.epochs:
+            at = self.at
+            self._read(lambda _past: at, follow=(run_id,))
+
+    def _take_steps(self) -> int:
+        n, self._n_steps = self._n_steps, 0
+        return n
+
+    def _read(self, find: "Callable[[Past], Moment]", *, follow: tuple[str, ...] = ()) -> None:
+        if not self._is_reading:
+            self._is_reading = True
+            self._app.run_worker(self._show(find, follow))
+
+    async def _show(self, find: "Callable[[Past], Moment]", follow: tuple[str, ...]) -> None:
+        try:
+            snapshot, sentence = await asyncio.to_thread(self._look, find, follow)
+        except CoreError as error:
+            self._n_steps = 0
+            self._app.say(str(error), "warn")
+        except Exception:
+            self._n_steps = 0
+            log.exception("The past could not be shown.")
+            self._app.say("A bug in bondx stopped this; logs/console.log has it.", "bad")
+        else:
+            self.at = snapshot.taken_at if snapshot else None
+            self._app.show_past(snapshot)
+            if not follow:
+                self._app.say(sentence)
+        finally:
+            self._is_reading = False
+        if self._n_steps:
+            self.step(0)
+
+    def _look(self, find: "Callable[[Past], Moment]", follow: tuple[str, ...]) -> tuple[Snapshot | None, str]:
+        from core.view.past.replay import Past
+
+        past = Past(self._app.workspace)
+        when = find(past)
+        if when is None:
+            return None, "This is now."
+        snapshot = past.at(when, follow=follow)
+        return snapshot, told(snapshot, begins=past.before(when) is None)
+
+
+def _walk(past: "Past", start: Moment, n: int, now: datetime) -> Moment:
+    """Go from moment to moment; the first step back from the present goes before the newest change."""
+    at = start
+    for _ in range(-n):
+        here = at or past.before(now) or now
+        if (before := past.before(here)) is None:
+            past.at(here)  # says where the past begins, if it does not reach so far
+            return here
+        at = before
+    for _ in range(n):
+        if at is None:
+            break
+        at = past.after(at)
+    return at

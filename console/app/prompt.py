@@ -1,0 +1,153 @@
+"""The row that takes the footer's place while something is typed: the `/` filter and the `:` command line."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+from textual.containers import Horizontal
+from textual.message import Message
+
+from console.screens.panes import Caption
+from widgets.line import Line, Span
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from console.app.prompt_field import PromptField
+
+_N_CANDIDATES_SHOWN = 8
+
+
+class Asking(StrEnum):
+    """What the prompt asks for, by the sign before it."""
+
+    FILTER = "/"
+    COMMAND = ":"
+
+
+class Prompt(Horizontal):
+    """Hidden until something is asked for; completions stand beside the field."""
+
+    @dataclass
+    class Edited(Message):
+        """The filter's text changed."""
+
+        text: str
+
+    @dataclass
+    class Entered(Message):
+        """Enter in the prompt."""
+
+        asking: Asking
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """Esc in the prompt."""
+
+        asking: Asking
+
+    def __init__(self, complete: Callable[[str], Sequence[str]], history: list[str]) -> None:
+        """Take what completes a command line, and the lines entered before, which every screen shares."""
+        super().__init__(id="prompt")
+        self._complete = complete
+        self._history = history
+        self._place = 0
+        self._asking: Asking | None = None
+        self._candidates: tuple[str, ...] = ()
+        self._candidate = -1
+
+    @property
+    def asking(self) -> Asking | None:
+        """What is being asked for now, if anything."""
+        return self._asking
+
+    @property
+    def _field(self) -> "PromptField":
+        return cast("PromptField", self.query_one("#prompt-input"))
+
+    async def ask(self, asking: Asking, text: str = "") -> None:
+        """Open the row with a text to begin with."""
+        if not self.children:
+            await self._fill()
+        self._asking = asking
+        self._place = len(self._history)
+        self.screen.add_class("-asking")
+        self.query_one("#prompt-sign", Caption).show([Line(((asking.value, "key"),))])
+        self._put(text)
+        self.screen.set_focus(self._field)  # at once: what is typed behind the sign belongs into the field
+        self._find_candidates()
+
+    async def _fill(self) -> None:
+        """Put in the sign, the field and what is said beside them; few consoles need them for their first frame."""
+        from console.app.prompt_field import PromptField
+
+        field = PromptField(id="prompt-input", compact=True, select_on_focus=False)
+        field.cursor_blink = False  # a blinking cursor would never let the line rest
+        await self.mount(Caption(id="prompt-sign"), field, Caption(id="prompt-said"))
+
+    def step(self, steps: int) -> None:
+        """Put the next completion in; one that stands alone leads on to the next word."""
+        if not self._candidates:
+            return
+        self._candidate = (self._candidate + steps) % len(self._candidates)
+        self._put(self._candidates[self._candidate])
+        if len(self._candidates) == 1:
+            self._find_candidates()
+        else:
+            self._show_candidates()
+
+    def recall(self, steps: int) -> None:
+        """Put a line entered earlier in."""
+        if self._asking is Asking.COMMAND and self._history:
+            self._place = max(0, min(len(self._history) - 1, self._place + steps))
+            self._put(self._history[self._place])
+
+    def abandon(self) -> None:
+        """Close the row without doing anything."""
+        if (asked := self._close()) is not None:
+            self.post_message(self.Left(asked))
+
+    def _close(self) -> Asking | None:
+        asked, self._asking = self._asking, None
+        self.screen.remove_class("-asking")
+        return asked
+
+    def _put(self, text: str) -> None:
+        field = self._field
+        with field.prevent(field.Changed):
+            field.value = text
+        self._field.cursor_position = len(text)
+
+    def on_input_changed(self, event: "Input.Changed") -> None:
+        """Filter, or complete, with each letter."""
+        event.stop()
+        if self._asking is Asking.FILTER:
+            self.post_message(self.Edited(event.value))
+        self._find_candidates()
+
+    def on_input_submitted(self, event: "Input.Submitted") -> None:
+        """Hand the line on."""
+        event.stop()
+        text = event.value
+        if self._asking is Asking.COMMAND and text.strip():
+            self._history.append(text)
+        if (asked := self._close()) is not None:
+            self.post_message(self.Entered(asked, text))
+
+    def _find_candidates(self) -> None:
+        self._candidate = -1
+        self._candidates = tuple(self._complete(self._field.value)) if self._asking is Asking.COMMAND else ()
+        self._show_candidates()
+
+    def _show_candidates(self) -> None:
+        if self._asking is Asking.FILTER:
+            spans: list[Span] = [("Enter keeps it, Esc clears it", "muted")]
+        else:
+            first = max(0, self._candidate - _N_CANDIDATES_SHOWN + 2)
+            shown = self._candidates[first : first + _N_CANDIDATES_SHOWN]
+            words = [line.rstrip().rsplit(" ", 1)[-1] for line in shown]
+            tones = ["strong" if index == self._candidate else "muted" for index in range(first, first + len(shown))]
+            spans = [(f"{word}  ", tone) for word, tone in zip(words, tones, strict=True)]
+        self.query_one("#prompt-said", Caption).show([Line(tuple(spans))] if spans else [])

@@ -1,0 +1,1 @@
+"""The command line: its entry point, its output, and a session as lines."""

@@ -1,0 +1,177 @@
+"""The headless view: a running session as lines, for a pane of tmux, a pipe, or a log collector.
+
+It reads the same documents and series that the console reads and holds no logic of its own: an epoch's line is
+printed once its figures have been written, so nothing shown here can be lost afterwards.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TextIO
+
+import msgspec
+
+from console.cli.output import printable
+
+if TYPE_CHECKING:
+    from core.training.session import Session
+    from core.view.snapshot import Snapshot
+
+Event = Mapping[str, Any]
+BAR_CELLS = 24
+ASCII_BAR, UNICODE_BAR = ("#", "-"), ("█", "░")
+
+
+@dataclass(slots=True)
+class SessionFeed:
+    """Turns successive snapshots into events, each of which is told once."""
+
+    session_id: str
+    _told: dict[str, Any] = field(default_factory=dict)
+    _epoch: int = 0
+
+    def events(self, snapshot: "Snapshot") -> Iterator[Event]:
+        """Yield what has happened to the session since the snapshot before this one."""
+        session = snapshot.session(self.session_id)
+        if session is None:
+            return
+        observed = session.observed
+        base = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
+        yield from self._news(base, "notice", observed.announcements)
+        yield from self._epochs(snapshot, session, base)
+        if observed.epoch > self._epoch and not observed.phase.is_at_rest:
+            return  # the figures of an epoch are written a moment after it; what follows it is told after it
+        if self._is_new("failures", (observed.n_failed_epochs, observed.failure)) and observed.failure:
+            yield base | {"event": "epoch_failed", "epoch": observed.epoch + 1, "reason": observed.failure}
+        if self._is_new("rejected", observed.n_rejected_epochs) and observed.n_rejected_epochs:
+            gates = [f"{gate.name} {gate.reason}" for gate in observed.gates if gate.blocks]
+            yield base | {"event": "draw_rejected", "epoch": observed.epoch, "reason": "; ".join(gates)}
+        if self._is_new("phase", observed.phase):
+            yield base | {"event": "phase", "phase": observed.phase, "epoch": observed.epoch}
+        yield from self._news(base, "registered", observed.registered)
+        if observed.phase.is_at_rest and self._is_new("end", observed.phase):
+            yield base | {
+                "event": "end",
+                "phase": observed.phase,
+                "epoch": observed.epoch,
+                "best_score": observed.best_score,
+                "reason": observed.stop_reason or observed.failure,
+                "registered": list(observed.registered),
+            }
+
+    def _epochs(self, snapshot: "Snapshot", session: "Session", base: Event) -> Iterator[Event]:
+        series = snapshot.epochs.get(session.run_id or "", {})
+        by_epoch: dict[int, dict[str, float]] = {}
+        for name, points in series.items():
+            for epoch, value in points:
+                if epoch > self._epoch:
+                    by_epoch.setdefault(epoch, {})[name] = value
+        for epoch in sorted(by_epoch):
+            self._epoch = epoch
+            eta = session.observed.eta_seconds if epoch == session.observed.epoch else None
+            yield base | {"event": "epoch", "epoch": epoch, "eta_seconds": eta, "metrics": by_epoch[epoch]}
+
+    def _news(self, base: Event, event: str, items: tuple[str, ...]) -> Iterator[Event]:
+        known = self._told.get(event, ())
+        self._told[event] = items
+        for item in items:
+            if item not in known:
+                yield base | {"event": event, "what": item}
+
+    def _is_new(self, name: str, value: object) -> bool:
+        is_new = self._told.get(name) != value
+        self._told[name] = value
+        return is_new
+
+
+def json_line(event: Event) -> str:
+    """Spell an event as one JSON object on one line."""
+    return msgspec.json.encode(event).decode()
+
+
+def plain_line(event: Event) -> str:
+    """Spell an event as one line for a person.
+
+    >>> plain_line({"event": "epoch", "epoch": 3, "n_epochs": 9, "eta_seconds": None,
+    ...             "metrics": {"score": 0.9, "quality.score": 0.98, "epoch.seconds": 0.5}})
+    'epoch 3/9  score 0.9000  quality 0.980  0.5 s'
+    """
+    match event["event"]:
+        case "epoch":
+            parts = [f"epoch {event['epoch']}/{event['n_epochs']}", *_figures(event["metrics"])]
+            if event["eta_seconds"]:
+                parts.append(f"up to {_spell(event['eta_seconds'])} left")
+            return "  ".join(parts)
+        case "epoch_failed":
+            return f"epoch {event['epoch']} failed: {printable(event['reason'])}"
+        case "draw_rejected":
+            return f"epoch {event['epoch']} taught nothing, its data failed a gate: {printable(event['reason'])}"
+        case "phase":
+            return f"{event['session_id']} {event['phase']}"
+        case "registered":
+            return f"registered {printable(event['what'])}"
+        case "notice":
+            return f"note: {printable(event['what'])}"
+        case _:
+            score = event["best_score"]
+            best = f", best score {score:.4f}" if score is not None else ""
+            reason = f": {printable(event['reason'])}" if event["reason"] else ""
+            return f"{event['session_id']} {event['phase']} after epoch {event['epoch']}{best}{reason}"
+
+
+def progress_bar(epoch: int, n_epochs: int, *, cells: int = BAR_CELLS, ascii_only: bool = False) -> str:
+    """Draw how many of the most epochs there may be are done.
+
+    >>> progress_bar(3, 4, cells=8, ascii_only=True)
+    '######--'
+    """
+    full, empty = ASCII_BAR if ascii_only else UNICODE_BAR
+    done = round(cells * min(epoch, n_epochs) / n_epochs) if n_epochs else 0
+    return full * done + empty * (cells - done)
+
+
+class LinePrinter:
+    """Prints events: JSON lines, plain lines, or on a terminal plain lines over one bar that stays at the bottom."""
+
+    def __init__(self, stream: TextIO, *, log_json: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._spell = json_line if log_json else plain_line
+        self._bar = stream.isatty() and not log_json
+        self._clock = clock
+        self._ascii = "utf" not in (stream.encoding or "").lower()
+
+    def print(self, event: Event) -> None:
+        """Print one event, and the bar below it."""
+        clear = "\r\x1b[K" if self._bar else ""
+        print(clear + self._spell(event), file=self._stream)
+        if self._bar and event["event"] == "epoch":
+            bar = progress_bar(event["epoch"], event["n_epochs"], ascii_only=self._ascii)
+            share = 100 * event["epoch"] // max(event["n_epochs"], 1)
+            line = f"{bar} {share:3d} % of {event['n_epochs']} epochs at most"
+            print(line[: shutil.get_terminal_size().columns - 1], end="", file=self._stream)
+        self._stream.flush()
+
+    def say(self, sentence: str) -> None:
+        """Say something that is no event; scripts that read JSON find it on stderr."""
+        print(("\r\x1b[K" if self._bar else "") + sentence, file=sys.stderr, flush=True)
+
+
+def _figures(metrics: Mapping[str, float]) -> Iterator[str]:
+    if (score := metrics.get("score")) is not None:
+        yield f"score {score:.4f}"
+    models = {
+        name.removesuffix(".attainment"): value for name, value in metrics.items() if name.endswith(".attainment")
+    }
+    for model, attainment in sorted(models.items()):
+        yield f"{model} {attainment:.3f}"
+    if (quality := metrics.get("quality.score")) is not None:
+        yield f"quality {quality:.3f}"
+    if (seconds := metrics.get("epoch.seconds")) is not None:
+        yield f"{seconds:.1f} s"
+
+
+def _spell(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,184 @@
+"""`bondx registry register`, `prune` and `lineage`: what comes into the registry, what goes, and where it came from."""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_policy_argument,
+    add_reason_argument,
+    command_parser,
+    count,
+    open_workspace,
+    person,
+)
+from core.errors import ExitCode
+
+LINEAGE_REACH = 10  # versions around the one that is asked about which are shown one by one
+LINEAGE_COLUMNS = ("", "version", "stage", "aliases", "changed", "created", "metric", "data", "run")
+BUMPS = ("auto", "major", "minor", "patch")
+
+
+def add_verbs(verbs: Subparsers) -> None:
+    """Add the verbs of this module below the noun."""
+    register = command_parser(verbs, "register", help="take a folder or file in as the next version of a model")
+    register.add_argument("model", metavar="MODEL")
+    register.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="what to register")
+    register.add_argument(
+        "--metric", action="append", default=[], type=metric, metavar="NAME=NUMBER", help="repeatable"
+    )
+    register.add_argument("--tag", action="append", default=[], type=pair, metavar="NAME=TEXT", help="repeatable")
+    register.add_argument(
+        "--data", action="append", default=[], type=pair, metavar="NAME=SHA256", help="what it learnt from; repeatable"
+    )
+    register.add_argument(
+        "--parent", action="append", default=[], metavar="VERSION", help="what it was made from: 1.2.0 or MODEL/1.2.0"
+    )
+    register.add_argument("--run", default="", metavar="RUN", help="the tracked run it came from")
+    register.add_argument("--description", default="", metavar="TEXT")
+    register.add_argument("--bump", choices=BUMPS, default="auto", help="auto (default): by what has changed")
+    add_reason_argument(register)
+    add_json_argument(register)
+    register.set_defaults(command=register_path)
+
+    prune = command_parser(verbs, "prune", help="remove the versions that the policy lets go; a dry run without --yes")
+    prune.add_argument("model", metavar="MODEL", nargs="?")
+    add_policy_argument(prune, "prune")
+    prune.add_argument(
+        "--keep", type=count, metavar="N", help="newest versions to keep in each stage, not the policy's"
+    )
+    prune.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
+    add_reason_argument(prune)
+    add_json_argument(prune)
+    prune.set_defaults(command=prune_versions)
+
+    lineage = command_parser(
+        verbs, "lineage", help="the versions that one comes from and what came of it, with data and runs, as a graph"
+    )
+    lineage.add_argument("model", metavar="MODEL")
+    lineage.add_argument("version", metavar="VERSION", nargs="?")
+    lineage.add_argument("--all", action="store_true", help="every version, also those that nothing is special about")
+    add_json_argument(lineage)
+    lineage.set_defaults(command=show_lineage)
+
+
+def register_path(args: argparse.Namespace) -> int:
+    """Register a folder or file."""
+    from console.cli.output import print_json
+    from core.registry import Registry
+    from core.tracking import Runs
+
+    workspace = open_workspace(args)
+    if args.run:
+        Runs(workspace).get(args.run)
+    version = Registry(workspace).register(
+        args.model,
+        args.path,
+        metrics=dict(args.metric),
+        lineage={"data": dict(args.data)} if args.data else {},
+        gates=(),
+        actor=person(),
+        run_id=args.run,
+        bump=args.bump,
+        parents=args.parent,
+        tags=dict(args.tag),
+        description=args.description,
+        reason=args.reason,
+    )
+    if args.json:
+        print_json(version)
+    else:
+        why = f" ({version.bump})" if version.bump else ""
+        print(f"{version.model} {version.version} is registered in {version.stage}{why}")
+    return ExitCode.GOOD
+
+
+def prune_versions(args: argparse.Namespace) -> int:
+    """Say what would go and why the rest stays; remove it with `--yes`."""
+    from console.cli.output import print_json, print_table
+    from core.registry import Registry
+    from core.settings.policy_source import PolicySource
+
+    workspace = open_workspace(args)
+    registry = Registry(workspace, policy=PolicySource(workspace.root, config=args.config))
+    plan = registry.plan_prune(args.model, keep=args.keep)
+    gone = registry.prune(plan, actor=person(), reason=args.reason) if args.yes else ()
+    if args.json:
+        print_json({"dry_run": not args.yes, "n_bytes": plan.n_bytes, "versions": plan.candidates})
+        return ExitCode.GOOD
+    goes = "removed" if args.yes else "would go"
+    rows = [
+        {
+            "model": c.model,
+            "version": c.version,
+            "stage": c.stage,
+            "decision": goes if c.goes else "stays",
+            "why": c.reason,
+        }
+        for c in plan.candidates
+    ]
+    print_table(rows, ("model", "version", "stage", "decision", "why"), empty="no versions to prune")
+    if args.yes:
+        print(f"{len(gone)} versions removed, {plan.n_bytes / 1e6:,.1f} MB")
+    elif plan.doomed:
+        print(f"{len(plan.doomed)} versions would go, {plan.n_bytes / 1e6:,.1f} MB; nothing was removed. Add --yes.")
+    return ExitCode.GOOD
+
+
+def show_lineage(args: argparse.Namespace) -> int:
+    """Draw a lineage, what came of a version above what it came from."""
+    from console.cli.output import draws_lines, print_json, print_table
+    from core.registry import Registry
+    from core.registry.ancestry import ancestry
+    from core.registry.graph_layout import GraphRow, in_ascii
+
+    registry = Registry(open_workspace(args))
+    graph = registry.lineage(args.model, args.version)
+    if args.json:
+        print_json(graph)
+        return ExitCode.GOOD
+    tree = ancestry(graph, registry.versions(), registry.all_aliases())
+    near = registry.get(args.model, args.version).key if args.version else ""
+    rows = []
+    for row in tree.rows((near,), reach=LINEAGE_REACH, whole=args.all):
+        rails = row.text if draws_lines() else in_ascii(row.text)
+        if isinstance(row, GraphRow):
+            version = tree.by_key[row.key]
+            named = version.version if version.model == args.model else f"{version.model} {version.version}"
+            rows.append(
+                {
+                    "": rails,
+                    "version": named,
+                    "stage": version.stage or version.detail,
+                    "aliases": version.aliases,
+                    "changed": version.changes,
+                    "created": version.created_at,
+                    "metric": dict((version.metric,)) if version.metric else None,
+                    "data": version.data,
+                    "run": version.run_id or None,
+                }
+            )
+        else:
+            rows.append({"": rails, "version": f"{len(row.keys):,} more"} | dict.fromkeys(LINEAGE_COLUMNS[2:], ""))
+    print_table(rows, LINEAGE_COLUMNS, empty=f"{args.model} has no versions")
+    if any(row["version"].endswith(" more") for row in rows):
+        print("--all shows every version.")
+    return ExitCode.GOOD
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read NAME=TEXT (an argparse type)."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
+
+
+def metric(text: str) -> tuple[str, float]:
+    """Read NAME=NUMBER (an argparse type)."""
+    name, value = pair(text)
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number") from None

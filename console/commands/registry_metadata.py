@@ -1,0 +1,124 @@
+"""`bondx registry alias`, `approve`, `tag` and `policy`: what people say of versions, and the rules for them."""
+
+import argparse
+from pathlib import Path
+
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    open_workspace,
+    person,
+)
+from console.commands.registry_artifacts import pair
+from core.errors import ExitCode
+
+
+def add_verbs(verbs: Subparsers) -> None:
+    """Add the verbs of this module below the noun."""
+    alias = command_parser(verbs, "alias", help="list a model's aliases, set one (@champion 1.4.0), or remove one")
+    alias.add_argument("model", metavar="MODEL")
+    alias.add_argument("alias", metavar="@ALIAS", nargs="?")
+    alias.add_argument("version", metavar="VERSION", nargs="?")
+    alias.add_argument("--remove", action="store_true", help="take the alias away; its version stays")
+    add_reason_argument(alias)
+    add_json_argument(alias)
+    alias.set_defaults(command=change_alias)
+
+    approve = command_parser(
+        verbs, "approve", help="say that a version may go to Production; for somebody else to promote"
+    )
+    approve.add_argument("model", metavar="MODEL")
+    approve.add_argument("version", metavar="VERSION")
+    approve.add_argument("--withdraw", action="store_true", help="take your approval back")
+    add_reason_argument(approve)
+    add_json_argument(approve)
+    approve.set_defaults(command=change_approval)
+
+    tag = command_parser(verbs, "tag", help="give a version words to find it by: NAME=TEXT, or NAME= to remove one")
+    tag.add_argument("model", metavar="MODEL")
+    tag.add_argument("version", metavar="VERSION")
+    tag.add_argument("tags", metavar="NAME=TEXT", nargs="+", type=pair)
+    add_json_argument(tag)
+    tag.set_defaults(command=tag_version)
+
+    policy = command_parser(
+        verbs, "policy", help="the rules that count, for one model or for all, and where they stand"
+    )
+    policy.add_argument("model", metavar="MODEL", nargs="?")
+    policy.add_argument("--config", type=Path, metavar="FILE", help="the policy file to lay over the workspace's")
+    add_json_argument(policy)
+    policy.set_defaults(command=show_policy)
+
+
+def change_alias(args: argparse.Namespace) -> int:
+    """List, set or remove an alias."""
+    from console.cli.output import print_json, print_table
+    from core.errors import UsageError
+    from core.registry import Registry
+
+    registry = Registry(open_workspace(args))
+    if args.remove:
+        if not args.alias or args.version:
+            raise UsageError("Name the alias to remove, and no version: bondx registry alias MODEL @ALIAS --remove.")
+        registry.remove_alias(args.model, args.alias, actor=person(), reason=args.reason)
+    elif args.alias and not args.version:
+        raise UsageError(f"Name the version that {args.alias} is to stand for, or --remove.")
+    elif args.alias:
+        registry.set_alias(args.model, args.alias, args.version, actor=person(), reason=args.reason)
+    found = registry.aliases(args.model)
+    if args.json:
+        print_json(found)
+    else:
+        rows = [{"alias": f"@{alias}", "version": version} for alias, version in found.items()]
+        print_table(rows, ("alias", "version"), empty=f"{args.model} has no aliases")
+    return ExitCode.GOOD
+
+
+def change_approval(args: argparse.Namespace) -> int:
+    """Approve a version, or withdraw the approval."""
+    from console.cli.output import print_json, printable
+    from core.registry import Registry
+
+    registry = Registry(open_workspace(args))
+    act = registry.withdraw_approval if args.withdraw else registry.approve
+    approval = act(args.model, args.version, actor=person(), reason=args.reason)
+    if args.json:
+        print_json(approval)
+    else:
+        done = "no longer approved" if args.withdraw else "approved"
+        print(printable(f"{approval.model} {approval.version} is {done} by {approval.person}"))
+    return ExitCode.GOOD
+
+
+def tag_version(args: argparse.Namespace) -> int:
+    """Tag a version."""
+    from console.cli.output import print_facts, print_json
+    from core.registry import Registry
+
+    version = Registry(open_workspace(args)).set_tags(args.model, args.version, dict(args.tags), actor=person())
+    if args.json:
+        print_json(version.tags)
+    else:
+        print_facts(version.tags)
+    return ExitCode.GOOD
+
+
+def show_policy(args: argparse.Namespace) -> int:
+    """Print the policy, and the files it comes from."""
+    import msgspec
+
+    from console.cli.output import print_facts, print_json
+    from core.settings.policy_source import PolicySource
+    from core.tracking.comparison import flatten
+
+    source = PolicySource(open_workspace(args).root, config=args.config)
+    policy = source.policy()
+    found = msgspec.to_builtins(policy.for_model(args.model) if args.model else policy)
+    files = [str(file) for file in source.files()]
+    if args.json:
+        print_json({"files": files, "policy": found})
+        return ExitCode.GOOD
+    print_facts({"files": files, **flatten(found)})
+    return ExitCode.GOOD

@@ -1,0 +1,74 @@
+"""The thread that watches a workspace and hands on one snapshot a tick, only when something has changed."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from core.clock import Clock, utc_now
+from core.state import Workspace
+from core.view.snapshot import Snapshot, SnapshotSource
+
+TICK_SECONDS = 1.0
+LEAST_SECONDS_APART = 0.1  # between two looks, however fast the files change
+
+log = logging.getLogger("bondx.console")
+
+
+class Poller(threading.Thread):
+    """Posts snapshots until stopped. The receiver must return at once; it runs in this thread."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        post: Callable[[Snapshot], None],
+        *,
+        tick_seconds: float = TICK_SECONDS,
+        clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name="poller", daemon=True)
+        self._source = SnapshotSource(workspace, clock=clock)
+        self._workspace = workspace
+        self._post = post
+        self._tick_seconds = tick_seconds
+        self._halt = threading.Event()
+        self._posted: Snapshot | None = None
+        self._look_lock = threading.Lock()
+        self._monotonic = monotonic
+        self.looked_at = monotonic()
+        """When the workspace was last looked at, on the monotonic clock: panes judge their age by it."""
+
+    def follow(self, run_id: str | None) -> None:
+        """Have the epoch history of this run in every snapshot from the next one on."""
+        self._source.follow([run_id] if run_id else [])
+
+    def look_at_runs(self, wanted: bool) -> None:
+        """Have the runs in every snapshot from the next one on, or no more."""
+        self._source.look_at_runs(wanted)
+
+    def run(self) -> None:
+        """Look, post what is new, wait for a change or the next tick."""
+        from core.state import ChangeWatch
+
+        watch = ChangeWatch(self._workspace)
+        while not self._halt.is_set():
+            try:
+                self.look()
+            except Exception:  # a bug in one look must not silence the screens for good: they turn stale, it is logged
+                log.exception("The poller could not take a snapshot.")
+            if not self._halt.wait(LEAST_SECONDS_APART):
+                watch.wait(self._tick_seconds - LEAST_SECONDS_APART, self._halt)
+
+    def look(self) -> None:
+        """Take one snapshot and post it unless it is the one posted last; any thread may."""
+        with self._look_lock:
+            snapshot = self._source.take()
+            self.looked_at = self._monotonic()
+            if snapshot is not self._posted:
+                self._posted = snapshot
+                self._post(snapshot)
+
+    def stop(self) -> None:
+        """End after the look under way; does not wait for it."""
+        self._halt.set()

@@ -1,0 +1,90 @@
+"""The lineage of a model in the list's place: versions with their rails, and what there is to say of one of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from console.presentation import lineage
+from console.screens.panes import Caption
+from core.registry.ancestry import Ancestry
+from core.view.snapshot import Snapshot
+from widgets.glyphs import Glyphs
+from widgets.live_table import LiveTable
+
+_PARTS = ("versions", "aliases", "pruned")  # of a snapshot, that a lineage is made of
+
+
+class LineagePane(Vertical):
+    """A list that is a graph. Its cursor is on a version, or on a row that stands for several."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self.model = ""
+        self._near = ""
+        self._unfolded: set[str] = set()
+        self._tree = Ancestry({}, ())
+        self._drawn: Snapshot | None = None  # what the tree was laid out from
+
+    def compose(self) -> ComposeResult:
+        """Yield the graph, and the facts below it."""
+        yield LiveTable((), empty="This model has no version any more. Esc goes back.", id="lineage", classes="pane")
+        yield Caption(id="lineage-facts", classes="pane side")
+
+    @property
+    def table(self) -> LiveTable:
+        """The versions."""
+        return self.query_one("#lineage", LiveTable)
+
+    @property
+    def facts(self) -> Caption:
+        """What is said of the version under the cursor."""
+        return self.query_one("#lineage-facts", Caption)
+
+    @property
+    def facts_title(self) -> str:
+        """Of which version."""
+        return lineage.title(self._tree, self.table.cursor_key or "")
+
+    @property
+    def n_versions(self) -> int:
+        """How many versions are drawn or folded, those that are gone included."""
+        return len(self._tree.by_key)
+
+    def open(self, model: str, near: str) -> None:
+        """Turn to a model, and leave unfolded what is around one of its versions."""
+        self.model, self._near, self._drawn = model, near, None
+        self._unfolded.clear()
+
+    def unfold(self, row_key: str) -> bool:
+        """Take a fold apart; False if the row is a version."""
+        keys = lineage.folded_keys(row_key)
+        self._unfolded.update(keys)
+        return bool(keys)
+
+    def show(self, snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, marked: Sequence[str] = ()) -> None:
+        """Draw the lineage as of a snapshot."""
+        # A snapshot keeps the very parts that have not changed, so this need not look into them.
+        if any(getattr(snapshot, part) is not getattr(self._drawn, part, None) for part in _PARTS):
+            self._drawn = snapshot
+            self._tree = lineage.family(snapshot, self.model)
+        table = self.table
+        table.set_columns(lineage.columns(self._tree, self.model))
+        table.set_rows(
+            lineage.rows(
+                self._tree,
+                self.model,
+                now,
+                glyphs,
+                near=self._near,
+                unfolded=self._unfolded,
+                marked=marked,
+                flat=bool(table.filter_words),
+            )
+        )
+        self.show_facts()
+
+    def show_facts(self) -> None:
+        """Say what there is to say of the version under the cursor."""
+        self.facts.show(lineage.fact_lines(self._tree, self.table.cursor_key or ""))

@@ -1,0 +1,59 @@
+"""Asking model servers: ours, TensorFlow Serving, and whatever speaks the Open Inference Protocol.
+
+    with Client("http://127.0.0.1:8501") as client:
+        answer = client.predict("spread", {"rating_num": 8, …})
+
+client.py       the face: one call, all its attempts
+patience.py     time-outs and waits between attempts; breaker.py when to leave a server alone
+wire.py         what a dialect can do; json_rows.py, open_inference.py, tf_rest.py, tf_grpc.py do it
+http.py         one HTTP request; tf_messages.py the messages of TensorFlow Serving, without TensorFlow
+answers.py      what comes back, the same in every dialect; errors.py what may be raised instead
+"""
+
+from core.client.answers import Health, Metadata, Outcome, Prediction, TensorInfo, VersionState
+from core.client.breaker import BreakerState, CircuitBreaker
+from core.client.client import Client, Dialect
+from core.client.errors import (
+    BrokenAnswerError,
+    CircuitOpenError,
+    ClientError,
+    ExtraMissingError,
+    NotAllowedError,
+    NotSpokenError,
+    PeerBusyError,
+    PeerFailedError,
+    RejectedError,
+    TimedOutError,
+    TransientError,
+    UnknownModelError,
+    UnreachableError,
+)
+from core.client.retry_policy import BackOff, Timeouts
+
+__all__ = [
+    "BackOff",
+    "BreakerState",
+    "BrokenAnswerError",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "Client",
+    "ClientError",
+    "Dialect",
+    "ExtraMissingError",
+    "Health",
+    "Metadata",
+    "NotAllowedError",
+    "NotSpokenError",
+    "Outcome",
+    "PeerBusyError",
+    "PeerFailedError",
+    "Prediction",
+    "RejectedError",
+    "TensorInfo",
+    "TimedOutError",
+    "Timeouts",
+    "TransientError",
+    "UnknownModelError",
+    "UnreachableError",
+    "VersionState",
+]

@@ -1,0 +1,216 @@
+"""One HTTP request, whole or not at all: over kept connections, within its time, with failures told apart."""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import httpx
+import msgspec
+
+from core.client.errors import (
+    BrokenAnswerError,
+    ClientError,
+    PeerBusyError,
+    PeerFailedError,
+    RejectedError,
+    TimedOutError,
+    UnreachableError,
+    rejection,
+)
+from core.client.retry_policy import Seconds, Timeouts
+
+MAX_ANSWER_BYTES = 256 << 20
+# Below the five seconds after which common servers hang up, so that a request seldom meets a closing connection.
+_KEEP_SECONDS = 4.0
+_MAX_REASON = 500
+_BUSY = (429, 503)
+
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+
+class _Refusal(msgspec.Struct):
+    error: Any = None
+    field: str | None = None
+
+
+class Http:
+    """A server reached over HTTP. Thread-safe."""
+
+    def __init__(
+        self,
+        url: str,
+        timeouts: Timeouts,
+        *,
+        token: str | None = None,
+        authority: Path | None = None,
+        n_connections: int = 20,
+        clock: Seconds = time.monotonic,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Make ready; nothing is asked yet.
+
+        Args:
+            url: Of the server, with or without a path in front of everything.
+            timeouts: How long an attempt may take.
+            token: Sent as a bearer token.
+            authority: File of the certificate authority that the server's certificate is checked against.
+            n_connections: How many are open at most.
+            clock: Seconds that only go forward.
+            transport: What carries requests; None for the network.
+        Raises:
+            RejectedError: The URL is none.
+        """
+        self.url = _checked_url(url)
+        self._timeouts = timeouts
+        self._clock = clock
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(
+            base_url=self.url,
+            headers={"user-agent": "bondx", "content-type": "application/json", **headers},
+            verify=_trust(authority),
+            trust_env=False,  # a proxy meant for the web would carry predictions off this network
+            follow_redirects=False,  # a token goes to whom it was given for
+            limits=httpx.Limits(
+                max_connections=n_connections,
+                max_keepalive_connections=n_connections,
+                keepalive_expiry=_KEEP_SECONDS,
+            ),
+            transport=transport,
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        deadline: float,
+        *,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        also: tuple[int, ...] = (),
+    ) -> Answer:
+        """Send one request and read the whole answer.
+
+        Args:
+            method: GET or POST.
+            path: Below the URL.
+            deadline: By the clock, when it must be over.
+            content: The body.
+            headers: Beside the usual ones.
+            also: Statuses that are answers too, beside 200 and its like.
+        Raises:
+            ClientError: There is no answer, or it is a refusal.
+        """
+        left = deadline - self._clock()
+        if left <= 0:
+            raise TimedOutError(self.url, f"{method} {path}", self._timeouts.answer_seconds)
+        wait = httpx.Timeout(left, connect=min(left, self._timeouts.connect_seconds))
+        try:
+            with self._client.stream(method, path, content=content, headers=headers, timeout=wait) as response:
+                answer = Answer(response.status_code, response.headers, self._read(response, deadline))
+        except httpx.ConnectTimeout:
+            raise TimedOutError(self.url, "connecting", self._timeouts.connect_seconds) from None
+        except httpx.TimeoutException:
+            raise TimedOutError(self.url, f"{method} {path}", self._timeouts.answer_seconds) from None
+        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
+            raise BrokenAnswerError(self.url, _sentence(error)) from None
+        except httpx.TransportError as error:
+            raise UnreachableError(self.url, _sentence(error)) from None
+        if answer.status < 300 or answer.status in also:
+            return answer
+        raise self._failure(answer)
+
+    def read(self, answer: Answer, kind: type[T]) -> T:
+        """Decode an answer.
+
+        Raises:
+            BrokenAnswerError: It is of another form.
+        """
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.ValidationError as error:
+            raise BrokenAnswerError(self.url, f"its form is another one, {str(error).rstrip('.').lower()}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            kind_given = answer.headers.get("content-type", "no content type")
+            raise BrokenAnswerError(
+                self.url, f"{len(answer.content)} bytes of {kind_given} that are no JSON, or not all of it"
+            ) from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        # A time-out of a socket begins anew with every byte; a peer that drips is caught here.
+        parts, n_bytes = [], 0
+        for part in response.iter_bytes():
+            parts.append(part)
+            n_bytes += len(part)
+            if self._clock() > deadline:
+                raise TimedOutError(self.url, "reading the answer", self._timeouts.answer_seconds)
+            if n_bytes > MAX_ANSWER_BYTES:
+                raise RejectedError(f"{self.url}: the answer is over {MAX_ANSWER_BYTES >> 20} MiB. Send fewer rows.")
+        return b"".join(parts)
+
+    def _failure(self, answer: Answer) -> ClientError:
+        reason, field = _reason(answer)
+        status = answer.status
+        if status in _BUSY:
+            return PeerBusyError(self.url, status, reason, retry_after_seconds=_retry_after(answer.headers))
+        if status >= 500:
+            return PeerFailedError(self.url, status, reason)
+        if status < 400:
+            to = answer.headers.get("location", "nowhere")
+            return RejectedError(f"{self.url} sends us on to {to}. Give the client that address.", status=status)
+        return rejection(self.url, status, reason, field)
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise RejectedError(f"{url!a} is no URL: {error}.") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise RejectedError(f"{url!a} is no URL of a server: it must be like http://127.0.0.1:8501.")
+    if parsed.userinfo:
+        raise RejectedError("A URL with a password in it ends up in logs. Give the client a token instead.")
+    return str(parsed).rstrip("/")
+
+
+def _trust(authority: Path | None) -> Any:
+    if authority is None:
+        return True
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=str(authority))
+    except (OSError, ssl.SSLError) as error:
+        raise RejectedError(f"{authority} cannot be used as certificate authority: {error}.") from None
+
+
+def _sentence(error: Exception) -> str:
+    return (str(error) or type(error).__name__).rstrip(".").lower()
+
+
+def _reason(answer: Answer) -> tuple[str, str | None]:
+    """Find the server's own words; every dialect has them under `error`."""
+    try:
+        refusal = msgspec.json.decode(answer.content, type=_Refusal)
+        if refusal.error is not None:
+            return str(refusal.error)[:_MAX_REASON], refusal.field
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    text = answer.content[: 4 * _MAX_REASON].decode("utf-8", "replace")
+    return " ".join(text.split())[:_MAX_REASON], None
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    text = headers.get("retry-after", "")
+    return float(text) if text.isdecimal() else None

@@ -1,0 +1,62 @@
+"""Our own dialect: rows as JSON objects, and outcomes by request id."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import orjson
+from typing_extensions import override
+
+from core.client.answers import Health, Outcome, Prediction, VersionState, Which
+from core.client.errors import NotSpokenError
+from core.client.open_inference import OpenInference
+from core.client.rows import Rows
+from core.client.tf_rest import model_path, request_headers, require_one_a_row, version_states
+
+
+class _Predicted(msgspec.Struct):
+    model: str
+    version: str
+    request_id: str
+    predictions: list[Any]
+
+
+class _Accepted(msgspec.Struct):
+    n_accepted: int
+
+
+class JsonRows(OpenInference):
+    """Rows in, rows out. What the dialect has no form of its own for is asked in V2's, which our server speaks too."""
+
+    name = "rows"
+
+    @override
+    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+        if rows.records is None:
+            raise NotSpokenError("The dialect `rows` names every field: send mappings, or a matrix in `v2`.")
+        answer = self._http.ask(
+            "POST",
+            model_path(which, "/api/v1/predict/"),
+            deadline,
+            content=orjson.dumps({"rows": rows.records}),
+            headers=request_headers(request_id, key),
+        )
+        found = self._http.read(answer, _Predicted)
+        require_one_a_row(self._http.url, len(found.predictions), rows)
+        return Prediction(
+            model=found.model, values=found.predictions, version=found.version, request_id=found.request_id
+        )
+
+    @override
+    def versions(self, which: Which, deadline: float) -> list[VersionState]:
+        return version_states(self._http, which, deadline)
+
+    @override
+    def health(self, which: Which | None, deadline: float) -> Health:
+        return self._health("/ready", deadline) if which is None else super().health(which, deadline)
+
+    @override
+    def report(self, outcomes: Sequence[Outcome], deadline: float) -> int:
+        content = msgspec.json.encode({"outcomes": outcomes})
+        answer = self._http.ask("POST", "/api/v1/outcomes", deadline, content=content)
+        return self._http.read(answer, _Accepted).n_accepted

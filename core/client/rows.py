@@ -1,0 +1,76 @@
+"""Rows as callers have them, made into what a dialect sends: records, columns by name, or a matrix of numbers."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.client.errors import RejectedError
+
+Row = Mapping[str, Any]
+
+
+class Rows:
+    """Rows of one request; exactly one of the two forms is there.
+
+    Attributes:
+        records: By field name.
+        matrix: Numbers in the model's own order of columns.
+    """
+
+    def __init__(self, given: Row | Iterable[Row] | Sequence[Sequence[float]] | Any) -> None:
+        """Take one row, several, or a matrix (NumPy's too).
+
+        Raises:
+            RejectedError: There are none, or they are of different kinds or lengths.
+        """
+        self.records: list[dict[str, Any]] | None = None
+        self.matrix: list[list[float]] | None = None
+        if isinstance(given, Mapping):
+            rows: list[Any] = [given]
+        else:
+            rows = given.tolist() if hasattr(given, "tolist") else list(given)
+        if not rows:
+            raise RejectedError("There are no rows to predict.")
+        if all(isinstance(row, Mapping) for row in rows):
+            self.records = [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+            return
+        rows = [row.tolist() if hasattr(row, "tolist") else row for row in rows]
+        if not all(isinstance(row, list | tuple) for row in rows):
+            raise RejectedError("Rows must all be mappings by field name, or all be sequences of numbers.")
+        self.matrix = [[_plain(value) for value in row] for row in rows]
+        if len({len(row) for row in self.matrix}) > 1:
+            raise RejectedError("The rows of the matrix are of different lengths.")
+
+    def __len__(self) -> int:
+        return len(self.records if self.records is not None else self.matrix or ())
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return records as columns.
+
+        Raises:
+            RejectedError: A row lacks a field that another has.
+        """
+        assert self.records is not None
+        names = list(self.records[0])
+        for number, record in enumerate(self.records):
+            if odd := set(record).symmetric_difference(names):
+                name = min(odd)
+                raise RejectedError(
+                    f"The field {name} is in some rows and not in others (row {number}). Give every row the same "
+                    "fields, None where there is no value.",
+                    field=name,
+                )
+        return {name: [record[name] for record in self.records] for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """Make a value one that JSON has: NumPy's scalars are unwrapped, not-a-number is None."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return None
+        raise RejectedError("A value is infinite; no model reads that.")
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value

@@ -1,0 +1,253 @@
+"""TensorFlow Serving over gRPC. Needs the extra `tf-serving`, which is gRPC and protobuf; TensorFlow is not needed."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from core.client.answers import Health, Metadata, Prediction, TensorInfo, VersionState, Which
+from core.client.errors import (
+    BrokenAnswerError,
+    ClientError,
+    ExtraMissingError,
+    NotSpokenError,
+    PeerBusyError,
+    PeerFailedError,
+    RejectedError,
+    TimedOutError,
+    UnreachableError,
+    rejection,
+)
+from core.client.retry_policy import Seconds, Timeouts
+from core.client.rows import Rows
+from core.client.tf_rest import SIGNATURE, health_of, require_one_a_row
+from core.client.wire import Wire
+
+try:
+    import grpc
+    from google.protobuf.message import DecodeError
+
+    from core.client import tf_messages
+    from core.client.tf_tensors import from_tensor, guessed_type, to_tensor, type_name
+except ImportError as error:
+    raise ExtraMissingError("gRPC is not installed: pip install 'bondx-console[tf-serving]'.") from error
+
+MAX_ANSWER_BYTES = 256 << 20
+_PREDICTION = "/tensorflow.serving.PredictionService/"
+_MODEL = "/tensorflow.serving.ModelService/"
+_STATES = {10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
+_STATUS_OF = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 400,
+    "ALREADY_EXISTS": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+}
+
+
+class TfGrpc(Wire):
+    """PredictionService and ModelService."""
+
+    name = "tf-grpc"
+
+    def __init__(
+        self,
+        url: str,
+        timeouts: Timeouts,
+        *,
+        token: str | None = None,
+        authority: Path | None = None,
+        clock: Seconds = time.monotonic,
+    ) -> None:
+        """Make ready; nothing is asked yet.
+
+        Args:
+            url: `grpc://HOST:PORT`, `grpcs://HOST:PORT` for TLS, or HOST:PORT.
+            timeouts: How long an attempt may take.
+            token: Sent as a bearer token.
+            authority: File of the certificate authority that the server's certificate is checked against.
+            clock: Seconds that only go forward.
+        Raises:
+            RejectedError: The authority cannot be read.
+        """
+        self._url = url
+        self._timeouts = timeouts
+        self._clock = clock
+        self._call_metadata = [("authorization", f"Bearer {token}")] if token else []
+        self._known: dict[Which, dict[str, TensorInfo]] = {}
+        options = [
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.enable_retries", 0),  # attempts are counted in one place, and this is not it
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+        ]
+        address = url.partition("://")[2] or url
+        if url.startswith("grpcs://"):
+            try:
+                roots = authority.read_bytes() if authority else None
+            except OSError as error:
+                raise RejectedError(f"{authority} cannot be read: {error.strerror}.") from None
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
+        else:
+            self._channel = grpc.insecure_channel(address, options)
+
+    @override
+    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+        inputs = self._inputs(which, deadline)
+        request = tf_messages.PredictRequest(model_spec=_spec(which, SIGNATURE))
+        if rows.matrix is not None:
+            _put_matrix(request, rows, inputs)
+        else:
+            _put_columns(request, rows, inputs)
+        try:
+            answer = self._ask(f"{_PREDICTION}Predict", request, tf_messages.PredictResponse, deadline)
+        except RejectedError:
+            self._known.pop(which, None)  # the model may be another one by now
+            raise
+        try:
+            outputs = {name: from_tensor(tensor) for name, tensor in sorted(answer.outputs.items())}
+        except ValueError as error:
+            raise BrokenAnswerError(self._url, f"it holds {error}") from None
+        values = next(iter(outputs.values()), [])
+        require_one_a_row(self._url, len(values), rows)
+        version = answer.model_spec.version.value if answer.model_spec.HasField("version") else which.version
+        return Prediction(
+            model=which.model,
+            values=values,
+            version=None if version is None else str(version),
+            request_id=request_id,
+            outputs=outputs,
+        )
+
+    @override
+    def metadata(self, which: Which, deadline: float) -> Metadata:
+        request = tf_messages.GetModelMetadataRequest(model_spec=_spec(which), metadata_field=["signature_def"])
+        answer = self._ask(f"{_PREDICTION}GetModelMetadata", request, tf_messages.GetModelMetadataResponse, deadline)
+        packed = answer.metadata["signature_def"].value if "signature_def" in answer.metadata else b""
+        signatures = self._read(packed, tf_messages.SignatureDefMap).signature_def
+        name = SIGNATURE if SIGNATURE in signatures else min(signatures, default=None)
+        signature = tf_messages.SignatureDef() if name is None else signatures[name]
+        has_version = answer.model_spec.HasField("version")
+        return Metadata(
+            model=which.model,
+            versions=(str(answer.model_spec.version.value),) if has_version else (),
+            inputs=_tensors(signature.inputs),
+            outputs=_tensors(signature.outputs),
+        )
+
+    @override
+    def versions(self, which: Which, deadline: float) -> list[VersionState]:
+        request = tf_messages.GetModelStatusRequest(model_spec=_spec(which))
+        answer = self._ask(f"{_MODEL}GetModelStatus", request, tf_messages.GetModelStatusResponse, deadline)
+        return [
+            VersionState(
+                version=str(one.version),
+                state=_STATES.get(one.state, "UNKNOWN"),
+                message=one.status.error_message,
+            )
+            for one in answer.model_version_status
+        ]
+
+    @override
+    def health(self, which: Which | None, deadline: float) -> Health:
+        try:
+            if which is not None:
+                return health_of(which, self.versions(which, deadline))
+            # There is no health service; a server that says it has no such model is up.
+            self._ask(
+                f"{_MODEL}GetModelStatus",
+                tf_messages.GetModelStatusRequest(),
+                tf_messages.GetModelStatusResponse,
+                deadline,
+            )
+        except RejectedError as error:
+            return Health(live=True, ready=which is None, reasons=() if which is None else (str(error),))
+        return Health(live=True, ready=True)
+
+    @override
+    def close(self) -> None:
+        self._channel.close()
+
+    def _ask(self, method: str, request: Any, kind: Any, deadline: float) -> Any:
+        left = deadline - self._clock()
+        call: Callable[..., bytes] = self._channel.unary_unary(method)
+        try:
+            content = call(request.SerializeToString(), timeout=max(left, 0.0), metadata=self._call_metadata)
+        except grpc.RpcError as error:
+            raise self._failure(error, method) from None
+        return self._read(content, kind)
+
+    def _read(self, content: bytes, kind: Any) -> Any:
+        try:
+            return kind.FromString(content)
+        except DecodeError:
+            raise BrokenAnswerError(
+                self._url, f"{len(content)} bytes that are no {kind.DESCRIPTOR.name}, or not all of it"
+            ) from None
+
+    def _failure(self, error: Any, method: str) -> ClientError:
+        code, said = error.code().name, " ".join((error.details() or "").split())
+        match code:
+            case "UNAVAILABLE":
+                return UnreachableError(self._url, said.lower().rstrip(".") or "unavailable")
+            case "DEADLINE_EXCEEDED":
+                return TimedOutError(self._url, method.rpartition("/")[2], self._timeouts.answer_seconds)
+            case "RESOURCE_EXHAUSTED":
+                return PeerBusyError(self._url, 429, said)
+        status = _STATUS_OF.get(code)
+        if status is None:
+            return PeerFailedError(self._url, 500, f"{code.lower()}, {said}")
+        return rejection(self._url, status, said)
+
+    def _inputs(self, which: Which, deadline: float) -> dict[str, TensorInfo]:
+        """Return the inputs that the model says it has, asked once; nothing where it does not say."""
+        if which not in self._known:
+            try:
+                self._known[which] = {one.name: one for one in self.metadata(which, deadline).inputs}
+            except RejectedError:
+                return {}
+        return self._known[which]
+
+
+def _spec(which: Which, signature: str = "") -> Any:
+    spec = tf_messages.ModelSpec(name=which.model, signature_name=signature, version_label=which.label or "")
+    if which.version is not None:
+        if not which.version.isdecimal():
+            raise NotSpokenError(
+                f"{which.version!a} is no version of TensorFlow Serving's: they are whole numbers.", field="version"
+            )
+        spec.version.value = int(which.version)
+    return spec
+
+
+def _put_columns(request: Any, rows: Rows, inputs: dict[str, TensorInfo]) -> None:
+    for name, values in rows.columns().items():
+        told = inputs.get(name)
+        dtype = told.type if told is not None else guessed_type(name, values)
+        wide = told is not None and len(told.shape) == 2
+        shape = (len(values), 1) if wide else (len(values),)
+        request.inputs[name].CopyFrom(to_tensor(name, values, dtype, shape))
+
+
+def _put_matrix(request: Any, rows: Rows, inputs: dict[str, TensorInfo]) -> None:
+    assert rows.matrix is not None
+    if len(inputs) != 1:
+        raise NotSpokenError("The model does not have exactly one input that a matrix could be: send mappings.")
+    only = next(iter(inputs.values()))
+    flat = [value for row in rows.matrix for value in row]
+    shape = (len(rows), len(rows.matrix[0]))
+    request.inputs[only.name].CopyFrom(to_tensor(only.name, flat, only.type, shape))
+
+
+def _tensors(tensors: Any) -> tuple[TensorInfo, ...]:
+    return tuple(
+        TensorInfo(name=name, type=type_name(one.dtype), shape=tuple(dim.size for dim in one.tensor_shape.dim))
+        for name, one in sorted(tensors.items())
+    )

@@ -1,1 +1,0 @@
-"""Data sets of the platform: what is generated, what is read, and where each came from."""

@@ -1,0 +1,1 @@
+"""The domain of bonds: a synthetic panel with a known truth, its checks and its models."""

@@ -1,0 +1,1 @@
+"""What a bond panel must satisfy before a model learns from it."""

@@ -1,0 +1,277 @@
+"""A panel as files: Parquet, CSV and JSON lines beside their lineage, written whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, Column
+from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
+from core.domains.bonds.data.settings import PanelSettings
+from core.errors import NotFoundError, RefusedError, UsageError
+
+Format = Literal["parquet", "csv", "jsonl"]
+FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl")
+LINEAGE_FILE = "lineage.json"
+NOTICE_FILE = "SYNTHETIC.txt"
+
+_ARROW_TYPES = {
+    "string": pa.string(),
+    "date": pa.date32(),
+    "category": pa.string(),
+    "float": pa.float64(),
+    "int": pa.int64(),
+    "bool": pa.bool_(),
+}
+
+
+class FolderInUseError(RefusedError):
+    """The folder already holds something that would be lost."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} is not empty. Choose another folder, or overwrite it explicitly.")
+
+
+class DamagedPanelError(UsageError):
+    """The files of a panel are not those its lineage describes."""
+
+
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a data set."""
+
+    sha256: str
+    n_bytes: int
+    n_rows: int
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a data set came from, complete enough to make it again; holds no time, host or user."""
+
+    dataset: str
+    synthetic: bool
+    notice: str
+    generator_version: str
+    settings: PanelSettings
+    settings_sha256: str
+    calibration_sha256: str
+    library_versions: dict[str, str]
+    metadata: dict[str, Any]
+    files: dict[str, FileRecord]
+
+
+def settings_digest(settings: PanelSettings) -> str:
+    """Return the SHA-256 of a panel's settings."""
+    return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
+
+
+def write_panel(
+    panel: BondPanel, folder: Path, *, formats: Sequence[Format] = FORMATS, overwrite: bool = False
+) -> Lineage:
+    """Write a panel, its truth and its lineage into a folder that appears whole or not at all.
+
+    The truth is a file of its own, always Parquet. The same panel gives the same bytes in every file.
+
+    Args:
+        panel: What to write.
+        folder: Made if it is not there; its parent as well.
+        formats: Which of Parquet, CSV and JSON lines to write.
+        overwrite: Replace a folder that is not empty.
+    Returns:
+        The lineage, as written to `lineage.json`.
+    Raises:
+        FolderInUseError: The folder is not empty, and may not be overwritten.
+        UsageError: A format is unknown, or none was asked for.
+    """
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise UsageError(f"Unknown format {unknown[0]!r}. Known formats: {', '.join(FORMATS)}.")
+    if not formats:
+        raise UsageError(f"No format was asked for. Known formats: {', '.join(FORMATS)}.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
+        raise FolderInUseError(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        bonds, truth = _to_arrow(panel.bonds, COLUMNS), _to_arrow(panel.truth, TRUTH_COLUMNS)
+        _write_parquet(truth, staging / "truth.parquet")
+        for name in formats:
+            _WRITERS[name](bonds, staging / f"bonds.{name}")
+        files = {path.name: _record(path, bonds.num_rows) for path in sorted(staging.iterdir())}
+        lineage = _lineage(panel, files)
+        (staging / LINEAGE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(lineage, order="sorted")) + b"\n")
+        (staging / NOTICE_FILE).write_text(f"{NOTICE}\nHow these files were made: {LINEAGE_FILE}\n", encoding="utf-8")
+        for path in staging.iterdir():
+            _sync(path)
+        staging.chmod(0o755)
+        _put_in_place(staging, folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return lineage
+
+
+def read_lineage(folder: Path) -> Lineage:
+    """Read the lineage of a data set.
+
+    Raises:
+        NotFoundError: The folder holds none.
+        DamagedPanelError: It cannot be read.
+    """
+    path = folder / LINEAGE_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Lineage)
+    except FileNotFoundError:
+        raise NotFoundError(f"{folder} holds no data set: it has no {LINEAGE_FILE}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedPanelError(f"{path} cannot be read: {error}.") from error
+
+
+def read_panel(folder: Path) -> BondPanel:
+    """Read a panel back, after checking every file it is read from against the lineage's hash.
+
+    Raises:
+        NotFoundError: The folder holds no data set, or none in Parquet or CSV.
+        DamagedPanelError: A file is missing, or is not the one that was written.
+    """
+    lineage = read_lineage(folder)
+    name = next((name for name in ("bonds.parquet", "bonds.csv") if name in lineage.files), None)
+    if name is None:
+        raise NotFoundError(f"{folder} holds the panel neither as Parquet nor as CSV, so it cannot be read back.")
+    for file in (name, "truth.parquet"):
+        _check_hash(folder / file, lineage)
+    bonds = pa.parquet.read_table(folder / name) if name.endswith("parquet") else _read_csv(folder / name)
+    truth = pa.parquet.read_table(folder / "truth.parquet")
+    return BondPanel(
+        _to_frame(bonds, COLUMNS), _to_frame(truth, TRUTH_COLUMNS), lineage.settings, dict(lineage.metadata)
+    )
+
+
+def _to_arrow(frame: pd.DataFrame, dictionary: Sequence[Column]) -> pa.Table:
+    """Convert a frame to the columns of the dictionary, with a schema that says what the data is."""
+    arrays = []
+    for column in dictionary:
+        series = frame[column.name]
+        if column.kind == "category":
+            codes = series.cat.codes.to_numpy()
+            names = pa.array([str(name) for name in series.cat.categories])
+            array = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), names).cast(pa.string())
+        elif column.kind == "date":
+            array = pa.array(series.to_numpy().astype("datetime64[D]"))
+        elif column.kind == "float":
+            array = pa.array(series.to_numpy(), from_pandas=True)  # NaN becomes null
+        else:
+            array = pa.array(series)
+        arrays.append(array.cast(_ARROW_TYPES[column.kind]))
+    fields = [
+        pa.field(
+            c.name, _ARROW_TYPES[c.kind], metadata={"unit": c.unit, "role": c.role} if c.unit else {"role": c.role}
+        )
+        for c in dictionary
+    ]
+    metadata = {"synthetic": "true", "notice": NOTICE, "generator_version": GENERATOR_VERSION}
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
+
+
+def _to_frame(table: pa.Table, dictionary: Sequence[Column]) -> pd.DataFrame:
+    """Convert a table back to the frame the generator laid out."""
+    columns: dict[str, Any] = {}
+    for column in dictionary:
+        array = table.column(column.name).combine_chunks()
+        if column.kind == "category":
+            dtype = pd.CategoricalDtype(list(CATEGORIES[column.name]))
+            columns[column.name] = pd.Categorical(array.to_pandas(), dtype=dtype)
+        elif column.kind == "date":
+            columns[column.name] = array.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+        elif column.kind == "string":
+            columns[column.name] = np.array(array.to_pylist(), dtype=object)
+        else:
+            columns[column.name] = array.to_numpy(zero_copy_only=False)
+    return pd.DataFrame(columns)
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    pa.parquet.write_table(table, path, compression="zstd")
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="none"))
+
+
+def _read_csv(path: Path) -> pa.Table:
+    types = {column.name: _ARROW_TYPES[column.kind] for column in COLUMNS}
+    return pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=types, strings_can_be_null=True))
+
+
+def _write_jsonl(table: pa.Table, path: Path) -> None:
+    encoder = msgspec.json.Encoder()
+    names = table.column_names
+    with path.open("wb") as out:
+        for batch in table.to_batches(max_chunksize=8192):
+            columns = [batch.column(name).to_pylist() for name in names]
+            rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+            out.write(encoder.encode_lines(rows))
+
+
+_WRITERS = {"parquet": _write_parquet, "csv": _write_csv, "jsonl": _write_jsonl}
+
+
+def _lineage(panel: BondPanel, files: dict[str, FileRecord]) -> Lineage:
+    return Lineage(
+        dataset="bonds",
+        synthetic=True,
+        notice=NOTICE,
+        generator_version=GENERATOR_VERSION,
+        settings=panel.settings,
+        settings_sha256=settings_digest(panel.settings),
+        calibration_sha256=panel.metadata["calibration_sha256"],
+        library_versions={"numpy": np.__version__, "pandas": pd.__version__, "pyarrow": pa.__version__},
+        metadata=panel.metadata,
+        files=files,
+    )
+
+
+def _record(path: Path, n_rows: int) -> FileRecord:
+    return FileRecord(sha256=_sha256(path), n_bytes=path.stat().st_size, n_rows=n_rows)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_hash(path: Path, lineage: Lineage) -> None:
+    try:
+        found = _sha256(path)
+    except FileNotFoundError:
+        raise DamagedPanelError(f"{path} is missing, though {LINEAGE_FILE} lists it.") from None
+    if found != lineage.files[path.name].sha256:
+        raise DamagedPanelError(f"{path} is not the file {LINEAGE_FILE} describes: its SHA-256 is {found}.")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    """Move the finished folder to its name; what was there before is removed only after that."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        staging.rename(folder)
+    else:
+        replaced = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        folder.rename(replaced / folder.name)
+        staging.rename(folder)
+        shutil.rmtree(replaced)
+    _sync(folder.parent)

@@ -1,0 +1,161 @@
+"""Bonds: what each issuer has outstanding, with dates, coupon, seniority and identifiers."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.domains.bonds.data import calibration as cal
+from core.domains.bonds.data.draws import codes_at, draw_codes
+from core.domains.bonds.data.issuers import REGION_NAMES, Issuers, in_sectors, is_high_yield
+from core.domains.bonds.data.macro import MONTHS, MacroPath
+from core.domains.bonds.data.pricing import base_yield
+
+DAYS_PER_YEAR = 365.25
+CURRENCY_NAMES = tuple(cal.FACES.value)
+SENIORITY_NAMES = tuple(cal.SENIORITY_SHARES.value)
+
+Dates = NDArray[np.datetime64]
+_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_LAST_COMMON_DAY = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Every bond of every issuer, in the issuers' order; every array has shape (n_bonds,)."""
+
+    issuer: IntArray
+    number: IntArray  # within the issuer, from 1
+    currency: IntArray
+    seniority: IntArray
+    callable: BoolArray
+    issue_date: Dates
+    maturity_date: Dates
+    tenor: FloatArray
+    coupon_pct: FloatArray
+    issue_size: FloatArray
+    face: FloatArray
+    fund_ownership_base: FloatArray
+    u_bond: FloatArray
+
+
+def draw_instruments(rng: np.random.Generator, issuers: Issuers, path: MacroPath) -> Instruments:
+    """Draw the bonds outstanding when their issuer is first reviewed.
+
+    The coupon is the base yield at issue, the anchor spread of the entry rating and independent noise, so that
+    it tells nothing of the issuer's own spread effect.
+    """
+    issuer = np.repeat(np.arange(len(issuers.sector)), issuers.n_bonds)
+    n = len(issuer)
+    first_of_issuer = np.cumsum(issuers.n_bonds) - issuers.n_bonds
+    unsecured = in_sectors(issuers.sector, cal.UNSECURED_SECTORS.value)[issuer]
+    seniority = draw_codes(rng, cal.SENIORITY_SHARES.value, n)
+    seniority[unsecured] = SENIORITY_NAMES.index("senior_unsecured")
+    high_yield = is_high_yield(issuers.entry_notch)[issuer]
+    callable_share = np.where(
+        high_yield, cal.CALLABLE_SHARE.value["high_yield"], cal.CALLABLE_SHARE.value["investment_grade"]
+    )
+    currency = _draw_currency(rng, issuers.region[issuer])
+
+    tenors, shares = np.array(cal.TENORS.value).T
+    tenor = tenors[codes_at(rng.random(n), shares)]
+    oldest = np.minimum(cal.ENTRY_AGE_SHARE.value * tenor, cal.MAX_ENTRY_AGE.value)
+    age_months = 1 + np.floor(rng.random(n) * oldest * MONTHS).astype(np.int64)
+    entry = issuers.entry_month[issuer] + path.n_history
+    day = rng.integers(0, _LAST_COMMON_DAY, n)
+    issue_month = path.months[entry] - age_months
+    base = base_yield(path.policy_rate[entry - age_months], path.slope[entry - age_months], tenor)
+    anchor = np.array(cal.SPREAD_ANCHOR.value)[issuers.entry_notch[issuer]] / 100
+    coupon = base + anchor + cal.COUPON_NOISE.value * rng.standard_normal(n)
+    step = cal.COUPON_STEP.value
+
+    size = cal.ISSUE_SIZE.value
+    issuer_part = size["issuer_size"] * issuers.size_z[issuer]
+    ln_size = np.log(size["median"]) + size["sd"] * rng.standard_normal(n) + issuer_part
+    fund = cal.FUND_OWNERSHIP.value
+    return Instruments(
+        issuer=issuer,
+        number=np.arange(n) - first_of_issuer[issuer] + 1,
+        currency=currency,
+        seniority=seniority,
+        callable=rng.random(n) < callable_share,
+        issue_date=issue_month.astype("datetime64[D]") + day,
+        maturity_date=(issue_month + MONTHS * tenor.astype(np.int64)).astype("datetime64[D]") + day,
+        tenor=tenor,
+        coupon_pct=np.maximum(np.rint(coupon / step) * step, 0.0),
+        issue_size=np.round(np.exp(ln_size), 1),
+        face=np.array(list(cal.FACES.value.values()))[currency],
+        fund_ownership_base=rng.beta(fund["a"], fund["b"], n),
+        u_bond=cal.SPREAD_SD.value["bond"] * rng.standard_normal(n),
+    )
+
+
+def _draw_currency(rng: np.random.Generator, region: IntArray) -> IntArray:
+    uniform = rng.random(len(region))
+    currency = np.zeros(len(region), dtype=np.int64)
+    for index, name in enumerate(REGION_NAMES):
+        shares = cal.CURRENCIES.value[name]
+        inside = region == index
+        codes = np.array([CURRENCY_NAMES.index(code) for code in shares])
+        currency[inside] = codes[codes_at(uniform[inside], np.array(list(shares.values())))]
+    return currency
+
+
+def years_between(start: Dates, end: Dates) -> FloatArray:
+    """Return the years from one date to another, of 365.25 days each."""
+    years: FloatArray = (end - start).astype("timedelta64[D]").astype(np.float64) / DAYS_PER_YEAR
+    return years
+
+
+def month_end(months: NDArray[np.datetime64]) -> Dates:
+    """Return the last day of each month."""
+    last_day: Dates = (months + 1).astype("datetime64[D]") - 1
+    return last_day
+
+
+def panel_code(seed: int) -> str:
+    """Return five characters that tell panels of different seeds apart in their identifiers.
+
+    >>> panel_code(42) == panel_code(42), len(panel_code(42))
+    (True, 5)
+    """
+    number = zlib.crc32(f"bond panel {seed}".encode())
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(0, 25, 5))
+
+
+def identifiers(seed: int, issuer: IntArray, number: IntArray) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Spell issuer and bond identifiers, unique across panels of different seeds.
+
+    Returns:
+        Object arrays of strings: `I-7K2QF-000012` and `B-7K2QF-000012-2`.
+    """
+    code = panel_code(seed)
+    tails = [f"{code}-{i:06d}" for i in issuer.tolist()]
+    issuer_id = np.array([f"I-{tail}" for tail in tails], dtype=object)
+    bond_id = np.array([f"B-{tail}-{k}" for tail, k in zip(tails, number.tolist(), strict=True)], dtype=object)
+    return issuer_id, bond_id
+
+
+def isin_like(seed: int, serial: IntArray) -> NDArray[Any]:
+    """Spell ISIN-shaped identifiers under the reserved prefix XX, with a valid check digit.
+
+    Args:
+        seed: Seed of the panel; it shifts the numbers.
+        serial: A different number for each bond, shape (n,).
+    """
+    body = (zlib.crc32(f"isin {seed}".encode()) + serial * 1_000_003) % 10**9
+    digits = body[:, None] // 10 ** np.arange(8, -1, -1) % 10
+    check = _luhn_check(np.concatenate((np.full((len(serial), 4), 3), digits), axis=1))  # X is 33
+    return np.array([f"XX{b:09d}{c}" for b, c in zip(body.tolist(), check.tolist(), strict=True)], dtype=object)
+
+
+def _luhn_check(digits: IntArray) -> IntArray:
+    """Return the Luhn check digit of each row of digits."""
+    doubled = digits[:, ::-1].copy()
+    doubled[:, ::2] *= 2
+    total = (doubled // 10 + doubled % 10).sum(axis=1)
+    check: IntArray = -total % 10
+    return check

@@ -1,0 +1,1 @@
+"""The four bond models, and the best score that each can attain."""

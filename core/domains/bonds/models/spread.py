@@ -1,0 +1,44 @@
+"""The credit spread of a bond, in basis points."""
+
+import numpy as np
+import pandas as pd
+from typing_extensions import override
+
+from core.arrays import FloatArray
+from core.domains.bonds.models import designs
+from core.domains.bonds.models.attainment import Attainment, spread_attainment, spread_metrics
+from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
+from core.models.interface import PanelLike, bonds_of, truth_of
+from core.models.supervised import SupervisedModel
+
+
+class SpreadModel(SupervisedModel):
+    """Regression of asinh(spread / 10 bp), robust against rows that are wrong."""
+
+    name = "spread"
+    task = "regression"
+    label = "spread_bps"
+    link = "regression"
+    design = designs.SPREAD
+    robust = True
+
+    @override
+    def rows(self, bonds: pd.DataFrame) -> pd.DataFrame:
+        return bonds
+
+    @override
+    def target(self, rows: pd.DataFrame) -> FloatArray:
+        return to_learning_scale(rows[self.label].to_numpy(dtype=np.float64))
+
+    @override
+    def answer(self, score: FloatArray) -> FloatArray:
+        return UNIT_BPS * np.sinh(score)
+
+    @override
+    def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
+        bonds = bonds_of(panel)
+        return spread_metrics(bonds, truth_of(panel), self.score(bonds))
+
+    @override
+    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
+        return spread_attainment(panel, self.score(panel.bonds), seed=seed, same_draw=same_draw)

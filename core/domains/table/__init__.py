@@ -1,0 +1,1 @@
+"""The domain of a user's own table."""

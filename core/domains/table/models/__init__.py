@@ -1,0 +1,30 @@
+"""A model of anybody's table: linear, LightGBM or histogram boosting, whichever does better on rows held out.
+
+encoding.py   a table as the matrix that learners read
+learner.py    the face of a learning method
+linear.py     ridge and logistic regression
+boosting.py   LightGBM
+histogram.py  scikit-learn's histogram gradient boosting
+forest.py     an isolation forest, for rows that are strange
+lineup.py     which methods there are for a task
+choice.py     which of them ships, and how sure that is
+scores.py     metrics with intervals over groups; slices.py tells them by category
+model.py      the model
+imported.py   trees that LightGBM has learnt elsewhere
+
+The names load numpy and pandas when first touched.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.domains.table.models.model import TableModel
+
+__all__ = ["TableModel"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.model"), name)

@@ -1,0 +1,93 @@
+"""An isolation forest: rows that few cuts set apart are strange. A rare level counts as a far value."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from core.arrays import AnyArray, FloatArray
+from core.domains.table.models.learner import Files, Rows, TableLearner
+from core.models.persistence.skops_files import dump_estimator, load_estimator
+
+ESTIMATOR = "forest.skops"
+
+
+class ForestTableLearner(TableLearner):
+    """Detection without labels.
+
+    Attributes:
+        threshold: The score from which a row is called strange: the expected share of the rows learnt from has more.
+    """
+
+    name = "isolation_forest"
+    defaults: ClassVar[Mapping[str, Any]] = {"n_estimators": 100, "max_samples": 256, "expected_share": 0.02}
+    estimator: Any
+    rarity: list[FloatArray]
+
+    @override
+    def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
+        self.learn(learn, seed=seed)  # there is nothing to settle without labels
+
+    @override
+    def learn(self, rows: Rows, *, seed: int) -> None:
+        from sklearn.ensemble import IsolationForest
+
+        self._describe(rows.matrix)
+        self.estimator = IsolationForest(
+            n_estimators=int(self.parameters["n_estimators"]),
+            max_samples=min(int(self.parameters["max_samples"]), len(rows)),
+            random_state=seed % (2**32),
+            n_jobs=1,
+        ).fit(self._filled(rows.matrix))
+        scores = self.answer(rows.matrix)
+        self.threshold = float(np.quantile(scores, 1.0 - float(self.parameters["expected_share"])))
+
+    @override
+    def answer(self, matrix: FloatArray) -> FloatArray:
+        return np.asarray(-self.estimator.score_samples(self._filled(matrix)), dtype=np.float64)
+
+    @override
+    def dump(self) -> tuple[dict[str, AnyArray], Files]:
+        rarity = np.concatenate(self.rarity) if self.rarity else np.empty(0)
+        arrays: dict[str, AnyArray] = {
+            "centre": self.centre,
+            "rarity": rarity,
+            "threshold": np.array([self.threshold]),
+        }
+        return arrays, {ESTIMATOR: dump_estimator(self.estimator)}
+
+    @override
+    def restore(self, arrays: Mapping[str, AnyArray], files: Files) -> None:
+        self.centre, self.threshold = arrays["centre"], float(arrays["threshold"][0])
+        ends = np.cumsum([n_levels + 1 for n_levels in self.n_levels if n_levels])
+        if len(arrays["rarity"]) != (ends[-1] if len(ends) else 0) or len(self.centre) != len(self.n_levels):
+            raise ValueError("the arrays of the forest are of different sizes")
+        self.rarity = np.split(arrays["rarity"], ends[:-1]) if len(ends) else []
+        self.estimator = load_estimator(files[ESTIMATOR], expected="IsolationForest")
+
+    def _describe(self, matrix: FloatArray) -> None:
+        """Take the medians that stand for empty cells, and how rare each level is, in nats."""
+        self.centre = np.zeros(len(self.n_levels))
+        self.rarity = []
+        for position, n_levels in enumerate(self.n_levels):
+            present = matrix[:, position][~np.isnan(matrix[:, position])]
+            if n_levels:
+                # The last place is for cells that are empty or of a level never seen.
+                counts = np.bincount(present.astype(np.int64), minlength=n_levels)
+                counts = np.append(counts, len(matrix) - len(present))
+                self.rarity.append(-np.log((counts + 0.5) / (len(matrix) + 0.5)))
+            else:
+                self.centre[position] = float(np.median(present)) if present.size else 0.0
+
+    def _filled(self, matrix: FloatArray) -> FloatArray:
+        filled = matrix.copy()
+        rarity = iter(self.rarity)
+        for position, n_levels in enumerate(self.n_levels):
+            column = filled[:, position]
+            if n_levels:
+                codes = np.where(np.isnan(column), n_levels, column).astype(np.int64)
+                filled[:, position] = next(rarity)[codes]
+            else:
+                column[np.isnan(column)] = self.centre[position]
+        return filled

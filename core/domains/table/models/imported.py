@@ -1,0 +1,169 @@
+"""Trees that LightGBM has learnt elsewhere, as a table model that is served and judged like our own.
+
+A LightGBM text says what its trees read (names, ranges, levels) and answer (the objective). It does not say what the
+target was called, which classes there were, or what the rows were like; that is asked for, or stays unknown.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from core.domains.table.models.boosting import TREES, LightGbmTableLearner
+from core.domains.table.models.learner import Rows
+from core.domains.table.models.lineup import IMPORTED
+from core.domains.table.models.model import TableModel
+from core.errors import RefusedError
+from core.models.errors import ArtifactError
+from core.models.learners.linear import shares
+from core.models.persistence.tree_text import checked_text
+from core.tables.signature import ColumnSignature, Kind, Signature, Task
+from core.tables.task import outputs_of
+
+_HEADING = re.compile(r"^(\w+)=(.*)$", flags=re.MULTILINE)
+_LEVELS = re.compile(r"^pandas_categorical:(.*)$", flags=re.MULTILINE)
+_CLASSIFYING = ("binary", "multiclass", "multiclassova")
+
+
+class ImportedTreesLearner(LightGbmTableLearner):
+    """Answers as the trees do, and learns nothing."""
+
+    name = IMPORTED
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    @override
+    def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
+        self.learn(learn, seed=seed)
+
+    @override
+    def learn(self, rows: Rows, *, seed: int) -> None:
+        raise RefusedError("Trees that came from elsewhere do not learn here. Train a model: bondx-mlops train.")
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignColumn:
+    """What the model's former home says of a column.
+
+    Attributes:
+        name: As callers know it; LightGBM itself cannot hold every name.
+        kind: What its values are.
+        allows_missing: Whether a row may lack it.
+    """
+
+    name: str
+    kind: Kind
+    allows_missing: bool
+
+
+def imported_trees(
+    text: str, *, columns: Sequence[ForeignColumn] | None = None, target: str = "target", why: str = ""
+) -> TableModel:
+    """Make a table model of a LightGBM text from elsewhere.
+
+    Args:
+        text: What `Booster.save_model` wrote.
+        columns: What is known of the columns, in their order; by default all are numbers that may be missing.
+        target: What the answer is called, and the column to judge it by.
+        why: Where it came from, for its report.
+    Raises:
+        ArtifactError: The text is damaged, or says what we cannot answer for; the sentence names it.
+    """
+    try:
+        return _imported(text, columns, target, why)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ArtifactError(f"the trees do not hold together: {error}") from error
+
+
+def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, why: str) -> TableModel:
+    told = _HEADING.findall(text.split("\nTree=", 1)[0])
+    if len(head := dict(told)) < len(told):
+        raise ArtifactError("the head of the trees says something twice")
+    ranges = head["feature_infos"].split()
+    n_columns = int(head["max_feature_idx"]) + 1
+    if columns is None:
+        names = head["feature_names"].split()
+        columns = [ForeignColumn(name, Kind.NUMBER, allows_missing=True) for name in names]
+    if not len(columns) == len(ranges) == n_columns:
+        raise ArtifactError(f"the trees read {n_columns} columns, but {len(columns)} are described")
+    if len({column.name for column in columns}) < n_columns:
+        raise ArtifactError("two of its columns have the same name")
+    classes = _classes(head)
+    task = Task.CLASSIFICATION if classes else Task.REGRESSION
+    signature = Signature(
+        task=task,
+        target=target,
+        target_kind=Kind.NUMBER,
+        classes=classes,
+        columns=_described(columns, ranges, _levels(text)),
+        outputs=outputs_of(task, target, classes),
+    )
+    model = TableModel.described(signature)
+    learner = ImportedTreesLearner(tuple(len(column.levels) for column in signature.columns), len(classes), {})
+    learner.restore({}, {TREES: checked_text(text, n_features=n_columns).encode()})
+    gain = learner.booster.feature_importance(importance_type="gain").astype(np.float64)
+    model.take(
+        learner,
+        account={"why": why or "its trees came from elsewhere", "candidates": []},
+        importance=shares(tuple((name,) for name in signature.names), gain),
+    )
+    return model
+
+
+def _classes(head: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the classes by their number, as LightGBM does; none for whatever answers one number a row."""
+    objective, *settings = head.get("objective", "one of its own").split()
+    n_scores = int(head["num_tree_per_iteration"])
+    if objective not in _CLASSIFYING:
+        if n_scores != 1:
+            raise ArtifactError(f"it answers {n_scores} numbers a row, which are no probabilities of classes")
+        return ()
+    told = dict(setting.split(":", 1) for setting in settings if ":" in setting)
+    n_classes = 2 if objective == "binary" else int(told["num_class"])
+    if n_scores != (1 if objective == "binary" else n_classes) or int(head["num_class"]) != n_scores:
+        raise ArtifactError(f"its objective is of {n_classes} classes, its trees of {n_scores}")
+    return tuple(map(str, range(n_classes)))
+
+
+def _levels(text: str) -> list[tuple[str, ...]]:
+    """Return the levels of each category of the pandas table that the trees learnt from, in the order of columns."""
+    found = _LEVELS.search(text)
+    told = json.loads(found[1]) if found else None
+    return [tuple(levels) for levels in told or ()]
+
+
+def _described(
+    columns: Sequence[ForeignColumn], ranges: Sequence[str], levels: Sequence[tuple[str, ...]]
+) -> tuple[ColumnSignature, ...]:
+    """Put together what the trees and their former home say of each column."""
+    categories = [position for position, told in enumerate(ranges) if told != "none" and not told.startswith("[")]
+    if levels and len(categories) != len(levels):
+        raise ArtifactError(f"{len(levels)} columns have levels, but the trees read {len(categories)} as categories")
+    levels_at = dict(zip(categories, levels, strict=True)) if levels else {}
+    found = []
+    for position, (column, told) in enumerate(zip(columns, ranges, strict=True)):
+        name, allows_missing = column.name, column.allows_missing
+        if (known := levels_at.get(position)) is not None:
+            if not all(isinstance(level, str) for level in known):
+                raise ArtifactError(f"the levels of {name} are no texts")
+            category = ColumnSignature(name=name, kind=Kind.CATEGORY, allows_missing=allows_missing, levels=known)
+            found.append(category)
+            continue
+        if column.kind in (Kind.CATEGORY, Kind.TIME):
+            raise ArtifactError(f"{name} is a {column.kind}, and the trees do not say how they read it")
+        least, most = _limits(told)
+        found.append(
+            ColumnSignature(name=name, kind=column.kind, allows_missing=allows_missing, least=least, most=most)
+        )
+    return tuple(found)
+
+
+def _limits(told: str) -> tuple[float | None, float | None]:
+    """Read `[0:4]`; anything else tells no limits."""
+    if not told.startswith("["):
+        return None, None
+    low, high = map(float, told.strip("[]").split(":"))
+    return (low if np.isfinite(low) else None), (high if np.isfinite(high) else None)

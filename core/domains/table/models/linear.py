@@ -1,0 +1,114 @@
+"""Ridge and logistic regression on standardised numbers and one column a level.
+
+Centres and scales are quantiles and values are cut at five scales, so that one absurd cell does not steer the fit.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from core.arrays import AnyArray, FloatArray
+from core.domains.table.models.learner import Files, Rows, TableLearner, row_losses
+
+CLIP = 5.0
+MOST_LEVELS = 50  # of one category; the rarer ones share the base
+STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
+MOST_ROWS = 100_000  # a straight line needs no more
+
+
+class LinearTableLearner(TableLearner):
+    """The simplest candidate."""
+
+    name = "linear"
+    defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}  # of the shrinkage; 0 settles it on rows held out
+
+    @override
+    def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
+        strengths = (float(self.parameters["strength"]),) if self.parameters["strength"] else STRENGTHS
+        best = (np.inf, strengths[0])
+        for strength in strengths:
+            self.tuned = {"strength": strength}
+            self.learn(learn, seed=seed)
+            best = min(best, (float(row_losses(judge.target, self.answer(judge.matrix)).mean()), strength))
+        if best[1] != self.tuned["strength"]:
+            self.tuned = {"strength": best[1]}
+            self.learn(learn, seed=seed)
+
+    @override
+    def learn(self, rows: Rows, *, seed: int) -> None:
+        if len(rows) > MOST_ROWS:
+            rows = rows.take(np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]))
+        self._describe(rows.matrix)
+        design = self._design(rows.matrix)
+        fit = self._ridge if not self.n_classes else self._logistic
+        self.weights, self.intercept = fit(design, rows.target)
+
+    @override
+    def answer(self, matrix: FloatArray) -> FloatArray:
+        score = self._design(matrix) @ self.weights + self.intercept
+        if not self.n_classes:
+            return np.asarray(score[:, 0])
+        score -= score.max(axis=1, keepdims=True)
+        odds = np.exp(score)
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+    @override
+    def dump(self) -> tuple[dict[str, AnyArray], Files]:
+        return {
+            "centre": self.centre,
+            "scale": self.scale,
+            "shown": self.shown,
+            "weights": self.weights,
+            "intercept": self.intercept,
+        }, {}
+
+    @override
+    def restore(self, arrays: Mapping[str, AnyArray], files: Files) -> None:
+        self.centre, self.scale, self.shown = arrays["centre"], arrays["scale"], arrays["shown"]
+        self.weights, self.intercept = arrays["weights"], arrays["intercept"]
+        n_numbers = self.n_levels.count(0)
+        if not len(self.centre) == len(self.scale) == n_numbers or len(self.weights) != 2 * n_numbers + len(self.shown):
+            raise ValueError("the arrays of the linear model are of different sizes")
+
+    def _describe(self, matrix: FloatArray) -> None:
+        """Take centres and scales of the numbers, and the levels that get a column."""
+        centre, scale, shown = [], [], []
+        for position, n_levels in enumerate(self.n_levels):
+            present = matrix[:, position]
+            present = present[~np.isnan(present)]
+            if n_levels:
+                counts = np.bincount(present.astype(np.int64), minlength=n_levels)
+                order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+                shown += [(position, int(level)) for level in sorted(order[counts[order] > 0])]
+            else:
+                low, middle, high = np.quantile(present, (0.1587, 0.5, 0.8413)) if present.size else (0.0, 0.0, 0.0)
+                centre.append(float(middle))
+                scale.append(float(high - low) / 2 or (float(np.std(present)) if present.size else 0.0) or 1.0)
+        self.centre, self.scale = np.array(centre), np.array(scale)
+        self.shown = np.array(shown, dtype=np.int64).reshape(-1, 2)
+
+    def _design(self, matrix: FloatArray) -> FloatArray:
+        numbers = matrix[:, [position for position, n_levels in enumerate(self.n_levels) if not n_levels]]
+        is_empty = np.isnan(numbers)
+        scaled = np.clip((numbers - self.centre) / self.scale, -CLIP, CLIP)
+        scaled[is_empty] = 0.0
+        levels = matrix[:, self.shown[:, 0]] == self.shown[:, 1]
+        return np.concatenate((scaled, is_empty, levels), axis=1)
+
+    def _ridge(self, design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+        centre, mean = design.mean(axis=0), float(target.mean())
+        spread = float(target.std()) or 1.0
+        centred = design - centre
+        normal = centred.T @ centred + self.tuned["strength"] * np.eye(design.shape[1])
+        weights = np.linalg.solve(normal, centred.T @ ((target - mean) / spread)) * spread
+        return weights[:, None], np.array([mean - float(centre @ weights)])
+
+    def _logistic(self, design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+        from sklearn.linear_model import LogisticRegression
+
+        fit = LogisticRegression(C=1.0 / self.tuned["strength"], max_iter=500).fit(design, target.astype(np.int64))
+        if self.n_classes == 2:  # one row of weights stands for both classes
+            return np.stack((0.0 * fit.coef_[0], fit.coef_[0]), axis=1), np.array([0.0, fit.intercept_[0]])
+        return np.asarray(fit.coef_.T), np.asarray(fit.intercept_)

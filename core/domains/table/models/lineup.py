@@ -1,0 +1,54 @@
+"""Which methods there are for which task, the simplest first."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.domains.table.models.learner import TableLearner
+from core.models.errors import UnknownAlgorithmError, UnknownParameterError
+from core.tables.signature import Task
+
+IMPORTED = "imported_lightgbm"  # nothing is trained by it, so it stands in no line-up
+METHODS = {
+    "linear": "core.domains.table.models.linear:LinearTableLearner",
+    "lightgbm": "core.domains.table.models.boosting:LightGbmTableLearner",
+    "hist_gradient_boosting": "core.domains.table.models.histogram:HistogramTableLearner",
+    "isolation_forest": "core.domains.table.models.forest:ForestTableLearner",
+    IMPORTED: "core.domains.table.models.imported:ImportedTreesLearner",
+}
+ALGORITHMS = ("auto", *(name for name in METHODS if name != IMPORTED))
+
+
+def method(name: str) -> type[TableLearner]:
+    """Return the class of a method, loading what it needs."""
+    from importlib import import_module
+
+    module, _, attribute = METHODS[name].partition(":")
+    found: type[TableLearner] = getattr(import_module(module), attribute)
+    return found
+
+
+def lineup(task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any]) -> list[type[TableLearner]]:
+    """Return the candidates, the simplest first.
+
+    Args:
+        task: What is learnt.
+        n_classes: How many classes there are; 0 for a regression.
+        algorithm: The one method that was asked for, or "auto".
+        parameters: What the settings say; each must be one that some candidate takes.
+    Raises:
+        UnknownAlgorithmError: The method cannot do this task.
+        UnknownParameterError: No candidate takes a parameter of this name.
+    """
+    fit: tuple[str, ...] = ("linear", "lightgbm", "hist_gradient_boosting")
+    if task is Task.ANOMALY:
+        fit = ("isolation_forest",)
+    elif n_classes > 2:
+        fit = ("linear", "lightgbm")
+    if algorithm not in ("auto", *fit):
+        what = f"{task} of {n_classes} classes" if n_classes > 2 else str(task)
+        raise UnknownAlgorithmError(f"a table model for {what}", algorithm, ("auto", *fit))
+    chosen = [method(name) for name in (fit if algorithm == "auto" else (algorithm,))]
+    known = {key for kind in chosen for key in kind.defaults}
+    if unknown := sorted(set(parameters) - known):
+        raise UnknownParameterError(algorithm, unknown, sorted(known))
+    return chosen

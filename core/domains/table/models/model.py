@@ -1,0 +1,352 @@
+"""The model of a table: it chooses its method on rows held out, then learns from all of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import pandas as pd
+from typing_extensions import override
+
+from core.arrays import AnyArray, BoolArray, FloatArray
+from core.domains.table.models import scores
+from core.domains.table.models.alone import single_feature_leak
+from core.domains.table.models.choice import choose
+from core.domains.table.models.encoding import Encoding
+from core.domains.table.models.forest import ForestTableLearner
+from core.domains.table.models.importance import permutation_importance
+from core.domains.table.models.learner import Rows, TableLearner, row_losses
+from core.domains.table.models.lineup import ALGORITHMS, lineup, method
+from core.domains.table.models.slices import metrics_by_slice
+from core.errors import RefusedError, UsageError
+from core.models.errors import ArtifactError, NotFittedError
+from core.models.interface import Model, PanelLike, bonds_of
+from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.tables.signature import SIGNATURE_NAME, Kind, Signature, Task
+from core.tables.split import Split, hold_out
+from core.tables.task import class_codes
+
+NAME = "table"
+JUDGED_SHARE = 0.2
+MOST_JUDGED = 50_000  # rows to choose the method on; all are learnt from in the end
+ARRAYS = "arrays.npz"
+
+
+class TableModel(Model):
+    """Regression, classification or detection on the columns of a signature.
+
+    Attributes:
+        signature: What it reads and answers; None until it is described.
+        learner: The method that ships; None before anything was learnt.
+        constant: What one would answer without looking: the mean, or the share of each class; NaN where unknown.
+    """
+
+    name = NAME
+    task = "any"
+    label = ""
+    algorithms = ALGORITHMS
+
+    def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
+        super().__init__(algorithm, parameters)
+        self.signature: Signature | None = None
+        self.learner: TableLearner | None = None
+        self.constant = np.empty(0)
+        self._account: dict[str, Any] = {}
+        self._importance: dict[str, float] = {}
+
+    @classmethod
+    def described(
+        cls, signature: Signature, *, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make a model of tables with a signature, which has learnt nothing yet.
+
+        Raises:
+            UnknownAlgorithmError: The method cannot do the signature's task.
+            UnknownParameterError: No candidate takes a parameter of this name.
+        """
+        model = cls(algorithm, parameters)
+        lineup(signature.task, len(signature.classes), algorithm, model.parameters)
+        model.signature = signature
+        return model
+
+    @override
+    def fit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
+        signature = self.signature
+        type(self).__init__(self, self.algorithm, self.parameters)
+        self.signature = signature
+        self.update(panel, seed=seed)
+
+    @override
+    def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
+        """Learn from a table: choose on rows held out, then learn from all.
+
+        Raises:
+            RefusedError: It has learnt before; nothing is kept of the rows, so it can only be trained anew.
+            UsageError: The rows cannot be parted into some to learn from and some to choose by.
+        """
+        if self.learner is not None:
+            raise RefusedError(
+                "A table model keeps none of the rows it learnt from, so it does not go on learning. Train it anew on "
+                "all rows: bondx-mlops train."
+            )
+        signature = self._described()
+        frame = bonds_of(panel)
+        rows = Rows(self.matrix(frame), self.target_of(frame), groups_of(frame, signature))
+        split = split_rows(frame, signature, rows.target, JUDGED_SHARE, seed=seed)
+        kinds = lineup(signature.task, len(signature.classes), self.algorithm, self.parameters)
+        self.constant = _constant(rows.target, signature)
+        chosen = self._choose(kinds, rows, split, seed=seed)
+        chosen.learn(rows, seed=seed)
+        self.learner = chosen
+        self.n_updates, self.n_rows = 1, len(rows)
+
+    def take(self, learner: TableLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
+        """Take over a learner that has learnt elsewhere, so that the rows behind it are not known.
+
+        Args:
+            learner: It fits the signature.
+            account: What the report is to say of it, `why` among it.
+            importance: Share of each column.
+        """
+        signature = self._described()
+        self.learner, self.n_updates = learner, 1
+        self.constant = np.full(len(signature.classes) or (), np.nan)
+        self._account, self._importance = dict(account), dict(importance)
+
+    @override
+    def predict(self, frame: pd.DataFrame) -> FloatArray:
+        """Answer each row.
+
+        Returns:
+            Numbers; the probability of the second of two classes; probabilities of shape (n, n_classes) for more;
+            or scores that are higher the stranger the row is.
+        """
+        return self.predict_matrix(self.matrix(frame))
+
+    def predict_matrix(self, matrix: FloatArray) -> FloatArray:
+        """Answer rows that are laid out, as `predict` does."""
+        answer = self.answer(matrix)
+        return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
+
+    def matrix(self, frame: pd.DataFrame) -> FloatArray:
+        """Lay the columns of the signature out as the learner reads them, shape (n, columns)."""
+        return Encoding(self._described().columns).matrix(frame)
+
+    def answer(self, matrix: FloatArray) -> FloatArray:
+        """Answer rows that are laid out; probabilities of all classes, shape (n, n_classes)."""
+        return self._learnt().answer(matrix)
+
+    @override
+    def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
+        return self.judge(bonds_of(panel), seed=0)
+
+    def judge(self, frame: pd.DataFrame, *, seed: int) -> scores.Metrics:
+        """Measure the model on rows with the target, with intervals over groups, or over rows where there are none.
+
+        Raises:
+            UsageError: A row has no target, or a class that the model does not know.
+        """
+        signature = self._described()
+        answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
+        return self._measure(answer, self._actual(frame), group, seed=seed)
+
+    def judge_slices(self, frame: pd.DataFrame, *, seed: int) -> dict[str, scores.Metrics]:
+        """Measure the model on each level of its categories with few levels."""
+        signature = self._described()
+        if signature.target is None:
+            return {}
+        answer, group, actual = self.answer(self.matrix(frame)), groups_of(frame, signature), self._actual(frame)
+
+        def measure(mask: BoolArray) -> scores.Metrics:
+            assert actual is not None
+            return self._measure(answer[mask], actual[mask], group[mask], seed=seed)
+
+        return metrics_by_slice(frame, signature.columns, measure)
+
+    @override
+    def feature_importance(self) -> dict[str, float]:
+        self._learnt()
+        return dict(self._importance)
+
+    @override
+    def report(self) -> dict[str, Any]:
+        learner, signature = self._learnt(), self._described()
+        return {
+            "model": self.name,
+            "algorithm": self.algorithm,
+            "task": str(signature.task),
+            "target": signature.target,
+            "ships": learner.name,
+            **self._account,
+            "features": list(signature.names),
+            "ignored": {column.name: column.reason for column in signature.ignored},
+            "parameters": {**learner.parameters, **learner.tuned},
+            "n_rows": self.n_rows,
+        }
+
+    @override
+    def save(self, folder: Path) -> list[Path]:
+        learner, signature = self._learnt(), self._described()
+        arrays, files = learner.dump()
+        header = {
+            "model": self.name,
+            "algorithm": self.algorithm,
+            "parameters": self.parameters,
+            "n_rows": self.n_rows,
+            "ships": learner.name,
+            "tuned": learner.tuned,
+            "account": self._account,
+            "importance": self._importance,
+        }
+        packed = pack_arrays({**{f"learner.{key}": array for key, array in arrays.items()}, "constant": self.constant})
+        return write_model(folder, header, {ARRAYS: packed, SIGNATURE_NAME: signature.to_bytes(), **files})
+
+    @classmethod
+    @override
+    def load(cls, folder: Path) -> Self:
+        header, files = read_model(folder)
+        if header.get("model") != cls.name:
+            raise ArtifactError(f"the artifact holds the model {header.get('model')!r}, not {cls.name!r}")
+        try:
+            return cls._restored(header, files)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
+            raise ArtifactError(f"the artifact of {cls.name} does not hold together: {error!r}") from error
+
+    @classmethod
+    def _restored(cls, header: Mapping[str, Any], files: dict[str, bytes]) -> Self:
+        signature = Signature.from_bytes(files[SIGNATURE_NAME])
+        model = cls.described(signature, algorithm=header["algorithm"], parameters=header["parameters"])
+        arrays = unpack_arrays(files[ARRAYS], name=ARRAYS)
+        learner = model._learner_of(method(header["ships"]))
+        learner.tuned = {str(key): float(value) for key, value in header["tuned"].items()}
+        own = {key.removeprefix("learner."): array for key, array in arrays.items() if key.startswith("learner.")}
+        learner.restore(own, files)
+        model.learner, model.constant = learner, arrays["constant"]
+        model.n_updates, model.n_rows = 1, int(header["n_rows"])
+        model._account = dict(header["account"])
+        model._importance = {str(name): float(share) for name, share in header["importance"].items()}
+        return model
+
+    def _choose(self, kinds: list[type[TableLearner]], rows: Rows, split: Split, *, seed: int) -> TableLearner:
+        learn, judge = rows.take(_some(split.learn, seed=seed)), rows.take(_some(split.held, seed=seed))
+        learners = {kind.name: self._learner_of(kind) for kind in kinds}
+        for learner in learners.values():
+            learner.tune(learn, judge, seed=seed)
+        if self._described().task is Task.ANOMALY:
+            ships = next(iter(learners))
+            self._account = {"why": "detection without labels has one method: the forest", "candidates": []}
+        else:
+            losses = {
+                name: row_losses(judge.target, learner.answer(judge.matrix)) for name, learner in learners.items()
+            }
+            choice = choose(losses, judge.group)
+            ships = choice.ships
+            self._account = {"why": choice.why, "candidates": choice.to_json()}
+            names, n_classes = self._described().names, len(self._described().classes)
+            name, told = single_feature_leak(learn, judge, names, n_classes=n_classes)
+            self._account["single_feature_leak"] = {"column": name, "share": told}
+        self._account["judged_on"] = f"{len(judge)} rows held out ({split.method})"
+        self._importance = permutation_importance(learners[ships], judge, self._described().names, seed=seed)
+        return learners[ships]
+
+    def _learner_of(self, kind: type[TableLearner]) -> TableLearner:
+        signature = self._described()
+        return kind(Encoding(signature.columns).n_levels, len(signature.classes), self.parameters)
+
+    def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray, *, seed: int) -> scores.Metrics:
+        signature, learner = self._described(), self._learnt()
+        if signature.task is Task.ANOMALY:
+            assert isinstance(learner, ForestTableLearner)
+            flagged = float(np.mean(answer > learner.threshold))
+            metrics = {"flagged_share": flagged, "loss": abs(flagged - float(learner.parameters["expected_share"]))}
+            return metrics if actual is None else metrics | scores.ranking_metrics(actual, answer, group, seed=seed)
+        assert actual is not None
+        measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
+        metrics = measure(actual, answer, group, seed=seed)
+        if np.isnan(self.constant).any():  # it learnt elsewhere, and nobody knows from what
+            return metrics
+        constant = np.broadcast_to(self.constant, answer.shape)
+        losses, without = row_losses(actual, answer), row_losses(actual, constant)
+        return metrics | scores.skill(losses, without, group, seed=seed)
+
+    def target_of(self, frame: pd.DataFrame) -> FloatArray:
+        """Return what is learnt from: numbers, positions of classes, or zeros for anomalies (labels only judge)."""
+        actual = None if self._described().task is Task.ANOMALY else self._actual(frame)
+        return np.zeros(len(frame)) if actual is None else actual
+
+    def _actual(self, frame: pd.DataFrame) -> FloatArray | None:
+        signature = self._described()
+        if signature.target is None or (signature.task is Task.ANOMALY and signature.target not in frame):
+            return None
+        values = frame[signature.target]
+        if not signature.classes:
+            numbers = values.to_numpy(dtype=np.float64)
+            if not np.isfinite(numbers).all():
+                raise UsageError(f"Not every row has a number for {signature.target}: fill it in, or remove such rows.")
+            return numbers
+        kind = Kind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else Kind.NUMBER
+        codes = class_codes(values, kind, signature.classes)
+        if (codes < 0).any():
+            unknown = values.iloc[int(np.argmax(codes < 0))]
+            known = ", ".join(signature.classes)
+            raise UsageError(f"The model knows no class {str(unknown)!r} of {signature.target}; it knows {known}.")
+        return codes.astype(np.float64)
+
+    def _described(self) -> Signature:
+        if self.signature is None:
+            raise UsageError("A table model learns by a signature: make it with TableModel.described(signature).")
+        return self.signature
+
+    def _learnt(self) -> TableLearner:
+        if self.learner is None:
+            raise NotFittedError(self.name)
+        return self.learner
+
+
+def groups_of(frame: pd.DataFrame, signature: Signature) -> AnyArray:
+    """Return the group of each row as a code; each row its own where the signature or the frame names no group."""
+    if signature.group is None or signature.group not in frame:
+        return np.arange(len(frame))
+    return np.asarray(pd.factorize(frame[signature.group])[0])
+
+
+def split_rows(frame: pd.DataFrame, signature: Signature, target: FloatArray, share: float, *, seed: int) -> Split:
+    """Hold rows out by the group and time of a signature, else by class.
+
+    Raises:
+        UsageError: There are too few groups or instants, or one side lacks a class.
+    """
+    try:
+        split = hold_out(
+            len(frame),
+            share,
+            seed=seed,
+            group=groups_of(frame, signature) if signature.group else None,
+            time=frame[signature.time].to_numpy() if signature.time else None,
+            classes=target.astype(np.int64) if signature.task is Task.CLASSIFICATION else None,
+        )
+    except ValueError as error:
+        raise UsageError(f"The rows cannot be held out: {error}. Give more, or name no --group or --time.") from None
+    for rows, side in ((split.learn, "learnt from"), (split.held, "held out")):
+        if signature.task is Task.CLASSIFICATION and len(found := np.unique(target[rows])) < len(signature.classes):
+            lacking = next(label for code, label in enumerate(signature.classes) if code not in found)
+            raise UsageError(
+                f"No row {side} has the class {lacking!r} of {signature.target}, after holding out {split.method}. "
+                "Give more rows of it, or name no --group or --time."
+            )
+    return split
+
+
+def _some(mask: BoolArray, *, seed: int) -> AnyArray:
+    rows = np.flatnonzero(mask)
+    if len(rows) <= MOST_JUDGED:
+        return rows
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_JUDGED])
+
+
+def _constant(target: FloatArray, signature: Signature) -> FloatArray:
+    if signature.task is not Task.CLASSIFICATION:
+        return np.array(target.mean())
+    counts = np.bincount(target.astype(np.int64), minlength=len(signature.classes))
+    return np.asarray(counts / counts.sum())

@@ -1,0 +1,1 @@
+"""Runs and models that come from other systems or go to them."""

@@ -1,0 +1,1 @@
+"""Finding and repairing damage: the doctor, and the recovery at the start of an engine."""

@@ -1,0 +1,51 @@
+"""What a new engine does first: settle what the one before it may have left undone when it was killed."""
+
+import logging
+import threading
+
+from core.actor import Actor
+from core.governance import AuditLog
+from core.registry import Registry
+from core.settings.policy_source import PolicySource
+from core.state import Workspace
+from core.tracking import Runs, RunStatus
+from core.training.runs_in_use import runs_in_use
+from core.training.sessions import Sessions
+
+SETTLE_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def recover(workspace: Workspace, *, actor: Actor) -> None:
+    """Drain audit records into the log, account for every artifact, and close the runs that nobody will take up.
+
+    Args:
+        workspace: The workspace.
+        actor: The engine.
+    """
+    AuditLog(workspace).drain()
+    sweep = Registry(workspace).sweep(actor)
+    for folder in sweep.left:
+        log.warning("left alone: %s", folder)
+    alive = {session.session_id for session in Sessions(workspace).all() if not session.observed.phase.is_at_rest}
+    runs = Runs(workspace)
+    for run in runs.all():
+        if not run.is_over and run.lost_after_seconds is None and run.session_id not in alive:
+            runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
+    keep = PolicySource(workspace.root).policy().tracking.keep_runs
+    runs.prune(keep=keep, referenced=runs_in_use(workspace), actor=actor)
+
+
+def settle_runs(workspace: Workspace, *, actor: Actor, until: threading.Event) -> None:
+    """Put on record, for as long as the engine works, which runs of other processes have fallen silent.
+
+    Args:
+        workspace: The workspace.
+        actor: The engine.
+        until: Ends it.
+    """
+    runs = Runs(workspace)
+    while not until.wait(SETTLE_SECONDS):
+        for run in runs.settle(actor=actor):
+            log.info("run %s is %s", run.run_id, run.status)

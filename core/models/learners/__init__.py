@@ -1,0 +1,1 @@
+"""Learners that know no domain: boosting, linear, forests."""

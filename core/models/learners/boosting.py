@@ -1,0 +1,271 @@
+"""LightGBM that goes on learning: a few trees a panel up to a cap, and leaves that average over all panels.
+
+Plain, it starts from the mean; on a linear offset it learns what the linear core misses, while the linear core itself
+keeps learning. Its cost per panel is constant: once the cap is reached no tree is added, and every leaf still learns.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import lightgbm as lgb
+import numpy as np
+from typing_extensions import override
+
+from core.arrays import AnyArray, FloatArray, IntArray
+from core.models.learners.feature_space import FeatureSpace
+from core.models.learners.learner import Files, Learner, Task
+from core.models.learners.leaves import gradients, relearn
+from core.models.learners.linear import LinearLearner, shares
+from core.models.learners.samples import Matrices, Sample
+from core.models.persistence.tree_text import TreeShape, append_trees, read_trees
+
+CHUNK = 16_384  # rows whose leaves are looked up at a time
+ROWS_FOR_BINS = 20_000
+
+
+class BoostedLearner(Learner):
+    """Gradient-boosted trees with continued learning, from the mean of the first panel.
+
+    Attributes:
+        base: Score before the first tree.
+        booster: The trees; None before anything was learnt.
+        evidence: Per tree, how much stands behind each leaf's value.
+        reach: Standard deviation of the trees' part of the score on the last panel, and of what is below them.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": 0.08,
+        "num_leaves": 15,
+        "min_data_in_leaf": 15,
+        "lambda_l2": 1.0,
+        "feature_fraction": 0.5,
+        "max_bin": 63,
+        "first_trees": 80,
+        "trees_per_epoch": 20,
+        "max_trees": 240,
+        "keep_evidence": 0.97,
+    }
+    continues_by = "more trees on fresh rows up to a cap, and leaf values averaged over all panels"
+
+    def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
+        super().__init__(space, task, parameters)
+        self.base = 0.0
+        self.booster: lgb.Booster | None = None
+        self.shapes: list[TreeShape] = []
+        self.values: list[FloatArray] = []
+        self.evidence: list[FloatArray] = []
+        self.reach = (0.0, 0.0)
+        self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel about to be learnt from
+
+    @override
+    def learn(self, sample: Sample, *, seed: int) -> None:
+        start = self.start(sample)
+        score = start.copy()
+        if self.booster is not None:
+            self._relearn(sample, score)
+        self._grow(sample, score, seed=seed)
+        self.reach = (float(np.std(score - start)), float(np.std(start)))
+        self._leaves = None
+
+    @override
+    def score(self, matrices: Matrices) -> FloatArray:
+        below = self.below(matrices)
+        if self.booster is None:
+            return below
+        trees = self.booster.predict(matrices.trees, raw_score=True, num_threads=1)
+        return below + np.asarray(trees, dtype=np.float64)
+
+    @override
+    def preview(self, matrices: Matrices) -> FloatArray:
+        score = self.below(matrices)
+        leaves = self._leaf_of_row(matrices)
+        self._leaves = (matrices, leaves)
+        for values, leaf in zip(self.values, leaves, strict=True):
+            score += values[leaf]
+        return score
+
+    @override
+    def importance(self) -> dict[str, float]:
+        if self.booster is None:
+            return {}
+        gain = self.booster.feature_importance(importance_type="gain").astype(np.float64)
+        return shares(tuple((name,) for name in self.space.tree_columns), gain)
+
+    @override
+    def dump(self) -> tuple[dict[str, Any], dict[str, AnyArray], Files]:
+        text = self.booster.model_to_string() if self.booster else ""
+        flat = np.concatenate(self.evidence) if self.evidence else np.empty(0)
+        return {"base": self.base, "reach": list(self.reach)}, {"evidence": flat}, {"trees.txt": text.encode()}
+
+    @classmethod
+    @override
+    def restore(
+        cls,
+        space: FeatureSpace,
+        task: Task,
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Any],
+        arrays: Mapping[str, AnyArray],
+        files: Files,
+    ) -> Self:
+        learner = cls(space, task, parameters)
+        learner.base = float(state["base"])
+        learner.reach = (float(state["reach"][0]), float(state["reach"][1]))
+        if text := files["trees.txt"].decode():
+            learner._take(text)
+        ends = np.cumsum([len(values) for values in learner.values])
+        if len(arrays["evidence"]) != (ends[-1] if len(ends) else 0):
+            raise ValueError("trees and evidence are of different sizes")
+        learner.evidence = [part.copy() for part in np.split(arrays["evidence"], ends[:-1])] if len(ends) else []
+        return learner
+
+    def below(self, matrices: Matrices) -> FloatArray:
+        """Score before the first tree."""
+        return np.full(len(matrices), self.base)
+
+    def start(self, sample: Sample) -> FloatArray:
+        """Score before the first tree, of rows about to be learnt from."""
+        if self.booster is None:
+            mean = float(np.average(sample.target, weights=sample.weight))
+            if self.task == "classification":
+                mean = float(np.clip(mean, 0.01, 0.99))
+                mean = float(np.log(mean / (1.0 - mean)))
+            self.base = mean
+        return self.below(sample.matrices)
+
+    @property
+    def directions(self) -> list[int]:
+        """Per column of the tree matrix: 1 where the trees may only rise."""
+        return self.space.directions
+
+    def _leaf_of_row(self, matrices: Matrices, first_tree: int = 0) -> IntArray:
+        """Look up the leaf of each row in each tree from `first_tree` on, shape (n_trees, n)."""
+        n_trees = len(self.values) - first_tree
+        out = np.empty((n_trees, len(matrices)), dtype=np.int64)
+        if self.booster is not None and n_trees:
+            for begin in range(0, len(matrices), CHUNK):
+                rows = slice(begin, begin + CHUNK)
+                leaves = self.booster.predict(
+                    matrices.trees[rows], pred_leaf=True, num_threads=1, start_iteration=first_tree
+                )
+                out[:, rows] = np.asarray(leaves).reshape(-1, n_trees).T
+        return out
+
+    def _relearn(self, sample: Sample, score: FloatArray) -> None:
+        assert self.booster is not None
+        known = self._leaves is not None and self._leaves[0] is sample.matrices
+        leaves = self._leaves[1] if self._leaves and known else self._leaf_of_row(sample.matrices)
+        before = [values.copy() for values in self.values]
+        relearn(
+            task=self.task,
+            leaf_of_row=leaves,
+            shapes=self.shapes,
+            values=self.values,
+            evidence=self.evidence,
+            target=sample.target,
+            weight=sample.weight,
+            score=score,
+            learning_rate=self.parameters["learning_rate"],
+            keep=self.parameters["keep_evidence"],
+            rising=np.array(self.directions, dtype=np.int64),
+        )
+        for tree, (was, now) in enumerate(zip(before, self.values, strict=True)):
+            for leaf in np.flatnonzero(was != now).tolist():
+                self.booster.set_leaf_output(tree, leaf, float(now[leaf]))
+
+    def _grow(self, sample: Sample, score: FloatArray, *, seed: int) -> None:
+        """Add trees, and their answers to `score`."""
+        n_before = len(self.values)
+        n_more = int(self.parameters["trees_per_epoch" if n_before else "first_trees"])
+        n_more = min(n_more, int(self.parameters["max_trees"]) - n_before)
+        if n_more <= 0:
+            return
+        target, weight, task = sample.target, sample.weight, self.task
+
+        def loss(trees_score: FloatArray, _: lgb.Dataset) -> tuple[FloatArray, FloatArray]:
+            gradient, hessian = gradients(task, target, trees_score)
+            return weight * gradient, weight * hessian
+
+        rows = lgb.Dataset(
+            sample.matrices.trees,
+            label=target,
+            init_score=score,
+            feature_name=list(self.space.tree_columns),
+            categorical_feature=self.space.category_positions,
+            params=self._binning(),
+        )
+        grown = lgb.train(self._training(loss, seed), rows, num_boost_round=n_more).model_to_string()
+        # Through the text, so that going on in memory and going on from a file are the same thing.
+        self._take(append_trees(self.booster.model_to_string(), grown) if self.booster else grown)
+        for values, leaf in zip(self.values[n_before:], self._leaf_of_row(sample.matrices, n_before), strict=True):
+            _, hessian = gradients(task, target, score)
+            seen = np.bincount(leaf, weights=weight * hessian, minlength=len(values))
+            self.evidence.append(seen + self.parameters["lambda_l2"])
+            score += values[leaf]
+
+    def _take(self, text: str) -> None:
+        # Read by us first: LightGBM trusts the text it is given, and would follow a split to anywhere.
+        self.shapes, self.values = read_trees(text, n_features=len(self.space.tree_columns))
+        try:
+            self.booster = lgb.Booster(model_str=text)
+        except lgb.basic.LightGBMError as error:
+            raise ValueError(f"LightGBM cannot read the trees: {error}") from error
+
+    def _binning(self) -> dict[str, Any]:
+        return {
+            "max_bin": self.parameters["max_bin"],
+            "bin_construct_sample_cnt": ROWS_FOR_BINS,
+            "num_threads": 1,
+            "verbosity": -1,
+        }
+
+    def _training(self, loss: Any, seed: int) -> dict[str, Any]:
+        own = ("learning_rate", "num_leaves", "min_data_in_leaf", "lambda_l2", "feature_fraction")
+        return {
+            **self._binning(),
+            **{key: self.parameters[key] for key in own},
+            "objective": loss,
+            "monotone_constraints": self.directions,
+            "min_sum_hessian_in_leaf": 1e-3,
+            "min_data_per_group": 20,
+            "cat_l2": 10.0,
+            "max_cat_threshold": 8,
+            "seed": seed % (2**31 - 1),
+            "deterministic": True,
+            "force_row_wise": True,
+        }
+
+
+class OffsetLearner(BoostedLearner):
+    """Trees on the linear offset: they only add what the linear core cannot say, so they start out more doubtful.
+
+    Attributes:
+        linear: The learner below the trees. It learns by itself, before the trees do.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {**BoostedLearner.defaults, "lambda_l2": 40.0, "first_trees": 40}
+    continues_by = f"the linear core below as ever; on top {BoostedLearner.continues_by}"
+    linear: LinearLearner
+
+    @override
+    def below(self, matrices: Matrices) -> FloatArray:
+        return self.linear.score(matrices)
+
+    @override
+    def start(self, sample: Sample) -> FloatArray:
+        # In sample the linear core looks better than it is, and would leave the trees too little to learn.
+        return self.below(sample.matrices) if sample.offset is None else sample.offset
+
+    @property
+    @override
+    def directions(self) -> list[int]:
+        # What the linear core misses need not rise with the rating, even where the whole prediction does.
+        return [0] * len(self.space.tree_columns)
+
+    @override
+    def importance(self) -> dict[str, float]:
+        trees, linear = self.reach
+        parts = ((super().importance(), trees), (self.linear.importance(), linear))
+        names = [(name,) for part, _ in parts for name in part]
+        effects = [share * reach for part, reach in parts for share in part.values()]
+        return shares(tuple(names), np.array(effects))

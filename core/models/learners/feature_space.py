@@ -1,0 +1,242 @@
+"""From a table of bonds to the two matrices the learners read: one for linear models, one for trees.
+
+A `Design` says which columns a model reads and how; a `FeatureSpace` is a design whose centres, scales, knots and
+category levels were learnt from the first panel and are frozen from then on, so that everything learnt later means
+the same. Labels are never read here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import Float32Array, FloatArray, IntArray
+from core.domains.bonds.models.derived import column_values, require_columns, sources
+
+CLIP = 5.0  # standard deviations; one absurd cell must not steer a whole fit
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A number, as a straight line with optional bends: at quantiles, or where `knots` says, in the number's own unit.
+
+    `within` first removes the straight-line dependence on another column: leverage *for its rating*.
+    `prior_sd` and `bend_sd` say how large an effect is expected before any data, per standard deviation.
+    """
+
+    name: str
+    bends: int = 0
+    prior_sd: float = 0.5
+    bend_sd: float = 0.3
+    within: str | None = None
+    nullable: bool = False
+    knots: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A category, one column a level; a level never seen before is all zeros."""
+
+    name: str
+    prior_sd: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Every column of one block times every column of another, both named earlier in the same design.
+
+    `straight` takes only the straight line of a curve on the right, not its bends.
+    """
+
+    left: str
+    right: str
+    prior_sd: float = 0.2
+    straight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What one model reads: the terms of its linear part, and the columns its trees may split on."""
+
+    terms: tuple[Curve | Levels | Product, ...]
+    tree_numbers: tuple[str, ...]
+    tree_categories: tuple[str, ...] = ()
+    rising: tuple[str, ...] = ()  # columns in which the prediction may only rise
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every feature the design reads, derived ones included, once."""
+        names = [term.name for term in self.terms if not isinstance(term, Product)]
+        names += [term.within for term in self.terms if isinstance(term, Curve) and term.within]
+        return tuple(dict.fromkeys([*names, *self.tree_numbers, *self.tree_categories]))
+
+
+class FeatureSpace:
+    """A design with its frozen statistics.
+
+    Args:
+        design: What to read.
+        statistics: As learnt by `learn` or restored from an artifact: per term, plain JSON values.
+    """
+
+    def __init__(self, design: Design, statistics: Mapping[str, Any]) -> None:
+        self.design = design
+        self.statistics = dict(statistics)
+        self.linear_sources, self.prior_sd = self._describe_linear()
+
+    @classmethod
+    def learn(cls, design: Design, frame: pd.DataFrame, *, model: str) -> "FeatureSpace":
+        """Take centres, scales, knots and levels from a first panel.
+
+        Raises:
+            MissingColumnsError: The table lacks columns the design reads.
+        """
+        require_columns(frame, design.columns, model=model)
+        statistics: dict[str, Any] = {}
+        for name in (*design.tree_categories, *(t.name for t in design.terms if isinstance(t, Levels))):
+            statistics[f"levels:{name}"] = _levels(frame, name)
+        for term in design.terms:
+            if isinstance(term, Curve):
+                statistics[f"curve:{term.name}"] = _curve_statistics(term, frame)
+        return cls(design, statistics)
+
+    @property
+    def n_linear(self) -> int:
+        """Columns of the linear matrix, without the intercept."""
+        return len(self.prior_sd)
+
+    @property
+    def tree_columns(self) -> tuple[str, ...]:
+        """Names of the columns of the tree matrix, in order: numbers first, then categories."""
+        return (*self.design.tree_numbers, *self.design.tree_categories)
+
+    @property
+    def category_positions(self) -> list[int]:
+        """Which columns of the tree matrix hold category codes."""
+        first = len(self.design.tree_numbers)
+        return list(range(first, first + len(self.design.tree_categories)))
+
+    @property
+    def directions(self) -> list[int]:
+        """Per column of the tree matrix: 1 where the prediction may only rise, else 0."""
+        return [int(name in self.design.rising) for name in self.tree_columns]
+
+    def linear(self, frame: pd.DataFrame) -> Float32Array:
+        """Build the linear matrix.
+
+        Returns:
+            Shape (n, n_linear), no missing values.
+        """
+        n_rows = len(frame)
+        out = np.empty((n_rows, self.n_linear), dtype=np.float32)
+        blocks: dict[str, FloatArray] = {}
+        start = 0
+        for term in self.design.terms:
+            if isinstance(term, Product):
+                left, right = blocks[term.left], blocks[term.right][:, : 1 if term.straight else None]
+                block = (left[:, :, None] * right[:, None, :]).reshape(n_rows, -1)
+            else:
+                block = self._curve(term, frame) if isinstance(term, Curve) else self._one_hot(term, frame)
+                blocks[term.name] = block
+            out[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        return out
+
+    def trees(self, frame: pd.DataFrame) -> Float32Array:
+        """Build the tree matrix.
+
+        Returns:
+            Shape (n, len(tree_columns)); NaN where the table has no value; categories as codes, -1 if never seen.
+        """
+        out = np.empty((len(frame), len(self.tree_columns)), dtype=np.float32)
+        for position, name in enumerate(self.design.tree_numbers):
+            out[:, position] = column_values(frame, name)
+        for position, name in enumerate(self.design.tree_categories, start=len(self.design.tree_numbers)):
+            out[:, position] = _codes(frame, name, self.statistics[f"levels:{name}"])
+        return out
+
+    def _describe_linear(self) -> tuple[tuple[tuple[str, ...], ...], FloatArray]:
+        """Say, per linear column, which columns of the table it comes from, and its prior standard deviation."""
+        widths: dict[str, int] = {}
+        made_of: dict[str, tuple[str, ...]] = {}
+        columns: list[tuple[str, ...]] = []
+        prior: list[float] = []
+        for term in self.design.terms:
+            if isinstance(term, Product):
+                width = widths[term.left] * (1 if term.straight else widths[term.right])
+                origin = (*made_of[term.left], *made_of[term.right])
+                scales = [term.prior_sd] * width
+            elif isinstance(term, Curve):
+                n_bends = len(self.statistics[f"curve:{term.name}"]["knots"])
+                width = 1 + n_bends + term.nullable
+                origin = sources(term.name)
+                scales = [term.prior_sd, *[term.bend_sd] * n_bends, *[term.prior_sd] * term.nullable]
+            else:
+                width = len(self.statistics[f"levels:{term.name}"])
+                origin = sources(term.name)
+                scales = [term.prior_sd] * width
+            if not isinstance(term, Product):
+                widths[term.name], made_of[term.name] = width, origin
+            columns += [origin] * width
+            prior += scales
+        return tuple(columns), np.array(prior)
+
+    def _curve(self, term: Curve, frame: pd.DataFrame) -> FloatArray:
+        learnt = self.statistics[f"curve:{term.name}"]
+        values = column_values(frame, term.name)
+        if term.within:
+            values = values - learnt["slope"] * column_values(frame, term.within)
+        absent = np.isnan(values)
+        scaled = np.clip((values - learnt["centre"]) / learnt["scale"], -CLIP, CLIP)
+        scaled[absent] = 0.0
+        parts = [scaled, *(np.maximum(scaled - knot, 0.0) for knot in learnt["knots"])]
+        if term.nullable:
+            parts.append(absent.astype(np.float64))
+        return np.stack(parts, axis=1)
+
+    def _one_hot(self, term: Levels, frame: pd.DataFrame) -> FloatArray:
+        levels = self.statistics[f"levels:{term.name}"]
+        codes = _codes(frame, term.name, levels)
+        return np.asarray(codes[:, None] == np.arange(len(levels)), dtype=np.float64)
+
+
+def _levels(frame: pd.DataFrame, name: str) -> list[str]:
+    # A declared category counts even where a small first panel does not show it: a later one will.
+    dtype = frame[name].dtype
+    levels = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else frame[name].dropna().unique()
+    return sorted({str(level) for level in levels})
+
+
+def _codes(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> FloatArray:
+    column = frame[name]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype("category")
+    position = {level: code for code, level in enumerate(levels)}
+    lookup: FloatArray = np.array(
+        [position.get(str(level), -1) for level in column.cat.categories] + [-1], dtype=np.float64
+    )
+    codes: IntArray = np.asarray(column.cat.codes, dtype=np.int64)
+    return lookup[codes]
+
+
+def _curve_statistics(term: Curve, frame: pd.DataFrame) -> dict[str, Any]:
+    values = column_values(frame, term.name)
+    slope = 0.0
+    if term.within:
+        other = column_values(frame, term.within)
+        both = np.isfinite(values) & np.isfinite(other)
+        spread = float(np.var(other[both])) if both.any() else 0.0
+        if spread > 0:
+            slope = float(np.cov(values[both], other[both], ddof=0)[0, 1]) / spread
+        values = values - slope * other
+    present = values[np.isfinite(values)]
+    if present.size == 0:
+        return {"centre": 0.0, "scale": 1.0, "slope": slope, "knots": []}
+    # Quartiles rather than moments: the panel holds typing errors a hundred times too large.
+    low, centre, high = np.quantile(present, (0.1587, 0.5, 0.8413))
+    scale = float(high - low) / 2 or float(np.std(present)) or 1.0
+    inner = term.knots or np.quantile(present, np.arange(1, term.bends + 1) / (term.bends + 1)).tolist()
+    knots = sorted({round(float((knot - centre) / scale), 6) for knot in inner})
+    return {"centre": float(centre), "scale": scale, "slope": slope, "knots": knots}

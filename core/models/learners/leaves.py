@@ -1,0 +1,77 @@
+"""Leaf values that go on learning: the trees keep their splits, and each leaf averages over every panel it has seen.
+
+LightGBM's own `refit` weighs old and new by one fixed share and knows no offset, so a leaf seen by a thousand rows
+moves as far as one seen by ten. Here each leaf carries the evidence (sum of second derivatives) behind its value, and
+new rows count by theirs; old evidence fades by a constant factor, because the trees before it have moved meanwhile.
+"""
+
+import numpy as np
+
+from core.arrays import FloatArray, IntArray
+from core.models.learners.learner import Task
+from core.models.persistence.tree_text import TreeShape
+
+
+def gradients(task: Task, target: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and second derivative of the loss with respect to the score: half squares, or log loss on log odds."""
+    if task == "regression":
+        return score - target, np.ones_like(score)
+    probability = 1.0 / (1.0 + np.exp(-score))
+    return probability - target, np.maximum(probability * (1.0 - probability), 1e-6)
+
+
+def relearn(
+    *,
+    task: Task,
+    leaf_of_row: IntArray,
+    shapes: list[TreeShape],
+    values: list[FloatArray],
+    evidence: list[FloatArray],
+    target: FloatArray,
+    weight: FloatArray,
+    score: FloatArray,
+    learning_rate: float,
+    keep: float,
+    rising: IntArray,
+) -> None:
+    """Let each leaf of each tree, in order, average its value with what fresh rows say.
+
+    Args:
+        task: Which loss.
+        leaf_of_row: Leaf of each row in each tree, shape (n_trees, n).
+        shapes: The trees' splits.
+        values: Leaf values, one array a tree; changed in place.
+        evidence: Sum of second derivatives behind each value, same shapes; changed in place.
+        target: Shape (n,).
+        weight: Shape (n,).
+        score: Offset before the first tree, shape (n,); left at the score after the last tree.
+        learning_rate: Shrinkage of a tree's answer.
+        keep: Share of old evidence that still counts, 0 to 1.
+        rising: Per feature 1 where the prediction may only rise.
+    """
+    for tree, leaves in enumerate(leaf_of_row):
+        gradient, hessian = gradients(task, target, score)
+        n_leaves = len(values[tree])
+        pull = np.bincount(leaves, weights=weight * gradient, minlength=n_leaves)
+        fresh = np.bincount(leaves, weights=weight * hessian, minlength=n_leaves)
+        old = keep * evidence[tree]
+        # Both are Newton steps from the score before this tree; weighed by curvature, their mean is the step of all.
+        values[tree][:] = (old * values[tree] - learning_rate * pull) / np.maximum(old + fresh, 1e-12)
+        evidence[tree][:] = old + fresh
+        hold_monotone(shapes[tree], values[tree], rising)
+        score += values[tree][leaves]
+
+
+def hold_monotone(shape: TreeShape, values: FloatArray, rising: IntArray) -> None:
+    """Push leaf values apart where a split on a rising feature would let the prediction fall; in place.
+
+    From the root down, wherever a leaf on the low side is above one on the high side, both sides are cut at the middle.
+    A cut below moves values towards each other inside one side only, so those above keep holding.
+    """
+    for node in np.flatnonzero(rising[shape.feature]) if len(shape.feature) else ():
+        low, high = shape.leaves_under(int(shape.left[node])), shape.leaves_under(int(shape.right[node]))
+        top, bottom = float(values[low].max()), float(values[high].min())
+        if top > bottom:
+            middle = (top + bottom) / 2
+            values[low] = np.minimum(values[low], middle)
+            values[high] = np.maximum(values[high], middle)

@@ -1,0 +1,271 @@
+"""The linear core: everything it has ever seen, at a cost that does not grow.
+
+Ridge regression needs only the weighted sums of products of its columns, so learning from a panel is adding to
+them: after a hundred panels the coefficients are to rounding those of one fit on all rows. Logistic regression has no
+such sums; there the posterior after one panel (mode and curvature) is the prior of the next.
+
+Each column has its own prior standard deviation from the design; one strength for all of them is chosen on the first
+panel by cross-validation grouped by issuer, and fades by itself as rows come in.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from typing_extensions import override
+
+from core.arrays import AnyArray, Float32Array, FloatArray
+from core.models.learners.feature_space import FeatureSpace
+from core.models.learners.learner import Files, Learner, Task
+from core.models.learners.samples import Matrices, Sample, issuer_folds
+
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
+N_FOLDS = 4
+MAX_ROWS_TO_CHOOSE = 4000
+ROWS_FOR_DEVIATIONS = 2000
+CHUNK = 8192  # rows turned to double precision at a time
+MAX_NEWTON_STEPS = 12
+
+
+class LinearLearner(Learner):
+    """Ridge or logistic regression with exact or assumed-density continued learning.
+
+    Attributes:
+        coefficients: Intercept first, shape (n_linear + 1,).
+        precision: Regression: sums of products. Classification: posterior precision. Shape (p, p).
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "strength": 0.0,  # 0: chosen by cross-validation
+        "issuer_correlation": 0.2,  # of the misses of two rows of one issuer; regression only
+    }
+    continues_by = "exact sums of products (ridge) or the last posterior as the next prior (logistic)"
+
+    def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
+        super().__init__(space, task, parameters)
+        width = space.n_linear + 1
+        self.strength = float(self.parameters["strength"])
+        self.coefficients: FloatArray = np.zeros(width)
+        self.precision: FloatArray = np.zeros((width, width))
+        self.moment: FloatArray = np.zeros(width)  # regression only
+        self.deviations: FloatArray = np.zeros(width)  # of the last panel's columns, for importance
+        self._is_fresh = True
+
+    @override
+    def learn(self, sample: Sample, *, seed: int) -> None:
+        design = sample.matrices.linear
+        if self._is_fresh and not self.strength:
+            self.strength = self.choose_strength(sample, seed=seed)
+        if self.task == "regression":
+            gram, moment = _products(sample, self.parameters["issuer_correlation"])
+            self.precision = _mirrored(self.precision + gram)
+            self.moment += moment
+            self.coefficients = self._solve_ridge(self.precision, self.moment, self.strength)
+        else:
+            if self._is_fresh:
+                self.coefficients[0] = _log_odds(sample)
+                self.precision = self._prior(self.strength)
+            self.coefficients, precision = _newton(
+                design, sample.target, sample.weight, self.coefficients, self.precision
+            )
+            self.precision = _mirrored(precision)
+        some = design[:: max(1, len(design) // ROWS_FOR_DEVIATIONS)]
+        self.deviations = np.concatenate(([0.0], some.std(axis=0, dtype=np.float64)))
+        self._is_fresh = False
+
+    @override
+    def score(self, matrices: Matrices) -> FloatArray:
+        return _linear(matrices.linear, self.coefficients)
+
+    @override
+    def importance(self) -> dict[str, float]:
+        effect = np.abs(self.coefficients * self.deviations)[1:]
+        return shares(self.space.linear_sources, effect)
+
+    @override
+    def dump(self) -> tuple[dict[str, Any], dict[str, AnyArray], Files]:
+        upper = np.triu_indices(len(self.coefficients))
+        arrays = {
+            "coefficients": self.coefficients,
+            "precision": self.precision[upper],
+            "moment": self.moment,
+            "deviations": self.deviations,
+        }
+        return {"strength": self.strength}, arrays, {}
+
+    @classmethod
+    @override
+    def restore(
+        cls,
+        space: FeatureSpace,
+        task: Task,
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Any],
+        arrays: Mapping[str, AnyArray],
+        files: Files,
+    ) -> Self:
+        learner = cls(space, task, parameters)
+        learner.strength = float(state["strength"])
+        learner.coefficients = arrays["coefficients"]
+        learner.precision[np.triu_indices(len(learner.coefficients))] = arrays["precision"]
+        learner.precision = _mirrored(learner.precision)
+        learner.moment = arrays["moment"]
+        learner.deviations = arrays["deviations"]
+        learner._is_fresh = False
+        return learner
+
+    def _prior(self, strength: float) -> FloatArray:
+        return np.diag(np.concatenate(([1e-6], strength / self.space.prior_sd**2)))
+
+    def _solve_ridge(self, gram: FloatArray, moment: FloatArray, strength: float) -> FloatArray:
+        return np.asarray(cho_solve(cho_factor(gram + self._prior(strength)), moment))
+
+    def choose_strength(self, sample: Sample, *, seed: int) -> float:
+        """Try each strength on issuers held out; the least loss wins. A few hundred issuers are enough for that."""
+        if len(sample) > MAX_ROWS_TO_CHOOSE:
+            n_parts = -(-len(sample) // MAX_ROWS_TO_CHOOSE)
+            sample = sample.take(issuer_folds(sample.issuer, n_parts, seed=seed + 1)[0])
+        held_out = issuer_folds(sample.issuer, N_FOLDS, seed=seed)
+        if len(held_out) < 2:
+            return STRENGTHS[-1]
+        losses = np.zeros(len(STRENGTHS))
+        design = sample.matrices.linear
+        if self.task == "regression":
+            parts = [_products(sample.take(fold), self.parameters["issuer_correlation"]) for fold in held_out]
+            gram = sum((part[0] for part in parts), start=np.zeros_like(self.precision))
+            moment = sum((part[1] for part in parts), start=np.zeros_like(self.moment))
+            for fold, part in zip(held_out, parts, strict=True):
+                for k, strength in enumerate(STRENGTHS):
+                    fitted = self._solve_ridge(gram - part[0], moment - part[1], strength)
+                    misses = sample.target[fold] - _linear(design[fold], fitted)
+                    losses[k] += np.sum(sample.weight[fold] * misses**2)
+        else:
+            for fold in held_out:
+                rest = sample.take(~fold)
+                fitted = np.zeros_like(self.coefficients)
+                fitted[0] = _log_odds(rest)
+                for k in reversed(range(len(STRENGTHS))):  # from the strongest prior, each start is near its end
+                    fitted, _ = _newton(
+                        rest.matrices.linear,
+                        rest.target,
+                        rest.weight,
+                        fitted,
+                        self._prior(STRENGTHS[k]),
+                        around_zero=True,
+                    )
+                    odds = _linear(design[fold], fitted)
+                    losses[k] += np.sum(np.logaddexp(0.0, odds) - sample.target[fold] * odds)
+        return STRENGTHS[int(np.argmin(losses))]
+
+
+def shares(names: tuple[tuple[str, ...], ...], effects: FloatArray) -> dict[str, float]:
+    """Add up effects by the columns of the table behind them; an effect of two columns counts half to each."""
+    total: dict[str, float] = {}
+    for columns, effect in zip(names, effects.tolist(), strict=True):
+        for column in columns:
+            total[column] = total.get(column, 0.0) + effect / len(columns)
+    whole = sum(total.values()) or 1.0
+    return {name: value / whole for name, value in sorted(total.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def _mirrored(matrix: FloatArray) -> FloatArray:
+    """Copy the upper triangle to the lower: products round differently on the two sides, and only one is saved."""
+    return np.triu(matrix) + np.triu(matrix, 1).T
+
+
+def _linear(design: Float32Array, coefficients: FloatArray) -> FloatArray:
+    out = np.empty(len(design))
+    for start in range(0, len(design), CHUNK):
+        rows = slice(start, start + CHUNK)
+        out[rows] = design[rows].astype(np.float64) @ coefficients[1:] + coefficients[0]
+    return out
+
+
+def _with_intercept(rows: Float32Array) -> FloatArray:
+    out = np.empty((len(rows), rows.shape[1] + 1))
+    out[:, 0] = 1.0
+    out[:, 1:] = rows
+    return out
+
+
+def _products(sample: Sample, correlation: float) -> tuple[FloatArray, FloatArray]:
+    """Sums of products of all columns, intercept included, and with the target, as generalised least squares has them.
+
+    Rows of one issuer miss alike, so ten of them tell less than ten issuers would. With one correlation for every pair
+    of rows of an issuer, the inverse covariance is the identity less a multiple of the all-ones matrix, so all it
+    takes is to subtract the products of the issuers' sums.
+
+    Args:
+        sample: Rows with weights; a row of weight w counts as one with 1/w of the variance.
+        correlation: Of the misses of two rows of one issuer, 0 to below 1.
+    Returns:
+        Shapes (p, p) and (p,), for p columns with the intercept.
+    Source:
+        Random-effects estimator: Fuller and Battese, Journal of Econometrics 2, 1974.
+    """
+    design, width = sample.matrices.linear, sample.matrices.linear.shape[1] + 1
+    root = np.sqrt(sample.weight)
+    gram, moment = np.zeros((width, width)), np.zeros(width)
+    _, issuer, size = np.unique(sample.issuer, return_inverse=True, return_counts=True)
+    by_issuer, target_by_issuer = np.zeros((len(size), width)), np.zeros(len(size))
+    order = np.argsort(issuer, kind="stable")
+    for start in range(0, len(design), CHUNK):
+        rows = order[start : start + CHUNK]
+        block = _with_intercept(design[rows]) * root[rows, None]
+        target = sample.target[rows] * root[rows]
+        gram += block.T @ block
+        moment += block.T @ target
+        first = np.flatnonzero(np.diff(issuer[rows], prepend=-1))
+        by_issuer[issuer[rows[first]]] += np.add.reduceat(block, first)
+        target_by_issuer[issuer[rows[first]]] += np.add.reduceat(target, first)
+    shared = by_issuer.T * (correlation / (1.0 + (size - 1) * correlation))
+    alone = 1.0 - correlation
+    return (gram - shared @ by_issuer) / alone, (moment - shared @ target_by_issuer) / alone
+
+
+def _log_odds(sample: Sample) -> float:
+    # Half an event and half a non-event more than seen: a small panel may hold none.
+    events = float(np.sum(sample.weight * sample.target)) + 0.5
+    return float(np.log(events / (float(np.sum(sample.weight)) + 1.0 - events)))
+
+
+def _newton(
+    design: Float32Array,
+    target: FloatArray,
+    weight: FloatArray,
+    start: FloatArray,
+    prior: FloatArray,
+    *,
+    around_zero: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """Find the mode of logistic likelihood times a normal prior, and the precision there.
+
+    Args:
+        design: Shape (n, p - 1).
+        target: 0 or 1, shape (n,).
+        weight: Shape (n,).
+        start: Where to start, shape (p,); the mean of the prior unless `around_zero`.
+        prior: Its precision, shape (p, p).
+        around_zero: The prior's mean is zero, but for the intercept.
+    Returns:
+        Mode, shape (p,), and precision, shape (p, p).
+    """
+    mean = np.concatenate((start[:1], np.zeros(len(start) - 1))) if around_zero else start
+    current = start.copy()
+    precision = prior
+    for _ in range(MAX_NEWTON_STEPS):
+        gradient = prior @ (mean - current)
+        precision = prior.copy()
+        for first in range(0, len(design), CHUNK):
+            rows = slice(first, first + CHUNK)
+            block = _with_intercept(design[rows])
+            probability = 1.0 / (1.0 + np.exp(-(block @ current)))
+            gradient += block.T @ (weight[rows] * (target[rows] - probability))
+            precision += block.T @ (block * (weight[rows] * probability * (1.0 - probability))[:, None])
+        step = cho_solve(cho_factor(precision), gradient)
+        # A step of more than a few log odds means the curvature at the start says little; go part of the way.
+        current = current + step * min(1.0, 2.0 / (float(np.max(np.abs(step))) + 1e-12))
+        if float(np.max(np.abs(step))) < 1e-4:
+            break
+    return current, precision

@@ -1,0 +1,220 @@
+"""Rails: a graph drawn down the left edge of a list, one row a node, as version control draws its log.
+
+What came of a node stands above it, what it came from below. Every node that is awaited has one rail of its own, which
+all that came of it join: a node with a hundred children takes two columns, not a hundred.
+"""
+
+import heapq
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+MIN_FOLDED = 3  # fewer rows are not worth a row that counts them
+
+_NODE = "●"
+_ASCII = str.maketrans("│┊─├┤┼╮╭┬⋮●", "|:-++++++~*")
+
+
+class Source(NamedTuple):
+    """What a node came from; loosely where that is only supposed, which is drawn as a dotted rail."""
+
+    key: str
+    is_loose: bool = False
+
+
+class GraphRow(NamedTuple):
+    """The rails of one row: those left of the node, and those right of it."""
+
+    key: str
+    before: str
+    after: str
+    is_plain: bool  # nothing begins, ends or branches here, so rows like it can stand behind a count
+    column: int
+    through: str  # the rails that leave the row downwards
+
+    @property
+    def text(self) -> str:
+        """The row with a dot for its node."""
+        return f"{self.before}{_NODE}{self.after}".rstrip()
+
+
+class Fold(NamedTuple):
+    """A row that stands for several."""
+
+    keys: tuple[str, ...]
+    text: str
+
+
+class _Lane(NamedTuple):
+    awaited: str
+    sign: str
+
+
+def in_order(ranks: Mapping[str, int | None], sources: Mapping[str, Sequence[Source]]) -> list[str]:
+    """Put every node above what it came from, those of the highest rank first.
+
+    Args:
+        ranks: Every node; one without a rank stands right below the last that came of it.
+        sources: What each node came from. Of a circle, the node of the highest rank begins.
+
+    >>> in_order({"1": 1, "2": 2, "3": 3}, {"3": [Source("1")], "2": [Source("1")]})
+    ['3', '2', '1']
+    """
+    n_children = dict.fromkeys(ranks, 0)
+    for key in ranks:
+        for source in sources.get(key, ()):
+            n_children[source.key] += 1
+    lowest = -1 - max((rank for rank in ranks.values() if rank is not None), default=0)
+    heap_key = {key: (lowest if rank is None else -rank, key) for key, rank in ranks.items()}
+    ready = [heap_key[key] for key, n in n_children.items() if n == 0]
+    heapq.heapify(ready)
+    stuck = sorted(heap_key.values(), reverse=True)
+    ordered: dict[str, None] = {}
+    while len(ordered) < len(ranks):
+        while not ready:
+            candidate = stuck.pop()
+            ready = [candidate] if candidate[1] not in ordered else []
+        _, key = heapq.heappop(ready)
+        if key in ordered:
+            continue
+        ordered[key] = None
+        for source in sources.get(key, ()):
+            n_children[source.key] -= 1
+            if n_children[source.key] == 0:
+                heapq.heappush(ready, heap_key[source.key])
+    return list(ordered)
+
+
+def draw(order: Sequence[str], sources: Mapping[str, Sequence[Source]]) -> list[GraphRow]:
+    """Draw the rails of every node.
+
+    Args:
+        order: Every node, above what it came from.
+        sources: What each node came from. What was drawn above it already, as in a circle, gets no rail.
+
+    >>> sources = {"1.2": [Source("1.0"), Source("1.1")], "1.1": [Source("1.0")]}
+    >>> print(*(f"{rail.text:4} {rail.key}" for rail in draw(["1.2", "1.1", "1.0"], sources)), sep="\\n")
+    ●─╮  1.2
+    ├─●  1.1
+    ●    1.0
+    """
+    lanes: list[_Lane | None] = []
+    drawn: set[str] = set()
+    rails: list[GraphRow] = []
+    for key in order:
+        column = _awaiting(key, lanes)
+        if column is None:
+            # Right below the end of another rail it would look as if that one went on.
+            column = _free(lanes, 0, avoid=rails[-1].column if rails else None)
+        above = list(lanes)
+        lanes[column] = None
+        drawn.add(key)
+        ends = set()
+        fresh = [source for source in dict.fromkeys(sources.get(key, ())) if source.key not in drawn]
+        for source in fresh:
+            end = _awaiting(source.key, lanes)
+            if end is None:
+                end = column if lanes[column] is None else _free(lanes, column + 1)
+                lanes[end] = _Lane(source.key, "┊" if source.is_loose else "│")
+            if end != column:
+                ends.add(end)
+        rails.append(_rail(key, column, above, lanes, ends, is_simple=len(fresh) <= 1))
+        while lanes and lanes[-1] is None:
+            lanes.pop()
+    return rails
+
+
+def fold(rails: Sequence[GraphRow], kept: Collection[Hashable]) -> list[GraphRow | Fold]:
+    """Let one row stand for each run of plain rows, except for those that are kept.
+
+    >>> chain = [str(number) for number in range(9, 0, -1)]
+    >>> rails = draw(chain, {a: [Source(b)] for a, b in zip(chain, chain[1:])})
+    >>> [row.key if isinstance(row, GraphRow) else len(row.keys) for row in fold(rails, {"7"})]
+    ['9', '8', '7', 5, '1']
+    """
+    rows: list[GraphRow | Fold] = []
+    run: list[GraphRow] = []
+    for rail in rails:
+        if rail.is_plain and rail.key not in kept:
+            run.append(rail)
+            continue
+        rows += _folded(run)
+        run = []
+        rows.append(rail)
+    return [*rows, *_folded(run)]
+
+
+def in_ascii(rails: str) -> str:
+    """Spell rails for a terminal that knows no lines.
+
+    >>> in_ascii("├─┤ ┊ ")
+    '+-+ : '
+    """
+    return rails.translate(_ASCII)
+
+
+def _folded(run: Sequence[GraphRow]) -> list[GraphRow | Fold]:
+    if len(run) < MIN_FOLDED:
+        return list(run)
+    places = {2 * rail.column for rail in run}
+    cells = run[-1].through.ljust(max(places) + 1)
+    text = "".join("⋮" if place in places else cell for place, cell in enumerate(cells))
+    return [Fold(tuple(rail.key for rail in run), text.rstrip())]
+
+
+def _awaiting(key: str, lanes: Sequence[_Lane | None]) -> int | None:
+    return next((index for index, lane in enumerate(lanes) if lane is not None and lane.awaited == key), None)
+
+
+def _free(lanes: list[_Lane | None], start: int, *, avoid: int | None = None) -> int:
+    """Find the first free lane from `start` on, or make one."""
+    index = start
+    while index == avoid or (index < len(lanes) and lanes[index] is not None):
+        index += 1
+    lanes.extend([None] * (index + 1 - len(lanes)))
+    return index
+
+
+def _rail(
+    key: str,
+    column: int,
+    above: Sequence[_Lane | None],
+    below: Sequence[_Lane | None],
+    ends: Collection[int],
+    *,
+    is_simple: bool,
+) -> GraphRow:
+    first, last = min((column, *ends)), max((column, *ends))
+    cells = []
+    for index in range(len(below)):
+        upper = above[index] if index < len(above) else None
+        lower = below[index]
+        if index == column:
+            sign = _NODE
+        elif index in ends:
+            sign = _joint(from_left=index > first, to_right=index < last, from_above=upper is not None)
+        elif lower is not None:
+            sign = lower.sign  # a line across it passes behind
+        else:
+            sign = "─" if first < index < last else " "
+        cells += [sign, "─" if first <= index < last else " "]
+    place = 2 * column
+    return GraphRow(
+        key=key,
+        before="".join(cells[:place]),
+        after="".join(cells[place + 1 :]).rstrip(),
+        is_plain=is_simple and _occupied(above) == _occupied(below),
+        column=column,
+        through=" ".join(" " if lane is None else lane.sign for lane in below).rstrip(),
+    )
+
+
+def _joint(*, from_left: bool, to_right: bool, from_above: bool) -> str:
+    if from_left and to_right:
+        return "┼" if from_above else "┬"
+    if from_left:
+        return "┤" if from_above else "╮"
+    return "├" if from_above else "╭"
+
+
+def _occupied(lanes: Sequence[_Lane | None]) -> list[int]:
+    return [index for index, lane in enumerate(lanes) if lane is not None]

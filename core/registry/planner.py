@@ -1,0 +1,165 @@
+"""Making a plan: the documents, files and settings it takes, gathered for the pure functions of `planning`."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock
+from core.quality.gate import GateResult
+from core.registry import environment_check as surroundings
+from core.registry import planning
+from core.registry.approvals import Approvals
+from core.registry.artifacts import ArtifactStore
+from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, importances, read_object
+from core.registry.documents import ModelVersion, RegisteredModel
+from core.registry.eyes import weigh
+from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates
+from core.registry.holds import Holds
+from core.registry.integrity import IntegrityResult, inspect, tell_operator
+from core.registry.numbering import version_key
+from core.registry.planning import Plan
+from core.registry.records import Records
+from core.registry.stages import Stage, Verb, is_allowed, next_stage
+from core.settings.policy_source import PolicySource
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+
+
+class Proposer:
+    """Looks at everything a move depends on; changes nothing but the alerts on files."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        records: Records,
+        store: ArtifactStore,
+        approvals: Approvals,
+        *,
+        policy: PolicySource,
+        promotion: PromotionSettings | None,
+        clock: Clock,
+    ) -> None:
+        self._workspace = workspace
+        self._records = records
+        self._store = store
+        self._approvals = approvals
+        self._claims = Holds(records.database)
+        self._policy = policy
+        self._own_policy = PolicySource(workspace.root)
+        self._promotion = promotion
+        self._clock = clock
+
+    def propose(
+        self, verb: Verb, name: str, number: str = "", stage: Stage | None = None, *, actor: Actor | None = None
+    ) -> Plan:
+        """Plan a move of a model at the revision found first; should that grow meanwhile, the plan is stale."""
+        model = self._records.model(name)
+        if verb is Verb.PROMOTE:
+            candidate = self._records.version(name, number)
+            target = stage or next_stage(candidate.stage)
+            is_step = target is not None and is_allowed(verb, candidate.stage, target)
+            gates: tuple[GateResult, ...] = ()
+            if target and is_step:
+                gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
+            plan = planning.promotion(model, candidate, target, gates)
+            warnings = (*self._claims.warnings(name, number), *self.warnings(candidate))
+            return msgspec.structs.replace(plan, warnings=warnings)
+        if verb is Verb.ROLL_BACK:
+            target_number = next(reversed(model.previous_production), None)
+            # A prune may have taken what lies further back.
+            previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
+            return planning.rollback(model, previous, self._integrity_gates(previous))
+        if verb is Verb.UNDO:
+            newest = self._records.newest_transition(model)
+            returning = self._found(name, planning.version_to_return(newest))
+            return planning.undo(model, newest, self._integrity_gates(returning))
+        plan = planning.archiving(model, self._records.version(name, number))
+        return self._unless_claimed(plan)
+
+    def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
+        """Look again, under the lock, at what may have changed while the model's revision did not."""
+        if plan.verb is Verb.ARCHIVE:
+            return self._unless_claimed(plan).refusal
+        if plan.verb is not Verb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
+            return None
+        return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
+
+    def lacking_approvals(self, candidate: ModelVersion, actor: Actor | None) -> str | None:
+        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
+        settings = self.promotion_settings(candidate.model)
+        if not settings.required_approvals:
+            return None
+        eyes = weigh(self._approvals.of(candidate), candidate, actor)
+        gate = approvals_gate(candidate, eyes, settings, blocking=True)
+        return f"{candidate.model} {candidate.version}: {gate.reason}." if gate.blocks else None
+
+    def examine(self, version: ModelVersion) -> IntegrityResult:
+        """Hash the files of a version again, and bring the alert on them up to date."""
+        result = inspect(self._store, version)
+        tell_operator(self._workspace, result, now=self._clock())
+        return result
+
+    def warnings(self, version: ModelVersion) -> tuple[str, ...]:
+        """Say in what this process differs from where a version was made."""
+        folder = self._store.folder(version.model, version.version)
+        differences = surroundings.warnings(read_object(folder / ENVIRONMENT_NAME))
+        return (f"{version.version} was made elsewhere: {'; '.join(differences)}.",) if differences else ()
+
+    def promotion_settings(self, model: str) -> PromotionSettings:
+        """Return the thresholds for a model as they are now.
+
+        A policy that is named for one command can ask for more approvals than the workspace does, never for fewer.
+        """
+        if self._promotion is not None:
+            return self._promotion
+        named, own = (source.policy().for_model(model).promotion for source in (self._policy, self._own_policy))
+        if named.required_approvals >= own.required_approvals:
+            return named
+        return msgspec.structs.replace(named, required_approvals=own.required_approvals)
+
+    def policy_gates(self, candidate: ModelVersion) -> tuple[GateResult, ...]:
+        """Hold a version against what the policy asks before it serves; its files are hashed only when it moves."""
+        model = self._records.model(candidate.model)
+        gates = self._promotion_gates(model, candidate, Stage.PRODUCTION, None, ())
+        return tuple(gate for gate in gates if gate.name != VERIFIED_ARTIFACT)
+
+    def _promotion_gates(
+        self,
+        model: RegisteredModel,
+        candidate: ModelVersion,
+        target: Stage,
+        actor: Actor | None,
+        problems: Sequence[str],
+    ) -> tuple[GateResult, ...]:
+        live = self._found(model.model, model.production)
+        settings = self.promotion_settings(model.model)
+        n_explained = 0
+        if settings.require_explainability:
+            report = self._store.folder(candidate.model, candidate.version) / REPORT_NAME
+            n_explained = sum(isinstance(value, int | float) for value in importances(read_object(report)).values())
+        return promotion_gates(
+            candidate,
+            live,
+            settings,
+            to_stage=target,
+            integrity=problems,
+            n_explained=n_explained,
+            eyes=weigh(self._approvals.of(candidate), candidate, actor) if settings.required_approvals else None,
+        )
+
+    def _integrity_gates(self, version: ModelVersion | None) -> tuple[GateResult, ...]:
+        if version is None:
+            return ()
+        settings = self.promotion_settings(version.model)
+        return (integrity_gate(version, self.examine(version).problems, settings),)
+
+    def _unless_claimed(self, plan: Plan) -> Plan:
+        rollout = self._claims.of(plan.model).get(plan.version)
+        if not plan.allowed or rollout is None:
+            return plan
+        refusal = f"{plan.model} {plan.version} is in rollout {rollout}; abort that first, or let it end."
+        return msgspec.structs.replace(plan, allowed=False, refusal=refusal, effects=(), undo="")
+
+    def _found(self, model: str, number: str | None) -> ModelVersion | None:
+        return None if number is None else self._records.version(model, number)

@@ -1,0 +1,50 @@
+"""When a rollout is worth an operator's attention: it was taken back, or it waits for a decision."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from core.alerts import Alerts
+from core.rollout.rollout import Phase, Rollout
+
+ROLLED_BACK = "rollout_rolled_back"
+INCONCLUSIVE = "rollout_inconclusive"
+
+_TOLD_LATE = timedelta(days=1)
+
+
+class RolloutAlerts:
+    """Fires and clears the alerts of rollouts."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._alerts = alerts
+
+    def step_taken(self, rollout: Rollout, now: datetime) -> None:
+        """Tell of the step that a rollout has just taken, if somebody has to know."""
+        reason = rollout.observed.events[-1].reason
+        if rollout.observed.phase is Phase.INCONCLUSIVE:
+            self._fire(INCONCLUSIVE, rollout, f"waits for a person: {reason}", now)
+            return
+        self._alerts.clear(INCONCLUSIVE, labels=_labels(rollout), now=now, reason=reason)
+        if rollout.observed.phase is Phase.ROLLED_BACK:
+            self._fire(ROLLED_BACK, rollout, f"was taken back: {reason}", now)
+
+    def catch_up(self, rollouts: Sequence[Rollout], now: datetime) -> None:
+        """Tell what was decided and nobody told of: by an engine that was killed, or by a person while none ran."""
+        told = {(alert.rule, alert.labels.get("rollout")) for alert in self._alerts.all()}
+        waiting = {alert.labels.get("rollout") for alert in self._alerts.open() if alert.rule == INCONCLUSIVE}
+        for rollout in rollouts:
+            if rollout.rollout_id in waiting and rollout.observed.phase is not Phase.INCONCLUSIVE:
+                self.step_taken(rollout, now)  # somebody has decided meanwhile
+                continue
+            rule = {Phase.INCONCLUSIVE: INCONCLUSIVE, Phase.ROLLED_BACK: ROLLED_BACK}.get(rollout.observed.phase)
+            since = rollout.observed.phase_since or rollout.created_at
+            if rule is not None and (rule, rollout.rollout_id) not in told and now - since < _TOLD_LATE:
+                self.step_taken(rollout, now)
+
+    def _fire(self, rule: str, rollout: Rollout, what: str, now: datetime) -> None:
+        summary = f"{rollout.model} {rollout.candidate} {what} ({rollout.rollout_id})"  # what matters comes first
+        self._alerts.fire(rule, labels=_labels(rollout), summary=summary, now=now)
+
+
+def _labels(rollout: Rollout) -> dict[str, str]:
+    return {"model": rollout.model, "rollout": rollout.rollout_id}

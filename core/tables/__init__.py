@@ -1,0 +1,61 @@
+"""A user's own table: CSV, Parquet or JSON lines, read with care, described once and checked ever after.
+
+errors.py      what is wrong with a file, where, and what to do about it
+limits.py      how large anything may be
+source.py      which format a file has, its hash, and whether its bytes can be read at all
+text_columns.py  text to numbers, flags, dates and categories
+csv_file.py, json_lines.py, parquet_file.py   one format each
+table.py       a table that has been read
+signature.py   what a model reads: names, kinds, ranges, levels, and the check of rows against it; light
+task.py        what is to be learnt, and from which columns
+conforming.py  a table held against a signature
+split.py       rows held out by group, by time or by class
+
+`signature` is light; the other names load pandas and pyarrow when first touched.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from core.tables.errors import InputError, TableError
+from core.tables.signature import ColumnSignature, InputNotes, Kind, Signature, Task
+
+if TYPE_CHECKING:
+    from core.tables.conforming import conform, require_target
+    from core.tables.reading import read_table
+    from core.tables.split import hold_out
+    from core.tables.table import Table
+    from core.tables.task import TaskRequest, describe
+
+__all__ = [
+    "ColumnSignature",
+    "InputError",
+    "InputNotes",
+    "Kind",
+    "Signature",
+    "Table",
+    "TableError",
+    "Task",
+    "TaskRequest",
+    "conform",
+    "describe",
+    "hold_out",
+    "read_table",
+    "require_target",
+]
+
+_HOME = {
+    "Table": "table",
+    "conform": "conforming",
+    "require_target": "conforming",
+    "TaskRequest": "task",
+    "describe": "task",
+    "hold_out": "split",
+    "read_table": "reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,64 @@
+"""A table held against the signature of the model that is to read it."""
+
+import numpy as np
+
+from core.tables.errors import InputError
+from core.tables.signature import InputNotes, Kind, Signature
+from core.tables.table import Table
+
+
+def conform(table: Table, signature: Signature) -> InputNotes:
+    """Make sure that a model can read a table.
+
+    Args:
+        table: As read with the kinds of the signature.
+        signature: The model's.
+    Returns:
+        What is sound, but unlike what the model has learnt from.
+    Raises:
+        TableError: A column is missing, or a cell is empty where the model has never seen one; the file, the place
+            and the cure are named.
+    """
+    try:
+        signature.require_columns(list(table.frame.columns))
+    except InputError as error:
+        raise table.error(error.problem, error.cure, column=error.column) from None
+    out_of_range: dict[str, int] = {}
+    unseen: dict[str, int] = {}
+    for column in signature.columns:
+        values = table.frame[column.name]
+        is_empty = values.isna().to_numpy()
+        if is_empty.any() and not column.allows_missing:
+            cure = "Fill it in: the model has never seen this column empty."
+            raise table.error("it is empty", cure, column=column.name, row=int(np.argmax(is_empty)))
+        if column.kind is Kind.CATEGORY:
+            n_strange = int((~values.isin(column.levels) & ~is_empty).sum()) if column.levels else 0
+            unseen |= {column.name: n_strange} if n_strange else {}
+        elif column.least is not None and column.most is not None:
+            n_outside = int(((values < column.least) | (values > column.most)).sum())
+            out_of_range |= {column.name: n_outside} if n_outside else {}
+    return InputNotes(out_of_range=out_of_range, unseen_levels=unseen)
+
+
+def require_target(table: Table, signature: Signature) -> None:
+    """Make sure that each row says what there was to predict.
+
+    Raises:
+        TableError: The target's column is missing, or a cell of it is empty or of a class never learnt.
+    """
+    from core.tables.task import class_codes
+
+    target = signature.target
+    assert target is not None
+    if target not in table.frame:
+        raise table.error(f"there is no column {target!r}", "It holds what the model is judged by.")
+    values = table.frame[target]
+    if (is_empty := values.isna().to_numpy()).any():
+        cure = "Fill it in, or remove such rows."
+        raise table.error("it is empty here", cure, column=target, row=int(np.argmax(is_empty)))
+    if signature.classes:
+        codes = class_codes(values, table.kinds[target], signature.classes)
+        if (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            cure = f"The model knows: {', '.join(signature.classes)}."
+            raise table.error(f"{str(values.iloc[row])!r} is no class it has learnt", cure, column=target, row=row)

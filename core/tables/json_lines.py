@@ -1,0 +1,141 @@
+"""JSON lines: one object a line. A key that a line does not have is an empty cell."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from core.arrays import FloatArray
+from core.tables import limits
+from core.tables.errors import TableError, shown
+from core.tables.names import check_names
+from core.tables.signature import Kind
+from core.tables.source import Source, text_lines
+from core.tables.table import Table
+from core.tables.text_columns import Complain, Reading, are_dates, read_text, refine
+
+CHECKED_FOR_REPEATED_KEYS = 1_000  # lines; what writes a key twice does so on each
+MOST_FLOAT = sys.float_info.max
+_NOTHING = type(None)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The objects of a file, and the line of each."""
+
+    cells: dict[str, list[Any]] = field(default_factory=dict)
+    lines: list[int] = field(default_factory=list)
+
+    def add(self, values: Mapping[str, Any], line: int) -> None:
+        n_before = len(self.lines)
+        self.lines.append(line)
+        for name, value in values.items():
+            column = self.cells.get(name)
+            if column is None:
+                column = self.cells[name] = [None] * n_before
+            elif len(column) < n_before:
+                column.extend([None] * (n_before - len(column)))
+            column.append(value)
+
+
+def read_json_lines(source: Source, kinds: Mapping[str, Kind]) -> Table:
+    """Read a file of JSON lines.
+
+    Args:
+        source: The file.
+        kinds: Of columns that are known; the others are inferred.
+    Raises:
+        TableError: A line is no object, or a column mixes kinds of values.
+    """
+    rows = _parse(source)
+    if not rows.lines:
+        raise TableError(source.path, "it has no rows", "Give one JSON object a line.")
+    check_names(source.path, list(rows.cells))
+
+    def complain(problem: str, cure: str, column: str, row: int) -> TableError:
+        return TableError(source.path, problem, cure, column=column, place=f"line {rows.lines[row]}")
+
+    readings: dict[str, Reading] = {}
+    left_out: dict[str, str] = {}
+    for name, values in rows.cells.items():
+        values.extend([None] * (len(rows.lines) - len(values)))
+        if any(isinstance(value, (list, dict)) for value in values):
+            left_out[name] = "holds lists or objects"
+        else:
+            readings[name] = _read(name, values, kinds.get(name), complain)
+    return Table.of(source, readings, left_out=left_out, line_of=rows.lines.__getitem__)
+
+
+def _parse(source: Source) -> _Rows:
+    rows = _Rows()
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    with text_lines(source) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                if number <= CHECKED_FOR_REPEATED_KEYS:
+                    json.loads(line, object_pairs_hook=_without_repeats)
+                values = decode(line)
+            except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors, too
+                raise TableError(
+                    source.path,
+                    f"{shown(line.strip())} cannot be read ({error})",
+                    'Write one JSON object a line: {"size": 1.5, "grade": "A"}; an empty cell is null.',
+                    place=f"line {number}",
+                ) from None
+            rows.add(values, number)
+            if len(rows.cells) > limits.MOST_COLUMNS:
+                check_names(source.path, list(rows.cells), place=f"line {number}")
+            if len(rows.lines) * len(rows.cells) > limits.MOST_CELLS:
+                raise TableError(source.path, f"it has more than {number:,} rows", "Take a sample of them.")
+    return rows
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"it has the key {shown(repeated)} twice")
+    return found
+
+
+def _read(name: str, values: list[Any], wanted: Kind | None, complain: Complain) -> Reading:
+    kinds = {type(value) for value in values} - {_NOTHING}
+    if kinds <= {int, float} and wanted not in (Kind.CATEGORY, Kind.FLAG):
+        return refine(name, _numbers(name, values, complain), complain, wanted=wanted)
+    if kinds == {bool}:
+        flags = np.array([np.nan if value is None else float(value) for value in values])
+        return Reading.of_flags(flags) if wanted in (None, Kind.FLAG) else refine(name, flags, complain, wanted=wanted)
+    if kinds == {str} or (kinds and wanted in (Kind.CATEGORY, Kind.FLAG)):
+        # A text that looks like a number is a text all the same: whoever wrote the quotes meant them.
+        texts = _texts(values)
+        return read_text(name, texts, complain, wanted=wanted or (Kind.TIME if are_dates(texts) else Kind.CATEGORY))
+    counts = {kind: sum(type(value) is kind for value in values) for kind in kinds}
+    rarest = min(counts, key=lambda kind: (counts[kind], kind.__name__))
+    row = next(position for position, value in enumerate(values) if type(value) is rarest)
+    raise complain(
+        f"{shown(values[row])} is of another kind than other cells ({', '.join(sorted(k.__name__ for k in kinds))})",
+        "Write all values of a column alike: all numbers, all text, or all true and false.",
+        name,
+        row,
+    )
+
+
+def _numbers(name: str, values: list[Any], complain: Complain) -> FloatArray:
+    try:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    except OverflowError:
+        row = next(position for position, value in enumerate(values) if value is not None and abs(value) > MOST_FLOAT)
+        raise complain(f"{shown(values[row])} is no measurement", "Correct or empty it.", name, row) from None
+
+
+def _texts(values: list[Any]) -> pa.ChunkedArray:
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pa.chunked_array([pa.array(texts, pa.string())])

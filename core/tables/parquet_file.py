@@ -1,0 +1,97 @@
+"""Parquet: the columns keep the types they were written with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from core.columnwise import columnwise
+from core.tables import limits
+from core.tables.errors import TableError
+from core.tables.names import check_names
+from core.tables.signature import Kind
+from core.tables.source import Source
+from core.tables.table import Table
+from core.tables.text_columns import Complain, Distinct, Reading, are_dates, read_text, refine
+
+MOST_UNPACKED_BYTES = 8 << 30
+
+
+def read_parquet(source: Source, kinds: Mapping[str, Kind]) -> Table:
+    """Read a Parquet file.
+
+    Args:
+        source: The file.
+        kinds: Of columns that are known; the others are those of their types.
+    Raises:
+        TableError: It is damaged, empty, too large, or a cell is not of the kind wanted.
+    """
+    path = source.path
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_size(path, file)
+            readable = [field for field in file.schema_arrow if _is_flat(field.type)]
+            texts = [field.name for field in readable if _is_text(field.type)]
+            left_out = {field.name: f"holds {field.type}" for field in file.schema_arrow if field not in readable}
+        table = pq.read_table(path, columns=[f.name for f in readable], read_dictionary=texts, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(path, f"it is damaged ({error})", "Write or copy it anew.") from error
+
+    def complain(problem: str, cure: str, column: str, row: int) -> TableError:
+        return TableError(path, problem, cure, column=column, place=f"row {row}")
+
+    def read(name: str) -> Reading:
+        return _read(name, table.column(name).combine_chunks(), kinds.get(name), complain)
+
+    names = table.column_names
+    return Table.of(source, dict(zip(names, columnwise(read, names), strict=True)), left_out=left_out)
+
+
+def _check_size(path: Path, file: pq.ParquetFile) -> None:
+    found = file.metadata
+    check_names(path, file.schema_arrow.names)
+    if found.num_rows == 0:
+        raise TableError(path, "it has columns, but no rows", "Give rows to learn from.")
+    unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
+    if found.num_rows * found.num_columns > limits.MOST_CELLS or unpacked > MOST_UNPACKED_BYTES:
+        raise TableError(path, f"it has {found.num_rows:,} rows of {found.num_columns:,} columns", "Take a sample.")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.DictionaryType):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_flat(kind: pa.DataType) -> bool:
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    is_other = pa.types.is_boolean(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    return bool(is_number or is_other or pa.types.is_null(kind) or _is_text(kind))
+
+
+def _read(name: str, cells: Any, wanted: Kind | None, complain: Complain) -> Reading:
+    kind = cells.type
+    if _is_text(kind):
+        distinct = Distinct.of(cells)
+        if wanted is None:
+            wanted = Kind.TIME if are_dates(distinct.names) else Kind.CATEGORY
+        if wanted is Kind.CATEGORY:
+            return Reading(wanted, distinct.categories())
+        return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        if wanted not in (None, Kind.TIME):
+            raise complain("it holds dates", f"The model reads {wanted}s here.", name, 0)
+        instants = pc.cast(cells, pa.timestamp("us"), safe=False)
+        return Reading.of_times(instants.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
+    if wanted is Kind.CATEGORY:
+        return Reading(Kind.CATEGORY, Distinct.of(cells.cast(pa.string())).categories())
+    values = np.asarray(pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if pa.types.is_boolean(kind) and wanted in (None, Kind.FLAG):
+        return Reading.of_flags(values)
+    if wanted in (Kind.TIME, Kind.FLAG):
+        return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
+    return refine(name, values, complain, wanted=wanted)

@@ -1,0 +1,34 @@
+"""One way in for every format."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from core.tables.signature import Kind
+from core.tables.source import inspect
+from core.tables.table import Table
+
+
+def read_table(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Table:
+    """Read a CSV, Parquet or JSON lines file.
+
+    Args:
+        path: The file; its name says the format.
+        kinds: What columns must hold, where that is known; what is not named is inferred.
+    Raises:
+        TableError: The file cannot be used; file, place, value and cure are named.
+    """
+    source = inspect(path)
+    if source.format == "csv":
+        from core.tables.csv_file import read_csv
+
+        table = read_csv(source, kinds or {})
+    elif source.format == "jsonl":
+        from core.tables.json_lines import read_json_lines
+
+        table = read_json_lines(source, kinds or {})
+    else:
+        from core.tables.parquet_file import read_parquet
+
+        table = read_parquet(source, kinds or {})
+    source.require_unchanged()
+    return table

@@ -1,0 +1,223 @@
+"""A file before it is parsed: which format it has, its hash, and whether its bytes can be read as text at all.
+
+Everything here looks at bytes, a megabyte at a time, so a file that would fill the memory is refused before it does.
+"""
+
+import codecs
+import gzip
+import hashlib
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+from core.tables import limits
+from core.tables.errors import TableError
+
+Format = Literal["csv", "parquet", "jsonl"]
+
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+KNOWN = "Tables are read from .csv, .tsv, .parquet and .jsonl files; CSV and JSON lines may be gzipped (.csv.gz)."
+
+# What files of other kinds begin with, whatever they are called.
+_FOREIGN = {
+    b"PK\x03\x04": ("a zip archive or an Excel workbook", "Save the sheet as CSV (UTF-8), or unpack the archive."),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save the sheet as CSV (UTF-8)."),
+    b"BZh": ("bzip2", "Unpack it first: bunzip2 FILE."),
+    b"\xfd7zXZ": ("xz", "Unpack it first: unxz FILE."),
+    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it first: unzstd FILE."),
+    b"ARROW1": ("an Arrow file", "Write it as Parquet."),
+    b"\x89HDF": ("an HDF5 file", "Write it as Parquet."),
+    b"SQLite format 3": ("an SQLite database", "Export the table as CSV."),
+}
+LINE_END = b"\n"
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_RECODE = "Convert it: iconv -f {} -t UTF-8 FILE > NEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that is what it seems.
+
+    Attributes:
+        path: Where it is.
+        format: How it is written.
+        is_packed: Whether it is gzipped.
+        sha256: Of its bytes as they lie on disk.
+        n_bytes: Their number.
+        n_quotes: How many double quotes its text holds.
+        identity: What changes when somebody writes to the file.
+    """
+
+    path: Path
+    format: Format
+    is_packed: bool
+    sha256: str
+    n_bytes: int
+    n_quotes: int
+    identity: tuple[int, ...]
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the unpacked bytes."""
+        with self.path.open("rb") as file:
+            yield _unpacked(file, is_packed=self.is_packed)
+
+    def require_unchanged(self) -> None:
+        """Make sure that what was parsed is what was hashed.
+
+        Raises:
+            TableError: The file was written to meanwhile.
+        """
+        if _identity(self.path) != self.identity:
+            raise TableError(self.path, "it changed while it was read", "Try again when nobody writes to it.")
+
+
+def inspect(path: Path) -> Source:
+    """Look at a file's bytes before anything parses them.
+
+    Raises:
+        TableError: It is missing, not a plain file, empty, of another format than its name says, not UTF-8, has
+            lines of more than a megabyte, or unpacks to more than any table does.
+    """
+    identity = _identity(path)
+    wanted = _format_of(path)
+    n_quotes = 0
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+            _check_head(path, head, wanted)
+            is_packed, n_bytes = head.startswith(_GZIP), identity[-1]
+            if wanted != "parquet":  # before the hash, which reads all of it: what is wrong is told at once
+                n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity)
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise TableError(path, "there is no such file", "Check the path.") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a plain file"
+        raise TableError(path, f"it is {kind}", "Name one file that holds the table.")
+    if found.st_size == 0:
+        raise TableError(path, "it is empty", "Give a file with a header and rows.")
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _format_of(path: Path) -> Format:
+    name = path.name.lower().removesuffix(".gz")
+    if (wanted := SUFFIXES.get(Path(name).suffix)) is None:
+        raise TableError(path, "its name does not say which format it has", KNOWN)
+    return wanted
+
+
+def _check_head(path: Path, head: bytes, wanted: Format) -> None:
+    for magic, (kind, cure) in _FOREIGN.items():
+        if head.startswith(magic):
+            raise TableError(path, f"it is {kind}, whatever its name says", cure)
+    is_packed, is_parquet = head.startswith(_GZIP), head.startswith(_PARQUET)
+    if wanted == "parquet" and is_packed:
+        raise TableError(path, "Parquet is compressed inside and is not read gzipped", "Unpack it first: gunzip FILE.")
+    if is_parquet != (wanted == "parquet"):
+        found = "is Parquet" if is_parquet else "is no Parquet file"
+        raise TableError(path, f"its content {found}, its name says otherwise", "Rename it to what it is.")
+    if head.startswith(_UTF16):
+        raise TableError(path, "it is UTF-16", _RECODE.format("UTF-16"))
+
+
+def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
+    """Check size, lines and encoding of a text; return how many double quotes it holds."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    n_read, line, since_newline, n_quotes = 0, 1, 0, 0
+    try:
+        with path.open("rb") as raw:
+            text = _unpacked(raw, is_packed=is_packed)
+            while chunk := text.read(limits.MOST_LINE_BYTES):
+                n_read += len(chunk)
+                _check_size(path, n_read, n_bytes if is_packed else n_read)
+                first = chunk.find(LINE_END)
+                if since_newline + (first if first >= 0 else len(chunk)) > limits.MOST_LINE_BYTES:
+                    raise TableError(
+                        path,
+                        f"the line is longer than {limits.MOST_LINE_BYTES >> 20} MiB",
+                        "Check that it has line breaks, and that no quote is left open.",
+                        place=f"line {line}",
+                    )
+                _check_bytes(path, chunk, decoder, line)
+                line += chunk.count(LINE_END)
+                n_quotes += chunk.count(b'"')
+                since_newline = since_newline + len(chunk) if first < 0 else len(chunk) - chunk.rfind(LINE_END) - 1
+            _decode(path, b"", decoder, line, final=True)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TableError(path, f"its gzip packing is damaged ({error})", "Copy or pack it anew.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return n_quotes
+
+
+def _check_size(path: Path, n_read: int, n_stored: int) -> None:
+    if n_read > limits.MOST_TEXT_BYTES:
+        raise TableError(
+            path,
+            f"it holds more than {limits.MOST_TEXT_BYTES >> 30} GiB of text",
+            "Write it as Parquet, or take a sample of its rows.",
+        )
+    if n_read > max(limits.UNPACKED_BYTES_ALLOWED, limits.MOST_PACKING * n_stored):
+        raise TableError(
+            path,
+            f"it unpacks to more than {limits.MOST_PACKING} times its size, as no table of measurements does",
+            "If it is sound all the same, unpack it yourself: gunzip FILE.",
+        )
+
+
+def _check_bytes(path: Path, chunk: bytes, decoder: codecs.IncrementalDecoder, line: int) -> None:
+    if (at := chunk.find(b"\0")) >= 0:
+        place = f"line {line + chunk.count(LINE_END, 0, at)}"
+        raise TableError(path, "a zero byte, which no text has", "Export it as UTF-8 text.", place=place)
+    _decode(path, chunk, decoder, line)
+
+
+def _decode(path: Path, chunk: bytes, decoder: codecs.IncrementalDecoder, line: int, *, final: bool = False) -> None:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError as error:
+        place = f"line {line + error.object.count(LINE_END, 0, error.start)}"
+        byte = f"0x{error.object[error.start]:02X}"
+        raise TableError(path, f"the byte {byte} is no UTF-8", _RECODE.format("WINDOWS-1252"), place=place) from None
+
+
+def _unreadable(path: Path, error: Exception) -> TableError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return TableError(path, f"it cannot be read ({reason})", "Check the path and its permissions.")
+
+
+def _unpacked(file: BinaryIO, *, is_packed: bool) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_packed else file
+
+
+@contextmanager
+def text_lines(source: Source) -> Iterator[io.TextIOWrapper]:
+    """Open a source as lines of text, without its byte order mark, line ends as they are."""
+    with source.open() as file:
+        yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")

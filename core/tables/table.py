@@ -1,0 +1,70 @@
+"""A table that has been read: columns of four kinds of values, and where each row stands in its file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from core.tables.errors import TableError, shown
+from core.tables.signature import Kind
+from core.tables.source import Source
+from core.tables.text_columns import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a file.
+
+    Attributes:
+        source: The file.
+        frame: Numbers, integers and flags as float64 with NaN where empty; categories as pandas categories of text;
+            times as datetime64[us] in UTC.
+        kinds: What each column of the frame holds.
+        left_out: Columns that hold something no model reads, and why.
+        line_of: From the position of a row to its line, or None where the format has no lines.
+    """
+
+    source: Source
+    frame: pd.DataFrame
+    kinds: dict[str, Kind]
+    left_out: dict[str, str] = field(default_factory=dict)
+    line_of: Callable[[int], int] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        readings: Mapping[str, Reading],
+        *,
+        left_out: Mapping[str, str] | None = None,
+        line_of: Callable[[int], int] | None = None,
+    ) -> "Table":
+        """Put columns that have been read side by side.
+
+        Raises:
+            TableError: There is none.
+        """
+        if not readings:
+            lost = ", ".join(f"{shown(name)} {reason}" for name, reason in list((left_out or {}).items())[:3])
+            problem = f"no column holds plain values ({lost or 'there is none'})"
+            raise TableError(source.path, problem, "Write plain numbers, text, dates, true and false.")
+        frame = pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False)
+        kinds = {name: reading.kind for name, reading in readings.items()}
+        return cls(source, frame, kinds, dict(left_out or {}), line_of)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def place(self, row: int) -> str:
+        """Say where a row stands: its line in a text, its number from 0 elsewhere."""
+        return f"row {row}" if self.line_of is None else f"line {self.line_of(row)}"
+
+    def error(self, problem: str, cure: str, *, column: str | None = None, row: int | None = None) -> TableError:
+        """Make an error that names this file, and the place in it."""
+        return TableError(self.path, problem, cure, column=column, place="" if row is None else self.place(row))

@@ -1,0 +1,229 @@
+"""What is to be learnt from a table, and from which of its columns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.tables import limits
+from core.tables.errors import shown
+from core.tables.signature import NUMERIC, ColumnSignature, IgnoredColumn, Kind, Output, Signature, Task
+from core.tables.table import Table
+
+USUAL_TARGETS = ("target", "label", "y")
+LEAST_OF_A_CLASS = 10
+NAMES_THINGS = 0.5  # a category with more levels than this share of its rows identifies rows
+FEW_LEVELS = 50  # and is a category all the same with no more than these
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """What a person says about a table; the rest is inferred.
+
+    Attributes:
+        target: The column to learn.
+        task: What to do with it.
+        group: Rows of one group are alike, so they are held out together.
+        time: Rows are held out by time, the latest ones.
+    """
+
+    target: str | None = None
+    task: Task | None = None
+    group: str | None = None
+    time: str | None = None
+
+
+def describe(table: Table, request: TaskRequest) -> Signature:
+    """Infer the signature of a model that learns from a table, having checked that it can be learnt.
+
+    Raises:
+        TableError: A column that was named is not there, the target cannot be learnt, or too few rows are given.
+    """
+    if len(table) < limits.LEAST_ROWS:
+        cure = f"At least {limits.LEAST_ROWS} are needed to learn, choose and test."
+        raise table.error(f"it has {len(table)} rows", cure)
+    for name in (request.target, request.group, request.time):
+        if name is not None:
+            _require_column(table, name)
+    target = _target(table, request)
+    _check_roles(table, target, request)
+    task = request.task or _infer_task(table, target)
+    classes = _check_target(table, target, task)
+    for name in (request.group, request.time):
+        if name is not None:
+            _require_filled(table, name)
+    reserved = {name for name in (target, request.group, request.time) if name is not None}
+    columns: list[ColumnSignature] = []
+    ignored = [IgnoredColumn(name=name, reason=reason) for name, reason in sorted(table.left_out.items())]
+    for name, kind in table.kinds.items():
+        if name in reserved:
+            continue
+        if reason := _useless(table.frame[name], kind):
+            ignored.append(IgnoredColumn(name=name, reason=reason))
+        else:
+            columns.append(column_signature(table.frame[name], name, kind))
+    if not columns:
+        reasons = "; ".join(f"{column.name} {column.reason}" for column in ignored[:3]) or "the target is all there is"
+        raise table.error(f"no column is left to learn from ({reasons})", "Give at least one that varies.")
+    return Signature(
+        task=task,
+        target=target,
+        target_kind=None if target is None else table.kinds[target],
+        classes=classes,
+        group=request.group,
+        time=request.time,
+        columns=tuple(columns),
+        outputs=outputs_of(task, target, classes),
+        ignored=tuple(ignored),
+    )
+
+
+def column_signature(values: "pd.Series[Any]", name: str, kind: Kind) -> ColumnSignature:
+    """Describe a column by its values: what it may be, and what the model will have seen of it."""
+    allows_missing = bool(values.isna().any())
+    if kind is Kind.CATEGORY:
+        found = values.cat.remove_unused_categories().cat.categories
+        levels = tuple(str(level) for level in found)
+        return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, levels=levels)
+    least, most = float(values.min()), float(values.max())
+    return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, least=least, most=most)
+
+
+def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tuple[Output, ...]:
+    """Name what a model of a task answers: a value, the probability of each class but one, or a score."""
+    if task is Task.CLASSIFICATION:
+        told = classes[1:] if len(classes) == 2 else classes
+        return tuple(Output(name=f"p({label})", type="probability") for label in told)
+    return (Output(name="score" if task is Task.ANOMALY else str(target), type="number"),)
+
+
+def class_codes(values: "pd.Series[Any]", kind: Kind, classes: tuple[str, ...]) -> "np.ndarray[Any, Any]":
+    """Return the position of each row's class, -1 for one that is not among them."""
+    position = {label: code for code, label in enumerate(classes)}
+    return np.array([position.get(label, -1) for label in labels(values, kind)], dtype=np.int64)
+
+
+def labels(values: "pd.Series[Any]", kind: Kind) -> list[str]:
+    """Spell the classes of rows, whole numbers without a point; empty cells are empty."""
+    if kind is Kind.CATEGORY:
+        return ["" if pd.isna(value) else str(value) for value in values]
+    return ["" if np.isnan(value) else f"{value:.15g}" for value in values.to_numpy(dtype=np.float64)]
+
+
+def _require_column(table: Table, name: str) -> None:
+    if name in table.left_out:
+        raise table.error(f"it {table.left_out[name]}", "Name a column of plain values.", column=name)
+    if name not in table.kinds:
+        import difflib
+
+        nearest = difflib.get_close_matches(name, table.kinds, n=1)
+        known = ", ".join(list(table.kinds)[:20]) + (", …" if len(table.kinds) > 20 else "")
+        hint = f"Did you mean {shown(nearest[0])}?" if nearest else f"The columns are: {known}."
+        raise table.error(f"there is no column {shown(name)}", hint)
+
+
+def _target(table: Table, request: TaskRequest) -> str | None:
+    if request.target is not None or request.task is Task.ANOMALY:
+        return request.target
+    if usual := [name for name in USUAL_TARGETS if name in table.kinds]:
+        return usual[0]
+    known = ", ".join(list(table.kinds)[:20]) + (", …" if len(table.kinds) > 20 else "")
+    raise table.error(
+        f"nothing says which column to learn; the columns are {known}",
+        "Name it with --target COL, or look for strange rows with --task anomaly.",
+    )
+
+
+def _check_roles(table: Table, target: str | None, request: TaskRequest) -> None:
+    roles = {"target": target, "group": request.group, "time": request.time}
+    taken: dict[str, str] = {}
+    for role, name in roles.items():
+        if name is None:
+            continue
+        if name in taken:
+            raise table.error(f"it is named as {taken[name]} and as {role}", "Name two columns.", column=name)
+        taken[name] = role
+    if request.time is not None and table.kinds[request.time] is Kind.CATEGORY:
+        cure = "Write dates as 2026-03-31, instants as 2026-03-31T09:00:00Z, or give a number that grows."
+        raise table.error("its values are no times", cure, column=request.time, row=0)
+
+
+def _infer_task(table: Table, target: str | None) -> Task:
+    assert target is not None
+    kind = table.kinds[target]
+    if kind in (Kind.CATEGORY, Kind.FLAG):
+        return Task.CLASSIFICATION
+    return Task.CLASSIFICATION if table.frame[target].nunique() == 2 and kind is Kind.INTEGER else Task.REGRESSION
+
+
+def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ...]:
+    """Make sure that the target can be learnt; return its classes, if it has any."""
+    if target is None:
+        return ()
+    _require_filled(table, target)
+    kind, values = table.kinds[target], table.frame[target]
+    if kind is Kind.TIME:
+        raise table.error("a date cannot be learnt", "Make a number of it, such as days from now.", column=target)
+    if task is Task.REGRESSION:
+        if kind not in NUMERIC:
+            cure = "Give numbers, or learn it with --task classification."
+            raise table.error(f"{shown(str(values.iloc[0]))} is no number", cure, column=target, row=0)
+        if values.nunique() == 1:
+            cure = "There is nothing to learn: choose a target that varies."
+            raise table.error(f"every row has the value {values.iloc[0]:g}", cure, column=target)
+        return ()
+    return _check_classes(table, target, task)
+
+
+def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
+    kind, values = table.kinds[target], table.frame[target]
+    counts = values.value_counts()
+    counts = counts[counts > 0]
+    if len(counts) == 1:
+        only = labels(values.head(1), kind)[0]
+        raise table.error(f"every row has the class {shown(only)}", "Give rows of at least two classes.", column=target)
+    if len(counts) > limits.MOST_CLASSES:
+        cure = "Learn it with --task regression, or put values together."
+        raise table.error(f"it has {len(counts):,} different values, too many for classes", cure, column=target)
+    if task is Task.ANOMALY and len(counts) != 2:
+        raise table.error(f"it has {len(counts)} values", "A label of anomalies is 0 or 1.", column=target)
+    if int(counts.min()) < LEAST_OF_A_CLASS:
+        row = int(np.flatnonzero((values == counts.idxmin()).to_numpy())[0])
+        rare = labels(values.iloc[[row]], kind)[0]
+        raise table.error(
+            f"only {int(counts.min())} rows have the class {shown(rare)}",
+            f"Give at least {LEAST_OF_A_CLASS} rows of each class, or put classes together.",
+            column=target,
+            row=row,
+        )
+    if kind is Kind.CATEGORY:
+        return tuple(sorted(str(level) for level in counts.index))
+    return tuple(f"{value:.15g}" for value in sorted(counts.index))
+
+
+def _require_filled(table: Table, name: str) -> None:
+    is_empty = table.frame[name].isna().to_numpy()
+    if is_empty.any():
+        n_empty, row = int(is_empty.sum()), int(np.flatnonzero(is_empty)[0])
+        more = f" (and {n_empty - 1:,} more)" if n_empty > 1 else ""
+        raise table.error(f"it is empty here{more}", "Fill it in, or remove such rows.", column=name, row=row)
+
+
+def _useless(values: "pd.Series[Any]", kind: Kind) -> str:
+    n_filled = int(values.notna().sum())
+    if n_filled == 0:
+        return "is empty"
+    if kind is Kind.TIME:
+        return "is a time: make a number of it, such as days to maturity"
+    if kind is not Kind.CATEGORY:
+        is_same = n_filled == len(values) and values.min() == values.max()
+        return "is the same in every row" if is_same else ""
+    n_levels = int(values.nunique())
+    if n_levels == 1 and n_filled == len(values):
+        return "is the same in every row"
+    if n_levels > FEW_LEVELS and n_levels > NAMES_THINGS * n_filled:
+        return f"names rows: {n_levels:,} different values in {n_filled:,} rows"
+    if n_levels > limits.MOST_LEVELS:
+        return f"has {n_levels:,} levels, more than the {limits.MOST_LEVELS:,} of a category"
+    return ""

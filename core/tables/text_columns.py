@@ -1,0 +1,224 @@
+"""From the text of a column to its values: numbers, flags, dates or categories, decided by all of it at once.
+
+A column is a number when every filled cell is one. When nearly all are, the few that are not are taken for errors and
+named, and not quietly made a category of thousands of levels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from core.tables.errors import TableError, shown
+from core.tables.signature import Kind
+
+EMPTY_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "#N/A")
+TRUE_WORDS = ("true", "1", "1.0")
+FALSE_WORDS = ("false", "0", "0.0")
+MOSTLY = 0.9  # from this share of numbers on, what is none is an error
+MOST_EXACT = 2**53
+MOST_DIGITS = 16  # from here on a float no longer tells neighbours apart
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_DECIMAL_COMMA = r"^[+-]?[0-9]+(,[0-9]+)?$"
+_INFINITE = r"(?i)^[+-]?inf(inity)?$"
+_CODE = r"^[+-]?0[0-9]"  # 007 is a name, not the number 7
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+
+Complain = Callable[[str, str, str, int], TableError]
+"""From problem, cure, column and row to the error to raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The values of a column."""
+
+    kind: Kind
+    values: "pd.Series[Any]"
+
+    @classmethod
+    def of_flags(cls, values: FloatArray) -> "Reading":
+        """Take zeros, ones and NaN."""
+        return cls(Kind.FLAG, pd.Series(values))
+
+    @classmethod
+    def of_times(cls, values: AnyArray) -> "Reading":
+        """Take datetime64[us] in UTC, NaT where empty."""
+        return cls(Kind.TIME, pd.Series(values))
+
+
+def read_text(
+    name: str, texts: pa.ChunkedArray, complain: Complain, *, wanted: Kind | None = None, decimal_comma: bool = False
+) -> Reading:
+    """Read the cells of a column.
+
+    Args:
+        name: Of the column, for errors.
+        texts: Its cells as text; null where the format itself says that there is no value.
+        complain: Makes the error for a cell.
+        wanted: The kind it must be, for a column that is known; else it is inferred.
+        decimal_comma: Whether numbers may be written 1,5.
+    Raises:
+        TableError: A cell is not of the kind wanted, or of the kind that nearly all others are.
+    """
+    cells = texts.combine_chunks()
+    if (values := None if wanted is Kind.CATEGORY else _cast(cells)) is None:
+        cells = pc.utf8_trim_whitespace(cells)
+        cells = pc.if_else(pc.is_in(cells, pa.array(EMPTY_WORDS)), None, cells)
+        if decimal_comma and wanted is not Kind.CATEGORY and _all(pc.match_substring_regex(cells, _DECIMAL_COMMA)):
+            cells = pc.replace_substring(cells, ",", ".")
+        values = _cast(cells)
+    if values is not None and (wanted in (Kind.NUMBER, Kind.INTEGER) or (wanted is None and not _are_codes(cells))):
+        return refine(name, values, complain, wanted=wanted)
+    distinct = Distinct.of(cells)
+    kind = wanted or _infer(name, distinct, complain)
+    if kind is Kind.CATEGORY:
+        return Reading(kind, distinct.categories())
+    if kind is Kind.TIME:
+        distinct.require(name, pc.match_substring_regex(distinct.names, _DATE), "date (2026-03-31)", complain)
+        return Reading(kind, _times(name, distinct, complain))
+    if kind is Kind.FLAG:
+        lowered = pc.utf8_lower(distinct.names)
+        distinct.require(name, pc.is_in(lowered, pa.array(TRUE_WORDS + FALSE_WORDS)), "true or false", complain)
+        is_true = _mask(pc.is_in(lowered, pa.array(TRUE_WORDS))).astype(np.float64)
+        return Reading.of_flags(distinct.spread(is_true, np.nan))
+    distinct.require(name, _are_numbers(distinct.names), "number", complain)
+    raise AssertionError("unreachable: cells that are all numbers were cast")
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The cells of a column by their different values: what is asked of a value is asked once.
+
+    Attributes:
+        names: The values, none missing.
+        codes: Position of each row's value, shape (n,); -1 where the cell is empty.
+    """
+
+    names: pa.Array
+    codes: IntArray
+
+    @classmethod
+    def of(cls, cells: pa.Array) -> "Distinct":
+        """Take the values apart."""
+        encoded = cells if isinstance(cells, pa.DictionaryArray) else cells.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        return cls(encoded.dictionary, codes)
+
+    def categories(self) -> "pd.Series[Any]":
+        """Make a category, its levels sorted."""
+        names = self.names.to_numpy(zero_copy_only=False).astype(object)
+        order = np.argsort(names.astype(str), kind="stable")
+        rank = np.empty(len(names) + 1, dtype=np.int64)
+        rank[order], rank[-1] = np.arange(len(names)), -1
+        return pd.Series(pd.Categorical.from_codes(rank[self.codes], categories=pd.Index(names[order], dtype=object)))
+
+    def spread(self, values: AnyArray, empty: object) -> AnyArray:
+        """Give each row what was found for its value."""
+        return np.append(values, np.array([empty], dtype=values.dtype))[self.codes]
+
+    def count(self, fits: BoolArray) -> int:
+        """Count the rows whose value fits."""
+        return int(self.spread(fits, False).sum())
+
+    def first(self, fits: BoolArray) -> int:
+        """Return the first row whose value fits."""
+        return int(np.argmax(self.spread(fits, False)))
+
+    def require(self, name: str, fits: pa.Array, what: str, complain: Complain) -> None:
+        """Complain of the first row whose value does not fit."""
+        if not (wrong := ~_mask(fits)).any():
+            return
+        row = self.first(wrong)
+        raise complain(f"{shown(self.at(row))} is no {what}", "Correct or empty the cell.", name, row)
+
+    def at(self, row: int) -> str:
+        """Return the value of a row."""
+        return str(self.names[int(self.codes[row])].as_py())
+
+
+def are_dates(texts: pa.ChunkedArray) -> bool:
+    """Say whether every filled cell is a date or an instant, and there is one."""
+    return _all(pc.match_substring_regex(texts, _DATE))
+
+
+def refine(name: str, values: FloatArray, complain: Complain, *, wanted: Kind | None = None) -> Reading:
+    """Tell whole numbers from others; refuse infinite ones."""
+    if (lost := np.flatnonzero(np.isinf(values))).size:
+        row = int(lost[0])
+        raise complain(f"{values[row]} is no measurement", "Correct or empty the cell.", name, row)
+    filled = values[~np.isnan(values)]
+    is_whole = bool((filled == np.floor(filled)).all())
+    if wanted is Kind.INTEGER and not is_whole:
+        row = int(np.flatnonzero(~np.isnan(values) & (values != np.floor(values)))[0])
+        raise complain(f"{values[row]} is no whole number", "Correct or empty the cell.", name, row)
+    is_integer = is_whole and filled.size > 0 and bool((np.abs(filled) <= MOST_EXACT).all())
+    kind = wanted if wanted in (Kind.NUMBER, Kind.INTEGER) else Kind.INTEGER if is_integer else Kind.NUMBER
+    return Reading(kind, pd.Series(values))
+
+
+def _cast(cells: pa.Array) -> FloatArray | None:
+    """Read all cells as numbers, empty ones as NaN; None if one is none."""
+    try:
+        values = pc.cast(cells, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _are_codes(cells: pa.Array) -> bool:
+    """Say whether digits are names here: 007, or an account number whose last digits a number would lose."""
+    zeros = cells.filter(pc.starts_with(cells, "0"))
+    if pc.any(pc.match_substring_regex(zeros, r"^0[0-9]")).as_py():
+        return True
+    longest = pc.max(pc.binary_length(cells)).as_py() or 0
+    return longest >= MOST_DIGITS and _all(pc.match_substring_regex(cells, rf"^[0-9]{{{MOST_DIGITS},}}$"))
+
+
+def _are_numbers(cells: pa.Array) -> pa.Array:
+    return pc.or_(pc.match_substring_regex(cells, _NUMBER), pc.match_substring_regex(cells, _INFINITE))
+
+
+def _infer(name: str, distinct: Distinct, complain: Complain) -> Kind:
+    names = distinct.names
+    if are_dates(names):
+        return Kind.TIME
+    if _all(pc.is_in(pc.utf8_lower(names), pa.array(("true", "false")))):
+        return Kind.FLAG
+    if pc.any(pc.match_substring_regex(names, _CODE)).as_py():
+        return Kind.CATEGORY
+    fits = _mask(_are_numbers(names))
+    n_fit, n_filled = distinct.count(fits), int((distinct.codes >= 0).sum())
+    if n_filled > n_fit >= MOSTLY * n_filled:
+        row = distinct.first(~fits)
+        raise complain(
+            f"{shown(distinct.at(row))} is no number, while {n_fit:,} of {n_filled:,} cells are",
+            "Correct or empty the cell; if the column is meant as a category, give all its values a letter.",
+            name,
+            row,
+        )
+    return Kind.CATEGORY
+
+
+def _times(name: str, distinct: Distinct, complain: Complain) -> "pd.Series[Any]":
+    """Read ISO dates and instants; those without a zone are taken as UTC."""
+    read = pd.to_datetime(pd.Series(distinct.names.to_pandas()), utc=True, format="ISO8601", errors="coerce")
+    if (lost := read.isna().to_numpy()).any():  # not every text of the right shape is a day: 30 February
+        row = distinct.first(lost)
+        raise complain(f"{shown(distinct.at(row))} is no day there is", "Correct or empty the cell.", name, row)
+    instants = read.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return pd.Series(distinct.spread(instants, "NaT"))
+
+
+def _mask(fits: pa.Array) -> BoolArray:
+    mask: BoolArray = fits.fill_null(False).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _all(fits: pa.Array) -> bool:
+    """Whether every filled cell fits, and there is one."""
+    return bool(pc.all(fits, min_count=1).as_py())

@@ -1,0 +1,215 @@
+"""The end of a session: a last choice, a last lesson, one test, and models left to register.
+
+Two ways lead to a model that ships. *Continued* is the best checkpoint: it has seen every draw in turn, but
+could keep only a digest of each. *Refit* learns anew from as many draws at once as fit a budget, hold-outs included.
+Each model takes the way that does better on the validation panel; then it learns from that panel, too, which has done
+its work. The test panels are drawn after that, looked at once, and nothing is chosen by them.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from core.errors import RefusedError
+from core.models import Model, Panel, PanelLike
+from core.settings import TrainingSettings
+from core.training.checkpoint import Checkpoint, Checkpoints, to_json
+from core.training.convergence import EpochScore, best_epoch
+from core.training.durable import sha256_of, write_folder
+from core.training.errors import CheckpointDamagedError
+from core.training.model_set import ModelSet, merit
+from core.training.panels import TEST_PANELS, Draw, SessionPanels
+from core.training.records import DrawRecord, FinalModel, FinalRecord
+from core.training.seeds import derive_seed
+
+FOLDER = "final"
+RECORD = "final.json"
+REPORT = "report.json"  # beside a model's files: what the registry's diff reads
+MAIN_TEST = TEST_PANELS[0]
+PURPOSE = "validation"
+REFIT_ROWS = 50_000
+
+
+class NothingLearnedError(RefusedError):
+    """A session ended without a single draw that passed its gates."""
+
+    def __init__(self, n_epochs: int) -> None:
+        super().__init__(f"None of the {n_epochs} draws passed its quality gates, so there is no model to register.")
+
+
+class FinalFit:
+    """Makes the models that ship, once: a second time finds them."""
+
+    def __init__(
+        self, settings: TrainingSettings, panels: SessionPanels, checkpoints: Checkpoints, validation: Draw
+    ) -> None:
+        self._settings = settings
+        self._panels = panels
+        self._checkpoints = checkpoints
+        self._validation = validation
+        self._folder = checkpoints.folder / FOLDER
+
+    def perform(self) -> FinalRecord:
+        """Refit, test, save.
+
+        Raises:
+            NothingLearnedError: No epoch taught the models anything.
+        """
+        if (record := self._kept()) is not None:
+            return record
+        newest, _ = self._checkpoints.newest()
+        history = newest.manifest.history if newest else ()
+        best = best_epoch(history)
+        if newest is None or best is None:
+            raise NothingLearnedError(len(history))
+        source = self._best(best, newest)
+        pool, pooled = self._pool(history)
+        ways = {"continued": ModelSet(self._settings), "refit": ModelSet(self._settings)}
+        ways["continued"].load(source.models)
+        ways["refit"].learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
+        merits, choice = self._choose(ways)
+        for way, crew in ways.items():  # apart, since models may lean on one another
+            taking = crew.only(name for name in choice if choice[name] == way)
+            taking.learn(self._validation.panel, seed=derive_seed(self._settings.random_seed, "last lesson"))
+        crew = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
+        draws, metrics = self._test(crew)
+        for name, figures in metrics.items():
+            figures |= {f"validation.{way}": merits[way][name] for way in ways}
+        return self._save(_Made(crew, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
+
+    def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+        """Judge each way on the validation panel; return each model's merits, and the way it takes."""
+        judged = {way: crew.judge({PURPOSE: self._validation.panel})[PURPOSE] for way, crew in ways.items()}
+        merits = {
+            way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()
+        }
+        return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
+
+    def _pool(self, history: Sequence[EpochScore]) -> tuple[Panel, DrawRecord]:
+        """Draw again what was learnt from, the newest first, as far as the budget goes."""
+        draws: list[Draw] = []
+        n_rows = 0
+        for number in range(len(history), 0, -1):
+            if history[number - 1].score is not None:
+                n_rows += self._settings.dataset_size
+                if draws and n_rows > REFIT_ROWS:
+                    break
+                draws.append(self._panels.epoch(number))
+        record = DrawRecord(
+            purpose="draws",
+            seed=self._settings.random_seed,
+            n_rows=sum(draw.record.n_rows for draw in draws),
+            n_issuers=sum(draw.record.n_issuers for draw in draws),
+            sha256=hashlib.sha256("".join(draw.record.sha256 for draw in draws).encode()).hexdigest(),
+        )
+        bonds = pd.concat([draw.panel.bonds for draw in draws], ignore_index=True)
+        return Panel(bonds, pd.concat([draw.panel.truth for draw in draws], ignore_index=True)), record
+
+    def _kept(self) -> FinalRecord | None:
+        """Return what an earlier attempt has left, if every file of it is what was written."""
+        try:
+            record = msgspec.json.decode((self._folder / RECORD).read_bytes(), type=FinalRecord)
+            sound = all(
+                sha256_of(self._checkpoints.folder / model.folder / name) == sha256
+                for model in record.models
+                for name, sha256 in model.files.items()
+            )
+        except (OSError, msgspec.DecodeError):
+            return None
+        return record if sound else None
+
+    def _best(self, best: int, newest: Checkpoint) -> Checkpoint:
+        if best == newest.epoch:
+            return newest
+        try:
+            return self._checkpoints.read(best)
+        except CheckpointDamagedError:
+            return newest  # nearly as good, and whole
+
+    def _test(self, crew: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
+        draws: list[DrawRecord] = []
+        metrics: dict[str, dict[str, float]] = {name: {} for name in crew.models}
+        for number, name in enumerate(TEST_PANELS):
+            draw = self._panels.test(name)
+            draws.append(draw.record)
+            seed = derive_seed(self._settings.random_seed, "interval", number)
+            judge = partial(_judge, panel=draw.panel, seed=seed)
+            for model, figures in crew.side_by_side(judge).items():
+                metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}
+        return draws, metrics
+
+    def _save(self, made: "_Made", source: Checkpoint, newest: Checkpoint) -> FinalRecord:
+        record: FinalRecord | None = None
+
+        def fill(folder: Path) -> None:
+            nonlocal record
+            models = tuple(
+                _save_model(model, name, folder, way=made.choice[name], metrics=made.metrics[name])
+                for name, model in made.crew.models.items()
+            )
+            record = FinalRecord(
+                epoch=newest.epoch,
+                best_epoch=source.epoch,
+                score=fmean(merit(model.metrics, MAIN_TEST) for model in models),
+                draws=made.draws,
+                models=models,
+            )
+            (folder / RECORD).write_bytes(to_json(record))
+
+        write_folder(self._folder, fill)
+        assert record is not None
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What there is to save."""
+
+    crew: ModelSet
+    choice: dict[str, str]
+    metrics: dict[str, dict[str, float]]
+    draws: tuple[DrawRecord, ...]
+
+
+def _judge(model: Model, *, panel: PanelLike, seed: int) -> dict[str, float]:
+    """Measure everything on one test panel, and how sure the attainment is."""
+    figures = model.evaluate(panel)
+    if (attainment := model.attainment(panel, seed=seed)) is not None:
+        figures |= {
+            "attainment": attainment.attainment,
+            "attainment_low": attainment.low,
+            "attainment_high": attainment.high,
+            "gini_attainment": attainment.gini,
+            "optimum": attainment.optimum,
+            "leak": float(attainment.leak),
+        }
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def _save_model(model: Model, name: str, folder: Path, *, way: str, metrics: dict[str, float]) -> FinalModel:
+    place = folder / name
+    model.save(place)
+    account, importance = model.report(), model.feature_importance()
+    report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics}
+    (place / REPORT).write_bytes(
+        msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2) + b"\n"
+    )
+    files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
+    return FinalModel(
+        name=name,
+        folder=f"{FOLDER}/{name}",
+        files=files,
+        chosen=str(account.get("ships", model.algorithm)),
+        way=way,
+        metrics=metrics,
+        importance=importance,
+        report=account,
+    )

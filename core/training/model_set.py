@@ -1,0 +1,115 @@
+"""The models of a session, worked on side by side: one thread a model, one core a thread."""
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from core import models
+from core.models import Model, PanelLike
+from core.settings import TrainingSettings
+
+T = TypeVar("T")
+Figures = dict[str, float]
+
+
+def merit(figures: Mapping[str, float], prefix: str) -> float:
+    """Say in one number, 0 to about 1, how good figures are.
+
+    Args:
+        figures: Metrics by name.
+        prefix: Before the point in the names that count: a model, or a panel.
+    Returns:
+        The attainment; where the best attainable is not known, 1 / (1 + loss), which at least orders as it does.
+
+    >>> merit({"spread.attainment": 0.9, "spread.loss": 3.0}, "spread"), merit({"own.loss": 3.0}, "own")
+    (0.9, 0.25)
+    """
+    attainment = figures.get(f"{prefix}.attainment")
+    return attainment if attainment is not None else 1.0 / (1.0 + max(figures.get(f"{prefix}.loss", math.inf), 0.0))
+
+
+class ModelSet:
+    """All models of a session.
+
+    Models share nothing, and each is deterministic with its seed, so that the number of threads cannot change a byte.
+    """
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        """Make models that know nothing yet.
+
+        Raises:
+            UnknownModelError: A name is neither built in nor installed.
+            UnknownAlgorithmError: A model cannot be trained the way the settings say.
+        """
+        self.models: dict[str, Model] = {
+            name: models.create(name, algorithm=entry.algorithm, settings=entry.parameters)
+            for name, entry in settings.models.items()
+        }
+        self._n_threads = min(settings.trainer.n_threads or os.cpu_count() or 1, len(self.models))
+        self.has_learned = False
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, members: dict[str, Model]) -> "ModelSet":
+        """Make a crew of models that have learnt elsewhere."""
+        crew = cls(settings)
+        crew.models, crew.has_learned = members, True
+        return crew
+
+    def only(self, names: Iterable[str]) -> "ModelSet":
+        """Return some of the crew, the very models."""
+        part = copy.copy(self)
+        part.models = {name: self.models[name] for name in names}
+        return part
+
+    def learn(self, panel: PanelLike, *, seed: int) -> None:
+        """Have every model learn from a panel, on top of what it knows."""
+        models.train_all(self.models, panel, seed, self._n_threads)
+        self.has_learned = True
+
+    def judge(self, panels: Mapping[str, PanelLike]) -> dict[str, Figures]:
+        """Judge every model on panels it has not learnt from.
+
+        Args:
+            panels: By name.
+        Returns:
+            For each panel, `<model>.<metric>`; what could not be measured is left out.
+        """
+        by_model = self.side_by_side(lambda model: {name: model.evaluate(panel) for name, panel in panels.items()})
+        return {
+            name: {
+                f"{model}.{metric}": value
+                for model, figures in by_model.items()
+                for metric, value in figures[name].items()
+                if math.isfinite(value)
+            }
+            for name in panels
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write each model that has learnt into a folder of its name."""
+        if self.has_learned:
+            for name, model in self.models.items():
+                model.save(folder / name)
+
+    def load(self, folder: Path) -> None:
+        """Take the models up where `save` left them; where it left nothing, they still know nothing.
+
+        Raises:
+            ArtifactError: A model cannot be read.
+        """
+        if folder.is_dir():
+            self.models = {name: type(model).load(folder / name) for name, model in self.models.items()}
+            self.has_learned = True
+
+    def side_by_side(self, work: Callable[[Model], T]) -> dict[str, T]:
+        """Do the same with every model at once.
+
+        Returns:
+            Each model's result, in the order of the settings.
+        """
+        with ThreadPoolExecutor(self._n_threads, thread_name_prefix="model") as threads:
+            return dict(zip(self.models, threads.map(work, self.models.values()), strict=True))

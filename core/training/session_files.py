@@ -1,0 +1,83 @@
+"""Where the files of a session are: checkpoints below `artifacts/`, reports below `reports/<session>/`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.governance import Evidence
+from core.state import Workspace
+from core.training.convergence import EpochScore, Judgement
+from core.training.durable import write_file
+from core.training.records import EpochRecord, FinalRecord
+from core.training.reports import (
+    dashboard_metrics,
+    epoch_report,
+    final_report,
+    final_report_json,
+    final_report_markdown,
+    system_health_report,
+)
+from core.training.session import Session
+
+CHECKPOINTS = ".checkpoints"  # below artifacts/, where no model can have this name
+
+
+class SessionFiles:
+    """The reports and checkpoints of all sessions of a workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def checkpoints_of(self, session: Session) -> Path:
+        """Name the folder of a session's checkpoints."""
+        return self._workspace.artifacts_dir / CHECKPOINTS / session.session_id
+
+    def relative(self, path: Path) -> str:
+        """Spell a path as documents do, from the workspace on."""
+        return path.relative_to(self._workspace.root).as_posix()
+
+    def write_epoch(self, session: Session, record: EpochRecord) -> None:
+        """Write the report of an epoch."""
+        write_file(self._epoch_file(session, record.epoch), epoch_report(record))
+
+    def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
+        """Read the report of an epoch back, if there is one."""
+        try:
+            return msgspec.json.decode(self._epoch_file(session, epoch).read_bytes(), type=EpochRecord)
+        except FileNotFoundError:
+            return None
+
+    def write_final(
+        self,
+        session: Session,
+        final: FinalRecord,
+        history: Sequence[EpochScore],
+        last: EpochRecord,
+        judgement: Judgement,
+    ) -> Evidence:
+        """Write the final report, for programs and for readers; return what pins it."""
+        report = final_report(
+            session.settings, history, last, final, judgement=judgement, announcements=session.observed.announcements
+        )
+        folder = self._folder(session)
+        write_file(folder / "final_report.md", final_report_markdown(report, final, last.gates))
+        file = folder / "final_report.json"
+        return Evidence(self.relative(file), write_file(file, final_report_json(report)))
+
+    def write_dashboard(self, session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> None:
+        """Write where a session stands."""
+        write_file(self._folder(session) / "dashboard_metrics.json", dashboard_metrics(session, history, durations))
+
+    def write_health(
+        self, session: Session, resources: Mapping[str, Sequence[tuple[float, float]]], n_open_alerts: int
+    ) -> None:
+        """Write how the machine and the trainer fared."""
+        report = system_health_report(session, resources, n_open_alerts)
+        write_file(self._folder(session) / "system_health_report.json", report)
+
+    def _folder(self, session: Session) -> Path:
+        return self._workspace.reports_dir / session.session_id
+
+    def _epoch_file(self, session: Session, epoch: int) -> Path:
+        return self._folder(session) / "epochs" / f"epoch_{epoch:04d}.json"

@@ -1,0 +1,301 @@
+"""Writing down what becomes of a session: its document, its run, its files, and the calls it is worth.
+
+The order within an epoch is report, metrics, document, calls: whoever sees the epoch in the document finds everything
+else in place. All of it may be written again after a crash, with the same content.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.actor import Actor
+from core.alerts import Alerts
+from core.clock import Clock, utc_now
+from core.governance import Evidence
+from core.settings import unavailable_features
+from core.state import Workspace
+from core.telemetry import TelemetryReader, TelemetryWriter
+from core.tracking import RunStatus
+from core.training.convergence import EpochScore, Judgement, best_epoch
+from core.training.errors import LearningError
+from core.training.eta import RECENT_EPOCHS, remaining_seconds
+from core.training.records import EpochRecord, FinalRecord
+from core.training.registration import register_models
+from core.training.run_record import RunRecord
+from core.training.session import Desired, Phase, Session
+from core.training.session_files import SessionFiles
+from core.training.sessions import Sessions
+from core.training.training_alerts import TrainingAlerts
+from core.training.wire import EpochDone, Prepared
+
+log = logging.getLogger(__name__)
+
+HEALTH_SERIES = (
+    "resource.cpu_percent",
+    "resource.memory_percent",
+    "resource.disk_percent",
+    "process.engine.rss_bytes",
+    "process.trainer.cpu_percent",
+    "process.trainer.rss_bytes",
+)
+
+
+class SessionRecorder:
+    """The engine's pen for sessions. Every method returns the session as it then stands."""
+
+    def __init__(
+        self, workspace: Workspace, telemetry: TelemetryWriter, alerts: Alerts, *, actor: Actor, clock: Clock = utc_now
+    ) -> None:
+        """Open the books.
+
+        Args:
+            workspace: Whose.
+            telemetry: Takes the metrics of epochs.
+            alerts: The engine's one instance.
+            actor: The engine.
+            clock: The time.
+        """
+        self._workspace = workspace
+        self._telemetry = telemetry
+        self._alerts = alerts
+        self._actor = actor
+        self._clock = clock
+        self._sessions = Sessions(workspace, clock=clock)
+        self._calls = TrainingAlerts(alerts, clock)
+        self._runs = RunRecord(workspace, telemetry, self.filing, actor=actor, clock=clock)
+
+    @property
+    def filing(self) -> SessionFiles:
+        """Where the files are."""
+        return SessionFiles(self._workspace)
+
+    def look(self, session: Session) -> Session:
+        """Return the session as it stands now."""
+        return self._sessions.get(session.session_id)
+
+    def show_intent(self, session: Session) -> Session:
+        """Say at once whether the epoch at work will be the last for now, as people's wishes change."""
+        session = self.look(session)
+        phase = Phase.RUNNING if session.desired is Desired.RUNNING else Phase.STOPPING
+        return session if session.observed.phase is phase else self._observe(session, f"session.{phase}", phase=phase)
+
+    def begin(self, session: Session) -> Session:
+        """Open a session, or open it again: its run is tracked, and what it cannot do is said."""
+        now = self._clock()
+        announcements = unavailable_features(session.training)
+        for sentence in announcements:
+            log.warning("%s: %s", session.session_id, sentence)
+        return self._observe(
+            session,
+            "session.begin" if session.run_id is None else "session.continue",
+            run_id=self._runs.open(session).run_id,
+            phase=Phase.PREPARING,
+            started_at=session.observed.started_at or now,
+            last_progress_at=now,
+            eta_seconds=None,
+            announcements=announcements,
+            ended_at=None,
+            stop_reason=None,
+        )
+
+    def taken_up(self, session: Session, prepared: Prepared) -> Session:
+        """Record where a session goes on, with what its checkpoint knows and a crash kept from the books."""
+        for problem in prepared.damaged:
+            log.error("%s: %s", session.session_id, problem)
+            self._calls.checkpoint_damaged(session, problem)
+        self._runs.restore(session)
+        record = prepared.record
+        if record is not None and record.epoch > session.observed.epoch:
+            done = EpochDone(
+                record=record,
+                checkpoint=prepared.checkpoint or "",
+                checkpoint_sha256=prepared.checkpoint_sha256 or "",
+                stage_seconds={},
+            )
+            return self.epoch_done(session, done, prepared.history, [])
+        epoch = record.epoch if record is not None else 0
+        log.info("%s goes on after epoch %d", session.session_id, epoch)
+        return self._observe(
+            session, "session.running", phase=Phase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
+        )
+
+    def epoch_done(
+        self, session: Session, done: EpochDone, history: Sequence[EpochScore], durations: Sequence[float]
+    ) -> Session:
+        """Record an epoch.
+
+        Args:
+            session: The session.
+            done: What the child reports.
+            history: The scores of all epochs, this one included.
+            durations: Seconds of the epochs timed by this engine, this one last; empty for an epoch that an engine
+                before this one has seen through.
+        """
+        now, record = self._clock(), done.record
+        timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
+        if durations:
+            timings["epoch.seconds"] = durations[-1]
+        self.filing.write_epoch(session, record)
+        self._runs.log(session, record, timings)
+        best = best_epoch(history)
+        checkpoint = self.filing.relative(Path(done.checkpoint))
+        session = self._observe(
+            session,
+            "epoch.complete" if record.learned else "epoch.reject",
+            reason=record.refusal,
+            evidence=(Evidence(f"{checkpoint}/checkpoint.json", done.checkpoint_sha256),),
+            phase=Phase.RUNNING if session.desired is Desired.RUNNING else Phase.STOPPING,
+            epoch=record.epoch,
+            score=record.score,
+            best_epoch=best,
+            best_score=history[best - 1].score if best else None,
+            gates=tuple(replace(gate, offending=()) if gate.passed else gate for gate in record.gates),
+            quality_score=record.quality_score,
+            metrics=record.metrics,
+            epoch_started_at=now,
+            last_progress_at=now,
+            trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),
+            eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
+            n_rejected_epochs=sum(1 for entry in history if entry.score is None),
+            checkpoint=checkpoint,
+            checkpoint_sha256=done.checkpoint_sha256,
+        )
+        self._calls.epoch_done(session, record)
+        self.filing.write_dashboard(session, history, durations[-RECENT_EPOCHS:])
+        return session
+
+    def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
+        """Record an attempt that came to nothing and will be repeated."""
+        epoch = session.observed.epoch + 1
+        log.warning("%s: attempt %d at epoch %d failed: %s", session.session_id, attempt, epoch, _full(error))
+        self._calls.epoch_failed(session, error)
+        return self._observe(
+            session,
+            "epoch.fail",
+            reason=str(error),
+            phase=Phase.PREPARING,
+            failure=str(error),
+            n_failed_epochs=session.observed.n_failed_epochs + 1,
+        )
+
+    def give_up(self, session: Session, error: Exception, *, n_attempts: int) -> Session:
+        """Record that a session has failed; its checkpoint stays, and asking for it anew goes on from there."""
+        log.error("%s failed after %d attempts: %s", session.session_id, n_attempts, _full(error))
+        self._calls.epoch_failed(session, error)
+        session = self.look(session)
+        return self._at_rest(
+            session,
+            "session.fail",
+            RunStatus.FAILED,
+            reason=str(error),
+            phase=Phase.FAILED,
+            failure=str(error),
+            gave_up_at=session.desired_revision,
+            n_failed_epochs=session.observed.n_failed_epochs + 1,
+            stop_reason=f"failed after {n_attempts} attempts" if n_attempts > 1 else "failed",
+        )
+
+    def winding_up(self, session: Session, judgement: Judgement) -> Session:
+        """Record that the session is ending by itself: what follows is the refit and the test."""
+        return self._observe(
+            session,
+            "session.end",
+            reason=f"{judgement.end}: {judgement.reason}",
+            phase=Phase.STOPPING,
+            stop_reason=str(judgement.end),
+        )
+
+    def finish(
+        self,
+        session: Session,
+        final: FinalRecord,
+        history: Sequence[EpochScore],
+        last: EpochRecord,
+        judgement: Judgement,
+    ) -> Session:
+        """Register what the session has made, and write its reports."""
+        evidence = self.filing.write_final(session, final, history, last, judgement)
+        folder = self.filing.checkpoints_of(session)
+        registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
+        manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
+        self._runs.note(
+            session,
+            data={draw.purpose: draw.sha256 for draw in final.draws},
+            files=[self._workspace.root / evidence.path, *manifests],
+        )
+        return self._at_rest(
+            session,
+            "session.finish",
+            RunStatus.FINISHED,
+            reason=f"{judgement.end}: {judgement.reason}",
+            history=history,
+            evidence=(evidence,),
+            phase=Phase.FINISHED,
+            registered=registered,
+        )
+
+    def stopped(self, session: Session) -> Session:
+        """Record that a person has stopped the session; its checkpoint stays."""
+        why = f"stopped by {session.desired_by}" + (f": {session.reason}" if session.reason else "")
+        return self._at_rest(
+            session, "session.stopped", RunStatus.STOPPED, reason=why, phase=Phase.STOPPED, stop_reason=why
+        )
+
+    def paused(self, session: Session) -> Session:
+        """Record that a session waits for people to resume it."""
+        self._telemetry.flush()
+        return self._observe(session, "session.paused", phase=Phase.PAUSED, eta_seconds=None)
+
+    def suspended(self, session: Session) -> Session:
+        """Record that a session waits for the next engine."""
+        self._telemetry.flush()
+        return self._observe(session, "session.suspended", phase=Phase.QUEUED, eta_seconds=None)
+
+    def _at_rest(
+        self,
+        session: Session,
+        verb: str,
+        status: RunStatus,
+        *,
+        reason: str,
+        history: Sequence[EpochScore] | None = None,
+        evidence: tuple[Evidence, ...] = (),
+        **observed: Any,
+    ) -> Session:
+        """Close a session; the document comes last, so that whoever waits for it finds all the rest in place."""
+        observed |= {"ended_at": self._clock(), "eta_seconds": None}
+        ended = replace(session, observed=replace(session.observed, **observed), updated_at=observed["ended_at"])
+        self._runs.close(session, status, reason=reason)
+        self._write_health(ended)
+        if history is not None:
+            self.filing.write_dashboard(ended, history, [])
+        return self._observe(session, verb, reason=reason, evidence=evidence, **observed)
+
+    def _observe(
+        self,
+        session: Session,
+        verb: str,
+        *,
+        run_id: str | None = None,
+        reason: str = "",
+        evidence: tuple[Evidence, ...] = (),
+        **observed: Any,
+    ) -> Session:
+        return self._sessions.observe(
+            session.session_id, verb, actor=self._actor, reason=reason, evidence=evidence, run_id=run_id, **observed
+        )
+
+    def _write_health(self, session: Session) -> None:
+        reader = TelemetryReader(self._workspace.telemetry_file)
+        start, end = session.observed.started_at or session.created_at, self._clock()
+        resources = {series: reader.samples(series, start, end) for series in HEALTH_SERIES}
+        self.filing.write_health(session, resources, len(self._alerts.open()))
+
+
+def _full(error: Exception) -> str:
+    """Spell an error for the log, with what the child knows of it."""
+    details = error.details if isinstance(error, LearningError) else ""
+    return f"{error}\n{details}" if details else str(error)

@@ -1,0 +1,157 @@
+"""Taking one session from where it stands to where it rests, an epoch at a time.
+
+Every step is safe to take again: what an epoch computes is a function of the settings and the checkpoint before it,
+and what is written about it replaces what was written about it before. So a child that died is replaced, an engine that
+died is succeeded, and both go on from the newest checkpoint to the same bytes.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from core.errors import CoreError
+from core.training.child_process import ChildProcess
+from core.training.convergence import EpochScore, judge
+from core.training.errors import LearningError
+from core.training.records import EpochRecord
+from core.training.session import Desired, Session
+from core.training.session_recorder import SessionRecorder
+from core.training.wire import EpochDone, Failed, Finish, Finished, Prepare, Prepared, Reply, Request, RunEpoch
+
+FIRST_BACK_OFF_SECONDS = 0.5
+LONGEST_BACK_OFF_SECONDS = 30.0
+LOOK_SECONDS = 1.0  # how often intent is looked at even when nobody announced a change
+
+R = TypeVar("R", Prepared, EpochDone, Finished)
+
+
+class SessionRunner:
+    """One session at work, on the trainer's thread."""
+
+    def __init__(
+        self,
+        session: Session,
+        books: SessionRecorder,
+        *,
+        wake: threading.Event,
+        stopping: threading.Event,
+        start_child: Callable[[Session], ChildProcess],
+        stop_child: Callable[[], None],
+    ) -> None:
+        """Take a session in hand.
+
+        Args:
+            session: The session, with work to do.
+            books: Where its progress is recorded.
+            wake: Set by whoever has news: the child, a change of intent, the engine's end.
+            stopping: Set when the engine ends.
+            start_child: Returns a living child, starting one where there is none.
+            stop_child: Ends the child, so that the next one starts clean.
+        """
+        self._session = session
+        self._settings = session.training
+        self._books = books
+        self._wake = wake
+        self._stopping = stopping
+        self._start_child = start_child
+        self._stop_child = stop_child
+        self._history: tuple[EpochScore, ...] = ()
+        self._last: EpochRecord | None = None
+        self._durations: list[float] = []
+        self._is_prepared = False
+
+    def run(self) -> None:
+        """Work until the session rests: finished, failed, paused, stopped, or left to the next engine."""
+        self._session = self._books.begin(self._session)
+        n_failures = 0
+        while not self._halt():
+            try:
+                if not self._is_prepared:
+                    self._prepare()
+                elif self._end_if_due():
+                    return
+                else:
+                    self._run_epoch()
+                    n_failures = 0
+            except (CoreError, OSError) as error:
+                self._is_prepared = False
+                self._stop_child()
+                if self._stopping.is_set():
+                    continue  # the engine's own end took the child along
+                n_failures += 1
+                hopeless = isinstance(error, LearningError) and error.is_hopeless
+                if hopeless or n_failures > self._settings.trainer.max_retries:
+                    self._session = self._books.give_up(self._session, error, n_attempts=n_failures)
+                    return
+                self._session = self._books.failed_attempt(self._session, error, attempt=n_failures)
+                self._back_off(min(FIRST_BACK_OFF_SECONDS * 2 ** (n_failures - 1), LONGEST_BACK_OFF_SECONDS))
+
+    def _prepare(self) -> None:
+        folder = self._books.filing.checkpoints_of(self._session)
+        prepared = self._ask(Prepare(settings=self._session.settings, folder=str(folder)), Prepared)
+        self._history, self._last = prepared.history, prepared.record
+        self._is_prepared = True
+        self._session = self._books.taken_up(self._session, prepared)
+
+    def _run_epoch(self) -> None:
+        started = time.monotonic()
+        done = self._ask(RunEpoch(number=len(self._history) + 1), EpochDone)
+        self._history = (*self._history, done.record.as_score)
+        self._last = done.record
+        self._durations.append(time.monotonic() - started)
+        self._session = self._books.epoch_done(self._session, done, self._history, self._durations)
+
+    def _end_if_due(self) -> bool:
+        """Finish the session when there is a reason to."""
+        if self._last is None:
+            return False
+        trained_seconds = self._session.observed.trained_seconds
+        judgement = judge(self._history, self._settings, trained_seconds=trained_seconds)
+        if judgement.end is None:
+            return False
+        self._session = self._books.winding_up(self._session, judgement)
+        finished = self._ask(Finish(), Finished)
+        self._session = self._books.finish(self._session, finished.record, self._history, self._last, judgement)
+        return True
+
+    def _halt(self) -> bool:
+        """Come to rest where people, or the engine's end, want it; between two epochs."""
+        self._session = self._books.look(self._session)
+        if self._session.desired is Desired.STOPPED:
+            self._session = self._books.stopped(self._session)
+        elif self._session.desired is Desired.PAUSED:
+            self._session = self._books.paused(self._session)
+        elif self._stopping.is_set():
+            self._session = self._books.suspended(self._session)
+        else:
+            return False
+        return True
+
+    def _ask(self, request: Request, expected: type[R]) -> R:
+        """Have the child do something, keeping an eye on what people want meanwhile."""
+        child = self._start_child(self._session)
+        child.ask(request)
+        while (answer := child.hear()) is None:
+            self._wake.wait(LOOK_SECONDS)
+            self._wake.clear()
+            if isinstance(request, RunEpoch):
+                self._session = self._books.show_intent(self._session)
+        return _checked(answer, expected)
+
+    def _back_off(self, seconds: float) -> None:
+        """Wait before the next attempt, unless somebody wants something else first."""
+        deadline = time.monotonic() + seconds
+        while (rest := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
+            self._wake.wait(rest)
+            self._wake.clear()
+            if self._books.look(self._session).desired is not Desired.RUNNING:
+                return
+
+
+def _checked(answer: Reply, expected: type[R]) -> R:
+    if isinstance(answer, Failed):
+        raise LearningError(answer.reason, answer.details, kind=answer.kind)
+    if not isinstance(answer, expected):
+        raise LearningError(f"the training child answered {type(answer).__name__}, expected {expected.__name__}")
+    return answer

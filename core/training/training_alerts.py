@@ -1,0 +1,68 @@
+"""When a session is worth an operator's attention: the alert rules that rest on its epochs."""
+
+from collections.abc import Sequence
+
+from core.alerts import Alerts
+from core.clock import Clock
+from core.training.records import EpochRecord
+from core.training.session import Session
+
+STALLED = "training_stalled"
+
+
+class TrainingAlerts:
+    """Fires and clears the alerts of sessions."""
+
+    def __init__(self, alerts: Alerts, clock: Clock) -> None:
+        self._alerts = alerts
+        self._clock = clock
+
+    def epoch_done(self, session: Session, record: EpochRecord) -> None:
+        """Judge an epoch's score, quality and gates; the failure of an earlier attempt is over."""
+        now, labels = self._clock(), {"session": session.session_id}
+        if record.learned:
+            self._alerts.observe("accuracy_low", labels=labels, value=record.score, now=now)
+        self._alerts.observe("quality_low", labels=labels, value=record.quality_score, now=now)
+        self._alerts.clear("epoch_failed", labels=labels, now=now, reason=f"epoch {record.epoch} is done")
+        for gate in record.gates:
+            of_gate = {**labels, "gate": gate.name}
+            if gate.blocks:
+                self._alerts.fire(
+                    "gate_failed",
+                    labels=of_gate,
+                    summary=f"{session.session_id}, epoch {record.epoch}: {gate.name} {gate.reason}; not learnt from",
+                    now=now,
+                    value=gate.value,
+                    threshold=gate.threshold,
+                )
+            else:
+                reason = f"it passes in epoch {record.epoch}"
+                self._alerts.clear("gate_failed", labels=of_gate, now=now, reason=reason)
+
+    def epoch_failed(self, session: Session, error: Exception) -> None:
+        """Tell of an attempt that came to nothing."""
+        epoch = session.observed.epoch + 1
+        self._fire("epoch_failed", f"{session.session_id}, epoch {epoch}: {error}", session=session.session_id)
+
+    def checkpoint_damaged(self, session: Session, problem: str) -> None:
+        """Tell of a checkpoint that is not what was written."""
+        self._fire("hash_mismatch", problem, session=session.session_id)
+
+    def watch_progress(self, at_work: Sequence[Session]) -> None:
+        """Judge how long each session that is at work has completed no epoch; one that is not cannot stall."""
+        now = self._clock()
+        for session in at_work:
+            since = session.observed.last_progress_at or session.created_at
+            hours = (now - since).total_seconds() / 3600
+            self._alerts.observe(STALLED, labels={"session": session.session_id}, value=hours, now=now)
+        busy = {session.session_id for session in at_work}
+        for alert in self._alerts.open():
+            if alert.rule == STALLED and alert.labels["session"] not in busy:
+                self._alerts.clear(STALLED, labels=alert.labels, now=now, reason="it is not at work")
+
+    def thread_failed(self, name: str, error: Exception) -> None:
+        """Tell that a thread of the engine failed; it begins again by itself."""
+        self._fire("engine_trouble", f"the {name} failed: {type(error).__name__}: {error}", thread=name)
+
+    def _fire(self, rule: str, summary: str, **labels: str) -> None:
+        self._alerts.fire(rule, labels=labels, summary=summary, now=self._clock())

@@ -1,0 +1,1 @@
+"""What every face shows: the snapshot of a workspace, now or in the recorded past."""

@@ -1,0 +1,106 @@
+"""Writing the past down: at once what has come onto the audit record, in coarse steps what merely moves."""
+
+import threading
+from collections.abc import Hashable
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.clock import Clock, utc_now
+from core.state import Workspace
+from core.telemetry.past import Key, PastWriter, past_file
+from core.view.past.pages import documents_of, packed
+from core.view.snapshot import SnapshotSource, audit_mark
+
+LOOK_SECONDS = 1.0
+COARSE_SECONDS = 10.0
+"""How far apart the figures of a running rollout are kept: once a second, they would fill 150 MB a day."""
+_COARSE = timedelta(seconds=COARSE_SECONDS)
+_UPKEEP_EVERY = timedelta(minutes=10)
+
+
+class Recorder:
+    """Records the documents of one workspace. A new one goes on where the last left off."""
+
+    def __init__(self, workspace: Workspace, *, hours: float, clock: Clock = utc_now) -> None:
+        """Open the store.
+
+        Args:
+            workspace: What is recorded.
+            hours: How far back the past is kept.
+            clock: The time.
+
+        Raises:
+            TelemetryError: The store cannot be opened.
+        """
+        self._workspace = workspace
+        self._clock = clock
+        self._kept = timedelta(hours=hours)
+        self._source = SnapshotSource(workspace, clock=clock, documents_only=True)
+        self._writer = PastWriter(past_file(workspace))
+        self._mark: Hashable = None
+        self._written_at: datetime | None = None
+        self._begin(clock())
+
+    def _begin(self, now: datetime) -> None:
+        """Go on from what was recorded up to an instant."""
+        self._writer.forget_from(now)
+        self._stored: dict[Key, bytes] = self._writer.newest()
+        self._seen: dict[Key, Any] = {}
+        self._since = self._next_upkeep = now
+        self._written_at = None
+
+    def close(self) -> None:
+        """Close the store."""
+        self._writer.close()
+
+    def look(self) -> None:
+        """Write down what differs from what was written last, if it is time to.
+
+        Raises:
+            TelemetryError: The store cannot be written; the next look tries again.
+        """
+        if self._written_at is not None and (now := self._clock()) < self._written_at:
+            self._begin(now)
+        mark = audit_mark(self._workspace)  # before the documents: a change is in them before it is on record
+        is_moment = mark != self._mark
+        if not (is_moment or self._is_due()):
+            return
+        documents = documents_of(self._source.take())
+        now = self._clock()
+        fresh = {key: packed(each) for key, each in documents.items() if not self._is_known(key, each)}
+        states: dict[Key, bytes | None] = {k: body for k, body in fresh.items() if self._stored.get(k) != body}
+        states.update(dict.fromkeys(self._stored.keys() - documents.keys()))
+        self._writer.write(now, states, since=self._since, is_moment=is_moment)
+        self._seen, self._mark, self._written_at = documents, mark, now
+        self._stored = {key: fresh.get(key) or self._stored[key] for key in documents}
+        if now >= self._next_upkeep:
+            self._next_upkeep = now + _UPKEEP_EVERY
+            self._writer.expire(now - self._kept)
+
+    def _is_due(self) -> bool:
+        return self._written_at is None or self._clock() - self._written_at >= _COARSE
+
+    def _is_known(self, key: Key, document: Any) -> bool:
+        """Whether a document is as it was seen last; cheap for those that were not read again."""
+        seen = self._seen.get(key)
+        return seen is document or (seen is not None and seen == document)
+
+
+def record_past(workspace: Workspace, *, hours: float, clock: Clock = utc_now, until: threading.Event) -> None:
+    """Look once a second for as long as the engine works, and a last time at the end.
+
+    Args:
+        workspace: What is recorded.
+        hours: How far back the past is kept.
+        clock: The time.
+        until: Ends it.
+
+    Raises:
+        TelemetryError: The store cannot be opened or written.
+    """
+    with closing(Recorder(workspace, hours=hours, clock=clock)) as recorder:
+        recorder.look()
+        while not until.wait(LOOK_SECONDS):
+            recorder.look()
+        recorder.look()

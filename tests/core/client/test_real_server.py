@@ -1,0 +1,113 @@
+"""The client against our own server in a process of its own, in the three dialects it speaks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from core.client import (
+    Client,
+    NotAllowedError,
+    NotSpokenError,
+    Outcome,
+    RejectedError,
+    UnknownModelError,
+)
+
+ROWS = [{"area": 50, "floor": 2, "age": "old"}, {"area": 90.0, "floor": 0, "age": "new"}]
+DIALECTS = ("rows", "v2", "tf-rest")
+
+
+@pytest.fixture(params=DIALECTS)
+def client(request: pytest.FixtureRequest, served: SimpleNamespace):
+    with Client(served.url, request.param) as found:
+        yield found
+
+
+def test_one_row_and_several_get_a_number_each(client: Client, served: SimpleNamespace) -> None:
+    one, two = client.predict("rent", ROWS[0]), client.predict("rent", ROWS, request_id="r-2")
+    assert two.values[0] == one.value
+    assert 300 < two.values[0] < two.values[1] < 1_200
+    assert (two.version, two.request_id) == (served.version, "r-2")
+
+
+def test_the_dialects_agree(served: SimpleNamespace) -> None:
+    answers = []
+    for dialect in DIALECTS:
+        with Client(served.url, dialect) as client:
+            answers.append(client.predict("rent", ROWS).values)
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_a_label_and_a_version_name_what_answers(client: Client, served: SimpleNamespace) -> None:
+    labelled = client.predict("rent", ROWS[0], label="production")
+    assert labelled.version == served.version
+    assert client.predict("rent", ROWS[0], version=served.version).value == labelled.value
+
+
+@pytest.mark.parametrize(
+    ("model", "which"),
+    [("nobody", {}), ("rent", {"version": "9.9.9"}), ("rent", {"label": "moon"}), ("a/b:c", {})],
+    ids=["model", "version", "label", "odd name"],
+)
+def test_what_is_not_there_is_unknown(client: Client, model: str, which: dict[str, str]) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        client.predict(model, ROWS[0], **which)
+    assert caught.value.status == 404
+
+
+def test_metadata_name_every_field(client: Client) -> None:
+    found = client.metadata("rent")
+    assert {one.name for one in found.inputs} == {"area", "floor", "age"}
+    assert len(found.outputs) == 1
+
+
+def test_versions_say_who_is_available(client: Client, served: SimpleNamespace) -> None:
+    assert [(one.version, one.is_available) for one in client.versions("rent")] == [(served.version, True)]
+
+
+def test_health_of_server_and_models(client: Client) -> None:
+    assert client.health().ready
+    assert client.health("rent").ready
+    nobody = client.health("nobody")
+    assert nobody.live
+    assert not nobody.ready
+    assert "nobody" in nobody.reasons[0]
+
+
+def test_a_wrong_value_names_its_field(client: Client) -> None:
+    with pytest.raises(RejectedError) as caught:
+        client.predict("rent", ROWS[0] | {"area": "large"})
+    assert caught.value.field == "area"
+
+
+def test_a_missing_field_is_named(client: Client) -> None:
+    with pytest.raises(RejectedError) as caught:
+        client.predict("rent", {"area": 50, "floor": 2})
+    assert caught.value.field == "age"
+
+
+def test_outcomes_are_taken_with_a_token_and_not_without(served: SimpleNamespace) -> None:
+    with Client(served.url, token=served.token) as client:
+        told = client.predict("rent", ROWS)
+        assert client.report([Outcome(request_id=told.request_id, row=n, actual=1.0) for n in range(2)]) == 2
+    with Client(served.url) as client, pytest.raises(NotAllowedError, match="token"):
+        client.report(Outcome(request_id="r-1", actual=1.0))
+
+
+def test_a_wrong_token_is_not_allowed(served: SimpleNamespace) -> None:
+    with Client(served.url, token="wrong") as client, pytest.raises(NotAllowedError, match="not valid"):
+        client.predict("rent", ROWS[0])
+
+
+@pytest.mark.parametrize("dialect", ["v2", "tf-rest"])
+def test_a_dialect_without_outcomes_says_so(served: SimpleNamespace, dialect: str) -> None:
+    with Client(served.url, dialect) as client, pytest.raises(NotSpokenError, match="rows"):
+        client.report(Outcome(request_id="r-1", actual=1.0))
+
+
+def test_threads_share_a_client(client: Client) -> None:
+    rows = [ROWS[0] | {"area": 20 + n} for n in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda row: client.predict("rent", row).value, rows))
+    assert answers == pytest.approx(client.predict("rent", rows).values)

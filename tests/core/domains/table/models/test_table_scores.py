@@ -1,0 +1,93 @@
+"""Metrics agree with scikit-learn's, and their intervals hold what they promise."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from core.domains.table.models import scores
+from core.domains.table.models.choice import choose
+
+
+def test_metrics_agree_with_those_of_scikit_learn():
+    rng = np.random.default_rng(1)
+    actual, answer = rng.normal(1e6, 1, 500), rng.normal(1e6, 1, 500)
+    found = scores.regression_metrics(actual, answer, np.arange(500), seed=1)
+    assert found["mae"] == pytest.approx(sk.mean_absolute_error(actual, answer))
+    assert found["rmse"] == pytest.approx(sk.root_mean_squared_error(actual, answer))
+    assert found["r2"] == pytest.approx(sk.r2_score(actual, answer))
+
+    chance = rng.dirichlet([1, 1, 1], 500)
+    classes = rng.integers(0, 3, 500).astype(float)
+    found = scores.classification_metrics(classes, chance, np.arange(500), seed=1)
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(classes, chance.argmax(axis=1)))
+    assert found["log_loss"] == pytest.approx(sk.log_loss(classes, chance))
+    assert found["auc"] == pytest.approx(sk.roc_auc_score(classes, chance, multi_class="ovr"))
+
+    found = scores.ranking_metrics((classes > 0).astype(float), chance[:, 1], np.arange(500), seed=1)
+    assert found["auc"] == pytest.approx(sk.roc_auc_score(classes > 0, chance[:, 1]))
+    assert found["average_precision"] == pytest.approx(sk.average_precision_score(classes > 0, chance[:, 1]))
+
+
+def test_an_interval_holds_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    n_groups, per_group, held = 60, 5, 0
+    group = np.repeat(np.arange(n_groups), per_group)
+    truth = np.sqrt(2 / np.pi) * np.sqrt(2)  # mean of |shared + own|, each N(0, 1)
+    for seed in range(200):
+        miss = np.repeat(rng.normal(size=n_groups), per_group) + rng.normal(size=n_groups * per_group)
+        found = scores.regression_metrics(miss, np.zeros_like(miss), group, seed=seed)
+        held += found["mae_low"] <= truth <= found["mae_high"]
+
+    assert 0.90 <= held / 200 <= 0.99  # 95 %, give or take three standard errors
+
+
+def test_the_interval_of_an_auc_of_several_classes_holds_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(4)
+    centres, spread = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]), 1.0
+    n_groups, per_group = 50, 4
+    group = np.repeat(np.arange(n_groups), per_group)
+
+    def drawn(n_groups: int, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes = rng.integers(0, 3, n_groups)[group]  # rows of a group share their class, and part of their noise
+        shared = rng.normal(size=(n_groups, 3))[group]
+        return classes.astype(float), centres[classes] + (shared + spread * rng.normal(size=(len(group), 3))) / 2**0.5
+
+    truth = sk.roc_auc_score(*_one_against_rest(*drawn(40_000, np.arange(40_000))), average="macro")
+    held = 0
+    for seed in range(200):
+        classes, score = drawn(n_groups, group)
+        found = scores.classification_metrics(classes, np.exp(score), group, seed=seed)
+        held += found["auc_low"] <= truth <= found["auc_high"]
+
+    assert 0.90 <= held / 200 <= 0.99
+
+
+def test_an_auc_without_any_mistake_has_no_interval():
+    classes = np.repeat([0.0, 1.0, 2.0], 20)
+
+    found = scores.classification_metrics(classes, np.eye(3)[classes.astype(int)], np.arange(60), seed=1)
+
+    assert found["auc"] == 1.0
+    assert "auc_low" not in found
+
+
+def _one_against_rest(classes: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.eye(3)[classes.astype(int)], score
+
+
+def test_one_outcome_alone_has_no_ranking():
+    assert scores.ranking_metrics(np.ones(50), np.arange(50.0), np.arange(50), seed=1) == {}
+
+
+def test_a_simpler_candidate_ships_where_the_best_is_not_surely_better():
+    rng = np.random.default_rng(3)
+    linear = rng.exponential(size=400)
+    group = np.arange(400) // 4
+
+    close = choose({"linear": linear, "lightgbm": linear + rng.normal(-0.01, 1, 400)}, group)
+    far = choose({"linear": linear, "lightgbm": linear - 0.2 + rng.normal(0, 0.1, 400)}, group)
+
+    assert close.ships == "linear"
+    assert far.ships == "lightgbm"
+    assert [standing.candidate for standing in far.standings] == ["lightgbm", "linear"]
+    assert "+0.2" in far.why

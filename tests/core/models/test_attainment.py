@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from core.domains.bonds.models.attainment import (
+    anomaly_attainment,
+    anomaly_metrics,
+    probability_attainment,
+    probability_metrics,
+    spread_attainment,
+    spread_metrics,
+)
+from core.domains.bonds.models.oracle import clean_density, off_market_evidence
+from core.domains.bonds.models.spread_law import SpreadLaw, to_learning_scale
+from core.models import Panel, create, ranking
+from core.models.errors import UnknownTruthError
+
+RNG = np.random.default_rng(11)
+LABELS = RNG.integers(0, 2, 300).astype(float)
+SCORES = np.round(RNG.normal(size=300) + LABELS, 1)  # with ties
+
+
+def log_odds(chance):
+    return np.log(chance / (1 - chance))
+
+
+def test_auc_and_average_precision_agree_with_scikit_learn():
+    assert ranking.auc(LABELS, SCORES) == pytest.approx(roc_auc_score(LABELS, SCORES))
+    assert ranking.average_precision(LABELS, SCORES) == pytest.approx(average_precision_score(LABELS, SCORES))
+
+
+@pytest.mark.parametrize("measure", [ranking.auc, ranking.average_precision])
+def test_a_row_of_weight_two_counts_as_two_rows(measure):
+    twice = np.concatenate((LABELS, LABELS[:50])), np.concatenate((SCORES, SCORES[:50]))
+    weight = np.where(np.arange(300) < 50, 2.0, 1.0)
+    assert measure(LABELS, SCORES, weight) == pytest.approx(measure(*twice), abs=1e-4)
+
+
+def test_expected_auc_is_its_definition_over_all_pairs():
+    chance, score = RNG.random(40), np.round(RNG.normal(size=40), 1)
+    pairs = chance[:, None] * (1 - chance[None, :]) * ~np.eye(40, dtype=bool)
+    wins = (score[:, None] > score[None, :]) + 0.5 * (score[:, None] == score[None, :])
+    assert ranking.expected_auc(chance, score) == pytest.approx((pairs * wins).sum() / pairs.sum())
+
+
+def test_a_measure_without_an_event_is_not_a_number():
+    assert np.isnan(ranking.auc(np.zeros(5), np.arange(5.0)))
+    assert np.isnan(ranking.average_precision(np.zeros(5), np.arange(5.0)))
+
+
+@pytest.mark.parametrize("expected_bps", [3.0, 40.0, 900.0])
+def test_the_moments_of_a_spread_are_those_of_the_law_it_is_drawn_from(expected_bps):
+    law = SpreadLaw()
+    rng = np.random.default_rng(0)
+    m = rng.normal(0, np.sqrt(law.variance), 400_000)
+    spread = expected_bps * np.exp(m - law.variance / 2) + rng.normal(0, law.tick_bps, 400_000)
+    drawn = to_learning_scale(spread)
+    mean, variance = law.moments(np.array([expected_bps]))
+    assert mean[0] == pytest.approx(drawn.mean(), abs=0.002)
+    assert variance[0] == pytest.approx(drawn.var(), rel=0.01)
+
+
+@pytest.mark.parametrize("expected_bps", [8.0, 59.0, 61.0, 900.0])
+def test_the_density_of_a_clean_spread_integrates_to_one(expected_bps):
+    grid = np.linspace(-15, expected_bps * 6, 60_001)
+    density = clean_density(grid, np.full(len(grid), expected_bps), SpreadLaw())
+    assert np.trapezoid(density, grid) == pytest.approx(1, abs=5e-3)
+
+
+def test_evidence_for_an_off_market_spread_grows_with_its_distance():
+    far = off_market_evidence(np.array([100.0, 180.0, 300.0, 480.0]), np.full(4, 100.0), SpreadLaw(), (0.7, 1.6))
+    assert (np.diff(far) > 0).all()
+    assert far[0] < 0 < far[2]
+
+
+def test_nobody_beats_the_truth_and_the_truth_attains_everything(fresh):
+    truth, bonds = fresh.truth, fresh.bonds
+    best = SpreadLaw().moments(truth["s_opt"].to_numpy())[0]
+    figures = spread_metrics(bonds, truth, best)
+    assert figures["attainment"] == pytest.approx(1)
+    assert figures["r2"] == pytest.approx(figures["optimum"], abs=0.01)
+    off = best + np.random.default_rng(0).normal(0, 0.1, len(best))
+    assert spread_metrics(bonds, truth, off)["attainment"] < 0.995
+    chance = truth["p_liq"].to_numpy()
+    keywords = {"label": "liquidity_shock_1m", "truth_column": "p_liq"}
+    figures = probability_metrics(bonds, truth, log_odds(chance), **keywords)
+    assert figures["attainment"] == pytest.approx(1)
+    assert figures["log_loss"] == pytest.approx(figures["log_loss_optimum"], abs=0.02)
+    noisy = log_odds(chance) + np.random.default_rng(0).normal(0, 0.5, len(chance))
+    assert probability_metrics(bonds, truth, noisy, **keywords)["attainment"] < 0.99
+
+
+def test_taking_the_draws_common_shocks_as_known_raises_the_ceiling(fresh):
+    best = SpreadLaw().moments(fresh.truth["s_opt"].to_numpy())[0]
+    apart = spread_attainment(fresh, best, seed=0)
+    within = spread_attainment(fresh, best, seed=0, same_draw=True)
+    assert within.optimum > apart.optimum
+    assert within.attainment < apart.attainment == pytest.approx(1)
+
+
+def test_the_interval_holds_the_share_and_narrows_with_issuers(draw, fresh):
+    model = create("spread")
+    model.update(draw(0), seed=0)
+    wide, narrow = model.attainment(draw(1), seed=0), model.attainment(fresh, seed=0)
+    for found in (wide, narrow):
+        assert found.low <= found.attainment <= found.high
+    assert narrow.high - narrow.low < wide.high - wide.low
+    assert model.attainment(fresh, seed=0) == narrow
+
+
+@pytest.mark.parametrize("name", ["spread", "downgrade", "liquidity_shock", "anomaly"])
+def test_an_honest_model_raises_no_leak_alarm(name, draw, fresh):
+    model = create(name)
+    model.update(draw(0, 2_000), seed=0)
+    found = model.attainment(fresh, seed=0)
+    assert not found.leak
+    assert found.attainment <= 1.01
+
+
+def test_a_score_that_knows_the_label_raises_the_leak_alarm(fresh):
+    bonds, truth = fresh.bonds, fresh.truth
+    target = to_learning_scale(bonds["spread_bps"].to_numpy())
+    best = SpreadLaw().moments(truth["s_opt"].to_numpy())[0]
+    assert spread_attainment(fresh, 0.8 * best + 0.2 * target, seed=0).leak
+    happened = bonds["liquidity_shock_1m"].to_numpy()
+    knowing = log_odds(truth["p_liq"].to_numpy()) + 0.5 * happened
+    keywords = {"label": "liquidity_shock_1m", "truth_column": "p_liq", "seed": 0}
+    assert probability_attainment(bonds, truth, knowing, **keywords).leak
+    strange = bonds["is_anomaly"].to_numpy().astype(float)
+    assert anomaly_attainment(fresh, strange, seed=0).leak
+
+
+def test_no_detector_beats_the_likelihood_ratio(fresh):
+    miss = np.abs(np.log(np.maximum(fresh.bonds["spread_bps"], 0.1) / fresh.truth["s_opt"]) + 0.042).to_numpy()
+    assert anomaly_metrics(fresh.bonds, fresh.truth, miss)["attainment"] < 1
+
+
+def test_without_the_truth_there_are_scores_but_no_attainment(draw):
+    model = create("spread")
+    model.update(draw(0, 300), seed=0)
+    assert "attainment" not in model.evaluate(Panel(draw(1).bonds))
+    assert model.evaluate(draw(1).bonds)["r2"] > 0.5
+    with pytest.raises(UnknownTruthError, match="only generated data"):
+        model.attainment(Panel(draw(1).bonds), seed=0)
+
+
+def test_part_of_a_panel_is_judged_by_its_own_truth(draw):
+    model = create("liquidity_shock")
+    model.update(draw(0, 300), seed=0)
+    panel = draw(1)
+    keep = panel.bonds["region"] != "japan"
+    part = model.evaluate(Panel(panel.bonds[keep], panel.truth))
+    assert part == model.evaluate(Panel(panel.bonds[keep], panel.truth[keep]))

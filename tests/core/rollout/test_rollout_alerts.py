@@ -1,0 +1,102 @@
+"""Whom a rollout calls, and when it stops calling."""
+
+import pytest
+
+from core.alerts import Alerts, AlertState
+from core.governance import AuditLog
+from core.rollout import Arm, Guard, Phase, RolloutWorker, Source
+
+RARE = (Guard(name="errors", source=Source.ERRORS),)  # no ceiling: without failures nothing is ever shown
+
+
+@pytest.fixture
+def alerts(workspace, clock) -> Alerts:
+    return Alerts(workspace, clock=clock)
+
+
+@pytest.fixture
+def taken_back(rollouts, start, worker, source, clock):
+    """Let a candidate fail until it is taken back; leave the last tick to the test."""
+
+    def fail() -> str:
+        rollout = start()
+        worker.tick(clock.now)
+        source.serve(Arm.STABLE, 2_000, share=0.05)
+        source.serve(Arm.CANDIDATE, 100, share=0.05, n_failed=50)
+        return rollout.rollout_id
+
+    return fail
+
+
+def test_a_rollback_calls_with_its_reason_and_stays_until_somebody_has_seen_to_it(
+    workspace, rollouts, taken_back, worker, alerts, clock, ana, candidate
+) -> None:
+    rollout_id = taken_back()
+    worker.tick(clock.pass_by(30))
+    assert rollouts.get(rollout_id).observed.phase is Phase.ROLLED_BACK
+    (alert,) = alerts.open()
+    assert (alert.rule, alert.labels) == ("rollout_rolled_back", {"model": "spread", "rollout": rollout_id})
+    assert f"spread {candidate} was taken back: errors:" in alert.summary
+    assert alert.advice
+    assert AuditLog(workspace).tail(1)[0].verb == "alert.fire"
+    for _ in range(3):
+        worker.tick(clock.pass_by(30))
+    assert alerts.resolve(alert.fingerprint, ana).n_fired == 1
+
+
+def test_an_inconclusive_rollout_calls_until_a_person_has_decided(
+    rollouts, start, worker, source, alerts, clock, ana
+) -> None:
+    rollout = start(guards=RARE)
+    worker.tick(clock.now)
+    worker.tick(clock.pass_by(3_601))
+    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.INCONCLUSIVE
+    (alert,) = alerts.open()
+    assert alert.rule == "rollout_inconclusive"
+    assert "waits for a person" in alert.summary
+    rollouts.abort(rollout.rollout_id, actor=ana, reason="seen enough")
+    worker.tick(clock.pass_by(1))
+    assert alerts.open() == []
+
+
+def test_what_a_person_ended_while_no_engine_ran_calls_nobody_any_more(
+    workspace, registry, rollouts, start, worker, source, alerts, clock, lease, ana
+) -> None:
+    rollout = start(guards=RARE)
+    worker.tick(clock.now)
+    worker.tick(clock.pass_by(3_601))
+    lease.release()
+    rollouts.abort(rollout.rollout_id, actor=ana, reason="seen enough")
+    assert [alert.rule for alert in alerts.open()] == ["rollout_inconclusive"]
+    RolloutWorker(workspace, source=source, registry=registry, clock=clock).tick(clock.pass_by(5))
+    assert alerts.open() == []
+
+
+def test_an_engine_that_was_killed_before_it_called_calls_when_it_is_back(
+    workspace, registry, source, taken_back, worker, alerts, clock, monkeypatch
+) -> None:
+    taken_back()
+    monkeypatch.setattr("core.rollout.rollout_alerts.RolloutAlerts.step_taken", lambda *_: None)
+    worker.tick(clock.pass_by(30))
+    monkeypatch.undo()
+    assert alerts.all() == []
+    again = RolloutWorker(workspace, source=source, registry=registry, clock=clock)
+    again.tick(clock.pass_by(5))
+    assert [alert.rule for alert in alerts.open()] == ["rollout_rolled_back"]
+
+
+def test_what_was_told_is_not_told_again_by_the_next_engine(
+    workspace, registry, source, taken_back, worker, alerts, clock, ana
+) -> None:
+    taken_back()
+    worker.tick(clock.pass_by(30))
+    alerts.resolve(alerts.open()[0].fingerprint, ana)
+    RolloutWorker(workspace, source=source, registry=registry, clock=clock).tick(clock.pass_by(5))
+    assert [alert.state for alert in alerts.all()] == [AlertState.RESOLVED]
+
+
+def test_alerts_that_cannot_be_written_stop_no_rollout(workspace, rollouts, taken_back, worker, clock) -> None:
+    rollout_id = taken_back()
+    (workspace.state_dir / "alerts.json").write_text("garbage")
+    worker.tick(clock.pass_by(30))
+    assert rollouts.get(rollout_id).observed.phase is Phase.ROLLED_BACK

@@ -1,0 +1,43 @@
+"""A server that has just started is asked by several threads before it has read who may come in."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.actor import Actor, Origin
+from core.serving.access import Role, Tokens
+from core.serving.authenticator import Authenticator
+from core.state import Workspace
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+
+
+def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace.create(tmp_path / "workspace", settings_text="{}\n")
+    _, secret = Tokens(workspace).create("desk", Role.VIEWER, actor=ANA)
+    gatekeeper = Authenticator(workspace)
+    is_reading, has_asked = threading.Event(), threading.Event()
+    read = Tokens.all
+
+    def read_slowly(tokens: Tokens):
+        if threading.current_thread() is first:
+            is_reading.set()
+            has_asked.wait(10)
+        return read(tokens)
+
+    def ask() -> str:
+        headers = {b"authorization": f"Bearer {secret}".encode()}
+        return gatekeeper.admit(headers, ("127.0.0.1", 1), at_least=Role.VIEWER, is_read=True).actor.via
+
+    first = threading.Thread(target=ask)
+    monkeypatch.setattr(Tokens, "all", read_slowly)
+    first.start()
+    assert is_reading.wait(10)
+    try:
+        assert ask() == "desk"
+    finally:
+        has_asked.set()
+        first.join(10)

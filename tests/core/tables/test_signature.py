@@ -1,0 +1,77 @@
+"""A signature holds requests to what the model has learnt from."""
+
+import math
+
+import pytest
+
+from core.tables import ColumnSignature, InputError, Kind, Signature, Task
+
+SIGNATURE = Signature(
+    task=Task.REGRESSION,
+    target="price",
+    columns=(
+        ColumnSignature(name="size", kind=Kind.NUMBER, allows_missing=True, least=0.0, most=10.0),
+        ColumnSignature(name="count", kind=Kind.INTEGER, allows_missing=False, least=0.0, most=5.0),
+        ColumnSignature(name="grade", kind=Kind.CATEGORY, allows_missing=False, levels=("A", "B")),
+        ColumnSignature(name="open", kind=Kind.FLAG, allows_missing=False, least=0.0, most=1.0),
+    ),
+)
+GOOD = {"size": 1.5, "count": 2, "grade": "A", "open": True}
+
+
+def test_a_signature_is_read_back_as_it_was_written(tmp_path):
+    (tmp_path / "signature.json").write_bytes(SIGNATURE.to_bytes())
+
+    assert Signature.read(tmp_path) == SIGNATURE
+    assert Signature.read(tmp_path / "elsewhere") is None
+
+
+def test_sound_rows_pass_and_what_is_strange_in_them_is_counted():
+    rows = [GOOD, GOOD | {"size": None}, GOOD | {"size": 99.0, "grade": "Z"}, GOOD | {"extra": 1}]
+
+    notes = SIGNATURE.check(rows)
+
+    assert notes.out_of_range == {"size": 1}
+    assert notes.unseen_levels == {"grade": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        pytest.param({"count": None}, "count", id="empty where none ever was"),
+        pytest.param({"count": math.nan}, "count", id="NaN where none ever was"),
+        pytest.param({"size": "1.5"}, "size", id="a number in quotes"),
+        pytest.param({"size": math.inf}, "size", id="infinity"),
+        pytest.param({"size": True}, "size", id="a flag for a number"),
+        pytest.param({"count": 1.5}, "count", id="a fraction for a whole number"),
+        pytest.param({"grade": 1}, "grade", id="a number for a category"),
+        pytest.param({"open": 2}, "open", id="two for a flag"),
+    ],
+)
+def test_a_wrong_value_is_named_by_row_and_column(change, column):
+    with pytest.raises(InputError) as caught:
+        SIGNATURE.check([GOOD, GOOD | change])
+
+    assert (caught.value.row, caught.value.column) == (1, column)
+
+
+def test_a_missing_column_is_named_with_the_one_that_looks_like_it():
+    with pytest.raises(InputError, match="Is it 'grades'"):
+        SIGNATURE.require_columns(["size", "count", "grades", "open"])
+
+
+def test_a_wider_number_is_the_same_interface_and_another_column_is_not():
+    import msgspec
+
+    wider = tuple(msgspec.structs.replace(c, kind=Kind.NUMBER) if c.name == "count" else c for c in SIGNATURE.columns)
+
+    assert SIGNATURE.reads_the_same(msgspec.structs.replace(SIGNATURE, columns=wider))
+    assert not SIGNATURE.reads_the_same(msgspec.structs.replace(SIGNATURE, columns=SIGNATURE.columns[:3]))
+
+
+def test_a_signature_is_light_to_import():
+    import subprocess
+    import sys
+
+    code = "import sys, core.tables; print([m for m in ('numpy', 'pandas', 'pyarrow') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,132 @@
+import pytest
+
+from core.actor import Actor
+from core.alerts import Alerts, AlertState
+from core.quality.gate import judge
+from core.settings import TrainingSettings
+from core.telemetry import TelemetryReader, TelemetryWriter
+from core.training.convergence import EpochScore
+from core.training.records import DrawRecord, EpochRecord
+from core.training.session import Phase
+from core.training.session_recorder import SessionRecorder
+from core.training.sessions import Sessions
+from core.training.wire import EpochDone, Prepared
+
+SCORED = EpochScore(0.95, 0.99)
+
+
+def a_record(epoch, **changes):
+    fields = {
+        "learned": True,
+        "draw": DrawRecord(purpose="draw", seed=1, n_rows=10, n_issuers=2, sha256="0" * 64),
+        "n_learned_rows": 8,
+        "n_holdout_rows": 2,
+        "gates": (judge("coverage", 99.0, ">=", 90.0),),
+        "quality_score": 0.99,
+        "score": 0.95,
+        "metrics": {"spread.attainment": 0.95},
+        "holdout": {},
+    }
+    return EpochRecord(epoch=epoch, **(fields | changes))
+
+
+@pytest.fixture
+def telemetry(workspace):
+    with TelemetryWriter(workspace.telemetry_file) as writer:
+        yield writer
+
+
+@pytest.fixture
+def alerts(workspace):
+    return Alerts(workspace)
+
+
+@pytest.fixture
+def books(workspace, telemetry, alerts):
+    return SessionRecorder(workspace, telemetry, alerts, actor=Actor.engine())
+
+
+@pytest.fixture
+def session(workspace, books, person):
+    return books.begin(Sessions(workspace).start(TrainingSettings(max_epochs=10), name="", actor=person))
+
+
+@pytest.fixture
+def done(workspace, books, session):
+    def make(record):
+        folder = books.filing.checkpoints_of(session) / f"epoch_{record.epoch:04d}"
+        return EpochDone(record=record, checkpoint=str(folder), checkpoint_sha256="1" * 64, stage_seconds={})
+
+    return make
+
+
+def epochs_in(telemetry, workspace, session):
+    telemetry.flush()
+    return [epoch for epoch, _ in TelemetryReader(workspace.telemetry_file).epochs(session.run_id).get("score", ())]
+
+
+def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, books, telemetry, session, done):
+    session = books.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
+    observed = session.observed
+    assert (observed.phase, observed.epoch, observed.best_epoch, observed.score) == (Phase.RUNNING, 1, 1, 0.95)
+    assert (observed.trained_seconds, observed.eta_seconds) == (2.0, 18.0)
+    assert observed.checkpoint == "artifacts/.checkpoints/s-0001/epoch_0001"
+    assert books.filing.read_epoch(session, 1) == a_record(1)
+    assert epochs_in(telemetry, workspace, session) == [1]
+    assert (workspace.reports_dir / "s-0001" / "dashboard_metrics.json").is_file()
+
+
+def test_an_epoch_that_a_crash_kept_from_the_books_is_written_when_the_session_is_taken_up(books, session, done):
+    found = done(a_record(3))
+    prepared = Prepared(
+        history=(SCORED,) * 3,
+        record=found.record,
+        checkpoint=found.checkpoint,
+        checkpoint_sha256=found.checkpoint_sha256,
+        damaged=(),
+    )
+    session = books.taken_up(session, prepared)
+    assert (session.observed.epoch, session.observed.eta_seconds) == (3, None)
+    assert books.filing.read_epoch(session, 3) == found.record
+
+
+def test_metrics_that_died_uncommitted_with_an_engine_are_written_again(workspace, books, telemetry, session, done):
+    session = books.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
+    telemetry._epochs.clear()  # what kill -9 does to the last second
+    here = done(a_record(1))
+    prepared = Prepared(
+        history=(SCORED,),
+        record=here.record,
+        checkpoint=here.checkpoint,
+        checkpoint_sha256=here.checkpoint_sha256,
+        damaged=(),
+    )
+    books.taken_up(session, prepared)
+    assert epochs_in(telemetry, workspace, session) == [1]
+
+
+def test_a_damaged_checkpoint_calls_the_operator(books, alerts, session):
+    nothing = Prepared(
+        history=(), record=None, checkpoint=None, checkpoint_sha256=None, damaged=("epoch_0002: forged",)
+    )
+    books.taken_up(session, nothing)
+    (alert,) = alerts.open()
+    assert (alert.rule, alert.summary) == ("hash_mismatch", "epoch_0002: forged")
+
+
+def test_a_refused_draw_calls_until_its_gate_passes(books, alerts, session, done):
+    failed = judge("coverage", 80.0, ">=", 90.0)
+    refused = a_record(1, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage")
+    session = books.epoch_done(session, done(refused), [EpochScore(None, 0.99)], [1.0])
+    assert (session.observed.n_rejected_epochs, session.observed.best_epoch) == (1, None)
+    assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
+    books.epoch_done(session, done(a_record(2)), [EpochScore(None, 0.99), SCORED], [1.0, 1.0])
+    assert alerts.open() == []
+
+
+def test_low_accuracy_and_low_quality_call_and_recover(books, alerts, session, done):
+    poor = a_record(1, score=0.5, quality_score=0.5)
+    session = books.epoch_done(session, done(poor), [EpochScore(0.5, 0.5)], [1.0])
+    assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}
+    books.epoch_done(session, done(a_record(2)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
+    assert {alert.state for alert in alerts.all()} == {AlertState.RESOLVED}
