@@ -49,7 +49,7 @@ bench: $(VENV)/.dev ## Run every benchmark; ratios are taken within one run
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 screens: $(VENV)/.dev ## Picture every screen at three sizes into ./screens
-	@$(BIN)/python -m console.screenshots screens
+	@$(BIN)/python -m tools.screenshots screens
 
 crash: $(VENV)/.dev ## Kill a writer ten thousand times and look for what it lost
 	@$(BIN)/python tests/crash/kill_writers.py --kills 10000

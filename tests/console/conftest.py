@@ -14,11 +14,11 @@ from textual import events
 from textual.keys import _character_to_key
 
 from console.app.app import BondxApp
-from console.demo import make_demo
 from console.dialogs.dialog import DEAF_SECONDS
 from console.screens.base import ConsoleScreen
 from core.settings import load_settings
 from core.state import Workspace
+from tools.demo import make_demo
 
 PATIENCE_SECONDS = 60.0  # a deadline for a machine under load, never a measurement
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from console.demo import OPERATOR
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from core.alerts import Alerts, AlertState
 from core.registry import Registry, Stage
 from core.training.session import Desired
 from core.training.sessions import Sessions
+from tools.demo import OPERATOR
 
 
 def stage_of(workspace, model, version) -> Stage:

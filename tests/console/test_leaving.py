@@ -8,12 +8,12 @@ import time
 import pexpect
 import pytest
 
-from console.demo import OPERATOR
 from core.actor import Actor, Origin
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Lease, read_lease
 from core.training.session import Desired
 from core.training.sessions import Sessions
+from tools.demo import OPERATOR
 
 RUN = "import sys; from pathlib import Path; from console.app.app import run_console; "
 SOUND = RUN + "sys.exit(run_console(Path(sys.argv[1]), read_only={read_only}))"

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console.demo import OPERATOR
 from console.presentation import lineage
 from core.registry import Registry
 from core.view.snapshot import SnapshotSource
+from tools.demo import OPERATOR
 from widgets.glyphs import ASCII, UNICODE
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)

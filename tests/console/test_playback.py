@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.demo import OPERATOR
 from core.registry import Registry
 from core.state import Workspace
 from core.view.past.recorder import Recorder
+from tools.demo import OPERATOR
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 """When the demo is."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from console.demo import OPERATOR
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import rollouts as told
@@ -14,6 +13,7 @@ from core.alerts import Alerts
 from core.registry import Registry, Stage
 from core.rollout import Desired, Phase, Rollouts, Source, Strategy
 from core.state import Lease
+from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
 
 ACTIVE, TAKEN_BACK = "ro-0002", "ro-0001"

@@ -7,7 +7,6 @@ import pytest
 
 from console.app.app import BondxApp
 from console.app.keys import RUNS_SCREEN, SCREENS
-from console.demo import OPERATOR
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
 from core.alerts import Alerts
@@ -15,6 +14,7 @@ from core.registry import Registry
 from core.settings import Settings
 from core.state import Lease, Workspace
 from core.training.sessions import Sessions
+from tools.demo import OPERATOR
 
 SIZES = [(20, 5), (40, 12), (80, 24), (120, 40), (200, 60), (200, 5), (20, 60)]
 NOW_LATER = datetime(2026, 3, 2, 3, 9, tzinfo=UTC)

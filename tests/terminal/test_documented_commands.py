@@ -34,7 +34,7 @@ WOULD = {
     "make test": "-m pytest -n",
     "make check": "lint-imports",
     "make bench": "benchmarks/bench_",
-    "make screens": "-m console.screenshots",
+    "make screens": "-m tools.screenshots",
     "make crash": "tests/crash/kill_writers.py",
     "make interop": "interop/prove.py",
 }

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from console.app.write_access import WriteAccess
-from console.demo import epoch_metrics, gates, make_demo
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
 from console.presentation.offers import leave_offer, plan_offer, session_offer
@@ -18,6 +17,7 @@ from core.settings import AlertSettings
 from core.state import LeaseHolder
 from core.training.session import Desired, Phase
 from core.view.snapshot import SnapshotSource
+from tools.demo import epoch_metrics, gates, make_demo
 from widgets.glyphs import ASCII, UNICODE
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Pictures of every screen and dialog at three sizes: `python -m console.screenshots FOLDER`."""
+"""Pictures of every screen and dialog at three sizes: `python -m tools.screenshots FOLDER`."""
 
 import argparse
 import asyncio
@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from console.app.app import BondxApp
-from console.demo import OPERATOR, make_demo
 from core.clock import utc_now
 from core.settings import load_settings
 from core.state import Lease, Workspace
+from tools.demo import OPERATOR, make_demo
 
 SIZES = ((80, 24), (120, 40), (160, 48))
 # What is pictured: a name, and the keys that lead there from the overview.
@@ -76,7 +76,7 @@ async def _settle(pause, app: BondxApp) -> None:  # type: ignore[no-untyped-def]
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the pictures; as PNG where cairosvg is installed, else as SVG."""
-    parser = argparse.ArgumentParser(prog="python -m console.screenshots", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the pictures go")
     parser.add_argument("--theme", default="bondx-dark")
     parser.add_argument("--only", default="", help="pictures whose name contains this")
