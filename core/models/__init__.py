@@ -12,7 +12,7 @@ Importing this package loads neither numpy nor LightGBM; the names below load wh
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.models.catalogue import GROUP, MODEL_NAMES, create, known_models, load_model, model_class
+from core.models.catalogue import MODEL_NAMES, create, known_models, load_model, model_class
 
 if TYPE_CHECKING:
     from core.domains.bonds.models.attainment import Attainment
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from core.models.interface import Model, Panel, PanelLike
 
 __all__ = [
-    "GROUP",
     "MODEL_NAMES",
     "Attainment",
     "Model",

@@ -7,17 +7,14 @@ A model of one's own is one class (a `Model`) and one line in its package's meta
 """
 
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.models.errors import ArtifactError, UnknownModelError
+from core.plugins import MODELS, Plugins, load_object
 
 if TYPE_CHECKING:
     from core.models.interface import Model
-
-GROUP = "bondx.models"
 
 MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
 
@@ -26,14 +23,16 @@ _BUILT_IN = {
     "downgrade": "core.domains.bonds.models.downgrade:DowngradeModel",
     "liquidity_shock": "core.domains.bonds.models.liquidity_shock:LiquidityShockModel",
     "anomaly": "core.domains.bonds.models.anomaly:AnomalyModel",
-    "table": "core.domains.table.models.model:TableModel",  # of any name, on any table: `bondx-mlops train`
 }
+# Of any name, on any table: `bondx-mlops train`.
+_UNLISTED = {"table": "core.domains.table.models.model:TableModel"}
+
+_plugins = Plugins(MODELS, "model", _BUILT_IN, unknown=UnknownModelError)
 
 
 def known_models() -> tuple[str, ...]:
     """Name every model that `create` accepts: the built-in ones, then the installed ones."""
-    installed = sorted(entry.name for entry in entry_points(group=GROUP))
-    return tuple(dict.fromkeys([*MODEL_NAMES, *installed]))
+    return _plugins.names()
 
 
 def model_class(name: str) -> "type[Model]":
@@ -44,14 +43,7 @@ def model_class(name: str) -> "type[Model]":
     """
     from core.models.interface import Model
 
-    if name in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[name].partition(":")
-        found = getattr(import_module(module), attribute)
-    else:
-        offered = {entry.name: entry for entry in entry_points(group=GROUP)}
-        if name not in offered:
-            raise UnknownModelError(name, known_models())
-        found = offered[name].load()
+    found = load_object(_UNLISTED[name]) if name in _UNLISTED else _plugins.load(name)
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise UnknownModelError(name, [f"{name} is offered by a package, but is not a core.models.Model"])
     return found

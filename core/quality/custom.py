@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from core.errors import NotFoundError, UsageError
+from core.errors import UsageError
+from core.plugins import GATES, Plugins, UnknownPluginError
 from core.quality.gate import GateResult, judge
 
 if TYPE_CHECKING:
@@ -11,20 +12,18 @@ if TYPE_CHECKING:
 
     from core.settings.quality import QualityGates
 
-ENTRY_POINT_GROUP = "bondx.gates"
-
 GateFunction = Callable[["pd.DataFrame", "QualityGates"], GateResult]
 G = TypeVar("G", bound=GateFunction)
 
 _registered: dict[str, GateFunction] = {}
+_installed = Plugins(GATES, "custom gate", unknown=lambda name, known: UnknownGateError(name, (*_registered, *known)))
 
 
-class UnknownGateError(NotFoundError):
+class UnknownGateError(UnknownPluginError):
     """The settings call for a gate nobody has registered."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        choices = ", ".join(known) or "none; install the package that brings it"
-        super().__init__(f"There is no custom gate {name!r}. Known gates: {choices}.")
+        super().__init__("custom gate", name, sorted(set(known)))
 
 
 class GateNameTakenError(UsageError):
@@ -54,9 +53,7 @@ def register_gate(name: str) -> Callable[[G], G]:
 
 def known_gates() -> tuple[str, ...]:
     """Return the names that `custom_gates` may hold: those registered, and those of installed packages."""
-    from importlib.metadata import entry_points
-
-    return tuple(sorted({*_registered, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))}))
+    return tuple(sorted({*_registered, *_installed.names()}))
 
 
 def resolve(name: str) -> GateFunction:
@@ -66,17 +63,10 @@ def resolve(name: str) -> GateFunction:
         UnknownGateError: Nobody has registered it and no installed package brings it.
         UsageError: The package that brings it cannot be loaded.
     """
-    from importlib.metadata import entry_points
-
     if name in _registered:
         return _registered[name]
-    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        try:
-            function: GateFunction = point.load()
-        except Exception as error:
-            raise UsageError(f"The custom gate {name!r} ({point.value}) cannot be loaded: {error}.") from error
-        return function
-    raise UnknownGateError(name, known_gates())
+    gate: GateFunction = _installed.load(name)
+    return gate
 
 
 def apply(name: str, bonds: "pd.DataFrame", settings: "QualityGates") -> GateResult:

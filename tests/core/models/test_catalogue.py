@@ -5,9 +5,10 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from core.models import catalogue, create, known_models
+from core.models import create, known_models
 from core.models.errors import MissingExtraError, UnknownAlgorithmError, UnknownModelError, UnknownParameterError
 from core.models.interface import Model
+from core.plugins import MODELS
 
 
 class ConvexityModel(Model):
@@ -37,9 +38,9 @@ class ConvexityModel(Model):
 
 
 def offer(monkeypatch, *offers):
-    points = [EntryPoint(name, f"{__name__}:{value}", catalogue.GROUP) for name, value in offers]
+    points = [EntryPoint(name, f"{__name__}:{value}", MODELS) for name, value in offers]
     monkeypatch.setattr(EntryPoint, "load", lambda self: globals()[self.value.partition(":")[2]])
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
 
 
 def test_importing_the_package_loads_no_heavy_library():

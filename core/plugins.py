@@ -1,0 +1,106 @@
+"""What installed packages add to this one: entry points, listed without importing any, loaded by name.
+
+A package adds something with one line in its metadata, such as
+
+    [project.entry-points."bondx.models"]
+    convexity = "my_package.convexity:ConvexityModel"
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from core.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+DOMAINS = "bondx.domains"
+MODELS = "bondx.models"
+GATES = "bondx.gates"
+
+
+class UnknownPluginError(NotFoundError):
+    """No built-in or installed plug-in has this name."""
+
+    def __init__(self, noun: str, name: str, known: Sequence[str]) -> None:
+        choices = ", ".join(known) or "none; install the package that brings it"
+        super().__init__(f"There is no {noun} {name!r}. Known {noun}s: {choices}.")
+
+
+class PluginLoadError(UsageError):
+    """An installed package offers a plug-in that cannot be imported."""
+
+    def __init__(self, noun: str, name: str, place: str, reason: object) -> None:
+        super().__init__(f"The {noun} {name!r} ({place}) cannot be loaded: {reason}.")
+
+
+class PluginNameTakenError(UsageError):
+    """Two installed packages offer different plug-ins under one name."""
+
+    def __init__(self, noun: str, name: str, places: Sequence[str]) -> None:
+        super().__init__(
+            f"The {noun} {name!r} is offered by more than one package: {', '.join(places)}. Uninstall all but one."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """One kind of plug-in: those built in and those of installed packages.
+
+    An installed package cannot take over a built-in name.
+
+    Attributes:
+        group: The entry-point group.
+        noun: What a message calls one of them.
+        built_in: Where the built-in ones are, as `module:attribute`, by name.
+        unknown: Makes the error for a name that nobody offers, of the name and the known names.
+    """
+
+    group: str
+    noun: str
+    built_in: Mapping[str, str] = field(default_factory=dict)
+    unknown: Callable[[str, Sequence[str]], NotFoundError] | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name: the built-in ones in their order, then the installed ones by alphabet."""
+        installed = sorted(point.name for point in self._points())
+        return tuple(dict.fromkeys([*self.built_in, *installed]))
+
+    def load(self, name: str) -> Any:
+        """Import one plug-in and return what it names.
+
+        Raises:
+            NotFoundError: Nobody offers this name: `UnknownPluginError`, or what `unknown` makes.
+            PluginNameTakenError: Several installed packages offer different plug-ins of this name.
+            PluginLoadError: The package that offers it cannot be imported.
+        """
+        if (place := self.built_in.get(name)) is not None:
+            return load_object(place)
+        points = {point.value: point for point in self._points() if point.name == name}
+        if not points:
+            make = self.unknown or (lambda missing, known: UnknownPluginError(self.noun, missing, known))
+            raise make(name, self.names())
+        if len(points) > 1:
+            raise PluginNameTakenError(self.noun, name, sorted(points))
+        place, point = points.popitem()
+        try:
+            return point.load()
+        except Exception as error:  # a stranger's module: whatever goes wrong in it, it cannot be loaded
+            raise PluginLoadError(self.noun, name, place, error) from error
+
+    def _points(self) -> "Iterable[EntryPoint]":
+        from importlib.metadata import entry_points  # 15 ms that no command should pay for without need
+
+        return entry_points(group=self.group)
+
+
+def load_object(place: str) -> Any:
+    """Return what `module:attribute` names.
+
+    >>> load_object("core.errors:UsageError").__name__
+    'UsageError'
+    """
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
