@@ -18,23 +18,18 @@ from console.dialogs.dialog import DEAF_SECONDS
 from console.screens.base import ConsoleScreen
 from core.settings import load_settings
 from core.state import Workspace
+from tests.clocks import HandSeconds
+from tests.waiting import PATIENCE_SECONDS
 from tools.demo import make_demo
 
-PATIENCE_SECONDS = 60.0  # a deadline for a machine under load, never a measurement
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 
 
-@dataclass
-class FakeTime:
-    """Seconds that pass when told to."""
-
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+class ConsoleSeconds(HandSeconds):
+    """The console's own count of seconds."""
 
     def pass_deafness(self) -> None:
-        self.seconds += DEAF_SECONDS + 0.01
+        self.pass_by(DEAF_SECONDS + 0.01)
 
 
 def key_event(key: str) -> events.Key:
@@ -52,7 +47,7 @@ class Console:
 
     app: BondxApp
     pilot: object
-    time: FakeTime
+    time: ConsoleSeconds
 
     async def until(self, condition: Callable[[], object], what: str = "the expected state") -> None:
         deadline = monotonic() + PATIENCE_SECONDS
@@ -145,7 +140,7 @@ def workspace(demo_root, tmp_path) -> Workspace:
 def open_console(workspace):
     @contextlib.asynccontextmanager
     async def opened(size=(120, 40), *, ready: bool = True, **options) -> AsyncIterator[Console]:
-        time = FakeTime()
+        time = ConsoleSeconds(1000.0)
         options = {"embed": False, "clock": lambda: NOW, "monotonic": time} | options
         app = BondxApp(options.pop("workspace", workspace), load_settings(workspace.settings_file), **options)
         async with app.run_test(size=size) as pilot:

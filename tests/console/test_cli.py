@@ -13,6 +13,7 @@ import pytest
 from console.cli.main import main
 from core.state import Workspace
 from core.view.past.recorder import Recorder
+from tests.waiting import PATIENCE_SECONDS
 
 HEAVY = ("textual", "rich", "numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow")
 
@@ -221,13 +222,13 @@ def test_nothing_heavy_is_imported(arguments, home):
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
     assert ran.stdout.splitlines()[-1] == "loaded:", ran.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error(home):
     command = f"{sys.executable} -m console.cli.main session list --json | true; echo ${{PIPESTATUS[0]}}"
-    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
     assert (ran.stdout.strip(), ran.stderr) == ("0", "")

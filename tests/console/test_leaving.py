@@ -1,9 +1,9 @@
 """How a console ends, in a real terminal: by q, by SIGTERM, by a dropped line, by a bug."""
 
+import contextlib
 import os
 import signal
 import sys
-import time
 
 import pexpect
 import pytest
@@ -13,6 +13,7 @@ from core.settings import ModelSettings, TrainingSettings
 from core.state import Lease, read_lease
 from core.training.session import Desired
 from core.training.sessions import Sessions
+from tests.waiting import PATIENCE_SECONDS, until
 from tools.demo import OPERATOR
 
 RUN = "import sys; from pathlib import Path; from console.app.app import run_console; "
@@ -23,7 +24,6 @@ BROKEN = (
     "OverviewScreen.show = show\n"
     "sys.exit(run_console(Path(sys.argv[1]), read_only=True))"
 )
-PATIENCE = 60
 ONE_MODEL = {"spread": ModelSettings(algorithm="linear")}
 
 
@@ -31,7 +31,7 @@ def start(workspace, code: str = SOUND, *, read_only: bool = True) -> pexpect.sp
     environ = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
     environ.pop("NO_COLOR", None)
     arguments = ["-c", code.format(read_only=read_only) if code is SOUND else code, str(workspace.root)]
-    return pexpect.spawn(sys.executable, arguments, dimensions=(24, 80), env=environ, timeout=PATIENCE)
+    return pexpect.spawn(sys.executable, arguments, dimensions=(24, 80), env=environ, timeout=PATIENCE_SECONDS)
 
 
 def finish(child: pexpect.spawn) -> tuple[int, bytes]:
@@ -41,11 +41,11 @@ def finish(child: pexpect.spawn) -> tuple[int, bytes]:
     return child.exitstatus, child.before or b""
 
 
-def until(condition, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.05)
+def has_left_at(child: pexpect.spawn, key: str) -> bool:
+    """Press a key, which a dialog is deaf to at first, and tell whether that was the end."""
+    with contextlib.suppress(OSError):  # it has left, and reads no more
+        child.send(key)
+    return child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0.2) == 1
 
 
 def assert_restored(output: bytes) -> None:
@@ -79,7 +79,7 @@ def test_a_dropped_line_ends_the_process_with_129(workspace, how):
     if how == "signal":
         child.kill(signal.SIGHUP)
     else:
-        child.ptyproc.delayafterclose = PATIENCE
+        child.ptyproc.delayafterclose = PATIENCE_SECONDS
         os.close(child.child_fd)
     _, status = os.waitpid(child.pid, 0)
     # The kernel sends SIGHUP along with the dropped line; either way the console answers with its own exit.
@@ -117,9 +117,9 @@ def test_an_embedded_engine_is_asked_about_and_stops_in_order(workspace):
     until(lambda: sessions.get(session_id).observed.epoch >= 1, "an epoch")
     child.send("q")
     child.expect(b"Leave, and stop the engine")
-    time.sleep(0.8)
-    child.send("Y")
-    assert finish(child)[0] == 0
+    until(lambda: has_left_at(child, "Y"), "the end")
+    child.close()
+    assert child.exitstatus == 0
     assert read_lease(workspace) is None
     session = sessions.get(session_id)
     assert session.wants_work, "the next engine goes on with it"

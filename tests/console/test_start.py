@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from console.runtime import collector
+from tests.waiting import PATIENCE_SECONDS
 
 # What a first frame can do without: the YAML parser, databases, dialogs, the command line, and all that trains.
 NOT_FOR_A_FIRST_FRAME = (
@@ -39,7 +40,7 @@ async def start():
 asyncio.run(start())
 """
     for _ in range(2):  # the first one leaves the parsed settings behind
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
         assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "loaded:"
 
@@ -48,7 +49,9 @@ asyncio.run(start())
 def test_the_face_of_a_package_costs_no_more_than_what_is_asked_of_it(package):
     heavy = ("numpy", "pandas", "scipy", "sqlite3", "cryptography", "tinydb", "yaml")
     code = f"import sys, {package}; print('loaded:', *[name for name in {heavy!r} if name in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    )
     assert ran.stdout.strip() == "loaded:"
 
 

@@ -5,14 +5,16 @@ import threading
 import pytest
 
 from core.columnwise import columnwise
+from tests.waiting import PATIENCE_SECONDS
 
 
-def test_results_stand_in_the_order_of_the_columns_whichever_is_done_first():
+def test_results_stand_in_the_order_of_the_columns_whichever_is_done_first(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     last_is_done = threading.Event()
 
     def work(column: int) -> int:
         if column == 0:
-            last_is_done.wait(timeout=0.01)
+            assert last_is_done.wait(PATIENCE_SECONDS)
         else:
             last_is_done.set()
         return column * 10

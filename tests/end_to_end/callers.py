@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-LIMIT_SECONDS = 10.0
+from tests.waiting import PATIENCE_SECONDS
+
 PACE_SECONDS = 0.002  # leaves the two cores of a small machine something for everybody else
 REPORT_EVERY = 50
 
@@ -36,7 +37,7 @@ class Caller:
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
         self._flats = [(flat.body, flat.rent) for flat in flats]
         self._path = f"/api/v1/predict/{model}"
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_SECONDS)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
         self._unreported: list[dict[str, Any]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"caller-{model}", daemon=True)
@@ -46,7 +47,7 @@ class Caller:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(LIMIT_SECONDS)
+        self._thread.join(PATIENCE_SECONDS)
         self._connection.close()
 
     def _run(self) -> None:

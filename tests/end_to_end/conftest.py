@@ -4,22 +4,16 @@ Every model is stable at 1.0.0 and has a candidate in Staging, trained on files 
 """
 
 import http.client
-import importlib.util
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
@@ -33,10 +27,12 @@ from core.settings import Settings
 from core.state import Workspace
 from core.tables import TaskRequest, describe, read_table
 from core.training.own_data import TrainRequest, train_on_file
+from tests.end_to_end import callers, desk_models, market
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 HERE = Path(__file__).parent
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
-PATIENCE_SECONDS = 60.0
 SETTINGS = """
 policy:
   promotion: {min_accuracy: 0.5, max_attainment_drop: 0.1}
@@ -48,35 +44,14 @@ policy:
     min_samples: 100
     alpha: 0.001
     tolerated_error_share: 0.02
-    latency_limit_ms: 100
+    latency_limit_ms: 2000
     tolerated_slow_share: 0.1
     require_loss: true
     loss_margin: 1.5
 """
 
 
-def sibling(name: str) -> ModuleType:
-    """Import a module that lies beside this one."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-market, callers, desk_models = sibling("market"), sibling("callers"), sibling("desk_models")
 PLUG_INS = (desk_models.ForgetfulModel, desk_models.FarAwayModel)
-
-
-def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """Look again and again until something is so, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := reached()):
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds:.0f} s"
-        time.sleep(0.05)
-    return found
 
 
 @dataclass
@@ -192,7 +167,7 @@ def install_plug_ins(folder: Path) -> Path:
     metadata = folder / "desk_models-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: desk-models\nVersion: 1.0\n")
-    lines = [f"{kind.name} = {kind.__module__}:{kind.__name__}" for kind in PLUG_INS]
+    lines = [f"{kind.name} = {desk_models.PACKAGE}:{kind.__name__}" for kind in PLUG_INS]
     (metadata / "entry_points.txt").write_text("\n".join(["[bondx.models]", *lines]) + "\n")
     return folder
 
@@ -243,8 +218,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     for version in candidates:
         promote(workspace, version, n_steps=1)
     _, token = Tokens(workspace).create("tests", Role.OPERATOR, actor=ANA)
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
+    port = free_port()
     path = os.pathsep.join(filter(None, (str(plug_ins), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     desk = Desk(workspace, environment, port, token)

@@ -10,7 +10,8 @@ import pandas as pd
 from core.arrays import FloatArray
 from core.domains.table.models import TableModel
 
-REMOTE_SECONDS = 0.15
+PACKAGE = "desk_models"  # its name where it is installed
+REMOTE_SECONDS = 2.5
 
 
 class ForgetfulModel(TableModel):

@@ -1,41 +1,24 @@
 """A real terminal for tests: tmux runs the installed console, keys go in, the screen comes out."""
 
-import importlib.util
 import os
 import re
 import shlex
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-HERE = Path(__file__).parent
+from tests.terminal import documented
+from tests.waiting import PATIENCE_SECONDS, until
+
 BONDX = Path(sys.executable).with_name("bondx")
 SETTINGS = (
     "max_epochs: 2\ndataset_size: 150\n"
     "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
 )
-PATIENCE_SECONDS = 60.0  # a deadline for a machine under load, never a measurement
-POLL_SECONDS = 0.05
-
-
-def sibling(name: str) -> ModuleType:
-    """Import a module that lies beside this one."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-documented = sibling("documented")
 
 
 class Terminal:
@@ -65,20 +48,19 @@ class Terminal:
         """Return what is on the screen now."""
         return self._tmux("capture-pane", "-p", "-t", self._target)
 
-    def wait_for(self, pattern: str, *, seconds: float = PATIENCE_SECONDS) -> str:
+    def wait_for(self, pattern: str) -> str:
         """Return the screen once the pattern is on it."""
-        return self.wait_until(lambda screen: re.search(pattern, screen) is not None, pattern, seconds=seconds)
+        return self.wait_until(lambda screen: re.search(pattern, screen) is not None, pattern)
 
-    def wait_until(self, is_there: Callable[[str], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> str:
+    def wait_until(self, is_there: Callable[[str], bool], what: str) -> str:
         """Return the screen once it satisfies a condition."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def seen() -> list[str]:
             screen = self.screen()
-            if is_there(screen):
-                return screen
-            if time.monotonic() > deadline:
-                pytest.fail(f"never saw {what!r}; the screen was:\n{screen}")
-            time.sleep(POLL_SECONDS)
+            return [screen] if is_there(screen) else []
+
+        (screen,) = until(seen, repr(what), told=self.screen)
+        return screen
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the window, as a person drags its corner."""
@@ -117,7 +99,7 @@ def bondx() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         command = [str(BONDX), *map(str, arguments)]
         print("$", shlex.join(command))
-        return subprocess.run(command, capture_output=True, text=True, timeout=180, **options)  # type: ignore[call-overload]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, **options)  # type: ignore[call-overload]
 
     return run
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from console.cli.main import build_parser
 from console.mlops.cli import build_parser as build_mlops_parser
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
-LIMIT_SECONDS = 300.0
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:bondx|bondx-mlops|make)(?: [^`]*)?)`")
@@ -62,7 +62,7 @@ def play(name: str, folder: Path) -> None:
     """Type the lines of a transcript into shells in a folder, and hold what comes of each against it."""
     for step in transcript(name):
         command = ["bash", "-c", step.line]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
         said = done.stdout + done.stderr
         assert done.returncode == step.code, f"{step.line}\n{said}"
         for pattern in step.shows:

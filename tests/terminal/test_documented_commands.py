@@ -11,10 +11,10 @@ import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
-import documented
 import pytest
 
 from core.clock import utc_now
+from tests.terminal import documented
 
 IN_TMUX = "tmux new -s bondx 'bondx run --headless --stay'"
 SERVING = r"serving on https?://\S+:8501|Address already in use"  # another test or person may hold the default port

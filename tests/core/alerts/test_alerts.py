@@ -1,7 +1,6 @@
 """Alerts in a workspace: fired once, taken on by people, resolved, pruned, and all of it audited."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,8 +22,8 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "home", settings_text="alerts:\n  disk_percent_max: 70\n")
+def settings_text() -> str:
+    return "alerts:\n  disk_percent_max: 70\n"
 
 
 @pytest.fixture

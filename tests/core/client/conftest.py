@@ -1,18 +1,13 @@
 """A real server process with a small live model, and peers that behave in a chosen way."""
 
-import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from core.actor import Actor, Origin
 from core.client import Client
@@ -22,36 +17,24 @@ from core.settings import Settings
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, train_on_file
+from tests.clocks import HandSeconds
+from tests.processes import free_port
+from tests.waiting import until
 
 ANA = Actor("ana", "localhost", Origin.COMMAND_LINE)
-LIMIT_SECONDS = 60.0
-
-
-class Fakes:
-    """Time that passes only when somebody waits for it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.waits: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture
-def fakes() -> Fakes:
-    return Fakes()
 
 
 Peer = Callable[[httpx.Request], httpx.Response]
 
 
 @pytest.fixture
-def client_of(fakes: Fakes) -> Iterator[Callable[..., Client]]:
+def seconds() -> HandSeconds:
+    """Time that passes only when somebody waits for it."""
+    return HandSeconds()
+
+
+@pytest.fixture
+def client_of(seconds: HandSeconds) -> Iterator[Callable[..., Client]]:
     """Make a client of a peer that is a function, with time that nobody waits for."""
     made: list[Client] = []
 
@@ -59,8 +42,8 @@ def client_of(fakes: Fakes) -> Iterator[Callable[..., Client]]:
         found = Client(
             "http://peer.test",
             transport=httpx.MockTransport(peer),
-            clock=fakes.clock,
-            sleep=fakes.sleep,
+            clock=seconds,
+            sleep=seconds.sleep,
             random_share=lambda: 1.0,
             **more,
         )
@@ -70,11 +53,6 @@ def client_of(fakes: Fakes) -> Iterator[Callable[..., Client]]:
     yield client
     for one in made:
         one.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +77,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
         process = subprocess.Popen([*command, "--listen", f"127.0.0.1:{port}"], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
+
+        def is_ready(client: Client) -> bool:
+            assert process.poll() is None, (folder / "log").read_text()
+            return client.health("rent").ready
+
         with Client(url) as client:
-            deadline = time.monotonic() + LIMIT_SECONDS
-            while not client.health("rent").ready:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "the server did not come up in time"
-                time.sleep(0.05)
+            until(lambda: is_ready(client), "a server that is ready")
         yield SimpleNamespace(url=url, token=token, version=number, workspace=workspace)
     finally:
         process.terminate()

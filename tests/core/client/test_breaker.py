@@ -3,23 +3,12 @@
 import pytest
 
 from core.client import BreakerState, CircuitBreaker, CircuitOpenError
-
-
-class Hand:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clocks import HandSeconds
 
 
 @pytest.fixture
-def hand() -> Hand:
-    return Hand()
-
-
-@pytest.fixture
-def breaker(hand: Hand) -> CircuitBreaker:
-    found = CircuitBreaker(n_failures=2, rest_seconds=10.0, clock=hand)
+def breaker(seconds: HandSeconds) -> CircuitBreaker:
+    found = CircuitBreaker(n_failures=2, rest_seconds=10.0, clock=seconds)
     for _ in range(2):
         found.admit()
         found.failed("down")
@@ -34,29 +23,29 @@ def test_failures_that_are_not_in_a_row_do_not_open_it() -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_it_opens_for_exactly_its_rest(breaker: CircuitBreaker, hand: Hand) -> None:
-    hand.now = 9.999
+def test_it_opens_for_exactly_its_rest(breaker: CircuitBreaker, seconds: HandSeconds) -> None:
+    seconds.seconds = 9.999
     assert breaker.state is BreakerState.OPEN
     with pytest.raises(CircuitOpenError):
         breaker.admit()
-    hand.now = 10.0
+    seconds.seconds = 10.0
     assert breaker.state is BreakerState.HALF_OPEN
     breaker.admit()
 
 
-def test_one_request_at_a_time_is_on_trial(breaker: CircuitBreaker, hand: Hand) -> None:
-    hand.now = 10.0
+def test_one_request_at_a_time_is_on_trial(breaker: CircuitBreaker, seconds: HandSeconds) -> None:
+    seconds.seconds = 10.0
     breaker.admit()
     with pytest.raises(CircuitOpenError):
         breaker.admit()
     breaker.failed("still down")
     assert breaker.state is BreakerState.OPEN
-    hand.now = 19.9
+    seconds.seconds = 19.9
     assert breaker.is_open
 
 
-def test_a_trial_that_was_given_up_leaves_room_for_another(breaker: CircuitBreaker, hand: Hand) -> None:
-    hand.now = 10.0
+def test_a_trial_that_was_given_up_leaves_room_for_another(breaker: CircuitBreaker, seconds: HandSeconds) -> None:
+    seconds.seconds = 10.0
     breaker.admit()
     breaker.gave_up()
     breaker.admit()
@@ -64,8 +53,8 @@ def test_a_trial_that_was_given_up_leaves_room_for_another(breaker: CircuitBreak
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_straggler_does_not_lengthen_the_rest(breaker: CircuitBreaker, hand: Hand) -> None:
-    hand.now = 5.0
+def test_a_straggler_does_not_lengthen_the_rest(breaker: CircuitBreaker, seconds: HandSeconds) -> None:
+    seconds.seconds = 5.0
     breaker.failed("an old request")
-    hand.now = 10.0
+    seconds.seconds = 10.0
     assert breaker.state is BreakerState.HALF_OPEN

@@ -74,10 +74,10 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("line", "kind"), FAILURES)
-def test_one_failure_is_got_over(client_of, fakes, line, kind) -> None:
+def test_one_failure_is_got_over(client_of, seconds, line, kind) -> None:
     peer = Script(line, good())
     assert client_of(peer).predict("m", ROW).value == 0.5
-    assert fakes.waits == [0.1]
+    assert seconds.waits == [0.1]
 
 
 @pytest.mark.parametrize(("line", "kind"), FAILURES)
@@ -116,42 +116,42 @@ def test_every_attempt_has_the_same_request_id(client_of) -> None:
     assert {request.headers["x-bondx-key"] for request in peer.asked} == {"customer 7"}
 
 
-def test_waits_grow_and_stop_growing(client_of, fakes) -> None:
+def test_waits_grow_and_stop_growing(client_of, seconds) -> None:
     back_off = BackOff(attempts=6, first_seconds=1.0, most_seconds=3.0)
     with pytest.raises(PeerFailedError):
         client_of(Script(failing()), back_off=back_off, breaker=lambda: CircuitBreaker(n_failures=100)).predict(
             "m", ROW
         )
-    assert fakes.waits == [1.0, 2.0, 3.0, 3.0, 3.0]
+    assert seconds.waits == [1.0, 2.0, 3.0, 3.0, 3.0]
 
 
-def test_a_server_that_asks_for_a_pause_gets_it(client_of, fakes) -> None:
+def test_a_server_that_asks_for_a_pause_gets_it(client_of, seconds) -> None:
     client_of(Script(failing(503, headers={"retry-after": "7"}), good())).predict("m", ROW)
-    assert fakes.waits == [7.0]
+    assert seconds.waits == [7.0]
 
 
-def test_no_wait_goes_past_the_time_a_call_has(client_of, fakes) -> None:
+def test_no_wait_goes_past_the_time_a_call_has(client_of, seconds) -> None:
     peer = Script(failing(503, headers={"retry-after": "3600"}))
     with pytest.raises(PeerBusyError):
         client_of(peer).predict("m", ROW)
-    assert fakes.waits == []
+    assert seconds.waits == []
 
 
-def test_a_peer_that_drips_runs_out_of_time(client_of, fakes) -> None:
+def test_a_peer_that_drips_runs_out_of_time(client_of, seconds) -> None:
     def drips(request: httpx.Request) -> httpx.Response:
         def content() -> Iterator[bytes]:
             for _ in range(100):
-                fakes.now += 1.0
+                seconds.seconds += 1.0
                 yield b" "
 
         return httpx.Response(200, content=content())
 
     with pytest.raises(TimedOutError, match="reading"):
         client_of(drips, back_off=BackOff(attempts=1), timeouts=Timeouts(answer_seconds=10)).predict("m", ROW)
-    assert fakes.now == 11.0
+    assert seconds.seconds == 11.0
 
 
-def test_the_circuit_opens_rests_and_closes_again(client_of, fakes) -> None:
+def test_the_circuit_opens_rests_and_closes_again(client_of, seconds) -> None:
     peer = Script(*[failing()] * 5, good())
     client = client_of(peer, back_off=BackOff(attempts=1))
     for _ in range(5):
@@ -161,7 +161,7 @@ def test_the_circuit_opens_rests_and_closes_again(client_of, fakes) -> None:
         client.predict("m", ROW)
     assert len(peer.asked) == 5
     assert caught.value.retry_after_seconds == 10.0
-    fakes.now += 10.0
+    seconds.seconds += 10.0
     assert client.predict("m", ROW).value == 0.5
     assert client.breaker("m").state == "closed"
 

@@ -1,6 +1,5 @@
 """HTTPS: the client trusts a server with a certificate of the authority it was given, and nobody else."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from core.client import BackOff, Client, RejectedError, UnreachableError
 from core.serving import Server
+from tests.waiting import until
 
 ROW = {"area": 50, "floor": 2, "age": "old"}
 NOW = datetime.now(UTC)
@@ -74,10 +74,7 @@ def serving(served):
         server = Server(served.workspace, "127.0.0.1", 0, certificate=certificate[0], key=certificate[1])
         servers.append(server)
         server.start()
-        deadline = time.monotonic() + 120
-        while not server.table.is_complete:
-            assert time.monotonic() < deadline, "not ready in time"
-            time.sleep(0.02)
+        until(lambda: server.table.is_complete, "a server that is ready")
         return server.url
 
     yield serve

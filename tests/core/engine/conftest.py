@@ -1,17 +1,8 @@
-import time
-
 import pytest
 
 from core.actor import Actor, Origin
-from core.state import Workspace
 from core.training.sessions import Sessions
-
-DEADLINE_SECONDS = 120
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    return Workspace.create(tmp_path / "bondx", settings_text="{}\n")
+from tests import waiting
 
 
 @pytest.fixture
@@ -29,10 +20,10 @@ def until():
     """Wait until a session is as wished, and return it."""
 
     def wait(sessions, session_id, wished):
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not wished((session := sessions.get(session_id)).observed):
-            assert time.monotonic() < deadline, session
-            time.sleep(0.01)
-        return session
+        def found():
+            session = sessions.get(session_id)
+            return session if wished(session.observed) else None
+
+        return waiting.until(found, "the session in the expected state", told=lambda: sessions.get(session_id))
 
     return wait

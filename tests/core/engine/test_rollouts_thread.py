@@ -1,7 +1,7 @@
 """The engine's thread for rollouts: it begins and ends them, wakes when asked, and rests while there is none."""
 
+import queue
 import threading
-import time
 
 import pytest
 
@@ -15,8 +15,8 @@ from core.registry import Registry, Stage
 from core.rollout import Phase, RolloutPlan, Rollouts, RolloutWorker
 from core.rollout.plan import Guard, Source, Step, Strategy
 from core.settings.promotion import PromotionSettings
+from tests.waiting import PATIENCE_SECONDS, until
 
-DEADLINE_SECONDS = 60
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
 PATIENT = RolloutPlan(
     strategy=Strategy.CANARY,
@@ -60,11 +60,11 @@ def phase(rollouts):
     """Wait until a rollout is in a phase."""
 
     def reached(rollout_id: str, wished: Phase):
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while (rollout := rollouts.get(rollout_id)).observed.phase is not wished:
-            assert time.monotonic() < deadline, rollout
-            time.sleep(0.01)
-        return rollout
+        def found():
+            rollout = rollouts.get(rollout_id)
+            return rollout if rollout.observed.phase is wished else None
+
+        return until(found, str(wished), told=lambda: rollouts.get(rollout_id))
 
     return reached
 
@@ -94,10 +94,8 @@ def test_the_next_engine_goes_on_where_the_last_one_was(workspace, rollouts, sta
     second = Engine(workspace, mode="headless", actor=person)
     second.start()
     try:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while (seen := rollouts.get(rollout_id).observed).step == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: rollouts.get(rollout_id).observed.step > 0, "the second step")
+        seen = rollouts.get(rollout_id).observed
     finally:
         second.stop(0)
     assert (seen.share, seen.started_at) == (0.2, begun.started_at)
@@ -123,7 +121,7 @@ class CountedTurns:
 
     def until(self, n):
         with self.came:
-            assert self.came.wait_for(lambda: self.n >= n, DEADLINE_SECONDS), self.n
+            assert self.came.wait_for(lambda: self.n >= n, PATIENCE_SECONDS), self.n
 
 
 @pytest.fixture
@@ -134,21 +132,23 @@ def driving(workspace):
 @pytest.fixture
 def run(driving):
     """Run the thread's body; at the end of the test it must have ended."""
-    until = threading.Event()
-    thread = threading.Thread(target=lambda: driving.run(until=until), daemon=True)
+    is_over = threading.Event()
+    thread = threading.Thread(target=lambda: driving.run(until=is_over), daemon=True)
     yield thread.start
-    until.set()
+    is_over.set()
     driving.wake()
-    thread.join(DEADLINE_SECONDS)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 
 def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monkeypatch, driving, run):
     monkeypatch.setattr("core.engine.rollout_loop.TICK_SECONDS", 0.001)
-    turns = CountedTurns(monkeypatch)
+    turns, waits = CountedTurns(monkeypatch), queue.Queue()
+    wait = driving._news.wait
+    monkeypatch.setattr(driving._news, "wait", lambda timeout: waits.put(timeout) or wait(timeout))
     run()
     turns.until(1)
-    time.sleep(0.1)
+    assert waits.get(timeout=PATIENCE_SECONDS) is None, "nothing but news ends this wait"
     assert turns.n == 1
     driving.wake()
     turns.until(2)

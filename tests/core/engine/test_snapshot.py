@@ -25,11 +25,6 @@ MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
 
 
 @pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    return Workspace.create(tmp_path / "desk", settings_text="")
-
-
-@pytest.fixture
 def source(workspace) -> SnapshotSource:
     return SnapshotSource(workspace, clock=lambda: NOW)
 

@@ -1,7 +1,6 @@
 """A workspace whose every change is one audited document, `note 1`, `note 2`, …"""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,11 +16,6 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     text: str = ""
     revision: int = 0
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "home", settings_text="")
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ from core.tracking import Runs, RunStatus
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
-
-
 def test_without_mlflow_one_sentence_says_what_to_install(workspace: Workspace, monkeypatch) -> None:
     real = builtins.__import__
 

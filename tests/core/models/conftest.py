@@ -1,13 +1,10 @@
 """Panels the tests learn from and are judged on: drawn once, small, and never changed in place."""
 
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from core.domains.bonds.data import BondPanel, PanelSettings, generate
 from core.models.interface import Model

@@ -5,22 +5,15 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from core.monitoring import ResourceSampler, write_sample
-from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 
 T0 = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "home", settings_text="")
 
 
 def network(monkeypatch: pytest.MonkeyPatch, *counts: tuple[int, int]) -> None:

@@ -1,7 +1,7 @@
 """A workspace with a registry, an operator, and a folder that can become an artifact."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,21 +11,11 @@ from core.quality.gate import judge
 from core.registry import ModelVersion, Registry, Stage
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from tests.clocks import HandClock
 
 ANA = Actor("ana", "desk", Origin.CONSOLE)
 BEN = Actor("ben", "desk", Origin.COMMAND_LINE)
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
-
-
-class TickingClock:
-    """A second later at every look."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
 
 
 @pytest.fixture
@@ -39,13 +29,8 @@ def ben() -> Actor:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
-
-
-@pytest.fixture
 def registry(workspace: Workspace) -> Registry:
-    return Registry(workspace, promotion=PromotionSettings(), clock=TickingClock())
+    return Registry(workspace, promotion=PromotionSettings(), clock=HandClock(step=timedelta(seconds=1)))
 
 
 @pytest.fixture

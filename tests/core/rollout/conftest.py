@@ -1,7 +1,6 @@
 """A workspace with a live version and a candidate in Staging, a clock that stands still, and a scripted source."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,24 +12,11 @@ from core.rollout import Guard, RolloutPlan, Rollouts, RolloutWorker, Source, St
 from core.rollout.source import ScriptedSource
 from core.settings.promotion import PromotionSettings
 from core.state import Lease, Workspace
+from tests.clocks import HandClock
 
 ANA = Actor("ana", "desk", Origin.CONSOLE)
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
 ERRORS = Guard(name="errors", source=Source.ERRORS, tolerated_share=0.01)
-
-
-class SetClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_by(self, seconds: float) -> datetime:
-        self.now += timedelta(seconds=seconds)
-        return self.now
 
 
 def a_plan(strategy: Strategy = Strategy.CANARY, **more) -> RolloutPlan:
@@ -55,25 +41,15 @@ def ana() -> Actor:
     return ANA
 
 
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
-
-
 @pytest.fixture(autouse=True)
-def lease(workspace: Workspace, clock: SetClock) -> Iterator[Lease]:
+def lease(workspace: Workspace, clock: HandClock) -> Iterator[Lease]:
     """Stand for the engine whose worker the tests let tick; one that releases it plays a workspace without."""
     with Lease.acquire(workspace, ANA, "headless", clock=clock) as held:
         yield held
 
 
 @pytest.fixture
-def registry(workspace: Workspace, clock: SetClock) -> Registry:
+def registry(workspace: Workspace, clock: HandClock) -> Registry:
     return Registry(workspace, promotion=PromotionSettings(), clock=clock)
 
 
@@ -106,7 +82,7 @@ def candidate(register, stable: str) -> str:
 
 
 @pytest.fixture
-def rollouts(workspace: Workspace, registry: Registry, clock: SetClock) -> Rollouts:
+def rollouts(workspace: Workspace, registry: Registry, clock: HandClock) -> Rollouts:
     return Rollouts(workspace, registry=registry, clock=clock)
 
 
@@ -116,7 +92,7 @@ def source() -> ScriptedSource:
 
 
 @pytest.fixture
-def worker(workspace: Workspace, registry: Registry, source: ScriptedSource, clock: SetClock) -> RolloutWorker:
+def worker(workspace: Workspace, registry: Registry, source: ScriptedSource, clock: HandClock) -> RolloutWorker:
     return RolloutWorker(workspace, source=source, registry=registry, clock=clock)
 
 

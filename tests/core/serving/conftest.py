@@ -27,9 +27,10 @@ from core.serving.limits import Limits
 from core.serving.scoring.warming import warm_scorer
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
-DEADLINE_SECONDS = 120.0
 # A server of the session may rest for minutes between two tests, and rightly hangs up on who says nothing for long.
 KEEP_SECONDS = Limits().idle_seconds / 5
 
@@ -58,7 +59,7 @@ class RunningServer:
     _last_asked: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
 
     def ask(
         self, path: str, body: Any = None, *, method: str | None = None, headers: Mapping[str, str] | None = None
@@ -81,7 +82,7 @@ class RunningServer:
 
     def bare(self, content: bytes) -> Answer:
         """Send bytes as they are, on a connection of their own."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS) as connection:
             connection.sendall(content)
             answer = http.client.HTTPResponse(connection)
             answer.begin()
@@ -89,15 +90,7 @@ class RunningServer:
             return Answer(answer.status, fields, answer.read())
 
     def until(self, reached: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not reached():
-            assert time.monotonic() < deadline, f"{what} did not happen in time"
-            time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+        until(reached, what)
 
 
 @pytest.fixture(name="ana", scope="session")
@@ -137,7 +130,7 @@ def running(workspace: Workspace, *arguments: str, port: int | None = None) -> I
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(DEADLINE_SECONDS)
+        process.wait(PATIENCE_SECONDS)
         server.connection.close()
 
 

@@ -9,6 +9,7 @@ from core.actor import Actor, Origin
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
 from core.state import Workspace
+from tests.waiting import PATIENCE_SECONDS
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 
@@ -25,7 +26,7 @@ def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_token
     def read_slowly(tokens: Tokens):
         if threading.current_thread() is first:
             is_reading.set()
-            has_asked.wait(10)
+            has_asked.wait(PATIENCE_SECONDS)
         return read(tokens)
 
     def ask() -> str:
@@ -35,9 +36,9 @@ def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_token
     first = threading.Thread(target=ask)
     monkeypatch.setattr(Tokens, "all", read_slowly)
     first.start()
-    assert is_reading.wait(10)
+    assert is_reading.wait(PATIENCE_SECONDS)
     try:
         assert ask() == "desk"
     finally:
         has_asked.set()
-        first.join(10)
+        first.join(PATIENCE_SECONDS)

@@ -5,9 +5,7 @@ import math
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,9 +16,10 @@ from typing import Any
 import pytest
 
 from core.serving.access import Role
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
-PATIENCE_SECONDS = 120.0
 N_REQUESTS, N_ROWS = 4, 3
 WHY_SKIPPED = "Prometheus is not installed here: apt-get install --no-install-recommends prometheus"
 
@@ -49,11 +48,12 @@ class Prometheus:
 
     def until(self, expression: str, is_so: Callable[[list[float]], bool]) -> None:
         """Ask again and again until the answer is the one looked for."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_so(found := self.values(expression)):
+
+        def holds() -> bool:
             assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, f"{expression} was {found}\n{self.log.read_text()}"
-            time.sleep(0.05)
+            return is_so(self.values(expression))
+
+        until(holds, expression, told=lambda: (self.values(expression), self.log.read_text()))
 
 
 @pytest.fixture
@@ -69,8 +69,7 @@ def prometheus(one_of_its_own, tokens, tmp_path: Path) -> Iterator[Prometheus]:
     (tmp_path / "prometheus.yml").write_text(documented_configuration(one_of_its_own.port))
     checked = subprocess.run(["promtool", "check", "config", "prometheus.yml"], cwd=tmp_path, capture_output=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
+    port = free_port()
     log = tmp_path / "prometheus.log"
     options = ("--config.file=prometheus.yml", "--storage.tsdb.path=series", f"--web.listen-address=127.0.0.1:{port}")
     with log.open("wb") as stream:

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -22,6 +21,7 @@ from core.telemetry.predictions import (
     PredictionWriter,
     predictions_file,
 )
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -45,19 +45,13 @@ def rolling(workspace, artifacts, put_live, register, ana):
 def serving(workspace):
     server = Server(workspace, "127.0.0.1", 0)
     server.start()
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
 
     def ask(row, key=None, **body):
         headers = {"content-type": "application/json"} | ({"x-bondx-key": key} if key else {})
         connection.request("POST", "/api/v1/predict/spread", json.dumps({"row": row, **body}), headers)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
-
-    def until(reached):
-        deadline = time.monotonic() + 30
-        while not reached():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
 
     try:
         until(lambda: server.table.is_complete)
@@ -187,7 +181,7 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
             return answer_of(self, rows)
 
         monkeypatch.setattr(SupervisedScorer, "answer", answer)
-        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
         for number in range(40):
             body = json.dumps({"row": row})
             connection.request("POST", "/api/v1/predict/spread", body, {"x-request-id": f"r{number}"})
@@ -209,7 +203,7 @@ def test_a_batch_is_one_request_and_its_rows_are_found_by_their_outcomes(workspa
     rollout = rolling(strategy, 0.5 if strategy is Strategy.AB else None)
     rows = rows_of("spread", 10)
     with serving(workspace) as (server, _, until):
-        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
         body = json.dumps({"rows": rows, "request_id": "batch"})
         connection.request("POST", "/api/v1/predict/spread", body)
         assert len(json.loads(connection.getresponse().read())["predictions"]) == 10

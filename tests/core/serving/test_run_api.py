@@ -4,15 +4,15 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
+
+from tests.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 def test_the_engine_and_the_api_share_a_process(workspace):
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "run", "--headless"]
     engine = subprocess.Popen(
         [*command, "--epochs", "1", "--api", f"127.0.0.1:{port}"],
@@ -22,7 +22,7 @@ def test_the_engine_and_the_api_share_a_process(workspace):
     )
 
     def status():
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", "/api/v1/status")
             return json.loads(connection.getresponse().read())
@@ -31,15 +31,16 @@ def test_the_engine_and_the_api_share_a_process(workspace):
         finally:
             connection.close()
 
+    def begun():
+        assert engine.poll() is None
+        found = status()
+        return found if found["sessions"] else None
+
     try:
-        deadline = time.monotonic() + 120
-        while not (found := status())["sessions"]:
-            assert engine.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        found = until(begun, "a session")
         assert found["engine"]["pid"] == engine.pid
         engine.send_signal(signal.SIGTERM)
-        assert engine.wait(120) == 0
+        assert engine.wait(PATIENCE_SECONDS) == 0
     finally:
         engine.kill()
         engine.wait()

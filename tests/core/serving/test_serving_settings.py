@@ -1,7 +1,6 @@
 """The `serving` block of bondx.yaml: what it sets holds for a real server, and flags win over it."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 
@@ -15,6 +14,7 @@ from core.serving.access import Role, Tokens
 from core.serving.limits import Limits
 from core.settings import ServingSettings, SettingsError, load_settings
 from core.telemetry.predictions import predictions_file
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -36,10 +36,7 @@ def started(workspace):
     def start(args):
         server = start_server(workspace, args.listen, args)
         servers.append(server)
-        deadline = time.monotonic() + 120
-        while not server.table.is_complete:
-            assert time.monotonic() < deadline, "not ready in time"
-            time.sleep(0.02)
+        until(lambda: server.table.is_complete, "a server that is ready")
         return server
 
     yield start
@@ -51,7 +48,7 @@ def post(server, path, body, token=None):
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     request = urllib.request.Request(server.url + path, json.dumps(body).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

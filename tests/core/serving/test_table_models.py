@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -15,6 +14,7 @@ from core.serving import Server
 from core.settings import PromotionSettings, Settings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, train_on_file
+from tests.waiting import PATIENCE_SECONDS, until
 
 MODEL = "desk-7_rent"
 DIALECTS = ("rows", "tf_rows", "tf_columns", "v2")
@@ -43,10 +43,7 @@ def served(tmp_path_factory):
         registry.apply(registry.plan_promotion(MODEL, "1.0.0"), actor=ana)
     server = Server(workspace, "127.0.0.1", 0)
     server.start()
-    deadline = time.monotonic() + 120
-    while not server.table.is_complete:
-        assert time.monotonic() < deadline, "not ready in time"
-        time.sleep(0.02)
+    until(lambda: server.table.is_complete, "a server that is ready")
     port = int(server.url.rpartition(":")[2])
     yield SimpleNamespace(port=port, model=load_model(registry.load_path(MODEL, "1.0.0")))
     server.stop()
@@ -55,7 +52,7 @@ def served(tmp_path_factory):
 @pytest.fixture
 def ask(served):
     def asked(path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET" if body is None else "POST", path, body and json.dumps(body).encode())
             answer = connection.getresponse()

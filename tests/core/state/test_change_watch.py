@@ -1,9 +1,9 @@
 import threading
-import time
 
 import pytest
 
 from core.state import ChangeWatch
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -34,15 +34,29 @@ def test_a_database_that_is_gone_is_a_change(workspace, watch):
     assert watch.changed() == {"runs"}
 
 
-def test_another_process_is_noticed(workspace, watch, fork):
-    stop = threading.Event()
+class Waiting(threading.Event):
+    """Tells somebody as soon as anybody waits for it."""
+
+    def __init__(self, tell):
+        super().__init__()
+        self.n_waits = 0
+        self._tell = tell
+
+    def wait(self, timeout=None):
+        self.n_waits += 1
+        self._tell()
+        return super().wait(timeout)
+
+
+def test_another_process_is_noticed_while_one_waits(workspace, watch, fork, turnstile):
+    somebody_waits = turnstile()
 
     def commit():
-        time.sleep(0.15)
+        somebody_waits.pass_through()
         workspace.database("alerts").table("t").insert({})
 
     child = fork(commit)
-    assert watch.wait(10, stop) == {"alerts"}
+    assert watch.wait(PATIENCE_SECONDS, Waiting(somebody_waits.open)) == {"alerts"}
     child.answer()
 
 
@@ -51,6 +65,7 @@ def test_waiting_ends_without_a_change_when_the_time_is_over(watch):
 
 
 def test_waiting_ends_at_once_when_stopped(watch):
-    stop = threading.Event()
+    stop = Waiting(lambda: None)
     stop.set()
-    assert watch.wait(60, stop) == frozenset()
+    assert watch.wait(PATIENCE_SECONDS, stop) == frozenset()
+    assert stop.n_waits == 1

@@ -1,5 +1,4 @@
 import os
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -45,48 +44,53 @@ def test_a_released_lease_can_be_acquired_again_and_released_twice(workspace):
     acquire(workspace).release()
 
 
-def test_of_many_processes_at_once_exactly_one_gets_it(workspace, fork):
-    read_end, write_end = os.pipe()
+def test_of_many_processes_at_once_exactly_one_gets_it(workspace, fork, turnstile):
+    start, decided, may_leave = turnstile(), turnstile(), turnstile()
 
     def race():
-        os.read(read_end, 1)  # the start signal
+        start.pass_through()
         try:
-            acquire(workspace)
-        except LeaseHeldError as held:
-            return str(held)
-        time.sleep(0.5)  # longer than the others try
-        return "won"
+            held = acquire(workspace)
+        except LeaseHeldError as refused:
+            outcome = str(refused)
+        else:
+            outcome = "won"
+        decided.open()
+        may_leave.pass_through()
+        if outcome == "won":
+            held.release()
+        return outcome
 
     children = [fork(race) for _ in range(5)]
-    os.write(write_end, b"." * len(children))
+    start.open(len(children))
+    for _ in children:
+        decided.pass_through()
+    may_leave.open(len(children))
     outcomes = [child.answer() for child in children]
-    os.close(read_end)
-    os.close(write_end)
     assert outcomes.count("won") == 1
     assert all("one workspace has one engine" in outcome for outcome in outcomes if outcome != "won")
 
 
-def held_in(fork, workspace):
-    """Start a process that holds the lease, and wait until it does."""
+@pytest.fixture
+def held(fork, turnstile, workspace):
+    """A process that holds the lease."""
+    is_held, never = turnstile(), turnstile()
 
     def hold():
-        acquire(workspace)
-        time.sleep(60)
+        with acquire(workspace):
+            is_held.open()
+            never.pass_through()
 
     child = fork(hold)
-    deadline = time.monotonic() + 10
-    while read_lease(workspace) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    is_held.pass_through()
     return child
 
 
-def test_a_killed_holder_holds_nothing(workspace, fork):
-    child = held_in(fork, workspace)
+def test_a_killed_holder_holds_nothing(workspace, held):
     holder = read_lease(workspace)
     assert holder is not None
-    assert holder.pid == child.pid
-    child.kill()
+    assert holder.pid == held.pid
+    held.kill()
     assert read_lease(workspace) is None
     with acquire(workspace):
         holder = read_lease(workspace)
@@ -94,23 +98,31 @@ def test_a_killed_holder_holds_nothing(workspace, fork):
         assert holder.pid == os.getpid()
 
 
-def test_a_child_of_the_holder_does_not_keep_the_lease(workspace, fork):
+def test_a_child_of_the_holder_does_not_keep_the_lease(workspace, fork, turnstile):
     lease = acquire(workspace)
-    child = fork(lambda: time.sleep(60))
+    never = turnstile()
+    child = fork(never.pass_through)
     lease.release()
     assert read_lease(workspace) is None
     child.kill()
 
 
-def test_those_who_keep_looking_never_turn_an_engine_away(workspace, fork):
+def test_those_who_keep_looking_never_turn_an_engine_away(workspace, fork, turnstile, monkeypatch):
+    monkeypatch.setattr("core.state.lease._PATIENCE_SECONDS", 0.0)
+    looked, is_over = turnstile(), turnstile()
+
     def look():
-        deadline = time.monotonic() + 0.4
-        while time.monotonic() < deadline:
+        read_lease(workspace)
+        looked.open()
+        while not is_over.is_open():
             read_lease(workspace)
 
     children = [fork(look) for _ in range(2)]
+    for _ in children:
+        looked.pass_through()
     for _ in range(50):
         acquire(workspace).release()
+    is_over.open()
     for child in children:
         child.answer()
 

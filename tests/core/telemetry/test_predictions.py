@@ -3,7 +3,6 @@
 import multiprocessing
 import sqlite3
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import Arm, Cursor, Outcome, Prediction, PredictionReader, PredictionWriter
+from tests.waiting import until
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -165,6 +165,7 @@ def test_a_locked_store_is_tried_again_and_nothing_is_lost(file: Path, monkeypat
         blocker = sqlite3.connect(file, isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
         writer.add(a_prediction(1))
+        until(lambda: writer.health().failure, "the first try")
         with pytest.raises(TelemetryError, match=r"predictions\.db"):
             writer.flush(timeout_seconds=0.3)
         blocker.execute("ROLLBACK")
@@ -245,7 +246,7 @@ def write_from_a_process(file: Path, first: int) -> None:
         for number in range(first, first + 500):
             writer.add(a_prediction(number, unit=number))
             if number % 50 == 0:
-                time.sleep(0.002)
+                writer.flush()
 
 
 def test_two_processes_write_while_one_reads_on_and_each_row_is_seen_once(file: Path) -> None:
@@ -255,13 +256,12 @@ def test_two_processes_write_while_one_reads_on_and_each_row_is_seen_once(file: 
     for server in servers:
         server.start()
     reader, cursor, units = PredictionReader(file), Cursor(), []
-    deadline = time.monotonic() + 20
-    while len(units) < 1_000 and time.monotonic() < deadline:
+    are_writing = is_last = False
+    while are_writing or not is_last:
+        are_writing = any(server.is_alive() for server in servers)  # asked before reading: what they wrote is read then
         batch = read(reader, cursor)
-        cursor = batch.cursor
+        cursor, is_last = batch.cursor, batch.is_last
         units += [served.unit for served in batch.served]
-    for server in servers:
-        server.join()
     assert sorted(units) == [*range(500), *range(1_000, 1_500)]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.telemetry import TelemetryError, TelemetryReader, TelemetryWriter
+from tests.waiting import until
 
 T0 = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 _forked = multiprocessing.get_context("fork")
@@ -96,9 +97,8 @@ def test_measurements_wait_while_the_store_is_locked_and_the_oldest_go_first(pat
             writer.add("a", at(second), second)
         with pytest.raises(TelemetryError):
             writer.flush(timeout_seconds=0.2)
-        health = writer.health()
-        assert (health.n_waiting, health.n_dropped) == (3, 2)
-        assert "cannot be used just now" in health.failure
+        until(lambda: (writer.health().n_waiting, writer.health().n_dropped) == (3, 2), "a try that dropped the oldest")
+        assert "cannot be used just now" in writer.health().failure
         blocker.execute("ROLLBACK")
         writer.flush()
         assert writer.health().failure is None

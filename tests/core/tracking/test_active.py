@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,19 @@ from core.actor import Actor, Origin
 from core.clock import utc_now
 from core.errors import UsageError
 from core.state import Workspace
+from core.telemetry import TelemetryReader
 from core.tracking import ParameterChangedError, Runs, RunStatus, track
 from core.tracking.heartbeat import Heartbeat
+from tests.waiting import until
 
 ANA = Actor("ana", "desk", Origin.API)
+LOST_AFTER = timedelta(seconds=3)
 FAST = "policy: {tracking: {heartbeat_seconds: 0.1, lost_after_seconds: 3}}\n"
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "workspace", settings_text=FAST)
+def settings_text() -> str:
+    return FAST
 
 
 def test_what_is_logged_is_kept_with_steps_that_count_themselves(workspace: Workspace, tmp_path: Path) -> None:
@@ -122,23 +124,26 @@ def test_threads_may_share_a_run(workspace: Workspace) -> None:
     assert {name: len(points) for name, points in history.items()} == {f"m{n}": 200 for n in range(4)}
 
 
-def until(condition, what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.02)
-
-
 SCRIPT = """
-import sys, time
+import sys
 from pathlib import Path
 from core.state import Workspace
 from core.tracking import track
 with track(Workspace.open(Path(sys.argv[1])), "elsewhere") as run:
     run.log_metric("loss", 0.5)
     print(run.run_id, flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
+
+
+def last_beat(workspace: Workspace, run_id: str) -> datetime:
+    return last_beats(TelemetryReader(workspace.telemetry_file))[run_id]
+
+
+def status_just_before_it_counts_as_silent(workspace: Workspace, run_id: str) -> RunStatus:
+    """By a clock of our own: how long ago the last sign of life was depends on how busy the machine is."""
+    then = last_beat(workspace, run_id) + LOST_AFTER - timedelta(milliseconds=1)
+    return Runs(workspace, clock=lambda: then).get(run_id).status
 
 
 def test_a_process_elsewhere_is_seen_live_and_lost_when_it_falls_silent(workspace: Workspace, tmp_path: Path) -> None:
@@ -147,12 +152,18 @@ def test_a_process_elsewhere_is_seen_live_and_lost_when_it_falls_silent(workspac
     command = [sys.executable, "-c", SCRIPT, str(workspace.root)]
     paths = os.pathsep.join(filter(None, sys.path))
     with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+        command,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
     ) as process:
         run_id = process.stdout.readline().strip()
         runs = Runs(workspace)
         until(lambda: runs.get(run_id).metrics == {"loss": 0.5}, "its metric")
-        assert runs.get(run_id).status is RunStatus.RUNNING
+        until(lambda: last_beat(workspace, run_id) > runs.get(run_id).started_at, "a sign of life")
+        assert status_just_before_it_counts_as_silent(workspace, run_id) is RunStatus.RUNNING
         process.send_signal(signal.SIGSTOP)
         until(lambda: runs.get(run_id).status is RunStatus.LOST, "the silence")
         (lost,) = runs.settle(actor=Actor.engine())
@@ -160,7 +171,7 @@ def test_a_process_elsewhere_is_seen_live_and_lost_when_it_falls_silent(workspac
         assert runs.settle(actor=Actor.engine()) == []
         process.send_signal(signal.SIGCONT)
         until(lambda: runs.settle(actor=Actor.engine()), "its voice")
-        assert runs.get(run_id).status is RunStatus.RUNNING
+        assert status_just_before_it_counts_as_silent(workspace, run_id) is RunStatus.RUNNING
         process.kill()
 
 

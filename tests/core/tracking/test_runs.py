@@ -1,5 +1,5 @@
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,25 +10,14 @@ from core.governance.audit_log import AuditLog
 from core.state import UnstorableValueError, Workspace
 from core.telemetry import TelemetryWriter
 from core.tracking import RunIsOverError, RunNotFoundError, Runs, RunStatus
+from tests.clocks import HandClock
 
 ANA = Actor("ana", "desk", Origin.CONSOLE)
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
-
-
-@pytest.fixture
 def runs(workspace: Workspace):
-    instant = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-
-    def clock() -> datetime:
-        nonlocal instant
-        instant += timedelta(seconds=1)
-        return instant
-
-    with Runs(workspace, clock=clock) as opened:
+    with Runs(workspace, clock=HandClock(step=timedelta(seconds=1))) as opened:
         yield opened
 
 

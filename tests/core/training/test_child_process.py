@@ -4,7 +4,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import msgspec
 import psutil
@@ -15,23 +14,14 @@ from core.training.child import NICENESS, OUT_OF_MEMORY_EXIT
 from core.training.child_process import ChildProcess, describe_death
 from core.training.errors import ChildDiedError
 from core.training.wire import Failed, Finish, Prepare, Prepared
-
-DEADLINE_SECONDS = 60
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 def hear(child, wake):
-    deadline = time.monotonic() + DEADLINE_SECONDS
     while (answer := child.hear()) is None:
-        assert wake.wait(deadline - time.monotonic()), "the child says nothing"
+        assert wake.wait(PATIENCE_SECONDS), "the child says nothing"
         wake.clear()
     return answer
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def gone(pid):
@@ -109,7 +99,7 @@ def test_it_dies_with_a_parent_that_was_killed(tmp_path):
     assert not gone(pid)
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
-    wait_until(lambda: gone(pid))
+    until(lambda: gone(pid))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from core.engine import Engine
 from core.errors import NotFoundError, RefusedError
 from core.registry import Registry
 from core.settings import Settings
-from core.state import Lease, Workspace
+from core.state import Lease
 from core.telemetry import TelemetryWriter
 from core.telemetry.past import Key, PastReader, PastWriter, past_file
 from core.tracking import Runs, RunStatus
@@ -21,33 +21,16 @@ from core.training.sessions import Sessions
 from core.view.past.recorder import COARSE_SECONDS, Recorder
 from core.view.past.replay import Past
 from core.view.snapshot import SnapshotSource
+from tests.clocks import HandClock
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
 DOCUMENTS = ("engine", "models", "versions", "transitions", "rollouts", "sessions", "alerts", "runs")
 
 
-class Time:
-    """A clock that moves when told to."""
-
-    def __init__(self):
-        self.now = T0
-
-    def __call__(self):
-        return self.now
-
-    def pass_seconds(self, seconds):
-        self.now += timedelta(seconds=seconds)
-
-
 @pytest.fixture
 def time():
-    return Time()
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    return Workspace.create(tmp_path / "desk", settings_text="")
+    return HandClock(T0)
 
 
 @pytest.fixture
@@ -97,9 +80,9 @@ def test_every_moment_shows_what_was_live_then(workspace, time, recorder, regist
             lambda: registry.apply(registry.plan_undo("spread"), actor=MIRA),
             lambda: sessions.start(Settings().training, name="again", actor=MIRA),
             lambda: runs.start(name="mine", actor=MIRA, parameters={"depth": 3}, lost_after_seconds=30),
-            lambda: time.pass_seconds(60),  # nothing is heard of it
+            lambda: time.pass_by(60),  # nothing is heard of it
         ):
-            time.pass_seconds(3)
+            time.pass_by(3)
             act()
             recorder.look()
             live.append((time.now, SnapshotSource(workspace, clock=time, documents_only=True).take()))
@@ -117,7 +100,7 @@ def test_what_did_not_change_is_not_written_again(workspace, time, recorder, reg
     register()
     recorder.look()
     n_before = n_rows(workspace)
-    time.pass_seconds(COARSE_SECONDS)
+    time.pass_by(COARSE_SECONDS)
     recorder.look()
     register("anomaly")
     recorder.look()
@@ -131,7 +114,7 @@ def test_what_moves_without_a_record_is_kept_in_coarse_steps(workspace, time, re
     recorder.look()
     first = time.now
     for _ in range(2 * int(COARSE_SECONDS)):
-        time.pass_seconds(1)
+        time.pass_by(1)
         with (database := workspace.database("alerts")).transaction():
             database.table("scratch").insert({"seconds": time.now.second})
         recorder.look()
@@ -144,7 +127,7 @@ def test_the_audit_record_of_then_ends_then(workspace, time, recorder, register)
     register()
     recorder.look()
     then = time.now
-    time.pass_seconds(60)
+    time.pass_by(60)
     register()
     recorder.look()
     past = Past(workspace)

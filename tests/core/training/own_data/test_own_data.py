@@ -27,11 +27,6 @@ ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 FAST = Settings(models={name: ModelSettings(algorithm="linear") for name in ("price", "late", "spread", "downgrade")})
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "workspace", settings_text="{}\n")
-
-
 @pytest.fixture(scope="session")
 def own(tmp_path_factory) -> Path:
     """Two draws of one world: learn.csv and test.csv."""
