@@ -19,7 +19,7 @@ from core.state.workspace import Workspace
 
 Mode = Literal["headless", "embedded"]
 
-# Whoever looks who holds the lease locks it for some microseconds, which must not turn an engine away.
+# For an engine that is leaving just now, or writing its name down.
 _PATIENCE_SECONDS = 0.2
 _PAUSE_SECONDS = 0.005
 
@@ -141,9 +141,19 @@ def _locked_within(descriptor: int, seconds: float) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and _is_held(descriptor):
                 return False
             time.sleep(_PAUSE_SECONDS)
+
+
+def _is_held(descriptor: int) -> bool:
+    """Tell an engine from those who only look: they share their lock, for some microseconds, and turn nobody away."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
 
 
 def _held_by(holder: LeaseHolder | None, workspace: Workspace) -> str:

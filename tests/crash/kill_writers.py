@@ -3,7 +3,8 @@
     python tests/crash/kill_writers.py --kills 10000
 
 Each round forks writers that change two tables of one file in one transaction, and acknowledge every commit on a
-pipe. They are killed somewhere in the middle. Then the file must be readable, each writer's last acknowledged
+pipe. After some acknowledgements, each is killed somewhere in the middle of its next change: so many changes are made
+however slow the machine is. Then the file must be readable, each writer's last acknowledged
 change must be in it, nothing but its very next change may be there beyond, both tables must agree, and the
 generation kept for restoring must be whole.
 """
@@ -23,7 +24,7 @@ from core.state import DamagedFileError, Database
 from core.state.generation import good_generation, load, previous_of
 
 _ACKNOWLEDGEMENT_BYTES = 8
-_LONGEST_LIFE_SECONDS = 0.012
+_MOST_CHANGES = 3
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Tally:
     n_unreadable: int = 0
     n_lost: int = 0
     n_torn: int = 0
+    change_seconds: float = 0.003  # that the latest changes took
 
     @property
     def is_clean(self) -> bool:
@@ -80,9 +82,19 @@ def fork_writer(path: Path, writer: str) -> tuple[int, int]:
     return pid, read_end
 
 
-def last_acknowledged(pipe: int) -> int:
-    """Return the last number a killed writer acknowledged in this round, or 0."""
+def wait_for(pipe: int, n: int) -> bytes:
+    """Wait until a writer has acknowledged so many changes, and return what it said."""
     received = bytearray()
+    while len(received) < n * _ACKNOWLEDGEMENT_BYTES:
+        if not (chunk := os.read(pipe, n * _ACKNOWLEDGEMENT_BYTES - len(received))):
+            raise RuntimeError("a writer ended by itself; see its error above")
+        received += chunk
+    return bytes(received)
+
+
+def last_acknowledged(pipe: int, before: bytes) -> int:
+    """Return the last number a killed writer acknowledged in this round, or 0."""
+    received = bytearray(before)
     while chunk := os.read(pipe, 65_536):
         received += chunk
     os.close(pipe)
@@ -92,14 +104,19 @@ def last_acknowledged(pipe: int) -> int:
 def run_round(path: Path, n_writers: int, dice: random.Random, acknowledged: dict[str, int], tally: Tally) -> None:
     """Start writers, kill them all, and examine what they left."""
     writers = {f"writer-{i}": fork_writer(path, f"writer-{i}") for i in range(n_writers)}
-    for pid, _ in writers.values():
-        time.sleep(dice.uniform(0, _LONGEST_LIFE_SECONDS))
+    seen = {}
+    for name, (pid, pipe) in writers.items():
+        n_changes, began = dice.randint(0, _MOST_CHANGES), time.monotonic()
+        seen[name] = wait_for(pipe, n_changes)
+        if n_changes:
+            tally.change_seconds = (time.monotonic() - began) / n_changes
+        time.sleep(dice.uniform(0, tally.change_seconds))  # how long a change takes here, and so somewhere within one
         os.kill(pid, signal.SIGKILL)
     for name, (pid, pipe) in writers.items():
         _, status = os.waitpid(pid, 0)
         if not os.WIFSIGNALED(status):
             raise RuntimeError(f"{name} ended by itself; see its error above")
-        if (n := last_acknowledged(pipe)) > 0:
+        if (n := last_acknowledged(pipe, seen[name])) > 0:
             tally.n_acknowledged += n - acknowledged.get(name, 0)
             acknowledged[name] = n
         tally.n_kills += 1

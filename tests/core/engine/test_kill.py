@@ -1,12 +1,10 @@
-"""Kill -9 of the engine at random instants: nothing is lost, and what is computed is the same to the byte."""
+"""Kill -9 of the engine at random points of its work: nothing is lost, and what is computed is the same to the byte."""
 
-import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 from core.governance import AuditLog
 from core.registry import Registry
@@ -16,10 +14,10 @@ from core.telemetry import TelemetryReader
 from core.tracking import Runs
 from core.training.session import Phase
 from core.training.sessions import Sessions
+from tests.waiting import PATIENCE_SECONDS
 
 ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
 N_KILLS = int(os.environ.get("BONDX_ENGINE_KILLS", "3"))
-ENGINE = Path(__file__).with_name("engine_process.py")
 SAME_EACH_TIME = ("reports/s-0001/epochs", "reports/s-0001/final_report", "artifacts/")
 
 
@@ -29,15 +27,16 @@ def begin(root, person):
     return workspace
 
 
-def run_engine(workspace, *, seconds=None):
-    """Run an engine to its end, or for some seconds and kill it; return whether it came to its end."""
-    process = subprocess.Popen([sys.executable, str(ENGINE), str(workspace.root)])
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        assert process.wait(seconds) == 0
-        return True
-    process.kill()
-    process.wait()
-    return False
+def run_engine(workspace, *, dies_at=0):
+    """Run an engine to its end, or until it dies at the n-th change that its trainer makes on the disk.
+
+    Returns:
+        How many changes its trainer has made; None if it died.
+    """
+    command = [sys.executable, "-m", "tests.core.engine.engine_process", str(workspace.root), str(dies_at)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_SECONDS)
+    assert done.returncode in (0, -signal.SIGKILL)
+    return int(done.stdout) if done.returncode == 0 else None
 
 
 def computed(workspace):
@@ -48,27 +47,28 @@ def computed(workspace):
 
 def test_an_engine_killed_again_and_again_ends_in_the_bytes_of_one_left_in_peace(tmp_path, person):
     peaceful = begin(tmp_path / "peaceful", person)
-    started = time.monotonic()
-    assert run_engine(peaceful, seconds=120)
-    usual_seconds = time.monotonic() - started
+    n_changes = run_engine(peaceful)
+    luck, n_kills = random.Random(20), 0
+    while n_kills < N_KILLS:
+        violent = begin(tmp_path / f"violent-{n_kills}", person)
+        while run_engine(violent, dies_at=luck.randint(1, n_changes)) is None:
+            n_kills += 1
+        assert_complete(violent, as_in=peaceful)
 
-    violent = begin(tmp_path / "violent", person)
-    luck = random.Random(20)
-    for _ in range(N_KILLS):
-        run_engine(violent, seconds=luck.uniform(0.2, 0.9) * usual_seconds)
-    assert run_engine(violent, seconds=120)
 
-    expected, found = computed(peaceful), computed(violent)
+def assert_complete(workspace, *, as_in):
+    """All that a session leaves is there once, and what is computed is the same as elsewhere."""
+    expected, found = computed(as_in), computed(workspace)
     assert found.keys() == expected.keys()
     assert [name for name in expected if expected[name] != found[name]] == []
 
-    (session,) = Sessions(violent).all()
+    (session,) = Sessions(workspace).all()
     assert (session.observed.phase, session.observed.epoch) == (Phase.FINISHED, 3)
     assert session.observed.registered == tuple(
         f"{model}/1.0.0" for model in ("spread", "downgrade", "liquidity_shock", "anomaly")
     )
-    assert len(Registry(violent).versions()) == 4
-    assert [run.run_id for run in Runs(violent).all()] == [session.run_id]
-    epochs = TelemetryReader(violent.telemetry_file).epochs(session.run_id)
+    assert len(Registry(workspace).versions()) == 4
+    assert [run.run_id for run in Runs(workspace).all()] == [session.run_id]
+    epochs = TelemetryReader(workspace.telemetry_file).epochs(session.run_id)
     assert [epoch for epoch, _ in epochs["score"]] == [1, 2, 3]
-    assert AuditLog(violent).verify().ok
+    assert AuditLog(workspace).verify().ok

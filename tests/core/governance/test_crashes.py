@@ -2,10 +2,8 @@
 
 import multiprocessing
 import os
-import random
-import signal
-import time
 from collections import Counter
+from itertools import count
 
 import msgspec
 import pytest
@@ -14,6 +12,7 @@ from core.actor import Actor, Origin
 from core.governance import AuditLog, audited
 from core.governance.journal import Journal
 from core.state import Workspace
+from tests.processes import dies
 
 ACTOR = Actor("ada", "desk", Origin.CONSOLE)
 _forked = multiprocessing.get_context("fork")
@@ -66,13 +65,10 @@ def test_a_drain_killed_anywhere_neither_loses_nor_repeats_a_record(workspace, w
     assert log.n_waiting() == 0
 
 
-def write_for_ever(workspace: Workspace, worker: int) -> None:
-    databases = ("registry", "sessions")
-    n = 0
-    while True:
-        n += 1
-        name = f"{os.getpid()}-{n}"
-        with audited(workspace, databases[(n + worker) % 2], actor=ACTOR) as change:
+def write_one_to_each(workspace: Workspace) -> None:
+    for database in ("registry", "sessions"):
+        name = f"{os.getpid()}-{database}"
+        with audited(workspace, database, actor=ACTOR) as change:
             change.db.documents("notes", Note, key="name").insert(Note(name=name))
             change.record("note.write", name)
 
@@ -87,14 +83,10 @@ def notes_and_records(workspace: Workspace) -> tuple[Counter[str], Counter[str]]
     return notes, Counter(record.object for record in records if record.verb == "note.write")
 
 
-def test_writers_killed_at_random_instants_leave_one_record_a_change_and_a_good_chain(workspace):
-    chance = random.Random(7)
-    for _ in range(25):
-        writer = _forked.Process(target=write_for_ever, args=(workspace, 0))
-        writer.start()
-        time.sleep(chance.uniform(0.002, 0.05))  # the instant of the kill is the experiment
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.join()
+def test_writers_killed_at_every_point_leave_one_record_a_change_and_a_good_chain(workspace):
+    for point in count(1):  # each finds what the one before has left, and has to cope with it
+        if not dies(point, lambda: write_one_to_each(workspace)):
+            break
     log = AuditLog(workspace)
     log.drain()
     verdict = log.verify()
