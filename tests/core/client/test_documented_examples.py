@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-PAGE = Path(__file__).parents[4] / "docs" / "client.md"
+PAGE = Path(__file__).parents[3] / "docs" / "client.md"
 
 
 def test_the_examples_of_the_page_run(served: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:

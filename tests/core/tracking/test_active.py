@@ -16,7 +16,7 @@ from core.errors import UsageError
 from core.state import Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import ParameterChangedError, Runs, RunStatus, track
-from core.tracking.heartbeat import Heartbeat
+from core.tracking.heartbeat import Heartbeat, last_beats
 from tests.waiting import until
 
 ANA = Actor("ana", "desk", Origin.API)
