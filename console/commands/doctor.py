@@ -23,16 +23,19 @@ def add_parser(commands: Subparsers) -> None:
 def doctor(args: argparse.Namespace) -> int:
     """Print findings (exit code 1 if any), or restore one file."""
     from console.cli.output import print_json, print_sentences
-    from core.maintenance.doctor import examine, restore
 
     workspace = open_workspace(args)
     if args.restore is not None:
+        from core.maintenance.restore import restore
+
         outcome = restore(workspace, args.restore, actor=person())
         if args.json:
             print_json(outcome)
         else:
             print(outcome)
         return ExitCode.GOOD
+    from core.maintenance.doctor import examine
+
     findings = examine(workspace)
     if args.json:
         print_json(findings)

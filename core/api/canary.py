@@ -10,7 +10,7 @@ from typing import Self
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
-from core.telemetry.predictions import Outcome, Prediction, PredictionWriter, predictions_file
+from core.telemetry.predictions import Outcome, Prediction, PredictionWriter
 
 
 class CanaryDeploymentManager:
@@ -144,5 +144,5 @@ class CanaryDeploymentManager:
     def _predictions(self) -> PredictionWriter:
         with self._lock:
             if self._writer is None:
-                self._writer = PredictionWriter(predictions_file(self._config.workspace))
+                self._writer = PredictionWriter(self._config.workspace.predictions_file)
             return self._writer

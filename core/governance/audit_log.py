@@ -54,7 +54,7 @@ class AuditLog:
         self._workspace = workspace
         self._clock = clock
         self._sign_every = sign_every
-        self._journal = Journal(workspace.audit_dir)
+        self._journal = Journal(workspace.audit_file)
         self._keys = AuditKeys(workspace.keys_dir)
         is_new = self._journal.size() == 0 and not (workspace.state_dir / f"{DATABASE}.json").exists()
         self._seal = Seal(self._keys.chain_key(may_create=is_new))

@@ -12,10 +12,10 @@ _BLOCK = 1 << 16
 class Journal:
     """An append-only file of lines, safe for several processes and threads."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.file = folder / "audit.jsonl"
-        self._lock_file = folder / ".audit.lock"
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._folder = file.parent
+        self._lock_file = self._folder / ".audit.lock"
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Find what is damaged in a workspace, and put a state file back to its last good generation."""
+"""Find what is damaged in a workspace, and say what cures it."""
 
 import os
 import shutil
@@ -7,18 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from core.actor import Actor
-from core.clock import utc_now
-from core.errors import CoreError, NotFoundError, RefusedError
-from core.state.encoding import decode
-from core.state.errors import DamagedFileError, access_error
-from core.state.fair_lock import FairLock
-from core.state.generation import good_generation, load, previous_of, replace
-from core.state.lease import read_lease
+from core.errors import CoreError
+from core.governance.audit_log import AuditLog
+from core.governance.head import DATABASE as AUDIT_DATABASE
+from core.state.errors import DamagedFileError
+from core.state.generation import good_generation, load, previous_of
 from core.state.workspace import Workspace
+from core.telemetry import TelemetryError, check
 
 _LOW_SPACE_BYTES = 64 * 2**20
-_AUDIT_DATABASE = "audit"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,29 +24,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     problem: str
     cure: str
-
-
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What `restore` did."""
-
-    file: str
-    damage: str
-    kept_as: str | None  # where the damaged bytes are now; None when the file had been missing
-    n_documents: int
-    unaudited_because: str | None = None
-    is_partial: bool = False  # telemetry: what was readable, not a generation
-
-    def __str__(self) -> str:
-        kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
-        if self.is_partial and self.n_documents == 0:
-            return f"{self.file} begins anew with nothing in it{kept}."
-        if self.is_partial:
-            return f"{self.file} is made anew from the {self.n_documents:,} rows that could be read{kept}."
-        unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
-        return (
-            f"{self.file} is back at its last good generation with {self.n_documents:,} documents{kept}. "
-            f"The changes after that generation are lost: look what is missing{unaudited}"
-        )
 
 
 def examine(workspace: Workspace) -> list[Finding]:
@@ -69,102 +43,6 @@ def examine(workspace: Workspace) -> list[Finding]:
     ]
 
 
-def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
-    """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
-
-    The telemetry has no generations: what can be read of it is saved into a new file. Predictions and the recorded
-    past begin anew.
-
-    Args:
-        workspace: The workspace.
-        file: The state file: its path, its name, or the name of its database; or one of the telemetry's.
-        actor: Who does it; the audit log records it.
-
-    Raises:
-        NotFoundError: The workspace has no such state file.
-        RefusedError: The file is whole, so there is nothing to restore.
-        DamagedFileError: There is no good generation to go back to.
-        FileAccessError: The operating system refuses; nothing was changed.
-    """
-    if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
-        return _restore_telemetry(workspace)
-    for perishable in (_predictions_file(workspace), _past_file(workspace)):
-        if file.name in (perishable.name, perishable.stem):
-            return _begin_anew(workspace, perishable)
-    path = _state_file(workspace, file)
-    try:
-        with FairLock(path).held():
-            damage = _damage(path)
-            kept_as = _keep_aside(path)
-            encoded = previous_of(path).read_bytes()
-            tables = decode(encoded)
-            replace(path, encoded, tables, keep_previous=False)
-    except OSError as error:
-        raise access_error(path, "restore", error) from error
-    restored = Restored(
-        file=str(path),
-        damage=damage,
-        kept_as=str(kept_as) if kept_as else None,
-        n_documents=sum(map(len, tables.values())),
-    )
-    try:
-        _record(workspace, restored, kept_as, actor)
-    except CoreError as error:  # the file is restored all the same, and its owner has to know both
-        return msgspec.structs.replace(restored, unaudited_because=str(error))
-    return restored
-
-
-def _restore_telemetry(workspace: Workspace) -> Restored:
-    from core.telemetry import recover
-
-    path = workspace.telemetry_file
-    damage = _telemetry_damage(path)
-    _require_no_engine(workspace, path)
-    recovery = recover(path, now=utc_now())
-    n_rows = sum(recovery.n_rows.values())
-    return Restored(file=str(path), damage=damage, kept_as=str(recovery.set_aside), n_documents=n_rows, is_partial=True)
-
-
-def _begin_anew(workspace: Workspace, path: Path) -> Restored:
-    """Put aside what is kept for a day at most, and from which everything that counts was taken long ago."""
-    from core.telemetry import set_aside
-
-    damage = _telemetry_damage(path)
-    if path == _past_file(workspace):
-        _require_no_engine(workspace, path)
-    aside = set_aside(path, now=utc_now())
-    return Restored(file=str(path), damage=damage, kept_as=str(aside), n_documents=0, is_partial=True)
-
-
-def _require_no_engine(workspace: Workspace, path: Path) -> None:
-    if (holder := read_lease(workspace)) is not None:
-        engine = f"{holder.user}@{holder.host} (process {holder.pid})"
-        raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
-
-
-def _telemetry_damage(path: Path) -> str:
-    from core.telemetry import check
-
-    if not path.exists():
-        raise RefusedError(f"{path} is not there, so there is nothing to restore; it comes with the first record.")
-    damage = check(path)
-    if damage is None:
-        raise RefusedError(f"{path} is whole, so there is nothing to restore.")
-    return damage
-
-
-def _predictions_file(workspace: Workspace) -> Path:
-    from core.telemetry.predictions import predictions_file
-
-    return predictions_file(workspace)
-
-
-def _past_file(workspace: Workspace) -> Path:
-    from core.telemetry.past import past_file
-
-    return past_file(workspace)
-
-
 def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
     free = shutil.disk_usage(workspace.root).free
     if free < _LOW_SPACE_BYTES:
@@ -182,7 +60,7 @@ def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _examine_state(workspace: Workspace) -> Iterator[Finding]:
-    for path in _state_files(workspace):
+    for path in state_files(workspace):
         previous = previous_of(path)
         try:
             load(path)
@@ -203,10 +81,8 @@ def _examine_state(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
-    if not any(workspace.audit_dir.iterdir()) and not workspace.state_file(_AUDIT_DATABASE).exists():
+    if not any(workspace.audit_dir.iterdir()) and not workspace.state_file(AUDIT_DATABASE).exists():
         return  # nothing was ever recorded
-    from core.governance.audit_log import AuditLog  # governance stands on this package
-
     try:
         verdict = AuditLog(workspace).verify()
     except DamagedFileError:
@@ -218,19 +94,17 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
             return
         problem = verdict.reason
     yield Finding(
-        file=str(workspace.audit_dir / "audit.jsonl"),
+        file=str(workspace.audit_file),
         problem=problem,
         cure="keep the folder as it is and find out who changed it; `bondx audit verify` names the first bad record",
     )
 
 
 def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
-    from core.telemetry import TelemetryError, check
-
     for path, stop, what in (
         (workspace.telemetry_file, "the engine", "saves what can be read"),
-        (_predictions_file(workspace), "the servers", "puts it aside, and they begin a new one"),
-        (_past_file(workspace), "the engine", "puts it aside, and it begins a new one"),
+        (workspace.predictions_file, "the servers", "puts it aside, and they begin a new one"),
+        (workspace.past_file, "the engine", "puts it aside, and it begins a new one"),
     ):
         try:
             problem = check(path)
@@ -241,60 +115,8 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
             yield Finding(file=str(path), problem=problem, cure=cure)
 
 
-def _state_files(workspace: Workspace) -> list[Path]:
+def state_files(workspace: Workspace) -> list[Path]:
+    """List the state files, those included of which only the generation before is left."""
     present = set(workspace.state_dir.glob("*.json"))
     missing = {path.with_suffix("") for path in workspace.state_dir.glob("*.json.prev")}
     return sorted(present | missing)
-
-
-def _state_file(workspace: Workspace, file: Path) -> Path:
-    files = _state_files(workspace)
-    for path in files:
-        if file.absolute() == path or str(file) in (path.name, path.stem, f"{workspace.state_dir.name}/{path.name}"):
-            return path
-    choices = ", ".join(path.name for path in files) or "none yet"
-    raise NotFoundError(f"{file} is not a state file of {workspace.root}. State files: {choices}.")
-
-
-def _damage(path: Path) -> str:
-    try:
-        load(path)
-    except DamagedFileError as error:
-        if error.good_generation is None:
-            raise
-        return error.damage
-    raise RefusedError(f"{path} is whole, so there is nothing to restore.")
-
-
-def _keep_aside(path: Path) -> Path | None:
-    """Give the damaged bytes a name of their own; they stay under the old one, too, until it is replaced."""
-    n = 1
-    while True:
-        aside = path.with_name(f"{path.name}.damaged-{n}")
-        try:
-            os.link(path, aside)
-        except FileExistsError:
-            n += 1
-        except FileNotFoundError:
-            return None
-        else:
-            return aside
-
-
-def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
-    import hashlib
-
-    from core.governance.audit import audited  # governance stands on this package
-    from core.governance.record import Evidence
-
-    database = Path(restored.file).stem
-    evidence = [] if kept_as is None else [Evidence(str(kept_as), hashlib.sha256(kept_as.read_bytes()).hexdigest())]
-    # The audit log's own state file has no outbox, so a restoration of it goes through another one's.
-    outbox = "sessions" if database == _AUDIT_DATABASE else database
-    with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
-        change.record(
-            "state.restore",
-            f"state/{database}.json",
-            after={"n_documents": restored.n_documents, "kept_as": restored.kept_as},
-            evidence=evidence,
-        )

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from core.models.catalogue import MODEL_NAMES, create, known_models, load_model, model_class
 
 if TYPE_CHECKING:
-    from core.domains.bonds.models.attainment import Attainment
     from core.models.fleet import train_all
-    from core.models.interface import Model, Panel, PanelLike
+    from core.models.interface import Attainment, Model, Panel, PanelLike
 
 __all__ = [
     "MODEL_NAMES",
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Attainment": "core.domains.bonds.models.attainment",
+    "Attainment": "core.models.interface",
     "Model": "core.models.interface",
     "Panel": "core.models.interface",
     "PanelLike": "core.models.interface",

@@ -4,15 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import pandas as pd
 
 from core.arrays import AnyArray
 from core.models.errors import UnknownAlgorithmError
-
-if TYPE_CHECKING:
-    from core.domains.bonds.models.attainment import Attainment
 
 
 @runtime_checkable
@@ -34,6 +31,34 @@ class Panel:
 
     bonds: pd.DataFrame
     truth: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """A model's headline score beside the optimum.
+
+    Attributes:
+        metric: What is measured.
+        value: The model's score on the rows' own labels.
+        optimum: The best attainable on these rows.
+        attainment: Share of the optimum reached; exact in the labels where their law is known.
+        low: Lower end of its 95 % interval over issuers.
+        high: Upper end.
+        gini: For an AUC, the stricter share counted from one half; else the attainment.
+        leak: On the same labels the score beats the best possible answer by more than its interval: something the
+            model must not know has got in. Luck in the labels favours both alike, so it raises no alarm.
+        n_rows: Rows judged.
+    """
+
+    metric: str
+    value: float
+    optimum: float
+    attainment: float
+    low: float
+    high: float
+    gini: float
+    leak: bool
+    n_rows: int
 
 
 class Model(ABC):
@@ -81,7 +106,7 @@ class Model(ABC):
             metric, and `attainment`, the share of that optimum reached.
         """
 
-    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> "Attainment | None":
+    def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment | None:
         """Measure the headline score against the best attainable one, with an interval over issuers.
 
         Args:

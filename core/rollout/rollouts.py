@@ -23,7 +23,7 @@ from core.settings.policy import CanaryPolicy
 from core.settings.policy_source import PolicySource
 from core.state import Documents, StaleRevisionError, Workspace, read_lease
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import PredictionReader, predictions_file
+from core.telemetry.predictions import PredictionReader
 
 DATABASE = "registry"
 TABLE = "rollouts"
@@ -369,7 +369,7 @@ class Rollouts:
         if live is None:
             return None
         try:
-            found = PredictionReader(predictions_file(self._workspace)).latency_quantile(model, live.version, 0.99)
+            found = PredictionReader(self._workspace.predictions_file).latency_quantile(model, live.version, 0.99)
         except TelemetryError:
             return None
         return round(found[0], 3) if found and found[1] >= _LEAST_LATENCIES and found[0] > 0 else None

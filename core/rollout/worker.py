@@ -24,7 +24,7 @@ from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollouts import REFUSALS, Rollouts
 from core.rollout.source import PredictionSource
 from core.state import StaleRevisionError, Workspace
-from core.telemetry.predictions import Cursor, PredictionReader, predictions_file
+from core.telemetry.predictions import Cursor, PredictionReader
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class RolloutWorker:
         """
         self._registry = registry or Registry(workspace, clock=clock)
         self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
-        self._source: PredictionSource = source or PredictionReader(predictions_file(workspace))
+        self._source: PredictionSource = source or PredictionReader(workspace.predictions_file)
         self._calls = RolloutAlerts(alerts or Alerts(workspace, clock=clock))
         self._has_caught_up = False
         self._actor = actor or Actor.engine()

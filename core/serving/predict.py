@@ -33,9 +33,8 @@ from core.serving.errors import (
 from core.serving.limits import Limits
 from core.serving.loading import Loader
 from core.serving.recording import Recorder
-from core.serving.routing import Assignment
 from core.serving.stats import ServerStats
-from core.serving.table import LoadedVersion, Served, ServingTable
+from core.serving.table import Assignment, LoadedVersion, Served, ServingTable
 from core.telemetry.predictions import Arm
 
 log = logging.getLogger(__name__)

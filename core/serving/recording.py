@@ -8,11 +8,11 @@ from typing import Any
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.serving.errors import NotRecordedError, UnavailableError
-from core.serving.routing import Assignment
 from core.serving.stats import ServerStats
+from core.serving.table import Assignment
 from core.state import Workspace
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import Outcome, Prediction, PredictionHealth, PredictionWriter, predictions_file
+from core.telemetry.predictions import Outcome, Prediction, PredictionHealth, PredictionWriter
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Recorder:
         if not is_on:
             return
         try:
-            self._writer = PredictionWriter(predictions_file(workspace), clock=clock)
+            self._writer = PredictionWriter(workspace.predictions_file, clock=clock)
         except (CoreError, OSError) as error:
             self._failure = str(error)
             log.error("predictions are not recorded: %s", error)

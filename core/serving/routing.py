@@ -1,57 +1,13 @@
 """Which version answers a request while a rollout is under way: the one seam between serving and `core.rollout`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from core.rollout.routing import Router, RoutingTable, routing_tables
+from core.rollout.routing import RoutingTable, routing_tables
+from core.serving.table import LoadedVersion, Routing
 from core.state import Workspace
 from core.telemetry.predictions import Arm
-
-if TYPE_CHECKING:
-    from core.serving.table import LoadedVersion
-
-
-class Assignment(NamedTuple):
-    """Where one request goes."""
-
-    version: "LoadedVersion"
-    rollout_id: str | None = None
-    arm: Arm = Arm.STABLE
-    share: float = 0.0
-    unit: int | None = None
-    shadow: "LoadedVersion | None" = None  # sees a copy, and answers nobody
-    fallback: "LoadedVersion | None" = None  # answers when `version` fails
-
-
-class Routing:
-    """The routing of one model during one rollout, over versions that are loaded."""
-
-    def __init__(self, table: RoutingTable, loaded: "Mapping[str, LoadedVersion]") -> None:
-        self._router = Router({table.model: table})
-        self._model = table.model
-        self._loaded = loaded
-        self._stable = loaded[table.stable]
-
-    def assign(self, key: str | None, request_id: str) -> Assignment:
-        """Decide where a request goes.
-
-        Args:
-            key: What the caller wants the decision to stick to; None routes each request by itself.
-            request_id: The request's own id.
-        """
-        route = self._router.route(self._model, key or request_id)
-        version = self._loaded[route.version]
-        return Assignment(
-            version,
-            route.rollout_id,
-            route.arm,
-            route.share,
-            route.unit if key else None,
-            self._loaded[route.mirror] if route.mirror else None,
-            self._stable if version is not self._stable else None,
-        )
 
 
 class Routings:
@@ -77,7 +33,7 @@ class Routings:
             return {}
         return {Arm.STABLE.value: table.stable, Arm.CANDIDATE.value: table.candidate}
 
-    def routing(self, model: str, loaded: "Mapping[str, LoadedVersion]") -> Routing | None:
+    def routing(self, model: str, loaded: Mapping[str, LoadedVersion]) -> Routing | None:
         """Return the routing of a model, if a rollout is active and its stable version is loaded.
 
         A candidate that is not loaded yet gets no traffic, and its share is recorded as none.

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.registry import Stage
+from core.rollout.routing import Router, RoutingTable
 from core.serving.dialects import Dialect, Reader
 from core.serving.errors import UnavailableError, UnknownVersionError
-from core.serving.routing import Assignment, Routing
 from core.serving.stats import VersionStats
+from core.telemetry.predictions import Arm
 
 if TYPE_CHECKING:
     from core.serving.scoring.scorer import Scorer
@@ -46,6 +47,47 @@ class LoadedVersion:
         if found is None:
             found = self._readers[dialect.name] = dialect.reader(self.signature)
         return found
+
+
+class Assignment(NamedTuple):
+    """Where one request goes."""
+
+    version: LoadedVersion
+    rollout_id: str | None = None
+    arm: Arm = Arm.STABLE
+    share: float = 0.0
+    unit: int | None = None
+    shadow: LoadedVersion | None = None  # sees a copy, and answers nobody
+    fallback: LoadedVersion | None = None  # answers when `version` fails
+
+
+class Routing:
+    """The routing of one model during one rollout, over versions that are loaded."""
+
+    def __init__(self, table: RoutingTable, loaded: Mapping[str, LoadedVersion]) -> None:
+        self._router = Router({table.model: table})
+        self._model = table.model
+        self._loaded = loaded
+        self._stable = loaded[table.stable]
+
+    def assign(self, key: str | None, request_id: str) -> Assignment:
+        """Decide where a request goes.
+
+        Args:
+            key: What the caller wants the decision to stick to; None routes each request by itself.
+            request_id: The request's own id.
+        """
+        route = self._router.route(self._model, key or request_id)
+        version = self._loaded[route.version]
+        return Assignment(
+            version,
+            route.rollout_id,
+            route.arm,
+            route.share,
+            route.unit if key else None,
+            self._loaded[route.mirror] if route.mirror else None,
+            self._stable if version is not self._stable else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

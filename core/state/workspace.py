@@ -96,9 +96,24 @@ class Workspace:
         return self.root / "telemetry" / "telemetry.db"
 
     @property
+    def predictions_file(self) -> Path:
+        """Predictions and their outcomes, in SQLite; written by every server process."""
+        return self.telemetry_file.with_name("predictions.db")
+
+    @property
+    def past_file(self) -> Path:
+        """What documents said over the last hours, in SQLite; perishable."""
+        return self.telemetry_file.with_name("past.db")
+
+    @property
     def audit_dir(self) -> Path:
         """The hash-chained record of changes."""
         return self.root / "audit"
+
+    @property
+    def audit_file(self) -> Path:
+        """The record itself, a line a change."""
+        return self.audit_dir / "audit.jsonl"
 
     @property
     def keys_dir(self) -> Path:

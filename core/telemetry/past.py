@@ -9,14 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from core.telemetry.chunk import from_us, to_us
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.schema import connect_to_read, fetch, open_to_write, place_of
-
-if TYPE_CHECKING:
-    from core.state import Workspace
 
 VERSION = 1
 _WAL_KEPT_BYTES = 8 << 20
@@ -63,11 +60,6 @@ class Span(NamedTuple):
 
     start: datetime
     until: datetime
-
-
-def past_file(workspace: "Workspace") -> Path:
-    """Return where a workspace keeps its past."""
-    return workspace.telemetry_file.with_name("past.db")
 
 
 class PastWriter:

@@ -44,7 +44,6 @@ RESOURCE_SERIES = (
 HISTORY_SECONDS = 600
 MAX_TRANSITIONS = 20  # of each model
 MAX_AUDIT_RECORDS = 300
-AUDIT_FILE = "audit.jsonl"
 _SILENCE_SECONDS = 5.0  # how soon it is seen that a run's process says nothing any more
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -305,14 +304,14 @@ def newest_records(workspace: "Workspace", *, until: datetime | None = None) -> 
     """
     from core.governance import AuditLog
 
-    if not (workspace.audit_dir / AUDIT_FILE).exists():
+    if not workspace.audit_file.exists():
         return ()  # opening the log would make its key, which is for those who write
     return tuple(reversed(AuditLog(workspace).tail(MAX_AUDIT_RECORDS, until=until)))
 
 
 def audit_mark(workspace: "Workspace") -> Hashable:
     """Return what changes whenever a record is added to the audit log."""
-    return _file_mark(workspace.audit_dir / AUDIT_FILE)
+    return _file_mark(workspace.audit_file)
 
 
 def _file_mark(file: Path) -> Hashable:

@@ -13,7 +13,7 @@ from core.governance import AuditLog, AuditRecord
 from core.maintenance.doctor import examine
 from core.registry import Registry, Stage
 from core.rollout import Phase, Rollout
-from core.telemetry.predictions import PredictionReader, predictions_file
+from core.telemetry.predictions import PredictionReader
 from core.telemetry.predictions.records import request_number
 
 BAD = {
@@ -188,7 +188,7 @@ def assert_stored(desk, accepted: Iterable[str]) -> None:
     """Every outcome that was accepted is stored, and so is the prediction that it is about."""
     numbers = {request_number(request_id): request_id for request_id in accepted}
     assert numbers
-    file = predictions_file(desk.workspace)
+    file = desk.workspace.predictions_file
     with closing(sqlite3.connect(file)) as connection:
         stored = {number for (number,) in connection.execute("SELECT request FROM outcome")}
     assert [numbers[number] for number in numbers.keys() - stored] == []

@@ -9,7 +9,6 @@ matching.py  the prediction that an outcome is about
 
 from core.telemetry.predictions.reader import Batch, Cursor, PredictionReader, Scored, Served
 from core.telemetry.predictions.records import Arm, Outcome, Prediction
-from core.telemetry.predictions.schema import predictions_file
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
 __all__ = [
@@ -23,5 +22,4 @@ __all__ = [
     "PredictionWriter",
     "Scored",
     "Served",
-    "predictions_file",
 ]

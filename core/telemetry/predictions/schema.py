@@ -8,13 +8,10 @@ import secrets
 import sqlite3
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from core.telemetry.errors import translated
 from core.telemetry.schema import open_to_write
-
-if TYPE_CHECKING:
-    from core.state import Workspace
 
 VERSION = 1
 _WAL_KEPT_BYTES = 64 << 20
@@ -89,11 +86,6 @@ def drop_segment(connection: sqlite3.Connection, segment: Segment) -> None:
     """Forget a segment with all its predictions."""
     connection.execute(f"DROP TABLE {segment.table}")
     connection.execute("DELETE FROM segment WHERE id = ?", (segment.id,))
-
-
-def predictions_file(workspace: "Workspace") -> Path:
-    """Return where a workspace keeps its predictions."""
-    return workspace.telemetry_file.with_name("predictions.db")
 
 
 def open_store(file: Path) -> sqlite3.Connection:

@@ -66,7 +66,7 @@ class PredictionWriter(Committer):
         """Open the store, make it if there is none, and start the thread.
 
         Args:
-            file: The store; `predictions_file(workspace)`.
+            file: The store; `Workspace.predictions_file`.
             clock: For retention.
             commit_seconds: How often what waits is committed.
             max_waiting: How many may wait before new ones are dropped.

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.clock import Clock, utc_now
 from core.state import Workspace
-from core.telemetry.past import Key, PastWriter, past_file
+from core.telemetry.past import Key, PastWriter
 from core.view.past.pages import documents_of, packed
 from core.view.snapshot import SnapshotSource, audit_mark
 
@@ -37,7 +37,7 @@ class Recorder:
         self._clock = clock
         self._kept = timedelta(hours=hours)
         self._source = SnapshotSource(workspace, clock=clock, documents_only=True)
-        self._writer = PastWriter(past_file(workspace))
+        self._writer = PastWriter(workspace.past_file)
         self._mark: Hashable = None
         self._written_at: datetime | None = None
         self._begin(clock())

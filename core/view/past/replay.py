@@ -11,7 +11,7 @@ import msgspec
 
 from core.clock import to_iso
 from core.errors import NotFoundError, RefusedError
-from core.telemetry.past import PastReader, past_file
+from core.telemetry.past import PastReader
 from core.view.past.pages import fields_of
 from core.view.past.recorder import COARSE_SECONDS
 from core.view.snapshot import HISTORY_SECONDS, RESOURCE_SERIES, Snapshot, newest_records
@@ -30,7 +30,7 @@ class Past:
 
     def __init__(self, workspace: "Workspace") -> None:
         self._workspace = workspace
-        self._reader = PastReader(past_file(workspace))
+        self._reader = PastReader(workspace.past_file)
 
     def before(self, when: datetime) -> datetime | None:
         """Return the last moment before an instant at which somebody or the engine had changed something, or None."""

@@ -20,7 +20,7 @@ T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
     limit=st.integers(-1, 100),
 )
 def test_the_first_line_beyond_a_limit_is_found_whatever_the_lengths_and_the_damage(tmp_path_factory, lines, limit):
-    journal = Journal(tmp_path_factory.mktemp("audit"))
+    journal = Journal(tmp_path_factory.mktemp("audit") / "audit.jsonl")
     total, content, expected = 0, b"", None
     for step, padding, is_damaged in lines:
         total += step

@@ -13,7 +13,7 @@ from core.registry import Registry, Stage
 from core.rollout import Phase, RolloutActiveError, RolloutRefusedError, Rollouts, Strategy
 from core.settings import PolicySource, PromotionSettings, load_policy
 from core.state import StaleRevisionError
-from core.telemetry.predictions import Prediction, PredictionWriter, predictions_file
+from core.telemetry.predictions import Prediction, PredictionWriter
 
 BEN = Actor("ben", "desk", Origin.CONSOLE)
 CLEO = Actor("cleo", "desk", Origin.API)
@@ -40,7 +40,7 @@ def test_the_rules_come_from_the_policy_of_the_workspace(workspace, rollouts, ca
 def test_the_latency_limit_is_the_99th_percentile_of_the_stable_version(
     workspace, rollouts, stable, candidate, clock
 ) -> None:
-    with PredictionWriter(predictions_file(workspace), clock=clock) as writer:
+    with PredictionWriter(workspace.predictions_file, clock=clock) as writer:
         for number in range(1_000):
             writer.add(Prediction(f"r{number}", clock.now, "spread", stable, latency_ms=number / 10))
         writer.flush()

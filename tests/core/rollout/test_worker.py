@@ -26,7 +26,7 @@ from core.rollout.source import ScriptedSource
 from core.rollout.worker import SAVE_EVERY
 from core.settings.promotion import PromotionSettings
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import Cursor, Prediction, PredictionReader, PredictionWriter, predictions_file
+from core.telemetry.predictions import Cursor, Prediction, PredictionReader, PredictionWriter
 from core.telemetry.predictions import Outcome as ActualOutcome
 
 
@@ -327,7 +327,7 @@ def test_the_whole_way_from_the_router_to_the_verdict(
     )
     rollout = start(guards=guards, steps=(Step(share=0.2, dwell_seconds=3_600, min_samples=50),))
     worker = RolloutWorker(workspace, registry=registry, clock=clock)
-    file, dice, router = predictions_file(workspace), random.Random(9), Router()
+    file, dice, router = workspace.predictions_file, random.Random(9), Router()
     with PredictionWriter(file, clock=clock) as writer:
         worker.tick(clock.now)
         for tick in range(40):

@@ -7,7 +7,7 @@ import threading
 from core.registry import Registry
 from core.serving.access import Role, Tokens
 from core.settings.promotion import PromotionSettings
-from core.telemetry.predictions import PredictionReader, predictions_file
+from core.telemetry.predictions import PredictionReader
 
 LENIENT = PromotionSettings(min_accuracy=0.0)
 
@@ -124,9 +124,9 @@ def test_what_was_answered_and_reported_is_recorded_when_the_server_ends(
         assert server.ask("/api/v1/outcomes", {"outcomes": outcomes}).json == {"n_accepted": 4}
         wrong = server.ask("/api/v1/outcomes", {"outcomes": [{"request_id": "single"}]})
         assert (wrong.status, wrong.json["field"]) == (400, "outcomes[0]")
-    reader = PredictionReader(predictions_file(workspace))
+    reader = PredictionReader(workspace.predictions_file)
     assert all(reader.holds(request) for request in ("single", "batch", "batch/1", "batch/2"))
-    with sqlite3.connect(predictions_file(workspace)) as store:
+    with sqlite3.connect(workspace.predictions_file) as store:
         assert store.execute("SELECT actual, loss FROM outcome ORDER BY seq").fetchall() == [
             (200.5, None),
             (None, 0.25),
@@ -187,7 +187,7 @@ def test_a_model_with_nothing_live_says_so_and_a_registry_with_nothing_is_ready(
 
 def test_predictions_that_cannot_be_recorded_are_answered_and_counted(workspace, artifacts, running, put_live, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
-    file = predictions_file(workspace)
+    file = workspace.predictions_file
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"this is no database, but long enough to be taken for one" * 100)
     with running(workspace) as server:

@@ -19,7 +19,6 @@ from core.telemetry.predictions import (
     Outcome,
     PredictionReader,
     PredictionWriter,
-    predictions_file,
 )
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -62,7 +61,7 @@ def serving(workspace):
 
 
 def recorded(workspace, rollout_id, *, paired=False):
-    return PredictionReader(predictions_file(workspace)).read(
+    return PredictionReader(workspace.predictions_file).read(
         rollout_id, Cursor(), settled_before=utc_now(), paired=paired
     )
 
@@ -187,11 +186,11 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
             connection.request("POST", "/api/v1/predict/spread", body, {"x-request-id": f"r{number}"})
             assert connection.getresponse().read()
         connection.close()
-    with PredictionWriter(predictions_file(workspace)) as writer:
+    with PredictionWriter(workspace.predictions_file) as writer:
         for number in range(40):
             writer.add_outcome(Outcome(f"r{number}", utc_now(), loss=1.0))
         writer.flush()
-    batch = PredictionReader(predictions_file(workspace)).read(
+    batch = PredictionReader(workspace.predictions_file).read(
         rollout.rollout_id, Cursor(), settled_before=utc_now() + timedelta(minutes=1)
     )
     assert any(entry.arm is Arm.CANDIDATE for entry in batch.served)
@@ -210,12 +209,12 @@ def test_a_batch_is_one_request_and_its_rows_are_found_by_their_outcomes(workspa
         connection.close()
         if strategy is Strategy.SHADOW:
             until(lambda: server.table.models["spread"].versions["1.1.0"].stats.n_shadow == 1)
-    with PredictionWriter(predictions_file(workspace)) as writer:
+    with PredictionWriter(workspace.predictions_file) as writer:
         for number in range(10):
             writer.add_outcome(Outcome(f"batch/{number}" if number else "batch", utc_now(), actual=100.0))
         writer.flush()
     paired = strategy is Strategy.SHADOW
-    batch = PredictionReader(predictions_file(workspace)).read(
+    batch = PredictionReader(workspace.predictions_file).read(
         rollout.rollout_id, Cursor(), settled_before=utc_now() + timedelta(minutes=1), paired=paired
     )
     assert len(batch.pairs if paired else batch.served) == 1

@@ -13,7 +13,6 @@ from core.errors import UsageError
 from core.serving.access import Role, Tokens
 from core.serving.limits import Limits
 from core.settings import ServingSettings, SettingsError, load_settings
-from core.telemetry.predictions import predictions_file
 from tests.waiting import PATIENCE_SECONDS, until
 
 
@@ -87,7 +86,7 @@ def test_predictions_that_are_not_to_be_recorded_are_not(
     status, body = post(server, "/api/v1/outcomes", {"outcomes": [{"request_id": "1", "actual": 1.0}]}, token)
     assert (status, "serving.record_predictions" in body["error"]) == (422, True)
     server.stop()
-    assert not predictions_file(workspace).exists()
+    assert not workspace.predictions_file.exists()
 
 
 @pytest.mark.parametrize(

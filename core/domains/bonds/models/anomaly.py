@@ -14,13 +14,13 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import BoolArray, FloatArray
-from core.domains.bonds.models.attainment import Attainment, anomaly_attainment, anomaly_metrics
+from core.domains.bonds.models.attainment import anomaly_attainment, anomaly_metrics
 from core.domains.bonds.models.consistency import contradiction_evidence
 from core.domains.bonds.models.isolation import IsolationDetector
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.domains.bonds.models.spread import SpreadModel
 from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
-from core.models.interface import Model, PanelLike, bonds_of, truth_of
+from core.models.interface import Attainment, Model, PanelLike, bonds_of, truth_of
 from core.models.learners.learner import Files
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.ranking import average_precision

@@ -8,8 +8,6 @@ There are two ceilings. Effects common to a sector or a region in a month can be
 draw; for rows of a draw the model has learnt from (`same_draw`) the ceiling takes them as known.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -18,39 +16,11 @@ from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.models.oracle import off_market_evidence
 from core.domains.bonds.models.spread_law import UNIT_BPS, SpreadLaw, same_draw_law, to_learning_scale
 from core.models.errors import UnknownTruthError
-from core.models.interface import PanelLike, bonds_of, truth_of
+from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
 from core.models.ranking import auc, average_precision, expected_auc, log_loss
 
 N_BOOTSTRAP = 200
 INTERVAL = (0.025, 0.975)
-
-
-@dataclass(frozen=True, slots=True)
-class Attainment:
-    """A model's headline score beside the optimum.
-
-    Attributes:
-        metric: What is measured.
-        value: The model's score on the rows' own labels.
-        optimum: The best attainable on these rows.
-        attainment: Share of the optimum reached; exact in the labels where their law is known.
-        low: Lower end of its 95 % interval over issuers.
-        high: Upper end.
-        gini: For an AUC, the stricter share counted from one half; else the attainment.
-        leak: On the same labels the score beats the best possible answer by more than its interval: something the
-            model must not know has got in. Luck in the labels favours both alike, so it raises no alarm.
-        n_rows: Rows judged.
-    """
-
-    metric: str
-    value: float
-    optimum: float
-    attainment: float
-    low: float
-    high: float
-    gini: float
-    leak: bool
-    n_rows: int
 
 
 def spread_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray) -> dict[str, float]:

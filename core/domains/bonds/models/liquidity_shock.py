@@ -6,8 +6,8 @@ from typing_extensions import override
 
 from core.arrays import FloatArray
 from core.domains.bonds.models import designs
-from core.domains.bonds.models.attainment import Attainment, probability_attainment, probability_metrics
-from core.models.interface import PanelLike, bonds_of, truth_of
+from core.domains.bonds.models.attainment import probability_attainment, probability_metrics
+from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
 from core.models.supervised import SupervisedModel
 
 _TRUTH = "p_liq"

@@ -6,9 +6,9 @@ from typing_extensions import override
 
 from core.arrays import FloatArray
 from core.domains.bonds.models import designs
-from core.domains.bonds.models.attainment import Attainment, spread_attainment, spread_metrics
+from core.domains.bonds.models.attainment import spread_attainment, spread_metrics
 from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
-from core.models.interface import PanelLike, bonds_of, truth_of
+from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
 from core.models.supervised import SupervisedModel
 
 

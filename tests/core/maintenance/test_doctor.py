@@ -5,7 +5,8 @@ import pytest
 from core.actor import Actor, Origin
 from core.clock import utc_now
 from core.errors import NotFoundError, RefusedError
-from core.maintenance.doctor import examine, restore
+from core.maintenance.doctor import examine
+from core.maintenance.restore import restore
 from core.state import DamagedFileError, Lease
 from core.state.generation import previous_of
 from core.telemetry import TelemetryWriter

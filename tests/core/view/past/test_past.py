@@ -14,7 +14,7 @@ from core.registry import Registry
 from core.settings import Settings
 from core.state import Lease
 from core.telemetry import TelemetryWriter
-from core.telemetry.past import Key, PastReader, PastWriter, past_file
+from core.telemetry.past import Key, PastReader, PastWriter
 from core.tracking import Runs, RunStatus
 from core.training.session import Phase
 from core.training.sessions import Sessions
@@ -57,7 +57,7 @@ def shown(snapshot):
 
 
 def n_rows(workspace):
-    return len(PastReader(past_file(workspace))._rows("SELECT 1 FROM state"))
+    return len(PastReader(workspace.past_file)._rows("SELECT 1 FROM state"))
 
 
 def test_every_moment_shows_what_was_live_then(workspace, time, recorder, register):
@@ -118,7 +118,7 @@ def test_what_moves_without_a_record_is_kept_in_coarse_steps(workspace, time, re
         with (database := workspace.database("alerts")).transaction():
             database.table("scratch").insert({"seconds": time.now.second})
         recorder.look()
-    reader = PastReader(past_file(workspace))
+    reader = PastReader(workspace.past_file)
     assert reader.moment_after(first) is None
     assert reader.span_at(time.now) == (first, time.now)
 
@@ -175,7 +175,7 @@ def test_an_instant_before_the_past_is_refused_with_its_beginning(workspace, rec
 
 def test_documents_laid_out_otherwise_are_refused_in_words(workspace, recorder):
     recorder.look()
-    writer = PastWriter(past_file(workspace))
+    writer = PastWriter(workspace.past_file)
     writer.write(T0, {Key("engine", ""): recorder._stored[Key("order", "models")]}, since=T0, is_moment=False)
     writer.close()
     with pytest.raises(RefusedError, match="another version of the program"):

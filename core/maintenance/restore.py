@@ -1,0 +1,171 @@
+"""Put a damaged file of a workspace back to what was good last, and keep its damaged bytes."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import utc_now
+from core.errors import CoreError, NotFoundError, RefusedError
+from core.governance.audit import audited
+from core.governance.head import DATABASE as AUDIT_DATABASE
+from core.governance.record import Evidence
+from core.maintenance.doctor import state_files
+from core.state.encoding import decode
+from core.state.errors import DamagedFileError, access_error
+from core.state.fair_lock import FairLock
+from core.state.generation import load, previous_of, replace
+from core.state.lease import read_lease
+from core.state.workspace import Workspace
+from core.telemetry import check, recover, set_aside
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What `restore` did."""
+
+    file: str
+    damage: str
+    kept_as: str | None  # where the damaged bytes are now; None when the file had been missing
+    n_documents: int
+    unaudited_because: str | None = None
+    is_partial: bool = False  # telemetry: what was readable, not a generation
+
+    def __str__(self) -> str:
+        kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
+        if self.is_partial and self.n_documents == 0:
+            return f"{self.file} begins anew with nothing in it{kept}."
+        if self.is_partial:
+            return f"{self.file} is made anew from the {self.n_documents:,} rows that could be read{kept}."
+        unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
+        return (
+            f"{self.file} is back at its last good generation with {self.n_documents:,} documents{kept}. "
+            f"The changes after that generation are lost: look what is missing{unaudited}"
+        )
+
+
+def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
+    """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
+
+    The telemetry has no generations: what can be read of it is saved into a new file. Predictions and the recorded
+    past begin anew.
+
+    Args:
+        workspace: The workspace.
+        file: The state file: its path, its name, or the name of its database; or one of the telemetry's.
+        actor: Who does it; the audit log records it.
+
+    Raises:
+        NotFoundError: The workspace has no such state file.
+        RefusedError: The file is whole, so there is nothing to restore.
+        DamagedFileError: There is no good generation to go back to.
+        FileAccessError: The operating system refuses; nothing was changed.
+    """
+    if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
+        return _restore_telemetry(workspace)
+    for perishable in (workspace.predictions_file, workspace.past_file):
+        if file.name in (perishable.name, perishable.stem):
+            return _begin_anew(workspace, perishable)
+    path = _state_file(workspace, file)
+    try:
+        with FairLock(path).held():
+            damage = _damage(path)
+            kept_as = _keep_aside(path)
+            encoded = previous_of(path).read_bytes()
+            tables = decode(encoded)
+            replace(path, encoded, tables, keep_previous=False)
+    except OSError as error:
+        raise access_error(path, "restore", error) from error
+    restored = Restored(
+        file=str(path),
+        damage=damage,
+        kept_as=str(kept_as) if kept_as else None,
+        n_documents=sum(map(len, tables.values())),
+    )
+    try:
+        _record(workspace, restored, kept_as, actor)
+    except CoreError as error:  # the file is restored all the same, and its owner has to know both
+        return msgspec.structs.replace(restored, unaudited_because=str(error))
+    return restored
+
+
+def _restore_telemetry(workspace: Workspace) -> Restored:
+    path = workspace.telemetry_file
+    damage = _telemetry_damage(path)
+    _require_no_engine(workspace, path)
+    recovery = recover(path, now=utc_now())
+    n_rows = sum(recovery.n_rows.values())
+    return Restored(file=str(path), damage=damage, kept_as=str(recovery.set_aside), n_documents=n_rows, is_partial=True)
+
+
+def _begin_anew(workspace: Workspace, path: Path) -> Restored:
+    """Put aside what is kept for a day at most, and from which everything that counts was taken long ago."""
+    damage = _telemetry_damage(path)
+    if path == workspace.past_file:
+        _require_no_engine(workspace, path)
+    aside = set_aside(path, now=utc_now())
+    return Restored(file=str(path), damage=damage, kept_as=str(aside), n_documents=0, is_partial=True)
+
+
+def _require_no_engine(workspace: Workspace, path: Path) -> None:
+    if (holder := read_lease(workspace)) is not None:
+        engine = f"{holder.user}@{holder.host} (process {holder.pid})"
+        raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
+
+
+def _telemetry_damage(path: Path) -> str:
+    if not path.exists():
+        raise RefusedError(f"{path} is not there, so there is nothing to restore; it comes with the first record.")
+    damage = check(path)
+    if damage is None:
+        raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+    return damage
+
+
+def _state_file(workspace: Workspace, file: Path) -> Path:
+    files = state_files(workspace)
+    for path in files:
+        if file.absolute() == path or str(file) in (path.name, path.stem, f"{workspace.state_dir.name}/{path.name}"):
+            return path
+    choices = ", ".join(path.name for path in files) or "none yet"
+    raise NotFoundError(f"{file} is not a state file of {workspace.root}. State files: {choices}.")
+
+
+def _damage(path: Path) -> str:
+    try:
+        load(path)
+    except DamagedFileError as error:
+        if error.good_generation is None:
+            raise
+        return error.damage
+    raise RefusedError(f"{path} is whole, so there is nothing to restore.")
+
+
+def _keep_aside(path: Path) -> Path | None:
+    """Give the damaged bytes a name of their own; they stay under the old one, too, until it is replaced."""
+    n = 1
+    while True:
+        aside = path.with_name(f"{path.name}.damaged-{n}")
+        try:
+            os.link(path, aside)
+        except FileExistsError:
+            n += 1
+        except FileNotFoundError:
+            return None
+        else:
+            return aside
+
+
+def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
+    database = Path(restored.file).stem
+    evidence = [] if kept_as is None else [Evidence(str(kept_as), hashlib.sha256(kept_as.read_bytes()).hexdigest())]
+    # The audit log's own state file has no outbox, so a restoration of it goes through another one's.
+    outbox = "sessions" if database == AUDIT_DATABASE else database
+    with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
+        change.record(
+            "state.restore",
+            f"state/{database}.json",
+            after={"n_documents": restored.n_documents, "kept_as": restored.kept_as},
+            evidence=evidence,
+        )
