@@ -1,6 +1,8 @@
 # Everything a person does with this project, one word each. `make` alone lists them.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Names the interpreter only where somebody has chosen it: one that is found may be too old, and is then installed.
+CHECK_SYSTEM := tools/check_system.sh $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
 VENV ?= .venv
 BIN := $(VENV)/bin
 INTEROP ?= .venv-interop
@@ -11,20 +13,21 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens crash interop wheel clean
+.PHONY: help install run test check format bench screens bare crash interop wheel clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # The stamp depends on what the environment is made from, so that a pull with new pins installs them.
 $(VENV)/.base: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "BondX needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(CHECK_SYSTEM)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m pip install --quiet --user virtualenv && $(PYTHON) -m virtualenv --quiet $(VENV); }
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
+	@$(CHECK_SYSTEM) --strict git tmux
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
@@ -50,6 +53,9 @@ bench: $(VENV)/.dev ## Run every benchmark; ratios are taken within one run
 
 screens: $(VENV)/.dev ## Picture every screen at three sizes into ./screens
 	@$(BIN)/python -m tools.screenshots screens
+
+bare: ## Build a bare Debian root and type the README's two commands in it (as root)
+	@tools/bare.sh $(ARGS)
 
 crash: $(VENV)/.dev ## Kill a writer ten thousand times and look for what it lost
 	@$(BIN)/python tests/crash/kill_writers.py --kills 10000

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Build a bare Debian root, with exactly what the README asks for, and type the README's commands in it.
+#
+#   tools/bare.sh                        make run, then make test
+#   tools/bare.sh run ARGS='--epochs 3'  one command; further words go to make
+#
+# What is committed is copied in as a clone, and pip is configured there as it is for the caller. Exit code 75 if the
+# root cannot be had (no mmdebstrap, no mirror, no right to mount), else that of the first command that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+SUITE=bookworm # the Debian whose Python is 3.11
+ASKED=python3,python3-pip,python3-venv,make,git,tmux
+CANNOT=75 # EX_TEMPFAIL
+
+cannot() {
+    echo "bare: $1" >&2
+    exit $CANNOT
+}
+
+# The files that configure the caller's pip, and its settings in the environment.
+pip_files() { python3 -m pip config debug 2>/dev/null | sed -n 's/^ *\(.*\), exists: True$/\1/p' | sort -u; }
+pip_environment() { env | grep -E '^(PIP_|https?_proxy=|no_proxy=|HTTPS?_PROXY=|NO_PROXY=)' || true; }
+
+# The files and folders of this machine that pip's configuration names: certificates, constraints, folders of wheels.
+pip_paths() {
+    { pip_files | xargs -r cat; pip_environment; } | grep -oE '(file://)?/[^][:space:]"'\'',]+' | while read -r path; do
+        case $path in
+            file://*) path=$(dirname "${path#file://}") ;; # an index links to files that lie beside it
+        esac
+        if [ -e "$path" ] && [ "$path" != / ]; then echo "$path"; fi
+    done | sort -u
+}
+
+# In a mount namespace of its own: what is mounted here nobody else sees, and it is gone when the commands are.
+inside() { # ROOT MAKE-ARGUMENTS...
+    local root=$1
+    shift
+    mount --rbind /dev "$root/dev"
+    mount -t proc proc "$root/proc"
+    pip_paths | while read -r path; do
+        if [ -d "$path" ]; then
+            mkdir -p "$root$path"
+            mount --bind -o ro "$path" "$root$path"
+        fi
+    done
+    mapfile -t settings < <(pip_environment)
+    env -i "${settings[@]}" HOME="$HOME" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        chroot "$root" make -C /bondx "$@" </dev/null
+}
+
+build() { # ROOT
+    mmdebstrap --quiet --variant=minbase --include="$ASKED" "$SUITE" "$1" || return
+    cp /etc/hosts "$1/etc/hosts"
+    mkdir -p "$1$HOME"
+    { pip_files; pip_paths; } | while read -r path; do
+        if [ -f "$path" ]; then
+            mkdir -p "$1$(dirname "$path")"
+            cp -L "$path" "$1$path"
+        fi
+    done
+    git clone --quiet --no-hardlinks . "$1/bondx"
+}
+
+if [ "${1:-}" = --inside ]; then
+    shift
+    inside "$@"
+    exit
+fi
+
+[ "$EUID" = 0 ] || cannot "run it as root: a root folder with devices and mounts is made"
+command -v mmdebstrap >/dev/null ||
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends mmdebstrap; } >/dev/null 2>&1 ||
+    cannot "mmdebstrap cannot be had here"
+unshare --mount true 2>/dev/null || cannot "mounting is not allowed here"
+[ -z "$(git status --porcelain)" ] || echo "bare: what is not committed is left out" >&2
+
+scratch=$(mktemp -d)
+trap 'rm -rf --one-file-system "$scratch"' EXIT
+started=$SECONDS
+build "$scratch/root" || cannot "mmdebstrap could not build the root: no mirror?"
+echo "bare: Debian $SUITE with $ASKED, $((SECONDS - started)) s"
+
+type_command() {
+    local started=$SECONDS code=0
+    echo "bare: make $*"
+    unshare --mount "$0" --inside "$scratch/root" "$@" || code=$?
+    echo "bare: make $*: exit code $code, $((SECONDS - started)) s"
+    return $code
+}
+
+if (($#)); then
+    type_command "$@"
+else
+    type_command run
+    type_command test
+fi
