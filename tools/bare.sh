@@ -46,7 +46,7 @@ inside() { # ROOT MAKE-ARGUMENTS...
     done
     mapfile -t settings < <(pip_environment)
     env -i "${settings[@]}" HOME="$HOME" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        chroot "$root" make -C /bondx "$@" </dev/null
+        chroot "$root" make --no-print-directory -C /bondx "$@" </dev/null
 }
 
 build() { # ROOT
