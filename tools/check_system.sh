@@ -45,7 +45,7 @@ look() {
         version=$("$interpreter" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         require "Python's venv module" "python$version-venv" "python$version"
     fi
-    libraries=$("$interpreter" -I core/maintenance/system_libraries.py)
+    libraries=$("$interpreter" -I core/system_libraries.py)
     while read -r soname debian fedora need; do
         if [ -z "$soname" ]; then
             continue
@@ -80,4 +80,4 @@ if command -v dnf >/dev/null; then installer="dnf install"; else installer="apt-
 echo "missing on this system: ${problems#, }" >&2
 echo "install with: sudo $installer$required$optional" >&2
 [ -z "$required" ] || exit 2
-echo "going on without: LightGBM cannot load, scikit-learn's learners train in its place" >&2
+echo "going on without: LightGBM cannot load, and scikit-learn trains in its place" >&2

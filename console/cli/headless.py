@@ -40,7 +40,7 @@ class SessionFeed:
             return
         observed = session.observed
         base = {"session_id": self.session_id, "n_epochs": observed.n_epochs}
-        yield from self._news(base, "notice", observed.announcements)
+        yield from self._news(base, "notice", (*observed.warnings, *observed.announcements))
         yield from self._epochs(snapshot, session, base)
         if observed.epoch > self._epoch and not observed.phase.is_at_rest:
             return  # the figures of an epoch are written a moment after it; what follows it is told after it

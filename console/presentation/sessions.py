@@ -167,8 +167,8 @@ def _trouble_line(session: Session) -> Line | None:
         return Line(
             ((f"{counted(observed.n_rejected_epochs, 'epoch')} taught nothing: the data failed a gate", "warn"),)
         )
-    if observed.announcements:
-        return Line(((observed.announcements[0], "warn"),))
+    if notes := (*observed.warnings, *observed.announcements):
+        return Line(((notes[0], "warn"),))
     return None
 
 
@@ -223,7 +223,7 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
     if observed.failure:
         lines.append(Line((("failure    ", "muted"), (observed.failure, "bad"))))
-    lines += [Line((("note       ", "muted"), (text, "warn"))) for text in observed.announcements]
+    lines += [Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)]
     lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
     lines += [Line(), Line((("Settings", "title"),))]
     lines += [

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from core.errors import NotFoundError, RefusedError, UsageError
+from core.system_libraries import cure_for
 
 
 class UnknownModelError(NotFoundError):
@@ -35,6 +36,17 @@ class MissingExtraError(UsageError):
 
     def __init__(self, algorithm: str, extra: str) -> None:
         super().__init__(f"algorithm {algorithm!r} needs the optional extra: pip install 'bondx-console[{extra}]'.")
+
+
+class LightGbmUnavailableError(RefusedError):
+    """LightGBM is asked for, and cannot be loaded on this machine."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"LightGBM cannot be loaded ({problem}). Cure: {cure_for(problem)}. Without it, algorithm auto trains "
+            "scikit-learn's learners."
+        )
+        self.problem = problem
 
 
 class MissingColumnsError(UsageError):

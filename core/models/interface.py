@@ -84,6 +84,11 @@ class Model(ABC):
         self.n_updates = 0
         self.n_rows = 0
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever trains it must know of the way it is trained on this machine, a sentence each."""
+        return ()
+
     def fit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
         """Forget everything, then learn from a panel."""
         type(self).__init__(self, self.algorithm, self.parameters)

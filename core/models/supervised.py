@@ -19,10 +19,11 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.bonds.models.derived import require_columns
 from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
 from core.models.interface import Model, PanelLike, bonds_of
-from core.models.learners.algorithms import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, lineup
+from core.models.learners.algorithms import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, STAND_IN, lineup
 from core.models.learners.boosting import OffsetLearner
 from core.models.learners.feature_space import Design, FeatureSpace
 from core.models.learners.learner import Files, Learner, Task
+from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.linear import LinearLearner
 from core.models.learners.samples import Matrices, Sample, issuer_folds
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
@@ -49,14 +50,18 @@ class SupervisedModel(Model):
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
-        known = {key for kind in lineup(algorithm).values() for key in kind.defaults}
+        problem = lightgbm_problem() if algorithm == "auto" else None
+        self.candidates = lineup(algorithm, has_lightgbm=problem is None)
+        self._warnings = () if problem is None else (stand_in_warning(problem, STAND_IN),)
+        # What is set for LightGBM is no mistake where another stands in for it.
+        known = {key for kind in (*lineup(algorithm).values(), *self.candidates.values()) for key in kind.defaults}
         if unknown := sorted(set(self.parameters) - known):
             raise UnknownParameterError(algorithm, unknown, sorted(known))
-        for kind in lineup(algorithm).values():
+        for kind in self.candidates.values():
             kind.require()
         self.space: FeatureSpace | None = None
         self.learners: dict[str, Learner] = {}
-        self.contest = CandidateComparison(tuple(lineup(algorithm)))
+        self.contest = CandidateComparison(tuple(self.candidates))
         self.retired: dict[str, dict[str, Any]] = {}  # last standing of candidates given up
         self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
 
@@ -71,6 +76,11 @@ class SupervisedModel(Model):
     @abstractmethod
     def answer(self, score: FloatArray) -> FloatArray:
         """Turn scores on the scale that is learnt into what `predict` returns."""
+
+    @property
+    @override
+    def warnings(self) -> tuple[str, ...]:
+        return self._warnings
 
     @property
     def shipping(self) -> str:
@@ -120,9 +130,10 @@ class SupervisedModel(Model):
             "why": self._why(),
             "judged_on": "issuers not learnt from, before each panel is learnt; earlier panels fade",
             "candidates": [*self.contest.standing(), *self.retired.values()],
-            "continues_by": {name: kind.continues_by for name, kind in lineup(self.algorithm).items()},
+            "continues_by": {name: kind.continues_by for name, kind in self.candidates.items()},
             "n_updates": self.n_updates,
             "n_rows": self.n_rows,
+            **self._noted_warnings,
         }
 
     @override
@@ -157,6 +168,7 @@ class SupervisedModel(Model):
             "contest": self.contest.dump(),
             "learners": states,
             "retired": self.retired,
+            **self._noted_warnings,
         }
         return header, {"arrays.npz": pack_arrays(arrays), **files}
 
@@ -177,13 +189,16 @@ class SupervisedModel(Model):
     @classmethod
     def _restore(cls, header: Mapping[str, Any], files: Files) -> Self:
         model = cls(header["algorithm"], header["parameters"])
+        # It goes on with the candidates it began with, whatever this machine has.
+        model.candidates = lineup(model.algorithm, has_lightgbm=STAND_IN not in header["learners"])
+        model._warnings = tuple(map(str, header.get("warnings", ())))
         model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
         model.scale = float(header["scale"])
         model.space = FeatureSpace(cls.design, header["space"])
         model.contest = CandidateComparison.restore(header["contest"])
         arrays = unpack_arrays(files["arrays.npz"], name="arrays.npz")
         model.retired = dict(header["retired"])
-        for name, kind in lineup(model.algorithm).items():
+        for name, kind in model.candidates.items():
             if name in model.retired:
                 continue
             model.learners[name] = kind.restore(
@@ -209,14 +224,16 @@ class SupervisedModel(Model):
         return Matrices(self.space.linear(rows), self.space.trees(rows))
 
     @property
+    def _noted_warnings(self) -> dict[str, list[str]]:
+        return {"warnings": list(self._warnings)} if self._warnings else {}
+
+    @property
     def _parameters(self) -> dict[str, Any]:
         return {**self.tuned, **self.parameters}
 
     def _lineup(self, strength: float) -> dict[str, Learner]:
         assert self.space is not None
-        learners = {
-            name: kind(self.space, self.link, self._parameters) for name, kind in lineup(self.algorithm).items()
-        }
+        learners = {name: kind(self.space, self.link, self._parameters) for name, kind in self.candidates.items()}
         if isinstance(linear := learners.get(LINEAR), LinearLearner):
             linear.strength = strength
         self._link_offset(learners)
@@ -224,7 +241,7 @@ class SupervisedModel(Model):
 
     def _strength(self, sample: Sample, *, seed: int) -> float:
         assert self.space is not None
-        if LINEAR not in lineup(self.algorithm):
+        if LINEAR not in self.candidates:
             return 0.0
         linear = LinearLearner(self.space, self.link, self._parameters)
         return linear.strength or linear.choose_strength(sample, seed=seed)
@@ -273,7 +290,7 @@ class SupervisedModel(Model):
             del self.learners[BOOSTING]
 
     def _cross_validate(self, sample: Sample, folds: list[BoolArray], strength: float, *, seed: int) -> Scores:
-        scores = {name: np.zeros(len(sample)) for name in lineup(self.algorithm)}
+        scores = {name: np.zeros(len(sample)) for name in self.candidates}
         of_fold = [self._lineup(strength) for _ in folds]
         for name, answers in scores.items():
             for fold, learners in zip(folds, of_fold, strict=True):

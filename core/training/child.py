@@ -12,18 +12,18 @@ import resource
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import CoreError
+from core.training.failure import failure_of
 from core.training.wire import REQUESTS, Failed, Reply, Request, receive, send
 
 NICENESS = 10
 OOM_SCORE = "500"
 PR_SET_PDEATHSIG = 1
 OUT_OF_MEMORY_EXIT = 86  # tells the parent apart from a crash
+UNABLE_EXIT = 1
 
 
 def main(arguments: list[str]) -> int:
@@ -39,8 +39,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(next_request: Callable[[], Request], replies: BinaryIO) -> int:
-    from core.training.workbench import Workbench  # the heavy libraries; a limit on memory must stand before them
-
+    try:
+        from core.training.workbench import Workbench  # the heavy libraries; a limit on memory must stand before them
+    except Exception as error:
+        return _give_up(failure_of(error), next_request, replies)
     workbench = Workbench()
     while True:
         answer = _attempt(workbench.answer, next_request())
@@ -49,16 +51,21 @@ def _serve(next_request: Callable[[], Request], replies: BinaryIO) -> int:
             return OUT_OF_MEMORY_EXIT  # what is left of the heap is not worth trusting
 
 
+def _give_up(failure: Failed, next_request: Callable[[], Request], replies: BinaryIO) -> int:
+    """End a child that cannot work: without memory at once, else with the reason as its answer to the first request."""
+    print(failure.details, file=sys.stderr, flush=True)
+    if failure.kind == "memory":
+        return OUT_OF_MEMORY_EXIT
+    next_request()
+    send(replies, failure)
+    return UNABLE_EXIT
+
+
 def _attempt(answer: Callable[[Request], Reply], request: Request) -> Reply:
     try:
         return answer(request)
-    except MemoryError:
-        return Failed(kind="memory", reason="memory ran out", details=traceback.format_exc())
-    except CoreError as error:
-        return Failed(kind="refused", reason=str(error), details=traceback.format_exc())
     except Exception as error:
-        kind = "memory" if "bad_alloc" in str(error) else "error"  # LightGBM's own word for it
-        return Failed(kind=kind, reason=f"{type(error).__name__}: {error}", details=traceback.format_exc())
+        return failure_of(error)
 
 
 def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[Request]":

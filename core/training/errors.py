@@ -28,8 +28,8 @@ class LearningError(TrainingError):
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether another attempt would only fail again: the settings, or what they name, are wrong."""
-        return self.kind == "refused"
+        """Whether another attempt would only fail again: the settings are wrong, or the machine lacks something."""
+        return self.kind in ("refused", "environment")
 
 
 class CheckpointDamagedError(TrainingError):

@@ -59,6 +59,11 @@ class ModelSet:
         crew.models, crew.has_learned = members, True
         return crew
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the models say of the way they are trained on this machine, each sentence once."""
+        return tuple(dict.fromkeys(sentence for model in self.models.values() for sentence in model.warnings))
+
     def only(self, names: Iterable[str]) -> "ModelSet":
         """Return some of the crew, the very models."""
         part = copy.copy(self)

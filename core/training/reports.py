@@ -36,6 +36,7 @@ def final_report(
     *,
     judgement: Judgement,
     announcements: Iterable[str],
+    warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Put together what a session came to.
 
@@ -46,6 +47,7 @@ def final_report(
         final: The models that ship and their one test.
         judgement: Why the session ended.
         announcements: What the settings switch on that was not done.
+        warnings: How the models were trained other than the settings lead one to expect.
     """
     return {
         "notice": SYNTHETIC,
@@ -55,6 +57,7 @@ def final_report(
         "best_epoch": final.best_epoch,
         "score": final.score,
         "not_done": list(announcements),
+        "warnings": list(warnings),
         "models": [msgspec.to_builtins(model) for model in final.models],
         "panels": [msgspec.to_builtins(draw) for draw in final.draws],
         "gates_of_last_epoch": [msgspec.to_builtins(gate) for gate in last.gates],
@@ -82,6 +85,7 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, gates: Seq
         f"Ended after {report['n_epochs']} epochs: **{end['reason']}** ({end['explanation']}).  ",
         f"Score on the test panels (mean attainment over {len(final.models)} models): **{final.score:.4f}**. "
         f"Attainment is the share of the best score that anybody could reach on these data.",
+        *(f"- Warning: {sentence}" for sentence in report["warnings"]),
         *(f"- Not done: {sentence}" for sentence in report["not_done"]),
         "",
         "## Models",

@@ -45,6 +45,11 @@ class RunRecord:
             metrics["score"] = record.score
         self._runs.log_metrics(session.run_id, record.epoch, metrics)
 
+    def warn(self, session: Session, warnings: Iterable[str]) -> None:
+        """Tag the run with what its reader must know of the way it was trained."""
+        assert session.run_id is not None
+        self._runs.set_tags(session.run_id, {"warning": " ".join(warnings)}, actor=self._actor)
+
     def restore(self, session: Session) -> None:
         """Add what a killed engine had not committed yet; the reports of the epochs have it."""
         assert session.run_id is not None

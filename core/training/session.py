@@ -63,6 +63,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_sha256: str | None = None
     registered: tuple[str, ...] = ()  # "spread/1.2.0"
     announcements: tuple[str, ...] = ()  # what the settings switch on that this release cannot do
+    warnings: tuple[str, ...] = ()  # how this machine trains other than the settings lead one to expect
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,7 +58,13 @@ class SessionFiles:
     ) -> Evidence:
         """Write the final report, for programs and for readers; return what pins it."""
         report = final_report(
-            session.settings, history, last, final, judgement=judgement, announcements=session.observed.announcements
+            session.settings,
+            history,
+            last,
+            final,
+            judgement=judgement,
+            announcements=session.observed.announcements,
+            warnings=session.observed.warnings,
         )
         folder = self._folder(session)
         write_file(folder / "final_report.md", final_report_markdown(report, final, last.gates))

@@ -97,6 +97,7 @@ class SessionRecorder:
             last_progress_at=now,
             eta_seconds=None,
             announcements=announcements,
+            warnings=(),
             ended_at=None,
             stop_reason=None,
         )
@@ -106,6 +107,8 @@ class SessionRecorder:
         for problem in prepared.damaged:
             log.error("%s: %s", session.session_id, problem)
             self._calls.checkpoint_damaged(session, problem)
+        if prepared.warnings:
+            session = self._warned(session, prepared.warnings)
         self._runs.restore(session)
         record = prepared.record
         if record is not None and record.epoch > session.observed.epoch:
@@ -197,6 +200,13 @@ class SessionRecorder:
             n_failed_epochs=session.observed.n_failed_epochs + 1,
             stop_reason=f"failed after {n_attempts} attempts" if n_attempts > 1 else "failed",
         )
+
+    def _warned(self, session: Session, warnings: tuple[str, ...]) -> Session:
+        """Record how this machine trains other than the settings lead one to expect."""
+        for sentence in warnings:
+            log.warning("%s: %s", session.session_id, sentence)
+        self._runs.warn(session, warnings)
+        return self._observe(session, "session.warn", reason=" ".join(warnings), warnings=warnings)
 
     def winding_up(self, session: Session, judgement: Judgement) -> Session:
         """Record that the session is ending by itself: what follows is the refit and the test."""

@@ -53,6 +53,7 @@ class SessionWork:
             checkpoint=str(newest.folder) if newest else None,
             checkpoint_sha256=newest.sha256 if newest else None,
             damaged=self._damaged,
+            warnings=self._crew.warnings,
         )
 
     def run_epoch(self, number: int) -> EpochDone:

@@ -33,6 +33,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared"):
     checkpoint: str | None
     checkpoint_sha256: str | None
     damaged: tuple[str, ...]  # newer checkpoints that were passed over, and why
+    warnings: tuple[str, ...] = ()  # what the models say of the way they are trained here
 
 
 class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
@@ -53,8 +54,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The work could not be done.
 
-    `kind` is "refused" when no attempt can succeed (settings or models are wrong), "memory" when memory ran out,
-    "error" otherwise.
+    `kind` is "refused" when settings or models are wrong, "environment" when a library cannot be loaded (neither can
+    succeed at a later attempt), "memory" when memory ran out, "error" otherwise.
     """
 
     kind: str

@@ -11,6 +11,7 @@ from core.models.learners.reservoir import (
 )
 
 LINEAR, BOOSTING, ON_LINEAR = "linear", "boosting", "boosting_on_linear"
+STAND_IN = "hist_gradient_boosting"  # where LightGBM cannot be loaded
 
 _SINGLE: dict[str, type[Learner]] = {
     "linear": LinearLearner,
@@ -23,8 +24,15 @@ _SINGLE: dict[str, type[Learner]] = {
 ALGORITHMS = ("auto", *_SINGLE)
 
 
-def lineup(algorithm: str) -> dict[str, type[Learner]]:
-    """List the candidates of an algorithm, simplest first; trees on the linear offset come after the linear learner."""
-    if algorithm == "auto":
+def lineup(algorithm: str, *, has_lightgbm: bool = True) -> dict[str, type[Learner]]:
+    """List the candidates of an algorithm, simplest first; trees on the linear offset come after the linear learner.
+
+    Args:
+        algorithm: One of `ALGORITHMS`.
+        has_lightgbm: Whether "auto" may choose LightGBM; else scikit-learn's boosting stands in for it.
+    """
+    if algorithm != "auto":
+        return {algorithm: _SINGLE[algorithm]}
+    if has_lightgbm:
         return {LINEAR: LinearLearner, BOOSTING: BoostedLearner, ON_LINEAR: OffsetLearner}
-    return {algorithm: _SINGLE[algorithm]}
+    return {LINEAR: LinearLearner, STAND_IN: _SINGLE[STAND_IN]}

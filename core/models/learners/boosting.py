@@ -5,9 +5,8 @@ keeps learning. Its cost per panel is constant: once the cap is reached no tree 
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import lightgbm as lgb
 import numpy as np
 from typing_extensions import override
 
@@ -15,9 +14,13 @@ from core.arrays import AnyArray, FloatArray, IntArray
 from core.models.learners.feature_space import FeatureSpace
 from core.models.learners.learner import Files, Learner, Task
 from core.models.learners.leaves import gradients, relearn
+from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.linear import LinearLearner, shares
 from core.models.learners.samples import Matrices, Sample
 from core.models.persistence.tree_text import TreeShape, append_trees, read_trees
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 CHUNK = 16_384  # rows whose leaves are looked up at a time
 ROWS_FOR_BINS = 20_000
@@ -49,6 +52,7 @@ class BoostedLearner(Learner):
 
     def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
+        self._lgb = load_lightgbm()
         self.base = 0.0
         self.booster: lgb.Booster | None = None
         self.shapes: list[TreeShape] = []
@@ -56,6 +60,11 @@ class BoostedLearner(Learner):
         self.evidence: list[FloatArray] = []
         self.reach = (0.0, 0.0)
         self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel about to be learnt from
+
+    @classmethod
+    @override
+    def require(cls) -> None:
+        load_lightgbm()
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
@@ -182,11 +191,11 @@ class BoostedLearner(Learner):
             return
         target, weight, task = sample.target, sample.weight, self.task
 
-        def loss(trees_score: FloatArray, _: lgb.Dataset) -> tuple[FloatArray, FloatArray]:
+        def loss(trees_score: FloatArray, _: "lgb.Dataset") -> tuple[FloatArray, FloatArray]:
             gradient, hessian = gradients(task, target, trees_score)
             return weight * gradient, weight * hessian
 
-        rows = lgb.Dataset(
+        rows = self._lgb.Dataset(
             sample.matrices.trees,
             label=target,
             init_score=score,
@@ -194,7 +203,7 @@ class BoostedLearner(Learner):
             categorical_feature=self.space.category_positions,
             params=self._binning(),
         )
-        grown = lgb.train(self._training(loss, seed), rows, num_boost_round=n_more).model_to_string()
+        grown = self._lgb.train(self._training(loss, seed), rows, num_boost_round=n_more).model_to_string()
         # Through the text, so that going on in memory and going on from a file are the same thing.
         self._take(append_trees(self.booster.model_to_string(), grown) if self.booster else grown)
         for values, leaf in zip(self.values[n_before:], self._leaf_of_row(sample.matrices, n_before), strict=True):
@@ -207,8 +216,8 @@ class BoostedLearner(Learner):
         # Read by us first: LightGBM trusts the text it is given, and would follow a split to anywhere.
         self.shapes, self.values = read_trees(text, n_features=len(self.space.tree_columns))
         try:
-            self.booster = lgb.Booster(model_str=text)
-        except lgb.basic.LightGBMError as error:
+            self.booster = self._lgb.Booster(model_str=text)
+        except self._lgb.basic.LightGBMError as error:
             raise ValueError(f"LightGBM cannot read the trees: {error}") from error
 
     def _binning(self) -> dict[str, Any]:

@@ -102,6 +102,11 @@ class TrainableBondModel:
         )
         return cls(model, signature)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model says of the way it is trained on this machine."""
+        return self.model.warnings
+
     def fit(self, panel: pd.DataFrame, *, seed: int) -> None:
         """Learn."""
         self.model.fit(panel, seed=seed)

@@ -14,6 +14,10 @@ class TrainableModel(Protocol):
 
     signature: Signature | None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever trains it must know of the way it is trained on this machine, a sentence each."""
+
     def fit(self, panel: pd.DataFrame, *, seed: int) -> None:
         """Learn."""
 

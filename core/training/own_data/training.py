@@ -105,7 +105,10 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     if failed := tuple(gate for gate in lesson.gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
     seed = derive_seed(settings.random_seed, "own data")
-    with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor) as run:
+    tags = {"kind": "own data"}
+    if lesson.trainee.warnings:
+        tags["warning"] = " ".join(lesson.trainee.warnings)
+    with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
         tested = lesson.frame[lesson.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one product wait for each other
             lesson.trainee.fit(lesson.frame[lesson.split.learn], seed=seed)
@@ -136,7 +139,7 @@ def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: 
     split = split_rows(table.frame, signature, model.target_of(table.frame), TEST_SHARE, seed=_split_seed(settings))
     gates = (coverage_gate(table.frame, signature.names, settings.quality_gates.coverage_min),)
     ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
-    return _Lesson(model, signature, table.frame, split, gates, (*notes, *ignored))
+    return _Lesson(model, signature, table.frame, split, gates, (*notes, *model.warnings, *ignored))
 
 
 def _prepare_bonds(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> _Lesson:
@@ -153,7 +156,7 @@ def _prepare_bonds(table: Table, request: TrainRequest, own: ModelSettings, sett
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, TEST_SHARE, seed=_split_seed(settings))
     gates = assess(bonds, settings.quality_gates).gates
-    return _Lesson(trainee, signature, bonds, split, gates, ())
+    return _Lesson(trainee, signature, bonds, split, gates, trainee.warnings)
 
 
 def _split_seed(settings: Settings) -> int:
@@ -169,6 +172,7 @@ def _tracked(
     own: ModelSettings,
     settings: Settings,
     actor: Actor,
+    tags: dict[str, str],
 ) -> Iterator[Run]:
     """Open a run, say that this process is alive for as long as it is, and close the run as it ended."""
     policy = PolicySource(workspace.root).policy().tracking
@@ -186,7 +190,7 @@ def _tracked(
             **{f"parameters.{name}": value for name, value in own.parameters.items()},
         },
         data_hashes={request.data.name: table.source.sha256},
-        tags={"kind": "own data"},
+        tags=tags,
         lost_after_seconds=policy.lost_after_seconds,
     )
     with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):

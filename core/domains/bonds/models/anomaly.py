@@ -60,6 +60,11 @@ class AnomalyModel(Model):
         self.precision: dict[str, float] = {}
 
     @property
+    @override
+    def warnings(self) -> tuple[str, ...]:
+        return self.spread.warnings if RESIDUAL in self.detectors else ()
+
+    @property
     def shipping(self) -> str:
         """The detector that answers."""
         return max(self.detectors, key=lambda name: self.precision.get(name, 0.0))

@@ -1,15 +1,18 @@
 """LightGBM: as many trees as rows held out call for."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import lightgbm as lgb
 import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.domains.table.models.learner import Files, Rows, TableLearner
 from core.models.errors import ArtifactError
+from core.models.learners.lightgbm_library import load_lightgbm
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 PATIENCE = 30
 TREES = "trees.txt"
@@ -28,25 +31,34 @@ class LightGbmTableLearner(TableLearner):
         "max_bin": 255,
         "max_trees": 2_000,  # far beyond what most tables call for; rows held out say when to stop
     }
-    booster: lgb.Booster
+    booster: "lgb.Booster"
+
+    def __init__(self, n_levels: tuple[int, ...], n_classes: int, parameters: Mapping[str, Any]) -> None:
+        super().__init__(n_levels, n_classes, parameters)
+        self._lgb = load_lightgbm()
+
+    @classmethod
+    @override
+    def require(cls) -> None:
+        load_lightgbm()
 
     @override
     def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
         data = self._dataset(learn)
-        judged = lgb.Dataset(judge.matrix, label=judge.target, reference=data, params=self._binning())
-        booster = lgb.train(
+        judged = self._lgb.Dataset(judge.matrix, label=judge.target, reference=data, params=self._binning())
+        booster = self._lgb.train(
             self._training(seed),
             data,
             num_boost_round=int(self.parameters["max_trees"]),
             valid_sets=[judged],
-            callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
+            callbacks=[self._lgb.early_stopping(PATIENCE, verbose=False)],
         )
         self.tuned = {"n_trees": float(max(booster.best_iteration, 1))}
         self._take(booster.model_to_string(num_iteration=int(self.tuned["n_trees"])))
 
     @override
     def learn(self, rows: Rows, *, seed: int) -> None:
-        booster = lgb.train(self._training(seed), self._dataset(rows), num_boost_round=int(self.tuned["n_trees"]))
+        booster = self._lgb.train(self._training(seed), self._dataset(rows), num_boost_round=int(self.tuned["n_trees"]))
         self._take(booster.model_to_string())
 
     @override
@@ -62,19 +74,19 @@ class LightGbmTableLearner(TableLearner):
     def restore(self, arrays: Mapping[str, AnyArray], files: Files) -> None:
         try:
             self._take(files[TREES].decode())
-        except lgb.basic.LightGBMError as error:
+        except self._lgb.basic.LightGBMError as error:
             raise ArtifactError(f"{TREES} is damaged: {error}") from error
         if self.booster.num_feature() != len(self.n_levels):
             raise ArtifactError(f"{TREES} reads {self.booster.num_feature()} columns instead of {len(self.n_levels)}")
 
     def _take(self, text: str) -> None:
-        self.booster = lgb.Booster(model_str=text)
+        self.booster = self._lgb.Booster(model_str=text)
 
-    def _dataset(self, rows: Rows) -> lgb.Dataset:
+    def _dataset(self, rows: Rows) -> "lgb.Dataset":
         # Names of users' columns may hold what LightGBM's text format cannot; positions never do.
         categories = [position for position, n_levels in enumerate(self.n_levels) if n_levels]
         names = [f"column_{position}" for position in range(len(self.n_levels))]
-        return lgb.Dataset(
+        return self._lgb.Dataset(
             rows.matrix, label=rows.target, feature_name=names, categorical_feature=categories, params=self._binning()
         )
 

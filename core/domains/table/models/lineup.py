@@ -27,7 +27,9 @@ def method(name: str) -> type[TableLearner]:
     return found
 
 
-def lineup(task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any]) -> list[type[TableLearner]]:
+def lineup(
+    task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any], *, has_lightgbm: bool = True
+) -> list[type[TableLearner]]:
     """Return the candidates, the simplest first.
 
     Args:
@@ -35,9 +37,11 @@ def lineup(task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, 
         n_classes: How many classes there are; 0 for a regression.
         algorithm: The one method that was asked for, or "auto".
         parameters: What the settings say; each must be one that some candidate takes.
+        has_lightgbm: Whether "auto" may choose LightGBM; else the others stand in for it.
     Raises:
         UnknownAlgorithmError: The method cannot do this task.
         UnknownParameterError: No candidate takes a parameter of this name.
+        LightGbmUnavailableError: LightGBM was asked for, and cannot be loaded.
     """
     fit: tuple[str, ...] = ("linear", "lightgbm", "hist_gradient_boosting")
     if task is Task.ANOMALY:
@@ -47,8 +51,12 @@ def lineup(task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, 
     if algorithm not in ("auto", *fit):
         what = f"{task} of {n_classes} classes" if n_classes > 2 else str(task)
         raise UnknownAlgorithmError(f"a table model for {what}", algorithm, ("auto", *fit))
-    chosen = [method(name) for name in (fit if algorithm == "auto" else (algorithm,))]
-    known = {key for kind in chosen for key in kind.defaults}
+    names = fit if algorithm == "auto" else (algorithm,)
+    # What is set for LightGBM is no mistake where another stands in for it.
+    known = {key for name in names for key in method(name).defaults}
     if unknown := sorted(set(parameters) - known):
         raise UnknownParameterError(algorithm, unknown, sorted(known))
+    chosen = [method(name) for name in names if has_lightgbm or name != "lightgbm" or algorithm == name]
+    for kind in chosen:
+        kind.require()
     return chosen

@@ -22,6 +22,7 @@ from core.domains.table.models.slices import metrics_by_slice
 from core.errors import RefusedError, UsageError
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Model, PanelLike, bonds_of
+from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.tables.signature import SIGNATURE_NAME, Kind, Signature, Task
 from core.tables.split import Split, hold_out
@@ -54,6 +55,7 @@ class TableModel(Model):
         self.constant = np.empty(0)
         self._account: dict[str, Any] = {}
         self._importance: dict[str, float] = {}
+        self._warnings: tuple[str, ...] = ()
 
     @classmethod
     def described(
@@ -64,11 +66,17 @@ class TableModel(Model):
         Raises:
             UnknownAlgorithmError: The method cannot do the signature's task.
             UnknownParameterError: No candidate takes a parameter of this name.
+            LightGbmUnavailableError: LightGBM was asked for, and cannot be loaded.
         """
         model = cls(algorithm, parameters)
-        lineup(signature.task, len(signature.classes), algorithm, model.parameters)
         model.signature = signature
+        model._candidates()
         return model
+
+    @property
+    @override
+    def warnings(self) -> tuple[str, ...]:
+        return self._warnings
 
     @override
     def fit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
@@ -94,7 +102,7 @@ class TableModel(Model):
         frame = bonds_of(panel)
         rows = Rows(self.matrix(frame), self.target_of(frame), groups_of(frame, signature))
         split = split_rows(frame, signature, rows.target, JUDGED_SHARE, seed=seed)
-        kinds = lineup(signature.task, len(signature.classes), self.algorithm, self.parameters)
+        kinds = self._candidates()
         self.constant = _constant(rows.target, signature)
         chosen = self._choose(kinds, rows, split, seed=seed)
         chosen.learn(rows, seed=seed)
@@ -226,7 +234,23 @@ class TableModel(Model):
         model.n_updates, model.n_rows = 1, int(header["n_rows"])
         model._account = dict(header["account"])
         model._importance = {str(name): float(share) for name, share in header["importance"].items()}
+        model._warnings = tuple(map(str, model._account.get("warnings", ())))
         return model
+
+    def _candidates(self) -> list[type[TableLearner]]:
+        """Return the methods to choose among, and note what stands in for LightGBM where it cannot be loaded."""
+        signature = self._described()
+        may_use_lightgbm = self.algorithm == "auto" and signature.task is not Task.ANOMALY
+        problem = lightgbm_problem() if may_use_lightgbm else None
+        kinds = lineup(
+            signature.task,
+            len(signature.classes),
+            self.algorithm,
+            self.parameters,
+            has_lightgbm=problem is None,
+        )
+        self._warnings = () if problem is None else (stand_in_warning(problem, kinds[-1].name),)
+        return kinds
 
     def _choose(self, kinds: list[type[TableLearner]], rows: Rows, split: Split, *, seed: int) -> TableLearner:
         learn, judge = rows.take(_some(split.learn, seed=seed)), rows.take(_some(split.held, seed=seed))
@@ -246,6 +270,8 @@ class TableModel(Model):
             names, n_classes = self._described().names, len(self._described().classes)
             name, told = single_feature_leak(learn, judge, names, n_classes=n_classes)
             self._account["single_feature_leak"] = {"column": name, "share": told}
+        if self._warnings:
+            self._account["warnings"] = list(self._warnings)
         self._account["judged_on"] = f"{len(judge)} rows held out ({split.method})"
         self._importance = permutation_importance(learners[ships], judge, self._described().names, seed=seed)
         return learners[ships]

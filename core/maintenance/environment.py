@@ -1,0 +1,136 @@
+"""What BondX finds on the machine it runs on, and what it lacks: Python, system libraries, learners, tools, extras."""
+
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from importlib.util import find_spec
+
+import msgspec
+
+from core.system_libraries import LIBRARIES, cure_for, is_loadable
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE, which the telemetry writes with
+
+_LEARNERS = {"scikit-learn": "sklearn", "lightgbm": "lightgbm"}
+_TOOLS = {
+    "tmux": "keeps a session alive when your SSH line breaks",
+    "git": "notes the commit of your code with each run",
+}
+_EXTRAS = {"mlflow": ("mlflow",), "tf-serving": ("grpc", "google.protobuf"), "xgboost": ("xgboost",)}
+
+
+class EnvironmentItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked for."""
+
+    name: str
+    is_present: bool
+    is_required: bool
+    found: str = ""  # version or place, or why it does not count
+    purpose: str = ""
+    cure: str = ""  # empty where it is present
+
+    @property
+    def is_a_problem(self) -> bool:
+        """Whether BondX lacks something that it needs."""
+        return self.is_required and not self.is_present
+
+
+def examine_environment() -> list[EnvironmentItem]:
+    """Look for everything BondX needs and everything it can use.
+
+    The learners are imported, since only that proves that they load: this takes a second or two.
+    """
+    return [_python(), _sqlite(), *_libraries(), *_learners(), *_tools(), *_extras()]
+
+
+def _python() -> EnvironmentItem:
+    return _needed(
+        "Python",
+        is_present=sys.version_info >= OLDEST_PYTHON,
+        found=platform.python_version(),
+        cure=f"install Python {_dotted(OLDEST_PYTHON)} or newer, then make PYTHON=/path/to/it",
+    )
+
+
+def _sqlite() -> EnvironmentItem:
+    return _needed(
+        "SQLite",
+        is_present=sqlite3.sqlite_version_info >= OLDEST_SQLITE,
+        found=sqlite3.sqlite_version,
+        cure=f"use a Python that comes with SQLite {_dotted(OLDEST_SQLITE)} or newer",
+    )
+
+
+def _libraries() -> Iterator[EnvironmentItem]:
+    for library in LIBRARIES if sys.platform == "linux" else ():
+        yield _needed(
+            library.soname,
+            is_present=is_loadable(library.soname),
+            purpose=f"used by {library.used_by}",
+            cure=library.cure,
+        )
+
+
+def _learners() -> Iterator[EnvironmentItem]:
+    for name, module in _LEARNERS.items():
+        try:
+            import_module(module)
+        except (ImportError, OSError) as error:
+            problem = " ".join(str(error).split())
+            yield _needed(name, is_present=False, found=problem, cure=_learner_cure(name, problem))
+        else:
+            yield _needed(name, is_present=True, found=metadata.version(name))
+
+
+def _learner_cure(name: str, problem: str) -> str:
+    return f"pip install {name}" if problem.startswith("No module named") else cure_for(problem)
+
+
+def _tools() -> Iterator[EnvironmentItem]:
+    for name, purpose in _TOOLS.items():
+        place = shutil.which(name)
+        yield EnvironmentItem(
+            name=name,
+            is_present=place is not None,
+            is_required=False,
+            found=place or "",
+            purpose=purpose,
+            cure="" if place else f"install the package {name}",
+        )
+
+
+def _extras() -> Iterator[EnvironmentItem]:
+    for name, modules in _EXTRAS.items():
+        is_present = all(map(_is_installed, modules))
+        yield EnvironmentItem(
+            name=f"extra {name}",
+            is_present=is_present,
+            is_required=False,
+            cure="" if is_present else f"pip install 'bondx-console[{name}]'",
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
+
+
+def _needed(name: str, *, is_present: bool, cure: str = "", found: str = "", purpose: str = "") -> EnvironmentItem:
+    return EnvironmentItem(
+        name=name,
+        is_present=is_present,
+        is_required=True,
+        found=found,
+        purpose=purpose,
+        cure="" if is_present else cure,
+    )
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

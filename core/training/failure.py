@@ -1,0 +1,32 @@
+"""What an exception in the training child means to the trainer: whether another attempt can help."""
+
+import traceback
+
+import msgspec
+
+from core.errors import CoreError
+from core.system_libraries import cure_for, ran_out_of_memory
+from core.training.wire import Failed
+
+
+def failure_of(error: Exception) -> Failed:
+    """Put an exception into the words of the wire; call it where the exception is being handled.
+
+    >>> failure_of(OSError("libgomp.so.1: cannot open shared object file")).kind
+    'environment'
+    """
+    text = " ".join(str(error).split())
+    if ran_out_of_memory(error):
+        kind, reason = "memory", text or "memory ran out"
+    elif isinstance(error, (CoreError, msgspec.ValidationError)):
+        kind, reason = "refused", text
+    elif isinstance(error, ImportError) or _is_from_the_loader(error):
+        kind, reason = "environment", f"{text}. Cure: {cure_for(text)}"
+    else:
+        kind, reason = "error", f"{type(error).__name__}: {text}"
+    return Failed(kind=kind, reason=reason, details=traceback.format_exc())
+
+
+def _is_from_the_loader(error: Exception) -> bool:
+    """Tell what `ctypes` raises for a library it cannot load from what the disk and the network raise."""
+    return isinstance(error, OSError) and any(words in str(error) for words in ("shared object", "ELF header"))
