@@ -1,20 +1,32 @@
-"""`bondx doctor`: find what is damaged in a workspace, and bring back the last good generation."""
+"""`bondx doctor`: find what is damaged in a workspace or missing on the machine, and restore a damaged file."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace, person
 from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.maintenance.environment import EnvironmentItem
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = command_parser(commands, "doctor", help="check every file of the workspace; restore a damaged one")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--restore",
         type=Path,
         metavar="FILE",
         help="bring back the last good generation of this state file; the damaged bytes are kept beside it",
+    )
+    what.add_argument(
+        "--environment",
+        action="store_true",
+        help="check the machine instead: Python, system libraries, learners, tools, terminal, extras",
     )
     add_json_argument(parser)
     parser.set_defaults(command=doctor)
@@ -24,6 +36,8 @@ def doctor(args: argparse.Namespace) -> int:
     """Print findings (exit code 1 if any), or restore one file."""
     from console.cli.output import print_json, print_sentences
 
+    if args.environment:
+        return examine_machine(as_json=args.json)
     workspace = open_workspace(args)
     if args.restore is not None:
         from core.maintenance.restore import restore
@@ -45,3 +59,40 @@ def doctor(args: argparse.Namespace) -> int:
         if not findings:
             print(f"{workspace.root}: everything is whole")
     return ExitCode.FAILING if findings else ExitCode.GOOD
+
+
+def examine_machine(*, as_json: bool) -> int:
+    """Print what this machine has of what BondX needs and can use; exit code 1 if a requirement is missing."""
+    from console.cli.output import print_json, print_table
+    from core.maintenance.environment import examine_environment
+
+    items = [*examine_environment(), terminal()]
+    if as_json:
+        print_json(items)
+    else:
+        print_table(map(_row, items), ("state", "name", "details"), empty="")
+    return ExitCode.FAILING if any(item.is_a_problem for item in items) else ExitCode.GOOD
+
+
+def terminal() -> "EnvironmentItem":
+    """Say what the terminal can draw; without one, sessions run headless."""
+    from core.maintenance.environment import EnvironmentItem
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        cure = "for the console, log in with a terminal (ssh -t); sessions run headless without one"
+        return EnvironmentItem(name="terminal", is_present=False, is_required=False, cure=cure)
+    from rich.console import Console
+
+    from widgets.glyphs import UNICODE, choose_glyphs
+
+    screen = Console()
+    signs = "Unicode" if choose_glyphs(os.environ) is UNICODE else "ASCII"
+    colours = screen.color_system or "no"
+    found = f"{os.environ.get('TERM', '')}, {screen.width}x{screen.height}, {signs}, {colours} colours"
+    return EnvironmentItem(name="terminal", is_present=True, is_required=False, found=found)
+
+
+def _row(item: "EnvironmentItem") -> dict[str, str]:
+    state = "ok" if item.is_present else "missing" if item.is_required else "absent"
+    details = [item.found, item.purpose, f"cure: {item.cure}" if item.cure else ""]
+    return {"state": state, "name": item.name, "details": "; ".join(filter(None, details))}

@@ -223,7 +223,9 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
     if observed.failure:
         lines.append(Line((("failure    ", "muted"), (observed.failure, "bad"))))
-    lines += [Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)]
+    lines += [
+        Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)
+    ]
     lines += [Line(), Line((("Gates of the last epoch", "title"),)), *gate_lines(observed.gates, glyphs)]
     lines += [Line(), Line((("Settings", "title"),))]
     lines += [

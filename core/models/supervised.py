@@ -52,7 +52,7 @@ class SupervisedModel(Model):
         super().__init__(algorithm, parameters)
         problem = lightgbm_problem() if algorithm == "auto" else None
         self.candidates = lineup(algorithm, has_lightgbm=problem is None)
-        self._warnings = () if problem is None else (stand_in_warning(problem, STAND_IN),)
+        self._warnings: tuple[str, ...] = () if problem is None else (stand_in_warning(problem, STAND_IN),)
         # What is set for LightGBM is no mistake where another stands in for it.
         known = {key for kind in (*lineup(algorithm).values(), *self.candidates.values()) for key in kind.defaults}
         if unknown := sorted(set(self.parameters) - known):

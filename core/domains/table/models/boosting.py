@@ -37,11 +37,6 @@ class LightGbmTableLearner(TableLearner):
         super().__init__(n_levels, n_classes, parameters)
         self._lgb = load_lightgbm()
 
-    @classmethod
-    @override
-    def require(cls) -> None:
-        load_lightgbm()
-
     @override
     def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
         data = self._dataset(learn)
@@ -86,9 +81,10 @@ class LightGbmTableLearner(TableLearner):
         # Names of users' columns may hold what LightGBM's text format cannot; positions never do.
         categories = [position for position, n_levels in enumerate(self.n_levels) if n_levels]
         names = [f"column_{position}" for position in range(len(self.n_levels))]
-        return self._lgb.Dataset(
+        data: lgb.Dataset = self._lgb.Dataset(
             rows.matrix, label=rows.target, feature_name=names, categorical_feature=categories, params=self._binning()
         )
+        return data
 
     def _binning(self) -> dict[str, Any]:
         return {"max_bin": self.parameters["max_bin"], "num_threads": 1, "verbosity": -1, "feature_pre_filter": False}

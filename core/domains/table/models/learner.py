@@ -52,14 +52,6 @@ class TableLearner(ABC):
         self.parameters = {**self.defaults, **{k: v for k, v in parameters.items() if k in self.defaults}}
         self.tuned: dict[str, float] = {}  # what was settled on rows held out
 
-    @classmethod
-    def require(cls) -> None:
-        """Check that what the method needs can be loaded.
-
-        Raises:
-            LightGbmUnavailableError: It needs LightGBM, which cannot be loaded.
-        """
-
     @abstractmethod
     def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
         """Learn from some rows, and settle on others how much to learn."""

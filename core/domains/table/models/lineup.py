@@ -5,6 +5,7 @@ from typing import Any
 
 from core.domains.table.models.learner import TableLearner
 from core.models.errors import UnknownAlgorithmError, UnknownParameterError
+from core.models.learners.lightgbm_library import load_lightgbm
 from core.tables.signature import Task
 
 IMPORTED = "imported_lightgbm"  # nothing is trained by it, so it stands in no line-up
@@ -56,7 +57,6 @@ def lineup(
     known = {key for name in names for key in method(name).defaults}
     if unknown := sorted(set(parameters) - known):
         raise UnknownParameterError(algorithm, unknown, sorted(known))
-    chosen = [method(name) for name in names if has_lightgbm or name != "lightgbm" or algorithm == name]
-    for kind in chosen:
-        kind.require()
-    return chosen
+    if algorithm == "lightgbm":
+        load_lightgbm()
+    return [method(name) for name in names if has_lightgbm or name != "lightgbm" or algorithm == name]
