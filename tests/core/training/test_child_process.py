@@ -116,3 +116,20 @@ def test_every_death_is_described_with_its_memory(exit_code, says):
     description = describe_death(exit_code, 300 << 20)
     assert says in description
     assert "300 MiB" in description
+
+
+def test_a_child_that_cannot_load_its_libraries_answers_with_the_cure(tmp_path, wake, at_start_of_children):
+    at_start_of_children(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pandas':\n"
+        "            raise ImportError('libz.so.1: cannot open shared object file: No such file or directory')\n"
+        "sys.meta_path.insert(0, Missing())\n"
+    )
+    child = ChildProcess(tmp_path / "trainer.log", wake)
+    child.ask(Finish())
+    answer = hear(child, wake)
+    child.close()
+    assert (answer.kind, "apt-get install zlib1g" in answer.reason) == ("environment", True)
+    assert "pandas" in (tmp_path / "trainer.log").read_text()

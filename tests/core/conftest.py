@@ -1,0 +1,44 @@
+"""What tests of several packages of core share."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HIDDEN_LIBRARY = """
+import ctypes
+load = ctypes.cdll.LoadLibrary
+def refuse(name):
+    if "lightgbm" in str(name):
+        raise OSError("libgomp.so.1: cannot open shared object file: No such file or directory")
+    return load(name)
+ctypes.cdll.LoadLibrary = refuse
+"""
+
+
+@pytest.fixture
+def at_start_of_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have every Python process that is started from now on run some code first."""
+
+    def run(code: str) -> None:
+        folder = tmp_path / "site"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(code)
+        inherited = os.environ.get("PYTHONPATH")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), inherited))))
+
+    return run
+
+
+@pytest.fixture
+def without_libgomp(at_start_of_children: Callable[[str], None]) -> None:
+    """Have processes started from now on fail to load LightGBM as they do where the system lacks libgomp."""
+    at_start_of_children(HIDDEN_LIBRARY)
+
+
+@pytest.fixture
+def without_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this very process fail to import LightGBM."""
+    monkeypatch.setitem(sys.modules, "lightgbm", None)

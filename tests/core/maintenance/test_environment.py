@@ -1,0 +1,60 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from core.maintenance.environment import EnvironmentItem, examine_environment
+
+
+def examine_elsewhere() -> dict[str, EnvironmentItem]:
+    """Examine in a process of its own, where what is hidden from children is missing."""
+    code = (
+        "import msgspec, sys; from core.maintenance.environment import examine_environment;"
+        "sys.stdout.buffer.write(msgspec.json.encode(examine_environment()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    return {item["name"]: EnvironmentItem(**item) for item in json.loads(done.stdout)}
+
+
+def test_a_machine_that_has_everything_has_no_problem():
+    items = {item.name: item for item in examine_environment()}
+
+    assert not [item for item in items.values() if item.is_a_problem]
+    assert items["Python"].found == sys.version.split()[0]
+    assert items["lightgbm"].found
+    assert all(item.cure == "" for item in items.values() if item.is_present)
+    assert all(item.cure for item in items.values() if not item.is_present)
+
+
+@pytest.mark.usefixtures("without_libgomp")
+def test_a_learner_that_cannot_be_loaded_is_a_problem_with_its_cure():
+    lightgbm = examine_elsewhere()["lightgbm"]
+
+    assert lightgbm.is_a_problem
+    assert "libgomp.so.1" in lightgbm.found
+    assert lightgbm.cure.startswith("apt-get install libgomp1")
+
+
+def test_a_learner_that_is_not_installed_is_cured_by_pip(at_start_of_children):
+    at_start_of_children(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'lightgbm':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "sys.meta_path.insert(0, Missing())\n"
+    )
+    assert examine_elsewhere()["lightgbm"].cure == "pip install lightgbm"
+
+
+def test_tools_and_extras_that_are_absent_are_no_problem(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    items = examine_elsewhere()
+
+    assert not items["tmux"].is_present
+    assert not items["tmux"].is_a_problem
+    assert items["tmux"].cure == "install the package tmux"
+    assert {name for name in items if name.startswith("extra ")} == {
+        *("extra mlflow", "extra tf-serving", "extra xgboost"),
+    }

@@ -1,0 +1,94 @@
+"""Models where LightGBM cannot be loaded: who learns in its place, and what becomes of saved models."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from core.models import create, load_model
+from core.models.errors import LightGbmUnavailableError, UnknownParameterError
+from core.models.learners.lightgbm_library import lightgbm_problem, load_lightgbm
+
+CANDIDATES = ["linear", "hist_gradient_boosting"]
+
+
+def learnt(name, draw, **options):
+    model = create(name, **options)
+    model.update(draw(0, 300), seed=0)
+    return model
+
+
+@pytest.mark.usefixtures("without_lightgbm")
+def test_auto_learns_with_scikit_learn_and_says_so(draw):
+    model = learnt("spread", draw)
+    report = model.report()
+
+    assert {entry["candidate"] for entry in report["candidates"]} == set(CANDIDATES)
+    assert list(report["continues_by"]) == CANDIDATES
+    assert report["warnings"] == list(model.warnings)
+    assert "hist_gradient_boosting trains in its place" in model.warnings[0]
+    assert create("anomaly").warnings == model.warnings
+    assert create("anomaly", algorithm="isolation_forest").warnings == ()
+
+
+def test_with_lightgbm_there_is_nothing_to_warn_of(draw):
+    model = learnt("spread", draw)
+
+    assert model.warnings == ()
+    assert "warnings" not in model.report()
+
+
+@pytest.mark.usefixtures("without_lightgbm")
+@pytest.mark.parametrize("name", ["spread", "downgrade", "liquidity_shock"])
+def test_lightgbm_asked_for_by_name_is_refused_with_the_cure(name):
+    with pytest.raises(LightGbmUnavailableError, match=r"Cure: .*Without it, algorithm auto trains"):
+        create(name, algorithm="lightgbm")
+
+
+@pytest.mark.usefixtures("without_lightgbm")
+def test_parameters_for_lightgbm_are_no_mistake_where_another_stands_in(draw):
+    model = learnt("downgrade", draw, settings={"num_leaves": 5, "learning_rate": 0.1, "max_iter": 20})
+
+    assert model.learners["hist_gradient_boosting"].parameters["learning_rate"] == 0.1
+    with pytest.raises(UnknownParameterError, match="nonsense"):
+        create("downgrade", settings={"nonsense": 1})
+
+
+@pytest.mark.parametrize("name", ["spread", "anomaly"])
+def test_a_model_goes_on_with_the_candidates_it_began_with_also_where_lightgbm_is_back(
+    name, draw, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as hidden:
+        hidden.setitem(sys.modules, "lightgbm", None)
+        model = learnt(name, draw)
+        model.save(tmp_path)
+    loaded = load_model(tmp_path)
+
+    assert lightgbm_problem() is None
+    np.testing.assert_array_equal(loaded.predict(draw(1).bonds), model.predict(draw(1).bonds))
+    assert loaded.warnings == model.warnings
+    assert loaded.report() == model.report()
+    for each in (loaded, model):
+        each.update(draw(2, 300), seed=2)
+    np.testing.assert_array_equal(loaded.predict(draw(1).bonds), model.predict(draw(1).bonds))
+
+
+@pytest.mark.parametrize("name", ["spread", "anomaly"])
+def test_a_model_that_needs_lightgbm_is_refused_with_the_cure(name, draw, tmp_path, monkeypatch):
+    learnt(name, draw).save(tmp_path)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+
+    with pytest.raises(LightGbmUnavailableError, match="Cure: "):
+        load_model(tmp_path)
+
+
+def test_a_lack_of_memory_is_not_taken_for_a_missing_library(monkeypatch):
+    class Full:
+        def find_spec(self, name, path=None, target=None):
+            if name == "lightgbm":
+                raise ImportError("lib_lightgbm.so: failed to map segment from shared object")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Full(), *sys.meta_path])
+    with pytest.raises(ImportError, match="failed to map"):
+        load_lightgbm()

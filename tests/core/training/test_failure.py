@@ -1,0 +1,46 @@
+import errno
+
+import msgspec
+import pytest
+
+from core.models.errors import LightGbmUnavailableError, MissingExtraError
+from core.training.errors import LearningError
+from core.training.failure import failure_of
+
+LIBGOMP = "libgomp.so.1: cannot open shared object file: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        pytest.param(OSError(LIBGOMP), "environment", "apt-get install libgomp1", id="a library, by ctypes"),
+        pytest.param(ImportError(LIBGOMP), "environment", "apt-get install libgomp1", id="a library, by an extension"),
+        pytest.param(ModuleNotFoundError("No module named 'x'"), "environment", "bondx doctor", id="a package"),
+        pytest.param(LightGbmUnavailableError(LIBGOMP), "refused", "apt-get install libgomp1", id="LightGBM asked for"),
+        pytest.param(MissingExtraError("xgboost", "xgboost"), "refused", "pip install", id="an extra"),
+        pytest.param(msgspec.ValidationError("Expected `int`"), "refused", "Expected `int`", id="settings"),
+    ],
+)
+def test_what_no_retry_can_cure_is_hopeless_and_names_the_cure(error, kind, says):
+    failure = failure_of(error)
+
+    assert failure.kind == kind
+    assert says in failure.reason
+    assert LearningError(failure.reason, kind=failure.kind).is_hopeless
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(MemoryError(), "memory", id="Python's own"),
+        pytest.param(RuntimeError("std::bad_alloc"), "memory", id="LightGBM's"),
+        pytest.param(ImportError("a.so: failed to map segment from shared object"), "memory", id="the loader's"),
+        pytest.param(OSError(errno.ENOSPC, "No space left on device"), "error", id="a full disk"),
+        pytest.param(ValueError("a bug"), "error", id="a bug"),
+    ],
+)
+def test_what_may_pass_is_tried_again(error, kind):
+    failure = failure_of(error)
+
+    assert failure.kind == kind
+    assert not LearningError(failure.reason, kind=failure.kind).is_hopeless
