@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
         from cairosvg import svg2png
-    except ImportError:
+    except (ImportError, OSError):  # not installed, or the system lacks libcairo
         svg2png = None
     now = utc_now()
     with tempfile.TemporaryDirectory() as scratch:

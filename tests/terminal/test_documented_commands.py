@@ -35,6 +35,7 @@ WOULD = {
     "make check": "lint-imports",
     "make bench": "benchmarks/bench_",
     "make screens": "-m tools.screenshots",
+    "make bare": "tools/bare.sh",
     "make crash": "tests/crash/kill_writers.py",
     "make interop": "interop/prove.py",
 }

@@ -353,3 +353,16 @@ def test_a_task_that_was_asked_for_is_kept(task, workspace, own, tmp_path):
     trained = train_on_file(workspace, request, FAST, actor=ANA)
 
     assert trained.report["task"] == task
+
+
+@pytest.mark.usefixtures("without_lightgbm")
+def test_without_lightgbm_the_trainer_is_told_what_stands_in_for_it(workspace, own, bonds):
+    for request in (
+        TrainRequest("price", own / "learn.csv", target="price"),
+        TrainRequest("spread", bonds / "learn.csv"),
+    ):
+        trained = train_on_file(workspace, request, Settings(), actor=ANA)
+        (warning,) = [note for note in trained.notes if "LightGBM" in note]
+        assert "hist_gradient_boosting trains in its place" in warning
+        assert trained.run.tags == {"kind": "own data", "warning": warning}
+        assert trained.report["warnings"] == [warning]
