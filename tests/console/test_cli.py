@@ -232,3 +232,24 @@ def test_a_reader_that_goes_away_is_no_error(home):
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
     assert (ran.stdout.strip(), ran.stderr) == ("0", "")
+
+
+def test_the_doctor_examines_the_machine_without_a_workspace(tmp_path, answer):
+    code, out, err = answer("--workspace", tmp_path / "nowhere", "doctor", "--environment", "--json")
+    items = {item["name"]: item for item in json.loads(out)}
+    assert (code, err) == (0, "")
+    assert all(item["is_present"] for item in items.values() if item["is_required"])
+    assert {"Python", "SQLite", "libgomp.so.1", "lightgbm", "tmux", "extra mlflow", "terminal"} <= set(items)
+
+    code, out, _ = answer("doctor", "--environment")
+    assert code == 0
+    assert "ok      Python " in out
+
+
+def test_a_machine_that_lacks_what_is_needed_fails_with_the_cure(answer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    code, out, _ = answer("doctor", "--environment")
+    (line,) = [line for line in out.splitlines() if line.startswith("missing")]
+    assert code == 1
+    assert line.split()[1] == "lightgbm"
+    assert "cure: " in line

@@ -180,6 +180,17 @@ def test_a_failure_is_told_with_its_number(snapshot):
     )
 
 
+def test_a_warning_stands_below_the_score_and_in_the_details(snapshot):
+    session = snapshot.sessions[0]
+    calm = {"failure": None, "n_failed_epochs": 0, "n_rejected_epochs": 0, "announcements": ("a note",)}
+    observed = msgspec.structs.replace(session.observed, **calm, warnings=("scikit-learn trains in its place",))
+    warned = msgspec.structs.replace(session, observed=observed)
+    assert "scikit-learn trains in its place" in plain(sessions.summary_lines(warned, UNICODE))
+    details = plain(sessions.detail_lines(warned, UNICODE))
+    assert "scikit-learn trains in its place" in details
+    assert "a note" in details
+
+
 def test_epochs_are_rows_newest_first_and_series_by_model(snapshot):
     history = snapshot.epochs["r-0001"]
     rows = epochs.epoch_rows(history, ["spread"])
