@@ -56,39 +56,43 @@ class Console:
                 pytest.fail(f"{what} did not come; footer says {self.sentence!r}")
             await self.pilot.pause(0.01)
 
+    async def settled(self) -> None:
+        """Wait until the app has nothing left to do: no message, no worker, no layout; in two looks, one turn apart."""
+        n_quiet, deadline = 0, monotonic() + PATIENCE_SECONDS
+        while n_quiet < 2:
+            await self.pilot.pause(0)  # every widget has handled what it had been sent by then
+            n_quiet = 0 if self._is_busy() else n_quiet + 1
+            if monotonic() > deadline:
+                pytest.fail(f"the app never comes to rest; footer says {self.sentence!r}")
+
+    def _is_busy(self) -> bool:
+        screen = self.app.screen
+        is_laid_out = screen.is_mounted and screen._compositor.size == self.app.size and not screen._layout_required
+        is_at_work = any(not worker.is_finished for worker in self.app.workers)
+        is_told = any(node.message_queue_size for node in (self.app, *screen.walk_children(with_self=True)))
+        return not is_laid_out or is_at_work or is_told
+
     async def press(self, *keys: str) -> None:
         """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""
         for key in keys:
             self.send(key)
-            await self.pilot.pause(0)
             await self.settled()
-        await self.pilot.pause(0.02)
 
     async def burst(self, *keys: str) -> None:
         """Send keys as a slow line delivers them: all at once."""
         for key in keys:
             self.send(key)
-        await self.pilot.pause(0.05)
         await self.settled()
 
     def send(self, key: str) -> None:
         """Send a key and wait for nothing."""
         self.app._driver.send_message(key_event(key))
 
-    async def settled(self) -> None:
-        """Wait until the screen, which a key may just have changed, has been laid out and has handled its messages."""
-        for _ in range(200):
-            screen = self.app.screen
-            if screen.is_mounted and screen._compositor.size == self.app.size and not screen._layout_required:
-                break
-            await self.pilot.pause(0.005)
-        await self.pilot.pause(0)
-
     async def dialog(self, *keys: str):
         """Press keys that open a dialog, and wait until it can be read."""
         await self.press(*keys)
         await self.until(lambda: getattr(self.app.screen, "_readable_at", None) is not None, "a dialog")
-        await self.pilot.pause()
+        await self.settled()
         return self.app.screen
 
     @property
@@ -147,7 +151,7 @@ def open_console(workspace):
             console = Console(app, pilot, time)
             if ready:
                 await console.until(lambda: app.snapshot.versions, "the first snapshot")
-                await pilot.pause()
+                await console.settled()
             yield console
 
     return opened

@@ -22,7 +22,7 @@ async def at(console, key: str) -> None:
     await console.press("3")
     await console.until(lambda: console.screen.NAME == "registry" and console.screen.main_table().rows)
     assert console.screen.main_table().move_to(key)
-    await console.pilot.pause()
+    await console.settled()
 
 
 async def test_a_promotion_to_production_is_confirmed_by_typing_its_version_and_y(open_console, workspace):
@@ -73,7 +73,7 @@ async def test_keys_behind_the_capital_in_one_burst_reach_nothing_else(open_cons
         await at(console, "spread/1.2.0")
         await console.burst("R", "Y", "U", "Y", "q", "enter", "escape")
         await console.until(lambda: isinstance(console.app.screen, ChangeDialog))
-        await console.pilot.pause(0.1)
+        await console.settled()
         assert isinstance(console.app.screen, ChangeDialog)
         assert console.screen.NAME == "registry"
         assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
@@ -177,7 +177,7 @@ async def test_a_stale_plan_is_refused_with_what_changed(open_console, workspace
         console.time.pass_deafness()
         await console.press("Y")
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
-        await console.pilot.pause()
+        await console.settled()
         assert "1.3.0" in console.text()
         assert "somebody was faster" in console.text()
         assert stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION

@@ -19,7 +19,7 @@ async def at(console, key: str) -> None:
     await console.press("3")
     await console.until(lambda: console.screen.NAME == "registry" and console.screen.main_table().rows)
     assert console.screen.main_table().move_to(key)
-    await console.pilot.pause()
+    await console.settled()
 
 
 def drawn(console) -> list[str]:
@@ -117,7 +117,7 @@ async def test_a_command_without_words_draws_the_row_under_the_cursor(open_conso
 async def test_a_lineage_of_what_is_not_there_is_answered_in_the_footer(open_console, line, said):
     async with open_console((120, 24)) as console:
         console.app.run_line(line)
-        await console.pilot.pause()
+        await console.settled()
         assert said in console.sentence
 
 

@@ -85,7 +85,7 @@ async def test_further_back_than_it_begins_stays_at_the_beginning(open_console, 
         await console.burst(*["less_than_sign"] * 9)
         await console.until(lambda: console.app.playback.at == recorded[0], "the beginning")
         await console.press("less_than_sign")
-        await console.pilot.pause(0.05)
+        await console.settled()
         assert console.app.playback.at == recorded[0]
 
 

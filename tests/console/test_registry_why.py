@@ -7,7 +7,7 @@ async def why(console, key: str) -> str:
     await console.press("3")
     await console.until(lambda: console.screen.NAME == "registry" and console.screen.main_table().rows)
     assert console.screen.main_table().move_to(key)
-    await console.pilot.pause()
+    await console.settled()
     await console.press("w")
     await console.until(lambda: "Why trust" in console.text())
     return console.text()

@@ -47,7 +47,7 @@ async def at(console, rollout_id: str) -> None:
     await console.press("4")
     await console.until(lambda: console.screen.NAME == "rollouts" and console.screen.main_table().rows)
     assert console.screen.main_table().move_to(rollout_id)
-    await console.pilot.pause()
+    await console.settled()
 
 
 async def confirm(console, *keys: str) -> None:
@@ -151,7 +151,7 @@ async def test_who_was_faster_is_told_and_nothing_is_changed(open_console, rollo
         rollouts.hold(ACTIVE, actor=OPERATOR, reason="meanwhile")
         await confirm(console)
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
-        await console.pilot.pause()
+        await console.settled()
         assert "somebody was faster" in console.text()
         assert rollouts.get(ACTIVE).desired_step == 0
 
@@ -250,7 +250,7 @@ async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
 async def test_a_command_that_cannot_be_is_answered_in_the_footer(open_console, line, said):
     async with open_console() as console:
         console.app.run_line(line)
-        await console.pilot.pause()
+        await console.settled()
         assert said in console.sentence
 
 

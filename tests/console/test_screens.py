@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from textual.widgets import OptionList
 
 from console.app.app import BondxApp
 from console.app.keys import RUNS_SCREEN, SCREENS
@@ -30,7 +31,7 @@ async def test_every_screen_and_dialog_works_at_every_size(open_console, size):
             assert console.text()
             await console.press("G", "plus", "escape", "w", "escape", "d", "escape")
         await console.press("3", "P")
-        await console.pilot.pause(0.05)
+        await console.settled()
         await console.press("escape", "question_mark", "escape", "colon", "tab", "escape", "ctrl+p")
         assert console.app.return_code is None
 
@@ -41,7 +42,7 @@ async def test_resizing_while_running_changes_the_layout_and_loses_nothing(open_
         chosen = console.screen.main_table().cursor_key
         for width, height in [(160, 48), (30, 8), (120, 40), (80, 24)]:
             await console.pilot.resize_terminal(width, height)
-            await console.pilot.pause()
+            await console.settled()
             assert console.screen.main_table().cursor_key == chosen
         assert "MODEL" in console.text()
 
@@ -98,7 +99,7 @@ async def test_lowercase_keys_change_nothing(open_console, workspace):
             await console.press(screen)
             for key in "abcdefghijklmnorstuvwxyz":
                 await console.press(key, "escape")
-        await console.pilot.pause(0.2)
+        await console.settled()
         assert [workspace.database(name).signature() for name in ("registry", "sessions", "alerts")] == before
 
 
@@ -126,7 +127,7 @@ async def test_a_key_that_does_not_work_is_dim_in_the_footer(open_console):
     async with open_console() as console:
         await console.press("3", "exclamation_mark")
         console.screen.say("")
-        await console.pilot.pause()
+        await console.settled()
         assert "(P promote)" in console.text()
 
 
@@ -186,7 +187,7 @@ async def test_the_command_line_completes_and_opens_the_same_dialog(open_console
 async def test_a_wrong_command_is_answered_in_the_footer(open_console, line, said):
     async with open_console() as console:
         console.app.run_line(line)
-        await console.pilot.pause()
+        await console.settled()
         assert said in console.sentence
 
 
@@ -241,7 +242,8 @@ async def test_a_frozen_screen_stays_and_goes_on(open_console, workspace):
     async with open_console() as console:
         await console.press("3", "p")
         Registry(workspace).apply(Registry(workspace).plan_promotion("anomaly", "1.0.0"), actor=OPERATOR)
-        await console.pilot.pause(0.3)
+        console.app._poller.look()  # it sees the change, and tells the app, which keeps it to itself
+        await console.settled()
         stage = {row.key: row.cells[3].text for row in console.screen.main_table().rows}["anomaly/1.0.0"]
         assert "Development" in stage
         assert "frozen at 03:04Z" in console.text()
@@ -262,13 +264,13 @@ async def test_a_change_by_somebody_else_appears_by_itself(open_console, workspa
 async def test_panes_turn_stale_after_three_missed_ticks(open_console):
     async with open_console((80, 24)) as console:
         console.screen.tick()
-        await console.pilot.pause()
+        await console.settled()
         assert "stale" not in console.screen.main_table().border_subtitle
         console.app._poller.stop()
         console.app._poller.join()
         console.time.seconds += 200
         console.screen.tick()
-        await console.pilot.pause()
+        await console.settled()
         assert "stale 3m" in console.screen.main_table().border_subtitle
         assert "state unreadable" in console.text()
 
@@ -299,8 +301,7 @@ async def test_names_full_of_markup_and_escapes_are_shown_as_they_are(open_conso
 async def test_an_empty_workspace_says_what_to_do(open_console, tmp_path, monkeypatch):
     empty = Workspace.create(tmp_path / "empty", settings_text="")
     async with open_console((80, 24), ready=False, workspace=empty) as console:
-        await console.pilot.pause(0.3)
-        assert "No model is registered yet" in console.text()
+        await console.until(lambda: "No model is registered yet" in console.text())
         assert "Nothing is wrong." in console.text()
         for key, _, _ in SCREENS:
             await console.press(key, "d", "w", "c", "space", "enter", "escape", "y", "P", "R", "U", "H", "K")
@@ -311,10 +312,10 @@ async def test_a_damaged_file_is_one_sentence_and_the_rest_lives_on(open_console
     workspace.state_file("registry").write_bytes(b"{ this is not json")
     async with open_console((160, 48), ready=False) as console:
         await console.until(lambda: console.app.snapshot.problems, "the problem")
-        await console.pilot.pause()
+        await console.settled()
         assert "damage" in console.text()
         await console.press("w")
-        await console.pilot.pause()
+        await console.settled()
         assert "registry.json" in console.text()
         assert "bondx doctor --restore" in console.text()
         await console.press("escape")
@@ -343,7 +344,8 @@ async def test_logs_are_shown_with_the_newest_at_the_end(open_console, workspace
 async def test_the_palette_finds_commands(open_console):
     async with open_console() as console:
         await console.press("ctrl+p", *"theme light")
-        await console.pilot.pause(0.5)
+        found = console.app.screen.query_one(OptionList)
+        await console.until(lambda: found.option_count == 1 and found.highlighted == 0, "the command")
         await console.press("enter", "enter")
         await console.until(lambda: console.app.theme == "bondx-light")
 
