@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property, partial
 from importlib import import_module
@@ -19,22 +19,22 @@ from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
 
-from console.app.keys import RUNS_SCREEN, SCREENS
+from console.app.commands import Commands
 from console.app.messages import HostingChanged, SnapshotReady
-from console.app.playback import Playback
-from console.app.write_access import WriteAccess
 from console.dialogs.dialog import Dialog
+from console.navigation import RUNS_SCREEN, SCREENS
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances
+from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
+from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.runtime.stylesheet import SteadyStylesheet
 from console.screens.base import ConsoleScreen
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
-from core.errors import CoreError
 from core.settings import Settings, load_cached_settings
 from core.state import Workspace
 from core.view.snapshot import Snapshot
@@ -99,11 +99,11 @@ class BondxApp(App[None]):
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
-        self.command_history: list[str] = []
+        self.commands = Commands(self)
         self.snapshot = Snapshot(taken_at=clock(), workspace=workspace.root)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)
-        self._newest = self.snapshot
+        self.newest = self.snapshot
         self._news = threading.Lock()
         self._is_announced = False
         self._embed = embed and not read_only
@@ -138,7 +138,7 @@ class BondxApp(App[None]):
     @property
     def has_engine(self) -> bool:
         """Whether some engine works on the workspace now, whatever a frozen screen shows."""
-        return self._newest.engine is not None
+        return self.newest.engine is not None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give foreign themes our roles."""
@@ -162,7 +162,7 @@ class BondxApp(App[None]):
 
     def leave(self) -> None:
         """Leave; an engine in this console is asked about while a session is at work, and stopped in order."""
-        session = self._newest.active_session()
+        session = self.newest.active_session()
         is_at_work = session is not None and session.wants_work
         if self.host.hosting is Hosting.EMBEDDED and is_at_work:
             self.changes.leave(session, self.host.stop, then=self.exit)
@@ -199,7 +199,7 @@ class BondxApp(App[None]):
 
     def _take_news(self, snapshot: Snapshot) -> None:
         with self._news:
-            self._newest = snapshot
+            self.newest = snapshot
             if self._is_announced:
                 return
             self._is_announced = True
@@ -212,7 +212,7 @@ class BondxApp(App[None]):
         """Show the newest snapshot, unless the screen is frozen."""
         with self._news:
             self._is_announced = False
-            newest = self._newest
+            newest = self.newest
         if self._embed:
             self._embed = False
             if newest.engine is None:
@@ -285,27 +285,6 @@ class BondxApp(App[None]):
         """Show a screen; keys typed behind it wait until it is there."""
         await self.switch_mode(name)
 
-    def compare(self, model: str, before: str, after: str) -> None:
-        """Show what differs between two versions."""
-        from console.dialogs.compare import CompareDialog
-        from console.presentation.comparison import of_versions
-        from core.registry import Registry
-
-        self.push_screen(CompareDialog(lambda: of_versions(Registry(self.workspace).diff(model, before, after))))
-
-    def compare_runs(self, before: str, after: str) -> None:
-        """Show what differs between two runs."""
-        from console.dialogs.compare import CompareDialog
-        from console.presentation.comparison import of_runs
-        from core.tracking import Runs
-
-        self.push_screen(CompareDialog(lambda: of_runs(Runs(self.workspace).compare([before, after]))))
-
-    def explain_keys(self) -> None:
-        """Show the keys of the screen."""
-        if (screen := self.shown_screen()) is not None:
-            screen.action_help()
-
     def say(self, text: str, tone: str = "") -> None:
         """Tell the operator something on the screen that is shown."""
         if (screen := self.shown_screen()) is not None:
@@ -333,7 +312,7 @@ class BondxApp(App[None]):
     def show_past(self, snapshot: Snapshot | None) -> None:
         """Show a snapshot of the past, or the present again when there is none."""
         self.frozen_at = snapshot.taken_at if snapshot else None
-        self.snapshot = snapshot or self._newest
+        self.snapshot = snapshot or self.newest
         self._refresh_all()
 
     def send(self, sequence: str) -> None:
@@ -341,31 +320,18 @@ class BondxApp(App[None]):
         if self._driver is not None:
             self._driver.write(sequence)
 
-    def complete(self, line: str) -> Sequence[str]:
-        """Complete a command line."""
-        from console.app import commandline
+    def copy(self, text: str) -> None:
+        """Put a text on the operator's clipboard, or show it where no clipboard takes it."""
+        from console.dialogs.text_actions import copy_text
 
-        return commandline.complete(line, commandline.Vocabulary.of(self._newest, tuple(THEMES)))
-
-    def run_line(self, line: str) -> None:
-        """Carry a command line out; what is wrong with it is said, not raised."""
-        from console.app import commandline
-        from console.app.command_handlers import carry_out
-
-        try:
-            carry_out(self, commandline.parse(line))
-        except CoreError as error:
-            self.say(str(error), "warn")
+        copy_text(self, text)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Fill the palette with the commands of the command line, each with every word it may take."""
-        from console.app import commandline
-
-        vocabulary = commandline.Vocabulary.of(self._newest, tuple(THEMES))
-        for line, command in commandline.every_line(vocabulary):
+        for line, summary in self.commands.every_line():
             # Before anything is typed the palette lists what takes no words; typing finds the rest.
             is_plain = " " not in line
-            yield SystemCommand(line, command.summary, lambda line=line: self.run_line(line), is_plain)
+            yield SystemCommand(line, summary, partial(self.commands.run, line), is_plain)
 
 
 def run_console(

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from console.app.offers import Offers
+from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.presentation.offers import Offer
@@ -17,16 +17,13 @@ from core.rollout import Rollout, Strategy
 from core.training.session import Desired, Session
 from widgets.line import Line
 
-if TYPE_CHECKING:
-    from console.app.app import BondxApp
-
 log = logging.getLogger("bondx.console")
 
 
 class Changes:
     """Offers the changes of one console. What an operator saw when the key was pressed is what gets carried out."""
 
-    def __init__(self, app: "BondxApp") -> None:
+    def __init__(self, app: ConsoleControls) -> None:
         self._app = app
         self._offers = Offers(app.workspace, app.actor, app.glyphs)
 

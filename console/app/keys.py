@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from textual.binding import Binding
 
+from console.navigation import SCREENS
 from widgets.line import Line
 
 
@@ -32,19 +33,6 @@ class Key(msgspec.Struct, frozen=True):
         """Build Textual's binding."""
         return Binding(self.keys, self.action, self.label, show=False, priority=self.takes_next_keys)
 
-
-# (key, name, title); the numbers between belong to screens that are yet to come.
-SCREENS = (
-    ("1", "overview", "Overview"),
-    ("2", "training", "Training"),
-    ("3", "registry", "Registry"),
-    ("4", "rollouts", "Rollouts"),
-    ("5", "alerts", "Alerts"),
-    ("7", "resources", "Resources"),
-    ("9", "audit", "Audit"),
-)
-
-RUNS_SCREEN = "runs"  # opened from Training, and by `:runs`
 
 MOVE = (
     Key("", "", "", "down, up; also the arrows", "j k"),

@@ -8,8 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from console.context import ConsoleContext
 from console.dialogs.dialog import Dialog
-from console.presentation.comparison import Comparison, Look
+from console.presentation.comparison import Comparison, Look, of_runs, of_versions
 from console.screens.panes import Caption
 from core.errors import CoreError
 from widgets.diff_view import DiffView
@@ -76,3 +77,25 @@ class CompareDialog(Dialog[None]):
         self._only_changed = not self._only_changed
         if self._comparison is not None:
             self._show(self._comparison)
+
+
+def compare_versions(context: ConsoleContext, model: str, before: str, after: str) -> None:
+    """Show what differs between two versions of a model."""
+
+    def look() -> Comparison:
+        from core.registry import Registry
+
+        return of_versions(Registry(context.workspace).diff(model, before, after))
+
+    context.push_screen(CompareDialog(look))
+
+
+def compare_runs(context: ConsoleContext, before: str, after: str) -> None:
+    """Show what differs between two runs."""
+
+    def look() -> Comparison:
+        from core.tracking import Runs
+
+        return of_runs(Runs(context.workspace).compare([before, after]))
+
+    context.push_screen(CompareDialog(look))

@@ -1,6 +1,6 @@
 """The frame of every dialog: deaf to what was typed ahead, Cancel in focus, Esc leads out."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from console.context import ConsoleContext
 from console.runtime.frames import PromptFrames
 from themes import screen_sheet
 from widgets.wire import LeanScreen
@@ -32,6 +33,11 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         self._opened_at: float | None = None
         self._readable_at: float | None = None
 
+    @property
+    def context(self) -> ConsoleContext:
+        """The console, as far as dialogs know it."""
+        return cast("ConsoleContext", self.app)
+
     def compose(self) -> ComposeResult:
         """Frame the body."""
         with Vertical(id="dialog", classes="pane"):
@@ -43,7 +49,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
     def on_mount(self) -> None:
         """Remember when it opened."""
-        self._opened_at = self.app.monotonic()  # type: ignore[attr-defined]
+        self._opened_at = self.context.monotonic()
 
     def on_resize(self) -> None:
         """Fit the text anew."""
@@ -58,7 +64,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
 
     def become_readable(self) -> None:
         """Start the time in which input is ignored; called once the content is on the screen."""
-        self._readable_at = self.app.monotonic()  # type: ignore[attr-defined]
+        self._readable_at = self.context.monotonic()
         self.set_timer(DEAF_SECONDS, self.begin_to_listen)
 
     def begin_to_listen(self) -> None:
@@ -68,7 +74,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         """Tell whether this input must be ignored. The app asks before anything else sees the event."""
         if not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
             return False
-        now: float = self.app.monotonic()  # type: ignore[attr-defined]
+        now = self.context.monotonic()
         if self._opened_at is None or now - (self._readable_at or self._opened_at) < DEAF_SECONDS:
             return True
         # Still looking things up: nothing can be confirmed yet, but a person who waits may leave.

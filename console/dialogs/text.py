@@ -87,6 +87,4 @@ class TextDialog(Dialog[None]):
 
     def action_copy(self) -> None:
         """Copy the text."""
-        from console.app.text_actions import copy_text
-
-        copy_text(self.app, self.query_one("#dialog-body", LinesPane).text)  # type: ignore[arg-type]
+        self.context.copy(self.query_one("#dialog-body", LinesPane).text)

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import msgspec
 
-from console.app.write_access import WriteAccess
 from console.presentation.alerts import counts
 from console.presentation.phrases import age, clock
+from console.presentation.write_access import WriteAccess
 from core.view.snapshot import Snapshot
 from widgets.status_line import Status
 

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from console.app import keys
-from console.app.navigation import open_alert
+from console.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
 from console.screens.panes import LinesPane

@@ -1,7 +1,7 @@
 """What every screen has in common: top line, screen names, body, prompt, footer, and the keys that work everywhere."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -14,11 +14,13 @@ from textual.widget import Widget
 
 from console.app import keys
 from console.app.keys import Key
-from console.app.prompt import Asking, Prompt
+from console.context import ConsoleControls
+from console.navigation import SCREENS
 from console.presentation.status import status_of
 from console.runtime.frames import PromptFrames
 from console.screens.changing_keys import ChangingKeys
 from console.screens.panes import LinesPane, ScreenRow
+from console.screens.prompt import Asking, Prompt
 from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
@@ -27,9 +29,6 @@ from widgets.live_table import LiveTable
 from widgets.painted import Painted
 from widgets.status_line import StatusLine
 from widgets.wire import LeanScreen
-
-if TYPE_CHECKING:
-    from console.app.app import BondxApp
 
 SENTENCE_SECONDS = 12.0
 
@@ -78,18 +77,18 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
     # The frame
 
     @property
-    def console_app(self) -> "BondxApp":
-        """The app, by its own type."""
-        return cast("BondxApp", self.app)
+    def console_app(self) -> ConsoleControls:
+        """The app, as far as screens know it."""
+        return cast("ConsoleControls", self.app)
 
     def compose(self) -> ComposeResult:
         """Frame the body."""
         self._take_size_classes()
         yield StatusLine(id="status")
-        yield ScreenRow(keys.SCREENS, self.IN_ROW or self.NAME)
+        yield ScreenRow(SCREENS, self.IN_ROW or self.NAME)
         with Container(id="body"):
             yield from self.compose_body()
-        yield Prompt(self.console_app.complete, self.console_app.command_history)
+        yield Prompt(self.console_app.commands)
         yield KeyFooter(id="footer")
 
     def _take_size_classes(self) -> None:
@@ -187,7 +186,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
     def _prompt_entered(self, event: Prompt.Entered) -> None:
         self.main_table().focus()
         if event.asking is Asking.COMMAND and event.text.strip():
-            self.console_app.run_line(event.text)
+            self.console_app.commands.run(event.text)
 
     @on(Prompt.Left)
     def _prompt_left(self, event: Prompt.Left) -> None:
@@ -264,7 +263,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def action_logs(self) -> None:
         """Read the newest log lines."""
-        from console.app.text_actions import show_logs
+        from console.dialogs.text_actions import show_logs
 
         show_logs(self.console_app)
 
@@ -280,9 +279,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the details in focus, or the row under the cursor."""
-        from console.app.text_actions import copy_text
-
-        copy_text(self.console_app, self.text_to_copy())
+        self.console_app.copy(self.text_to_copy())
 
     def text_to_copy(self) -> str:
         """Return the details when they have the focus, else the row under the cursor."""

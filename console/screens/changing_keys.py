@@ -1,21 +1,17 @@
 """The capital keys: what each is about on a screen, why it may be dim, and the offer it opens."""
 
-from typing import TYPE_CHECKING
-
 from console.app import keys
 from console.app.keys import Key
+from console.context import ConsoleControls
 from core.alerts import Alert, AlertState
 from core.training.session import Desired, Phase, Session
 from core.view.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from console.app.app import BondxApp
 
 
 class ChangingKeys:
     """Mixed into every screen. A screen says what is selected; nothing is changed here, only offered."""
 
-    console_app: "BondxApp"
+    console_app: ConsoleControls
 
     @property
     def snapshot(self) -> Snapshot:

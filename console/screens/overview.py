@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from console.app import keys
-from console.app.navigation import open_alert, open_model
+from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, resources, sessions, versions
 from console.presentation.epochs import attainment_series
 from console.screens.base import ConsoleScreen

@@ -188,7 +188,9 @@ class RegistryScreen(ConsoleScreen):
             self.say(pair, "warn")
         else:
             model, before, after = pair
-            self.console_app.compare(model, before, after)
+            from console.dialogs.compare import compare_versions
+
+            compare_versions(self.console_app, model, before, after)
 
     def _pair(self) -> tuple[str, str, str] | str:
         by_key = {version.key: version for version in self.snapshot.versions}
@@ -213,7 +215,7 @@ class RegistryScreen(ConsoleScreen):
 
     def action_why(self) -> None:
         """Show whether the version under the cursor may be promoted, gate by gate, and what it rests on."""
-        from console.app.text_actions import show_why
+        from console.dialogs.text_actions import show_why
 
         version = self._version()
         if version is None:

@@ -132,7 +132,9 @@ class RunsScreen(ConsoleScreen):
         if pair is None:
             self.say("Mark two runs with Space, then c compares them.", "warn")
         else:
-            self.console_app.compare_runs(*pair)
+            from console.dialogs.compare import compare_runs
+
+            compare_runs(self.console_app, *pair)
 
     def _pair(self) -> tuple[str, str] | None:
         """Name two runs, the one that began first on the left."""

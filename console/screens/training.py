@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.app import keys
+from console.navigation import RUNS_SCREEN
 from console.presentation import sessions
 from console.presentation.epochs import attainment_series, epoch_columns, epoch_rows, loss_series
 from console.presentation.gates import judged, summary
@@ -122,7 +123,7 @@ class TrainingScreen(ConsoleScreen):
 
     async def action_runs(self) -> None:
         """Show the runs that are tracked: those of sessions, and of people's own programs."""
-        await self.console_app.action_go(keys.RUNS_SCREEN)
+        await self.console_app.action_go(RUNS_SCREEN)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Say everything about the session: who asked for it, its gates, its settings."""

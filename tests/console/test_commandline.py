@@ -15,7 +15,7 @@ import console.runtime.clipboard
 import console.screens.panes
 from console.app.commandline import COMMANDS, Call, Vocabulary, complete, every_line, parse
 from console.app.keys import EVERYWHERE, help_lines, screen_keys
-from console.app.write_access import WriteAccess
+from console.presentation.write_access import WriteAccess
 from console.runtime.clipboard import MAX_BYTES, osc52
 from console.screens.panes import wrap
 from core.errors import UsageError

@@ -97,7 +97,7 @@ async def test_the_keys_of_the_list_work_in_the_graph(open_console):
 )
 async def test_a_command_draws_the_lineage_of_a_version(open_console, line, key):
     async with open_console((80, 24)) as console:
-        console.app.run_line(line)
+        console.app.commands.run(line)
         await console.until(lambda: console.screen.NAME == "registry" and console.screen.main_table().id == "lineage")
         await console.until(lambda: console.screen.main_table().cursor_key == key)
 
@@ -105,7 +105,7 @@ async def test_a_command_draws_the_lineage_of_a_version(open_console, line, key)
 async def test_a_command_without_words_draws_the_row_under_the_cursor(open_console):
     async with open_console((80, 24)) as console:
         await at(console, "downgrade/1.1.0")
-        console.app.run_line("lineage")
+        console.app.commands.run("lineage")
         await console.until(lambda: console.screen.main_table().id == "lineage")
         assert console.screen.main_table().cursor_key == "downgrade/1.1.0"
 
@@ -116,7 +116,7 @@ async def test_a_command_without_words_draws_the_row_under_the_cursor(open_conso
 )
 async def test_a_lineage_of_what_is_not_there_is_answered_in_the_footer(open_console, line, said):
     async with open_console((120, 24)) as console:
-        console.app.run_line(line)
+        console.app.commands.run(line)
         await console.settled()
         assert said in console.sentence
 
@@ -136,7 +136,7 @@ async def test_an_alert_leads_to_the_list_although_a_lineage_was_drawn(open_cons
 async def test_a_long_history_is_folded_around_the_cursor_and_unfolds_with_enter(open_console, workspace, tmp_path):
     grow(Registry(workspace), tmp_path / "incoming", 40, actor=OPERATOR)
     async with open_console((80, 24)) as console:
-        console.app.run_line("lineage nightly 1.20.0")
+        console.app.commands.run("lineage nightly 1.20.0")
         await console.until(lambda: console.screen.main_table().id == "lineage")
         assert [row for row in drawn(console) if "more" in row] == ["⋮14 more", "⋮15 more"]
         await console.until(lambda: "40 versions" in console.text())

@@ -233,7 +233,7 @@ async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_consol
 )
 async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
     async with open_console() as console:
-        console.app.run_line(line)
+        console.app.commands.run(line)
         await console.dialog()
         assert shown in console.text()
 
@@ -249,7 +249,7 @@ async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
 )
 async def test_a_command_that_cannot_be_is_answered_in_the_footer(open_console, line, said):
     async with open_console() as console:
-        console.app.run_line(line)
+        console.app.commands.run(line)
         await console.settled()
         assert said in console.sentence
 

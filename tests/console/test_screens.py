@@ -7,9 +7,9 @@ import pytest
 from textual.widgets import OptionList
 
 from console.app.app import BondxApp
-from console.app.keys import RUNS_SCREEN, SCREENS
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
+from console.navigation import RUNS_SCREEN, SCREENS
 from core.alerts import Alerts
 from core.registry import Registry
 from core.settings import Settings
@@ -186,14 +186,14 @@ async def test_the_command_line_completes_and_opens_the_same_dialog(open_console
 )
 async def test_a_wrong_command_is_answered_in_the_footer(open_console, line, said):
     async with open_console() as console:
-        console.app.run_line(line)
+        console.app.commands.run(line)
         await console.settled()
         assert said in console.sentence
 
 
 async def test_a_command_for_what_is_not_there_says_so_in_its_dialog(open_console):
     async with open_console() as console:
-        console.app.run_line("promote spread 9.9.9")
+        console.app.commands.run("promote spread 9.9.9")
         await console.dialog()
         assert "spread has no version 9.9.9" in console.text()
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from console.app.write_access import WriteAccess
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
 from console.presentation.offers import leave_offer, plan_offer, session_offer
 from console.presentation.phrases import age, duration, number, share, size
 from console.presentation.status import Circumstances, status_of
+from console.presentation.write_access import WriteAccess
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.state import LeaseHolder

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from console.presentation.past import told
+from core.clock import Clock
 from core.errors import CoreError
+from core.state import Workspace
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from console.app.app import BondxApp
     from core.view.past.replay import Past
 
 log = logging.getLogger("bondx.console")
@@ -20,11 +21,36 @@ Moment = datetime | None
 """An instant of the past; None is the present."""
 
 
+class PlaybackHost(Protocol):
+    """The console that shows the past."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Whose past it is."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is shown now."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time of day."""
+
+    def show_past(self, snapshot: Snapshot | None) -> None:
+        """Show a snapshot of the past, or the present again when there is none."""
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Tell the operator something."""
+
+    def run_worker(self, work: Coroutine[Any, Any, None]) -> object:
+        """Let a task run beside the screens."""
+
+
 class Playback:
     """Leads one console from moment to moment. Keys that come while one is read are counted, not lost."""
 
-    def __init__(self, app: "BondxApp") -> None:
-        self._app = app
+    def __init__(self, host: PlaybackHost) -> None:
+        self._host = host
         self._n_steps = 0
         self._is_reading = False
         self.at: Moment = None
@@ -38,7 +64,7 @@ class Playback:
     def step(self, n: int) -> None:
         """Go so many moments on, or back when negative."""
         self._n_steps += n
-        self._read(lambda past: _walk(past, self.at, self._take_steps(), self._app.clock()))
+        self._read(lambda past: _walk(past, self.at, self._take_steps(), self._host.clock()))
 
     def go(self, when: datetime) -> None:
         """Show an instant."""
@@ -51,7 +77,7 @@ class Playback:
 
     def follow(self, run_id: str | None) -> None:
         """Have the epochs of this run in what is shown."""
-        if self.at is not None and run_id is not None and run_id not in self._app.snapshot.epochs:
+        if self.at is not None and run_id is not None and run_id not in self._host.snapshot.epochs:
             at = self.at
             self._read(lambda _past: at, follow=(run_id,))
 
@@ -62,23 +88,23 @@ class Playback:
     def _read(self, find: "Callable[[Past], Moment]", *, follow: tuple[str, ...] = ()) -> None:
         if not self._is_reading:
             self._is_reading = True
-            self._app.run_worker(self._show(find, follow))
+            self._host.run_worker(self._show(find, follow))
 
     async def _show(self, find: "Callable[[Past], Moment]", follow: tuple[str, ...]) -> None:
         try:
             snapshot, sentence = await asyncio.to_thread(self._look, find, follow)
         except CoreError as error:
             self._n_steps = 0
-            self._app.say(str(error), "warn")
+            self._host.say(str(error), "warn")
         except Exception:
             self._n_steps = 0
             log.exception("The past could not be shown.")
-            self._app.say("A bug in bondx stopped this; logs/console.log has it.", "bad")
+            self._host.say("A bug in bondx stopped this; logs/console.log has it.", "bad")
         else:
             self.at = snapshot.taken_at if snapshot else None
-            self._app.show_past(snapshot)
+            self._host.show_past(snapshot)
             if not follow:
-                self._app.say(sentence)
+                self._host.say(sentence)
         finally:
             self._is_reading = False
         if self._n_steps:
@@ -87,7 +113,7 @@ class Playback:
     def _look(self, find: "Callable[[Past], Moment]", follow: tuple[str, ...]) -> tuple[Snapshot | None, str]:
         from core.view.past.replay import Past
 
-        past = Past(self._app.workspace)
+        past = Past(self._host.workspace)
         when = find(past)
         if when is None:
             return None, "This is now."

@@ -1,45 +1,66 @@
 """From one object to the one it is about: an alert to its suspect, a model to its live version."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
-from console.app.keys import RUNS_SCREEN
+from console.context import ConsoleControls
 from console.presentation.alerts import suspect
 from console.presentation.versions import newest_first
 from core.alerts import Alert
 
-if TYPE_CHECKING:
-    from console.app.app import BondxApp
+# (key, name, title); the numbers between belong to screens that are yet to come.
+SCREENS = (
+    ("1", "overview", "Overview"),
+    ("2", "training", "Training"),
+    ("3", "registry", "Registry"),
+    ("4", "rollouts", "Rollouts"),
+    ("5", "alerts", "Alerts"),
+    ("7", "resources", "Resources"),
+    ("9", "audit", "Audit"),
+)
+RUNS_SCREEN = "runs"  # has no key of its own: opened from Training, and by `:runs`
 
 
-async def open_model(app: "BondxApp", model: str) -> None:
+@runtime_checkable
+class DrawsLineage(Protocol):
+    """A screen that draws where a version comes from."""
+
+    def draw_lineage(self, key: str | None) -> None:
+        """Draw the lineage of a version, or that of the row under the cursor."""
+
+
+@runtime_checkable
+class SearchesRuns(Protocol):
+    """A screen that shows only the runs an expression matches."""
+
+    def search(self, expression: str) -> None:
+        """Show what matches; everything for an empty expression."""
+
+
+async def open_model(app: ConsoleControls, model: str) -> None:
     """Show a model in the registry, the cursor on its live version or else on its newest."""
     await app.action_go("registry")
     _move_to(app, f"{model}/{_telling_version(app, model)}")
 
 
-async def open_lineage(app: "BondxApp", model: str | None, version: str | None) -> None:
+async def open_lineage(app: ConsoleControls, model: str | None, version: str | None) -> None:
     """Draw where a version comes from: without its number of the live or else newest, without a model of the row."""
-    from console.screens.registry import RegistryScreen
-
     await app.action_go("registry")
 
     def draw() -> None:
-        if isinstance(screen := app.shown_screen(), RegistryScreen):
+        if isinstance(screen := app.shown_screen(), DrawsLineage):
             screen.draw_lineage(f"{model}/{version or _telling_version(app, model)}" if model else None)
 
     app.call_after_refresh(draw)
 
 
-async def open_runs(app: "BondxApp", expression: str) -> None:
+async def open_runs(app: ConsoleControls, expression: str) -> None:
     """Show the runs that an expression matches; all without one."""
-    from console.screens.runs import RunsScreen
-
     await app.action_go(RUNS_SCREEN)
-    if isinstance(screen := app.shown_screen(), RunsScreen):
+    if isinstance(screen := app.shown_screen(), SearchesRuns):
         screen.search(expression)
 
 
-async def open_alert(app: "BondxApp", alert: Alert) -> None:
+async def open_alert(app: ConsoleControls, alert: Alert) -> None:
     """Go where an alert points: to its rollout, its suspect version, its session, or the machine."""
     pointed_at = suspect(alert)
     if "rollout" in alert.labels:
@@ -60,7 +81,7 @@ async def open_alert(app: "BondxApp", alert: Alert) -> None:
         _move_to(app, alert.fingerprint)
 
 
-def _move_to(app: "BondxApp", key: str) -> None:
+def _move_to(app: ConsoleControls, key: str) -> None:
     # The screen that was just asked for fills its list when it is mounted.
     def move() -> None:
         if (screen := app.shown_screen()) is not None:
@@ -69,6 +90,6 @@ def _move_to(app: "BondxApp", key: str) -> None:
     app.call_after_refresh(move)
 
 
-def _telling_version(app: "BondxApp", model: str) -> str | None:
+def _telling_version(app: ConsoleControls, model: str) -> str | None:
     live = next((m.production for m in app.snapshot.models if m.model == model), None)
     return live or next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)

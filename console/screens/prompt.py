@@ -1,20 +1,19 @@
 """The row that takes the footer's place while something is typed: the `/` filter and the `:` command line."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
+from console.context import CommandEntry
 from console.screens.panes import Caption
 from widgets.line import Line, Span
 
 if TYPE_CHECKING:
     from textual.widgets import Input
-
-    from console.app.prompt_field import PromptField
 
 _N_CANDIDATES_SHOWN = 8
 
@@ -28,6 +27,15 @@ class Asking(StrEnum):
 
 class Prompt(Horizontal):
     """Hidden until something is asked for; completions stand beside the field."""
+
+    # The focus is in the field, and a key goes from there to the row around it.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "step(1)", show=False, priority=True),
+        Binding("shift+tab", "step(-1)", show=False, priority=True),
+        Binding("up", "recall(-1)", show=False),
+        Binding("down", "recall(1)", show=False),
+        Binding("escape", "abandon", show=False, priority=True),
+    ]
 
     @dataclass
     class Edited(Message):
@@ -48,11 +56,10 @@ class Prompt(Horizontal):
 
         asking: Asking
 
-    def __init__(self, complete: Callable[[str], Sequence[str]], history: list[str]) -> None:
-        """Take what completes a command line, and the lines entered before, which every screen shares."""
+    def __init__(self, commands: CommandEntry) -> None:
+        """Take what completes a command line and remembers the lines entered before; every screen shares it."""
         super().__init__(id="prompt")
-        self._complete = complete
-        self._history = history
+        self._commands = commands
         self._place = 0
         self._asking: Asking | None = None
         self._candidates: tuple[str, ...] = ()
@@ -64,15 +71,17 @@ class Prompt(Horizontal):
         return self._asking
 
     @property
-    def _field(self) -> "PromptField":
-        return cast("PromptField", self.query_one("#prompt-input"))
+    def _field(self) -> "Input":
+        from textual.widgets import Input
+
+        return self.query_one("#prompt-input", Input)
 
     async def ask(self, asking: Asking, text: str = "") -> None:
         """Open the row with a text to begin with."""
         if not self.children:
             await self._fill()
         self._asking = asking
-        self._place = len(self._history)
+        self._place = len(self._commands.history)
         self.screen.add_class("-asking")
         self.query_one("#prompt-sign", Caption).show([Line(((asking.value, "key"),))])
         self._put(text)
@@ -81,13 +90,13 @@ class Prompt(Horizontal):
 
     async def _fill(self) -> None:
         """Put in the sign, the field and what is said beside them; few consoles need them for their first frame."""
-        from console.app.prompt_field import PromptField
+        from textual.widgets import Input
 
-        field = PromptField(id="prompt-input", compact=True, select_on_focus=False)
+        field = Input(id="prompt-input", compact=True, select_on_focus=False)
         field.cursor_blink = False  # a blinking cursor would never let the line rest
         await self.mount(Caption(id="prompt-sign"), field, Caption(id="prompt-said"))
 
-    def step(self, steps: int) -> None:
+    def action_step(self, steps: int) -> None:
         """Put the next completion in; one that stands alone leads on to the next word."""
         if not self._candidates:
             return
@@ -98,13 +107,13 @@ class Prompt(Horizontal):
         else:
             self._show_candidates()
 
-    def recall(self, steps: int) -> None:
+    def action_recall(self, steps: int) -> None:
         """Put a line entered earlier in."""
-        if self._asking is Asking.COMMAND and self._history:
-            self._place = max(0, min(len(self._history) - 1, self._place + steps))
-            self._put(self._history[self._place])
+        if self._asking is Asking.COMMAND and self._commands.history:
+            self._place = max(0, min(len(self._commands.history) - 1, self._place + steps))
+            self._put(self._commands.history[self._place])
 
-    def abandon(self) -> None:
+    def action_abandon(self) -> None:
         """Close the row without doing anything."""
         if (asked := self._close()) is not None:
             self.post_message(self.Left(asked))
@@ -132,13 +141,13 @@ class Prompt(Horizontal):
         event.stop()
         text = event.value
         if self._asking is Asking.COMMAND and text.strip():
-            self._history.append(text)
+            self._commands.history.append(text)
         if (asked := self._close()) is not None:
             self.post_message(self.Entered(asked, text))
 
     def _find_candidates(self) -> None:
         self._candidate = -1
-        self._candidates = tuple(self._complete(self._field.value)) if self._asking is Asking.COMMAND else ()
+        self._candidates = tuple(self._commands.complete(self._field.value)) if self._asking is Asking.COMMAND else ()
         self._show_candidates()
 
     def _show_candidates(self) -> None:

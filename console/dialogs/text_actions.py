@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from console.context import ConsoleControls
 from console.dialogs.text import TextDialog
 from console.runtime.clipboard import is_certain, osc52
 from console.runtime.logfile import newest_lines
@@ -10,11 +11,10 @@ from core.errors import CoreError
 from widgets.line import Line
 
 if TYPE_CHECKING:
-    from console.app.app import BondxApp
     from core.registry import ModelVersion
 
 
-def copy_text(app: "BondxApp", text: str) -> None:
+def copy_text(app: ConsoleControls, text: str) -> None:
     """Put a text on the operator's clipboard, through whatever lies between; where none takes it, show it."""
     if not text:
         app.say("There is nothing to copy here.", "muted")
@@ -28,13 +28,13 @@ def copy_text(app: "BondxApp", text: str) -> None:
     app.say(f"{how}: {text.splitlines()[0]}", "good")
 
 
-def show_logs(app: "BondxApp") -> None:
+def show_logs(app: ConsoleControls) -> None:
     """Show the newest log lines."""
     folder = app.workspace.logs_dir
     app.push_screen(TextDialog("Newest log lines", lambda: _as_lines("\n".join(newest_lines(folder))), at_end=True))
 
 
-def show_why(app: "BondxApp", version: "ModelVersion") -> None:
+def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
     """Show what a version rests on. Its files are hashed for the gates, which may take a second."""
     snapshot, is_past = app.snapshot, app.playback.at is not None
 
@@ -48,7 +48,7 @@ def show_why(app: "BondxApp", version: "ModelVersion") -> None:
     app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", find))
 
 
-def _promotion_lines(app: "BondxApp", version: "ModelVersion") -> list[Line]:
+def _promotion_lines(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
     from console.presentation.promotion import promotion_lines
     from core.registry import Registry
 
