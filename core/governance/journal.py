@@ -1,10 +1,13 @@
 """The file `audit/audit.jsonl`: appended under a lock and fsynced, read from either end."""
 
 import fcntl
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from core.files import sync, write_all, write_new
 
 _BLOCK = 1 << 16
 
@@ -73,24 +76,20 @@ class Journal:
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # evidence: left as it is
                 lines = b"\n" + lines
             try:
-                _write_all(descriptor, lines)
+                write_all(descriptor, lines)
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
             if is_new:
-                _sync_folder(self._folder)
+                sync(self._folder)
             return size + lines.startswith(b"\n")
         finally:
             os.close(descriptor)
 
     def sync(self) -> None:
         """Make durable what another process appended and may have died before syncing."""
-        descriptor = os.open(self.file, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(self.file)
 
     def set_aside(self, offset: int) -> Path:
         """Move everything from an offset on into a file of its own, and end the log there."""
@@ -100,11 +99,8 @@ class Journal:
         number = 1
         while (aside := self._folder / f"torn-{offset}-{number}.part").exists():
             number += 1
-        with aside.open("xb") as aside_file:
-            aside_file.write(torn)
-            aside_file.flush()
-            os.fsync(aside_file.fileno())
-        _sync_folder(self._folder)
+        write_new(aside, io.BytesIO(torn))
+        sync(self._folder)
         descriptor = os.open(self.file, os.O_RDWR)
         try:
             os.ftruncate(descriptor, offset)
@@ -161,17 +157,3 @@ class Journal:
                 file.seek(position)
                 tail = file.read(step) + tail
         return [line + b"\n" for line in tail.removesuffix(b"\n").split(b"\n")[-n:]]
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

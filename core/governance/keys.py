@@ -4,11 +4,11 @@ Each is written once, readable by its owner only, and never changed. The public 
 lies beside them for auditors: `audit-signing.pub`.
 """
 
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.files import create_once
 from core.governance.errors import AuditKeyError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AuditKeys:
             AuditKeyError: The key is missing although it must exist, or is not a key.
         """
         if may_create and not self._chain_file.exists():
-            _create_once(self._chain_file, secrets.token_hex(32).encode() + b"\n", _OWNER_ONLY)
+            _create(self._chain_file, secrets.token_hex(32).encode() + b"\n", _OWNER_ONLY)
         try:
             return bytes.fromhex(self._chain_file.read_text("ascii").strip())
         except FileNotFoundError:
@@ -76,7 +76,7 @@ class AuditKeys:
         if not self._signing_file.exists():
             private = Ed25519PrivateKey.generate()
             pem = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-            _create_once(self._signing_file, pem, _OWNER_ONLY)
+            _create(self._signing_file, pem, _OWNER_ONLY)
         try:
             key = form.load_pem_private_key(self._signing_file.read_bytes(), password=None)
         except (OSError, ValueError) as error:
@@ -85,7 +85,7 @@ class AuditKeys:
             raise AuditKeyError(self._signing_file, "is not an Ed25519 key")
         if not self._public_file.exists():
             public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-            _create_once(self._public_file, public, _EVERYBODY_READS)
+            _create(self._public_file, public, _EVERYBODY_READS)
         return key
 
     def _public_key(self) -> "Ed25519PublicKey":
@@ -101,24 +101,6 @@ class AuditKeys:
         return key
 
 
-def _create_once(file: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all; when two processes try, the first one's content stays."""
+def _create(file: Path, content: bytes, mode: int) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as draft_file:
-            draft_file.write(content)
-            draft_file.flush()
-            os.fsync(draft_file.fileno())
-        try:
-            os.link(draft, file)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    create_once(file, content, mode=mode)

@@ -1,6 +1,5 @@
 """Put a damaged file of a workspace back to what was good last, and keep its damaged bytes."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import msgspec
 from core.actor import Actor
 from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
+from core.files import access_error, sha256_of
 from core.governance.audit import audited
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.record import Evidence
 from core.maintenance.doctor import state_files
 from core.state.encoding import decode
-from core.state.errors import DamagedFileError, access_error
+from core.state.errors import DamagedFileError
 from core.state.fair_lock import FairLock
 from core.state.generation import load, previous_of, replace
 from core.state.lease import read_lease
@@ -159,7 +159,7 @@ def _keep_aside(path: Path) -> Path | None:
 
 def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
     database = Path(restored.file).stem
-    evidence = [] if kept_as is None else [Evidence(str(kept_as), hashlib.sha256(kept_as.read_bytes()).hexdigest())]
+    evidence = [] if kept_as is None else [Evidence(str(kept_as), sha256_of(kept_as))]
     # The audit log's own state file has no outbox, so a restoration of it goes through another one's.
     outbox = "sessions" if database == AUDIT_DATABASE else database
     with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:

@@ -5,7 +5,6 @@ leaves in the staging area is told apart from a copy in progress by the lock its
 """
 
 import fcntl
-import hashlib
 import io
 import os
 import secrets
@@ -17,16 +16,15 @@ from typing import BinaryIO
 
 import msgspec
 
+from core.files import digest, sync, write_new
 from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, InvalidNameError
-from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, digest, open_regular, walk
+from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, open_regular, walk
 from core.registry.numbering import SemanticVersion, checked_model_name
 
 STAGING_NAME = ".staging"
 RESERVED = frozenset({MANIFEST_NAME, CARD_NAME})
 PICKLED = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
-
-_CHUNK_BYTES = 1 << 20
 
 
 class StagedArtifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +85,7 @@ class ArtifactStore:
                 content = manifest.to_bytes()
                 _write(content, folder / MANIFEST_NAME)
                 for place in {(folder / name).parent for name in files} | {folder}:
-                    _sync_folder(place)
+                    sync(place)
             except OSError as error:
                 raise ArtifactRefusedError(f"{source} could not be copied: {error.strerror or error}.") from error
             yield StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=digest(content))
@@ -107,8 +105,8 @@ class ArtifactStore:
             if target.parent.is_symlink() or target.exists():  # a rename would replace an empty folder in silence
                 raise ArtifactRefusedError(f"{target} is in the way.")
             staged.folder.rename(target)
-            _sync_folder(target.parent)
-            _sync_folder(self.root)
+            sync(target.parent)
+            sync(self.root)
         except OSError as error:
             raise ArtifactRefusedError(f"{target} could not be put in place: {error.strerror or error}.") from error
 
@@ -193,32 +191,14 @@ def _checked(name: str, place: Path) -> str:
 
 
 def _copy(content: BinaryIO, target: Path) -> ManifestFile:
-    """Copy a file and hash what was written, so that a source that changes meanwhile cannot differ from its hash."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    hashed, size = hashlib.sha256(), 0
-    # Created read-only: the one descriptor that may write is this one.
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-    with content, os.fdopen(descriptor, "wb", buffering=0) as copy:
-        while chunk := content.read(_CHUNK_BYTES):
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[copy.write(rest) :]
-            hashed.update(chunk)
-            size += len(chunk)
-        os.fsync(copy.fileno())
-    return ManifestFile(sha256=hashed.hexdigest(), size=size)
+    with content:
+        sha256, size = write_new(target, content, mode=0o444)
+    return ManifestFile(sha256=sha256, size=size)
 
 
 def _write(content: bytes, target: Path) -> ManifestFile:
     return _copy(io.BytesIO(content), target)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _lock_folder(folder: Path) -> int:

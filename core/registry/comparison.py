@@ -4,11 +4,12 @@ from pathlib import Path
 
 import msgspec
 
+from core.files import digest
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, parsed_object
 from core.registry.diff import ComparedVersion, VersionDiff, compare
 from core.registry.documents import ModelVersion
-from core.registry.manifest import MANIFEST_NAME, Manifest, digest, open_regular
+from core.registry.manifest import MANIFEST_NAME, Manifest, open_regular
 from core.state import Workspace
 from core.tracking import Runs
 

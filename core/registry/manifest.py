@@ -4,7 +4,6 @@ The manifest is canonical bytes of content alone, with no clock and no host in i
 files have the same manifest. Its own SHA-256 is kept in the registry's database.
 """
 
-import hashlib
 import io
 import os
 import stat
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+
+from core.files import digest, sha256_of
 
 MANIFEST_NAME = "MANIFEST.json"
 
@@ -36,11 +37,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def to_bytes(self) -> bytes:
         """Return the one spelling of this manifest."""
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of bytes, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -119,7 +115,7 @@ def _content_problem(path: Path, expected: ManifestFile) -> str | None:
             size = os.fstat(file.fileno()).st_size
             if size != expected.size:
                 return f"has {size:,} bytes instead of {expected.size:,}"
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
+            if sha256_of(file) != expected.sha256:
                 return "was changed"
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"

@@ -9,6 +9,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
+from core.files import InDoubtError, digest
 from core.governance.audit import audited
 from core.governance.outbox import Change
 from core.governance.record import Evidence
@@ -18,12 +19,12 @@ from core.registry.card import CARD_NAME, RegistrationCard
 from core.registry.contents import ENVIRONMENT_NAME
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
-from core.registry.manifest import MANIFEST_NAME, check, digest, read_manifest
+from core.registry.manifest import MANIFEST_NAME, check, read_manifest
 from core.registry.numbering import FIRST_VERSION, Part, SemanticVersion, checked_model_name, version_key
 from core.registry.records import DATABASE, Records
 from core.registry.stages import Stage
 from core.registry.version_bump import Makeup, part_to_raise, told
-from core.state import InDoubtError, Workspace
+from core.state import Workspace
 from core.state.encoding import plain
 from core.tracking.environment import software
 

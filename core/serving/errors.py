@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, UsageError
-from core.state.errors import InDoubtError, StateError
+from core.files import InDoubtError
+from core.state.errors import StateError
 
 
 class ServingError(CoreError):

@@ -5,13 +5,13 @@ text that it was read from and counts for no other text. The models judge it eac
 deleting it costs a parse.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from core.files import FileAccessError, write_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
 
@@ -44,14 +44,9 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
 
 def _keep(kept: _Kept, cached_in: Path) -> None:
     """Write it down if it can be written, and reads back as what it is; dates, say, do not."""
-    new = cached_in.with_name(f"{cached_in.name}.{os.getpid()}.new")
-    with suppress(OSError, TypeError, ValueError, OverflowError):
+    with suppress(OSError, FileAccessError, TypeError, ValueError, OverflowError):
         encoded = msgspec.json.encode(kept)
         if msgspec.json.decode(encoded, type=_Kept) != kept:
             return
         cached_in.parent.mkdir(exist_ok=True)
-        try:
-            new.write_bytes(encoded)
-            os.replace(new, cached_in)
-        finally:
-            new.unlink(missing_ok=True)
+        write_file(cached_in, encoded, durable=False)

@@ -1,7 +1,6 @@
 """What can go wrong with the workspace and its files, each with what to do about it."""
 
 import difflib
-import errno
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -51,38 +50,6 @@ class DamagedFileError(StateError, RefusedError):
             restore = f"`bondx doctor --restore {path.name}`"
             way_back = f"The generation before it, {good_generation}, is good: {restore} puts it back."
         super().__init__(f"{path} is damaged: {damage}. Every byte was kept. {way_back}")
-
-
-class FileAccessError(StateError):
-    """The operating system refused to read or write a state file; nothing was changed."""
-
-    def __init__(self, path: Path, action: str, reason: str) -> None:
-        self.path = path
-        super().__init__(f"Cannot {action} {path}: {reason}. Nothing was changed.")
-
-
-class DiskFullError(FileAccessError):
-    """There was no room for the next generation; the current one stands."""
-
-    def __init__(self, path: Path, action: str, reason: str) -> None:
-        super().__init__(path, action, f"{reason.lower()}; free some space and repeat")
-
-
-def access_error(path: Path, action: str, error: OSError) -> FileAccessError:
-    """Say in our words what the operating system refused."""
-    kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else FileAccessError
-    return kind(path, action, error.strerror or str(error))
-
-
-class InDoubtError(StateError):
-    """The change is in place, but the disk did not confirm that it would survive a power cut."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        super().__init__(
-            f"{path} was replaced, but its folder could not be made durable ({reason}). The change is in doubt: it is "
-            "visible now and may be gone after a power cut. Check the disk, and look before you repeat it."
-        )
 
 
 class UnstorableValueError(StateError, UsageError):

@@ -1,6 +1,5 @@
 """The few promises of the file system that everything else rests on."""
 
-import os
 import re
 from pathlib import Path
 
@@ -40,30 +39,6 @@ def require_local(path: Path, mounts: Path = _MOUNTS) -> None:
             mount, kind = mounted_at, after.split(" ")[0]
     if kind in NETWORK_KINDS:
         raise UnsuitableFilesystemError(path, mount, kind)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut.
-
-    Raises:
-        OSError: The disk did not confirm.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_all(descriptor: int, content: bytes) -> None:
-    """Write every byte, however many calls the kernel makes of it.
-
-    Raises:
-        OSError: Not all of it could be written.
-    """
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _unescaped(text: str) -> str:

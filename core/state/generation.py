@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from core.files import InDoubtError, access_error, sync, write_all
 from core.state.encoding import Tables, decode
-from core.state.errors import DamagedFileError, InDoubtError, access_error
-from core.state.filesystem import sync_folder, write_all
+from core.state.errors import DamagedFileError
 
 
 class Signature(NamedTuple):
@@ -136,7 +136,7 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
         raise access_error(path, "write", error) from error
     generation = Generation(signature, tables, descriptor)
     try:
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise InDoubtError(path, error.strerror or str(error)) from error
     return generation

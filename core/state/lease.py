@@ -13,8 +13,8 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, to_iso, utc_now
-from core.state.errors import LeaseHeldError, access_error
-from core.state.filesystem import write_all
+from core.files import access_error, write_all
+from core.state.errors import LeaseHeldError
 from core.state.workspace import Workspace
 
 Mode = Literal["headless", "embedded"]

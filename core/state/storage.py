@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tinydb.storages import Storage
 
+from core.files import access_error
 from core.state.encoding import Speller, StoredTable, Tables
-from core.state.errors import ForbiddenCommitError, TransactionError, access_error
+from core.state.errors import ForbiddenCommitError, TransactionError
 from core.state.fair_lock import FairLock
 from core.state.generation import ABSENT, Generation, Signature, load, replace, signature_of
 

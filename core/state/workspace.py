@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.state.errors import WorkspaceNotFoundError, access_error
-from core.state.filesystem import require_local, sync_folder, write_all
+from core.files import access_error, sync, write_file
+from core.state.errors import WorkspaceNotFoundError
+from core.state.filesystem import require_local
 
 if TYPE_CHECKING:
     from core.state.database import Database
@@ -186,19 +187,10 @@ class Workspace:
             raise access_error(Path(error.filename or self.root), "make", error) from error
 
     def _write_settings(self, text: str) -> None:
-        whole = self.settings_file.with_name(f"{SETTINGS_NAME}.{os.getpid()}.new")
+        write_file(self.settings_file, text.encode())
         try:
-            descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-            try:
-                write_all(descriptor, text.encode())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.rename(whole, self.settings_file)
-            for folder in (self.root, self.root.parent):  # the name of the workspace itself, too
-                sync_folder(folder)
+            sync(self.root.parent)  # the name of the workspace itself, too
         except OSError as error:
-            whole.unlink(missing_ok=True)
             raise access_error(self.settings_file, "write", error) from error
 
 

@@ -5,7 +5,6 @@ Everything here looks at bytes, a megabyte at a time, so a file that would fill 
 
 import codecs
 import gzip
-import hashlib
 import io
 import stat
 import zlib
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
+from core.files import sha256_of
 from core.tables import limits
 from core.tables.errors import TableError
 
@@ -104,7 +104,7 @@ def inspect(path: Path) -> Source:
             if wanted != "parquet":  # before the hash, which reads all of it: what is wrong is told at once
                 n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
             file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = sha256_of(file)
     except OSError as error:
         raise _unreadable(path, error) from error
     return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity)

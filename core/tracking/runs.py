@@ -1,6 +1,5 @@
 """The record of every training: documents for what it is, telemetry for how its metrics went."""
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
+from core.files import sha256_of
 from core.governance.audit import audited
 from core.state import Workspace
 from core.tracking import heartbeat, search
@@ -376,7 +376,7 @@ class Runs:
     def _hashed(self, path: Path) -> RunArtifact:
         try:
             with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                sha256 = sha256_of(file)
                 n_bytes = file.tell()
         except OSError as error:
             raise UsageError(f"{path} cannot be noted with the run: {error.strerror or error}.") from error

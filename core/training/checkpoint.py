@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from core.files import UNFINISHED, sha256_of, write_folder
 from core.training.convergence import EpochScore
-from core.training.durable import UNFINISHED, sha256_of, write_folder
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
 
@@ -108,7 +108,7 @@ class Checkpoints:
         """Remove every other checkpoint, and what a killed writer left behind."""
         for epoch in set(self.epochs()) - set(epochs):
             shutil.rmtree(self._folder_of(epoch), ignore_errors=True)
-        for leftover in self.folder.glob(f"epoch_*{UNFINISHED}"):
+        for leftover in self.folder.glob(f"*{UNFINISHED}"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def _folder_of(self, epoch: int) -> Path:

@@ -5,6 +5,7 @@ import traceback
 import msgspec
 
 from core.errors import CoreError
+from core.files import FileAccessError, InDoubtError
 from core.system_libraries import cure_for, ran_out_of_memory
 from core.training.wire import Failed
 
@@ -18,6 +19,8 @@ def failure_of(error: Exception) -> Failed:
     text = " ".join(str(error).split())
     if ran_out_of_memory(error):
         kind, reason = "memory", text or "memory ran out"
+    elif isinstance(error, (FileAccessError, InDoubtError)):
+        kind, reason = "error", text  # the disk may have room again at the next attempt
     elif isinstance(error, (CoreError, msgspec.ValidationError)):
         kind, reason = "refused", text
     elif isinstance(error, ImportError) or _is_from_the_loader(error):

@@ -19,11 +19,11 @@ import msgspec
 import pandas as pd
 
 from core.errors import RefusedError
+from core.files import sha256_of, write_folder
 from core.models import Model, Panel, PanelLike
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.convergence import EpochScore, best_epoch
-from core.training.durable import sha256_of, write_folder
 from core.training.errors import CheckpointDamagedError
 from core.training.model_set import ModelSet, merit
 from core.training.panels import TEST_PANELS, Draw, SessionPanels

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from core.files import write_file
 from core.governance import Evidence
 from core.state import Workspace
 from core.training.convergence import EpochScore, Judgement
-from core.training.durable import write_file
 from core.training.records import EpochRecord, FinalRecord
 from core.training.reports import (
     dashboard_metrics,

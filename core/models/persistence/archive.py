@@ -1,9 +1,7 @@
 """Arrays in one file, and files in one folder: plain formats, no code in them, the same bytes for the same content."""
 
-import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import AnyArray
+from core.files import digest, write_file
 from core.models.errors import ArtifactError
 
 HEADER = "model.json"
@@ -66,15 +65,10 @@ def write_model(folder: Path, header: Mapping[str, Any], files: Mapping[str, byt
         Every path written, the header first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    listed = {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(content)}
-        for name, content in sorted(files.items())
-    }
+    listed = {name: {"sha256": digest(content), "n_bytes": len(content)} for name, content in sorted(files.items())}
     text = json.dumps({"format": FORMAT, **header, "files": listed}, indent=2, sort_keys=True, allow_nan=False)
     for name, content in {**dict(sorted(files.items())), HEADER: f"{text}\n".encode()}.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, folder / name)
+        write_file(folder / name, content, durable=False)  # whoever saves for good writes a whole folder
     return [folder / HEADER, *(folder / name for name in listed)]
 
 
@@ -99,7 +93,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             content = (folder / name).read_bytes()
         except OSError as error:
             raise ArtifactError(f"{folder / name} is listed in {HEADER} but cannot be read: {error}") from error
-        if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+        if digest(content) != entry.get("sha256"):
             raise ArtifactError(f"{folder / name} is not the file that was saved: its SHA-256 differs from {HEADER}")
         files[name] = content
     return header, files

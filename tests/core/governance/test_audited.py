@@ -91,7 +91,7 @@ def test_a_log_that_cannot_be_written_lets_the_change_stand_and_gets_its_record_
         def full(*_: object) -> int:
             raise OSError(28, "No space left on device")
 
-        patch.setattr("core.governance.journal._write_all", full)
+        patch.setattr("core.governance.journal.write_all", full)
         write_notes(2)
     assert "the record waits in the registry database" in caplog.text
     assert log.n_waiting() == 2

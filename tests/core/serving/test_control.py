@@ -8,6 +8,7 @@ from litestar.testing import TestClient
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
+from core.files import DiskFullError, InDoubtError
 from core.registry import Registry
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
@@ -16,7 +17,7 @@ from core.serving.limits import Limits
 from core.serving.recording import Recorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
-from core.state.errors import DamagedFileError, DiskFullError, InDoubtError
+from core.state.errors import DamagedFileError
 from core.telemetry import TelemetryError
 from core.tracking import Runs, RunStatus
 

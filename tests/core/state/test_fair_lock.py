@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.state import DiskFullError, FileAccessError
+from core.files import DiskFullError, FileAccessError
 from core.state.fair_lock import FairLock
 
 

@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
+from core.files import DiskFullError
 from core.maintenance.doctor import examine
-from core.state import Database, DiskFullError, Workspace
+from core.state import Database, Workspace
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from core.state import DamagedFileError, DiskFullError, FileAccessError, InDoubtError
+from core.files import DiskFullError, FileAccessError, InDoubtError
+from core.state import DamagedFileError
 from core.state import generation as module
 from core.state.encoding import Speller
 from core.state.generation import ABSENT, good_generation, load, previous_of, replace, signature_of
@@ -165,7 +166,7 @@ def test_a_change_whose_folder_was_not_synced_is_called_in_doubt(path, monkeypat
     def fail(folder):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(module, "sync_folder", fail)
+    monkeypatch.setattr(module, "sync", fail)
     with pytest.raises(InDoubtError, match="in doubt"):
         put(path, 3)
     assert counted(path) == 3

@@ -1,8 +1,10 @@
 import errno
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from core.files import DiskFullError, InDoubtError
 from core.models.errors import LightGbmUnavailableError, MissingExtraError
 from core.training.errors import LearningError
 from core.training.failure import failure_of
@@ -36,6 +38,8 @@ def test_what_no_retry_can_cure_is_hopeless_and_names_the_cure(error, kind, says
         pytest.param(RuntimeError("std::bad_alloc"), "memory", id="LightGBM's"),
         pytest.param(ImportError("a.so: failed to map segment from shared object"), "memory", id="the loader's"),
         pytest.param(OSError(errno.ENOSPC, "No space left on device"), "error", id="a full disk"),
+        pytest.param(DiskFullError(Path("a"), "write", "No space left"), "error", id="a full disk, in our words"),
+        pytest.param(InDoubtError(Path("a"), "I/O error"), "error", id="a disk that did not confirm"),
         pytest.param(ValueError("a bug"), "error", id="a bug"),
     ],
 )

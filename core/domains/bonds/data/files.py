@@ -1,9 +1,5 @@
 """A panel as files: Parquet, CSV and JSON lines beside their lineage, written whole or not at all."""
 
-import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +15,7 @@ from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, Column
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
+from core.files import digest, sha256_of, write_folder
 
 Format = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl")
@@ -71,7 +68,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings_digest(settings: PanelSettings) -> str:
     """Return the SHA-256 of a panel's settings."""
-    return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
+    return digest(msgspec.json.encode(settings, order="sorted"))
 
 
 def write_panel(
@@ -98,24 +95,24 @@ def write_panel(
         raise UsageError(f"No format was asked for. Known formats: {', '.join(FORMATS)}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise FolderInUseError(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    lineage: Lineage | None = None
+
+    def fill(unfinished: Path) -> None:
+        nonlocal lineage
         bonds, truth = _to_arrow(panel.bonds, COLUMNS), _to_arrow(panel.truth, TRUTH_COLUMNS)
-        _write_parquet(truth, staging / "truth.parquet")
+        _write_parquet(truth, unfinished / "truth.parquet")
         for name in formats:
-            _WRITERS[name](bonds, staging / f"bonds.{name}")
-        files = {path.name: _record(path, bonds.num_rows) for path in sorted(staging.iterdir())}
+            _WRITERS[name](bonds, unfinished / f"bonds.{name}")
+        files = {path.name: _record(path, bonds.num_rows) for path in sorted(unfinished.iterdir())}
         lineage = _lineage(panel, files)
-        (staging / LINEAGE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(lineage, order="sorted")) + b"\n")
-        (staging / NOTICE_FILE).write_text(f"{NOTICE}\nHow these files were made: {LINEAGE_FILE}\n", encoding="utf-8")
-        for path in staging.iterdir():
-            _sync(path)
-        staging.chmod(0o755)
-        _put_in_place(staging, folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        encoded = msgspec.json.format(msgspec.json.encode(lineage, order="sorted"))
+        (unfinished / LINEAGE_FILE).write_bytes(encoded + b"\n")
+        (unfinished / NOTICE_FILE).write_text(
+            f"{NOTICE}\nHow these files were made: {LINEAGE_FILE}\n", encoding="utf-8"
+        )
+
+    write_folder(folder, fill)
+    assert lineage is not None
     return lineage
 
 
@@ -240,38 +237,13 @@ def _lineage(panel: BondPanel, files: dict[str, FileRecord]) -> Lineage:
 
 
 def _record(path: Path, n_rows: int) -> FileRecord:
-    return FileRecord(sha256=_sha256(path), n_bytes=path.stat().st_size, n_rows=n_rows)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return FileRecord(sha256=sha256_of(path), n_bytes=path.stat().st_size, n_rows=n_rows)
 
 
 def _check_hash(path: Path, lineage: Lineage) -> None:
     try:
-        found = _sha256(path)
+        found = sha256_of(path)
     except FileNotFoundError:
         raise DamagedPanelError(f"{path} is missing, though {LINEAGE_FILE} lists it.") from None
     if found != lineage.files[path.name].sha256:
         raise DamagedPanelError(f"{path} is not the file {LINEAGE_FILE} describes: its SHA-256 is {found}.")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _put_in_place(staging: Path, folder: Path) -> None:
-    """Move the finished folder to its name; what was there before is removed only after that."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        staging.rename(folder)
-    else:
-        replaced = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        folder.rename(replaced / folder.name)
-        staging.rename(folder)
-        shutil.rmtree(replaced)
-    _sync(folder.parent)

@@ -12,6 +12,7 @@ from core.domains.bonds.data import PanelSettings, generate, read_lineage, read_
 from core.domains.bonds.data.columns import COLUMNS
 from core.domains.bonds.data.files import DamagedPanelError, FolderInUseError
 from core.errors import NotFoundError, UsageError
+from core.files import DiskFullError
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +112,8 @@ def test_an_interrupted_write_leaves_nothing_behind(small, tmp_path, monkeypatch
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.domains.bonds.data.files._sync", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr("core.files.sync", full_disk)
+    with pytest.raises(DiskFullError, match="no space"):
         write_panel(small, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,265 @@
+"""Files that last: each is whole or absent, is on the disk before anybody is told so, and is hashed in one way.
+
+What puts a file or a folder in its place (`write_file`, `write_folder`, `create_once`) reports a refusal of the
+operating system in one way: `FileAccessError`, for a full disk `DiskFullError`, and `InDoubtError` where the change is
+in place and the disk did not confirm it. The single steps (`sync`, `write_all`, `write_new`) raise `OSError`, for
+callers that have a sequence and an error of their own.
+"""
+
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import CoreError
+
+UNFINISHED = ".new"
+"""How the names of files and folders end that carry their own name only once they are whole."""
+
+_CHUNK_BYTES = 1 << 20
+_N_SYNCS = 8
+
+
+class FileAccessError(CoreError):
+    """The operating system refused to read or write a file; nothing was changed."""
+
+    def __init__(self, path: Path, action: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"Cannot {action} {path}: {reason}. Nothing was changed.")
+
+
+class DiskFullError(FileAccessError):
+    """There was no room for the next content; the current one stands."""
+
+    def __init__(self, path: Path, action: str, reason: str) -> None:
+        super().__init__(path, action, f"{reason.lower()}; free some space and repeat")
+
+
+class InDoubtError(CoreError):
+    """The change is in place, but the disk did not confirm that it would survive a power cut."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} was replaced, but its folder could not be made durable ({reason}). The change is in doubt: it is "
+            "visible now and may be gone after a power cut. Check the disk, and look before you repeat it."
+        )
+
+
+def access_error(path: Path, action: str, error: OSError) -> FileAccessError:
+    """Say in our words what the operating system refused."""
+    kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else FileAccessError
+    return kind(path, action, error.strerror or str(error))
+
+
+# What a file is
+
+
+def sha256_of(file: Path | BinaryIO) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal, reading a piece at a time.
+
+    Args:
+        file: Where it is, or the file itself, opened for reading; what is left of it is hashed.
+    Raises:
+        OSError: It cannot be read.
+    """
+    if isinstance(file, Path):
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # any binary file will do
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+# Single steps
+
+
+def sync(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, survive a power cut.
+
+    Raises:
+        OSError: The disk did not confirm.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write every byte, however many calls the kernel makes of it.
+
+    Raises:
+        OSError: Not all of it could be written.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def write_new(path: Path, content: BinaryIO, *, mode: int = 0o666) -> tuple[str, int]:
+    """Copy into a file that must not be there yet, onto the disk to the last byte.
+
+    What was written is what is hashed, so that a source that changes meanwhile cannot differ from its hash. The one
+    descriptor that may write is the one used here: the mode may be read-only.
+
+    Returns:
+        SHA-256 and size of what was written.
+    Raises:
+        OSError: The file is there, or could not be written.
+    """
+    hashed, size = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        while chunk := content.read(_CHUNK_BYTES):
+            write_all(descriptor, chunk)
+            hashed.update(chunk)
+            size += len(chunk)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return hashed.hexdigest(), size
+
+
+# Whole files and folders
+
+
+def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
+    """Replace a file in one step: whoever reads it sees the old content or the new, also after a crash.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+        content: All of it.
+        durable: Whether it must survive a power cut once this returns. False for what can be made again, and inside
+            `write_folder`, which sees to it for all files at once.
+    Returns:
+        SHA-256 of the content.
+    Raises:
+        FileAccessError: It could not be written, for want of room or another reason; nothing was changed.
+        InDoubtError: It is in place, but the disk did not confirm that it stays.
+    """
+    unfinished = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_unfinished(unfinished, content, durable=durable)
+        os.replace(unfinished, path)
+    except OSError as error:
+        _remove(unfinished)
+        raise access_error(path, "write", error) from error
+    if durable:
+        _confirm(path)
+    return digest(content)
+
+
+def create_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
+    """Write a file, whole or not at all, unless there is one: of two processes that try, the first one's stays.
+
+    Returns:
+        Whether the content is ours.
+    Raises:
+        FileAccessError: It could not be written; nothing was changed.
+        InDoubtError: It is in place, but the disk did not confirm that it stays.
+    """
+    unfinished = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_unfinished(unfinished, content, mode=mode)
+        try:
+            os.link(unfinished, path)
+        except FileExistsError:
+            return False
+    except OSError as error:
+        raise access_error(path, "write", error) from error
+    finally:
+        _remove(unfinished)
+    _confirm(path)
+    return True
+
+
+def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Put a folder in its place whole; what stood there is removed only after that.
+
+    Args:
+        path: Where the folder belongs.
+        fill: Writes the files into the folder it is handed.
+    Raises:
+        FileAccessError: It could not be written; what stood there stands.
+        InDoubtError: It is in place, but the disk did not confirm that it stays.
+    """
+    unfinished = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(unfinished)
+        unfinished.mkdir()
+        fill(unfinished)
+        _sync_tree(unfinished)
+        _exchange(unfinished, path)
+    except BaseException as error:
+        _remove(unfinished)
+        if isinstance(error, OSError):
+            raise access_error(path, "write", error) from error
+        raise
+    _confirm(path)
+
+
+def _write_unfinished(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+    path.unlink(missing_ok=True)  # left by a killed process whose number is ours now
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(descriptor, content)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(unfinished: Path, path: Path) -> None:
+    """Give a folder its name, over anything that has it."""
+    if not os.path.lexists(path):
+        unfinished.rename(path)
+        return
+    old = unfinished.with_name(unfinished.name.removesuffix(UNFINISHED) + f".old{UNFINISHED}")
+    path.rename(old)
+    try:
+        unfinished.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    _remove(old)
+
+
+def _sync_tree(folder: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # 5 ms that no start of a console should pay for
+
+    with ThreadPoolExecutor(_N_SYNCS, thread_name_prefix="sync") as pool:  # the disk takes several in one go
+        list(pool.map(sync, (folder, *folder.rglob("*"))))  # raises what any of them raised
+
+
+def _confirm(path: Path) -> None:
+    try:
+        sync(path.parent)
+    except OSError as error:
+        raise InDoubtError(path, error.strerror or str(error)) from error
+
+
+def _beside(path: Path) -> Path:
+    """Name the unfinished content of a file: hidden, and another one for every writer, in this process or not."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{UNFINISHED}")
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,218 @@
+"""Durable files: whole or absent whatever happens, one error for a refusal, and one module that does it."""
+
+import ast
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from core import files
+from core.files import (
+    UNFINISHED,
+    DiskFullError,
+    FileAccessError,
+    InDoubtError,
+    create_once,
+    digest,
+    sha256_of,
+    write_file,
+    write_folder,
+    write_new,
+)
+
+ROOT = Path(__file__).parents[2]
+TREES = ("core", "console", "widgets", "themes")
+OURS = "core/files.py"
+SEQUENCES_OF_THEIR_OWN = {
+    ("core/state/generation.py", "fsync"),  # keeps the descriptor, a strictly later time and a link to the last content
+    ("core/governance/journal.py", "fsync"),  # appends to an open file, and cuts a torn end off
+}
+
+
+def calls_of(tree: ast.AST, module: str) -> set[str]:
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
+    }
+
+
+def test_files_are_synced_replaced_and_hashed_in_one_module_alone():
+    found = set()
+    for file in (path for tree in TREES for path in (ROOT / tree).rglob("*.py")):
+        parsed, name = ast.parse(file.read_text(encoding="utf-8")), file.relative_to(ROOT).as_posix()
+        watched = calls_of(parsed, "os") & {"fsync", "replace", "fdatasync"}
+        watched |= calls_of(parsed, "hashlib") & {"file_digest"}
+        watched |= calls_of(parsed, "tempfile") & {"mkdtemp", "mkstemp", "NamedTemporaryFile"}
+        found |= {(name, function) for function in watched}
+    assert {entry for entry in found if entry[0] != OURS} == SEQUENCES_OF_THEIR_OWN
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.name.endswith(UNFINISHED)]
+
+
+def fill(folder: Path) -> None:
+    (folder / "parts").mkdir()
+    (folder / "parts" / "one.txt").write_text("1")
+
+
+def failing(number: int):
+    def fail(*_args, **_kwargs):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_file_is_written_with_its_folders_and_answered_with_its_hash(tmp_path):
+    file = tmp_path / "a" / "b.json"
+    assert write_file(file, b"content") == digest(b"content") == sha256_of(file)
+    with file.open("rb") as opened:
+        opened.read(3)
+        assert sha256_of(opened) == digest(b"tent")
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "replaceable"])
+@pytest.mark.parametrize("step", ["open", "write", "replace"])
+def test_a_full_disk_at_any_step_leaves_the_old_file_and_says_so(tmp_path, monkeypatch, step, durable):
+    file = tmp_path / "report.md"
+    write_file(file, b"old")
+    monkeypatch.setattr(os, step, failing(errno.ENOSPC))
+    with pytest.raises(DiskFullError, match=r"Cannot write .*report\.md: no space left on device; free some space"):
+        write_file(file, b"new", durable=durable)
+    monkeypatch.undo()
+    assert (file.read_bytes(), leftovers(tmp_path)) == (b"old", [])
+
+
+def test_a_disk_that_refuses_is_told_apart_from_a_full_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", failing(errno.EROFS))
+    for write in (
+        lambda: write_file(tmp_path / "a", b""),
+        lambda: create_once(tmp_path / "a", b""),
+        lambda: write_folder(tmp_path / "a", fill),
+    ):
+        with pytest.raises(FileAccessError, match=r"Read-only file system\. Nothing was changed") as refused:
+            write()
+        assert not isinstance(refused.value, DiskFullError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_durable_files_wait_for_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    write_file(tmp_path / "cache", b"1", durable=False)
+    assert (tmp_path / "cache").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        pytest.param(lambda path: write_file(path, b"1"), lambda path: path.read_bytes(), id="file"),
+        pytest.param(lambda path: create_once(path, b"1"), lambda path: path.read_bytes(), id="once"),
+        pytest.param(
+            lambda path: write_folder(path, lambda folder: None), lambda path: path.is_dir() and b"1", id="folder"
+        ),
+    ],
+)
+def test_what_stands_in_its_place_without_the_disk_having_confirmed_it_is_in_doubt(tmp_path, monkeypatch, write, read):
+    synced = files.sync
+
+    def fail(path):
+        if path == tmp_path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        synced(path)
+
+    monkeypatch.setattr(files, "sync", fail)
+    with pytest.raises(InDoubtError, match="in doubt"):
+        write(tmp_path / "it")
+    assert read(tmp_path / "it") == b"1"
+
+
+def test_of_many_that_create_a_file_once_one_does_and_its_content_stays(tmp_path):
+    file, ours = tmp_path / "key", []
+    start = threading.Barrier(8)
+
+    def create(number: int) -> None:
+        start.wait()
+        if create_once(file, b"%d" % number, mode=0o600):
+            ours.append(number)
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ours) == 1
+    assert file.read_bytes() == b"%d" % ours[0]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert leftovers(tmp_path) == []
+
+
+def test_a_file_whose_folder_cannot_be_made_is_refused_and_not_taken_for_created(tmp_path):
+    (tmp_path / "in_the_way").touch()
+    with pytest.raises(FileAccessError):
+        create_once(tmp_path / "in_the_way" / "key", b"")
+
+
+@pytest.mark.parametrize("stands", ["nothing", "folder", "file"])
+def test_a_folder_takes_the_place_of_what_stands_there(tmp_path, stands):
+    place = tmp_path / "epoch"
+    if stands == "folder":
+        write_folder(place, lambda folder: (folder / "old.txt").touch())
+    elif stands == "file":
+        place.touch()
+    write_folder(place, fill)
+    assert [path.name for path in place.rglob("*")] == ["parts", "one.txt"]
+    assert leftovers(tmp_path) == []
+
+
+def test_a_folder_whose_filling_fails_leaves_the_old_one(tmp_path):
+    write_folder(tmp_path / "epoch", fill)
+    with pytest.raises(ZeroDivisionError):
+        write_folder(tmp_path / "epoch", lambda folder: 1 / 0)
+    with pytest.raises(DiskFullError):
+        write_folder(tmp_path / "epoch", failing(errno.ENOSPC))
+    assert (tmp_path / "epoch" / "parts" / "one.txt").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_exchanged_puts_the_old_one_back(tmp_path, monkeypatch):
+    write_folder(tmp_path / "epoch", fill)
+    renamed = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path.name.endswith(UNFINISHED) and target.name == "epoch" and not path.name.endswith(f".old{UNFINISHED}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return renamed(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(FileAccessError):
+        write_folder(tmp_path / "epoch", lambda folder: None)
+    assert (tmp_path / "epoch" / "parts" / "one.txt").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_a_new_file_is_hashed_as_it_is_written_and_never_written_over(tmp_path):
+    with (ROOT / OURS).open("rb") as source:
+        written = write_new(tmp_path / "copy", source, mode=0o444)
+    assert written == (sha256_of(ROOT / OURS), (ROOT / OURS).stat().st_size)
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o444
+    with (ROOT / OURS).open("rb") as source, pytest.raises(FileExistsError):
+        write_new(tmp_path / "copy", source)
+    assert sha256_of(tmp_path / "copy") == written[0]
+
+
+@pytest.mark.parametrize("function", ["write", "fsync", "replace", "rename"])
+def test_a_process_that_dies_at_any_step_leaves_the_old_file_or_the_new(tmp_path, function):
+    write_file(tmp_path / "state", b"old")
+    pid = os.fork()
+    if pid == 0:
+        setattr(os, function, lambda *args, **kwargs: os._exit(9))
+        write_file(tmp_path / "state", b"new")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert (tmp_path / "state").read_bytes() in (b"old", b"new")
+    write_file(tmp_path / "state", b"next")
+    assert (tmp_path / "state").read_bytes() == b"next"
