@@ -7,6 +7,7 @@ from importlib import import_module
 
 from console.cli.main import PrintVersion, carry_out
 from console.commands.opening import add_workspace_argument
+from console.mlops.opening import add_config_argument
 
 COMMANDS = ("train", "evaluate", "register", "promote", "deploy", "drift_check", "listing")
 
@@ -25,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)
+    add_config_argument(parser, default=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"console.mlops.commands.{name}").add_parser(commands)

@@ -17,11 +17,21 @@ STAGES = ("development", "staging", "production", "archived")
 def verb_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
     """Add one command, with `--config` and `--json` as all of them have."""
     parser = command_parser(commands, name, help=help)
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings or policy laid over the workspace's bondx.yaml"
-    )
+    # Left out here, what was said before the command counts.
+    add_config_argument(parser, default=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     return parser
+
+
+def add_config_argument(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    """Accept `--config`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=default,
+        metavar="FILE",
+        help="settings or policy laid over the workspace's bondx.yaml",
+    )
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:

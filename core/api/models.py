@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.api.config import MLOpsConfig
-from core.errors import NotFoundError, UsageError
+from core.errors import NotFoundError
 from core.quality.gate import GateResult
 from core.registry import (
     Approval,
@@ -79,7 +79,7 @@ class ModelRegistry:
 
     def plan_promotion(self, name: str, version: str, stage: Stage | str | None = None) -> Plan:
         """Say what promoting a version by one step would do: gates, effects, how to undo it. Changes nothing."""
-        target = _stage(stage) if stage is not None else None
+        target = Stage.named(stage) if stage is not None else None
         return self._registry.plan_promotion(name, version, target, actor=self._config.actor)
 
     def promote_model(
@@ -127,7 +127,7 @@ class ModelRegistry:
 
     def list_models(self, name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
         """Return versions by model and ascending number."""
-        wanted = None if stage is None else _stage(stage)
+        wanted = None if stage is None else Stage.named(stage)
         return [version for version in self._registry.versions(name) if wanted in (None, version.stage)]
 
     def load_model(self, name: str, version: str | None = None) -> "Model":
@@ -166,10 +166,3 @@ class ModelRegistry:
 
     def _apply(self, plan: Plan, reason: str) -> ModelVersion:
         return self._registry.apply(plan, actor=self._config.actor, reason=reason)[0]
-
-
-def _stage(word: Stage | str) -> Stage:
-    for stage in Stage:
-        if stage.lower() == str(word).lower():
-            return stage
-    raise UsageError(f"There is no stage {word!r}. Stages to choose from: {', '.join(Stage)}.")

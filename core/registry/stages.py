@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from core.errors import UsageError
+
 
 class Stage(StrEnum):
     """Where a model version stands; it is in exactly one stage at a time."""
@@ -11,6 +13,21 @@ class Stage(StrEnum):
     STAGING = "Staging"
     PRODUCTION = "Production"
     ARCHIVED = "Archived"
+
+    @classmethod
+    def named(cls, word: str) -> "Stage":
+        """Return the stage of this name, however it is capitalised.
+
+        Raises:
+            UsageError: There is no such stage; those there are are named.
+
+        >>> Stage.named("production")
+        <Stage.PRODUCTION: 'Production'>
+        """
+        for stage in cls:
+            if stage.lower() == str(word).lower():
+                return stage
+        raise UsageError(f"There is no stage {word!r}. Stages to choose from: {', '.join(cls)}.")
 
 
 class Verb(StrEnum):

@@ -50,13 +50,14 @@ def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProc
 def test_the_wheel_holds_every_package_and_file_that_is_not_python(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    packages = ("console/", "core/", "widgets/", "themes/", "sample_configs/")
+    packages = ("bondx/", "console/", "core/", "widgets/", "themes/", "sample_configs/")
 
     assert {name for name in tracked if name.startswith(packages)} <= names
 
 
 def test_our_packages_come_from_the_wheel(installed, tmp_path):
-    code = "import core, console, widgets, themes, sample_configs; print(core.__file__, themes.__file__)"
+    names = "bondx, console, core, sample_configs, themes, widgets"
+    code = f"import {names}; print(*(package.__file__ for package in ({names})))"
     found = subprocess.run([installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
 
     assert all(file.startswith(str(installed.parent)) for file in found.stdout.split())
@@ -73,3 +74,19 @@ def test_init_generate_and_status_work_from_another_folder(installed, tmp_path):
     status = run(installed, "--workspace", workspace, "status", "--json", cwd=tmp_path)
     assert status.returncode == 0, status.stderr
     assert json.loads(status.stdout)["engine"] is None
+
+
+def test_tools_and_tests_stay_out_of_the_wheel_and_types_come_with_it(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert not [name for name in names if name.startswith(("tools/", "tests/", "benchmarks/"))]
+    assert {f"{package}/py.typed" for package in ("bondx", "core", "console", "widgets", "themes")} <= set(names)
+
+
+@pytest.mark.parametrize("module", ["bondx", "bondx.mlops.cli"])
+def test_the_commands_run_as_modules(installed, tmp_path, module):
+    shown = subprocess.run(
+        [installed / "python", "-m", module, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert shown.stdout.split()[0] == {"bondx": "bondx", "bondx.mlops.cli": "bondx-mlops"}[module]

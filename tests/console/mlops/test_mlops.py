@@ -270,6 +270,16 @@ def test_a_dry_run_that_is_refused_says_why(live, answer):
     assert "refused: price 1.0.0 is in Production; promotions lead no further." in out
 
 
+def test_the_config_file_may_stand_before_the_command_or_behind_it(live, answer, tmp_path):
+    (tmp_path / "strict.yaml").write_text("promotion: {min_accuracy: 0.999}\n")
+    listing = "list --models --stage staging --json"
+
+    before = answer(f"--config {tmp_path / 'strict.yaml'} {listing}")
+
+    assert before == answer(listing, "--config", tmp_path / "strict.yaml")
+    assert before != answer(listing)
+
+
 def test_the_policy_of_a_config_file_decides_what_may_go_live(live, answer, tmp_path):
     (tmp_path / "strict.yaml").write_text("policy:\n  promotion: {min_accuracy: 0.999}\n")
 

@@ -1,0 +1,45 @@
+"""BondX for Python programs: the public face. What is not named here or in `bondx.mlops` may change between releases.
+
+    from bondx import ExperimentTracker, MLOpsConfig, ModelRegistry
+
+    with ExperimentTracker(MLOpsConfig.from_yaml()).start_run("mine") as run:
+        run.log_metrics({"mae": 0.12})
+
+`bondx.mlops` offers the same verbs under the names and signatures of other MLOps systems, run ids instead of context
+managers; `docs/python-api.md` has examples of both that run. Importing this package loads nothing heavy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.api import CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
+    from core.client import Client
+    from core.errors import CoreError
+    from core.registry import Stage
+
+__all__ = [
+    "CanaryDeploymentManager",
+    "Client",
+    "CoreError",
+    "ExperimentTracker",
+    "MLOpsConfig",
+    "ModelRegistry",
+    "Stage",
+]
+
+_HOMES = {
+    "CanaryDeploymentManager": "core.api",
+    "Client": "core.client",
+    "CoreError": "core.errors",
+    "ExperimentTracker": "core.api",
+    "MLOpsConfig": "core.api",
+    "ModelRegistry": "core.api",
+    "Stage": "core.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,182 @@
+"""`CanaryDeploymentManager`: a candidate beside the live version, request by request, by the id of the request."""
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import core.api
+from core.api import MLOpsConfig
+from core.errors import NotFoundError, UsageError
+from core.rollout import Rollout, Route
+
+MAX_PENDING = 100_000  # routed requests whose answer has not been recorded; the oldest are forgotten first
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryDeployment:
+    """A canary; as text it is its id, and every method takes either."""
+
+    rollout: Rollout
+
+    @property
+    def deployment_id(self) -> str:
+        """The id of the rollout."""
+        return self.rollout.rollout_id
+
+    @property
+    def status(self) -> str:
+        """Where the rollout stands."""
+        return str(self.rollout.observed.phase)
+
+    def __str__(self) -> str:
+        return self.deployment_id
+
+
+class CanaryDeploymentManager:
+    """The canaries of one workspace, for programs that answer requests themselves.
+
+    The engine (`bondx run`, or a console) judges what is recorded here, takes the steps, and rolls a bad candidate
+    back. Safe to share between threads; `close` it, or use it in a `with` block.
+    """
+
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open it; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+        self._canaries = core.api.CanaryDeploymentManager(self._config)
+        self._pending: OrderedDict[str, tuple[str, Route]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def create_canary_deployment(
+        self,
+        model_name: str,
+        candidate_version: str,
+        *,
+        deployed_by: str | None = None,
+        initial_traffic_percentage: float | None = None,
+        reason: str = "",
+    ) -> CanaryDeployment:
+        """Start to move traffic from the version in Production to a candidate in Staging.
+
+        Args:
+            model_name: Whose traffic.
+            candidate_version: The candidate.
+            deployed_by: In whose name; by default the account this process runs for.
+            initial_traffic_percentage: The candidate's share of the traffic in the first step, 0.05 for 5 %; by
+                default the policy's. A value above 1 is refused, since 5 could mean 5 % or 500 %.
+            reason: Why, for the audit log.
+        Raises:
+            RolloutRefusedError: A rule or a gate forbids it.
+            RolloutActiveError: A rollout of this model is under way.
+            UsageError: The share is not between 0 and 1.
+        """
+        share = initial_traffic_percentage
+        if share is not None and not 0 < share < 1:
+            raise UsageError(
+                f"initial_traffic_percentage is {share!r}; it must be a share between 0 and 1, 0.05 for 5 %."
+            )
+        with self._named(deployed_by) as canaries:
+            return CanaryDeployment(
+                canaries.create_canary_deployment(model_name, candidate_version, traffic=share, reason=reason)
+            )
+
+    def route_prediction(self, model_name: str, features: Mapping[str, Any] | None = None) -> tuple[bool, str]:
+        """Decide which version answers a request.
+
+        Args:
+            model_name: The model asked.
+            features: What is asked. They do not sway the decision: traffic is split at random, which is what makes
+                the comparison of both versions fair.
+        Returns:
+            Whether the candidate answers, and the id of the request, under which its answer and its outcome are
+            recorded.
+        Raises:
+            NotRoutedError: No version of this model is in Production.
+        """
+        del features
+        request_id = uuid.uuid4().hex
+        route = self._canaries.route_prediction(model_name, request_id)
+        with self._lock:
+            self._pending[request_id] = (model_name, route)
+            while len(self._pending) > MAX_PENDING:
+                self._pending.popitem(last=False)
+        return route.arm == "candidate", request_id
+
+    def version_for(self, request_id: str) -> str:
+        """Return the version that answers a routed request.
+
+        Raises:
+            NotFoundError: The request was not routed here, or its answer has been recorded.
+        """
+        return self._routed(request_id)[1].version
+
+    def record_prediction(
+        self, request_id: str, *, latency_ms: float, value: float | None = None, error: bool = False
+    ) -> bool:
+        """Record how a routed request went; this is what the candidate is judged by. Never waits for a disk.
+
+        Returns:
+            Whether it was taken; under back-pressure it is dropped and counted.
+        Raises:
+            NotFoundError: The request was not routed here, or its answer has been recorded.
+        """
+        model_name, route = self._routed(request_id)
+        taken = self._canaries.record_prediction(
+            model_name, route, request_id, latency_ms=latency_ms, value=value, error=error, sticky=False
+        )
+        if taken:
+            with self._lock:
+                self._pending.pop(request_id, None)
+        return taken
+
+    def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
+        """Record what turned out to be true, whenever that is known."""
+        return self._canaries.record_outcome(request_id, actual=actual, loss=loss)
+
+    def promote_canary(
+        self, deployment_id: str | CanaryDeployment, by: str | None = None, *, reason: str = ""
+    ) -> CanaryDeployment:
+        """Ask for the candidate to go live without waiting for proof; gates and shown harm still refuse."""
+        with self._named(by) as canaries:
+            return CanaryDeployment(canaries.promote_canary(str(deployment_id), reason=reason))
+
+    def rollback_canary(
+        self, deployment_id: str | CanaryDeployment, by: str | None = None, *, reason: str = ""
+    ) -> CanaryDeployment:
+        """Return all traffic to the stable version, at once."""
+        with self._named(by) as canaries:
+            return CanaryDeployment(canaries.rollback_canary(str(deployment_id), reason=reason))
+
+    def get_deployment(self, deployment_id: str | CanaryDeployment) -> CanaryDeployment:
+        """Return one canary, with what the engine has observed."""
+        return CanaryDeployment(self._canaries.get_deployment(str(deployment_id)))
+
+    def list_deployments(self, *, active: bool = False) -> list[CanaryDeployment]:
+        """Return every canary, oldest first, or only those under way."""
+        return [CanaryDeployment(rollout) for rollout in self._canaries.list_deployments(active=active)]
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        self._canaries.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _routed(self, request_id: str) -> tuple[str, Route]:
+        with self._lock:
+            found = self._pending.get(request_id)
+        if found is None:
+            raise NotFoundError(f"Request {request_id!r} was not routed here, or its answer has been recorded already.")
+        return found
+
+    def _named(self, name: str | None) -> core.api.CanaryDeploymentManager:
+        """Open the canaries in somebody's name."""
+        return core.api.CanaryDeploymentManager(self._config.in_the_name_of(name) if name else self._config)

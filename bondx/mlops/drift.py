@@ -1,0 +1,171 @@
+"""`DriftMonitor`: has the data moved away from what a model learned from, and does that call for retraining?"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from core.api import MLOpsConfig
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.monitoring.drift_check import DriftReport
+    from core.tables import Table
+
+TableLike: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Path | str"
+"""A data frame, columns by name, or a CSV, Parquet or JSON-lines file."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDriftReport:
+    """The outcome of one comparison.
+
+    Attributes:
+        model_name: The model whose policy decided what matters.
+        model_version: The version that the baseline belongs to.
+        target_column: The column that the model predicts, if it was compared.
+        reports: What was found, of the features and, where a target was named, of the target.
+    """
+
+    model_name: str
+    model_version: str
+    target_column: str | None
+    reports: "tuple[DriftReport, ...]"
+
+    @property
+    def requires_retraining(self) -> bool:
+        """Whether a column has surely moved by more than is harmless."""
+        return any(found.verdict == "alarm" for report in self.reports for found in report.features) or any(
+            report.lost for report in self.reports
+        )
+
+    @property
+    def drifted_features(self) -> tuple[str, ...]:
+        """The columns that have surely moved, the gravest first; a watched one may be harmless."""
+        return tuple(
+            found.feature
+            for verdict in ("alarm", "watch")
+            for report in self.reports
+            for found in report.features
+            if found.verdict == verdict
+        )
+
+    @property
+    def overall_drift_score(self) -> float:
+        """The largest population stability index of any column, in nats; 0 where none could be measured.
+
+        The largest and not the mean: one column that has moved far is not made harmless by many that stand still.
+        """
+        return max((found.index or 0.0 for report in self.reports for found in report.features), default=0.0)
+
+    @property
+    def summary(self) -> str:
+        """One sentence for people."""
+        verdict = "retraining is due" if self.requires_retraining else "no retraining is due"
+        moved = ", ".join(self.drifted_features) or "no column"
+        return f"{self.model_name} {self.model_version}: {moved} drifted; {verdict}."
+
+
+class DriftMonitor:
+    """Compares tables under the drift policy of a model."""
+
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open the monitor; by default with the policy that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+
+    def detect_drift(
+        self,
+        model_name: str,
+        model_version: str,
+        baseline_data: TableLike,
+        current_data: TableLike,
+        feature_columns: Sequence[str] | None = None,
+        target_column: str | None = None,
+    ) -> DataDriftReport:
+        """Compare what is current with what is usual, column by column.
+
+        Args:
+            model_name: Whose policy says which size of drift matters (`drift.feature`, `drift.target`).
+            model_version: The version that the baseline belongs to; it is noted in the report.
+            baseline_data: What is usual, for example what the version learned from.
+            current_data: What is compared with it.
+            feature_columns: The columns to compare; by default all that both have, the target aside.
+            target_column: Compared under a limit of its own.
+        Returns:
+            The report. A verdict is never a bare cut-off: an effect counts when it is both large enough and sure.
+        Raises:
+            TableError: A table cannot be used.
+            UsageError: A column that was named is in neither table, or nothing is left to compare.
+        """
+        from core.monitoring.drift_check import check_drift
+        from core.tables import Kind
+
+        rules = self._config.for_model(model_name).drift
+        baseline = read_table_like(baseline_data, "baseline_data")
+        # Whole numbers that come with decimals now have moved, if anything; they are no wrong table.
+        wanted = {name: Kind.NUMBER if kind is Kind.INTEGER else kind for name, kind in baseline.kinds.items()}
+        current = read_table_like(current_data, "current_data", kinds=wanted)
+        targets = [target_column] if target_column is not None else []
+        features = (
+            list(feature_columns)
+            if feature_columns is not None
+            else [name for name in baseline.kinds if name not in targets]
+        )
+        for name in (*features, *targets):
+            if name not in baseline.kinds:
+                known = ", ".join(baseline.kinds)
+                raise UsageError(f"baseline_data has no column {name!r}. Its columns: {known}.")
+        reports = [
+            check_drift(
+                baseline.frame[columns],
+                current.frame[[name for name in columns if name in current.frame.columns]],
+                {name: baseline.kinds[name] for name in columns},
+                matters=matters,
+            )
+            for columns, matters in ((features, rules.feature), (targets, rules.target))
+            if columns
+        ]
+        if not reports:
+            raise UsageError("There is no column to compare: feature_columns is empty and no target_column is named.")
+        return DataDriftReport(model_name, model_version, target_column, tuple(reports))
+
+
+def read_table_like(table: TableLike, argument: str, **options: Any) -> "Table":
+    """Read a table under the rules for files, so that one set of rules decides what a column holds.
+
+    Args:
+        table: Rows, however they are held.
+        argument: Its name in the caller's program, for messages.
+        options: For `core.tables.read_table`.
+    Raises:
+        UsageError: It is none of the forms that are read.
+        TableError: It cannot be used.
+    """
+    from core.tables import read_table
+
+    if isinstance(table, str | Path):
+        return read_table(Path(table), **options)
+    with tempfile.TemporaryDirectory() as folder:
+        return read_table(as_file(table, Path(folder), argument), **options)
+
+
+def as_file(table: TableLike, folder: Path, argument: str) -> Path:
+    """Write a table that is held in memory to a folder; a file stays where it is.
+
+    Raises:
+        UsageError: It is none of the forms that are read, or holds what no file can.
+    """
+    import pandas as pd
+
+    if isinstance(table, str | Path):
+        return Path(table)
+    try:
+        frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+        file = folder / f"{argument}.parquet"
+        frame.rename(columns=str).reset_index(drop=True).to_parquet(file)
+    except (ValueError, TypeError, OSError, ArithmeticError) as error:
+        raise UsageError(f"{argument} cannot be read as a table of plain values: {error}.") from error
+    return file

@@ -1,0 +1,164 @@
+"""`ModelRegistry`: versions registered from a path, and promoted to a stage, under the usual names."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.actor import Actor
+from core.api import MLOpsConfig
+from core.errors import NotFoundError, UsageError
+from core.registry import ModelVersion, Plan, Registry, Stage
+
+MAX_METADATA_BYTES = 1 << 20
+
+
+class ModelRegistry:
+    """The models of one workspace. Whoever `…_by` names stands in the audit log, beside the account that called."""
+
+    def __init__(self, config: MLOpsConfig | None = None) -> None:
+        """Open the registry; by default of the workspace that `MLOpsConfig.from_yaml()` finds."""
+        self._config = config or MLOpsConfig.from_yaml()
+        self._registry = Registry(self._config.workspace, policy=self._config.source)
+
+    def register_model(
+        self,
+        model_name: str,
+        model_path: Path | str,
+        *,
+        version: str | None = None,
+        run_id: str = "",
+        experiment_name: str = "",
+        model_type: str = "",
+        feature_columns: Sequence[str] = (),
+        target_column: str = "",
+        performance_metrics: Mapping[str, float] | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
+        metadata_path: Path | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        description: str = "",
+    ) -> ModelVersion:
+        """Take a folder or a file in as a version of a model, in Development.
+
+        Args:
+            model_name: The model; its first version makes it known.
+            model_path: The folder or file. It is copied and hashed.
+            version: The number to give it, above every number the model has had; by default what has changed decides.
+            run_id: The tracked run it came from.
+            experiment_name: Kept in the lineage.
+            model_type: Kept in the lineage.
+            feature_columns: What the model reads; kept in the lineage.
+            target_column: What the model predicts; kept in the lineage.
+            performance_metrics: Finite figures by name; `attainment`, `accuracy` or `r2` is what the accuracy gate
+                looks at.
+            hyperparameters: What decided the outcome, as plain JSON values.
+            metadata_path: A JSON object of at most 1 MiB; kept in the lineage.
+            tags: Words to find the version by.
+            description: One line for people.
+        Returns:
+            The version as it is recorded.
+        Raises:
+            ArtifactRefusedError: The files cannot become an artifact; a pickle never can, since it is code. Save
+                LightGBM's own text, skops, ONNX, npz or JSON instead.
+            UsageError: The metadata cannot be read as a JSON object.
+        """
+        lineage: dict[str, Any] = {
+            "experiment_name": experiment_name,
+            "model_type": model_type,
+            "feature_columns": list(feature_columns),
+            "target_column": target_column,
+            "parameters": dict(hyperparameters or {}),
+            "metadata": _metadata(metadata_path),
+        }
+        return self._registry.register(
+            model_name,
+            Path(model_path),
+            metrics=performance_metrics or {},
+            lineage={name: value for name, value in lineage.items() if value},
+            gates=(),
+            actor=self._config.actor,
+            run_id=run_id,
+            bump="auto",
+            version=version,
+            tags=tags,
+            description=description,
+        )
+
+    def promote_model(
+        self,
+        model_name: str,
+        version: str,
+        target_stage: Stage | str,
+        *,
+        deployed_by: str | None = None,
+        reason: str = "",
+    ) -> ModelVersion:
+        """Move a version one stage up, through the gates.
+
+        Raises:
+            PromotionRefusedError: A rule or a gate forbids it; the message says which and why.
+            HashMismatchError: The files are not those that were registered.
+        """
+        actor = self._actor(deployed_by)
+        plan = self._registry.plan_promotion(model_name, version, Stage.named(target_stage), actor=actor)
+        return self._apply(plan, actor, reason)
+
+    def rollback_model(self, model_name: str, *, rolled_back_by: str | None = None, reason: str = "") -> ModelVersion:
+        """Put the previous Production version back live; raises as `promote_model` does."""
+        return self._apply(self._registry.plan_rollback(model_name), self._actor(rolled_back_by), reason)
+
+    def archive_model(
+        self, model_name: str, version: str, *, archived_by: str | None = None, reason: str = ""
+    ) -> ModelVersion:
+        """Take a version out of use; raises as `promote_model` does."""
+        return self._apply(self._registry.plan_archive(model_name, version), self._actor(archived_by), reason)
+
+    def get_model(self, model_name: str, version: str | None = None) -> ModelVersion:
+        """Return one version; by default the one in Production.
+
+        Raises:
+            NotFoundError: There is no such model or version, or nothing is in Production.
+        """
+        if version is not None:
+            return self._registry.get(model_name, version)
+        if (live := self._registry.production(model_name)) is None:
+            raise NotFoundError(f"No version of {model_name} is in Production; name a version.")
+        return live
+
+    def list_models(self, model_name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
+        """Return versions by model and ascending number."""
+        wanted = None if stage is None else Stage.named(stage)
+        return [found for found in self._registry.versions(model_name) if wanted in (None, found.stage)]
+
+    def model_path(self, model_name: str, version: str | None = None) -> Path:
+        """Return the folder of a version after hashing every file in it, to be loaded by what made it.
+
+        Raises:
+            HashMismatchError: The files are not those that were registered.
+        """
+        return self._registry.load_path(model_name, self.get_model(model_name, version).version)
+
+    def _actor(self, name: str | None) -> Actor:
+        return self._config.actor if name is None else self._config.actor.in_the_name_of(name)
+
+    def _apply(self, plan: Plan, actor: Actor, reason: str) -> ModelVersion:
+        return self._registry.apply(plan, actor=actor, reason=reason)[0]
+
+
+def _metadata(path: Path | str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_METADATA_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"metadata_path {path} cannot be read: {error.strerror or error}.") from None
+    if len(text) > MAX_METADATA_BYTES:
+        raise UsageError(f"metadata_path {path} has more than {MAX_METADATA_BYTES:,} bytes; keep it smaller.")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"metadata_path {path} is not JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"metadata_path {path} holds a {type(found).__name__}; it must hold a JSON object.")
+    return found

@@ -1,0 +1,82 @@
+"""`RetrainPipeline`: from a drift report to the next version of a model."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bondx.mlops.drift import DataDriftReport, TableLike, as_file
+from bondx.mlops.registry import ModelRegistry
+from bondx.mlops.tracker import ExperimentTracker
+from core.api import MLOpsConfig
+from core.errors import CoreError
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingResult:
+    """What came of a retraining.
+
+    Attributes:
+        success: Whether a new version stands in the registry.
+        new_model_version: Its number, in Development; None without success.
+        training_time_seconds: How long the training took; 0 where none was due.
+        reason: Why it succeeded or not, one sentence.
+    """
+
+    success: bool
+    new_model_version: str | None
+    training_time_seconds: float
+    reason: str
+
+
+class RetrainPipeline:
+    """Trains the next version of a model when a drift report calls for it. It never promotes: the gates decide that."""
+
+    def __init__(
+        self,
+        config: MLOpsConfig | None = None,
+        tracker: ExperimentTracker | None = None,
+        registry: ModelRegistry | None = None,
+    ) -> None:
+        """Open the pipeline.
+
+        Args:
+            config: The workspace, the policy and the name under which it trains.
+            tracker: Where the run is found afterwards.
+            registry: Where the version is found afterwards.
+        """
+        self.config = config or MLOpsConfig.from_yaml()
+        self.tracker = tracker or ExperimentTracker(self.config)
+        self.registry = registry or ModelRegistry(self.config)
+
+    def trigger_retraining(
+        self, drift_report: DataDriftReport, training_data: TableLike, *, force: bool = False
+    ) -> RetrainingResult:
+        """Train on a table if the report calls for it.
+
+        Args:
+            drift_report: Of `DriftMonitor.detect_drift`; it names the model and the column to predict.
+            training_data: What to learn from, the target among its columns.
+            force: Train although the report does not call for it.
+        Returns:
+            The result. What is wrong with the data is a reason there and no exception: the version that is live
+            stays live either way.
+        """
+        if not (force or drift_report.requires_retraining):
+            return RetrainingResult(False, None, 0.0, f"not due: {drift_report.summary}")
+        from core.settings import load_settings
+        from core.training.own_data import TrainRequest, train_on_file
+
+        workspace = self.config.workspace
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                file = as_file(training_data, Path(folder), "training_data")
+                request = TrainRequest(drift_report.model_name, file, target=drift_report.target_column)
+                settings = load_settings(workspace.settings_file)
+                trained = train_on_file(workspace, request, settings, actor=self.config.actor)
+            except CoreError as error:
+                return RetrainingResult(False, None, time.monotonic() - began, str(error))
+        version = trained.version.version
+        reason = f"{drift_report.model_name} {version} trained after drift against {drift_report.model_version}"
+        return RetrainingResult(True, version, time.monotonic() - began, reason)

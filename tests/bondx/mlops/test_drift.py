@@ -1,0 +1,101 @@
+"""Two data frames compared under a model's policy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bondx.mlops import DriftMonitor, MLOpsConfig
+from core.errors import CoreError, UsageError
+
+N_ROWS = 3_000
+
+
+def frame(seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "price": rng.normal(100 + 15 * shift, 15, N_ROWS),
+            "volume": rng.lognormal(3, 1, N_ROWS),
+            "desk": rng.choice(["rates", "credit"], N_ROWS),
+            "loss": rng.normal(shift, 1, N_ROWS),
+        }
+    )
+
+
+@pytest.fixture
+def monitor(config: MLOpsConfig) -> DriftMonitor:
+    return DriftMonitor(config)
+
+
+def test_data_that_has_not_moved_calls_for_nothing(monitor):
+    report = monitor.detect_drift(
+        model_name="risk",
+        model_version="1.0.0",
+        baseline_data=frame(1),
+        current_data=frame(2),
+        feature_columns=["price", "volume", "desk"],
+        target_column="loss",
+    )
+
+    assert not report.requires_retraining
+    assert report.drifted_features == ()
+    assert report.overall_drift_score < 0.02
+
+
+def test_a_feature_that_has_moved_is_named_and_calls_for_retraining(monitor):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2, shift=1.0), ["price", "volume"])
+
+    assert report.requires_retraining
+    assert report.drifted_features == ("price",)
+    assert report.overall_drift_score > 0.5
+    assert report.summary == "risk 1.0.0: price drifted; retraining is due."
+
+
+def test_the_target_is_compared_under_a_limit_of_its_own(monitor, config):
+    (config.workspace.root / "policy.yaml").write_text("drift: {feature: 50.0, target: 0.1}\n")
+
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2, shift=1.0), ["price"], target_column="loss")
+
+    assert report.drifted_features[0] == "loss"
+    assert report.requires_retraining
+
+
+def test_a_column_that_is_gone_calls_for_retraining(monitor):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).drop(columns="volume"), ["price", "volume"])
+
+    assert report.requires_retraining
+
+
+def test_columns_by_name_and_files_are_read_like_frames(monitor, tmp_path):
+    frame(1).to_csv(tmp_path / "usual.csv", index=False)
+    current = {name: column.tolist() for name, column in frame(2, shift=1.0).items()}
+
+    report = monitor.detect_drift("risk", "1.0.0", tmp_path / "usual.csv", current, ["price"])
+
+    assert report.drifted_features == ("price",)
+
+
+def test_a_column_that_is_not_there_is_refused_with_those_that_are(monitor):
+    with pytest.raises(
+        UsageError, match=r"baseline_data has no column 'prise'. Its columns: price, volume, desk, loss"
+    ):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), ["prise"])
+
+
+def test_nothing_to_compare_is_refused(monitor):
+    with pytest.raises(UsageError, match="no column to compare"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), [])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(7, id="a number"),
+        pytest.param(None, id="nothing"),
+        pytest.param({"a": [1, 2], "b": [1]}, id="columns of two lengths"),
+        pytest.param({"a": [object()] * 3}, id="objects"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_the_name_of_the_argument(monitor, bad):
+    with pytest.raises(CoreError, match="current_data"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), bad, ["price"])

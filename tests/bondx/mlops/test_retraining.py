@@ -1,0 +1,48 @@
+"""From a drift report to the next version."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bondx.mlops import DriftMonitor, MLOpsConfig, ModelRegistry, RetrainPipeline
+
+
+def table(seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    price, volume = rng.normal(shift, 1, 400), rng.normal(0, 1, 400)
+    return pd.DataFrame({"price": price, "volume": volume, "loss": 2 * price - volume + rng.normal(0, 0.1, 400)})
+
+
+@pytest.fixture
+def pipeline(config: MLOpsConfig) -> RetrainPipeline:
+    return RetrainPipeline(config)
+
+
+def report(config: MLOpsConfig, shift: float):
+    return DriftMonitor(config).detect_drift("risk", "1.0.0", table(1), table(2, shift), target_column="loss")
+
+
+def test_data_that_moved_makes_the_next_version(pipeline, config):
+    result = pipeline.trigger_retraining(report(config, 2.0), table(3, 2.0))
+
+    assert result.success, result.reason
+    assert result.training_time_seconds > 0
+    (version,) = ModelRegistry(config).list_models("risk")
+    assert (version.version, version.stage) == (result.new_model_version, "Development")
+    assert version.metrics["r2"] > 0.9
+
+
+def test_data_that_has_not_moved_trains_nothing(pipeline, config):
+    result = pipeline.trigger_retraining(report(config, 0.0), table(3))
+
+    assert (result.success, result.new_model_version, result.training_time_seconds) == (False, None, 0.0)
+    assert result.reason.startswith("not due: risk 1.0.0: no column drifted")
+    assert ModelRegistry(config).list_models() == []
+
+
+def test_what_cannot_be_learned_from_is_a_reason_and_registers_nothing(pipeline, config):
+    result = pipeline.trigger_retraining(report(config, 2.0), table(3).drop(columns="loss"))
+
+    assert not result.success
+    assert "loss" in result.reason
+    assert ModelRegistry(config).list_models() == []
