@@ -17,6 +17,7 @@ from statistics import median
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.data import BondPanel, PanelSettings, generate, read_panel, write_panel
 from core.quality import assess
 
@@ -32,7 +33,7 @@ def main() -> None:
         panels = [panel(n_rows, seed) for seed in range(args.runs)]
         figures = (
             median(timed(lambda n=n_rows, s=s: panel(n, s)) for s in range(100, 100 + args.runs)),
-            median(timed(lambda p=p: assess(p.bonds)) for p in panels),
+            median(timed(lambda p=p: assess(p.bonds, BOND_CHECKS)) for p in panels),
             median(written(p, ("parquet", "csv", "jsonl"))[0] for p in panels),
             *(median(column) for column in zip(*(written(p, ("parquet",)) for p in panels), strict=True)),
         )

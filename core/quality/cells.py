@@ -7,15 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import BoolArray, FloatArray
+from core.quality.check import UnreadableError
 from core.quality.gate import MAX_OFFENDING_SHOWN
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 Dates = NDArray[np.datetime64]
-
-
-class UnreadableError(Exception):
-    """A check cannot be made on this frame; the message is the reason shown with the failed gate."""
 
 
 class Labels(NamedTuple):
@@ -26,12 +22,22 @@ class Labels(NamedTuple):
 
 
 class Cells:
-    """The cells of one frame, converted once and remembered."""
+    """The cells of one frame, converted once and remembered.
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    Args:
+        frame: Any frame at all.
+        row_names: The columns that name a row.
+    """
+
+    def __init__(self, frame: pd.DataFrame, *, row_names: tuple[str, ...] = ()) -> None:
         self.frame = frame
-        self.n_rows = len(frame)
+        self._row_names = row_names
         self._numbers: dict[str, FloatArray] = {}
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the frame has."""
+        return len(self.frame)
 
     def numbers(self, name: str, *, may_be_empty: bool = False) -> FloatArray:
         """Return a column as floats, NaN where it is empty or not finite.
@@ -90,12 +96,12 @@ class Cells:
         return name in self.frame.columns
 
     def identify(self, rows: BoolArray) -> tuple[str, ...]:
-        """Name the first offending rows: bond and date, or the row's number where the frame cannot say."""
+        """Name the first offending rows, by the row's number where the frame cannot say."""
         positions = np.flatnonzero(rows)[:MAX_OFFENDING_SHOWN].tolist()
         return tuple(self._row_name(position) for position in positions)
 
     def _row_name(self, position: int) -> str:
-        parts = [self.frame[name].iloc[position] for name in ("bond_id", "as_of_date") if self._is_single(name)]
+        parts = [self.frame[name].iloc[position] for name in self._row_names if self._is_single(name)]
         if not parts or any(_is_empty(part) for part in parts):
             return f"row {position}"
         return " ".join(str(part.date()) if isinstance(part, pd.Timestamp) else str(part) for part in parts)

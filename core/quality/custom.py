@@ -36,7 +36,7 @@ def register_gate(name: str) -> Callable[[G], G]:
     Args:
         name: The gate's name, as settings will spell it.
     Returns:
-        A decorator for a function of the bonds and the gates' settings that returns a `GateResult`.
+        A decorator for a function of the data and the gates' settings that returns a `GateResult`.
     Raises:
         GateNameTakenError: Another function has this name.
     """
@@ -69,15 +69,33 @@ def resolve(name: str) -> GateFunction:
     return gate
 
 
-def apply(name: str, bonds: "pd.DataFrame", settings: "QualityGates") -> GateResult:
+def require_known(names: Sequence[str]) -> None:
+    """Check that every gate that settings call for is there, without loading any.
+
+    Raises:
+        UnknownGateError: One is not; the message names those there are.
+    """
+    if not names:
+        return
+    known = known_gates()
+    for name in names:
+        if name not in known:
+            raise UnknownGateError(name, known)
+
+
+def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateResult:
     """Apply a custom gate; one that raises, or answers something else than a result, has failed.
 
+    Args:
+        name: The gate.
+        frame: The data. The gate is handed a copy, so that whatever it does to it changes nothing that is learnt.
+        settings: Thresholds.
     Raises:
         UnknownGateError: There is no such gate.
     """
     gate = resolve(name)
     try:
-        result = gate(bonds, settings)
+        result = gate(frame.copy(deep=True), settings)
     except Exception as error:  # a stranger's code: whatever goes wrong in it is a failed gate, not a failed epoch
         return _broken(name, f"the gate itself failed: {type(error).__name__}: {error}")
     if not isinstance(result, GateResult):

@@ -1,39 +1,27 @@
-"""The quality of one bond panel: every gate and check applied, and one score from 0 to 1."""
+"""The quality of one data set: every check applied, and one score from 0 to 1."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from core.domains.bonds.checks.dates import DATE_ORDER
-from core.domains.bonds.checks.gates import GATES
-from core.domains.bonds.checks.plausibility import PLAUSIBILITY
-from core.domains.bonds.checks.relations import RELATIONS
-from core.domains.bonds.checks.rules import RULES
 from core.quality import custom
 from core.quality.cells import Cells
+from core.quality.check import Check, Dimension
+from core.quality.check_set import CheckSet
 from core.quality.gate import GateResult
 from core.settings.quality import QualityGates
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECKS = (*GATES, *RELATIONS, *PLAUSIBILITY, DATE_ORDER, *RULES)
-
 KEPT_PER_FAILED_GATE = 0.9
 
-DIMENSIONS: Mapping[str, tuple[str, ...]] = {
-    "completeness": ("coverage",),
-    "validity": ("negative_spreads", "maturity_anomalies", "value_ranges"),
-    "uniqueness": ("duplicates",),
-    "consistency": ("date_order", "sector_rules"),
-    "plausibility": ("outliers",),
-}
-"""Which checks' offending rows count against which dimension."""
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 
 class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a panel's quality."""
+    """What is known of a data set's quality."""
 
     gates: tuple[GateResult, ...]
     score: float
@@ -41,11 +29,12 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: dict[str, float]
 
 
-def assess(bonds: "pd.DataFrame", settings: QualityGates | None = None) -> QualityReport:
-    """Apply the five gates, the warning-only checks and the custom gates that the settings call for.
+def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | None = None) -> QualityReport:
+    """Apply a domain's checks, and the custom gates that the settings call for.
 
     Args:
-        bonds: A panel as written; any frame at all is answered, a hostile one with failed gates.
+        frame: The data; any frame at all is answered, a hostile one with failed gates.
+        check_set: What it is held to.
         settings: Thresholds; the defaults if not given.
     Returns:
         Every result, and whether no blocking one failed.
@@ -53,10 +42,10 @@ def assess(bonds: "pd.DataFrame", settings: QualityGates | None = None) -> Quali
         UnknownGateError: The settings call for a custom gate that is not there.
     """
     settings = settings or QualityGates()
-    cells = Cells(bonds)
-    results = [check.apply(cells, settings) for check in CHECKS]
-    results += [custom.apply(name, bonds, settings) for name in settings.custom_gates]
-    dimensions = score_dimensions(results)
+    cells = Cells(frame, row_names=check_set.row_names)
+    results = [check.apply(cells, settings) for check in check_set.checks]
+    dimensions = score_dimensions(check_set.checks, results)
+    results += [custom.apply(name, frame, settings) for name in settings.custom_gates]
     n_failed = sum(result.blocks for result in results)
     return QualityReport(
         gates=tuple(results),
@@ -66,33 +55,39 @@ def assess(bonds: "pd.DataFrame", settings: QualityGates | None = None) -> Quali
     )
 
 
-def score_dimensions(results: list[GateResult]) -> dict[str, float]:
-    """Return each dimension's share of what is sound, 0-1.
+def score_dimensions(checks: Sequence[Check[Cells]], results: Sequence[GateResult]) -> dict[str, float]:
+    """Return each dimension's share of what is sound, 0-1; a dimension without a check is left out.
 
     Completeness is the share of required cells that hold a value. Every other dimension is the share of rows
     that none of its checks objects to, taking no row to offend two of them. A check that could not be made
     leaves its dimension at 0.
+
+    Args:
+        checks: What was asked.
+        results: What came of each.
     """
-    by_name = {result.name: result for result in results}
     shares = {}
-    for dimension, names in DIMENSIONS.items():
-        checks = [by_name[name] for name in names]
-        if any(check.value is None for check in checks):
-            shares[dimension] = 0.0
+    for dimension in DIMENSIONS:
+        of_it = [result for check, result in zip(checks, results, strict=True) if check.dimension == dimension]
+        if not of_it:
+            continue
+        if any(result.value is None for result in of_it):
+            shares[str(dimension)] = 0.0
         elif dimension == "completeness":
-            shares[dimension] = (checks[0].value or 0.0) / 100
+            shares[str(dimension)] = min(result.value or 0.0 for result in of_it) / 100
         else:
-            shares[dimension] = max(0.0, 1 - sum(check.n_offending / max(check.n_samples, 1) for check in checks))
+            shares[str(dimension)] = max(0.0, 1 - sum(it.n_offending / max(it.n_samples, 1) for it in of_it))
     return shares
 
 
 def overall_score(dimensions: Mapping[str, float], n_failed: int) -> float:
     """Return the mean of the dimensions, times 0.9 for each blocking gate that failed.
 
-    So a panel that passes every gate scores by how little of it is unsound, and one that fails any scores
+    So data that passes every gate scores by how little of it is unsound, and data that fails any scores
     below 0.9, where the quality alert fires.
 
     >>> overall_score({"completeness": 1.0, "validity": 0.9}, 0)
     0.95
     """
-    return sum(dimensions.values()) / len(dimensions) * KEPT_PER_FAILED_GATE**n_failed
+    mean = sum(dimensions.values()) / len(dimensions) if dimensions else 1.0
+    return mean * KEPT_PER_FAILED_GATE**n_failed

@@ -1,6 +1,7 @@
 """What can go wrong while training, where some caller acts differently on it."""
 
-from core.errors import CoreError, RefusedError
+from core.errors import CoreError, ExitCode, RefusedError
+from core.quality.gate import GateResult
 
 
 class TrainingError(CoreError):
@@ -34,3 +35,16 @@ class LearningError(TrainingError):
 
 class CheckpointDamagedError(TrainingError):
     """A checkpoint is not what was written: a file is missing, or its hash differs."""
+
+
+class GatesFailedError(CoreError):
+    """The data failed a blocking gate, so nothing was learnt from it."""
+
+    exit_code = ExitCode.FAILING
+
+    def __init__(self, file: object, failed: tuple[GateResult, ...]) -> None:
+        reasons = "; ".join(f"{gate.name}: {gate.reason}" for gate in failed)
+        super().__init__(
+            f"{file}: the data fails {len(failed)} quality gate{'s' * (len(failed) > 1)}, so nothing was learnt from "
+            f"it ({reasons}). Correct the data, or the thresholds in quality_gates."
+        )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.quality import QualityReport, assess
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints
@@ -69,7 +70,7 @@ class SessionWork:
         with timer.stage("draw"):
             draw = self._panels.epoch(number)
         with timer.stage("gates"):
-            quality = assess(draw.panel.bonds, self._settings.quality_gates)
+            quality = assess(draw.panel.bonds, BOND_CHECKS, self._settings.quality_gates)
         with timer.stage("learn"):
             record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
         with timer.stage("checkpoint"):

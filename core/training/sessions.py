@@ -8,6 +8,7 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.governance import Evidence, audited
+from core.quality import custom
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
@@ -53,7 +54,9 @@ class Sessions:
 
         Raises:
             UsageError: The name is no plain line of text.
+            UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         """
+        custom.require_known(settings.quality_gates.custom_gates)
         if not name.isprintable() or len(name) > _MAX_NAME:
             raise UsageError(
                 f"{name[:_MAX_NAME]!a} is no name for a session: it must be one line of at most {_MAX_NAME} characters."

@@ -2,7 +2,6 @@
 
 trainee.py     what is trained: a table model, or one of the bond models
 bonds.py       the bond models on a user's bonds
-gates.py       what the data and the model must show
 training.py    the whole way from a file to a version
 evaluation.py  a version judged on another file
 by_path.py     files made elsewhere, registered as they are

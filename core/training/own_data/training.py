@@ -13,8 +13,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
+from core.domains.bonds.checks.check_set import BOND_CHECKS
+from core.domains.table.checks import BEATS_CONSTANT, NO_LEAK, FittedModel, table_checks
 from core.domains.table.models.model import TableModel, split_rows
-from core.quality import assess
+from core.quality import assess, custom
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
@@ -26,8 +28,8 @@ from core.tables.split import Split
 from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
+from core.training.errors import GatesFailedError
 from core.training.own_data.bonds import TrainableBondModel, as_bonds, bond_label, lacking_columns
-from core.training.own_data.gates import GatesFailedError, coverage_gate, leak_gate, skill_gate
 from core.training.own_data.trainee import TrainableModel
 from core.training.seeds import derive_seed
 
@@ -95,10 +97,12 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     Raises:
         TableError: The file cannot be used; nothing was written.
         GatesFailedError: The data failed a blocking quality gate; nothing was written.
+        UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         InvalidNameError: The model's name is not spelled as one.
         UnknownAlgorithmError, UnknownParameterError: The settings name what the model does not know.
     """
     checked_model_name(request.model)
+    custom.require_known(settings.quality_gates.custom_gates)
     table = read_table(request.data)
     own = settings.models.get(request.model, ModelSettings())
     lesson = _prepare(table, request, own, settings)
@@ -137,7 +141,7 @@ def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: 
     signature = describe(table, wanted)
     model = TableModel.described(signature, algorithm=own.algorithm, parameters=own.parameters)
     split = split_rows(table.frame, signature, model.target_of(table.frame), TEST_SHARE, seed=_split_seed(settings))
-    gates = (coverage_gate(table.frame, signature.names, settings.quality_gates.coverage_min),)
+    gates = assess(table.frame, table_checks(signature.names), settings.quality_gates).gates
     ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
     return _Lesson(model, signature, table.frame, split, gates, (*notes, *model.warnings, *ignored))
 
@@ -155,7 +159,7 @@ def _prepare_bonds(table: Table, request: TrainRequest, own: ModelSettings, sett
     if request.time is not None and request.time not in bonds:
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, TEST_SHARE, seed=_split_seed(settings))
-    gates = assess(bonds, settings.quality_gates).gates
+    gates = assess(bonds, BOND_CHECKS, settings.quality_gates).gates
     return _Lesson(trainee, signature, bonds, split, gates, trainee.warnings)
 
 
@@ -226,9 +230,14 @@ def _register(
     actor: Actor,
 ) -> ModelVersion:
     metrics = report["metrics"]
-    after = [leak_gate(report["feature_importance"], metrics, report.get("single_feature_leak", {}))]
-    if lesson.signature.task is not Task.ANOMALY:
-        after.append(skill_gate(metrics, report["split"]["n_tested"]))
+    fitted = FittedModel(
+        n_rows=report["split"]["n_tested"],
+        metrics=metrics,
+        importance=report["feature_importance"],
+        single_feature_leak=report.get("single_feature_leak", {}),
+    )
+    checks = (NO_LEAK,) if lesson.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
+    after = (check.apply(fitted, settings.quality_gates) for check in checks)
     with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
         folder = Path(place)
         lesson.trainee.save(folder)

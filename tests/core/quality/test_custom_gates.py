@@ -1,11 +1,20 @@
 from importlib.metadata import EntryPoint
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from core.errors import UsageError
-from core.quality import GateVerdict, assess, custom, judge, register_gate
-from core.quality.custom import GateNameTakenError, UnknownGateError, known_gates
+from core.quality import CheckSet, GateVerdict, assess, custom, judge, register_gate
+from core.quality.custom import GateNameTakenError, UnknownGateError, known_gates, require_known
 from core.settings.quality import QualityGates
+
+NO_CHECKS = CheckSet(checks=())
+
+
+@pytest.fixture
+def sound() -> pd.DataFrame:
+    return pd.DataFrame({"size": np.arange(1500.0), "grade": ["A", "B"] * 750})
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +23,7 @@ def _own_register(monkeypatch):
 
 
 def last_gate(frame, *names):
-    return assess(frame, QualityGates(custom_gates=names)).gates[-1]
+    return assess(frame, NO_CHECKS, QualityGates(custom_gates=names)).gates[-1]
 
 
 def enough_rows(bonds, settings):
@@ -24,10 +33,10 @@ def enough_rows(bonds, settings):
 def test_a_registered_gate_is_applied_when_settings_call_for_it(sound):
     register_gate("enough_rows")(enough_rows)
     assert last_gate(sound, "enough_rows").passed
-    report = assess(sound.head(50), QualityGates(custom_gates=("enough_rows",)))
+    report = assess(sound.head(50), NO_CHECKS, QualityGates(custom_gates=("enough_rows",)))
     assert report.gates[-1].reason == "50 rows < 1000 rows"
     assert not report.passed
-    assert "enough_rows" not in {gate.name for gate in assess(sound).gates}
+    assert "enough_rows" not in {gate.name for gate in assess(sound, NO_CHECKS).gates}
 
 
 def test_a_gate_of_an_installed_package_is_found_by_its_entry_point(sound, monkeypatch):
@@ -64,6 +73,29 @@ def test_a_broken_gate_is_a_failed_gate(sound, gate, said):
     assert result.verdict is GateVerdict.FAIL
     assert result.name == "broken"
     assert said in result.reason
+
+
+def test_a_gate_is_handed_a_copy_and_cannot_change_what_is_learnt(sound):
+    def spoils(frame, settings):
+        frame["size"] = 0.0
+        frame.loc[0, "grade"] = "Z"
+        del frame["size"]
+        frame.attrs["seen"] = True
+        return judge("spoils", 1.0, ">=", 0.0)
+
+    before = sound.copy(deep=True)
+    register_gate("spoils")(spoils)
+    assert last_gate(sound, "spoils").passed
+    pd.testing.assert_frame_equal(sound, before)
+    assert not sound.attrs
+
+
+def test_every_gate_called_for_is_asked_for_before_any_is_loaded():
+    register_gate("enough_rows")(enough_rows)
+    require_known(())
+    require_known(("enough_rows",))
+    with pytest.raises(UnknownGateError, match=r"no custom gate 'enuf_rows'. Known custom gates: enough_rows\."):
+        require_known(("enough_rows", "enuf_rows"))
 
 
 def test_two_gates_cannot_have_one_name():

@@ -3,7 +3,9 @@ import pytest
 from core.actor import Actor, Origin
 from core.errors import NotFoundError
 from core.governance import AuditLog
-from core.settings import TrainingSettings
+from core.quality import custom
+from core.quality.custom import UnknownGateError
+from core.settings import QualityGates, TrainingSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import Desired, Phase
@@ -33,6 +35,14 @@ def test_a_new_session_waits_in_the_queue_with_its_resolved_settings(sessions, s
     assert stored.training == TrainingSettings(max_epochs=7)
     assert (stored.observed.phase, stored.observed.n_epochs, stored.wants_work) == (Phase.QUEUED, 7, True)
     assert (stored.created_by, stored.reason) == ("ada@desk", "fresh data")
+
+
+def test_a_session_with_an_unknown_gate_is_refused_with_the_known_ones(sessions, person, monkeypatch):
+    monkeypatch.setattr(custom, "_registered", {"house_rows": None})
+    settings = TrainingSettings(quality_gates=QualityGates(custom_gates=("huose_rows",)))
+    with pytest.raises(UnknownGateError, match=r"'huose_rows'. Known custom gates: house_rows"):
+        sessions.start(settings, name="nightly", actor=person)
+    assert sessions.all() == []
 
 
 def test_sessions_are_numbered_in_the_order_of_their_start(sessions, session, person):

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc, ndtri
 
-from core.quality.cells import BoolArray, Cells, FloatArray, UnreadableError
-from core.quality.check import Check, Measurement, fixed
+from core.arrays import BoolArray, FloatArray
+from core.quality.cells import Cells
+from core.quality.check import Check, Measurement, UnreadableError, fixed
 
 CONFIDENCE = 0.95
 FEWEST_ISSUERS = 8

@@ -14,13 +14,16 @@ from core.domains.bonds.data import PanelSettings, generate
 from core.domains.table.models import TableModel
 from core.errors import RefusedError
 from core.models import load_model
+from core.quality import custom, judge, register_gate
+from core.quality.custom import UnknownGateError
 from core.registry import Registry, Stage
+from core.registry.card import CARD_NAME, RegistrationCard
 from core.settings import ModelSettings, PolicySource, QualityGates, Settings
 from core.state import Workspace
 from core.tables import Signature, TableError, Task
 from core.tracking import Runs, RunStatus
+from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, evaluate_on_file, register_path, train_on_file
-from core.training.own_data.gates import GatesFailedError
 from core.training.own_data.training import _prepare
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
@@ -219,6 +222,49 @@ def test_data_that_fails_a_blocking_gate_teach_nothing(workspace, own, tmp_path)
         train_on_file(workspace, TrainRequest("price", tmp_path / "gaps.csv", target="price"), strict, actor=ANA)
 
     assert caught.value.exit_code == 1
+    assert Runs(workspace).all() == []
+
+
+@pytest.fixture
+def house_gate(monkeypatch):
+    """Register a gate of the house, which counts rows and spoils what it is handed."""
+    monkeypatch.setattr(custom, "_registered", {})
+
+    @register_gate("house_rows")
+    def house_rows(frame, settings):
+        assert "price" in frame
+        frame["price"] = 0.0
+        return judge("house_rows", len(frame), ">=", 500, unit="rows", n_samples=len(frame))
+
+    return Settings(quality_gates=QualityGates(custom_gates=("house_rows",)), models=FAST.models)
+
+
+def test_a_gate_of_the_house_judges_a_users_table_and_changes_nothing(workspace, own, house_gate):
+    request = TrainRequest("price", own / "learn.csv", target="price")
+    plain, judged = (train_on_file(workspace, request, settings, actor=ANA).version for settings in (FAST, house_gate))
+
+    assert {gate.name for gate in plain.gates} == {"coverage", "no_leak", "beats_constant"}
+    gate = next(gate for gate in judged.gates if gate.name == "house_rows")
+    assert (gate.passed, gate.value, gate.n_samples) == (True, 600, 600)
+    card = RegistrationCard.read(workspace.artifacts_dir / judged.path)
+    assert gate in card.gates
+    before, after = (folder_hashes(workspace, version.path) for version in (plain, judged))
+    assert {name for name in before if before[name] != after[name]} == {CARD_NAME, "MANIFEST.json"}
+
+
+def test_a_gate_of_the_house_keeps_a_users_table_from_being_learnt(workspace, own, house_gate):
+    request = TrainRequest("price", own / "test.csv", target="price")
+    with pytest.raises(GatesFailedError, match="house_rows: 400 rows < 500 rows"):
+        train_on_file(workspace, request, house_gate, actor=ANA)
+    assert Runs(workspace).all() == []
+
+
+@pytest.mark.parametrize("model", ["price", "spread"])
+def test_an_unknown_gate_is_refused_before_the_file_is_read(workspace, house_gate, model):
+    settings = Settings(quality_gates=QualityGates(custom_gates=("house_rows", "huose_rows")))
+    request = TrainRequest(model, Path("there-is-no-such-file.csv"), target="price")
+    with pytest.raises(UnknownGateError, match=r"'huose_rows'. Known custom gates: house_rows"):
+        train_on_file(workspace, request, settings, actor=ANA)
     assert Runs(workspace).all() == []
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.data import PanelSettings, generate
 from core.quality import assess
 from core.settings.quality import QualityGates
@@ -9,12 +10,12 @@ FIVE = ("coverage", "esg_missing", "liquidity_index_median", "negative_spreads",
 
 
 def gates_of(frame, settings=None):
-    return {gate.name: gate for gate in assess(frame, settings).gates}
+    return {gate.name: gate for gate in assess(frame, BOND_CHECKS, settings).gates}
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_an_ordinary_panel_passes_every_gate(seed):
-    report = assess(generate(PanelSettings(n_rows=1000, seed=seed)).bonds)
+    report = assess(generate(PanelSettings(n_rows=1000, seed=seed)).bonds, BOND_CHECKS)
     assert report.passed
     assert report.score > 0.99
     gates = {gate.name: gate for gate in report.gates}
@@ -45,7 +46,7 @@ def test_a_large_panel_has_a_few_impossible_maturities_and_passes():
 )
 def test_a_fault_breaks_its_gate_and_no_other(fault, gate, low, high, n_rows):
     for seed in range(3):
-        report = assess(generate(PanelSettings(n_rows=n_rows, seed=seed, **fault)).bonds)
+        report = assess(generate(PanelSettings(n_rows=n_rows, seed=seed, **fault)).bonds, BOND_CHECKS)
         failed = [result for result in report.gates if result.blocks]
         assert [result.name for result in failed] == [gate]
         assert low <= failed[0].value <= high
@@ -63,7 +64,7 @@ def test_a_fault_breaks_its_gate_and_no_other(fault, gate, low, high, n_rows):
     ],
 )
 def test_thresholds_are_those_of_the_settings(sound, threshold, value, passes):
-    report = assess(sound, QualityGates(**{threshold: value}))
+    report = assess(sound, BOND_CHECKS, QualityGates(**{threshold: value}))
     assert report.passed is passes
     name = threshold.removesuffix("_max").removesuffix("_min")
     assert next(gate for gate in report.gates if gate.name == name).threshold == value
@@ -99,4 +100,4 @@ def test_a_maturity_is_impossible_from_exactly_its_limits_on(sound, change, is_a
 
 
 def test_five_gates_block_and_everything_else_warns(sound):
-    assert tuple(gate.name for gate in assess(sound).gates if gate.blocking) == FIVE
+    assert tuple(gate.name for gate in assess(sound, BOND_CHECKS).gates if gate.blocking) == FIVE

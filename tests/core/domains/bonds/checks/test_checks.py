@@ -3,20 +3,21 @@
 import numpy as np
 import pytest
 
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.checks.relations import _ranks
 from core.domains.bonds.data import PanelSettings, generate
 from core.quality import GateVerdict, assess
 
 
 def gates_of(frame):
-    return {gate.name: gate for gate in assess(frame).gates}
+    return {gate.name: gate for gate in assess(frame, BOND_CHECKS).gates}
 
 
 @pytest.mark.parametrize("n_rows", [150, 1000])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sound_panel_raises_no_warning(n_rows, seed):
     clean = PanelSettings(n_rows=n_rows, seed=seed, anomaly_share=0, maturity_error_rate=0)
-    assert [g.name for g in assess(generate(clean).bonds).gates if not g.passed] == []
+    assert [g.name for g in assess(generate(clean).bonds, BOND_CHECKS).gates if not g.passed] == []
 
 
 def shuffled(frame, column):

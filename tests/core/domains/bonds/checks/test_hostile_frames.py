@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.data.columns import COLUMNS
 from core.quality import assess
 
@@ -20,7 +21,7 @@ GATE_OF = {
 
 
 def gates_of(frame):
-    return {gate.name: gate for gate in assess(frame).gates}
+    return {gate.name: gate for gate in assess(frame, BOND_CHECKS).gates}
 
 
 @pytest.mark.parametrize("column", sorted(GATE_OF))
@@ -117,7 +118,7 @@ def test_infinite_numbers_are_no_values(sound):
     ],
 )
 def test_a_frame_that_is_no_panel_fails_every_gate_with_a_reason(frame):
-    report = assess(frame)
+    report = assess(frame, BOND_CHECKS)
     assert not report.passed
     assert 0 <= report.score < 0.5
     for gate in report.gates:
@@ -142,12 +143,12 @@ def test_offenders_without_identifiers_are_named_by_row(sound):
 
 def test_the_index_of_the_frame_does_not_matter(sound):
     shuffled = sound.set_index(pd.Index(["same"] * len(sound)))
-    assert assess(shuffled) == assess(sound)
+    assert assess(shuffled, BOND_CHECKS) == assess(sound, BOND_CHECKS)
 
 
 def test_the_frame_is_left_as_it_was(sound):
     before = sound.copy(deep=True)
-    assess(sound)
+    assess(sound, BOND_CHECKS)
     pd.testing.assert_frame_equal(sound, before)
 
 
@@ -173,7 +174,7 @@ numbers = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, -0.0, 1e308, -1e308
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_whatever_numbers_stand_in_the_cells_are_answered_with_a_report(sound, columns, data, n):
     values = {name: data.draw(st.lists(numbers, min_size=n, max_size=n)) for name in columns}
-    report = assess(sound.head(n).assign(**values))
+    report = assess(sound.head(n).assign(**values), BOND_CHECKS)
     assert 0 <= report.score <= 1
     assert all(gate.value is None or np.isfinite(gate.value) for gate in report.gates)
 
@@ -188,7 +189,7 @@ def test_whatever_stands_in_the_cells_is_answered_with_a_report(sound, columns, 
     frame = sound.head(n).copy()
     for name in columns:
         frame[name] = pd.Series(data.draw(st.lists(cells, min_size=n, max_size=n)), index=frame.index, dtype=object)
-    report = assess(frame)
+    report = assess(frame, BOND_CHECKS)
     assert 0 <= report.score <= 1
     assert all(gate.reason for gate in report.gates)
     assert report.passed is not any(gate.blocks for gate in report.gates)

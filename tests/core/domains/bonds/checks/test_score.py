@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.data import PanelSettings, generate
 from core.quality import QualityReport, assess
 from core.quality.report import overall_score
@@ -20,14 +21,16 @@ def test_any_failed_gate_brings_the_score_under_the_alert():
 
 def test_a_faultless_panel_scores_one(sound):
     few_negative = sound[sound["spread_bps"] >= 0]
-    report = assess(few_negative)
+    report = assess(few_negative, BOND_CHECKS)
     assert report.score == pytest.approx(1, abs=0.002)
     assert report.dimensions["completeness"] == 1
 
 
 def test_worse_data_scores_lower():
     scores = [
-        assess(generate(PanelSettings(n_rows=1000, seed=1, missing_rate=rate, anomaly_share=share)).bonds).score
+        assess(
+            generate(PanelSettings(n_rows=1000, seed=1, missing_rate=rate, anomaly_share=share)).bonds, BOND_CHECKS
+        ).score
         for rate, share in ((0.0, 0.0), (0.01, 0.02), (0.05, 0.1), (0.2, 0.3))
     ]
     assert scores == sorted(scores, reverse=True)
@@ -35,5 +38,5 @@ def test_worse_data_scores_lower():
 
 
 def test_a_report_survives_storage(sound):
-    report = assess(sound)
+    report = assess(sound, BOND_CHECKS)
     assert msgspec.json.decode(msgspec.json.encode(report), type=QualityReport) == report

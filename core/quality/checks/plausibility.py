@@ -1,0 +1,73 @@
+"""Values far from all others, and columns that say nothing."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray
+from core.quality.cells import Cells
+from core.quality.check import Measurement, UnreadableError
+
+FAR = 6.0  # robust standard deviations from the median of the group
+FEWEST_ROWS = 20
+
+_NORMAL_QUARTILE = 0.6744897501960817
+
+
+def outliers(
+    values: Callable[[Cells], FloatArray], groups: Callable[[Cells], FloatArray], *, too_few: str
+) -> Callable[[Cells], Measurement]:
+    """Measure the share of values far from those of rows of the same group, in %.
+
+    Far is six robust standard deviations; median and quartiles resist what they are to find.
+
+    Args:
+        values: Reads the values, on a scale on which all groups are about as widely spread; NaN where there is none.
+        groups: Reads each row's group as a number; NaN where there is none. Groups with few rows are not judged.
+        too_few: The reason where no group has enough rows.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        scaled, group = values(cells), groups(cells)
+        known = ~np.isnan(scaled) & ~np.isnan(group)
+        far = np.zeros(cells.n_rows, dtype=np.bool_)
+        n_judged = 0
+        for code in np.unique(group[known]):
+            rows = np.flatnonzero(known & (group == code))
+            if len(rows) >= FEWEST_ROWS:
+                far[rows] = _far_from_median(scaled[rows])
+                n_judged += len(rows)
+        if not n_judged:
+            raise UnreadableError(too_few)
+        return Measurement(100 * int(far.sum()) / n_judged, n_judged, far)
+
+    return measure
+
+
+def _far_from_median(values: FloatArray) -> BoolArray:
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    scale = (high - low) / (2 * _NORMAL_QUARTILE)
+    far: BoolArray = np.abs(values - middle) > FAR * max(scale, 1e-12)
+    return far
+
+
+def constant_columns(names: Sequence[str]) -> Callable[[Cells], Measurement]:
+    """Count the columns of numbers of which every row says the same."""
+
+    def measure(cells: Cells) -> Measurement:
+        if cells.n_rows < FEWEST_ROWS:
+            raise UnreadableError(f"{cells.n_rows} rows are too few to tell; {FEWEST_ROWS} are needed")
+        constant = [name for name in names if cells.has(name) and _is_constant(cells, name)]
+        reason = f"constant: {', '.join(constant)}" if constant else "every numeric feature varies"
+        return Measurement(float(len(constant)), cells.n_rows, reason=reason)
+
+    return measure
+
+
+def _is_constant(cells: Cells, name: str) -> bool:
+    try:
+        values = cells.numbers(name)
+    except UnreadableError:
+        return False
+    seen = values[~np.isnan(values)]
+    return len(seen) >= FEWEST_ROWS and bool(seen.max() == seen.min())

@@ -1,0 +1,49 @@
+"""Rows that repeat another one."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.arrays import BoolArray
+from core.quality.cells import Cells
+from core.quality.check import Measurement
+
+KeyColumns = Mapping[str, Literal["name", "date", "number"]]
+
+
+def duplicates(key: KeyColumns, same_thing: KeyColumns | None = None) -> Callable[[Cells], Measurement]:
+    """Count rows that repeat another one.
+
+    Args:
+        key: Columns that no two rows may share all of, and what they hold.
+        same_thing: Columns by which one thing is known again under another key; judged where all are there.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        rows = _repeats([_codes(cells, name, kind) for name, kind in key.items()])
+        if same_thing and all(cells.has(name) for name in same_thing):
+            rows = rows | _repeats([_codes(cells, name, kind) for name, kind in same_thing.items()])
+        return Measurement(float(rows.sum()), cells.n_rows, rows)
+
+    return measure
+
+
+def _codes(cells: Cells, name: str, kind: str) -> NDArray[np.int64]:
+    if kind == "name":
+        return cells.labels(name).codes
+    if kind == "date":
+        return cells.dates(name).astype(np.int64)
+    return np.unique(cells.numbers(name), return_inverse=True)[1].astype(np.int64)
+
+
+def _repeats(keys: list[NDArray[np.int64]]) -> BoolArray:
+    """Tell which rows repeat an earlier one in every key."""
+    order = np.lexsort(keys[::-1])
+    same = np.ones(len(order) - 1, dtype=np.bool_)
+    for key in keys:
+        same &= np.diff(key[order]) == 0
+    repeated = np.zeros(len(order), dtype=np.bool_)
+    repeated[order[1:]] = same
+    return repeated
