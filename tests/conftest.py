@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,25 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 
 from core.state import Workspace
+from core.telemetry.committer import Committer
 from tests.clocks import HandClock
 from tests.processes import Child, Turnstile
+from tests.waiting import PATIENCE_SECONDS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def limits_that_only_a_hang_passes() -> Iterator[None]:
+    """What gives up on a slow disk or machine after some seconds of the clock is patient here, as the tests are.
+
+    A test of such a limit sets one of its own.
+    """
+    patient = (PATIENCE_SECONDS,)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Committer.flush, "__defaults__", patient)
+        patch.setattr(Committer.close, "__defaults__", patient)
+        patch.setattr("core.telemetry.schema.BUSY_SECONDS", PATIENCE_SECONDS)
+        patch.setattr(import_module("core.tracking.environment"), "_GIT_SECONDS", PATIENCE_SECONDS)
+        yield
 
 
 @pytest.fixture

@@ -80,10 +80,11 @@ def test_a_dropped_line_ends_the_process_with_129(workspace, how):
         child.kill(signal.SIGHUP)
     else:
         child.ptyproc.delayafterclose = PATIENCE_SECONDS
-        os.close(child.child_fd)
+        child.ptyproc.fileobj.close()
     _, status = os.waitpid(child.pid, 0)
     # The kernel sends SIGHUP along with the dropped line; either way the console answers with its own exit.
     assert os.waitstatus_to_exitcode(status) == 129
+    child.ptyproc.fileobj.close()
     child.closed = child.ptyproc.closed = True
 
 

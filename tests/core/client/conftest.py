@@ -18,6 +18,7 @@ from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 from core.training.own_data import TrainRequest, train_on_file
 from tests.clocks import HandSeconds
+from tests.core.client.timeouts import PATIENT
 from tests.processes import free_port
 from tests.waiting import until
 
@@ -82,7 +83,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
             assert process.poll() is None, (folder / "log").read_text()
             return client.health("rent").ready
 
-        with Client(url) as client:
+        with Client(url, timeouts=PATIENT) as client:
             until(lambda: is_ready(client), "a server that is ready")
         yield SimpleNamespace(url=url, token=token, version=number, workspace=workspace)
     finally:

@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from core.client import BackOff, Client, RejectedError, UnreachableError
 from core.serving import Server
+from tests.core.client.timeouts import PATIENT
 from tests.waiting import until
 
 ROW = {"area": 50, "floor": 2, "age": "old"}
@@ -90,14 +91,14 @@ def good(serving, authority):
 @pytest.mark.parametrize("dialect", ["rows", "v2", "tf-rest"])
 def test_a_good_certificate_is_trusted(good, served, dialect):
     assert good.url.startswith("https://")
-    with Client(good.url, dialect, authority=good.authority, token=served.token) as client:
+    with Client(good.url, dialect, authority=good.authority, token=served.token, timeouts=PATIENT) as client:
         assert 300 < client.predict("rent", ROW).value < 1_200
         assert client.health("rent").ready
 
 
 def refused(url, authority):
     with (
-        Client(url, authority=authority, back_off=BackOff(attempts=1)) as client,
+        Client(url, authority=authority, back_off=BackOff(attempts=1), timeouts=PATIENT) as client,
         pytest.raises(UnreachableError, match="certificate"),
     ):
         client.predict("rent", ROW)

@@ -13,6 +13,7 @@ from core.client import (
     RejectedError,
     UnknownModelError,
 )
+from tests.core.client.timeouts import PATIENT
 
 ROWS = [{"area": 50, "floor": 2, "age": "old"}, {"area": 90.0, "floor": 0, "age": "new"}]
 DIALECTS = ("rows", "v2", "tf-rest")
@@ -20,7 +21,7 @@ DIALECTS = ("rows", "v2", "tf-rest")
 
 @pytest.fixture(params=DIALECTS)
 def client(request: pytest.FixtureRequest, served: SimpleNamespace):
-    with Client(served.url, request.param) as found:
+    with Client(served.url, request.param, timeouts=PATIENT) as found:
         yield found
 
 
@@ -34,7 +35,7 @@ def test_one_row_and_several_get_a_number_each(client: Client, served: SimpleNam
 def test_the_dialects_agree(served: SimpleNamespace) -> None:
     answers = []
     for dialect in DIALECTS:
-        with Client(served.url, dialect) as client:
+        with Client(served.url, dialect, timeouts=PATIENT) as client:
             answers.append(client.predict("rent", ROWS).values)
     assert answers[0] == answers[1] == answers[2]
 
@@ -88,21 +89,24 @@ def test_a_missing_field_is_named(client: Client) -> None:
 
 
 def test_outcomes_are_taken_with_a_token_and_not_without(served: SimpleNamespace) -> None:
-    with Client(served.url, token=served.token) as client:
+    with Client(served.url, token=served.token, timeouts=PATIENT) as client:
         told = client.predict("rent", ROWS)
         assert client.report([Outcome(request_id=told.request_id, row=n, actual=1.0) for n in range(2)]) == 2
-    with Client(served.url) as client, pytest.raises(NotAllowedError, match="token"):
+    with Client(served.url, timeouts=PATIENT) as client, pytest.raises(NotAllowedError, match="token"):
         client.report(Outcome(request_id="r-1", actual=1.0))
 
 
 def test_a_wrong_token_is_not_allowed(served: SimpleNamespace) -> None:
-    with Client(served.url, token="wrong") as client, pytest.raises(NotAllowedError, match="not valid"):
+    with (
+        Client(served.url, token="wrong", timeouts=PATIENT) as client,
+        pytest.raises(NotAllowedError, match="not valid"),
+    ):
         client.predict("rent", ROWS[0])
 
 
 @pytest.mark.parametrize("dialect", ["v2", "tf-rest"])
 def test_a_dialect_without_outcomes_says_so(served: SimpleNamespace, dialect: str) -> None:
-    with Client(served.url, dialect) as client, pytest.raises(NotSpokenError, match="rows"):
+    with Client(served.url, dialect, timeouts=PATIENT) as client, pytest.raises(NotSpokenError, match="rows"):
         client.report(Outcome(request_id="r-1", actual=1.0))
 
 

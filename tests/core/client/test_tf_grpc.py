@@ -33,6 +33,7 @@ from core.client.tf_messages import (
     Tensor,
 )
 from core.client.tf_tensors import from_tensor, to_tensor
+from tests.core.client.timeouts import PATIENT
 
 ROWS = [{"area": 50, "age": "old"}, {"area": None, "age": "new"}]
 
@@ -109,7 +110,7 @@ def url(peer: TfPeer) -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[Client]:
-    with Client(url, token="t", back_off=BackOff(attempts=2, first_seconds=0.0)) as found:
+    with Client(url, token="t", back_off=BackOff(attempts=2, first_seconds=0.0), timeouts=PATIENT) as found:
         yield found
 
 

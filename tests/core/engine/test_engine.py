@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 
 import msgspec
 import psutil
@@ -18,8 +17,10 @@ from core.settings.training import EnsembleSettings, TrainerSettings
 from core.state import LeaseHeldError, Workspace, read_lease
 from core.telemetry import TelemetryReader
 from core.tracking import Runs, RunStatus
+from core.training.child_process import ChildProcess
 from core.training.session import Desired, Phase
 from core.training.sessions import Sessions
+from core.training.wire import RunEpoch
 
 ENDLESS = TrainingSettings(
     dataset_size=150,
@@ -133,10 +134,17 @@ def test_sessions_take_turns_and_a_paused_one_lets_the_next_go_first(sessions, s
     assert until(sessions, third, at_rest).observed.epoch == 0
 
 
-def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace, sessions, engine, start, until):
+def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace, sessions, start, until, monkeypatch):
+    ask, killed = ChildProcess.ask, []
+
+    def ask_and_kill(child, request):
+        ask(child, request)
+        if isinstance(request, RunEpoch) and request.number == 2 and not killed:
+            killed.append(child.pid)
+            psutil.Process(child.pid).kill()
+
+    monkeypatch.setattr(ChildProcess, "ask", ask_and_kill)
     session_id = start(ENDLESS, max_epochs=6)
-    until(sessions, session_id, lambda observed: observed.epoch >= 1)
-    psutil.Process(engine.child_pid).kill()
     observed = until(sessions, session_id, at_rest).observed
     assert (observed.phase, observed.epoch, observed.n_failed_epochs) == (Phase.FINISHED, 6, 1)
     assert "SIGKILL" in observed.failure
@@ -201,11 +209,12 @@ def test_an_engine_that_cannot_start_gives_the_lease_back(tmp_path, person):
     assert read_lease(workspace) is None
 
 
-def test_a_thread_that_fails_says_so_and_begins_again(caplog):
+def test_a_thread_that_fails_says_so_and_begins_again(caplog, monkeypatch):
+    monkeypatch.setattr("core.engine.engine.FIRST_PAUSE_SECONDS", 0.01)
     until, reported, runs = threading.Event(), [], []
 
     def body():
-        runs.append(time.monotonic())
+        runs.append(len(runs))
         if len(runs) == 1:
             raise OSError("disk on fire")
 

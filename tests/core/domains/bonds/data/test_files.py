@@ -40,7 +40,9 @@ def test_every_file_says_that_it_is_synthetic(small, tmp_path):
     assert "Synthetic" in (tmp_path / "out" / "SYNTHETIC.txt").read_text()
     for name in ("bonds.parquet", "truth.parquet"):
         assert pq.read_schema(tmp_path / "out" / name).metadata[b"synthetic"] == b"true"
-    assert all(line.split(",")[2].startswith("XX") for line in (tmp_path / "out" / "bonds.csv").open().readlines()[1:])
+    assert all(
+        line.split(",")[2].startswith("XX") for line in (tmp_path / "out" / "bonds.csv").read_text().splitlines()[1:]
+    )
 
 
 def test_the_lineage_names_seed_settings_versions_rows_and_hashes(small, tmp_path):
