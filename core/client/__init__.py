@@ -10,6 +10,7 @@ http.py         one HTTP request; tf_messages.py the messages of TensorFlow Serv
 answers.py      what comes back, the same in every dialect; errors.py what may be raised instead
 """
 
+from core.backoff import BackOff
 from core.client.answers import Health, Metadata, Outcome, Prediction, TensorInfo, VersionState
 from core.client.breaker import BreakerState, CircuitBreaker
 from core.client.client import Client, Dialect
@@ -28,7 +29,7 @@ from core.client.errors import (
     UnknownModelError,
     UnreachableError,
 )
-from core.client.retry_policy import BackOff, Timeouts
+from core.client.retry_policy import Timeouts
 
 __all__ = [
     "BackOff",

@@ -13,13 +13,14 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from core.backoff import BackOff
 from core.client.answers import Health, Metadata, Outcome, Prediction, VersionState, Which
 from core.client.breaker import CircuitBreaker
 from core.client.errors import RejectedError, TransientError
 from core.client.http import Http
 from core.client.json_rows import JsonRows
 from core.client.open_inference import OpenInference
-from core.client.retry_policy import BackOff, RetryPolicy, Seconds, Timeouts
+from core.client.retry_policy import RetryPolicy, Seconds, Timeouts
 from core.client.rows import Rows
 from core.client.tf_rest import TfRest
 from core.client.wire import Wire

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import random
 from typing import TypeVar
 
+from core.backoff import BackOff
 from core.client.breaker import CircuitBreaker
 from core.client.errors import ClientError, TransientError
 
@@ -24,36 +25,6 @@ class Timeouts:
     def __post_init__(self) -> None:
         if min(self.connect_seconds, self.answer_seconds, self.total_seconds) <= 0:
             raise ValueError("time-outs must be above zero")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackOff:
-    """Waits between attempts: exponential, of which a random part is waited, so that callers do not march in step.
-
-    Source:
-        Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015 ("full jitter").
-    """
-
-    attempts: int = 4
-    first_seconds: float = 0.1
-    factor: float = 2.0
-    most_seconds: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1 or self.first_seconds < 0 or self.factor < 1:
-            raise ValueError("at least one attempt, no negative wait, and a factor of at least 1")
-
-    def wait_seconds(self, n_failures: int, share: float) -> float:
-        """Return how long to wait after so many failures.
-
-        Args:
-            n_failures: Attempts that have failed, from 1.
-            share: A random number from 0 to 1.
-
-        >>> [BackOff().wait_seconds(n, 1.0) for n in (1, 2, 3, 10)]
-        [0.1, 0.2, 0.4, 5.0]
-        """
-        return share * min(self.most_seconds, self.first_seconds * self.factor ** (n_failures - 1))
 
 
 class RetryPolicy:

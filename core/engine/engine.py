@@ -18,6 +18,7 @@ from contextlib import ExitStack
 
 from core.actor import Actor
 from core.alerts import Alerts
+from core.backoff import BackOff
 from core.clock import Clock, utc_now
 from core.engine.journal import open_log
 from core.engine.rollout_loop import RolloutLoop
@@ -39,8 +40,7 @@ from core.view.past.recorder import record_past
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 1.0
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
+RESTART = BackOff(first_seconds=1.0, most_seconds=60.0)  # of a thread that failed
 
 
 class Engine:
@@ -193,12 +193,14 @@ def keep_going(
         until: Ends the pauses, and the trying.
         report: Tells people that it failed.
     """
-    pause = FIRST_PAUSE_SECONDS
+    n_failures = 0
     while True:
         try:
             body()
             return
         except Exception as error:
+            n_failures += 1
+            pause = RESTART.wait_seconds(n_failures)
             log.exception("the %s failed; it begins again in %.0f s", name, pause)
             try:
                 report(name, error)
@@ -206,4 +208,3 @@ def keep_going(
                 log.exception("the failure of the %s could not be reported", name)
         if until.wait(pause):
             return
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

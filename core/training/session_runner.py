@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from core.backoff import BackOff
 from core.errors import CoreError
 from core.training.child_process import ChildProcess
 from core.training.convergence import EpochScore, judge
@@ -19,8 +20,7 @@ from core.training.session import Desired, Session
 from core.training.session_recorder import SessionRecorder
 from core.training.wire import EpochDone, Failed, Finish, Finished, Prepare, Prepared, Reply, Request, RunEpoch
 
-FIRST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 30.0
+BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
 LOOK_SECONDS = 1.0  # how often intent is looked at even when nobody announced a change
 
 R = TypeVar("R", Prepared, EpochDone, Finished)
@@ -85,7 +85,7 @@ class SessionRunner:
                     self._session = self._books.give_up(self._session, error, n_attempts=n_failures)
                     return
                 self._session = self._books.failed_attempt(self._session, error, attempt=n_failures)
-                self._back_off(min(FIRST_BACK_OFF_SECONDS * 2 ** (n_failures - 1), LONGEST_BACK_OFF_SECONDS))
+                self._back_off(BACK_OFF.wait_seconds(n_failures))
 
     def _prepare(self) -> None:
         folder = self._books.filing.checkpoints_of(self._session)

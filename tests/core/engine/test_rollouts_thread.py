@@ -7,6 +7,7 @@ import pytest
 
 from core.actor import Actor
 from core.alerts import Alerts
+from core.backoff import BackOff
 from core.engine import Engine
 from core.engine.rollout_loop import RolloutLoop
 from core.governance import AuditLog
@@ -163,7 +164,7 @@ def test_while_one_is_active_turns_come_by_themselves(monkeypatch, run, start):
 
 
 def test_a_turn_that_fails_calls_an_operator_and_the_next_one_comes(monkeypatch, workspace, start, person, phase):
-    monkeypatch.setattr("core.engine.engine.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("core.engine.engine.RESTART", BackOff(first_seconds=0.01))
     turns = CountedTurns(monkeypatch, failing=(1,))
     rollout_id = start()
     engine = Engine(workspace, mode="headless", actor=person)
