@@ -50,7 +50,7 @@ inside() { # ROOT MAKE-ARGUMENTS...
 }
 
 build() { # ROOT
-    mmdebstrap --quiet --variant=minbase --include="$ASKED" "$SUITE" "$1" || return
+    timeout 600 mmdebstrap --quiet --variant=minbase --include="$ASKED" "$SUITE" "$1" || return
     cp /etc/hosts "$1/etc/hosts"
     mkdir -p "$1$HOME"
     { pip_files; pip_paths; } | while read -r path; do
