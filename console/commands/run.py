@@ -128,7 +128,7 @@ def _tell_events(
 ) -> "Callable[[], bool]":
     """Print events until the session is at rest, or for ever when none is named; return what tells the rest."""
     from console.cli.headless import SessionFeed
-    from core.view.snapshot import SnapshotSource
+    from core.view.source import SnapshotSource
 
     source = SnapshotSource(workspace)
     feeds: dict[str, SessionFeed] = {}

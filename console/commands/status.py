@@ -31,7 +31,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def status(args: argparse.Namespace) -> int:
     """Print the state of the workspace."""
-    from core.view.snapshot import SnapshotSource
+    from core.view.source import SnapshotSource
 
     if args.at is not None:
         return _status_at(args)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from core.clock import Clock, utc_now
 from core.state import Workspace
-from core.view.snapshot import Snapshot, SnapshotSource
+from core.view.snapshot import Snapshot
+from core.view.source import SnapshotSource
 
 TICK_SECONDS = 1.0
 LEAST_SECONDS_APART = 0.1  # between two looks, however fast the files change

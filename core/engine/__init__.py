@@ -9,7 +9,7 @@ __all__ = ["Engine"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the engine when it is asked for: the console reads `core.view.snapshot` long before it starts one."""
+    """Import the engine when it is asked for: the console reads `core.view` long before it starts one."""
     if name == "Engine":
         from core.engine.engine import Engine
 

@@ -24,7 +24,7 @@ from core.serving.recording import Recorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
 from core.state import Workspace
-from core.view.snapshot import take_snapshot
+from core.view.source import take_snapshot
 
 log = logging.getLogger(__name__)
 

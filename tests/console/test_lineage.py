@@ -6,7 +6,7 @@ import pytest
 
 from console.presentation import lineage
 from core.registry import Registry
-from core.view.snapshot import SnapshotSource
+from core.view.source import SnapshotSource
 from tools.demo import OPERATOR
 from widgets.glyphs import ASCII, UNICODE
 

@@ -19,7 +19,9 @@ from core.state import LeaseHolder, Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Run, RunComparison, Runs
 from core.training.session import Session
-from core.view.snapshot import RESOURCE_SERIES, Snapshot, take_snapshot
+from core.view.parts.histories import RESOURCE_SERIES
+from core.view.snapshot import Snapshot
+from core.view.source import take_snapshot
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):

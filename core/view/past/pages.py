@@ -2,41 +2,30 @@
 
 import functools
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from core.telemetry.past import Key
+from core.view import parts
+from core.view.parts.part import DocumentPart, Stored
 from core.view.snapshot import Snapshot
 
-# Which field of a snapshot lists documents of which key. Their order is a document of its own, so that what is put
-# together lists them as the live one did, by whatever rule that was.
-_LISTS = {
-    "models": "model",
-    "versions": "key",
-    "aliases": "key",
-    "pruned": "key",
-    "rollouts": "rollout_id",
-    "sessions": "session_id",
-    "alerts": "fingerprint",
-    "runs": "run_id",
-}
-_ORDER, _TRANSITIONS, _ENGINE = "order", "transitions", "engine"
+# The order of what a field lists is a document of its own, so that what is put together lists it as the live one did,
+# by whatever rule that was.
+_ORDER = "order"
 
 
 def documents_of(snapshot: Snapshot) -> dict[Key, Any]:
     """Take a snapshot apart; samples, epochs and audit records are kept elsewhere and left out."""
     documents: dict[Key, Any] = {}
-    for part, name in _LISTS.items():
-        listed = getattr(snapshot, part) or ()
-        keys = tuple(getattr(document, name) for document in listed)
-        documents[Key(_ORDER, part)] = keys
-        documents.update((Key(part, key), document) for key, document in zip(keys, listed, strict=True))
-    documents.update((Key(_TRANSITIONS, model), moves) for model, moves in snapshot.transitions.items())
-    if snapshot.engine is not None:
-        documents[Key(_ENGINE, "")] = snapshot.engine
+    for stored in _stored_fields(parts.PARTS):
+        named = dict(stored.take_apart(getattr(snapshot, stored.field)))
+        if stored.is_ordered:
+            documents[Key(_ORDER, stored.field)] = tuple(named)
+        documents.update((Key(stored.field, key), document) for key, document in named.items())
     return documents
 
 
@@ -51,41 +40,26 @@ def fields_of(pages: Iterable[tuple[Key, bytes]]) -> dict[str, Any]:
     Raises:
         msgspec.DecodeError: A document was written by a version of the program that laid it out otherwise.
     """
-    documents: dict[Key, Any] = {key: _unpacked(key.part, body) for key, body in pages}
-    fields: dict[str, Any] = {
-        part: tuple(documents[Key(part, key)] for key in documents.get(Key(_ORDER, part), ())) for part in _LISTS
-    }
-    fields[_TRANSITIONS] = MappingProxyType(
-        {key: moves for (part, key), moves in documents.items() if part == _TRANSITIONS}
-    )
-    fields[_ENGINE] = documents.get(Key(_ENGINE, ""))
+    decoders = _decoders(parts.PARTS)
+    documents: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for (field, key), body in pages:
+        if field in decoders:  # else of a part that another version of the program has
+            documents[field][key] = decoders[field].decode(zlib.decompress(body))
+    fields = {}
+    for stored in _stored_fields(parts.PARTS):
+        of_field = documents[stored.field]
+        if stored.is_ordered:
+            of_field = {key: of_field[key] for key in documents[_ORDER].get(stored.field, ())}
+        fields[stored.field] = stored.put_together(of_field)
     return fields
 
 
-def _unpacked(part: str, body: bytes) -> Any:
-    return _decoders()[part].decode(zlib.decompress(body))
+@functools.cache
+def _stored_fields(of: tuple[type, ...]) -> tuple[Stored, ...]:
+    return tuple(stored for part in of if issubclass(part, DocumentPart) for stored in part.stored())
 
 
 @functools.cache
-def _decoders() -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
-    from core.alerts import Alert
-    from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
-    from core.rollout.rollout import Rollout
-    from core.state import LeaseHolder
-    from core.tracking import Run
-    from core.training.session import Session
-
-    types: dict[str, Any] = {
-        "models": RegisteredModel,
-        "versions": ModelVersion,
-        "aliases": Alias,
-        "pruned": PrunedVersion,
-        "rollouts": Rollout,
-        "sessions": Session,
-        "alerts": Alert,
-        "runs": Run,
-        _TRANSITIONS: tuple[Transition, ...],
-        _ENGINE: LeaseHolder,
-        _ORDER: tuple[str, ...],
-    }
-    return {part: msgspec.msgpack.Decoder(type_) for part, type_ in types.items()}
+def _decoders(of: tuple[type, ...]) -> Mapping[str, "msgspec.msgpack.Decoder[Any]"]:
+    decoders = {stored.field: msgspec.msgpack.Decoder(stored.type) for stored in _stored_fields(of)}
+    return {_ORDER: msgspec.msgpack.Decoder(tuple[str, ...]), **decoders}

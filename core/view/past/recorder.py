@@ -9,8 +9,9 @@ from typing import Any
 from core.clock import Clock, utc_now
 from core.state import Workspace
 from core.telemetry.past import Key, PastWriter
+from core.view.parts.histories import audit_mark
 from core.view.past.pages import documents_of, packed
-from core.view.snapshot import SnapshotSource, audit_mark
+from core.view.source import SnapshotSource
 
 LOOK_SECONDS = 1.0
 COARSE_SECONDS = 10.0

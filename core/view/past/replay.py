@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,9 +11,11 @@ import msgspec
 from core.clock import to_iso
 from core.errors import NotFoundError, RefusedError
 from core.telemetry.past import PastReader
+from core.view import parts
+from core.view.parts.part import HistoryPart, Look
 from core.view.past.pages import fields_of
 from core.view.past.recorder import COARSE_SECONDS
-from core.view.snapshot import HISTORY_SECONDS, RESOURCE_SERIES, Snapshot, newest_records
+from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -77,24 +78,13 @@ class Past:
 
     def _with_histories(self, snapshot: Snapshot, follow: Iterable[str]) -> Snapshot:
         """Add what is kept as a history of its own: samples, epochs, audit records."""
-        from core.telemetry import TelemetryReader
-
-        when = snapshot.taken_at
-        session = snapshot.active_session()
-        run_ids = {*follow, session.run_id} if session and session.run_id else set(follow)
-        reader = TelemetryReader(self._workspace.telemetry_file)
-        try:
-            start = when - timedelta(seconds=HISTORY_SECONDS)
-            resources = {series: tuple(reader.between(series, start, when)) for series in RESOURCE_SERIES}
-            epochs = {
-                run_id: MappingProxyType({name: tuple(points) for name, points in reader.epochs(run_id, when).items()})
-                for run_id in sorted(run_ids)
-            }
-        finally:
-            reader.close()
-        return replace(
-            snapshot,
-            resources=MappingProxyType({series: points for series, points in resources.items() if points}),
-            epochs=MappingProxyType(epochs),
-            audit=newest_records(self._workspace, until=when),
+        look = Look(
+            workspace=self._workspace, clock=lambda: snapshot.taken_at, seen=snapshot, followed=frozenset(follow)
         )
+        try:
+            for part in parts.PARTS:
+                if issubclass(part, HistoryPart):
+                    look.seen = replace(look.seen, **part(look).read_as_of(snapshot.taken_at))
+        finally:
+            look.close()
+        return look.seen

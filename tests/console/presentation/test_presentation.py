@@ -16,7 +16,7 @@ from core.registry import Registry
 from core.settings import AlertSettings
 from core.state import LeaseHolder
 from core.training.session import Desired, Phase
-from core.view.snapshot import SnapshotSource
+from core.view.source import SnapshotSource
 from tools.demo import epoch_metrics, gates, make_demo
 from widgets.glyphs import ASCII, UNICODE
 

@@ -12,7 +12,7 @@ from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
 from core.tracking import Runs
 from core.training.session import Phase
-from core.view.snapshot import SnapshotSource
+from core.view.source import SnapshotSource
 
 QUICK = TrainingSettings(dataset_size=150, max_epochs=3, patience=3)
 REFUSED = msgspec.structs.replace(QUICK, models={"spread": ModelSettings(algorithm="lightgbm")})

@@ -18,7 +18,7 @@ from core.state import Lease, Workspace
 from core.telemetry import TelemetryWriter
 from core.training.session import Phase
 from core.training.sessions import Sessions
-from core.view.snapshot import SnapshotSource, take_snapshot
+from core.view.source import SnapshotSource, take_snapshot
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
@@ -170,7 +170,7 @@ def test_a_snapshot_loads_nothing_heavy():
     heavy = "pandas", "numpy", "scipy", "sklearn", "lightgbm", "pyarrow", "textual", "rich"
     code = (
         "import sys, tempfile; from pathlib import Path; from core.state import Workspace; "
-        "from core.view.snapshot import take_snapshot; "
+        "from core.view.source import take_snapshot; "
         "take_snapshot(Workspace.create(Path(tempfile.mkdtemp()), settings_text='')); "
         f"print([name for name in {heavy} if name in sys.modules])"
     )

@@ -20,7 +20,7 @@ from core.training.session import Phase
 from core.training.sessions import Sessions
 from core.view.past.recorder import COARSE_SECONDS, Recorder
 from core.view.past.replay import Past
-from core.view.snapshot import SnapshotSource
+from core.view.source import SnapshotSource
 from tests.clocks import HandClock
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)

@@ -1,0 +1,166 @@
+"""The parts that are documents in the state files."""
+
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from core.view.parts.part import DocumentPart, Listed, Mapped, Single, Stored, file_mark
+
+MAX_TRANSITIONS = 20  # of each model
+_SILENCE_SECONDS = 5.0  # how soon it is seen that a run's process says nothing any more
+
+
+class _OfDatabase(DocumentPart):
+    """A part that changes when its database does."""
+
+    database: ClassVar[str]
+
+    @override
+    def mark(self) -> Hashable:
+        return self._workspace.database(self.database).signature()
+
+
+class EnginePart(DocumentPart):
+    """Which process is the engine. Its lease is no document, and costs no more than a look at one."""
+
+    name = "engine"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.state import read_lease
+
+        return {"engine": read_lease(self._workspace)}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.state import LeaseHolder
+
+        return (Single("engine", LeaseHolder),)
+
+
+class RegistryPart(_OfDatabase):
+    """Models with their versions, the moves between stages, and aliases."""
+
+    name = database = "registry"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.registry import Registry
+
+        registry = Registry(self._workspace)
+        models = tuple(registry.models())
+        moves = {model.model: tuple(registry.history(model.model)[:MAX_TRANSITIONS]) for model in models}
+        return {
+            "models": models,
+            "versions": tuple(registry.versions()),
+            "aliases": tuple(registry.all_aliases()),
+            "pruned": tuple(registry.pruned()),
+            "transitions": MappingProxyType(moves),
+        }
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
+
+        return (
+            Listed("models", RegisteredModel, key="model"),
+            Listed("versions", ModelVersion, key="key"),
+            Listed("aliases", Alias, key="key"),
+            Listed("pruned", PrunedVersion, key="key"),
+            Mapped("transitions", tuple[Transition, ...]),
+        )
+
+
+class SessionsPart(_OfDatabase):
+    """Training sessions."""
+
+    name = database = "sessions"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.training.sessions import Sessions
+
+        return {"sessions": tuple(reversed(Sessions(self._workspace).all()))}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.training.session import Session
+
+        return (Listed("sessions", Session, key="session_id"),)
+
+
+class AlertsPart(_OfDatabase):
+    """Alerts, those resolved lately included."""
+
+    name = database = "alerts"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.alerts import Alerts
+
+        return {"alerts": tuple(Alerts(self._workspace).all())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.alerts import Alert
+
+        return (Listed("alerts", Alert, key="fingerprint"),)
+
+
+class RolloutsPart(_OfDatabase):
+    """Rollouts. In the registry's file, but a part of their own: an active one changes every few seconds."""
+
+    name = "rollouts"
+    database = "registry"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if "rollouts" not in self._workspace.database(self.database).tables():
+            return {"rollouts": ()}  # most workspaces have none, and then need not know what one is
+        from core.rollout.rollouts import Rollouts
+
+        return {"rollouts": tuple(reversed(Rollouts(self._workspace).all()))}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.rollout.rollout import Rollout
+
+        return (Listed("rollouts", Rollout, key="rollout_id"),)
+
+
+class RunsPart(_OfDatabase):
+    """Tracked runs, while somebody looks at them: what is logged changes them every second."""
+
+    name = database = "runs"
+
+    @property
+    @override
+    def is_wanted(self) -> bool:
+        return self._look.looks_at_runs
+
+    @override
+    def mark(self) -> Hashable:
+        """A run changes with its document and, while it goes on, with what it logs, or with its silence."""
+        goes_on = any(run.ended_at is None for run in self._look.seen.runs or ())
+        heard = (file_mark(self._workspace.telemetry_file), self._look.clock().timestamp() // _SILENCE_SECONDS)
+        return super().mark(), heard if goes_on else None
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        from core.tracking.runs import Runs
+
+        return {"runs": tuple(Runs(self._workspace, clock=self._look.clock).latest())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.tracking import Run
+
+        return (Listed("runs", Run, key="run_id"),)

@@ -1,0 +1,121 @@
+"""The parts that are kept as histories of their own: samples, epochs and the audit record."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from core.view.parts.part import HistoryPart, Look, file_mark
+from core.view.snapshot import Point
+
+if TYPE_CHECKING:
+    from core.governance import AuditRecord
+    from core.state import Workspace
+
+RESOURCE_SERIES = (
+    "resource.cpu_percent",
+    "resource.memory_percent",
+    "resource.disk_percent",
+    "resource.net_sent_bytes_per_second",
+    "resource.net_received_bytes_per_second",
+    "process.engine.cpu_percent",
+    "process.engine.rss_bytes",
+    "process.trainer.cpu_percent",
+    "process.trainer.rss_bytes",
+)
+MAX_AUDIT_RECORDS = 300
+
+
+class ResourcesPart(HistoryPart):
+    """Samples of machine and processes, as far back as the source was asked for."""
+
+    name = "resources"
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self._samples: dict[str, tuple[Point, ...]] = {}
+
+    @override
+    def mark(self) -> Hashable:
+        return file_mark(self._workspace.telemetry_file)
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        """Fetch what has come since the last look, and let go of what is older than the history."""
+        now = self._look.clock()
+        horizon = now - self._look.history
+        for series in RESOURCE_SERIES:
+            known = self._samples.get(series, ())
+            newest = known[-1][0] if known else 0.0
+            start = max(horizon, datetime.fromtimestamp(newest, now.tzinfo))
+            samples = self._look.telemetry.samples(series, start, now)
+            fresh = tuple(point for point in samples if point[0] > newest)
+            if fresh or (known and known[0][0] < horizon.timestamp()):
+                kept = known + fresh
+                self._samples[series] = tuple(point for point in kept if point[0] >= horizon.timestamp())
+        return {"resources": MappingProxyType(dict(self._samples))}
+
+    @override
+    def read_as_of(self, when: datetime) -> Mapping[str, Any]:
+        start, reader = when - self._look.history, self._look.telemetry
+        resources = {series: tuple(reader.between(series, start, when)) for series in RESOURCE_SERIES}
+        return {"resources": MappingProxyType({series: points for series, points in resources.items() if points})}
+
+
+class EpochsPart(HistoryPart):
+    """The metrics of each epoch of the runs that are wanted."""
+
+    name = "epochs"
+
+    @override
+    def mark(self) -> Hashable:
+        return file_mark(self._workspace.telemetry_file), self._look.run_ids
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        return self._read(self._look.run_ids, None)
+
+    @override
+    def read_as_of(self, when: datetime) -> Mapping[str, Any]:
+        return self._read(self._look.run_ids, when)
+
+    def _read(self, run_ids: Iterable[str], until: datetime | None) -> Mapping[str, Any]:
+        found = {run_id: self._look.telemetry.epochs(run_id, until) for run_id in sorted(run_ids)}
+        epochs = {
+            run_id: MappingProxyType({metric: tuple(points) for metric, points in metrics.items()})
+            for run_id, metrics in found.items()
+        }
+        return {"epochs": MappingProxyType(epochs)}
+
+
+class AuditPart(HistoryPart):
+    """The newest audit records, the newest first."""
+
+    name = "audit"
+
+    @override
+    def mark(self) -> Hashable:
+        return audit_mark(self._workspace)
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        return {"audit": _newest_records(self._workspace, until=None)}
+
+    @override
+    def read_as_of(self, when: datetime) -> Mapping[str, Any]:
+        return {"audit": _newest_records(self._workspace, until=when)}
+
+
+def audit_mark(workspace: "Workspace") -> Hashable:
+    """Return what changes whenever a record is added to the audit log."""
+    return file_mark(workspace.audit_file)
+
+
+def _newest_records(workspace: "Workspace", *, until: datetime | None) -> "tuple[AuditRecord, ...]":
+    from core.governance import AuditLog
+
+    if not workspace.audit_file.exists():
+        return ()  # opening the log would make its key, which is for those who write
+    return tuple(reversed(AuditLog(workspace).tail(MAX_AUDIT_RECORDS, until=until)))

@@ -1,0 +1,111 @@
+"""Taking snapshots of a workspace, at little cost while nothing has changed.
+
+Each part is read only when the signature of its file has moved, and a part that cannot be read keeps its last
+good state and says what is wrong: a damaged file is then one sentence on a screen, not a dead screen.
+Nothing heavy is imported here: the console and `bondx status` start from this module.
+"""
+
+import functools
+import threading
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from core.clock import Clock, utc_now
+from core.errors import CoreError
+from core.view import parts
+from core.view.parts.part import DocumentPart, Look, Part
+from core.view.snapshot import HISTORY_SECONDS, Snapshot
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+
+class SnapshotSource:
+    """Takes snapshots of one workspace, reading again only the parts that have changed."""
+
+    def __init__(
+        self,
+        workspace: "Workspace",
+        *,
+        clock: Clock = utc_now,
+        history_seconds: float = HISTORY_SECONDS,
+        documents_only: bool = False,
+    ) -> None:
+        """Prepare to take snapshots; nothing is read yet.
+
+        Args:
+            workspace: An open workspace.
+            clock: The time.
+            history_seconds: How far the samples reach back.
+            documents_only: Every document, and nothing that is kept as a history of its own: samples, epochs and the
+                audit record.
+        """
+        self._clock = clock
+        self._look = Look(
+            workspace=workspace,
+            clock=clock,
+            seen=Snapshot(taken_at=clock(), workspace=workspace.root),
+            history=timedelta(seconds=history_seconds),
+            looks_at_runs=documents_only,
+        )
+        wanted = (each for each in parts.PARTS if not documents_only or issubclass(each, DocumentPart))
+        self._parts = tuple(part(self._look) for part in wanted)
+        self._marks: dict[str, Hashable] = {}
+        self._problems: dict[str, str] = {}
+        self._last = self._look.seen
+        self._lock = threading.Lock()
+
+    def follow(self, run_ids: Iterable[str]) -> None:
+        """Ask for the epoch history of these runs, beside that of the active session."""
+        self._look.followed = frozenset(run_ids)
+
+    def look_at_runs(self, wanted: bool) -> None:
+        """Have the runs in the snapshots, or leave them as they were: what is logged changes them every second."""
+        self._look.looks_at_runs = wanted
+
+    def take(self) -> Snapshot:
+        """Return the current snapshot: the very object of the last call when nothing has changed."""
+        with self._lock:
+            problems_before = dict(self._problems)
+            for part in self._parts:
+                if part.is_wanted:
+                    self._refresh(part)
+            if self._problems != problems_before:
+                self._look.seen = replace(self._look.seen, problems=tuple(self._problems.values()))
+            if self._look.seen is not self._last:
+                self._last = self._look.seen = replace(self._look.seen, taken_at=self._clock())
+            return self._last
+
+    def _refresh(self, part: Part) -> None:
+        try:
+            mark = part.mark()
+            if self._marks.get(part.name) == mark:
+                return
+            fields = part.read()
+        except (CoreError, OSError) as error:
+            self._problems[part.name] = str(error)
+            self._marks.pop(part.name, None)  # look again next time: somebody may have repaired it
+            return
+        self._marks[part.name] = mark
+        self._problems.pop(part.name, None)
+        news = {name: value for name, value in fields.items() if value != getattr(self._look.seen, name)}
+        if news:
+            self._look.seen = replace(self._look.seen, **news)
+
+
+@functools.lru_cache(maxsize=4)
+def _source_of(workspace: "Workspace") -> SnapshotSource:
+    return SnapshotSource(workspace)
+
+
+def take_snapshot(workspace: "Workspace") -> Snapshot:
+    """Take a snapshot for a caller that keeps no source of its own; repeated calls share one cache.
+
+    Args:
+        workspace: An open workspace.
+    Returns:
+        Its present state; `problems` names the parts that could not be read.
+    """
+    return _source_of(workspace).take()
