@@ -7,7 +7,6 @@ callers that have a sequence and an error of their own.
 """
 
 import errno
-import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -67,6 +66,8 @@ def sha256_of(file: Path | BinaryIO) -> str:
     Raises:
         OSError: It cannot be read.
     """
+    import hashlib  # not before the console's first frame, as below
+
     if isinstance(file, Path):
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -75,6 +76,8 @@ def sha256_of(file: Path | BinaryIO) -> str:
 
 def digest(content: bytes) -> str:
     """Return the SHA-256 of bytes, in hexadecimal."""
+    import hashlib
+
     return hashlib.sha256(content).hexdigest()
 
 
@@ -116,6 +119,8 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = 0o666) -> tuple[str,
     Raises:
         OSError: The file is there, or could not be written.
     """
+    import hashlib
+
     hashed, size = hashlib.sha256(), 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
