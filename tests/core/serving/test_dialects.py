@@ -1,0 +1,125 @@
+"""A dialect owns its paths, its words and its description: one that is added needs no word anywhere else."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from core.errors import CoreError
+from core.serving.access import Role
+from core.serving.app import FrontDoor
+from core.serving.control.predict_paths import predict_paths
+from core.serving.dialects import DIALECTS, Answered, Asked, Dialect, Reader
+from core.serving.dialects.dialect import ModelPath, ServerPath
+from core.serving.errors import BadRequestError
+from core.serving.limits import Limits
+from core.serving.predict import Predictor
+from core.serving.reads import Reads
+from core.serving.signature import Signature
+from core.serving.stats import ServerStats
+
+
+class Lines(Dialect):
+    """A value a field, one row a line, commas between; the answer is a number a line."""
+
+    name = "lines"
+    title = "Lines"
+    predict_path = "/lines/{which}"
+    request_schema = {"type": "string"}
+    answer_schema = {"type": "string"}
+    content_type = b"text/plain"
+    model_paths = (ModelPath("/lines/{which}/names", "Names", lambda served, version: (200, sorted(served.versions))),)
+    server_paths = (ServerPath("/lines", "The server", lambda: {"speaks": "lines"}),)
+
+    def reader(self, signature: Signature) -> Reader:
+        names = [field.name for field in signature.fields]
+
+        def read(content: bytes) -> Asked:
+            rows = [line.split(",") for line in content.decode().splitlines()]
+            if any(len(row) != len(names) for row in rows):
+                raise BadRequestError(f"must have {len(names)} values", field="line")
+            return Asked(signature.convert_columns({name: [row[k] for row in rows] for k, name in enumerate(names)}))
+
+        return read
+
+    def reply(self, asked: Asked, answered: Answered) -> bytes:
+        return "\n".join(map(str, answered.values)).encode()
+
+    def refusal(self, error: CoreError) -> bytes:
+        return f"! {error}".encode()
+
+
+class Admits:
+    """Lets everybody in."""
+
+    def admit(self, headers: Any, client: Any, *, at_least: Role, is_read: bool) -> None:
+        """Refuse nobody."""
+
+
+async def ask(door: FrontDoor, method: str, path: str, body: bytes = b"") -> tuple[int, dict[bytes, bytes], bytes]:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "client": ("127.0.0.1", 1)}
+    await door(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(part.get("body", b"") for part in sent[1:])
+
+
+@pytest.fixture
+def door() -> FrontDoor:
+    predictor = Predictor(Admits(), None, ServerStats(), Limits())  # type: ignore[arg-type]
+    reads = Reads(Admits(), None, lambda: predictor.table)  # type: ignore[arg-type]
+    return FrontDoor(predictor, reads, None, (*DIALECTS, Lines()))  # type: ignore[arg-type]
+
+
+async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_words(door):
+    status, headers, body = await ask(door, "POST", "/lines/spread", b"1,2")
+
+    assert (status, headers[b"content-type"]) == (HTTPStatus.NOT_FOUND, b"text/plain")
+    assert body == b"! There is no model 'spread'. To choose from: none yet."
+    assert (await ask(door, "GET", "/lines"))[2] == b'{"speaks":"lines"}'
+    assert (await ask(door, "GET", "/lines/spread/names"))[0] == HTTPStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize("path", ["/lines/spread", "/lines/spread/versions/1.0.0", "/lines/spread/labels/champion"])
+async def test_a_predict_path_takes_only_posts(door, path):
+    status, headers, _ = await ask(door, "GET", path)
+
+    assert (status, headers[b"allow"]) == (HTTPStatus.METHOD_NOT_ALLOWED, b"POST")
+
+
+@pytest.mark.parametrize("path", ["/lines", "/v2/", "/health", "/v2/health/live"])
+async def test_a_path_that_only_looks_takes_no_posts(door, path):
+    status, headers, _ = await ask(door, "POST", path)
+
+    assert (status, headers[b"allow"]) == (HTTPStatus.METHOD_NOT_ALLOWED, b"GET")
+
+
+async def test_a_name_with_signs_of_a_pattern_is_no_pattern(door):
+    assert (await ask(door, "GET", "/linesX/spread/names"))[0] == HTTPStatus.NOT_FOUND
+    assert (await ask(door, "POST", "/v1/models/spreadXpredict"))[0] == HTTPStatus.NOT_FOUND
+
+
+def test_an_added_dialect_describes_itself():
+    paths = predict_paths((*DIALECTS, Lines()))
+
+    operation = paths["/lines/{model}/versions/{version}"]["post"]
+    assert operation["summary"] == "Predict (Lines)"
+    assert list(operation["requestBody"]["content"]) == ["text/plain"]
+    assert paths["/lines/{model}/names"]["get"]["summary"] == "Names (Lines)"
+    assert paths["/lines"]["get"]["summary"] == "The server (Lines)"
+
+
+def test_no_two_dialects_share_a_name_or_a_path():
+    names = [dialect.name for dialect in DIALECTS]
+    paths = [dialect.predict_path for dialect in DIALECTS] + [
+        path.path for dialect in DIALECTS for path in (*dialect.model_paths, *dialect.server_paths)
+    ]
+
+    assert len(set(names)) == len(names)
+    assert len(set(paths)) == len(paths)
