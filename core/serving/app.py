@@ -4,10 +4,14 @@ Paths are parsed once and remembered; a method that a path does not have is said
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import orjson
 
 from core.serving.asgi import Application, Receive, Scope, Send, send_json
-from core.serving.dialects import Dialect, JsonRows, OpenInference, TfServing, refusal
+from core.serving.dialects import DIALECTS, Dialect, refusal
+from core.serving.dialects.dialect import ServerPath
 from core.serving.errors import NoSuchPathError, WrongMethodError
 from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target
@@ -16,19 +20,7 @@ from core.serving.reads import Reads
 CONTROL_PREFIX = "/api/v1/"
 
 _PART = r"[^/:]+"
-_NAMED = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
-_WHICH = f"/models/{_NAMED}"
-_PREDICT: tuple[tuple[Dialect, re.Pattern[str]], ...] = (
-    (TfServing(), re.compile(f"/v1{_WHICH}:predict")),
-    (OpenInference(), re.compile(f"/v2{_WHICH}/infer")),
-    (JsonRows(), re.compile(f"/api/v1/predict/{_NAMED}")),
-)
-_DESCRIBE: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("tf_status", re.compile(f"/v1{_WHICH}")),
-    ("tf_metadata", re.compile(f"/v1{_WHICH}/metadata")),
-    ("v2_metadata", re.compile(f"/v2{_WHICH}")),
-    ("v2_ready", re.compile(f"/v2{_WHICH}/ready")),
-)
+_WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
 _MAX_REMEMBERED = 4_096
 _LONGEST_REMEMBERED = 512
 
@@ -38,22 +30,32 @@ Plain = Callable[[Scope, Send], Awaitable[None]]
 class FrontDoor:
     """The ASGI application of the whole server."""
 
-    def __init__(self, predictor: Predictor, reads: Reads, control: Application) -> None:
+    def __init__(
+        self, predictor: Predictor, reads: Reads, control: Application, dialects: Sequence[Dialect] = DIALECTS
+    ) -> None:
+        """Prepare the table of paths.
+
+        Args:
+            predictor: Answers predict requests.
+            reads: Answers what only looks.
+            control: The control API.
+            dialects: The dialects in which predictions may be asked for.
+        """
         self.limits = predictor.limits
         self._predictor = predictor
         self._reads = reads
         self._control = control
         self._targets: dict[str, Target] = {}
         self.shortcut = FastPath(predictor, self.target)
-        self._plain: dict[str, Plain] = {
-            "/health": reads.health,
-            "/ready": reads.ready,
-            "/metrics": reads.metrics,
-            "/v2": reads.server,
-            "/v2/": reads.server,
-            "/v2/health/live": reads.health,
-            "/v2/health/ready": reads.ready,
-        }
+        self._predict = [(dialect, _pattern(dialect.predict_path)) for dialect in dialects]
+        self._describe = [
+            (partial(reads.describe, dialect=dialect, asked=path), _pattern(path.path))
+            for dialect in dialects
+            for path in dialect.model_paths
+        ]
+        self._plain: dict[str, Plain] = {"/health": reads.health, "/ready": reads.ready, "/metrics": reads.metrics}
+        for path in (path for dialect in dialects for path in dialect.server_paths):
+            self._plain[path.path] = self._plain[path.same_as] if path.same_as else _server_description(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
@@ -69,18 +71,18 @@ class FrontDoor:
                 await _refuse_method(send, b"POST")
         elif path.startswith(CONTROL_PREFIX):
             await self._control(scope, receive, send)
+        elif (plain := self._plain.get(path.rstrip("/"))) is not None:
+            await plain(scope, send) if scope["method"] in ("GET", "HEAD") else await _refuse_method(send, b"GET")
         elif scope["method"] not in ("GET", "HEAD"):
-            await _refuse_method(send, b"GET") if path in self._plain else await _no_such_path(send, path)
-        elif (plain := self._plain.get(path.rstrip("/") or path)) is not None:
-            await plain(scope, send)
+            await _no_such_path(send, path)
         else:
-            await self._describe(path, scope, send)
+            await self._describe_model(path, scope, send)
 
     def target(self, path: str) -> Target | None:
         """Return what a predict path asks for; None for any other path."""
         if (known := self._targets.get(path)) is not None:
             return known
-        for dialect, pattern in _PREDICT:
+        for dialect, pattern in self._predict:
             if found := pattern.fullmatch(path):
                 if len(self._targets) >= _MAX_REMEMBERED:
                     self._targets.clear()
@@ -90,12 +92,23 @@ class FrontDoor:
                 return target
         return None
 
-    async def _describe(self, path: str, scope: Scope, send: Send) -> None:
-        for kind, pattern in _DESCRIBE:
+    async def _describe_model(self, path: str, scope: Scope, send: Send) -> None:
+        for describe, pattern in self._describe:
             if found := pattern.fullmatch(path):
-                await self._reads.describe(scope, send, kind, found["model"], found["version"], found["label"])
+                await describe(scope, send, model=found["model"], version=found["version"], label=found["label"])
                 return
         await _no_such_path(send, path)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.escape(path).replace(re.escape("{which}"), _WHICH))
+
+
+def _server_description(path: ServerPath) -> Plain:
+    async def describe(scope: Scope, send: Send) -> None:
+        await send_json(send, 200, orjson.dumps(path.describe() if path.describe else {}))
+
+    return describe
 
 
 async def _refuse_method(send: Send, allowed: bytes) -> None:

@@ -45,9 +45,16 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: Li
         raise TookTooLongError("The request", limits.body_seconds, status=408) from None
 
 
-async def send_json(send: Send, status: int, body: bytes, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+async def send_json(
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    content_type: bytes = b"application/json",
+) -> None:
     """Send a whole answer."""
-    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+    fields = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
     if status == 401:
         fields.append((b"www-authenticate", b'Bearer realm="bondx"'))
     if status in (408, 413):

@@ -21,7 +21,7 @@ from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, read_body, send_json
 from core.serving.authenticator import Authenticator
-from core.serving.dialects import Answered, Asked, Dialect, refusal
+from core.serving.dialects import Answered, Asked, Dialect
 from core.serving.errors import (
     BadRequestError,
     ServingError,
@@ -34,7 +34,7 @@ from core.serving.limits import Limits
 from core.serving.loading import Loader
 from core.serving.recording import Recorder
 from core.serving.stats import ServerStats
-from core.serving.table import Assignment, LoadedVersion, Served, ServingTable
+from core.serving.table import Assignment, LoadedVersion, Served, ServingTable, Speech
 from core.telemetry.predictions import Arm
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Target(NamedTuple):
 class Reply(NamedTuple):
     """An answer to be sent."""
 
-    version: LoadedVersion
+    speech: Speech
     request_id: str
     body: bytes
 
@@ -91,7 +91,7 @@ class Predictor:
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
             version = assignment.version
-            asked = version.reader(dialect)(content)
+            asked = version.speech(dialect).read(content)
             if not 0 < len(asked.rows) <= self.limits.inline_rows:
                 return None
             values = _answers(version, asked)
@@ -118,7 +118,7 @@ class Predictor:
             return
         reply = self._reply(target.dialect, assignment, asked, values, request_id, begin, content)
         fields = [
-            *reply.version.headers,
+            *reply.speech.headers,
             (b"x-request-id", request_id.encode()),
             (b"content-length", b"%d" % len(reply.body)),
         ]
@@ -204,7 +204,7 @@ class Predictor:
         return asked, _answers(version, asked)
 
     def _read(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> Asked:
-        asked = version.reader(dialect)(content)
+        asked = version.speech(dialect).read(content)
         n_rows, most = len(asked.rows), self.limits.rows
         if n_rows > most:
             raise TooLargeError(f"The request has {n_rows:,} rows; this server takes up to {most:,} at once.")
@@ -247,7 +247,7 @@ class Predictor:
         version.stats.answered(seconds, len(values))
         self._recorder.predicted(request_id, assignment, seconds, values)
         self._copy_to_shadow(dialect, assignment, content, request_id)
-        return Reply(version, request_id, body)
+        return Reply(version.speech(dialect), request_id, body)
 
     def _copy_to_shadow(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
         if assignment.shadow is not None:
@@ -282,8 +282,9 @@ class Predictor:
             log.error("a request to %s could not be answered", target.model, exc_info=error)
             error = ServingError("The model failed on this request; the server's log says why.")
         status = status_of(error)
-        self._stats.refused[target.dialect.name, status] += 1
-        await send_json(send, status, refusal(error))
+        dialect = target.dialect
+        self._stats.refused[dialect.name, status] += 1
+        await send_json(send, status, dialect.refusal(error), content_type=dialect.content_type)
 
 
 def quiet_arithmetic() -> None:

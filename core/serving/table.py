@@ -32,21 +32,34 @@ class LoadedVersion:
         self.stats = stats
         self.loaded_at = loaded_at
         self.load_seconds = seconds
-        self.headers = [
-            (b"content-type", b"application/json"),
-            (b"x-bondx-model", model.encode()),
-            (b"x-bondx-version", version.encode()),
-        ]
-        self.start = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in self.headers)
         self.alone = Assignment(self)  # where no rollout is under way
-        self._readers: dict[str, Reader] = {}
+        self._speech: dict[str, Speech] = {}
 
-    def reader(self, dialect: Dialect) -> Reader:
-        """Return what reads requests of a dialect to this version; made on first use."""
-        found = self._readers.get(dialect.name)
+    def speech(self, dialect: Dialect) -> "Speech":
+        """Return what it takes to answer in a dialect; made on first use."""
+        found = self._speech.get(dialect.name)
         if found is None:
-            found = self._readers[dialect.name] = dialect.reader(self.signature)
+            found = self._speech[dialect.name] = Speech.of(self, dialect)
         return found
+
+
+class Speech(NamedTuple):
+    """What does not change from request to request while one version answers in one dialect."""
+
+    read: Reader
+    headers: tuple[tuple[bytes, bytes], ...]
+    start: bytes  # of an HTTP/1.1 answer, with these headers
+
+    @classmethod
+    def of(cls, version: LoadedVersion, dialect: Dialect) -> "Speech":
+        """Prepare for a version."""
+        headers = (
+            (b"content-type", dialect.content_type),
+            (b"x-bondx-model", version.model.encode()),
+            (b"x-bondx-version", version.version.encode()),
+        )
+        start = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in headers)
+        return cls(dialect.reader(version.signature), headers, start)
 
 
 class Assignment(NamedTuple):

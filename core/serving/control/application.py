@@ -18,7 +18,7 @@ from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
 from core.serving.control.outcomes import OutcomeRoutes
-from core.serving.control.predict_paths import PREDICT_PATHS, faults
+from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
 from core.serving.control.rollouts import RolloutRoutes
@@ -79,7 +79,7 @@ def control_application(
             openapi_config=OpenAPIConfig(
                 title="BondX Console",
                 version=version_of("bondx-console"),
-                description="Predictions in three dialects, and every verb of the console.",
+                description="Predictions, in a dialect of the caller's choice, and every verb of the console.",
                 components=Components(
                     security_schemes={"token": SecurityScheme(type="http", scheme="bearer", description="A token.")}
                 ),
@@ -100,4 +100,4 @@ def document(application: Litestar) -> dict[str, Any]:
     described = tuples_spelled(application.openapi_schema.to_schema())
     for operation in (operation for path in described["paths"].values() for operation in path.values()):
         operation["responses"] |= faults("400", "401", "403", "404", "409", "422")
-    return {**described, "paths": {**described["paths"], **PREDICT_PATHS}}
+    return {**described, "paths": {**described["paths"], **predict_paths()}}

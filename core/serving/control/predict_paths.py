@@ -1,12 +1,10 @@
-"""The paths that the framework does not serve, as it would describe them."""
+"""The paths that the framework does not serve, as it would describe them: those of the dialects, and the probes."""
 
-from typing import Any
+from collections.abc import Sequence
 
-Schema = dict[str, Any]
+from core.serving.dialects import DIALECTS, Dialect
+from core.serving.dialects.schemas import Schema
 
-_NUMBER_OR_TEXT: Schema = {"type": ["number", "string", "boolean", "null"]}
-_ROW: Schema = {"type": "object", "description": "A value a field.", "additionalProperties": _NUMBER_OR_TEXT}
-_ANSWERS: Schema = {"type": "array", "items": {"type": "number"}}
 _FAULT: Schema = {
     "type": "object",
     "required": ["error", "status"],
@@ -19,16 +17,6 @@ _FAULT: Schema = {
             "description": "Of a conflict: by field, as it was seen and as it is now.",
             "additionalProperties": {"type": "array", "items": {}},
         },
-    },
-}
-_TENSOR: Schema = {
-    "type": "object",
-    "required": ["name", "shape", "datatype", "data"],
-    "properties": {
-        "name": {"type": "string"},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-        "datatype": {"type": "string", "examples": ["FP64", "INT64", "BOOL", "BYTES"]},
-        "data": {"type": "array", "items": {}},
     },
 }
 _FAULTS = {
@@ -57,12 +45,12 @@ _HEADERS: list[Schema] = [
 ]
 
 
-def _object(required: list[str], **properties: Schema) -> Schema:
-    return {"type": "object", "required": required, "properties": properties}
-
-
 def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}
+
+
+def _spoken(dialect: Dialect, schema: Schema) -> Schema:
+    return {dialect.content_type.decode(): {"schema": schema}}
 
 
 def _in_path(path: str) -> list[Schema]:
@@ -75,15 +63,15 @@ def faults(*codes: str) -> Schema:
     return {code: {"description": _FAULTS[code], "content": _json(_FAULT)} for code in codes}
 
 
-def _predict(path: str, dialect: str, body: Schema, answer: Schema) -> tuple[str, Schema]:
+def _predict(path: str, dialect: Dialect) -> tuple[str, Schema]:
     operation = {
         "tags": ["predictions"],
-        "summary": f"Predict ({dialect})",
+        "summary": f"Predict ({dialect.title})",
         "operationId": f"Predict{path.title().translate(str.maketrans('', '', '/{}:'))}",
         "parameters": [*_in_path(path), *_HEADERS],
-        "requestBody": {"required": True, "content": _json(body)},
+        "requestBody": {"required": True, "content": _spoken(dialect, dialect.request_schema)},
         "responses": {
-            "200": {"description": "The answers.", "content": _json(answer)},
+            "200": {"description": "The answers.", "content": _spoken(dialect, dialect.answer_schema)},
             **faults("400", "401", "403", "404", "413", "503"),
         },
     }
@@ -103,40 +91,25 @@ def _look(path: str, summary: str, *, text: bool = False) -> tuple[str, Schema]:
 
 
 _WHICH = ("{model}", "{model}/versions/{version}", "{model}/labels/{label}")
-_TF_BODY = _object([], instances={"type": "array", "items": _ROW}, inputs={"type": "object"})
-_TF_ANSWER = _object([], predictions=_ANSWERS, outputs=_ANSWERS)
-_V2_BODY = _object(["inputs"], id={"type": "string"}, inputs={"type": "array", "items": _TENSOR})
-_V2_ANSWER = _object(
-    ["model_name", "outputs"],
-    model_name={"type": "string"},
-    model_version={"type": "string"},
-    id={"type": "string"},
-    outputs={"type": "array", "items": _TENSOR},
-)
-_ROWS_BODY = _object([], row=_ROW, rows={"type": "array", "items": _ROW}, request_id={"type": "string"})
-_ROWS_ANSWER = _object(
-    ["model", "version", "request_id"],
-    model={"type": "string"},
-    version={"type": "string"},
-    request_id={"type": "string"},
-    prediction={"type": "number"},
-    predictions=_ANSWERS,
-)
 
-PREDICT_PATHS: Schema = dict(
-    [
-        *(_predict(f"/api/v1/predict/{which}", "JSON rows", _ROWS_BODY, _ROWS_ANSWER) for which in _WHICH),
-        *(_predict(f"/v1/models/{which}:predict", "TensorFlow Serving", _TF_BODY, _TF_ANSWER) for which in _WHICH),
-        *(_predict(f"/v2/models/{which}/infer", "Open Inference V2", _V2_BODY, _V2_ANSWER) for which in _WHICH),
-        *(_look(f"/v1/models/{which}", "State of the versions (TensorFlow Serving)") for which in _WHICH),
-        *(_look(f"/v1/models/{which}/metadata", "Signature (TensorFlow Serving)") for which in _WHICH),
-        *(_look(f"/v2/models/{which}", "Signature (Open Inference V2)") for which in _WHICH),
-        *(_look(f"/v2/models/{which}/ready", "Whether it answers (Open Inference V2)") for which in _WHICH),
+
+def predict_paths(dialects: Sequence[Dialect] = DIALECTS) -> Schema:
+    """Describe every path of the dialects, and the probes."""
+    paths = [
+        _predict(dialect.predict_path.replace("{which}", which), dialect) for dialect in dialects for which in _WHICH
+    ]
+    paths += [
+        _look(path.path.replace("{which}", which), f"{path.summary} ({dialect.title})")
+        for dialect in dialects
+        for path in dialect.model_paths
+        for which in _WHICH
+    ]
+    paths += [
+        _look(path.path, f"{path.summary} ({dialect.title})") for dialect in dialects for path in dialect.server_paths
+    ]
+    paths += [
         _look("/health", "Whether the server runs"),
         _look("/ready", "Whether every live version answers"),
-        _look("/v2", "The server (Open Inference V2)"),
-        _look("/v2/health/live", "Whether the server runs (Open Inference V2)"),
-        _look("/v2/health/ready", "Whether every live version answers (Open Inference V2)"),
         _look("/metrics", "Metrics in Prometheus' text format", text=True),
     ]
-)
+    return dict(paths)

@@ -1,8 +1,15 @@
-"""Three ways to ask for predictions, over one core: TensorFlow Serving's REST form, Open Inference V2, JSON rows."""
+"""Three ways to ask for predictions, over one core: TensorFlow Serving's REST form, Open Inference V2, JSON rows.
+
+dialect.py  what a dialect is; schemas.py has the pieces of its OpenAPI description
+Each other module is one dialect. A new one is a module and an entry in `DIALECTS`: routes, OpenAPI document and metrics
+follow that list.
+"""
 
 from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader, refusal
 from core.serving.dialects.json_rows import JsonRows
 from core.serving.dialects.open_inference import OpenInference
 from core.serving.dialects.tf_serving import TfServing
 
-__all__ = ["Answered", "Asked", "Dialect", "JsonRows", "OpenInference", "Reader", "TfServing", "refusal"]
+__all__ = ["DIALECTS", "Answered", "Asked", "Dialect", "JsonRows", "OpenInference", "Reader", "TfServing", "refusal"]
+
+DIALECTS: tuple[Dialect, ...] = (JsonRows(), TfServing(), OpenInference())

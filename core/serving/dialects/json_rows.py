@@ -11,6 +11,7 @@ import orjson
 from typing_extensions import override
 
 from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.dialects.schemas import ANSWERS, ROW, ROWS, TEXT, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, Signature
 
@@ -19,6 +20,17 @@ class JsonRows(Dialect):
     """One row or several, by field name."""
 
     name = "rows"
+    title = "JSON rows"
+    predict_path = "/api/v1/predict/{which}"
+    request_schema = object_schema([], row=ROW, rows=ROWS, request_id=TEXT)
+    answer_schema = object_schema(
+        ["model", "version", "request_id"],
+        model=TEXT,
+        version=TEXT,
+        request_id=TEXT,
+        prediction={"type": "number"},
+        predictions=ANSWERS,
+    )
 
     @override
     def reader(self, signature: Signature) -> Reader:

@@ -7,6 +7,7 @@ Source: https://github.com/kserve/open-inference-protocol
 """
 
 import math
+from importlib.metadata import version as version_of
 from typing import Any
 
 import msgspec
@@ -14,7 +15,19 @@ import numpy as np
 import orjson
 from typing_extensions import override
 
-from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.dialects.dialect import (
+    Answered,
+    Asked,
+    Dialect,
+    ModelPath,
+    OfferedModel,
+    Reader,
+    Reply,
+    ServerPath,
+    loaded,
+    not_loaded,
+)
+from core.serving.dialects.schemas import TEXT, Schema, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, Field, Signature
 
@@ -48,10 +61,66 @@ class _Body(msgspec.Struct):
     outputs: list[_Wanted] = []
 
 
+_TENSOR: Schema = object_schema(
+    ["name", "shape", "datatype", "data"],
+    name=TEXT,
+    shape={"type": "array", "items": {"type": "integer"}},
+    datatype={"type": "string", "examples": ["FP64", "INT64", "BOOL", "BYTES"]},
+    data={"type": "array", "items": {}},
+)
+_TENSORS: Schema = {"type": "array", "items": _TENSOR}
+
+
+def _metadata(model: str, versions: list[str], signature: Signature) -> dict[str, Any]:
+    """Describe a model as the protocol does."""
+    return {
+        "name": model,
+        "versions": versions,
+        "platform": "bondx",
+        "inputs": [{"name": field.name, "datatype": _datatype(field), "shape": [-1]} for field in signature.fields],
+        "outputs": [{"name": signature.output, "datatype": "FP64", "shape": [-1]}],
+    }
+
+
+def _datatype(field: Field) -> str:
+    return _DATATYPES.get(field.kind, "BYTES")
+
+
+def _describe_signature(served: OfferedModel, version: str | None) -> Reply:
+    found = loaded(served, version)
+    if found is None:
+        return not_loaded(served, version)
+    return 200, _metadata(served.model, list(served.versions), found.signature)
+
+
+def _describe_readiness(served: OfferedModel, version: str | None) -> Reply:
+    is_ready = (served.default is not None) if version is None else version in served.versions
+    return 200 if is_ready else 503, {"name": served.model, "ready": is_ready}
+
+
+def _describe_server() -> dict[str, Any]:
+    return {"name": "bondx", "version": version_of("bondx-console"), "extensions": ["null_values"]}
+
+
 class OpenInference(Dialect):
     """Infer requests."""
 
     name = "open_inference"
+    title = "Open Inference V2"
+    predict_path = "/v2/models/{which}/infer"
+    request_schema = object_schema(["inputs"], id=TEXT, inputs=_TENSORS)
+    answer_schema = object_schema(
+        ["model_name", "outputs"], model_name=TEXT, model_version=TEXT, id=TEXT, outputs=_TENSORS
+    )
+    model_paths = (
+        ModelPath("/v2/models/{which}", "Signature", _describe_signature),
+        ModelPath("/v2/models/{which}/ready", "Whether it answers", _describe_readiness),
+    )
+    server_paths = (
+        ServerPath("/v2", "The server", _describe_server),
+        ServerPath("/v2/health/live", "Whether the server runs", same_as="/health"),
+        ServerPath("/v2/health/ready", "Whether every live version answers", same_as="/ready"),
+    )
 
     @override
     def reader(self, signature: Signature) -> Reader:
@@ -92,21 +161,6 @@ class OpenInference(Dialect):
                 "outputs": [output],
             }
         )
-
-
-def metadata(model: str, versions: list[str], signature: Signature) -> dict[str, Any]:
-    """Describe a model as the protocol does."""
-    return {
-        "name": model,
-        "versions": versions,
-        "platform": "bondx",
-        "inputs": [{"name": field.name, "datatype": _datatype(field), "shape": [-1]} for field in signature.fields],
-        "outputs": [{"name": signature.output, "datatype": "FP64", "shape": [-1]}],
-    }
-
-
-def _datatype(field: Field) -> str:
-    return _DATATYPES.get(field.kind, "BYTES")
 
 
 def _column(tensor: Tensor, accepted: frozenset[str] | None) -> list[Any]:

@@ -14,7 +14,18 @@ import msgspec
 import orjson
 from typing_extensions import override
 
-from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.dialects.dialect import (
+    Answered,
+    Asked,
+    Dialect,
+    ModelPath,
+    OfferedModel,
+    Reader,
+    Reply,
+    loaded,
+    not_loaded,
+)
+from core.serving.dialects.schemas import ANSWERS, ROWS, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, Field, Signature
 
@@ -22,10 +33,73 @@ SIGNATURE = "serving_default"
 _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
 
 
+def _metadata(model: str, version: str, signature: Signature) -> dict[str, Any]:
+    """Describe a version as TensorFlow Serving describes a servable."""
+
+    def tensor(name: str, dtype: str) -> dict[str, Any]:
+        shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
+        return {"dtype": dtype, "tensor_shape": shape, "name": name}
+
+    inputs = {field.name: tensor(field.name, _dtype(field)) for field in signature.fields}
+    definition = {
+        "inputs": inputs,
+        "outputs": {signature.output: tensor(signature.output, "DT_DOUBLE")},
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
+    }
+    return {
+        "model_spec": {"name": model, "signature_name": "", "version": version},
+        "metadata": {
+            "signature_def": {
+                "@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap",
+                "signature_def": {SIGNATURE: definition},
+            }
+        },
+    }
+
+
+def _version_status(version: str, state: str, message: str = "") -> dict[str, Any]:
+    """Describe the state of one version: START, LOADING, AVAILABLE, UNLOADING or END."""
+    code = "UNKNOWN" if message else "OK"
+    return {"version": version, "state": state, "status": {"error_code": code, "error_message": message}}
+
+
+def _describe_states(served: OfferedModel, version: str | None) -> Reply:
+    numbers = [version] if version is not None else [*served.versions, *served.failures]
+    states = []
+    for number in numbers:
+        if number in served.versions:
+            states.append(_version_status(number, "AVAILABLE"))
+        elif number in served.failures:
+            states.append(_version_status(number, "END", served.failures[number]))
+        else:
+            states.append(_version_status(number, "END", "registered, loaded when asked"))
+    return 200, {"model_version_status": states}
+
+
+def _describe_signature(served: OfferedModel, version: str | None) -> Reply:
+    found = loaded(served, version)
+    if found is None:
+        return not_loaded(served, version)
+    return 200, _metadata(served.model, found.version, found.signature)
+
+
+def _dtype(field: Field) -> str:
+    return _DTYPES.get(field.kind, "DT_STRING")
+
+
 class TfServing(Dialect):
     """Row and column format."""
 
     name = "tf_serving"
+    title = "TensorFlow Serving"
+    predict_path = "/v1/models/{which}:predict"
+    request_schema = object_schema([], instances=ROWS, inputs={"type": "object"})
+    answer_schema = object_schema([], predictions=ANSWERS, outputs=ANSWERS)
+    model_paths = (
+        ModelPath("/v1/models/{which}", "State of the versions", _describe_states),
+        ModelPath("/v1/models/{which}/metadata", "Signature", _describe_signature),
+    )
 
     @override
     def reader(self, signature: Signature) -> Reader:
@@ -68,41 +142,6 @@ class TfServing(Dialect):
     @override
     def reply(self, asked: Asked, answered: Answered) -> bytes:
         return orjson.dumps({asked.form: answered.values})
-
-
-def metadata(model: str, version: str, signature: Signature) -> dict[str, Any]:
-    """Describe a version as TensorFlow Serving describes a servable."""
-
-    def tensor(name: str, dtype: str) -> dict[str, Any]:
-        shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
-        return {"dtype": dtype, "tensor_shape": shape, "name": name}
-
-    inputs = {field.name: tensor(field.name, _dtype(field)) for field in signature.fields}
-    definition = {
-        "inputs": inputs,
-        "outputs": {signature.output: tensor(signature.output, "DT_DOUBLE")},
-        "method_name": "tensorflow/serving/predict",
-        "defaults": {},
-    }
-    return {
-        "model_spec": {"name": model, "signature_name": "", "version": version},
-        "metadata": {
-            "signature_def": {
-                "@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap",
-                "signature_def": {SIGNATURE: definition},
-            }
-        },
-    }
-
-
-def version_status(version: str, state: str, message: str = "") -> dict[str, Any]:
-    """Describe the state of one version: START, LOADING, AVAILABLE, UNLOADING or END."""
-    code = "UNKNOWN" if message else "OK"
-    return {"version": version, "state": state, "status": {"error_code": code, "error_message": message}}
-
-
-def _dtype(field: Field) -> str:
-    return _DTYPES.get(field.kind, "DT_STRING")
 
 
 def _flat(inputs: Any) -> Mapping[str, list[Any]]:
