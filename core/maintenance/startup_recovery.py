@@ -6,6 +6,7 @@ import threading
 from core.actor import Actor
 from core.governance import AuditLog
 from core.registry import Registry
+from core.rollout.rollouts import Rollouts
 from core.settings.policy_source import PolicySource
 from core.state import Workspace
 from core.tracking import Runs, RunStatus
@@ -25,6 +26,7 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
         actor: The engine.
     """
     AuditLog(workspace).drain()
+    Rollouts(workspace).settle_holds()  # before anything is swept or pruned
     sweep = Registry(workspace).sweep(actor)
     for folder in sweep.left:
         log.warning("left alone: %s", folder)

@@ -8,17 +8,17 @@ manifest.py      the hash of every file of an artifact, and the check of a folde
 card.py          the evidence, hashed along with the files
 artifacts.py     artifact folders: staged, durable, put in place by one rename
 contents.py      the files of an artifact that say something about it
-registration.py  how a version comes in, and the sweep after a crash; bumping.py decides which number it gets
+registration.py  how a version comes in, and the sweep after a crash; version_bump.py decides which number it gets
 aliases.py       names that people give to versions
 approvals.py     four eyes: who has found that a version may serve; eyes.py says whose word counts
-claims.py        which versions a rollout rests on
+holds.py         which versions a rollout rests on
 gates.py         what a version must show before it moves up
-planning.py      what a move would do, decided before it is done; proposing.py gathers what that takes
-moving.py        carrying a plan out
+planning.py      what a move would do, decided before it is done; planner.py gathers what that takes
+transitions.py   carrying a plan out
 integrity.py     whether the files are still those that were registered
-surroundings.py  whether a version runs where it was made
+environment_check.py whether a version runs where it was made
 diff.py          two versions side by side; comparison.py gathers them
-lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, rails.py draws them
+lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, graph_layout.py draws them
 retention.py     which versions may go; pruning.py removes them
 registry.py      the face of it all
 """

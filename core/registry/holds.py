@@ -1,17 +1,70 @@
-"""What rollouts say of versions: what an active one rests on may not go, and what one took back is warned of.
+"""What rollouts say of versions: what one rests on may not go, and what one has rolled back is warned of.
 
-Rollouts live in the registry's own file, and the registry reads no more of them than this.
+Rollouts write it in the transaction that starts or ends them, and the registry reads no more of them than this.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from core.state.database import Database
 
-TABLE = "rollouts"
-AT_WORK = frozenset({"pending", "running", "paused", "inconclusive"})
-TAKEN_BACK = "rolled_back"
+
+class ModelHolds(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rollouts of one model say of its versions."""
+
+    model: str
+    held: Mapping[str, str] = {}  # the rollout that rests on a version, by version
+    warnings: Mapping[str, str] = {}  # what speaks against a version, by version
+    revision: int = 0
+
+
+class Holds:
+    """What rollouts say of the versions of all models."""
+
+    def __init__(self, database: Database) -> None:
+        self._documents = database.documents("holds", ModelHolds, "model")
+        self._rollouts = database.documents("rollouts", _Rollout, "rollout_id")
+
+    def of(self, model: str) -> Mapping[str, str]:
+        """Return the rollout that holds each version of a model, by version."""
+        return self._read(model).held
+
+    def warnings(self, model: str, version: str) -> tuple[str, ...]:
+        """Say which rollout rolled a version back and why, if the newest one that ended with it as candidate did."""
+        found = self._read(model).warnings.get(version)
+        return () if found is None else (found,)
+
+    def is_written(self, model: str) -> bool:
+        """Whether rollouts have said anything of a model yet; a release before this one wrote no holds."""
+        return self._documents.find(model) is not None
+
+    def write(self, holds: ModelHolds) -> None:
+        """Put what rollouts say of a model in the place of what they said; the caller holds the transaction."""
+        before = self._documents.find(holds.model)
+        if before is None:
+            self._documents.insert(holds)
+        elif (before.held, before.warnings) != (holds.held, holds.warnings):
+            self._documents.replace(msgspec.structs.replace(holds, revision=before.revision))
+
+    def _read(self, model: str) -> ModelHolds:
+        return self._documents.find(model) or _before_holds(
+            model, [rollout for rollout in self._rollouts.all() if rollout.model == model]
+        )
+
+
+def rolled_back(rollout_id: str, version: str, at: datetime, reasons: Sequence[str]) -> str:
+    """Word the warning of a version that a rollout has rolled back; the last of its reasons is why."""
+    reason = reasons[-1] if reasons else "no reason on record"
+    return f"{rollout_id} rolled {version} back at {at:%Y-%m-%d %H:%M} UTC: {reason}."
+
+
+# Workspaces of a release that wrote no holds: the documents as that release wrote them, which will not change any more.
+# The next start or end of a rollout, or the next engine, writes what is derived here.
+
+_WAS_ACTIVE = frozenset({"pending", "running", "paused", "inconclusive"})
+_WAS_ROLLED_BACK = "rolled_back"
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -33,30 +86,14 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
-class Holds:
-    """What rollouts hold, and what they have found."""
-
-    def __init__(self, database: Database) -> None:
-        self._rollouts = database.documents(TABLE, _Rollout, "rollout_id")
-
-    def of(self, model: str) -> dict[str, str]:
-        """Return the rollout that holds each version of a model, by version."""
-        return {
-            version: rollout.rollout_id
-            for rollout in self._rollouts.all()
-            if rollout.model == model and rollout.observed.phase in AT_WORK
-            for version in (rollout.stable, rollout.candidate)
-        }
-
-    def warnings(self, model: str, version: str) -> tuple[str, ...]:
-        """Say which rollout took a version back and why, if the newest one that ended with it as its candidate did."""
-        ended = [
-            rollout
-            for rollout in self._rollouts.all()
-            if (rollout.model, rollout.candidate) == (model, version) and rollout.observed.ended_at is not None
-        ]
-        newest = max(ended, key=lambda rollout: str(rollout.observed.ended_at), default=None)
-        if newest is None or newest.observed.phase != TAKEN_BACK:
-            return ()
-        reason = newest.observed.events[-1].reason if newest.observed.events else "no reason on record"
-        return (f"{newest.rollout_id} took {version} back at {newest.observed.ended_at:%Y-%m-%d %H:%M}Z: {reason}.",)
+def _before_holds(model: str, rollouts: list[_Rollout]) -> ModelHolds:
+    active = (rollout for rollout in rollouts if rollout.observed.phase in _WAS_ACTIVE)
+    held = {version: rollout.rollout_id for rollout in active for version in (rollout.stable, rollout.candidate)}
+    ended = [(at, rollout) for rollout in rollouts if (at := rollout.observed.ended_at) is not None]
+    warnings: dict[str, str] = {}
+    for at, rollout in sorted(ended, key=lambda found: found[0]):  # so that the newest has the last word
+        warnings.pop(rollout.candidate, None)
+        if rollout.observed.phase == _WAS_ROLLED_BACK:
+            reasons = [event.reason for event in rollout.observed.events]
+            warnings[rollout.candidate] = rolled_back(rollout.rollout_id, rollout.candidate, at, reasons)
+    return ModelHolds(model=model, held=held, warnings=warnings)

@@ -44,7 +44,7 @@ class Proposer:
         self._records = records
         self._store = store
         self._approvals = approvals
-        self._claims = Holds(records.database)
+        self._holds = Holds(records.database)
         self._policy = policy
         self._own_policy = PolicySource(workspace.root)
         self._promotion = promotion
@@ -63,7 +63,7 @@ class Proposer:
             if target and is_step:
                 gates = self._promotion_gates(model, candidate, target, actor, self.examine(candidate).problems)
             plan = planning.promotion(model, candidate, target, gates)
-            warnings = (*self._claims.warnings(name, number), *self.warnings(candidate))
+            warnings = (*self._holds.warnings(name, number), *self.warnings(candidate))
             return msgspec.structs.replace(plan, warnings=warnings)
         if verb is Verb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
@@ -75,12 +75,12 @@ class Proposer:
             returning = self._found(name, planning.version_to_return(newest))
             return planning.undo(model, newest, self._integrity_gates(returning))
         plan = planning.archiving(model, self._records.version(name, number))
-        return self._unless_claimed(plan)
+        return self._unless_held(plan)
 
     def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
         """Look again, under the lock, at what may have changed while the model's revision did not."""
         if plan.verb is Verb.ARCHIVE:
-            return self._unless_claimed(plan).refusal
+            return self._unless_held(plan).refusal
         if plan.verb is not Verb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
             return None
         return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
@@ -154,8 +154,8 @@ class Proposer:
         settings = self.promotion_settings(version.model)
         return (integrity_gate(version, self.examine(version).problems, settings),)
 
-    def _unless_claimed(self, plan: Plan) -> Plan:
-        rollout = self._claims.of(plan.model).get(plan.version)
+    def _unless_held(self, plan: Plan) -> Plan:
+        rollout = self._holds.of(plan.model).get(plan.version)
         if not plan.allowed or rollout is None:
             return plan
         refusal = f"{plan.model} {plan.version} is in rollout {rollout}; abort that first, or let it end."

@@ -39,7 +39,7 @@ class Pruner:
         self._store = store
         self._aliases = aliases
         self._approvals = approvals
-        self._claims = Holds(records.database)
+        self._holds = Holds(records.database)
         self._policy = policy
         self._clock = clock
 
@@ -90,7 +90,7 @@ class Pruner:
             policy,
             newest=self._records.newest_transition(model),
             aliases=self._aliases.of(name),
-            claims=self._claims.of(name),
+            holds=self._holds.of(name),
             approved={version.version for version in versions if self._approvals.of(version)},
             children=children,
         )

@@ -53,7 +53,7 @@ def plan(
     *,
     newest: Transition | None,
     aliases: Mapping[str, str],
-    claims: Mapping[str, str],
+    holds: Mapping[str, str],
     approved: Collection[str],
     children: Mapping[str, str],
 ) -> tuple[PruneCandidate, ...]:
@@ -65,7 +65,7 @@ def plan(
         policy: How many of each stage stay.
         newest: The newest transition, which an undo would take back.
         aliases: The version behind each alias.
-        claims: The rollout that holds a version, by version.
+        holds: The rollout that holds a version, by version.
         approved: Versions with an approval that still counts.
         children: A version that was made from each version, by the key of the parent.
     """
@@ -87,8 +87,8 @@ def plan(
             reason = "is where a rollback returns to"
         elif number in returning:
             reason = "an undo would move it back"
-        elif number in claims:
-            reason = f"is in rollout {claims[number]}"
+        elif number in holds:
+            reason = f"is in rollout {holds[number]}"
         elif number in named:
             reason = f"is {named[number]}"
         elif number in approved:

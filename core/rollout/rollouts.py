@@ -14,7 +14,9 @@ from core.errors import RefusedError
 from core.governance import audited
 from core.governance.outbox import Change as AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
+from core.registry.holds import Holds
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
+from core.rollout.held_versions import holds_of
 from core.rollout.plan import RolloutPlan, Strategy, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import Change, end
@@ -175,6 +177,7 @@ class Rollouts:
                     updated_by=str(actor),
                 )
             )
+            self._write_holds(rollout.model)
             change.record(
                 "rollout.start",
                 rollout.rollout_id,
@@ -252,6 +255,7 @@ class Rollouts:
                 after={"desired": rollout.desired, "desired_step": rollout.desired_step},
             )
             if ends_here:
+                self._write_holds(rollout.model)
                 change.record("rollout.end", rollout_id, before=_summary(before), after=_summary(rollout))
         return rollout
 
@@ -351,6 +355,7 @@ class Rollouts:
 
     def _step(self, audit: AuditedChange, base: Rollout, change: Change) -> Rollout:
         rollout = self._replace(base, change.observed)
+        self._write_holds(rollout.model)
         audit.record(change.verb, base.rollout_id, before=_summary(base), after=_summary(rollout))
         return rollout
 
@@ -363,6 +368,23 @@ class Rollouts:
             expected_revision=base.revision,
         )
 
+    def settle_holds(self) -> list[str]:
+        """Write down what the versions of a model are held for, where an earlier release has not; for the engine alone.
+
+        Returns:
+            The models.
+        """
+        with self._workspace.database(DATABASE).transaction():
+            models = sorted({rollout.model for rollout in self._documents.all()})
+            lacking = [model for model in models if not self._holds.is_written(model)]
+            for model in lacking:
+                self._write_holds(model)
+        return lacking
+
+    def _write_holds(self, model: str) -> None:
+        """Tell the registry, in the transaction that changes a rollout, what is held now."""
+        self._holds.write(holds_of(model, self._documents.all()))
+
     def _latency_limit(self, model: str) -> float | None:
         """Return the 99th percentile of what the stable version takes, if it has answered enough."""
         live = self._registry.production(model)
@@ -373,6 +395,10 @@ class Rollouts:
         except TelemetryError:
             return None
         return round(found[0], 3) if found and found[1] >= _LEAST_LATENCIES and found[0] > 0 else None
+
+    @property
+    def _holds(self) -> Holds:
+        return Holds(self._workspace.database(DATABASE))
 
     @property
     def _documents(self) -> Documents[Rollout]:

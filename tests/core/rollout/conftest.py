@@ -1,5 +1,6 @@
 """A workspace with a live version and a candidate in Staging, a clock that stands still, and a scripted source."""
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from core.actor import Actor, Origin
 from core.quality.gate import judge
 from core.registry import Registry, Stage
-from core.rollout import Guard, RolloutPlan, Rollouts, RolloutWorker, Source, Step, Strategy
+from core.rollout import Arm, Guard, RolloutPlan, Rollouts, RolloutWorker, Source, Step, Strategy
 from core.rollout.source import ScriptedSource
 from core.settings.promotion import PromotionSettings
 from core.state import Lease, Workspace
@@ -108,3 +109,31 @@ def start(rollouts: Rollouts, candidate: str):
         return rollouts.start(proposal, actor=ANA, reason=reason)
 
     return started
+
+
+class Traffic:
+    """Requests that arrive while the worker ticks; shares as the rollout has them."""
+
+    def __init__(self, rollouts, worker, source: ScriptedSource, clock) -> None:
+        self.rollouts, self.worker, self.source, self.clock = rollouts, worker, source, clock
+        self.dice = random.Random(1)
+
+    def flow(self, rollout_id: str, *, ticks: int, stable: float = 0.0, candidate: float = 0.0, n: int = 500):
+        """Let traffic flow at these failure rates until the rollout ends, or so many ticks."""
+        for _ in range(ticks):
+            rollout = self.rollouts.get(rollout_id)
+            share = rollout.share
+            for arm, part, rate in ((Arm.STABLE, 1 - share, stable), (Arm.CANDIDATE, share, candidate)):
+                n_arm = round(n * part)
+                n_failed = sum(self.dice.random() < rate for _ in range(n_arm))
+                self.source.serve(arm, n_arm, share=share, n_failed=n_failed)
+            self.worker.tick(self.clock.pass_by(30))
+            rollout = self.rollouts.get(rollout_id)
+            if not rollout.is_active:
+                break
+        return rollout
+
+
+@pytest.fixture
+def traffic(rollouts, worker, source, clock) -> Traffic:
+    return Traffic(rollouts, worker, source, clock)

@@ -22,40 +22,11 @@ from core.rollout import (
     routing_tables,
 )
 from core.rollout.evidence import Collector, Evidence
-from core.rollout.source import ScriptedSource
 from core.rollout.worker import SAVE_EVERY
 from core.settings.promotion import PromotionSettings
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import Cursor, Prediction, PredictionReader, PredictionWriter
 from core.telemetry.predictions import Outcome as ActualOutcome
-
-
-class Traffic:
-    """Requests that arrive while the worker ticks; shares as the rollout has them."""
-
-    def __init__(self, rollouts, worker, source: ScriptedSource, clock) -> None:
-        self.rollouts, self.worker, self.source, self.clock = rollouts, worker, source, clock
-        self.dice = random.Random(1)
-
-    def flow(self, rollout_id: str, *, ticks: int, stable: float = 0.0, candidate: float = 0.0, n: int = 500):
-        """Let traffic flow at these failure rates until the rollout ends, or so many ticks."""
-        for _ in range(ticks):
-            rollout = self.rollouts.get(rollout_id)
-            share = rollout.share
-            for arm, part, rate in ((Arm.STABLE, 1 - share, stable), (Arm.CANDIDATE, share, candidate)):
-                n_arm = round(n * part)
-                n_failed = sum(self.dice.random() < rate for _ in range(n_arm))
-                self.source.serve(arm, n_arm, share=share, n_failed=n_failed)
-            self.worker.tick(self.clock.pass_by(30))
-            rollout = self.rollouts.get(rollout_id)
-            if not rollout.is_active:
-                break
-        return rollout
-
-
-@pytest.fixture
-def traffic(rollouts, worker, source, clock) -> Traffic:
-    return Traffic(rollouts, worker, source, clock)
 
 
 def verbs(rollout) -> list[str]:
@@ -101,7 +72,7 @@ def test_a_promotion_by_hand_of_what_was_taken_back_is_warned_of(
     worker.tick(clock.now)
     traffic.flow(rollout.rollout_id, ticks=60, candidate=0.2)
     (warning,) = registry.plan_promotion("spread", candidate).warnings
-    assert warning.startswith(f"{rollout.rollout_id} took {candidate} back at 2026-03-02 09:")
+    assert warning.startswith(f"{rollout.rollout_id} rolled {candidate} back at 2026-03-02 09:")
     assert "errors:" in warning
     lease.release()
     clock.pass_by(60)

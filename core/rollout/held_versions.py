@@ -1,0 +1,30 @@
+"""What the rollouts of a model tell the registry: the versions that an active one rests on, and those rolled back."""
+
+from collections.abc import Iterable
+
+from core.registry.holds import ModelHolds, rolled_back
+from core.rollout.rollout import Phase, Rollout
+
+
+def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
+    """Say what the registry has to know of a model's versions.
+
+    Args:
+        model: The model.
+        rollouts: All there ever were, of this model and perhaps of others.
+    """
+    own = [rollout for rollout in rollouts if rollout.model == model]
+    held = {
+        version: rollout.rollout_id
+        for rollout in own
+        if rollout.is_active
+        for version in (rollout.stable, rollout.candidate)
+    }
+    ended = [(at, rollout) for rollout in own if (at := rollout.observed.ended_at) is not None]
+    warnings: dict[str, str] = {}
+    for at, rollout in sorted(ended, key=lambda found: found[0]):  # so that the newest has the last word
+        warnings.pop(rollout.candidate, None)
+        if rollout.observed.phase is Phase.ROLLED_BACK:
+            reasons = [event.reason for event in rollout.observed.events]
+            warnings[rollout.candidate] = rolled_back(rollout.rollout_id, rollout.candidate, at, reasons)
+    return ModelHolds(model=model, held=held, warnings=warnings)
