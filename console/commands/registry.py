@@ -16,11 +16,10 @@ from console.commands.opening import (
     person,
 )
 from core.errors import ExitCode, RefusedError
+from core.registry.stages import Stage, Verb, reachable
 
 if TYPE_CHECKING:
     from core.registry import Plan, Registry
-
-STAGES = ("Development", "Staging", "Production", "Archived")
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -29,7 +28,7 @@ def add_parser(commands: Subparsers) -> None:
 
     listing = command_parser(verbs, "list", help="every version with its stage, the newest of each model first")
     listing.add_argument("model", metavar="MODEL", nargs="?")
-    listing.add_argument("--stage", choices=STAGES, help="only this stage")
+    listing.add_argument("--stage", choices=[*map(str, Stage)], help="only this stage")
     add_json_argument(listing)
     listing.set_defaults(command=list_versions)
 
@@ -47,7 +46,9 @@ def add_parser(commands: Subparsers) -> None:
 
     promote = command_parser(verbs, "promote", help="move a version one stage up, or to --stage, through the gates")
     _add_version_arguments(promote)
-    promote.add_argument("--stage", choices=STAGES[1:3], help="where to (default: the next stage)")
+    promote.add_argument(
+        "--stage", choices=[*map(str, reachable(Verb.PROMOTE))], help="where to (default: the next stage)"
+    )
     add_policy_argument(promote, "judge")
     add_change_arguments(promote)
     promote.set_defaults(command=change, verb="promote")
@@ -203,8 +204,6 @@ def verify_artifacts(args: argparse.Namespace) -> int:
 
 
 def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
-    from core.registry import Stage
-
     match args.verb:
         case "promote":
             stage = Stage(args.stage) if args.stage else None

@@ -15,12 +15,12 @@ from console.commands.opening import (
     person,
 )
 from core.errors import ExitCode
+from core.rollout.strategies import Strategy
 
 if TYPE_CHECKING:
     from core.rollout import Rollout
     from core.state import Workspace
 
-STRATEGIES = ("canary", "blue_green", "ab", "shadow")
 REQUESTS = {
     "hold": "stay at this share; shown harm still takes it back",
     "resume": "go on after a hold, or with a new deadline when it is inconclusive",
@@ -44,7 +44,9 @@ def add_parser(commands: Subparsers) -> None:
     start = command_parser(verbs, "start", help="start a rollout of a version in Staging")
     start.add_argument("model", metavar="MODEL")
     start.add_argument("version", metavar="VERSION", help="the candidate: a version or an @alias")
-    start.add_argument("--strategy", choices=STRATEGIES, default="canary", help="default: canary")
+    start.add_argument(
+        "--strategy", choices=[str(strategy) for strategy in Strategy], default="canary", help="default: canary"
+    )
     start.add_argument(
         "--share",
         type=_share,
@@ -107,7 +109,7 @@ def start_rollout(args: argparse.Namespace) -> int:
     """Plan a rollout by the policy, say what it will do, and start it."""
     from console.cli.output import print_json, print_table, printable
     from core.errors import RefusedError
-    from core.rollout import Rollouts, Strategy
+    from core.rollout import Rollouts
     from core.settings.policy_source import PolicySource
 
     workspace = open_workspace(args)

@@ -26,12 +26,12 @@ registry.py      the face of it all
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, StageChange, Transition
 from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
 
 if TYPE_CHECKING:
     from core.registry.aliases import Alias
     from core.registry.diff import Difference, VersionDiff
+    from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, StageChange, Transition
     from core.registry.errors import (
         AliasNotFoundError,
         ApprovalNotFoundError,
@@ -86,7 +86,8 @@ __all__ = [
     "next_stage",
 ]
 
-# Where the rest lives, imported when first asked for: a console paints its first screen before it opens the registry.
+# Where the rest lives, imported when first asked for: the command line names the stages before it opens anything, and
+# a console paints its first screen before it opens the registry.
 _HOMES = {
     "Alias": "aliases",
     "AliasNotFoundError": "errors",
@@ -101,13 +102,18 @@ _HOMES = {
     "LineageGraph": "lineage",
     "LineageNode": "lineage",
     "ModelNotFoundError": "errors",
+    "ModelVersion": "documents",
     "Plan": "planning",
     "PromotionRefusedError": "errors",
     "PruneCandidate": "retention",
     "PrunePlan": "retention",
+    "PrunedVersion": "documents",
+    "RegisteredModel": "documents",
     "Registry": "registry",
     "SemanticVersion": "numbering",
+    "StageChange": "documents",
     "Sweep": "registration",
+    "Transition": "documents",
     "VersionDiff": "diff",
     "VersionNotFoundError": "errors",
 }

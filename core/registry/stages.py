@@ -75,6 +75,15 @@ def is_allowed(verb: Verb, before: Stage, after: Stage) -> bool:
     return (before, after) in ALLOWED.get(verb, frozenset())
 
 
+def reachable(verb: Verb) -> tuple[Stage, ...]:
+    """Return the stages that a verb may lead to, in the order of a version's life.
+
+    >>> [str(stage) for stage in reachable(Verb.PROMOTE)]
+    ['Staging', 'Production']
+    """
+    return tuple(stage for stage in Stage if any(after is stage for _, after in ALLOWED.get(verb, ())))
+
+
 def next_stage(stage: Stage) -> Stage | None:
     """Return the stage that one promotion leads to, or None from the last one.
 

@@ -1,5 +1,6 @@
 """Moving traffic to a version, watched at every request, and taken back when the evidence says so.
 
+strategies.py  how traffic may move: canary, blue-green, A/B, shadow
 plan.py        what a rollout intends: steps, shares, dwell times, guards
 eprocess.py    evidence on rates of failure; ceilings.py where there is nothing to compare; means.py on means
 evidence.py    what was observed so far, guard by guard
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
     from core.rollout.experiment import ExperimentVerdict, Winner
     from core.rollout.judgement import Outcome, Verdict
-    from core.rollout.plan import Guard, RolloutPlan, Source, Step, Strategy, make_plan
+    from core.rollout.plan import Guard, RolloutPlan, Source, Step, make_plan
     from core.rollout.planner import RolloutProposal
     from core.rollout.readings import GuardVerdict, Reading
     from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
     from core.rollout.rollouts import Rollouts
     from core.rollout.routing import Route, Router, RoutingTable, routing_tables
+    from core.rollout.strategies import Strategy
     from core.rollout.worker import RolloutWorker
     from core.telemetry.predictions import Arm
 
@@ -86,7 +88,7 @@ _HOMES = {
     "RoutingTable": "core.rollout.routing",
     "Source": "core.rollout.plan",
     "Step": "core.rollout.plan",
-    "Strategy": "core.rollout.plan",
+    "Strategy": "core.rollout.strategies",
     "Verdict": "core.rollout.judgement",
     "Winner": "core.rollout.experiment",
     "make_plan": "core.rollout.plan",

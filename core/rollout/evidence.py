@@ -4,7 +4,8 @@ import msgspec
 
 from core.rollout.eprocess import RateEvidence, Tally, log_safety, tallied
 from core.rollout.means import MeanEvidence
-from core.rollout.plan import Guard, RolloutPlan, Source, Strategy
+from core.rollout.plan import Guard, RolloutPlan, Source
+from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Arm, Batch, Scored, Served
 
 _OF_PAIRS = 0.5  # of two arms that were both given the request, the one that failed alone is either with this chance

@@ -8,8 +8,9 @@ from enum import StrEnum
 import msgspec
 
 from core.rollout.experiment import ExperimentVerdict, Winner, decide
-from core.rollout.plan import RolloutPlan, Step, Strategy
+from core.rollout.plan import RolloutPlan, Step
 from core.rollout.readings import GuardVerdict, Reading
+from core.rollout.strategies import Strategy
 
 
 class Outcome(StrEnum):

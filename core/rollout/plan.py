@@ -7,29 +7,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Probability = Annotated[float, Meta(gt=0, lt=0.5)]
-
-
-class Strategy(StrEnum):
-    """How traffic gets to a candidate."""
-
-    CANARY = "canary"  # a little, then more, then all
-    BLUE_GREEN = "blue_green"  # all at once, and back at once
-    AB = "ab"  # a fixed split, to learn which side is better
-    SHADOW = "shadow"  # copies of requests; the candidate answers nobody
-
-    @property
-    def promotes(self) -> bool:
-        """Whether the candidate goes live at the end; the others end in a finding."""
-        return self in (Strategy.CANARY, Strategy.BLUE_GREEN)
-
-    @property
-    def serves(self) -> bool:
-        """Whether the candidate answers anybody; a split may send it nearly all there is."""
-        return self is not Strategy.SHADOW
 
 
 class Source(StrEnum):

@@ -6,8 +6,9 @@ from core.actor import Actor
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.rollout.errors import RolloutActiveError
-from core.rollout.plan import RolloutPlan, Strategy
+from core.rollout.plan import RolloutPlan
 from core.rollout.rollout import Rollout
+from core.rollout.strategies import Strategy
 
 
 class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from core.rollout.judgement import Outcome, Verdict
-from core.rollout.plan import Strategy
 from core.rollout.rollout import MAX_EVENTS, Desired, Event, Observed, Phase, Rollout
+from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Cursor
 
 _ENGINE = "engine"

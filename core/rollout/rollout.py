@@ -8,8 +8,9 @@ import msgspec
 from core.rollout.evidence import Evidence
 from core.rollout.experiment import ExperimentVerdict
 from core.rollout.judgement import Verdict
-from core.rollout.plan import RolloutPlan, Strategy
+from core.rollout.plan import RolloutPlan
 from core.rollout.readings import Reading
+from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Cursor
 
 MAX_EVENTS = 200

@@ -17,10 +17,11 @@ from core.registry import HashMismatchError, PromotionRefusedError, Registry, St
 from core.registry.holds import Holds
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.held_versions import holds_of
-from core.rollout.plan import RolloutPlan, Strategy, make_plan
+from core.rollout.plan import RolloutPlan, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import Change, end
 from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
 from core.settings.policy_source import PolicySource
 from core.state import Documents, StaleRevisionError, Workspace, read_lease

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from core.rollout.errors import NotRoutedError
-from core.rollout.plan import Strategy
+from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Arm
 
 if TYPE_CHECKING:

@@ -16,13 +16,14 @@ from core.errors import CoreError
 from core.registry import Registry
 from core.rollout.evidence import Collector
 from core.rollout.judgement import Outcome, Standing, Verdict, experiment_of, judge
-from core.rollout.plan import Source, Strategy
+from core.rollout.plan import Source
 from core.rollout.progress import Change, begin, end, next_change
 from core.rollout.readings import Pace, read_guards
 from core.rollout.rollout import Desired, Observed, Phase, Rollout
 from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollouts import REFUSALS, Rollouts
 from core.rollout.source import PredictionSource
+from core.rollout.strategies import Strategy
 from core.state import StaleRevisionError, Workspace
 from core.telemetry.predictions import Cursor, PredictionReader
 

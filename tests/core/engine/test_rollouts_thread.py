@@ -14,7 +14,8 @@ from core.governance import AuditLog
 from core.quality.gate import judge
 from core.registry import Registry, Stage
 from core.rollout import Phase, RolloutPlan, Rollouts, RolloutWorker
-from core.rollout.plan import Guard, Source, Step, Strategy
+from core.rollout.plan import Guard, Source, Step
+from core.rollout.strategies import Strategy
 from core.settings.promotion import PromotionSettings
 from tests.waiting import PATIENCE_SECONDS, until
 
