@@ -7,16 +7,6 @@ from console.presentation.alerts import suspect
 from console.presentation.versions import newest_first
 from core.alerts import Alert
 
-# (key, name, title); the numbers between belong to screens that are yet to come.
-SCREENS = (
-    ("1", "overview", "Overview"),
-    ("2", "training", "Training"),
-    ("3", "registry", "Registry"),
-    ("4", "rollouts", "Rollouts"),
-    ("5", "alerts", "Alerts"),
-    ("7", "resources", "Resources"),
-    ("9", "audit", "Audit"),
-)
 RUNS_SCREEN = "runs"  # has no key of its own: opened from Training, and by `:runs`
 
 

@@ -5,7 +5,7 @@ Data never reaches the terminal as markup or as an escape sequence: what cannot 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -175,3 +175,10 @@ def _outer_range(before: list[tuple[str, str]], after: list[tuple[str, str]], wi
     first = cell_len("".join(character for character, _ in after[:head]))
     last = width - cell_len("".join(character for character, _ in after[len(after) - tail :]))
     return [(first, last)]
+
+
+def section(title: str, sentences: Sequence[str]) -> list[Line]:
+    """Put sentences under a title, below a blank line; nothing where there are none."""
+    if not sentences:
+        return []
+    return [Line(), Line(((title, "title"),)), *(Line(((sentence, ""),)) for sentence in sentences)]

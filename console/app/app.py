@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property, partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +21,6 @@ from textual.screen import Screen
 from console.app.commands import Commands
 from console.app.messages import HostingChanged, SnapshotReady
 from console.dialogs.dialog import Dialog
-from console.navigation import RUNS_SCREEN, SCREENS
 from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances
 from console.presentation.write_access import WriteAccess
@@ -33,6 +31,8 @@ from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.runtime.stylesheet import SteadyStylesheet
 from console.screens.base import ConsoleScreen
+from console.screens.catalog import SCREENS, open_screen
+from console.verbs.engine import leave_offer
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.settings import Settings, load_cached_settings
@@ -49,11 +49,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("bondx.console")
 
 
-def _open_screen(name: str) -> Screen[Any]:
-    screen: type[Screen[Any]] = getattr(import_module(f"console.screens.{name}"), f"{name.capitalize()}Screen")
-    return screen()
-
-
 class BondxApp(App[None]):
     """Shows snapshots, offers changes, and leaves the work to the engine."""
 
@@ -64,7 +59,7 @@ class BondxApp(App[None]):
         Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
     ]
-    MODES = {name: partial(_open_screen, name) for name in (*(name for _, name, _ in SCREENS), RUNS_SCREEN)}
+    MODES = {screen.name: partial(open_screen, screen.name) for screen in SCREENS}
     DEFAULT_MODE = "overview"
 
     def __init__(
@@ -163,9 +158,8 @@ class BondxApp(App[None]):
     def leave(self) -> None:
         """Leave; an engine in this console is asked about while a session is at work, and stopped in order."""
         session = self.newest.active_session()
-        is_at_work = session is not None and session.wants_work
-        if self.host.hosting is Hosting.EMBEDDED and is_at_work:
-            self.changes.leave(session, self.host.stop, then=self.exit)
+        if self.host.hosting is Hosting.EMBEDDED and session is not None and session.wants_work:
+            self.changes.offer(partial(leave_offer, session, self.host.stop), then=self.exit)
         else:
             self.exit()
 
@@ -355,7 +349,7 @@ def run_console(
     workspace = Workspace.open(root)
     settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
     if theme is not None:
-        from console.app.command_handlers import theme_named
+        from console.verbs.view import theme_named
 
         theme = theme_named(theme)
     log_to(workspace.logs_dir / "console.log")

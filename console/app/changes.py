@@ -4,17 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from console.app.offers import Offers
 from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
-from console.presentation.offers import Offer
-from console.presentation.rollout_offers import Ask
-from core.alerts import Alert
+from console.verbs.offer import Offer
 from core.errors import ConflictError, CoreError
-from core.registry import Stage
-from core.rollout import Rollout, Strategy
-from core.training.session import Desired, Session
 from widgets.line import Line
 
 log = logging.getLogger("bondx.console")
@@ -25,53 +19,15 @@ class Changes:
 
     def __init__(self, app: ConsoleControls) -> None:
         self._app = app
-        self._offers = Offers(app.workspace, app.actor, app.glyphs)
 
-    def promote(self, model: str, version: str, stage: Stage | None = None) -> None:
-        """Offer to move a version one stage up."""
-        self._offer(lambda: self._offers.promotion(model, version, stage))
+    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
+        """Open the dialog of a change.
 
-    def roll_back(self, model: str) -> None:
-        """Offer to go back to the version that was live before."""
-        self._offer(lambda: self._offers.rollback(model))
+        Args:
+            look: Looks the change up; it runs in a thread.
+            then: What follows once the change has been carried out.
+        """
 
-    def undo(self, model: str) -> None:
-        """Offer to take the last move of a model back."""
-        self._offer(lambda: self._offers.undo(model))
-
-    def archive(self, model: str, version: str) -> None:
-        """Offer to put a version away."""
-        self._offer(lambda: self._offers.archiving(model, version))
-
-    def start_rollout(self, model: str, candidate: str, strategy: Strategy = Strategy.CANARY) -> None:
-        """Offer to move a model's traffic to a version, judged on the way."""
-        has_engine = self._app.has_engine
-        self._offer(lambda: self._offers.rollout_start(model, candidate, strategy, has_engine=has_engine))
-
-    def ask_rollout(self, rollout: Rollout, ask: Ask) -> None:
-        """Offer to go a step further, hold, resume or take back a rollout."""
-        has_engine = self._app.has_engine
-        self._offer(lambda: self._offers.rollout(rollout, ask, has_engine=has_engine))
-
-    def ask_session(self, session: Session, desired: Desired) -> None:
-        """Offer to hold, resume or stop a session."""
-        has_engine = self._app.has_engine
-        self._offer(lambda: self._offers.session(session, desired, has_engine=has_engine))
-
-    def start_session(self) -> None:
-        """Offer to start a session."""
-        has_engine = self._app.has_engine
-        self._offer(lambda: self._offers.start(has_engine=has_engine))
-
-    def acknowledge(self, alert: Alert) -> None:
-        """Offer to take an alert on."""
-        self._offer(lambda: self._offers.acknowledgement(alert))
-
-    def leave(self, session: Session | None, stop: Callable[[], None], *, then: Callable[[], object]) -> None:
-        """Offer to stop the engine in this console and leave."""
-        self._offer(lambda: self._offers.leaving(session, stop), then=then)
-
-    def _offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
         def answered(confirmed: Confirmed | None) -> None:
             if confirmed is not None:
                 self._app.run_worker(self._carry_out(confirmed, then))
@@ -86,7 +42,7 @@ class Changes:
         try:
             done = await asyncio.to_thread(commit, confirmed.reason)
         except ConflictError as error:
-            self._refuse("Nothing was changed: somebody was faster", error)
+            self._refuse("Nothing was changed: someone else changed it first", error)
         except CoreError as error:
             self._refuse("Nothing was changed", error)
         except Exception:

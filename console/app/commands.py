@@ -1,14 +1,9 @@
 """The command line of one console: what was entered, what completes it, and carrying it out."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from console.context import ConsoleControls
 from core.errors import CoreError
-from themes.palettes import THEMES
-
-if TYPE_CHECKING:
-    from console.app.commandline import Vocabulary
 
 # What a command line consists of is imported when one is typed: no first frame needs it.
 
@@ -23,28 +18,22 @@ class Commands:
 
     def complete(self, line: str) -> Sequence[str]:
         """Complete a command line."""
-        from console.app import commandline
+        from console.verbs.line import complete
 
-        return commandline.complete(line, self._vocabulary())
+        return complete(line, self._app.newest)
 
     def run(self, line: str) -> None:
         """Carry a command line out; what is wrong with it is said, not raised."""
-        from console.app import commandline
-        from console.app.command_handlers import carry_out
+        from console.verbs.line import carry_out, parse
 
         try:
-            carry_out(self._app, commandline.parse(line))
+            carry_out(self._app, parse(line))
         except CoreError as error:
             self._app.say(str(error), "warn")
 
     def every_line(self) -> Iterator[tuple[str, str]]:
         """Yield every command with every word it may take, and its summary."""
-        from console.app import commandline
+        from console.verbs.line import every_line
 
-        for line, command in commandline.every_line(self._vocabulary()):
-            yield line, command.summary
-
-    def _vocabulary(self) -> "Vocabulary":
-        from console.app.commandline import Vocabulary
-
-        return Vocabulary.of(self._app.newest, tuple(THEMES))
+        for line, verb in every_line(self._app.newest):
+            yield line, verb.command.summary if verb.command else ""

@@ -18,8 +18,8 @@ from textual.content import Content
 from textual.widgets import Button, Input
 
 from console.dialogs.dialog import Dialog
-from console.presentation.offers import Offer
 from console.screens.panes import Caption
+from console.verbs.offer import Offer
 from core.errors import CoreError
 from widgets.line import Line, clean
 

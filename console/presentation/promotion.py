@@ -1,10 +1,9 @@
 """Why a version may or may not be promoted: every gate with its value, limit, samples and reason."""
 
 from console.presentation.gates import gate_lines
-from console.presentation.offers import section
 from core.registry import Plan
 from widgets.glyphs import Glyphs
-from widgets.line import Line
+from widgets.line import Line, section
 
 
 def promotion_lines(plan: Plan, glyphs: Glyphs) -> list[Line]:

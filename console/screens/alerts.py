@@ -6,11 +6,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console.app import keys
 from console.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
 from console.screens.panes import LinesPane
+from console.verbs.alert import ALERT
+from console.verbs.session import SESSION
+from console.verbs.verb import Things
+from console.verbs.version import MODEL
+from console.verbs.view import EVIDENCE
 from core.alerts import Alert
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
@@ -23,8 +27,7 @@ class AlertsScreen(ConsoleScreen):
 
     NAME = "alerts"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.ACKNOWLEDGE, keys.ROLL_BACK, keys.HOLD, keys.DETAILS, keys.WHY)
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (ALERT, MODEL, SESSION, EVIDENCE)
 
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and what to do about the one under the cursor beside them."""
@@ -58,11 +61,11 @@ class AlertsScreen(ConsoleScreen):
         key = self.main_table().cursor_key
         return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
 
-    def selected_model(self) -> str | None:
-        """Return the model that the alert points at."""
+    def under_cursor(self) -> Things:
+        """Return the alert under the cursor, and the model that it points at."""
         alert = self.selected_alert()
         suspect = alerts.suspect(alert) if alert else None
-        return suspect[0] if suspect else None
+        return {ALERT: alert, MODEL: suspect[0] if suspect else None}
 
     @on(LiveTable.RowHighlighted, "#alerts")
     def _another_alert(self) -> None:

@@ -6,10 +6,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console.app import keys
 from console.presentation import audit
 from console.screens.base import ConsoleScreen
 from console.screens.panes import LinesPane
+from console.verbs.view import EVIDENCE
 from core.governance import AuditRecord
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
@@ -22,8 +22,7 @@ class AuditScreen(ConsoleScreen):
 
     NAME = "audit"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.DETAILS, keys.WHY)
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (EVIDENCE,)
 
     def compose_body(self) -> ComposeResult:
         """Yield the records, and the one under the cursor in full beside them."""

@@ -1,7 +1,7 @@
 """What every screen has in common: top line, screen names, body, prompt, footer, and the keys that work everywhere."""
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -12,15 +12,16 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
-from console.app import keys
-from console.app.keys import Key
 from console.context import ConsoleControls
-from console.navigation import SCREENS
 from console.presentation.status import status_of
 from console.runtime.frames import PromptFrames
-from console.screens.changing_keys import ChangingKeys
+from console.screens.catalog import IN_ROW
 from console.screens.panes import LinesPane, ScreenRow
 from console.screens.prompt import Asking, Prompt
+from console.verbs.catalog import EVERYWHERE, own_verbs, verb_named
+from console.verbs.keys import bindings, help_lines
+from console.verbs.verb import Noun, Thing, Things, Verb
+from core.errors import CoreError
 from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
@@ -33,18 +34,26 @@ from widgets.wire import LeanScreen
 SENTENCE_SECONDS = 12.0
 
 
-class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
+class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
     """A screen of the console. It shows the app's snapshot and asks the app to offer changes; it changes nothing."""
 
     NAME: ClassVar[str] = ""
     IN_ROW: ClassVar[str] = ""
     """The screen in the row of screens that this one belongs to, if it has no place there itself."""
-    KEYS: ClassVar[tuple[Key, ...]] = ()
-    """What only this screen has, in the order of its footer."""
+    NOUNS: ClassVar[tuple[Noun[Any], ...]] = ()
+    """What it shows, the most important first: the verbs about these have their keys here."""
+    VERBS: ClassVar[tuple[Verb[Any], ...]] = ()
+    """The verbs that only this screen and its like have, in the order of its footer; they follow from the nouns."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-cramped"), (80, "-narrow"), (120, "-wide"), (160, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-medium"), (40, "-high")]
-    BINDINGS = keys.bindings(*keys.EVERYWHERE, *keys.screen_keys(), keys.DETAILS)
+    BINDINGS = bindings(EVERYWHERE)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Give a screen the keys of what it shows."""
+        cls.VERBS = own_verbs(cls.NAME, cls.NOUNS)
+        cls.BINDINGS = bindings(cls.VERBS)
+        super().__init_subclass__(**options)
 
     def __init__(self) -> None:
         super().__init__(id=self.NAME)
@@ -66,6 +75,10 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         """Return the list that the filter and the small layouts are about."""
         raise NotImplementedError
 
+    def under_cursor(self) -> Things:
+        """Return the objects that keys are about now, by noun; a key without its object is dim."""
+        return {}
+
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Return the gates and the evidence behind what is selected, with a title."""
         return None
@@ -81,11 +94,16 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         """The app, as far as screens know it."""
         return cast("ConsoleControls", self.app)
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is shown: the newest snapshot, or the frozen one."""
+        return self.console_app.snapshot
+
     def compose(self) -> ComposeResult:
         """Frame the body."""
         self._take_size_classes()
         yield StatusLine(id="status")
-        yield ScreenRow(SCREENS, self.IN_ROW or self.NAME)
+        yield ScreenRow([(screen.key, screen.name, screen.title) for screen in IN_ROW], self.IN_ROW or self.NAME)
         with Container(id="body"):
             yield from self.compose_body()
         yield Prompt(self.console_app.commands)
@@ -126,10 +144,11 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
 
     def _show_keys(self) -> None:
+        things = self.under_cursor()
         hints = [
-            KeyHint(key.display, key.label, enabled=self.refusal(key) is None, pinned=key.pinned)
-            for key in (*self.KEYS, *keys.EVERYWHERE)
-            if key.label
+            KeyHint(key.display, key.label, enabled=self._refused(verb, things) is None, pinned=key.pinned)
+            for verb in (*self.VERBS, *EVERYWHERE)
+            if (key := verb.key) is not None and key.label
         ]
         self.query_one(KeyFooter).set_keys(hints)
 
@@ -166,7 +185,32 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         if is_capital and event.key not in self.active_bindings:
             self.say(f"{event.character} means nothing on this screen; ? lists its keys.", "muted")
 
-    # Keys that only look
+    # Keys
+
+    def selected(self, noun: Noun[Thing]) -> Thing | None:
+        """Return the object of this kind that keys are about now."""
+        return self._meant(noun, self.under_cursor())
+
+    def _meant(self, noun: Noun[Thing], things: Things) -> Thing | None:
+        thing = cast("Thing | None", things.get(noun))
+        return thing if thing is not None else noun.usual(self.snapshot)
+
+    def _refused(self, verb: Verb[Any], things: Things) -> str | None:
+        return verb.refused(self.console_app, self._meant(verb.noun, things) if verb.noun else None)
+
+    async def action_verb(self, name: str) -> None:
+        """Do a verb to what is under the cursor now, or say why not."""
+        verb, things = verb_named(name), self.under_cursor()
+        if (refused := self._refused(verb, things)) is not None:
+            self.console_app.say(refused, "warn")
+            return
+        try:
+            later = verb.do(self.console_app, self._meant(verb.noun, things) if verb.noun else None)
+        except CoreError as error:
+            self.console_app.say(str(error), "warn")
+        else:
+            if later is not None:
+                await later
 
     async def action_filter(self) -> None:
         """Ask for words that rows must have."""
@@ -259,7 +303,7 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
         """Explain the keys of this screen."""
         from console.dialogs.text import TextDialog
 
-        self.app.push_screen(TextDialog(f"Keys of {self.NAME.capitalize()}", keys.help_lines(self.KEYS)))
+        self.app.push_screen(TextDialog(f"Keys of {self.NAME.capitalize()}", help_lines(self.VERBS)))
 
     def action_logs(self) -> None:
         """Read the newest log lines."""
@@ -291,26 +335,6 @@ class ConsoleScreen(ChangingKeys, PromptFrames, LeanScreen, Screen[None]):
             return ""
         cells = [cell if isinstance(cell, str) else cell.text for cell in row.cells]
         return "  ".join(cell.strip() for cell in cells if cell.strip())
-
-    def action_freeze(self) -> None:
-        """Hold what is shown, or let it go on."""
-        self.console_app.toggle_freeze()
-
-    def action_past(self) -> None:
-        """Go back to the moment before the newest change that is shown."""
-        self.console_app.playback.step(-1)
-
-    def action_forth(self) -> None:
-        """Go to the next moment, and at last to now."""
-        self.console_app.playback.step(1)
-
-    def action_arm(self) -> None:
-        """Arm or disarm writes."""
-        self.console_app.toggle_arm()
-
-    async def action_leave(self) -> None:
-        """Leave the console."""
-        self.console_app.leave()
 
 
 def write_frame(pane: Widget, title: str, subtitle: str) -> None:

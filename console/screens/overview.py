@@ -6,12 +6,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from console.app import keys
 from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, resources, sessions, versions
 from console.presentation.epochs import attainment_series
 from console.screens.base import ConsoleScreen
 from console.screens.panes import Caption
+from console.verbs.alert import ALERT
+from console.verbs.session import SESSION
+from console.verbs.verb import Things
+from console.verbs.version import MODEL
+from console.verbs.view import EVIDENCE
 from core.alerts import Alert
 from core.training.session import Session
 from core.view.snapshot import EpochSeries, Snapshot
@@ -30,8 +34,7 @@ class OverviewScreen(ConsoleScreen):
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.DETAILS, keys.WHY, keys.ROLL_BACK, keys.UNDO, keys.HOLD, keys.START_STOP, keys.ACKNOWLEDGE)
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (MODEL, SESSION, ALERT, EVIDENCE)
 
     def compose_body(self) -> ComposeResult:
         """Yield what is wrong and what is live on the left, what trains and the machine on the right."""
@@ -122,7 +125,11 @@ class OverviewScreen(ConsoleScreen):
         """Return the panes that age with the samples of the machine."""
         return (self.query_one(GaugeList), self.query_one("#resource-line", Caption))
 
-    def selected_model(self) -> str | None:
+    def under_cursor(self) -> Things:
+        """Return the model and the alert that the cursors are on."""
+        return {MODEL: self._selected_model(), ALERT: self.selected_alert()}
+
+    def _selected_model(self) -> str | None:
         """Return the model under the cursor, or the one the alert under the cursor points at."""
         if self.focused is self.query_one("#wrong"):
             alert = self.selected_alert()

@@ -4,13 +4,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console.app import keys
 from console.presentation import versions
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
 from console.screens.marking import N_MARKS, toggled
 from console.screens.panes import LinesPane
+from console.verbs.verb import Things
+from console.verbs.version import MODEL, VERSION, VersionName
+from console.verbs.view import EVIDENCE
 from core.registry import ModelVersion
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
@@ -23,11 +25,7 @@ class RegistryScreen(ConsoleScreen):
 
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (
-        *(keys.PROMOTE, keys.CANARY, keys.ROLL_BACK, keys.UNDO),
-        *(keys.DETAILS, keys.TREE, keys.COMPARE, keys.WHY, keys.MARK),
-    )
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (VERSION, MODEL, EVIDENCE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,15 +97,11 @@ class RegistryScreen(ConsoleScreen):
         key = self.main_table().cursor_key
         return next((version for version in self.snapshot.versions if version.key == key), None)
 
-    def selected_version(self) -> tuple[str, str] | None:
-        """Return the version under the cursor."""
-        version = self._version()
-        return (version.model, version.version) if version else None
-
-    def selected_model(self) -> str | None:
-        """Return the model of the version under the cursor."""
-        version = self._version()
-        return version.model if version else None
+    def under_cursor(self) -> Things:
+        """Return the version under the cursor, and its model."""
+        if (version := self._version()) is None:
+            return {}
+        return {VERSION: VersionName(version.model, version.version), MODEL: version.model}
 
     @on(LiveTable.RowHighlighted, "#versions")
     def _another_version(self) -> None:

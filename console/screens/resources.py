@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console.app import keys
 from console.presentation import resources
 from console.screens.base import ConsoleScreen
+from console.verbs.session import SESSION
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.gauges import GaugeList
@@ -21,8 +21,7 @@ class ResourcesScreen(ConsoleScreen):
 
     NAME = "resources"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.DETAILS, keys.HOLD)
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (SESSION,)
 
     def compose_body(self) -> ComposeResult:
         """Yield gauges and processes above the charts."""

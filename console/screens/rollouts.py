@@ -6,13 +6,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console.app import keys
-from console.app.keys import Key
-from console.presentation import rollout_offers, rollouts
-from console.presentation.rollout_offers import Ask
+from console.presentation import rollouts
 from console.screens.base import ConsoleScreen
 from console.screens.panes import Caption, LinesPane
-from core.rollout import Phase, Rollout
+from console.verbs.rollout import ROLLOUT
+from console.verbs.verb import Things
+from console.verbs.view import EVIDENCE
+from core.rollout import Rollout
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
@@ -26,16 +26,7 @@ class RolloutsScreen(ConsoleScreen):
     NAME = "rollouts"
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#rollouts"  # the metrics above it are looked at
-    KEYS = (
-        keys.ADVANCE,
-        keys.ABORT,
-        keys.HOLD_ROLLOUT,
-        keys.TAKE_BACK,
-        keys.UNDO,
-        keys.DETAILS,
-        keys.WHY,
-    )
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (ROLLOUT, EVIDENCE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,10 +98,9 @@ class RolloutsScreen(ConsoleScreen):
         """Return the rollout under the cursor."""
         return self.snapshot.rollout(self.main_table().cursor_key or "")
 
-    def selected_model(self) -> str | None:
-        """Return the model of the rollout under the cursor."""
-        rollout = self.selected_rollout()
-        return rollout.model if rollout else None
+    def under_cursor(self) -> Things:
+        """Return the rollout under the cursor."""
+        return {ROLLOUT: self.selected_rollout()}
 
     @on(LiveTable.RowHighlighted, "#rollouts")
     def _another_rollout(self) -> None:
@@ -122,54 +112,6 @@ class RolloutsScreen(ConsoleScreen):
     def _row_chosen(self) -> None:
         self._open_details()
         self.query_one("#events").focus()
-
-    def refusal(self, key: Key) -> str | None:
-        """Say why a key would do nothing now, or None."""
-        if (refused := super().refusal(key)) is not None or not key.writes:
-            return refused
-        rollout = self.selected_rollout()
-        if rollout is None:
-            return "No rollout is selected; a canary starts in the Registry: 3, then C."
-        if key is keys.UNDO and rollout.observed.phase is not Phase.PROMOTED:
-            return f"Nothing of {rollout.rollout_id} has gone live, so there is no promotion to undo."
-        if key is keys.TAKE_BACK and rollout.observed.phase is Phase.PROMOTED:
-            return None
-        ask = self._ask(key, rollout)
-        return rollout_offers.refusal(rollout, ask) if ask else None
-
-    @staticmethod
-    def _ask(key: Key, rollout: Rollout) -> Ask | None:
-        if key is keys.ADVANCE:
-            return rollout_offers.step_ask(rollout)
-        if key is keys.HOLD_ROLLOUT:
-            return rollout_offers.hold_ask(rollout)
-        return Ask.ABORT if key in (keys.ABORT, keys.TAKE_BACK) else None
-
-    def _offer(self, key: Key) -> None:
-        rollout = self.selected_rollout()
-        if self._may(key) and rollout is not None and (ask := self._ask(key, rollout)) is not None:
-            self.console_app.changes.ask_rollout(rollout, ask)
-
-    def action_advance(self) -> None:
-        """Offer one step further."""
-        self._offer(keys.ADVANCE)
-
-    def action_abort(self) -> None:
-        """Offer to return all traffic to the stable version."""
-        self._offer(keys.ABORT)
-
-    def action_hold_rollout(self) -> None:
-        """Offer to hold the rollout, or to let it go on."""
-        self._offer(keys.HOLD_ROLLOUT)
-
-    def action_take_back(self) -> None:
-        """Offer to take the candidate back, whether it is being judged or live already."""
-        rollout = self.selected_rollout()
-        if rollout is not None and rollout.observed.phase is Phase.PROMOTED:
-            if self._may(keys.TAKE_BACK):
-                self.console_app.changes.roll_back(rollout.model)
-        else:
-            self._offer(keys.TAKE_BACK)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Show what the verdict rests on: every guard with its evidence, the rules, the events."""

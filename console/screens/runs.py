@@ -6,12 +6,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from console.app import keys
 from console.presentation import runs
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.marking import N_MARKS, toggled
 from console.screens.panes import LinesPane
+from console.verbs.run import RUN
 from core.tracking import Run
 from core.tracking.run import run_number
 from core.tracking.search import parse
@@ -29,8 +29,7 @@ class RunsScreen(ConsoleScreen):
     NAME = "runs"
     IN_ROW = "training"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.DETAILS, keys.COMPARE_RUNS, keys.MARK_RUN, keys.RUNS)
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (RUN,)
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,7 +6,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console.app import keys
 from console.navigation import RUNS_SCREEN
 from console.presentation import sessions
 from console.presentation.epochs import attainment_series, epoch_columns, epoch_rows, loss_series
@@ -14,6 +13,9 @@ from console.presentation.gates import judged, summary
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
 from console.screens.panes import Caption
+from console.verbs.session import SESSION
+from console.verbs.verb import Things
+from console.verbs.view import EVIDENCE
 from core.training.session import Session
 from core.view.snapshot import EpochSeries, Snapshot
 from themes import screen_sheet
@@ -30,8 +32,7 @@ class TrainingScreen(ConsoleScreen):
 
     NAME = "training"
     CSS_PATH = screen_sheet(NAME)
-    KEYS = (keys.DETAILS, keys.WHY, keys.HOLD, keys.START_STOP, keys.RUNS)
-    BINDINGS = keys.bindings(*KEYS)
+    NOUNS = (SESSION, EVIDENCE)
 
     def compose_body(self) -> ComposeResult:
         """Yield sessions and gates on the left, models and epochs on the right."""
@@ -60,8 +61,11 @@ class TrainingScreen(ConsoleScreen):
 
     def selected_session(self) -> Session | None:
         """Return the session under the cursor."""
-        key = self.main_table().cursor_key
-        return self.snapshot.session(key) if key else self.snapshot.active_session()
+        return self.selected(SESSION)
+
+    def under_cursor(self) -> Things:
+        """Return the session under the cursor."""
+        return {SESSION: self.snapshot.session(self.main_table().cursor_key or "")}
 
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""

@@ -128,6 +128,51 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
         return self.observed.phase.is_active
 
     @property
+    def is_held(self) -> bool:
+        """Whether somebody wants it to stay at its share."""
+        return self.desired is Desired.PAUSED
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is past its deadline without a verdict."""
+        return self.observed.phase is Phase.INCONCLUSIVE
+
+    @property
+    def needs_resuming(self) -> bool:
+        """Whether it stays at its share until somebody lets it go on."""
+        return self.is_held or self.is_undecided or self.observed.phase is Phase.PAUSED
+
+    @property
+    def is_aborting(self) -> bool:
+        """Whether somebody has asked for its end, and it has not ended yet."""
+        return self.is_active and self.desired is Desired.ABORTED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its first step has been opened."""
+        return self.observed.phase is not Phase.PENDING
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its candidate has gone to Production."""
+        return self.observed.phase is Phase.PROMOTED
+
+    @property
+    def is_at_last_step(self) -> bool:
+        """Whether the next step is to go live, or to end with a finding."""
+        return self.observed.step >= self.plan.last_step
+
+    @property
+    def is_asked_live(self) -> bool:
+        """Whether somebody wants its candidate live without waiting for proof."""
+        return self.desired is Desired.PROMOTE_NOW
+
+    @property
+    def is_asked_further(self) -> bool:
+        """Whether somebody has asked for the next step already, and it has not been taken yet."""
+        return self.is_asked_live or self.desired_step > self.observed.step
+
+    @property
     def share(self) -> float:
         """The share of the traffic to route to the candidate now: none from the moment somebody asked to abort."""
         return self.observed.share if self.is_active and self.desired is not Desired.ABORTED else 0.0

@@ -179,7 +179,7 @@ async def test_a_stale_plan_is_refused_with_what_changed(open_console, workspace
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
         await console.settled()
         assert "1.3.0" in console.text()
-        assert "somebody was faster" in console.text()
+        assert "someone else changed it first" in console.text()
         assert stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION
 
 

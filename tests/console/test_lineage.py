@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from console.presentation import lineage
+from console.verbs.version import VERSION
 from core.registry import Registry
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR
@@ -62,7 +63,7 @@ async def test_keys_walk_the_graph_open_a_version_and_lead_back_one_layer_at_a_t
         assert "1.1.0" in screen.query_one("#details").text
         await console.press("escape")
         assert screen.main_table().id == "lineage"
-        assert screen.selected_version() == ("spread", "1.1.0")
+        assert screen.selected(VERSION) == ("spread", "1.1.0")
         await console.press("escape")
         assert screen.main_table().id == "versions"
         assert screen.main_table().cursor_key == "spread/1.1.0"

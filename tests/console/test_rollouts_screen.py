@@ -8,7 +8,7 @@ import pytest
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import rollouts as told
-from console.presentation.rollout_offers import Ask, hold_ask, refusal, step_ask
+from console.verbs.rollout import ADVANCE, HOLD, HOLD_OR_RESUME, RESUME_ROLLOUT
 from core.alerts import Alerts
 from core.registry import Registry, Stage
 from core.rollout import Desired, Phase, Rollouts, Source, Strategy
@@ -152,7 +152,7 @@ async def test_who_was_faster_is_told_and_nothing_is_changed(open_console, rollo
         await confirm(console)
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
         await console.settled()
-        assert "somebody was faster" in console.text()
+        assert "someone else changed it first" in console.text()
         assert rollouts.get(ACTIVE).desired_step == 0
 
 
@@ -316,11 +316,12 @@ def test_a_shadow_has_copies_instead_of_a_share(rollout):
     shadow = msgspec.structs.replace(shown, plan=plan, observed=msgspec.structs.replace(shown.observed, step=0))
     assert told.guard_rows(shadow, UNICODE)[0].cells[2].text == "50%"
     assert told.steps_line(shadow, UNICODE).text.endswith("○ finding")
-    assert "ends in a finding" in refusal(shadow, step_ask(shadow))
+    assert "ends in a finding" in ADVANCE.refusal(shadow)
 
 
 def test_a_key_means_what_is_possible_next(rollout):
-    assert (step_ask(rollout()), step_ask(rollout(step=2))) == (Ask.ADVANCE, Ask.PROMOTE)
-    assert (hold_ask(rollout()), hold_ask(rollout(Desired.PAUSED))) == (Ask.HOLD, Ask.RESUME)
-    assert hold_ask(rollout(phase=Phase.INCONCLUSIVE)) is Ask.RESUME
-    assert refusal(rollout(phase=Phase.INCONCLUSIVE), Ask.RESUME) is None
+    assert (rollout().is_at_last_step, rollout(step=2).is_at_last_step) == (False, True)
+    choose = HOLD_OR_RESUME.choose
+    assert (choose(rollout()), choose(rollout(Desired.PAUSED))) == (HOLD, RESUME_ROLLOUT)
+    assert choose(rollout(phase=Phase.INCONCLUSIVE)) is RESUME_ROLLOUT
+    assert RESUME_ROLLOUT.refusal(rollout(phase=Phase.INCONCLUSIVE)) is None

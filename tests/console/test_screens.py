@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 from console.app.app import BondxApp
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
-from console.navigation import RUNS_SCREEN, SCREENS
+from console.screens.catalog import IN_ROW, SCREENS
 from core.alerts import Alerts
 from core.registry import Registry
 from core.settings import Settings
@@ -25,9 +25,9 @@ HOSTILE = "[/] [@click=app.exit]x[/] \x1b[2J\x07 日本 [b"
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_every_screen_and_dialog_works_at_every_size(open_console, size):
     async with open_console(size) as console:
-        for key, name, _ in SCREENS:
-            await console.press(key)
-            assert name == console.screen.NAME
+        for screen in IN_ROW:
+            await console.press(screen.key)
+            assert screen.name == console.screen.NAME
             assert console.text()
             await console.press("G", "plus", "escape", "w", "escape", "d", "escape")
         await console.press("3", "P")
@@ -47,12 +47,12 @@ async def test_resizing_while_running_changes_the_layout_and_loses_nothing(open_
         assert "MODEL" in console.text()
 
 
-@pytest.mark.parametrize(("key", "name"), [(key, name) for key, name, _ in SCREENS], ids=[n for _, n, _ in SCREENS])
-async def test_a_digit_leads_to_its_screen(open_console, key, name):
+@pytest.mark.parametrize("screen", IN_ROW, ids=lambda screen: screen.name)
+async def test_a_digit_leads_to_its_screen(open_console, screen):
     async with open_console((80, 24)) as console:
-        await console.press(key)
-        await console.until(lambda: name == console.screen.NAME)
-        assert f"[{key} " in console.text()
+        await console.press(screen.key)
+        await console.until(lambda: screen.name == console.screen.NAME)
+        assert f"[{screen.key} " in console.text()
 
 
 @pytest.mark.parametrize("key", ["6", "8", "A", "Z"])
@@ -95,8 +95,8 @@ async def test_a_small_screen_shows_the_top_line_and_one_list(open_console):
 async def test_lowercase_keys_change_nothing(open_console, workspace):
     async with open_console() as console:
         before = [workspace.database(name).signature() for name in ("registry", "sessions", "alerts")]
-        for screen, _, _ in SCREENS:
-            await console.press(screen)
+        for screen in IN_ROW:
+            await console.press(screen.key)
             for key in "abcdefghijklmnorstuvwxyz":
                 await console.press(key, "escape")
         await console.settled()
@@ -288,7 +288,7 @@ async def test_names_full_of_markup_and_escapes_are_shown_as_they_are(open_conso
         "hash_mismatch", labels={"model": HOSTILE, "version": HOSTILE}, summary=HOSTILE, now=NOW_LATER
     )
     async with open_console() as console:
-        for key, _, _ in SCREENS:
+        for key in (screen.key for screen in IN_ROW):
             await console.press(key, "d", "w", "escape", "y")
             assert "\x1b[2J" not in console.text()
             assert "\x07" not in console.text()
@@ -303,7 +303,7 @@ async def test_an_empty_workspace_says_what_to_do(open_console, tmp_path, monkey
     async with open_console((80, 24), ready=False, workspace=empty) as console:
         await console.until(lambda: "No model is registered yet" in console.text())
         assert "Nothing is wrong." in console.text()
-        for key, _, _ in SCREENS:
+        for key in (screen.key for screen in IN_ROW):
             await console.press(key, "d", "w", "c", "space", "enter", "escape", "y", "P", "R", "U", "H", "K")
         assert console.app.return_code is None
 
@@ -353,7 +353,7 @@ async def test_the_palette_finds_commands(open_console):
 @pytest.mark.parametrize("theme", ["bondx-dark", "bondx-light", "bondx-ansi", "bondx-colourblind"])
 async def test_every_theme_draws_every_screen(open_console, theme):
     async with open_console(theme=theme) as console:
-        for key, _, _ in SCREENS:
+        for key in (screen.key for screen in IN_ROW):
             await console.press(key)
             assert console.text()
 
@@ -363,7 +363,7 @@ async def test_ascii_glyphs_leave_no_other_sign(open_console, monkeypatch, works
     workspace.settings_file.write_text(re.sub(r"(?m)^(\s*)glyphs: \w+", r"\1glyphs: ascii", text), encoding="utf-8")
     async with open_console() as console:
         assert console.app.glyphs.name == "ascii"
-        for key, _, _ in SCREENS:
+        for key in (screen.key for screen in IN_ROW):
             for keys in ((key,), ("w",), ("escape",)):
                 await console.press(*keys)
                 assert not set(console.text()) - set(map(chr, range(32, 127))) - {"\n"}
@@ -372,15 +372,15 @@ async def test_ascii_glyphs_leave_no_other_sign(open_console, monkeypatch, works
 async def test_the_workspace_is_written_by_nobody_while_one_only_looks(open_console, workspace: Workspace):
     before = {file: file.stat().st_mtime_ns for file in workspace.root.rglob("*") if file.is_file()}
     async with open_console() as console:
-        for key, _, _ in SCREENS:
+        for key in (screen.key for screen in IN_ROW):
             await console.press(key, "d", "w", "escape")
     now = {file: file.stat().st_mtime_ns for file in workspace.root.rglob("*") if file.is_file()}
     assert {f.name for f in now if now[f] != before.get(f)} <= {"telemetry.db-shm", "telemetry.db-wal"}
 
 
 def test_every_screen_is_bound_once():
-    assert len({key for key, _, _ in SCREENS}) == len(SCREENS)
-    assert set(BondxApp.MODES) == {name for _, name, _ in SCREENS} | {RUNS_SCREEN}
+    assert len({screen.key for screen in IN_ROW}) == len(IN_ROW)
+    assert set(BondxApp.MODES) == {screen.name for screen in SCREENS}
 
 
 @pytest.mark.parametrize(("key", "says"), [("Z", "Z means nothing on this screen"), ("C", "C means nothing")], ids=str)

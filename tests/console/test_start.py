@@ -12,7 +12,7 @@ NOT_FOR_A_FIRST_FRAME = (
     *("yaml", "tinydb", "orjson", "sqlite3", "psutil", "hashlib", "json", "cryptography"),
     *("numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow"),
     *("core.state.database", "core.registry.registry", "core.engine.engine", "core.telemetry", "core.rollout"),
-    *("console.app.commandline", "console.app.changes", "console.dialogs.text", "console.screens.registry"),
+    *("console.verbs.line", "console.app.changes", "console.dialogs.text", "console.screens.registry"),
 )
 
 

@@ -8,16 +8,19 @@ import pytest
 
 from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.presentation.gates import gate_lines, judged, summary
-from console.presentation.offers import leave_offer, plan_offer, session_offer
 from console.presentation.phrases import age, duration, number, share, size
 from console.presentation.status import Circumstances, status_of
 from console.presentation.write_access import WriteAccess
+from console.verbs.engine import leave_offer
+from console.verbs.offer import OfferContext
+from console.verbs.session import PAUSE
+from console.verbs.version import plan_offer
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.state import LeaseHolder
 from core.training.session import Desired, Phase
 from core.view.source import SnapshotSource
-from tools.demo import epoch_metrics, gates, make_demo
+from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
 from widgets.glyphs import ASCII, UNICODE
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
@@ -289,10 +292,10 @@ def test_a_refused_plan_offers_nothing(workspace):
     assert offer.refusal
 
 
-def test_a_session_without_an_engine_says_when_it_takes_effect(snapshot):
+def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapshot):
     def text(has_engine):
-        offer = session_offer(snapshot.sessions[0], Desired.PAUSED, UNICODE, lambda _reason: "", has_engine=has_engine)
-        return plain(offer.lines)
+        context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=UNICODE, has_engine=has_engine)
+        return plain(PAUSE.offer(context, snapshot.sessions[0]).lines)
 
     assert "No engine runs" in text(False)
     assert "No engine runs" not in text(True)
@@ -302,4 +305,4 @@ def test_a_session_without_an_engine_says_when_it_takes_effect(snapshot):
 def test_leaving_tells_which_epoch_ends_first(snapshot, phase, told):
     session = snapshot.sessions[0]
     session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, phase=phase))
-    assert ("ends epoch 42 first" in plain(leave_offer(session, lambda _reason: "").lines)) is told
+    assert ("ends epoch 42 first" in plain(leave_offer(session, lambda: None).lines)) is told

@@ -1,0 +1,39 @@
+"""The screens there are. An entry here makes the key, the command, the place in the row of screens, and the way there.
+
+A screen is a class in a module of its own: `audit` is `AuditScreen` in `console/screens/audit.py`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import msgspec
+from textual.screen import Screen
+
+
+class ScreenEntry(msgspec.Struct, frozen=True):
+    """A screen: its key, its name, its title in the row of screens, and its command in the palette."""
+
+    key: str  # "" is opened from another screen, by a key and a command of its own
+    name: str
+    title: str
+    summary: str
+
+
+# The numbers between belong to screens that are yet to come.
+SCREENS = (
+    ScreenEntry("1", "overview", "Overview", "what is wrong and what is live"),
+    ScreenEntry("2", "training", "Training", "sessions, epochs and gates"),
+    ScreenEntry("", "runs", "Runs", "tracked runs"),
+    ScreenEntry("3", "registry", "Registry", "models and their versions"),
+    ScreenEntry("4", "rollouts", "Rollouts", "candidates beside the live versions"),
+    ScreenEntry("5", "alerts", "Alerts", "what fires, and what to do"),
+    ScreenEntry("7", "resources", "Resources", "machine and processes"),
+    ScreenEntry("9", "audit", "Audit", "who changed what, and when"),
+)
+IN_ROW = tuple(screen for screen in SCREENS if screen.key)
+
+
+def open_screen(name: str) -> Screen[Any]:
+    """Make a screen; its module is imported when it is first shown."""
+    screen: type[Screen[Any]] = getattr(import_module(f"console.screens.{name}"), f"{name.capitalize()}Screen")
+    return screen()

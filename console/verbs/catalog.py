@@ -1,0 +1,92 @@
+"""Every verb of the console, once. A new one needs an entry here, and nothing else outside its module.
+
+The order is that of the palette and of completion. In a footer, verbs that change something stand first, sorted by
+the nouns that the screen shows.
+"""
+
+from typing import Any
+
+from console.verbs import alert, engine, rollout, run, screens, session, version, view
+from console.verbs.verb import Noun, Verb
+
+VERBS: tuple[Verb[Any], ...] = (
+    *screens.GO,
+    run.SearchRuns(),
+    version.Promote(),
+    version.ROLL_BACK,
+    version.UNDO,
+    version.Archive(),
+    rollout.Canary(),
+    rollout.ADVANCE,
+    rollout.HOLD,
+    rollout.ABORT,
+    rollout.HOLD_OR_RESUME,
+    rollout.TakeBack(),
+    rollout.UndoPromotion(),
+    version.Diff(),
+    version.Lineage(),
+    session.START,
+    session.PAUSE,
+    rollout.Resume(),
+    session.STOP,
+    session.PauseOrResume(),
+    session.StartOrStop(),
+    alert.Acknowledge(),
+    engine.StartEngine(),
+    view.Arm(),
+    view.Disarm(),
+    view.Past(),
+    view.Now(),
+    view.Theme(),
+    view.DETAILS,
+    version.TREE,
+    version.COMPARE,
+    run.COMPARE_RUNS,
+    view.WHY,
+    version.MARK,
+    run.MARK_RUN,
+    run.SHOW_RUNS,
+    view.FILTER,
+    view.LOGS,
+    view.Freeze(),
+    view.StepBack(),
+    view.StepForward(),
+    view.ZOOM,
+    view.COPY,
+    view.PROMPT,
+    view.Help(),
+    view.ToggleWrites(),
+    view.BACK,
+    engine.Quit(),
+    view.PALETTE,
+)
+COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
+EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)
+_BY_NAME = {verb.name: verb for verb in VERBS}
+
+
+def verb_named(name: str) -> Verb[Any]:
+    """Return a verb by its name."""
+    return _BY_NAME[name]
+
+
+def own_verbs(screen: str, nouns: tuple[Noun[Any], ...]) -> tuple[Verb[Any], ...]:
+    """Return the verbs whose keys only this screen and its like have, in the order of its footer.
+
+    Where two verbs have one key, it belongs to the noun that the screen names first.
+
+    Args:
+        screen: Its name.
+        nouns: What it shows, the most important first.
+    """
+    nouns = (*nouns, view.ROW)
+    offered = [verb for verb in VERBS if verb.key and _is_offered(verb, screen, nouns)]
+    offered.sort(key=lambda verb: (0, nouns.index(verb.noun)) if verb.changes else (1, 0))
+    by_key = {verb.key.keys: verb for verb in reversed(offered) if verb.key}
+    return tuple(verb for verb in offered if verb.key and by_key[verb.key.keys] is verb)
+
+
+def _is_offered(verb: Verb[Any], screen: str, nouns: tuple[Noun[Any], ...]) -> bool:
+    if verb.on and screen not in verb.on:
+        return False
+    return verb.noun in nouns if verb.noun else bool(verb.on)

@@ -1,0 +1,48 @@
+"""From the list of verbs to keys: Textual's bindings, the footer, the help.
+
+Lowercase never changes anything; capitals change, and ask first; Enter never confirms.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from textual.binding import Binding, BindingType
+
+from console.verbs.catalog import EVERYWHERE
+from console.verbs.screens import GO
+from console.verbs.verb import Key, Verb
+from widgets.line import Line
+
+MOVING = (
+    Key("", "", "down, up; also the arrows", sign="j k"),
+    Key("", "", "first, last", sign="g G"),
+    Key("", "", "next pane", sign="Tab"),
+)
+
+
+def bindings(verbs: Iterable[Verb[Any]]) -> list[BindingType]:
+    """Build the bindings of verbs; keys that something else binds have none."""
+    return [
+        Binding(key.keys, verb.action, key.label, show=False, priority=key.takes_next_keys)
+        for verb in verbs
+        if (key := verb.key) is not None and key.keys
+    ]
+
+
+def help_lines(own: Sequence[Verb[Any]]) -> list[Line]:
+    """Explain the keys of a screen, its own first.
+
+    Args:
+        own: The verbs that only this screen has, in the order of its footer.
+    """
+    everywhere = [verb for verb in EVERYWHERE if verb not in GO]
+    sections: tuple[tuple[str, Iterable[Key | None]], ...] = (
+        ("On this screen", (verb.key for verb in own)),
+        ("Moving", (*MOVING, *(verb.key for verb in GO))),
+        ("Everywhere", (verb.key for verb in everywhere)),
+    )
+    lines = [Line((("Lowercase never changes anything. Capitals do, and ask first. Enter never confirms.", "muted"),))]
+    for title, keys in sections:
+        lines += [Line(), Line(((title, "title"),))]
+        lines += [Line(((f"  {key.display:<9}", "key"), (key.words, ""))) for key in keys if key]
+    return lines

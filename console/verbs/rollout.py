@@ -1,0 +1,459 @@
+"""Verbs about rollouts: start one, go a step further, hold, resume, abort; and the way back once it is live."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from console.verbs.offer import Commit, Offer, OfferContext
+from console.verbs.session import RESUME as RESUME_SESSION
+from console.verbs.session import SESSION, SESSION_WORD
+from console.verbs.verb import Argument, Change, Command, Key, Noun
+from console.verbs.version import ROLL_BACK, UNDO, VERSION, VersionName
+from core.errors import NotFoundError, UsageError
+from core.training.session import Session
+from widgets.line import Line, section
+
+if TYPE_CHECKING:
+    from core.actor import Actor
+    from core.rollout import Rollout, Rollouts
+    from core.rollout.strategies import Strategy
+    from core.view.snapshot import Snapshot
+    from widgets.glyphs import Glyphs
+
+
+def _strategies(_snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
+    from core.rollout.strategies import Strategy
+
+    return list(Strategy)
+
+
+def _strategy(word: str) -> "Strategy":
+    from core.rollout.strategies import Strategy
+
+    if word not in list(Strategy):
+        raise UsageError(f"There is no strategy {word}. Strategies to choose from: {', '.join(Strategy)}.")
+    return Strategy(word)
+
+
+def _named(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout":
+    if (rollout := snapshot.rollout(words[0])) is None:
+        known = ", ".join(rollout.rollout_id for rollout in snapshot.rollouts) or "none yet"
+        raise NotFoundError(f"There is no rollout {words[0]}. Rollouts to choose from: {known}.")
+    return rollout
+
+
+def _active(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
+    return [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
+
+
+class Asked(TypedDict):
+    """Who asks core for something, why, and on which state of the object."""
+
+    actor: "Actor"
+    reason: str
+    expected_revision: int
+
+
+STRATEGY_WORD = Argument("STRATEGY", _strategies, read=_strategy)
+ROLLOUT_WORD = Argument("ROLLOUT", _active)
+ROLLOUT: "Noun[Rollout]" = Noun(
+    arguments=(ROLLOUT_WORD,),
+    missing="No rollout is selected; a canary starts in the Registry: 3, then C.",
+    find=_named,
+)
+
+
+class Canary(Change[VersionName]):
+    """Start to move a model's traffic to a version."""
+
+    name = "canary"
+    noun = VERSION
+    key = Key("C", "canary", "Start a canary of the version: some of the traffic (asks first)")
+    command = Command("move traffic to a version, step by step, on evidence", options=(STRATEGY_WORD,))
+
+    def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
+        """Offer it by the rules of the workspace's policy. What ends live by itself is confirmed by its version."""
+        from console.presentation.gates import gate_lines
+        from console.presentation.phrases import share
+        from console.presentation.rollouts import words
+        from core.rollout import Rollouts, Strategy
+
+        rollouts = Rollouts(context.workspace)
+        (strategy,) = options or (Strategy.CANARY,)
+        proposal = rollouts.plan(*thing, strategy, actor=context.actor)
+        plan, arrow = proposal.plan, context.glyphs.arrow
+
+        def commit(reason: str) -> str:
+            started = rollouts.start(proposal, actor=context.actor, reason=reason)
+            move = f"{started.model} {started.stable} {arrow} {started.candidate}"
+            return f"Started {started.rollout_id}: {move}. 4 shows it."
+
+        lines = [_move(proposal.model, proposal.stable or "nothing live", proposal.candidate, context.glyphs)]
+        if strategy is not Strategy.SHADOW:
+            shares = f" {arrow} ".join(share(step.share, 0) for step in plan.steps)
+            end = f" {arrow} all" if strategy.promotes and plan.steps[-1].share < 1 else ""
+            lines.append(Line((("traffic  ", "muted"), (f"0% {arrow} {shares}{end}", "strong"))))
+        if proposal.gates:
+            title = Line((("Gates to pass at the end", "title"),))
+            lines += [Line(), title, *gate_lines(proposal.gates, context.glyphs)]
+        if proposal.allowed:
+            lines += section("What will happen", (*proposal.effects, *context.without_engine()))
+            lines += section("How to undo it", (proposal.undo,) if proposal.undo else ())
+        return Offer(
+            title=f"Start a rollout ({words(strategy)}) of {proposal.model} {proposal.candidate}",
+            lines=tuple(lines),
+            confirm="Start",
+            typed=proposal.candidate if strategy.promotes else None,
+            refusal=None if proposal.allowed else proposal.refusal or "The rules do not allow this.",
+            commit=commit,
+        )
+
+
+class RolloutRequest(Change["Rollout"]):
+    """Ask for something else of a rollout than what it does, as it was when the key was pressed."""
+
+    noun = ROLLOUT
+    confirm: str
+    needs_engine = True
+
+    def refusal(self, thing: "Rollout") -> str | None:
+        """Nothing can be asked of a rollout that has ended, or is about to."""
+        if not thing.is_active:
+            from console.presentation.rollouts import words
+
+            ended = words(thing.observed.phase)
+            return f"{thing.rollout_id} has ended: {ended}. A new one starts in the Registry: 3, then C."
+        if thing.is_aborting:
+            return f"{thing.rollout_id} is being aborted already, by {thing.desired_by}; the engine ends it."
+        return self.refuses(thing)
+
+    def refuses(self, rollout: "Rollout") -> str | None:
+        """Say why an active rollout cannot be asked for this now, or None."""
+        return None
+
+    def then(self, rollout: "Rollout") -> str:
+        """Say where the rollout will stand."""
+        raise NotImplementedError
+
+    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
+        """Say what will happen."""
+        raise NotImplementedError
+
+    def way_back(self, rollout: "Rollout") -> str:
+        """Say how to undo it."""
+        raise NotImplementedError
+
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+        """Ask core for it, and say what was done."""
+        raise NotImplementedError
+
+    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
+        """Offer it, with the share of the traffic now and then."""
+        from console.presentation.phrases import share
+        from console.presentation.rollouts import phase_text, share_set
+
+        now = f"{phase_text(thing)}, {share(share_set(thing), 0)} of the traffic"
+        late = context.without_engine() if self.needs_engine else ()
+        lines = [
+            _move(thing.model, thing.stable, thing.candidate, context.glyphs),
+            Line((("now      ", "muted"), (now, ""))),
+            Line((("then     ", "muted"), (self.then(thing), "strong"))),
+            *section("What will happen", (*self.effects(thing), *late)),
+            *section("How to undo it", (self.way_back(thing),)),
+        ]
+        return Offer(
+            title=f"{self.confirm} {thing.rollout_id} of {thing.model}",
+            lines=tuple(lines),
+            confirm=self.confirm,
+            commit=self.commit(context, thing),
+        )
+
+    def commit(self, context: OfferContext, rollout: "Rollout") -> Commit:
+        """Return what carries the request out, unless somebody has asked for something else meanwhile."""
+        from core.rollout import Rollouts
+
+        rollouts = Rollouts(context.workspace)
+
+        def commit(reason: str) -> str:
+            asked = Asked(actor=context.actor, reason=reason, expected_revision=rollout.revision)
+            return self.ask(rollouts, rollout, asked)
+
+        return commit
+
+
+class Advance(RolloutRequest):
+    """Go one step further: to the next share, or after the last one live."""
+
+    name = "advance"
+    key = Key("P", "advance", "Go one step further; after the last one, live (asks first)")
+    command = Command("take a rollout one step further")
+    confirm = "Advance"
+
+    def refuses(self, rollout: "Rollout") -> str | None:
+        """One step at a time, and only where there is one."""
+        name = rollout.rollout_id
+        if not rollout.is_open:
+            return f"The first step of {name} is not open yet; an engine opens it."
+        if rollout.is_at_last_step and not rollout.strategy.promotes:
+            return f"{name} ends in a finding, not live; promote {rollout.candidate} in the Registry."
+        if rollout.is_asked_further:
+            return f"{rollout.desired_by} has asked {name} for that already; the engine does it."
+        return None
+
+    def then(self, rollout: "Rollout") -> str:
+        """The step after this one."""
+        step = rollout.observed.step + 1
+        return f"step {step + 1} of {len(rollout.plan.steps)}, {_share_at(rollout, step)}"
+
+    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
+        """Evidence for it is not waited for; evidence against it counts."""
+        to = _share_at(rollout, rollout.observed.step + 1)
+        return (
+            f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",
+            "Harm is watched for as before.",
+        )
+
+    def way_back(self, rollout: "Rollout") -> str:
+        """There is no step back."""
+        return "A returns all traffic at once."
+
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+        """Ask for the step that was shown: the engine may have taken it meanwhile, and must not take another."""
+        rollouts.advance(rollout.rollout_id, step=rollout.observed.step + 1, **asked)
+        return f"{rollout.rollout_id} is asked to advance."
+
+    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
+        """Offer the next share, or after the last one going live."""
+        return _offer_live(context, thing) if thing.is_at_last_step else super().offer(context, thing)
+
+
+class Hold(RolloutRequest):
+    """Keep a rollout at its share."""
+
+    name = "hold"
+    command = Command("keep a rollout at its share")
+    confirm = "Hold"
+
+    def refuses(self, rollout: "Rollout") -> str | None:
+        """Once is enough."""
+        return f"{rollout.rollout_id} is held already, by {rollout.desired_by}." if rollout.is_held else None
+
+    def then(self, rollout: "Rollout") -> str:
+        """The share stays."""
+        return "held"
+
+    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
+        """Only harm ends it."""
+        return ("It stays at its share, whatever the evidence says for it; shown harm still rolls it back.",)
+
+    def way_back(self, rollout: "Rollout") -> str:
+        """The same key resumes it."""
+        return "H resumes it; the time on hold does not count."
+
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+        """Ask for the hold."""
+        rollouts.hold(rollout.rollout_id, **asked)
+        return f"{rollout.rollout_id} is asked to hold."
+
+
+class ResumeRollout(RolloutRequest):
+    """Let a rollout go on."""
+
+    name = "resume_rollout"
+    confirm = "Resume"
+
+    def refuses(self, rollout: "Rollout") -> str | None:
+        """What runs needs no resuming."""
+        goes_on = not rollout.needs_resuming and not rollout.is_asked_live
+        return f"{rollout.rollout_id} is neither held nor undecided." if goes_on else None
+
+    def then(self, rollout: "Rollout") -> str:
+        """It is judged again."""
+        return "running"
+
+    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
+        """What it goes on from."""
+        if rollout.is_undecided:
+            return ("It goes on with a new deadline.",)
+        return ("It goes on from where it was held.",)
+
+    def way_back(self, rollout: "Rollout") -> str:
+        """The same key holds it."""
+        return "H holds it again."
+
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+        """Ask for it."""
+        rollouts.resume(rollout.rollout_id, **asked)
+        return f"{rollout.rollout_id} is asked to resume."
+
+
+class Abort(RolloutRequest):
+    """Return all traffic to the stable version."""
+
+    name = "abort"
+    key = Key("A", "abort", "Return all traffic to the stable version (asks first)")
+    command = Command("return all traffic to the stable version")
+    confirm = "Abort"
+    needs_engine = False
+
+    def then(self, rollout: "Rollout") -> str:
+        """No traffic for the candidate."""
+        return f"aborted, 0%; all traffic to {rollout.stable}"
+
+    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
+        """It is at once, and nothing is lost."""
+        return (
+            f"{rollout.stable} answers all requests as soon as the servers see this, and the rollout ends.",
+            "No engine is needed for either.",
+            f"{rollout.candidate} stays in its stage, and the evidence stays on record.",
+        )
+
+    def way_back(self, rollout: "Rollout") -> str:
+        """There is none."""
+        return "Start a new rollout; the evidence begins anew."
+
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+        """Ask for the end."""
+        rollouts.abort(rollout.rollout_id, **asked)
+        return f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests."
+
+
+ADVANCE, HOLD, RESUME_ROLLOUT, ABORT = Advance(), Hold(), ResumeRollout(), Abort()
+
+
+class HoldOrResume(Change["Rollout"]):
+    """Hold the rollout that runs, resume the one that is held or undecided: one key for both."""
+
+    name = "hold_or_resume"
+    noun = ROLLOUT
+    key = Key("H", "hold", "Hold the rollout at its share, or resume it (asks first)")
+
+    def refusal(self, thing: "Rollout") -> str | None:
+        """As the verb that the key stands for now."""
+        return self.choose(thing).refusal(thing)
+
+    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
+        """Offer what the rollout does not do now."""
+        return self.choose(thing).offer(context, thing)
+
+    @staticmethod
+    def choose(rollout: "Rollout") -> RolloutRequest:
+        """Return what the key stands for now."""
+        return RESUME_ROLLOUT if rollout.needs_resuming else HOLD
+
+
+HOLD_OR_RESUME = HoldOrResume()
+
+
+class TakeBack(Change["Rollout"]):
+    """Take a candidate back: abort its rollout, or once it is live, roll the model back."""
+
+    name = "take_back"
+    noun = ROLLOUT
+    key = Key("R", "roll back", "The same; once promoted, bring the version before back (asks first)")
+
+    def refusal(self, thing: "Rollout") -> str | None:
+        """What is live is rolled back; what has ended otherwise has nothing to take back."""
+        return None if thing.is_live else ABORT.refusal(thing)
+
+    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
+        """Offer the abort, or the rollback."""
+        return ROLL_BACK.offer(context, thing.model) if thing.is_live else ABORT.offer(context, thing)
+
+
+class UndoPromotion(Change["Rollout"]):
+    """Undo the promotion that a rollout has ended with."""
+
+    name = "undo_promotion"
+    noun = ROLLOUT
+    key = Key("U", "undo", "Undo the promotion that the rollout ended with (asks first)")
+
+    def refusal(self, thing: "Rollout") -> str | None:
+        """Only what has gone live can be undone."""
+        if thing.is_live:
+            return None
+        return f"The candidate of {thing.rollout_id} has not gone live, so there is no promotion to undo."
+
+    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
+        """Offer to undo the last change of the model's stages."""
+        return UNDO.offer(context, thing.model)
+
+
+def _held(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout | Session":
+    return _named(snapshot, words) if words[0].startswith("ro-") else SESSION.find(snapshot, words)
+
+
+HELD_WORD = Argument(
+    "SESSION-OR-ROLLOUT",
+    lambda snapshot, before: (*SESSION_WORD.choices(snapshot, before), *ROLLOUT_WORD.choices(snapshot, before)),
+)
+
+
+class Resume(Change["Rollout | Session"]):
+    """Let a held rollout or a paused session go on: one command for both."""
+
+    name = "resume"
+    noun = Noun(arguments=(HELD_WORD,), find=_held)
+    command = Command("let a paused session or a held rollout go on")
+
+    def refusal(self, thing: "Rollout | Session") -> str | None:
+        """As the verb for what is named."""
+        return RESUME_SESSION.refusal(thing) if isinstance(thing, Session) else RESUME_ROLLOUT.refusal(thing)
+
+    def offer(self, context: OfferContext, thing: "Rollout | Session", *options: Any) -> Offer:
+        """Offer it for what is named."""
+        if isinstance(thing, Session):
+            return RESUME_SESSION.offer(context, thing)
+        return RESUME_ROLLOUT.offer(context, thing)
+
+
+def _offer_live(context: OfferContext, rollout: "Rollout") -> Offer:
+    """Offer to let a candidate go live without waiting for proof; confirmed by typing its version."""
+    from console.presentation.gates import gate_lines
+    from console.presentation.phrases import share
+    from console.presentation.rollouts import share_set
+    from core.registry import Registry, Stage
+    from core.rollout import GuardVerdict, Rollouts
+
+    glyphs = context.glyphs
+    registry = Registry(context.workspace)
+    plan = registry.plan_promotion(rollout.model, rollout.candidate, Stage.PRODUCTION, actor=context.actor)
+    readings = [reading for reading in rollout.observed.readings if reading.required]
+    unproven = [reading.reason for reading in readings if reading.verdict != GuardVerdict.SAFE]
+
+    def commit(reason: str) -> str:
+        asked = Asked(actor=context.actor, reason=reason, expected_revision=rollout.revision)
+        Rollouts(context.workspace).promote_now(rollout.rollout_id, **asked)
+        return f"{rollout.rollout_id} is asked to promote."
+
+    lines = [_move(rollout.model, rollout.stable, rollout.candidate, glyphs)]
+    lines.append(Line((("traffic  ", "muted"), (f"{share(share_set(rollout), 0)} {glyphs.arrow} 100%", "strong"))))
+    if unproven:
+        lines += [Line(), Line((("Not shown yet", "title"),))]
+        lines += [Line(((f"{glyphs.warned} {reason}", "warn"),)) for reason in unproven]
+    if plan.gates:
+        lines += [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)]
+    lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
+    effects = (
+        f"{rollout.candidate} goes to Production and answers all requests; {rollout.stable} is archived.",
+        "Until then, gates and shown harm still refuse.",
+    )
+    lines += section("What will happen", (*effects, *context.without_engine()))
+    lines += section("How to undo it", (f"R rolls back to {rollout.stable}; U undoes the promotion.",))
+    return Offer(
+        title=f"Promote {rollout.model} {rollout.candidate} without waiting for proof",
+        lines=tuple(lines),
+        confirm="Promote",
+        typed=rollout.candidate,
+        refusal=None if plan.allowed else plan.refusal,
+        commit=commit,
+    )
+
+
+def _share_at(rollout: "Rollout", step: int) -> str:
+    from console.presentation.phrases import share
+
+    return share(rollout.plan.steps[step].share, 0)
+
+
+def _move(model: str, stable: str, candidate: str, glyphs: "Glyphs") -> Line:
+    return Line(((f"{model}  ", "strong"), (stable, "muted"), (f" {glyphs.arrow} ", "accent"), (candidate, "strong")))

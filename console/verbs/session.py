@@ -1,0 +1,181 @@
+"""Verbs about training sessions: start, pause, resume, stop."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from console.verbs.offer import Offer, OfferContext
+from console.verbs.verb import Argument, Change, Command, Key, Noun
+from core.errors import NotFoundError
+from core.training.session import Desired, Phase, Session
+from widgets.line import Line, section
+
+if TYPE_CHECKING:
+    from console.context import ConsoleControls
+    from core.view.snapshot import Snapshot
+
+
+def _named(snapshot: "Snapshot", words: Sequence[str]) -> Session:
+    if (session := snapshot.session(words[0])) is None:
+        known = ", ".join(session.session_id for session in snapshot.sessions) or "none yet"
+        raise NotFoundError(f"There is no session {words[0]}. Sessions to choose from: {known}.")
+    return session
+
+
+SESSION_WORD = Argument("SESSION", lambda snapshot, _: [session.session_id for session in snapshot.sessions])
+SESSION: Noun[Session] = Noun(
+    arguments=(SESSION_WORD,),
+    missing="There is no session; S starts one.",
+    find=_named,
+    usual=lambda snapshot: snapshot.active_session(),
+)
+_TOLD_SETTINGS = (
+    "max_epochs",
+    "patience",
+    "convergence_threshold",
+    "quality_threshold",
+    "dataset_size",
+    "random_seed",
+    "convergence_timeout_hours",
+)
+
+
+class SessionRequest(Change[Session]):
+    """Ask for something else of a session than what it does, as it was when the key was pressed."""
+
+    noun = SESSION
+    desired: Desired
+    confirm: str
+    effect: str
+    way_back: str
+
+    def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
+        """Offer what is wanted from now on; the engine does it."""
+        from core.training.sessions import Sessions
+
+        def commit(reason: str) -> str:
+            Sessions(context.workspace).request(
+                thing.session_id, self.desired, actor=context.actor, reason=reason, expected_revision=thing.revision
+            )
+            return f"{thing.session_id} is asked to be {self.desired}."
+
+        observed = thing.observed
+        move = (
+            (f"{thing.session_id} {thing.name}  ", "strong"),
+            (str(observed.phase), "muted"),
+            (f" {context.glyphs.arrow} ", "accent"),
+            (str(self.desired), "strong"),
+        )
+        lines = [
+            Line(move),
+            Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
+            *section("What will happen", (self.effect, *context.without_engine())),
+            *section("How to undo it", (self.way_back,)),
+        ]
+        return Offer(
+            title=f"{self.confirm} session {thing.session_id}",
+            lines=tuple(lines),
+            confirm=self.confirm,
+            commit=commit,
+        )
+
+
+class Pause(SessionRequest):
+    """Let a session rest at its checkpoint."""
+
+    name = "pause"
+    command = Command("pause a session after its epoch")
+    desired = Desired.PAUSED
+    confirm = "Pause"
+    effect = "The current epoch ends first; then the session rests at its checkpoint."
+    way_back = "H resumes it from there."
+
+
+class ResumeSession(SessionRequest):
+    """Let a session go on."""
+
+    name = "resume_session"
+    desired = Desired.RUNNING
+    confirm = "Resume"
+    effect = "The session goes on from its last checkpoint."
+    way_back = "H pauses it after its epoch."
+
+
+class Stop(SessionRequest):
+    """End a session."""
+
+    name = "stop"
+    command = Command("stop a session after its epoch")
+    desired = Desired.STOPPED
+    confirm = "Stop"
+    effect = "The current epoch ends first; then the session ends. Its checkpoint stays."
+    way_back = "H resumes it from the checkpoint."
+
+
+class Start(Change[None]):
+    """Start a session with the settings of the workspace."""
+
+    name = "start"
+    command = Command("start a training session with the workspace's settings")
+
+    def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
+        """Offer it with the settings that matter most, and with those that this release cannot follow."""
+        from core.settings import load_settings, unavailable_features
+        from core.training.sessions import Sessions
+
+        training = load_settings(context.workspace.settings_file).training
+
+        def commit(reason: str) -> str:
+            started = Sessions(context.workspace).start(training, name="console", actor=context.actor, reason=reason)
+            return f"{started.session_id} is queued."
+
+        facts = [(name, str(getattr(training, name))) for name in _TOLD_SETTINGS]
+        facts.append(("models", ", ".join(training.models)))
+        effect = "A new session trains the models; versions that beat the last ones arrive in the registry."
+        lines = [
+            *(Line(((f"{name:<24}", "muted"), (value, ""))) for name, value in facts),
+            *(Line(((note, "warn"),)) for note in unavailable_features(training)),
+            *section("What will happen", (effect, *context.without_engine())),
+            *section("How to undo it", ("S stops it after its epoch; the versions it has registered stay.",)),
+        ]
+        return Offer(title="Start a training session", lines=tuple(lines), confirm="Start", commit=commit)
+
+
+PAUSE, RESUME, STOP, START = Pause(), ResumeSession(), Stop(), Start()
+
+
+class PauseOrResume(Change[Session]):
+    """Pause the session that runs, resume the one that rests: one key for both."""
+
+    name = "pause_or_resume"
+    noun = SESSION
+    key = Key("H", "pause", "Pause the session after its epoch, or resume it (asks first)")
+
+    def refusal(self, thing: Session) -> str | None:
+        """A finished session does neither."""
+        if thing.observed.phase is Phase.FINISHED:
+            return f"{thing.session_id} has finished; S starts a new one."
+        return None
+
+    def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
+        """Offer what the session does not do now."""
+        rests = thing.desired is not Desired.RUNNING or thing.observed.phase.is_at_rest
+        return (RESUME if rests else PAUSE).offer(context, thing)
+
+
+class StartOrStop(Change[Session | None]):
+    """Stop the session that runs, or start a new one: one key for both."""
+
+    name = "start_or_stop"
+    noun = SESSION
+    on = ("overview", "training")
+    key = Key("S", "start/stop", "Start a session, or stop the one that runs (asks first)")
+
+    def refused(self, app: "ConsoleControls", thing: Session | None) -> str | None:
+        """Without a session this starts one."""
+        return app.refusal
+
+    def offer(self, context: OfferContext, thing: Session | None, *options: Any) -> Offer:
+        """Offer to stop what runs, unless that is asked for already."""
+        if thing is None or thing.observed.phase.is_at_rest or thing.desired is Desired.STOPPED:
+            return START.offer(context, None)
+        return STOP.offer(context, thing)

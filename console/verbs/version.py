@@ -1,0 +1,216 @@
+"""Verbs about models and their versions: promote, roll back, undo, archive; compare; where a version comes from."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from console.verbs.offer import Commit, Offer, OfferContext
+from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction, Verb
+from core.errors import UsageError
+from core.registry.stages import Stage, reachable
+from core.registry.stages import Verb as Move
+from widgets.line import Line, section
+
+if TYPE_CHECKING:
+    from console.context import ConsoleControls
+    from core.registry import Plan, Registry
+    from core.view.snapshot import Snapshot
+    from widgets.glyphs import Glyphs
+
+
+class VersionName(NamedTuple):
+    """A version by its name; whether there is one, the registry says."""
+
+    model: str
+    version: str
+
+
+def _numbers(snapshot: "Snapshot", before: Sequence[str]) -> list[str]:
+    model, *others = before
+    return [v.version for v in snapshot.versions if v.model == model and v.version not in others]
+
+
+def _stage(word: str) -> Stage:
+    for stage in Stage:
+        if stage.lower() == word.lower():
+            return stage
+    raise UsageError(f"There is no stage {word}. Stages to choose from: {', '.join(Stage)}.")
+
+
+MODEL_WORD = Argument("MODEL", lambda snapshot, _: [model.model for model in snapshot.models])
+VERSION_WORD = Argument("VERSION", _numbers)
+STAGE_WORD = Argument("STAGE", lambda _snapshot, _before: reachable(Move.PROMOTE), read=_stage)
+
+MODEL: Noun[str] = Noun(
+    arguments=(MODEL_WORD,), missing="No model is selected.", find=lambda _snapshot, words: words[0]
+)
+VERSION: Noun[VersionName] = Noun(
+    arguments=(MODEL_WORD, VERSION_WORD),
+    missing="No version is selected.",
+    find=lambda _snapshot, words: VersionName(*words),
+)
+
+
+class Promote(Change[VersionName]):
+    """Move a version one stage up."""
+
+    name = "promote"
+    noun = VERSION
+    key = Key("P", "promote", "Promote the version one stage (asks first)")
+    command = Command("move a version one stage up", options=(STAGE_WORD,))
+
+    def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
+        """Offer the move that the registry plans."""
+        (stage,) = options or (None,)
+        return _offer_move(context, lambda registry: registry.plan_promotion(*thing, stage, actor=context.actor))
+
+
+class RollBack(Change[str]):
+    """Return a model to the version that was live before."""
+
+    name = "rollback"
+    noun = MODEL
+    key = Key("R", "roll back", "Go back to the version that was live before (asks first)")
+    command = Command("go back to the version that was live before")
+
+    def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
+        """Offer the rollback that the registry plans."""
+        return _offer_move(context, lambda registry: registry.plan_rollback(thing))
+
+
+class Undo(Change[str]):
+    """Take the last change of a model's stages back."""
+
+    name = "undo"
+    noun = MODEL
+    on = ("overview", "registry")
+    key = Key("U", "undo", "Undo the last change of the model's stages (asks first)")
+    command = Command("undo the last change of a model's stages")
+
+    def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
+        """Offer the way back that the registry plans."""
+        return _offer_move(context, lambda registry: registry.plan_undo(thing))
+
+
+ROLL_BACK, UNDO = RollBack(), Undo()
+
+
+class Archive(Change[VersionName]):
+    """Put a version away."""
+
+    name = "archive"
+    noun = VERSION
+    command = Command("archive a version")
+
+    def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
+        """Offer the move that the registry plans."""
+        return _offer_move(context, lambda registry: registry.plan_archive(*thing))
+
+
+class Diff(Verb[VersionName]):
+    """Compare two versions of a model."""
+
+    name = "diff"
+    noun = VERSION
+    command = Command("compare two versions", options=(VERSION_WORD,), n_required=1)
+
+    def do(self, app: "ConsoleControls", thing: VersionName, *options: Any) -> None:
+        """Show them side by side."""
+        from console.dialogs.compare import compare_versions
+
+        compare_versions(app, *thing, *options)
+
+
+class Lineage(Verb[None]):
+    """Draw what a version came from and went into."""
+
+    name = "lineage"
+    command = Command("what a version came from and went into, as a graph", options=(MODEL_WORD, VERSION_WORD))
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
+        """Go to the registry, and draw it there; without a version that of the row under the cursor."""
+        from console.navigation import open_lineage
+
+        model, version = (*options, None, None)[:2]
+        if model is not None:
+            version = _known_version(app.snapshot, model, version)
+        return open_lineage(app, model, version)
+
+
+def _known_version(snapshot: "Snapshot", model: str, word: str | None) -> str | None:
+    from core.registry import ModelNotFoundError, VersionNotFoundError
+
+    versions = [version.version for version in snapshot.versions if version.model == model]
+    if not versions:
+        raise ModelNotFoundError(model, [known.model for known in snapshot.models])
+    aliases = {f"@{alias.alias}": alias.version for alias in snapshot.aliases if alias.model == model}
+    version = aliases.get(word or "", word)
+    if version is not None and version not in versions:
+        raise VersionNotFoundError(model, version, versions)
+    return version
+
+
+TREE = ScreenAction(
+    "tree",
+    Key("t", "tree", "Draw what the version came from and went into; t or Esc goes back to the list"),
+    noun=VERSION,
+)
+COMPARE = ScreenAction(
+    "compare", Key("c", "compare", "Compare two versions: the marked ones, or the row with what is live"), noun=VERSION
+)
+MARK = ScreenAction("mark", Key("space", "mark", "Mark a version for comparing", sign="Space"), noun=VERSION)
+
+_CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Undo", Move.ARCHIVE: "Archive"}
+
+
+def _offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") -> Offer:
+    from core.registry import Registry
+
+    registry = Registry(context.workspace)
+    plan = plan_with(registry)
+
+    def commit(reason: str) -> str:
+        moved = registry.apply(plan, actor=context.actor, reason=reason)
+        return "; ".join(f"{version.model} {version.version} is in {version.stage}" for version in moved) + "."
+
+    return plan_offer(plan, context.glyphs, commit)
+
+
+def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
+    """Turn a plan of the registry into an offer. Whatever enters Production is confirmed by typing its version."""
+    from console.presentation.gates import gate_lines
+
+    confirm = _CONFIRM[plan.verb]
+    lines = _moves(plan, glyphs)
+    if plan.gates:
+        lines += [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)]
+    lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
+    lines += section("What will happen", plan.effects)
+    lines += section("How to undo it", (plan.undo,) if plan.undo else ())
+    enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
+    must_type = plan.verb is Move.PROMOTE and enters
+    return Offer(
+        title=f"{confirm} {plan.model} {plan.version}".rstrip(),
+        lines=tuple(lines),
+        confirm=confirm,
+        typed=enters[0] if must_type else None,
+        refusal=None if plan.allowed else plan.refusal or "The registry does not allow this.",
+        commit=commit,
+    )
+
+
+def _moves(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
+    if not plan.changes:
+        return [Line(((f"{plan.model} {plan.version}", "strong"), (f"  {plan.from_stage}", "muted")))] * bool(
+            plan.version
+        )
+    return [
+        Line(
+            (
+                (f"{plan.model} {change.version}  ", "strong"),
+                (str(change.before), "muted"),
+                (f" {glyphs.arrow} ", "accent"),
+                (str(change.after), "good" if change.after is Stage.PRODUCTION else "strong"),
+            )
+        )
+        for change in plan.changes
+    ]

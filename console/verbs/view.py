@@ -1,0 +1,169 @@
+"""Verbs that only look, or set how the console looks: filter, details, logs, evidence, the past, themes, help."""
+
+from typing import TYPE_CHECKING, Any
+
+from console.verbs.verb import Argument, Command, Key, Noun, ScreenAction, Verb
+from core.errors import UsageError
+from themes.palettes import THEMES
+
+if TYPE_CHECKING:
+    from console.context import ConsoleControls
+
+
+def theme_named(word: str) -> str:
+    """Find a theme by its name, the prefix left out or not.
+
+    Raises:
+        UsageError: There is none.
+
+    >>> theme_named("dark")
+    'bondx-dark'
+    """
+    for name in (word, f"bondx-{word}"):
+        if name in THEMES:
+            return name
+    raise UsageError(f"There is no theme {word}. Themes to choose from: {', '.join(THEMES)}.")
+
+
+THEME_WORD = Argument("THEME", lambda _snapshot, _before: tuple(THEMES), read=theme_named)
+TIME_WORD = Argument("TIME")
+
+ROW: Noun[Any] = Noun(arguments=(), find=lambda _snapshot, _words: None)
+"""A row of the list that every screen has."""
+EVIDENCE: Noun[Any] = Noun(arguments=(), find=lambda _snapshot, _words: None)
+"""What lies behind a row, on the screens that say so in `why`."""
+
+DETAILS = ScreenAction(
+    "details", Key("d", "details", "Show or hide the details of the row; Enter does the same"), noun=ROW
+)
+WHY = ScreenAction("why", Key("w", "why", "Show the gates and the evidence behind it"), noun=EVIDENCE)
+FILTER = ScreenAction(
+    "filter", Key("slash", "filter", "Show only the rows with these words", sign="/", takes_next_keys=True)
+)
+LOGS = ScreenAction("logs", Key("l", "logs", "Read the newest log lines"))
+ZOOM = ScreenAction("zoom", Key("plus", "zoom", "Zoom the pane; Esc takes it back", sign="+"))
+COPY = ScreenAction("copy", Key("y", "copy", "Copy the row or the details, also over SSH"))
+PROMPT = ScreenAction(
+    "command", Key("colon", "command", "Type a command; Tab completes it", sign=":", takes_next_keys=True)
+)
+BACK = ScreenAction("back", Key("escape", "", "One layer out", sign="Esc"))
+PALETTE = ScreenAction("palette", Key("", "", "Search for a command by its name", sign="Ctrl+P"))
+
+
+class Freeze(Verb[None]):
+    """Freeze the screen, or let it go on."""
+
+    name = "freeze"
+    key = Key("p", "freeze", "Freeze the screen, or let it go on")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """From the past this leads back to now."""
+        app.toggle_freeze()
+
+
+class Now(Verb[None]):
+    """Come back to the present."""
+
+    name = "now"
+    command = Command("come back from the past, or let a frozen screen go on")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Do nothing where the present is shown already."""
+        if app.frozen_at is not None:
+            app.toggle_freeze()
+
+
+class Past(Verb[None]):
+    """Show the workspace at a past time."""
+
+    name = "past"
+    command = Command(
+        "show the workspace at a past time: 02:50, or 2026-03-01T02:50 (UTC)", options=(TIME_WORD,), n_required=1
+    )
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Go to the instant; a time of day is the last one that has been."""
+        from core.clock import read_instant
+
+        app.playback.go(read_instant(options[0], app.clock()))
+
+
+class StepBack(Verb[None]):
+    """Go back by one change."""
+
+    name = "step_back"
+    key = Key("less_than_sign", "past", "Go back through the recorded past, change by change", sign="<")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Show the moment before the newest change that is shown."""
+        app.playback.step(-1)
+
+
+class StepForward(Verb[None]):
+    """Go on by one change."""
+
+    name = "step_forward"
+    key = Key("greater_than_sign", "", "Go forward again, up to now; p comes back at once", sign=">")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Show the next moment, and at last the present."""
+        app.playback.step(1)
+
+
+class ToggleWrites(Verb[None]):
+    """Arm or disarm writes."""
+
+    name = "toggle_writes"
+    key = Key("exclamation_mark", "", "Arm or disarm writes", sign="!")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """A read-only console says that it never arms."""
+        app.toggle_arm()
+
+
+class Arm(Verb[None]):
+    """Arm writes."""
+
+    name = "arm"
+    command = Command("allow writes")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Do nothing where they are armed already."""
+        if not app.standing.armed:
+            app.toggle_arm()
+
+
+class Disarm(Verb[None]):
+    """Disarm writes."""
+
+    name = "disarm"
+    command = Command("forbid writes")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Do nothing where they are disarmed already."""
+        if app.standing.armed:
+            app.toggle_arm()
+
+
+class Theme(Verb[None]):
+    """Choose the colours."""
+
+    name = "theme"
+    command = Command("choose the colours", options=(THEME_WORD,), n_required=1)
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Show everything in them at once."""
+        app.theme = options[0]
+
+
+class Help(Verb[None]):
+    """Explain the keys of the screen."""
+
+    name = "help"
+    key = Key("question_mark", "help", "These keys", sign="?", pinned=True)
+    command = Command("the keys of this screen")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Show them over the screen."""
+        if (screen := app.shown_screen()) is not None:
+            screen.action_help()
