@@ -1,46 +1,30 @@
-"""The engine: the one process that works on a workspace, and its threads.
+"""The engine: the one process that works on a workspace, and its threads, one for each worker."""
 
-- **trainer** carries out sessions, with a child process for the crunching;
-- **sampler** measures machine and processes once a second, and judges the alert rules that rest on it;
-- **rollouts** judges candidates while there are any, and takes the next step of each;
-- **recorder** writes down what the documents say, so that a console can scrub back through it;
-- **runs** puts on record which runs of other processes have fallen silent;
-- **watcher** notices what consoles and commands have written, and wakes the trainer and the rollouts.
-
-A thread that fails says so in the log and by an alert and begins again; none dies in silence.
-"""
-
-import functools
 import logging
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from core.actor import Actor
 from core.alerts import Alerts
-from core.backoff import BackOff
 from core.clock import Clock, utc_now
+from core.engine.context import EngineContext
 from core.engine.journal import open_log
-from core.engine.rollout_loop import RolloutLoop
-from core.engine.sampling import Sampling
+from core.engine.worker import Worker, WorkerThread
+from core.engine.workers import WORKERS
+from core.engine.workers.change_notice import ChangeNotice
 from core.governance import AuditLog
 from core.governance.audit import audited
-from core.maintenance.startup_recovery import recover, settle_runs
-from core.rollout.rollouts import DATABASE as ROLLOUTS
+from core.maintenance.startup_recovery import recover
 from core.settings import Settings, load_settings
-from core.state import ChangeWatch, Lease, Workspace
+from core.state import Lease, Workspace
 from core.state.lease import Mode
 from core.telemetry import TelemetryWriter
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE
 from core.training.trainer import Trainer
 from core.training.training_alerts import TrainingAlerts
-from core.view.past.recorder import record_past
 
 log = logging.getLogger(__name__)
-
-WATCH_SECONDS = 1.0
-RESTART = BackOff(first_seconds=1.0, most_seconds=60.0)  # of a thread that failed
 
 
 class Engine:
@@ -60,13 +44,10 @@ class Engine:
         self._person = actor
         self._clock = clock
         self._actor = Actor.engine()
-        self._wake = threading.Event()  # news for the trainer
-        self._stopping = threading.Event()  # no further epoch
-        self._trained = threading.Event()  # the trainer has ended; the others may, too
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._held = ExitStack()  # what `stop` gives back, the lease last
-        self._threads: list[threading.Thread] = []
+        self._threads: list[WorkerThread] = []  # the trainer's first
 
     def start(self) -> None:
         """Become the workspace's engine and begin to work.
@@ -92,24 +73,28 @@ class Engine:
             log.info("engine started: %s, %s for %s", self._workspace.root, self._mode, self._person)
 
     def _work(self, settings: Settings, telemetry: TelemetryWriter) -> None:
-        """Begin the threads."""
+        """Give every worker its thread."""
         workspace, clock = self._workspace, self._clock
         alerts = Alerts(workspace, settings=settings.alerts, clock=clock)
-        books = SessionRecorder(workspace, telemetry, alerts, actor=self._actor, clock=clock)
-        self._calls = TrainingAlerts(alerts, clock)
-        self._trainer = Trainer(workspace, books, wake=self._wake, stopping=self._stopping)
-        sampling = Sampling(workspace, telemetry, alerts, child_pid=lambda: self._trainer.child_pid, clock=clock)
-        self._begin("trainer", self._trainer.run, until=self._stopping)
-        self._begin("sampler", lambda: sampling.run(until=self._trained), until=self._trained)
-        self._driving = RolloutLoop(workspace, alerts, actor=self._actor, clock=clock)
-        self._begin("rollouts", lambda: self._driving.run(until=self._trained), until=self._trained)
-        past = functools.partial(
-            record_past, workspace, hours=settings.telemetry.past_hours, clock=clock, until=self._trained
+        self._trainer = Trainer(
+            workspace, SessionRecorder(workspace, telemetry, alerts, actor=self._actor, clock=clock)
         )
-        self._begin("recorder", past, until=self._trained)
-        self._begin("watcher", self._watch, until=self._trained)
-        settle = functools.partial(settle_runs, workspace, actor=self._actor, until=self._trained)
-        self._begin("runs", settle, until=self._trained)
+        context = EngineContext(
+            workspace=workspace,
+            settings=settings,
+            telemetry=telemetry,
+            alerts=alerts,
+            trainer=self._trainer,
+            actor=self._actor,
+            clock=clock,
+        )
+        workers: list[Worker] = [self._trainer, *(worker(context) for worker in WORKERS)]
+        workers.append(ChangeNotice(workspace, workers))
+        report = TrainingAlerts(alerts, clock).thread_failed
+        threads = [WorkerThread(worker, report=report) for worker in workers]
+        for thread in threads:
+            thread.start()
+        self._threads = threads
 
     def stop(self, timeout_seconds: float | None = None) -> None:
         """Stop working: the epoch at work ends, its checkpoint stays, the lease is given back. Safe to repeat.
@@ -121,9 +106,8 @@ class Engine:
         if not self._threads:
             return
         log.info("engine stopping")
-        self._stopping.set()
-        self._wake.set()
-        trainer, *others = self._threads
+        trainer, *others = self._threads  # the others witness its last epoch
+        trainer.stop()
         trainer.join(timeout_seconds)
         if trainer.is_alive():
             log.warning("the epoch at work is given up")
@@ -131,8 +115,8 @@ class Engine:
             trainer.join()
         with self._lock:  # not held above: who waits patiently must not keep out who cannot wait
             if not self._stopped.is_set():
-                self._trained.set()
-                self._driving.wake()
+                for thread in others:
+                    thread.stop()
                 for thread in others:
                     thread.join()
                 self._leave()
@@ -158,53 +142,3 @@ class Engine:
     def _record(self, verb: str) -> None:
         with audited(self._workspace, DATABASE, actor=self._person, clock=self._clock) as change:
             change.record(verb, "engine", after={"mode": self._mode})
-
-    def _watch(self) -> None:
-        watch = ChangeWatch(self._workspace)
-        self._wake.set()  # what was written before this watch began is no change to it
-        self._driving.wake()
-        while not self._trained.is_set():
-            changed = watch.wait(WATCH_SECONDS, self._trained)
-            if DATABASE in changed:
-                self._wake.set()
-            if ROLLOUTS in changed:
-                self._driving.wake()
-
-    def _begin(self, name: str, body: Callable[[], None], *, until: threading.Event) -> None:
-        thread = threading.Thread(
-            target=keep_going,
-            args=(name, body),
-            kwargs={"until": until, "report": self._calls.thread_failed},
-            name=f"engine-{name}",
-            daemon=True,  # a process that has to go at once must not wait for an epoch
-        )
-        self._threads.append(thread)
-        thread.start()
-
-
-def keep_going(
-    name: str, body: Callable[[], None], *, until: threading.Event, report: Callable[[str, Exception], None]
-) -> None:
-    """Run the body of a thread, and again after a pause when it fails, until it returns.
-
-    Args:
-        name: Of the thread.
-        body: Returns only when `until` is set.
-        until: Ends the pauses, and the trying.
-        report: Tells people that it failed.
-    """
-    n_failures = 0
-    while True:
-        try:
-            body()
-            return
-        except Exception as error:
-            n_failures += 1
-            pause = RESTART.wait_seconds(n_failures)
-            log.exception("the %s failed; it begins again in %.0f s", name, pause)
-            try:
-                report(name, error)
-            except Exception:  # what failed may be the very disk that the alert would be written to
-                log.exception("the failure of the %s could not be reported", name)
-        if until.wait(pause):
-            return

@@ -1,7 +1,6 @@
 """What a new engine does first: settle what the one before it may have left undone when it was killed."""
 
 import logging
-import threading
 
 from core.actor import Actor
 from core.governance import AuditLog
@@ -12,8 +11,6 @@ from core.state import Workspace
 from core.tracking import Runs, RunStatus
 from core.training.runs_in_use import runs_in_use
 from core.training.sessions import Sessions
-
-SETTLE_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +34,3 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
             runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
     keep = PolicySource(workspace.root).policy().tracking.keep_runs
     runs.prune(keep=keep, referenced=runs_in_use(workspace), actor=actor)
-
-
-def settle_runs(workspace: Workspace, *, actor: Actor, until: threading.Event) -> None:
-    """Put on record, for as long as the engine works, which runs of other processes have fallen silent.
-
-    Args:
-        workspace: The workspace.
-        actor: The engine.
-        until: Ends it.
-    """
-    runs = Runs(workspace)
-    while not until.wait(SETTLE_SECONDS):
-        for run in runs.settle(actor=actor):
-            log.info("run %s is %s", run.run_id, run.status)

@@ -3,13 +3,14 @@
 import logging
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 from core.state import Workspace
 from core.training.child_process import ChildProcess
 from core.training.session import Desired, Phase, Session
 from core.training.session_recorder import SessionRecorder
 from core.training.session_runner import SessionRunner
-from core.training.sessions import Sessions
+from core.training.sessions import DATABASE, Sessions
 
 log = logging.getLogger(__name__)
 
@@ -18,24 +19,23 @@ _SETTLED_FOR_PAUSE = (Phase.PAUSED, Phase.FINISHED, Phase.FAILED)
 
 
 class Trainer:
-    """The loop that a thread of the engine runs, and the child it keeps for the crunching."""
+    """A worker of the engine, with the child it keeps for the crunching."""
 
-    def __init__(
-        self, workspace: Workspace, books: SessionRecorder, *, wake: threading.Event, stopping: threading.Event
-    ) -> None:
-        """Prepare the trainer; `run` does the work.
+    name: ClassVar[str] = "trainer"
+    watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
+
+    def __init__(self, workspace: Workspace, books: SessionRecorder) -> None:
+        """Prepare the trainer; `step` does the work.
 
         Args:
             workspace: Whose sessions.
             books: Where progress is recorded.
-            wake: Set by others when something may have changed.
-            stopping: Set when the engine ends: the epoch at work is still finished.
         """
+        self.wake = threading.Event()  # set by others when something may have changed
         self._workspace = workspace
         self._sessions = Sessions(workspace)
         self._books = books
-        self._wake = wake
-        self._stopping = stopping
+        self._stopping = threading.Event()
         self._child: ChildProcess | None = None
         self._child_limit_mb = 0
 
@@ -45,18 +45,21 @@ class Trainer:
         child = self._child
         return child.pid if child is not None else None
 
-    def run(self) -> None:
-        """Work until the engine ends."""
-        try:
-            while not self._stopping.is_set():
-                session = self._next()
-                if session is None:
-                    self._wake.wait(IDLE_SECONDS)
-                    self._wake.clear()
-                    continue
-                self._drive(session)
-        finally:
-            self._stop_child()
+    def step(self) -> float:
+        """Take the next session to where it rests; return in how many seconds to look for one again."""
+        session = self._next()
+        if session is None:
+            return IDLE_SECONDS
+        self._drive(session)
+        return 0.0
+
+    def stop(self) -> None:
+        """Begin no further epoch: the one at work is still finished. From any thread."""
+        self._stopping.set()
+
+    def end(self, *, after_failure: bool) -> None:
+        """End the child."""
+        self._stop_child()
 
     def kill_child(self) -> None:
         """End the child in the middle of what it does; for an engine that cannot wait. From any thread."""
@@ -79,7 +82,7 @@ class Trainer:
         drive = SessionRunner(
             session,
             self._books,
-            wake=self._wake,
+            wake=self.wake,
             stopping=self._stopping,
             start_child=self._start_child,
             stop_child=self._stop_child,
@@ -99,7 +102,7 @@ class Trainer:
             self._stop_child()
         if self._child is None:
             log_file: Path = self._workspace.logs_dir / "trainer.log"
-            self._child = ChildProcess(log_file, self._wake, memory_limit_mb=limit_mb)
+            self._child = ChildProcess(log_file, self.wake, memory_limit_mb=limit_mb)
             self._child_limit_mb = limit_mb
             log.info("training child %d started", self._child.pid)
         return self._child

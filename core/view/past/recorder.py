@@ -1,8 +1,6 @@
 """Writing the past down: at once what has come onto the audit record, in coarse steps what merely moves."""
 
-import threading
 from collections.abc import Hashable
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +11,6 @@ from core.view.parts.histories import audit_mark
 from core.view.past.pages import documents_of, packed
 from core.view.source import SnapshotSource
 
-LOOK_SECONDS = 1.0
 COARSE_SECONDS = 10.0
 """How far apart the figures of a running rollout are kept: once a second, they would fill 150 MB a day."""
 _COARSE = timedelta(seconds=COARSE_SECONDS)
@@ -86,22 +83,3 @@ class Recorder:
         """Whether a document is as it was seen last; cheap for those that were not read again."""
         seen = self._seen.get(key)
         return seen is document or (seen is not None and seen == document)
-
-
-def record_past(workspace: Workspace, *, hours: float, clock: Clock = utc_now, until: threading.Event) -> None:
-    """Look once a second for as long as the engine works, and a last time at the end.
-
-    Args:
-        workspace: What is recorded.
-        hours: How far back the past is kept.
-        clock: The time.
-        until: Ends it.
-
-    Raises:
-        TelemetryError: The store cannot be opened or written.
-    """
-    with closing(Recorder(workspace, hours=hours, clock=clock)) as recorder:
-        recorder.look()
-        while not until.wait(LOOK_SECONDS):
-            recorder.look()
-        recorder.look()

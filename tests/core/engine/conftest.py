@@ -1,7 +1,14 @@
 import pytest
 
 from core.actor import Actor, Origin
+from core.alerts import Alerts
+from core.clock import utc_now
+from core.engine.context import EngineContext
+from core.settings import Settings
+from core.telemetry import TelemetryWriter
+from core.training.session_recorder import SessionRecorder
 from core.training.sessions import Sessions
+from core.training.trainer import Trainer
 from tests import waiting
 
 
@@ -27,3 +34,20 @@ def until():
         return waiting.until(found, "the session in the expected state", told=lambda: sessions.get(session_id))
 
     return wait
+
+
+@pytest.fixture
+def context(workspace):
+    """What an engine with default settings hands to its workers."""
+    actor, alerts, settings = Actor.engine(), Alerts(workspace), Settings()
+    with TelemetryWriter(workspace.telemetry_file, retention=settings.telemetry) as telemetry:
+        books = SessionRecorder(workspace, telemetry, alerts, actor=actor)
+        yield EngineContext(
+            workspace=workspace,
+            settings=settings,
+            telemetry=telemetry,
+            alerts=alerts,
+            trainer=Trainer(workspace, books),
+            actor=actor,
+            clock=utc_now,
+        )

@@ -1,15 +1,11 @@
 """The engine with its real child, on sessions as small as they come."""
 
-import logging
-import threading
-
 import msgspec
 import psutil
 import pytest
 
 from core.alerts import Alerts, AlertState
 from core.engine import Engine
-from core.engine.engine import keep_going
 from core.governance import AuditLog
 from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
@@ -207,29 +203,3 @@ def test_an_engine_that_cannot_start_gives_the_lease_back(tmp_path, person):
     with pytest.raises(Exception, match=r"telemetry\.db"):
         Engine(workspace, mode="headless", actor=person).start()
     assert read_lease(workspace) is None
-
-
-def test_a_thread_that_fails_says_so_and_begins_again(caplog, monkeypatch):
-    monkeypatch.setattr("core.engine.engine.FIRST_PAUSE_SECONDS", 0.01)
-    until, reported, runs = threading.Event(), [], []
-
-    def body():
-        runs.append(len(runs))
-        if len(runs) == 1:
-            raise OSError("disk on fire")
-
-    with caplog.at_level(logging.ERROR):
-        keep_going("sampler", body, until=until, report=lambda name, error: reported.append((name, str(error))))
-    assert len(runs) == 2
-    assert reported == [("sampler", "disk on fire")]
-    assert "the sampler failed" in caplog.text
-
-
-def test_a_failing_thread_does_not_outlive_the_engine():
-    until = threading.Event()
-
-    def body():
-        until.set()
-        raise OSError
-
-    keep_going("watcher", body, until=until, report=lambda *_: None)

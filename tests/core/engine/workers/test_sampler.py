@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.actor import Actor
 from core.alerts import Alerts
-from core.engine.sampling import Sampling
+from core.engine.workers.sampler import Sampler
 from core.settings import AlertSettings, TrainingSettings
 from core.training.session import Phase
 
@@ -32,8 +33,8 @@ def recorder():
 
 
 @pytest.fixture
-def sampling(workspace, recorder, alerts):
-    return Sampling(workspace, recorder, alerts, child_pid=lambda: None, clock=lambda: NOW)
+def sampler(context, recorder, alerts):
+    return Sampler(replace(context, telemetry=recorder, alerts=alerts, clock=lambda: NOW))
 
 
 @pytest.fixture
@@ -57,10 +58,10 @@ def stalled(alerts):
         pytest.param(Phase.FINISHED, 9, False, id="nor one that has ended"),
     ],
 )
-def test_a_session_without_progress_calls_the_operator(sampling, sessions, alerts, session_id, phase, hours, calls):
+def test_a_session_without_progress_calls_the_operator(sampler, sessions, alerts, session_id, phase, hours, calls):
     progress = NOW - timedelta(hours=hours)
     sessions.observe(session_id, "session.test", actor=Actor.engine(), phase=phase, last_progress_at=progress)
-    sampling.take()
+    sampler.take()
     assert stalled(alerts) == ([session_id] if calls else [])
 
 
@@ -71,16 +72,16 @@ def test_a_session_without_progress_calls_the_operator(sampling, sessions, alert
         pytest.param({"phase": Phase.PAUSED}, id="it is paused"),
     ],
 )
-def test_the_call_is_over_when_the_session_stalls_no_more(sampling, sessions, alerts, session_id, change):
+def test_the_call_is_over_when_the_session_stalls_no_more(sampler, sessions, alerts, session_id, change):
     engine, long_ago = Actor.engine(), NOW - timedelta(hours=3)
     sessions.observe(session_id, "session.test", actor=engine, phase=Phase.RUNNING, last_progress_at=long_ago)
-    sampling.take()
+    sampler.take()
     sessions.observe(session_id, "session.test", actor=engine, **change)
-    sampling.take()
+    sampler.take()
     assert stalled(alerts) == []
 
 
-def test_machine_and_engine_are_measured(sampling, recorder):
-    sampling.take()
+def test_machine_and_engine_are_measured(sampler, recorder):
+    sampler.take()
     assert {"resource.cpu_percent", "resource.memory_percent", "process.engine.rss_bytes"} <= recorder.series
     assert "process.trainer.rss_bytes" not in recorder.series

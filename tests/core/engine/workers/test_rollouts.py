@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from core.actor import Actor
 from core.alerts import Alerts
 from core.backoff import BackOff
 from core.engine import Engine
-from core.engine.rollout_loop import RolloutLoop
+from core.engine.worker import WorkerThread
+from core.engine.workers.rollouts import RolloutLoop
 from core.governance import AuditLog
 from core.quality.gate import judge
 from core.registry import Registry, Stage
@@ -127,45 +127,43 @@ class CountedTurns:
 
 
 @pytest.fixture
-def driving(workspace):
-    return RolloutLoop(workspace, Alerts(workspace), actor=Actor.engine())
+def loop(context):
+    return RolloutLoop(context)
 
 
 @pytest.fixture
-def run(driving):
-    """Run the thread's body; at the end of the test it must have ended."""
-    is_over = threading.Event()
-    thread = threading.Thread(target=lambda: driving.run(until=is_over), daemon=True)
+def run(loop):
+    """Give the loop its thread; at the end of the test it must have ended."""
+    thread = WorkerThread(loop, report=lambda *_: None)
     yield thread.start
-    is_over.set()
-    driving.wake()
+    thread.stop()
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 
-def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monkeypatch, driving, run):
-    monkeypatch.setattr("core.engine.rollout_loop.TICK_SECONDS", 0.001)
+def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monkeypatch, loop, run):
+    monkeypatch.setattr("core.engine.workers.rollouts.TICK_SECONDS", 0.001)
     turns, waits = CountedTurns(monkeypatch), queue.Queue()
-    wait = driving._news.wait
-    monkeypatch.setattr(driving._news, "wait", lambda timeout: waits.put(timeout) or wait(timeout))
+    wait = loop.wake.wait
+    monkeypatch.setattr(loop.wake, "wait", lambda timeout: waits.put(timeout) or wait(timeout))
     run()
     turns.until(1)
     assert waits.get(timeout=PATIENCE_SECONDS) is None, "nothing but news ends this wait"
     assert turns.n == 1
-    driving.wake()
+    loop.wake.set()
     turns.until(2)
 
 
 def test_while_one_is_active_turns_come_by_themselves(monkeypatch, run, start):
     start()
-    monkeypatch.setattr("core.engine.rollout_loop.TICK_SECONDS", 0.001)
+    monkeypatch.setattr("core.engine.workers.rollouts.TICK_SECONDS", 0.001)
     turns = CountedTurns(monkeypatch)
     run()
     turns.until(5)
 
 
 def test_a_turn_that_fails_calls_an_operator_and_the_next_one_comes(monkeypatch, workspace, start, person, phase):
-    monkeypatch.setattr("core.engine.engine.RESTART", BackOff(first_seconds=0.01))
+    monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.01))
     turns = CountedTurns(monkeypatch, failing=(1,))
     rollout_id = start()
     engine = Engine(workspace, mode="headless", actor=person)

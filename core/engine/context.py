@@ -1,0 +1,24 @@
+"""What an engine hands to its workers."""
+
+from dataclasses import dataclass
+
+from core.actor import Actor
+from core.alerts import Alerts
+from core.clock import Clock
+from core.settings import Settings
+from core.state import Workspace
+from core.telemetry import TelemetryWriter
+from core.training.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineContext:
+    """The engine's one instance of each."""
+
+    workspace: Workspace
+    settings: Settings
+    telemetry: TelemetryWriter
+    alerts: Alerts
+    trainer: Trainer
+    actor: Actor  # in whose name steps are recorded
+    clock: Clock

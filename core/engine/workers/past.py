@@ -1,0 +1,41 @@
+"""Writing the past down, for as long as the engine works, and a last time at the end."""
+
+import threading
+from contextlib import closing
+from typing import ClassVar
+
+from typing_extensions import override
+
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.view.past.recorder import Recorder
+
+LOOK_SECONDS = 1.0
+
+
+class PastRecorder(Worker):
+    """Looks once a second."""
+
+    name: ClassVar[str] = "recorder"
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare to record; the store is opened by the first step."""
+        self.wake = threading.Event()
+        self._context = context
+        self._recorder: Recorder | None = None
+
+    @override
+    def step(self) -> float:
+        if self._recorder is None:
+            hours = self._context.settings.telemetry.past_hours
+            self._recorder = Recorder(self._context.workspace, hours=hours, clock=self._context.clock)
+        self._recorder.look()
+        return LOOK_SECONDS
+
+    @override
+    def end(self, *, after_failure: bool) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            with closing(recorder):
+                if not after_failure:
+                    recorder.look()

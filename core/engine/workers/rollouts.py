@@ -1,0 +1,41 @@
+"""The engine's turn at rollouts: once a second while one is active, and no turn at all while none is."""
+
+import threading
+from typing import ClassVar
+
+from typing_extensions import override
+
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.rollout import Rollouts, RolloutWorker
+from core.rollout.rollouts import DATABASE
+from core.rollout.worker import TICK_SECONDS
+
+
+class RolloutLoop(Worker):
+    """Drives the rollouts of a workspace; what starts or changes one wakes it."""
+
+    name: ClassVar[str] = "rollouts"
+    watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare to drive; nothing is read before the first step."""
+        self.wake = threading.Event()
+        self._context = context
+        self._rollouts = Rollouts(context.workspace, clock=context.clock)
+        self._worker: RolloutWorker | None = None
+
+    @override
+    def step(self) -> float | None:
+        if self._worker is None:
+            context = self._context
+            self._worker = RolloutWorker(
+                context.workspace, alerts=context.alerts, actor=context.actor, clock=context.clock
+            )
+        self._worker.tick(self._context.clock())
+        is_any_active = any(rollout.is_active for rollout in self._rollouts.all())
+        return TICK_SECONDS if is_any_active else None
+
+    @override
+    def end(self, *, after_failure: bool) -> None:
+        self._worker = None  # anew after a failure: the documents know how far it was

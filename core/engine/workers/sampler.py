@@ -1,0 +1,54 @@
+"""Once a second: measure, write down, and judge the alert rules that rest on it."""
+
+import threading
+import time
+from typing import ClassVar
+
+from typing_extensions import override
+
+from core.engine.context import EngineContext
+from core.engine.worker import Worker
+from core.monitoring import ResourceSample, ResourceSampler, write_sample
+from core.training.session import Phase
+from core.training.sessions import Sessions
+from core.training.training_alerts import TrainingAlerts
+
+PERIOD_SECONDS = 1.0
+AT_WORK = (Phase.PREPARING, Phase.RUNNING, Phase.STOPPING)
+
+
+class Sampler(Worker):
+    """Measures the machine and our processes."""
+
+    name: ClassVar[str] = "sampler"
+
+    def __init__(self, context: EngineContext) -> None:
+        """Prepare to sample."""
+        self.wake = threading.Event()
+        self._context = context
+        self._sampler = ResourceSampler(context.workspace)
+        self._sessions = Sessions(context.workspace)
+        self._calls = TrainingAlerts(context.alerts, context.clock)
+        self._due = time.monotonic()
+
+    @override
+    def step(self) -> float:
+        self.take()
+        self._due = max(self._due + PERIOD_SECONDS, time.monotonic())  # seconds that were missed are not made up for
+        return max(self._due - time.monotonic(), 0.0)
+
+    def take(self) -> None:
+        """Take one sample, and look whether any session stalls."""
+        self._sampler.follow("trainer", self._context.trainer.child_pid)
+        sample = self._sampler.sample(self._context.clock())
+        write_sample(sample, self._context.telemetry)
+        self._judge(sample)
+        self._calls.watch_progress([each for each in self._sessions.all() if each.observed.phase in AT_WORK])
+
+    def _judge(self, sample: ResourceSample) -> None:
+        for rule, value in (
+            ("cpu_high", sample.cpu_percent),
+            ("memory_high", sample.memory_percent),
+            ("disk_high", sample.disk_percent),
+        ):
+            self._context.alerts.observe(rule, labels={}, value=value, now=sample.at)

@@ -1,0 +1,155 @@
+"""The thread of a worker: when it steps, how it ends, and what it does about a failure."""
+
+import logging
+import queue
+import threading
+
+import pytest
+
+from core.backoff import BackOff
+from core.engine.worker import Worker, WorkerThread
+from core.engine.workers import WORKERS
+from core.engine.workers.change_notice import ChangeNotice
+from tests.waiting import PATIENCE_SECONDS
+
+
+class Counter(Worker):
+    """Says when it steps and when it ends; fails in the steps it is told to fail in."""
+
+    name = "counter"
+    watches = frozenset({"runs"})
+
+    def __init__(self, pause=None, failing=()):
+        self.wake = threading.Event()
+        self.events = queue.Queue()
+        self._n, self._pause, self._failing = 0, pause, failing
+
+    def step(self):
+        self._n += 1
+        self.events.put(self._n)
+        if self._n in self._failing:
+            raise OSError("disk on fire")
+        return self._pause
+
+    def stop(self):
+        self.events.put("stop")
+
+    def end(self, *, after_failure):
+        self.events.put("failed" if after_failure else "ended")
+
+    def next(self):
+        return self.events.get(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def start():
+    """Give workers their threads; at the end of the test they must end."""
+    threads, reported = [], []
+
+    def begin(worker):
+        threads.append(WorkerThread(worker, report=lambda name, error: reported.append((name, str(error)))))
+        threads[-1].start()
+        return threads[-1], reported
+
+    yield begin
+    for thread in threads:
+        thread.stop()
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def test_a_worker_steps_when_it_is_woken_and_ends_when_stopped(start):
+    worker = Counter()
+    thread, _ = start(worker)
+    assert worker.next() == 1
+    worker.wake.set()
+    assert worker.next() == 2
+    thread.stop()
+    assert [worker.next(), worker.next()] == ["stop", "ended"]
+
+
+def test_a_worker_steps_by_itself_after_the_pause_it_asks_for(start):
+    worker = Counter(pause=0.001)
+    start(worker)
+    assert [worker.next() for _ in range(3)] == [1, 2, 3]
+
+
+def test_news_that_come_during_a_step_are_looked_at_in_the_next(start):
+    worker = Counter()
+    step = worker.step
+    worker.step = lambda: (worker.wake.set() if worker._n == 0 else None, step())[1]
+    start(worker)
+    assert [worker.next(), worker.next()] == [1, 2]
+
+
+def test_a_worker_stopped_before_its_first_step_takes_none():
+    worker = Counter()
+    thread = WorkerThread(worker, report=lambda *_: None)
+    thread.stop()
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+    assert [worker.next(), worker.next()] == ["stop", "ended"]
+
+
+def test_a_worker_that_fails_says_so_and_begins_again(start, caplog, monkeypatch):
+    monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.001))
+    worker = Counter(failing=(1,))
+    with caplog.at_level(logging.ERROR):
+        _, reported = start(worker)
+        assert [worker.next(), worker.next(), worker.next()] == [1, "failed", 2]
+    assert reported == [("counter", "disk on fire")]
+    assert "the counter failed" in caplog.text
+
+
+def test_a_failure_that_cannot_be_reported_does_not_end_the_worker(caplog, monkeypatch):
+    monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.001))
+    worker = Counter(failing=(1,))
+
+    def report(name, error):
+        raise OSError("no room for an alert")
+
+    thread = WorkerThread(worker, report=report)
+    thread.start()
+    try:
+        assert [worker.next(), worker.next(), worker.next()] == [1, "failed", 2]
+    finally:
+        thread.stop()
+        thread.join(PATIENCE_SECONDS)
+    assert "could not be reported" in caplog.text
+
+
+def test_a_failing_worker_does_not_outlive_the_engine(start):
+    worker = Counter(failing=(1,))
+    thread, _ = start(worker)
+    assert [worker.next(), worker.next()] == [1, "failed"]
+    thread.stop()  # within the pause of a second
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert worker.next() == "stop"
+    assert worker.events.empty()
+
+
+def test_workers_are_woken_by_changes_of_what_they_watch(workspace):
+    watching, other = Counter(), Counter()
+    other.watches = frozenset({"alerts"})
+    notice = ChangeNotice(workspace, [watching, other])
+    notice.step()
+    assert watching.wake.is_set(), "what was written before the watch began is no change to it"
+    assert other.wake.is_set()
+    watching.wake.clear()
+    other.wake.clear()
+    workspace.database("runs").table("t").insert({})
+    notice.step()
+    assert watching.wake.is_set()
+    assert not other.wake.is_set()
+
+
+def test_every_worker_on_the_list_has_a_name_of_its_own_and_takes_a_step(context):
+    workers = [worker(context) for worker in WORKERS]
+    names = {context.trainer.name, ChangeNotice.name, *(worker.name for worker in workers)}
+    assert len(names) == len(workers) + 2
+    for worker in workers:
+        pause = worker.step()
+        assert pause is None or pause >= 0
+        worker.stop()
+        worker.end(after_failure=False)
