@@ -9,6 +9,9 @@ from core.files import FileAccessError, InDoubtError
 from core.system_libraries import cure_for, ran_out_of_memory
 from core.training.wire import Failed
 
+# What learners raise for parameters they cannot take; by name, since the child may have loaded none of them.
+_PARAMETERS_REFUSED = ("InvalidParameterError", "LightGBMError", "XGBoostError")
+
 
 def failure_of(error: Exception) -> Failed:
     """Put an exception into the words of the wire; call it where the exception is being handled.
@@ -23,6 +26,8 @@ def failure_of(error: Exception) -> Failed:
         kind, reason = "error", text  # the disk may have room again at the next attempt
     elif isinstance(error, (CoreError, msgspec.ValidationError)):
         kind, reason = "refused", text
+    elif type(error).__name__ in _PARAMETERS_REFUSED:
+        kind, reason = "refused", f"{text.rstrip('. ')}. Cure: correct the model's parameters in the settings"
     elif isinstance(error, ImportError) or _is_from_the_loader(error):
         kind, reason = "environment", f"{text}. Cure: {cure_for(text)}"
     else:

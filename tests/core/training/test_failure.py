@@ -3,6 +3,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from lightgbm.basic import LightGBMError
+from sklearn.utils._param_validation import InvalidParameterError
 
 from core.files import DiskFullError, InDoubtError
 from core.models.errors import LightGbmUnavailableError, MissingExtraError
@@ -20,6 +22,8 @@ LIBGOMP = "libgomp.so.1: cannot open shared object file: No such file or directo
         pytest.param(ModuleNotFoundError("No module named 'x'"), "environment", "bondx doctor", id="a package"),
         pytest.param(LightGbmUnavailableError(LIBGOMP), "refused", "apt-get install libgomp1", id="LightGBM asked for"),
         pytest.param(MissingExtraError("xgboost", "xgboost"), "refused", "pip install", id="an extra"),
+        pytest.param(LightGBMError("num_leaves"), "refused", "num_leaves. Cure: correct the model's", id="LightGBM"),
+        pytest.param(InvalidParameterError("max_iter is -5."), "refused", "max_iter is -5.", id="scikit-learn"),
         pytest.param(msgspec.ValidationError("Expected `int`"), "refused", "Expected `int`", id="settings"),
     ],
 )
