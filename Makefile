@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens bare crash interop wheel clean
+.PHONY: help install run test check format bench screens bare crash interop wheel release clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ interop: $(INTEROP)/.ready ## Prove ourselves against MLServer, TensorFlow Servi
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation
+
+release: $(VENV)/.dev ## Check everything a release needs and build it into ./dist: make release VERSION=0.2.0
+	@$(BIN)/python -m tools.release "$(VERSION)"
 
 clean: ## Remove the environment and everything built; the workspace stays
 	rm -rf $(VENV) $(INTEROP) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -38,6 +38,7 @@ WOULD = {
     "make bare": "tools/bare.sh",
     "make crash": "tests/crash/kill_writers.py",
     "make interop": "interop/prove.py",
+    "make release VERSION=0.2.0": "-m tools.release",
 }
 TRANSCRIPTS = sorted(path.stem for path in documented.TRANSCRIPTS.glob("*.txt"))
 TYPED = [*STAYS, *WOULD, *(step.line for name in TRANSCRIPTS for step in documented.transcript(name))]

@@ -1,0 +1,78 @@
+"""A release is refused until everything it needs is in place."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools import release
+from tools.release import ReleaseError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small repository with one commit, tagged as 0.1.0."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "0.2.0"\n')
+    identity = ("-c", "user.name=ana", "-c", "user.email=ana@desk.example", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "First"), ("tag", "v0.1.0")):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True)
+    return tmp_path
+
+
+def test_a_version_that_comes_next_and_is_stated_may_be_released(tree):
+    release.check_tree(tree)
+    release.check_version(tree, "0.2.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "complaint"),
+    [
+        pytest.param("0.2", "0.2 is no version", id="two numbers"),
+        pytest.param("0.3.0", r"pyproject\.toml states 0\.2\.0, not 0\.3\.0", id="not the one stated"),
+    ],
+)
+def test_a_version_that_is_not_the_stated_one_is_refused(tree, version, complaint):
+    with pytest.raises(ReleaseError, match=complaint):
+        release.check_version(tree, version)
+
+
+def test_a_version_that_was_released_is_refused(tree):
+    subprocess.run(["git", "-C", str(tree), "tag", "v0.10.0"], check=True)
+
+    with pytest.raises(ReleaseError, match=r"0\.2\.0 does not come after 0\.10\.0"):
+        release.check_version(tree, "0.2.0")
+
+
+def test_what_is_not_committed_is_named(tree):
+    (tree / "new.py").write_text("")
+
+    with pytest.raises(ReleaseError, match=r"commit or remove what is not committed: \?\? new\.py"):
+        release.check_tree(tree)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param("# Changelog\n", "newest section of CHANGELOG.md is nothing", id="no section"),
+        pytest.param("## 0.1.0 (2026-01-01)\n\n- It runs.\n", "newest section of CHANGELOG.md is 0.1.0", id="old"),
+        pytest.param(
+            "## 0.2.0 (unreleased)\n\n## 0.1.0 (2026-01-01)\n\n- It runs.\n",
+            "0.2.0 of CHANGELOG.md says nothing",
+            id="empty",
+        ),
+    ],
+)
+def test_a_changelog_that_does_not_tell_of_the_version_is_refused(text, complaint):
+    with pytest.raises(ReleaseError, match=complaint):
+        release.check_changelog(text, "0.2.0")
+
+
+def test_a_changelog_that_tells_of_the_version_passes():
+    release.check_changelog("# Changelog\n\n## 0.2.0 (unreleased)\n\n- It runs faster.\n", "0.2.0")
+
+
+def test_the_wheel_of_this_very_tree_is_reproducible_whole_and_answers(tmp_path):
+    wheel = release.build_twice(release.ROOT, tmp_path)
+
+    release.check_contents(release.ROOT, wheel)
+    release.check_commands(wheel, "0.1.0")

@@ -1,0 +1,172 @@
+"""Prepare a release: `make release VERSION=0.2.0`. Nothing is published; the last line says what is left to do by hand.
+
+What is checked: the tree is clean, the version comes after every tag and stands in pyproject.toml and at the top of the
+changelog, two builds of the wheel have the same bytes, and the wheel works from an environment of
+its own: it brings every tracked file of the packages, nothing of the tools, and its commands answer.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("bondx", "console", "core", "sample_configs", "themes", "widgets")
+VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+HEADING = re.compile(r"^## (?P<version>\S+) \((?P<date>unreleased|\d{4}-\d{2}-\d{2})\)$", re.MULTILINE)
+
+
+class ReleaseError(Exception):
+    """The release is not ready; the message says what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check and build a release into ./dist; 1 if it is not ready."""
+    parser = argparse.ArgumentParser(prog="make release VERSION=X.Y.Z", description="Check and build a release.")
+    parser.add_argument("version", help="of the release, as it stands in pyproject.toml")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where the wheel goes")
+    options = parser.parse_args(arguments)
+    try:
+        check_tree(ROOT)
+        check_version(ROOT, options.version)
+        check_changelog((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), options.version)
+        wheel = build_twice(ROOT, options.out)
+        check_contents(ROOT, wheel)
+        check_commands(wheel, options.version)
+    except ReleaseError as error:
+        print(f"not ready: {error}", file=sys.stderr)
+        return 1
+    print(f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel}")
+    print(f"ready. Tag it: git tag --sign v{options.version} --message 'BondX Console {options.version}'")
+    return 0
+
+
+def check_tree(root: Path) -> None:
+    """Refuse a tree with changes that are not committed."""
+    if changed := git(root, "status", "--porcelain"):
+        raise ReleaseError(f"commit or remove what is not committed: {changed.splitlines()[0].strip()}")
+
+
+def check_version(root: Path, version: str) -> None:
+    """Refuse a version that is not spelled as one, is not in pyproject.toml, or does not come after every tag."""
+    if VERSION.fullmatch(version) is None:
+        raise ReleaseError(f"{version} is no version; it must be three numbers with dots, such as 0.2.0")
+    stated = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    if stated != version:
+        raise ReleaseError(f"pyproject.toml states {stated}, not {version}: change it there and commit")
+    released = [tag[1:] for tag in git(root, "tag", "--list", "v*").split() if VERSION.fullmatch(tag[1:])]
+    if released and numbers(version) <= max(map(numbers, released)):
+        raise ReleaseError(f"{version} does not come after {max(released, key=numbers)}, the newest that is tagged")
+
+
+def check_changelog(text: str, version: str) -> None:
+    """Refuse a changelog whose newest section is not this version's, or says nothing."""
+    newest = HEADING.search(text)
+    if newest is None or newest["version"] != version:
+        found = newest["version"] if newest else "nothing"
+        raise ReleaseError(f"the newest section of CHANGELOG.md is {found}: add '## {version} (unreleased)'")
+    following = HEADING.search(text, newest.end())
+    if "\n- " not in text[newest.end() : following.start() if following else len(text)]:
+        raise ReleaseError(f"the section {version} of CHANGELOG.md says nothing")
+
+
+def build_twice(root: Path, out: Path) -> Path:
+    """Build the wheel twice from the commit, compare the bytes, and keep one."""
+    stamp = git(root, "log", "-1", "--format=%ct")
+    with tempfile.TemporaryDirectory() as scratch:
+        first, second = (build(root, Path(scratch) / name, stamp) for name in ("first", "second"))
+        if first.read_bytes() != second.read_bytes():
+            raise ReleaseError("two builds of one commit differ: something in the build depends on clock or folder")
+        out.mkdir(parents=True, exist_ok=True)
+        kept = out / first.name
+        kept.write_bytes(first.read_bytes())
+    return kept
+
+
+def build(root: Path, out: Path, stamp: str) -> Path:
+    """Build one wheel."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(root)]
+    run(command, env={**os.environ, "SOURCE_DATE_EPOCH": stamp})
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def check_contents(root: Path, wheel: Path) -> None:
+    """Refuse a wheel that lacks a tracked file of the packages, or holds anything else than them."""
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tracked = set(git(root, "ls-files", *PACKAGES).splitlines())
+    if lacking := sorted(tracked - names):
+        raise ReleaseError(f"the wheel lacks {lacking[0]}")
+    strangers = sorted(name for name in names if name.split("/")[0] not in PACKAGES and ".dist-info/" not in name)
+    if strangers:
+        raise ReleaseError(f"the wheel holds {strangers[0]}, which is no part of it")
+
+
+def check_commands(wheel: Path, version: str) -> None:
+    """Install the wheel into an environment of its own and ask its commands for their version.
+
+    The dependencies come from this environment, so nothing is fetched.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        venv.create(scratch, symlinks=True)
+        python = Path(scratch) / "bin" / "python"
+        run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "--python",
+                str(python),
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--no-index",
+                wheel,
+            ]
+        )
+        site = run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+        here = run([sys.executable, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+        Path(site, "dependencies.pth").write_text(f"{here}\n", encoding="utf-8")
+        for command in ("bondx", "bondx-mlops"):
+            answered = run([str(python.parent / command), "--version"]).strip()
+            if answered != f"{command} {version}":
+                raise ReleaseError(f"{command} --version answers {answered!r} from the wheel")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version as numbers, which sort as versions do.
+
+    >>> numbers("1.10.0") > numbers("1.9.0")
+    True
+    """
+    return tuple(map(int, version.split(".")))
+
+
+def git(root: Path, *words: str) -> str:
+    """Ask git about the tree."""
+    return run(["git", "-C", str(root), *words]).strip()
+
+
+def run(command: list[str | Path], env: Mapping[str, str] | None = None) -> str:
+    """Run a command and return what it printed.
+
+    Raises:
+        ReleaseError: It failed; with the end of what it said.
+    """
+    done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, env=env)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise ReleaseError(f"{Path(str(command[0])).name} failed: {said[-1] if said else done.returncode}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
