@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens bare crash interop wheel release clean
+.PHONY: help install run test check format bench screens golden bare crash interop wheel release clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ screens: $(VENV)/.dev ## Picture every screen at three sizes into ./screens
 
 bare: ## Build a bare Debian root and type the README's two commands in it (as root)
 	@tools/bare.sh $(ARGS)
+
+golden: $(VENV)/.dev ## Take the screens as they are now for what they should look like; read the diff before you commit
+	@GOLDEN=update $(BIN)/python -m pytest -q -n 0 tests/console/test_golden_screens.py
 
 crash: $(VENV)/.dev ## Kill a writer ten thousand times and look for what it lost
 	@$(BIN)/python tests/crash/kill_writers.py --kills 10000

@@ -14,39 +14,9 @@ from core.clock import utc_now
 from core.settings import load_settings
 from core.state import Lease, Workspace
 from tools.demo import OPERATOR, make_demo
+from tools.scenes import SCENES
 
 SIZES = ((80, 24), (120, 40), (160, 48))
-# What is pictured: a name, and the keys that lead there from the overview.
-SCENES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("1-overview", ()),
-    ("2-training", ("2",)),
-    ("2-training-details", ("2", "d")),
-    ("2-runs", ("2", "r")),
-    ("2-runs-details", ("2", "r", "j", "d")),
-    ("2-runs-compare", ("2", "r", "j", "j", "c")),
-    ("3-registry", ("3",)),
-    ("3-registry-details", ("3", "d")),
-    ("3-lineage", ("3", "slash", *"spread prod", "enter", "t")),
-    ("3-lineage-of-two-models", ("colon", *"lineage liquidity_shock", "enter")),
-    ("3-promote", ("3", "slash", *"spread stag", "enter", "P")),
-    ("3-rollback", ("3", "slash", *"spread prod", "enter", "R")),
-    ("3-compare", ("3", "slash", *"spread", "enter", "c")),
-    ("3-canary", ("3", "slash", *"spread stag", "enter", "C")),
-    ("4-rollouts", ("4",)),
-    ("4-rollouts-details", ("4", "d")),
-    ("4-rollouts-rolled-back", ("4", "j")),
-    ("4-rollouts-why", ("4", "w")),
-    ("4-advance", ("4", "P")),
-    ("4-abort", ("4", "A")),
-    ("5-alerts", ("5",)),
-    ("5-acknowledge", ("5", "K")),
-    ("7-resources", ("7",)),
-    ("9-audit", ("9",)),
-    ("help", ("3", "question_mark")),
-    ("command-line", ("colon", *"promote spread ")),
-    ("palette", ("ctrl+p",)),
-    ("why", ("2", "w")),
-)
 
 
 async def picture(workspace: Workspace, now: datetime, size: tuple[int, int], keys: Iterable[str], theme: str) -> str:

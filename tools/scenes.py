@@ -1,0 +1,39 @@
+"""What is pictured and compared: a name, and the keys that lead there from the overview.
+
+A screen that joins the row of screens is here by itself; dialogs and second views are added by hand.
+"""
+
+from console.screens.catalog import IN_ROW
+
+Scene = tuple[str, tuple[str, ...]]
+
+_DIALOGS_AND_VIEWS: tuple[Scene, ...] = (
+    ("2-training-details", ("2", "d")),
+    ("2-training-why", ("2", "w")),
+    ("2-runs", ("2", "r")),
+    ("2-runs-details", ("2", "r", "j", "d")),
+    ("2-runs-compare", ("2", "r", "j", "j", "c")),
+    ("3-registry-details", ("3", "d")),
+    ("3-registry-why", ("3", "w")),
+    ("3-lineage", ("3", "slash", *"spread prod", "enter", "t")),
+    ("3-lineage-of-two-models", ("colon", *"lineage liquidity_shock", "enter")),
+    ("3-promote", ("3", "slash", *"spread stag", "enter", "P")),
+    ("3-rollback", ("3", "slash", *"spread prod", "enter", "R")),
+    ("3-undo", ("3", "slash", *"spread prod", "enter", "U")),
+    ("3-compare", ("3", "slash", *"spread", "enter", "c")),
+    ("3-canary", ("3", "slash", *"spread stag", "enter", "C")),
+    ("4-rollouts-details", ("4", "d")),
+    ("4-rollouts-rolled-back", ("4", "j")),
+    ("4-rollouts-why", ("4", "w")),
+    ("4-advance", ("4", "P")),
+    ("4-abort", ("4", "A")),
+    ("5-alerts-details", ("5", "d")),
+    ("5-acknowledge", ("5", "K")),
+    ("9-audit-details", ("9", "d")),
+    ("command-line", ("colon", *"promote spread ")),
+    ("help", ("3", "question_mark")),
+    ("palette", ("ctrl+p",)),
+)
+
+_SCREENS: tuple[Scene, ...] = tuple((f"{screen.key}-{screen.name}", (screen.key,)) for screen in IN_ROW)
+SCENES: tuple[Scene, ...] = tuple(sorted((*_SCREENS, *_DIALOGS_AND_VIEWS)))
