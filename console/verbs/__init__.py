@@ -4,9 +4,11 @@ verb.py      what a verb is: key, command, refusal, deed; a change also offers b
 offer.py     what the dialog before a change shows, and what it is made from
 catalog.py   the list of them all, in the order of footer, palette and completion
 keys.py      list -> bindings, footer, help          line.py    list -> command line, completion, palette
-version.py   promote, roll back, undo, archive, compare, lineage       rollout.py   start, advance, hold, resume, abort
-session.py   start, pause, resume, stop              alert.py   acknowledge         run.py      tracked runs
-engine.py    start it here, and leave                screens.py    the way from screen to screen
+version.py   promote, roll back, undo, archive, compare, lineage
+rollout.py   advance, hold, resume, abort            canary.py  start one
+session.py   start, pause, stop                      resume.py  a session or a rollout
+alert.py     acknowledge                             run.py     tracked runs
+engine.py    start it here; leave                    screens.py from screen to screen
 view.py      what only looks: filter, details, logs, the past, themes
 
 Every module here is read before the first frame, for its keys: what a verb needs to act it imports when it acts.

@@ -6,7 +6,7 @@ the nouns that the screen shows.
 
 from typing import Any
 
-from console.verbs import alert, engine, rollout, run, screens, session, version, view
+from console.verbs import alert, canary, engine, resume, rollout, run, screens, session, version, view
 from console.verbs.verb import Noun, Verb
 
 VERBS: tuple[Verb[Any], ...] = (
@@ -16,7 +16,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.ROLL_BACK,
     version.UNDO,
     version.Archive(),
-    rollout.Canary(),
+    canary.Canary(),
     rollout.ADVANCE,
     rollout.HOLD,
     rollout.ABORT,
@@ -27,7 +27,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.Lineage(),
     session.START,
     session.PAUSE,
-    rollout.Resume(),
+    resume.Resume(),
     session.STOP,
     session.PauseOrResume(),
     session.StartOrStop(),

@@ -1,37 +1,19 @@
-"""Verbs about rollouts: start one, go a step further, hold, resume, abort; and the way back once it is live."""
+"""Verbs about rollouts: go a step further, hold, resume, abort; and the way back once it is live."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from console.verbs.offer import Commit, Offer, OfferContext
-from console.verbs.session import RESUME as RESUME_SESSION
-from console.verbs.session import SESSION, SESSION_WORD
 from console.verbs.verb import Argument, Change, Command, Key, Noun
-from console.verbs.version import ROLL_BACK, UNDO, VERSION, VersionName
-from core.errors import NotFoundError, UsageError
-from core.training.session import Session
+from console.verbs.version import ROLL_BACK, UNDO, evidence_lines
+from core.errors import NotFoundError
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from core.actor import Actor
     from core.rollout import Rollout, Rollouts
-    from core.rollout.strategies import Strategy
     from core.view.snapshot import Snapshot
     from widgets.glyphs import Glyphs
-
-
-def _strategies(_snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
-    from core.rollout.strategies import Strategy
-
-    return list(Strategy)
-
-
-def _strategy(word: str) -> "Strategy":
-    from core.rollout.strategies import Strategy
-
-    if word not in list(Strategy):
-        raise UsageError(f"There is no strategy {word}. Strategies to choose from: {', '.join(Strategy)}.")
-    return Strategy(word)
 
 
 def _named(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout":
@@ -53,7 +35,6 @@ class Asked(TypedDict):
     expected_revision: int
 
 
-STRATEGY_WORD = Argument("STRATEGY", _strategies, read=_strategy)
 ROLLOUT_WORD = Argument("ROLLOUT", _active)
 ROLLOUT: "Noun[Rollout]" = Noun(
     arguments=(ROLLOUT_WORD,),
@@ -62,50 +43,12 @@ ROLLOUT: "Noun[Rollout]" = Noun(
 )
 
 
-class Canary(Change[VersionName]):
-    """Start to move a model's traffic to a version."""
+class Wording(NamedTuple):
+    """What a request comes to: where the rollout will stand, what will happen, how to undo it."""
 
-    name = "canary"
-    noun = VERSION
-    key = Key("C", "canary", "Start a canary of the version: some of the traffic (asks first)")
-    command = Command("move traffic to a version, step by step, on evidence", options=(STRATEGY_WORD,))
-
-    def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
-        """Offer it by the rules of the workspace's policy. What ends live by itself is confirmed by its version."""
-        from console.presentation.gates import gate_lines
-        from console.presentation.phrases import share
-        from console.presentation.rollouts import words
-        from core.rollout import Rollouts, Strategy
-
-        rollouts = Rollouts(context.workspace)
-        (strategy,) = options or (Strategy.CANARY,)
-        proposal = rollouts.plan(*thing, strategy, actor=context.actor)
-        plan, arrow = proposal.plan, context.glyphs.arrow
-
-        def commit(reason: str) -> str:
-            started = rollouts.start(proposal, actor=context.actor, reason=reason)
-            move = f"{started.model} {started.stable} {arrow} {started.candidate}"
-            return f"Started {started.rollout_id}: {move}. 4 shows it."
-
-        lines = [_move(proposal.model, proposal.stable or "nothing live", proposal.candidate, context.glyphs)]
-        if strategy is not Strategy.SHADOW:
-            shares = f" {arrow} ".join(share(step.share, 0) for step in plan.steps)
-            end = f" {arrow} all" if strategy.promotes and plan.steps[-1].share < 1 else ""
-            lines.append(Line((("traffic  ", "muted"), (f"0% {arrow} {shares}{end}", "strong"))))
-        if proposal.gates:
-            title = Line((("Gates to pass at the end", "title"),))
-            lines += [Line(), title, *gate_lines(proposal.gates, context.glyphs)]
-        if proposal.allowed:
-            lines += section("What will happen", (*proposal.effects, *context.without_engine()))
-            lines += section("How to undo it", (proposal.undo,) if proposal.undo else ())
-        return Offer(
-            title=f"Start a rollout ({words(strategy)}) of {proposal.model} {proposal.candidate}",
-            lines=tuple(lines),
-            confirm="Start",
-            typed=proposal.candidate if strategy.promotes else None,
-            refusal=None if proposal.allowed else proposal.refusal or "The rules do not allow this.",
-            commit=commit,
-        )
+    then: str
+    effects: tuple[str, ...]
+    way_back: str
 
 
 class RolloutRequest(Change["Rollout"]):
@@ -130,19 +73,11 @@ class RolloutRequest(Change["Rollout"]):
         """Say why an active rollout cannot be asked for this now, or None."""
         return None
 
-    def then(self, rollout: "Rollout") -> str:
-        """Say where the rollout will stand."""
+    def wording(self, rollout: "Rollout") -> Wording:
+        """Say what it comes to."""
         raise NotImplementedError
 
-    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
-        """Say what will happen."""
-        raise NotImplementedError
-
-    def way_back(self, rollout: "Rollout") -> str:
-        """Say how to undo it."""
-        raise NotImplementedError
-
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask core for it, and say what was done."""
         raise NotImplementedError
 
@@ -151,14 +86,15 @@ class RolloutRequest(Change["Rollout"]):
         from console.presentation.phrases import share
         from console.presentation.rollouts import phase_text, share_set
 
+        then, effects, way_back = self.wording(thing)
         now = f"{phase_text(thing)}, {share(share_set(thing), 0)} of the traffic"
         late = context.without_engine() if self.needs_engine else ()
         lines = [
-            _move(thing.model, thing.stable, thing.candidate, context.glyphs),
+            move_line(thing.model, thing.stable, thing.candidate, context.glyphs),
             Line((("now      ", "muted"), (now, ""))),
-            Line((("then     ", "muted"), (self.then(thing), "strong"))),
-            *section("What will happen", (*self.effects(thing), *late)),
-            *section("How to undo it", (self.way_back(thing),)),
+            Line((("then     ", "muted"), (then, "strong"))),
+            *section("What will happen", (*effects, *late)),
+            *section("How to undo it", (way_back,)),
         ]
         return Offer(
             title=f"{self.confirm} {thing.rollout_id} of {thing.model}",
@@ -180,6 +116,55 @@ class RolloutRequest(Change["Rollout"]):
         return commit
 
 
+class GoLive(RolloutRequest):
+    """Let a candidate go live without waiting for proof; confirmed by typing its version."""
+
+    name = "go_live"
+    confirm = "Promote"
+
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
+        """Ask for the promotion."""
+        rollouts.promote_now(rollout.rollout_id, **asked)
+        return f"{rollout.rollout_id} is asked to promote."
+
+    def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
+        """Offer it with what has not been proven, and with the gates of the registry."""
+        from console.presentation.phrases import share
+        from console.presentation.rollouts import share_set
+        from core.registry import Registry, Stage
+        from core.rollout import GuardVerdict
+
+        glyphs = context.glyphs
+        registry = Registry(context.workspace)
+        plan = registry.plan_promotion(thing.model, thing.candidate, Stage.PRODUCTION, actor=context.actor)
+        readings = [reading for reading in thing.observed.readings if reading.required]
+        unproven = [reading.reason for reading in readings if reading.verdict != GuardVerdict.SAFE]
+
+        lines = [move_line(thing.model, thing.stable, thing.candidate, glyphs)]
+        lines.append(Line((("traffic  ", "muted"), (f"{share(share_set(thing), 0)} {glyphs.arrow} 100%", "strong"))))
+        if unproven:
+            lines += [Line(), Line((("Not shown yet", "title"),))]
+            lines += [Line(((f"{glyphs.warned} {reason}", "warn"),)) for reason in unproven]
+        lines += evidence_lines(plan, glyphs)
+        effects = (
+            f"{thing.candidate} goes to Production and answers all requests; {thing.stable} is archived.",
+            "Until then, gates and shown harm still refuse.",
+        )
+        lines += section("What will happen", (*effects, *context.without_engine()))
+        lines += section("How to undo it", (f"R rolls back to {thing.stable}; U undoes the promotion.",))
+        return Offer(
+            title=f"Promote {thing.model} {thing.candidate} without waiting for proof",
+            lines=tuple(lines),
+            confirm=self.confirm,
+            typed=thing.candidate,
+            refusal=None if plan.allowed else plan.refusal,
+            commit=self.commit(context, thing),
+        )
+
+
+GO_LIVE = GoLive()
+
+
 class Advance(RolloutRequest):
     """Go one step further: to the next share, or after the last one live."""
 
@@ -199,31 +184,27 @@ class Advance(RolloutRequest):
             return f"{rollout.desired_by} has asked {name} for that already; the engine does it."
         return None
 
-    def then(self, rollout: "Rollout") -> str:
-        """The step after this one."""
+    def wording(self, rollout: "Rollout") -> Wording:
+        """The next share, whatever has been proven; harm still counts."""
         step = rollout.observed.step + 1
-        return f"step {step + 1} of {len(rollout.plan.steps)}, {_share_at(rollout, step)}"
-
-    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
-        """Evidence for it is not waited for; evidence against it counts."""
-        to = _share_at(rollout, rollout.observed.step + 1)
-        return (
-            f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",
-            "Harm is watched for as before.",
+        to = _share_at(rollout, step)
+        return Wording(
+            then=f"step {step + 1} of {len(rollout.plan.steps)}, {to}",
+            effects=(
+                f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",
+                "Harm is watched for as before.",
+            ),
+            way_back="A returns all traffic at once.",
         )
 
-    def way_back(self, rollout: "Rollout") -> str:
-        """There is no step back."""
-        return "A returns all traffic at once."
-
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the step that was shown: the engine may have taken it meanwhile, and must not take another."""
         rollouts.advance(rollout.rollout_id, step=rollout.observed.step + 1, **asked)
         return f"{rollout.rollout_id} is asked to advance."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer the next share, or after the last one going live."""
-        return _offer_live(context, thing) if thing.is_at_last_step else super().offer(context, thing)
+        return GO_LIVE.offer(context, thing) if thing.is_at_last_step else super().offer(context, thing)
 
 
 class Hold(RolloutRequest):
@@ -237,19 +218,15 @@ class Hold(RolloutRequest):
         """Once is enough."""
         return f"{rollout.rollout_id} is held already, by {rollout.desired_by}." if rollout.is_held else None
 
-    def then(self, rollout: "Rollout") -> str:
-        """The share stays."""
-        return "held"
+    def wording(self, rollout: "Rollout") -> Wording:
+        """Only harm ends a hold."""
+        return Wording(
+            then="held",
+            effects=("It stays at its share, whatever the evidence says for it; shown harm still rolls it back.",),
+            way_back="H resumes it; the time on hold does not count.",
+        )
 
-    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
-        """Only harm ends it."""
-        return ("It stays at its share, whatever the evidence says for it; shown harm still rolls it back.",)
-
-    def way_back(self, rollout: "Rollout") -> str:
-        """The same key resumes it."""
-        return "H resumes it; the time on hold does not count."
-
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the hold."""
         rollouts.hold(rollout.rollout_id, **asked)
         return f"{rollout.rollout_id} is asked to hold."
@@ -266,21 +243,12 @@ class ResumeRollout(RolloutRequest):
         goes_on = not rollout.needs_resuming and not rollout.is_asked_live
         return f"{rollout.rollout_id} is neither held nor undecided." if goes_on else None
 
-    def then(self, rollout: "Rollout") -> str:
+    def wording(self, rollout: "Rollout") -> Wording:
         """It is judged again."""
-        return "running"
+        effect = "It goes on with a new deadline." if rollout.is_undecided else "It goes on from where it was held."
+        return Wording(then="running", effects=(effect,), way_back="H holds it again.")
 
-    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
-        """What it goes on from."""
-        if rollout.is_undecided:
-            return ("It goes on with a new deadline.",)
-        return ("It goes on from where it was held.",)
-
-    def way_back(self, rollout: "Rollout") -> str:
-        """The same key holds it."""
-        return "H holds it again."
-
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for it."""
         rollouts.resume(rollout.rollout_id, **asked)
         return f"{rollout.rollout_id} is asked to resume."
@@ -295,23 +263,19 @@ class Abort(RolloutRequest):
     confirm = "Abort"
     needs_engine = False
 
-    def then(self, rollout: "Rollout") -> str:
-        """No traffic for the candidate."""
-        return f"aborted, 0%; all traffic to {rollout.stable}"
-
-    def effects(self, rollout: "Rollout") -> tuple[str, ...]:
-        """It is at once, and nothing is lost."""
-        return (
-            f"{rollout.stable} answers all requests as soon as the servers see this, and the rollout ends.",
-            "No engine is needed for either.",
-            f"{rollout.candidate} stays in its stage, and the evidence stays on record.",
+    def wording(self, rollout: "Rollout") -> Wording:
+        """It is at once, and the evidence stays."""
+        return Wording(
+            then=f"aborted, 0%; all traffic to {rollout.stable}",
+            effects=(
+                f"{rollout.stable} answers all requests as soon as the servers see this, and the rollout ends.",
+                "No engine is needed for either.",
+                f"{rollout.candidate} stays in its stage, and the evidence stays on record.",
+            ),
+            way_back="Start a new rollout; the evidence begins anew.",
         )
 
-    def way_back(self, rollout: "Rollout") -> str:
-        """There is none."""
-        return "Start a new rollout; the evidence begins anew."
-
-    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: "Asked") -> str:
+    def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the end."""
         rollouts.abort(rollout.rollout_id, **asked)
         return f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests."
@@ -378,82 +342,12 @@ class UndoPromotion(Change["Rollout"]):
         return UNDO.offer(context, thing.model)
 
 
-def _held(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout | Session":
-    return _named(snapshot, words) if words[0].startswith("ro-") else SESSION.find(snapshot, words)
-
-
-HELD_WORD = Argument(
-    "SESSION-OR-ROLLOUT",
-    lambda snapshot, before: (*SESSION_WORD.choices(snapshot, before), *ROLLOUT_WORD.choices(snapshot, before)),
-)
-
-
-class Resume(Change["Rollout | Session"]):
-    """Let a held rollout or a paused session go on: one command for both."""
-
-    name = "resume"
-    noun = Noun(arguments=(HELD_WORD,), find=_held)
-    command = Command("let a paused session or a held rollout go on")
-
-    def refusal(self, thing: "Rollout | Session") -> str | None:
-        """As the verb for what is named."""
-        return RESUME_SESSION.refusal(thing) if isinstance(thing, Session) else RESUME_ROLLOUT.refusal(thing)
-
-    def offer(self, context: OfferContext, thing: "Rollout | Session", *options: Any) -> Offer:
-        """Offer it for what is named."""
-        if isinstance(thing, Session):
-            return RESUME_SESSION.offer(context, thing)
-        return RESUME_ROLLOUT.offer(context, thing)
-
-
-def _offer_live(context: OfferContext, rollout: "Rollout") -> Offer:
-    """Offer to let a candidate go live without waiting for proof; confirmed by typing its version."""
-    from console.presentation.gates import gate_lines
-    from console.presentation.phrases import share
-    from console.presentation.rollouts import share_set
-    from core.registry import Registry, Stage
-    from core.rollout import GuardVerdict, Rollouts
-
-    glyphs = context.glyphs
-    registry = Registry(context.workspace)
-    plan = registry.plan_promotion(rollout.model, rollout.candidate, Stage.PRODUCTION, actor=context.actor)
-    readings = [reading for reading in rollout.observed.readings if reading.required]
-    unproven = [reading.reason for reading in readings if reading.verdict != GuardVerdict.SAFE]
-
-    def commit(reason: str) -> str:
-        asked = Asked(actor=context.actor, reason=reason, expected_revision=rollout.revision)
-        Rollouts(context.workspace).promote_now(rollout.rollout_id, **asked)
-        return f"{rollout.rollout_id} is asked to promote."
-
-    lines = [_move(rollout.model, rollout.stable, rollout.candidate, glyphs)]
-    lines.append(Line((("traffic  ", "muted"), (f"{share(share_set(rollout), 0)} {glyphs.arrow} 100%", "strong"))))
-    if unproven:
-        lines += [Line(), Line((("Not shown yet", "title"),))]
-        lines += [Line(((f"{glyphs.warned} {reason}", "warn"),)) for reason in unproven]
-    if plan.gates:
-        lines += [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)]
-    lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
-    effects = (
-        f"{rollout.candidate} goes to Production and answers all requests; {rollout.stable} is archived.",
-        "Until then, gates and shown harm still refuse.",
-    )
-    lines += section("What will happen", (*effects, *context.without_engine()))
-    lines += section("How to undo it", (f"R rolls back to {rollout.stable}; U undoes the promotion.",))
-    return Offer(
-        title=f"Promote {rollout.model} {rollout.candidate} without waiting for proof",
-        lines=tuple(lines),
-        confirm="Promote",
-        typed=rollout.candidate,
-        refusal=None if plan.allowed else plan.refusal,
-        commit=commit,
-    )
-
-
 def _share_at(rollout: "Rollout", step: int) -> str:
     from console.presentation.phrases import share
 
     return share(rollout.plan.steps[step].share, 0)
 
 
-def _move(model: str, stable: str, candidate: str, glyphs: "Glyphs") -> Line:
+def move_line(model: str, stable: str, candidate: str, glyphs: "Glyphs") -> Line:
+    """Say which version takes traffic from which."""
     return Line(((f"{model}  ", "strong"), (stable, "muted"), (f" {glyphs.arrow} ", "accent"), (candidate, "strong")))

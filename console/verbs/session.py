@@ -140,7 +140,7 @@ class Start(Change[None]):
         return Offer(title="Start a training session", lines=tuple(lines), confirm="Start", commit=commit)
 
 
-PAUSE, RESUME, STOP, START = Pause(), ResumeSession(), Stop(), Start()
+PAUSE, RESUME_SESSION, STOP, START = Pause(), ResumeSession(), Stop(), Start()
 
 
 class PauseOrResume(Change[Session]):
@@ -159,7 +159,7 @@ class PauseOrResume(Change[Session]):
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer what the session does not do now."""
         rests = thing.desired is not Desired.RUNNING or thing.observed.phase.is_at_rest
-        return (RESUME if rests else PAUSE).offer(context, thing)
+        return (RESUME_SESSION if rests else PAUSE).offer(context, thing)
 
 
 class StartOrStop(Change[Session | None]):

@@ -177,13 +177,8 @@ def _offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") 
 
 def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     """Turn a plan of the registry into an offer. Whatever enters Production is confirmed by typing its version."""
-    from console.presentation.gates import gate_lines
-
     confirm = _CONFIRM[plan.verb]
-    lines = _moves(plan, glyphs)
-    if plan.gates:
-        lines += [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)]
-    lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
+    lines = [*_moves(plan, glyphs), *evidence_lines(plan, glyphs)]
     lines += section("What will happen", plan.effects)
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
@@ -198,11 +193,18 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     )
 
 
+def evidence_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
+    """List the gates that a plan rests on, and what it warns of."""
+    from console.presentation.gates import gate_lines
+
+    gates = [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)] if plan.gates else []
+    return [*gates, *(Line(((warning, "warn"),)) for warning in plan.warnings)]
+
+
 def _moves(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
     if not plan.changes:
-        return [Line(((f"{plan.model} {plan.version}", "strong"), (f"  {plan.from_stage}", "muted")))] * bool(
-            plan.version
-        )
+        where = Line(((f"{plan.model} {plan.version}", "strong"), (f"  {plan.from_stage}", "muted")))
+        return [where] if plan.version else []
     return [
         Line(
             (

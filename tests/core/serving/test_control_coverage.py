@@ -1,11 +1,25 @@
-"""The control API has what the command line has; what it leaves out, the documentation says why."""
+"""The faces of core: what it can do is on the console, on the command line and in the control API, or a reason is here.
+
+A new verb of core fails here until every face has it, or until its row says why one does without. What the control API
+leaves out of the command line, the documentation says why.
+"""
 
 import argparse
+import inspect
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from console.cli.main import build_parser
+from console.mlops.cli import build_parser as build_mlops_parser
+from console.verbs.catalog import VERBS
+from core.alerts import Alerts
+from core.registry import Registry
+from core.rollout import Rollouts
+from core.serving.access import Tokens
+from core.tracking import Runs
+from core.training.sessions import Sessions
 
 SERVING_PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 
@@ -87,3 +101,119 @@ def test_every_command_has_a_path_or_a_reason_why_not(command, operations):
         assert f"`bondx {command}`" in SERVING_PAGE.read_text()
     else:
         assert path in operations
+
+
+@dataclass(frozen=True)
+class Because:
+    """Why a face does without a verb of core."""
+
+    reason: str
+
+
+BY_THE_ENGINE = Because("the engine alone does this")
+BY_A_PROGRAM = Because("a program that tracks its run does this, through core.api")
+WITH_A_PATH = Because("it takes a path on the machine of the shell")
+SELDOM = Because("it is no answer to what an operator sees at 3 a.m.; the command line has it")
+BY_ITSELF = Because("an alert resolves when its condition ends; by hand, through the control API alone")
+WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
+
+# What only reads, or previews; every other public method is a verb.
+READS = {
+    Registry: "aliases alias all_aliases approvals diff environment_warnings get history lacking_approvals lineage "
+    "load_path models plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates production pruned "
+    "verify versions went_live",
+    Rollouts: "active all get holding plan",
+    Sessions: "all get",
+    Alerts: "all open",
+    Runs: "all children close compare find get latest metric_history prunable search",
+    Tokens: "all",
+}
+Face = tuple[str, ...] | Because
+# Verb of core -> verbs of the console, commands of `bondx` and `bondx-mlops`. The control API has what PATHS says of
+# these commands.
+FACES: dict[str, tuple[Face, Face]] = {
+    "Registry.register": (WITH_A_PATH, ("registry register", "mlops register")),
+    "Registry.set_tags": (SELDOM, ("registry tag",)),
+    "Registry.sweep": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Registry.set_alias": (SELDOM, ("registry alias",)),
+    "Registry.remove_alias": (SELDOM, ("registry alias",)),
+    "Registry.approve": (SELDOM, ("registry approve",)),
+    "Registry.withdraw_approval": (SELDOM, ("registry approve",)),
+    "Registry.apply": (
+        ("promote", "rollback", "undo", "archive"),
+        ("registry promote", "registry rollback", "registry undo", "registry archive", "mlops promote"),
+    ),
+    "Registry.prune": (SELDOM, ("registry prune",)),
+    "Rollouts.start": (("canary",), ("rollout start", "mlops deploy")),
+    "Rollouts.request": (WITH_THE_PARTS, WITH_THE_PARTS),
+    "Rollouts.advance": (("advance",), ("rollout advance",)),
+    "Rollouts.hold": (("hold", "hold_or_resume"), ("rollout hold",)),
+    "Rollouts.resume": (("resume", "hold_or_resume"), ("rollout resume",)),
+    "Rollouts.abort": (("abort", "take_back"), ("rollout abort",)),
+    "Rollouts.promote_now": (("advance",), ("rollout promote",)),
+    "Rollouts.save": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Rollouts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Rollouts.promote": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Rollouts.settle_holds": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Sessions.start": (("start", "start_or_stop"), ("session start", "run")),
+    "Sessions.request": (
+        ("pause", "resume", "stop", "pause_or_resume", "start_or_stop"),
+        ("session pause", "session resume", "session stop"),
+    ),
+    "Sessions.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Alerts.acknowledge": (("acknowledge",), ("alerts acknowledge",)),
+    "Alerts.resolve": (BY_ITSELF, BY_ITSELF),
+    "Alerts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Alerts.fire": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Alerts.clear": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Runs.start": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.log_metrics": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.log_parameters": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.log_artifact": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.set_data_hashes": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.beat": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.finish": (BY_A_PROGRAM, BY_A_PROGRAM),
+    "Runs.reopen": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Runs.settle": (BY_THE_ENGINE, BY_THE_ENGINE),
+    "Runs.set_tags": (SELDOM, ("runs tag",)),
+    "Runs.prune": (SELDOM, ("runs prune",)),
+    "Tokens.create": (SELDOM, ("serve token create",)),
+    "Tokens.revoke": (SELDOM, ("serve token revoke",)),
+}
+# Verbs of the console that change something, and that core knows nothing of or calls otherwise.
+ON_THE_CONSOLE_ALONE = {
+    "engine": Because("it starts a thread of the console; in a shell it is `bondx run`"),
+    "undo_promotion": Because("the same as undo, for the model of a rollout"),
+}
+
+
+def verbs_of_core() -> list[str]:
+    """Name every public method that is not among those which only read."""
+    return [
+        f"{store.__name__}.{name}"
+        for store, reads in READS.items()
+        for name, _ in inspect.getmembers(store, inspect.isfunction)
+        if not name.startswith("_") and name not in reads.split()
+    ]
+
+
+@pytest.mark.parametrize("verb", verbs_of_core())
+def test_every_verb_of_core_is_on_every_face_or_has_a_reason(verb):
+    assert verb in FACES, "give it a row in FACES, or name it in READS if it changes nothing"
+    on_console, on_command_line = FACES[verb]
+    if not isinstance(on_console, Because):
+        assert set(on_console) <= {verb.name for verb in VERBS if verb.changes}
+    if not isinstance(on_command_line, Because):
+        mlops = {f"mlops {command}" for command in commands(build_mlops_parser())}
+        assert set(on_command_line) <= mlops | set(commands(build_parser()))
+        assert any(command in PATHS for command in on_command_line), "no command that the control API is held against"
+
+
+def test_the_rows_of_faces_are_verbs_of_core_and_what_only_reads_is_there():
+    assert set(FACES) == set(verbs_of_core())
+    assert all(callable(getattr(store, name)) for store, reads in READS.items() for name in reads.split())
+
+
+def test_every_change_on_the_console_is_a_verb_of_core():
+    known = {name for on_console, _ in FACES.values() if not isinstance(on_console, Because) for name in on_console}
+    assert {verb.name for verb in VERBS if verb.changes} == known | set(ON_THE_CONSOLE_ALONE)

@@ -1,0 +1,42 @@
+"""The command that lets a paused session or a held rollout go on; the keys for it are those that pause and hold."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from console.verbs.offer import Offer, OfferContext
+from console.verbs.rollout import RESUME_ROLLOUT, ROLLOUT, ROLLOUT_WORD
+from console.verbs.session import RESUME_SESSION, SESSION, SESSION_WORD
+from console.verbs.verb import Argument, Change, Command, Noun
+from core.training.session import Session
+
+if TYPE_CHECKING:
+    from core.rollout import Rollout
+    from core.view.snapshot import Snapshot
+
+
+def _held(snapshot: "Snapshot", words: Sequence[str]) -> "Rollout | Session":
+    return ROLLOUT.find(snapshot, words) if words[0].startswith("ro-") else SESSION.find(snapshot, words)
+
+
+HELD_WORD = Argument(
+    "SESSION-OR-ROLLOUT",
+    lambda snapshot, before: (*SESSION_WORD.choices(snapshot, before), *ROLLOUT_WORD.choices(snapshot, before)),
+)
+
+
+class Resume(Change["Rollout | Session"]):
+    """Let a held rollout or a paused session go on: one command for both."""
+
+    name = "resume"
+    noun = Noun(arguments=(HELD_WORD,), find=_held)
+    command = Command("let a paused session or a held rollout go on")
+
+    def refusal(self, thing: "Rollout | Session") -> str | None:
+        """As the verb for what is named."""
+        return RESUME_SESSION.refusal(thing) if isinstance(thing, Session) else RESUME_ROLLOUT.refusal(thing)
+
+    def offer(self, context: OfferContext, thing: "Rollout | Session", *options: Any) -> Offer:
+        """Offer it for what is named."""
+        if isinstance(thing, Session):
+            return RESUME_SESSION.offer(context, thing)
+        return RESUME_ROLLOUT.offer(context, thing)

@@ -1,0 +1,103 @@
+"""The list of verbs: what it says of keys and commands agrees with itself, with the screens and with the README."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from console.screens.catalog import SCREENS
+from console.verbs.catalog import COMMANDS, EVERYWHERE, VERBS, own_verbs
+from console.verbs.keys import MOVING
+from console.verbs.verb import Change, ScreenAction
+
+README = Path(__file__).parents[2] / "README.md"
+WITH_KEYS = [verb for verb in VERBS if verb.key is not None]
+CLASSES = {
+    screen.name: getattr(import_module(f"console.screens.{screen.name}"), f"{screen.name.capitalize()}Screen")
+    for screen in SCREENS
+}
+MULTIPLEXERS = {"ctrl+a", "ctrl+b", "ctrl+d", "ctrl+k", "ctrl+z", "backspace"}
+
+
+def name_of(verb) -> str:
+    return verb.name
+
+
+def readme_keys() -> dict[str, str]:
+    """What the README's table says of each key, all its rows joined."""
+    table = README.read_text().split("## Keys")[1].split("\n## ")[0]
+    said: dict[str, str] = {}
+    for keys, words in re.findall(r"^\| (`.*`) \| (.*) \|$", table, re.MULTILINE):
+        for key in re.findall(r"`(.*?)`", keys):
+            said[key] = said.get(key, "") + words + " "
+    return said
+
+
+def test_a_name_means_one_verb():
+    names = [verb.name for verb in VERBS if not isinstance(verb, ScreenAction)]
+    words = [word for verb in COMMANDS for word in (verb.name, *verb.command.aliases)]
+    assert len(names) == len(set(names))
+    assert len(words) == len(set(words))
+
+
+@pytest.mark.parametrize("verb", WITH_KEYS, ids=name_of)
+def test_what_changes_something_has_a_capital_and_nothing_else_has_one(verb):
+    is_capital = len(verb.key.keys) == 1 and verb.key.keys.isupper()
+    assert is_capital is verb.changes
+    assert not verb.changes or ("asks first" in verb.key.words and isinstance(verb, Change))
+
+
+@pytest.mark.parametrize("verb", WITH_KEYS, ids=name_of)
+def test_a_key_is_explained_in_a_sentence_and_named_in_at_most_two_words(verb):
+    assert verb.key.words
+    assert len(verb.key.label.split()) <= 2
+    assert not MULTIPLEXERS & set(verb.key.keys.split(","))
+    assert "alt+" not in verb.key.keys
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.changes and verb.key], ids=name_of)
+def test_a_key_that_changes_something_says_why_it_is_dim_without_an_object(verb):
+    assert verb.noun.missing
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+def test_no_key_of_a_screen_is_bound_twice(screen):
+    own = own_verbs(screen.name, CLASSES[screen.name].NOUNS)
+    keys = [word for verb in (*own, *EVERYWHERE) if verb.key.keys for word in verb.key.keys.split(",")]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+def test_a_screen_can_do_what_its_keys_ask_of_it(screen):
+    shown = CLASSES[screen.name]
+    assert all(callable(getattr(shown, f"action_{v.name}")) for v in shown.VERBS if isinstance(v, ScreenAction))
+
+
+def test_every_key_is_offered_somewhere_and_only_on_screens_that_there_are():
+    offered = {verb for shown in CLASSES.values() for verb in shown.VERBS} | set(EVERYWHERE)
+    assert [verb.name for verb in WITH_KEYS if verb not in offered] == []
+    assert {name for verb in VERBS for name in verb.on} <= set(CLASSES)
+
+
+def test_footers_name_what_changes_something_first_and_by_what_the_screen_is_about():
+    def footer(name: str) -> str:
+        return " ".join(verb.key.display for verb in CLASSES[name].VERBS)
+
+    assert footer("overview") == "R U H S K d w"
+    assert footer("registry") == "P C R U d t c w Space"
+    assert footer("rollouts") == "P A H R U d w"
+    assert footer("alerts") == "K R H d w"
+
+
+@pytest.mark.parametrize("verb", WITH_KEYS, ids=name_of)
+def test_the_readme_explains_every_key(verb):
+    said = readme_keys()
+    assert verb.key.display in said
+    if verb.changes:
+        assert all(word in said[verb.key.display] for word in verb.key.label.split("/"))
+
+
+def test_the_readme_explains_no_key_that_there_is_not():
+    known = {verb.key.display for verb in WITH_KEYS} | {"Enter", "PgUp", "PgDn"}
+    assert set(readme_keys()) <= known | {sign for key in MOVING for sign in key.display.split()}
