@@ -64,7 +64,7 @@ async def open_alert(app: ConsoleControls, alert: Alert) -> None:
     elif "session" in alert.labels:
         await app.action_go("training")
         _move_to(app, alert.labels["session"])
-    elif alert.rule.startswith(("cpu", "memory", "disk")):
+    elif alert.is_of_machine:
         await app.action_go("resources")
     else:
         await app.action_go("alerts")

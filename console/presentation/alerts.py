@@ -151,7 +151,7 @@ def advice(alert: Alert) -> list[str]:
         steps.append(f"Enter leads to {name} in the registry; R there rolls the model back.")
     elif "session" in alert.labels:
         steps.append("Enter leads to the session: w says which gates failed and why, l reads the log, H holds it.")
-    elif alert.rule.startswith(("cpu", "memory", "disk")):
+    elif alert.is_of_machine:
         steps.append("Enter leads to the resources; H holds a session, which frees its CPU and memory.")
     if alert.state is AlertState.FIRING:
         steps.append("K takes it on, so that the others know.")

@@ -1,7 +1,7 @@
 """Alerts: a table of rules, one document per thing that is wrong, and who took it on.
 
-`rules.py` is the table, `lifecycle.py` decides the next step, `store.py` makes it durable and audited,
-`alerts.py` is the face for the engine and for operators.
+`rule.py` says what a rule is, `rules/` is the table, `lifecycle.py` decides the next step, `store.py` makes it durable
+and audited, `alerts.py` is the face for the engine and for operators.
 """
 
 from importlib import import_module
@@ -11,12 +11,31 @@ from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
 
 if TYPE_CHECKING:
     from core.alerts.alerts import Alerts
-    from core.alerts.rules import RULES, Condition, Event, Rule
+    from core.alerts.rule import Condition, Event, Rule, Subject
+    from core.alerts.rules import RULES
 
-__all__ = ["RULES", "Alert", "AlertState", "Alerts", "Condition", "Event", "Rule", "Severity", "fingerprint_of"]
+__all__ = [
+    "RULES",
+    "Alert",
+    "AlertState",
+    "Alerts",
+    "Condition",
+    "Event",
+    "Rule",
+    "Severity",
+    "Subject",
+    "fingerprint_of",
+]
 
 # Imported when first asked for: whoever only shows an alert needs neither the rules nor the store.
-_HOMES = {"Alerts": "alerts", "RULES": "rules", "Condition": "rules", "Event": "rules", "Rule": "rules"}
+_HOMES = {
+    "Alerts": "alerts",
+    "RULES": "rules",
+    "Condition": "rule",
+    "Event": "rule",
+    "Rule": "rule",
+    "Subject": "rule",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -57,6 +57,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     decided_revision: int = 0  # the revision at which the state last changed; later ones only say "still so"
     revision: int = 0
 
+    @property
+    def is_of_machine(self) -> bool:
+        """Whether it is about the machine, not about a session, a model or anything else that its labels name."""
+        return not self.labels
+
 
 def fingerprint_of(rule: str, labels: Mapping[str, str]) -> str:
     """Name the thing that is wrong: the same rule and labels are the same thing, in whatever order.

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from core.actor import Actor
 from core.alerts.alert import Alert, AlertState, fingerprint_of
 from core.alerts.lifecycle import Dwell, Step, next_step
-from core.alerts.rules import Condition, Rule, find_rule
+from core.alerts.rule import Condition, Rule, Subject
+from core.alerts.rules import conditions_of, find_rule
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
@@ -52,6 +53,21 @@ class Alerts:
         return sorted(
             (alert for alert in self.all() if alert.state.is_open), key=lambda alert: alert.severity.rank, reverse=True
         )
+
+    def judge(self, subject: Subject, seen: Any, *, labels: Mapping[str, str], now: datetime) -> None:
+        """Look at every value that the rules read from a subject.
+
+        Args:
+            subject: What was seen: a sample of the machine, an epoch.
+            seen: That one.
+            labels: What it is of, as in `observe`.
+            now: When it was measured.
+
+        Raises:
+            SettingsError: The limits cannot be read.
+        """
+        for rule in conditions_of(subject):
+            self.observe(rule.name, labels=labels, value=rule.read(seen), now=now)
 
     def observe(self, rule_name: str, *, labels: Mapping[str, str], value: float | None, now: datetime) -> Alert | None:
         """Look at the value a condition rule watches; fire, keep or resolve its alert.

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from core.alerts import Alerts
+from core.alerts import Alerts, Subject
+from core.alerts.rules import conditions_of
 from core.clock import Clock
 from core.training.records import EpochRecord
 from core.training.session import Session
-
-STALLED = "training_stalled"
 
 
 class TrainingAlerts:
@@ -20,9 +19,7 @@ class TrainingAlerts:
     def epoch_done(self, session: Session, record: EpochRecord) -> None:
         """Judge an epoch's score, quality and gates; the failure of an earlier attempt is over."""
         now, labels = self._clock(), {"session": session.session_id}
-        if record.learned:
-            self._alerts.observe("accuracy_low", labels=labels, value=record.score, now=now)
-        self._alerts.observe("quality_low", labels=labels, value=record.quality_score, now=now)
+        self._alerts.judge(Subject.EPOCH, record, labels=labels, now=now)
         self._alerts.clear("epoch_failed", labels=labels, now=now, reason=f"epoch {record.epoch} is done")
         for gate in record.gates:
             of_gate = {**labels, "gate": gate.name}
@@ -54,11 +51,12 @@ class TrainingAlerts:
         for session in at_work:
             since = session.observed.last_progress_at or session.created_at
             hours = (now - since).total_seconds() / 3600
-            self._alerts.observe(STALLED, labels={"session": session.session_id}, value=hours, now=now)
+            self._alerts.judge(Subject.SESSION, hours, labels={"session": session.session_id}, now=now)
+        of_session = {rule.name for rule in conditions_of(Subject.SESSION)}
         busy = {session.session_id for session in at_work}
         for alert in self._alerts.open():
-            if alert.rule == STALLED and alert.labels["session"] not in busy:
-                self._alerts.clear(STALLED, labels=alert.labels, now=now, reason="it is not at work")
+            if alert.rule in of_session and alert.labels["session"] not in busy:
+                self._alerts.clear(alert.rule, labels=alert.labels, now=now, reason="it is not at work")
 
     def thread_failed(self, name: str, error: Exception) -> None:
         """Tell that a thread of the engine failed; it begins again by itself."""

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from core.alerts import Subject
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
-from core.monitoring import ResourceSample, ResourceSampler, write_sample
+from core.monitoring import ResourceSampler, write_sample
 from core.training.session import Phase
 from core.training.sessions import Sessions
 from core.training.training_alerts import TrainingAlerts
@@ -42,13 +43,5 @@ class Sampler(Worker):
         self._sampler.follow("trainer", self._context.trainer.child_pid)
         sample = self._sampler.sample(self._context.clock())
         write_sample(sample, self._context.telemetry)
-        self._judge(sample)
+        self._context.alerts.judge(Subject.MACHINE, sample, labels={}, now=sample.at)
         self._calls.watch_progress([each for each in self._sessions.all() if each.observed.phase in AT_WORK])
-
-    def _judge(self, sample: ResourceSample) -> None:
-        for rule, value in (
-            ("cpu_high", sample.cpu_percent),
-            ("memory_high", sample.memory_percent),
-            ("disk_high", sample.disk_percent),
-        ):
-            self._context.alerts.observe(rule, labels={}, value=value, now=sample.at)

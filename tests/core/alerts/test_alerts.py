@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.actor import Actor, Origin
-from core.alerts import RULES, Alerts, AlertState, Condition
+from core.alerts import Alerts, AlertState
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
 from core.settings import AlertSettings
@@ -37,33 +37,6 @@ def verbs(workspace: Workspace) -> list[str]:
 
 def generation(workspace: Workspace) -> tuple[object, ...]:
     return workspace.database("alerts").signature()
-
-
-LIMITS = [
-    pytest.param("accuracy_low", 0.87, 0.88, "accuracy (mean attainment) is 87.0 %, below 88.0 %", id="accuracy"),
-    pytest.param("quality_low", 0.899, 0.90, "data quality is 89.9 %, below 90.0 %", id="quality"),
-    pytest.param("cpu_high", 93.0, 80.0, "CPU at 93 %, above 80 %", id="CPU"),
-    pytest.param("memory_high", 85.3, 85.0, "memory at 85.3 %, above 85 %", id="memory"),
-    pytest.param("disk_high", 97.0, 90.0, "the workspace's disk at 97 %, above 90 %", id="disk"),
-    pytest.param("training_stalled", 2.5, 2.0, "no epoch completed for 2.5 h, above 2.0 h", id="a stalled training"),
-]
-
-
-@pytest.mark.parametrize(("rule", "wrong", "limit", "summary"), LIMITS)
-def test_every_condition_fires_beyond_its_limit_and_not_at_it(alerts, rule, wrong, limit, summary):
-    for seconds in (0, 60, 120):
-        assert alerts.observe(rule, labels={}, value=limit, now=at(seconds)) is None
-    for seconds in (180, 240):
-        alert = alerts.observe(rule, labels={}, value=wrong, now=at(seconds))
-    assert alert.state is AlertState.FIRING
-    assert (alert.summary, alert.value, alert.threshold) == (summary, wrong, limit)
-    assert alert.advice
-    assert alerts.open() == [alert]
-
-
-def test_every_condition_is_in_the_table_of_limits():
-    conditions = {rule.name for rule in RULES.values() if isinstance(rule, Condition)}
-    assert conditions == {case.values[0] for case in LIMITS}
 
 
 def test_one_spike_is_no_alert(alerts, workspace):

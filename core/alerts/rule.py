@@ -1,0 +1,102 @@
+"""What an alert rule is: an event that is told, or a condition with its value, its limit and its dwell."""
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from core.alerts.alert import Severity
+from core.settings import AlertSettings
+
+
+class Subject(Enum):
+    """What a condition is judged by, each time there is a new one; `Condition.read` is handed that."""
+
+    MACHINE = auto()  # a sample of the machine (`core.monitoring.ResourceSample`), once a second
+    EPOCH = auto()  # the record of an epoch (`core.training.records.EpochRecord`)
+    SESSION = auto()  # how many hours a session at work has completed no epoch
+
+
+class Wrong(Enum):
+    """On which side of its limit a value is wrong; at the limit it is right."""
+
+    ABOVE = ("above", operator.gt)
+    BELOW = ("below", operator.lt)
+
+    def __init__(self, word: str, holds: Callable[[float, float], bool]) -> None:
+        self.word = word
+        self.holds = holds
+
+
+def _at_once(_: AlertSettings) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One reason to call an operator."""
+
+    name: str
+    severity: Severity
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition(Rule):
+    """A value that is watched: fires while it is on the wrong side of its limit, resolves by itself."""
+
+    subject: Subject
+    read: Callable[[Any], float | None]  # takes the value out of the subject; None says nothing
+    what: str  # as a sentence begins: "CPU"
+    unit: Callable[[float], str]  # how a value is spelled
+    wrong: Wrong
+    threshold: Callable[[AlertSettings], float]
+    for_seconds: Callable[[AlertSettings], float] = _at_once  # wrong for this long before it fires
+    clear_seconds: Callable[[AlertSettings], float] = _at_once  # right for this long before it resolves
+
+    def is_breached(self, value: float, threshold: float) -> bool:
+        """Say whether a value is on the wrong side of its limit."""
+        return self.wrong.holds(value, threshold)
+
+    def summary(self, labels: Mapping[str, str], value: float, threshold: float) -> str:
+        """Say what is wrong, with the value beside its limit.
+
+        >>> from core.alerts.rules import find_rule
+        >>> find_rule("cpu_high").summary({}, 93.0, 80.0)
+        'CPU at 93 %, above 80 %'
+        """
+        of = f"{', '.join(labels.values())}: " if labels else ""
+        return f"{of}{self.what} {self.unit(value)}, {self.wrong.word} {self.unit(threshold)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Rule):
+    """Something that happened: fires when told, stays until it is told that all is well, or an operator resolves it."""
+
+
+def percent(value: float) -> str:
+    """Spell a percentage: whole where it is, or where that says enough.
+
+    >>> percent(93.0), percent(85.3)
+    ('93 %', '85.3 %')
+    """
+    return f"{value:.0f} %" if abs(value - round(value)) < 0.05 or value < 10 else f"{value:.1f} %"
+
+
+def share(value: float) -> str:
+    """Spell a share of 1 in percent.
+
+    >>> share(0.899)
+    '89.9 %'
+    """
+    return f"{value:.1%}".replace("%", " %")
+
+
+def hours(value: float) -> str:
+    """Spell hours.
+
+    >>> hours(2.5)
+    '2.5 h'
+    """
+    return f"{value:.1f} h"

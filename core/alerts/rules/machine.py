@@ -1,0 +1,51 @@
+"""Rules on the machine: judged by every sample, once a second."""
+
+from core.alerts.alert import Severity
+from core.alerts.rule import Condition, Rule, Subject, Wrong, percent
+from core.settings import AlertSettings
+
+
+def _dwell(settings: AlertSettings) -> float:
+    return settings.resource_for_seconds
+
+
+RULES: tuple[Rule, ...] = (
+    Condition(
+        name="cpu_high",
+        severity=Severity.WARNING,
+        what="CPU at",
+        unit=percent,
+        wrong=Wrong.ABOVE,
+        subject=Subject.MACHINE,
+        read=lambda sample: sample.cpu_percent,
+        threshold=lambda settings: settings.cpu_percent_max,
+        for_seconds=_dwell,
+        clear_seconds=_dwell,
+        advice="See under Resources whether the trainer or another program is busy; pausing a session frees it.",
+    ),
+    Condition(
+        name="memory_high",
+        severity=Severity.WARNING,
+        what="memory at",
+        unit=percent,
+        wrong=Wrong.ABOVE,
+        subject=Subject.MACHINE,
+        read=lambda sample: sample.memory_percent,
+        threshold=lambda settings: settings.memory_percent_max,
+        for_seconds=_dwell,
+        clear_seconds=_dwell,
+        advice="See under Resources who holds it; pause a session or lower dataset_size before one is killed.",
+    ),
+    Condition(
+        name="disk_high",
+        severity=Severity.CRITICAL,
+        what="the workspace's disk at",
+        unit=percent,
+        wrong=Wrong.ABOVE,
+        subject=Subject.MACHINE,
+        read=lambda sample: sample.disk_percent,
+        threshold=lambda settings: settings.disk_percent_max,
+        clear_seconds=_dwell,
+        advice="Free space now: move old datasets/ and reports/ away. On a full disk no change can be made.",
+    ),
+)

@@ -1,0 +1,50 @@
+"""Rules on training sessions: judged by every epoch, or fired by what happens to one."""
+
+from core.alerts.alert import Severity
+from core.alerts.rule import Condition, Event, Rule, Subject, Wrong, hours, share
+
+RULES: tuple[Rule, ...] = (
+    Condition(
+        name="accuracy_low",
+        severity=Severity.WARNING,
+        what="accuracy (mean attainment) is",
+        unit=share,
+        wrong=Wrong.BELOW,
+        subject=Subject.EPOCH,
+        read=lambda record: record.score if record.learned else None,
+        threshold=lambda settings: settings.accuracy_min,
+        advice="Compare the models by epoch; if one fell, stop the session and keep the last good version.",
+    ),
+    Condition(
+        name="quality_low",
+        severity=Severity.WARNING,
+        what="data quality is",
+        unit=share,
+        wrong=Wrong.BELOW,
+        subject=Subject.EPOCH,
+        read=lambda record: record.quality_score,
+        threshold=lambda settings: settings.quality_min,
+        advice="Look at the failed gates of the last epoch and at the rows they name before trusting its models.",
+    ),
+    Condition(
+        name="training_stalled",
+        severity=Severity.CRITICAL,
+        what="no epoch completed for",
+        unit=hours,
+        wrong=Wrong.ABOVE,
+        subject=Subject.SESSION,
+        read=lambda hours_without_progress: hours_without_progress,
+        threshold=lambda settings: settings.stalled_hours,
+        advice="Read the session's log; stop and start the session: it resumes from its checkpoint.",
+    ),
+    Event(
+        name="gate_failed",
+        severity=Severity.WARNING,
+        advice="Look at the gate's value, threshold and offending rows; the data are suspect until it passes.",
+    ),
+    Event(
+        name="epoch_failed",
+        severity=Severity.WARNING,
+        advice="Read the reason; the epoch is tried again. If it keeps failing, stop the session.",
+    ),
+)
