@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens golden bare crash interop wheel release clean
+.PHONY: help install run test check format bench screens golden bare truth crash busy interop wheel release clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,8 +60,17 @@ bare: ## Build a bare Debian root and type the README's two commands in it (as r
 golden: $(VENV)/.dev ## Take the screens as they are now for what they should look like; read the diff before you commit
 	@GOLDEN=update $(BIN)/python -m pytest -q -n 0 tests/console/test_golden_screens.py
 
-crash: $(VENV)/.dev ## Kill a writer ten thousand times and look for what it lost
-	@$(BIN)/python tests/crash/kill_writers.py --kills 10000
+# The long forms take as long as they take: only here no test is taken for one that hangs.
+LONG := --long -n 0 --timeout 0 -o faulthandler_timeout=0
+
+truth: $(VENV)/.dev ## Simulate at length what the statistics promise, and print what was found
+	@$(BIN)/python -m pytest -q $(LONG) -m truth $(ARGS)
+
+crash: $(VENV)/.dev ## Kill writers ten thousand times, engines fifty times, and look for what they lost
+	@$(BIN)/python -m pytest -q $(LONG) -m crash $(ARGS)
+
+busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and one that syncs a file
+	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
 
 # Two environments, since what TensorFlow and what MLServer and MLflow need is not the same.
 $(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflow.txt pyproject.toml $(VENV)/.dev
@@ -74,7 +83,7 @@ $(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflo
 	@touch $@
 
 interop: $(INTEROP)/.ready ## Prove ourselves against MLServer, TensorFlow Serving's messages and MLflow
-	@$(INTEROP)/peers/bin/python -m pytest -q --disable-warnings -p no:cacheprovider tests/core/interop/test_mlflow.py
+	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist

@@ -11,12 +11,50 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from core.state import Workspace
 from core.telemetry.committer import Committer
 from tests.clocks import HandClock
 from tests.processes import Child, Turnstile
+from tests.truth import LONGER, Promise, Truth, table
 from tests.waiting import PATIENCE_SECONDS
+
+PROMISES = pytest.StashKey[list[Promise]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the long form of simulations and crashes be asked for."""
+    parser.addoption("--long", action="store_true", help="simulate, search and kill much more than by default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let hypothesis take its time, and find new examples only where one looks for them."""
+    config.stash[PROMISES] = []
+    calm = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("short", derandomize=True, **calm)
+    settings.register_profile("long", **calm)
+    settings.load_profile("long" if config.getoption("--long") else "short")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what the simulations found, where they were long."""
+    if config.getoption("--long") and (promises := config.stash[PROMISES]):
+        terminalreporter.section("simulated: how many, what was found, what is promised")
+        for line in table(promises):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether the long form was asked for."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture
+def truth(request: pytest.FixtureRequest, is_long: bool) -> Truth:
+    """Judge what a simulation found; it is `truth.scale` times as long as the short form."""
+    return Truth(request.node.name.removeprefix("test_"), LONGER if is_long else 1, request.config.stash[PROMISES])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -144,7 +144,7 @@ def run_round(path: Path, n_writers: int, dice: random.Random, acknowledged: dic
 def main() -> int:
     """Run the rounds and print the tally; the exit code is 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=int(os.environ.get("BONDX_CRASH_KILLS", "200")))
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--writers", type=int, default=2, help="writers on the file at the same time")
     parser.add_argument("--seed", type=int, default=None, help="of the instants (the kernel adds its own)")
     parser.add_argument("--folder", type=Path, default=None, help="where to write; on the disk that is to be tested")

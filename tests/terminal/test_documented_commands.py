@@ -36,7 +36,9 @@ WOULD = {
     "make bench": "benchmarks/bench_",
     "make screens": "-m tools.screenshots",
     "make bare": "tools/bare.sh",
-    "make crash": "tests/crash/kill_writers.py",
+    "make crash": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m crash",
+    "make truth": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m truth",
+    "make busy": "tools/busy_suite.sh",
     "make interop": "interop/prove.py",
     "make release VERSION=0.2.0": "-m tools.release",
 }

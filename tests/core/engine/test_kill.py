@@ -1,10 +1,11 @@
 """Kill -9 of the engine at random points of its work: nothing is lost, and what is computed is the same to the byte."""
 
-import os
 import random
 import signal
 import subprocess
 import sys
+
+import pytest
 
 from core.governance import AuditLog
 from core.registry import Registry
@@ -17,7 +18,6 @@ from core.training.sessions import Sessions
 from tests.waiting import PATIENCE_SECONDS
 
 ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
-N_KILLS = int(os.environ.get("BONDX_ENGINE_KILLS", "3"))
 SAME_EACH_TIME = ("reports/s-0001/epochs", "reports/s-0001/final_report", "artifacts/")
 
 
@@ -45,11 +45,12 @@ def computed(workspace):
     return {name: content for name, content in by_name.items() if name.startswith(SAME_EACH_TIME)}
 
 
-def test_an_engine_killed_again_and_again_ends_in_the_bytes_of_one_left_in_peace(tmp_path, person):
+@pytest.mark.crash
+def test_an_engine_killed_again_and_again_ends_in_the_bytes_of_one_left_in_peace(tmp_path, person, is_long):
     peaceful = begin(tmp_path / "peaceful", person)
     n_changes = run_engine(peaceful)
     luck, n_kills = random.Random(20), 0
-    while n_kills < N_KILLS:
+    while n_kills < (50 if is_long else 3):
         violent = begin(tmp_path / f"violent-{n_kills}", person)
         while run_engine(violent, dies_at=luck.randint(1, n_changes)) is None:
             n_kills += 1

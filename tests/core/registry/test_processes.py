@@ -6,6 +6,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from core.actor import Actor, Origin
 from core.registry import Registry
 from core.registry.artifacts import STAGING_NAME
@@ -17,6 +19,8 @@ N_ROUNDS = 5
 OPERATOR = """
 import sys, json
 from pathlib import Path
+import pytest
+
 from core.actor import Actor, Origin
 from core.errors import CoreError
 from core.registry import Registry
@@ -75,6 +79,7 @@ def tell(operator: subprocess.Popen, line: str) -> None:
     operator.stdin.flush()
 
 
+@pytest.mark.crash
 def test_kill_9_in_the_middle_of_registering_never_leaves_half_a_version(
     workspace: Workspace, source: Path, tmp_path: Path, ana: Actor
 ) -> None:

@@ -8,14 +8,10 @@ import pytest
 
 from core.rollout.eprocess import RateEvidence, Tally, estimate, interval, log_harm, log_safety
 from core.rollout.simulation import NEVER, Traffic, log_evidence, simulate
+from tests.truth import most_expected
 
 N_ROLLOUTS = 1_000
 MARGIN = 1.5
-
-
-def most_expected(error_rate: float) -> float:
-    """The share that 1,000 simulations of an exact test stay below, but for bad luck of 1 in 1,000 (3.1 sigma)."""
-    return error_rate + 3.1 * math.sqrt(error_rate * (1 - error_rate) / N_ROLLOUTS)
 
 
 def n_requests_for(base_rate: float) -> int:
@@ -23,36 +19,41 @@ def n_requests_for(base_rate: float) -> int:
     return {0.002: 50_000, 0.02: 20_000, 0.2: 4_000}[base_rate]
 
 
+@pytest.mark.truth
 @pytest.mark.parametrize("alpha", [0.01, 0.05])
 @pytest.mark.parametrize("base_rate", [0.002, 0.02, 0.2])
 @pytest.mark.parametrize("diurnal", [0.0, 0.8], ids=["steady", "diurnal"])
-def test_a_good_candidate_watched_at_every_request_is_rarely_taken_back(alpha, base_rate, diurnal) -> None:
-    n = n_requests_for(base_rate)
-    traffic = Traffic(
-        base_rate=base_rate, n_requests=n, steps=((0, 0.05), (n // 10, 0.2), (n // 3, 0.5)), diurnal=diurnal
-    )
-    verdicts = simulate(traffic, n_rollouts=N_ROLLOUTS, alpha=alpha, beta=0.05, margin=MARGIN, seed=11)
+def test_a_good_candidate_watched_at_every_request_is_rarely_taken_back(truth, alpha, base_rate, diurnal) -> None:
+    n, n_requests = N_ROLLOUTS * truth.scale, n_requests_for(base_rate)
+    steps = ((0, 0.05), (n_requests // 10, 0.2), (n_requests // 3, 0.5))
+    traffic = Traffic(base_rate=base_rate, n_requests=n_requests, steps=steps, diurnal=diurnal)
+    verdicts = simulate(traffic, n_rollouts=n, alpha=alpha, beta=0.05, margin=MARGIN, seed=11)
     # Harm at any time at all, even where safety was shown before: more than a rollback needs.
-    assert np.mean(verdicts.harmful_at < NEVER) <= most_expected(alpha)
-    assert np.mean(verdicts.rolled_back) <= most_expected(alpha)
+    truth.at_most(np.mean(verdicts.harmful_at < NEVER), most_expected(alpha, n), n=n)
+    truth.at_most(np.mean(verdicts.rolled_back), most_expected(alpha, n), n=n)
 
 
+@pytest.mark.truth
 @pytest.mark.parametrize("beta", [0.05, 0.2])
-def test_a_candidate_at_the_margin_is_rarely_called_safe(beta) -> None:
+def test_a_candidate_at_the_margin_is_rarely_called_safe(truth, beta) -> None:
+    n = N_ROLLOUTS * truth.scale
     traffic = Traffic(base_rate=0.05, ratio=MARGIN, n_requests=10_000, diurnal=0.5)
-    verdicts = simulate(traffic, n_rollouts=N_ROLLOUTS, alpha=1e-9, beta=beta, margin=MARGIN, seed=12)
-    assert np.mean(verdicts.safe_at < NEVER) <= most_expected(beta)
+    verdicts = simulate(traffic, n_rollouts=n, alpha=1e-9, beta=beta, margin=MARGIN, seed=12)
+    truth.at_most(np.mean(verdicts.safe_at < NEVER), most_expected(beta, n), n=n)
 
 
+@pytest.mark.truth
 @pytest.mark.parametrize("base_rate", [0.02, 0.005])
 @pytest.mark.parametrize("share", [0.05, 0.5])
-def test_rare_failures_at_the_margin_are_rarely_called_safe_at_any_share(base_rate, share) -> None:
+def test_rare_failures_at_the_margin_are_rarely_called_safe_at_any_share(truth, base_rate, share) -> None:
     """As losses of 0 and 1 are judged, too."""
+    n = N_ROLLOUTS * truth.scale
     traffic = Traffic(base_rate=base_rate, ratio=MARGIN, n_requests=20_000, steps=((0, share),))
-    verdicts = simulate(traffic, n_rollouts=N_ROLLOUTS, alpha=0.01, beta=0.05, margin=MARGIN, seed=15)
-    assert np.mean(verdicts.safe_at < NEVER) <= most_expected(0.05)
+    verdicts = simulate(traffic, n_rollouts=n, alpha=0.01, beta=0.05, margin=MARGIN, seed=15)
+    truth.at_most(np.mean(verdicts.safe_at < NEVER), most_expected(0.05, n), n=n)
 
 
+@pytest.mark.truth
 @pytest.mark.parametrize(
     ("ratio", "least_caught", "most_requests"),
     [
@@ -60,19 +61,22 @@ def test_rare_failures_at_the_margin_are_rarely_called_safe_at_any_share(base_ra
         pytest.param(5.0, 1.0, 90, id="five times the errors"),
     ],
 )
-def test_a_bad_candidate_is_taken_back_in_time(ratio, least_caught, most_requests) -> None:
+def test_a_bad_candidate_is_taken_back_in_time(truth, ratio, least_caught, most_requests) -> None:
+    n = N_ROLLOUTS * truth.scale
     traffic = Traffic(base_rate=0.02, ratio=ratio, diurnal=0.5)
-    verdicts = simulate(traffic, n_rollouts=N_ROLLOUTS, alpha=0.01, beta=0.05, margin=MARGIN, seed=13)
-    assert np.mean(verdicts.rolled_back) >= least_caught
-    assert np.median(verdicts.candidate_requests[verdicts.rolled_back]) <= most_requests
+    verdicts = simulate(traffic, n_rollouts=n, alpha=0.01, beta=0.05, margin=MARGIN, seed=13)
+    truth.at_least(np.mean(verdicts.rolled_back), least_caught, n=n)
+    truth.at_most(np.median(verdicts.candidate_requests[verdicts.rolled_back]), most_requests, n=n)
 
 
-def test_most_good_candidates_are_promoted_unless_failures_are_rare() -> None:
-    common = simulate(Traffic(base_rate=0.02), n_rollouts=300, alpha=0.01, beta=0.05, margin=MARGIN, seed=14)
-    rare = simulate(Traffic(base_rate=0.002), n_rollouts=300, alpha=0.01, beta=0.05, margin=MARGIN, seed=14)
-    assert np.mean(common.promoted) >= 0.88
+@pytest.mark.truth
+def test_most_good_candidates_are_promoted_unless_failures_are_rare(truth) -> None:
+    n = 300 * truth.scale
+    common = simulate(Traffic(base_rate=0.02), n_rollouts=n, alpha=0.01, beta=0.05, margin=MARGIN, seed=14)
+    rare = simulate(Traffic(base_rate=0.002), n_rollouts=n, alpha=0.01, beta=0.05, margin=MARGIN, seed=14)
+    truth.at_least(np.mean(common.promoted), 0.88, n=n)
     undecided = 1 - np.mean(rare.promoted) - np.mean(rare.rolled_back)
-    assert undecided >= 0.6
+    truth.at_least(undecided, 0.6, n=n)
 
 
 def test_the_simulation_and_the_product_compute_the_same() -> None:
@@ -117,11 +121,12 @@ def test_a_share_of_traffic_is_no_sign_of_harm_whatever_it_is() -> None:
     assert log_harm(as_expected) < 0 < log_safety(as_expected, MARGIN)
 
 
-def test_the_interval_holds_the_true_ratio_at_every_look() -> None:
-    dice = random.Random(8)
+@pytest.mark.truth
+def test_the_interval_holds_the_true_ratio_at_every_look(truth) -> None:
+    dice, n = random.Random(8), 200 * truth.scale
     n_left, true_ratio, share = 0, 1.6, 0.2
     chance = share * true_ratio / (1 - share + share * true_ratio)
-    for _ in range(200):
+    for _ in range(n):
         evidence, has_left = RateEvidence(), False
         for number in range(1, 301):
             evidence = evidence.after(share, candidate_failed=dice.random() < chance)
@@ -129,7 +134,7 @@ def test_the_interval_holds_the_true_ratio_at_every_look() -> None:
                 low, high = interval(evidence.tallies, 0.05)
                 has_left |= not low <= true_ratio <= (high or math.inf)
         n_left += has_left
-    assert n_left / 200 <= 0.05 + 3.1 * math.sqrt(0.05 * 0.95 / 200)
+    truth.at_most(n_left / n, most_expected(0.05, n), n=n)
 
 
 @pytest.mark.parametrize(

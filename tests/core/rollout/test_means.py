@@ -9,6 +9,7 @@ import pytest
 
 from core.rollout.means import LEAST_PER_ARM, N_CALIBRATION, MeanEvidence, Moments
 from core.rollout.simulated_means import log_evidence
+from tests.truth import most_expected
 
 N_ROLLOUTS = 1_000
 DISTRIBUTIONS = {
@@ -17,17 +18,17 @@ DISTRIBUTIONS = {
 }
 
 
+@pytest.mark.truth
 @pytest.mark.parametrize("alpha", [0.01, 0.05])
 @pytest.mark.parametrize("shape", DISTRIBUTIONS)
 @pytest.mark.parametrize("share", [0.05, 0.5])
-def test_an_equal_candidate_watched_at_every_value_is_rarely_called_worse(alpha, shape, share) -> None:
-    dice = np.random.default_rng(21)
+def test_an_equal_candidate_watched_at_every_value_is_rarely_called_worse(truth, alpha, shape, share) -> None:
+    dice, n, size = np.random.default_rng(21), N_ROLLOUTS * truth.scale, (100, 4_000)
     n_wrong = 0
-    for _ in range(10):
-        size = (N_ROLLOUTS // 10, 4_000)
+    for _ in range(n // 100):
         logs, _ = log_evidence(DISTRIBUTIONS[shape](dice, size), dice.random(size) < share, 1.5)
         n_wrong += int((logs.max(axis=1) >= math.log(1 / alpha)).sum())
-    assert n_wrong / N_ROLLOUTS <= alpha + 3.1 * math.sqrt(alpha * (1 - alpha) / N_ROLLOUTS)
+    truth.at_most(n_wrong / n, most_expected(alpha, n), n=n)
 
 
 def test_the_simulation_and_the_product_compute_the_same() -> None:
@@ -51,17 +52,21 @@ HEAVY = {
 }
 
 
+@pytest.mark.truth
 @pytest.mark.parametrize("shape", HEAVY)
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_mean_of_few_large_values_is_judged_when_both_arms_have_met_them(shape, share) -> None:
+def test_a_mean_of_few_large_values_is_judged_when_both_arms_have_met_them(truth, shape, share) -> None:
     """Beyond its margin it is rarely called safe, and an equal one rarely worse, whichever arm has few values."""
-    dice, n, size, margin = np.random.default_rng(23), 300, (300, 3_000), 1.5
-    values, is_candidate = HEAVY[shape](dice, size), dice.random(size) < share
-    _, safety = log_evidence(np.where(is_candidate, margin * values, values), is_candidate, margin)
-    harm, _ = log_evidence(values, is_candidate, margin)
-    for logs, error_rate in ((safety, 0.05), (harm, 0.01)):
-        n_wrong = int((logs.max(axis=1) >= -math.log(error_rate)).sum())
-        assert n_wrong / n <= error_rate + 3.1 * math.sqrt(error_rate * (1 - error_rate) / n)
+    dice, n, size, margin = np.random.default_rng(23), 300 * truth.scale, (300, 3_000), 1.5
+    n_called_safe = n_called_worse = 0
+    for _ in range(truth.scale):
+        values, is_candidate = HEAVY[shape](dice, size), dice.random(size) < share
+        _, safety = log_evidence(np.where(is_candidate, margin * values, values), is_candidate, margin)
+        harm, _ = log_evidence(values, is_candidate, margin)
+        n_called_safe += int((safety.max(axis=1) >= -math.log(0.05)).sum())
+        n_called_worse += int((harm.max(axis=1) >= -math.log(0.01)).sum())
+    truth.at_most(n_called_safe / n, most_expected(0.05, n), n=n)
+    truth.at_most(n_called_worse / n, most_expected(0.01, n), n=n)
 
 
 def test_a_worse_mean_with_a_heavy_tail_is_found_at_a_small_share() -> None:
@@ -122,9 +127,10 @@ def test_constant_values_are_no_division_by_zero() -> None:
     assert (evidence.tau, evidence.log_harm) == (None, 0.0)
 
 
-def test_the_interval_holds_the_true_difference_at_every_look() -> None:
-    n_left = 0
-    for seed in range(100):
+@pytest.mark.truth
+def test_the_interval_holds_the_true_difference_at_every_look(truth) -> None:
+    n, n_left = 100 * truth.scale, 0
+    for seed in range(n):
         dice, evidence, has_left = random.Random(seed), MeanEvidence(), False
         for number in range(1, 1_001):
             is_candidate = number % 2 == 0
@@ -132,7 +138,7 @@ def test_the_interval_holds_the_true_difference_at_every_look() -> None:
             if number % 25 == 0 and (bounds := evidence.interval(0.05)):
                 has_left |= not bounds[0] <= 0.2 <= bounds[1]
         n_left += has_left
-    assert n_left / 100 <= 0.05 + 3.1 * math.sqrt(0.05 * 0.95 / 100)
+    truth.at_most(n_left / n, most_expected(0.05, n), n=n)
 
 
 def test_moments_are_those_of_the_values() -> None:

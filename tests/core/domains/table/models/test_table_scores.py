@@ -28,20 +28,24 @@ def test_metrics_agree_with_those_of_scikit_learn():
     assert found["average_precision"] == pytest.approx(sk.average_precision_score(classes > 0, chance[:, 1]))
 
 
-def test_an_interval_holds_the_truth_about_as_often_as_it_says():
+@pytest.mark.truth
+def test_an_interval_holds_the_truth_about_as_often_as_it_says(truth):
     rng = np.random.default_rng(2)
     n_groups, per_group, held = 60, 5, 0
     group = np.repeat(np.arange(n_groups), per_group)
-    truth = np.sqrt(2 / np.pi) * np.sqrt(2)  # mean of |shared + own|, each N(0, 1)
-    for seed in range(200):
+    true_error = np.sqrt(2 / np.pi) * np.sqrt(2)  # mean of |shared + own|, each N(0, 1)
+    n = 200 * truth.scale
+    for seed in range(n):
         miss = np.repeat(rng.normal(size=n_groups), per_group) + rng.normal(size=n_groups * per_group)
         found = scores.regression_metrics(miss, np.zeros_like(miss), group, seed=seed)
-        held += found["mae_low"] <= truth <= found["mae_high"]
+        held += found["mae_low"] <= true_error <= found["mae_high"]
 
-    assert 0.90 <= held / 200 <= 0.99  # 95 %, give or take three standard errors
+    truth.at_least(held / n, 0.90, n=n)  # 95 %, give or take three standard errors
+    truth.at_most(held / n, 0.99, n=n)
 
 
-def test_the_interval_of_an_auc_of_several_classes_holds_the_truth_about_as_often_as_it_says():
+@pytest.mark.truth
+def test_the_interval_of_an_auc_of_several_classes_holds_the_truth_about_as_often_as_it_says(truth):
     rng = np.random.default_rng(4)
     centres, spread = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]), 1.0
     n_groups, per_group = 50, 4
@@ -52,14 +56,15 @@ def test_the_interval_of_an_auc_of_several_classes_holds_the_truth_about_as_ofte
         shared = rng.normal(size=(n_groups, 3))[group]
         return classes.astype(float), centres[classes] + (shared + spread * rng.normal(size=(len(group), 3))) / 2**0.5
 
-    truth = sk.roc_auc_score(*_one_against_rest(*drawn(40_000, np.arange(40_000))), average="macro")
-    held = 0
-    for seed in range(200):
+    true_auc = sk.roc_auc_score(*_one_against_rest(*drawn(40_000, np.arange(40_000))), average="macro")
+    n, held = 200 * truth.scale, 0
+    for seed in range(n):
         classes, score = drawn(n_groups, group)
         found = scores.classification_metrics(classes, np.exp(score), group, seed=seed)
-        held += found["auc_low"] <= truth <= found["auc_high"]
+        held += found["auc_low"] <= true_auc <= found["auc_high"]
 
-    assert 0.90 <= held / 200 <= 0.99
+    truth.at_least(held / n, 0.90, n=n)
+    truth.at_most(held / n, 0.99, n=n)
 
 
 def test_an_auc_without_any_mistake_has_no_interval():
