@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -108,12 +107,9 @@ def _running() -> Callable[..., Any]:
 def running(workspace: Workspace, *arguments: str, port: int | None = None) -> Iterator[RunningServer]:
     port = port or free_port()
     command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve", *arguments]
-    process = subprocess.Popen(
-        [*command, "--listen", f"127.0.0.1:{port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=(workspace.logs_dir / "serve.log").open("ab"),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    command += ["--listen", f"127.0.0.1:{port}"]
+    with (workspace.logs_dir / "serve.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
     server = RunningServer(process, port)
 
     def is_ready() -> bool:
