@@ -15,7 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from core.domains.bonds.data import PanelSettings, generate
-from core.models import MODEL_NAMES, Attainment, create, train_all
+from core.domains.bonds.domain import MODEL_NAMES
+from core.domains.catalogue import create
+from core.models import Attainment, train_all
 
 AIMS = {
     "spread": {1_000: 0.90, 10_000: 0.97, 100_000: 0.985},

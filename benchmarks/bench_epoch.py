@@ -37,7 +37,9 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from core.domains.bonds.data import BondPanel, PanelSettings, generate
 from core.domains.bonds.data.columns import names
-from core.models import MODEL_NAMES, create, train_all
+from core.domains.bonds.domain import MODEL_NAMES
+from core.domains.catalogue import create
+from core.models import train_all
 from core.settings import TrainingSettings
 from core.training.session_work import SessionWork
 

@@ -37,8 +37,8 @@ from peers import add_peers_argument, has_peers
 
 from core.actor import Actor, Origin
 from core.domains.bonds.data import PanelSettings, generate
+from core.domains.catalogue import create
 from core.domains.table.models.imported import imported_trees
-from core.models import create
 from core.quality.gate import judge
 from core.registry import Registry
 from core.serving.scoring.warming import warm_scorer

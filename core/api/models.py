@@ -137,7 +137,7 @@ class ModelRegistry:
             HashMismatchError: The files are not those that were registered.
             ArtifactError: The files are no model that this installation can read; see `model_path`.
         """
-        from core.models import load_model
+        from core.domains.catalogue import load_model
 
         return load_model(self.model_path(name, version))
 

@@ -1,6 +1,7 @@
-"""Models that keep learning: spread, downgrade, liquidity shock and anomaly, and the yardsticks they are judged by.
+"""Models that keep learning: one face, the learners behind it, and how they are written down. Which models there are,
+say the domains.
 
-    model = create("spread")
+    model = core.domains.catalogue.create("spread")
     model.update(panel, seed=1)            # and again, with fresh panels: it knows more each time
     model.evaluate(validation_panel)       # {"r2": …, "attainment": …}
     model.report()["why"]                  # what was tried, what ships, and why
@@ -12,22 +13,15 @@ Importing this package loads neither numpy nor LightGBM; the names below load wh
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.models.catalogue import MODEL_NAMES, create, known_models, load_model, model_class
-
 if TYPE_CHECKING:
     from core.models.fleet import train_all
     from core.models.interface import Attainment, Model, Panel, PanelLike
 
 __all__ = [
-    "MODEL_NAMES",
     "Attainment",
     "Model",
     "Panel",
     "PanelLike",
-    "create",
-    "known_models",
-    "load_model",
-    "model_class",
     "train_all",
 ]
 

@@ -1,7 +1,7 @@
 """The one interface of every model: learn, go on learning, answer, be judged, be saved, explain itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -10,26 +10,27 @@ import pandas as pd
 
 from core.arrays import AnyArray
 from core.models.errors import UnknownAlgorithmError
+from core.models.scoring.scorer import RowScorer
 
 
 @runtime_checkable
 class PanelLike(Protocol):
-    """What a model learns from: bonds, and, for synthetic data only, the truth about them."""
+    """What a model learns from: a table, and, for synthetic data only, the truth about its rows."""
 
     @property
-    def bonds(self) -> pd.DataFrame:
-        """One row a bond and date, with the columns of the column dictionary."""
+    def frame(self) -> pd.DataFrame:
+        """The table, with the columns of its domain."""
 
     @property
     def truth(self) -> pd.DataFrame | None:
-        """What only the generator knows, with the index of `bonds`; None for real data."""
+        """What only the generator knows, with the index of `frame`; None for real data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Some bonds with the truth about them, row by row, when it is known."""
+    """Some rows with the truth about them, when it is known."""
 
-    bonds: pd.DataFrame
+    frame: pd.DataFrame
     truth: pd.DataFrame | None = None
 
 
@@ -42,7 +43,7 @@ class Attainment:
         value: The model's score on the rows' own labels.
         optimum: The best attainable on these rows.
         attainment: Share of the optimum reached; exact in the labels where their law is known.
-        low: Lower end of its 95 % interval over issuers.
+        low: Lower end of its 95 % interval over groups.
         high: Upper end.
         gini: For an AUC, the stricter share counted from one half; else the attainment.
         leak: On the same labels the score beats the best possible answer by more than its interval: something the
@@ -65,7 +66,7 @@ class Model(ABC):
     """A named model that keeps learning.
 
     Args:
-        algorithm: One of `algorithms`; "auto" tries what suits the model and ships what wins on issuers held out.
+        algorithm: One of `algorithms`; "auto" tries what suits the model and ships what wins on groups held out.
         parameters: Handed to the algorithm.
     Raises:
         UnknownAlgorithmError: This model cannot be trained that way.
@@ -98,6 +99,28 @@ class Model(ABC):
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
         """Learn from a panel not seen before, on top of what is known, at a cost that does not grow with it."""
 
+    def learns_with(self, others: Mapping[str, "Model"]) -> str | None:
+        """Name the model beside this one that does part of its learning; with it, `update_with` takes `update`'s place.
+
+        Args:
+            others: The models that learn from the same panels, by name.
+        """
+        return None
+
+    def update_with(
+        self, other: "Model", learn_other: Callable[[], None], panel: PanelLike | pd.DataFrame, *, seed: int
+    ) -> None:
+        """Learn from a panel together with the model that `learns_with` named.
+
+        Args:
+            other: That model.
+            learn_other: Has it learn from the panel; to be called once.
+            panel: A panel that neither has seen.
+            seed: Of everything this model draws.
+        """
+        learn_other()
+        self.update(panel, seed=seed)
+
     @abstractmethod
     def predict(self, frame: pd.DataFrame) -> AnyArray:
         """Answer for each row: basis points, a probability, or a score that is higher the stranger the row is."""
@@ -112,7 +135,7 @@ class Model(ABC):
         """
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment | None:
-        """Measure the headline score against the best attainable one, with an interval over issuers.
+        """Measure the headline score against the best attainable one, with an interval over groups.
 
         Args:
             panel: A panel with its truth.
@@ -122,6 +145,20 @@ class Model(ABC):
             None for a model whose optimum is not known.
         """
         return None
+
+    def row_scorer(self) -> RowScorer | None:
+        """Return what answers single rows without making a table of them, to the same figures as `predict`.
+
+        Returns:
+            None where there is no such form: requests are then answered through `predict`.
+        Raises:
+            UnsupportedSpaceError: The model reads something that has no such form.
+        """
+        return None
+
+    def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Lay the rows of a request out so that `predict` judges each by itself, whatever table it expects."""
+        return frame
 
     @abstractmethod
     def feature_importance(self) -> dict[str, float]:
@@ -145,9 +182,9 @@ class Model(ABC):
         """
 
 
-def bonds_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame:
+def table_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame:
     """Take the table out of a panel, or the table itself."""
-    return panel if isinstance(panel, pd.DataFrame) else panel.bonds
+    return panel if isinstance(panel, pd.DataFrame) else panel.frame
 
 
 def truth_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame | None:

@@ -1,4 +1,4 @@
-"""Which candidate ships: judged only on issuers it had not learnt from, with the uncertainty of the difference.
+"""Which candidate ships: judged only on groups it had not learnt from, with the uncertainty of the difference.
 
 Before a model learns from a panel, each candidate answers for it. Those losses are out of sample and cost nothing
 extra, so the contest goes on for as long as the model learns. Earlier panels fade, because the candidates have
@@ -30,19 +30,19 @@ class CandidateComparison:
         self.n_rows = 0.0
         self.loss: FloatArray = np.zeros(size)
         self.difference: FloatArray = np.zeros((size, size))  # sum of losses of a minus losses of b
-        self.squares: FloatArray = np.zeros((size, size))  # sum over issuers of their squared difference
+        self.squares: FloatArray = np.zeros((size, size))  # sum over groups of their squared difference
 
-    def judge(self, losses: Mapping[str, FloatArray], weight: FloatArray, issuer: IntArray) -> None:
+    def judge(self, losses: Mapping[str, FloatArray], weight: FloatArray, group: IntArray) -> None:
         """Add one panel's losses.
 
         Args:
             losses: Per candidate the loss of each row, shape (n,).
             weight: How far each row is believed, shape (n,).
-            issuer: Issuer of each row as a code, shape (n,); rows of one issuer err together.
+            group: Group of each row as a code, shape (n,); rows of one group err together.
         """
         table = np.stack([losses[name] * weight for name in self.names])
-        by_issuer = np.stack([np.bincount(issuer, weights=row) for row in table])
-        paired = by_issuer[:, None, :] - by_issuer[None, :, :]
+        by_group = np.stack([np.bincount(group, weights=row) for row in table])
+        paired = by_group[:, None, :] - by_group[None, :, :]
         self.n_rows = FADE * self.n_rows + float(weight.sum())
         self.loss = FADE * self.loss + table.sum(axis=1)
         self.difference = FADE * self.difference + paired.sum(axis=2)

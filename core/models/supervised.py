@@ -2,7 +2,7 @@
 
 Each panel goes the same way. The candidates answer for it before they learn from it; that settles who leads, how far
 each row can be believed, and what the trees on the linear offset see as offset, all out of sample. Then they learn.
-The first panel has no "before", so there the answers come from cross-validation grouped by issuer.
+The first panel has no "before", so there the answers come from cross-validation that keeps groups whole.
 """
 
 from abc import abstractmethod
@@ -16,22 +16,23 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
-from core.domains.bonds.models.derived import require_columns
 from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
-from core.models.interface import Model, PanelLike, bonds_of
+from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, STAND_IN, lineup
 from core.models.learners.boosting import OffsetLearner
 from core.models.learners.feature_space import Design, FeatureSpace
 from core.models.learners.learner import Files, Learner, Task
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.linear import LinearLearner
-from core.models.learners.samples import Matrices, Sample, issuer_folds
+from core.models.learners.samples import Matrices, Sample, group_folds
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.robust import huber_weight, robust_scale
+from core.models.scoring.fields import Field
+from core.models.scoring.scorer import RowScorer
 from core.models.selection import CandidateComparison
 
 N_FOLDS = 3
-HOLD_OUT_FROM_ROWS = 20_000  # from here one issuer in five is evidence enough
+HOLD_OUT_FROM_ROWS = 20_000  # from here one group in five is evidence enough
 SCALE_MEMORY = 0.8
 PILOT_ROUNDS = 2
 PANELS_BEFORE_RETIRING = 3
@@ -40,10 +41,20 @@ Scores = dict[str, FloatArray]
 
 
 class SupervisedModel(Model):
-    """A model with a label. A new one is a subclass that names its design, its label and its target."""
+    """A model with a label. A new one is a subclass that names its design, its label and its target.
+
+    Attributes:
+        keys: Columns that tell rows apart, the group first: rows of one group err together, so a group is learnt from
+            or judged by as a whole.
+        groups: What the domain calls its groups, for reports.
+        synonyms: The domain's own names of parameters, with the learners' names of them.
+    """
 
     design: ClassVar[Design]
     link: ClassVar[Task]
+    keys: ClassVar[tuple[str, ...]]
+    groups: ClassVar[str] = "groups"
+    synonyms: ClassVar[Mapping[str, str]] = {}
     robust: ClassVar[bool] = False  # whether rows far from the prediction are believed less
     tuned: ClassVar[Mapping[str, Any]] = {}  # parameters that suit this model better than the algorithm's own
     algorithms = ALGORITHMS
@@ -54,7 +65,9 @@ class SupervisedModel(Model):
         self.candidates = lineup(algorithm, has_lightgbm=problem is None)
         self._warnings: tuple[str, ...] = () if problem is None else (stand_in_warning(problem, STAND_IN),)
         # What is set for LightGBM is no mistake where another stands in for it.
-        known = {key for kind in (*lineup(algorithm).values(), *self.candidates.values()) for key in kind.defaults}
+        spelled = {learners_name: own_name for own_name, learners_name in self.synonyms.items()}
+        kinds = (*lineup(algorithm).values(), *self.candidates.values())
+        known = {spelled.get(key, key) for kind in kinds for key in kind.defaults}
         if unknown := sorted(set(self.parameters) - known):
             raise UnknownParameterError(algorithm, unknown, sorted(known))
         for kind in self.candidates.values():
@@ -66,7 +79,7 @@ class SupervisedModel(Model):
         self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
 
     @abstractmethod
-    def rows(self, bonds: pd.DataFrame) -> pd.DataFrame:
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Keep the rows to learn from and be judged on."""
 
     @abstractmethod
@@ -76,6 +89,24 @@ class SupervisedModel(Model):
     @abstractmethod
     def answer(self, score: FloatArray) -> FloatArray:
         """Turn scores on the scale that is learnt into what `predict` returns."""
+
+    unit: ClassVar[str] = ""  # of the answer
+
+    @classmethod
+    def field(cls, name: str, levels: tuple[str, ...] | None) -> Field:
+        """Describe a column of the table as requests bring it; a domain adds units and limits.
+
+        Args:
+            name: The column.
+            levels: What the model knows of it; None for a number.
+        """
+        return Field(name=name, kind="float" if levels is None else "category", nullable=True, categories=levels or ())
+
+    @override
+    def row_scorer(self) -> RowScorer:
+        from core.models.scoring.supervised import SupervisedScorer
+
+        return SupervisedScorer(self)
 
     @property
     @override
@@ -89,15 +120,15 @@ class SupervisedModel(Model):
 
     @override
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
-        rows = self._labelled(bonds_of(panel))
+        rows = self._labelled(table_of(panel))
         if self.space is None:
             self.space = FeatureSpace.learn(self.design, rows, model=self.name)
-        issuer = pd.factorize(rows["issuer_id"])[0].astype(np.int64)
-        sample = Sample(self._matrices(rows), self.target(rows), np.ones(len(rows)), issuer)
+        group = pd.factorize(rows[self.keys[0]])[0].astype(np.int64)
+        sample = Sample(self._matrices(rows), self.target(rows), np.ones(len(rows)), group)
         if self.learners:
             self._go_on(sample, seed=seed)
         elif len(sample) >= HOLD_OUT_FROM_ROWS:
-            later = issuer_folds(issuer, 5, seed=seed)[0]
+            later = group_folds(group, 5, seed=seed)[0]
             self._start(sample.take(~later), seed=seed, n_folds=0)
             self._go_on(sample.take(later), seed=seed)
         else:
@@ -128,9 +159,11 @@ class SupervisedModel(Model):
             "algorithm": self.algorithm,
             "ships": self.shipping,
             "why": self._why(),
-            "judged_on": "issuers not learnt from, before each panel is learnt; earlier panels fade",
+            "judged_on": f"{self.groups} not learnt from, before each panel is learnt; earlier panels fade",
             "candidates": [*self.contest.standing(), *self.retired.values()],
-            "continues_by": {name: kind.continues_by for name, kind in self.candidates.items()},
+            "continues_by": {
+                name: kind.continues_by.format(groups=self.groups) for name, kind in self.candidates.items()
+            },
             "n_updates": self.n_updates,
             "n_rows": self.n_rows,
             **self._noted_warnings,
@@ -212,9 +245,9 @@ class SupervisedModel(Model):
         model._link_offset(model.learners)
         return model
 
-    def _labelled(self, bonds: pd.DataFrame) -> pd.DataFrame:
-        require_columns(bonds, (self.label, "issuer_id", "as_of_date"), model=self.name)
-        rows = self.rows(bonds)
+    def _labelled(self, table: pd.DataFrame) -> pd.DataFrame:
+        self.design.derived.require(table, (self.label, *self.keys), model=self.name)
+        rows = self.rows(table)
         if not len(rows := rows[rows[self.label].notna()]):
             raise EmptyPanelError(self.name, self.label)
         return rows
@@ -229,7 +262,7 @@ class SupervisedModel(Model):
 
     @property
     def _parameters(self) -> dict[str, Any]:
-        return {**self.tuned, **self.parameters}
+        return {**self.tuned, **{self.synonyms.get(name, name): value for name, value in self.parameters.items()}}
 
     def _lineup(self, strength: float) -> dict[str, Learner]:
         assert self.space is not None
@@ -258,7 +291,7 @@ class SupervisedModel(Model):
             sample = self._pilot(sample, seed=seed)
         # One number, so choosing it on all folds at once flatters nobody, and saves most of the time.
         strength = self._strength(sample, seed=seed)
-        folds = issuer_folds(sample.issuer, n_folds, seed=seed) if n_folds else []
+        folds = group_folds(sample.group, n_folds, seed=seed) if n_folds else []
         if len(folds) > 1:
             scores = self._cross_validate(sample, folds, strength, seed=seed)
             sample = self._judge(sample, scores)
@@ -279,7 +312,7 @@ class SupervisedModel(Model):
             self.scale = SCALE_MEMORY * self.scale + (1 - SCALE_MEMORY) * fresh if self.n_updates else fresh
             sample = replace(sample, weight=huber_weight(misses, self.scale))
         losses = {name: self._loss(sample.target, score) for name, score in scores.items()}
-        self.contest.judge(losses, sample.weight, sample.issuer)
+        self.contest.judge(losses, sample.weight, sample.group)
         self._retire()
         return replace(sample, offset=scores.get(LINEAR))
 
@@ -327,10 +360,11 @@ class SupervisedModel(Model):
         standing = {entry["candidate"]: entry for entry in self.contest.standing()}
         shipping = standing[self.shipping]
         if len(standing) == 1:
-            return f"{self.shipping} was asked for; its loss on issuers not learnt from is {shipping['loss']:.4f}"
+            return f"{self.shipping} was asked for; its loss on {self.groups} not learnt from is {shipping['loss']:.4f}"
         others = ", ".join(
             f"{name} {entry['loss']:.4f} ({entry['behind_leader']:+.4f} ± {entry['standard_error']:.4f})"
             for name, entry in standing.items()
             if name != self.shipping
         )
-        return f"{self.shipping} has a loss of {shipping['loss']:.4f} on issuers not learnt from; against it {others}"
+        loss = f"{self.shipping} has a loss of {shipping['loss']:.4f} on {self.groups} not learnt from"
+        return f"{loss}; against it {others}"

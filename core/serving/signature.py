@@ -6,7 +6,7 @@ category is found by the parser itself, and is named with its path in the reques
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -14,10 +14,8 @@ from msgspec import Meta
 from typing_extensions import override
 
 from core.arrays import FloatArray
+from core.models.scoring.fields import NUMERIC, Field, Rows
 from core.serving.errors import BadRequestError
-
-Kind = Literal["float", "int", "bool", "category", "text", "date"]
-NUMERIC: frozenset[str] = frozenset({"float", "int", "bool"})
 
 UNREADABLE = (msgspec.DecodeError, RecursionError)
 """What decoders raise of a request: of a nested one they give up on their own depth."""
@@ -28,44 +26,20 @@ _INDICES = re.compile(r"(?:\[(?:\d+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
 
 
-class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One named value of a row."""
-
-    name: str
-    kind: Kind
-    unit: str = ""
-    least: float | None = None
-    most: float | None = None
-    nullable: bool = False
-    required: bool = True
-    categories: tuple[str, ...] = ()
-    strict: bool = True  # whether limits and categories are rules; else they only tell what the model has learnt from
-
-    @property
-    def type(self) -> Any:
-        """The type a decoder checks a value of this field against."""
-        if self.kind in ("float", "int"):
-            limits: dict[str, Any] = {"multiple_of": 1 if self.kind == "int" else None}
-            if self.strict:
-                limits |= {"ge": self.least, "le": self.most}
-            found: Any = Annotated[float, Meta(**{key: limit for key, limit in limits.items() if limit is not None})]
-        elif self.kind == "bool":
-            found = bool | Annotated[int, Meta(ge=0, le=1)]
-        elif self.kind == "date":
-            found = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}")]
-        else:
-            found = Literal[self.categories] if self.categories and self.strict else str
-        return found | None if self.nullable or not self.required else found
-
-
-class Rows(NamedTuple):
-    """Rows that have been checked: numbers as a matrix, everything else as text."""
-
-    numbers: FloatArray  # shape (n, n_numbers), NaN where a row has none
-    texts: Sequence[Any]  # per row a tuple of texts or None; of an open signature the whole row by name
-
-    def __len__(self) -> int:
-        return len(self.numbers)
+def _type_of(field: Field) -> Any:
+    """Return the type that a decoder checks a value of a field against."""
+    if field.kind in ("float", "int"):
+        limits: dict[str, Any] = {"multiple_of": 1 if field.kind == "int" else None}
+        if field.strict:
+            limits |= {"ge": field.least, "le": field.most}
+        found: Any = Annotated[float, Meta(**{key: limit for key, limit in limits.items() if limit is not None})]
+    elif field.kind == "bool":
+        found = bool | Annotated[int, Meta(ge=0, le=1)]
+    elif field.kind == "date":
+        found = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}")]
+    else:
+        found = Literal[field.categories] if field.categories and field.strict else str
+    return found | None if field.nullable or not field.required else found
 
 
 class Signature:
@@ -89,9 +63,9 @@ class Signature:
         self._loose = [field for field in self.fields if not field.strict]
         self._least = np.array([-np.inf if field.least is None else field.least for field in self.numbers])
         self._most = np.array([np.inf if field.most is None else field.most for field in self.numbers])
-        self.row: Any = msgspec.defstruct("Row", self._definition(lambda field: field.type), kw_only=True)
+        self.row: Any = msgspec.defstruct("Row", self._definition(_type_of), kw_only=True)
         self.columns: Any = msgspec.defstruct(
-            "Columns", self._definition(lambda field: list.__class_getitem__(field.type)), kw_only=True
+            "Columns", self._definition(lambda field: list.__class_getitem__(_type_of(field))), kw_only=True
         )
 
     def _definition(self, type_of: Any) -> list[Any]:

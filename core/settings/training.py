@@ -1,13 +1,13 @@
 """What a training session is told: the flat keys at the top of a settings file, and the blocks beside them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from core.settings.quality import QualityGates
 
-Algorithm = Literal[
+BaseModel = Literal[
     "auto",
     "linear",
     "lightgbm",
@@ -25,7 +25,7 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """One entry of the `models` block."""
 
     algorithm: Annotated[
-        Algorithm, Meta(description="auto tries what suits the model and ships what wins on issuers held out.")
+        str, Meta(description="A way of training that the model knows; auto tries what suits it and ships what wins.")
     ] = "auto"
     parameters: Annotated[
         dict[str, float | int | bool | str], Meta(description="Handed to the algorithm as they are.")
@@ -37,13 +37,13 @@ class EnsembleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     enable_stacking: Annotated[bool, Meta(description="Stack the base models out of fold.")] = False
     enable_blending: Annotated[bool, Meta(description="Blend the base models by optimised weights.")] = False
-    base_models: Annotated[tuple[Algorithm, ...], Meta(description="Whom to combine.")] = (
+    base_models: Annotated[tuple[BaseModel, ...], Meta(description="Whom to combine.")] = (
         "lightgbm",
         "random_forest",
         "linear",
     )
     meta_learner: Annotated[Literal["linear", "lightgbm"], Meta(description="Who combines them.")] = "linear"
-    cross_validation_folds: Annotated[Folds, Meta(description="Folds, grouped by issuer.")] = 5
+    cross_validation_folds: Annotated[Folds, Meta(description="Folds; a group is in one of them.")] = 5
 
 
 class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,7 +69,7 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ] = {}
     enable_ensemble_methods: Annotated[bool, Meta(description="Combine several models into one.")] = False
     ensemble_strategy: Literal["voting", "stacking", "blending"] = "stacking"
-    base_models: Annotated[tuple[Algorithm, ...], Meta(description="Whom to combine.")] = ("lightgbm", "random_forest")
+    base_models: Annotated[tuple[BaseModel, ...], Meta(description="Whom to combine.")] = ("lightgbm", "random_forest")
     enable_feature_selection: Annotated[bool, Meta(description="Drop features that carry nothing.")] = False
     selection_method: Literal["importance", "mutual_information", "recursive"] = "importance"
     max_features: Annotated[int, Meta(ge=1, le=10_000, description="Most features to keep.")] = 30
@@ -100,27 +100,23 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float,
         Meta(ge=0, le=1, description="Least mean quality score of the data a session may call itself converged on."),
     ] = 0.95
-    dataset_size: Annotated[int, Meta(ge=100, le=10_000_000, description="Bonds drawn each epoch.")] = 150
+    dataset_size: Annotated[int, Meta(ge=100, le=10_000_000, description="Rows drawn each epoch.")] = 150
     training_split: Annotated[
-        float, Meta(ge=0.5, le=0.95, description="Share of each draw's issuers learnt from; the rest checks the fit.")
+        float, Meta(ge=0.5, le=0.95, description="Share of each draw's groups learnt from; the rest checks the fit.")
     ] = 0.8
     convergence_timeout_hours: Annotated[
         float, Meta(gt=0, le=8760, description="A session that has not converged by then ends gracefully.")
     ] = 24.0
-    models: Annotated[dict[str, ModelSettings], Meta(description="The models to train, by name.")] = msgspec.field(
-        default_factory=lambda: {
-            name: ModelSettings() for name in ("spread", "downgrade", "liquidity_shock", "anomaly")
-        }
-    )
+    models: Annotated[
+        dict[str, ModelSettings], Meta(description="The models to train, by name; all of the domain by default.")
+    ] = {}
     quality_gates: QualityGates = QualityGates()
     ensemble: EnsembleSettings = EnsembleSettings()
     stress_testing: StressTestingSettings = StressTestingSettings()
     advanced: AdvancedSettings = AdvancedSettings()
     trainer: TrainerSettings = TrainerSettings()
-
-    def __post_init__(self) -> None:
-        if not self.models:
-            raise ValueError("models is empty: name at least one model to train")
+    domain: Annotated[str, Meta(description="What to train on: a domain that draws its own data.")] = "bonds"
+    domain_settings: Annotated[dict[str, Any], Meta(description="What the domain wants to be told.")] = {}
 
 
 def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:

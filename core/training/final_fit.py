@@ -18,23 +18,22 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.files import sha256_of, write_folder
 from core.models import Model, Panel, PanelLike
+from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.convergence import EpochScore, best_epoch
 from core.training.errors import CheckpointDamagedError
 from core.training.model_set import ModelSet, merit
-from core.training.panels import TEST_PANELS, Draw, SessionPanels
+from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
-from core.training.seeds import derive_seed
 
 FOLDER = "final"
 RECORD = "final.json"
 REPORT = "report.json"  # beside a model's files: what the registry's diff reads
-MAIN_TEST = TEST_PANELS[0]
-PURPOSE = "validation"
 REFIT_ROWS = 50_000
 
 
@@ -82,12 +81,12 @@ class FinalFit:
         crew = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
         draws, metrics = self._test(crew)
         for name, figures in metrics.items():
-            figures |= {f"validation.{way}": merits[way][name] for way in ways}
+            figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
         return self._save(_Made(crew, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
 
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
         """Judge each way on the validation panel; return each model's merits, and the way it takes."""
-        judged = {way: crew.judge({PURPOSE: self._validation.panel})[PURPOSE] for way, crew in ways.items()}
+        judged = {way: crew.judge({VALIDATION: self._validation.panel})[VALIDATION] for way, crew in ways.items()}
         merits = {
             way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()
         }
@@ -107,11 +106,12 @@ class FinalFit:
             purpose="draws",
             seed=self._settings.random_seed,
             n_rows=sum(draw.record.n_rows for draw in draws),
-            n_issuers=sum(draw.record.n_issuers for draw in draws),
+            n_groups=sum(draw.record.n_groups for draw in draws),
             sha256=hashlib.sha256("".join(draw.record.sha256 for draw in draws).encode()).hexdigest(),
         )
-        bonds = pd.concat([draw.panel.bonds for draw in draws], ignore_index=True)
-        return Panel(bonds, pd.concat([draw.panel.truth for draw in draws], ignore_index=True)), record
+        frame = pd.concat([draw.panel.frame for draw in draws], ignore_index=True)
+        truths = [draw.panel.truth for draw in draws if draw.panel.truth is not None]
+        return Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record
 
     def _kept(self) -> FinalRecord | None:
         """Return what an earlier attempt has left, if every file of it is what was written."""
@@ -137,7 +137,7 @@ class FinalFit:
     def _test(self, crew: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
         draws: list[DrawRecord] = []
         metrics: dict[str, dict[str, float]] = {name: {} for name in crew.models}
-        for number, name in enumerate(TEST_PANELS):
+        for number, name in enumerate(self._panels.domain.test_panels):
             draw = self._panels.test(name)
             draws.append(draw.record)
             seed = derive_seed(self._settings.random_seed, "interval", number)
@@ -158,7 +158,7 @@ class FinalFit:
             record = FinalRecord(
                 epoch=newest.epoch,
                 best_epoch=source.epoch,
-                score=fmean(merit(model.metrics, MAIN_TEST) for model in models),
+                score=fmean(merit(model.metrics, self._panels.domain.test_panels[0]) for model in models),
                 draws=made.draws,
                 models=models,
             )

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from core import models
-from core.models import Model, PanelLike
+from core.domains.catalogue import create
+from core.models import Model, PanelLike, train_all
 from core.settings import TrainingSettings
+from core.training.session_domain import domain_of
 
 T = TypeVar("T")
 Figures = dict[str, float]
@@ -45,8 +46,9 @@ class ModelSet:
             UnknownModelError: A name is neither built in nor installed.
             UnknownAlgorithmError: A model cannot be trained the way the settings say.
         """
+        domain = domain_of(settings)
         self.models: dict[str, Model] = {
-            name: models.create(name, algorithm=entry.algorithm, settings=entry.parameters)
+            name: create(name, algorithm=entry.algorithm, settings=entry.parameters, domain=domain)
             for name, entry in settings.models.items()
         }
         self._n_threads = min(settings.trainer.n_threads or os.cpu_count() or 1, len(self.models))
@@ -72,7 +74,7 @@ class ModelSet:
 
     def learn(self, panel: PanelLike, *, seed: int) -> None:
         """Have every model learn from a panel, on top of what it knows."""
-        models.train_all(self.models, panel, seed, self._n_threads)
+        train_all(self.models, panel, seed, self._n_threads)
         self.has_learned = True
 
     def judge(self, panels: Mapping[str, PanelLike]) -> dict[str, Figures]:

@@ -1,39 +1,44 @@
-"""The data sets of a session: a fresh draw each epoch, one validation panel, two test panels, no issuer shared.
-
-All but one live on the same macro path, as the issuers of one history do. The second test panel has a path of its own:
-it shows what the models have learnt of the market, and what only of these twenty years.
-"""
+"""The data sets of a session: a fresh draw each epoch, one validation panel, and the test panels; no group shared."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from core.domains.bonds.data import BondPanel, PanelSettings, generate
-from core.models import Panel
+from core.arrays import AnyArray
+from core.domains.domain import VALIDATION, DrawRequest
+from core.models import Panel, PanelLike
+from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.digest import digest_of
 from core.training.records import DrawRecord
-from core.training.seeds import derive_seed
+from core.training.session_domain import domain_of, domain_settings
 
-VALIDATION_ROWS = 4_000  # about 450 issuers: the standard error of an attainment is then near 0.01
+VALIDATION_ROWS = 4_000  # of bonds about 450 issuers: the standard error of an attainment is then near 0.01
 TEST_ROWS = 10_000
-TEST_PANELS = ("test", "test_new_macro")
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A generated panel and what identifies it."""
+    """A panel that was drawn, and what identifies it."""
 
-    panel: BondPanel
+    panel: PanelLike
     record: DrawRecord
 
 
 class SessionPanels:
-    """Draws the panels of one session; the same settings give the same panels."""
+    """Draws the panels of one session from its domain; the same settings give the same panels."""
 
     def __init__(self, settings: TrainingSettings) -> None:
+        """Find the domain.
+
+        Raises:
+            UsageError: There is no such domain, or its settings are not as they must be.
+        """
         self._settings = settings
-        self._macro_seed = derive_seed(settings.random_seed, "macro")
+        self._own_settings = domain_settings(settings)
+        self.domain = domain_of(settings)
 
     def epoch(self, number: int) -> Draw:
         """Draw the variation of the data set that an epoch sees."""
@@ -41,39 +46,44 @@ class SessionPanels:
 
     def validation(self) -> Draw:
         """Draw the panel on which every epoch is judged and nobody learns before the end."""
-        return self._draw("validation", n_rows=VALIDATION_ROWS)
+        return self._draw(VALIDATION, n_rows=VALIDATION_ROWS)
 
     def test(self, name: str) -> Draw:
-        """Draw one of `TEST_PANELS`."""
-        return self._draw(name, n_rows=TEST_ROWS, new_macro=name == "test_new_macro")
+        """Draw one of the domain's test panels."""
+        return self._draw(name, n_rows=TEST_ROWS)
 
-    def split(self, panel: BondPanel, number: int) -> tuple[Panel, Panel]:
-        """Part a draw by issuer.
+    def split(self, panel: PanelLike, number: int) -> tuple[Panel, Panel]:
+        """Part a draw by group.
 
         Returns:
-            What is learnt from, and the hold-out; between them every row, and no issuer twice.
+            What is learnt from, and the hold-out; between them every row, and no group twice.
         """
-        issuers = np.sort(panel.bonds["issuer_id"].unique())
-        order = np.random.default_rng(derive_seed(self._settings.random_seed, "split", number)).permutation(
-            len(issuers)
-        )
-        n_learned = min(max(round(self._settings.training_split * len(issuers)), 1), len(issuers) - 1)
-        learned = panel.bonds["issuer_id"].isin(issuers[order[:n_learned]]).to_numpy()
+        group = self._groups(panel.frame)
+        names = np.sort(group.unique())
+        order = np.random.default_rng(derive_seed(self._settings.random_seed, "split", number)).permutation(len(names))
+        n_learned = min(max(round(self._settings.training_split * len(names)), 1), len(names) - 1)
+        learned = group.isin(names[order[:n_learned]]).to_numpy()
         return _rows(panel, learned), _rows(panel, ~learned)
 
-    def _draw(self, purpose: str, *parts: int, n_rows: int, new_macro: bool = False) -> Draw:
+    def _draw(self, purpose: str, *parts: int, n_rows: int) -> Draw:
         seed = derive_seed(self._settings.random_seed, purpose, *parts)
-        macro_seed = derive_seed(self._settings.random_seed, "new macro") if new_macro else self._macro_seed
-        panel = generate(PanelSettings(n_rows=n_rows, seed=seed, macro_seed=macro_seed))
+        panel = self.domain.draw(
+            DrawRequest(purpose, n_rows, seed, session_seed=self._settings.random_seed, settings=self._own_settings)
+        )
         record = DrawRecord(
             purpose=purpose,
             seed=seed,
-            n_rows=len(panel.bonds),
-            n_issuers=int(panel.bonds["issuer_id"].nunique()),
-            sha256=digest_of(panel.bonds),
+            n_rows=len(panel.frame),
+            n_groups=int(self._groups(panel.frame).nunique()),
+            sha256=digest_of(panel.frame),
         )
         return Draw(panel, record)
 
+    def _groups(self, frame: pd.DataFrame) -> "pd.Series[Any]":
+        column = self.domain.group_column
+        return frame[column] if column is not None else pd.Series(np.arange(len(frame)), index=frame.index)
 
-def _rows(panel: BondPanel, keep: np.ndarray) -> Panel:
-    return Panel(panel.bonds[keep].reset_index(drop=True), panel.truth[keep].reset_index(drop=True))
+
+def _rows(panel: PanelLike, keep: AnyArray) -> Panel:
+    truth = None if panel.truth is None else panel.truth[keep].reset_index(drop=True)
+    return Panel(panel.frame[keep].reset_index(drop=True), truth)

@@ -17,7 +17,7 @@ class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str  # draw, validation, test…
     seed: int
     n_rows: int
-    n_issuers: int
+    n_groups: int = msgspec.field(name="n_issuers")  # as checkpoints and reports have always spelled it
     sha256: str
 
 
@@ -27,7 +27,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         learned: False when the draw failed a blocking gate; then `refusal` names the gates, and the models, the
             metrics and the score are those of the epoch before.
-        metrics: `<model>.<metric>` on the session's validation panel, whose issuers nobody learns from.
+        metrics: `<model>.<metric>` on the session's validation panel, whose groups nobody learns from.
         learned_gates: The verdicts on the newest draw that was learnt from; `gates` are those on this epoch's own.
         holdout: The same on the part of this epoch's draw that was held out before learning from the rest.
     """

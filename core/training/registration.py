@@ -12,6 +12,7 @@ from core.registry import Registry
 from core.state import Workspace
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.session import Session
+from core.training.session_domain import domain_of
 
 
 def register_models(
@@ -32,19 +33,19 @@ def register_models(
     Returns:
         "spread/1.2.0" for each model.
     """
-    registry = Registry(workspace)
+    registry, domain = Registry(workspace), domain_of(session.training)
     return tuple(
         registry.register(
             model.name,
             folder / model.folder,
-            metrics=_metrics(model),
+            metrics=_metrics(model, domain.test_panels[0]),
             run_id=session.run_id or "",
             session_id=session.session_id,
             lineage=_lineage(session, final, model),
             gates=(*last.learned_gates, _leak_gate(model)),
             actor=actor,
             bump="auto",
-            description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} bonds",
+            description=f"{model.chosen}, {final.epoch} epochs of {session.settings['dataset_size']} {domain.rows}",
         ).key
         for model in final.models
     )
@@ -55,9 +56,9 @@ def settings_digest(settings: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()
 
 
-def _metrics(model: FinalModel) -> dict[str, float]:
+def _metrics(model: FinalModel, main_panel: str) -> dict[str, float]:
     """Give the metrics their names in the registry: those of the main test panel bare, of the others with its name."""
-    return {name.removeprefix("test."): value for name, value in model.metrics.items()}
+    return {name.removeprefix(f"{main_panel}."): value for name, value in model.metrics.items()}
 
 
 def _leak_gate(model: FinalModel) -> GateResult:

@@ -16,16 +16,12 @@ from core.training.convergence import EpochScore, Judgement
 from core.training.records import EpochRecord, FinalModel, FinalRecord
 from core.training.session import Session
 
-SYNTHETIC = (
-    "All figures come from synthetic bonds with a known truth. They show what the models learn of it, not how they "
-    "would do on a real portfolio."
-)
 N_IMPORTANT = 8
 
 
-def epoch_report(record: EpochRecord) -> bytes:
-    """Write down one epoch as JSON."""
-    return _to_json({"notice": SYNTHETIC, **msgspec.to_builtins(record)})
+def epoch_report(record: EpochRecord, *, notice: str) -> bytes:
+    """Write down one epoch as JSON, with what its reader must know first."""
+    return _to_json({"notice": notice, **msgspec.to_builtins(record)})
 
 
 def final_report(
@@ -36,6 +32,7 @@ def final_report(
     *,
     judgement: Judgement,
     announcements: Iterable[str],
+    notice: str,
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Put together what a session came to.
@@ -47,10 +44,11 @@ def final_report(
         final: The models that ship and their one test.
         judgement: Why the session ended.
         announcements: What the settings switch on that was not done.
+        notice: What a reader must know before any figure.
         warnings: How the models were trained other than the settings lead one to expect.
     """
     return {
-        "notice": SYNTHETIC,
+        "notice": notice,
         "end": {"reason": str(judgement.end), "explanation": judgement.reason},
         "n_epochs": len(history),
         "n_rejected_epochs": sum(1 for entry in history if entry.score is None),
@@ -74,13 +72,15 @@ def final_report_json(report: dict[str, Any]) -> bytes:
     return _to_json(report)
 
 
-def final_report_markdown(report: dict[str, Any], final: FinalRecord, gates: Sequence[GateResult]) -> bytes:
-    """Lay the final report out for a reader."""
+def final_report_markdown(
+    report: dict[str, Any], final: FinalRecord, gates: Sequence[GateResult], *, groups: str
+) -> bytes:
+    """Lay the final report out for a reader; `groups` is what the domain calls its groups."""
     end = report["end"]
     lines = [
         "# Training report",
         "",
-        f"> {SYNTHETIC}",
+        f"> {report['notice']}",
         "",
         f"Ended after {report['n_epochs']} epochs: **{end['reason']}** ({end['explanation']}).  ",
         f"Score on the test panels (mean attainment over {len(final.models)} models): **{final.score:.4f}**. "
@@ -94,9 +94,9 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, gates: Seq
         "| --- | --- | --- |" + " --- |" * len(_panels(final.models)),
         *(_model_row(model, _panels(final.models)) for model in final.models),
         "",
-        "Each cell: attainment on that test panel, with its 95 % interval over issuers. The test panels were looked at "
-        "once, after every choice had been made. Way: continued from the best checkpoint, or refit from many draws at "
-        "once, whichever did better on the validation panel.",
+        f"Each cell: attainment on that test panel, with its 95 % interval over {groups}. The test panels were looked "
+        "at once, after every choice had been made. Way: continued from the best checkpoint, or refit from many draws "
+        "at once, whichever did better on the validation panel.",
         *(f"\n**Leak alarm**: {sentence}" for sentence in leaks(final)),
     ]
     for model in final.models:
@@ -105,10 +105,10 @@ def final_report_markdown(report: dict[str, Any], final: FinalRecord, gates: Seq
         "",
         "## Data",
         "",
-        "| panel | seed | rows | issuers | SHA-256 |",
+        f"| panel | seed | rows | {groups} | SHA-256 |",
         "| --- | ---: | ---: | ---: | --- |",
         *(
-            f"| {draw.purpose} | {draw.seed} | {draw.n_rows} | {draw.n_issuers} | `{draw.sha256[:16]}` |"
+            f"| {draw.purpose} | {draw.seed} | {draw.n_rows} | {draw.n_groups} | `{draw.sha256[:16]}` |"
             for draw in final.draws
         ),
         "",

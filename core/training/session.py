@@ -66,6 +66,20 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()  # how this machine trains other than the settings lead one to expect
 
 
+YOUNGER = ("domain", "domain_settings")  # settings that the first sessions did not have
+
+
+def as_document(settings: TrainingSettings) -> dict[str, Any]:
+    """Spell settings as they are kept and read back.
+
+    Younger settings are left out where they say nothing, so that the digest of settings that have not changed stays
+    what it has always been.
+    """
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
+    usual = TrainingSettings()
+    return {key: value for key, value in document.items() if key not in YOUNGER or value != getattr(usual, key)}
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One training job. `settings` is the whole of what it computes from; it never changes after the start."""
 

@@ -19,6 +19,7 @@ from core.training.reports import (
     system_health_report,
 )
 from core.training.session import Session
+from core.training.session_domain import domain_of
 
 CHECKPOINTS = ".checkpoints"  # below artifacts/, where no model can have this name
 
@@ -39,7 +40,8 @@ class SessionFiles:
 
     def write_epoch(self, session: Session, record: EpochRecord) -> None:
         """Write the report of an epoch."""
-        write_file(self._epoch_file(session, record.epoch), epoch_report(record))
+        report = epoch_report(record, notice=domain_of(session.training).notice)
+        write_file(self._epoch_file(session, record.epoch), report)
 
     def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
         """Read the report of an epoch back, if there is one."""
@@ -57,6 +59,7 @@ class SessionFiles:
         judgement: Judgement,
     ) -> Evidence:
         """Write the final report, for programs and for readers; return what pins it."""
+        domain = domain_of(session.training)
         report = final_report(
             session.settings,
             history,
@@ -65,9 +68,10 @@ class SessionFiles:
             judgement=judgement,
             announcements=session.observed.announcements,
             warnings=session.observed.warnings,
+            notice=domain.notice,
         )
         folder = self._folder(session)
-        write_file(folder / "final_report.md", final_report_markdown(report, final, last.gates))
+        write_file(folder / "final_report.md", final_report_markdown(report, final, last.gates, groups=domain.groups))
         file = folder / "final_report.json"
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
-from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.quality import QualityReport, assess
+from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.convergence import EpochScore, best_epoch
@@ -18,7 +18,7 @@ from core.training.final_fit import FinalFit
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
-from core.training.seeds import derive_seed
+from core.training.session_domain import checked
 from core.training.wire import EpochDone, Prepared
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it in case the newest is damaged; the best is kept besides
@@ -34,7 +34,7 @@ class SessionWork:
             settings: The session's settings.
             folder: Where its checkpoints are.
         """
-        self._settings = settings
+        self._settings = settings = checked(settings)
         self._folder = folder
         self._panels = SessionPanels(settings)
         self._checkpoints = Checkpoints(folder)
@@ -70,7 +70,7 @@ class SessionWork:
         with timer.stage("draw"):
             draw = self._panels.epoch(number)
         with timer.stage("gates"):
-            quality = assess(draw.panel.bonds, BOND_CHECKS, self._settings.quality_gates)
+            quality = assess(draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates)
         with timer.stage("learn"):
             record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
         with timer.stage("checkpoint"):
@@ -94,8 +94,8 @@ class SessionWork:
             epoch=number,
             learned=True,
             draw=draw.record,
-            n_learned_rows=len(learned.bonds),
-            n_holdout_rows=len(holdout.bonds),
+            n_learned_rows=len(learned.frame),
+            n_holdout_rows=len(holdout.frame),
             gates=quality.gates,
             learned_gates=quality.gates,
             quality_score=quality.score,

@@ -12,7 +12,8 @@ from core.quality import custom
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
-from core.training.session import Desired, Observed, Phase, Session
+from core.training.session import Desired, Observed, Phase, Session, as_document
+from core.training.session_domain import checked
 
 DATABASE = "sessions"
 TABLE = "sessions"
@@ -53,7 +54,8 @@ class Sessions:
         """Queue a new session; the engine takes it up when its turn comes.
 
         Raises:
-            UsageError: The name is no plain line of text.
+            UsageError: The name is no plain line of text, or the settings name what is not there: a domain, a model, or
+                a way of training it.
             UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         """
         custom.require_known(settings.quality_gates.custom_gates)
@@ -61,6 +63,7 @@ class Sessions:
             raise UsageError(
                 f"{name[:_MAX_NAME]!a} is no name for a session: it must be one line of at most {_MAX_NAME} characters."
             )
+        document = as_document(checked(settings))
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = max((_number(session.session_id) for session in self._documents.all()), default=0) + 1
@@ -70,7 +73,7 @@ class Sessions:
                     name=name,
                     created_at=now,
                     created_by=str(actor),
-                    settings=msgspec.json.decode(msgspec.json.encode(settings)),  # as it will be read back
+                    settings=document,
                     desired_by=str(actor),
                     desired_at=now,
                     reason=reason,

@@ -5,6 +5,7 @@ keeps learning. Its cost per panel is constant: once the cap is reached no tree 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import Files, Learner, Task
+from core.models.learners.learner import Files, Learner, ScoreParts, Task
 from core.models.learners.leaves import gradients, relearn
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.linear import LinearLearner, shares
@@ -83,6 +84,10 @@ class BoostedLearner(Learner):
             return below
         trees = self.booster.predict(matrices.trees, raw_score=True, num_threads=1)
         return below + np.asarray(trees, dtype=np.float64)
+
+    @override
+    def parts(self) -> ScoreParts:
+        return ScoreParts(self.base, booster=self.booster)
 
     @override
     def preview(self, matrices: Matrices) -> FloatArray:
@@ -259,6 +264,10 @@ class OffsetLearner(BoostedLearner):
     @override
     def below(self, matrices: Matrices) -> FloatArray:
         return self.linear.score(matrices)
+
+    @override
+    def parts(self) -> ScoreParts:
+        return replace(self.linear.parts(), booster=self.booster)
 
     @override
     def start(self, sample: Sample) -> FloatArray:

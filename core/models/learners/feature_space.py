@@ -1,4 +1,4 @@
-"""From a table of bonds to the two matrices the learners read: one for linear models, one for trees.
+"""From a table to the two matrices the learners read: one for linear models, one for trees.
 
 A `Design` says which columns a model reads and how; a `FeatureSpace` is a design whose centres, scales, knots and
 category levels were learnt from the first panel and are frozen from then on, so that everything learnt later means
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float32Array, FloatArray, IntArray
-from core.domains.bonds.models.derived import column_values, require_columns, sources
+from core.models.learners.derived import NONE_DERIVED, DerivedColumns
 
 CLIP = 5.0  # standard deviations; one absurd cell must not steer a whole fit
 
@@ -64,6 +64,7 @@ class Design:
     tree_numbers: tuple[str, ...]
     tree_categories: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()  # columns in which the prediction may only rise
+    derived: DerivedColumns = NONE_DERIVED  # what is meant by names that are no columns of the table
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,13 +94,13 @@ class FeatureSpace:
         Raises:
             MissingColumnsError: The table lacks columns the design reads.
         """
-        require_columns(frame, design.columns, model=model)
+        design.derived.require(frame, design.columns, model=model)
         statistics: dict[str, Any] = {}
         for name in (*design.tree_categories, *(t.name for t in design.terms if isinstance(t, Levels))):
             statistics[f"levels:{name}"] = _levels(frame, name)
         for term in design.terms:
             if isinstance(term, Curve):
-                statistics[f"curve:{term.name}"] = _curve_statistics(term, frame)
+                statistics[f"curve:{term.name}"] = _curve_statistics(term, frame, design.derived)
         return cls(design, statistics)
 
     @property
@@ -152,7 +153,7 @@ class FeatureSpace:
         """
         out = np.empty((len(frame), len(self.tree_columns)), dtype=np.float32)
         for position, name in enumerate(self.design.tree_numbers):
-            out[:, position] = column_values(frame, name)
+            out[:, position] = self.design.derived.read(frame, name)
         for position, name in enumerate(self.design.tree_categories, start=len(self.design.tree_numbers)):
             out[:, position] = _codes(frame, name, self.statistics[f"levels:{name}"])
         return out
@@ -161,6 +162,7 @@ class FeatureSpace:
         """Say, per linear column, which columns of the table it comes from, and its prior standard deviation."""
         widths: dict[str, int] = {}
         made_of: dict[str, tuple[str, ...]] = {}
+        sources = self.design.derived.sources
         columns: list[tuple[str, ...]] = []
         prior: list[float] = []
         for term in self.design.terms:
@@ -185,9 +187,10 @@ class FeatureSpace:
 
     def _curve(self, term: Curve, frame: pd.DataFrame) -> FloatArray:
         learnt = self.statistics[f"curve:{term.name}"]
-        values = column_values(frame, term.name)
+        read = self.design.derived.read
+        values = read(frame, term.name)
         if term.within:
-            values = values - learnt["slope"] * column_values(frame, term.within)
+            values = values - learnt["slope"] * read(frame, term.within)
         absent = np.isnan(values)
         scaled = np.clip((values - learnt["centre"]) / learnt["scale"], -CLIP, CLIP)
         scaled[absent] = 0.0
@@ -221,11 +224,11 @@ def _codes(frame: pd.DataFrame, name: str, levels: Sequence[str]) -> FloatArray:
     return lookup[codes]
 
 
-def _curve_statistics(term: Curve, frame: pd.DataFrame) -> dict[str, Any]:
-    values = column_values(frame, term.name)
+def _curve_statistics(term: Curve, frame: pd.DataFrame, derived: DerivedColumns) -> dict[str, Any]:
+    values = derived.read(frame, term.name)
     slope = 0.0
     if term.within:
-        other = column_values(frame, term.within)
+        other = derived.read(frame, term.within)
         both = np.isfinite(values) & np.isfinite(other)
         spread = float(np.var(other[both])) if both.any() else 0.0
         if spread > 0:

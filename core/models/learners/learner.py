@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,6 +15,15 @@ Task = Literal["regression", "classification"]
 Files = dict[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreParts:
+    """A score that is a constant, plus the linear matrix times coefficients, plus trees, as far as there are any."""
+
+    intercept: float
+    coefficients: FloatArray | None = None
+    booster: Any = None  # a `lightgbm.Booster` on the tree matrix
+
+
 class Learner(ABC):
     """One method of learning a target from a sample, able to go on learning from the next.
 
@@ -24,7 +34,7 @@ class Learner(ABC):
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
-    continues_by: ClassVar[str]
+    continues_by: ClassVar[str]  # `{groups}` stands for what the domain calls its groups
     extra: ClassVar[str | None] = None  # the optional extra it needs; the module has the same name
 
     def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
@@ -52,6 +62,10 @@ class Learner(ABC):
     @abstractmethod
     def score(self, matrices: Matrices) -> FloatArray:
         """Answer on the scale of the link: the target itself, or log odds. Shape (n,)."""
+
+    def parts(self) -> ScoreParts | None:
+        """Take the score apart for serving, which then computes it without matrices; None where that cannot be done."""
+        return None
 
     def preview(self, matrices: Matrices) -> FloatArray:
         """Score rows that will be learnt from next; a learner may keep what `learn` can use."""

@@ -5,7 +5,7 @@ them: after a hundred panels the coefficients are to rounding those of one fit o
 such sums; there the posterior after one panel (mode and curvature) is the prior of the next.
 
 Each column has its own prior standard deviation from the design; one strength for all of them is chosen on the first
-panel by cross-validation grouped by issuer, and fades by itself as rows come in.
+panel by cross-validation that keeps groups whole, and fades by itself as rows come in.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, Float32Array, FloatArray
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import Files, Learner, Task
-from core.models.learners.samples import Matrices, Sample, issuer_folds
+from core.models.learners.learner import Files, Learner, ScoreParts, Task
+from core.models.learners.samples import Matrices, Sample, group_folds
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
 N_FOLDS = 4
@@ -38,7 +38,7 @@ class LinearLearner(Learner):
 
     defaults: ClassVar[Mapping[str, Any]] = {
         "strength": 0.0,  # 0: chosen by cross-validation
-        "issuer_correlation": 0.2,  # of the misses of two rows of one issuer; regression only
+        "group_correlation": 0.2,  # of the misses of two rows of one group; regression only
     }
     continues_by = "exact sums of products (ridge) or the last posterior as the next prior (logistic)"
 
@@ -58,7 +58,7 @@ class LinearLearner(Learner):
         if self._is_fresh and not self.strength:
             self.strength = self.choose_strength(sample, seed=seed)
         if self.task == "regression":
-            gram, moment = _products(sample, self.parameters["issuer_correlation"])
+            gram, moment = _products(sample, self.parameters["group_correlation"])
             self.precision = _mirrored(self.precision + gram)
             self.moment += moment
             self.coefficients = self._solve_ridge(self.precision, self.moment, self.strength)
@@ -73,6 +73,10 @@ class LinearLearner(Learner):
         some = design[:: max(1, len(design) // ROWS_FOR_DEVIATIONS)]
         self.deviations = np.concatenate(([0.0], some.std(axis=0, dtype=np.float64)))
         self._is_fresh = False
+
+    @override
+    def parts(self) -> ScoreParts:
+        return ScoreParts(float(self.coefficients[0]), self.coefficients[1:])
 
     @override
     def score(self, matrices: Matrices) -> FloatArray:
@@ -122,17 +126,17 @@ class LinearLearner(Learner):
         return np.asarray(cho_solve(cho_factor(gram + self._prior(strength)), moment))
 
     def choose_strength(self, sample: Sample, *, seed: int) -> float:
-        """Try each strength on issuers held out; the least loss wins. A few hundred issuers are enough for that."""
+        """Try each strength on groups held out; the least loss wins. A few hundred groups are enough for that."""
         if len(sample) > MAX_ROWS_TO_CHOOSE:
             n_parts = -(-len(sample) // MAX_ROWS_TO_CHOOSE)
-            sample = sample.take(issuer_folds(sample.issuer, n_parts, seed=seed + 1)[0])
-        held_out = issuer_folds(sample.issuer, N_FOLDS, seed=seed)
+            sample = sample.take(group_folds(sample.group, n_parts, seed=seed + 1)[0])
+        held_out = group_folds(sample.group, N_FOLDS, seed=seed)
         if len(held_out) < 2:
             return STRENGTHS[-1]
         losses = np.zeros(len(STRENGTHS))
         design = sample.matrices.linear
         if self.task == "regression":
-            parts = [_products(sample.take(fold), self.parameters["issuer_correlation"]) for fold in held_out]
+            parts = [_products(sample.take(fold), self.parameters["group_correlation"]) for fold in held_out]
             gram = sum((part[0] for part in parts), start=np.zeros_like(self.precision))
             moment = sum((part[1] for part in parts), start=np.zeros_like(self.moment))
             for fold, part in zip(held_out, parts, strict=True):
@@ -192,13 +196,13 @@ def _with_intercept(rows: Float32Array) -> FloatArray:
 def _products(sample: Sample, correlation: float) -> tuple[FloatArray, FloatArray]:
     """Sums of products of all columns, intercept included, and with the target, as generalised least squares has them.
 
-    Rows of one issuer miss alike, so ten of them tell less than ten issuers would. With one correlation for every pair
-    of rows of an issuer, the inverse covariance is the identity less a multiple of the all-ones matrix, so all it
-    takes is to subtract the products of the issuers' sums.
+    Rows of one group miss alike, so ten of them tell less than ten groups would. With one correlation for every pair
+    of rows of a group, the inverse covariance is the identity less a multiple of the all-ones matrix, so all it
+    takes is to subtract the products of the groups' sums.
 
     Args:
         sample: Rows with weights; a row of weight w counts as one with 1/w of the variance.
-        correlation: Of the misses of two rows of one issuer, 0 to below 1.
+        correlation: Of the misses of two rows of one group, 0 to below 1.
     Returns:
         Shapes (p, p) and (p,), for p columns with the intercept.
     Source:
@@ -207,21 +211,21 @@ def _products(sample: Sample, correlation: float) -> tuple[FloatArray, FloatArra
     design, width = sample.matrices.linear, sample.matrices.linear.shape[1] + 1
     root = np.sqrt(sample.weight)
     gram, moment = np.zeros((width, width)), np.zeros(width)
-    _, issuer, size = np.unique(sample.issuer, return_inverse=True, return_counts=True)
-    by_issuer, target_by_issuer = np.zeros((len(size), width)), np.zeros(len(size))
-    order = np.argsort(issuer, kind="stable")
+    _, group, size = np.unique(sample.group, return_inverse=True, return_counts=True)
+    by_group, target_by_group = np.zeros((len(size), width)), np.zeros(len(size))
+    order = np.argsort(group, kind="stable")
     for start in range(0, len(design), CHUNK):
         rows = order[start : start + CHUNK]
         block = _with_intercept(design[rows]) * root[rows, None]
         target = sample.target[rows] * root[rows]
         gram += block.T @ block
         moment += block.T @ target
-        first = np.flatnonzero(np.diff(issuer[rows], prepend=-1))
-        by_issuer[issuer[rows[first]]] += np.add.reduceat(block, first)
-        target_by_issuer[issuer[rows[first]]] += np.add.reduceat(target, first)
-    shared = by_issuer.T * (correlation / (1.0 + (size - 1) * correlation))
+        first = np.flatnonzero(np.diff(group[rows], prepend=-1))
+        by_group[group[rows[first]]] += np.add.reduceat(block, first)
+        target_by_group[group[rows[first]]] += np.add.reduceat(target, first)
+    shared = by_group.T * (correlation / (1.0 + (size - 1) * correlation))
     alone = 1.0 - correlation
-    return (gram - shared @ by_issuer) / alone, (moment - shared @ target_by_issuer) / alone
+    return (gram - shared @ by_group) / alone, (moment - shared @ target_by_group) / alone
 
 
 def _log_odds(sample: Sample) -> float:

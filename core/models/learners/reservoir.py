@@ -1,6 +1,6 @@
-"""Learners that cannot go on by themselves: a bounded, uniform sample of the issuers seen so far, and a new fit on it.
+"""Learners that cannot go on by themselves: a bounded, uniform sample of the groups seen so far, and a new fit on it.
 
-Every issuer ever seen has the same chance of being in the reservoir, whichever panel it came in, so the fit never
+Every group ever seen has the same chance of being in the reservoir, whichever panel it came in, so the fit never
 drifts to the latest draw; its size is bounded, so the cost per panel is constant once it is full.
 """
 
@@ -24,14 +24,14 @@ MAX_RESERVOIR_ROWS = 100_000
 
 
 class ReservoirLearner(Learner):
-    """Refit on a bounded sample of all issuers seen."""
+    """Refit on a bounded sample of all groups seen."""
 
-    continues_by = f"a new fit on a uniform sample of the issuers seen, at most {RESERVOIR_PANELS} panels of rows"
+    continues_by = f"a new fit on a uniform sample of the {{groups}} seen, at most {RESERVOIR_PANELS} panels of rows"
 
     def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
         self.capacity = 0
-        self.ticket = np.empty(0)  # each issuer drew one when it came in; the lowest stay
+        self.ticket = np.empty(0)  # each group drew one when it came in; the lowest stay
         self.rows: Sample | None = None
 
     @abstractmethod
@@ -58,7 +58,7 @@ class ReservoirLearner(Learner):
     def learn(self, sample: Sample, *, seed: int) -> None:
         if not self.capacity:
             self.capacity = min(MAX_RESERVOIR_ROWS, RESERVOIR_PANELS * len(sample))
-        ticket = np.random.default_rng(seed).random(int(sample.issuer.max()) + 1)[sample.issuer]
+        ticket = np.random.default_rng(seed).random(int(sample.group.max()) + 1)[sample.group]
         matrices, target, weight = sample.matrices, sample.target, sample.weight
         if self.rows is not None:
             held = self.rows
@@ -107,8 +107,8 @@ class ReservoirLearner(Learner):
         learner.capacity = int(state["capacity"])
         learner.ticket = arrays["ticket"]
         trees = arrays["trees"]
-        issuer = np.zeros(len(trees), dtype=np.int64)
-        learner.rows = Sample(Matrices(trees[:, :0], trees), arrays["target"], arrays["weight"], issuer)
+        group = np.zeros(len(trees), dtype=np.int64)
+        learner.rows = Sample(Matrices(trees[:, :0], trees), arrays["target"], arrays["weight"], group)
         learner.restore_fit(files)
         return learner
 

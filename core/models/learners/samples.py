@@ -1,4 +1,4 @@
-"""What a learner is handed: the two feature matrices of a panel, with target, weights and issuers."""
+"""What a learner is handed: the two feature matrices of a panel, with target, weights and groups."""
 
 from dataclasses import dataclass
 
@@ -30,33 +30,33 @@ class Sample:
         matrices: Features, shape (n, …).
         target: On the scale the model learns on, shape (n,); 0 or 1 for classification.
         weight: How far each row is believed, 0 to 1, shape (n,).
-        issuer: Issuer of each row as a code from 0, shape (n,).
+        group: Group of each row as a code from 0, shape (n,).
         offset: What the linear learner said of these rows before it learnt from them, shape (n,), if it did.
     """
 
     matrices: Matrices
     target: FloatArray
     weight: FloatArray
-    issuer: IntArray
+    group: IntArray
     offset: FloatArray | None = None
 
     def take(self, rows: AnyArray) -> "Sample":
         """Keep some rows."""
         offset = None if self.offset is None else self.offset[rows]
-        return Sample(self.matrices.take(rows), self.target[rows], self.weight[rows], self.issuer[rows], offset)
+        return Sample(self.matrices.take(rows), self.target[rows], self.weight[rows], self.group[rows], offset)
 
     def __len__(self) -> int:
         return len(self.target)
 
 
-def issuer_folds(issuer: IntArray, n_folds: int, *, seed: int) -> list[BoolArray]:
-    """Split rows into folds such that no issuer is in two of them, and folds hold about as many issuers.
+def group_folds(group: IntArray, n_folds: int, *, seed: int) -> list[BoolArray]:
+    """Split rows into folds such that no group is in two of them, and folds hold about as many groups.
 
     Returns:
-        One mask of held-out rows per fold; fewer than `n_folds` when there are fewer issuers.
+        One mask of held-out rows per fold; fewer than `n_folds` when there are fewer groups.
     """
     # Numbered anew among those present: a subset of a split must itself split evenly.
-    present, code = np.unique(issuer, return_inverse=True)
+    present, code = np.unique(group, return_inverse=True)
     n_folds = min(n_folds, len(present))
     fold = (np.random.default_rng(seed).permutation(len(present)) % n_folds)[code]
     return [fold == k for k in range(n_folds)]

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 import orjson
 
 from core.errors import CoreError
+from core.models.scoring.fields import Rows
 from core.serving.dialects.schemas import Schema
 from core.serving.errors import status_of
-from core.serving.signature import Rows, Signature
+from core.serving.signature import Signature
 
 Reply: TypeAlias = tuple[int, Any]
 """An HTTP status, and what is written as JSON."""

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 from typing_extensions import override
 
+from core.models.scoring.fields import Field
 from core.serving.dialects.dialect import (
     Answered,
     Asked,
@@ -29,7 +30,7 @@ from core.serving.dialects.dialect import (
 )
 from core.serving.dialects.schemas import TEXT, Schema, object_schema
 from core.serving.errors import BadRequestError
-from core.serving.signature import UNREADABLE, Field, Signature
+from core.serving.signature import UNREADABLE, Signature
 
 _DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
 _NUMBERS = frozenset(f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)) | {"FP16", "FP32", "FP64"}

@@ -14,6 +14,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
+from core.models.scoring.fields import Field
 from core.serving.dialects.dialect import (
     Answered,
     Asked,
@@ -27,7 +28,7 @@ from core.serving.dialects.dialect import (
 )
 from core.serving.dialects.schemas import ANSWERS, ROWS, object_schema
 from core.serving.errors import BadRequestError
-from core.serving.signature import UNREADABLE, Field, Signature
+from core.serving.signature import UNREADABLE, Signature
 
 SIGNATURE = "serving_default"
 _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}

@@ -1,12 +1,6 @@
-"""Answers in microseconds, proven against `Model.predict`.
+"""From an artifact folder to a scorer that has proven itself against `Model.predict`.
 
-features.py     feature spaces compiled into index arrays
-one_row.py      the same for a single row, in buffers made beforehand
-booster.py      LightGBM's single-row-fast call
-forest.py       what the isolation forest reads
-bond_fields.py  signatures of the built-in models
-table_rows.py   signatures of table models, and their rows as a matrix
-frames.py       rows as a table, for models that read nothing else
-scorer.py       a scorer a kind of model
-warming.py      from an artifact folder to a scorer that has proven itself
+scorer.py   a model's own form for single rows (`core.models.scoring`), or the model through a table
+frames.py   rows as a table, for models that read nothing else
+warming.py  loading, proving and warming
 """

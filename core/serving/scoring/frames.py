@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.models.scoring.fields import Rows
 from core.serving.errors import BadRequestError
-from core.serving.signature import Rows, Signature
+from core.serving.signature import Signature
 
 
 def frame_of(signature: Signature, rows: Rows) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def _dates(name: str, texts: list[str | None]) -> pd.Series:
 
 
 def open_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Lay rows by name out as a table; texts become categories, which is how tables of bonds hold them."""
+    """Lay rows by name out as a table; texts become categories, which is how tables hold them."""
     frame = pd.DataFrame(list(rows))
     texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
     return frame.astype(dict.fromkeys(texts, "category"))

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import FloatArray
+from core.domains.catalogue import load_model
 from core.errors import CoreError
-from core.models import load_model
 from core.models.interface import Model
-from core.serving.scoring.features import UnsupportedSpaceError
+from core.models.scoring.fields import Rows, fields_of
+from core.models.scoring.scorer import UnsupportedSpaceError
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
-from core.serving.scoring.table_rows import table_signature
-from core.serving.signature import Rows, Signature
+from core.serving.signature import Signature
 from core.tables.signature import Signature as TableSignature
 
 log = logging.getLogger(__name__)
@@ -109,4 +109,4 @@ def _first(rows: Rows) -> Rows:
 
 def _signature_in(folder: Path) -> Signature | None:
     found = TableSignature.read(folder)
-    return None if found is None else table_signature(found)
+    return None if found is None else Signature(fields_of(found))

@@ -9,16 +9,18 @@ import pandas as pd
 from core.arrays import BoolArray, FloatArray
 from core.domains.bonds.data.columns import BY_NAME, Column, names
 from core.domains.bonds.data.panel import CATEGORIES
+from core.domains.bonds.domain import MODEL_NAMES
 from core.domains.bonds.models.anomaly import AnomalyModel
 from core.domains.bonds.models.attainment import sound_rows
-from core.domains.bonds.models.derived import sources
+from core.domains.bonds.models.derived import DERIVED
 from core.domains.bonds.models.designs import ANOMALY_FOREST, SPREAD
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.models.spread_law import to_learning_scale
+from core.domains.catalogue import create, model_class
 from core.domains.table.models import scores
 from core.domains.table.models.learner import row_losses
 from core.domains.table.models.slices import metrics_by_slice
-from core.models import MODEL_NAMES, Model, create, model_class
+from core.models import Model
 from core.models.supervised import SupervisedModel
 from core.tables.errors import shown
 from core.tables.signature import NUMERIC, ColumnSignature, Kind, Signature, Task
@@ -51,7 +53,7 @@ def columns_read(model: str) -> tuple[str, ...]:
     else:
         read = set(names(role="id")) - {"isin_like"}
         features = (*SPREAD.columns, *ANOMALY_FOREST, "spread_bps")
-    read |= {source for feature in features for source in sources(feature)}
+    read |= {source for feature in features for source in DERIVED.sources(feature)}
     return tuple(name for name in BY_NAME if name in read)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
+from core.domains.catalogue import load_model
 from core.domains.table.models.model import TableModel
 from core.errors import NotFoundError, UsageError
-from core.models import load_model
 from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
 from core.tables import InputNotes, Kind, Signature, Task, conform, read_table, require_target

@@ -20,6 +20,7 @@ from core.quality import assess, custom
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
+from core.seeds import derive_seed
 from core.settings import ModelSettings, PolicySource, Settings
 from core.state import Workspace
 from core.tables import Signature, Table, Task, TaskRequest, describe, read_table
@@ -31,7 +32,6 @@ from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
 from core.training.own_data.bonds import TrainableBondModel, as_bonds, bond_label, lacking_columns
 from core.training.own_data.trainee import TrainableModel
-from core.training.seeds import derive_seed
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.actor import Actor, Origin
+from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
 from core.errors import UsageError
 from core.interop.mlflow import export_run, import_run
-from core.models import load_model
 from core.models.errors import ArtifactError
 from core.registry import Registry
 from core.state import Workspace

@@ -3,7 +3,7 @@ import pytest
 
 from core.domains.bonds.models.consistency import contradictions
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
-from core.models import create
+from core.domains.catalogue import create
 
 
 @pytest.fixture(scope="module")

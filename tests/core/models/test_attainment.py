@@ -12,7 +12,8 @@ from core.domains.bonds.models.attainment import (
 )
 from core.domains.bonds.models.oracle import clean_density, off_market_evidence
 from core.domains.bonds.models.spread_law import SpreadLaw, to_learning_scale
-from core.models import Panel, create, ranking
+from core.domains.catalogue import create
+from core.models import Panel, ranking
 from core.models.errors import UnknownTruthError
 
 RNG = np.random.default_rng(11)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.models import create
+from core.domains.catalogue import create
 from core.models.learners.feature_space import FeatureSpace
 from core.models.learners.linear import LinearLearner
 from core.models.learners.samples import Matrices, Sample
@@ -60,14 +60,14 @@ def test_ridge_after_many_panels_is_one_ridge_on_all_rows(draw):
     parts = []
     for seed in range(4):
         bonds = draw(seed).bonds
-        issuer = bonds["issuer_id"].factorize()[0] + 1_000 * seed
+        group = bonds["issuer_id"].factorize()[0] + 1_000 * seed
         design = space.linear(bonds)
-        parts.append(Sample(Matrices(design, design[:, :0]), model.target(bonds), np.ones(len(bonds)), issuer))
+        parts.append(Sample(Matrices(design, design[:, :0]), model.target(bonds), np.ones(len(bonds)), group))
     whole = Sample(
         Matrices(np.concatenate([p.matrices.linear for p in parts]), np.empty((4 * len(parts[0]), 0), np.float32)),
         np.concatenate([p.target for p in parts]),
         np.concatenate([p.weight for p in parts]),
-        np.concatenate([p.issuer for p in parts]),
+        np.concatenate([p.group for p in parts]),
     )
     stepwise, at_once = (LinearLearner(space, "regression", {"strength": 3.0}) for _ in range(2))
     for part in parts:

@@ -4,18 +4,18 @@ import pytest
 
 from core.domains.bonds.data.columns import BY_NAME, TRUTH_COLUMNS, names
 from core.domains.bonds.models import designs
-from core.domains.bonds.models.derived import sources
-from core.models import create
+from core.domains.bonds.models.derived import DERIVED
+from core.domains.catalogue import create
 from core.models.errors import EmptyPanelError, MissingColumnsError
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.samples import issuer_folds
+from core.models.learners.samples import group_folds
 
 DESIGNS = {"spread": designs.SPREAD, "downgrade": designs.DOWNGRADE, "liquidity_shock": designs.LIQUIDITY_SHOCK}
 HIDDEN = (*names(role="label"), *names(role="price"), "coupon_pct", "issuer_id", "bond_id")
 
 
 def read_by(design):
-    return {source for name in design.columns for source in sources(name)}
+    return {source for name in design.columns for source in DERIVED.sources(name)}
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -100,7 +100,7 @@ def test_rows_without_a_label_are_left_out_and_a_panel_of_them_is_refused(draw):
 
 def test_no_issuer_is_on_both_sides_of_a_split():
     issuer = np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 9, 40))
-    folds = issuer_folds(issuer, 4, seed=3)
+    folds = group_folds(issuer, 4, seed=3)
     assert (np.sum(folds, axis=0) == 1).all()
     for fold in folds:
         assert not set(issuer[fold]) & set(issuer[~fold])
@@ -109,8 +109,8 @@ def test_no_issuer_is_on_both_sides_of_a_split():
 
 def test_a_split_of_a_split_is_even_too():
     issuer = np.repeat(np.arange(40), 3)
-    rest = issuer[~issuer_folds(issuer, 5, seed=0)[0]]
-    assert [len(set(rest[fold])) for fold in issuer_folds(rest, 4, seed=0)] == [8, 8, 8, 8]
+    rest = issuer[~group_folds(issuer, 5, seed=0)[0]]
+    assert [len(set(rest[fold])) for fold in group_folds(rest, 4, seed=0)] == [8, 8, 8, 8]
 
 
 def test_downgrades_are_learnt_from_one_row_per_issuer_and_date(draw):

@@ -1,6 +1,8 @@
 import pytest
 
-from core.models import MODEL_NAMES, create, train_all
+from core.domains.bonds.domain import MODEL_NAMES
+from core.domains.catalogue import create
+from core.models import train_all
 from core.models.selection import CandidateComparison
 
 

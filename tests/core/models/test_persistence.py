@@ -11,7 +11,7 @@ import skops.io
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LinearRegression
 
-from core.models import create, load_model
+from core.domains.catalogue import create, load_model
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.persistence.archive import HEADER, pack_arrays, unpack_arrays
 from core.models.persistence.skops_files import dump_estimator, load_estimator

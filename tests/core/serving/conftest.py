@@ -18,7 +18,9 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.domains.bonds.data import PanelSettings, generate
-from core.models import MODEL_NAMES, Model, create, load_model
+from core.domains.bonds.domain import MODEL_NAMES
+from core.domains.catalogue import create, load_model
+from core.models import Model
 from core.quality.gate import judge
 from core.registry import ModelVersion, Registry
 from core.serving.access import Role, Tokens

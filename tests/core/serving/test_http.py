@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.models import MODEL_NAMES
+from core.domains.bonds.domain import MODEL_NAMES
 from tests.waiting import PATIENCE_SECONDS
 
 DIALECTS = ("rows", "tf_rows", "tf_columns", "v2")

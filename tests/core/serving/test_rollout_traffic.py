@@ -10,7 +10,7 @@ import pytest
 from core.clock import utc_now
 from core.registry import Registry
 from core.rollout import Rollouts, RolloutWorker, Strategy
-from core.serving.scoring.scorer import SupervisedScorer
+from core.serving.scoring.scorer import CompiledScorer
 from core.serving.server import Server
 from core.settings.promotion import PromotionSettings
 from core.telemetry.predictions import (
@@ -98,7 +98,7 @@ def test_an_abort_takes_the_traffic_back_at_once_and_nobody_notices(workspace, r
 def test_a_candidate_that_fails_costs_its_callers_nothing_and_is_recorded(workspace, rolling, rows_of, monkeypatch):
     rollout = rolling(Strategy.AB, 0.5)
     (row,) = rows_of("spread", 1)
-    answer_of = SupervisedScorer.answer
+    answer_of = CompiledScorer.answer
     with serving(workspace) as (server, ask, _until):
         broken = server.table.models["spread"].versions["1.1.0"].scorer
 
@@ -107,7 +107,7 @@ def test_a_candidate_that_fails_costs_its_callers_nothing_and_is_recorded(worksp
                 raise ZeroDivisionError("a new feature that is zero today")
             return answer_of(self, rows)
 
-        monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        monkeypatch.setattr(CompiledScorer, "answer", answer)
         answers = [ask(row) for _ in range(40)]
         assert "1.1.0" in server.table.models["spread"].versions
     assert {status for status, _ in answers} == {200}
@@ -151,7 +151,7 @@ def test_a_request_that_both_sides_fail_on_counts_against_both(
         def answer(self, rows):
             raise ZeroDivisionError("poison")
 
-        monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        monkeypatch.setattr(CompiledScorer, "answer", answer)
         assert {ask(row)[0] for _ in range(40)} == {500}
         versions = server.table.models["spread"].versions.values()
         until(lambda: sum(version.stats.n_errors for version in versions) == (80 if is_shadow else 40))
@@ -170,7 +170,7 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
 ):
     rollout = rolling(Strategy.AB, 0.5)
     (row,) = rows_of("spread", 1)
-    answer_of = SupervisedScorer.answer
+    answer_of = CompiledScorer.answer
     with serving(workspace) as (server, _ask, _until):
         broken = server.table.models["spread"].versions["1.1.0"].scorer
 
@@ -179,7 +179,7 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
                 raise ZeroDivisionError("a new feature that is zero today")
             return answer_of(self, rows)
 
-        monkeypatch.setattr(SupervisedScorer, "answer", answer)
+        monkeypatch.setattr(CompiledScorer, "answer", answer)
         connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
         for number in range(40):
             body = json.dumps({"row": row})

@@ -9,15 +9,17 @@ import pytest
 
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.bonds.models.anomaly import FOREST
+from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScorer
+from core.domains.catalogue import create, load_model
 from core.domains.table.models import TableModel
-from core.models import create, load_model
+from core.domains.table.models.compiled import TableScorer
+from core.models.scoring.fields import Rows
+from core.models.scoring.supervised import SupervisedScorer
 from core.models.supervised import SupervisedModel
 from core.serving.scoring import warming
-from core.serving.scoring.forest import CompiledForest
 from core.serving.scoring.frames import frame_of
-from core.serving.scoring.scorer import FrameScorer, ResidualScorer, SupervisedScorer, TableScorer, compiled
+from core.serving.scoring.scorer import FrameScorer, compiled
 from core.serving.scoring.warming import probes, warm_scorer
-from core.serving.signature import Rows
 from core.tables import ColumnSignature, Task
 from core.tables import Kind as TableKind
 from core.tables import Signature as TableSignature
@@ -69,7 +71,7 @@ def test_every_algorithm_has_its_parity(algorithm, tmp_path, bonds):
         model.update(generate(PanelSettings(n_rows=150, seed=seed)), seed=seed)
     model.save(tmp_path)
     scorer = warm_scorer(tmp_path)
-    assert isinstance(scorer, SupervisedScorer)
+    assert isinstance(scorer.rows, SupervisedScorer)
     few = bonds.head(20)
     np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), model.predict(few), **CLOSE)
 
@@ -80,7 +82,7 @@ def test_trees_on_the_linear_offset_are_added_to_it(tmp_path, bonds, monkeypatch
     model.update(generate(PanelSettings(n_rows=300, seed=1)), seed=1)
     model.save(tmp_path)
     scorer = warm_scorer(tmp_path)
-    assert isinstance(scorer, SupervisedScorer)
+    assert isinstance(scorer.rows, SupervisedScorer)
     few = bonds.head(20)
     np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), model.predict(few), **CLOSE)
 
@@ -113,7 +115,7 @@ def test_a_table_model_is_answered_without_making_a_table(task, algorithm, class
     model.fit(table, seed=1)
     model.save(tmp_path)
     scorer = warm_scorer(tmp_path)
-    assert isinstance(scorer, TableScorer)
+    assert isinstance(scorer.rows, TableScorer)
     assert scorer.is_fast == is_fast
     rows = probes(scorer.signature, 40)
     rows.texts[7] = ("never seen",)
@@ -143,14 +145,15 @@ def test_a_model_that_answers_in_its_own_way_is_asked_itself(kind, is_compiled):
 def test_the_compiled_forest_isolates_as_the_model_does(bonds):
     model = create("anomaly", algorithm=FOREST)
     model.update(generate(PanelSettings(n_rows=300, seed=3)), seed=3)
-    forest = CompiledForest(model.forest)
-    numbers = bonds[list(forest.numbers)].to_numpy(dtype=np.float64, na_value=np.nan)
-    np.testing.assert_allclose(forest.score(numbers), model.predict(bonds), **CLOSE)
+    forest = ForestScorer(model.forest)
+    numbers = bonds[[field.name for field in forest.fields]].to_numpy(dtype=np.float64, na_value=np.nan)
+    rows = Rows(numbers, [()] * len(numbers))
+    np.testing.assert_allclose(forest.answer(rows), model.predict(bonds), **CLOSE)
 
 
 def test_an_anomaly_is_judged_by_its_own_dates(artifacts):
     scorer = warm_scorer(artifacts / "anomaly")
-    assert isinstance(scorer, ResidualScorer)
+    assert isinstance(scorer.rows, ResidualScorer)
     rows = probes(scorer.signature, 4)  # the last of them is within all limits
     one, (*others, _, _) = rows.numbers[3:], rows.texts[3]
     sound = scorer.answer(Rows(one, [(*others, "2020-01-01", "2030-01-01")]))

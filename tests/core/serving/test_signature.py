@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from core.models.scoring.fields import Field
 from core.serving.dialects import JsonRows, OpenInference, TfServing
 from core.serving.errors import BadRequestError
-from core.serving.signature import Field, OpenSignature, Signature
+from core.serving.signature import OpenSignature, Signature
 
 SIGNATURE = Signature(
     [

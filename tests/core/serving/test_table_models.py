@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.actor import Actor, Origin
-from core.models import load_model
+from core.domains.catalogue import load_model
 from core.registry import Registry
 from core.serving import Server
 from core.settings import PromotionSettings, Settings

@@ -59,9 +59,6 @@ def test_a_models_block_names_the_whole_set_to_train(write):
         pytest.param("alerts: 3", "alerts is 3: expected object, got int", id="block is a number"),
         pytest.param("models: {}", "models is empty", id="no models"),
         pytest.param(
-            "models:\n  spread: {algorithm: lightbgm}", "line 2: models.spread.algorithm is 'lightbgm'", id="algorithm"
-        ),
-        pytest.param(
             "models: {spread: {algoritm: auto}}", "models.spread has no key 'algoritm': did you mean", id="model's key"
         ),
         pytest.param("ensemble: {base_models: [lightgbm, nonsense]}", "ensemble.base_models[1]", id="in a list"),

@@ -7,7 +7,7 @@ from core.training.records import DrawRecord, EpochRecord
 
 
 def a_record(epoch):
-    draw = DrawRecord(purpose="draw", seed=1, n_rows=10, n_issuers=2, sha256="0" * 64)
+    draw = DrawRecord(purpose="draw", seed=1, n_rows=10, n_groups=2, sha256="0" * 64)
     return EpochRecord(
         epoch=epoch,
         learned=True,

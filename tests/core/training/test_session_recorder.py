@@ -18,7 +18,7 @@ SCORED = EpochScore(0.95, 0.99)
 def a_record(epoch, **changes):
     fields = {
         "learned": True,
-        "draw": DrawRecord(purpose="draw", seed=1, n_rows=10, n_issuers=2, sha256="0" * 64),
+        "draw": DrawRecord(purpose="draw", seed=1, n_rows=10, n_groups=2, sha256="0" * 64),
         "n_learned_rows": 8,
         "n_holdout_rows": 2,
         "gates": (judge("coverage", 99.0, ">=", 90.0),),

@@ -49,7 +49,7 @@ def test_another_seed_computes_something_else(tmp_path):
 def test_each_epoch_sees_new_bonds_and_is_judged_on_issuers_of_its_own(tmp_path):
     panels = SessionPanels(ONE)
     draws = [panels.epoch(1), panels.epoch(2), panels.validation(), panels.test("test"), panels.test("test_new_macro")]
-    issuers = [set(draw.panel.bonds["issuer_id"]) for draw in draws]
+    issuers = [set(draw.panel.frame["issuer_id"]) for draw in draws]
     assert sum(map(len, issuers)) == len(set().union(*issuers))
     assert len({draw.record.sha256 for draw in draws}) == len(draws)
 
@@ -57,11 +57,11 @@ def test_each_epoch_sees_new_bonds_and_is_judged_on_issuers_of_its_own(tmp_path)
 def test_a_draw_is_parted_by_issuer_in_the_share_the_settings_say():
     panel = SessionPanels(ONE).epoch(1).panel
     learned, holdout = SessionPanels(ONE).split(panel, 1)
-    inside, outside = set(learned.bonds["issuer_id"]), set(holdout.bonds["issuer_id"])
+    inside, outside = set(learned.frame["issuer_id"]), set(holdout.frame["issuer_id"])
     assert not inside & outside
-    assert len(learned.bonds) + len(holdout.bonds) == len(panel.bonds)
+    assert len(learned.frame) + len(holdout.frame) == len(panel.frame)
     assert len(inside) == round(0.8 * len(inside | outside))
-    assert len(learned.truth) == len(learned.bonds)
+    assert len(learned.truth) == len(learned.frame)
 
 
 def test_later_epochs_know_more_than_the_first(tmp_path):

@@ -5,7 +5,7 @@ from core.errors import NotFoundError
 from core.governance import AuditLog
 from core.quality import custom
 from core.quality.custom import UnknownGateError
-from core.settings import QualityGates, TrainingSettings
+from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import Desired, Phase
@@ -32,7 +32,8 @@ def observe(sessions, session, **observed):
 def test_a_new_session_waits_in_the_queue_with_its_resolved_settings(sessions, session):
     stored = sessions.get("s-0001")
     assert stored == session
-    assert stored.training == TrainingSettings(max_epochs=7)
+    every = {name: ModelSettings() for name in ("spread", "downgrade", "liquidity_shock", "anomaly")}
+    assert stored.training == TrainingSettings(max_epochs=7, models=every)
     assert (stored.observed.phase, stored.observed.n_epochs, stored.wants_work) == (Phase.QUEUED, 7, True)
     assert (stored.created_by, stored.reason) == ("ada@desk", "fresh data")
 

@@ -52,6 +52,11 @@ class BondPanel:
     settings: PanelSettings
     metadata: dict[str, Any]
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The bonds, as models of any domain ask for their table."""
+        return self.bonds
+
 
 def generate(settings: PanelSettings) -> BondPanel:
     """Generate a panel of exactly `n_rows` rows; the same settings give the same bytes.

@@ -15,13 +15,10 @@ class PanelSettingsError(UsageError, ValueError):
     """A panel was asked for that cannot be generated."""
 
 
-class PanelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One synthetic bond panel: its size, its seeds, and the faults put into it on purpose."""
+class BondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a session may say of the bonds it is drawn: their history, and the faults put into them on purpose."""
 
-    n_rows: Annotated[int, Meta(ge=1, le=MAX_ROWS, description="Rows, met exactly.")] = 1000
-    seed: Annotated[int, Meta(ge=0, le=MAX_SEED, description="Draws issuers, bonds, noise and labels.")] = 42
     n_years: Annotated[int, Meta(ge=6, le=60, description="Length of the panel.")] = 20
-    macro_seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None  # None: a macro path of the panel's own seed
     missing_rate: Annotated[float, Meta(ge=0, le=0.3, description="Share of required cells left empty.")] = 0.003
     esg_base: Annotated[float, Meta(ge=-10, le=10, description="Logit of a missing ESG score.")] = -2.5
     liq_shift: Annotated[float, Meta(ge=-5, le=5, description="Worsens liquidity, in probit units.")] = 0.0
@@ -31,13 +28,24 @@ class PanelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     anomaly_share: Annotated[float, Meta(ge=0, le=0.5, description="Share of rows, by count.")] = 0.02
 
     def __post_init__(self) -> None:
+        if self.anomaly_share + self.maturity_error_rate > 1:
+            raise PanelSettingsError("Panel settings: anomaly_share and maturity_error_rate add up to more than 1.")
+
+
+class PanelSettings(BondSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One synthetic bond panel: its size and its seeds beside what a session may say."""
+
+    n_rows: Annotated[int, Meta(ge=1, le=MAX_ROWS, description="Rows, met exactly.")] = 1000
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED, description="Draws issuers, bonds, noise and labels.")] = 42
+    macro_seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None  # None: a macro path of the panel's own seed
+
+    def __post_init__(self) -> None:
         # msgspec checks the ranges when it decodes a file; a panel asked for from code is held to them, too.
         try:
             msgspec.convert({f: getattr(self, f) for f in self.__struct_fields__}, _Checked)
         except msgspec.ValidationError as error:
             raise PanelSettingsError(f"Panel settings: {error}.") from None
-        if self.anomaly_share + self.maturity_error_rate > 1:
-            raise PanelSettingsError("Panel settings: anomaly_share and maturity_error_rate add up to more than 1.")
+        super().__post_init__()
 
     @property
     def path_seed(self) -> int:

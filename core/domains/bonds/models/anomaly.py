@@ -5,7 +5,7 @@ spread model expects of such a bond, and whether the row contradicts the rest of
 where a panel has one, it only settles which of the two ships.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,10 +20,11 @@ from core.domains.bonds.models.isolation import IsolationDetector
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.domains.bonds.models.spread import SpreadModel
 from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
-from core.models.interface import Attainment, Model, PanelLike, bonds_of, truth_of
+from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.learners.learner import Files
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.ranking import average_precision
+from core.models.scoring.scorer import RowScorer
 
 FOREST, RESIDUAL = "isolation_forest", "residual"
 MEMORY = 0.8
@@ -81,9 +82,26 @@ class AnomalyModel(Model):
             self.spread.update(panel, seed=seed)
         self.absorb(panel, seed=seed)
 
+    @override
+    def learns_with(self, others: Mapping[str, Model]) -> str | None:
+        for name, other in others.items():
+            shares = isinstance(other, SpreadModel) and other.algorithm == self.spread.algorithm
+            if shares and RESIDUAL in self.detectors:
+                return name
+        return None
+
+    @override
+    def update_with(
+        self, other: Model, learn_other: Callable[[], None], panel: PanelLike | pd.DataFrame, *, seed: int
+    ) -> None:
+        assert isinstance(other, SpreadModel)
+        self.judge(panel)
+        learn_other()
+        self.absorb(panel, seed=seed, spread=other)
+
     def judge(self, panel: PanelLike | pd.DataFrame) -> None:
         """Settle which detector ships, on a panel it has not learnt from, if that panel has labels."""
-        bonds = bonds_of(panel).head(MAX_JUDGED_ROWS)
+        bonds = table_of(panel).head(MAX_JUDGED_ROWS)
         if not self.n_updates or len(self.detectors) == 1 or not bonds.get(self.label, pd.Series([0])).any():
             return
         strange = bonds[self.label].to_numpy(dtype=np.float64)
@@ -99,7 +117,7 @@ class AnomalyModel(Model):
             seed: Of everything drawn.
             spread: A spread model that has just learnt from this panel, to be used from now on.
         """
-        bonds = bonds_of(panel)
+        bonds = table_of(panel)
         self.spread = spread or self.spread
         if FOREST in self.detectors:
             self.forest.learn(bonds, seed=seed)
@@ -133,7 +151,7 @@ class AnomalyModel(Model):
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        bonds = bonds_of(panel)
+        bonds = table_of(panel)
         score = self.predict(bonds)
         flagged = score >= self.threshold
         strange = bonds[self.label].to_numpy(dtype=np.bool_)
@@ -147,7 +165,17 @@ class AnomalyModel(Model):
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
         """Measure the average precision on off-market spreads against the best there can be."""
-        return anomaly_attainment(panel, self.predict(panel.bonds), seed=seed, same_draw=same_draw)
+        return anomaly_attainment(panel, self.predict(panel.frame), seed=seed, same_draw=same_draw)
+
+    @override
+    def row_scorer(self) -> RowScorer:
+        from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScorer
+
+        return ForestScorer(self.forest) if self.shipping == FOREST else ResidualScorer(self)
+
+    @override
+    def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(bond_id=range(len(frame)), issuer_id=range(len(frame)), as_of_date=0)
 
     @override
     def feature_importance(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.models.oracle import off_market_evidence
 from core.domains.bonds.models.spread_law import UNIT_BPS, SpreadLaw, same_draw_law, to_learning_scale
 from core.models.errors import UnknownTruthError
-from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
+from core.models.interface import Attainment, PanelLike, table_of, truth_of
 from core.models.ranking import auc, average_precision, expected_auc, log_loss
 
 N_BOOTSTRAP = 200
@@ -91,7 +91,7 @@ def anomaly_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: Floa
 
 def spread_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
     """Measure R² of asinh(y / 10 bp) against its optimum, with an interval over issuers."""
-    bonds = bonds_of(panel)
+    bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
     sound = sound_rows(bonds)
     known = truth[sound]
@@ -147,7 +147,7 @@ def probability_attainment(
 
 def anomaly_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
     """Measure the average precision on off-market spreads against the likelihood-ratio oracle's."""
-    bonds = bonds_of(panel)
+    bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
     rows = off_market_rows(bonds)
     strange = bonds["is_anomaly"].to_numpy(dtype=np.float64)[rows]

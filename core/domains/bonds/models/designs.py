@@ -4,6 +4,7 @@ Prices, yields, durations, labels and anything computed from the spread itself a
 target in disguise. `market_implied_gap` leaks the spread's issuer effect, so only the downgrade model may read it.
 """
 
+from core.domains.bonds.models.derived import DERIVED
 from core.models.learners.feature_space import Curve, Design, Levels, Product
 
 _CATEGORIES = ("sector", "region", "currency", "seniority", "outlook")
@@ -31,6 +32,7 @@ _BOND = (
 )
 
 SPREAD = Design(
+    derived=DERIVED,
     terms=(
         Curve("rating_num", knots=(2.0, 5.0, 8.0, 11.0, 14.0, 16.0, 18.0), prior_sd=1.0, bend_sd=0.5),
         Levels("rating", prior_sd=0.2),
@@ -71,6 +73,7 @@ SPREAD = Design(
 )
 
 DOWNGRADE = Design(
+    derived=DERIVED,
     terms=(
         Curve("rating_num", bends=4, prior_sd=0.7, bend_sd=0.5),
         Levels("rating", prior_sd=0.4),
@@ -97,6 +100,7 @@ DOWNGRADE = Design(
 )
 
 LIQUIDITY_SHOCK = Design(
+    derived=DERIVED,
     terms=(
         Curve("credit_cycle", bends=1, prior_sd=0.7),
         Curve("ln_vix", bends=1),

@@ -7,25 +7,26 @@ from typing_extensions import override
 from core.arrays import FloatArray
 from core.domains.bonds.models import designs
 from core.domains.bonds.models.attainment import probability_attainment, probability_metrics
-from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
-from core.models.supervised import SupervisedModel
+from core.domains.bonds.models.bond_model import BondModel
+from core.models.interface import Attainment, PanelLike, table_of, truth_of
 
 _TRUTH = "p_down"
 
 
-class DowngradeModel(SupervisedModel):
+class DowngradeModel(BondModel):
     """Classification on one row per issuer and date: an issuer's bonds share the label and would only repeat it."""
 
     name = "downgrade"
     task = "classification"
     label = "downgrade_12m"
     link = "classification"
+    unit = "probability"
     design = designs.DOWNGRADE
     tuned = {"learning_rate": 0.05, "num_leaves": 7, "first_trees": 60, "trees_per_epoch": 10, "max_trees": 160}
 
     @override
-    def rows(self, bonds: pd.DataFrame) -> pd.DataFrame:
-        return bonds.drop_duplicates(["issuer_id", "as_of_date"])
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table.drop_duplicates(["issuer_id", "as_of_date"])
 
     @override
     def target(self, rows: pd.DataFrame) -> FloatArray:
@@ -37,12 +38,12 @@ class DowngradeModel(SupervisedModel):
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        rows = self.rows(bonds_of(panel))
+        rows = self.rows(table_of(panel))
         return probability_metrics(rows, truth_of(panel), self.score(rows), label=self.label, truth_column=_TRUTH)
 
     @override
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        rows = self.rows(panel.bonds)
+        rows = self.rows(panel.frame)
         return probability_attainment(
             rows, truth_of(panel), self.score(rows), label=self.label, truth_column=_TRUTH, seed=seed
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, Float32Array, FloatArray
-from core.domains.bonds.models.derived import column_values, require_columns, sources
+from core.domains.bonds.models.derived import DERIVED
 from core.domains.bonds.models.designs import ANOMALY_FOREST
 from core.models.errors import ArtifactError
 from core.models.learners.flat_forest import FlatForest
@@ -44,7 +44,7 @@ class IsolationDetector:
         """Take rows into the sample and fit anew."""
         from sklearn.ensemble import IsolationForest
 
-        require_columns(bonds, ANOMALY_FOREST, model="anomaly")
+        DERIVED.require(bonds, ANOMALY_FOREST, model="anomaly")
         raw = _table(bonds)
         if not len(self.centre):
             # A column without a single value keeps zero.
@@ -71,7 +71,7 @@ class IsolationDetector:
     def importance(self) -> dict[str, float]:
         """Share of each of the table's columns among all splits."""
         counts = np.bincount(self.fitted.splits, minlength=len(ANOMALY_FOREST)).astype(np.float64)
-        return shares(tuple(sources(name) for name in ANOMALY_FOREST), counts)
+        return shares(tuple(DERIVED.sources(name) for name in ANOMALY_FOREST), counts)
 
     def dump(self) -> dict[str, AnyArray]:
         """Write the whole state."""
@@ -111,4 +111,4 @@ class IsolationDetector:
 
 
 def _table(bonds: pd.DataFrame) -> FloatArray:
-    return np.stack([column_values(bonds, name) for name in ANOMALY_FOREST], axis=1)
+    return np.stack([DERIVED.read(bonds, name) for name in ANOMALY_FOREST], axis=1)

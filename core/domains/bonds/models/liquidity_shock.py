@@ -7,25 +7,26 @@ from typing_extensions import override
 from core.arrays import FloatArray
 from core.domains.bonds.models import designs
 from core.domains.bonds.models.attainment import probability_attainment, probability_metrics
-from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
-from core.models.supervised import SupervisedModel
+from core.domains.bonds.models.bond_model import BondModel
+from core.models.interface import Attainment, PanelLike, table_of, truth_of
 
 _TRUTH = "p_liq"
 
 
-class LiquidityShockModel(SupervisedModel):
+class LiquidityShockModel(BondModel):
     """Classification, one row a bond and date."""
 
     name = "liquidity_shock"
     task = "classification"
     label = "liquidity_shock_1m"
     link = "classification"
+    unit = "probability"
     design = designs.LIQUIDITY_SHOCK
     tuned = {"learning_rate": 0.05, "num_leaves": 7, "first_trees": 60, "trees_per_epoch": 10, "max_trees": 160}
 
     @override
-    def rows(self, bonds: pd.DataFrame) -> pd.DataFrame:
-        return bonds
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table
 
     @override
     def target(self, rows: pd.DataFrame) -> FloatArray:
@@ -37,12 +38,12 @@ class LiquidityShockModel(SupervisedModel):
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        rows = bonds_of(panel)
+        rows = table_of(panel)
         return probability_metrics(rows, truth_of(panel), self.score(rows), label=self.label, truth_column=_TRUTH)
 
     @override
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        rows = self.rows(panel.bonds)
+        rows = self.rows(panel.frame)
         return probability_attainment(
             rows, truth_of(panel), self.score(rows), label=self.label, truth_column=_TRUTH, seed=seed
         )

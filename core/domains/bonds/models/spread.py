@@ -5,26 +5,28 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import FloatArray
+from core.domains.bonds.data.columns import BY_NAME
 from core.domains.bonds.models import designs
 from core.domains.bonds.models.attainment import spread_attainment, spread_metrics
+from core.domains.bonds.models.bond_model import BondModel
 from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
-from core.models.interface import Attainment, PanelLike, bonds_of, truth_of
-from core.models.supervised import SupervisedModel
+from core.models.interface import Attainment, PanelLike, table_of, truth_of
 
 
-class SpreadModel(SupervisedModel):
+class SpreadModel(BondModel):
     """Regression of asinh(spread / 10 bp), robust against rows that are wrong."""
 
     name = "spread"
     task = "regression"
     label = "spread_bps"
     link = "regression"
+    unit = BY_NAME["spread_bps"].unit
     design = designs.SPREAD
     robust = True
 
     @override
-    def rows(self, bonds: pd.DataFrame) -> pd.DataFrame:
-        return bonds
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table
 
     @override
     def target(self, rows: pd.DataFrame) -> FloatArray:
@@ -36,9 +38,9 @@ class SpreadModel(SupervisedModel):
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        bonds = bonds_of(panel)
+        bonds = table_of(panel)
         return spread_metrics(bonds, truth_of(panel), self.score(bonds))
 
     @override
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        return spread_attainment(panel, self.score(panel.bonds), seed=seed, same_draw=same_draw)
+        return spread_attainment(panel, self.score(panel.frame), seed=seed, same_draw=same_draw)

@@ -22,6 +22,7 @@ class LightGbmTableLearner(TableLearner):
     """Gradient-boosted trees."""
 
     name = "lightgbm"
+    is_fast = True
     defaults: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 0.06,
         "num_leaves": 15,

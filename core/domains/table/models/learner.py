@@ -45,6 +45,8 @@ class TableLearner(ABC):
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, Any]]
+    is_fast: ClassVar[bool] = False  # whether one row takes microseconds
+    booster: Any = None  # the `lightgbm.Booster` that answers, if one does
 
     def __init__(self, n_levels: tuple[int, ...], n_classes: int, parameters: Mapping[str, Any]) -> None:
         self.n_levels = n_levels

@@ -22,6 +22,7 @@ class LinearTableLearner(TableLearner):
     """The simplest candidate."""
 
     name = "linear"
+    is_fast = True
     defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}  # of the shrinkage; 0 settles it on rows held out
 
     @override

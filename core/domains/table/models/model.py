@@ -21,9 +21,10 @@ from core.domains.table.models.lineup import ALGORITHMS, lineup, method
 from core.domains.table.models.slices import metrics_by_slice
 from core.errors import RefusedError, UsageError
 from core.models.errors import ArtifactError, NotFittedError
-from core.models.interface import Model, PanelLike, bonds_of
+from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.models.scoring.scorer import RowScorer
 from core.tables.signature import SIGNATURE_NAME, Kind, Signature, Task
 from core.tables.split import Split, hold_out
 from core.tables.task import class_codes
@@ -99,7 +100,7 @@ class TableModel(Model):
                 "all rows: bondx-mlops train."
             )
         signature = self._described()
-        frame = bonds_of(panel)
+        frame = table_of(panel)
         rows = Rows(self.matrix(frame), self.target_of(frame), groups_of(frame, signature))
         split = split_rows(frame, signature, rows.target, JUDGED_SHARE, seed=seed)
         kinds = self._candidates()
@@ -147,7 +148,7 @@ class TableModel(Model):
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        return self.judge(bonds_of(panel), seed=0)
+        return self.judge(table_of(panel), seed=0)
 
     def judge(self, frame: pd.DataFrame, *, seed: int) -> scores.Metrics:
         """Measure the model on rows with the target, with intervals over groups, or over rows where there are none.
@@ -171,6 +172,16 @@ class TableModel(Model):
             return self._measure(answer[mask], actual[mask], group[mask], seed=seed)
 
         return metrics_by_slice(frame, signature.columns, measure)
+
+    @override
+    def row_scorer(self) -> RowScorer | None:
+        from core.domains.table.models.compiled import TableScorer
+
+        learner, signature = self._learnt(), self._described()
+        if Kind.TIME in signature.kinds.values():
+            return None
+        booster = learner.booster if len(signature.classes) <= 2 else None
+        return TableScorer(self, signature, booster=booster, is_fast=learner.is_fast)
 
     @override
     def feature_importance(self) -> dict[str, float]:

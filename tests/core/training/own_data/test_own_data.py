@@ -11,9 +11,9 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.domains.bonds.data import PanelSettings, generate
+from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
 from core.errors import RefusedError
-from core.models import load_model
 from core.quality import custom, judge, register_gate
 from core.quality.custom import UnknownGateError
 from core.registry import Registry, Stage

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
 from core.domains.table.models.imported import ForeignColumn, imported_trees
 from core.errors import RefusedError
-from core.models import load_model
 from core.models.errors import ArtifactError, UnknownAlgorithmError
 from core.tables import Kind, Task
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
 from core.errors import RefusedError, UsageError
-from core.models import load_model
 from core.models.errors import (
     ArtifactError,
     MissingColumnsError,

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Float32Array, FloatArray
-from core.domains.bonds.models.derived import FIRST_SPECULATIVE_NOTCH
 from core.models.learners.feature_space import CLIP
-from core.serving.scoring.features import CompiledSpace
+from core.models.scoring.features import CompiledSpace
 
 
 class OneRow:
@@ -26,7 +25,10 @@ class OneRow:
         self._logs = self._values[n_numbers : n_numbers + n_logs]
         self._log1p_in = np.empty(n_log1ps)
         self._log1ps = self._values[n_numbers + n_logs : n_numbers + n_logs + n_log1ps]
-        self._first_flag = n_numbers + n_logs + n_log1ps
+        first_limit = n_numbers + n_logs + n_log1ps
+        self._first_flag = first_limit + len(space.limit_from)
+        self._limit_in = np.empty(len(space.limit_from))
+        self._limits = self._values[first_limit : self._first_flag]
         n_curves, n_bends, n_nullable = len(space.curve_from), len(space.bend_of), len(space.nullable)
         self._base: FloatArray = np.zeros(space.n_base)
         self._base[0] = 1.0
@@ -57,13 +59,11 @@ class OneRow:
             self._numbers.take(space.log1p_from, out=self._log1p_in, mode="clip")
             np.maximum(self._log1p_in, 0.0, out=self._log1p_in)
             np.log1p(self._log1p_in, out=self._log1ps)
-        position = self._first_flag
-        for flag in space.flags:
-            if flag is None:
-                self._values[position] = numbers[space.high_yield_from] >= FIRST_SPECULATIVE_NOTCH
-            else:
-                self._values[position] = flag(texts)
-            position += 1
+        if len(self._limits):
+            self._numbers.take(space.limit_from, out=self._limit_in, mode="clip")
+            np.greater_equal(self._limit_in, space.limit, out=self._limits)
+        for position, flag in enumerate(space.flags, start=self._first_flag):
+            self._values[position] = flag(texts)
 
     def linear(self, texts: Any) -> FloatArray:
         """Return the linear columns of the row that was read, rounded as `FeatureSpace` rounds them."""

@@ -5,7 +5,8 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from core.models import create, known_models
+from core.domains.catalogue import create, known_models, model_class
+from core.domains.registry import built_in_domains
 from core.models.errors import MissingExtraError, UnknownAlgorithmError, UnknownModelError, UnknownParameterError
 from core.models.interface import Model
 from core.plugins import MODELS
@@ -40,12 +41,13 @@ class ConvexityModel(Model):
 def offer(monkeypatch, *offers):
     points = [EntryPoint(name, f"{__name__}:{value}", MODELS) for name, value in offers]
     monkeypatch.setattr(EntryPoint, "load", lambda self: globals()[self.value.partition(":")[2]])
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == MODELS else [])
 
 
 def test_importing_the_package_loads_no_heavy_library():
     heavy = "{'numpy', 'pandas', 'scipy', 'sklearn', 'lightgbm'}"
-    script = f"import sys, core.models; core.models.create; print(sorted({heavy} & set(sys.modules)))"
+    asked = "import sys, core.models, core.domains.catalogue; core.domains.catalogue.known_models()"
+    script = f"{asked}; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
 
 
@@ -53,6 +55,13 @@ def test_a_model_of_ones_own_is_one_class_and_one_entry_point(monkeypatch):
     offer(monkeypatch, ("convexity", "ConvexityModel"))
     assert isinstance(create("convexity"), ConvexityModel)
     assert known_models()[-1] == "convexity"
+
+
+@pytest.mark.parametrize("domain", built_in_domains(), ids=lambda domain: domain.name)
+def test_what_a_domain_says_of_its_models_is_what_they_are(domain):
+    for name, offer in domain.models.items():
+        kind = model_class(name, domain)
+        assert (kind.name, kind.algorithms) == (name, offer.algorithms)
 
 
 def test_a_package_cannot_take_over_a_built_in_name(monkeypatch):
@@ -85,7 +94,7 @@ def test_a_wrong_name_is_refused_with_the_right_ones(name, keywords, error, says
         create(name, **keywords)
 
 
-def test_an_absent_extra_is_one_clear_sentence(monkeypatch, draw):
+def test_an_absent_extra_is_one_clear_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "xgboost", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'bondx-console\[xgboost\]'"):
         create("spread", algorithm="xgboost")

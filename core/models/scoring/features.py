@@ -6,57 +6,33 @@ curve reads, which columns each product multiplies. One row and a thousand take 
 computed by the same operations in the same order, so the matrices are equal to the bit.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from core.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from core.domains.bonds.models.derived import (
-    DERIVED,
-    EMERGING_REGIONS,
-    FIRST_SPECULATIVE_NOTCH,
-    LOCAL_CURRENCY,
-    sources,
-)
+from core.models.learners.derived import Among, AtLeast, Derivation, Log, LogOfOneMore
 from core.models.learners.feature_space import CLIP, Curve, FeatureSpace, Levels, Product
 from core.models.learners.samples import Matrices
+from core.models.scoring.scorer import UnsupportedSpaceError
 
-# As in `core.domains.bonds.models.derived`; a version whose answers differ from its model's own is not served this way.
-LOG_FLOORS = {
-    "ln_maturity": 0.05,
-    "ln_size": 1.0,
-    "ln_leverage": 0.01,
-    "ln_coverage": 0.01,
-    "ln_bid_ask": 0.1,
-    "ln_turnover": 1e-3,
-    "ln_fx_vol": 1e-3,
-    "ln_vix": 1.0,
-}
-LOG1P = ("ln_age",)
-_FROM_CATEGORIES = {
-    "is_sovereign": {"sector": frozenset({"sovereign"})},
-    "is_supranational": {"sector": frozenset({"supranational_agency"})},
-    "em_hard_currency": {"region": frozenset(EMERGING_REGIONS), "currency": frozenset({LOCAL_CURRENCY})},
-}
-_HIGH_YIELD = "is_high_yield"
+D = TypeVar("D", bound=Derivation)
 
-
-class UnsupportedSpaceError(Exception):
-    """The feature space reads something this module does not know; such a model is served through its own face."""
+_COMPILED = (Log, LogOfOneMore, AtLeast, Among)
 
 
 class CompiledSpace:
     """A feature space, ready for rows of numbers and category texts.
 
-    Rows become *values* (numbers, logarithms, flags), values become *base* columns (a one, curves, bends, absences,
-    levels), and each linear column is the product of two base columns.
+    Rows become *values* (numbers, logarithms, limits reached, flags), values become *base* columns (a one, curves,
+    bends, absences, levels), and each linear column is the product of two base columns.
 
     Attributes:
         numbers: The table's numeric columns, in the order in which rows give them.
         categories: The table's category columns, in the order in which rows give them.
         levels: Of each category, what the model knows.
-        flags: What computes each flag from a row's categories; None for the one computed from a number.
+        flags: What computes each flag from a row's categories.
     """
 
     def __init__(self, space: FeatureSpace, *, extra_numbers: Sequence[str] = ()) -> None:
@@ -70,34 +46,34 @@ class CompiledSpace:
         """
         design, statistics = space.design, space.statistics
         wanted = list(design.columns)
-        derived = [name for name in wanted if name in DERIVED]
-        if unknown := [n for n in derived if n not in (*LOG_FLOORS, *LOG1P, *_FROM_CATEGORIES, _HIGH_YIELD)]:
+        derived = {name: how for name in wanted if (how := design.derived.get(name)) is not None}
+        if unknown := [name for name, how in derived.items() if not isinstance(how, _COMPILED)]:
             raise UnsupportedSpaceError(f"no compiled form of {', '.join(unknown)}")
+        logs, log1ps = _of_kind(derived, Log), _of_kind(derived, LogOfOneMore)
+        limits, flags = _of_kind(derived, AtLeast), _of_kind(derived, Among)
         by_text = {term.name for term in design.terms if isinstance(term, Levels)} | set(design.tree_categories)
-        by_text |= {column for name in derived for column in _FROM_CATEGORIES.get(name, ())}
-        plain = dict.fromkeys(source for name in wanted for source in sources(name))
+        by_text |= {column for flag in flags.values() for column in flag.sources}
+        plain = dict.fromkeys(source for name in wanted for source in design.derived.sources(name))
         self.categories = tuple(name for name in plain if name in by_text)
         self.numbers = tuple(dict.fromkeys([*(name for name in plain if name not in by_text), *extra_numbers]))
         self._category_at = {name: position for position, name in enumerate(self.categories)}
         self.levels: dict[str, tuple[str, ...]] = {
             name: tuple(statistics[f"levels:{name}"]) for name in self.categories if f"levels:{name}" in statistics
         }
-        # Values: the table's numbers, then logarithms, then flags, then a zero for curves that remove nothing.
-        self._logs = [name for name in derived if name in LOG_FLOORS]
-        self._log1ps = [name for name in derived if name in LOG1P]
-        self._flags = [name for name in derived if name in _FROM_CATEGORIES or name == _HIGH_YIELD]
-        values = [*self.numbers, *self._logs, *self._log1ps, *self._flags]
+        # Values: the table's numbers, then logarithms, limits reached and flags.
+        values = [*self.numbers, *logs, *log1ps, *limits, *flags]
         at = {name: position for position, name in enumerate(values)}
         number_at = {name: position for position, name in enumerate(self.numbers)}
         self.n_values = len(values)
-        self.log_from = _positions(number_at[sources(name)[0]] for name in self._logs)
-        self.log_floor: FloatArray = np.array([LOG_FLOORS[name] for name in self._logs])
-        self.log1p_from = _positions(number_at[sources(name)[0]] for name in self._log1ps)
-        self.high_yield_from = number_at["rating_num"] if _HIGH_YIELD in self._flags else None
+        self.log_from = _positions(number_at[how.column] for how in logs.values())
+        self.log_floor: FloatArray = np.array([how.floor for how in logs.values()])
+        self.log1p_from = _positions(number_at[how.column] for how in log1ps.values())
+        self.limit_from = _positions(number_at[how.column] for how in limits.values())
+        self.limit: FloatArray = np.array([how.limit for how in limits.values()], dtype=np.float64)
+        self.flags = [self._flag(how) for how in flags.values()]
         self._compile_curves(space, at)
         self._compile_columns(space)
         self._compile_trees(space, at)
-        self.flags = self._compile_flags()
 
     @property
     def n_linear(self) -> int:
@@ -117,18 +93,17 @@ class CompiledSpace:
         out = np.empty((n_rows, self.n_values))
         out[:, :n_numbers] = numbers
         end = n_numbers
-        if self._logs:
-            begin, end = end, end + len(self._logs)
+        if len(self.log_from):
+            begin, end = end, end + len(self.log_from)
             out[:, begin:end] = np.log(np.maximum(numbers.take(self.log_from, axis=1), self.log_floor))
-        if self._log1ps:
-            begin, end = end, end + len(self._log1ps)
+        if len(self.log1p_from):
+            begin, end = end, end + len(self.log1p_from)
             out[:, begin:end] = np.log1p(np.maximum(numbers.take(self.log1p_from, axis=1), 0.0))
+        if len(self.limit_from):
+            begin, end = end, end + len(self.limit_from)
+            out[:, begin:end] = numbers.take(self.limit_from, axis=1) >= self.limit
         for position, flag in enumerate(self.flags, start=end):
-            if flag is None:
-                assert self.high_yield_from is not None
-                out[:, position] = numbers[:, self.high_yield_from] >= FIRST_SPECULATIVE_NOTCH
-            else:
-                out[:, position] = [flag(row) for row in texts]
+            out[:, position] = [flag(row) for row in texts]
         return out
 
     def matrices(self, numbers: FloatArray, texts: Sequence[Sequence[str | None]]) -> Matrices:
@@ -230,19 +205,21 @@ class CompiledSpace:
             for name in space.design.tree_categories
         ]
 
-    def _compile_flags(self) -> list[Any]:
-        return [self._flag(name) for name in self._flags]
+    def _flag(self, how: Among) -> Callable[[Sequence[str | None]], float]:
+        """Return what computes a flag from a row's categories."""
+        within = [(self._category_at[column], levels) for column, levels in how.within.items()]
+        outside = [(self._category_at[column], levels) for column, levels in how.outside.items()]
+        if len(within) == 1 and not outside:
+            ((only, wanted),) = within
+            return lambda row: float(row[only] in wanted)
+        return lambda row: float(
+            all(row[position] in levels for position, levels in within)
+            and not any(row[position] in levels for position, levels in outside)
+        )
 
-    def _flag(self, name: str) -> Any:
-        """Return what computes a flag from a row's categories; None for the one computed from a number."""
-        if name == _HIGH_YIELD:
-            return None
-        if name == "em_hard_currency":
-            region, currency = self._category_at["region"], self._category_at["currency"]
-            return lambda row: float(row[region] in EMERGING_REGIONS and row[currency] != LOCAL_CURRENCY)
-        ((column, wanted),) = _FROM_CATEGORIES[name].items()
-        position = self._category_at[column]
-        return lambda row: float(row[position] in wanted)
+
+def _of_kind(derived: Mapping[str, Derivation], kind: type[D]) -> dict[str, D]:
+    return {name: how for name, how in derived.items() if isinstance(how, kind)}
 
 
 def _positions(numbers: Any) -> IntArray:

@@ -1,0 +1,61 @@
+"""Bonds: a synthetic market with a known truth, drawn anew for each panel on one macro path a session."""
+
+from typing import TYPE_CHECKING
+
+from core.domains.bonds.data.settings import BondSettings, PanelSettings
+from core.domains.domain import DrawRequest, ModelOffer
+from core.models.algorithms import SUPERVISED
+from core.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from core.models.interface import PanelLike
+    from core.quality import CheckSet
+
+MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
+NEW_MACRO = "test_new_macro"
+
+
+class BondDomain:
+    """The first domain.
+
+    All panels of a session but one live on the same macro path, as the issuers of one history do. The second test panel
+    has a path of its own: it shows what the models have learnt of the market, and what only of these twenty years.
+    """
+
+    name = "bonds"
+    rows = "bonds"
+    groups = "issuers"
+    group_column = "issuer_id"
+    notice = (
+        "All figures come from synthetic bonds with a known truth. They show what the models learn of it, not how they "
+        "would do on a real portfolio."
+    )
+    test_panels = ("test", NEW_MACRO)
+    settings = BondSettings
+    models = {
+        "spread": ModelOffer("core.domains.bonds.models.spread:SpreadModel", SUPERVISED),
+        "downgrade": ModelOffer("core.domains.bonds.models.downgrade:DowngradeModel", SUPERVISED),
+        "liquidity_shock": ModelOffer("core.domains.bonds.models.liquidity_shock:LiquidityShockModel", SUPERVISED),
+        "anomaly": ModelOffer(
+            "core.domains.bonds.models.anomaly:AnomalyModel", ("auto", "isolation_forest", "residual")
+        ),
+    }
+
+    def draw(self, request: DrawRequest) -> "PanelLike":
+        """Draw issuers of their own on the session's macro path, or, for one test panel, on another."""
+        from core.domains.bonds.data import generate
+
+        path = "new macro" if request.purpose == NEW_MACRO else "macro"
+        own = {name: getattr(request.settings, name) for name in BondSettings.__struct_fields__}
+        macro_seed = derive_seed(request.session_seed, path)
+        return generate(PanelSettings(n_rows=request.n_rows, seed=request.seed, macro_seed=macro_seed, **own))
+
+    @property
+    def checks(self) -> "CheckSet":
+        """The gates and checks of bonds."""
+        from core.domains.bonds.checks.check_set import BOND_CHECKS
+
+        return BOND_CHECKS
+
+
+BONDS = BondDomain()

@@ -1,0 +1,20 @@
+"""What the models of bonds with a label have in common: how rows are told apart, and the fields of a request."""
+
+from typing_extensions import override
+
+from core.domains.bonds.serving_fields import field_of
+from core.models.scoring.fields import Field
+from core.models.supervised import SupervisedModel
+
+
+class BondModel(SupervisedModel):
+    """A model that learns a label of bonds."""
+
+    keys = ("issuer_id", "as_of_date")
+    groups = "issuers"
+    synonyms = {"issuer_correlation": "group_correlation"}
+
+    @classmethod
+    @override
+    def field(cls, name: str, levels: tuple[str, ...] | None) -> Field:
+        return field_of(name, levels)

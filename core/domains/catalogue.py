@@ -1,0 +1,111 @@
+"""The models of all domains, and those of installed packages, by name. Light to import.
+
+A model of one's own is one class (a `Model`) and one line in its package's metadata:
+
+    [project.entry-points."bondx.models"]
+    convexity = "my_package.convexity:ConvexityModel"
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.domains.domain import Domain, ModelOffer
+from core.domains.registry import built_in_domains, domain_names, find_domain
+from core.models.errors import ArtifactError, UnknownModelError
+from core.plugins import MODELS, PluginNameTakenError, Plugins, load_object
+
+if TYPE_CHECKING:
+    from core.models.interface import Model
+
+_installed = Plugins(MODELS, "model", unknown=UnknownModelError)
+
+
+def known_models(domain: Domain | None = None) -> tuple[str, ...]:
+    """Name every model: those of a domain, or of all, then those of installed packages."""
+    domains = _domains() if domain is None else [domain]
+    return tuple(dict.fromkeys([*(name for found in domains for name in found.models), *_installed.names()]))
+
+
+def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
+    """Find the class of a model; a built-in name cannot be taken over by an installed package.
+
+    Args:
+        name: One of `known_models(domain)`.
+        domain: Whose model; by default that of any domain.
+    Raises:
+        UnknownModelError: There is no such model, or the package that offers it cannot be loaded as one.
+        PluginNameTakenError: Several installed domains have a model of this name.
+    """
+    from core.models.interface import Model
+
+    offer = _offer(name, built_in_domains() if domain is None else [domain])
+    if offer is None and domain is None and name not in _installed.names():
+        offer = _offer(name, _domains())
+    if offer is not None:
+        found = load_object(offer.place)
+    elif name in _installed.names():
+        found = _installed.load(name)
+    else:
+        raise UnknownModelError(name, known_models(domain))
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise UnknownModelError(name, [f"{name} is offered by a package, but is not a core.models.Model"])
+    return found
+
+
+def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:
+    """Return the ways in which a model of a domain, or of an installed package, can be trained.
+
+    Raises:
+        UnknownModelError: The domain has no such model, and no package brings it.
+    """
+    offer = domain.models.get(name)
+    return offer.algorithms if offer is not None else model_class(name, domain).algorithms
+
+
+def create(
+    name: str, *, algorithm: str = "auto", settings: Mapping[str, Any] | None = None, domain: Domain | None = None
+) -> "Model":
+    """Make a model that has learnt nothing yet.
+
+    Args:
+        name: One of `known_models(domain)`.
+        algorithm: How to train it; "auto" tries what suits it and ships what wins.
+        settings: Parameters handed to the algorithm.
+        domain: Whose model; by default that of any domain.
+    Raises:
+        UnknownModelError: There is no such model.
+        UnknownAlgorithmError: The model cannot be trained that way.
+        UnknownParameterError: A parameter is none the algorithm takes.
+        MissingExtraError: The algorithm needs an optional extra that is not installed.
+    """
+    return model_class(name, domain)(algorithm, settings)
+
+
+def load_model(folder: Path) -> "Model":
+    """Read a saved model of any name; nothing in the folder is executed.
+
+    Call it only after the registry has checked the folder against its manifest.
+
+    Raises:
+        ArtifactError: The artifact is damaged, tampered with, or of a model that is not known here.
+    """
+    from core.models.persistence.archive import read_model
+
+    header, _ = read_model(folder)
+    try:
+        kind = model_class(str(header.get("model")))
+    except UnknownModelError as error:
+        raise ArtifactError(f"{folder} holds a model this installation does not know: {error}") from error
+    return kind.load(folder)
+
+
+def _domains() -> Iterator[Domain]:
+    return map(find_domain, domain_names())
+
+
+def _offer(name: str, domains: Iterable[Domain]) -> ModelOffer | None:
+    offers = {domain.name: offer for domain in domains if (offer := domain.models.get(name)) is not None}
+    if len({offer.place for offer in offers.values()}) > 1:
+        raise PluginNameTakenError("model", name, sorted(offer.place for offer in offers.values()))
+    return next(iter(offers.values()), None)

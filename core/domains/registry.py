@@ -1,0 +1,53 @@
+"""Which domains there are: the built-in ones, and those of installed packages. Light to import."""
+
+from typing import cast
+
+from core.domains.domain import Domain, SessionDomain
+from core.errors import UsageError
+from core.plugins import DOMAINS, PluginLoadError, Plugins
+
+_BUILT_IN = {
+    "bonds": "core.domains.bonds.domain:BONDS",
+    "table": "core.domains.table.domain:TABLE",
+}
+
+_plugins = Plugins(DOMAINS, "domain", _BUILT_IN)
+
+
+def domain_names() -> tuple[str, ...]:
+    """Name every domain: the built-in ones, then the installed ones."""
+    return _plugins.names()
+
+
+def built_in_domains() -> tuple[Domain, ...]:
+    """Return the domains that come with this package."""
+    return tuple(map(find_domain, _BUILT_IN))
+
+
+def find_domain(name: str) -> Domain:
+    """Return a domain.
+
+    Raises:
+        UnknownPluginError: There is no such domain; the message lists those there are.
+        PluginLoadError: The package that offers it cannot be imported, or offers something else.
+    """
+    found = _plugins.load(name)
+    if not isinstance(found, Domain):
+        raise PluginLoadError("domain", name, type(found).__qualname__, "it is not a core.domains.Domain")
+    return found
+
+
+def session_domain(name: str) -> SessionDomain:
+    """Return a domain that a session can train on.
+
+    Raises:
+        UnknownPluginError: There is no such domain.
+        UsageError: It draws no data by itself.
+    """
+    found = find_domain(name)
+    if not hasattr(found, "draw"):  # not `isinstance`: that would touch every member, and load what checks need
+        raise UsageError(
+            f"domain is {name!r}, which draws no data of its own, so no session can train on it. Train on a file "
+            "instead: bondx-mlops train."
+        )
+    return cast(SessionDomain, found)

@@ -1,0 +1,72 @@
+"""The table model for rows of a request: laid out as its learner reads them, without making a table of them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from typing_extensions import override
+
+from core.arrays import AnyArray, FloatArray
+from core.models.scoring.booster import FastTrees
+from core.models.scoring.fields import Rows, fields_of
+from core.models.scoring.scorer import RowScorer
+from core.tables.signature import Kind
+from core.tables.signature import Signature as TableSignature
+
+if TYPE_CHECKING:
+    from core.domains.table.models.model import TableModel
+
+
+class TableRows:
+    """Lays rows out as `Encoding` lays tables out, without making a table of them.
+
+    Args:
+        signature: Of the model; none of its columns may be a time.
+    """
+
+    def __init__(self, signature: TableSignature) -> None:
+        self.n_columns = len(signature.columns)
+        is_text = [column.kind is Kind.CATEGORY for column in signature.columns]
+        self._numbers_at = np.flatnonzero(np.logical_not(is_text))
+        self._codes_at = [
+            (position, {level: float(code) for code, level in enumerate(signature.columns[position].levels)})
+            for position in np.flatnonzero(is_text).tolist()
+        ]
+
+    def read_one(self, numbers: FloatArray, texts: Any, into: AnyArray) -> None:
+        """Lay one row out in a buffer of shape (n_columns,)."""
+        into[self._numbers_at] = numbers
+        for (position, codes), text in zip(self._codes_at, texts, strict=True):
+            into[position] = codes.get(text, np.nan)
+
+    def matrix(self, rows: Rows) -> FloatArray:
+        """Lay rows out, shape (n, n_columns)."""
+        out = np.empty((len(rows), self.n_columns))
+        for row, numbers, texts in zip(out, rows.numbers, rows.texts, strict=True):
+            self.read_one(numbers, texts, row)
+        return out
+
+
+class TableScorer(RowScorer):
+    """A table model by its learner.
+
+    Args:
+        model: It has learnt.
+        signature: Its own; no column is a time.
+        booster: A LightGBM booster that answers one number a row, if the learner is one.
+        is_fast: Whether the learner takes microseconds for a row.
+    """
+
+    def __init__(self, model: "TableModel", signature: TableSignature, *, booster: Any, is_fast: bool) -> None:
+        self._model = model
+        self._rows = TableRows(signature)
+        self.fields = fields_of(signature)
+        self.is_fast = is_fast
+        self._trees = FastTrees(booster, raw=False, dtype=np.float64) if booster is not None else None
+
+    @override
+    def answer(self, rows: Rows) -> FloatArray:
+        if self._trees is not None and len(rows) == 1:
+            trees = self._trees.single()
+            self._rows.read_one(rows.numbers[0], rows.texts[0], trees.row)
+            return np.array([trees.score()])
+        return self._model.predict_matrix(self._rows.matrix(rows))
