@@ -6,6 +6,7 @@ A model of one's own is one class (a `Model`) and one line in its package's meta
     convexity = "my_package.convexity:ConvexityModel"
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from core.domains.domain import Domain, ModelOffer
 from core.domains.registry import built_in_domains, domain_names, find_domain
 from core.models.errors import ArtifactError, UnknownModelError
-from core.plugins import MODELS, PluginNameTakenError, Plugins, load_object
+from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, load_object
 
 if TYPE_CHECKING:
     from core.models.interface import Model
+
+log = logging.getLogger(__name__)
 
 _installed = Plugins(MODELS, "model", unknown=UnknownModelError)
 
@@ -101,7 +104,11 @@ def load_model(folder: Path) -> "Model":
 
 
 def _domains() -> Iterator[Domain]:
-    return map(find_domain, domain_names())
+    for name in domain_names():
+        try:
+            yield find_domain(name)
+        except (PluginLoadError, PluginNameTakenError) as error:  # the models of the others are there all the same
+            log.warning("%s", error)
 
 
 def _offer(name: str, domains: Iterable[Domain]) -> ModelOffer | None:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from core.models import create, load_model
+from core.domains.catalogue import create, load_model
 from core.models.errors import LightGbmUnavailableError, UnknownParameterError
 from core.models.learners.lightgbm_library import lightgbm_problem, load_lightgbm
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
-from core.models import load_model
 from core.models.errors import LightGbmUnavailableError
 from core.tables import ColumnSignature, Kind, Signature, Task
 from core.tables.task import outputs_of

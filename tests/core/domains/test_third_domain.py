@@ -1,0 +1,140 @@
+"""A domain of another package: trained by a session, registered and served, and nothing in core knows of it."""
+
+import importlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.actor import Actor, Origin
+from core.domains.registry import domain_names, find_domain
+from core.engine import Engine
+from core.errors import UsageError
+from core.models.errors import UnknownAlgorithmError, UnknownModelError
+from core.plugins import PluginLoadError, UnknownPluginError
+from core.registry import Registry
+from core.serving.scoring.warming import warm_scorer
+from core.settings import ModelSettings, TrainingSettings
+from core.state import Workspace
+from core.training.session import Phase
+from core.training.session_domain import DomainSettingsError
+from core.training.sessions import Sessions
+from tests.waiting import until
+
+ADA = Actor("ada", "desk", Origin.COMMAND_LINE)
+SHORT = TrainingSettings(domain="loans", dataset_size=200, max_epochs=2)
+
+
+@pytest.fixture(scope="module")
+def loans(tmp_path_factory):
+    """Install the package as pip would, here and for the processes that are started from now on."""
+    folder = tmp_path_factory.mktemp("site")
+    for file in (Path(__file__).parent / "loan_package").glob("*.py"):
+        shutil.copy(file, folder)
+    metadata = folder / "loans-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: loans\nVersion: 1.0\n")
+    lines = [
+        "[bondx.domains]",
+        "loans = loans:LOANS",
+        "broken = no_such_package:BROKEN",
+        "odd = core.errors:UsageError",
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
+        importlib.invalidate_caches()
+        yield folder
+        for name in ("loans", "loan_models"):
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def finished(loans, tmp_path_factory):
+    """A workspace in which a session on loans has come to its end, and that session."""
+    workspace = Workspace.create(tmp_path_factory.mktemp("loans") / "workspace", settings_text="{}\n")
+    sessions = Sessions(workspace)
+    session_id = sessions.start(SHORT, name="loans", actor=ADA).session_id
+    engine = Engine(workspace, mode="headless", actor=ADA)
+    engine.start()
+    try:
+        until(lambda: sessions.get(session_id).observed.phase.is_at_rest, "the end of the session")
+    finally:
+        engine.stop(0)
+    return workspace, sessions.get(session_id)
+
+
+def test_a_session_trains_all_models_of_the_domain_and_registers_them(finished):
+    workspace, session = finished
+    assert (session.observed.phase, session.observed.failure) == (Phase.FINISHED, None)
+    assert session.observed.registered == ("loss/1.0.0",)
+    version = Registry(workspace).get("loss", "1.0.0")
+    assert version.metrics["attainment"] > 0.9, "under the bare name: the domain's first test panel"
+    assert "of 200 loans" in version.description
+
+
+def test_its_reports_speak_of_its_own_things(finished):
+    workspace, session = finished
+    report = (workspace.reports_dir / session.session_id / "final_report.md").read_text()
+    assert "No borrower in these figures exists." in report
+    assert "| panel | seed | rows | borrowers | SHA-256 |" in report
+    assert "bond" not in report
+
+
+def test_its_version_is_served_by_a_compiled_scorer(finished, loans):
+    workspace, _ = finished
+    scorer = warm_scorer(Registry(workspace).load_path("loss", "1.0.0"))
+    assert scorer.is_fast
+    assert scorer.signature.unit == "kEUR"
+    assert [field.name for field in scorer.signature.fields] == ["amount", "rate", "grade"]
+    rows = scorer.signature.from_rows(
+        [scorer.signature.row(f0=20.0, f1=4.0, f2="B"), scorer.signature.row(f0=20.0, f1=4.0, f2="C")]
+    )
+    one, other = scorer.answer(rows)
+    assert one == pytest.approx(np.log(20.0) + 1.2 + 1.5, abs=0.5)
+    assert other - one == pytest.approx(1.5, abs=0.5)
+
+
+def test_domains_are_listed_without_importing_any(loans):
+    assert set(domain_names()) >= {"bonds", "table", "loans", "broken", "odd"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"domain": "loan"}, UnknownPluginError, "There is no domain 'loan'. Known domains: bonds, table, broken"),
+        ({"domain": "broken"}, PluginLoadError, "no_such_package:BROKEN"),
+        ({"domain": "odd"}, PluginLoadError, "The domain 'odd' .* is not a"),
+        ({"domain": "table"}, UsageError, "bondx-mlops train"),
+        ({"domain_settings": {"nois": 1}}, DomainSettingsError, "unknown field `nois`.*Its settings: noise"),
+        ({"domain_settings": {"noise": -1}}, DomainSettingsError, r"`float` >= 0.0 - at `\$.noise`"),
+        ({"models": {"los": ModelSettings()}}, UnknownModelError, "no model 'los'. Models to choose from: loss"),
+        ({"models": {"spread": ModelSettings()}}, UnknownModelError, "no model 'spread'. Models to choose from: loss"),
+        (
+            {"models": {"loss": ModelSettings(algorithm="lightbgm")}},
+            UnknownAlgorithmError,
+            "loss cannot be trained with algorithm 'lightbgm'. Algorithms to choose from: auto, linear, lightgbm",
+        ),
+    ],
+    ids=lambda value: None if not isinstance(value, dict) else str(value)[:40],
+)
+def test_a_session_that_cannot_be_trained_is_refused_when_it_is_asked_for(loans, workspace, changes, error, says):
+    settings = TrainingSettings(**{"domain": "loans"} | changes)
+    with pytest.raises(error, match=says):
+        Sessions(workspace).start(settings, name="", actor=ADA)
+    assert Sessions(workspace).all() == []
+
+
+def test_what_a_session_computes_follows_from_the_settings_of_its_domain(loans):
+    from core.training.panels import SessionPanels
+
+    quiet, loud = (
+        SessionPanels(TrainingSettings(domain="loans", domain_settings={"noise": noise})).epoch(1) for noise in (0, 9)
+    )
+    assert quiet.record.sha256 != loud.record.sha256
+    assert quiet.record.n_groups == quiet.panel.frame["borrower"].nunique()
+    assert find_domain("loans").name == "loans"
