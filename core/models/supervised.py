@@ -29,6 +29,7 @@ from core.models.persistence.archive import pack_arrays, read_model, unpack_arra
 from core.models.robust import huber_weight, robust_scale
 from core.models.scoring.fields import Field
 from core.models.scoring.scorer import RowScorer
+from core.models.scoring.supervised import SupervisedScorer
 from core.models.selection import CandidateComparison
 
 N_FOLDS = 3
@@ -104,9 +105,10 @@ class SupervisedModel(Model):
 
     @override
     def row_scorer(self) -> RowScorer:
-        from core.models.scoring.supervised import SupervisedScorer
-
-        return SupervisedScorer(self)
+        if self.space is None:
+            raise NotFittedError(self.name)
+        shipping = self.learners[self.shipping]
+        return SupervisedScorer(self.space, shipping, self.answer, field=self.field, unit=self.unit)
 
     @property
     @override

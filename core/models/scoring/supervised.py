@@ -1,34 +1,46 @@
 """A model with a label: compiled features, then the learner that ships."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from typing_extensions import override
 
 from core.arrays import FloatArray
+from core.models.learners.feature_space import FeatureSpace
+from core.models.learners.learner import Learner
 from core.models.scoring.features import CompiledSpace
-from core.models.scoring.fields import Rows
+from core.models.scoring.fields import Field, Rows
 from core.models.scoring.learner import CompiledLearner
 from core.models.scoring.scorer import RowScorer
-
-if TYPE_CHECKING:
-    from core.models.supervised import SupervisedModel
 
 
 class SupervisedScorer(RowScorer):
     """Answers rows as a `SupervisedModel` does."""
 
-    def __init__(self, model: "SupervisedModel") -> None:
-        """Compile a model that has learnt.
+    def __init__(
+        self,
+        space: FeatureSpace,
+        learner: Learner,
+        to_answer: Callable[[FloatArray], FloatArray],
+        *,
+        field: Callable[[str, tuple[str, ...] | None], Field],
+        unit: str,
+    ) -> None:
+        """Compile what a model has learnt.
 
+        Args:
+            space: What it reads.
+            learner: The learner that ships.
+            to_answer: Turns scores into what `predict` returns.
+            field: Describes a column, by its name and the levels that the model knows of it.
+            unit: Of the answer.
         Raises:
             UnsupportedSpaceError: It reads a derived column that has no compiled form.
         """
-        assert model.space is not None
-        space = CompiledSpace(model.space)
-        self._learner = CompiledLearner(model.learners[model.shipping], space)
-        self._to_answer = model.answer
-        self.fields = [model.field(name, space.levels.get(name)) for name in (*space.numbers, *space.categories)]
-        self.unit = model.unit
+        compiled = CompiledSpace(space)
+        self._learner = CompiledLearner(learner, compiled)
+        self._to_answer = to_answer
+        self.fields = [field(name, compiled.levels.get(name)) for name in (*compiled.numbers, *compiled.categories)]
+        self.unit = unit
 
     @override
     def answer(self, rows: Rows) -> FloatArray:

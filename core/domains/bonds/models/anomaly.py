@@ -14,6 +14,7 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import BoolArray, FloatArray
+from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScorer
 from core.domains.bonds.models.attainment import anomaly_attainment, anomaly_metrics
 from core.domains.bonds.models.consistency import contradiction_evidence
 from core.domains.bonds.models.isolation import IsolationDetector
@@ -169,9 +170,7 @@ class AnomalyModel(Model):
 
     @override
     def row_scorer(self) -> RowScorer:
-        from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScorer
-
-        return ForestScorer(self.forest) if self.shipping == FOREST else ResidualScorer(self)
+        return ForestScorer(self.forest) if self.shipping == FOREST else ResidualScorer(self.spread)
 
     @override
     def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """The anomaly model for rows that never become a table: its forest's trees are flat arrays already."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from typing_extensions import override
 
@@ -11,15 +9,13 @@ from core.domains.bonds.models.derived import DERIVED
 from core.domains.bonds.models.designs import ANOMALY_FOREST
 from core.domains.bonds.models.isolation import IsolationDetector
 from core.domains.bonds.models.residual import residual_evidence
+from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.serving_fields import field_of
 from core.models.learners.derived import Log, LogOfOneMore
 from core.models.scoring.features import CompiledSpace
 from core.models.scoring.fields import Field, Rows, numbers_first
 from core.models.scoring.learner import CompiledLearner
 from core.models.scoring.scorer import RowScorer, UnsupportedSpaceError
-
-if TYPE_CHECKING:
-    from core.domains.bonds.models.anomaly import AnomalyModel
 
 _DATES = ("issue_date", "maturity_date")
 
@@ -33,8 +29,12 @@ class ResidualScorer(RowScorer):
 
     unit = "nats of evidence"
 
-    def __init__(self, model: "AnomalyModel") -> None:
-        spread = model.spread
+    def __init__(self, spread: SpreadModel) -> None:
+        """Compile the spread model that residuals are taken from.
+
+        Raises:
+            UnsupportedSpaceError: It reads a derived column that has no compiled form.
+        """
         assert spread.space is not None
         space = CompiledSpace(spread.space, extra_numbers=("spread_bps", "maturity_years"))
         self._learner = CompiledLearner(spread.learners[spread.shipping], space)

@@ -1,6 +1,7 @@
 """The table model for rows of a request: laid out as its learner reads them, without making a table of them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -11,9 +12,6 @@ from core.models.scoring.fields import Rows, fields_of
 from core.models.scoring.scorer import RowScorer
 from core.tables.signature import Kind
 from core.tables.signature import Signature as TableSignature
-
-if TYPE_CHECKING:
-    from core.domains.table.models.model import TableModel
 
 
 class TableRows:
@@ -50,14 +48,16 @@ class TableScorer(RowScorer):
     """A table model by its learner.
 
     Args:
-        model: It has learnt.
-        signature: Its own; no column is a time.
+        answer: Answers rows that are laid out, as the model does.
+        signature: Of the model; no column is a time.
         booster: A LightGBM booster that answers one number a row, if the learner is one.
         is_fast: Whether the learner takes microseconds for a row.
     """
 
-    def __init__(self, model: "TableModel", signature: TableSignature, *, booster: Any, is_fast: bool) -> None:
-        self._model = model
+    def __init__(
+        self, answer: Callable[[FloatArray], FloatArray], signature: TableSignature, *, booster: Any, is_fast: bool
+    ) -> None:
+        self._answer_matrix = answer
         self._rows = TableRows(signature)
         self.fields = fields_of(signature)
         self.is_fast = is_fast
@@ -69,4 +69,4 @@ class TableScorer(RowScorer):
             trees = self._trees.single()
             self._rows.read_one(rows.numbers[0], rows.texts[0], trees.row)
             return np.array([trees.score()])
-        return self._model.predict_matrix(self._rows.matrix(rows))
+        return self._answer_matrix(self._rows.matrix(rows))

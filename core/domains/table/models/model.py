@@ -13,6 +13,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.table.models import scores
 from core.domains.table.models.alone import single_feature_leak
 from core.domains.table.models.choice import choose
+from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
 from core.domains.table.models.forest import ForestTableLearner
 from core.domains.table.models.importance import permutation_importance
@@ -175,13 +176,11 @@ class TableModel(Model):
 
     @override
     def row_scorer(self) -> RowScorer | None:
-        from core.domains.table.models.compiled import TableScorer
-
         learner, signature = self._learnt(), self._described()
         if Kind.TIME in signature.kinds.values():
             return None
         booster = learner.booster if len(signature.classes) <= 2 else None
-        return TableScorer(self, signature, booster=booster, is_fast=learner.is_fast)
+        return TableScorer(self.predict_matrix, signature, booster=booster, is_fast=learner.is_fast)
 
     @override
     def feature_importance(self) -> dict[str, float]:
