@@ -15,22 +15,22 @@ from pathlib import Path
 import numpy as np
 
 from core.clock import utc_now
-from core.rollout import Arm, Guard, RolloutPlan, Router, RoutingTable, Source, Step, Strategy
-from core.rollout.evidence import Collector, Evidence
+from core.rollout import Arm, Guard, GuardSource, RolloutPlan, RolloutStep, Router, RoutingTable, Strategy
+from core.rollout.evidence import Collector, RolloutEvidence
 from core.rollout.readings import Pace, read_guards
 from core.rollout.simulated_means import log_evidence
 from core.rollout.simulation import NEVER, FloatArray, Traffic, simulate
-from core.telemetry.predictions import Cursor, Outcome, Prediction, PredictionReader, PredictionWriter
+from core.telemetry.predictions import Cursor, OutcomeRecord, PredictionReader, PredictionRecord, PredictionWriter
 
 RATE = 8_400
 MARGIN, ALPHA, BETA = 1.5, 0.01, 0.05
 PLAN = RolloutPlan(
     strategy=Strategy.CANARY,
-    steps=(Step(share=0.2),),
+    steps=(RolloutStep(share=0.2),),
     guards=(
-        Guard(name="errors", source=Source.ERRORS, tolerated_share=0.001),
-        Guard(name="slow", source=Source.SLOW, limit=50.0, tolerated_share=0.02),
-        Guard(name="loss", source=Source.LOSS, margin=1.1, required=False),
+        Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.001),
+        Guard(name="slow", source=GuardSource.SLOW, limit=50.0, tolerated_share=0.02),
+        Guard(name="loss", source=GuardSource.LOSS, margin=1.1, required=False),
     ),
 )
 
@@ -132,10 +132,10 @@ def bench_routing() -> None:
     print(f"route one request: {min(rounds) * 1e6:.2f} us (goal < 20)")
 
 
-def predictions(first: int, n: int) -> list[Prediction]:
+def predictions(first: int, n: int) -> list[PredictionRecord]:
     now = utc_now()
     return [
-        Prediction(
+        PredictionRecord(
             f"request-{number}",
             now,
             "spread",
@@ -165,7 +165,7 @@ def bench_store(folder: Path, seconds: int) -> None:
                     writer.add(prediction)
                 adding.append((time.perf_counter() - start) / (RATE / 10))
                 for prediction in batch[tenth * 84 : (tenth + 1) * 84]:  # a tenth of the requests have an outcome
-                    writer.add_outcome(Outcome(prediction.request_id, prediction.at, actual=1.0))
+                    writer.add_outcome(OutcomeRecord(prediction.request_id, prediction.at, actual=1.0))
                 until = began + second + (tenth + 1) / 10
                 time.sleep(max(0.0, until - time.perf_counter()))
             n_waiting = writer.health().n_waiting
@@ -201,7 +201,7 @@ def bench_burst(folder: Path) -> None:
 
 
 def bench_tick(file: Path) -> None:
-    reader, collector, cursor, looks = PredictionReader(file), Collector(PLAN, Evidence()), Cursor(), []
+    reader, collector, cursor, looks = PredictionReader(file), Collector(PLAN, RolloutEvidence()), Cursor(), []
     settled = utc_now() + timedelta(seconds=60)
     while True:
         began = time.perf_counter()

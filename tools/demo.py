@@ -20,7 +20,7 @@ from core.settings.policy import CanaryPolicy
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
 from core.tracking import Runs, RunStatus
-from core.training.session import Phase, Session
+from core.training.session import Session, SessionPhase
 from core.training.sessions import Sessions
 
 OPERATOR = Actor("mira", "desk-4", Origin.CONSOLE)
@@ -101,7 +101,7 @@ def _finish(sessions: Sessions, session: Session, now: datetime) -> Session:
         session.session_id,
         "session.finish",
         actor=Actor.engine(),
-        phase=Phase.FINISHED,
+        phase=SessionPhase.FINISHED,
         epoch=63,
         score=0.917,
         best_score=0.921,
@@ -122,7 +122,7 @@ def _advance(sessions: Sessions, session: Session, run_id: str, now: datetime) -
         "epoch.complete",
         actor=Actor.engine(),
         run_id=run_id,
-        phase=Phase.RUNNING,
+        phase=SessionPhase.RUNNING,
         epoch=N_EPOCHS,
         score=metrics["score"],
         best_score=max(epoch_metrics(epoch)["score"] for epoch in range(1, N_EPOCHS + 1)),

@@ -168,10 +168,10 @@ def _stop_on_signal(printer: "LinePrinter") -> threading.Event:
 
 
 def _exit_code(workspace: "Workspace", session_id: str, printer: "LinePrinter") -> int:
-    from core.training.session import Phase
+    from core.training.session import SessionPhase
     from core.training.sessions import Sessions
 
     phase = Sessions(workspace).get(session_id).observed.phase
     if not phase.is_at_rest:
         printer.say(f"{session_id} is not finished: bondx run resumes it")
-    return ExitCode.FAILING if phase is Phase.FAILED else ExitCode.GOOD
+    return ExitCode.FAILING if phase is SessionPhase.FAILED else ExitCode.GOOD

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from console.presentation.phrases import NOTHING, age, duration, instant, number, share
-from core.rollout import Desired, Event, GuardVerdict, Outcome, Phase, Reading, Rollout, Source, Strategy
+from core.rollout import (
+    DesiredRollout,
+    GuardReading,
+    GuardSource,
+    GuardVerdict,
+    Rollout,
+    RolloutEvent,
+    RolloutPhase,
+    Strategy,
+    VerdictOutcome,
+)
 from widgets.glyphs import Glyphs
 from widgets.line import Line, Span
 from widgets.live_table import Cell, Column, Row
@@ -33,13 +43,13 @@ GUARD_COLUMNS = (
     Column("reason", "REASON", 30, flex=3, priority=3),
 )
 _PHASE_TONES = {
-    Phase.RUNNING: "good",
-    Phase.PAUSED: "warn",
-    Phase.INCONCLUSIVE: "warn",
-    Phase.PROMOTED: "good",
-    Phase.ROLLED_BACK: "bad",
-    Phase.ABORTED: "muted",
-    Phase.FINISHED: "accent",
+    RolloutPhase.RUNNING: "good",
+    RolloutPhase.PAUSED: "warn",
+    RolloutPhase.INCONCLUSIVE: "warn",
+    RolloutPhase.PROMOTED: "good",
+    RolloutPhase.ROLLED_BACK: "bad",
+    RolloutPhase.ABORTED: "muted",
+    RolloutPhase.FINISHED: "accent",
 }
 _VERDICT_TONES = {
     GuardVerdict.SAFE: "good",
@@ -54,17 +64,17 @@ _EVENT_TONES = {
     "rollout.hold": "warn",
 }
 _DECISION_WORDS = {
-    Outcome.ADVANCE: "goes on",
-    Outcome.HOLD: "waits",
-    Outcome.INCONCLUSIVE: "waits for a person",
-    Outcome.ROLL_BACK: "takes it back",
+    VerdictOutcome.ADVANCE: "goes on",
+    VerdictOutcome.HOLD: "waits",
+    VerdictOutcome.INCONCLUSIVE: "waits for a person",
+    VerdictOutcome.ROLL_BACK: "takes it back",
 }
 
 
 def words(name: str) -> str:
     """Spell the name of a phase or a strategy as people write it.
 
-    >>> words(Phase.ROLLED_BACK), words(Strategy.AB)
+    >>> words(RolloutPhase.ROLLED_BACK), words(Strategy.AB)
     ('rolled back', 'A/B')
     """
     return "A/B" if name == Strategy.AB else str(name).replace("_", " ")
@@ -74,31 +84,31 @@ def phase_text(rollout: Rollout) -> str:
     """Say where a rollout stands, or what it is asked for and has not done yet."""
     phase, desired = rollout.observed.phase, rollout.desired
     if phase.is_active:
-        if desired is Desired.ABORTED:
+        if desired is DesiredRollout.ABORTED:
             return "aborting"
-        if desired is Desired.PROMOTE_NOW:
+        if desired is DesiredRollout.PROMOTE_NOW:
             return "promoting"
-        if desired is Desired.PAUSED and phase is not Phase.PAUSED:
-            return "held" if phase is Phase.PENDING else "holding"
-        if desired is Desired.RUNNING and phase is Phase.PAUSED:
+        if desired is DesiredRollout.PAUSED and phase is not RolloutPhase.PAUSED:
+            return "held" if phase is RolloutPhase.PENDING else "holding"
+        if desired is DesiredRollout.RUNNING and phase is RolloutPhase.PAUSED:
             return "resuming"
         if rollout.desired_step > rollout.observed.step:
             return "advancing"
-    return "held" if phase is Phase.PAUSED else words(phase)
+    return "held" if phase is RolloutPhase.PAUSED else words(phase)
 
 
 def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
     """Say it with a glyph and a tone."""
     phase = rollout.observed.phase
     glyph = {
-        Phase.RUNNING: glyphs.dot,
-        Phase.INCONCLUSIVE: glyphs.warned,
-        Phase.PROMOTED: glyphs.passed,
-        Phase.FINISHED: glyphs.passed,
-        Phase.ROLLED_BACK: glyphs.failed,
-        Phase.ABORTED: glyphs.failed,
+        RolloutPhase.RUNNING: glyphs.dot,
+        RolloutPhase.INCONCLUSIVE: glyphs.warned,
+        RolloutPhase.PROMOTED: glyphs.passed,
+        RolloutPhase.FINISHED: glyphs.passed,
+        RolloutPhase.ROLLED_BACK: glyphs.failed,
+        RolloutPhase.ABORTED: glyphs.failed,
     }.get(phase, glyphs.hollow)
-    tone = "warn" if rollout.is_active and rollout.desired is Desired.ABORTED else _PHASE_TONES.get(phase, "")
+    tone = "warn" if rollout.is_active and rollout.desired is DesiredRollout.ABORTED else _PHASE_TONES.get(phase, "")
     return Cell(f"{glyph} {phase_text(rollout)}", tone)
 
 
@@ -158,7 +168,7 @@ def seconds_to_decision(rollout: Rollout, now: datetime) -> float | None:
     verdict = rollout.observed.verdict
     if not rollout.is_active or verdict is None or verdict.eta_seconds is None:
         return None
-    if rollout.observed.phase is not Phase.RUNNING or rollout.desired is Desired.PAUSED:
+    if rollout.observed.phase is not RolloutPhase.RUNNING or rollout.desired is DesiredRollout.PAUSED:
         return None
     return max(0.0, verdict.eta_seconds - (now - rollout.updated_at).total_seconds())
 
@@ -171,8 +181,8 @@ def progress(rollout: Rollout) -> tuple[str, float | None, str]:
     label += "" if rollout.strategy is Strategy.SHADOW else f", {share(step.share, 0)}"
     if not rollout.is_active:
         tone = _PHASE_TONES.get(observed.phase, "accent")
-        return label, 1.0 if observed.phase in (Phase.PROMOTED, Phase.FINISHED) else None, tone
-    tone = "accent" if observed.phase is Phase.RUNNING else "warn"
+        return label, 1.0 if observed.phase in (RolloutPhase.PROMOTED, RolloutPhase.FINISHED) else None, tone
+    tone = "accent" if observed.phase is RolloutPhase.RUNNING else "warn"
     if observed.step_since is None:
         return label, None, tone
     elapsed = (rollout.updated_at - observed.step_since).total_seconds()
@@ -193,13 +203,17 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
     lines.append(Line((("decision  ", "muted"), *_decision_spans(rollout, now, has_engine=has_engine))))
     if observed.verdict is not None:
         verdict = observed.verdict
-        tone = {Outcome.ROLL_BACK: "bad", Outcome.INCONCLUSIVE: "warn", Outcome.ADVANCE: "good"}.get(verdict.outcome)
+        tone = {
+            VerdictOutcome.ROLL_BACK: "bad",
+            VerdictOutcome.INCONCLUSIVE: "warn",
+            VerdictOutcome.ADVANCE: "good",
+        }.get(verdict.outcome)
         spans = (("verdict   ", "muted"), (_DECISION_WORDS[verdict.outcome], tone or "strong"))
         since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
         lines.append(Line((*spans, (f": {verdict.reason}", ""), (since, "muted"))))
     if observed.experiment is not None:
         lines.append(Line((("finding   ", "muted"), (observed.experiment.reason, ""))))
-    if rollout.desired is not Desired.RUNNING:
+    if rollout.desired is not DesiredRollout.RUNNING:
         reason = f": {rollout.desired_reason}" if rollout.desired_reason else ""
         wish = f"{words(rollout.desired)} by {rollout.desired_by}{reason}"
         lines.append(Line((("asked     ", "muted"), (wish, "warn"))))
@@ -212,20 +226,20 @@ def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
     spans: list[Span] = [("steps     ", "muted")]
     for index, step in enumerate(plan.steps):
         text = "copies" if rollout.strategy is Strategy.SHADOW else share(step.share, 0)
-        if index < observed.step or observed.phase is Phase.PROMOTED:
+        if index < observed.step or observed.phase is RolloutPhase.PROMOTED:
             spans.append((f"{glyphs.passed} {text}", "good"))
-        elif index == observed.step and rollout.is_active and observed.phase is not Phase.PENDING:
+        elif index == observed.step and rollout.is_active and observed.phase is not RolloutPhase.PENDING:
             spans.append((f"{glyphs.dot} {text}", "strong"))
-        elif index == observed.step and observed.phase in (Phase.ROLLED_BACK, Phase.ABORTED):
+        elif index == observed.step and observed.phase in (RolloutPhase.ROLLED_BACK, RolloutPhase.ABORTED):
             spans.append((f"{glyphs.failed} {text}", "bad"))
         else:
             spans.append((f"{glyphs.hollow} {text}", "muted"))
         spans.append((f" {glyphs.arrow} ", "line"))
     if rollout.strategy.promotes:
-        is_live = observed.phase is Phase.PROMOTED
+        is_live = observed.phase is RolloutPhase.PROMOTED
         spans.append((f"{glyphs.passed} live", "good") if is_live else (f"{glyphs.hollow} live", "muted"))
     else:
-        has_finding = observed.phase is Phase.FINISHED
+        has_finding = observed.phase is RolloutPhase.FINISHED
         spans.append((f"{glyphs.passed} finding", "good") if has_finding else (f"{glyphs.hollow} finding", "muted"))
     return Line(tuple(spans))
 
@@ -239,8 +253,8 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     if (seconds := seconds_to_decision(rollout, now)) is not None:
         spans = [(f"in about {duration(seconds)}" if seconds >= 1 else "due now", "strong")]
     else:
-        spans = [(_why_nobody_knows(rollout), "warn" if observed.phase is Phase.INCONCLUSIVE else "")]
-    if observed.deadline_at is not None and observed.phase is Phase.RUNNING:
+        spans = [(_why_nobody_knows(rollout), "warn" if observed.phase is RolloutPhase.INCONCLUSIVE else "")]
+    if observed.deadline_at is not None and observed.phase is RolloutPhase.RUNNING:
         left = (observed.deadline_at - now).total_seconds()
         spans.append((f"; deadline in {duration(left)}" if left > 0 else "; the deadline has passed", "muted"))
         if seconds is not None and left < seconds:
@@ -250,14 +264,14 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
 
 def _why_nobody_knows(rollout: Rollout) -> str:
     observed = rollout.observed
-    if rollout.desired is Desired.ABORTED:
+    if rollout.desired is DesiredRollout.ABORTED:
         return "due now: it is being aborted"
-    if observed.phase is Phase.PENDING:
-        held = rollout.desired is Desired.PAUSED
+    if observed.phase is RolloutPhase.PENDING:
+        held = rollout.desired is DesiredRollout.PAUSED
         return "none while it is held" if held else "not known before the first step is open"
-    if observed.phase is Phase.PAUSED or rollout.desired is Desired.PAUSED:
+    if observed.phase is RolloutPhase.PAUSED or rollout.desired is DesiredRollout.PAUSED:
         return "none while it is held, unless harm is shown; H lets it go on"
-    if observed.phase is Phase.INCONCLUSIVE:
+    if observed.phase is RolloutPhase.INCONCLUSIVE:
         return "waits for a person: H gives it a new deadline, P goes on without proof, A aborts"
     if observed.verdict is None or observed.actual_share is None:
         return "not known: no request has been answered at this step yet"
@@ -298,7 +312,7 @@ def _side_by_side(name: str, stable: str, candidate: str, note: str) -> Row:
     return Row(name, cells)
 
 
-def _guard_row(reading: Reading, glyphs: Glyphs) -> Row:
+def _guard_row(reading: GuardReading, glyphs: Glyphs) -> Row:
     return Row(
         reading.guard,
         (
@@ -315,7 +329,7 @@ def _guard_row(reading: Reading, glyphs: Glyphs) -> Row:
     )
 
 
-def verdict_cell(reading: Reading, glyphs: Glyphs) -> Cell:
+def verdict_cell(reading: GuardReading, glyphs: Glyphs) -> Cell:
     """Say what a guard says with a glyph, its word and a tone."""
     glyph = {
         GuardVerdict.SAFE: glyphs.passed,
@@ -325,12 +339,12 @@ def verdict_cell(reading: Reading, glyphs: Glyphs) -> Cell:
     return Cell(f"{glyph} {reading.verdict}", _VERDICT_TONES.get(reading.verdict, ""))
 
 
-def side_text(reading: Reading, value: float | None) -> str:
+def side_text(reading: GuardReading, value: float | None) -> str:
     """Spell one side of a metric: a rate as a percentage, a mean as a number."""
     return share(value, 2) if reading.is_rate else number(value)
 
 
-def effect_text(reading: Reading, value: float | None) -> str:
+def effect_text(reading: GuardReading, value: float | None) -> str:
     """Spell an effect: how many times the stable rate, or the difference of the means with its sign."""
     if value is None:
         return NOTHING
@@ -339,7 +353,7 @@ def effect_text(reading: Reading, value: float | None) -> str:
     return f"{value:+.3g}" if abs(value) < 1_000 else f"{value:+,.0f}"
 
 
-def interval_text(reading: Reading) -> str:
+def interval_text(reading: GuardReading) -> str:
     """Spell the interval of an effect; a bound that the data do not set yet is left out."""
     if reading.low is None and reading.high is None:
         return NOTHING
@@ -357,7 +371,7 @@ def event_lines(rollout: Rollout) -> list[Line]:
     return [_event_line(event) for event in reversed(rollout.observed.events)]
 
 
-def _event_line(event: Event) -> Line:
+def _event_line(event: RolloutEvent) -> Line:
     verb = words(event.verb.removeprefix("rollout."))
     who = "" if event.by == "engine" else f"  by {event.by}"
     reason = f"  {event.reason}" if event.reason else ""
@@ -385,7 +399,7 @@ def _events(rollout: Rollout) -> list[Line]:
     return [Line(), Line((("Events", "title"),)), *event_lines(rollout)]
 
 
-def _reading_lines(rollout: Rollout, reading: Reading, glyphs: Glyphs) -> list[Line]:
+def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> list[Line]:
     verdict = verdict_cell(reading, glyphs)
     head = Line(
         (
@@ -412,7 +426,7 @@ def rule_lines(rollout: Rollout) -> list[Line]:
     step = plan.steps[min(rollout.observed.step, plan.last_step)]
     margins = ", ".join(
         guard.name
-        + (f" (later than {guard.limit:g} ms)" if guard.source is Source.SLOW else "")
+        + (f" (later than {guard.limit:g} ms)" if guard.source is GuardSource.SLOW else "")
         + f" below {guard.margin:g}x"
         for guard in plan.guards
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, age, counted, duration, instant, number, share
-from core.training.session import Desired, Phase, Session
+from core.training.session import DesiredSession, Session, SessionPhase
 from core.view.snapshot import EpochSeries
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -30,14 +30,19 @@ MODEL_METRIC_COLUMNS = (
     Column("trend", "TREND", 14, priority=1),
 )
 _PHASE_TONES = {
-    Phase.RUNNING: "good",
-    Phase.FINISHED: "accent",
-    Phase.FAILED: "bad",
-    Phase.PAUSED: "warn",
-    Phase.STOPPING: "warn",
-    Phase.STOPPED: "muted",
+    SessionPhase.RUNNING: "good",
+    SessionPhase.FINISHED: "accent",
+    SessionPhase.FAILED: "bad",
+    SessionPhase.PAUSED: "warn",
+    SessionPhase.STOPPING: "warn",
+    SessionPhase.STOPPED: "muted",
 }
-_BAR_TONES = {Phase.FAILED: "bad", Phase.PAUSED: "warn", Phase.STOPPED: "warn", Phase.FINISHED: "good"}
+_BAR_TONES = {
+    SessionPhase.FAILED: "bad",
+    SessionPhase.PAUSED: "warn",
+    SessionPhase.STOPPED: "warn",
+    SessionPhase.FINISHED: "good",
+}
 # What tells most about a model beside its attainment: the first of these that was measured is shown.
 _TELLING_METRICS = (
     ("mae_bps", "mae", "bps"),
@@ -56,17 +61,17 @@ def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> 
     if not has_engine and session.wants_work:
         return Cell(f"{glyphs.hollow} no engine", "warn")
     glyph = {
-        Phase.RUNNING: glyphs.dot,
-        Phase.PREPARING: glyphs.dot,
-        Phase.FINISHED: glyphs.passed,
-        Phase.FAILED: glyphs.failed,
+        SessionPhase.RUNNING: glyphs.dot,
+        SessionPhase.PREPARING: glyphs.dot,
+        SessionPhase.FINISHED: glyphs.passed,
+        SessionPhase.FAILED: glyphs.failed,
     }.get(phase, glyphs.hollow)
     text = str(phase)
-    if session.desired is Desired.PAUSED and phase is Phase.RUNNING:
+    if session.desired is DesiredSession.PAUSED and phase is SessionPhase.RUNNING:
         text = "pausing"
-    elif session.desired is Desired.STOPPED and not phase.is_at_rest:
+    elif session.desired is DesiredSession.STOPPED and not phase.is_at_rest:
         text = "stopping"
-    elif phase is Phase.STOPPING:
+    elif phase is SessionPhase.STOPPING:
         return Cell(f"{glyph} finishing", "accent")  # by itself: the final fit, the test, the registration
     return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""))
 
@@ -91,7 +96,8 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
                 share(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
                 duration(session.observed.eta_seconds)
-                if has_engine and session.observed.phase in (Phase.QUEUED, Phase.PREPARING, Phase.RUNNING)
+                if has_engine
+                and session.observed.phase in (SessionPhase.QUEUED, SessionPhase.PREPARING, SessionPhase.RUNNING)
                 else NOTHING,
                 age(session.created_at, now),
             ),
@@ -118,7 +124,7 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
     note = ""
     if not has_engine and session.wants_work:
         note = "waits for an engine"
-    elif observed.phase is Phase.RUNNING and observed.eta_seconds is not None:
+    elif observed.phase is SessionPhase.RUNNING and observed.eta_seconds is not None:
         note = f"at most {duration(observed.eta_seconds)} left"
     elif observed.phase.is_at_rest and observed.trained_seconds:
         note = f"took {duration(observed.trained_seconds)}"
@@ -130,7 +136,7 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     lines = [_score_line(session, glyphs)]
     if session.observed.stop_reason:
         lines.append(Line((("ended: ", "muted"), (session.observed.stop_reason, ""))))
-    elif session.desired is not Desired.RUNNING:
+    elif session.desired is not DesiredSession.RUNNING:
         reason = f": {session.reason}" if session.reason else ""
         lines.append(Line(((f"{session.desired} by {session.desired_by}{reason}", "warn"),)))
     if (trouble := _trouble_line(session)) is not None:
@@ -160,7 +166,7 @@ def _trouble_line(session: Session) -> Line | None:
     """Say what went wrong in a session, if anything did."""
     observed = session.observed
     if observed.failure:
-        tone = "bad" if observed.phase is Phase.FAILED else "warn"
+        tone = "bad" if observed.phase is SessionPhase.FAILED else "warn"
         n_failed = f"{observed.n_failed_epochs} failed: " if observed.n_failed_epochs else ""
         return Line(((f"{n_failed}{observed.failure}", tone),))
     if observed.n_rejected_epochs:

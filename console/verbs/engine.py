@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from console.verbs.offer import Offer
 from console.verbs.verb import Command, Key, Verb
 from core.errors import RefusedError
-from core.training.session import Phase, Session
+from core.training.session import Session, SessionPhase
 from widgets.line import section
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def leave_offer(session: Session, stop: Callable[[], None]) -> Offer:
         return ""
 
     effects = ["The engine in this console stops; consoles attached to it lose it."]
-    if session.observed.phase not in (Phase.PAUSED, Phase.QUEUED):
+    if session.observed.phase not in (SessionPhase.PAUSED, SessionPhase.QUEUED):
         next_epoch = session.observed.epoch + 1
         effects.append(f"{session.session_id} ends epoch {next_epoch} first, and a checkpoint stays.")
     effects.append("The next engine goes on from there: start bondx again, or bondx run --headless.")

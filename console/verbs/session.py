@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from console.verbs.offer import Offer, OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from core.errors import NotFoundError
-from core.training.session import Desired, Phase, Session
+from core.training.session import DesiredSession, Session, SessionPhase
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SessionRequest(Change[Session]):
     """Ask for something else of a session than what it does, as it was when the key was pressed."""
 
     noun = SESSION
-    desired: Desired
+    desired: DesiredSession
     confirm: str
     effect: str
     way_back: str
@@ -84,7 +84,7 @@ class Pause(SessionRequest):
 
     name = "pause"
     command = Command("pause a session after its epoch")
-    desired = Desired.PAUSED
+    desired = DesiredSession.PAUSED
     confirm = "Pause"
     effect = "The current epoch ends first; then the session rests at its checkpoint."
     way_back = "H resumes it from there."
@@ -94,7 +94,7 @@ class ResumeSession(SessionRequest):
     """Let a session go on."""
 
     name = "resume_session"
-    desired = Desired.RUNNING
+    desired = DesiredSession.RUNNING
     confirm = "Resume"
     effect = "The session goes on from its last checkpoint."
     way_back = "H pauses it after its epoch."
@@ -105,7 +105,7 @@ class Stop(SessionRequest):
 
     name = "stop"
     command = Command("stop a session after its epoch")
-    desired = Desired.STOPPED
+    desired = DesiredSession.STOPPED
     confirm = "Stop"
     effect = "The current epoch ends first; then the session ends. Its checkpoint stays."
     way_back = "H resumes it from the checkpoint."
@@ -152,13 +152,13 @@ class PauseOrResume(Change[Session]):
 
     def refusal(self, thing: Session) -> str | None:
         """A finished session does neither."""
-        if thing.observed.phase is Phase.FINISHED:
+        if thing.observed.phase is SessionPhase.FINISHED:
             return f"{thing.session_id} has finished; S starts a new one."
         return None
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer what the session does not do now."""
-        rests = thing.desired is not Desired.RUNNING or thing.observed.phase.is_at_rest
+        rests = thing.desired is not DesiredSession.RUNNING or thing.observed.phase.is_at_rest
         return (RESUME_SESSION if rests else PAUSE).offer(context, thing)
 
 
@@ -176,6 +176,6 @@ class StartOrStop(Change[Session | None]):
 
     def offer(self, context: OfferContext, thing: Session | None, *options: Any) -> Offer:
         """Offer to stop what runs, unless that is asked for already."""
-        if thing is None or thing.observed.phase.is_at_rest or thing.desired is Desired.STOPPED:
+        if thing is None or thing.observed.phase.is_at_rest or thing.desired is DesiredSession.STOPPED:
             return START.offer(context, None)
         return STOP.offer(context, thing)

@@ -11,7 +11,7 @@ from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
 
 if TYPE_CHECKING:
     from core.alerts.alerts import Alerts
-    from core.alerts.rule import Condition, Event, Rule, Subject
+    from core.alerts.rule import Condition, EventRule, Rule, Subject
     from core.alerts.rules import RULES
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "AlertState",
     "Alerts",
     "Condition",
-    "Event",
+    "EventRule",
     "Rule",
     "Severity",
     "Subject",
@@ -32,7 +32,7 @@ _HOMES = {
     "Alerts": "alerts",
     "RULES": "rules",
     "Condition": "rule",
-    "Event": "rule",
+    "EventRule": "rule",
     "Rule": "rule",
     "Subject": "rule",
 }

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from core.actor import Actor
 from core.alerts.alert import Alert, AlertState, fingerprint_of
-from core.alerts.lifecycle import Dwell, Step, next_step
+from core.alerts.lifecycle import Dwell, NextStep, next_step
 from core.alerts.rule import Condition, Rule, Subject
 from core.alerts.rules import conditions_of, find_rule
 from core.alerts.store import AlertStore
@@ -103,15 +103,15 @@ class Alerts:
         step = next_step(
             stored, is_breached=is_breached, changed_at=self._changed_at.get(fingerprint), dwell=dwell, now=now
         )
-        if step is Step.WAIT:
+        if step is NextStep.WAIT:
             changed_at = self._changed_at.setdefault(fingerprint, now)
             return replace(reading, state=AlertState.PENDING, first_at=changed_at) if is_breached else stored
         changed_at = self._changed_at.pop(fingerprint, now)
-        if step is Step.FIRE:
+        if step is NextStep.FIRE:
             return self._store.fire(replace(reading, first_at=changed_at), Actor.engine())
-        if step is Step.STILL_SO:
+        if step is NextStep.STILL_SO:
             return self._store.say_still_so(reading)
-        if step is Step.RESOLVE:
+        if step is NextStep.RESOLVE:
             return self._resolve_by_itself(fingerprint, now, f"{rule.what} {rule.unit(value)} again")
         return stored
 

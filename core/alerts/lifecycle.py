@@ -10,7 +10,7 @@ STILL_SO_EVERY = timedelta(minutes=1)
 """How often an open alert is written again only to say that it still holds."""
 
 
-class Step(Enum):
+class NextStep(Enum):
     """The next thing to do with an alert."""
 
     NOTHING = auto()
@@ -30,7 +30,7 @@ class Dwell:
 
 def next_step(
     alert: Alert | None, *, is_breached: bool, changed_at: datetime | None, dwell: Dwell, now: datetime
-) -> Step:
+) -> NextStep:
     """Decide the next step for one fingerprint.
 
     Args:
@@ -43,8 +43,8 @@ def next_step(
     is_open = alert is not None and alert.state.is_open
     if is_breached == is_open:
         is_old_news = alert is not None and is_open and now - alert.last_at >= STILL_SO_EVERY
-        return Step.STILL_SO if is_old_news else Step.NOTHING
+        return NextStep.STILL_SO if is_old_news else NextStep.NOTHING
     lasted = now - (changed_at or now)
     if is_breached:
-        return Step.FIRE if lasted >= dwell.to_fire else Step.WAIT
-    return Step.RESOLVE if lasted >= dwell.to_clear else Step.WAIT
+        return NextStep.FIRE if lasted >= dwell.to_fire else NextStep.WAIT
+    return NextStep.RESOLVE if lasted >= dwell.to_clear else NextStep.WAIT

@@ -71,7 +71,7 @@ class Condition(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event(Rule):
+class EventRule(Rule):
     """Something that happened: fires when told, stays until it is told that all is well, or an operator resolves it."""
 
 

@@ -11,7 +11,7 @@ from core.alerts.alert import Alert, AlertState
 from core.alerts.lifecycle import STILL_SO_EVERY
 from core.clock import Clock
 from core.governance.audit import audited
-from core.governance.outbox import Change
+from core.governance.outbox import AuditedChange
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
@@ -111,7 +111,7 @@ class AlertStore:
                 self._prune(change, now)
             return after
 
-    def _prune(self, change: Change, now: datetime) -> None:
+    def _prune(self, change: AuditedChange, now: datetime) -> None:
         resolved = [alert for alert in self.documents.all() if not alert.state.is_open]
         resolved.sort(key=lambda alert: alert.resolved_at or alert.last_at, reverse=True)
         old = [
@@ -129,7 +129,7 @@ class _AlreadyOpenError(Exception):
     """Leaves a transaction that has nothing to change."""
 
 
-def _record(change: Change, verb: str, before: Alert | None, after: Alert) -> None:
+def _record(change: AuditedChange, verb: str, before: Alert | None, after: Alert) -> None:
     labels = ",".join(f"{name}={value}" for name, value in sorted(after.labels.items()))
     facts = [None if alert is None else {fact: getattr(alert, fact) for fact in _FACTS} for alert in (before, after)]
     change.record(verb, f"{after.rule}{{{labels}}}" if labels else after.rule, before=facts[0], after=facts[1])

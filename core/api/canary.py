@@ -10,7 +10,7 @@ from typing import Self
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
-from core.telemetry.predictions import Outcome, Prediction, PredictionWriter
+from core.telemetry.predictions import OutcomeRecord, PredictionRecord, PredictionWriter
 
 
 class CanaryDeploymentManager:
@@ -83,7 +83,7 @@ class CanaryDeploymentManager:
         Returns:
             Whether it was taken; under back-pressure it is dropped and counted.
         """
-        prediction = Prediction(
+        prediction = PredictionRecord(
             request_id=request_id,
             at=utc_now(),
             model=model,
@@ -100,7 +100,7 @@ class CanaryDeploymentManager:
 
     def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
         """Report what turned out to be true; without a loss of one's own it is the distance to what was predicted."""
-        return self._predictions().add_outcome(Outcome(request_id, utc_now(), actual, loss))
+        return self._predictions().add_outcome(OutcomeRecord(request_id, utc_now(), actual, loss))
 
     def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
         """Ask for the candidate to go live without waiting for proof; gates and shown harm still refuse."""

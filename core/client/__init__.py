@@ -13,7 +13,7 @@ answers.py      what comes back, the same in every dialect; errors.py what may b
 from core.backoff import BackOff
 from core.client.answers import Health, Metadata, Outcome, Prediction, TensorInfo, VersionState
 from core.client.breaker import BreakerState, CircuitBreaker
-from core.client.client import Client, Dialect
+from core.client.client import Client, ClientDialect
 from core.client.errors import (
     BrokenAnswerError,
     CircuitOpenError,
@@ -38,8 +38,8 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "Client",
+    "ClientDialect",
     "ClientError",
-    "Dialect",
     "ExtraMissingError",
     "Health",
     "Metadata",

@@ -18,10 +18,10 @@ from core.client.answers import Health, Metadata, Outcome, Prediction, VersionSt
 from core.client.breaker import CircuitBreaker
 from core.client.errors import RejectedError, TransientError
 from core.client.http import Http
-from core.client.json_rows import JsonRows
-from core.client.open_inference import OpenInference
+from core.client.json_rows import JsonRowsClient
+from core.client.open_inference import OpenInferenceClient
 from core.client.retry_policy import RetryPolicy, Seconds, Timeouts
-from core.client.rows import Rows
+from core.client.rows import RequestRows
 from core.client.tf_rest import TfRest
 from core.client.wire import Wire
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 _OUTCOMES = "outcomes\0"  # their breaker; no model is called that
 
 
-class Dialect(StrEnum):
+class ClientDialect(StrEnum):
     """What the server speaks."""
 
     ROWS = "rows"  # ours
@@ -48,7 +48,7 @@ class Client:
     def __init__(
         self,
         url: str,
-        dialect: Dialect | str = Dialect.ROWS,
+        dialect: ClientDialect | str = ClientDialect.ROWS,
         *,
         token: str | None = None,
         timeouts: Timeouts | None = None,
@@ -82,7 +82,7 @@ class Client:
         """
         timeouts = timeouts or Timeouts()
         self.dialect = _chosen(url, dialect)
-        if self.dialect is Dialect.TF_GRPC:
+        if self.dialect is ClientDialect.TF_GRPC:
             from core.client.tf_grpc import TfGrpc
 
             self._wire: Wire = TfGrpc(url, timeouts, token=token, authority=authority, clock=clock)
@@ -96,9 +96,11 @@ class Client:
                 clock=clock,
                 transport=transport,
             )
-            self._wire = {Dialect.ROWS: JsonRows, Dialect.V2: OpenInference, Dialect.TF_REST: TfRest}[self.dialect](
-                http
-            )
+            self._wire = {
+                ClientDialect.ROWS: JsonRowsClient,
+                ClientDialect.V2: OpenInferenceClient,
+                ClientDialect.TF_REST: TfRest,
+            }[self.dialect](http)
         self._patience = RetryPolicy(
             timeouts, back_off or BackOff(), clock=clock, sleep=sleep, random_share=random_share
         )
@@ -131,7 +133,7 @@ class Client:
             CircuitOpenError: It has failed so often that it is left alone.
             NotAllowedError: It wants a token.
         """
-        asked, named = Rows(rows), request_id or uuid.uuid4().hex
+        asked, named = RequestRows(rows), request_id or uuid.uuid4().hex
         which = _which(model, version, label)
         return self._ask(model, lambda deadline: self._wire.predict(which, asked, named, key, deadline))
 
@@ -205,13 +207,13 @@ class Client:
         return self._patience.until_answered(self.breaker(model), attempt)
 
 
-def _chosen(url: str, dialect: Dialect | str) -> Dialect:
+def _chosen(url: str, dialect: ClientDialect | str) -> ClientDialect:
     if url.startswith(("grpc://", "grpcs://")):
-        return Dialect.TF_GRPC
+        return ClientDialect.TF_GRPC
     try:
-        return Dialect(dialect)
+        return ClientDialect(dialect)
     except ValueError:
-        choices = ", ".join(Dialect)
+        choices = ", ".join(ClientDialect)
         raise RejectedError(f"{dialect!a} is no dialect; choose from {choices}.", field="dialect") from None
 
 

@@ -28,7 +28,7 @@ _BUSY = (429, 503)
 T = TypeVar("T")
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """What came back."""
 
     status: int
@@ -95,7 +95,7 @@ class Http:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
         also: tuple[int, ...] = (),
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send one request and read the whole answer.
 
         Args:
@@ -114,7 +114,7 @@ class Http:
         wait = httpx.Timeout(left, connect=min(left, self._timeouts.connect_seconds))
         try:
             with self._client.stream(method, path, content=content, headers=headers, timeout=wait) as response:
-                answer = Answer(response.status_code, response.headers, self._read(response, deadline))
+                answer = HttpAnswer(response.status_code, response.headers, self._read(response, deadline))
         except httpx.ConnectTimeout:
             raise TimedOutError(self.url, "connecting", self._timeouts.connect_seconds) from None
         except httpx.TimeoutException:
@@ -127,7 +127,7 @@ class Http:
             return answer
         raise self._failure(answer)
 
-    def read(self, answer: Answer, kind: type[T]) -> T:
+    def read(self, answer: HttpAnswer, kind: type[T]) -> T:
         """Decode an answer.
 
         Raises:
@@ -159,7 +159,7 @@ class Http:
                 raise RejectedError(f"{self.url}: the answer is over {MAX_ANSWER_BYTES >> 20} MiB. Send fewer rows.")
         return b"".join(parts)
 
-    def _failure(self, answer: Answer) -> ClientError:
+    def _failure(self, answer: HttpAnswer) -> ClientError:
         reason, field = _reason(answer)
         status = answer.status
         if status in _BUSY:
@@ -199,7 +199,7 @@ def _sentence(error: Exception) -> str:
     return (str(error) or type(error).__name__).rstrip(".").lower()
 
 
-def _reason(answer: Answer) -> tuple[str, str | None]:
+def _reason(answer: HttpAnswer) -> tuple[str, str | None]:
     """Find the server's own words; every dialect has them under `error`."""
     try:
         refusal = msgspec.json.decode(answer.content, type=_Refusal)

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from core.client.answers import Health, Outcome, Prediction, VersionState, Which
 from core.client.errors import NotSpokenError
-from core.client.open_inference import OpenInference
-from core.client.rows import Rows
+from core.client.open_inference import OpenInferenceClient
+from core.client.rows import RequestRows
 from core.client.tf_rest import model_path, request_headers, require_one_a_row, version_states
 
 
@@ -25,13 +25,13 @@ class _Accepted(msgspec.Struct):
     n_accepted: int
 
 
-class JsonRows(OpenInference):
+class JsonRowsClient(OpenInferenceClient):
     """Rows in, rows out. What the dialect has no form of its own for is asked in V2's, which our server speaks too."""
 
     name = "rows"
 
     @override
-    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+    def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         if rows.records is None:
             raise NotSpokenError("The dialect `rows` names every field: send mappings, or a matrix in `v2`.")
         answer = self._http.ask(

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from core.client.answers import Health, Metadata, Prediction, TensorInfo, VersionState, Which
 from core.client.errors import BrokenAnswerError, ClientError, RejectedError
-from core.client.http import Answer, Http
-from core.client.rows import Rows
+from core.client.http import Http, HttpAnswer
+from core.client.rows import RequestRows
 from core.client.tf_rest import model_path, request_headers, require_one_a_row, unwrapped
 from core.client.wire import Wire
 
@@ -51,7 +51,7 @@ class _Ready(msgspec.Struct):
     error: str = ""
 
 
-class OpenInference(Wire):
+class OpenInferenceClient(Wire):
     """One tensor a field, or one matrix."""
 
     name = "v2"
@@ -61,7 +61,7 @@ class OpenInference(Wire):
         self._inputs: dict[Which, dict[str, TensorInfo]] = {}
 
     @override
-    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+    def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         known = self._known(which, deadline)
         try:
             inputs = [_matrix(rows, known)] if rows.matrix is not None else _columns(rows, known)
@@ -145,7 +145,7 @@ def _tensors(described: list[_Described] | None) -> tuple[TensorInfo, ...]:
     return tuple(TensorInfo(name=one.name, type=one.datatype, shape=tuple(one.shape)) for one in described or ())
 
 
-def _columns(rows: Rows, known: dict[str, TensorInfo]) -> list[dict[str, Any]]:
+def _columns(rows: RequestRows, known: dict[str, TensorInfo]) -> list[dict[str, Any]]:
     tensors = []
     for name, values in rows.columns().items():
         told = known.get(name)
@@ -161,7 +161,7 @@ def _columns(rows: Rows, known: dict[str, TensorInfo]) -> list[dict[str, Any]]:
     return tensors
 
 
-def _matrix(rows: Rows, known: dict[str, TensorInfo]) -> dict[str, Any]:
+def _matrix(rows: RequestRows, known: dict[str, TensorInfo]) -> dict[str, Any]:
     assert rows.matrix is not None
     only = next(iter(known.values())) if len(known) == 1 else None
     return {
@@ -219,7 +219,7 @@ def _rows_of(url: str, output: _Output) -> list[Any]:
     raise BrokenAnswerError(url, f"{output.name} has {len(output.data)} values; its shape is {output.shape}")
 
 
-def _reasons(answer: Answer) -> tuple[str, ...]:
+def _reasons(answer: HttpAnswer) -> tuple[str, ...]:
     try:
         said = msgspec.json.decode(answer.content, type=_Ready)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -6,10 +6,10 @@ from typing import Any
 
 from core.client.errors import RejectedError
 
-Row = Mapping[str, Any]
+InputRow = Mapping[str, Any]
 
 
-class Rows:
+class RequestRows:
     """Rows of one request; exactly one of the two forms is there.
 
     Attributes:
@@ -17,7 +17,7 @@ class Rows:
         matrix: Numbers in the model's own order of columns.
     """
 
-    def __init__(self, given: Row | Iterable[Row] | Sequence[Sequence[float]] | Any) -> None:
+    def __init__(self, given: InputRow | Iterable[InputRow] | Sequence[Sequence[float]] | Any) -> None:
         """Take one row, several, or a matrix (NumPy's too).
 
         Raises:

@@ -21,7 +21,7 @@ from core.client.errors import (
     rejection,
 )
 from core.client.retry_policy import Seconds, Timeouts
-from core.client.rows import Rows
+from core.client.rows import RequestRows
 from core.client.tf_rest import SIGNATURE, health_of, require_one_a_row
 from core.client.wire import Wire
 
@@ -99,7 +99,7 @@ class TfGrpc(Wire):
             self._channel = grpc.insecure_channel(address, options)
 
     @override
-    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+    def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         inputs = self._inputs(which, deadline)
         request = tf_messages.PredictRequest(model_spec=_spec(which, SIGNATURE))
         if rows.matrix is not None:
@@ -227,7 +227,7 @@ def _spec(which: Which, signature: str = "") -> Any:
     return spec
 
 
-def _put_columns(request: Any, rows: Rows, inputs: dict[str, TensorInfo]) -> None:
+def _put_columns(request: Any, rows: RequestRows, inputs: dict[str, TensorInfo]) -> None:
     for name, values in rows.columns().items():
         told = inputs.get(name)
         dtype = told.type if told is not None else guessed_type(name, values)
@@ -236,7 +236,7 @@ def _put_columns(request: Any, rows: Rows, inputs: dict[str, TensorInfo]) -> Non
         request.inputs[name].CopyFrom(to_tensor(name, values, dtype, shape))
 
 
-def _put_matrix(request: Any, rows: Rows, inputs: dict[str, TensorInfo]) -> None:
+def _put_matrix(request: Any, rows: RequestRows, inputs: dict[str, TensorInfo]) -> None:
     assert rows.matrix is not None
     if len(inputs) != 1:
         raise NotSpokenError("The model does not have exactly one input that a matrix could be: send mappings.")

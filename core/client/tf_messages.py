@@ -98,7 +98,7 @@ def _add_field(described: Any, number: int, name: str, kind: str, *, repeated: b
 _CLASSES = _build()
 
 ModelSpec = _CLASSES["ModelSpec"]
-Tensor = _CLASSES["Tensor"]
+TensorMessage = _CLASSES["Tensor"]
 PredictRequest = _CLASSES["PredictRequest"]
 PredictResponse = _CLASSES["PredictResponse"]
 GetModelStatusRequest = _CLASSES["GetModelStatusRequest"]

@@ -14,7 +14,7 @@ from typing_extensions import override
 from core.client.answers import Health, Metadata, Prediction, TensorInfo, VersionState, Which
 from core.client.errors import BrokenAnswerError, RejectedError
 from core.client.http import Http
-from core.client.rows import Rows
+from core.client.rows import RequestRows
 from core.client.wire import Wire
 
 SIGNATURE = "serving_default"
@@ -82,7 +82,7 @@ class TfRest(Wire):
         self._http = http
 
     @override
-    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+    def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         content = orjson.dumps({"instances": rows.records if rows.records is not None else rows.matrix})
         answer = self._http.ask(
             "POST", f"{model_path(which)}:predict", deadline, content=content, headers=request_headers(request_id, key)
@@ -170,7 +170,7 @@ def health_of(which: Which, states: list[VersionState]) -> Health:
     return Health(live=True, ready=False, reasons=tuple(said) or (f"{which.model} has no version",))
 
 
-def require_one_a_row(url: str, n_answers: int, rows: Rows) -> None:
+def require_one_a_row(url: str, n_answers: int, rows: RequestRows) -> None:
     """Check that an answer fits its request.
 
     Raises:

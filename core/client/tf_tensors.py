@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.client.errors import RejectedError
-from core.client.tf_messages import Tensor
+from core.client.tf_messages import TensorMessage
 
 # name -> (number, field of a tensor that holds its values, form in `tensor_content`)
 _TYPES = {
@@ -79,7 +79,7 @@ def to_tensor(name: str, values: Sequence[Any], dtype: str, shape: Sequence[int]
         if not all(isinstance(value, str) for value in values):
             raise RejectedError(f"The field {name} holds values that are no text, which the model reads.", field=name)
         values = [value.encode() for value in values]
-    tensor = Tensor(dtype=number)
+    tensor = TensorMessage(dtype=number)
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from core.client.answers import Health, Metadata, Outcome, Prediction, VersionState, Which
 from core.client.errors import NotSpokenError
-from core.client.rows import Rows
+from core.client.rows import RequestRows
 
 
 class Wire(ABC):
@@ -14,7 +14,7 @@ class Wire(ABC):
     name: str
 
     @abstractmethod
-    def predict(self, which: Which, rows: Rows, request_id: str, key: str | None, deadline: float) -> Prediction:
+    def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         """Ask for predictions."""
 
     @abstractmethod

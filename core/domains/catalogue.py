@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.domains.domain import Domain, ModelOffer
 from core.domains.registry import built_in_domains, domain_names, find_domain
-from core.models.errors import ArtifactError, UnknownModelError
+from core.models.errors import ArtifactError, UninstalledModelError
 from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, load_object
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_installed = Plugins(MODELS, "model", unknown=UnknownModelError)
+_installed = Plugins(MODELS, "model", unknown=UninstalledModelError)
 
 
 def known_models(domain: Domain | None = None) -> tuple[str, ...]:
@@ -50,9 +50,9 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
     elif name in _installed.names():
         found = _installed.load(name)
     else:
-        raise UnknownModelError(name, known_models(domain))
+        raise UninstalledModelError(name, known_models(domain))
     if not (isinstance(found, type) and issubclass(found, Model)):
-        raise UnknownModelError(name, [f"{name} is offered by a package, but is not a core.models.Model"])
+        raise UninstalledModelError(name, [f"{name} is offered by a package, but is not a core.models.Model"])
     return found
 
 
@@ -98,7 +98,7 @@ def load_model(folder: Path) -> "Model":
     header, _ = read_model(folder)
     try:
         kind = model_class(str(header.get("model")))
-    except UnknownModelError as error:
+    except UninstalledModelError as error:
         raise ArtifactError(f"{folder} holds a model this installation does not know: {error}") from error
     return kind.load(folder)
 

@@ -8,7 +8,7 @@
 from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
 from core.governance.errors import AuditKeyError, GovernanceError
-from core.governance.outbox import Change
+from core.governance.outbox import AuditedChange
 from core.governance.record import AuditRecord, Evidence
 from core.governance.verification import AuditVerdict
 
@@ -17,7 +17,7 @@ __all__ = [
     "AuditLog",
     "AuditRecord",
     "AuditVerdict",
-    "Change",
+    "AuditedChange",
     "Evidence",
     "GovernanceError",
     "audited",

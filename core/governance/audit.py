@@ -10,7 +10,7 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.governance.audit_log import AuditLog
-from core.governance.outbox import Change
+from core.governance.outbox import AuditedChange
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 @contextmanager
 def audited(
     workspace: "Workspace", database: str, *, actor: Actor, reason: str = "", clock: Clock = utc_now
-) -> Iterator[Change]:
+) -> Iterator[AuditedChange]:
     """Change a database and the audit log together.
 
     The records are committed with the change, in the same file, and then appended to the log. If the log cannot
@@ -44,7 +44,7 @@ def audited(
     """
     log_of_workspace = _log_of(workspace)
     db = workspace.database(database)
-    change = Change(db, actor, reason, clock)
+    change = AuditedChange(db, actor, reason, clock)
     is_outermost = not db.in_transaction  # an inner block is committed, and then drained, by the outer one
     with db.transaction():
         yield change

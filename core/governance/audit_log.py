@@ -9,8 +9,8 @@ import msgspec
 import orjson
 
 from core.clock import Clock, utc_now
-from core.governance.chain import Damage, Fault, Link, Seal, follow, link_of
-from core.governance.head import DATABASE, Head, HeadStore, remember
+from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
+from core.governance.head import DATABASE, AuditHead, HeadStore, remember
 from core.governance.journal import Journal
 from core.governance.keys import AuditKeys
 from core.governance.outbox import entry_by_engine, outbox_of
@@ -104,7 +104,7 @@ class AuditLog:
 
     def n_waiting(self) -> int:
         """Count the changes that are committed but not in the log yet; more than a few means it cannot be written."""
-        head = self._heads.load() or Head()
+        head = self._heads.load() or AuditHead()
         return sum(
             entry.id not in head.drained.get(name, ())
             for name in self._databases()
@@ -129,11 +129,11 @@ class AuditLog:
         head = self._heads.load()
         if head is None and self._journal.size() == 0:
             # Before the first record, so that a log without a head is always a sign of tampering.
-            head = self._heads.store(Head())
+            head = self._heads.store(AuditHead())
         standing = self._find_standing(head)
         if standing.in_log:  # a killed drain got as far as the log: whose entries those were must be noted now
             databases = self._databases()
-        entries, drained = self._collect(databases, head or Head(), standing)
+        entries, drained = self._collect(databases, head or AuditHead(), standing)
         n_unsigned = standing.link.sequence + len(entries) - standing.signed_sequence
         is_signed = n_unsigned >= self._sign_every or (sign and n_unsigned > 0)
         link, lines = standing.link, []
@@ -148,7 +148,7 @@ class AuditLog:
             begin = self._journal.append(b"".join(lines))
             size = begin + sum(map(len, lines))
             start = size - len(lines[-1])
-        newest = Head(
+        newest = AuditHead(
             sequence=link.sequence,
             hash=link.hash,
             start=start,
@@ -161,7 +161,7 @@ class AuditLog:
         return len(lines)
 
     def _collect(
-        self, databases: Sequence[str], head: Head, standing: _Standing
+        self, databases: Sequence[str], head: AuditHead, standing: _Standing
     ) -> tuple[list[AuditEntry], dict[str, tuple[str, ...]]]:
         """Gather what the log lacks, and what will be known to be drained once it is written."""
         entries: list[AuditEntry] = []
@@ -180,7 +180,7 @@ class AuditLog:
         signed = {"sequence": link.sequence, "hash": link.hash, "signature": signature}
         return entry_by_engine(SIGNATURE_VERB, f"record {link.sequence}", clock=self._clock, after=signed)
 
-    def _find_standing(self, head: Head | None) -> _Standing:
+    def _find_standing(self, head: AuditHead | None) -> _Standing:
         """Compare the log with the head, take in what a killed process appended, move a torn tail aside."""
         if head is None:
             return self._survey(Link(), "the newest head is missing from the state files")
@@ -192,7 +192,7 @@ class AuditLog:
         in_log: set[str] = set()
         signed_sequence = head.signed_sequence
         for item in follow(self._journal.lines(head.size, self._journal.size()), self._seal, head.link):
-            if isinstance(item, Fault):
+            if isinstance(item, ChainFault):
                 if item.damage is Damage.UNREADABLE:  # not a whole line: a write cut short
                     self._journal.set_aside(size)
                     break

@@ -39,7 +39,7 @@ class Damage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ChainFault:
     """The first thing wrong with a log: which record, what kind of damage, and a sentence for the auditor."""
 
     sequence: int
@@ -105,7 +105,7 @@ def is_readable(line: bytes) -> bool:
         return False
 
 
-def follow(lines: Iterable[bytes], seal: Seal, after: Link) -> Iterator[tuple[bytes, Link] | Fault]:
+def follow(lines: Iterable[bytes], seal: Seal, after: Link) -> Iterator[tuple[bytes, Link] | ChainFault]:
     """Walk a log from a known link, yielding each good line with its link, and at most one fault, the last item.
 
     Args:
@@ -125,7 +125,7 @@ def follow(lines: Iterable[bytes], seal: Seal, after: Link) -> Iterator[tuple[by
             return
         # The last thing in the body is "previous_hash":"<64>", straight before the hash field.
         if line.rstrip(b"\n")[-_HASH_TAIL - 65 : -_HASH_TAIL - 1] != after.hash.encode():
-            yield Fault(
+            yield ChainFault(
                 expected,
                 Damage.UNCHAINED,
                 f"record {expected} is whole, but follows another record {after.sequence}",
@@ -135,22 +135,24 @@ def follow(lines: Iterable[bytes], seal: Seal, after: Link) -> Iterator[tuple[by
         after = link
 
 
-def _broken(line: bytes, expected: int) -> Fault:
+def _broken(line: bytes, expected: int) -> ChainFault:
     if not is_readable(line):
-        return Fault(expected, Damage.UNREADABLE, f"the line of record {expected} is damaged and cannot be read")
-    return Fault(expected, Damage.EDITED, f"record {expected} was edited: its content does not match its hash")
+        return ChainFault(expected, Damage.UNREADABLE, f"the line of record {expected} is damaged and cannot be read")
+    return ChainFault(expected, Damage.EDITED, f"record {expected} was edited: its content does not match its hash")
 
 
-def _out_of_place(found: int, expected: int, remaining: Iterator[bytes]) -> Fault:
+def _out_of_place(found: int, expected: int, remaining: Iterator[bytes]) -> ChainFault:
     if found < expected:
-        return Fault(
+        return ChainFault(
             found, Damage.REPEATED, f"record {found} stands in the log a second time, where record {expected} belongs"
         )
     if any(_sequence_of(line) == expected for line in remaining):
-        return Fault(expected, Damage.REORDERED, f"record {expected} was moved: record {found} stands in its place")
+        return ChainFault(
+            expected, Damage.REORDERED, f"record {expected} was moved: record {found} stands in its place"
+        )
     last = found - 1
     which = f"record {expected} is" if last == expected else f"records {expected} to {last} are"
-    return Fault(expected, Damage.MISSING, f"{which} missing: record {found} follows record {expected - 1}")
+    return ChainFault(expected, Damage.MISSING, f"{which} missing: record {found} follows record {expected - 1}")
 
 
 def _sequence_of(line: bytes) -> int:

@@ -22,7 +22,7 @@ _KEY = "head"
 _REMEMBERED = 32
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
     """How far the log had come when it was last written to."""
 
     name: str = _KEY
@@ -40,7 +40,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         """The place in the chain."""
         return Link(self.sequence, self.hash)
 
-    def sealed(self, seal: Seal) -> "Head":
+    def sealed(self, seal: Seal) -> "AuditHead":
         """Return this head with the tag that proves it was written by somebody who has the key."""
         return msgspec.structs.replace(self, tag=self._tag(seal))
 
@@ -51,7 +51,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     def _tag(self, seal: Seal) -> str:
         return seal.hash_of(f"head {self.sequence} {self.hash} {self.signed_sequence}".encode())
 
-    def says_the_same_as(self, other: "Head") -> bool:
+    def says_the_same_as(self, other: "AuditHead") -> bool:
         """Say whether two heads differ in nothing but their tag and revision."""
         return msgspec.structs.replace(self, tag=other.tag, revision=other.revision) == other
 
@@ -70,14 +70,14 @@ class HeadStore:
     """Reads and writes the one head of a workspace."""
 
     def __init__(self, workspace: "Workspace", seal: Seal) -> None:
-        self._documents = workspace.database(DATABASE).documents("head", Head, key="name")
+        self._documents = workspace.database(DATABASE).documents("head", AuditHead, key="name")
         self._seal = seal
 
-    def load(self) -> Head | None:
+    def load(self) -> AuditHead | None:
         """Return the head as stored; None in a workspace whose log was never written to."""
         return self._documents.find(_KEY)
 
-    def store(self, head: Head) -> Head:
+    def store(self, head: AuditHead) -> AuditHead:
         """Write a head, sealed, in place of the one before it."""
         sealed = head.sealed(self._seal)
         current = self._documents.find(_KEY)

@@ -21,7 +21,7 @@ def outbox_of(database: "Database") -> "Documents[AuditEntry]":
     return database.documents(TABLE, AuditEntry, key="id")
 
 
-class Change:
+class AuditedChange:
     """What the body of an `audited` block is given: the database, and the pen."""
 
     def __init__(self, db: "Database", actor: Actor, reason: str, clock: Clock) -> None:

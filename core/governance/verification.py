@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import msgspec
 import orjson
 
-from core.governance.chain import Damage, Fault, Link, Seal, follow
-from core.governance.head import Head
+from core.governance.chain import ChainFault, Damage, Link, Seal, follow
+from core.governance.head import AuditHead
 from core.governance.keys import AuditKeys
 
 SIGNATURE_VERB = "audit.sign"
@@ -32,7 +32,7 @@ def signed_message(link: Link) -> bytes:
     return f"bondx audit head {link.sequence} {link.hash}".encode()
 
 
-def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: Head | None) -> AuditVerdict:
+def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: AuditHead | None) -> AuditVerdict:
     """Judge a whole log.
 
     Args:
@@ -70,7 +70,7 @@ def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: Head |
 class _Walk:
     """How far a log was found good, by its chain and by its signatures."""
 
-    def __init__(self, seal: Seal, keys: AuditKeys, head: Head | None) -> None:
+    def __init__(self, seal: Seal, keys: AuditKeys, head: AuditHead | None) -> None:
         self.link = Link()
         self.n_bytes = 0
         self.n_signatures = 0
@@ -78,15 +78,15 @@ class _Walk:
         self._keys = keys
         self._head = head
 
-    def over(self, lines: Iterable[bytes]) -> Fault | None:
+    def over(self, lines: Iterable[bytes]) -> ChainFault | None:
         """Go over the lines, up to the first fault."""
         head = self._head
         for item in follow(lines, self._seal, Link()):
-            if isinstance(item, Fault):
+            if isinstance(item, ChainFault):
                 return item
             line, link = item
             if head is not None and link.sequence == head.sequence and link.hash != head.hash:
-                return Fault(
+                return ChainFault(
                     link.sequence,
                     Damage.REBUILT,
                     f"record {link.sequence} is not the one the state files remember: the log was rebuilt",
@@ -97,16 +97,16 @@ class _Walk:
             self.n_bytes += len(line)
         return None
 
-    def _judge_own_record(self, line: bytes, link: Link) -> Fault | None:
+    def _judge_own_record(self, line: bytes, link: Link) -> ChainFault | None:
         fields = orjson.loads(line)
         if fields["verb"] == ALARM_VERB:
             sentence = f"record {link.sequence} tells of earlier damage: {fields['reason']}"
-            return Fault(link.sequence, Damage.ALARM, sentence)
+            return ChainFault(link.sequence, Damage.ALARM, sentence)
         if fields["verb"] == SIGNATURE_VERB:
             signed = fields["after"]
             covers_the_record_before = (signed["sequence"], signed["hash"]) == (self.link.sequence, self.link.hash)
             if not (covers_the_record_before and self._keys.is_signed(signed_message(self.link), signed["signature"])):
-                return Fault(
+                return ChainFault(
                     self.link.sequence,
                     Damage.FORGED_SIGNATURE,
                     f"the signature of record {self.link.sequence} is not by the key of this workspace",
@@ -115,15 +115,15 @@ class _Walk:
         return None
 
 
-def _judge_end(last: Link, head: Head | None, seal: Seal) -> Fault | None:
+def _judge_end(last: Link, head: AuditHead | None, seal: Seal) -> ChainFault | None:
     if head is None:
         if last.sequence == 0:
             return None
-        return Fault(1, Damage.REBUILT, "the state files remember no head, although the log has records")
+        return ChainFault(1, Damage.REBUILT, "the state files remember no head, although the log has records")
     if not head.is_genuine(seal):
-        return Fault(head.sequence, Damage.REBUILT, "the newest head in the state files was edited")
+        return ChainFault(head.sequence, Damage.REBUILT, "the newest head in the state files was edited")
     if last.sequence < head.sequence:
         first, final = last.sequence + 1, head.sequence
         which = f"record {first} is" if first == final else f"records {first} to {final} are"
-        return Fault(first, Damage.CUT_OFF, f"{which} missing: the end of the log was cut off")
+        return ChainFault(first, Damage.CUT_OFF, f"{which} missing: the end of the log was cut off")
     return None

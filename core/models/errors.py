@@ -6,7 +6,7 @@ from core.errors import NotFoundError, RefusedError, UsageError
 from core.system_libraries import cure_for
 
 
-class UnknownModelError(NotFoundError):
+class UninstalledModelError(NotFoundError):
     """No model of this name is built in or installed."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:

@@ -30,7 +30,7 @@ from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
 
 if TYPE_CHECKING:
     from core.registry.aliases import Alias
-    from core.registry.diff import Difference, VersionDiff
+    from core.registry.diff import VersionDiff, VersionDifference
     from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, StageChange, Transition
     from core.registry.errors import (
         AliasNotFoundError,
@@ -58,7 +58,6 @@ __all__ = [
     "Approval",
     "ApprovalNotFoundError",
     "ArtifactRefusedError",
-    "Difference",
     "HashMismatchError",
     "IntegrityResult",
     "InvalidNameError",
@@ -81,6 +80,7 @@ __all__ = [
     "Transition",
     "Verb",
     "VersionDiff",
+    "VersionDifference",
     "VersionNotFoundError",
     "is_allowed",
     "next_stage",
@@ -94,7 +94,7 @@ _HOMES = {
     "Approval": "eyes",
     "ApprovalNotFoundError": "errors",
     "ArtifactRefusedError": "errors",
-    "Difference": "diff",
+    "VersionDifference": "diff",
     "HashMismatchError": "errors",
     "IntegrityResult": "integrity",
     "InvalidNameError": "errors",

@@ -10,7 +10,7 @@ from core.registry import graph_layout as rails
 from core.registry.aliases import MARK, Alias
 from core.registry.documents import ModelVersion
 from core.registry.gates import ACCURACIES
-from core.registry.graph_layout import Fold, GraphRow, Source
+from core.registry.graph_layout import Fold, GraphParent, GraphRow
 from core.registry.lineage import LineageGraph, LineageNode, data_nodes, version_node_key
 from core.registry.stages import Stage
 from core.registry.version_bump import changes_between, changes_named
@@ -35,7 +35,7 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[str, ...] = ()  # purpose and hash
     run_id: str = ""
     detail: str = ""
-    sources: tuple[Source, ...] = ()
+    sources: tuple[GraphParent, ...] = ()
     targets: tuple[str, ...] = ()
 
     @property
@@ -86,12 +86,12 @@ def ancestry(graph: LineageGraph, versions: Iterable[ModelVersion], aliases: Ite
     """
     nodes = {node.key.removeprefix(_VERSION): node for node in graph.nodes if node.kind == "version"}
     registered = {version.key: version for version in versions}
-    sources: dict[str, list[Source]] = {}
+    sources: dict[str, list[GraphParent]] = {}
     targets: dict[str, list[str]] = {}
     for edge in graph.edges:
         if edge.source.startswith(_VERSION) and edge.target.startswith(_VERSION):
             source, target = edge.source.removeprefix(_VERSION), edge.target.removeprefix(_VERSION)
-            sources.setdefault(target, []).append(Source(source, edge.kind == _LOOSE))
+            sources.setdefault(target, []).append(GraphParent(source, edge.kind == _LOOSE))
             targets.setdefault(source, []).append(target)
     names: dict[str, list[str]] = {}
     for alias in aliases:
@@ -130,7 +130,7 @@ def _ancestor(
     version: ModelVersion | None,
     *,
     aliases: tuple[str, ...],
-    sources: tuple[Source, ...],
+    sources: tuple[GraphParent, ...],
     targets: tuple[str, ...],
     registered: Mapping[str, ModelVersion],
 ) -> Ancestor:
@@ -165,7 +165,7 @@ def _ancestor(
 
 
 def _changes(
-    version: ModelVersion, sources: Sequence[Source], registered: Mapping[str, ModelVersion]
+    version: ModelVersion, sources: Sequence[GraphParent], registered: Mapping[str, ModelVersion]
 ) -> tuple[str, ...]:
     """Say what changed since the first of the versions that one was made from."""
     if not sources:

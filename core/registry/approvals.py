@@ -10,7 +10,7 @@ from core.actor import Actor, Origin
 from core.clock import Clock
 from core.errors import RefusedError
 from core.governance.audit import audited
-from core.governance.outbox import Change
+from core.governance.outbox import AuditedChange
 from core.registry.documents import ModelVersion
 from core.registry.errors import ApprovalNotFoundError
 from core.registry.eyes import Approval
@@ -91,7 +91,7 @@ class Approvals:
             change.record("version.withdraw_approval", version.key, before=_told(own), evidence=[evidence(version)])
             return own
 
-    def use(self, change: Change, version: ModelVersion, transition: int) -> None:
+    def use(self, change: AuditedChange, version: ModelVersion, transition: int) -> None:
         """Mark the approvals that a promotion has rested on, in the transaction of `change`."""
         for approval in self.of(version):
             used = self._documents.replace(msgspec.structs.replace(approval, used_by=transition))

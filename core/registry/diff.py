@@ -10,7 +10,7 @@ from core.registry.documents import ModelVersion
 from core.registry.manifest import Manifest
 from core.tracking.comparison import flatten
 
-Section = Literal[
+VersionSection = Literal[
     "metrics",
     "slices",
     "model",
@@ -23,17 +23,17 @@ Section = Literal[
     "environment",
     "files",
 ]
-Change = Literal["same", "changed", "added", "removed"]
+ChangeKind = Literal["same", "changed", "added", "removed"]
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class VersionDifference(msgspec.Struct, frozen=True, kw_only=True):
     """One named value on both sides; None where a side has none."""
 
-    section: Section
+    section: VersionSection
     name: str
     before: Any
     after: Any
-    change: Change
+    change: ChangeKind
     delta: float | None = None  # after - before, where both are numbers
 
 
@@ -43,11 +43,11 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     a: str
     b: str
-    rows: tuple[Difference, ...]
+    rows: tuple[VersionDifference, ...]
     notes: tuple[str, ...] = ()  # what could not be compared, and why
 
     @property
-    def changed(self) -> tuple[Difference, ...]:
+    def changed(self) -> tuple[VersionDifference, ...]:
         """The rows that are not the same on both sides."""
         return tuple(row for row in self.rows if row.change != "same")
 
@@ -62,7 +62,7 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, Any] = {}
     run_parameters: Mapping[str, Any] = {}
 
-    def section(self, name: Section) -> Mapping[str, Any]:
+    def section(self, name: VersionSection) -> Mapping[str, Any]:
         """Return the named values of a section, nested ones by their dotted path."""
         match name:
             case "metrics":
@@ -90,7 +90,7 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
                 return {path: file.sha256 for path, file in self.manifest.files.items()} if self.manifest else {}
 
 
-SECTIONS: tuple[Section, ...] = get_args(Section)
+SECTIONS: tuple[VersionSection, ...] = get_args(VersionSection)
 
 
 def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ()) -> VersionDiff:
@@ -104,20 +104,20 @@ def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ())
     return VersionDiff(model=a.version.model, a=a.version.version, b=b.version.version, rows=tuple(rows), notes=notes)
 
 
-def difference(section: Section, name: str, before: Any, after: Any) -> Difference:
+def difference(section: VersionSection, name: str, before: Any, after: Any) -> VersionDifference:
     """Compare one value.
 
     >>> difference("metrics", "attainment", 0.5, 0.75).delta
     0.25
     """
-    change: Change = "changed"
+    change: ChangeKind = "changed"
     if before == after:
         change = "same"
     elif before is None or after is None:
         change = "added" if before is None else "removed"
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (before, after))
     delta = float(after) - float(before) if numeric else None
-    return Difference(section=section, name=name, before=before, after=after, change=change, delta=delta)
+    return VersionDifference(section=section, name=name, before=before, after=after, change=change, delta=delta)
 
 
 def _flat(values: Any) -> dict[str, Any]:

@@ -37,30 +37,30 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ProductionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """Which version of a model is live, and which were before it."""
 
     production: str | None = None
     previous: tuple[str, ...] = ()  # newest last; a version that was rolled back is not among them
 
-    def promoted(self, version: str) -> "Standing":
+    def promoted(self, version: str) -> "ProductionStanding":
         """Return the standing with `version` live and the replaced one as the target of the next rollback.
 
-        >>> Standing(production="1.0.0").promoted("1.1.0")
-        Standing(production='1.1.0', previous=('1.0.0',))
+        >>> ProductionStanding(production="1.0.0").promoted("1.1.0")
+        ProductionStanding(production='1.1.0', previous=('1.0.0',))
         """
         previous = (*self.previous, self.production) if self.production else self.previous
         if previous and previous[-1] == version:  # live again after a successor was archived: no way back to itself
             previous = previous[:-1]
-        return Standing(production=version, previous=previous)
+        return ProductionStanding(production=version, previous=previous)
 
-    def rolled_back(self) -> "Standing":
+    def rolled_back(self) -> "ProductionStanding":
         """Return the standing with the previous version live again, and the one that was live forgotten."""
-        return Standing(production=self.previous[-1], previous=self.previous[:-1])
+        return ProductionStanding(production=self.previous[-1], previous=self.previous[:-1])
 
-    def retired(self) -> "Standing":
+    def retired(self) -> "ProductionStanding":
         """Return the standing with no live version."""
-        return Standing(previous=self.previous)
+        return ProductionStanding(previous=self.previous)
 
 
 class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,13 +76,13 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     updated_by: str
     production: str | None = None
     previous_production: tuple[str, ...] = ()  # newest last; the last one is the target of a rollback
-    before: Standing | None = None  # what an undo of the newest move returns to
+    before: ProductionStanding | None = None  # what an undo of the newest move returns to
     revision: int = 0
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> ProductionStanding:
         """Which version is live, and which were before it."""
-        return Standing(production=self.production, previous=self.previous_production)
+        return ProductionStanding(production=self.production, previous=self.previous_production)
 
 
 class StageChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ _NODE = "●"
 _ASCII = str.maketrans("│┊─├┤┼╮╭┬⋮●", "|:-++++++~*")
 
 
-class Source(NamedTuple):
+class GraphParent(NamedTuple):
     """What a node came from; loosely where that is only supposed, which is drawn as a dotted rail."""
 
     key: str
@@ -49,14 +49,14 @@ class _Lane(NamedTuple):
     sign: str
 
 
-def in_order(ranks: Mapping[str, int | None], sources: Mapping[str, Sequence[Source]]) -> list[str]:
+def in_order(ranks: Mapping[str, int | None], sources: Mapping[str, Sequence[GraphParent]]) -> list[str]:
     """Put every node above what it came from, those of the highest rank first.
 
     Args:
         ranks: Every node; one without a rank stands right below the last that came of it.
         sources: What each node came from. Of a circle, the node of the highest rank begins.
 
-    >>> in_order({"1": 1, "2": 2, "3": 3}, {"3": [Source("1")], "2": [Source("1")]})
+    >>> in_order({"1": 1, "2": 2, "3": 3}, {"3": [GraphParent("1")], "2": [GraphParent("1")]})
     ['3', '2', '1']
     """
     n_children = dict.fromkeys(ranks, 0)
@@ -84,14 +84,14 @@ def in_order(ranks: Mapping[str, int | None], sources: Mapping[str, Sequence[Sou
     return list(ordered)
 
 
-def draw(order: Sequence[str], sources: Mapping[str, Sequence[Source]]) -> list[GraphRow]:
+def draw(order: Sequence[str], sources: Mapping[str, Sequence[GraphParent]]) -> list[GraphRow]:
     """Draw the rails of every node.
 
     Args:
         order: Every node, above what it came from.
         sources: What each node came from. What was drawn above it already, as in a circle, gets no rail.
 
-    >>> sources = {"1.2": [Source("1.0"), Source("1.1")], "1.1": [Source("1.0")]}
+    >>> sources = {"1.2": [GraphParent("1.0"), GraphParent("1.1")], "1.1": [GraphParent("1.0")]}
     >>> print(*(f"{rail.text:4} {rail.key}" for rail in draw(["1.2", "1.1", "1.0"], sources)), sep="\\n")
     ●─╮  1.2
     ├─●  1.1
@@ -127,7 +127,7 @@ def fold(rails: Sequence[GraphRow], kept: Collection[Hashable]) -> list[GraphRow
     """Let one row stand for each run of plain rows, except for those that are kept.
 
     >>> chain = [str(number) for number in range(9, 0, -1)]
-    >>> rails = draw(chain, {a: [Source(b)] for a, b in zip(chain, chain[1:])})
+    >>> rails = draw(chain, {a: [GraphParent(b)] for a, b in zip(chain, chain[1:])})
     >>> [row.key if isinstance(row, GraphRow) else len(row.keys) for row in fold(rails, {"7"})]
     ['9', '8', '7', 5, '1']
     """

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from core.registry.errors import InvalidNameError
 
-Part = Literal["major", "minor", "patch"]
+NumberPart = Literal["major", "minor", "patch"]
 
 _MODEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
@@ -37,7 +37,7 @@ class SemanticVersion(NamedTuple):
             raise InvalidNameError("version", text, "three numbers with dots, such as 1.4.0")
         return cls(*map(int, match.groups()))
 
-    def bump(self, part: Part) -> "SemanticVersion":
+    def bump(self, part: NumberPart) -> "SemanticVersion":
         """Return the next version: raise one part and set those after it to 0.
 
         >>> str(SemanticVersion(1, 4, 2).bump("minor"))

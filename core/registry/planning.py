@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from core.quality.gate import GateResult
-from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Standing, Transition
+from core.registry.documents import ModelVersion, ProductionStanding, RegisteredModel, StageChange, Transition
 from core.registry.stages import Stage, Verb, is_allowed, next_stage
 
 
@@ -116,7 +116,7 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
     return _decided(model, Verb.ARCHIVE, [change], None, ())
 
 
-def standing_after(model: RegisteredModel, plan: Plan) -> Standing:
+def standing_after(model: RegisteredModel, plan: Plan) -> ProductionStanding:
     """Return which version is live, and which were before it, once an allowed plan is done."""
     standing = model.standing
     if plan.verb is Verb.UNDO:

@@ -4,7 +4,7 @@ from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
 from core.state import Workspace
-from core.state.generation import Signature
+from core.state.generation import FileSignature
 
 DATABASE = "registry"
 
@@ -16,7 +16,7 @@ class Records:
         self.database = workspace.database(DATABASE)
         self.models = self.database.documents("models", RegisteredModel, "model")
         self.versions = self.database.documents("versions", ModelVersion, "key")
-        self._sorted: tuple[Signature, list[ModelVersion]] | None = None  # of the generation last looked at
+        self._sorted: tuple[FileSignature, list[ModelVersion]] | None = None  # of the generation last looked at
         self.transitions = self.database.documents("transitions", Transition, "key")
         self.pruned = self.database.documents("pruned", PrunedVersion, "key")
 

@@ -11,7 +11,7 @@ from core.actor import Actor
 from core.clock import Clock
 from core.files import InDoubtError, digest
 from core.governance.audit import audited
-from core.governance.outbox import Change
+from core.governance.outbox import AuditedChange
 from core.governance.record import Evidence
 from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
@@ -20,7 +20,7 @@ from core.registry.contents import ENVIRONMENT_NAME
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
 from core.registry.manifest import MANIFEST_NAME, check, read_manifest
-from core.registry.numbering import FIRST_VERSION, Part, SemanticVersion, checked_model_name, version_key
+from core.registry.numbering import FIRST_VERSION, NumberPart, SemanticVersion, checked_model_name, version_key
 from core.registry.records import DATABASE, Records
 from core.registry.stages import Stage
 from core.registry.version_bump import Makeup, part_to_raise, told
@@ -28,7 +28,7 @@ from core.state import Workspace
 from core.state.encoding import plain
 from core.tracking.environment import software
 
-Bump = Part | Literal["auto"]
+Bump = NumberPart | Literal["auto"]
 """The part of the number to raise, or the registry's own judgement of what has changed."""
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ class Registrar:
         part, why = self._part(card, folder, bump)
         return str(newest.bump(part)), why
 
-    def _part(self, card: RegistrationCard, folder: Path, bump: Bump) -> tuple[Part, str]:
+    def _part(self, card: RegistrationCard, folder: Path, bump: Bump) -> tuple[NumberPart, str]:
         """Decide which part of the number to raise, against the newest version there is."""
         if bump != "auto":
             return bump, ""
@@ -256,7 +256,7 @@ def _additions(card: RegistrationCard) -> dict[str, bytes]:
     return {CARD_NAME: card.to_bytes(), ENVIRONMENT_NAME: msgspec.json.format(environment, indent=2) + b"\n"}
 
 
-def _record(change: Change, verb: str, version: ModelVersion) -> None:
+def _record(change: AuditedChange, verb: str, version: ModelVersion) -> None:
     told = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes", "bump", "tags")
     after = {name: getattr(version, name) for name in told}
     change.record(verb, version.key, after=after, evidence=[evidence(version)])

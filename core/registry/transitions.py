@@ -4,7 +4,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
-from core.governance.outbox import Change
+from core.governance.outbox import AuditedChange
 from core.registry import planning
 from core.registry.approvals import Approvals
 from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
@@ -17,7 +17,14 @@ from core.state import StaleRevisionError
 
 
 def move(
-    records: Records, approvals: Approvals, change: Change, plan: Plan, *, actor: Actor, reason: str, clock: Clock
+    records: Records,
+    approvals: Approvals,
+    change: AuditedChange,
+    plan: Plan,
+    *,
+    actor: Actor,
+    reason: str,
+    clock: Clock,
 ) -> tuple[ModelVersion, ...]:
     """Do what a plan says, and record it.
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.registry.contents import REPORT_NAME, SIGNATURE_NAME, read_object
-from core.registry.numbering import Part
+from core.registry.numbering import NumberPart
 
 _SETTINGS = ("parameters", "settings_sha256", "algorithm", "chosen")  # of the lineage
 _SINCE = re.compile(r"the (?P<changed>.+) changed since (?P<version>\S+)|fitted again.* since (?P<refitted>\S+)")
@@ -35,7 +35,7 @@ class Makeup(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def part_to_raise(before: Makeup, after: Makeup) -> tuple[Part, str]:
+def part_to_raise(before: Makeup, after: Makeup) -> tuple[NumberPart, str]:
     """Decide which part of the number a successor raises, and say why.
 
     Returns:
@@ -50,7 +50,7 @@ def part_to_raise(before: Makeup, after: Makeup) -> tuple[Part, str]:
     return "patch", "fitted again: same schema, data and parameters"
 
 
-def told(part: Part, why: str, version: str) -> str:
+def told(part: NumberPart, why: str, version: str) -> str:
     """Put on record which part of the number was raised, why, and since which version."""
     return f"{part}: {why} since {version}"
 

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
     from core.rollout.experiment import ExperimentVerdict, Winner
-    from core.rollout.judgement import Outcome, Verdict
-    from core.rollout.plan import Guard, RolloutPlan, Source, Step, make_plan
+    from core.rollout.judgement import RolloutVerdict, VerdictOutcome
+    from core.rollout.plan import Guard, GuardSource, RolloutPlan, RolloutStep, make_plan
     from core.rollout.planner import RolloutProposal
-    from core.rollout.readings import GuardVerdict, Reading
-    from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+    from core.rollout.readings import GuardReading, GuardVerdict
+    from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
     from core.rollout.rollouts import Rollouts
     from core.rollout.routing import Route, Router, RoutingTable, routing_tables
     from core.rollout.strategies import Strategy
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Arm",
-    "Desired",
-    "Event",
+    "DesiredRollout",
     "ExperimentVerdict",
     "Guard",
+    "GuardReading",
+    "GuardSource",
     "GuardVerdict",
     "NotRoutedError",
-    "Observed",
-    "Outcome",
-    "Phase",
-    "Reading",
+    "ObservedRollout",
     "Rollout",
     "RolloutActiveError",
+    "RolloutEvent",
+    "RolloutPhase",
     "RolloutPlan",
     "RolloutProposal",
     "RolloutRefusedError",
+    "RolloutStep",
+    "RolloutVerdict",
     "RolloutWorker",
     "Rollouts",
     "Route",
     "Router",
     "RoutingTable",
-    "Source",
-    "Step",
     "Strategy",
-    "Verdict",
+    "VerdictOutcome",
     "Winner",
     "make_plan",
     "routing_tables",
@@ -66,16 +66,16 @@ __all__ = [
 # Where it lives, imported when first asked for: whoever shows a rollout needs none of the statistics behind a verdict.
 _HOMES = {
     "Arm": "core.telemetry.predictions",
-    "Desired": "core.rollout.rollout",
-    "Event": "core.rollout.rollout",
+    "DesiredRollout": "core.rollout.rollout",
+    "RolloutEvent": "core.rollout.rollout",
     "ExperimentVerdict": "core.rollout.experiment",
     "Guard": "core.rollout.plan",
     "GuardVerdict": "core.rollout.readings",
     "NotRoutedError": "core.rollout.errors",
-    "Observed": "core.rollout.rollout",
-    "Outcome": "core.rollout.judgement",
-    "Phase": "core.rollout.rollout",
-    "Reading": "core.rollout.readings",
+    "ObservedRollout": "core.rollout.rollout",
+    "VerdictOutcome": "core.rollout.judgement",
+    "RolloutPhase": "core.rollout.rollout",
+    "GuardReading": "core.rollout.readings",
     "Rollout": "core.rollout.rollout",
     "RolloutActiveError": "core.rollout.errors",
     "RolloutPlan": "core.rollout.plan",
@@ -86,10 +86,10 @@ _HOMES = {
     "Route": "core.rollout.routing",
     "Router": "core.rollout.routing",
     "RoutingTable": "core.rollout.routing",
-    "Source": "core.rollout.plan",
-    "Step": "core.rollout.plan",
+    "GuardSource": "core.rollout.plan",
+    "RolloutStep": "core.rollout.plan",
     "Strategy": "core.rollout.strategies",
-    "Verdict": "core.rollout.judgement",
+    "RolloutVerdict": "core.rollout.judgement",
     "Winner": "core.rollout.experiment",
     "make_plan": "core.rollout.plan",
     "routing_tables": "core.rollout.routing",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.errors import ConflictError, NotFoundError, RefusedError
-from core.rollout.rollout import Desired, Rollout
+from core.rollout.rollout import DesiredRollout, Rollout
 
 
 class RolloutRefusedError(RefusedError):
@@ -15,7 +15,7 @@ class RolloutActiveError(ConflictError):
 
     def __init__(self, active: Rollout) -> None:
         self.rollout_id = active.rollout_id
-        if active.desired is Desired.ABORTED:
+        if active.desired is DesiredRollout.ABORTED:
             # The engine needs a moment; one that was killed in it leaves this to whoever asks again.
             cure = (
                 f"{active.desired_by} has aborted it, and the engine is ending it. Start the next one in a moment; "

@@ -4,7 +4,7 @@ import msgspec
 
 from core.rollout.eprocess import RateEvidence, Tally, log_safety, tallied
 from core.rollout.means import MeanEvidence
-from core.rollout.plan import Guard, RolloutPlan, Source
+from core.rollout.plan import Guard, GuardSource, RolloutPlan
 from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Arm, Batch, Scored, Served
 
@@ -32,7 +32,7 @@ class RateCounts(msgspec.Struct, frozen=True, kw_only=True):
         return min(first, log_safety(self.failures, margin)) if self.failures else first
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a verdict rests on."""
 
     n_stable: int = 0
@@ -47,13 +47,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         those before it, the mean is judged.
         """
         counts, mean = self.rates.get(guard.name, RateCounts()), self.means.get(guard.name, MeanEvidence())
-        return guard.source is Source.LOSS and counts.n_stable + counts.n_candidate > 0 and not mean.has_begun
+        return guard.source is GuardSource.LOSS and counts.n_stable + counts.n_candidate > 0 and not mean.has_begun
 
 
 class Collector:
     """Adds observations up. O(1) a success, O(grid) a failure."""
 
-    def __init__(self, plan: RolloutPlan, evidence: Evidence, failed_units: dict[str, set[int]] | None = None) -> None:
+    def __init__(
+        self, plan: RolloutPlan, evidence: RolloutEvidence, failed_units: dict[str, set[int]] | None = None
+    ) -> None:
         """Go on from what was observed before.
 
         Args:
@@ -71,12 +73,12 @@ class Collector:
         self._losses = [
             _RateCollector(guard, evidence.rates.get(guard.name))
             for guard in plan.guards
-            if guard.source is Source.LOSS
+            if guard.source is GuardSource.LOSS
         ]
         self._is_paired = plan.strategy is Strategy.SHADOW
         self._of_served = [rate for rate in self._rates if not rate.guard.source.needs_outcomes]
         self._of_scored = [rate for rate in self._rates if rate.guard.source.needs_outcomes]
-        self._latency_means = [guard.name for guard in plan.guards if guard.source is Source.LATENCY]
+        self._latency_means = [guard.name for guard in plan.guards if guard.source is GuardSource.LATENCY]
         self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
 
     def add(self, batch: Batch) -> None:
@@ -89,9 +91,9 @@ class Collector:
             self._score(scored)
 
     @property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> RolloutEvidence:
         """What was observed, as a document."""
-        return Evidence(
+        return RolloutEvidence(
             n_stable=self._n_stable,
             n_candidate=self._n_candidate,
             rates={rate.guard.name: rate.counts for rate in (*self._rates, *self._losses)},
@@ -155,7 +157,7 @@ class _RateCollector:
         self._failures = before.failures
 
     def has_failed(self, served: Served) -> bool:
-        if self.guard.source is Source.ERRORS:
+        if self.guard.source is GuardSource.ERRORS:
             return served.error
         limit, latency_ms = self.guard.limit, served.latency_ms
         return limit is not None and latency_ms is not None and latency_ms > limit

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from core.rollout.readings import GuardVerdict, Reading
+from core.rollout.readings import GuardReading, GuardVerdict
 
 
 class Winner(StrEnum):
@@ -27,7 +27,7 @@ class ExperimentVerdict(msgspec.Struct, frozen=True, kw_only=True):
     level: float = 0.95
 
 
-def decide(reading: Reading, margin: float) -> ExperimentVerdict:
+def decide(reading: GuardReading, margin: float) -> ExperimentVerdict:
     """Say which side is better, by an interval that stays valid at every look.
 
     Args:
@@ -56,7 +56,7 @@ def decide(reading: Reading, margin: float) -> ExperimentVerdict:
     )
 
 
-def _spelled(reading: Reading) -> str:
+def _spelled(reading: GuardReading) -> str:
     sign = "" if reading.is_rate else "+"
     effect, low, high = (
         "unbounded" if value is None else f"{value:{sign}.3g}" for value in (reading.effect, reading.low, reading.high)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.registry.holds import ModelHolds, rolled_back
-from core.rollout.rollout import Phase, Rollout
+from core.rollout.rollout import Rollout, RolloutPhase
 
 
 def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
@@ -24,7 +24,7 @@ def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
     warnings: dict[str, str] = {}
     for at, rollout in sorted(ended, key=lambda found: found[0]):  # so that the newest has the last word
         warnings.pop(rollout.candidate, None)
-        if rollout.observed.phase is Phase.ROLLED_BACK:
+        if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
             reasons = [event.reason for event in rollout.observed.events]
             warnings[rollout.candidate] = rolled_back(rollout.rollout_id, rollout.candidate, at, reasons)
     return ModelHolds(model=model, held=held, warnings=warnings)

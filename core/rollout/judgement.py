@@ -8,12 +8,12 @@ from enum import StrEnum
 import msgspec
 
 from core.rollout.experiment import ExperimentVerdict, Winner, decide
-from core.rollout.plan import RolloutPlan, Step
-from core.rollout.readings import GuardVerdict, Reading
+from core.rollout.plan import RolloutPlan, RolloutStep
+from core.rollout.readings import GuardReading, GuardVerdict
 from core.rollout.strategies import Strategy
 
 
-class Outcome(StrEnum):
+class VerdictOutcome(StrEnum):
     """What is to be done with a rollout."""
 
     ADVANCE = "advance"  # to the next step; from the last, to the end
@@ -22,16 +22,16 @@ class Outcome(StrEnum):
     ROLL_BACK = "roll_back"
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done, and why."""
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     reason: str
     guard: str | None = None  # the one it rests on
     eta_seconds: float | None = None  # to the next decision, as far as one can tell
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class StepStanding(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rollout stands when it is judged."""
 
     step: int
@@ -41,7 +41,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False  # by a person
 
 
-def judge(plan: RolloutPlan, standing: Standing, readings: Sequence[Reading], *, now: datetime) -> Verdict:
+def judge(
+    plan: RolloutPlan, standing: StepStanding, readings: Sequence[GuardReading], *, now: datetime
+) -> RolloutVerdict:
     """Decide whether a candidate may go a step further, and say why.
 
     Harm comes before everything else, even while a person holds the rollout. A step is left after its dwell time and
@@ -56,22 +58,26 @@ def judge(plan: RolloutPlan, standing: Standing, readings: Sequence[Reading], *,
     """
     for reading in readings:
         if reading.verdict is GuardVerdict.HARMFUL:
-            return Verdict(outcome=Outcome.ROLL_BACK, reason=reading.reason, guard=reading.guard, eta_seconds=0.0)
+            return RolloutVerdict(
+                outcome=VerdictOutcome.ROLL_BACK, reason=reading.reason, guard=reading.guard, eta_seconds=0.0
+            )
     if standing.held:
-        return Verdict(outcome=Outcome.HOLD, reason="held by a person; harm is still watched for")
+        return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason="held by a person; harm is still watched for")
     waiting = _what_is_missing(plan, standing, readings, now)
     if waiting is None:
-        return Verdict(outcome=Outcome.ADVANCE, reason=_why_it_advances(plan, standing, readings), eta_seconds=0.0)
+        return RolloutVerdict(
+            outcome=VerdictOutcome.ADVANCE, reason=_why_it_advances(plan, standing, readings), eta_seconds=0.0
+        )
     if now >= standing.deadline_at:
         return msgspec.structs.replace(
             waiting,
-            outcome=Outcome.INCONCLUSIVE,
+            outcome=VerdictOutcome.INCONCLUSIVE,
             reason=f"the deadline has passed and it is still open: {waiting.reason}",
         )
     return waiting
 
 
-def experiment_of(plan: RolloutPlan, readings: Sequence[Reading]) -> ExperimentVerdict | None:
+def experiment_of(plan: RolloutPlan, readings: Sequence[GuardReading]) -> ExperimentVerdict | None:
     """Return what an A/B split has shown so far; None for other strategies."""
     if plan.strategy is not Strategy.AB:
         return None
@@ -80,18 +86,18 @@ def experiment_of(plan: RolloutPlan, readings: Sequence[Reading]) -> ExperimentV
 
 
 def _what_is_missing(
-    plan: RolloutPlan, standing: Standing, readings: Sequence[Reading], now: datetime
-) -> Verdict | None:
+    plan: RolloutPlan, standing: StepStanding, readings: Sequence[GuardReading], now: datetime
+) -> RolloutVerdict | None:
     """Name the first thing that keeps a rollout at its step, or None."""
     step = plan.steps[standing.step]
     dwell_ends_at = standing.step_since + timedelta(seconds=step.dwell_seconds)
     if now < dwell_ends_at:
         left = (dwell_ends_at - now).total_seconds()
         reason = f"dwelling at {_share(step)} until {dwell_ends_at:%H:%M:%S} UTC"
-        return Verdict(outcome=Outcome.HOLD, reason=reason, eta_seconds=left)
+        return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=reason, eta_seconds=left)
     if standing.n_step_candidate < step.min_samples:
         reason = f"{standing.n_step_candidate:,} of at least {step.min_samples:,} answers at {_share(step)}"
-        return Verdict(outcome=Outcome.HOLD, reason=reason, eta_seconds=_samples_eta(step, standing, now))
+        return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=reason, eta_seconds=_samples_eta(step, standing, now))
     for reading in readings:
         if reading.verdict is GuardVerdict.SUSPECT:
             return _hold(reading)
@@ -109,20 +115,23 @@ def _what_is_missing(
     return _hold(max(open_guards, key=lambda reading: math.inf if reading.eta_seconds is None else reading.eta_seconds))
 
 
-def _hold(reading: Reading, reason: str = "") -> Verdict:
-    return Verdict(
-        outcome=Outcome.HOLD, reason=reason or reading.reason, guard=reading.guard, eta_seconds=reading.eta_seconds
+def _hold(reading: GuardReading, reason: str = "") -> RolloutVerdict:
+    return RolloutVerdict(
+        outcome=VerdictOutcome.HOLD,
+        reason=reason or reading.reason,
+        guard=reading.guard,
+        eta_seconds=reading.eta_seconds,
     )
 
 
-def _samples_eta(step: Step, standing: Standing, now: datetime) -> float | None:
+def _samples_eta(step: RolloutStep, standing: StepStanding, now: datetime) -> float | None:
     seconds = (now - standing.step_since).total_seconds()
     if standing.n_step_candidate == 0 or seconds <= 0:
         return None
     return (step.min_samples - standing.n_step_candidate) * seconds / standing.n_step_candidate
 
 
-def _why_it_advances(plan: RolloutPlan, standing: Standing, readings: Sequence[Reading]) -> str:
+def _why_it_advances(plan: RolloutPlan, standing: StepStanding, readings: Sequence[GuardReading]) -> str:
     if standing.step < plan.last_step:
         step = plan.steps[standing.step]
         return f"{standing.n_step_candidate:,} answers at {_share(step)} and no sign of harm"
@@ -131,5 +140,5 @@ def _why_it_advances(plan: RolloutPlan, standing: Standing, readings: Sequence[R
     return "; ".join(reading.reason for reading in readings if reading.required)
 
 
-def _share(step: Step) -> str:
+def _share(step: RolloutStep) -> str:
     return f"{step.share * 100:g} %"

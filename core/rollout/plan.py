@@ -14,7 +14,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Probability = Annotated[float, Meta(gt=0, lt=0.5)]
 
 
-class Source(StrEnum):
+class GuardSource(StrEnum):
     """What a guard looks at."""
 
     ERRORS = "errors"  # rate of answers that failed
@@ -26,24 +26,24 @@ class Source(StrEnum):
     @property
     def is_rate(self) -> bool:
         """Whether failures are counted; otherwise a mean is taken."""
-        return self in (Source.ERRORS, Source.SLOW, Source.POOR)
+        return self in (GuardSource.ERRORS, GuardSource.SLOW, GuardSource.POOR)
 
     @property
     def needs_limit(self) -> bool:
         """Whether a limit says what a failure is."""
-        return self in (Source.SLOW, Source.POOR)
+        return self in (GuardSource.SLOW, GuardSource.POOR)
 
     @property
     def needs_outcomes(self) -> bool:
         """Whether it is known only once outcomes are reported."""
-        return self in (Source.POOR, Source.LOSS)
+        return self in (GuardSource.POOR, GuardSource.LOSS)
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One metric on which candidate and stable version are compared."""
 
     name: str
-    source: Source
+    source: GuardSource
     limit: float | None = None  # ms for `slow`, loss for `poor`
     margin: Annotated[float, Meta(gt=1)] = 1.5  # candidate to stable: the ratio from which it is not acceptable
     tolerated_share: Annotated[float, Meta(gt=0, lt=0.5)] | None = None  # a failure rate that is good enough anyway
@@ -56,7 +56,7 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"guard {self.name!r} judges a mean, which has no tolerated_share")
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One share of the traffic, and what it takes to leave it."""
 
     share: Share
@@ -68,7 +68,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """All that is decided before the first request; nothing of it changes afterwards."""
 
     strategy: Strategy
-    steps: tuple[Step, ...]
+    steps: tuple[RolloutStep, ...]
     ceiling: Share = 0.2  # of a canary's share before it takes all
     alpha: Probability = 0.01  # the most probability that a good candidate is ever taken back
     beta: Probability = 0.05  # the most probability that a bad one is ever called safe, guard by guard
@@ -105,7 +105,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def judges_latency(self) -> bool:
         """Whether slow answers count: not without a limit, from the policy or from what the stable version takes."""
-        return any(guard.source is Source.SLOW for guard in self.guards)
+        return any(guard.source is GuardSource.SLOW for guard in self.guards)
 
     @property
     def alpha_per_guard(self) -> float:
@@ -151,7 +151,8 @@ def make_plan(
     return RolloutPlan(
         strategy=strategy,
         steps=tuple(
-            Step(share=each, dwell_seconds=policy.dwell_seconds, min_samples=policy.min_samples) for each in shares
+            RolloutStep(share=each, dwell_seconds=policy.dwell_seconds, min_samples=policy.min_samples)
+            for each in shares
         ),
         ceiling=policy.ceiling,
         alpha=policy.alpha,
@@ -164,15 +165,15 @@ def make_plan(
 
 
 def _guards(strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | None) -> tuple[Guard, ...]:
-    def rate(name: str, source: Source, tolerated_share: float, limit: float | None = None) -> Guard:
+    def rate(name: str, source: GuardSource, tolerated_share: float, limit: float | None = None) -> Guard:
         return Guard(name=name, source=source, limit=limit, margin=policy.rate_margin, tolerated_share=tolerated_share)
 
-    guards = [rate("errors", Source.ERRORS, policy.tolerated_error_share)]
+    guards = [rate("errors", GuardSource.ERRORS, policy.tolerated_error_share)]
     if latency_limit_ms is not None:
-        guards.append(rate("slow", Source.SLOW, policy.tolerated_slow_share, latency_limit_ms))
+        guards.append(rate("slow", GuardSource.SLOW, policy.tolerated_slow_share, latency_limit_ms))
     if strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing that a mean could be compared with
         # Outcomes may be months away, or never reported: where they come, a worse loss takes a candidate back, but
         # unless people ask for it only an experiment waits for them.
         is_awaited = policy.require_loss or strategy is Strategy.AB
-        guards.append(Guard(name="loss", source=Source.LOSS, margin=policy.loss_margin, required=is_awaited))
+        guards.append(Guard(name="loss", source=GuardSource.LOSS, margin=policy.loss_margin, required=is_awaited))
     return tuple(guards)

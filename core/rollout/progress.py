@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from core.rollout.judgement import Outcome, Verdict
-from core.rollout.rollout import MAX_EVENTS, Desired, Event, Observed, Phase, Rollout
+from core.rollout.judgement import RolloutVerdict, VerdictOutcome
+from core.rollout.rollout import MAX_EVENTS, DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
 from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Cursor
 
@@ -14,21 +14,21 @@ _ENGINE = "engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class RolloutChange:
     """One step of a rollout, with its reason."""
 
     verb: str  # as the audit log calls it
     reason: str
-    observed: Observed
+    observed: ObservedRollout
     promotes: bool = False  # the candidate goes to Production with it, or the step is not taken
 
 
-def begin(rollout: Rollout, cursor: Cursor, *, now: datetime) -> Change:
+def begin(rollout: Rollout, cursor: Cursor, *, now: datetime) -> RolloutChange:
     """Open the first step; only what is stored after the cursor counts."""
     step = rollout.plan.steps[0]
     opened = msgspec.structs.replace(
         rollout.observed,
-        phase=Phase.RUNNING,
+        phase=RolloutPhase.RUNNING,
         phase_since=now,
         share=step.share,
         step_since=now,
@@ -40,7 +40,9 @@ def begin(rollout: Rollout, cursor: Cursor, *, now: datetime) -> Change:
     return _change("rollout.begin", f"{rollout.candidate} gets {what}", opened, now)
 
 
-def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: datetime) -> Change | None:
+def next_change(
+    rollout: Rollout, observed: ObservedRollout, verdict: RolloutVerdict, *, now: datetime
+) -> RolloutChange | None:
     """Decide what happens next, if anything does.
 
     Args:
@@ -51,57 +53,57 @@ def next_change(rollout: Rollout, observed: Observed, verdict: Verdict, *, now: 
     """
     desired, phase = rollout.desired, observed.phase
     asked = f"asked by {rollout.desired_by}" + (f": {rollout.desired_reason}" if rollout.desired_reason else "")
-    if desired is Desired.ABORTED:
-        return end(observed, Phase.ABORTED, "rollout.end", asked, now=now)
-    if verdict.outcome is Outcome.ROLL_BACK:
-        return end(observed, Phase.ROLLED_BACK, "rollout.roll_back", verdict.reason, now=now)
-    if desired is Desired.PROMOTE_NOW:
-        return end(observed, Phase.PROMOTED, "rollout.promote", asked, now=now, promotes=True)
-    if desired is Desired.PAUSED and phase in (Phase.RUNNING, Phase.INCONCLUSIVE):
-        return _change("rollout.hold", asked, _in_phase(observed, Phase.PAUSED, now), now)
-    if desired is Desired.RUNNING and phase is Phase.PAUSED:
+    if desired is DesiredRollout.ABORTED:
+        return end(observed, RolloutPhase.ABORTED, "rollout.end", asked, now=now)
+    if verdict.outcome is VerdictOutcome.ROLL_BACK:
+        return end(observed, RolloutPhase.ROLLED_BACK, "rollout.roll_back", verdict.reason, now=now)
+    if desired is DesiredRollout.PROMOTE_NOW:
+        return end(observed, RolloutPhase.PROMOTED, "rollout.promote", asked, now=now, promotes=True)
+    if desired is DesiredRollout.PAUSED and phase in (RolloutPhase.RUNNING, RolloutPhase.INCONCLUSIVE):
+        return _change("rollout.hold", asked, _in_phase(observed, RolloutPhase.PAUSED, now), now)
+    if desired is DesiredRollout.RUNNING and phase is RolloutPhase.PAUSED:
         return _change("rollout.resume", asked, _resumed(observed, now), now)
-    if phase is Phase.INCONCLUSIVE and desired is Desired.RUNNING and _is_answered(rollout, observed):
+    if phase is RolloutPhase.INCONCLUSIVE and desired is DesiredRollout.RUNNING and _is_answered(rollout, observed):
         renewed = msgspec.structs.replace(
-            _in_phase(observed, Phase.RUNNING, now),
+            _in_phase(observed, RolloutPhase.RUNNING, now),
             deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
         )
         return _change("rollout.resume", f"{asked}; a new deadline", renewed, now)
     if rollout.desired_step > observed.step:
         return _to_step(rollout, observed, rollout.desired_step, asked, now)
-    if verdict.outcome is Outcome.ADVANCE and phase is Phase.RUNNING:
+    if verdict.outcome is VerdictOutcome.ADVANCE and phase is RolloutPhase.RUNNING:
         if observed.step < rollout.plan.last_step:
             return _to_step(rollout, observed, observed.step + 1, verdict.reason, now)
         if rollout.strategy.promotes:
-            return end(observed, Phase.PROMOTED, "rollout.promote", verdict.reason, now=now, promotes=True)
-        return end(observed, Phase.FINISHED, "rollout.finish", verdict.reason, now=now)
-    if verdict.outcome is Outcome.INCONCLUSIVE and phase is Phase.RUNNING:
+            return end(observed, RolloutPhase.PROMOTED, "rollout.promote", verdict.reason, now=now, promotes=True)
+        return end(observed, RolloutPhase.FINISHED, "rollout.finish", verdict.reason, now=now)
+    if verdict.outcome is VerdictOutcome.INCONCLUSIVE and phase is RolloutPhase.RUNNING:
         reason = f"{verdict.reason}; it stays at its share until a person decides"
         waiting = msgspec.structs.replace(
-            _in_phase(observed, Phase.INCONCLUSIVE, now), heeded_revision=rollout.desired_revision
+            _in_phase(observed, RolloutPhase.INCONCLUSIVE, now), heeded_revision=rollout.desired_revision
         )
         return _change("rollout.inconclusive", reason, waiting, now)
     return None
 
 
 def end(
-    observed: Observed,
-    phase: Phase,
+    observed: ObservedRollout,
+    phase: RolloutPhase,
     verb: str,
     reason: str,
     *,
     now: datetime,
     promotes: bool = False,
     by: str = _ENGINE,
-) -> Change:
+) -> RolloutChange:
     """End a rollout; unless the candidate is promoted with it, the stable version answers everybody from now on."""
     ended = msgspec.structs.replace(
-        _in_phase(observed, phase, now), share=1.0 if phase is Phase.PROMOTED else 0.0, ended_at=now
+        _in_phase(observed, phase, now), share=1.0 if phase is RolloutPhase.PROMOTED else 0.0, ended_at=now
     )
     return _change(verb, reason, ended, now, promotes=promotes, by=by)
 
 
-def _to_step(rollout: Rollout, observed: Observed, step: int, reason: str, now: datetime) -> Change:
+def _to_step(rollout: Rollout, observed: ObservedRollout, step: int, reason: str, now: datetime) -> RolloutChange:
     share = rollout.plan.steps[step].share
     advanced = msgspec.structs.replace(
         observed,
@@ -114,32 +116,32 @@ def _to_step(rollout: Rollout, observed: Observed, step: int, reason: str, now: 
     return _change("rollout.advance", f"to {share * 100:g} %: {reason}", advanced, now)
 
 
-def _resumed(observed: Observed, now: datetime) -> Observed:
+def _resumed(observed: ObservedRollout, now: datetime) -> ObservedRollout:
     """Go on as if the time on hold had not been: dwell time and deadline move by it."""
     held = max(now - observed.phase_since, timedelta()) if observed.phase_since else timedelta()
     return msgspec.structs.replace(
-        _in_phase(observed, Phase.RUNNING, now),
+        _in_phase(observed, RolloutPhase.RUNNING, now),
         step_since=observed.step_since + held if observed.step_since else now,
         deadline_at=observed.deadline_at + held if observed.deadline_at else None,
     )
 
 
-def _is_answered(rollout: Rollout, observed: Observed) -> bool:
+def _is_answered(rollout: Rollout, observed: ObservedRollout) -> bool:
     """Say whether somebody has asked for something since it became inconclusive, whatever the clocks have done."""
     if observed.heeded_revision is None:  # it became so before revisions were kept
         return observed.phase_since is not None and rollout.desired_at > observed.phase_since
     return rollout.desired_revision > observed.heeded_revision
 
 
-def _in_phase(observed: Observed, phase: Phase, now: datetime) -> Observed:
+def _in_phase(observed: ObservedRollout, phase: RolloutPhase, now: datetime) -> ObservedRollout:
     return msgspec.structs.replace(observed, phase=phase, phase_since=now)
 
 
 def _change(
-    verb: str, reason: str, observed: Observed, now: datetime, *, promotes: bool = False, by: str = _ENGINE
-) -> Change:
-    event = Event(at=now, verb=verb, reason=reason, step=observed.step, share=observed.share, by=by)
+    verb: str, reason: str, observed: ObservedRollout, now: datetime, *, promotes: bool = False, by: str = _ENGINE
+) -> RolloutChange:
+    event = RolloutEvent(at=now, verb=verb, reason=reason, step=observed.step, share=observed.share, by=by)
     events = (*observed.events, event)[-MAX_EVENTS:]
-    return Change(
+    return RolloutChange(
         verb=verb, reason=reason, observed=msgspec.structs.replace(observed, events=events), promotes=promotes
     )

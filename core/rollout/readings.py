@@ -7,9 +7,9 @@ import msgspec
 
 from core.rollout import ceilings, eprocess
 from core.rollout.eprocess import RateEvidence
-from core.rollout.evidence import Evidence, RateCounts
+from core.rollout.evidence import RateCounts, RolloutEvidence
 from core.rollout.means import MeanEvidence, log_mixture
-from core.rollout.plan import Guard, RolloutPlan, Source
+from core.rollout.plan import Guard, GuardSource, RolloutPlan
 
 _FURTHEST = 2.0**20  # beyond a million times the data there are, "never at this rate" is the honest answer
 
@@ -24,11 +24,11 @@ class GuardVerdict(StrEnum):
     NO_DATA = "no data"
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
     """One guard of a rollout at one moment."""
 
     guard: str
-    source: Source
+    source: GuardSource
     required: bool
     verdict: GuardVerdict
     reason: str
@@ -66,7 +66,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return n_requests * self.seconds / self.n_requests
 
 
-def read_guards(plan: RolloutPlan, evidence: Evidence, pace: Pace) -> tuple[Reading, ...]:
+def read_guards(plan: RolloutPlan, evidence: RolloutEvidence, pace: Pace) -> tuple[GuardReading, ...]:
     """Read every guard of a rollout."""
     readings = []
     for guard in plan.guards:
@@ -79,7 +79,7 @@ def read_guards(plan: RolloutPlan, evidence: Evidence, pace: Pace) -> tuple[Read
     return tuple(readings)
 
 
-def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) -> Reading:
+def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) -> GuardReading:
     tallies, tolerated = counts.evidence.tallies, guard.tolerated_share
     n, n_failed = counts.n_candidate, counts.n_candidate_failed
     compared = plan.steps[-1].share < 1  # otherwise all traffic goes to the candidate, and only an objective judges it
@@ -95,7 +95,7 @@ def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) 
     verdict = _verdict(plan, harm, peak, safety, has_data=n > 0 and (compared or tolerated is not None))
     low, high = eprocess.interval(tallies, plan.beta)
     eta = _rate_eta(plan, guard, counts, pace, harm, safety) if verdict in _OPEN else None
-    return Reading(
+    return GuardReading(
         guard=guard.name,
         source=guard.source,
         required=guard.required,
@@ -113,11 +113,13 @@ def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) 
         safety_share=_progress(safety, plan.beta),
         eta_requests=eta,
         eta_seconds=pace.seconds_of(eta),
-        is_counted=guard.source is Source.LOSS,
+        is_counted=guard.source is GuardSource.LOSS,
     )
 
 
-def _read_mean(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, counted: RateEvidence, pace: Pace) -> Reading:
+def _read_mean(
+    plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, counted: RateEvidence, pace: Pace
+) -> GuardReading:
     """Read the guard of a mean.
 
     Losses that were counted until one came that is neither 0 nor 1 have had their looks: what they said against a
@@ -129,7 +131,7 @@ def _read_mean(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, counted:
     verdict = _verdict(plan, harm, peak, safety, has_data=evidence.is_enough)
     bounds = evidence.interval(plan.beta)
     eta = _mean_eta(plan, guard, evidence, pace) if verdict in _OPEN else None
-    return Reading(
+    return GuardReading(
         guard=guard.name,
         source=guard.source,
         required=guard.required,
@@ -246,7 +248,7 @@ def _mean_reason(guard: Guard, evidence: MeanEvidence, verdict: GuardVerdict) ->
         case GuardVerdict.SUSPECT:
             return f"{guard.name}: {seen}, under suspicion"
         case GuardVerdict.NO_DATA:
-            what = "outcomes" if guard.source is Source.LOSS else "values"
+            what = "outcomes" if guard.source is GuardSource.LOSS else "values"
             arms = ((evidence.stable.n, "stable version"), (evidence.candidate.n, "candidate"))
             n, whose = min(arms, key=lambda arm: arm[0])
             return f"{guard.name}: {n:,} {what} of the {whose}, too few to judge a mean"

@@ -5,18 +5,18 @@ from enum import StrEnum
 
 import msgspec
 
-from core.rollout.evidence import Evidence
+from core.rollout.evidence import RolloutEvidence
 from core.rollout.experiment import ExperimentVerdict
-from core.rollout.judgement import Verdict
+from core.rollout.judgement import RolloutVerdict
 from core.rollout.plan import RolloutPlan
-from core.rollout.readings import Reading
+from core.rollout.readings import GuardReading
 from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Cursor
 
 MAX_EVENTS = 200
 
 
-class Desired(StrEnum):
+class DesiredRollout(StrEnum):
     """What people want of a rollout; the engine takes the next step towards it."""
 
     RUNNING = "running"
@@ -25,7 +25,7 @@ class Desired(StrEnum):
     PROMOTE_NOW = "promote_now"  # go live without waiting for proof; gates and shown harm still refuse
 
 
-class Phase(StrEnum):
+class RolloutPhase(StrEnum):
     """Where a rollout stands; only the engine writes it."""
 
     PENDING = "pending"
@@ -40,10 +40,10 @@ class Phase(StrEnum):
     @property
     def is_active(self) -> bool:
         """Whether the candidate is still being judged."""
-        return self in (Phase.PENDING, Phase.RUNNING, Phase.PAUSED, Phase.INCONCLUSIVE)
+        return self in (RolloutPhase.PENDING, RolloutPhase.RUNNING, RolloutPhase.PAUSED, RolloutPhase.INCONCLUSIVE)
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One decision in the life of a rollout."""
 
     at: datetime
@@ -54,10 +54,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's half of a rollout."""
 
-    phase: Phase = Phase.PENDING
+    phase: RolloutPhase = RolloutPhase.PENDING
     phase_since: datetime | None = None
     step: int = 0
     step_since: datetime | None = None
@@ -67,13 +67,13 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     heeded_revision: int | None = None  # of what was wanted when it became inconclusive; what comes later is an answer
     n_before_step: tuple[int, int] = (0, 0)  # answers of stable and candidate before this step began
-    evidence: Evidence = Evidence()
+    evidence: RolloutEvidence = RolloutEvidence()
     cursor: Cursor | None = None  # how far predictions have been read; None: not begun
-    readings: tuple[Reading, ...] = ()
-    verdict: Verdict | None = None
+    readings: tuple[GuardReading, ...] = ()
+    verdict: RolloutVerdict | None = None
     experiment: ExperimentVerdict | None = None
     last_answer_at: datetime | None = None  # when new predictions were last read
-    events: tuple[Event, ...] = ()
+    events: tuple[RolloutEvent, ...] = ()
 
     @property
     def n_step_stable(self) -> int:
@@ -106,13 +106,13 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     policy_sha256: str = ""  # of the rules for the model, in force when it was started: which policy decided
     policy_files: tuple[str, ...] = ()  # where they stood, the one that wins last
     reason: str = ""
-    desired: Desired = Desired.RUNNING
+    desired: DesiredRollout = DesiredRollout.RUNNING
     desired_step: int = 0  # a person wants it to be at this step at least
     desired_by: str
     desired_at: datetime
     desired_reason: str = ""
     desired_revision: int = 1  # the revision in which somebody last changed what is wanted
-    observed: Observed = Observed()
+    observed: ObservedRollout = ObservedRollout()
     updated_at: datetime
     updated_by: str
     revision: int = 0
@@ -130,32 +130,32 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_held(self) -> bool:
         """Whether somebody wants it to stay at its share."""
-        return self.desired is Desired.PAUSED
+        return self.desired is DesiredRollout.PAUSED
 
     @property
     def is_undecided(self) -> bool:
         """Whether it is past its deadline without a verdict."""
-        return self.observed.phase is Phase.INCONCLUSIVE
+        return self.observed.phase is RolloutPhase.INCONCLUSIVE
 
     @property
     def needs_resuming(self) -> bool:
         """Whether it stays at its share until somebody lets it go on."""
-        return self.is_held or self.is_undecided or self.observed.phase is Phase.PAUSED
+        return self.is_held or self.is_undecided or self.observed.phase is RolloutPhase.PAUSED
 
     @property
     def is_aborting(self) -> bool:
         """Whether somebody has asked for its end, and it has not ended yet."""
-        return self.is_active and self.desired is Desired.ABORTED
+        return self.is_active and self.desired is DesiredRollout.ABORTED
 
     @property
     def is_open(self) -> bool:
         """Whether its first step has been opened."""
-        return self.observed.phase is not Phase.PENDING
+        return self.observed.phase is not RolloutPhase.PENDING
 
     @property
     def is_live(self) -> bool:
         """Whether its candidate has gone to Production."""
-        return self.observed.phase is Phase.PROMOTED
+        return self.observed.phase is RolloutPhase.PROMOTED
 
     @property
     def is_at_last_step(self) -> bool:
@@ -165,7 +165,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_asked_live(self) -> bool:
         """Whether somebody wants its candidate live without waiting for proof."""
-        return self.desired is Desired.PROMOTE_NOW
+        return self.desired is DesiredRollout.PROMOTE_NOW
 
     @property
     def is_asked_further(self) -> bool:
@@ -175,10 +175,14 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def share(self) -> float:
         """The share of the traffic to route to the candidate now: none from the moment somebody asked to abort."""
-        return self.observed.share if self.is_active and self.desired is not Desired.ABORTED else 0.0
+        return self.observed.share if self.is_active and self.desired is not DesiredRollout.ABORTED else 0.0
 
     @property
     def mirror_share(self) -> float:
         """The share of requests whose copy the candidate is to be given now."""
-        serves = self.observed.phase is not Phase.PENDING and self.is_active and self.desired is not Desired.ABORTED
+        serves = (
+            self.observed.phase is not RolloutPhase.PENDING
+            and self.is_active
+            and self.desired is not DesiredRollout.ABORTED
+        )
         return self.plan.mirror_share if serves and self.strategy is Strategy.SHADOW else 0.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from core.alerts import Alerts
-from core.rollout.rollout import Phase, Rollout
+from core.rollout.rollout import Rollout, RolloutPhase
 
 ROLLED_BACK = "rollout_rolled_back"
 INCONCLUSIVE = "rollout_inconclusive"
@@ -21,11 +21,11 @@ class RolloutAlerts:
     def step_taken(self, rollout: Rollout, now: datetime) -> None:
         """Tell of the step that a rollout has just taken, if somebody has to know."""
         reason = rollout.observed.events[-1].reason
-        if rollout.observed.phase is Phase.INCONCLUSIVE:
+        if rollout.observed.phase is RolloutPhase.INCONCLUSIVE:
             self._fire(INCONCLUSIVE, rollout, f"waits for a person: {reason}", now)
             return
         self._alerts.clear(INCONCLUSIVE, labels=_labels(rollout), now=now, reason=reason)
-        if rollout.observed.phase is Phase.ROLLED_BACK:
+        if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
             self._fire(ROLLED_BACK, rollout, f"was taken back: {reason}", now)
 
     def catch_up(self, rollouts: Sequence[Rollout], now: datetime) -> None:
@@ -33,10 +33,12 @@ class RolloutAlerts:
         told = {(alert.rule, alert.labels.get("rollout")) for alert in self._alerts.all()}
         waiting = {alert.labels.get("rollout") for alert in self._alerts.open() if alert.rule == INCONCLUSIVE}
         for rollout in rollouts:
-            if rollout.rollout_id in waiting and rollout.observed.phase is not Phase.INCONCLUSIVE:
+            if rollout.rollout_id in waiting and rollout.observed.phase is not RolloutPhase.INCONCLUSIVE:
                 self.step_taken(rollout, now)  # somebody has decided meanwhile
                 continue
-            rule = {Phase.INCONCLUSIVE: INCONCLUSIVE, Phase.ROLLED_BACK: ROLLED_BACK}.get(rollout.observed.phase)
+            rule = {RolloutPhase.INCONCLUSIVE: INCONCLUSIVE, RolloutPhase.ROLLED_BACK: ROLLED_BACK}.get(
+                rollout.observed.phase
+            )
             since = rollout.observed.phase_since or rollout.created_at
             if rule is not None and (rule, rollout.rollout_id) not in told and now - since < _TOLD_LATE:
                 self.step_taken(rollout, now)

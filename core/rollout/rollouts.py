@@ -12,15 +12,15 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import RefusedError
 from core.governance import audited
-from core.governance.outbox import Change as AuditedChange
+from core.governance.outbox import AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
 from core.registry.holds import Holds
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.held_versions import holds_of
 from core.rollout.plan import RolloutPlan, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
-from core.rollout.progress import Change, end
-from core.rollout.rollout import Desired, Event, Observed, Phase, Rollout
+from core.rollout.progress import RolloutChange, end
+from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
 from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
 from core.settings.policy_source import PolicySource
@@ -34,10 +34,10 @@ TABLE = "rollouts"
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
 
 _VERBS = {
-    Desired.RUNNING: "rollout.resume",
-    Desired.PAUSED: "rollout.hold",
-    Desired.ABORTED: "rollout.abort",
-    Desired.PROMOTE_NOW: "rollout.promote_now",
+    DesiredRollout.RUNNING: "rollout.resume",
+    DesiredRollout.PAUSED: "rollout.hold",
+    DesiredRollout.ABORTED: "rollout.abort",
+    DesiredRollout.PROMOTE_NOW: "rollout.promote_now",
 }
 
 
@@ -157,7 +157,7 @@ class Rollouts:
                     f"{proposal.stable}. Look at the plan again."
                 )
             number = max((_number(rollout.rollout_id) for rollout in self._documents.all()), default=0) + 1
-            event = Event(at=now, verb="rollout.start", reason=reason, step=0, share=0.0, by=str(actor))
+            event = RolloutEvent(at=now, verb="rollout.start", reason=reason, step=0, share=0.0, by=str(actor))
             rollout = self._documents.insert(
                 Rollout(
                     rollout_id=f"ro-{number:04d}",
@@ -173,7 +173,7 @@ class Rollouts:
                     reason=reason,
                     desired_by=str(actor),
                     desired_at=now,
-                    observed=Observed(events=(event,)),
+                    observed=ObservedRollout(events=(event,)),
                     updated_at=now,
                     updated_by=str(actor),
                 )
@@ -195,7 +195,7 @@ class Rollouts:
     def request(
         self,
         rollout_id: str,
-        desired: Desired | None,
+        desired: DesiredRollout | None,
         *,
         actor: Actor,
         reason: str = "",
@@ -223,7 +223,7 @@ class Rollouts:
         now = self._clock()
         verb = "rollout.advance" if step is not None or desired is None else _VERBS[desired]
         # An engine that starts only now finds that it has ended; one that dies only now leaves that to who asks again.
-        ends_here = desired is Desired.ABORTED and read_lease(self._workspace) is None
+        ends_here = desired is DesiredRollout.ABORTED and read_lease(self._workspace) is None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(rollout_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
@@ -234,7 +234,7 @@ class Rollouts:
             observed = before.observed
             if ends_here:
                 why = f"asked by {actor} while no engine ran" + (f": {reason}" if reason else "")
-                observed = end(observed, Phase.ABORTED, "rollout.end", why, now=now, by=str(actor)).observed
+                observed = end(observed, RolloutPhase.ABORTED, "rollout.end", why, now=now, by=str(actor)).observed
             rollout = self._documents.replace(
                 msgspec.structs.replace(
                     before,
@@ -290,14 +290,16 @@ class Rollouts:
 
     def hold(self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None) -> Rollout:
         """Stay at this share; raises as `request` does."""
-        return self.request(rollout_id, Desired.PAUSED, actor=actor, reason=reason, expected_revision=expected_revision)
+        return self.request(
+            rollout_id, DesiredRollout.PAUSED, actor=actor, reason=reason, expected_revision=expected_revision
+        )
 
     def resume(
         self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
     ) -> Rollout:
         """Go on, after a hold or, with a new deadline, after an inconclusive verdict; raises as `request` does."""
         return self.request(
-            rollout_id, Desired.RUNNING, actor=actor, reason=reason, expected_revision=expected_revision
+            rollout_id, DesiredRollout.RUNNING, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
     def abort(
@@ -305,7 +307,7 @@ class Rollouts:
     ) -> Rollout:
         """Return all traffic to the stable version and end the rollout; raises as `request` does."""
         return self.request(
-            rollout_id, Desired.ABORTED, actor=actor, reason=reason, expected_revision=expected_revision
+            rollout_id, DesiredRollout.ABORTED, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
     def promote_now(
@@ -313,12 +315,12 @@ class Rollouts:
     ) -> Rollout:
         """Go live without waiting for proof, gates permitting; raises as `request` does."""
         return self.request(
-            rollout_id, Desired.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
+            rollout_id, DesiredRollout.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
     # What the engine saw
 
-    def save(self, base: Rollout, observed: Observed) -> Rollout:
+    def save(self, base: Rollout, observed: ObservedRollout) -> Rollout:
         """Keep what was observed since, no decision among it; for the engine alone.
 
         Raises:
@@ -327,7 +329,7 @@ class Rollouts:
         with self._workspace.database(DATABASE).transaction():
             return self._replace(base, observed)
 
-    def observe(self, base: Rollout, change: Change, *, actor: Actor) -> Rollout:
+    def observe(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
         """Take a step and record it; for the engine alone.
 
         Raises:
@@ -336,7 +338,7 @@ class Rollouts:
         with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
             return self._step(audit, base, change)
 
-    def promote(self, base: Rollout, change: Change, *, actor: Actor) -> Rollout:
+    def promote(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
         """Put the candidate into Production and end its rollout, both or neither; for the engine alone.
 
         Raises:
@@ -354,13 +356,13 @@ class Rollouts:
             self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
         return ended
 
-    def _step(self, audit: AuditedChange, base: Rollout, change: Change) -> Rollout:
+    def _step(self, audit: AuditedChange, base: Rollout, change: RolloutChange) -> Rollout:
         rollout = self._replace(base, change.observed)
         self._write_holds(rollout.model)
         audit.record(change.verb, base.rollout_id, before=_summary(base), after=_summary(rollout))
         return rollout
 
-    def _replace(self, base: Rollout, observed: Observed) -> Rollout:
+    def _replace(self, base: Rollout, observed: ObservedRollout) -> Rollout:
         current = self._documents.get(base.rollout_id)
         return self._documents.replace(
             msgspec.structs.replace(
@@ -414,14 +416,14 @@ def _number(rollout_id: str) -> int:
     return int(rollout_id.removeprefix("ro-"))
 
 
-def _refusal(rollout: Rollout, desired: Desired, step: int | None, *, ends_here: bool) -> str | None:
+def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, ends_here: bool) -> str | None:
     """Say why a rollout cannot be asked for this, or None when it can."""
     phase = rollout.observed.phase
     if not phase.is_active:
         return f"it has ended ({phase.value.replace('_', ' ')}); start a new one instead"
     if ends_here:
         return None  # also what an engine was asked to abort and was killed before it did
-    if rollout.desired is Desired.ABORTED:
+    if rollout.desired is DesiredRollout.ABORTED:
         return f"{rollout.desired_by} has aborted it, at {rollout.desired_at:%H:%M:%S} UTC"
     if step is not None:
         if step > rollout.plan.last_step:
@@ -431,10 +433,10 @@ def _refusal(rollout: Rollout, desired: Desired, step: int | None, *, ends_here:
             return f"there is no step beyond its last; {cure} the evidence decide"
         if step <= rollout.observed.step:
             return f"it is at step {rollout.observed.step + 1} of {len(rollout.plan.steps)} already"
-        return None if phase is not Phase.PENDING else "its first step is not open yet"
-    if desired is Desired.PROMOTE_NOW and not rollout.strategy.promotes:
+        return None if phase is not RolloutPhase.PENDING else "its first step is not open yet"
+    if desired is DesiredRollout.PROMOTE_NOW and not rollout.strategy.promotes:
         return f"the strategy {rollout.strategy.value} ends in a finding; promote {rollout.candidate} by itself"
-    if rollout.desired is desired and not (desired is Desired.RUNNING and phase is Phase.INCONCLUSIVE):
+    if rollout.desired is desired and not (desired is DesiredRollout.RUNNING and phase is RolloutPhase.INCONCLUSIVE):
         return f"{rollout.desired_by} has asked for that already, at {rollout.desired_at:%H:%M:%S} UTC"
     return None
 

@@ -15,11 +15,11 @@ from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import Registry
 from core.rollout.evidence import Collector
-from core.rollout.judgement import Outcome, Standing, Verdict, experiment_of, judge
-from core.rollout.plan import Source
-from core.rollout.progress import Change, begin, end, next_change
+from core.rollout.judgement import RolloutVerdict, StepStanding, VerdictOutcome, experiment_of, judge
+from core.rollout.plan import GuardSource
+from core.rollout.progress import RolloutChange, begin, end, next_change
 from core.rollout.readings import Pace, read_guards
-from core.rollout.rollout import Desired, Observed, Phase, Rollout
+from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutPhase
 from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollouts import REFUSALS, Rollouts
 from core.rollout.source import PredictionSource
@@ -66,11 +66,11 @@ class RolloutWorker:
         self._has_caught_up = False
         self._actor = actor or Actor.engine()
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
-        self._pending: dict[str, Observed] = {}  # seen since the document was last written
+        self._pending: dict[str, ObservedRollout] = {}  # seen since the document was last written
         self._saved_at: dict[str, datetime] = {}
         self._failures: dict[str, str] = {}  # what keeps a rollout from being driven, said once
 
-    def tick(self, now: datetime) -> list[Change]:
+    def tick(self, now: datetime) -> list[RolloutChange]:
         """Take every active rollout as far as it goes now.
 
         A rollout that cannot be driven just now does not keep the others waiting.
@@ -99,8 +99,8 @@ class RolloutWorker:
                     log.exception("%s cannot be driven just now and stays as it is", rollout.rollout_id)
         return changes
 
-    def _drive(self, rollout: Rollout, now: datetime) -> Change | None:
-        if rollout.observed.phase is Phase.PENDING and rollout.desired is Desired.PAUSED:
+    def _drive(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
+        if rollout.observed.phase is RolloutPhase.PENDING and rollout.desired is DesiredRollout.PAUSED:
             return None  # held before its first step: it waits with no traffic at all
         if (change := self._without_evidence(rollout, now)) is not None:
             return self._take(rollout, change, now)
@@ -112,24 +112,24 @@ class RolloutWorker:
         self._save_now_and_then(rollout, observed, now)
         return None
 
-    def _without_evidence(self, rollout: Rollout, now: datetime) -> Change | None:
+    def _without_evidence(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
         """Decide what does not depend on what was served."""
         observed = self._pending.get(rollout.rollout_id, rollout.observed)
         live = self._registry.production(rollout.model)
         if live is not None and live.version == rollout.candidate:
             reason = f"{rollout.candidate} has gone live by another way"
-            return end(observed, Phase.PROMOTED, "rollout.end", reason, now=now)
+            return end(observed, RolloutPhase.PROMOTED, "rollout.end", reason, now=now)
         if live is None or live.version != rollout.stable:
             found = live.version if live else "no version"
             reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing left to compare with"
-            return end(observed, Phase.ABORTED, "rollout.end", reason, now=now)
-        if rollout.desired is Desired.ABORTED:  # also where predictions cannot be read just now
-            return next_change(rollout, observed, Verdict(outcome=Outcome.HOLD, reason=""), now=now)
-        if observed.phase is not Phase.PENDING:
+            return end(observed, RolloutPhase.ABORTED, "rollout.end", reason, now=now)
+        if rollout.desired is DesiredRollout.ABORTED:  # also where predictions cannot be read just now
+            return next_change(rollout, observed, RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=""), now=now)
+        if observed.phase is not RolloutPhase.PENDING:
             return None
         return begin(rollout, self._source.end(), now=now)
 
-    def _observe(self, rollout: Rollout, now: datetime) -> Observed:
+    def _observe(self, rollout: Rollout, now: datetime) -> ObservedRollout:
         """Read on, and judge what is known by now."""
         observed = self._pending.get(rollout.rollout_id, rollout.observed)
         # What people want is the document's; what was seen may be newer here.
@@ -163,34 +163,34 @@ class RolloutWorker:
             experiment=experiment_of(rollout.plan, readings),
             last_answer_at=now if n > n_before else observed.last_answer_at,
         )
-        standing = Standing(
+        standing = StepStanding(
             step=seen.step,
             step_since=step_since,
             n_step_candidate=seen.n_step_candidate,
             deadline_at=deadline_at,
-            held=rollout.desired is Desired.PAUSED,
+            held=rollout.desired is DesiredRollout.PAUSED,
         )
         return msgspec.structs.replace(seen, verdict=judge(rollout.plan, standing, readings, now=now))
 
-    def _collector(self, rollout: Rollout, observed: Observed) -> tuple[Cursor, Collector]:
+    def _collector(self, rollout: Rollout, observed: ObservedRollout) -> tuple[Cursor, Collector]:
         if (known := self._collectors.get(rollout.rollout_id)) is not None:
             return known
         cursor = observed.cursor or Cursor()
         failed_units = {
             guard.name: self._source.failed_units(rollout.rollout_id, cursor, over_ms=guard.limit)
             for guard in rollout.plan.guards
-            if guard.source in (Source.ERRORS, Source.SLOW)
+            if guard.source in (GuardSource.ERRORS, GuardSource.SLOW)
         }
         return cursor, Collector(rollout.plan, observed.evidence, failed_units)
 
-    def _take(self, rollout: Rollout, change: Change, now: datetime) -> Change:
+    def _take(self, rollout: Rollout, change: RolloutChange, now: datetime) -> RolloutChange:
         if change.promotes:
             try:
                 taken = self._rollouts.promote(rollout, change, actor=self._actor)
             except REFUSALS as refusal:
                 reason = f"the promotion was refused: {refusal}"
                 observed = msgspec.structs.replace(change.observed, events=change.observed.events[:-1])
-                change = end(observed, Phase.ROLLED_BACK, "rollout.roll_back", reason, now=now)
+                change = end(observed, RolloutPhase.ROLLED_BACK, "rollout.roll_back", reason, now=now)
                 taken = self._rollouts.observe(rollout, change, actor=self._actor)
         else:
             taken = self._rollouts.observe(rollout, change, actor=self._actor)
@@ -212,7 +212,7 @@ class RolloutWorker:
         except (CoreError, OSError):  # alerts that cannot be written must not stop rollouts
             log.exception("nobody could be called about earlier rollouts")
 
-    def _save_now_and_then(self, rollout: Rollout, observed: Observed, now: datetime) -> None:
+    def _save_now_and_then(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> None:
         """Write progress down, but not with every request: a killed engine reads on from where the document says."""
         since = abs(now - self._saved_at.setdefault(rollout.rollout_id, now))  # clocks are set back, too
         before = rollout.observed

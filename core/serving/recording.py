@@ -12,7 +12,7 @@ from core.serving.stats import ServerStats
 from core.serving.table import Assignment
 from core.state import Workspace
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import Outcome, Prediction, PredictionHealth, PredictionWriter
+from core.telemetry.predictions import OutcomeRecord, PredictionHealth, PredictionRecord, PredictionWriter
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,14 @@ class Recorder:
         at, latency_ms = self._clock(), seconds * 1000.0
         value = values[0] if values and isinstance(values[0], float) else None
         writer.add(
-            Prediction(
+            PredictionRecord(
                 request_id, at, version.model, version.version, latency_ms, error, value,
                 assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
             )
         )  # fmt: skip
         for number, value in enumerate(values[1:], start=1):
             writer.add(
-                Prediction(
+                PredictionRecord(
                     f"{request_id}/{number}", at, version.model, version.version, None, error,
                     value if isinstance(value, float) else None,
                     assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
@@ -88,7 +88,7 @@ class Recorder:
         """
         if not self._is_on:
             raise NotRecordedError("Predictions are not recorded here (serving.record_predictions in bondx.yaml).")
-        outcome = Outcome(request_id, self._clock(), _finite(actual), _finite(loss))
+        outcome = OutcomeRecord(request_id, self._clock(), _finite(actual), _finite(loss))
         if self._writer is None or not self._writer.add_outcome(outcome):
             raise UnavailableError(
                 "Outcomes cannot be stored just now; report this one and those after it again later."

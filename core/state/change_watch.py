@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from core.state.generation import Signature
+from core.state.generation import FileSignature
 from core.state.workspace import Workspace
 
 PERIOD_SECONDS = 0.2
@@ -43,14 +43,14 @@ class ChangeWatch:
                 break
         return names
 
-    def _look(self) -> dict[str, Signature]:
+    def _look(self) -> dict[str, FileSignature]:
         seen = {}
         try:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
                     if entry.name.endswith(".json"):
                         status = os.stat(entry.path)
-                        signature = Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+                        signature = FileSignature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
                         seen[entry.name.removesuffix(".json")] = signature
         except FileNotFoundError:  # the folder, or a file between listing and looking: the next look settles it
             pass

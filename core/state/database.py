@@ -14,7 +14,7 @@ from tinydb.table import Document, Table
 
 from core.state.documents import Documents
 from core.state.encoding import plain
-from core.state.generation import Signature
+from core.state.generation import FileSignature
 from core.state.storage import GenerationStorage
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -137,7 +137,7 @@ class Database(TinyDB):
         """
         self.storage.after_commit(callback)
 
-    def signature(self) -> Signature:
+    def signature(self) -> FileSignature:
         """Tell generations of the file apart with one stat call: it changes with every commit."""
         return self.storage.signature()
 

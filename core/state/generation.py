@@ -13,7 +13,7 @@ from core.state.encoding import Tables, decode
 from core.state.errors import DamagedFileError
 
 
-class Signature(NamedTuple):
+class FileSignature(NamedTuple):
     """What tells one generation of a file from every other without opening it."""
 
     device: int
@@ -22,7 +22,7 @@ class Signature(NamedTuple):
     size: int
 
 
-ABSENT = Signature(0, 0, 0, 0)
+ABSENT = FileSignature(0, 0, 0, 0)
 """The signature of a file that was never written."""
 
 
@@ -34,7 +34,7 @@ class Generation:
 
     __slots__ = ("_descriptor", "signature", "tables")
 
-    def __init__(self, signature: Signature, tables: Tables, descriptor: int | None) -> None:
+    def __init__(self, signature: FileSignature, tables: Tables, descriptor: int | None) -> None:
         self.signature = signature
         self.tables = tables
         self._descriptor = descriptor
@@ -50,7 +50,7 @@ def previous_of(path: Path) -> Path:
     return path.with_name(path.name + ".prev")
 
 
-def signature_of(path: Path) -> Signature:
+def signature_of(path: Path) -> FileSignature:
     """Look at a file with one stat call.
 
     Raises:
@@ -165,5 +165,5 @@ def _link_over(path: Path, name: Path) -> None:
     link.unlink(missing_ok=True)  # a rename onto another name of the same file, as after such a crash, does nothing
 
 
-def _signature(status: os.stat_result) -> Signature:
-    return Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+def _signature(status: os.stat_result) -> FileSignature:
+    return FileSignature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)

@@ -13,7 +13,7 @@ from core.files import access_error
 from core.state.encoding import Speller, StoredTable, Tables
 from core.state.errors import ForbiddenCommitError, TransactionError
 from core.state.fair_lock import FairLock
-from core.state.generation import ABSENT, Generation, Signature, load, replace, signature_of
+from core.state.generation import ABSENT, FileSignature, Generation, load, replace, signature_of
 
 
 class _Transaction:
@@ -90,7 +90,7 @@ class GenerationStorage(Storage):
         """
         self.write(self.read() | {name: table})
 
-    def signature(self) -> Signature:
+    def signature(self) -> FileSignature:
         """Tell generations apart with one stat call.
 
         Raises:

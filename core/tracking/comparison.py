@@ -7,10 +7,10 @@ import msgspec
 
 from core.tracking.run import Run
 
-Section = Literal["metrics", "parameters", "data", "environment", "git", "tags"]
+RunSection = Literal["metrics", "parameters", "data", "environment", "git", "tags"]
 
 
-_SECTIONS: dict[Section, Callable[[Run], Mapping[str, Any]]] = {
+_SECTIONS: dict[RunSection, Callable[[Run], Mapping[str, Any]]] = {
     "metrics": lambda run: run.metrics,
     "parameters": lambda run: run.parameters,
     "data": lambda run: run.data_hashes,
@@ -23,7 +23,7 @@ _SECTIONS: dict[Section, Callable[[Run], Mapping[str, Any]]] = {
 class ComparedValue(msgspec.Struct, frozen=True, kw_only=True):
     """One named value in every run; None where a run has none."""
 
-    section: Section
+    section: RunSection
     name: str
     values: tuple[Any, ...]
 

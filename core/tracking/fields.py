@@ -20,7 +20,7 @@ class FieldKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class RunField:
     """A named value of a run; None where the run lacks it."""
 
     of_run: Callable[[Run], Any]
@@ -34,20 +34,20 @@ _SECTIONS: Mapping[str, Callable[[Run], Mapping[str, Any]]] = {
     "data": lambda run: run.data_hashes,
 }
 _OTHER_WORDS = {"metric": "metrics", "param": "params", "parameter": "params", "parameters": "params", "tag": "tags"}
-_ATTRIBUTES: Mapping[str, Field] = {
-    "run_id": Field(lambda run: run.run_id),
-    "name": Field(lambda run: run.name),
-    "status": Field(lambda run: str(run.status)),
-    "session_id": Field(lambda run: run.session_id or None),
-    "parent_id": Field(lambda run: run.parent_id or None),
-    "started_by": Field(lambda run: run.started_by),
-    "started_at": Field(lambda run: to_iso(run.started_at), FieldKind.TIME),
-    "ended_at": Field(lambda run: to_iso(run.ended_at) if run.ended_at else None, FieldKind.TIME),
-    "duration_seconds": Field(lambda run: run.duration_seconds, FieldKind.NUMBER),
+_ATTRIBUTES: Mapping[str, RunField] = {
+    "run_id": RunField(lambda run: run.run_id),
+    "name": RunField(lambda run: run.name),
+    "status": RunField(lambda run: str(run.status)),
+    "session_id": RunField(lambda run: run.session_id or None),
+    "parent_id": RunField(lambda run: run.parent_id or None),
+    "started_by": RunField(lambda run: run.started_by),
+    "started_at": RunField(lambda run: to_iso(run.started_at), FieldKind.TIME),
+    "ended_at": RunField(lambda run: to_iso(run.ended_at) if run.ended_at else None, FieldKind.TIME),
+    "duration_seconds": RunField(lambda run: run.duration_seconds, FieldKind.NUMBER),
 }
 
 
-def field_named(text: str) -> Field | None:
+def field_named(text: str) -> RunField | None:
     """Return the field of a name, or None where there is none.
 
     >>> field_named("metrics.mae").kind
@@ -63,7 +63,7 @@ def field_named(text: str) -> Field | None:
         return None
     values, key = _SECTIONS[section], name.strip("`")
     kind = FieldKind.NUMBER if section == "metrics" else FieldKind.ANY
-    return Field(lambda run: values(run).get(key), kind)
+    return RunField(lambda run: values(run).get(key), kind)
 
 
 def nearest_field(text: str) -> str:

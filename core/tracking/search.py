@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from core.clock import to_iso
 from core.errors import UsageError
-from core.tracking.fields import Field, FieldKind, field_named, nearest_field
+from core.tracking.fields import FieldKind, RunField, field_named, nearest_field
 from core.tracking.run import Run
 
 Predicate: TypeAlias = Callable[[Run], bool]
@@ -178,7 +178,7 @@ class _Parser:
             value = self._instant(at, value)
         return _compared(of_run, _OPERATORS[sign.text], value)
 
-    def _field(self, token: _Token) -> Field:
+    def _field(self, token: _Token) -> RunField:
         if (field := field_named(token.text)) is None:
             raise self._error(token, f"there is no field {token}: {nearest_field(token.text)}")
         return field

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.training.failure import failure_of
-from core.training.wire import REQUESTS, Failed, Reply, Request, receive, send
+from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, receive, send
 
 NICENESS = 10
 OOM_SCORE = "500"
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     return _serve(requests.get, replies)
 
 
-def _serve(next_request: Callable[[], Request], replies: BinaryIO) -> int:
+def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     try:
         from core.training.workbench import Workbench  # the heavy libraries; a limit on memory must stand before them
     except Exception as error:
@@ -51,7 +51,7 @@ def _serve(next_request: Callable[[], Request], replies: BinaryIO) -> int:
             return OUT_OF_MEMORY_EXIT  # what is left of the heap is not worth trusting
 
 
-def _give_up(failure: Failed, next_request: Callable[[], Request], replies: BinaryIO) -> int:
+def _give_up(failure: Failed, next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     """End a child that cannot work: without memory at once, else with the reason as its answer to the first request."""
     print(failure.details, file=sys.stderr, flush=True)
     if failure.kind == "memory":
@@ -61,16 +61,16 @@ def _give_up(failure: Failed, next_request: Callable[[], Request], replies: Bina
     return UNABLE_EXIT
 
 
-def _attempt(answer: Callable[[Request], Reply], request: Request) -> Reply:
+def _attempt(answer: Callable[[ChildRequest], ChildReply], request: ChildRequest) -> ChildReply:
     try:
         return answer(request)
     except Exception as error:
         return failure_of(error)
 
 
-def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[Request]":
+def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[ChildRequest]":
     """Read requests in a thread of their own, so that the end of the pipe is noticed in the middle of an epoch."""
-    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[ChildRequest] = queue.SimpleQueue()
 
     def read() -> None:
         while (request := receive(stream, REQUESTS)) is not None:

@@ -13,7 +13,7 @@ import msgspec
 import core
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
-from core.training.wire import REPLIES, Reply, Request, receive, send
+from core.training.wire import REPLIES, ChildReply, ChildRequest, receive, send
 
 GRACE_SECONDS = 2.0
 MAX_LOG_BYTES = 100 << 20
@@ -35,7 +35,7 @@ class ChildProcess:
             memory_limit_mb: Address space it may take, MiB; 0 sets no limit.
         """
         self._wake = wake
-        self._answer: Reply | None = None
+        self._answer: ChildReply | None = None
         self._death: str | None = None
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
@@ -64,7 +64,7 @@ class ChildProcess:
         """The child's process id."""
         return self._process.pid
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: ChildRequest) -> None:
         """Hand over a request; the answer comes through `hear`.
 
         Raises:
@@ -76,7 +76,7 @@ class ChildProcess:
             self._listener.join()
             raise ChildDiedError(self._death or "the training child is gone") from None
 
-    def hear(self) -> Reply | None:
+    def hear(self) -> ChildReply | None:
         """Return the answer if it has come, else None.
 
         Raises:

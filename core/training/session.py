@@ -10,7 +10,7 @@ from core.quality.gate import GateResult
 from core.settings import TrainingSettings
 
 
-class Desired(StrEnum):
+class DesiredSession(StrEnum):
     """What people want of a session; the engine takes the next step towards it."""
 
     RUNNING = "running"
@@ -18,7 +18,7 @@ class Desired(StrEnum):
     STOPPED = "stopped"
 
 
-class Phase(StrEnum):
+class SessionPhase(StrEnum):
     """Where a session stands; only the engine writes it."""
 
     QUEUED = "queued"
@@ -33,13 +33,13 @@ class Phase(StrEnum):
     @property
     def is_at_rest(self) -> bool:
         """Whether the engine has nothing left to do here unless somebody asks anew."""
-        return self in (Phase.FINISHED, Phase.STOPPED, Phase.FAILED)
+        return self in (SessionPhase.FINISHED, SessionPhase.STOPPED, SessionPhase.FAILED)
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's half of a session. Scores are attainments: shares of the best attainable score."""
 
-    phase: Phase = Phase.QUEUED
+    phase: SessionPhase = SessionPhase.QUEUED
     epoch: int = 0  # the last one completed
     n_epochs: int = 0  # the most there may be
     score: float | None = None
@@ -88,12 +88,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     created_by: str
     settings: dict[str, Any]
-    desired: Desired = Desired.RUNNING
+    desired: DesiredSession = DesiredSession.RUNNING
     desired_by: str
     desired_at: datetime
     desired_revision: int = 1  # the revision in which somebody last changed what is wanted
     reason: str = ""
-    observed: Observed
+    observed: ObservedSession
     run_id: str | None = None
     revision: int = 0
     updated_at: datetime | None = None
@@ -108,5 +108,5 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def wants_work(self) -> bool:
         """Whether the engine should train this session now."""
         phase = self.observed.phase
-        has_given_up = phase is Phase.FAILED and self.observed.gave_up_at >= self.desired_revision
-        return self.desired is Desired.RUNNING and phase is not Phase.FINISHED and not has_given_up
+        has_given_up = phase is SessionPhase.FAILED and self.observed.gave_up_at >= self.desired_revision
+        return self.desired is DesiredSession.RUNNING and phase is not SessionPhase.FINISHED and not has_given_up

@@ -25,7 +25,7 @@ from core.training.eta import RECENT_EPOCHS, remaining_seconds
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord
-from core.training.session import Desired, Phase, Session
+from core.training.session import DesiredSession, Session, SessionPhase
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
 from core.training.training_alerts import TrainingAlerts
@@ -79,7 +79,7 @@ class SessionRecorder:
     def show_intent(self, session: Session) -> Session:
         """Say at once whether the epoch at work will be the last for now, as people's wishes change."""
         session = self.look(session)
-        phase = Phase.RUNNING if session.desired is Desired.RUNNING else Phase.STOPPING
+        phase = SessionPhase.RUNNING if session.desired is DesiredSession.RUNNING else SessionPhase.STOPPING
         return session if session.observed.phase is phase else self._observe(session, f"session.{phase}", phase=phase)
 
     def begin(self, session: Session) -> Session:
@@ -92,7 +92,7 @@ class SessionRecorder:
             session,
             "session.begin" if session.run_id is None else "session.continue",
             run_id=self._runs.open(session).run_id,
-            phase=Phase.PREPARING,
+            phase=SessionPhase.PREPARING,
             started_at=session.observed.started_at or now,
             last_progress_at=now,
             eta_seconds=None,
@@ -122,7 +122,7 @@ class SessionRecorder:
         epoch = record.epoch if record is not None else 0
         log.info("%s goes on after epoch %d", session.session_id, epoch)
         return self._observe(
-            session, "session.running", phase=Phase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
+            session, "session.running", phase=SessionPhase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
         )
 
     def epoch_done(
@@ -150,7 +150,7 @@ class SessionRecorder:
             "epoch.complete" if record.learned else "epoch.reject",
             reason=record.refusal,
             evidence=(Evidence(f"{checkpoint}/checkpoint.json", done.checkpoint_sha256),),
-            phase=Phase.RUNNING if session.desired is Desired.RUNNING else Phase.STOPPING,
+            phase=SessionPhase.RUNNING if session.desired is DesiredSession.RUNNING else SessionPhase.STOPPING,
             epoch=record.epoch,
             score=record.score,
             best_epoch=best,
@@ -179,7 +179,7 @@ class SessionRecorder:
             session,
             "epoch.fail",
             reason=str(error),
-            phase=Phase.PREPARING,
+            phase=SessionPhase.PREPARING,
             failure=str(error),
             n_failed_epochs=session.observed.n_failed_epochs + 1,
         )
@@ -194,7 +194,7 @@ class SessionRecorder:
             "session.fail",
             RunStatus.FAILED,
             reason=str(error),
-            phase=Phase.FAILED,
+            phase=SessionPhase.FAILED,
             failure=str(error),
             gave_up_at=session.desired_revision,
             n_failed_epochs=session.observed.n_failed_epochs + 1,
@@ -214,7 +214,7 @@ class SessionRecorder:
             session,
             "session.end",
             reason=f"{judgement.end}: {judgement.reason}",
-            phase=Phase.STOPPING,
+            phase=SessionPhase.STOPPING,
             stop_reason=str(judgement.end),
         )
 
@@ -243,7 +243,7 @@ class SessionRecorder:
             reason=f"{judgement.end}: {judgement.reason}",
             history=history,
             evidence=(evidence,),
-            phase=Phase.FINISHED,
+            phase=SessionPhase.FINISHED,
             registered=registered,
         )
 
@@ -251,18 +251,18 @@ class SessionRecorder:
         """Record that a person has stopped the session; its checkpoint stays."""
         why = f"stopped by {session.desired_by}" + (f": {session.reason}" if session.reason else "")
         return self._at_rest(
-            session, "session.stopped", RunStatus.STOPPED, reason=why, phase=Phase.STOPPED, stop_reason=why
+            session, "session.stopped", RunStatus.STOPPED, reason=why, phase=SessionPhase.STOPPED, stop_reason=why
         )
 
     def paused(self, session: Session) -> Session:
         """Record that a session waits for people to resume it."""
         self._telemetry.flush()
-        return self._observe(session, "session.paused", phase=Phase.PAUSED, eta_seconds=None)
+        return self._observe(session, "session.paused", phase=SessionPhase.PAUSED, eta_seconds=None)
 
     def suspended(self, session: Session) -> Session:
         """Record that a session waits for the next engine."""
         self._telemetry.flush()
-        return self._observe(session, "session.suspended", phase=Phase.QUEUED, eta_seconds=None)
+        return self._observe(session, "session.suspended", phase=SessionPhase.QUEUED, eta_seconds=None)
 
     def _at_rest(
         self,

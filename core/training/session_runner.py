@@ -16,9 +16,19 @@ from core.training.child_process import ChildProcess
 from core.training.convergence import EpochScore, judge
 from core.training.errors import LearningError
 from core.training.records import EpochRecord
-from core.training.session import Desired, Session
+from core.training.session import DesiredSession, Session
 from core.training.session_recorder import SessionRecorder
-from core.training.wire import EpochDone, Failed, Finish, Finished, Prepare, Prepared, Reply, Request, RunEpoch
+from core.training.wire import (
+    ChildReply,
+    ChildRequest,
+    EpochDone,
+    Failed,
+    Finish,
+    Finished,
+    Prepare,
+    Prepared,
+    RunEpoch,
+)
 
 BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
 LOOK_SECONDS = 1.0  # how often intent is looked at even when nobody announced a change
@@ -118,9 +128,9 @@ class SessionRunner:
     def _halt(self) -> bool:
         """Come to rest where people, or the engine's end, want it; between two epochs."""
         self._session = self._books.look(self._session)
-        if self._session.desired is Desired.STOPPED:
+        if self._session.desired is DesiredSession.STOPPED:
             self._session = self._books.stopped(self._session)
-        elif self._session.desired is Desired.PAUSED:
+        elif self._session.desired is DesiredSession.PAUSED:
             self._session = self._books.paused(self._session)
         elif self._stopping.is_set():
             self._session = self._books.suspended(self._session)
@@ -128,7 +138,7 @@ class SessionRunner:
             return False
         return True
 
-    def _ask(self, request: Request, expected: type[R]) -> R:
+    def _ask(self, request: ChildRequest, expected: type[R]) -> R:
         """Have the child do something, keeping an eye on what people want meanwhile."""
         child = self._start_child(self._session)
         child.ask(request)
@@ -145,11 +155,11 @@ class SessionRunner:
         while (rest := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
             self._wake.wait(rest)
             self._wake.clear()
-            if self._books.look(self._session).desired is not Desired.RUNNING:
+            if self._books.look(self._session).desired is not DesiredSession.RUNNING:
                 return
 
 
-def _checked(answer: Reply, expected: type[R]) -> R:
+def _checked(answer: ChildReply, expected: type[R]) -> R:
     if isinstance(answer, Failed):
         raise LearningError(answer.reason, answer.details, kind=answer.kind)
     if not isinstance(answer, expected):

@@ -12,7 +12,7 @@ from core.quality import custom
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
-from core.training.session import Desired, Observed, Phase, Session, as_document
+from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
 from core.training.session_domain import checked
 
 DATABASE = "sessions"
@@ -21,9 +21,9 @@ TABLE = "sessions"
 _MAX_NAME = 200
 
 _VERBS = {
-    Desired.RUNNING: ("session.resume", "resumed"),
-    Desired.PAUSED: ("session.pause", "paused"),
-    Desired.STOPPED: ("session.stop", "stopped"),
+    DesiredSession.RUNNING: ("session.resume", "resumed"),
+    DesiredSession.PAUSED: ("session.pause", "paused"),
+    DesiredSession.STOPPED: ("session.stop", "stopped"),
 }
 
 
@@ -77,7 +77,7 @@ class Sessions:
                     desired_by=str(actor),
                     desired_at=now,
                     reason=reason,
-                    observed=Observed(n_epochs=settings.max_epochs),
+                    observed=ObservedSession(n_epochs=settings.max_epochs),
                     updated_at=now,
                     updated_by=str(actor),
                 )
@@ -88,7 +88,7 @@ class Sessions:
     def request(
         self,
         session_id: str,
-        desired: Desired,
+        desired: DesiredSession,
         *,
         actor: Actor,
         reason: str = "",
@@ -151,7 +151,7 @@ class Sessions:
             reason: Why, for the record.
             evidence: Files the event rests on.
             run_id: The tracked run, once there is one.
-            observed: Fields of `Observed` and their new values.
+            observed: Fields of `ObservedSession` and their new values.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             session = self._documents.get(session_id)
@@ -179,20 +179,20 @@ def _number(session_id: str) -> int:
     return int(session_id.removeprefix("s-"))
 
 
-def _refusal(session: Session, desired: Desired) -> str | None:
+def _refusal(session: Session, desired: DesiredSession) -> str | None:
     """Say why a session cannot be asked for this, or None when it can."""
     phase = session.observed.phase
-    if phase is Phase.FINISHED:
+    if phase is SessionPhase.FINISHED:
         return f"it has finished ({session.observed.stop_reason}); start a new session instead"
-    if phase is Phase.FAILED and desired is not Desired.RUNNING:
+    if phase is SessionPhase.FAILED and desired is not DesiredSession.RUNNING:
         return "it has failed and is at rest"
-    if session.desired is desired and phase is not Phase.FAILED:
+    if session.desired is desired and phase is not SessionPhase.FAILED:
         return f"{session.desired_by} has asked for that already, at {session.desired_at:%H:%M:%S} UTC"
-    if phase is Phase.STOPPED and session.desired is Desired.STOPPED and desired is Desired.PAUSED:
+    if phase is SessionPhase.STOPPED and session.desired is DesiredSession.STOPPED and desired is DesiredSession.PAUSED:
         return "it is stopped and at rest"
     return None
 
 
-def _summary(observed: Observed) -> dict[str, Any]:
+def _summary(observed: ObservedSession) -> dict[str, Any]:
     """Reduce what was observed to what an auditor asks for."""
     return {"phase": str(observed.phase), "epoch": observed.epoch, "score": observed.score}

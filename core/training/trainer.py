@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from core.state import Workspace
 from core.training.child_process import ChildProcess
-from core.training.session import Desired, Phase, Session
+from core.training.session import DesiredSession, Session, SessionPhase
 from core.training.session_recorder import SessionRecorder
 from core.training.session_runner import SessionRunner
 from core.training.sessions import DATABASE, Sessions
@@ -15,7 +15,7 @@ from core.training.sessions import DATABASE, Sessions
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
-_SETTLED_FOR_PAUSE = (Phase.PAUSED, Phase.FINISHED, Phase.FAILED)
+_SETTLED_FOR_PAUSE = (SessionPhase.PAUSED, SessionPhase.FINISHED, SessionPhase.FAILED)
 
 
 class Trainer:
@@ -72,9 +72,9 @@ class Trainer:
         for session in self._sessions.all():
             if session.wants_work:
                 work = work or session
-            elif session.desired is Desired.PAUSED and session.observed.phase not in _SETTLED_FOR_PAUSE:
+            elif session.desired is DesiredSession.PAUSED and session.observed.phase not in _SETTLED_FOR_PAUSE:
                 self._books.paused(session)
-            elif session.desired is Desired.STOPPED and not session.observed.phase.is_at_rest:
+            elif session.desired is DesiredSession.STOPPED and not session.observed.phase.is_at_rest:
                 self._books.stopped(session)
         return work
 

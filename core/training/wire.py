@@ -63,16 +63,16 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     details: str
 
 
-Request = Prepare | RunEpoch | Finish
-Reply = Prepared | EpochDone | Finished | Failed
+ChildRequest = Prepare | RunEpoch | Finish
+ChildReply = Prepared | EpochDone | Finished | Failed
 
-REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+REQUESTS: msgspec.json.Decoder[ChildRequest] = msgspec.json.Decoder(ChildRequest)
+REPLIES: msgspec.json.Decoder[ChildReply] = msgspec.json.Decoder(ChildReply)
 
 M = TypeVar("M")
 
 
-def send(stream: BinaryIO, message: Request | Reply) -> None:
+def send(stream: BinaryIO, message: ChildRequest | ChildReply) -> None:
     """Write one message, at once.
 
     Raises:

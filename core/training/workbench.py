@@ -6,7 +6,7 @@ import msgspec
 
 from core.settings import TrainingSettings
 from core.training.session_work import SessionWork
-from core.training.wire import Failed, Finish, Finished, Prepare, Reply, Request, RunEpoch
+from core.training.wire import ChildReply, ChildRequest, Failed, Finish, Finished, Prepare, RunEpoch
 
 
 class Workbench:
@@ -15,7 +15,7 @@ class Workbench:
     def __init__(self) -> None:
         self._work: SessionWork | None = None
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: ChildRequest) -> ChildReply:
         """Do what is asked."""
         if isinstance(request, Prepare):
             self._work = None  # one session's panels and models go before the next one's come

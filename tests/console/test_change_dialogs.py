@@ -8,7 +8,7 @@ from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from core.alerts import Alerts, AlertState
 from core.registry import Registry, Stage
-from core.training.session import Desired
+from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from tools.demo import OPERATOR
 
@@ -208,7 +208,7 @@ async def test_the_version_is_the_one_under_the_cursor_when_the_key_was_pressed(
 async def test_a_session_is_held_and_resumed_by_h(open_console, workspace):
     async with open_console() as console:
         await console.press("2")
-        for desired in (Desired.PAUSED, Desired.RUNNING):
+        for desired in (DesiredSession.PAUSED, DesiredSession.RUNNING):
             await console.until(
                 lambda desired=desired: (
                     console.screen.NAME == "training" and console.app.snapshot.session("s-0002").desired is not desired
@@ -227,8 +227,8 @@ async def test_s_stops_the_session_at_work_and_starts_one_when_none_is(open_cons
         await console.dialog("S")
         console.time.pass_deafness()
         await console.press("Y")
-        await console.until(lambda: Sessions(workspace).get("s-0002").desired is Desired.STOPPED, "the stop")
-        await console.until(lambda: console.app.snapshot.session("s-0002").desired is Desired.STOPPED)
+        await console.until(lambda: Sessions(workspace).get("s-0002").desired is DesiredSession.STOPPED, "the stop")
+        await console.until(lambda: console.app.snapshot.session("s-0002").desired is DesiredSession.STOPPED)
         await console.dialog("S")
         console.time.pass_deafness()
         assert "max_epochs" in console.text()
@@ -240,11 +240,11 @@ async def test_somebody_elses_request_wins_over_a_stale_hold(open_console, works
     async with open_console() as console:
         await console.press("2")
         await console.dialog("H")
-        Sessions(workspace).request("s-0002", Desired.STOPPED, actor=OPERATOR, reason="meanwhile")
+        Sessions(workspace).request("s-0002", DesiredSession.STOPPED, actor=OPERATOR, reason="meanwhile")
         console.time.pass_deafness()
         await console.press("Y")
         await console.until(lambda: isinstance(console.app.screen, TextDialog), "the conflict")
-        assert Sessions(workspace).get("s-0002").desired is Desired.STOPPED
+        assert Sessions(workspace).get("s-0002").desired is DesiredSession.STOPPED
 
 
 async def test_k_takes_the_alert_under_the_cursor_on(open_console, workspace):

@@ -10,7 +10,7 @@ import pytest
 
 from console.cli.headless import LinePrinter, SessionFeed
 from core.quality.gate import judge
-from core.training.session import Observed, Phase, Session
+from core.training.session import ObservedSession, Session, SessionPhase
 from core.view.snapshot import Snapshot
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -28,7 +28,9 @@ def seen(epochs: dict[int, float], **observed: object) -> Snapshot:
         desired_by="ada@desk",
         desired_at=NOW,
         run_id="r-0001",
-        observed=Observed(**{"phase": Phase.RUNNING, "n_epochs": 3, "epoch": max(epochs, default=0), **observed}),
+        observed=ObservedSession(
+            **{"phase": SessionPhase.RUNNING, "n_epochs": 3, "epoch": max(epochs, default=0), **observed}
+        ),
     )
     series = MappingProxyType({"score": tuple(epochs.items())})
     return Snapshot(taken_at=NOW, workspace=Path("/w"), sessions=(session,), epochs={"r-0001": series})
@@ -50,12 +52,12 @@ def test_what_follows_an_epoch_is_told_after_its_figures_have_come():
     feed = SessionFeed("s-0001")
     list(feed.events(seen({1: 0.5})))
 
-    assert kinds(feed, seen({1: 0.5}, epoch=2, phase=Phase.PAUSED)) == []
-    assert kinds(feed, seen({1: 0.5, 2: 0.6}, phase=Phase.PAUSED)) == ["epoch", "phase"]
+    assert kinds(feed, seen({1: 0.5}, epoch=2, phase=SessionPhase.PAUSED)) == []
+    assert kinds(feed, seen({1: 0.5, 2: 0.6}, phase=SessionPhase.PAUSED)) == ["epoch", "phase"]
 
 
 def test_an_end_is_told_even_if_the_figures_never_come():
-    assert kinds(SessionFeed("s-0001"), seen({}, epoch=2, phase=Phase.FAILED, failure="killed"))[-1] == "end"
+    assert kinds(SessionFeed("s-0001"), seen({}, epoch=2, phase=SessionPhase.FAILED, failure="killed"))[-1] == "end"
 
 
 def test_a_rejected_draw_names_the_gate_and_its_value():
@@ -72,7 +74,7 @@ def test_a_rejected_draw_names_the_gate_and_its_value():
 def test_json_lines_are_one_object_a_line():
     stream = io.StringIO()
     printer = LinePrinter(stream, log_json=True)
-    for event in SessionFeed("s-0001").events(seen({1: 0.5, 2: 0.6}, phase=Phase.FINISHED)):
+    for event in SessionFeed("s-0001").events(seen({1: 0.5, 2: 0.6}, phase=SessionPhase.FINISHED)):
         printer.print(event)
 
     events = [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -11,7 +11,7 @@ import pytest
 from core.actor import Actor, Origin
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Lease, read_lease
-from core.training.session import Desired
+from core.training.session import DesiredSession
 from core.training.sessions import Sessions
 from tests.waiting import PATIENCE_SECONDS, until
 from tools.demo import OPERATOR
@@ -109,7 +109,7 @@ def test_an_engine_elsewhere_stays_untouched(workspace):
 
 def test_an_embedded_engine_is_asked_about_and_stops_in_order(workspace):
     sessions = Sessions(workspace)
-    sessions.request("s-0002", Desired.STOPPED, actor=OPERATOR)
+    sessions.request("s-0002", DesiredSession.STOPPED, actor=OPERATOR)
     small = TrainingSettings(max_epochs=5000, patience=5000, dataset_size=100, models=ONE_MODEL)
     session_id = sessions.start(small, name="small", actor=OPERATOR).session_id
     child = start(workspace, read_only=False)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from console.cli.main import main
-from core.rollout import Desired, Rollouts
+from core.rollout import DesiredRollout, Rollouts
 
 
 @pytest.fixture
@@ -56,13 +56,17 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
     assert "no engine runs here" in err
     rollout_id = json.loads(out)["rollout_id"]
     assert [step.share for step in rollouts.get(rollout_id).plan.steps] == [0.1, 0.2]
-    for verb, desired in (("hold", Desired.PAUSED), ("resume", Desired.RUNNING), ("abort", Desired.ABORTED)):
+    for verb, desired in (
+        ("hold", DesiredRollout.PAUSED),
+        ("resume", DesiredRollout.RUNNING),
+        ("abort", DesiredRollout.ABORTED),
+    ):
         assert answer(verb, rollout_id, "--reason", "drill")[0] == 0
         assert rollouts.get(rollout_id).desired is desired
     assert answer("advance", "ro-0002")[0] == 0
     assert rollouts.get("ro-0002").desired_step == 2
     assert answer("promote", "ro-0002")[0] == 0
-    assert rollouts.get("ro-0002").desired is Desired.PROMOTE_NOW
+    assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
 
 
 def test_status_tells_of_the_rollouts_at_work_and_that_nothing_is_judged_without_an_engine(answer, capsys):

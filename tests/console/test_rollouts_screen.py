@@ -11,7 +11,7 @@ from console.presentation import rollouts as told
 from console.verbs.rollout import ADVANCE, HOLD, HOLD_OR_RESUME, RESUME_ROLLOUT
 from core.alerts import Alerts
 from core.registry import Registry, Stage
-from core.rollout import Desired, Phase, Rollouts, Source, Strategy
+from core.rollout import DesiredRollout, GuardSource, RolloutPhase, Rollouts, Strategy
 from core.state import Lease
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
@@ -34,7 +34,7 @@ def engine(workspace):
 def rollout(rollouts):
     """The canary of the demo at its second step; a test changes what it is about."""
 
-    def changed(desired: Desired = Desired.RUNNING, **observed):
+    def changed(desired: DesiredRollout = DesiredRollout.RUNNING, **observed):
         active = rollouts.get(ACTIVE)
         observed = msgspec.structs.replace(active.observed, **observed)
         return msgspec.structs.replace(active, observed=observed, desired=desired)
@@ -117,7 +117,7 @@ async def test_one_key_takes_the_candidate_back(open_console, rollouts, key, eng
         await console.dialog(key)
         assert "1.2.0 answers all requests" in console.text()
         await confirm(console)
-        await console.until(lambda: rollouts.get(ACTIVE).desired is Desired.ABORTED)
+        await console.until(lambda: rollouts.get(ACTIVE).desired is DesiredRollout.ABORTED)
         assert rollouts.get(ACTIVE).share == 0.0
         await console.until(lambda: "aborting" in console.text())
 
@@ -128,14 +128,14 @@ async def test_without_an_engine_an_abort_ends_the_rollout_by_itself(open_consol
         await console.dialog("A")
         assert "Abort ro-0002 of downgrade" in console.text()
         await confirm(console)
-        await console.until(lambda: rollouts.get(ACTIVE).observed.phase is Phase.ABORTED)
+        await console.until(lambda: rollouts.get(ACTIVE).observed.phase is RolloutPhase.ABORTED)
         await console.until(lambda: "while no engine ran" in console.text())
 
 
 async def test_h_holds_and_resumes(open_console, rollouts):
     async with open_console() as console:
         await at(console, ACTIVE)
-        for desired in (Desired.PAUSED, Desired.RUNNING):
+        for desired in (DesiredRollout.PAUSED, DesiredRollout.RUNNING):
             await console.dialog("H")
             await confirm(console)
             await console.until(lambda desired=desired: rollouts.get(ACTIVE).desired is desired)
@@ -167,7 +167,7 @@ async def test_after_the_last_step_p_goes_live_only_by_typing_the_version(open_c
         await confirm(console)
         assert isinstance(console.app.screen, ChangeDialog)
         await confirm(console, *"1.3.0")
-        await console.until(lambda: rollouts.get(ACTIVE).desired is Desired.PROMOTE_NOW)
+        await console.until(lambda: rollouts.get(ACTIVE).desired is DesiredRollout.PROMOTE_NOW)
 
 
 async def test_the_cursor_turns_to_what_starts_but_never_leaves_what_is_at_work(open_console, rollouts, engine):
@@ -197,7 +197,7 @@ async def test_a_promoted_candidate_is_rolled_back_in_the_registry(open_console,
     active = rollouts.get(ACTIVE)
     registry = Registry(workspace)
     registry.apply(registry.plan_promotion("downgrade", "1.3.0", Stage.PRODUCTION), actor=OPERATOR)
-    rollouts.save(active, msgspec.structs.replace(active.observed, phase=Phase.PROMOTED, share=1.0))
+    rollouts.save(active, msgspec.structs.replace(active.observed, phase=RolloutPhase.PROMOTED, share=1.0))
     async with open_console() as console:
         await at(console, ACTIVE)
         await console.dialog("R")
@@ -268,11 +268,11 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
 @pytest.mark.parametrize(
     ("desired", "observed", "words"),
     [
-        (Desired.RUNNING, {"phase": Phase.PENDING, "verdict": None}, "before the first step is open"),
-        (Desired.PAUSED, {"phase": Phase.PAUSED}, "none while it is held, unless harm is shown"),
-        (Desired.RUNNING, {"phase": Phase.INCONCLUSIVE}, "waits for a person"),
-        (Desired.RUNNING, {"verdict": None}, "no request has been answered"),
-        (Desired.ABORTED, {"verdict": None}, "it is being aborted"),
+        (DesiredRollout.RUNNING, {"phase": RolloutPhase.PENDING, "verdict": None}, "before the first step is open"),
+        (DesiredRollout.PAUSED, {"phase": RolloutPhase.PAUSED}, "none while it is held, unless harm is shown"),
+        (DesiredRollout.RUNNING, {"phase": RolloutPhase.INCONCLUSIVE}, "waits for a person"),
+        (DesiredRollout.RUNNING, {"verdict": None}, "no request has been answered"),
+        (DesiredRollout.ABORTED, {"verdict": None}, "it is being aborted"),
     ],
     ids=["pending", "held", "inconclusive", "no request", "aborting"],
 )
@@ -306,7 +306,7 @@ def test_an_interval_that_rules_nothing_out_is_not_drawn(rollout):
 
 
 def test_large_differences_are_written_out(rollout):
-    loss = msgspec.structs.replace(rollout().observed.readings[0], source=Source.LOSS, low=-1302.4, high=1440.6)
+    loss = msgspec.structs.replace(rollout().observed.readings[0], source=GuardSource.LOSS, low=-1302.4, high=1440.6)
     assert told.interval_text(loss) == "-1,302 to +1,441"
 
 
@@ -322,6 +322,6 @@ def test_a_shadow_has_copies_instead_of_a_share(rollout):
 def test_a_key_means_what_is_possible_next(rollout):
     assert (rollout().is_at_last_step, rollout(step=2).is_at_last_step) == (False, True)
     choose = HOLD_OR_RESUME.choose
-    assert (choose(rollout()), choose(rollout(Desired.PAUSED))) == (HOLD, RESUME_ROLLOUT)
-    assert choose(rollout(phase=Phase.INCONCLUSIVE)) is RESUME_ROLLOUT
-    assert RESUME_ROLLOUT.refusal(rollout(phase=Phase.INCONCLUSIVE)) is None
+    assert (choose(rollout()), choose(rollout(DesiredRollout.PAUSED))) == (HOLD, RESUME_ROLLOUT)
+    assert choose(rollout(phase=RolloutPhase.INCONCLUSIVE)) is RESUME_ROLLOUT
+    assert RESUME_ROLLOUT.refusal(rollout(phase=RolloutPhase.INCONCLUSIVE)) is None

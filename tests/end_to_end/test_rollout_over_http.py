@@ -12,7 +12,7 @@ from core.errors import RefusedError
 from core.governance import AuditLog, AuditRecord
 from core.maintenance.doctor import examine
 from core.registry import Registry, Stage
-from core.rollout import Phase, Rollout
+from core.rollout import Rollout, RolloutPhase
 from core.telemetry.predictions import PredictionReader
 from core.telemetry.predictions.records import request_number
 
@@ -59,7 +59,7 @@ def test_neither_side_of_a_rollout_can_be_archived_or_pruned_while_it_lasts(desk
     assert not any(candidate.goes for candidate in kept.values())
     assert kept[rollout.candidate].reason == f"is in rollout {rollout.rollout_id}"
     desk.ask("POST", f"/rollouts/{rollout.rollout_id}/requests", {"desired": "aborted", "reason": "seen enough"})
-    assert desk.ended(rollout.rollout_id).observed.phase is Phase.ABORTED
+    assert desk.ended(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
     assert registry.plan_archive("good", rollout.candidate).allowed
 
 
@@ -81,7 +81,7 @@ def test_a_plan_to_remove_that_is_older_than_the_rollout_is_refused(desk) -> Non
 def test_a_bad_candidate_is_taken_back_by_itself_and_says_why(desk, bad_rollouts, model: str) -> None:
     guard, _ = BAD[model]
     ended = desk.ended(bad_rollouts[model].rollout_id)
-    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
     last = ended.observed.events[-1]
     assert (last.verb, last.by) == ("rollout.roll_back", "engine")
     assert last.reason.startswith(f"{guard}: ")
@@ -115,7 +115,7 @@ def test_a_good_candidate_goes_live_though_server_and_engine_are_killed_on_the_w
     def judged(*, from_step: int) -> Rollout | None:
         rollout = desk.rollouts.get(begun.rollout_id)
         assert rollout.is_active, rollout.observed.events[-1]
-        is_running = rollout.observed.phase is Phase.RUNNING and caller.n_answered >= n_answered_before + 100
+        is_running = rollout.observed.phase is RolloutPhase.RUNNING and caller.n_answered >= n_answered_before + 100
         return rollout if is_running and rollout.observed.step >= from_step else None
 
     before = desk.until(lambda: judged(from_step=0), "traffic at the first step")
@@ -135,7 +135,7 @@ def test_a_good_candidate_goes_live_though_server_and_engine_are_killed_on_the_w
     desk.start_engine()
 
     ended = desk.ended(begun.rollout_id)
-    assert ended.observed.phase is Phase.PROMOTED, ended.observed.events[-1]
+    assert ended.observed.phase is RolloutPhase.PROMOTED, ended.observed.events[-1]
     assert_nothing_forgotten(before, ended)
     assert verbs(ended) == ["rollout.start", "rollout.begin", "rollout.advance", "rollout.advance", "rollout.promote"]
     assert all(event.reason for event in ended.observed.events)

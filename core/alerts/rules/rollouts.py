@@ -1,16 +1,16 @@
 """Rules on rollouts: fired by the steps they take."""
 
 from core.alerts.alert import Severity
-from core.alerts.rule import Event, Rule
+from core.alerts.rule import EventRule, Rule
 
 RULES: tuple[Rule, ...] = (
-    Event(
+    EventRule(
         name="rollout_rolled_back",
         severity=Severity.WARNING,
         advice="All traffic is back at the stable version. Read the guard that said so, mend the candidate, and "
         "resolve this by hand.",
     ),
-    Event(
+    EventRule(
         name="rollout_inconclusive",
         severity=Severity.WARNING,
         advice="Its deadline passed without proof, and it keeps its share: resume it, promote it now, or abort it.",

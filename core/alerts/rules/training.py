@@ -1,7 +1,7 @@
 """Rules on training sessions: judged by every epoch, or fired by what happens to one."""
 
 from core.alerts.alert import Severity
-from core.alerts.rule import Condition, Event, Rule, Subject, Wrong, hours, share
+from core.alerts.rule import Condition, EventRule, Rule, Subject, Wrong, hours, share
 
 RULES: tuple[Rule, ...] = (
     Condition(
@@ -37,12 +37,12 @@ RULES: tuple[Rule, ...] = (
         threshold=lambda settings: settings.stalled_hours,
         advice="Read the session's log; stop and start the session: it resumes from its checkpoint.",
     ),
-    Event(
+    EventRule(
         name="gate_failed",
         severity=Severity.WARNING,
         advice="Look at the gate's value, threshold and offending rows; the data are suspect until it passes.",
     ),
-    Event(
+    EventRule(
         name="epoch_failed",
         severity=Severity.WARNING,
         advice="Read the reason; the epoch is tried again. If it keeps failing, stop the session.",

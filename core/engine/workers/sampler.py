@@ -10,12 +10,12 @@ from core.alerts import Subject
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.monitoring import ResourceSampler, write_sample
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from core.training.training_alerts import TrainingAlerts
 
 PERIOD_SECONDS = 1.0
-AT_WORK = (Phase.PREPARING, Phase.RUNNING, Phase.STOPPING)
+AT_WORK = (SessionPhase.PREPARING, SessionPhase.RUNNING, SessionPhase.STOPPING)
 
 
 class Sampler(Worker):

@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.actor import Actor
-from core.rollout import Desired, Rollout, RolloutProposal, Rollouts, Strategy
+from core.rollout import DesiredRollout, Rollout, RolloutProposal, Rollouts, Strategy
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -34,7 +34,7 @@ class Start(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wanted of a rollout from now on."""
 
-    desired: Desired | None = None
+    desired: DesiredRollout | None = None
     advance: bool = False  # go a step further now
     step: Annotated[int, Meta(ge=0)] | None = None  # the step to advance to, from 0: asked twice, it is gone once
     expected_revision: int | None = None

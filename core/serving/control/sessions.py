@@ -11,7 +11,7 @@ from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.settings import TrainingSettings, load_settings
 from core.state import Workspace
-from core.training.session import Desired, Session
+from core.training.session import DesiredSession, Session
 from core.training.sessions import Sessions
 
 
@@ -26,7 +26,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wanted of a session from now on."""
 
-    desired: Desired
+    desired: DesiredSession
     expected_revision: int | None = None  # of the session, as it was when this was decided
     reason: str = ""
 

@@ -8,17 +8,17 @@ matching.py  the prediction that an outcome is about
 """
 
 from core.telemetry.predictions.reader import Batch, Cursor, PredictionReader, Scored, Served
-from core.telemetry.predictions.records import Arm, Outcome, Prediction
+from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
 __all__ = [
     "Arm",
     "Batch",
     "Cursor",
-    "Outcome",
-    "Prediction",
+    "OutcomeRecord",
     "PredictionHealth",
     "PredictionReader",
+    "PredictionRecord",
     "PredictionWriter",
     "Scored",
     "Served",

@@ -14,7 +14,7 @@ class Arm(StrEnum):
     SHADOW = "shadow"  # made by the candidate on a copy of the request, and answered to nobody
 
 
-class Prediction(NamedTuple):
+class PredictionRecord(NamedTuple):
     """One prediction made; a plain tuple, since thousands come a second."""
 
     request_id: str
@@ -30,7 +30,7 @@ class Prediction(NamedTuple):
     unit: int | None = None  # `Route.unit` where the caller's own key was routed by; None: each request by itself
 
 
-class Outcome(NamedTuple):
+class OutcomeRecord(NamedTuple):
     """What turned out to be true of one prediction; the first report of a request counts."""
 
     request_id: str

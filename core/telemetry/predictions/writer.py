@@ -15,7 +15,7 @@ from core.clock import Clock, utc_now
 from core.telemetry.chunk import to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.errors import TelemetryError, translated
-from core.telemetry.predictions.records import Outcome, Prediction, request_number
+from core.telemetry.predictions.records import OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.schema import Segment, add_segment, drop_segment, open_store, segments_of
 
 log = logging.getLogger(__name__)
@@ -81,15 +81,15 @@ class PredictionWriter(Committer):
         self._max_waiting = max_waiting
         self._kept = timedelta(hours=keep_hours)
         self._keep_rows = keep_rows
-        self._predictions: deque[Prediction] = deque()
-        self._outcomes: deque[Outcome] = deque()
+        self._predictions: deque[PredictionRecord] = deque()
+        self._outcomes: deque[OutcomeRecord] = deque()
         self._routes: dict[tuple[str, str, str, str, float], int] = {}
         self._n_stored = self._n_dropped = 0
         self._connection: sqlite3.Connection | None = open_store(file)
         self._opened()
         self._start()
 
-    def add(self, prediction: Prediction) -> bool:
+    def add(self, prediction: PredictionRecord) -> bool:
         """Take one prediction; never blocks.
 
         Returns:
@@ -97,7 +97,7 @@ class PredictionWriter(Committer):
         """
         return self._take(self._predictions, prediction)
 
-    def add_outcome(self, outcome: Outcome) -> bool:
+    def add_outcome(self, outcome: OutcomeRecord) -> bool:
         """Take one outcome; never blocks. Returns False when it was dropped."""
         return self._take(self._outcomes, outcome)
 
@@ -106,7 +106,7 @@ class PredictionWriter(Committer):
         n_waiting = len(self._predictions) + len(self._outcomes)
         return PredictionHealth(n_waiting, self._n_stored, self._n_dropped, self._failure)
 
-    def _take(self, queue: deque[Any], record: Prediction | Outcome) -> bool:
+    def _take(self, queue: deque[Any], record: PredictionRecord | OutcomeRecord) -> bool:
         if len(queue) >= self._max_waiting:
             with self._lock:
                 self._n_dropped += 1
@@ -178,7 +178,7 @@ class PredictionWriter(Committer):
             self._connection.close()
             self._connection = None
 
-    def _store_predictions(self, connection: sqlite3.Connection, batch: Iterable[Prediction]) -> None:
+    def _store_predictions(self, connection: sqlite3.Connection, batch: Iterable[PredictionRecord]) -> None:
         segment = self._make_room(connection)
         routes = self._routes
         rows = []
@@ -190,7 +190,7 @@ class PredictionWriter(Committer):
             rows.append((seq, route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit))
         connection.executemany(_ADD_PREDICTION.format(table=segment.table), rows)
 
-    def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[Outcome]) -> None:
+    def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[OutcomeRecord]) -> None:
         rows = [
             (request_number(request_id), to_us(at), _finite(actual), _finite(loss))
             for request_id, at, actual, loss in batch

@@ -10,7 +10,7 @@ from core.actor import Actor
 from core.errors import RefusedError
 from core.registry import ModelVersion, Registry, SemanticVersion
 from core.registry.errors import ModelNotFoundError
-from core.registry.numbering import FIRST_VERSION, Part
+from core.registry.numbering import FIRST_VERSION, NumberPart
 
 REPORT_NAME = "report.json"
 
@@ -60,15 +60,15 @@ def _metrics_in(path: Path) -> dict[str, float]:
     }
 
 
-def _bump_to(registry: Registry, model: str, version: str) -> Part:
+def _bump_to(registry: Registry, model: str, version: str) -> NumberPart:
     """Find the part to raise so that the next version is the one wanted."""
     wanted = SemanticVersion.parse(version)
     try:
         taken = [SemanticVersion.parse(found.version) for found in registry.versions(model)]
     except ModelNotFoundError:
         taken = []
-    parts: dict[SemanticVersion, Part] = (
-        {max(taken).bump(part): part for part in get_args(Part)} if taken else {FIRST_VERSION: "major"}
+    parts: dict[SemanticVersion, NumberPart] = (
+        {max(taken).bump(part): part for part in get_args(NumberPart)} if taken else {FIRST_VERSION: "major"}
     )
     if wanted not in parts:
         standing = f"its newest version is {max(taken)}" if taken else "it has no version yet"

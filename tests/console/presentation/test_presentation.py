@@ -18,7 +18,7 @@ from console.verbs.version import plan_offer
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.state import LeaseHolder
-from core.training.session import Desired, Phase
+from core.training.session import DesiredSession, SessionPhase
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
 from widgets.glyphs import ASCII, UNICODE
@@ -139,7 +139,7 @@ def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapsho
 
 @pytest.mark.parametrize(
     ("desired", "said"),
-    [(Desired.PAUSED, "pausing"), (Desired.STOPPED, "stopping"), (Desired.RUNNING, "running")],
+    [(DesiredSession.PAUSED, "pausing"), (DesiredSession.STOPPED, "stopping"), (DesiredSession.RUNNING, "running")],
 )
 def test_what_is_asked_for_shows_before_it_has_happened(snapshot, desired, said):
     asked = msgspec.structs.replace(snapshot.sessions[0], desired=desired)
@@ -167,11 +167,11 @@ def test_what_waits_for_an_engine_is_wrong_until_one_runs(snapshot):
 def test_a_session_that_ends_by_itself_is_not_said_to_be_stopped(snapshot):
     running = snapshot.session("s-0002")
     ending = msgspec.structs.replace(
-        running, observed=msgspec.structs.replace(running.observed, phase=Phase.STOPPING, eta_seconds=0.0)
+        running, observed=msgspec.structs.replace(running.observed, phase=SessionPhase.STOPPING, eta_seconds=0.0)
     )
     assert sessions.phase_cell(ending, UNICODE).text == "○ finishing"
     assert "0s" not in texts(sessions.session_rows([ending], NOW, UNICODE)[0])
-    asked = msgspec.structs.replace(ending, desired=Desired.STOPPED)
+    asked = msgspec.structs.replace(ending, desired=DesiredSession.STOPPED)
     assert sessions.phase_cell(asked, UNICODE).text == "○ stopping"
 
 
@@ -301,7 +301,9 @@ def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapsh
     assert "No engine runs" not in text(True)
 
 
-@pytest.mark.parametrize(("phase", "told"), [(Phase.RUNNING, True), (Phase.PAUSED, False)], ids=["running", "paused"])
+@pytest.mark.parametrize(
+    ("phase", "told"), [(SessionPhase.RUNNING, True), (SessionPhase.PAUSED, False)], ids=["running", "paused"]
+)
 def test_leaving_tells_which_epoch_ends_first(snapshot, phase, told):
     session = snapshot.sessions[0]
     session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, phase=phase))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.alerts import Alert, AlertState, Severity
-from core.alerts.lifecycle import Dwell, Step, next_step
+from core.alerts.lifecycle import Dwell, NextStep, next_step
 
 NOW = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 DWELL = Dwell(to_fire=timedelta(seconds=60), to_clear=timedelta(seconds=30))
@@ -30,21 +30,23 @@ FIRING, ACKNOWLEDGED, RESOLVED = AlertState.FIRING, AlertState.ACKNOWLEDGED, Ale
 @pytest.mark.parametrize(
     ("alert", "is_breached", "changed_ago", "step"),
     [
-        pytest.param(None, False, None, Step.NOTHING, id="all is well and ever was"),
-        pytest.param(None, True, None, Step.WAIT, id="wrong for the first time waits"),
-        pytest.param(None, True, 59, Step.WAIT, id="wrong for a second less than a minute waits"),
-        pytest.param(None, True, 60, Step.FIRE, id="wrong for a minute fires"),
-        pytest.param(an_alert(FIRING, seen_ago=59), True, None, Step.NOTHING, id="still wrong, and said so lately"),
-        pytest.param(an_alert(FIRING, seen_ago=60), True, None, Step.STILL_SO, id="still wrong, said a minute ago"),
-        pytest.param(an_alert(ACKNOWLEDGED, seen_ago=9), True, None, Step.NOTHING, id="acknowledged stays so"),
-        pytest.param(an_alert(ACKNOWLEDGED, seen_ago=60), True, None, Step.STILL_SO, id="acknowledged and still wrong"),
-        pytest.param(an_alert(FIRING), False, None, Step.WAIT, id="well again, but only just"),
-        pytest.param(an_alert(FIRING), False, 29, Step.WAIT, id="well again for a second too short"),
-        pytest.param(an_alert(FIRING), False, 30, Step.RESOLVE, id="well again for long enough"),
-        pytest.param(an_alert(ACKNOWLEDGED), False, 30, Step.RESOLVE, id="acknowledged resolves like any"),
-        pytest.param(an_alert(RESOLVED), False, None, Step.NOTHING, id="resolved and well"),
-        pytest.param(an_alert(RESOLVED), True, None, Step.WAIT, id="wrong again waits anew"),
-        pytest.param(an_alert(RESOLVED), True, 60, Step.FIRE, id="wrong again for a minute fires anew"),
+        pytest.param(None, False, None, NextStep.NOTHING, id="all is well and ever was"),
+        pytest.param(None, True, None, NextStep.WAIT, id="wrong for the first time waits"),
+        pytest.param(None, True, 59, NextStep.WAIT, id="wrong for a second less than a minute waits"),
+        pytest.param(None, True, 60, NextStep.FIRE, id="wrong for a minute fires"),
+        pytest.param(an_alert(FIRING, seen_ago=59), True, None, NextStep.NOTHING, id="still wrong, and said so lately"),
+        pytest.param(an_alert(FIRING, seen_ago=60), True, None, NextStep.STILL_SO, id="still wrong, said a minute ago"),
+        pytest.param(an_alert(ACKNOWLEDGED, seen_ago=9), True, None, NextStep.NOTHING, id="acknowledged stays so"),
+        pytest.param(
+            an_alert(ACKNOWLEDGED, seen_ago=60), True, None, NextStep.STILL_SO, id="acknowledged and still wrong"
+        ),
+        pytest.param(an_alert(FIRING), False, None, NextStep.WAIT, id="well again, but only just"),
+        pytest.param(an_alert(FIRING), False, 29, NextStep.WAIT, id="well again for a second too short"),
+        pytest.param(an_alert(FIRING), False, 30, NextStep.RESOLVE, id="well again for long enough"),
+        pytest.param(an_alert(ACKNOWLEDGED), False, 30, NextStep.RESOLVE, id="acknowledged resolves like any"),
+        pytest.param(an_alert(RESOLVED), False, None, NextStep.NOTHING, id="resolved and well"),
+        pytest.param(an_alert(RESOLVED), True, None, NextStep.WAIT, id="wrong again waits anew"),
+        pytest.param(an_alert(RESOLVED), True, 60, NextStep.FIRE, id="wrong again for a minute fires anew"),
     ],
 )
 def test_the_next_step(alert, is_breached, changed_ago, step):
@@ -53,5 +55,5 @@ def test_the_next_step(alert, is_breached, changed_ago, step):
 
 
 def test_without_a_dwell_a_change_counts_at_once():
-    assert next_step(None, is_breached=True, changed_at=None, dwell=Dwell(), now=NOW) is Step.FIRE
-    assert next_step(an_alert(FIRING), is_breached=False, changed_at=None, dwell=Dwell(), now=NOW) is Step.RESOLVE
+    assert next_step(None, is_breached=True, changed_at=None, dwell=Dwell(), now=NOW) is NextStep.FIRE
+    assert next_step(an_alert(FIRING), is_breached=False, changed_at=None, dwell=Dwell(), now=NOW) is NextStep.RESOLVE

@@ -30,7 +30,7 @@ from core.client.tf_messages import (
     PredictRequest,
     PredictResponse,
     SignatureDefMap,
-    Tensor,
+    TensorMessage,
 )
 from core.client.tf_tensors import from_tensor, to_tensor
 from tests.core.client.timeouts import PATIENT
@@ -201,10 +201,10 @@ def test_tensors_come_back_as_they_went(dtype: str, values: list[Any]) -> None:
 
 
 def test_packed_and_repeated_contents_are_read() -> None:
-    packed = Tensor(dtype=1, tensor_content=b"\x00\x00\x80\x3f\x00\x00\x00\x40")
+    packed = TensorMessage(dtype=1, tensor_content=b"\x00\x00\x80\x3f\x00\x00\x00\x40")
     packed.tensor_shape.dim.add(size=2)
     assert from_tensor(packed) == [1.0, 2.0]
-    same = Tensor(dtype=2, double_val=[0.25])
+    same = TensorMessage(dtype=2, double_val=[0.25])
     same.tensor_shape.dim.add(size=3)
     assert from_tensor(same) == [0.25] * 3
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.domains.catalogue import create, known_models, model_class
 from core.domains.registry import built_in_domains
-from core.models.errors import MissingExtraError, UnknownAlgorithmError, UnknownModelError, UnknownParameterError
+from core.models.errors import MissingExtraError, UninstalledModelError, UnknownAlgorithmError, UnknownParameterError
 from core.models.interface import Model
 from core.plugins import MODELS
 
@@ -71,14 +71,16 @@ def test_a_package_cannot_take_over_a_built_in_name(monkeypatch):
 
 def test_what_is_offered_must_be_a_model(monkeypatch):
     offer(monkeypatch, ("convexity", "offer"))
-    with pytest.raises(UnknownModelError, match="not a core"):
+    with pytest.raises(UninstalledModelError, match="not a core"):
         create("convexity")
 
 
 @pytest.mark.parametrize(
     ("name", "keywords", "error", "says"),
     [
-        pytest.param("spreda", {}, UnknownModelError, "spread, downgrade", id="an unknown model names the known ones"),
+        pytest.param(
+            "spreda", {}, UninstalledModelError, "spread, downgrade", id="an unknown model names the known ones"
+        ),
         pytest.param("spread", {"algorithm": "svm"}, UnknownAlgorithmError, "lightgbm", id="an unknown algorithm too"),
         pytest.param(
             "spread", {"algorithm": "isolation_forest"}, UnknownAlgorithmError, "spread cannot", id="no match"

@@ -13,13 +13,13 @@ from core.actor import Actor, Origin
 from core.domains.registry import domain_names, find_domain
 from core.engine import Engine
 from core.errors import UsageError
-from core.models.errors import UnknownAlgorithmError, UnknownModelError
+from core.models.errors import UninstalledModelError, UnknownAlgorithmError
 from core.plugins import PluginLoadError, UnknownPluginError
 from core.registry import Registry
 from core.serving.scoring.warming import warm_scorer
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Workspace
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.training.session_domain import DomainSettingsError
 from core.training.sessions import Sessions
 from tests.waiting import until
@@ -70,7 +70,7 @@ def finished(loans, tmp_path_factory):
 
 def test_a_session_trains_all_models_of_the_domain_and_registers_them(finished):
     workspace, session = finished
-    assert (session.observed.phase, session.observed.failure) == (Phase.FINISHED, None)
+    assert (session.observed.phase, session.observed.failure) == (SessionPhase.FINISHED, None)
     assert session.observed.registered == ("loss/1.0.0",)
     version = Registry(workspace).get("loss", "1.0.0")
     assert version.metrics["attainment"] > 0.9, "under the bare name: the domain's first test panel"
@@ -112,8 +112,12 @@ def test_domains_are_listed_without_importing_any(loans):
         ({"domain": "table"}, UsageError, "bondx-mlops train"),
         ({"domain_settings": {"nois": 1}}, DomainSettingsError, "unknown field `nois`.*Its settings: noise"),
         ({"domain_settings": {"noise": -1}}, DomainSettingsError, r"`float` >= 0.0 - at `\$.noise`"),
-        ({"models": {"los": ModelSettings()}}, UnknownModelError, "no model 'los'. Models to choose from: loss"),
-        ({"models": {"spread": ModelSettings()}}, UnknownModelError, "no model 'spread'. Models to choose from: loss"),
+        ({"models": {"los": ModelSettings()}}, UninstalledModelError, "no model 'los'. Models to choose from: loss"),
+        (
+            {"models": {"spread": ModelSettings()}},
+            UninstalledModelError,
+            "no model 'spread'. Models to choose from: loss",
+        ),
         (
             {"models": {"loss": ModelSettings(algorithm="lightbgm")}},
             UnknownAlgorithmError,

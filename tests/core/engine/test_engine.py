@@ -14,7 +14,7 @@ from core.state import LeaseHeldError, Workspace, read_lease
 from core.telemetry import TelemetryReader
 from core.tracking import Runs, RunStatus
 from core.training.child_process import ChildProcess
-from core.training.session import Desired, Phase
+from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
 from core.training.wire import RunEpoch
 
@@ -53,8 +53,8 @@ def start(engine, sessions, person):
 
     yield begin
     for session_id in started:
-        if (session := sessions.get(session_id)).wants_work or session.desired is Desired.PAUSED:
-            sessions.request(session_id, Desired.STOPPED, actor=person)
+        if (session := sessions.get(session_id)).wants_work or session.desired is DesiredSession.PAUSED:
+            sessions.request(session_id, DesiredSession.STOPPED, actor=person)
 
 
 def at_rest(observed):
@@ -64,7 +64,7 @@ def at_rest(observed):
 def test_a_session_is_trained_registered_reported_and_audited(workspace, sessions, start, until):
     session = until(sessions, start(SHORT), at_rest)
     observed = session.observed
-    assert (observed.phase, observed.epoch, observed.stop_reason) == (Phase.FINISHED, 2, "epoch limit")
+    assert (observed.phase, observed.epoch, observed.stop_reason) == (SessionPhase.FINISHED, 2, "epoch limit")
     assert observed.registered == ("liquidity_shock/1.0.0",)
     assert observed.eta_seconds is None
     version = Registry(workspace).get("liquidity_shock", "1.0.0")
@@ -104,16 +104,19 @@ def test_a_second_engine_is_refused_and_told_who_works_here(workspace, engine, p
 def test_a_session_pauses_goes_on_stops_and_goes_on_from_its_checkpoint(workspace, sessions, start, person, until):
     session_id = start(ENDLESS)
     until(sessions, session_id, lambda observed: observed.epoch >= 1)
-    sessions.request(session_id, Desired.PAUSED, actor=person)
-    paused = until(sessions, session_id, lambda observed: observed.phase is Phase.PAUSED).observed.epoch
-    sessions.request(session_id, Desired.RUNNING, actor=person)
+    sessions.request(session_id, DesiredSession.PAUSED, actor=person)
+    paused = until(sessions, session_id, lambda observed: observed.phase is SessionPhase.PAUSED).observed.epoch
+    sessions.request(session_id, DesiredSession.RUNNING, actor=person)
     until(sessions, session_id, lambda observed: observed.epoch > paused)
-    sessions.request(session_id, Desired.STOPPED, actor=person, reason="enough")
+    sessions.request(session_id, DesiredSession.STOPPED, actor=person, reason="enough")
     stopped = until(sessions, session_id, at_rest)
-    assert (stopped.observed.phase, stopped.observed.stop_reason) == (Phase.STOPPED, "stopped by ada@desk: enough")
+    assert (stopped.observed.phase, stopped.observed.stop_reason) == (
+        SessionPhase.STOPPED,
+        "stopped by ada@desk: enough",
+    )
     assert (workspace.root / stopped.observed.checkpoint / "checkpoint.json").is_file()
     assert Runs(workspace).get(stopped.run_id).status is RunStatus.STOPPED
-    sessions.request(session_id, Desired.RUNNING, actor=person)
+    sessions.request(session_id, DesiredSession.RUNNING, actor=person)
     going = until(sessions, session_id, lambda observed: observed.epoch > stopped.observed.epoch)
     assert going.run_id == stopped.run_id
     assert Runs(workspace).get(going.run_id).status is RunStatus.RUNNING
@@ -121,12 +124,12 @@ def test_a_session_pauses_goes_on_stops_and_goes_on_from_its_checkpoint(workspac
 
 def test_sessions_take_turns_and_a_paused_one_lets_the_next_go_first(sessions, start, person, until):
     first, second, third = start(ENDLESS), start(SHORT), start(ENDLESS)
-    sessions.request(third, Desired.STOPPED, actor=person)
+    sessions.request(third, DesiredSession.STOPPED, actor=person)
     until(sessions, first, lambda observed: observed.epoch >= 1)
-    assert sessions.get(second).observed.phase is Phase.QUEUED
-    sessions.request(first, Desired.PAUSED, actor=person)
+    assert sessions.get(second).observed.phase is SessionPhase.QUEUED
+    sessions.request(first, DesiredSession.PAUSED, actor=person)
     until(sessions, second, at_rest)
-    assert sessions.get(first).observed.phase is Phase.PAUSED
+    assert sessions.get(first).observed.phase is SessionPhase.PAUSED
     assert until(sessions, third, at_rest).observed.epoch == 0
 
 
@@ -142,7 +145,7 @@ def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace,
     monkeypatch.setattr(ChildProcess, "ask", ask_and_kill)
     session_id = start(ENDLESS, max_epochs=6)
     observed = until(sessions, session_id, at_rest).observed
-    assert (observed.phase, observed.epoch, observed.n_failed_epochs) == (Phase.FINISHED, 6, 1)
+    assert (observed.phase, observed.epoch, observed.n_failed_epochs) == (SessionPhase.FINISHED, 6, 1)
     assert "SIGKILL" in observed.failure
     (alert,) = [alert for alert in Alerts(workspace).all() if alert.rule == "epoch_failed"]
     assert (alert.state, alert.labels) == (AlertState.RESOLVED, {"session": session_id})
@@ -150,14 +153,14 @@ def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace,
 
 def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, sessions, start, until):
     session = until(sessions, start(SHORT, trainer=TrainerSettings(memory_limit_mb=64, max_retries=1)), at_rest)
-    assert (session.observed.phase, session.observed.n_failed_epochs) == (Phase.FAILED, 2)
+    assert (session.observed.phase, session.observed.n_failed_epochs) == (SessionPhase.FAILED, 2)
     assert "memory" in session.observed.failure
     assert Runs(workspace).get(session.run_id).status is RunStatus.FAILED
 
 
 def test_settings_that_cannot_work_fail_at_once_with_the_choices(sessions, start, until):
     observed = until(sessions, start(SHORT, models={"weather": ModelSettings()}), at_rest).observed
-    assert (observed.phase, observed.n_failed_epochs) == (Phase.FAILED, 1)
+    assert (observed.phase, observed.n_failed_epochs) == (SessionPhase.FAILED, 1)
     assert "weather" in observed.failure
     assert "spread" in observed.failure
 
@@ -166,7 +169,7 @@ def test_the_time_limit_ends_a_session_gracefully_and_says_what_was_not_done(wor
     wanting = EnsembleSettings(enable_stacking=True)
     session = until(sessions, start(ENDLESS, convergence_timeout_hours=1e-9, ensemble=wanting), at_rest)
     observed = session.observed
-    assert (observed.phase, observed.epoch, observed.stop_reason) == (Phase.FINISHED, 1, "time limit")
+    assert (observed.phase, observed.epoch, observed.stop_reason) == (SessionPhase.FINISHED, 1, "time limit")
     assert observed.registered
     (sentence,) = observed.announcements
     assert "ensemble.enable_stacking" in sentence
@@ -184,7 +187,7 @@ def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(tmp_path, p
     first.stop(0)
     left = sessions.get(session_id).observed
     assert first.wait(0)
-    assert (left.phase, left.n_failed_epochs) == (Phase.QUEUED, 0)
+    assert (left.phase, left.n_failed_epochs) == (SessionPhase.QUEUED, 0)
     second = Engine(workspace, mode="headless", actor=person)
     second.start()
     until(sessions, session_id, lambda observed: observed.epoch > epoch + 1)

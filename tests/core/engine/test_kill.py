@@ -13,7 +13,7 @@ from core.settings import TrainingSettings
 from core.state import Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Runs
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from tests.waiting import PATIENCE_SECONDS
 
@@ -64,7 +64,7 @@ def assert_complete(workspace, *, as_in):
     assert [name for name in expected if expected[name] != found[name]] == []
 
     (session,) = Sessions(workspace).all()
-    assert (session.observed.phase, session.observed.epoch) == (Phase.FINISHED, 3)
+    assert (session.observed.phase, session.observed.epoch) == (SessionPhase.FINISHED, 3)
     assert session.observed.registered == tuple(
         f"{model}/1.0.0" for model in ("spread", "downgrade", "liquidity_shock", "anomaly")
     )

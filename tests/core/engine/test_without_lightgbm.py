@@ -11,7 +11,7 @@ from core.governance import AuditLog
 from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
 from core.tracking import Runs
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.view.source import SnapshotSource
 
 QUICK = TrainingSettings(dataset_size=150, max_epochs=3, patience=3)
@@ -35,7 +35,7 @@ def test_scikit_learn_carries_a_session_to_its_end_and_everybody_is_told(workspa
     session_id = sessions.start(QUICK, name="", actor=person).session_id
     session = until(sessions, session_id, at_rest)
 
-    assert (session.observed.phase, session.observed.n_failed_epochs) == (Phase.FINISHED, 0)
+    assert (session.observed.phase, session.observed.n_failed_epochs) == (SessionPhase.FINISHED, 0)
     assert len(session.observed.registered) == 4
     (warning,) = session.observed.warnings
     assert "libgomp.so.1" in warning
@@ -60,6 +60,6 @@ def test_a_session_that_asks_for_lightgbm_fails_at_once_with_the_cure(sessions, 
     session_id = sessions.start(REFUSED, name="", actor=person).session_id
     observed = until(sessions, session_id, at_rest).observed
 
-    assert (observed.phase, observed.n_failed_epochs, observed.stop_reason) == (Phase.FAILED, 1, "failed")
+    assert (observed.phase, observed.n_failed_epochs, observed.stop_reason) == (SessionPhase.FAILED, 1, "failed")
     assert "libgomp.so.1" in observed.failure
     assert "apt-get install libgomp1" in observed.failure

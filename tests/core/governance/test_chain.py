@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.governance.chain import GENESIS, Damage, Fault, Link, Seal, follow, link_of
+from core.governance.chain import GENESIS, ChainFault, Damage, Link, Seal, follow, link_of
 from core.governance.record import AuditEntry
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,8 +26,8 @@ def a_log(n: int, *, seal: Seal = SEAL, text: str = "") -> list[bytes]:
     return lines
 
 
-def first_fault(lines: list[bytes]) -> Fault | None:
-    return next((item for item in follow(lines, SEAL, Link()) if isinstance(item, Fault)), None)
+def first_fault(lines: list[bytes]) -> ChainFault | None:
+    return next((item for item in follow(lines, SEAL, Link()) if isinstance(item, ChainFault)), None)
 
 
 def test_a_log_as_written_has_no_fault_and_each_line_names_the_hash_before_it():

@@ -2,13 +2,13 @@ from core.actor import Actor
 from core.maintenance.startup_recovery import recover
 from core.settings import TrainingSettings
 from core.tracking import Runs, RunStatus
-from core.training.session import Phase
+from core.training.session import SessionPhase
 
 
 def test_a_run_that_nobody_will_take_up_again_is_lost_and_others_are_left_alone(workspace, sessions, person):
     alive = sessions.start(TrainingSettings(), name="", actor=person).session_id
     ended = sessions.start(TrainingSettings(), name="", actor=person).session_id
-    sessions.observe(ended, "session.test", actor=Actor.engine(), phase=Phase.FAILED)
+    sessions.observe(ended, "session.test", actor=Actor.engine(), phase=SessionPhase.FAILED)
     runs = Runs(workspace)
     for session_id in (alive, ended, ""):
         runs.start(name="", actor=person, session_id=session_id)

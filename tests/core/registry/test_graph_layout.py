@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.registry.graph_layout import Fold, GraphRow, Source, draw, fold, in_ascii, in_order
+from core.registry.graph_layout import Fold, GraphParent, GraphRow, draw, fold, in_ascii, in_order
 
 NODE, DOWNWARDS, LEFTWARDS, RIGHTWARDS = "●", "│┊├┤┼", "├╭┬┼", "┤╮┬┼"
 
 
-def graph(**sources: str) -> dict[str, list[Source]]:
+def graph(**sources: str) -> dict[str, list[GraphParent]]:
     """Spell a graph: what each node came from, as letters."""
-    return {key: [Source(name) for name in names] for key, names in sources.items()}
+    return {key: [GraphParent(name) for name in names] for key, names in sources.items()}
 
 
-def pictured(sources: dict[str, list[Source]]) -> list[str]:
+def pictured(sources: dict[str, list[GraphParent]]) -> list[str]:
     """Draw nodes that are named by age, the youngest being the last letter of the alphabet."""
     order = in_order({key: ord(key) for key in sources}, sources)
     return [f"{rail.text} {rail.key}" for rail in draw(order, sources)]
@@ -42,10 +42,10 @@ def test_branches_and_merges_are_visible(sources, picture) -> None:
 
 
 @st.composite
-def graphs(drawn) -> dict[str, list[Source]]:
+def graphs(drawn) -> dict[str, list[GraphParent]]:
     n_nodes = drawn(st.integers(1, 14))
     return {
-        str(node): [Source(str(source)) for source in sorted(drawn(st.sets(st.integers(0, node - 1), max_size=4)))]
+        str(node): [GraphParent(str(source)) for source in sorted(drawn(st.sets(st.integers(0, node - 1), max_size=4)))]
         if node
         else []
         for node in range(n_nodes)
@@ -99,20 +99,20 @@ def test_folding_loses_no_version_and_hides_no_branch(sources, kept) -> None:
 
 def test_a_long_chain_folds_to_a_few_rows() -> None:
     chain = [str(number) for number in range(1000)]
-    sources = {key: [Source(before)] for before, key in pairwise(chain)}
+    sources = {key: [GraphParent(before)] for before, key in pairwise(chain)}
     rows = fold(draw(in_order({key: int(key) for key in chain}, sources), sources), {"500"})
     assert [row.key if isinstance(row, GraphRow) else len(row.keys) for row in rows] == ["999", 498, "500", 499, "0"]
     assert rows[1].text == "⋮"
 
 
 def test_a_hundred_children_take_three_columns() -> None:
-    sources = {str(number): [Source("0")] for number in range(1, 100)} | {"0": []}
+    sources = {str(number): [GraphParent("0")] for number in range(1, 100)} | {"0": []}
     rails = draw(in_order({key: int(key) for key in sources}, sources), sources)
     assert max(len(rail.text) for rail in rails) == 5
 
 
 def test_what_is_only_supposed_is_dotted() -> None:
-    sources = {"2": [Source("1", is_loose=True)], "1": []}
+    sources = {"2": [GraphParent("1", is_loose=True)], "1": []}
     assert [rail.through for rail in draw(["2", "1"], sources)] == ["┊", ""]
 
 

@@ -9,7 +9,7 @@ import pytest
 from core.actor import Actor, Origin
 from core.quality.gate import judge
 from core.registry import Registry, Stage
-from core.rollout import Arm, Guard, RolloutPlan, Rollouts, RolloutWorker, Source, Step, Strategy
+from core.rollout import Arm, Guard, GuardSource, RolloutPlan, Rollouts, RolloutStep, RolloutWorker, Strategy
 from core.rollout.source import ScriptedSource
 from core.settings.promotion import PromotionSettings
 from core.state import Lease, Workspace
@@ -17,7 +17,7 @@ from tests.clocks import HandClock
 
 ANA = Actor("ana", "desk", Origin.CONSOLE)
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
-ERRORS = Guard(name="errors", source=Source.ERRORS, tolerated_share=0.01)
+ERRORS = Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.01)
 
 
 def a_plan(strategy: Strategy = Strategy.CANARY, **more) -> RolloutPlan:
@@ -29,7 +29,7 @@ def a_plan(strategy: Strategy = Strategy.CANARY, **more) -> RolloutPlan:
     }[strategy]
     fields = {
         "strategy": strategy,
-        "steps": tuple(Step(share=share, dwell_seconds=60, min_samples=50) for share in shares),
+        "steps": tuple(RolloutStep(share=share, dwell_seconds=60, min_samples=50) for share in shares),
         "guards": (ERRORS,),
         "deadline_seconds": 3600,
         "primary": "errors" if strategy is Strategy.AB else "",

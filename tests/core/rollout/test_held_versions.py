@@ -9,7 +9,7 @@ from core.errors import RefusedError
 from core.maintenance.startup_recovery import recover
 from core.registry import Registry
 from core.registry.holds import Holds
-from core.rollout import Phase, Rollouts, Strategy
+from core.rollout import RolloutPhase, Rollouts, Strategy
 from core.state import Workspace
 
 
@@ -33,7 +33,7 @@ def test_a_rollout_holds_its_two_versions_from_start_to_end(
     assert holds.of("other") == {}
     worker.tick(clock.now)
     traffic.flow(rollout.rollout_id, ticks=60)
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.PROMOTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.PROMOTED
     assert holds.of("spread") == {}
 
 
@@ -56,7 +56,7 @@ def test_a_start_that_fails_half_way_holds_nothing(workspace, holds, rollouts, s
     def fail(*_args, **_kwargs):
         raise RuntimeError("the disk")
 
-    monkeypatch.setattr("core.governance.outbox.Change.record", fail)
+    monkeypatch.setattr("core.governance.outbox.AuditedChange.record", fail)
     with pytest.raises(RuntimeError):
         start()
     assert holds.of("spread") == {}

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from core.rollout import Guard, Source, Step, Strategy, make_plan
+from core.rollout import Guard, GuardSource, RolloutStep, Strategy, make_plan
 from core.settings.policy import CanaryPolicy
 
 
@@ -35,7 +35,7 @@ def test_a_canary_may_begin_at_another_share(share, shares) -> None:
 
 
 def test_the_guards_share_alpha_so_that_all_together_keep_it(plan_of) -> None:
-    guards = tuple(Guard(name=name, source=Source.ERRORS) for name in "abcd")
+    guards = tuple(Guard(name=name, source=GuardSource.ERRORS) for name in "abcd")
     assert plan_of(guards=guards).alpha_per_guard == pytest.approx(0.0025)
 
 
@@ -44,19 +44,21 @@ def test_the_guards_share_alpha_so_that_all_together_keep_it(plan_of) -> None:
     [
         pytest.param(Strategy.CANARY, {"ceiling": 0.1}, "ceiling", id="above its ceiling"),
         pytest.param(Strategy.CANARY, {"steps": ()}, "grow", id="no step"),
-        pytest.param(Strategy.CANARY, {"steps": (Step(share=0.2), Step(share=0.1))}, "grow", id="falling shares"),
-        pytest.param(Strategy.CANARY, {"steps": (Step(share=0.0),)}, "between 0", id="a step without traffic"),
+        pytest.param(
+            Strategy.CANARY, {"steps": (RolloutStep(share=0.2), RolloutStep(share=0.1))}, "grow", id="falling shares"
+        ),
+        pytest.param(Strategy.CANARY, {"steps": (RolloutStep(share=0.0),)}, "between 0", id="a step without traffic"),
         pytest.param(Strategy.CANARY, {"guards": ()}, "needs guards", id="nothing to be judged by"),
         pytest.param(
             Strategy.CANARY,
-            {"guards": (Guard(name="loss", source=Source.LOSS, required=False),)},
+            {"guards": (Guard(name="loss", source=GuardSource.LOSS, required=False),)},
             "required",
             id="nothing that could show safety",
         ),
         pytest.param(Strategy.AB, {"primary": "profit"}, "primary", id="an unknown primary"),
         pytest.param(
             Strategy.BLUE_GREEN,
-            {"guards": (Guard(name="errors", source=Source.ERRORS),)},
+            {"guards": (Guard(name="errors", source=GuardSource.ERRORS),)},
             "tolerated_share",
             id="a switch without an objective",
         ),
@@ -69,9 +71,9 @@ def test_a_plan_that_cannot_work_is_refused(plan_of, strategy, wrong, says) -> N
 
 def test_a_guard_that_counts_needs_to_know_what(plan_of) -> None:
     with pytest.raises(ValueError, match="needs a limit"):
-        Guard(name="slow", source=Source.SLOW)
+        Guard(name="slow", source=GuardSource.SLOW)
     with pytest.raises(ValueError, match="mean"):
-        Guard(name="loss", source=Source.LOSS, tolerated_share=0.1)
+        Guard(name="loss", source=GuardSource.LOSS, tolerated_share=0.1)
 
 
 @pytest.mark.parametrize("strategy", Strategy)

@@ -5,8 +5,16 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from core.rollout import Desired, Observed, Outcome, Phase, Rollout, Strategy, Verdict
-from core.rollout.evidence import Evidence
+from core.rollout import (
+    DesiredRollout,
+    ObservedRollout,
+    Rollout,
+    RolloutPhase,
+    RolloutVerdict,
+    Strategy,
+    VerdictOutcome,
+)
+from core.rollout.evidence import RolloutEvidence
 from core.rollout.progress import begin, next_change
 from core.rollout.rollout import MAX_EVENTS
 from core.telemetry.predictions import Cursor
@@ -18,7 +26,7 @@ NOW = NOON + timedelta(minutes=10)
 def a_rollout(
     plan,
     *,
-    desired: Desired = Desired.RUNNING,
+    desired: DesiredRollout = DesiredRollout.RUNNING,
     desired_step: int = 0,
     desired_at: datetime = NOON,
     desired_revision: int = 1,
@@ -42,8 +50,8 @@ def a_rollout(
     )
 
 
-def seen(phase: Phase, step: int, share: float) -> Observed:
-    return Observed(
+def seen(phase: RolloutPhase, step: int, share: float) -> ObservedRollout:
+    return ObservedRollout(
         phase=phase,
         phase_since=NOON + timedelta(minutes=5),
         step=step,
@@ -51,47 +59,66 @@ def seen(phase: Phase, step: int, share: float) -> Observed:
         step_since=NOON,
         started_at=NOON,
         deadline_at=NOON + timedelta(hours=1),
-        evidence=Evidence(n_stable=900, n_candidate=100),
+        evidence=RolloutEvidence(n_stable=900, n_candidate=100),
     )
 
 
-A, H, INC, R = Outcome.ADVANCE, Outcome.HOLD, Outcome.INCONCLUSIVE, Outcome.ROLL_BACK
-RUN, PAUSE, ABORT, NOW_ = Desired.RUNNING, Desired.PAUSED, Desired.ABORTED, Desired.PROMOTE_NOW
-RUNNING, PAUSED, INCONCLUSIVE = Phase.RUNNING, Phase.PAUSED, Phase.INCONCLUSIVE
+A, H, INC, R = VerdictOutcome.ADVANCE, VerdictOutcome.HOLD, VerdictOutcome.INCONCLUSIVE, VerdictOutcome.ROLL_BACK
+RUN, PAUSE, ABORT, NOW_ = (
+    DesiredRollout.RUNNING,
+    DesiredRollout.PAUSED,
+    DesiredRollout.ABORTED,
+    DesiredRollout.PROMOTE_NOW,
+)
+RUNNING, PAUSED, INCONCLUSIVE = RolloutPhase.RUNNING, RolloutPhase.PAUSED, RolloutPhase.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
     ("desired", "phase", "step", "outcome", "verb", "after", "share"),
     [
         pytest.param(RUN, RUNNING, 0, A, "rollout.advance", RUNNING, 0.2, id="a good step leads to the next"),
-        pytest.param(RUN, RUNNING, 1, A, "rollout.promote", Phase.PROMOTED, 1.0, id="a good last step goes live"),
+        pytest.param(
+            RUN, RUNNING, 1, A, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="a good last step goes live"
+        ),
         pytest.param(RUN, RUNNING, 0, H, None, None, None, id="a hold changes nothing"),
-        pytest.param(RUN, RUNNING, 1, R, "rollout.roll_back", Phase.ROLLED_BACK, 0.0, id="harm takes it back"),
+        pytest.param(RUN, RUNNING, 1, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="harm takes it back"),
         pytest.param(RUN, RUNNING, 1, INC, "rollout.inconclusive", INCONCLUSIVE, 0.2, id="out of time waits"),
         pytest.param(RUN, INCONCLUSIVE, 1, INC, None, None, None, id="and goes on waiting"),
         pytest.param(RUN, INCONCLUSIVE, 1, A, None, None, None, id="it never goes live by itself from there"),
-        pytest.param(RUN, INCONCLUSIVE, 1, R, "rollout.roll_back", Phase.ROLLED_BACK, 0.0, id="harm still counts"),
+        pytest.param(
+            RUN, INCONCLUSIVE, 1, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="harm still counts"
+        ),
         pytest.param(PAUSE, RUNNING, 0, A, "rollout.hold", PAUSED, 0.05, id="a wish to hold goes before a good step"),
         pytest.param(PAUSE, PAUSED, 0, A, None, None, None, id="held is held"),
-        pytest.param(PAUSE, PAUSED, 0, R, "rollout.roll_back", Phase.ROLLED_BACK, 0.0, id="a hold stops no rollback"),
+        pytest.param(
+            PAUSE, PAUSED, 0, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="a hold stops no rollback"
+        ),
         pytest.param(RUN, PAUSED, 0, H, "rollout.resume", RUNNING, 0.05, id="a hold ends when it is no longer wanted"),
-        pytest.param(ABORT, RUNNING, 1, A, "rollout.end", Phase.ABORTED, 0.0, id="an abort goes before everything"),
-        pytest.param(ABORT, RUNNING, 1, R, "rollout.end", Phase.ABORTED, 0.0, id="even before harm"),
-        pytest.param(ABORT, INCONCLUSIVE, 1, INC, "rollout.end", Phase.ABORTED, 0.0, id="and ends the waiting"),
-        pytest.param(NOW_, RUNNING, 0, H, "rollout.promote", Phase.PROMOTED, 1.0, id="a person may go live at once"),
-        pytest.param(NOW_, INCONCLUSIVE, 1, INC, "rollout.promote", Phase.PROMOTED, 1.0, id="or end the waiting"),
-        pytest.param(NOW_, RUNNING, 0, R, "rollout.roll_back", Phase.ROLLED_BACK, 0.0, id="but not against shown harm"),
+        pytest.param(
+            ABORT, RUNNING, 1, A, "rollout.end", RolloutPhase.ABORTED, 0.0, id="an abort goes before everything"
+        ),
+        pytest.param(ABORT, RUNNING, 1, R, "rollout.end", RolloutPhase.ABORTED, 0.0, id="even before harm"),
+        pytest.param(ABORT, INCONCLUSIVE, 1, INC, "rollout.end", RolloutPhase.ABORTED, 0.0, id="and ends the waiting"),
+        pytest.param(
+            NOW_, RUNNING, 0, H, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="a person may go live at once"
+        ),
+        pytest.param(
+            NOW_, INCONCLUSIVE, 1, INC, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="or end the waiting"
+        ),
+        pytest.param(
+            NOW_, RUNNING, 0, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="but not against shown harm"
+        ),
     ],
 )
 def test_what_happens_next(plan_of, desired, phase, step, outcome, verb, after, share) -> None:
     rollout = a_rollout(plan_of(), desired=desired)
     observed = seen(phase, step, (0.05, 0.2)[step])
-    change = next_change(rollout, observed, Verdict(outcome=outcome, reason="because"), now=NOW)
+    change = next_change(rollout, observed, RolloutVerdict(outcome=outcome, reason="because"), now=NOW)
     if verb is None:
         assert change is None
         return
     assert (change.verb, change.observed.phase, change.observed.share) == (verb, after, share)
-    assert change.promotes == (after is Phase.PROMOTED)
+    assert change.promotes == (after is RolloutPhase.PROMOTED)
     if verb == "rollout.advance":
         assert change.observed.verdict is None, "what was said of the step before is not said of this one"
     assert change.observed.events[-1].reason == change.reason
@@ -104,25 +131,27 @@ def test_what_happens_next(plan_of, desired, phase, step, outcome, verb, after, 
 @pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.SHADOW])
 def test_a_strategy_that_promotes_nobody_ends_in_a_finding(plan_of, strategy) -> None:
     change = next_change(
-        a_rollout(plan_of(strategy)), seen(RUNNING, 0, 0.5), Verdict(outcome=A, reason="it is better"), now=NOW
+        a_rollout(plan_of(strategy)), seen(RUNNING, 0, 0.5), RolloutVerdict(outcome=A, reason="it is better"), now=NOW
     )
-    assert (change.verb, change.observed.phase, change.observed.share) == ("rollout.finish", Phase.FINISHED, 0.0)
+    assert (change.verb, change.observed.phase, change.observed.share) == ("rollout.finish", RolloutPhase.FINISHED, 0.0)
     assert not change.promotes
 
 
 def test_a_new_step_counts_its_own_samples_and_its_own_time(plan_of) -> None:
-    change = next_change(a_rollout(plan_of()), seen(RUNNING, 0, 0.05), Verdict(outcome=A, reason="good"), now=NOW)
+    change = next_change(
+        a_rollout(plan_of()), seen(RUNNING, 0, 0.05), RolloutVerdict(outcome=A, reason="good"), now=NOW
+    )
     assert (change.observed.n_step_stable, change.observed.n_step_candidate, change.observed.step_since) == (0, 0, NOW)
 
 
 def test_a_person_may_skip_a_step_and_stay_on_hold(plan_of) -> None:
     rollout = a_rollout(plan_of(), desired=PAUSE, desired_step=1)
-    change = next_change(rollout, seen(PAUSED, 0, 0.05), Verdict(outcome=H, reason=""), now=NOW)
+    change = next_change(rollout, seen(PAUSED, 0, 0.05), RolloutVerdict(outcome=H, reason=""), now=NOW)
     assert (change.verb, change.observed.phase, change.observed.share) == ("rollout.advance", PAUSED, 0.2)
 
 
 def test_time_on_hold_counts_neither_as_dwelling_nor_towards_the_deadline(plan_of) -> None:
-    change = next_change(a_rollout(plan_of()), seen(PAUSED, 0, 0.05), Verdict(outcome=H, reason=""), now=NOW)
+    change = next_change(a_rollout(plan_of()), seen(PAUSED, 0, 0.05), RolloutVerdict(outcome=H, reason=""), now=NOW)
     held = timedelta(minutes=5)
     assert change.observed.step_since == NOON + held
     assert change.observed.deadline_at == NOON + timedelta(hours=1) + held
@@ -130,7 +159,7 @@ def test_time_on_hold_counts_neither_as_dwelling_nor_towards_the_deadline(plan_o
 
 def test_asking_to_go_on_after_an_inconclusive_verdict_gives_a_new_deadline(plan_of) -> None:
     rollout = a_rollout(plan_of(), desired_at=NOON + timedelta(minutes=7))
-    change = next_change(rollout, seen(INCONCLUSIVE, 1, 0.2), Verdict(outcome=INC, reason=""), now=NOW)
+    change = next_change(rollout, seen(INCONCLUSIVE, 1, 0.2), RolloutVerdict(outcome=INC, reason=""), now=NOW)
     assert (change.verb, change.observed.phase) == ("rollout.resume", RUNNING)
     assert change.observed.deadline_at == NOW + timedelta(hours=1)
 
@@ -140,17 +169,17 @@ def test_an_answer_to_an_inconclusive_verdict_is_heard_whatever_the_clocks_say(p
     waits = next_change(
         a_rollout(plan_of(), desired_revision=4, desired_at=asked_at),
         seen(RUNNING, 1, 0.2),
-        Verdict(outcome=INC, reason="time is up"),
+        RolloutVerdict(outcome=INC, reason="time is up"),
         now=NOW,
     ).observed
-    still = Verdict(outcome=INC, reason="")
+    still = RolloutVerdict(outcome=INC, reason="")
     assert next_change(a_rollout(plan_of(), desired_revision=4, desired_at=asked_at), waits, still, now=NOW) is None
     asked = a_rollout(plan_of(), desired_revision=9, desired_at=asked_at)
     assert next_change(asked, waits, still, now=NOW).verb == "rollout.resume"
 
 
 def test_a_hold_over_a_clock_set_back_shortens_no_deadline(plan_of) -> None:
-    change = next_change(a_rollout(plan_of()), seen(PAUSED, 0, 0.05), Verdict(outcome=H, reason=""), now=NOON)
+    change = next_change(a_rollout(plan_of()), seen(PAUSED, 0, 0.05), RolloutVerdict(outcome=H, reason=""), now=NOON)
     assert (change.observed.step_since, change.observed.deadline_at) == (NOON, NOON + timedelta(hours=1))
 
 
@@ -172,6 +201,6 @@ def test_a_long_life_keeps_its_latest_events(plan_of) -> None:
     for number in range(MAX_EVENTS + 20):
         desired = PAUSE if number % 2 == 0 else RUN
         observed = next_change(
-            a_rollout(plan_of(), desired=desired), observed, Verdict(outcome=H, reason=""), now=NOW
+            a_rollout(plan_of(), desired=desired), observed, RolloutVerdict(outcome=H, reason=""), now=NOW
         ).observed
     assert len(observed.events) == MAX_EVENTS

@@ -4,17 +4,17 @@ import random
 
 import pytest
 
-from core.rollout import Arm, Guard, GuardVerdict, Source, Strategy, Winner
-from core.rollout.evidence import Collector, Evidence
+from core.rollout import Arm, Guard, GuardSource, GuardVerdict, Strategy, Winner
+from core.rollout.evidence import Collector, RolloutEvidence
 from core.rollout.experiment import decide
 from core.rollout.means import N_CALIBRATION
-from core.rollout.readings import Pace, Reading, read_guards
+from core.rollout.readings import GuardReading, Pace, read_guards
 from core.telemetry.predictions import Batch, Cursor, Scored, Served
 
-ERRORS = Guard(name="errors", source=Source.ERRORS)
-TOLERANT = Guard(name="errors", source=Source.ERRORS, tolerated_share=0.01)
-SLOW = Guard(name="slow", source=Source.SLOW, limit=10.0)
-LOSS = Guard(name="loss", source=Source.LOSS, margin=1.2)
+ERRORS = Guard(name="errors", source=GuardSource.ERRORS)
+TOLERANT = Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.01)
+SLOW = Guard(name="slow", source=GuardSource.SLOW, limit=10.0)
+LOSS = Guard(name="loss", source=GuardSource.LOSS, margin=1.2)
 PACE = Pace(share=0.2, n_requests=1_000, seconds=100.0)
 
 
@@ -26,8 +26,8 @@ def served(arm: Arm, n: int, n_failed: int = 0, share: float = 0.2, latency_ms: 
     return [Served(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
 
 
-def read(plan, *rows, scored=(), pairs=(), pace: Pace = PACE) -> Reading:
-    collector = Collector(plan, Evidence())
+def read(plan, *rows, scored=(), pairs=(), pace: Pace = PACE) -> GuardReading:
+    collector = Collector(plan, RolloutEvidence())
     collector.add(batch([row for part in rows for row in part], scored, pairs))
     return read_guards(plan, collector.evidence, pace)[0]
 
@@ -71,7 +71,7 @@ def test_answers_later_than_the_limit_are_a_rate_of_their_own(plan_of) -> None:
 def test_the_time_to_a_decision_is_about_right_for_an_equal_candidate(plan_of) -> None:
     """Predicted from a tenth of the way, the number of requests is within a factor of two of what it takes."""
     plan, dice = plan_of(guards=(ERRORS,)), random.Random(2)
-    collector, etas, n = Collector(plan, Evidence()), {}, 0
+    collector, etas, n = Collector(plan, RolloutEvidence()), {}, 0
     while True:
         arm = Arm.CANDIDATE if dice.random() < 0.2 else Arm.STABLE
         collector.add(batch([Served(arm, 0.2, 1.0, dice.random() < 0.1, None)]))
@@ -176,11 +176,11 @@ def zero_or_one(arm: Arm, n: int, n_lost: int) -> list[Scored]:
     ],
 )
 def test_losses_of_0_and_1_are_judged_as_errors_are(plan_of, stable, candidate, verdict) -> None:
-    guard = Guard(name="loss", source=Source.LOSS, margin=1.5)
+    guard = Guard(name="loss", source=GuardSource.LOSS, margin=1.5)
     scored = zero_or_one(Arm.STABLE, *stable) + zero_or_one(Arm.CANDIDATE, *candidate)
     reading = read(plan_of(guards=(guard,)), scored=scored)
     failures = served(Arm.STABLE, *stable), served(Arm.CANDIDATE, *candidate)
-    as_errors = read(plan_of(guards=(Guard(name="errors", source=Source.ERRORS, margin=1.5),)), *failures)
+    as_errors = read(plan_of(guards=(Guard(name="errors", source=GuardSource.ERRORS, margin=1.5),)), *failures)
     assert reading.verdict is as_errors.verdict is verdict
     assert (reading.effect, reading.low, reading.high) == (as_errors.effect, as_errors.low, as_errors.high)
     assert reading.is_rate
@@ -188,7 +188,7 @@ def test_losses_of_0_and_1_are_judged_as_errors_are(plan_of, stable, candidate, 
 
 def test_a_caller_s_lost_outcomes_all_count(plan_of) -> None:
     scored = [Scored(Arm.CANDIDATE, 0.2, 1.0, 7)] * 3 + [Scored(Arm.STABLE, 0.2, 1.0, 8)] * 5
-    evidence = Collector(plan_of(guards=(LOSS,)), Evidence())
+    evidence = Collector(plan_of(guards=(LOSS,)), RolloutEvidence())
     evidence.add(batch(scored=scored))
     assert evidence.evidence.rates["loss"].evidence.tallies[0].n == 8
 
@@ -196,7 +196,7 @@ def test_a_caller_s_lost_outcomes_all_count(plan_of) -> None:
 @pytest.mark.parametrize("arm", [Arm.STABLE, Arm.CANDIDATE])
 def test_the_first_other_loss_ends_the_counting_for_good(plan_of, arm) -> None:
     plan = plan_of(guards=(LOSS,))
-    collector = Collector(plan, Evidence())
+    collector = Collector(plan, RolloutEvidence())
     collector.add(batch(scored=zero_or_one(Arm.STABLE, 80, 8)))
     assert read_guards(plan, collector.evidence, PACE)[0].is_rate
     collector.add(batch(scored=[Scored(arm, 0.2, 0.5, None)]))
@@ -211,7 +211,7 @@ def test_the_first_other_loss_ends_the_counting_for_good(plan_of, arm) -> None:
 def test_what_counted_losses_said_against_a_candidate_is_carried_on_and_what_they_said_for_it_is_not(plan_of) -> None:
     plan = plan_of(guards=(LOSS,))
 
-    def after(n_lost_by_candidate: int) -> Reading:
+    def after(n_lost_by_candidate: int) -> GuardReading:
         counted = zero_or_one(Arm.STABLE, 800, 80) + zero_or_one(Arm.CANDIDATE, 200, n_lost_by_candidate)
         return read(plan, scored=counted + means)
 
@@ -232,7 +232,7 @@ def test_a_mean_of_few_large_values_says_how_many_it_takes(plan_of) -> None:
 
 
 def test_losses_of_a_shadow_s_copies_weigh_as_of_two_equal_arms(plan_of) -> None:
-    plan = plan_of(Strategy.SHADOW, guards=(Guard(name="loss", source=Source.LOSS, margin=1.5),))
+    plan = plan_of(Strategy.SHADOW, guards=(Guard(name="loss", source=GuardSource.LOSS, margin=1.5),))
     scored = [Scored(Arm.STABLE, 0.0, 0.0, None)] * 100 + [Scored(Arm.SHADOW, 0.0, 1.0, None)] * 12
     assert read(plan, scored=scored).verdict is GuardVerdict.HARMFUL
 
@@ -249,9 +249,9 @@ def test_counting_goes_on_from_a_document_as_if_it_had_never_stopped(plan_of) ->
     plan = plan_of(guards=(ERRORS, SLOW, LOSS))
     rows = served(Arm.STABLE, 300, 30) + served(Arm.CANDIDATE, 100, 15, share=0.05, latency_ms=12.0)
     scored = scores(Arm.STABLE, 1.0, 100) + scores(Arm.CANDIDATE, 1.2, 90)
-    at_once = Collector(plan, Evidence())
+    at_once = Collector(plan, RolloutEvidence())
     at_once.add(batch(rows, scored))
-    first = Collector(plan, Evidence())
+    first = Collector(plan, RolloutEvidence())
     first.add(batch(rows[:350], scored[:120]))
     second = Collector(plan, first.evidence)
     second.add(batch(rows[350:], scored[120:]))

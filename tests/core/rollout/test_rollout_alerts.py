@@ -4,9 +4,9 @@ import pytest
 
 from core.alerts import Alerts, AlertState
 from core.governance import AuditLog
-from core.rollout import Arm, Guard, Phase, RolloutWorker, Source
+from core.rollout import Arm, Guard, GuardSource, RolloutPhase, RolloutWorker
 
-RARE = (Guard(name="errors", source=Source.ERRORS),)  # no ceiling: without failures nothing is ever shown
+RARE = (Guard(name="errors", source=GuardSource.ERRORS),)  # no ceiling: without failures nothing is ever shown
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_rollback_calls_with_its_reason_and_stays_until_somebody_has_seen_to_i
 ) -> None:
     rollout_id = taken_back()
     worker.tick(clock.pass_by(30))
-    assert rollouts.get(rollout_id).observed.phase is Phase.ROLLED_BACK
+    assert rollouts.get(rollout_id).observed.phase is RolloutPhase.ROLLED_BACK
     (alert,) = alerts.open()
     assert (alert.rule, alert.labels) == ("rollout_rolled_back", {"model": "spread", "rollout": rollout_id})
     assert f"spread {candidate} was taken back: errors:" in alert.summary
@@ -50,7 +50,7 @@ def test_an_inconclusive_rollout_calls_until_a_person_has_decided(
     rollout = start(guards=RARE)
     worker.tick(clock.now)
     worker.tick(clock.pass_by(3_601))
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.INCONCLUSIVE
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.INCONCLUSIVE
     (alert,) = alerts.open()
     assert alert.rule == "rollout_inconclusive"
     assert "waits for a person" in alert.summary
@@ -99,4 +99,4 @@ def test_alerts_that_cannot_be_written_stop_no_rollout(workspace, rollouts, take
     rollout_id = taken_back()
     (workspace.state_dir / "alerts.json").write_text("garbage")
     worker.tick(clock.pass_by(30))
-    assert rollouts.get(rollout_id).observed.phase is Phase.ROLLED_BACK
+    assert rollouts.get(rollout_id).observed.phase is RolloutPhase.ROLLED_BACK

@@ -10,10 +10,10 @@ from core.actor import Actor, Origin
 from core.errors import ConflictError, NotFoundError
 from core.governance import AuditLog
 from core.registry import Registry, Stage
-from core.rollout import Phase, RolloutActiveError, RolloutRefusedError, Rollouts, Strategy
+from core.rollout import RolloutActiveError, RolloutPhase, RolloutRefusedError, Rollouts, Strategy
 from core.settings import PolicySource, PromotionSettings, load_policy
 from core.state import StaleRevisionError
-from core.telemetry.predictions import Prediction, PredictionWriter
+from core.telemetry.predictions import PredictionRecord, PredictionWriter
 
 BEN = Actor("ben", "desk", Origin.CONSOLE)
 CLEO = Actor("cleo", "desk", Origin.API)
@@ -42,7 +42,7 @@ def test_the_latency_limit_is_the_99th_percentile_of_the_stable_version(
 ) -> None:
     with PredictionWriter(workspace.predictions_file, clock=clock) as writer:
         for number in range(1_000):
-            writer.add(Prediction(f"r{number}", clock.now, "spread", stable, latency_ms=number / 10))
+            writer.add(PredictionRecord(f"r{number}", clock.now, "spread", stable, latency_ms=number / 10))
         writer.flush()
     proposal = rollouts.plan("spread", candidate)
     (slow,) = (guard for guard in proposal.plan.guards if guard.name == "slow")
@@ -104,7 +104,7 @@ class TestAbortWithoutAnEngine:
         worker.tick(clock.now)
         lease.release()
         ended = rollouts.abort(rollout.rollout_id, actor=ana, reason="odd spreads", expected_revision=rollout.revision)
-        assert (ended.observed.phase, ended.share, ended.observed.ended_at) == (Phase.ABORTED, 0.0, clock.now)
+        assert (ended.observed.phase, ended.share, ended.observed.ended_at) == (RolloutPhase.ABORTED, 0.0, clock.now)
         (*_, event) = ended.observed.events
         assert (event.by, event.reason) == ("ana@desk", "asked by ana@desk while no engine ran: odd spreads")
         *_, asked, end = AuditLog(workspace).tail(5)
@@ -143,7 +143,7 @@ class TestAbortWithoutAnEngine:
         with pytest.raises(StaleRevisionError):
             rollouts.save(seen, seen.observed)
         worker.tick(clock.pass_by(1))
-        assert rollouts.get(seen.rollout_id).observed.phase is Phase.ABORTED
+        assert rollouts.get(seen.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
 def test_a_proposal_is_no_permission_once_another_version_is_live(rollouts, registry, register, candidate, ana) -> None:
@@ -198,7 +198,7 @@ class TestFourEyes:
         rollouts.promote_now(rollout.rollout_id, actor=BEN)
         worker.tick(clock.now)
         ended = rollouts.get(rollout.rollout_id)
-        assert ended.observed.phase is Phase.ROLLED_BACK
+        assert ended.observed.phase is RolloutPhase.ROLLED_BACK
         assert "ben cannot approve a promotion of their own" in ended.observed.events[-1].reason
 
     def test_with_somebody_elses_it_goes_live(self, rollouts, registry, candidate, worker, clock) -> None:
@@ -340,7 +340,7 @@ def test_what_has_ended_can_be_asked_for_nothing(rollouts, start, worker, clock,
     rollout = start()
     rollouts.abort(rollout.rollout_id, actor=ana)
     worker.tick(clock.now)
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
     with pytest.raises(RolloutRefusedError, match="has ended"):
         rollouts.hold(rollout.rollout_id, actor=ana)
     with pytest.raises(NotFoundError, match="ro-0001"):

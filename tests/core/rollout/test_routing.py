@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from core.rollout import Arm, Desired, NotRoutedError, Phase, Router, RoutingTable, Strategy, routing_tables
+from core.rollout import (
+    Arm,
+    DesiredRollout,
+    NotRoutedError,
+    RolloutPhase,
+    Router,
+    RoutingTable,
+    Strategy,
+    routing_tables,
+)
 
 N_KEYS = 40_000
 KEYS = [f"customer-{number}" for number in range(N_KEYS)]
@@ -132,7 +141,7 @@ def test_the_tables_follow_registry_and_rollouts(
     rollouts.abort(rollout.rollout_id, actor=ana)
     assert routing_tables(workspace)["spread"].share == 0.0  # before any engine has noticed
     worker.tick(clock.pass_by(1))
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
     assert routing_tables(workspace)["spread"].candidate is None
 
 
@@ -146,5 +155,5 @@ def test_the_tables_of_a_shadow_give_copies_only(workspace, start, worker, clock
 def test_an_abort_stops_copies_too(workspace, rollouts, start, worker, clock, ana) -> None:
     rollout = start(Strategy.SHADOW)
     worker.tick(clock.now)
-    rollouts.request(rollout.rollout_id, Desired.ABORTED, actor=ana)
+    rollouts.request(rollout.rollout_id, DesiredRollout.ABORTED, actor=ana)
     assert routing_tables(workspace)["spread"].mirror_share == 0.0

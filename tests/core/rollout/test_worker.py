@@ -10,23 +10,23 @@ from core.registry import Stage
 from core.rollout import (
     Arm,
     Guard,
+    GuardSource,
     GuardVerdict,
-    Outcome,
-    Phase,
+    RolloutPhase,
+    RolloutStep,
     RolloutWorker,
     Router,
-    Source,
-    Step,
     Strategy,
+    VerdictOutcome,
     Winner,
     routing_tables,
 )
-from core.rollout.evidence import Collector, Evidence
+from core.rollout.evidence import Collector, RolloutEvidence
 from core.rollout.worker import SAVE_EVERY
 from core.settings.promotion import PromotionSettings
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import Cursor, Prediction, PredictionReader, PredictionWriter
-from core.telemetry.predictions import Outcome as ActualOutcome
+from core.telemetry.predictions import Cursor, PredictionReader, PredictionRecord, PredictionWriter
+from core.telemetry.predictions import OutcomeRecord as ActualOutcome
 
 
 def verbs(rollout) -> list[str]:
@@ -39,7 +39,7 @@ def test_a_good_canary_grows_step_by_step_and_goes_live(
     rollout = start(reason="better on the holdout")
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=60)
-    assert ended.observed.phase is Phase.PROMOTED
+    assert ended.observed.phase is RolloutPhase.PROMOTED
     assert verbs(ended) == ["rollout.start", "rollout.begin", "rollout.advance", "rollout.promote"]
     assert registry.production("spread").version == candidate
     assert registry.get("spread", stable).stage is Stage.ARCHIVED
@@ -55,7 +55,7 @@ def test_a_canary_that_fails_more_often_is_taken_back_and_says_why(
     rollout = start()
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=60, stable=0.01, candidate=0.1)
-    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
     assert "shown to be more frequent" in ended.observed.events[-1].reason
     (errors,) = ended.observed.readings
     assert errors.verdict is GuardVerdict.HARMFUL
@@ -85,24 +85,24 @@ def test_a_hold_stops_growth_but_not_a_rollback(rollouts, start, traffic, worker
     worker.tick(clock.now)
     rollouts.hold(rollout.rollout_id, actor=ana)
     held = traffic.flow(rollout.rollout_id, ticks=20)
-    assert (held.observed.phase, held.observed.share) == (Phase.PAUSED, 0.05)
+    assert (held.observed.phase, held.observed.share) == (RolloutPhase.PAUSED, 0.05)
     ended = traffic.flow(rollout.rollout_id, ticks=60, candidate=0.2)
-    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
 
 
 def test_rare_failures_end_in_a_question_and_a_person_decides(
     registry, rollouts, start, traffic, worker, clock, ana, candidate
 ) -> None:
-    guards = (Guard(name="errors", source=Source.ERRORS),)
+    guards = (Guard(name="errors", source=GuardSource.ERRORS),)
     rollout = start(guards=guards)
     worker.tick(clock.now)
     waiting = traffic.flow(rollout.rollout_id, ticks=140, stable=0.001, candidate=0.001, n=100)
-    assert waiting.observed.phase is Phase.INCONCLUSIVE
-    assert waiting.observed.verdict.outcome is Outcome.INCONCLUSIVE
+    assert waiting.observed.phase is RolloutPhase.INCONCLUSIVE
+    assert waiting.observed.verdict.outcome is VerdictOutcome.INCONCLUSIVE
     assert waiting.observed.share == 0.2
     rollouts.promote_now(rollout.rollout_id, actor=ana, reason="quiet for an hour")
     worker.tick(clock.pass_by(1))
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.PROMOTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.PROMOTED
     assert registry.production("spread").version == candidate
 
 
@@ -114,7 +114,7 @@ def test_a_gate_that_fails_at_the_end_stops_it_with_the_reason(
     traffic.worker = RolloutWorker(workspace, source=source, registry=strict, clock=clock)
     traffic.worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=60)
-    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
     assert "the promotion was refused" in ended.observed.events[-1].reason
     assert "min_accuracy" in ended.observed.events[-1].reason
     assert "rollout.promote" not in verbs(ended)
@@ -131,7 +131,7 @@ def test_files_that_changed_meanwhile_do_not_go_live(
     file.chmod(0o644)
     file.write_text("something else\n")
     ended = traffic.flow(rollout.rollout_id, ticks=60)
-    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
     assert registry.production("spread").version != candidate
 
 
@@ -139,10 +139,10 @@ def test_a_worker_that_is_replaced_in_the_middle_comes_to_the_same_evidence(
     workspace, registry, rollouts, start, source, clock
 ) -> None:
     guards = (
-        Guard(name="errors", source=Source.ERRORS),
-        Guard(name="loss", source=Source.LOSS, required=False),
+        Guard(name="errors", source=GuardSource.ERRORS),
+        Guard(name="loss", source=GuardSource.LOSS, required=False),
     )
-    rollout = start(guards=guards, deadline_seconds=1e6, steps=(Step(share=0.2, dwell_seconds=1e5),))
+    rollout = start(guards=guards, deadline_seconds=1e6, steps=(RolloutStep(share=0.2, dwell_seconds=1e5),))
     dice = random.Random(3)
     worker = RolloutWorker(workspace, source=source, registry=registry, clock=clock)
     worker.tick(clock.now)
@@ -158,7 +158,7 @@ def test_a_worker_that_is_replaced_in_the_middle_comes_to_the_same_evidence(
     worker.tick(clock.pass_by(SAVE_EVERY.total_seconds()))
     observed = rollouts.get(rollout.rollout_id).observed
 
-    steady = Collector(rollout.plan, Evidence())
+    steady = Collector(rollout.plan, RolloutEvidence())
     steady.add(source.read(rollout.rollout_id, Cursor(), settled_before=clock.now))
     assert observed.evidence == steady.evidence
     assert observed.evidence.n_candidate == 400
@@ -196,7 +196,7 @@ def test_a_wish_that_comes_between_judging_and_writing_wins(
     assert worker.tick(clock.pass_by(120)) == []
     assert rollouts.get(rollout.rollout_id).observed.step == 0
     worker.tick(clock.pass_by(1))
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
 def test_a_candidate_that_went_live_another_way_ends_its_rollout(
@@ -209,7 +209,7 @@ def test_a_candidate_that_went_live_another_way_ends_its_rollout(
         models.update({"production": candidate})
     worker.tick(clock.pass_by(1))
     ended = rollouts.get(rollout.rollout_id)
-    assert ended.observed.phase is Phase.PROMOTED
+    assert ended.observed.phase is RolloutPhase.PROMOTED
     assert "another way" in ended.observed.events[-1].reason
 
 
@@ -222,7 +222,7 @@ def test_a_stable_version_that_was_exchanged_ends_the_comparison(
     workspace.database("registry").table("models").update({"production": another})
     assert routing_tables(workspace)["spread"].candidate is None  # at once
     worker.tick(clock.pass_by(1))
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
 def test_a_switch_sends_all_traffic_and_takes_it_back_at_once(
@@ -238,7 +238,7 @@ def test_a_switch_sends_all_traffic_and_takes_it_back_at_once(
     again = start(Strategy.BLUE_GREEN)
     worker.tick(clock.pass_by(1))
     ended = traffic.flow(again.rollout_id, ticks=20)
-    assert ended.observed.phase is Phase.PROMOTED
+    assert ended.observed.phase is RolloutPhase.PROMOTED
     assert registry.production("spread").version == candidate
 
 
@@ -246,7 +246,7 @@ def test_a_switch_beyond_its_objective_is_taken_back(rollouts, start, traffic, w
     rollout = start(Strategy.BLUE_GREEN)
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=20, candidate=0.05)
-    assert ended.observed.phase is Phase.ROLLED_BACK
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
     assert "more than 1 %" in ended.observed.events[-1].reason
 
 
@@ -257,11 +257,11 @@ def test_a_switch_beyond_its_objective_is_taken_back(rollouts, start, traffic, w
 def test_an_experiment_ends_in_a_finding(
     registry, rollouts, start, traffic, worker, clock, stable, candidate_rate, winner
 ) -> None:
-    guards = (Guard(name="errors", source=Source.ERRORS, margin=1.5),)
+    guards = (Guard(name="errors", source=GuardSource.ERRORS, margin=1.5),)
     rollout = start(Strategy.AB, guards=guards, deadline_seconds=1e6)
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=100, stable=0.1, candidate=candidate_rate)
-    assert ended.observed.phase is Phase.FINISHED
+    assert ended.observed.phase is RolloutPhase.FINISHED
     assert ended.observed.experiment.winner is winner
     assert registry.production("spread").version == stable
 
@@ -293,10 +293,10 @@ def test_the_whole_way_from_the_router_to_the_verdict(
 ) -> None:
     """Real routing, real storage, real outcomes: a candidate with a worse loss is taken back."""
     guards = (
-        Guard(name="errors", source=Source.ERRORS),
-        Guard(name="loss", source=Source.LOSS, margin=1.1, required=False),
+        Guard(name="errors", source=GuardSource.ERRORS),
+        Guard(name="loss", source=GuardSource.LOSS, margin=1.1, required=False),
     )
-    rollout = start(guards=guards, steps=(Step(share=0.2, dwell_seconds=3_600, min_samples=50),))
+    rollout = start(guards=guards, steps=(RolloutStep(share=0.2, dwell_seconds=3_600, min_samples=50),))
     worker = RolloutWorker(workspace, registry=registry, clock=clock)
     file, dice, router = workspace.predictions_file, random.Random(9), Router()
     with PredictionWriter(file, clock=clock) as writer:
@@ -308,7 +308,7 @@ def test_the_whole_way_from_the_router_to_the_verdict(
                 route = router.route("spread", key)
                 value = dice.gauss(0.0, 2.0 if route.version == candidate else 1.0)
                 writer.add(
-                    Prediction(
+                    PredictionRecord(
                         key,
                         clock.now,
                         "spread",
@@ -325,7 +325,7 @@ def test_the_whole_way_from_the_router_to_the_verdict(
             worker.tick(clock.pass_by(5))
             if not (found := rollouts.get(rollout.rollout_id)).is_active:
                 break
-    assert found.observed.phase is Phase.ROLLED_BACK
+    assert found.observed.phase is RolloutPhase.ROLLED_BACK
     assert "loss" in found.observed.events[-1].reason
     loss = next(reading for reading in found.observed.readings if reading.guard == "loss")
     assert loss.low > 0
@@ -346,7 +346,7 @@ def test_an_abort_ends_the_rollout_also_while_predictions_cannot_be_read(
     monkeypatch.setattr(source, "read", read)
     rollouts.abort(rollout.rollout_id, actor=ana)
     worker.tick(clock.pass_by(1))
-    assert rollouts.get(rollout.rollout_id).observed.phase is Phase.ABORTED
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
 def test_evidence_is_written_down_also_after_the_clock_was_set_back(rollouts, start, worker, source, clock) -> None:

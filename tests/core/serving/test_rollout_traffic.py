@@ -16,7 +16,7 @@ from core.settings.promotion import PromotionSettings
 from core.telemetry.predictions import (
     Arm,
     Cursor,
-    Outcome,
+    OutcomeRecord,
     PredictionReader,
     PredictionWriter,
 )
@@ -188,7 +188,7 @@ def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
         connection.close()
     with PredictionWriter(workspace.predictions_file) as writer:
         for number in range(40):
-            writer.add_outcome(Outcome(f"r{number}", utc_now(), loss=1.0))
+            writer.add_outcome(OutcomeRecord(f"r{number}", utc_now(), loss=1.0))
         writer.flush()
     batch = PredictionReader(workspace.predictions_file).read(
         rollout.rollout_id, Cursor(), settled_before=utc_now() + timedelta(minutes=1)
@@ -211,7 +211,7 @@ def test_a_batch_is_one_request_and_its_rows_are_found_by_their_outcomes(workspa
             until(lambda: server.table.models["spread"].versions["1.1.0"].stats.n_shadow == 1)
     with PredictionWriter(workspace.predictions_file) as writer:
         for number in range(10):
-            writer.add_outcome(Outcome(f"batch/{number}" if number else "batch", utc_now(), actual=100.0))
+            writer.add_outcome(OutcomeRecord(f"batch/{number}" if number else "batch", utc_now(), actual=100.0))
         writer.flush()
     paired = strategy is Strategy.SHADOW
     batch = PredictionReader(workspace.predictions_file).read(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import Arm, Cursor, Outcome, Prediction, PredictionReader, PredictionWriter
+from core.telemetry.predictions import Arm, Cursor, OutcomeRecord, PredictionReader, PredictionRecord, PredictionWriter
 from tests.waiting import until
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def writer(file: Path):
         yield opened
 
 
-def a_prediction(number: int = 1, **more) -> Prediction:
+def a_prediction(number: int = 1, **more) -> PredictionRecord:
     fields = {
         "request_id": f"request-{number}",
         "at": NOON + timedelta(milliseconds=number),
@@ -38,7 +38,7 @@ def a_prediction(number: int = 1, **more) -> Prediction:
         "arm": Arm.CANDIDATE,
         "share": 0.05,
     }
-    return Prediction(**fields | more)
+    return PredictionRecord(**fields | more)
 
 
 def read(reader: PredictionReader, after: Cursor | None = None, **more):
@@ -67,7 +67,7 @@ def test_what_was_written_is_read_once_each_in_its_order(file: Path, writer: Pre
 def test_a_long_backlog_is_read_in_pieces_that_leave_nothing_out(file: Path, writer: PredictionWriter) -> None:
     for number in range(25):
         writer.add(a_prediction(number, unit=number))
-        writer.add_outcome(Outcome(f"request-{number}", NOON, loss=float(number)))
+        writer.add_outcome(OutcomeRecord(f"request-{number}", NOON, loss=float(number)))
     writer.flush()
     reader, cursor, units, losses, is_last = PredictionReader(file), Cursor(), [], [], False
     while not is_last:
@@ -82,10 +82,10 @@ def test_a_long_backlog_is_read_in_pieces_that_leave_nothing_out(file: Path, wri
 def test_an_outcome_finds_the_arm_and_share_its_prediction_was_made_under(file: Path, writer: PredictionWriter) -> None:
     writer.add(a_prediction(1, arm=Arm.STABLE, version="1.0.0", share=0.05, value=2.0))
     writer.add(a_prediction(2, share=0.2, value=2.0))
-    writer.add_outcome(Outcome("request-2", NOON, loss=0.25, actual=7.0))
-    writer.add_outcome(Outcome("request-1", NOON, actual=2.5))
-    writer.add_outcome(Outcome("request-1", NOON, actual=99.0))  # the first report counts
-    writer.add_outcome(Outcome("request-8", NOON, actual=99.0))  # of nothing we predicted
+    writer.add_outcome(OutcomeRecord("request-2", NOON, loss=0.25, actual=7.0))
+    writer.add_outcome(OutcomeRecord("request-1", NOON, actual=2.5))
+    writer.add_outcome(OutcomeRecord("request-1", NOON, actual=99.0))  # the first report counts
+    writer.add_outcome(OutcomeRecord("request-8", NOON, actual=99.0))  # of nothing we predicted
     writer.flush()
     scored = read(PredictionReader(file)).scored
     assert [(each.arm, each.share, each.loss) for each in scored] == [
@@ -95,7 +95,7 @@ def test_an_outcome_finds_the_arm_and_share_its_prediction_was_made_under(file: 
 
 
 def test_an_outcome_waits_until_its_prediction_has_surely_been_committed(file: Path, writer: PredictionWriter) -> None:
-    writer.add_outcome(Outcome("request-1", NOON, loss=1.0))
+    writer.add_outcome(OutcomeRecord("request-1", NOON, loss=1.0))
     writer.flush()
     reader = PredictionReader(file)
     early = reader.read("ro-0001", Cursor(), settled_before=NOON - timedelta(seconds=1))
@@ -111,7 +111,7 @@ def test_an_outcome_stamped_by_a_clock_that_was_set_back_since_keeps_no_other_wa
 ) -> None:
     for number, at in enumerate((NOON + timedelta(hours=1), NOON)):
         writer.add(a_prediction(number))
-        writer.add_outcome(Outcome(f"request-{number}", at, loss=float(number)))
+        writer.add_outcome(OutcomeRecord(f"request-{number}", at, loss=float(number)))
     writer.flush()
     batch = PredictionReader(file).read("ro-0001", Cursor(), settled_before=NOON + timedelta(seconds=3))
     assert [scored.loss for scored in batch.scored] == [0.0, 1.0]
@@ -122,7 +122,7 @@ def test_the_copy_of_a_request_is_read_together_with_its_answer(file: Path, writ
         writer.add(a_prediction(number, arm=Arm.STABLE, version="1.0.0", share=0.0, value=1.0, error=number == 1))
         writer.add(a_prediction(number, arm=Arm.SHADOW, share=0.0, value=3.0, error=number == 2))
     writer.add(a_prediction(7, arm=Arm.SHADOW))  # its answer was dropped
-    writer.add_outcome(Outcome("request-0", NOON, actual=1.5, loss=77.0))
+    writer.add_outcome(OutcomeRecord("request-0", NOON, actual=1.5, loss=77.0))
     writer.flush()
     batch = read(PredictionReader(file), paired=True)
     assert [(answer.error, copy.error) for answer, copy in batch.pairs] == [
@@ -195,7 +195,7 @@ def test_old_predictions_go_and_the_numbers_go_on(file: Path) -> None:
         reader, cursor, units = PredictionReader(file), Cursor(), []
         for hours in range(6):
             writer.add(a_prediction(hours, unit=hours))
-            writer.add_outcome(Outcome(f"request-{hours}", NOON + timedelta(hours=hours), loss=1.0))
+            writer.add_outcome(OutcomeRecord(f"request-{hours}", NOON + timedelta(hours=hours), loss=1.0))
             writer.flush()
             batch = read(reader, cursor)
             cursor = batch.cursor
@@ -209,7 +209,7 @@ def test_a_store_stays_within_about_its_number_of_rows(file: Path) -> None:
         for start in range(0, 1_000, 20):
             for number in range(start, start + 20):
                 writer.add(a_prediction(number, unit=number))
-                writer.add_outcome(Outcome(f"request-{number}", NOON, loss=1.0))
+                writer.add_outcome(OutcomeRecord(f"request-{number}", NOON, loss=1.0))
             writer.flush()
     units, cursor, is_last = [], Cursor(), False
     reader = PredictionReader(file)
@@ -228,7 +228,7 @@ def test_outcomes_and_copies_find_predictions_in_earlier_segments(file: Path) ->
             writer.flush()  # segments of 42: a copy may come to lie in the one after its answer's
             writer.add(a_prediction(number, arm=Arm.SHADOW, share=0.0, value=3.0))
         for number in range(120):
-            writer.add_outcome(Outcome(f"request-{number}", NOON, actual=1.0))
+            writer.add_outcome(OutcomeRecord(f"request-{number}", NOON, actual=1.0))
         writer.flush()
     reader, cursor, is_last, pairs, scored = PredictionReader(file), Cursor(), False, [], []
     while not is_last:
@@ -308,7 +308,7 @@ def test_what_is_accepted_is_stored_also_after_the_file_was(file: Path, writer: 
     if replaced:
         PredictionWriter(file).close()
     writer.add(a_prediction(2, unit=7))
-    writer.add_outcome(Outcome("request-2", NOON, loss=1.0))
+    writer.add_outcome(OutcomeRecord("request-2", NOON, loss=1.0))
     writer.flush()
     batch = read(PredictionReader(file))
     assert [served.unit for served in batch.served] == [7]

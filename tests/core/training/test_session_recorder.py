@@ -7,7 +7,7 @@ from core.settings import TrainingSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.training.convergence import EpochScore
 from core.training.records import DrawRecord, EpochRecord
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import Sessions
 from core.training.wire import EpochDone, Prepared
@@ -68,7 +68,7 @@ def epochs_in(telemetry, workspace, session):
 def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, books, telemetry, session, done):
     session = books.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
     observed = session.observed
-    assert (observed.phase, observed.epoch, observed.best_epoch, observed.score) == (Phase.RUNNING, 1, 1, 0.95)
+    assert (observed.phase, observed.epoch, observed.best_epoch, observed.score) == (SessionPhase.RUNNING, 1, 1, 0.95)
     assert (observed.trained_seconds, observed.eta_seconds) == (2.0, 18.0)
     assert observed.checkpoint == "artifacts/.checkpoints/s-0001/epoch_0001"
     assert books.filing.read_epoch(session, 1) == a_record(1)

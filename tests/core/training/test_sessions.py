@@ -8,7 +8,7 @@ from core.quality.custom import UnknownGateError
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
-from core.training.session import Desired, Phase
+from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
 
 ENGINE = Actor("engine", "desk", Origin.ENGINE)
@@ -34,7 +34,7 @@ def test_a_new_session_waits_in_the_queue_with_its_resolved_settings(sessions, s
     assert stored == session
     every = {name: ModelSettings() for name in ("spread", "downgrade", "liquidity_shock", "anomaly")}
     assert stored.training == TrainingSettings(max_epochs=7, models=every)
-    assert (stored.observed.phase, stored.observed.n_epochs, stored.wants_work) == (Phase.QUEUED, 7, True)
+    assert (stored.observed.phase, stored.observed.n_epochs, stored.wants_work) == (SessionPhase.QUEUED, 7, True)
     assert (stored.created_by, stored.reason) == ("ada@desk", "fresh data")
 
 
@@ -52,39 +52,57 @@ def test_sessions_are_numbered_in_the_order_of_their_start(sessions, session, pe
 
 
 def test_asking_changes_what_is_desired_and_nothing_that_is_observed(sessions, session, person):
-    paused = sessions.request("s-0001", Desired.PAUSED, actor=BOB, reason="lunch")
-    assert (paused.desired, paused.desired_by, paused.reason) == (Desired.PAUSED, "bob@desk", "lunch")
+    paused = sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB, reason="lunch")
+    assert (paused.desired, paused.desired_by, paused.reason) == (DesiredSession.PAUSED, "bob@desk", "lunch")
     assert paused.observed == session.observed
     assert not paused.wants_work
 
 
 def test_observing_changes_nothing_that_is_desired(sessions, session):
-    sessions.request("s-0001", Desired.PAUSED, actor=BOB)
-    observed = observe(sessions, session, phase=Phase.RUNNING, epoch=3)
-    assert (observed.desired, observed.observed.epoch) == (Desired.PAUSED, 3)
+    sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB)
+    observed = observe(sessions, session, phase=SessionPhase.RUNNING, epoch=3)
+    assert (observed.desired, observed.observed.epoch) == (DesiredSession.PAUSED, 3)
 
 
 def test_progress_since_somebody_looked_does_not_make_a_request_stale(sessions, session):
     for epoch in (1, 2, 3):
         observe(sessions, session, epoch=epoch)
-    sessions.request("s-0001", Desired.PAUSED, actor=BOB, expected_revision=session.revision)
+    sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB, expected_revision=session.revision)
 
 
 def test_a_request_made_on_an_outdated_wish_is_refused_and_names_who_changed_it(sessions, session, person):
-    sessions.request("s-0001", Desired.PAUSED, actor=BOB)
+    sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB)
     with pytest.raises(StaleRevisionError, match="bob@desk"):
-        sessions.request("s-0001", Desired.STOPPED, actor=person, expected_revision=session.revision)
+        sessions.request("s-0001", DesiredSession.STOPPED, actor=person, expected_revision=session.revision)
 
 
 @pytest.mark.parametrize(
     ("phase", "asked_before", "desired", "why"),
     [
-        pytest.param(Phase.FINISHED, None, Desired.RUNNING, "has finished", id="a finished session cannot run again"),
-        pytest.param(Phase.FINISHED, None, Desired.STOPPED, "has finished", id="nor be stopped"),
-        pytest.param(Phase.FAILED, None, Desired.PAUSED, "has failed", id="a failed session cannot be paused"),
-        pytest.param(Phase.RUNNING, None, Desired.RUNNING, "already", id="a running session already runs"),
-        pytest.param(Phase.RUNNING, Desired.PAUSED, Desired.PAUSED, "already", id="one wish is enough"),
-        pytest.param(Phase.STOPPED, Desired.STOPPED, Desired.PAUSED, "at rest", id="a stopped session waits already"),
+        pytest.param(
+            SessionPhase.FINISHED,
+            None,
+            DesiredSession.RUNNING,
+            "has finished",
+            id="a finished session cannot run again",
+        ),
+        pytest.param(SessionPhase.FINISHED, None, DesiredSession.STOPPED, "has finished", id="nor be stopped"),
+        pytest.param(
+            SessionPhase.FAILED, None, DesiredSession.PAUSED, "has failed", id="a failed session cannot be paused"
+        ),
+        pytest.param(
+            SessionPhase.RUNNING, None, DesiredSession.RUNNING, "already", id="a running session already runs"
+        ),
+        pytest.param(
+            SessionPhase.RUNNING, DesiredSession.PAUSED, DesiredSession.PAUSED, "already", id="one wish is enough"
+        ),
+        pytest.param(
+            SessionPhase.STOPPED,
+            DesiredSession.STOPPED,
+            DesiredSession.PAUSED,
+            "at rest",
+            id="a stopped session waits already",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(sessions, session, phase, asked_before, desired, why):
@@ -96,25 +114,25 @@ def test_what_cannot_be_is_refused_with_the_reason(sessions, session, phase, ask
 
 
 def test_a_stopped_session_may_run_again(sessions, session):
-    sessions.request("s-0001", Desired.STOPPED, actor=BOB)
-    observe(sessions, session, phase=Phase.STOPPED)
-    assert sessions.request("s-0001", Desired.RUNNING, actor=BOB).wants_work
+    sessions.request("s-0001", DesiredSession.STOPPED, actor=BOB)
+    observe(sessions, session, phase=SessionPhase.STOPPED)
+    assert sessions.request("s-0001", DesiredSession.RUNNING, actor=BOB).wants_work
 
 
 def test_a_failed_session_is_tried_again_only_when_asked_anew(sessions, session):
-    failed = observe(sessions, session, phase=Phase.FAILED, gave_up_at=session.desired_revision)
+    failed = observe(sessions, session, phase=SessionPhase.FAILED, gave_up_at=session.desired_revision)
     assert not failed.wants_work
-    assert sessions.request("s-0001", Desired.RUNNING, actor=BOB).wants_work
+    assert sessions.request("s-0001", DesiredSession.RUNNING, actor=BOB).wants_work
 
 
 def test_an_unknown_session_is_refused_with_the_known_ones(sessions, session):
     with pytest.raises(NotFoundError, match="s-0001"):
-        sessions.request("s-0009", Desired.PAUSED, actor=BOB)
+        sessions.request("s-0009", DesiredSession.PAUSED, actor=BOB)
 
 
 def test_every_change_is_in_the_audit_log(workspace, sessions, session):
-    sessions.request("s-0001", Desired.PAUSED, actor=BOB, reason="lunch")
-    observe(sessions, session, phase=Phase.PAUSED)
+    sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB, reason="lunch")
+    observe(sessions, session, phase=SessionPhase.PAUSED)
     start, pause, observed = AuditLog(workspace).tail(3)
     assert [record.verb for record in (start, pause, observed)] == ["session.start", "session.pause", "session.test"]
     assert (pause.actor, pause.reason, pause.before, pause.after) == (

@@ -16,7 +16,7 @@ from core.rollout import Rollouts, rollout
 from core.settings import Settings
 from core.state import Lease, Workspace
 from core.telemetry import TelemetryWriter
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from core.view.source import SnapshotSource, take_snapshot
 
@@ -84,7 +84,7 @@ def test_the_newest_session_at_work_is_the_active_one(source, workspace):
     sessions = Sessions(workspace)
     for name in ("one", "two", "three"):
         sessions.start(Settings().training, name=name, actor=MIRA)
-    sessions.observe("s-0003", "session.finish", actor=Actor.engine(), phase=Phase.FINISHED)
+    sessions.observe("s-0003", "session.finish", actor=Actor.engine(), phase=SessionPhase.FINISHED)
     snapshot = source.take()
     assert [session.session_id for session in snapshot.sessions] == ["s-0003", "s-0002", "s-0001"]
     assert snapshot.active_session().session_id == "s-0002"
@@ -115,7 +115,7 @@ def test_samples_are_added_to_those_known_and_old_ones_let_go(workspace):
 def test_epochs_of_the_active_session_come_by_themselves_and_others_when_followed(source, workspace):
     sessions = Sessions(workspace)
     sessions.start(Settings().training, name="one", actor=MIRA)
-    sessions.observe("s-0001", "epoch.complete", actor=Actor.engine(), run_id="r-0001", phase=Phase.RUNNING)
+    sessions.observe("s-0001", "epoch.complete", actor=Actor.engine(), run_id="r-0001", phase=SessionPhase.RUNNING)
     with TelemetryWriter(workspace.telemetry_file) as telemetry:
         for run_id in ("r-0001", "r-0000"):
             telemetry.add_epoch(run_id, 1, {"score": 0.9}, NOW)
@@ -194,7 +194,7 @@ def test_rollouts_are_told_newest_first_and_found_by_model(source, workspace, tm
         started = rollouts.start(rollouts.plan("spread", "1.1.0"), actor=MIRA)
         first = source.take()
         assert first.active_rollout("spread") == first.rollout(started.rollout_id) == started
-        rollouts.save(started, msgspec.structs.replace(started.observed, phase=rollout.Phase.ABORTED))
+        rollouts.save(started, msgspec.structs.replace(started.observed, phase=rollout.RolloutPhase.ABORTED))
     latest = source.take()
     assert [rollout.rollout_id for rollout in latest.rollouts] == ["ro-0002", "ro-0001"]
     assert latest.active_rollout("spread") is None

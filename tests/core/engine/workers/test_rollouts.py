@@ -13,8 +13,8 @@ from core.engine.workers.rollouts import RolloutLoop
 from core.governance import AuditLog
 from core.quality.gate import judge
 from core.registry import Registry, Stage
-from core.rollout import Phase, RolloutPlan, Rollouts, RolloutWorker
-from core.rollout.plan import Guard, Source, Step
+from core.rollout import RolloutPhase, RolloutPlan, Rollouts, RolloutWorker
+from core.rollout.plan import Guard, GuardSource, RolloutStep
 from core.rollout.strategies import Strategy
 from core.settings.promotion import PromotionSettings
 from tests.waiting import PATIENCE_SECONDS, until
@@ -22,8 +22,8 @@ from tests.waiting import PATIENCE_SECONDS, until
 PASSED = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
 PATIENT = RolloutPlan(
     strategy=Strategy.CANARY,
-    steps=(Step(share=0.05), Step(share=0.2)),
-    guards=(Guard(name="errors", source=Source.ERRORS, tolerated_share=0.01),),
+    steps=(RolloutStep(share=0.05), RolloutStep(share=0.2)),
+    guards=(Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.01),),
 )
 
 
@@ -61,7 +61,7 @@ def engine(workspace, person):
 def phase(rollouts):
     """Wait until a rollout is in a phase."""
 
-    def reached(rollout_id: str, wished: Phase):
+    def reached(rollout_id: str, wished: RolloutPhase):
         def found():
             rollout = rollouts.get(rollout_id)
             return rollout if rollout.observed.phase is wished else None
@@ -73,13 +73,13 @@ def phase(rollouts):
 
 def test_a_rollout_is_begun_held_resumed_and_aborted_by_the_engine(workspace, engine, rollouts, start, phase, person):
     rollout_id = start()
-    assert phase(rollout_id, Phase.RUNNING).observed.share == 0.05
+    assert phase(rollout_id, RolloutPhase.RUNNING).observed.share == 0.05
     rollouts.hold(rollout_id, actor=person, reason="lunch")
-    phase(rollout_id, Phase.PAUSED)
+    phase(rollout_id, RolloutPhase.PAUSED)
     rollouts.resume(rollout_id, actor=person)
-    phase(rollout_id, Phase.RUNNING)
+    phase(rollout_id, RolloutPhase.RUNNING)
     rollouts.abort(rollout_id, actor=person, reason="enough")
-    assert phase(rollout_id, Phase.ABORTED).observed.events[-1].reason.endswith("enough")
+    assert phase(rollout_id, RolloutPhase.ABORTED).observed.events[-1].reason.endswith("enough")
     audit = AuditLog(workspace)
     audit.drain()  # a change is seen once it is committed; its record may still be on the way to the log
     verbs = {record.verb for record in audit.tail(50)}
@@ -90,7 +90,7 @@ def test_the_next_engine_goes_on_where_the_last_one_was(workspace, rollouts, sta
     first = Engine(workspace, mode="headless", actor=person)
     first.start()
     rollout_id = start()
-    begun = phase(rollout_id, Phase.RUNNING).observed
+    begun = phase(rollout_id, RolloutPhase.RUNNING).observed
     first.stop(0)
     rollouts.advance(rollout_id, actor=person)
     second = Engine(workspace, mode="headless", actor=person)
@@ -170,7 +170,7 @@ def test_a_turn_that_fails_calls_an_operator_and_the_next_one_comes(monkeypatch,
     engine.start()
     try:
         turns.until(2)
-        phase(rollout_id, Phase.RUNNING)
+        phase(rollout_id, RolloutPhase.RUNNING)
     finally:
         engine.stop(0)
     assert [alert.labels["thread"] for alert in Alerts(workspace).all() if alert.rule == "engine_trouble"] == [

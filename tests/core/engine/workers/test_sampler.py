@@ -7,7 +7,7 @@ from core.actor import Actor
 from core.alerts import Alerts
 from core.engine.workers.sampler import Sampler
 from core.settings import AlertSettings, TrainingSettings
-from core.training.session import Phase
+from core.training.session import SessionPhase
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -49,13 +49,13 @@ def stalled(alerts):
 @pytest.mark.parametrize(
     ("phase", "hours", "calls"),
     [
-        pytest.param(Phase.RUNNING, 2.1, True, id="no epoch for longer than the limit"),
-        pytest.param(Phase.RUNNING, 1.9, False, id="the limit is not reached"),
-        pytest.param(Phase.PREPARING, 2.1, True, id="a preparation that does not end"),
-        pytest.param(Phase.STOPPING, 2.1, True, id="an end that does not come"),
-        pytest.param(Phase.PAUSED, 9, False, id="a paused session cannot stall"),
-        pytest.param(Phase.QUEUED, 9, False, id="nor can one that waits for its turn"),
-        pytest.param(Phase.FINISHED, 9, False, id="nor one that has ended"),
+        pytest.param(SessionPhase.RUNNING, 2.1, True, id="no epoch for longer than the limit"),
+        pytest.param(SessionPhase.RUNNING, 1.9, False, id="the limit is not reached"),
+        pytest.param(SessionPhase.PREPARING, 2.1, True, id="a preparation that does not end"),
+        pytest.param(SessionPhase.STOPPING, 2.1, True, id="an end that does not come"),
+        pytest.param(SessionPhase.PAUSED, 9, False, id="a paused session cannot stall"),
+        pytest.param(SessionPhase.QUEUED, 9, False, id="nor can one that waits for its turn"),
+        pytest.param(SessionPhase.FINISHED, 9, False, id="nor one that has ended"),
     ],
 )
 def test_a_session_without_progress_calls_the_operator(sampler, sessions, alerts, session_id, phase, hours, calls):
@@ -69,12 +69,12 @@ def test_a_session_without_progress_calls_the_operator(sampler, sessions, alerts
     "change",
     [
         pytest.param({"last_progress_at": NOW}, id="an epoch ends"),
-        pytest.param({"phase": Phase.PAUSED}, id="it is paused"),
+        pytest.param({"phase": SessionPhase.PAUSED}, id="it is paused"),
     ],
 )
 def test_the_call_is_over_when_the_session_stalls_no_more(sampler, sessions, alerts, session_id, change):
     engine, long_ago = Actor.engine(), NOW - timedelta(hours=3)
-    sessions.observe(session_id, "session.test", actor=engine, phase=Phase.RUNNING, last_progress_at=long_ago)
+    sessions.observe(session_id, "session.test", actor=engine, phase=SessionPhase.RUNNING, last_progress_at=long_ago)
     sampler.take()
     sessions.observe(session_id, "session.test", actor=engine, **change)
     sampler.take()

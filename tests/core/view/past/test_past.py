@@ -16,7 +16,7 @@ from core.state import Lease
 from core.telemetry import TelemetryWriter
 from core.telemetry.past import Key, PastReader, PastWriter
 from core.tracking import Runs, RunStatus
-from core.training.session import Phase
+from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from core.view.past.recorder import COARSE_SECONDS, Recorder
 from core.view.past.replay import Past
@@ -73,7 +73,7 @@ def test_every_moment_shows_what_was_live_then(workspace, time, recorder, regist
             lambda: registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=MIRA, reason="passed [review]"),
             lambda: sessions.start(Settings().training, name="nightly", actor=MIRA),
             lambda: sessions.observe(
-                "s-0001", "epoch.complete", actor=MIRA, phase=Phase.RUNNING, score=float("1e-300")
+                "s-0001", "epoch.complete", actor=MIRA, phase=SessionPhase.RUNNING, score=float("1e-300")
             ),
             lambda: alerts.fire("gate_failed", labels={"session": "s-0001"}, summary="coverage", now=time.now),
             lambda: alerts.clear("gate_failed", labels={"session": "s-0001"}, now=time.now),
@@ -138,7 +138,7 @@ def test_the_audit_record_of_then_ends_then(workspace, time, recorder, register)
 def test_epochs_and_samples_of_then_end_then(workspace, time, recorder):
     sessions = Sessions(workspace, clock=time)
     sessions.start(Settings().training, name="nightly", actor=MIRA)
-    sessions.observe("s-0001", "epoch.complete", actor=MIRA, phase=Phase.RUNNING, run_id="r-0001")
+    sessions.observe("s-0001", "epoch.complete", actor=MIRA, phase=SessionPhase.RUNNING, run_id="r-0001")
     recorder.look()
     with TelemetryWriter(workspace.telemetry_file, clock=time) as telemetry:
         for epoch in range(5):
