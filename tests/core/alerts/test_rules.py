@@ -98,5 +98,5 @@ def test_no_rule_takes_the_name_of_another():
 
 
 def test_every_rule_stands_in_the_guide_with_its_severity():
-    told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", GUIDE.read_text(), flags=re.MULTILINE))
+    told = dict(re.findall(r"^\| `(\w+)` \| (info|warning|critical) \|", GUIDE.read_text(), flags=re.MULTILINE))
     assert told == {rule.name: str(rule.severity) for rule in RULES.values()}
