@@ -10,14 +10,13 @@ from msgspec.structs import replace
 from core.actor import Actor
 from core.alerts.alert import Alert, AlertState, fingerprint_of
 from core.alerts.lifecycle import Dwell, NextStep, next_step
-from core.alerts.rule import Condition, Rule, Subject
-from core.alerts.rules import conditions_of, find_rule
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
 from core.settings import AlertSettings, load_settings
 
 if TYPE_CHECKING:
+    from core.alerts.rule import Rule, Subject
     from core.state import Workspace
 
 
@@ -54,7 +53,7 @@ class Alerts:
             (alert for alert in self.all() if alert.state.is_open), key=lambda alert: alert.severity.rank, reverse=True
         )
 
-    def judge(self, subject: Subject, seen: Any, *, labels: Mapping[str, str], now: datetime) -> None:
+    def judge(self, subject: "Subject", seen: Any, *, labels: Mapping[str, str], now: datetime) -> None:
         """Look at every value that the rules read from a subject.
 
         Args:
@@ -66,6 +65,8 @@ class Alerts:
         Raises:
             SettingsError: The limits cannot be read.
         """
+        from core.alerts.rules import conditions_of
+
         for rule in conditions_of(subject):
             self.observe(rule.name, labels=labels, value=rule.read(seen), now=now)
 
@@ -87,7 +88,9 @@ class Alerts:
             UsageError: The rule is an event's.
             SettingsError: The limits cannot be read.
         """
-        rule = find_rule(rule_name)
+        from core.alerts.rule import Condition
+
+        rule = _rule(rule_name)
         if not isinstance(rule, Condition):
             raise UsageError(f"{rule_name} is an event and has no value to observe; fire it.")
         fingerprint = fingerprint_of(rule_name, labels)
@@ -142,7 +145,7 @@ class Alerts:
         Raises:
             NotFoundError: There is no such rule.
         """
-        event = _reading(find_rule(rule_name), labels, summary, now, value=value, threshold=threshold)
+        event = _reading(_rule(rule_name), labels, summary, now, value=value, threshold=threshold)
         stored = self._store.documents.find(event.fingerprint)
         if stored is not None and stored.state.is_open:
             return self._store.say_still_so(event)
@@ -154,7 +157,7 @@ class Alerts:
         Raises:
             NotFoundError: There is no such rule.
         """
-        fingerprint = fingerprint_of(find_rule(rule_name).name, labels)
+        fingerprint = fingerprint_of(_rule(rule_name).name, labels)
         self._changed_at.pop(fingerprint, None)
         stored = self._store.documents.find(fingerprint)
         if stored is None or not stored.state.is_open:
@@ -247,8 +250,14 @@ class Alerts:
         return self._settings
 
 
+def _rule(name: str) -> "Rule":
+    from core.alerts.rules import find_rule  # whoever only lists alerts needs no rules
+
+    return find_rule(name)
+
+
 def _reading(
-    rule: Rule,
+    rule: "Rule",
     labels: Mapping[str, str],
     summary: str,
     now: datetime,

@@ -1,6 +1,7 @@
 """The parts of a snapshot. `PARTS` is the one list: what stands on it is shown, recorded and replayed.
 
-part.py       what a part is, and how its documents are stored
+part.py       what a part is
+stored.py     how its fields are taken apart into documents
 documents.py  the parts that the recorder writes down
 histories.py  the parts that keep their own past
 

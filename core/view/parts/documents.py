@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from core.view.parts.part import DocumentPart, Listed, Mapped, Single, Stored, file_mark
+from core.view.parts.part import DocumentPart, file_mark
+from core.view.parts.stored import Listed, Mapped, Single, Stored
 
 MAX_TRANSITIONS = 20  # of each model
 _SILENCE_SECONDS = 5.0  # how soon it is seen that a run's process says nothing any more

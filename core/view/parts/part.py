@@ -5,14 +5,14 @@ keeps what they said; a `HistoryPart` is read from something that keeps its own 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.clock import Clock
+from core.view.parts.stored import Stored
 from core.view.snapshot import HISTORY_SECONDS, Snapshot
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class DocumentPart(Part):
 
     @classmethod
     @abstractmethod
-    def stored(cls) -> "tuple[Stored, ...]":
+    def stored(cls) -> tuple[Stored, ...]:
         """Say how each of its fields is taken apart into documents."""
 
 
@@ -103,65 +103,6 @@ class HistoryPart(Part):
         Raises:
             CoreError: It cannot be read.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Stored(ABC):
-    """One field of a snapshot as documents, each with a key. `type` is the documents' own."""
-
-    field: str
-    type: Any
-    is_ordered: ClassVar[bool] = False  # whether the order of the documents is kept, too
-
-    @abstractmethod
-    def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name the documents that the value of the field holds."""
-
-    @abstractmethod
-    def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """Make the value of the field from its documents, which come in their order where that is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed(Stored):
-    """A tuple of documents, found by an attribute of theirs."""
-
-    key: str
-    is_ordered: ClassVar[bool] = True
-
-    def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name each document of the tuple; one that nobody looks at has none."""
-        return ((getattr(document, self.key), document) for document in value or ())
-
-    def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """List them."""
-        return tuple(documents.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped(Stored):
-    """A mapping, each value of which is a document."""
-
-    def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name each value by its key."""
-        return value.items()  # type: ignore[no-any-return]
-
-    def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """Map them, read-only."""
-        return MappingProxyType(dict(documents))
-
-
-@dataclass(frozen=True, slots=True)
-class Single(Stored):
-    """A document that is there or not."""
-
-    def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name it by nothing."""
-        return () if value is None else (("", value),)
-
-    def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """Return it, or None."""
-        return documents.get("")
 
 
 def file_mark(file: Path) -> Hashable:

@@ -10,7 +10,8 @@ import msgspec
 
 from core.telemetry.past import Key
 from core.view import parts
-from core.view.parts.part import DocumentPart, Stored
+from core.view.parts.part import DocumentPart
+from core.view.parts.stored import Stored
 from core.view.snapshot import Snapshot
 
 # The order of what a field lists is a document of its own, so that what is put together lists it as the live one did,

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from core.view.parts import PARTS
-from core.view.parts.part import DocumentPart, HistoryPart, Listed, Look
+from core.view.parts.part import DocumentPart, HistoryPart, Look
+from core.view.parts.stored import Listed
 from core.view.past.recorder import Recorder
 from core.view.past.replay import Past
 from core.view.snapshot import Snapshot
