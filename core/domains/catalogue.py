@@ -9,15 +9,18 @@ A model of one's own is one class (a `Model`) and one line in its package's meta
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from core.domains.domain import Domain, ModelOffer
+from core.domains.own_file import FileDomain
 from core.domains.registry import built_in_domains, domain_names, find_domain
 from core.models.errors import ArtifactError, UninstalledModelError
 from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, load_object
 
 if TYPE_CHECKING:
     from core.models.interface import Model
+
+LAST_READER = "table"
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,12 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise UninstalledModelError(name, [f"{name} is offered by a package, but is not a core.models.Model"])
     return found
+
+
+def file_domains() -> tuple[FileDomain, ...]:
+    """Return the domains that train on a user's own file, in the order in which they are asked; the table takes any."""
+    readers = [cast(FileDomain, domain) for domain in _domains() if hasattr(domain, "lesson")]
+    return tuple(sorted(readers, key=lambda domain: domain.name == LAST_READER))
 
 
 def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:

@@ -1,15 +1,18 @@
 """Bonds: a synthetic market with a known truth, drawn anew for each panel on one macro path a session."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domains.bonds.data.settings import BondSettings, PanelSettings
 from core.domains.domain import DrawRequest, ModelOffer
+from core.domains.own_file import FileRequest, Judged, Lesson, Unfit
 from core.models.algorithms import SUPERVISED
 from core.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from core.models.interface import PanelLike
+    from core.models.interface import Model, PanelLike
     from core.quality import CheckSet
+    from core.tables import Signature, Table
 
 MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
 NEW_MACRO = "test_new_macro"
@@ -56,6 +59,18 @@ class BondDomain:
         from core.domains.bonds.checks.check_set import BOND_CHECKS
 
         return BOND_CHECKS
+
+    def lesson(self, table: "Table", request: FileRequest) -> Lesson | Unfit:
+        """Train one of the bond models on a user's bonds, where the file has the columns that it reads."""
+        from core.domains.bonds.own_file import lesson
+
+        return lesson(table, request)
+
+    def to_judge(self, model: "Model", signature: "Signature | None", data: Path) -> Judged | None:
+        """Judge one of the bond models on a user's bonds."""
+        from core.domains.bonds.own_file import to_judge
+
+        return to_judge(model, signature, data)
 
 
 BONDS = BondDomain()

@@ -1,6 +1,14 @@
 """A user's own table: one model, of any name, on the columns of a file."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from core.domains.domain import ModelOffer
+from core.domains.own_file import FileRequest, Judged, Lesson
+
+if TYPE_CHECKING:
+    from core.models.interface import Model
+    from core.tables import Signature, Table
 
 
 class TableDomain:
@@ -13,6 +21,18 @@ class TableDomain:
             ("auto", "linear", "lightgbm", "hist_gradient_boosting", "isolation_forest"),
         )
     }
+
+    def lesson(self, table: "Table", request: FileRequest) -> Lesson:
+        """Train a model of any name on the columns that a table has."""
+        from core.domains.table.own_file import lesson
+
+        return lesson(table, request)
+
+    def to_judge(self, model: "Model", signature: "Signature | None", data: Path) -> Judged | None:
+        """Judge a table model on another file."""
+        from core.domains.table.own_file import to_judge
+
+        return to_judge(model, data)
 
 
 TABLE = TableDomain()

@@ -1,7 +1,5 @@
 """Training on a user's own file: read, held against the gates, learnt, tested once, tracked and registered.
 
-trainee.py     what is trained: a table model, or one of the bond models
-bonds.py       the bond models on a user's bonds
 training.py    the whole way from a file to a version
 evaluation.py  a version judged on another file
 by_path.py     files made elsewhere, registered as they are

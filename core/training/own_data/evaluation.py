@@ -4,14 +4,11 @@ from pathlib import Path
 
 import msgspec
 
-from core.domains.catalogue import load_model
-from core.domains.table.models.model import TableModel
+from core.domains.catalogue import file_domains, load_model
 from core.errors import NotFoundError, UsageError
 from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
-from core.tables import InputNotes, Kind, Signature, Task, conform, read_table, require_target
-from core.training.own_data.bonds import TrainableBondModel, as_bonds, bond_label, lacking_columns
-from core.training.own_data.trainee import TrainableModel
+from core.tables import InputNotes, Signature, Task, conform, require_target
 
 SEED = 0  # of the intervals
 
@@ -62,20 +59,11 @@ def evaluate_on_file(
     chosen = chosen_version(registry, model, version, stage)
     folder = registry.load_path(chosen.model, chosen.version)
     loaded = load_model(folder)
-    signature = Signature.read(folder)
-    trainee: TrainableModel
-    if isinstance(loaded, TableModel):
-        trainee, signature = loaded, loaded.signature
-        table = read_table(data, kinds=_kinds(signature))
-        frame = table.frame
-    elif bond_label(loaded.name) is not None:
-        trainee = TrainableBondModel(loaded, signature)
-        table = read_table(data)
-        if lacking := lacking_columns(loaded.name, table):
-            raise table.error(f"it lacks {', '.join(lacking[:5])}", "The bond model reads these columns.")
-        frame = as_bonds(table)
-    else:
+    written = Signature.read(folder)
+    found = next(filter(None, (domain.to_judge(loaded, written, data) for domain in file_domains())), None)
+    if found is None:
         raise UsageError(f"{chosen.key} is a {loaded.name}, which cannot be judged on a file.")
+    table, signature = found.table, found.signature
     notes = conform(table, signature) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
@@ -88,16 +76,6 @@ def evaluate_on_file(
         data_sha256=table.source.sha256,
         n_rows=len(table),
         was_learnt_from=learnt_from == table.source.sha256,
-        metrics=trainee.judge(frame, seed=SEED),
+        metrics=found.trainee.judge(found.frame, seed=SEED),
         notes=notes,
     )
-
-
-def _kinds(signature: Signature | None) -> dict[str, Kind]:
-    assert signature is not None
-    kinds = dict(signature.kinds)
-    if signature.target and signature.target_kind:
-        # What was only ever seen whole may come with decimals; classes are told apart by their spelling.
-        is_number = signature.task is Task.REGRESSION and signature.target_kind is Kind.INTEGER
-        kinds[signature.target] = Kind.NUMBER if is_number else signature.target_kind
-    return kinds

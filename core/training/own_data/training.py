@@ -3,35 +3,31 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
-from core.domains.bonds.checks.check_set import BOND_CHECKS
-from core.domains.table.checks import BEATS_CONSTANT, NO_LEAK, FittedModel, table_checks
-from core.domains.table.models.model import TableModel, split_rows
+from core.domains.catalogue import file_domains
+from core.domains.own_file import FileRequest, Lesson
+from core.errors import UsageError
 from core.quality import assess, custom
+from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
 from core.seeds import derive_seed
 from core.settings import ModelSettings, PolicySource, Settings
 from core.state import Workspace
-from core.tables import Signature, Table, Task, TaskRequest, describe, read_table
+from core.tables import Table, Task, read_table
 from core.tables.signature import SIGNATURE_NAME
-from core.tables.split import Split
 from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
-from core.training.own_data.bonds import TrainableBondModel, as_bonds, bond_label, lacking_columns
-from core.training.own_data.trainee import TrainableModel
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
@@ -48,9 +44,9 @@ class TrainRequest:
     Attributes:
         model: The name to register it under.
         data: The file.
-        target: The column to learn; for a bond model its own label by default.
+        target: The column to learn; for a model of a domain its own label by default.
         task: What to do with it; inferred by default.
-        group: Rows of one group are held out together; issuers, for a bond model.
+        group: Rows of one group are held out together; a model of a domain knows its own.
         time: The latest rows are held out.
     """
 
@@ -72,22 +68,10 @@ class Trained:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """A file made ready to be learnt from."""
-
-    trainee: TrainableModel
-    signature: Signature
-    frame: pd.DataFrame
-    split: Split
-    gates: tuple[GateResult, ...]
-    notes: tuple[str, ...]
-
-
 def train_on_file(workspace: Workspace, request: TrainRequest, settings: Settings, *, actor: Actor) -> Trained:
     """Train a model on a file, test it, track the run and register the version.
 
-    One of the four bond models is trained as such where the file has its columns; any other name is a table model.
+    A model of a domain is trained as such where the file has its columns; any other name is a table model.
 
     Args:
         workspace: Where run and version are kept.
@@ -106,7 +90,8 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     table = read_table(request.data)
     own = settings.models.get(request.model, ModelSettings())
     lesson = _prepare(table, request, own, settings)
-    if failed := tuple(gate for gate in lesson.gates if gate.blocks):
+    gates = assess(lesson.frame, lesson.checks, settings.quality_gates).gates
+    if failed := tuple(gate for gate in gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
     seed = derive_seed(settings.random_seed, "own data")
     tags = {"kind": "own data"}
@@ -119,52 +104,32 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
             metrics = lesson.trainee.judge(tested, seed=seed)
         runs.log_metrics(run.run_id, 1, metrics)
         report = _report(lesson, metrics, lesson.trainee.judge_slices(tested, seed=seed))
-        version = _register(workspace, table, request, settings, lesson, report, run=run, actor=actor)
+        version = _register(workspace, table, request, settings, lesson, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     return Trained(version, Runs(workspace).get(run.run_id), report, lesson.notes)
 
 
-def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> _Lesson:
-    label = bond_label(request.model)
+def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> Lesson:
+    """Have the first domain that can train the model on this table make it ready."""
+    wanted = FileRequest(
+        model=request.model,
+        target=request.target,
+        task=request.task,
+        group=request.group,
+        time=request.time,
+        algorithm=own.algorithm,
+        parameters=own.parameters,
+        test_share=TEST_SHARE,
+        split_seed=derive_seed(settings.random_seed, "test rows"),
+    )
     notes: tuple[str, ...] = ()
-    if label is not None and request.target in (None, label) and request.task is None:
-        lacking = lacking_columns(request.model, table)
-        if not lacking:
-            return _prepare_bonds(table, request, own, settings)
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-        notes = (
-            f"{request.model} is trained as a table model: the file lacks {', '.join(lacking[:3])}{more} of the "
-            "columns that the bond model reads.",
-        )
-    target = request.target or (label if label in table.frame else None)
-    wanted = TaskRequest(target=target, task=request.task, group=request.group, time=request.time)
-    signature = describe(table, wanted)
-    model = TableModel.described(signature, algorithm=own.algorithm, parameters=own.parameters)
-    split = split_rows(table.frame, signature, model.target_of(table.frame), TEST_SHARE, seed=_split_seed(settings))
-    gates = assess(table.frame, table_checks(signature.names), settings.quality_gates).gates
-    ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
-    return _Lesson(model, signature, table.frame, split, gates, (*notes, *model.warnings, *ignored))
-
-
-def _prepare_bonds(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> _Lesson:
-    bonds = as_bonds(table)
-    trainee = TrainableBondModel.of(request.model, bonds, algorithm=own.algorithm, parameters=dict(own.parameters))
-    signature = trainee.signature
-    assert signature is not None
-    if signature.target is not None:
-        # The same demands as on any table: filled, of two classes or not constant, enough rows.
-        describe(table, TaskRequest(target=signature.target, task=signature.task, group=signature.group))
-    signature = msgspec.structs.replace(signature, time=request.time)
-    classes = bonds[signature.target].to_numpy(dtype=np.float64) if signature.classes else np.zeros(len(bonds))
-    if request.time is not None and request.time not in bonds:
-        bonds = bonds.assign(**{request.time: table.frame[request.time]})
-    split = split_rows(bonds, signature, classes, TEST_SHARE, seed=_split_seed(settings))
-    gates = assess(bonds, BOND_CHECKS, settings.quality_gates).gates
-    return _Lesson(trainee, signature, bonds, split, gates, trainee.warnings)
-
-
-def _split_seed(settings: Settings) -> int:
-    return derive_seed(settings.random_seed, "test rows")
+    for domain in file_domains():
+        found = domain.lesson(table, wanted)
+        if isinstance(found, Lesson):
+            return replace(found, notes=(*notes, *found.notes))
+        notes = (*notes, *filter(None, [found.note]))
+        wanted = replace(wanted, target=wanted.target or found.target)
+    raise UsageError(f"No domain trains {request.model} on {request.data}.")
 
 
 @contextmanager
@@ -201,7 +166,7 @@ def _tracked(
         yield run
 
 
-def _report(lesson: _Lesson, metrics: dict[str, float], slices: dict[str, dict[str, float]]) -> dict[str, Any]:
+def _report(lesson: Lesson, metrics: dict[str, float], slices: dict[str, dict[str, float]]) -> dict[str, Any]:
     split = lesson.split
     return {
         **lesson.trainee.report(),
@@ -223,7 +188,8 @@ def _register(
     table: Table,
     request: TrainRequest,
     settings: Settings,
-    lesson: _Lesson,
+    lesson: Lesson,
+    gates: tuple[GateResult, ...],
     report: dict[str, Any],
     *,
     run: Run,
@@ -256,7 +222,7 @@ def _register(
                 "split": report["split"],
                 "chosen": report.get("ships"),
             },
-            gates=(*lesson.gates, *after),
+            gates=(*gates, *after),
             actor=actor,
             run_id=run.run_id,
             bump="auto",

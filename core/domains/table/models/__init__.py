@@ -8,7 +8,7 @@ histogram.py  scikit-learn's histogram gradient boosting
 forest.py     an isolation forest, for rows that are strange
 lineup.py     which methods there are for a task
 choice.py     which of them ships, and how sure that is
-scores.py     metrics with intervals over groups; slices.py tells them by category
+compiled.py   single rows without a table
 model.py      the model
 imported.py   trees that LightGBM has learnt elsewhere
 

@@ -10,8 +10,9 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.domains.table.models.learner import Files, Rows, TableLearner, row_losses
+from core.domains.table.models.learner import Files, Rows, TableLearner
 from core.models.persistence.skops_files import dump_estimator, load_estimator
+from core.models.scores import row_losses
 
 ESTIMATOR = "estimator.skops"
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from core.arrays import FloatArray
-from core.domains.table.models.learner import Rows, TableLearner, row_losses
+from core.domains.table.models.learner import Rows, TableLearner
+from core.models.scores import row_losses
 
 MOST_ROWS = 1_000
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from core.arrays import AnyArray, FloatArray
 
 Files = dict[str, bytes]
@@ -77,11 +75,3 @@ class TableLearner(ABC):
         Raises:
             ArtifactError, KeyError, ValueError: It does not hold together.
         """
-
-
-def row_losses(target: FloatArray, answer: FloatArray) -> FloatArray:
-    """Return the loss of each row: squared error of numbers, log loss of probabilities."""
-    if answer.ndim == 1:
-        return np.asarray(np.square(target - answer))
-    chosen = answer[np.arange(len(target)), target.astype(np.int64)]
-    return np.asarray(-np.log(np.clip(chosen, 1e-15, None)))

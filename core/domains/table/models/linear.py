@@ -10,7 +10,8 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.domains.table.models.learner import Files, Rows, TableLearner, row_losses
+from core.domains.table.models.learner import Files, Rows, TableLearner
+from core.models.scores import row_losses
 
 CLIP = 5.0
 MOST_LEVELS = 50  # of one category; the rarer ones share the base

@@ -10,24 +10,26 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
-from core.domains.table.models import scores
 from core.domains.table.models.alone import single_feature_leak
 from core.domains.table.models.choice import choose
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
 from core.domains.table.models.forest import ForestTableLearner
 from core.domains.table.models.importance import permutation_importance
-from core.domains.table.models.learner import Rows, TableLearner, row_losses
+from core.domains.table.models.learner import Rows, TableLearner
 from core.domains.table.models.lineup import ALGORITHMS, lineup, method
-from core.domains.table.models.slices import metrics_by_slice
 from core.errors import RefusedError, UsageError
+from core.models import scores
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
+from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
+from core.models.slices import metrics_by_slice
+from core.tables.held_rows import groups_of, split_rows
 from core.tables.signature import SIGNATURE_NAME, Kind, Signature, Task
-from core.tables.split import Split, hold_out
+from core.tables.split import Split
 from core.tables.task import class_codes
 
 NAME = "table"
@@ -338,40 +340,6 @@ class TableModel(Model):
         if self.learner is None:
             raise NotFittedError(self.name)
         return self.learner
-
-
-def groups_of(frame: pd.DataFrame, signature: Signature) -> AnyArray:
-    """Return the group of each row as a code; each row its own where the signature or the frame names no group."""
-    if signature.group is None or signature.group not in frame:
-        return np.arange(len(frame))
-    return np.asarray(pd.factorize(frame[signature.group])[0])
-
-
-def split_rows(frame: pd.DataFrame, signature: Signature, target: FloatArray, share: float, *, seed: int) -> Split:
-    """Hold rows out by the group and time of a signature, else by class.
-
-    Raises:
-        UsageError: There are too few groups or instants, or one side lacks a class.
-    """
-    try:
-        split = hold_out(
-            len(frame),
-            share,
-            seed=seed,
-            group=groups_of(frame, signature) if signature.group else None,
-            time=frame[signature.time].to_numpy() if signature.time else None,
-            classes=target.astype(np.int64) if signature.task is Task.CLASSIFICATION else None,
-        )
-    except ValueError as error:
-        raise UsageError(f"The rows cannot be held out: {error}. Give more, or name no --group or --time.") from None
-    for rows, side in ((split.learn, "learnt from"), (split.held, "held out")):
-        if signature.task is Task.CLASSIFICATION and len(found := np.unique(target[rows])) < len(signature.classes):
-            lacking = next(label for code, label in enumerate(signature.classes) if code not in found)
-            raise UsageError(
-                f"No row {side} has the class {lacking!r} of {signature.target}, after holding out {split.method}. "
-                "Give more rows of it, or name no --group or --time."
-            )
-    return split
 
 
 def _some(mask: BoolArray, *, seed: int) -> AnyArray:

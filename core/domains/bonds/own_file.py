@@ -3,31 +3,38 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray, FloatArray
+from core.domains.bonds.checks.check_set import BOND_CHECKS
 from core.domains.bonds.data.columns import BY_NAME, Column, names
 from core.domains.bonds.data.panel import CATEGORIES
-from core.domains.bonds.domain import MODEL_NAMES
 from core.domains.bonds.models.anomaly import AnomalyModel
 from core.domains.bonds.models.attainment import sound_rows
 from core.domains.bonds.models.derived import DERIVED
 from core.domains.bonds.models.designs import ANOMALY_FOREST, SPREAD
+from core.domains.bonds.models.downgrade import DowngradeModel
+from core.domains.bonds.models.liquidity_shock import LiquidityShockModel
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.models.spread_law import to_learning_scale
-from core.domains.catalogue import create, model_class
-from core.domains.table.models import scores
-from core.domains.table.models.learner import row_losses
-from core.domains.table.models.slices import metrics_by_slice
-from core.models import Model
+from core.domains.own_file import FileRequest, Judged, Lesson, Unfit
+from core.models import Model, scores
+from core.models.scores import row_losses
+from core.models.slices import metrics_by_slice
 from core.models.supervised import SupervisedModel
+from core.tables import TaskRequest, describe, read_table
 from core.tables.errors import shown
+from core.tables.held_rows import split_rows
 from core.tables.signature import NUMERIC, ColumnSignature, Kind, Signature, Task
 from core.tables.table import Table
 from core.tables.task import column_signature, outputs_of
 
 ISSUER = "issuer_id"
+_CLASSES: dict[str, type[Model]] = {
+    kind.name: kind for kind in (SpreadModel, DowngradeModel, LiquidityShockModel, AnomalyModel)
+}
 _TASKS = {"regression": Task.REGRESSION, "classification": Task.CLASSIFICATION, "detection": Task.ANOMALY}
 _KINDS = {
     "float": Kind.NUMBER,
@@ -39,14 +46,55 @@ _KINDS = {
 }
 
 
-def bond_label(model: str) -> str | None:
-    """Return the column a bond model learns, or is judged by; None for a name that is none of theirs."""
-    return model_class(model).label if model in MODEL_NAMES else None
+def lesson(table: Table, request: FileRequest) -> Lesson | Unfit:
+    """Make a user's bonds ready for one of the bond models, if the table has what it reads.
+
+    Raises:
+        TableError: A cell is not what the column dictionary says.
+    """
+    kind = _CLASSES.get(request.model)
+    if kind is None or request.target not in (None, kind.label) or request.task is not None:
+        return Unfit()
+    if lacking := lacking_columns(request.model, table):
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        return Unfit(
+            f"{request.model} is trained as a table model: the file lacks {', '.join(lacking[:3])}{more} of the "
+            "columns that the bond model reads.",
+            kind.label if kind.label in table.frame else None,
+        )
+    bonds = as_bonds(table)
+    parameters = dict(request.parameters)
+    trainee = TrainableBondModel.of(request.model, bonds, algorithm=request.algorithm, parameters=parameters)
+    signature = trainee.signature
+    assert signature is not None
+    if signature.target is not None:
+        # The same demands as on any table: filled, of two classes or not constant, enough rows.
+        describe(table, TaskRequest(target=signature.target, task=signature.task, group=signature.group))
+    signature = msgspec.structs.replace(signature, time=request.time)
+    classes = bonds[signature.target].to_numpy(dtype=np.float64) if signature.classes else np.zeros(len(bonds))
+    if request.time is not None and request.time not in bonds:
+        bonds = bonds.assign(**{request.time: table.frame[request.time]})
+    split = split_rows(bonds, signature, classes, request.test_share, seed=request.split_seed)
+    return Lesson(trainee, signature, bonds, split, BOND_CHECKS, trainee.warnings)
+
+
+def to_judge(model: Model, signature: Signature | None, data: Path) -> Judged | None:
+    """Make a user's bonds ready to judge a bond model by.
+
+    Raises:
+        TableError: The file cannot be read, or lacks columns that the model reads.
+    """
+    if model.name not in _CLASSES:
+        return None
+    table = read_table(data)
+    if lacking := lacking_columns(model.name, table):
+        raise table.error(f"it lacks {', '.join(lacking[:5])}", "The bond model reads these columns.")
+    return Judged(TrainableBondModel(model, signature), signature, table, as_bonds(table))
 
 
 def columns_read(model: str) -> tuple[str, ...]:
     """Return the columns of the bond dictionary that a bond model reads, in its order; labels are not among them."""
-    kind = model_class(model)
+    kind = _CLASSES[model]
     if issubclass(kind, SupervisedModel):
         read = {ISSUER, "as_of_date"}
         features = kind.design.columns
@@ -59,7 +107,7 @@ def columns_read(model: str) -> tuple[str, ...]:
 
 def lacking_columns(model: str, table: Table) -> tuple[str, ...]:
     """Return the columns that a bond model needs and a table has not."""
-    label = [] if model == AnomalyModel.name else [model_class(model).label]
+    label = [] if model == AnomalyModel.name else [_CLASSES[model].label]
     return tuple(name for name in [*columns_read(model), *label] if name not in table.frame)
 
 
@@ -90,7 +138,7 @@ class TrainableBondModel:
     @classmethod
     def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "TrainableBondModel":
         """Make a bond model that has learnt nothing yet, for the bonds of a frame."""
-        model = create(name, algorithm=algorithm, settings=parameters)
+        model = _CLASSES[name](algorithm, parameters)
         task = _TASKS[model.task]
         classes = ("0", "1") if task is Task.CLASSIFICATION else ()
         signature = Signature(

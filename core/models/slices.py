@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray
-from core.domains.table.models.scores import Metrics
+from core.models.scores import Metrics
 from core.tables.signature import ColumnSignature, Kind
 
 MOST_LEVELS = 12

@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray
-from core.domains.table.models.learner import row_losses
 from core.models.ranking import auc, average_precision
 
 N_BOOTSTRAP = 200
 INTERVAL = (0.025, 0.975)
 Metrics = dict[str, float]
+
+
+def row_losses(target: FloatArray, answer: FloatArray) -> FloatArray:
+    """Return the loss of each row: squared error of numbers, log loss of probabilities."""
+    if answer.ndim == 1:
+        return np.asarray(np.square(target - answer))
+    chosen = answer[np.arange(len(target)), target.astype(np.int64)]
+    return np.asarray(-np.log(np.clip(chosen, 1e-15, None)))
 
 
 def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray, *, seed: int) -> Metrics:

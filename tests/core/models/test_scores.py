@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from core.domains.table.models import scores
 from core.domains.table.models.choice import choose
+from core.models import scores
 
 
 def test_metrics_agree_with_those_of_scikit_learn():

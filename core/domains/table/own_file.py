@@ -1,0 +1,49 @@
+"""A user's own table, made ready for the table model to learn from or to be judged by."""
+
+from pathlib import Path
+
+from core.domains.own_file import FileRequest, Judged, Lesson
+from core.domains.table.checks import table_checks
+from core.domains.table.models.model import TableModel
+from core.models import Model
+from core.tables import Kind, Signature, Table, Task, TaskRequest, describe, read_table
+from core.tables.held_rows import split_rows
+
+
+def lesson(table: Table, request: FileRequest) -> Lesson:
+    """Describe a table, and hold rows of it out.
+
+    Raises:
+        TableError: The table cannot be used.
+        UnknownAlgorithmError, UnknownParameterError: It cannot be trained that way.
+    """
+    wanted = TaskRequest(target=request.target, task=request.task, group=request.group, time=request.time)
+    signature = describe(table, wanted)
+    model = TableModel.described(signature, algorithm=request.algorithm, parameters=request.parameters)
+    target = model.target_of(table.frame)
+    split = split_rows(table.frame, signature, target, request.test_share, seed=request.split_seed)
+    ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
+    checks = table_checks(signature.names)
+    return Lesson(model, signature, table.frame, split, checks, (*model.warnings, *ignored))
+
+
+def to_judge(model: Model, data: Path) -> Judged | None:
+    """Read a file as the table model's own table was read.
+
+    Raises:
+        TableError: The file cannot be read.
+    """
+    if not isinstance(model, TableModel):
+        return None
+    table = read_table(data, kinds=_kinds(model.signature))
+    return Judged(model, model.signature, table, table.frame)
+
+
+def _kinds(signature: Signature | None) -> dict[str, Kind]:
+    assert signature is not None
+    kinds = dict(signature.kinds)
+    if signature.target and signature.target_kind:
+        # What was only ever seen whole may come with decimals; classes are told apart by their spelling.
+        is_number = signature.task is Task.REGRESSION and signature.target_kind is Kind.INTEGER
+        kinds[signature.target] = Kind.NUMBER if is_number else signature.target_kind
+    return kinds
