@@ -14,9 +14,7 @@ def shared_sheets() -> list[Path]:
         Absolute paths for `App.CSS_PATH`: the base first, then widgets, then the frame of the screens, so that a screen
         may overrule a widget of equal specificity.
     """
-    base = _FOLDER / "base.tcss"
-    widgets = sorted(path for path in _FOLDER.glob("*.tcss") if path != base)
-    return [base, *widgets, screen_sheet("frame")]
+    return [_FOLDER / "base.tcss", _FOLDER / "widgets.tcss", screen_sheet("frame")]
 
 
 def screen_sheet(name: str) -> Path:

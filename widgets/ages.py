@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from textual.content import Content
-from textual.widget import Widget
-
-from widgets.line import clean
-
 MISSED_TICKS = 3
 """So many missed ticks make a pane stale."""
 
@@ -55,20 +50,3 @@ def stale_text(age_seconds: float, *, tick_seconds: float = 1.0) -> str | None:
         return None
     age = age_text(age_seconds)
     return "stale" if age == "now" else f"stale {age}"
-
-
-def mark_stale(pane: Widget, age_seconds: float, *, tick_seconds: float = 1.0, subtitle: str = "") -> None:
-    """Show in the frame of a pane that its values are old; sends nothing while all is as before.
-
-    Args:
-        pane: A framed pane; its state class `-stale` says the same to the style sheets.
-        age_seconds: How old its values are.
-        tick_seconds: How often they should be renewed.
-        subtitle: What stands in that place while the values are fresh.
-    """
-    stale = stale_text(age_seconds, tick_seconds=tick_seconds)
-    text = stale or clean(subtitle)
-    content = Content(text) if text else None
-    if pane._border_subtitle != content:
-        pane.border_subtitle = content
-    pane.set_class(stale is not None, "-stale")

@@ -13,13 +13,12 @@ from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
-from textual.content import Content
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.glyphs import Glyphs, glyphs_of
-from widgets.line import Line, changed_ranges, clean, fit_line
+from widgets.line import Line, changed_ranges, fit_line
 
 _COLOUR_OF_TONE = {
     "key": "tone-accent",
@@ -61,13 +60,6 @@ class Painted(Widget):
     def glyphs(self) -> Glyphs:
         """The signs this terminal can draw."""
         return glyphs_of(self)
-
-    def set_title(self, title: str, subtitle: str | None = None) -> None:
-        """Put plain texts into the frame of the pane; nothing is sent when they are there already."""
-        for attribute, text in (("border_title", title), ("border_subtitle", subtitle)):
-            content = None if text is None else Content(clean(text))
-            if getattr(self, f"_{attribute}") != content:
-                setattr(self, attribute, content)
 
     def repaint(self) -> None:
         """Draw again and refresh the cells that changed."""

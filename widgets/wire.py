@@ -10,15 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual.geometry import Region
 from textual.strip import SGR_STYLES, Strip
+
+from widgets.textual_internals import (
+    ChangesCompositor,
+    ChopsUpdate,
+    LayoutUpdate,
+    OwnCompositor,
+    attribute_bits,
+    colour_system,
+)
 
 _RESET = "\x1b[0m"
 
@@ -26,7 +32,7 @@ _RESET = "\x1b[0m"
 @lru_cache(maxsize=4096)
 def _codes(style: Style, system: ColorSystem) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Give the codes of a style: attributes, foreground, background."""
-    on = style._attributes & style._set_attributes
+    on = attribute_bits(style)
     attributes = tuple(SGR_STYLES[bit] for bit in range(on.bit_length()) if on & (1 << bit))
     foreground = style.color.downgrade(system).get_ansi_codes() if style.color else ()
     background = style.bgcolor.downgrade(system).get_ansi_codes(False) if style.bgcolor else ()
@@ -51,7 +57,7 @@ class _Pen:
     """Writes segments one after another and remembers the style that the terminal is in."""
 
     def __init__(self, console: Console) -> None:
-        self._system = console._color_system or ColorSystem.TRUECOLOR
+        self._system = colour_system(console)
         self._style: Style | None = None
         self._parts: list[str] = []
 
@@ -114,10 +120,8 @@ class LeanLayout(LayoutUpdate):
         return pen.text()
 
 
-class LeanCompositor(Compositor):
-    """Textual's compositor with a leaner way to write, which asks nothing of widgets that have not changed."""
-
-    _changed: tuple[Region, ...] | None = None
+class LeanCompositor(ChangesCompositor):
+    """Textual's compositor with a leaner way to write."""
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """Render a full update."""
@@ -126,44 +130,11 @@ class LeanCompositor(Compositor):
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """Render a partial update."""
-        self._changed = tuple(self._dirty_regions)
-        try:
-            update = super().render_partial_update()
-        finally:
-            self._changed = None
+        update = super().render_partial_update()
         return update and LeanChops(update.chops, update.spans, update.chop_ends)
 
-    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
-        """Render the widgets that are seen in what changed, from front to back, until all of it is covered.
 
-        Textual renders every widget between the outermost changes, whatever hides it: with a clock on top and a gauge
-        at the bottom that is all of them, once a second and at each key.
-        """
-        if self._changed is None:
-            yield from super()._get_renders(crop)
-            return
-        left = list(self._changed)
-        for widget, (region, clip) in self.visible_widgets.items():
-            seen = region.intersection(clip)
-            if any(map(seen.overlaps, left)):
-                yield region, clip, widget.render_lines(seen.translate(-region.offset))
-                left = [each for each in left if not seen.contains_region(each)]
-                if not left:
-                    return
-
-
-class LeanScreen:
+class LeanScreen(OwnCompositor):
     """A screen that sends fewer bytes: `class MyScreen(LeanScreen, Screen[None])`, and so with `ModalScreen`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._compositor = LeanCompositor()
-
-    def _compositor_refresh(self) -> None:
-        """Draw, unless the app holds its updates back: Textual draws even then, only to throw the drawing away.
-
-        What is to be drawn stays marked, and the refresh that ends the app's start draws it.
-        """
-        stock: Any = super()
-        if not stock.app._batch_count:
-            stock._compositor_refresh()
+    COMPOSITOR = LeanCompositor

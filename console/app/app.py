@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
@@ -29,7 +29,6 @@ from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
-from console.runtime.stylesheet import SteadyStylesheet
 from console.screens.base import ConsoleScreen
 from console.screens.catalog import SCREENS, open_screen
 from console.verbs.engine import leave_offer
@@ -41,6 +40,7 @@ from core.view.snapshot import Snapshot
 from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
+from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, write_raw
 
 if TYPE_CHECKING:
     from console.app.changes import Changes
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("bondx.console")
 
 
-class BondxApp(App[None]):
+class BondxApp(BugExit):
     """Shows snapshots, offers changes, and leaves the work to the engine."""
 
     TITLE = "BondX Console"
@@ -170,16 +170,15 @@ class BondxApp(App[None]):
         else:
             self.leave()
 
-    def _fatal_error(self) -> None:
+    def last_words(self) -> Text:
         """End on a bug: the log gets the traceback, the operator a sentence, the shell a code other than 0."""
         log.critical("The console stopped because of a bug.", exc_info=True)
         log_file = self.workspace.logs_dir / "console.log"
-        self._exit_renderables.append(Text(f"bondx: the console stopped because of a bug; {log_file} has the details."))
-        self._close_messages_no_wait()
+        return Text(f"bondx: the console stopped because of a bug; {log_file} has the details.")
 
     async def on_event(self, event: Event) -> None:
         """Keep what was typed ahead away from a dialog that has only just appeared."""
-        screen = self._screen_stack[-1] if self._screen_stacks and self._screen_stack else None
+        screen = screen_on_top(self)
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return
         await super().on_event(event)
@@ -311,8 +310,7 @@ class BondxApp(App[None]):
 
     def send(self, sequence: str) -> None:
         """Send an escape sequence to the terminal, in turn with what is drawn."""
-        if self._driver is not None:
-            self._driver.write(sequence)
+        write_raw(self, sequence)
 
     def copy(self, text: str) -> None:
         """Put a text on the operator's clipboard, or show it where no clipboard takes it."""

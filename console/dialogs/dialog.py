@@ -9,8 +9,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from console.context import ConsoleContext
-from console.runtime.frames import PromptFrames
 from themes import screen_sheet
+from widgets.textual_internals import PromptFrames
 from widgets.wire import LeanScreen
 
 Answer = TypeVar("Answer")

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, cast
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.content import Content
 from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.timer import Timer
@@ -14,7 +13,6 @@ from textual.widget import Widget
 
 from console.context import ConsoleControls
 from console.presentation.status import status_of
-from console.runtime.frames import PromptFrames
 from console.screens.catalog import IN_ROW
 from console.screens.panes import LinesPane, ScreenRow
 from console.screens.prompt import Asking, Prompt
@@ -25,10 +23,11 @@ from core.errors import CoreError
 from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
-from widgets.line import Line, clean
+from widgets.line import Line
 from widgets.live_table import LiveTable
 from widgets.painted import Painted
 from widgets.status_line import StatusLine
+from widgets.textual_internals import PromptFrames, size_classes, write_frame
 from widgets.wire import LeanScreen
 
 SENTENCE_SECONDS = 12.0
@@ -101,19 +100,13 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Frame the body."""
-        self._take_size_classes()
+        self.add_class(*size_classes(self))  # before there is anything here: Textual says it later, and styles all anew
         yield StatusLine(id="status")
         yield ScreenRow([(screen.key, screen.name, screen.title) for screen in IN_ROW], self.IN_ROW or self.NAME)
         with Container(id="body"):
             yield from self.compose_body()
         yield Prompt(self.console_app.commands)
         yield KeyFooter(id="footer")
-
-    def _take_size_classes(self) -> None:
-        """Say how large the screen is before there is anything on it: Textual says it later, and styles all anew."""
-        width, height = self.app.size
-        across = self._get_breakpoint_classes(width, self.HORIZONTAL_BREAKPOINTS)
-        self.add_class(*across, *self._get_breakpoint_classes(height, self.VERTICAL_BREAKPOINTS))
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Catch up with what has happened while another screen was shown."""
@@ -169,7 +162,7 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
             silent = app.sample_silence() if pane in sampled else app.silence()
             stale = stale_text(silent)
             pane.set_class(stale is not None, "-stale")
-            write_frame(pane, title, "  ".join(filter(None, (subtitle, stale))))
+            write_frame(pane, title=title, subtitle="  ".join(filter(None, (subtitle, stale))))
         self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:
@@ -335,11 +328,3 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
             return ""
         cells = [cell if isinstance(cell, str) else cell.text for cell in row.cells]
         return "  ".join(cell.strip() for cell in cells if cell.strip())
-
-
-def write_frame(pane: Widget, title: str, subtitle: str) -> None:
-    """Put plain texts into the frame of a pane; nothing is sent when they are there already."""
-    for attribute, text in (("border_title", title), ("border_subtitle", subtitle)):
-        content = Content(clean(text)) if text else None
-        if getattr(pane, f"_{attribute}") != content:
-            setattr(pane, attribute, content)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from widgets.chart import Series, draw_chart, nice_ticks
-from widgets.detail_chart import DetailChart
 from widgets.glyphs import ASCII, UNICODE
 from widgets.line_chart import LineChart
 
@@ -108,41 +107,3 @@ async def test_a_chart_that_grows_sends_only_what_changed(stage):
         chart.set_series([curve("loss", *values[:-1], values[-1] * 1.01)])
         await pilot.pause()
         assert app.n_bytes < 200
-
-
-async def test_a_detail_chart_is_text_where_it_is_narrow(stage):
-    chart = DetailChart(x_title="epoch")
-    app = stage(chart)
-    async with app.run_test(size=(80, 24)) as pilot:
-        chart.set_series([curve("loss", 3, 2, 1)])
-        await pilot.pause()
-        assert not chart.is_plot
-        assert any("● loss" in line for line in app.text())
-
-
-async def test_a_detail_chart_has_zoom_where_it_is_wide_and_follows_the_size(stage):
-    chart = DetailChart(x_title="epoch")
-    app = stage(chart)
-    async with app.run_test(size=(140, 40)) as pilot:
-        chart.set_series([curve("[/]loss", 3, math.nan, 1), curve("valid", 3, 3, 3)])
-        await app.workers.wait_for_complete()
-        for _ in range(50):
-            await pilot.pause()
-            if chart.is_plot:
-                break
-        assert chart.is_plot
-        assert any("[/]loss" in line for line in app.text())
-        chart.set_series([curve("loss", 3, 2, 1, 0)])
-        await pilot.resize_terminal(80, 24)
-        await pilot.pause()
-        assert not chart.is_plot
-
-
-async def test_a_detail_chart_in_plain_characters_loads_no_plot(stage):
-    chart = DetailChart(x_title="epoch")
-    app = stage(chart, glyphs=ASCII)
-    async with app.run_test(size=(140, 40)) as pilot:
-        chart.set_series([curve("loss", 3, 2, 1)])
-        await pilot.pause()
-        assert not chart.is_plot
-        assert all(line.isascii() for line in app.text())

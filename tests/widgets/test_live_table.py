@@ -4,6 +4,7 @@ import pytest
 
 from widgets.columns import fit_columns
 from widgets.live_table import Cell, Column, LiveTable, Row
+from widgets.textual_internals import write_frame
 
 COLUMNS = [
     Column("model", "MODEL", 10),
@@ -173,7 +174,7 @@ async def test_data_is_shown_and_never_obeyed(stage, text):
     app = stage(table)
     async with app.run_test(size=(60, 6)) as pilot:
         table.set_rows([Row("r", (text, "1.0.0", "0.9", text))])
-        table.set_title(text, text)
+        write_frame(table, title=text, subtitle=text)
         await pilot.pause()
         lines = app.text()
         assert not any(ord(character) < 32 or character == "\u202e" for line in lines for character in line)

@@ -6,12 +6,11 @@ import math
 
 import pytest
 
-from widgets.ages import age_text, mark_stale, stale_text
+from widgets.ages import age_text, stale_text
 from widgets.bars import bar, sparkline
 from widgets.gauges import Gauge, GaugeList
 from widgets.glyphs import ASCII, UNICODE, choose_glyphs
 from widgets.key_footer import KeyFooter, KeyHint
-from widgets.live_table import Column, LiveTable
 from widgets.progress_line import ProgressLine
 from widgets.status_line import Status, StatusLine
 
@@ -77,23 +76,6 @@ def test_three_missed_ticks_make_a_pane_stale():
     assert stale_text(3.0) is None
     assert stale_text(3.1) == "stale"
     assert stale_text(30, tick_seconds=5) == "stale 30s"
-
-
-async def test_a_stale_pane_says_so_once_and_recovers(stage):
-    table = LiveTable([Column("a", "A", 5)], classes="pane")
-    app = stage(table)
-    async with app.run_test(size=(40, 6)) as pilot:
-        mark_stale(table, 50, subtitle="12 rows")
-        await pilot.pause()
-        assert "stale 45s" in app.text()[-1]
-        app.forget()
-        mark_stale(table, 58, subtitle="12 rows")
-        await pilot.pause()
-        assert app.n_bytes == 0
-        mark_stale(table, 0, subtitle="12 rows")
-        await pilot.pause()
-        assert "12 rows" in app.text()[-1]
-        assert not table.has_class("-stale")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""What of Textual and Rich is private and relied upon: a release that changes one of these fails here, with a name."""
+
+import ast
+import inspect
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.style import Style
+from textual import _compositor
+from textual._compositor import Compositor
+from textual.app import App
+from textual.content import Content
+from textual.css.stylesheet import Stylesheet
+from textual.screen import Screen
+from textual.widget import Widget
+
+import widgets.textual_internals
+
+HOME = Path(widgets.textual_internals.__file__)
+ROOT = HOME.parents[1]
+
+
+def takes(function: Callable[..., object], *parameters: str) -> bool:
+    return list(inspect.signature(function).parameters) == list(parameters)
+
+
+RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
+    ("rich.Style._attributes", lambda: Style(bold=True)._attributes == 1, "styles are written as differences"),
+    ("rich.Style._set_attributes", lambda: Style(bold=False)._set_attributes == 1, "styles are written as differences"),
+    ("rich.Console._color_system", lambda: hasattr(Console(), "_color_system"), "colours are written for the terminal"),
+    ("App._driver", lambda: App()._driver is None, "text is copied over SSH by an escape sequence"),
+    ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
+    ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),
+    ("App._batch_count", lambda: App()._batch_count == 0, "nothing is drawn while the app holds updates back"),
+    ("App._exit_renderables", lambda: App()._exit_renderables == [], "a bug ends in a sentence"),
+    ("App._fatal_error", lambda: takes(App._fatal_error, "self"), "a bug ends in a sentence"),
+    ("App._close_messages_no_wait", lambda: takes(App._close_messages_no_wait, "self"), "a bug ends the app"),
+    (
+        "Screen._get_breakpoint_classes",
+        lambda: Screen()._get_breakpoint_classes(90, [(0, "-small"), (80, "-large")]) == {"-large"},
+        "a screen is styled once, for its size, before anything is on it",
+    ),
+    ("Screen._update_timer", lambda: hasattr(Screen, "_update_timer"), "a change is drawn within two milliseconds"),
+    ("Screen._on_timer_update", lambda: takes(Screen._on_timer_update, "self"), "a change is drawn at once"),
+    ("Screen._compositor", lambda: isinstance(Screen()._compositor, Compositor), "screens draw in fewer bytes"),
+    (
+        "Screen._compositor_refresh",
+        lambda: takes(Screen._compositor_refresh, "self"),
+        "a screen is drawn once at start",
+    ),
+    ("Compositor._dirty_regions", lambda: Compositor()._dirty_regions == set(), "only changes are drawn"),
+    (
+        "Compositor._get_renders",
+        lambda: takes(Compositor._get_renders, "self", "crop"),
+        "only changes are drawn",
+    ),
+    (
+        "textual._compositor.ChopsUpdate",
+        lambda: takes(_compositor.ChopsUpdate, "chops", "spans", "chop_ends"),
+        "a change is written in few bytes",
+    ),
+    (
+        "textual._compositor.LayoutUpdate",
+        lambda: takes(_compositor.LayoutUpdate, "strips", "region"),
+        "a whole screen is written in few bytes",
+    ),
+    (
+        "Stylesheet._variables",
+        lambda: Stylesheet(variables={"a": "b"})._variables == {"a": "b"},
+        "a theme is read once",
+    ),
+    ("Widget._border_title", lambda: titled("border_title") == Content("[/]"), "the same frame sends nothing"),
+    (
+        "Widget._border_subtitle",
+        lambda: titled("border_subtitle") == Content("[/]"),
+        "the same frame sends nothing",
+    ),
+)
+
+
+def static(owner: type, name: str) -> object:
+    return inspect.getattr_static(owner, name, None)
+
+
+def titled(place: str) -> object:
+    widget = Widget()
+    setattr(widget, place, Content("[/]"))
+    return getattr(widget, f"_{place}")
+
+
+@pytest.mark.parametrize(("name", "holds", "what_for"), RELIED_UPON, ids=[name for name, _, _ in RELIED_UPON])
+def test_what_we_rely_on_is_there(name, holds, what_for):
+    try:
+        answer = holds()
+    except (AttributeError, TypeError) as error:
+        answer, what_for = False, f"{what_for} ({error})"
+    versions = f"Textual {metadata.version('textual')}, Rich {metadata.version('rich')}"
+    assert answer, f"{name} has changed in {versions}: by it {what_for}. See widgets/textual_internals.py."
+
+
+def private_names(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names |= {"textual._" for module in modules(node) if module.startswith(("textual._", "rich._"))}
+    return names
+
+
+def modules(node: ast.ImportFrom | ast.Import) -> list[str]:
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+
+
+def test_nothing_else_touches_them():
+    relied_upon = {name.rpartition(".")[2] for name, _, _ in RELIED_UPON if "._" in name and "_compositor." not in name}
+    files = [file for folder in ("console", "widgets", "themes") for file in (ROOT / folder).rglob("*.py")]
+    touched = {str(file.relative_to(ROOT)): private_names(file) & {"textual._", *relied_upon} for file in files}
+    assert [file for file, names in touched.items() if names] == ["widgets/textual_internals.py"]
+    # Every one that is touched there has its test above.
+    own = {"_changed", "_has_changed", "_frame_timer", "_write_border"}
+    private = {name for name in private_names(HOME) if name.startswith("_") and not name.startswith("__")}
+    assert private - own <= relied_upon | {"_compositor"}

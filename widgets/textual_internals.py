@@ -1,0 +1,189 @@
+"""Everything private of Textual, and of Rich below it, that we touch. It was written against Textual 8.2.
+
+A test an attribute, in `tests/widgets/test_textual_internals.py`, says what stops working when a release changes one;
+no other module may name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.color import ColorSystem
+from rich.console import Console, RenderableType
+from rich.style import Style
+from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual.app import App
+from textual.content import Content
+from textual.css.stylesheet import Stylesheet
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+
+from widgets.line import clean
+
+__all__ = ["ChopsUpdate", "LayoutUpdate"]
+
+FRAME_SECONDS = 1 / 500
+
+
+# What Textual and Rich know but do not tell
+
+
+def attribute_bits(style: Style) -> int:
+    """Return which attributes (bold, italic, …) a style switches on, a bit each, as Rich numbers them."""
+    return style._attributes & style._set_attributes
+
+
+def colour_system(console: Console) -> ColorSystem:
+    """Return how many colours the terminal has."""
+    return console._color_system or ColorSystem.TRUECOLOR
+
+
+def size_classes(screen: Screen[Any]) -> Iterable[str]:
+    """Return the classes that Textual gives a screen of the app's size, before it gives them."""
+    width, height = screen.app.size
+    across = screen._get_breakpoint_classes(width, screen.HORIZONTAL_BREAKPOINTS or [])
+    return (*across, *screen._get_breakpoint_classes(height, screen.VERTICAL_BREAKPOINTS or []))
+
+
+def screen_on_top(app: App[Any]) -> Screen[Any] | None:
+    """Return the screen that gets the keys; none while the app starts or ends, where Textual's own question raises."""
+    stack = app._screen_stack if app._screen_stacks else ()
+    return stack[-1] if stack else None
+
+
+def write_raw(app: App[Any], sequence: str) -> None:
+    """Send an escape sequence to the terminal, in turn with what is drawn."""
+    if app._driver is not None:
+        app._driver.write(sequence)
+
+
+# What Textual does otherwise than we need
+
+
+def write_frame(pane: Widget, *, title: str, subtitle: str) -> None:
+    """Put plain texts into the frame of a pane; nothing is sent when they are there already."""
+    _write_border(pane, "border_title", title)
+    _write_border(pane, "border_subtitle", subtitle)
+
+
+def _write_border(pane: Widget, place: Literal["border_title", "border_subtitle"], text: str) -> None:
+    content = Content(clean(text)) if text else None
+    if getattr(pane, f"_{place}") != content:  # the public attribute answers with markup, not with what was put there
+        setattr(pane, place, content)
+
+
+class BugExit(App[None]):
+    """An app that ends on a bug with a sentence of its own: `class MyApp(BugExit)`."""
+
+    def last_words(self) -> RenderableType:
+        """Keep the traceback, and return what is printed once the terminal is restored."""
+        raise NotImplementedError
+
+    def _fatal_error(self) -> None:
+        """Textual prints the traceback with all variables; the exit code is 1 either way."""
+        self._exit_renderables.append(self.last_words())
+        self._close_messages_no_wait()
+
+
+class SteadyStylesheet(Stylesheet):
+    """A style sheet that is parsed once for each theme; sources added since are still parsed when needed.
+
+    Textual parses every rule anew whenever the theme is set and whenever a screen is shown for the first time, which
+    took a third of the time to the first frame. Unless a variable has changed, the rules are those parsed before.
+    """
+
+    def __init__(self, *, variables: dict[str, str] | None = None) -> None:
+        super().__init__(variables=variables)
+        self._has_changed = False
+
+    def set_variables(self, variables: dict[str, str]) -> None:
+        """Take the variables of a theme; the same ones again change nothing."""
+        if variables != self._variables:
+            self._has_changed = True
+            super().set_variables(variables)
+
+    def reparse(self) -> None:
+        """Parse again if a variable has changed."""
+        if self._has_changed:
+            super().reparse()
+            self._has_changed = False
+
+
+if TYPE_CHECKING:
+    _AnyScreen = Screen[Any]
+else:  # so that these can stand before Screen and before ModalScreen alike
+    _AnyScreen = object
+
+
+class PromptFrames(_AnyScreen):
+    """A screen that draws as soon as there is something to draw: `class MyScreen(PromptFrames, Screen[None])`.
+
+    Textual draws at most sixty times a second: what follows from a key press (the details of the row the cursor has
+    moved to) comes a sixtieth of a second after the cursor. Here it follows within two milliseconds. Between changes
+    nothing is drawn either way, so a screen at rest costs as little as before.
+    """
+
+    _frame_timer: Timer | None = None
+
+    @property
+    def _update_timer(self) -> Timer:
+        """Textual's timer for frames, with a shorter period."""
+        if self._frame_timer is None:
+            self._frame_timer = self.set_interval(
+                FRAME_SECONDS, self._on_timer_update, name="screen_update", pause=True
+            )
+        return self._frame_timer
+
+
+class ChangesCompositor(Compositor):
+    """A compositor that asks nothing of widgets that have not changed."""
+
+    _changed: tuple[Region, ...] | None = None
+
+    def render_partial_update(self) -> ChopsUpdate | None:
+        """Render a partial update."""
+        self._changed = tuple(self._dirty_regions)
+        try:
+            return super().render_partial_update()
+        finally:
+            self._changed = None
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        """Render the widgets that are seen in what changed, from front to back, until all of it is covered.
+
+        Textual renders every widget between the outermost changes, whatever hides it: with a clock on top and a gauge
+        at the bottom that is all of them, once a second and at each key.
+        """
+        if self._changed is None:
+            yield from super()._get_renders(crop)
+            return
+        left: Sequence[Region] = self._changed
+        for widget, (region, clip) in self.visible_widgets.items():
+            seen = region.intersection(clip)
+            if any(map(seen.overlaps, left)):
+                yield region, clip, widget.render_lines(seen.translate(-region.offset))
+                left = [each for each in left if not seen.contains_region(each)]
+                if not left:
+                    return
+
+
+class OwnCompositor(_AnyScreen):
+    """A screen with a compositor of our own: `class MyScreen(OwnCompositor, Screen[None])`."""
+
+    COMPOSITOR: type[Compositor] = Compositor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._compositor = self.COMPOSITOR()
+
+    def _compositor_refresh(self) -> None:
+        """Draw, unless the app holds its updates back: Textual draws even then, only to throw the drawing away.
+
+        What is to be drawn stays marked, and the refresh that ends the app's start draws it.
+        """
+        if not self.app._batch_count:
+            super()._compositor_refresh()
