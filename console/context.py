@@ -6,10 +6,11 @@ Dialogs know a `ConsoleContext`, screens a `ScreenContext`, and what acts for th
 
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from textual.screen import Screen
 
+from console.presentation.offer import Offer
 from console.presentation.status import Circumstances
 from console.presentation.write_access import WriteAccess
 from console.runtime.engine_host import EngineHost
@@ -20,9 +21,6 @@ from core.settings import Settings
 from core.state import Workspace
 from core.view.snapshot import Snapshot
 from widgets.glyphs import Glyphs
-
-if TYPE_CHECKING:
-    from console.app.changes import Changes
 
 
 class ShownScreen(Protocol):
@@ -94,20 +92,8 @@ class ScreenContext(ConsoleContext, Protocol):
     """What a screen knows beyond that: where its snapshots come from, and the keys that work everywhere."""
 
     @property
-    def playback(self) -> Playback:
-        """The way through the recorded past."""
-
-    @property
     def commands(self) -> CommandEntry:
         """The command line."""
-
-    @property
-    def refusal(self) -> str | None:
-        """Why nothing may be changed now, or None when it may."""
-
-    @property
-    def changes(self) -> "Changes":
-        """Where every change goes through."""
 
     def circumstances(self) -> Circumstances:
         """Return what the top line says beside the snapshot."""
@@ -126,15 +112,6 @@ class ScreenContext(ConsoleContext, Protocol):
 
     def call_next(self, callback: Callable[..., Any], *args: Any) -> object:
         """Call back once the present message has been handled."""
-
-    def toggle_arm(self) -> None:
-        """Arm or disarm writes."""
-
-    def toggle_freeze(self) -> None:
-        """Freeze the screen, or let it go on; from the past this leads back to now."""
-
-    def leave(self) -> None:
-        """Leave the console."""
 
 
 class ConsoleControls(ScreenContext, Protocol):
@@ -177,3 +154,28 @@ class ConsoleControls(ScreenContext, Protocol):
 
     def call_after_refresh(self, callback: Callable[..., Any], *args: Any) -> object:
         """Call back once the screens have been drawn."""
+
+    @property
+    def playback(self) -> Playback:
+        """The way through the recorded past."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing may be changed now, or None when it may."""
+
+    def toggle_arm(self) -> None:
+        """Arm or disarm writes."""
+
+    def toggle_freeze(self) -> None:
+        """Freeze the screen, or let it go on; from the past this leads back to now."""
+
+    def leave(self) -> None:
+        """Leave the console."""
+
+    def offer(self, look: Callable[[], Offer], *, then: Callable[[], object] | None = None) -> None:
+        """Open the dialog of a change.
+
+        Args:
+            look: Looks the change up; it runs in a thread.
+            then: What follows once the change has been carried out.
+        """

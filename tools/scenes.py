@@ -3,7 +3,7 @@
 A screen that joins the row of screens is here by itself; dialogs and second views are added by hand.
 """
 
-from console.screens.catalog import IN_ROW
+from console.screen_catalog import IN_ROW
 
 Scene = tuple[str, tuple[str, ...]]
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,8 +29,8 @@ from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
+from console.screen_catalog import SCREENS, open_screen
 from console.screens.base import ConsoleScreen
-from console.screens.catalog import SCREENS, open_screen
 from console.verbs.engine import leave_offer
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
@@ -43,7 +43,7 @@ from widgets.glyphs import choose_glyphs
 from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, write_raw
 
 if TYPE_CHECKING:
-    from console.app.changes import Changes
+    from console.presentation.offer import Offer
 
 # What the first frame does not need is imported where it is first used: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
@@ -114,12 +114,11 @@ class BondxApp(BugExit):
             return name
         return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
 
-    @cached_property
-    def changes(self) -> "Changes":
-        """Where every change goes through: looked up, offered, confirmed, carried out."""
+    def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None) -> None:
+        """Open the dialog of a change; it is carried out once it is confirmed."""
         from console.app.changes import Changes
 
-        return Changes(self)
+        Changes(self).offer(look, then=then)
 
     @property
     def refusal(self) -> str | None:
@@ -159,7 +158,7 @@ class BondxApp(BugExit):
         """Leave; an engine in this console is asked about while a session is at work, and stopped in order."""
         session = self.newest.active_session()
         if self.host.hosting is Hosting.EMBEDDED and session is not None and session.wants_work:
-            self.changes.offer(partial(leave_offer, session, self.host.stop), then=self.exit)
+            self.offer(partial(leave_offer, session, self.host.stop), then=self.exit)
         else:
             self.exit()
 

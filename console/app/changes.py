@@ -7,7 +7,7 @@ from collections.abc import Callable
 from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
-from console.verbs.offer import Offer
+from console.presentation.offer import Offer
 from core.errors import ConflictError, CoreError
 from widgets.line import Line
 

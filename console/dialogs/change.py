@@ -18,10 +18,10 @@ from textual.content import Content
 from textual.widgets import Button, Input
 
 from console.dialogs.dialog import Dialog
-from console.screens.panes import Caption
-from console.verbs.offer import Offer
+from console.presentation.offer import Offer
 from core.errors import CoreError
 from widgets.line import Line, clean
+from widgets.lines_pane import Caption
 
 log = logging.getLogger("bondx.console")
 

@@ -11,10 +11,10 @@ from textual.content import Content
 from console.context import ConsoleContext
 from console.dialogs.dialog import Dialog
 from console.presentation.comparison import Comparison, Look, of_runs, of_versions
-from console.screens.panes import Caption
 from core.errors import CoreError
 from widgets.diff_view import DiffView
 from widgets.line import Line, clean
+from widgets.lines_pane import Caption
 
 log = logging.getLogger("bondx.console")
 

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.dialogs.dialog import Dialog
-from console.screens.panes import Caption, LinesPane
 from core.errors import CoreError
 from widgets.line import Line, clean
+from widgets.lines_pane import Caption, LinesPane
 
 log = logging.getLogger("bondx.console")
 

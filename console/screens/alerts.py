@@ -9,7 +9,6 @@ from textual.containers import Horizontal
 from console.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
-from console.screens.panes import LinesPane
 from console.verbs.alert import ALERT
 from console.verbs.session import SESSION
 from console.verbs.verb import Things
@@ -19,6 +18,7 @@ from core.alerts import Alert
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
+from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
 

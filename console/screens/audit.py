@@ -8,12 +8,12 @@ from textual.containers import Horizontal
 
 from console.presentation import audit
 from console.screens.base import ConsoleScreen
-from console.screens.panes import LinesPane
 from console.verbs.view import EVIDENCE
 from core.governance import AuditRecord
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
+from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
 

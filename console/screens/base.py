@@ -13,8 +13,7 @@ from textual.widget import Widget
 
 from console.context import ConsoleControls
 from console.presentation.status import status_of
-from console.screens.catalog import IN_ROW
-from console.screens.panes import LinesPane, ScreenRow
+from console.screen_catalog import IN_ROW
 from console.screens.prompt import Asking, Prompt
 from console.verbs.catalog import EVERYWHERE, own_verbs, verb_named
 from console.verbs.keys import bindings, help_lines
@@ -24,8 +23,10 @@ from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
 from widgets.line import Line
+from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 from widgets.painted import Painted
+from widgets.screen_row import ScreenRow
 from widgets.status_line import StatusLine
 from widgets.textual_internals import PromptFrames, size_classes, write_frame
 from widgets.wire import LeanScreen

@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from console.presentation import lineage
-from console.screens.panes import Caption
 from core.registry.ancestry import Ancestry
 from core.view.snapshot import Snapshot
 from widgets.glyphs import Glyphs
+from widgets.lines_pane import Caption
 from widgets.live_table import LiveTable
 
 _PARTS = ("versions", "aliases", "pruned")  # of a snapshot, that a lineage is made of

@@ -10,7 +10,6 @@ from console.navigation import open_alert, open_model
 from console.presentation import alerts, audit, resources, sessions, versions
 from console.presentation.epochs import attainment_series
 from console.screens.base import ConsoleScreen
-from console.screens.panes import Caption
 from console.verbs.alert import ALERT
 from console.verbs.session import SESSION
 from console.verbs.verb import Things
@@ -24,6 +23,7 @@ from widgets.bars import sparkline
 from widgets.gauges import GaugeList
 from widgets.line import Line
 from widgets.line_chart import LineChart
+from widgets.lines_pane import Caption
 from widgets.live_table import LiveTable
 from widgets.painted import Painted
 from widgets.progress_line import ProgressLine

@@ -9,8 +9,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 
 from console.context import CommandEntry
-from console.screens.panes import Caption
 from widgets.line import Line, Span
+from widgets.lines_pane import Caption
 
 if TYPE_CHECKING:
     from textual.widgets import Input

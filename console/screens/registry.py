@@ -9,7 +9,6 @@ from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
 from console.screens.marking import N_MARKS, toggled
-from console.screens.panes import LinesPane
 from console.verbs.verb import Things
 from console.verbs.version import MODEL, VERSION, VersionName
 from console.verbs.view import EVIDENCE
@@ -17,6 +16,7 @@ from core.registry import ModelVersion
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
+from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
 

@@ -8,7 +8,6 @@ from textual.containers import Horizontal, Vertical
 
 from console.presentation import rollouts
 from console.screens.base import ConsoleScreen
-from console.screens.panes import Caption, LinesPane
 from console.verbs.rollout import ROLLOUT
 from console.verbs.verb import Things
 from console.verbs.view import EVIDENCE
@@ -16,6 +15,7 @@ from core.rollout import Rollout
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
+from widgets.lines_pane import Caption, LinesPane
 from widgets.live_table import LiveTable
 from widgets.progress_line import ProgressLine
 

@@ -10,7 +10,6 @@ from console.presentation import runs
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.marking import N_MARKS, toggled
-from console.screens.panes import LinesPane
 from console.verbs.run import RUN
 from core.tracking import Run
 from core.tracking.run import run_number
@@ -18,6 +17,7 @@ from core.tracking.search import parse
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
 from widgets.line import Line
+from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
 NOTHING_YET = "No run is tracked yet. A session is one; so is whatever a program of yours does within track()."

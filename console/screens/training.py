@@ -12,7 +12,6 @@ from console.presentation.epochs import attainment_series, epoch_columns, epoch_
 from console.presentation.gates import judged, summary
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
-from console.screens.panes import Caption
 from console.verbs.session import SESSION
 from console.verbs.verb import Things
 from console.verbs.view import EVIDENCE
@@ -23,6 +22,7 @@ from widgets.bars import sparkline
 from widgets.gate_list import GateList
 from widgets.line import Line
 from widgets.line_chart import LineChart
+from widgets.lines_pane import Caption
 from widgets.live_table import LiveTable
 from widgets.progress_line import ProgressLine
 

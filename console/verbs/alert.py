@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from console.verbs.offer import Offer, OfferContext
+from console.presentation.offer import Offer
+from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from core.alerts import Alert, AlertState
 from core.errors import NotFoundError

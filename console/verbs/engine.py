@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from console.verbs.offer import Offer
+from console.presentation.offer import Offer
 from console.verbs.verb import Command, Key, Verb
 from core.errors import RefusedError
 from core.training.session import Session, SessionPhase

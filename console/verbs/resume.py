@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from console.verbs.offer import Offer, OfferContext
+from console.presentation.offer import Offer
+from console.verbs.offer import OfferContext
 from console.verbs.rollout import RESUME_ROLLOUT, ROLLOUT, ROLLOUT_WORD
 from console.verbs.session import RESUME_SESSION, SESSION, SESSION_WORD
 from console.verbs.verb import Argument, Change, Command, Noun

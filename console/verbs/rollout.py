@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from console.verbs.offer import Commit, Offer, OfferContext
+from console.presentation.offer import Commit, Offer
+from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from console.verbs.version import ROLL_BACK, UNDO, evidence_lines
 from core.errors import NotFoundError

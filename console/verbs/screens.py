@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from console.screens.catalog import SCREENS, ScreenEntry
+from console.screen_catalog import SCREENS, ScreenEntry
 from console.verbs.verb import Command, Key, Verb
 
 if TYPE_CHECKING:

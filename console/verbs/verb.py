@@ -14,7 +14,7 @@ from console.verbs.offer import OfferContext
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from console.verbs.offer import Offer
+    from console.presentation.offer import Offer
     from core.view.snapshot import Snapshot
 
 Thing = TypeVar("Thing")
@@ -150,7 +150,7 @@ class Change(Verb[Thing]):
 
     def do(self, app: "ConsoleControls", thing: Thing, *options: Any) -> None:
         """Open the dialog."""
-        app.changes.offer(partial(self.offer, OfferContext.of(app), thing, *options))
+        app.offer(partial(self.offer, OfferContext.of(app), thing, *options))
 
 
 class ScreenAction(Verb[None]):

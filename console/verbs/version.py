@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from console.verbs.offer import Commit, Offer, OfferContext
+from console.presentation.offer import Commit, Offer
+from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction, Verb
 from core.errors import UsageError
 from core.registry.stages import Stage, reachable

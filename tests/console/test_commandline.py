@@ -14,18 +14,18 @@ import console.presentation.phrases
 import console.presentation.resources
 import console.presentation.rollouts
 import console.runtime.clipboard
-import console.screens.panes
 import console.verbs.line
 import console.verbs.view
+import widgets.lines_pane
 from console.presentation.write_access import WriteAccess
 from console.runtime.clipboard import MAX_BYTES, osc52
-from console.screens.panes import wrap
 from console.verbs.catalog import COMMANDS, EVERYWHERE
 from console.verbs.keys import help_lines
 from console.verbs.line import complete, every_line, parse
 from core.errors import UsageError
 from core.view.snapshot import Snapshot
 from widgets.line import Line
+from widgets.lines_pane import wrap
 
 WORDS = Snapshot(
     taken_at=datetime(2026, 3, 2, tzinfo=UTC),
@@ -48,7 +48,7 @@ WORDS = Snapshot(
         console.verbs.line,
         console.verbs.view,
         console.runtime.clipboard,
-        console.screens.panes,
+        widgets.lines_pane,
         console.presentation.comparison,
         console.presentation.epochs,
         console.presentation.gates,

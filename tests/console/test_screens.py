@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 from console.app.app import BondxApp
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
-from console.screens.catalog import IN_ROW, SCREENS
+from console.screen_catalog import IN_ROW, SCREENS
 from core.alerts import Alerts
 from core.registry import Registry
 from core.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console.screens.catalog import SCREENS
+from console.screen_catalog import SCREENS
 from console.verbs.catalog import COMMANDS, EVERYWHERE, VERBS, own_verbs
 from console.verbs.keys import MOVING
 from console.verbs.verb import Change, ScreenAction
