@@ -59,7 +59,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_machine(self) -> bool:
-        """Whether it is about the machine, not about a session, a model or anything else that its labels name."""
+        """Whether the alert is about the machine, and not about a session, a model or another labelled object."""
         return not self.labels
 
 

@@ -54,12 +54,12 @@ class Alerts:
         )
 
     def judge(self, subject: "Subject", seen: Any, *, labels: Mapping[str, str], now: datetime) -> None:
-        """Look at every value that the rules read from a subject.
+        """Evaluate every condition on a subject.
 
         Args:
-            subject: What was seen: a sample of the machine, an epoch.
-            seen: That one.
-            labels: What it is of, as in `observe`.
+            subject: The kind of subject: a sample of the machine, an epoch.
+            seen: The sample, or the record of the epoch.
+            labels: What the values are of, as in `observe`.
             now: When it was measured.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What an alert rule is: an event that is told, or a condition with its value, its limit and its dwell."""
+"""The two kinds of alert rules: an event that is reported, and a condition on a value with a limit."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from core.settings import AlertSettings
 
 
 class Subject(Enum):
-    """What a condition is judged by, each time there is a new one; `Condition.read` is handed that."""
+    """What a condition is evaluated on. `Condition.read` takes the value from each new instance."""
 
-    MACHINE = auto()  # a sample of the machine (`core.monitoring.ResourceSample`), once a second
-    EPOCH = auto()  # the record of an epoch (`core.training.records.EpochRecord`)
-    SESSION = auto()  # how many hours a session at work has completed no epoch
+    MACHINE = auto()  # each sample of the machine (`core.monitoring.ResourceSample`), once a second
+    EPOCH = auto()  # the record of each epoch (`core.training.records.EpochRecord`)
+    SESSION = auto()  # the hours since a running session last completed an epoch
 
 
 class Wrong(Enum):
@@ -47,7 +47,7 @@ class Condition(Rule):
     """A value that is watched: fires while it is on the wrong side of its limit, resolves by itself."""
 
     subject: Subject
-    read: Callable[[Any], float | None]  # takes the value out of the subject; None says nothing
+    read: Callable[[Any], float | None]  # takes the value from the subject; None changes nothing
     what: str  # as a sentence begins: "CPU"
     unit: Callable[[float], str]  # how a value is spelled
     wrong: Wrong
@@ -76,7 +76,7 @@ class EventRule(Rule):
 
 
 def percent(value: float) -> str:
-    """Spell a percentage: whole where it is, or where that says enough.
+    """Format a percentage, with a decimal only where it matters.
 
     >>> percent(93.0), percent(85.3)
     ('93 %', '85.3 %')
@@ -85,7 +85,7 @@ def percent(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """Spell a share of 1 in percent.
+    """Format a share (0 to 1) as a percentage.
 
     >>> share(0.899)
     '89.9 %'
@@ -94,7 +94,7 @@ def share(value: float) -> str:
 
 
 def hours(value: float) -> str:
-    """Spell hours.
+    """Format a number of hours.
 
     >>> hours(2.5)
     '2.5 h'

@@ -1,4 +1,4 @@
-"""What an engine hands to its workers."""
+"""The objects that an engine hands to its workers."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from core.training.trainer import Trainer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
-    """The engine's one instance of each."""
+    """The engine's own instances, shared by all of its workers."""
 
     workspace: Workspace
     settings: Settings

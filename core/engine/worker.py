@@ -1,4 +1,4 @@
-"""What the engine's workers have in common, and the thread that keeps one at work."""
+"""The protocol of the engine's workers, and the thread that runs a worker."""
 
 import logging
 import threading
@@ -9,44 +9,43 @@ from core.backoff import BackOff
 
 log = logging.getLogger(__name__)
 
-RESTART = BackOff(first_seconds=1.0, most_seconds=60.0)  # of a worker that failed
+RESTART = BackOff(first_seconds=1.0, most_seconds=60.0)  # pauses after failures of one worker
 
 
 class Worker(Protocol):
-    """One thing the engine does for as long as it lives; a thread of its own calls `step` again and again."""
+    """A task that the engine performs as long as it lives. A thread of its own calls `step` repeatedly."""
 
     name: ClassVar[str]
     watches: ClassVar[frozenset[str]] = frozenset()
-    """The databases whose changes wake it."""
+    """The databases whose changes wake the worker."""
     wake: threading.Event
-    """Set by whoever has news for it."""
+    """Set by other threads that have news for the worker."""
 
     def step(self) -> float | None:
-        """Do what there is to do now.
+        """Perform the work that is due now.
 
         Returns:
-            In how many seconds there may be something to do again, if nothing wakes it before; None when only news
-            can bring it.
+            Seconds until the next step, unless the worker is woken earlier; None waits until it is woken.
         """
 
     def stop(self) -> None:
-        """Have a long step come to an end; from any thread. Short ones just end."""
+        """Ask a long step to end early; called from another thread. A short step needs no such request."""
         return
 
     def end(self, *, after_failure: bool) -> None:
-        """Let go of what was taken up: the engine ends, or a step failed and the next one begins anew."""
+        """Release all resources: the engine stops, or a step failed and the next step starts afresh."""
         return
 
 
 class WorkerThread(threading.Thread):
-    """Keeps a worker at work. One that fails says so in the log and by an alert, and begins again after a pause."""
+    """Runs a worker. After a failure it writes to the log, raises an alert, and starts again after a pause."""
 
     def __init__(self, worker: Worker, *, report: Callable[[str, Exception], None]) -> None:
         """Prepare the thread.
 
         Args:
-            worker: Whom it serves.
-            report: Tells people that a worker failed, by its name.
+            worker: The worker to run.
+            report: Called with the worker's name and the error when a step fails; raises the alert.
         """
         # a process that has to go at once must not wait for an epoch
         super().__init__(name=f"engine-{worker.name}", daemon=True)
@@ -55,7 +54,7 @@ class WorkerThread(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Begin no further step; does not wait for the one at work."""
+        """Start no further step. Returns at once, while the current step may still run."""
         self._stopping.set()
         self._worker.stop()
         self._worker.wake.set()
@@ -78,7 +77,7 @@ class WorkerThread(threading.Thread):
         worker, failed = self._worker, True
         try:
             while True:
-                worker.wake.clear()  # before looking: what comes in meanwhile is looked at in the next step
+                worker.wake.clear()  # before the step: news that arrives during the step causes another step
                 if self._stopping.is_set():
                     break
                 worker.wake.wait(worker.step())

@@ -116,7 +116,7 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
 
 
 def state_files(workspace: Workspace) -> list[Path]:
-    """List the state files, those included of which only the generation before is left."""
+    """List the state files, including those of which only the previous generation is left."""
     present = set(workspace.state_dir.glob("*.json"))
     missing = {path.with_suffix("") for path in workspace.state_dir.glob("*.json.prev")}
     return sorted(present | missing)

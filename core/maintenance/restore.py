@@ -1,4 +1,4 @@
-"""Put a damaged file of a workspace back to what was good last, and keep its damaged bytes."""
+"""Restore a damaged file of a workspace to its last good generation, and keep the damaged bytes."""
 
 import os
 from pathlib import Path

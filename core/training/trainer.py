@@ -19,7 +19,7 @@ _SETTLED_FOR_PAUSE = (SessionPhase.PAUSED, SessionPhase.FINISHED, SessionPhase.F
 
 
 class Trainer:
-    """A worker of the engine, with the child it keeps for the crunching."""
+    """The worker that runs sessions, with a child process for the numbers."""
 
     name: ClassVar[str] = "trainer"
     watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
@@ -46,7 +46,7 @@ class Trainer:
         return child.pid if child is not None else None
 
     def step(self) -> float:
-        """Take the next session to where it rests; return in how many seconds to look for one again."""
+        """Run the next session until it rests; return the seconds until the next look."""
         session = self._next()
         if session is None:
             return IDLE_SECONDS
@@ -54,7 +54,7 @@ class Trainer:
         return 0.0
 
     def stop(self) -> None:
-        """Begin no further epoch: the one at work is still finished. From any thread."""
+        """Start no further epoch; the current one is still finished. Called from any thread."""
         self._stopping.set()
 
     def end(self, *, after_failure: bool) -> None:

@@ -1,7 +1,7 @@
-"""What every face shows: the snapshot of a workspace, now or in the recorded past.
+"""The snapshot of a workspace, now or in the recorded past.
 
 snapshot.py  one immutable picture
-parts/       what it is made of: the one list that drives reading, recording and playback
-source.py    snapshots of now, at little cost while nothing changes
-past/        snapshots of then
+parts/       its parts: the one list that drives reading, recording and playback
+source.py    snapshots of the present
+past/        the recorded past: recording it, and snapshots of it
 """

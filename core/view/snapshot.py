@@ -1,4 +1,4 @@
-"""One immutable picture of a workspace: what every face shows, as of one instant."""
+"""One immutable picture of a workspace at one instant, which the console, the command line and the API show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

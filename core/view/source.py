@@ -1,4 +1,4 @@
-"""Taking snapshots of a workspace, at little cost while nothing has changed.
+"""Take snapshots of a workspace, at little cost while nothing changes.
 
 Each part is read only when the signature of its file has moved, and a part that cannot be read keeps its last
 good state and says what is wrong: a damaged file is then one sentence on a screen, not a dead screen.

@@ -1,6 +1,6 @@
-"""The built-in rules as one table: what is watched, when it is wrong, and what an operator does about it.
+"""The built-in rules as one table: the value that is watched, its limit, and the operator's next step.
 
-A module a subject; a rule is one entry in the tuple of its module, and everything about it stands there.
+Each module holds the rules on one topic. A rule is one entry in the `RULES` of its module, complete in itself.
 """
 
 from collections.abc import Mapping
@@ -27,5 +27,5 @@ def find_rule(name: str) -> Rule:
 
 
 def conditions_of(subject: Subject) -> list[Condition]:
-    """List the rules that are judged whenever a subject is looked at."""
+    """Return the conditions that are evaluated on a subject."""
     return [rule for rule in RULES.values() if isinstance(rule, Condition) and rule.subject is subject]

@@ -1,4 +1,4 @@
-"""Rules on the machine: judged by every sample, once a second."""
+"""Rules on the machine, evaluated on each sample, once a second."""
 
 from core.alerts.alert import Severity
 from core.alerts.rule import Condition, Rule, Subject, Wrong, percent

@@ -1,4 +1,4 @@
-"""Rules on rollouts: fired by the steps they take."""
+"""Rules on rollouts, fired by their steps."""
 
 from core.alerts.alert import Severity
 from core.alerts.rule import EventRule, Rule

@@ -1,4 +1,4 @@
-"""Rules on training sessions: judged by every epoch, or fired by what happens to one."""
+"""Rules on training sessions: conditions on each epoch, and events during one."""
 
 from core.alerts.alert import Severity
 from core.alerts.rule import Condition, EventRule, Rule, Subject, Wrong, hours, share

@@ -1,4 +1,4 @@
-"""Rules on what a workspace holds and on the engine that works on it."""
+"""Rules on the files of a workspace and on its engine."""
 
 from core.alerts.alert import Severity
 from core.alerts.rule import EventRule, Rule

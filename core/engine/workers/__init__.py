@@ -1,13 +1,13 @@
-"""The engine's workers. `WORKERS` is the list: what stands on it is given a thread when the engine starts.
+"""The engine's workers. The engine starts a thread for every worker in `WORKERS`.
 
-sampler.py       measures machine and processes once a second, and judges the alert rules that rest on it
-rollouts.py      judges candidates while there are any, and takes the next step of each
-past.py          writes down what the documents say, so that a console can go back through it
-silent_runs.py   puts on record which runs of other processes have fallen silent
-change_notice.py notices what consoles and commands have written, and wakes those whom it concerns
+sampler.py        measures the machine and our processes once a second, and evaluates the alert rules on them
+rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
+past.py           records every document, so that a console can go back through the past
+silent_runs.py    marks runs as lost whose processes have fallen silent
+change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
 
-The trainer (`core.training.trainer`) is a worker, too: it carries out sessions, with a child process for the
-crunching. It starts first and ends first, for the others witness its last epoch.
+The trainer (`core.training.trainer`) is a worker, too: it runs sessions, with a child process for the numbers. It
+starts first and stops first, because the other workers record its last epoch.
 """
 
 from collections.abc import Callable

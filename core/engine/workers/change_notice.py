@@ -1,4 +1,4 @@
-"""Noticing what consoles and commands have written."""
+"""Notice the changes that consoles and commands make."""
 
 import threading
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from core.state.change_watch import PERIOD_SECONDS
 
 
 class ChangeNotice(Worker):
-    """Wakes each worker when a database changes that it watches."""
+    """Wakes each worker when a database that it watches changes."""
 
     name: ClassVar[str] = "watcher"
 
@@ -20,8 +20,8 @@ class ChangeNotice(Worker):
         """Prepare to watch.
 
         Args:
-            workspace: Whose databases.
-            workers: Who wants to know.
+            workspace: The workspace with the databases.
+            workers: The workers to wake.
         """
         self.wake = threading.Event()
         self._workspace = workspace
@@ -33,7 +33,7 @@ class ChangeNotice(Worker):
         if self._watch is None:
             self._watch = ChangeWatch(self._workspace)
             changed = frozenset().union(*(worker.watches for worker in self._workers))
-            # what was written before this watch began is no change to it
+            # the watch does not report changes made before it began
         else:
             changed = self._watch.changed()
         for worker in self._workers:

@@ -1,4 +1,4 @@
-"""Writing the past down, for as long as the engine works, and a last time at the end."""
+"""Record the past as long as the engine runs, and once more when it stops."""
 
 import threading
 from contextlib import closing
@@ -14,12 +14,12 @@ LOOK_SECONDS = 1.0
 
 
 class PastRecorder(Worker):
-    """Looks once a second."""
+    """Looks for changed documents once a second."""
 
     name: ClassVar[str] = "recorder"
 
     def __init__(self, context: EngineContext) -> None:
-        """Prepare to record; the store is opened by the first step."""
+        """Prepare to record; the first step opens the store."""
         self.wake = threading.Event()
         self._context = context
         self._recorder: Recorder | None = None

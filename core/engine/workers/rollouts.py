@@ -1,4 +1,4 @@
-"""The engine's turn at rollouts: once a second while one is active, and no turn at all while none is."""
+"""Drive rollouts: once a second while any is active, and only when woken while none is."""
 
 import threading
 from typing import ClassVar
@@ -13,13 +13,13 @@ from core.rollout.worker import TICK_SECONDS
 
 
 class RolloutLoop(Worker):
-    """Drives the rollouts of a workspace; what starts or changes one wakes it."""
+    """Drives the rollouts of a workspace. A change of the registry database wakes it."""
 
     name: ClassVar[str] = "rollouts"
     watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
 
     def __init__(self, context: EngineContext) -> None:
-        """Prepare to drive; nothing is read before the first step."""
+        """Prepare to drive rollouts; the first step reads them."""
         self.wake = threading.Event()
         self._context = context
         self._rollouts = Rollouts(context.workspace, clock=context.clock)
@@ -38,4 +38,4 @@ class RolloutLoop(Worker):
 
     @override
     def end(self, *, after_failure: bool) -> None:
-        self._worker = None  # anew after a failure: the documents know how far it was
+        self._worker = None  # after a failure a new one continues from the documents

@@ -1,4 +1,4 @@
-"""Once a second: measure, write down, and judge the alert rules that rest on it."""
+"""Measure the machine once a second, store the sample, and evaluate the alert rules on it."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ class Sampler(Worker):
         return max(self._due - time.monotonic(), 0.0)
 
     def take(self) -> None:
-        """Take one sample, and look whether any session stalls."""
+        """Take one sample, and check whether a session stalls."""
         self._sampler.follow("trainer", self._context.trainer.child_pid)
         sample = self._sampler.sample(self._context.clock())
         write_sample(sample, self._context.telemetry)

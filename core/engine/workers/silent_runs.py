@@ -1,4 +1,4 @@
-"""Putting on record which runs of other processes have fallen silent."""
+"""Mark runs as lost whose processes have fallen silent."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class SilentRuns(Worker):
-    """Settles, every few seconds, the runs whose processes say nothing any more."""
+    """Looks every few seconds for runs whose processes no longer report."""
 
     name: ClassVar[str] = "runs"
 

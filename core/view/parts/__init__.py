@@ -1,11 +1,11 @@
-"""The parts of a snapshot. `PARTS` is the one list: what stands on it is shown, recorded and replayed.
+"""The parts of a snapshot. Every part in `PARTS` is shown, recorded and replayed.
 
-part.py       what a part is
-stored.py     how its fields are taken apart into documents
-documents.py  the parts that the recorder writes down
+part.py       the two kinds of parts
+stored.py     how a field is split into documents
+documents.py  the parts that the recorder stores
 histories.py  the parts that keep their own past
 
-Importing this package loads nothing of what the parts read: the console and `bondx status` start from it.
+The parts import their stores when they are first read: the console and `bondx status` start from this package.
 """
 
 from core.view.parts.documents import AlertsPart, EnginePart, RegistryPart, RolloutsPart, RunsPart, SessionsPart
@@ -20,6 +20,6 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     RolloutsPart,
     RunsPart,
     ResourcesPart,
-    EpochsPart,  # after the sessions, which say whose epochs are wanted
+    EpochsPart,  # after the sessions, which decide whose epochs are read
     AuditPart,
 )

@@ -10,11 +10,11 @@ from core.view.parts.part import DocumentPart, file_mark
 from core.view.parts.stored import Listed, Mapped, Single, Stored
 
 MAX_TRANSITIONS = 20  # of each model
-_SILENCE_SECONDS = 5.0  # how soon it is seen that a run's process says nothing any more
+_SILENCE_SECONDS = 5.0  # how soon the silence of a run's process is noticed
 
 
 class _OfDatabase(DocumentPart):
-    """A part that changes when its database does."""
+    """A part that changes with its database."""
 
     database: ClassVar[str]
 
@@ -24,7 +24,7 @@ class _OfDatabase(DocumentPart):
 
 
 class EnginePart(DocumentPart):
-    """Which process is the engine. Its lease is no document, and costs no more than a look at one."""
+    """The process that is the engine. Reading its lease is as cheap as a check for changes."""
 
     name = "engine"
 
@@ -96,7 +96,7 @@ class SessionsPart(_OfDatabase):
 
 
 class AlertsPart(_OfDatabase):
-    """Alerts, those resolved lately included."""
+    """Alerts, including recently resolved ones."""
 
     name = database = "alerts"
 
@@ -115,7 +115,7 @@ class AlertsPart(_OfDatabase):
 
 
 class RolloutsPart(_OfDatabase):
-    """Rollouts. In the registry's file, but a part of their own: an active one changes every few seconds."""
+    """Rollouts. They are stored in the registry's file, but an active one changes every few seconds."""
 
     name = "rollouts"
     database = "registry"
@@ -123,7 +123,7 @@ class RolloutsPart(_OfDatabase):
     @override
     def read(self) -> Mapping[str, Any]:
         if "rollouts" not in self._workspace.database(self.database).tables():
-            return {"rollouts": ()}  # most workspaces have none, and then need not know what one is
+            return {"rollouts": ()}  # most workspaces have none, and are spared the import
         from core.rollout.rollouts import Rollouts
 
         return {"rollouts": tuple(reversed(Rollouts(self._workspace).all()))}
@@ -137,7 +137,7 @@ class RolloutsPart(_OfDatabase):
 
 
 class RunsPart(_OfDatabase):
-    """Tracked runs, while somebody looks at them: what is logged changes them every second."""
+    """Tracked runs, read only while they are shown: logging changes them every second."""
 
     name = database = "runs"
 
@@ -148,7 +148,7 @@ class RunsPart(_OfDatabase):
 
     @override
     def mark(self) -> Hashable:
-        """A run changes with its document and, while it goes on, with what it logs, or with its silence."""
+        """A run changes with its document and, until it ends, with its metrics or its silence."""
         goes_on = any(run.ended_at is None for run in self._look.seen.runs or ())
         heard = (file_mark(self._workspace.telemetry_file), self._look.clock().timestamp() // _SILENCE_SECONDS)
         return super().mark(), heard if goes_on else None

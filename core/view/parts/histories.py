@@ -1,4 +1,4 @@
-"""The parts that are kept as histories of their own: samples, epochs and the audit record."""
+"""The parts that keep their own past: samples, epochs and the audit record."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
@@ -29,7 +29,7 @@ MAX_AUDIT_RECORDS = 300
 
 
 class ResourcesPart(HistoryPart):
-    """Samples of machine and processes, as far back as the source was asked for."""
+    """Samples of the machine and our processes, as far back as the source reaches."""
 
     name = "resources"
 
@@ -43,7 +43,7 @@ class ResourcesPart(HistoryPart):
 
     @override
     def read(self) -> Mapping[str, Any]:
-        """Fetch what has come since the last look, and let go of what is older than the history."""
+        """Fetch the samples since the last read, and drop those older than the history."""
         now = self._look.clock()
         horizon = now - self._look.history
         for series in RESOURCE_SERIES:
@@ -65,7 +65,7 @@ class ResourcesPart(HistoryPart):
 
 
 class EpochsPart(HistoryPart):
-    """The metrics of each epoch of the runs that are wanted."""
+    """The metrics of each epoch of the active session's run and of the followed runs."""
 
     name = "epochs"
 
@@ -109,7 +109,7 @@ class AuditPart(HistoryPart):
 
 
 def audit_mark(workspace: "Workspace") -> Hashable:
-    """Return what changes whenever a record is added to the audit log."""
+    """Return a value that changes whenever a record is added to the audit log."""
     return file_mark(workspace.audit_file)
 
 
@@ -117,5 +117,5 @@ def _newest_records(workspace: "Workspace", *, until: datetime | None) -> "tuple
     from core.governance import AuditLog
 
     if not workspace.audit_file.exists():
-        return ()  # opening the log would make its key, which is for those who write
+        return ()  # opening the log would create its key; only writers may do that
     return tuple(reversed(AuditLog(workspace).tail(MAX_AUDIT_RECORDS, until=until)))

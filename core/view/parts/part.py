@@ -1,7 +1,7 @@
-"""What a part of a snapshot is: how it is read now, and how playback brings it back.
+"""A part of a snapshot: how it is read now, and how playback restores it.
 
-There are two kinds. The documents of a `DocumentPart` are written down by the engine's recorder, since nothing else
-keeps what they said; a `HistoryPart` is read from something that keeps its own past.
+There are two kinds. The engine's recorder stores the documents of a `DocumentPart`, because nothing else keeps their
+earlier states. A `HistoryPart` is read from a store that keeps its own past.
 """
 
 from abc import ABC, abstractmethod
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Look:
-    """What the parts of one source go by."""
+    """The state that the parts of one source share."""
 
     workspace: "Workspace"
     clock: Clock
-    seen: Snapshot  # the newest, with what has been read of the next
+    seen: Snapshot  # the newest snapshot, with the fields of the next one that have been read so far
     history: timedelta = timedelta(seconds=HISTORY_SECONDS)  # how far samples reach back
     followed: frozenset[str] = frozenset()  # runs whose epochs are wanted, beside those of the active session
     looks_at_runs: bool = True
@@ -34,7 +34,7 @@ class Look:
 
     @property
     def telemetry(self) -> "TelemetryReader":
-        """The one reader of the time series."""
+        """The reader of the time series, shared by all parts."""
         from core.telemetry import TelemetryReader
 
         if self._reader is None:
@@ -43,20 +43,20 @@ class Look:
 
     @property
     def run_ids(self) -> frozenset[str]:
-        """The runs whose epochs are wanted."""
+        """The runs whose epochs are read."""
         session = self.seen.active_session()
         return self.followed | {session.run_id} if session and session.run_id else self.followed
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the reader, if one was opened."""
         if self._reader is not None:
             self._reader.close()
 
 
 class Part(ABC):
-    """One part of a snapshot: the fields of `Snapshot` that are read together, and fail together.
+    """One part of a snapshot: fields of `Snapshot` that are read together, and fail together.
 
-    A source makes one instance, which may keep what it has read so far.
+    Each source makes its own instance, which may cache values between reads.
     """
 
     name: ClassVar[str]
@@ -67,41 +67,41 @@ class Part(ABC):
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody looks at it now."""
+        """Whether the part is shown anywhere at the moment."""
         return True
 
     def mark(self) -> Hashable:
-        """Return what differs whenever the part may have changed; by default, it may at every look."""
+        """Return a value that changes whenever the part may have changed; by default, a new value each time."""
         return object()
 
     @abstractmethod
     def read(self) -> Mapping[str, Any]:
-        """Read its fields of the snapshot.
+        """Read the part's fields of the snapshot.
 
         Raises:
-            CoreError: It cannot be read; the snapshot keeps what was read before, and says so.
-            OSError: As well.
+            CoreError: The part cannot be read; the snapshot keeps the earlier values and names the problem.
+            OSError: The operating system refuses; with the same effect.
         """
 
 
 class DocumentPart(Part):
-    """A part whose documents the recorder writes down."""
+    """A part whose documents the recorder stores."""
 
     @classmethod
     @abstractmethod
     def stored(cls) -> tuple[Stored, ...]:
-        """Say how each of its fields is taken apart into documents."""
+        """Return how each of the part's fields is split into documents."""
 
 
 class HistoryPart(Part):
-    """A part that is kept as a history of its own."""
+    """A part that is read from a history of its own."""
 
     @abstractmethod
     def read_as_of(self, when: datetime) -> Mapping[str, Any]:
-        """Read its fields as they were at an instant.
+        """Read the part's fields as they were at an instant.
 
         Raises:
-            CoreError: It cannot be read.
+            CoreError: The history cannot be read.
         """
 
 

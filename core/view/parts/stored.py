@@ -1,4 +1,4 @@
-"""How a field of a snapshot is taken apart into documents, and put together again."""
+"""How a field of a snapshot is split into documents, and assembled from them again."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -9,58 +9,58 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Stored(ABC):
-    """One field of a snapshot as documents, each with a key. `type` is the documents' own."""
+    """One field of a snapshot, stored as documents of one `type`, each with a key."""
 
     field: str
     type: Any
-    is_ordered: ClassVar[bool] = False  # whether the order of the documents is kept, too
+    is_ordered: ClassVar[bool] = False  # whether the order of the documents is stored, too
 
     @abstractmethod
     def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name the documents that the value of the field holds."""
+        """Split the field's value into (key, document) pairs."""
 
     @abstractmethod
     def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """Make the value of the field from its documents, which come in their order where that is kept."""
+        """Assemble the field's value from its documents; they come in their stored order, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed(Stored):
-    """A tuple of documents, found by an attribute of theirs."""
+    """A tuple of documents. The key is an attribute of the document."""
 
     key: str
     is_ordered: ClassVar[bool] = True
 
     def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name each document of the tuple; one that nobody looks at has none."""
+        """Pair each document with its key; None, a list that nobody reads, has no documents."""
         return ((getattr(document, self.key), document) for document in value or ())
 
     def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """List them."""
+        """Return the documents as a tuple."""
         return tuple(documents.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped(Stored):
-    """A mapping, each value of which is a document."""
+    """A mapping whose values are the documents."""
 
     def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name each value by its key."""
+        """Return the items of the mapping."""
         return value.items()  # type: ignore[no-any-return]
 
     def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """Map them, read-only."""
+        """Return the documents as a read-only mapping."""
         return MappingProxyType(dict(documents))
 
 
 @dataclass(frozen=True, slots=True)
 class Single(Stored):
-    """A document that is there or not."""
+    """A single document, which may be missing."""
 
     def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Name it by nothing."""
+        """Return the document under an empty key, if there is one."""
         return () if value is None else (("", value),)
 
     def put_together(self, documents: Mapping[str, Any]) -> Any:
-        """Return it, or None."""
+        """Return the document, or None."""
         return documents.get("")

@@ -14,8 +14,8 @@ from core.view.parts.part import DocumentPart
 from core.view.parts.stored import Stored
 from core.view.snapshot import Snapshot
 
-# The order of what a field lists is a document of its own, so that what is put together lists it as the live one did,
-# by whatever rule that was.
+# The order of a list is stored as a document of its own, so that playback lists the documents as the live snapshot did,
+# whatever rule ordered them.
 _ORDER = "order"
 
 
@@ -44,7 +44,7 @@ def fields_of(pages: Iterable[tuple[Key, bytes]]) -> dict[str, Any]:
     decoders = _decoders(parts.PARTS)
     documents: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for (field, key), body in pages:
-        if field in decoders:  # else of a part that another version of the program has
+        if field in decoders:  # other fields belong to parts of another version of the program
             documents[field][key] = decoders[field].decode(zlib.decompress(body))
     fields = {}
     for stored in _stored_fields(parts.PARTS):
