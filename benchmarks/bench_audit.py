@@ -21,8 +21,8 @@ from core.governance import AuditLog, audited
 from core.quality.gate import judge
 from core.registry import Registry
 from core.state import Workspace
-from core.view.past.recorder import Recorder
-from core.view.past.replay import Past
+from core.view.past.recorder import DocumentRecorder
+from core.view.past.replay import RecordedPast
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
@@ -97,7 +97,7 @@ def bench_past(root: Path, n_versions: int) -> None:
     registry = Registry(workspace, clock=lambda: now)
     versions = [version.version for version in registry.versions("spread")]
     file = workspace.telemetry_file.with_name("past.db")
-    with contextlib.closing(Recorder(workspace, hours=24, clock=lambda: now)) as recorder:
+    with contextlib.closing(DocumentRecorder(workspace, hours=24, clock=lambda: now)) as recorder:
         print(f"{n_versions:,} versions")
         timed("recorder: the first look writes everything", recorder.look, n=1)
         size = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
@@ -111,7 +111,7 @@ def bench_past(root: Path, n_versions: int) -> None:
             recorder.look()
             looks.append(time.perf_counter() - began)
         print(f"{'recorder: a look after a promotion':<64} {statistics.median(looks) * 1e3:9.1f} ms")
-    past = Past(workspace)
+    past = RecordedPast(workspace)
     timed("a snapshot of the past", lambda: past.at(T0 + timedelta(seconds=50)))
     timed("the moment before", lambda: past.before(now), n=20)
 

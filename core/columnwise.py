@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Column = TypeVar("Column")
+AnyColumn = TypeVar("AnyColumn")
 Result = TypeVar("Result")
 MOST_THREADS = 8  # each holds a column or two of its own
 
 
-def columnwise(function: Callable[[Column], Result], columns: Iterable[Column]) -> list[Result]:
+def columnwise(function: Callable[[AnyColumn], Result], columns: Iterable[AnyColumn]) -> list[Result]:
     """Apply a function that spends its time in NumPy or Arrow, which let others run meanwhile.
 
     Returns:

@@ -101,12 +101,14 @@ class DriftMonitor:
             UsageError: A column that was named is in neither table, or nothing is left to compare.
         """
         from core.monitoring.drift_check import check_drift
-        from core.tables import Kind
+        from core.tables import ColumnKind
 
         rules = self._config.for_model(model_name).drift
         baseline = read_table_like(baseline_data, "baseline_data")
         # Whole numbers that come with decimals now have moved, if anything; they are no wrong table.
-        wanted = {name: Kind.NUMBER if kind is Kind.INTEGER else kind for name, kind in baseline.kinds.items()}
+        wanted = {
+            name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in baseline.kinds.items()
+        }
         current = read_table_like(current_data, "current_data", kinds=wanted)
         targets = [target_column] if target_column is not None else []
         features = (

@@ -16,7 +16,7 @@ from console.commands.opening import (
     person,
 )
 from core.errors import ExitCode, RefusedError
-from core.registry.stages import Stage, Verb, reachable
+from core.registry.stages import Stage, TransitionVerb, reachable
 
 if TYPE_CHECKING:
     from core.registry import Plan, Registry
@@ -47,7 +47,7 @@ def add_parser(commands: Subparsers) -> None:
     promote = command_parser(verbs, "promote", help="move a version one stage up, or to --stage, through the gates")
     _add_version_arguments(promote)
     promote.add_argument(
-        "--stage", choices=[*map(str, reachable(Verb.PROMOTE))], help="where to (default: the next stage)"
+        "--stage", choices=[*map(str, reachable(TransitionVerb.PROMOTE))], help="where to (default: the next stage)"
     )
     add_policy_argument(promote, "judge")
     add_change_arguments(promote)

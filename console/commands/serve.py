@@ -98,7 +98,7 @@ def start_server(workspace: "Workspace", address: str | None, args: argparse.Nam
         SettingsError: The settings cannot be used.
         UsageError: A limit is out of its range.
     """
-    from core.serving import Limits, Server, parse_address
+    from core.serving import Server, ServingLimits, parse_address
     from core.settings import load_settings
 
     settings = _with_flags(load_settings(workspace.settings_file).serving, args)
@@ -107,7 +107,7 @@ def start_server(workspace: "Workspace", address: str | None, args: argparse.Nam
         workspace,
         host,
         port,
-        limits=Limits.of(settings),
+        limits=ServingLimits.of(settings),
         records=settings.record_predictions,
         certificate=args.certificate if args else None,
         key=args.key if args else None,

@@ -52,12 +52,12 @@ def status(args: argparse.Namespace) -> int:
 
 def _status_at(args: argparse.Namespace) -> int:
     from core.clock import read_instant, utc_now
-    from core.view.past.replay import Past
+    from core.view.past.replay import RecordedPast
 
     if args.watch:
         raise UsageError("--at shows one instant, which --watch would never see change: leave one of them out.")
     workspace = open_workspace(args)
-    facts = facts_of(Past(workspace).at(read_instant(args.at, utc_now())))
+    facts = facts_of(RecordedPast(workspace).at(read_instant(args.at, utc_now())))
     _print(facts, args)
     return exit_code(facts)
 

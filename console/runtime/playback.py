@@ -13,7 +13,7 @@ from core.state import Workspace
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from core.view.past.replay import Past
+    from core.view.past.replay import RecordedPast
 
 log = logging.getLogger("bondx.console")
 
@@ -85,12 +85,12 @@ class Playback:
         n, self._n_steps = self._n_steps, 0
         return n
 
-    def _read(self, find: "Callable[[Past], Moment]", *, follow: tuple[str, ...] = ()) -> None:
+    def _read(self, find: "Callable[[RecordedPast], Moment]", *, follow: tuple[str, ...] = ()) -> None:
         if not self._is_reading:
             self._is_reading = True
             self._host.run_worker(self._show(find, follow))
 
-    async def _show(self, find: "Callable[[Past], Moment]", follow: tuple[str, ...]) -> None:
+    async def _show(self, find: "Callable[[RecordedPast], Moment]", follow: tuple[str, ...]) -> None:
         try:
             snapshot, sentence = await asyncio.to_thread(self._look, find, follow)
         except CoreError as error:
@@ -110,10 +110,10 @@ class Playback:
         if self._n_steps:
             self.step(0)
 
-    def _look(self, find: "Callable[[Past], Moment]", follow: tuple[str, ...]) -> tuple[Snapshot | None, str]:
-        from core.view.past.replay import Past
+    def _look(self, find: "Callable[[RecordedPast], Moment]", follow: tuple[str, ...]) -> tuple[Snapshot | None, str]:
+        from core.view.past.replay import RecordedPast
 
-        past = Past(self._host.workspace)
+        past = RecordedPast(self._host.workspace)
         when = find(past)
         if when is None:
             return None, "This is now."
@@ -121,7 +121,7 @@ class Playback:
         return snapshot, told(snapshot, begins=past.before(when) is None)
 
 
-def _walk(past: "Past", start: Moment, n: int, now: datetime) -> Moment:
+def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
     """Go from moment to moment; the first step back from the present goes before the newest change."""
     at = start
     for _ in range(-n):

@@ -8,7 +8,7 @@ from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction, Verb
 from core.errors import UsageError
 from core.registry.stages import Stage, reachable
-from core.registry.stages import Verb as Move
+from core.registry.stages import TransitionVerb as Move
 from widgets.line import Line, section
 
 if TYPE_CHECKING:

@@ -11,19 +11,19 @@ from core.alerts.alert import Alert, AlertState, Severity, fingerprint_of
 
 if TYPE_CHECKING:
     from core.alerts.alerts import Alerts
-    from core.alerts.rule import Condition, EventRule, Rule, Subject
+    from core.alerts.rule import AlertSubject, Condition, EventRule, Rule
     from core.alerts.rules import RULES
 
 __all__ = [
     "RULES",
     "Alert",
     "AlertState",
+    "AlertSubject",
     "Alerts",
     "Condition",
     "EventRule",
     "Rule",
     "Severity",
-    "Subject",
     "fingerprint_of",
 ]
 
@@ -34,7 +34,7 @@ _HOMES = {
     "Condition": "rule",
     "EventRule": "rule",
     "Rule": "rule",
-    "Subject": "rule",
+    "AlertSubject": "rule",
 }
 
 

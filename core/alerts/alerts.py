@@ -16,7 +16,7 @@ from core.errors import RefusedError, UsageError
 from core.settings import AlertSettings, load_settings
 
 if TYPE_CHECKING:
-    from core.alerts.rule import Rule, Subject
+    from core.alerts.rule import AlertSubject, Rule
     from core.state import Workspace
 
 
@@ -53,7 +53,7 @@ class Alerts:
             (alert for alert in self.all() if alert.state.is_open), key=lambda alert: alert.severity.rank, reverse=True
         )
 
-    def judge(self, subject: "Subject", seen: Any, *, labels: Mapping[str, str], now: datetime) -> None:
+    def judge(self, subject: "AlertSubject", seen: Any, *, labels: Mapping[str, str], now: datetime) -> None:
         """Evaluate every condition on a subject.
 
         Args:

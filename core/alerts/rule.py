@@ -10,7 +10,7 @@ from core.alerts.alert import Severity
 from core.settings import AlertSettings
 
 
-class Subject(Enum):
+class AlertSubject(Enum):
     """What a condition is evaluated on. `Condition.read` takes the value from each new instance."""
 
     MACHINE = auto()  # each sample of the machine (`core.monitoring.ResourceSample`), once a second
@@ -46,7 +46,7 @@ class Rule:
 class Condition(Rule):
     """A value that is watched: fires while it is on the wrong side of its limit, resolves by itself."""
 
-    subject: Subject
+    subject: AlertSubject
     read: Callable[[Any], float | None]  # takes the value from the subject; None changes nothing
     what: str  # as a sentence begins: "CPU"
     unit: Callable[[float], str]  # how a value is spelled

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.models.interface import Model
     from core.models.scores import Metrics
     from core.quality import CheckSet
-    from core.tables import Signature, Table, Task
+    from core.tables import Table, TableSignature, Task
     from core.tables.split import Split
 
 
@@ -58,7 +58,7 @@ class Lesson:
     """
 
     trainee: "TrainableModel"
-    signature: "Signature"
+    signature: "TableSignature"
     frame: "pd.DataFrame"
     split: "Split"
     checks: "CheckSet"
@@ -90,7 +90,7 @@ class Judged:
     """
 
     trainee: "TrainableModel"
-    signature: "Signature | None"
+    signature: "TableSignature | None"
     table: "Table"
     frame: "pd.DataFrame"
 
@@ -105,7 +105,7 @@ class FileDomain(Domain, Protocol):
             TableError: The table is of this domain, but cannot be used.
         """
 
-    def to_judge(self, model: "Model", signature: "Signature | None", data: Path) -> Judged | None:
+    def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
         """Make a file ready to judge a model by; None for a model that is not of this domain.
 
         Raises:
@@ -116,7 +116,7 @@ class FileDomain(Domain, Protocol):
 class TrainableModel(Protocol):
     """A model and the signature of the frames it learns from."""
 
-    signature: "Signature | None"
+    signature: "TableSignature | None"
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _columns(theirs: Any) -> list[Any] | None:
     from mlflow.types import ColSpec
 
     from core.domains.table.models.imported import ForeignColumn
-    from core.tables.signature import Kind
+    from core.tables.signature import ColumnKind
 
     inputs = theirs.signature.inputs.inputs if theirs.signature and theirs.signature.inputs else ()
     if not inputs or not all(isinstance(spec, ColSpec) and spec.name for spec in inputs):
@@ -92,5 +92,5 @@ def _columns(theirs: Any) -> list[Any] | None:
         if kind is None:
             raise _NotServedError(f"its column {spec.name} is of the type {spec.type}, which no table here has.")
         # A double may be NaN, which trees read as missing; other types of MLflow have no such value.
-        columns.append(ForeignColumn(spec.name, Kind(kind), allows_missing=kind == "number" or not spec.required))
+        columns.append(ForeignColumn(spec.name, ColumnKind(kind), allows_missing=kind == "number" or not spec.required))
     return columns

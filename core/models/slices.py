@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.arrays import BoolArray
 from core.models.scores import Metrics
-from core.tables.signature import ColumnSignature, Kind
+from core.tables.signature import ColumnKind, ColumnSignature
 
 MOST_LEVELS = 12
 MOST_COLUMNS = 20
@@ -38,13 +38,13 @@ def _sliceable(columns: tuple[ColumnSignature, ...]) -> list[ColumnSignature]:
     few = [
         column
         for column in columns
-        if column.kind is Kind.FLAG or (column.kind is Kind.CATEGORY and len(column.levels) <= MOST_LEVELS)
+        if column.kind is ColumnKind.FLAG or (column.kind is ColumnKind.CATEGORY and len(column.levels) <= MOST_LEVELS)
     ]
     return few[:MOST_COLUMNS]
 
 
 def _levels(values: "pd.Series[str]", column: ColumnSignature) -> Iterator[tuple[str, BoolArray]]:
-    if column.kind is Kind.FLAG:
+    if column.kind is ColumnKind.FLAG:
         yield from (("true", np.asarray(values == 1)), ("false", np.asarray(values == 0)))
     else:
         yield from ((level, np.asarray(values == level)) for level in column.levels)

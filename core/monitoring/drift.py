@@ -5,10 +5,8 @@ of a million; here an effect must be both large enough to matter and surer than 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from core.arrays import FloatArray, IntArray
 
 N_BINS = 10
 MATTERS = 0.1  # nats: the index that a policy calls drift, by default

@@ -18,7 +18,7 @@ from core.arrays import FloatArray, IntArray
 from core.columnwise import columnwise
 from core.errors import UsageError
 from core.monitoring import drift
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 
 LEVEL = 0.05
 FEW_VALUES = 20  # a number with no more different values is compared value by value
@@ -77,7 +77,7 @@ class _Measured:
     """One column before the verdicts, which need the p-values of all columns."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     n: tuple[int, int]
     missing: tuple[float, float]
     missing_watch_p: float
@@ -113,7 +113,7 @@ class _Moved:
 def check_drift(
     baseline: pd.DataFrame,
     current: pd.DataFrame,
-    kinds: dict[str, Kind],
+    kinds: dict[str, ColumnKind],
     *,
     matters: float = drift.MATTERS,
     level: float = LEVEL,
@@ -162,13 +162,15 @@ def check_drift(
     )
 
 
-def _measure(name: str, kind: Kind, baseline: "pd.Series[Any]", current: "pd.Series[Any]", matters: float) -> _Measured:
+def _measure(
+    name: str, kind: ColumnKind, baseline: "pd.Series[Any]", current: "pd.Series[Any]", matters: float
+) -> _Measured:
     n_baseline, n_current = int(baseline.notna().sum()), int(current.notna().sum())
     lacking = len(baseline) - n_baseline, len(current) - n_current
     counts = (lacking[0], len(baseline), lacking[1], len(current))
     moved = None
     if n_baseline and n_current:
-        numbers = None if kind is Kind.CATEGORY else (_numbers(baseline), _numbers(current))
+        numbers = None if kind is ColumnKind.CATEGORY else (_numbers(baseline), _numbers(current))
         if numbers is not None and 1 + np.count_nonzero(np.diff(numbers[0])) > FEW_VALUES:
             moved = _compare_numbers(*numbers, matters)
         else:

@@ -5,19 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import BoolArray, DateArray, FloatArray, IntArray
 from core.quality.check import UnreadableError
 from core.quality.gate import MAX_OFFENDING_SHOWN
-
-Dates = NDArray[np.datetime64]
 
 
 class Labels(NamedTuple):
     """A column of names: the position of each row's name, -1 where there is none, shape (n_rows,)."""
 
-    codes: NDArray[np.int64]
+    codes: IntArray
     names: tuple[str, ...]
 
 
@@ -53,7 +50,7 @@ class Cells:
             raise UnreadableError(f"no cell of {name} holds a value")
         return values
 
-    def dates(self, name: str) -> Dates:
+    def dates(self, name: str) -> DateArray:
         """Return a column as days, NaT where it is empty.
 
         Raises:
@@ -137,7 +134,7 @@ def _as_numbers(name: str, column: "pd.Series[Any]") -> FloatArray:
     return values
 
 
-def _as_dates(name: str, column: "pd.Series[Any]") -> Dates:
+def _as_dates(name: str, column: "pd.Series[Any]") -> DateArray:
     if column.dtype.kind in "biufcm":
         raise UnreadableError(f"{name} holds {column.dtype}, not dates")
     if column.dtype.kind != "M":
@@ -151,11 +148,11 @@ def _as_dates(name: str, column: "pd.Series[Any]") -> Dates:
         column = converted
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    days: Dates = column.to_numpy().astype("datetime64[D]")
+    days: DateArray = column.to_numpy().astype("datetime64[D]")
     return days
 
 
-def _factorise(column: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
+def _factorise(column: "pd.Series[Any]") -> tuple[IntArray, list[str]]:
     text = column.astype(object).where(column.notna(), None)
     codes, names = pd.factorize(np.array([None if v is None else str(v) for v in text], dtype=object), sort=True)
     return codes.astype(np.int64), list(names)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from core.quality.gate import Comparison, GateResult, judge
+from core.quality.gate import GateOperator, GateResult, judge
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray
@@ -20,7 +20,7 @@ class UnreadableError(Exception):
     """A check cannot be made on this subject; the message is the reason shown with the failed gate."""
 
 
-class Subject(Protocol):
+class CheckSubject(Protocol):
     """What checks measure."""
 
     @property
@@ -51,7 +51,7 @@ class Measurement(NamedTuple):
     n_culprits: int = 0
 
 
-S = TypeVar("S", bound=Subject, contravariant=True)
+S = TypeVar("S", bound=CheckSubject, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Check(Generic[S]):
 
     name: str
     measure: Callable[[S], Measurement]
-    comparison: Comparison
+    comparison: GateOperator
     threshold: "Callable[[QualityGates], float]"
     unit: str = ""
     blocking: bool = False

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-Comparison = Literal[">=", "<="]
+GateOperator = Literal[">=", "<="]
 
 MAX_OFFENDING_SHOWN = 20
 
@@ -33,7 +33,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: GateVerdict
     value: float | None
     threshold: float
-    comparison: Comparison
+    comparison: GateOperator
     unit: str = ""
     n_samples: int = 0
     reason: str = ""
@@ -55,7 +55,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 def judge(
     name: str,
     value: float | None,
-    comparison: Comparison,
+    comparison: GateOperator,
     threshold: float,
     *,
     unit: str = "",
@@ -106,7 +106,7 @@ def judge(
     )
 
 
-def _sentence(value: float | None, comparison: Comparison, threshold: float, unit: str, *, held: bool) -> str:
+def _sentence(value: float | None, comparison: GateOperator, threshold: float, unit: str, *, held: bool) -> str:
     if value is None:
         return "could not be measured"
     space = "" if unit in ("", "%") else " "

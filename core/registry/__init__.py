@@ -26,7 +26,7 @@ registry.py      the face of it all
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from core.registry.stages import ALLOWED, Stage, Verb, is_allowed, next_stage
+from core.registry.stages import ALLOWED, Stage, TransitionVerb, is_allowed, next_stage
 
 if TYPE_CHECKING:
     from core.registry.aliases import Alias
@@ -78,7 +78,7 @@ __all__ = [
     "StageChange",
     "Sweep",
     "Transition",
-    "Verb",
+    "TransitionVerb",
     "VersionDiff",
     "VersionDifference",
     "VersionNotFoundError",

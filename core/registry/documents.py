@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from core.quality.gate import GateResult
-from core.registry.stages import Stage, Verb
+from core.registry.stages import Stage, TransitionVerb
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     key: str  # "spread/7"
     model: str
     number: int  # the model's revision after it
-    verb: Verb
+    verb: TransitionVerb
     version: str
     from_stage: Stage
     to_stage: Stage

@@ -20,7 +20,7 @@ from core.registry.integrity import IntegrityResult, inspect, tell_operator
 from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
-from core.registry.stages import Stage, Verb, is_allowed, next_stage
+from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -51,11 +51,17 @@ class Proposer:
         self._clock = clock
 
     def propose(
-        self, verb: Verb, name: str, number: str = "", stage: Stage | None = None, *, actor: Actor | None = None
+        self,
+        verb: TransitionVerb,
+        name: str,
+        number: str = "",
+        stage: Stage | None = None,
+        *,
+        actor: Actor | None = None,
     ) -> Plan:
         """Plan a move of a model at the revision found first; should that grow meanwhile, the plan is stale."""
         model = self._records.model(name)
-        if verb is Verb.PROMOTE:
+        if verb is TransitionVerb.PROMOTE:
             candidate = self._records.version(name, number)
             target = stage or next_stage(candidate.stage)
             is_step = target is not None and is_allowed(verb, candidate.stage, target)
@@ -65,12 +71,12 @@ class Proposer:
             plan = planning.promotion(model, candidate, target, gates)
             warnings = (*self._holds.warnings(name, number), *self.warnings(candidate))
             return msgspec.structs.replace(plan, warnings=warnings)
-        if verb is Verb.ROLL_BACK:
+        if verb is TransitionVerb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
             # A prune may have taken what lies further back.
             previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
             return planning.rollback(model, previous, self._integrity_gates(previous))
-        if verb is Verb.UNDO:
+        if verb is TransitionVerb.UNDO:
             newest = self._records.newest_transition(model)
             returning = self._found(name, planning.version_to_return(newest))
             return planning.undo(model, newest, self._integrity_gates(returning))
@@ -79,9 +85,9 @@ class Proposer:
 
     def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
         """Look again, under the lock, at what may have changed while the model's revision did not."""
-        if plan.verb is Verb.ARCHIVE:
+        if plan.verb is TransitionVerb.ARCHIVE:
             return self._unless_held(plan).refusal
-        if plan.verb is not Verb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
+        if plan.verb is not TransitionVerb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
             return None
         return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
 

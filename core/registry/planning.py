@@ -10,13 +10,13 @@ import msgspec
 
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion, ProductionStanding, RegisteredModel, StageChange, Transition
-from core.registry.stages import Stage, Verb, is_allowed, next_stage
+from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One move of a version, with its evidence, its effects and its way back."""
 
-    verb: Verb
+    verb: TransitionVerb
     model: str
     version: str  # empty where there is nothing to move
     from_stage: Stage | None
@@ -49,14 +49,14 @@ def promotion(
     target = to_stage or next_stage(candidate.stage)
     what = f"{model.model} {candidate.version}"
     if candidate.stage is target or target is None:
-        return _refused(model, Verb.PROMOTE, f"{what} is in {candidate.stage} already.", candidate, target)
-    if not is_allowed(Verb.PROMOTE, candidate.stage, target):
-        return _refused(model, Verb.PROMOTE, _no_such_step(what, candidate.stage, target), candidate, target)
+        return _refused(model, TransitionVerb.PROMOTE, f"{what} is in {candidate.stage} already.", candidate, target)
+    if not is_allowed(TransitionVerb.PROMOTE, candidate.stage, target):
+        return _refused(model, TransitionVerb.PROMOTE, _no_such_step(what, candidate.stage, target), candidate, target)
     replaced = model.production if target is Stage.PRODUCTION else None
     changes = [StageChange(version=candidate.version, before=candidate.stage, after=target)]
     if replaced:
         changes.append(StageChange(version=replaced, before=Stage.PRODUCTION, after=Stage.ARCHIVED))
-    return _decided(model, Verb.PROMOTE, changes, replaced, gates)
+    return _decided(model, TransitionVerb.PROMOTE, changes, replaced, gates)
 
 
 def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequence[GateResult]) -> Plan:
@@ -75,14 +75,14 @@ def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequenc
             if model.production
             else f"No version of {model.model} has been in Production yet."
         )
-        return _refused(model, Verb.ROLL_BACK, refusal)
-    if not is_allowed(Verb.ROLL_BACK, target.stage, Stage.PRODUCTION):
+        return _refused(model, TransitionVerb.ROLL_BACK, refusal)
+    if not is_allowed(TransitionVerb.ROLL_BACK, target.stage, Stage.PRODUCTION):
         refusal = f"{model.model} {target.version}, the previous Production version, is in {target.stage}."
-        return _refused(model, Verb.ROLL_BACK, refusal, target, Stage.PRODUCTION)
+        return _refused(model, TransitionVerb.ROLL_BACK, refusal, target, Stage.PRODUCTION)
     changes = [StageChange(version=target.version, before=target.stage, after=Stage.PRODUCTION)]
     if model.production:
         changes.append(StageChange(version=model.production, before=Stage.PRODUCTION, after=Stage.ARCHIVED))
-    return _decided(model, Verb.ROLL_BACK, changes, model.production, gates)
+    return _decided(model, TransitionVerb.ROLL_BACK, changes, model.production, gates)
 
 
 def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[GateResult]) -> Plan:
@@ -96,36 +96,38 @@ def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[Gate
         The plan, refused where the newest transition is itself an undo: one step back, never two.
     """
     if newest is None:
-        return _refused(model, Verb.UNDO, f"Nothing of {model.model} has been moved yet, so there is nothing to undo.")
-    if newest.verb is Verb.UNDO:
+        return _refused(
+            model, TransitionVerb.UNDO, f"Nothing of {model.model} has been moved yet, so there is nothing to undo."
+        )
+    if newest.verb is TransitionVerb.UNDO:
         refusal = (
             f"The last change of {model.model} was an undo itself (by {newest.by} at "
             f"{newest.at:%Y-%m-%d %H:%M:%S} UTC). Promote or roll back instead."
         )
-        return _refused(model, Verb.UNDO, refusal)
+        return _refused(model, TransitionVerb.UNDO, refusal)
     changes = [StageChange(version=moved.version, before=moved.after, after=moved.before) for moved in newest.changes]
-    return _decided(model, Verb.UNDO, changes, None, gates, undoes=newest.number)
+    return _decided(model, TransitionVerb.UNDO, changes, None, gates, undoes=newest.number)
 
 
 def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
     """Plan to take a version out of use; its files stay."""
-    if not is_allowed(Verb.ARCHIVE, version.stage, Stage.ARCHIVED):
+    if not is_allowed(TransitionVerb.ARCHIVE, version.stage, Stage.ARCHIVED):
         refusal = f"{model.model} {version.version} is in {version.stage} already."
-        return _refused(model, Verb.ARCHIVE, refusal, version, Stage.ARCHIVED)
+        return _refused(model, TransitionVerb.ARCHIVE, refusal, version, Stage.ARCHIVED)
     change = StageChange(version=version.version, before=version.stage, after=Stage.ARCHIVED)
-    return _decided(model, Verb.ARCHIVE, [change], None, ())
+    return _decided(model, TransitionVerb.ARCHIVE, [change], None, ())
 
 
 def standing_after(model: RegisteredModel, plan: Plan) -> ProductionStanding:
     """Return which version is live, and which were before it, once an allowed plan is done."""
     standing = model.standing
-    if plan.verb is Verb.UNDO:
+    if plan.verb is TransitionVerb.UNDO:
         return model.before or standing
-    if plan.verb is Verb.ROLL_BACK:
+    if plan.verb is TransitionVerb.ROLL_BACK:
         return standing.rolled_back()
-    if plan.verb is Verb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
+    if plan.verb is TransitionVerb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
         return standing.promoted(plan.version)
-    if plan.verb is Verb.ARCHIVE and plan.from_stage is Stage.PRODUCTION:
+    if plan.verb is TransitionVerb.ARCHIVE and plan.from_stage is Stage.PRODUCTION:
         return standing.retired()
     return standing
 
@@ -143,7 +145,7 @@ def version_to_serve(plan: Plan) -> str:
 
 def _decided(
     model: RegisteredModel,
-    verb: Verb,
+    verb: TransitionVerb,
     changes: Sequence[StageChange],
     replaces: str | None,
     gates: Sequence[GateResult],
@@ -172,7 +174,7 @@ def _decided(
 
 def _refused(
     model: RegisteredModel,
-    verb: Verb,
+    verb: TransitionVerb,
     refusal: str,
     version: ModelVersion | None = None,
     to_stage: Stage | None = None,
@@ -196,19 +198,19 @@ def _no_such_step(what: str, before: Stage, after: Stage) -> str:
     return f"{what} is in {before}, from where a promotion leads to {step}, not to {after}."
 
 
-def _effects(model: RegisteredModel, verb: Verb, changes: Sequence[StageChange]) -> tuple[str, ...]:
+def _effects(model: RegisteredModel, verb: TransitionVerb, changes: Sequence[StageChange]) -> tuple[str, ...]:
     effects = [f"{model.model} {change.version} goes from {change.before} to {change.after}." for change in changes]
     leaves = any(change.before is Stage.PRODUCTION for change in changes)
     enters = any(change.after is Stage.PRODUCTION for change in changes)
     if leaves and not enters:
         effects.append(f"{model.model} is then without a Production version.")
-    if verb is Verb.PROMOTE and enters:
+    if verb is TransitionVerb.PROMOTE and enters:
         previous = model.standing.promoted(changes[0].version).previous
         way_back = (
             f"A rollback then returns to {previous[-1]}." if previous else "No rollback is possible then; an undo is."
         )
         effects.append(way_back)
-    if verb is Verb.ROLL_BACK:
+    if verb is TransitionVerb.ROLL_BACK:
         earlier = model.previous_production[:-1]
         effects.append(
             f"A further rollback then returns to {earlier[-1]}." if earlier else "No further rollback is possible then."
@@ -216,8 +218,8 @@ def _effects(model: RegisteredModel, verb: Verb, changes: Sequence[StageChange])
     return tuple(effects)
 
 
-def _way_back(verb: Verb, changes: Sequence[StageChange]) -> str:
-    if verb is Verb.UNDO:
+def _way_back(verb: TransitionVerb, changes: Sequence[StageChange]) -> str:
+    if verb is TransitionVerb.UNDO:
         return "An undo is not undone; promote or roll back instead."
     return "Undo puts " + " and ".join(f"{change.version} back in {change.before}" for change in changes) + "."
 

@@ -33,7 +33,7 @@ from core.registry.pruning import Pruner
 from core.registry.records import DATABASE, Records
 from core.registry.registration import Bump, Registrar, Sweep, card_of
 from core.registry.retention import PruneCandidate, PrunePlan
-from core.registry.stages import Stage, Verb
+from core.registry.stages import Stage, TransitionVerb
 from core.registry.transitions import move, stale
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
@@ -349,19 +349,19 @@ class Registry:
             actor: Who is going to, if known: their own approval does not count.
         """
         number = self._aliases.resolve(model, version)
-        return self._proposer.propose(Verb.PROMOTE, model, number, stage, actor=actor)
+        return self._proposer.propose(TransitionVerb.PROMOTE, model, number, stage, actor=actor)
 
     def plan_rollback(self, model: str) -> Plan:
         """Say what the return to the previous Production version would do."""
-        return self._proposer.propose(Verb.ROLL_BACK, model)
+        return self._proposer.propose(TransitionVerb.ROLL_BACK, model)
 
     def plan_undo(self, model: str) -> Plan:
         """Say what taking back the newest promotion, rollback or archiving would do."""
-        return self._proposer.propose(Verb.UNDO, model)
+        return self._proposer.propose(TransitionVerb.UNDO, model)
 
     def plan_archive(self, model: str, version: str) -> Plan:
         """Say what taking a version out of use would do."""
-        return self._proposer.propose(Verb.ARCHIVE, model, self._aliases.resolve(model, version))
+        return self._proposer.propose(TransitionVerb.ARCHIVE, model, self._aliases.resolve(model, version))
 
     def apply(self, plan: Plan, *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
         """Do what a plan says, if it still holds.

@@ -30,7 +30,7 @@ class Stage(StrEnum):
         raise UsageError(f"There is no stage {word!r}. Stages to choose from: {', '.join(cls)}.")
 
 
-class Verb(StrEnum):
+class TransitionVerb(StrEnum):
     """What an operator can do to the stages of a model."""
 
     PROMOTE = "promote"
@@ -41,8 +41,8 @@ class Verb(StrEnum):
 
 # Undo has no row: it takes back one recorded transition, so its moves are the rows below read from right to left.
 # The version that a promotion or a rollback replaces goes from Production to Archived as part of that same move.
-ALLOWED: Mapping[Verb, frozenset[tuple[Stage, Stage]]] = {
-    Verb.PROMOTE: frozenset(
+ALLOWED: Mapping[TransitionVerb, frozenset[tuple[Stage, Stage]]] = {
+    TransitionVerb.PROMOTE: frozenset(
         {
             (Stage.DEVELOPMENT, Stage.STAGING),
             (Stage.STAGING, Stage.PRODUCTION),
@@ -50,13 +50,13 @@ ALLOWED: Mapping[Verb, frozenset[tuple[Stage, Stage]]] = {
         }
     ),
     # A former Production version has served all traffic before; it need not pass through Staging again.
-    Verb.ROLL_BACK: frozenset(
+    TransitionVerb.ROLL_BACK: frozenset(
         {
             (Stage.ARCHIVED, Stage.PRODUCTION),
             (Stage.STAGING, Stage.PRODUCTION),
         }
     ),
-    Verb.ARCHIVE: frozenset(
+    TransitionVerb.ARCHIVE: frozenset(
         {
             (Stage.DEVELOPMENT, Stage.ARCHIVED),
             (Stage.STAGING, Stage.ARCHIVED),
@@ -66,19 +66,19 @@ ALLOWED: Mapping[Verb, frozenset[tuple[Stage, Stage]]] = {
 }
 
 
-def is_allowed(verb: Verb, before: Stage, after: Stage) -> bool:
+def is_allowed(verb: TransitionVerb, before: Stage, after: Stage) -> bool:
     """Tell whether `verb` may move a version from one stage to the other.
 
-    >>> is_allowed(Verb.PROMOTE, Stage.DEVELOPMENT, Stage.PRODUCTION)
+    >>> is_allowed(TransitionVerb.PROMOTE, Stage.DEVELOPMENT, Stage.PRODUCTION)
     False
     """
     return (before, after) in ALLOWED.get(verb, frozenset())
 
 
-def reachable(verb: Verb) -> tuple[Stage, ...]:
+def reachable(verb: TransitionVerb) -> tuple[Stage, ...]:
     """Return the stages that a verb may lead to, in the order of a version's life.
 
-    >>> [str(stage) for stage in reachable(Verb.PROMOTE)]
+    >>> [str(stage) for stage in reachable(TransitionVerb.PROMOTE)]
     ['Staging', 'Production']
     """
     return tuple(stage for stage in Stage if any(after is stage for _, after in ALLOWED.get(verb, ())))
@@ -90,4 +90,4 @@ def next_stage(stage: Stage) -> Stage | None:
     >>> next_stage(Stage.STAGING)
     <Stage.PRODUCTION: 'Production'>
     """
-    return next((after for before, after in ALLOWED[Verb.PROMOTE] if before is stage), None)
+    return next((after for before, after in ALLOWED[TransitionVerb.PROMOTE] if before is stage), None)

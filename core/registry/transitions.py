@@ -12,7 +12,7 @@ from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.registration import evidence
-from core.registry.stages import Stage, Verb
+from core.registry.stages import Stage, TransitionVerb
 from core.state import StaleRevisionError
 
 
@@ -73,7 +73,7 @@ def move(
         after={step.version: step.after for step in plan.changes},
         evidence=[evidence(version) for version in moved],
     )
-    if plan.verb is Verb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
+    if plan.verb is TransitionVerb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
         approvals.use(change, moved[0], number)
     return moved
 
@@ -86,7 +86,7 @@ def _stand(records: Records, model: RegisteredModel, plan: Plan, **stamps: objec
             model,
             production=standing.production,
             previous_production=standing.previous,
-            before=None if plan.verb is Verb.UNDO else model.standing,
+            before=None if plan.verb is TransitionVerb.UNDO else model.standing,
             updated_at=stamps["now"],
             updated_by=stamps["author"],
         )

@@ -6,7 +6,7 @@ from core.rollout.eprocess import RateEvidence, Tally, log_safety, tallied
 from core.rollout.means import MeanEvidence
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
 from core.rollout.strategies import Strategy
-from core.telemetry.predictions import Arm, Batch, Scored, Served
+from core.telemetry.predictions import Arm, Batch, Scored, ServedRequest
 
 _OF_PAIRS = 0.5  # of two arms that were both given the request, the one that failed alone is either with this chance
 
@@ -100,14 +100,14 @@ class Collector:
             means={name: mean for name, mean in self._means.items() if mean.has_begun},
         )
 
-    def _serve(self, served: Served) -> None:
+    def _serve(self, served: ServedRequest) -> None:
         is_candidate = served.arm is not Arm.STABLE
         self._count(is_candidate)
         for rate in self._of_served:
             rate.count(is_candidate, rate.has_failed(served), served.share, served.unit)
         self._time(served, is_candidate)
 
-    def _compare(self, answer: Served, copy: Served) -> None:
+    def _compare(self, answer: ServedRequest, copy: ServedRequest) -> None:
         """Take an answer and the candidate's answer to a copy of the request: only where they differ is it news."""
         self._count(False)
         self._count(True)
@@ -138,7 +138,7 @@ class Collector:
         else:
             self._n_stable += 1
 
-    def _time(self, served: Served, is_candidate: bool) -> None:
+    def _time(self, served: ServedRequest, is_candidate: bool) -> None:
         if served.latency_ms is not None:
             for name in self._latency_means:
                 self._means[name] = self._means[name].after(served.latency_ms, is_candidate=is_candidate)
@@ -156,7 +156,7 @@ class _RateCollector:
         self._evidence = before.evidence
         self._failures = before.failures
 
-    def has_failed(self, served: Served) -> bool:
+    def has_failed(self, served: ServedRequest) -> bool:
         if self.guard.source is GuardSource.ERRORS:
             return served.error
         limit, latency_ms = self.guard.limit, served.latency_ms

@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
+from core.settings.units import Share
 
-Share = Annotated[float, Meta(ge=0, le=1)]
 Probability = Annotated[float, Meta(gt=0, lt=0.5)]
 
 

@@ -6,12 +6,10 @@ The same formulas as `means`, over arrays; the tests hold one against the other.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import BoolArray, FloatArray
 from core.rollout.means import LEAST_PER_ARM, N_CALIBRATION, TAU_IN_SDS, VALUES_PER_SQUARED_SKEWNESS
-from core.rollout.simulation import FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
 _ROUNDING = 1e-12  # of squares, against those of all values: what sums of equal values leave behind
 
 

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.rollout.eprocess import HARM_RATIOS, SAFE_RATIOS, SAFE_WEIGHTS
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _REQUESTS_AT_ONCE = 1_500_000
 NEVER = np.iinfo(np.int64).max
@@ -39,12 +36,12 @@ class Verdicts:
     candidate_requests: IntArray  # until the first of the two, or the end
 
     @property
-    def rolled_back(self) -> npt.NDArray[np.bool_]:
+    def rolled_back(self) -> BoolArray:
         """Which rollouts are taken back: shown harmful before they were shown safe."""
         return self.harmful_at < self.safe_at
 
     @property
-    def promoted(self) -> npt.NDArray[np.bool_]:
+    def promoted(self) -> BoolArray:
         """Which rollouts are promoted."""
         return self.safe_at < self.harmful_at
 
@@ -73,7 +70,7 @@ def simulate(traffic: Traffic, *, n_rollouts: int, alpha: float, beta: float, ma
 
 
 def log_evidence(
-    rollout: IntArray, share: FloatArray, is_candidate: npt.NDArray[np.bool_], margin: float
+    rollout: IntArray, share: FloatArray, is_candidate: BoolArray, margin: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the logs of the evidence of harm and of safety after every failure.
 
@@ -116,7 +113,7 @@ def _simulate_some(
     return harmful_at, safe_at, candidate_requests
 
 
-def _first(rollout: IntArray, at: IntArray, holds: npt.NDArray[np.bool_], n: int) -> IntArray:
+def _first(rollout: IntArray, at: IntArray, holds: BoolArray, n: int) -> IntArray:
     first = np.full(n, NEVER)
     np.minimum.at(first, rollout[holds], at[holds])
     return first

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from core.telemetry.predictions import Arm, Batch, Cursor, Scored, Served
+from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ServedRequest
 
 
 class PredictionSource(Protocol):
@@ -25,15 +25,15 @@ class ScriptedSource:
     """Says what it was told: for rehearsals and tests. Knows one rollout."""
 
     def __init__(self) -> None:
-        self.served: list[Served] = []
-        self.pairs: list[tuple[Served, Served]] = []
+        self.served: list[ServedRequest] = []
+        self.pairs: list[tuple[ServedRequest, ServedRequest]] = []
         self.scored: list[Scored] = []
 
     def serve(
         self, arm: Arm, n: int, *, share: float, n_failed: int = 0, latency_ms: float = 2.0, unit: int | None = None
     ) -> None:
         """Have an arm answer so many requests, the failures first."""
-        self.served += [Served(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
+        self.served += [ServedRequest(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
 
     def score(self, arm: Arm, *losses: float, share: float) -> None:
         """Have the losses of so many predictions become known."""

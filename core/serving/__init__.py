@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.serving.access import Role, Token, Tokens
     from core.serving.errors import ListenError, ServingError
-    from core.serving.limits import Limits
+    from core.serving.limits import ServingLimits
     from core.serving.server import Server, parse_address
 
-__all__ = ["Limits", "ListenError", "Role", "Server", "ServingError", "Token", "Tokens", "parse_address"]
+__all__ = ["ListenError", "Role", "Server", "ServingError", "ServingLimits", "Token", "Tokens", "parse_address"]
 
 _HOME = {
-    "Limits": "limits",
+    "ServingLimits": "limits",
     "ListenError": "errors",
     "Role": "access",
     "Server": "server",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from core.serving.errors import BadRequestError, TookTooLongError, TooLargeError, UnsupportedMediaError
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,7 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: Limits) -> bytes:
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: ServingLimits) -> bytes:
     """Read the body of a request.
 
     Raises:
@@ -69,5 +69,5 @@ def _content(message: Message) -> bytes:
     return bytes(message.get("body", b""))
 
 
-def _too_large(limits: Limits) -> TooLargeError:
+def _too_large(limits: ServingLimits) -> TooLargeError:
     return TooLargeError(f"The body is over the limit of {limits.body_bytes:,} bytes.")

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.serving.dialects import refusal
 from core.serving.errors import ServingError, TookTooLongError, TooLargeError
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 
 MAX_HEAD_BYTES = 64 << 10
 # Who reads a body says by itself that it took too long; this is for bodies that nobody reads.
@@ -28,8 +28,8 @@ class TimedProtocol(HttpToolsProtocol):
     _timer: TimerHandle | None = None
 
     @property
-    def _limits(self) -> Limits:
-        limits: Limits = self.config.app.limits  # type: ignore[union-attr]
+    def _limits(self) -> ServingLimits:
+        limits: ServingLimits = self.config.app.limits  # type: ignore[union-attr]
         return limits
 
     @override

@@ -11,8 +11,9 @@ from typing import Any
 import httptools
 from typing_extensions import override
 
+from core.serving.authenticator import Headers
 from core.serving.connection import TimedProtocol
-from core.serving.predict import Headers, Predictor, Target
+from core.serving.predict import Predictor, Target
 
 MAX_HEAD_BYTES = 4_096
 _MAX_REMEMBERED = 1_024

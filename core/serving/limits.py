@@ -7,7 +7,7 @@ from core.settings import ServingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ServingLimits:
     """The limits of one server; the `serving` block of the settings says what each is for."""
 
     body_bytes: int = 8 << 20
@@ -24,7 +24,7 @@ class Limits:
     def of(cls, settings: ServingSettings) -> Self:
         """Take them from the settings.
 
-        >>> Limits.of(ServingSettings()) == Limits()
+        >>> Limits.of(ServingSettings()) == ServingLimits()
         True
         """
         return cls(

@@ -18,7 +18,7 @@ from core.registry import ModelVersion, RegisteredModel, Registry, Stage
 from core.serving.errors import UnavailableError
 from core.serving.routing import Routings
 from core.serving.stats import ServerStats
-from core.serving.table import LoadedVersion, Served, ServingTable
+from core.serving.table import LoadedVersion, ServedModel, ServingTable
 from core.state import ChangeWatch, Workspace
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ WATCH_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 MAX_ON_DEMAND = 4
 
-Key = tuple[str, str]  # model, version
+VersionKey = tuple[str, str]  # model, version
 
 
 class Loader:
@@ -61,11 +61,11 @@ class Loader:
         self._publish = publish
         self._clock = clock
         self._table = ServingTable()
-        self._loaded: dict[Key, LoadedVersion] = {}
-        self._failures: dict[Key, tuple[float, str]] = {}  # when it was tried, and what happened
-        self._loading: dict[Key, Future[LoadedVersion]] = {}
-        self._on_demand: OrderedDict[Key, None] = OrderedDict()
-        self._wishes: dict[Key, list[Future[LoadedVersion]]] = {}
+        self._loaded: dict[VersionKey, LoadedVersion] = {}
+        self._failures: dict[VersionKey, tuple[float, str]] = {}  # when it was tried, and what happened
+        self._loading: dict[VersionKey, Future[LoadedVersion]] = {}
+        self._on_demand: OrderedDict[VersionKey, None] = OrderedDict()
+        self._wishes: dict[VersionKey, list[Future[LoadedVersion]]] = {}
         self._lock = threading.Lock()
         self._stopping = False
         self._wake = threading.Event()
@@ -132,9 +132,11 @@ class Loader:
             if self._failures and time.monotonic() >= until:
                 return
 
-    def _wanted(self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]) -> dict[Key, None]:
+    def _wanted(
+        self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]
+    ) -> dict[VersionKey, None]:
         """List what is to be loaded; what answers by default first, then labels, and the version to roll back to."""
-        wanted: dict[Key, None] = {}
+        wanted: dict[VersionKey, None] = {}
         for model in models.values():
             numbers = [*self._routings.versions(model.model), *filter(None, [model.production])]
             wanted |= dict.fromkeys((model.model, number) for number in numbers)
@@ -144,7 +146,7 @@ class Loader:
             wanted |= dict.fromkeys((model.model, number) for number in numbers)
         return wanted | self._on_demand
 
-    def _load(self, key: Key) -> LoadedVersion:
+    def _load(self, key: VersionKey) -> LoadedVersion:
         from core.serving.scoring.warming import warm_scorer  # two seconds of libraries, which only loading needs
 
         model, version = key
@@ -168,11 +170,11 @@ class Loader:
                     "%s %s could not be loaded: %s", *key, error, exc_info=not isinstance(error, CoreError) and error
                 )
 
-    def _may_try(self, key: Key) -> bool:
+    def _may_try(self, key: VersionKey) -> bool:
         tried = self._failures.get(key)
         return tried is None or time.monotonic() - tried[0] >= RETRY_SECONDS
 
-    def _take_wishes(self, registered: set[Key]) -> list[Key]:
+    def _take_wishes(self, registered: set[VersionKey]) -> list[VersionKey]:
         with self._lock:
             wished = list(self._wishes)
         for key in wished:
@@ -187,7 +189,7 @@ class Loader:
             self._on_demand.popitem(last=False)
         return wished
 
-    def _settle_wishes(self, wished: list[Key]) -> None:
+    def _settle_wishes(self, wished: list[VersionKey]) -> None:
         """Answer the wishes whose version is loaded, has failed, or is not to be loaded at all.
 
         Args:
@@ -213,7 +215,7 @@ class Loader:
         self._table = ServingTable(models=MappingProxyType(served), is_complete=is_complete)
         self._publish(self._table)
 
-    def _served(self, model: RegisteredModel, versions: list[ModelVersion], before: Served | None) -> Served:
+    def _served(self, model: RegisteredModel, versions: list[ModelVersion], before: ServedModel | None) -> ServedModel:
         name = model.model
         loaded = {number: version for (of, number), version in self._loaded.items() if of == name}
         labels = {}
@@ -225,7 +227,7 @@ class Loader:
         default = loaded.get(model.production or "")
         if default is None and model.production is not None and before is not None and before.default is not None:
             default = loaded.get(before.default.version)
-        return Served(
+        return ServedModel(
             model=name,
             registered=MappingProxyType({version.version: version.stage for version in versions}),
             versions=MappingProxyType(loaded),

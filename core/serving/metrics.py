@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
-from core.serving.recording import Recorder
+from core.serving.recording import PredictionRecorder
 from core.serving.stats import BOUNDS_SECONDS, ServerStats
 from core.serving.table import ServingTable
 from core.view.snapshot import Snapshot
@@ -18,13 +18,13 @@ _EDGES = [*(repr(bound) for bound in BOUNDS_SECONDS), "+Inf"]
 _MODEL = ("model", "version")
 
 
-class Metrics:
+class ServingMetrics:
     """The metrics of one server."""
 
     def __init__(
         self,
         stats: ServerStats,
-        recorder: Recorder,
+        recorder: PredictionRecorder,
         table: Callable[[], ServingTable],
         snapshot: Callable[[], Snapshot],
     ) -> None:
@@ -76,7 +76,7 @@ class _Answers(Collector):
 
 
 class _Recording(Collector):
-    def __init__(self, recorder: Recorder, stats: ServerStats) -> None:
+    def __init__(self, recorder: PredictionRecorder, stats: ServerStats) -> None:
         self._recorder = recorder
         self._stats = stats
 

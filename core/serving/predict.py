@@ -11,7 +11,6 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ import numpy as np
 from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, read_body, send_json
-from core.serving.authenticator import Authenticator
+from core.serving.authenticator import Authenticator, Headers
 from core.serving.dialects import Answered, Asked, Dialect
 from core.serving.errors import (
     BadRequestError,
@@ -30,11 +29,11 @@ from core.serving.errors import (
     UnavailableError,
     status_of,
 )
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
-from core.serving.recording import Recorder
+from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
-from core.serving.table import Assignment, LoadedVersion, Served, ServingTable, Speech
+from core.serving.table import Assignment, LoadedVersion, ServedModel, ServingTable, Speech
 from core.telemetry.predictions import Arm
 
 log = logging.getLogger(__name__)
@@ -42,8 +41,7 @@ log = logging.getLogger(__name__)
 MAX_ID = 128
 INLINE_BYTES = 64 << 10  # larger bodies are parsed by a worker, so that small ones need not wait for it
 
-Headers = Mapping[bytes, bytes]
-Client = tuple[str, int] | None
+CallerAddress = tuple[str, int] | None
 
 
 class Target(NamedTuple):
@@ -55,7 +53,7 @@ class Target(NamedTuple):
     label: str | None = None
 
 
-class Reply(NamedTuple):
+class PredictReply(NamedTuple):
     """An answer to be sent."""
 
     speech: Speech
@@ -66,7 +64,9 @@ class Reply(NamedTuple):
 class Predictor:
     """Answers predict requests from the table it is given."""
 
-    def __init__(self, gatekeeper: Authenticator, recorder: Recorder, stats: ServerStats, limits: Limits) -> None:
+    def __init__(
+        self, gatekeeper: Authenticator, recorder: PredictionRecorder, stats: ServerStats, limits: ServingLimits
+    ) -> None:
         self._gatekeeper = gatekeeper
         self._recorder = recorder
         self._stats = stats
@@ -79,7 +79,9 @@ class Predictor:
         self.table = ServingTable()
         self.loader: Loader | None = None
 
-    def try_inline(self, target: Target, headers: Headers, client: Client, content: bytes) -> Reply | None:
+    def try_inline(
+        self, target: Target, headers: Headers, client: CallerAddress, content: bytes
+    ) -> PredictReply | None:
         """Answer a whole request without waiting for anything; None where that cannot be, or it must be refused."""
         begin = time.perf_counter()
         dialect = target.dialect
@@ -132,7 +134,7 @@ class Predictor:
     def _new_id(self) -> str:
         return f"{self._id_prefix}-{next(self._id_numbers):x}"
 
-    def _assigned(self, target: Target, served: Served, headers: Headers, request_id: str) -> Assignment | None:
+    def _assigned(self, target: Target, served: ServedModel, headers: Headers, request_id: str) -> Assignment | None:
         """Find the version that is to answer; None when it is not loaded."""
         if target.version is None and target.label is None:
             if served.routing is None:
@@ -142,7 +144,7 @@ class Predictor:
         found = served.versions.get(_number(target, served))
         return None if found is None else found.alone
 
-    async def _loaded(self, target: Target, served: Served) -> Assignment:
+    async def _loaded(self, target: Target, served: ServedModel) -> Assignment:
         """Have the version loaded that a request names."""
         number = _number(target, served)
         if self.loader is None:
@@ -238,7 +240,7 @@ class Predictor:
         request_id: str,
         begin: float,
         content: bytes,
-    ) -> Reply:
+    ) -> PredictReply:
         """Write the answer down, and everything there is to note of it."""
         version = assignment.version
         answered = Answered(version.model, version.version, request_id, version.signature.output, values)
@@ -247,7 +249,7 @@ class Predictor:
         version.stats.answered(seconds, len(values))
         self._recorder.predicted(request_id, assignment, seconds, values)
         self._copy_to_shadow(dialect, assignment, content, request_id)
-        return Reply(version.speech(dialect), request_id, body)
+        return PredictReply(version.speech(dialect), request_id, body)
 
     def _copy_to_shadow(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
         if assignment.shadow is not None:
@@ -307,7 +309,7 @@ def _answers(version: LoadedVersion, asked: Asked) -> list[Any]:
     return values
 
 
-def _number(target: Target, served: Served) -> str:
+def _number(target: Target, served: ServedModel) -> str:
     return served.known(target.version) if target.version is not None else served.labelled(target.label or "")
 
 

@@ -13,14 +13,14 @@ from core.serving.authenticator import Authenticator
 from core.serving.dialects import Dialect, refusal
 from core.serving.dialects.dialect import ModelPath
 from core.serving.errors import status_of
-from core.serving.metrics import CONTENT_TYPE, Metrics
+from core.serving.metrics import CONTENT_TYPE, ServingMetrics
 from core.serving.table import ServingTable
 
 
 class Reads:
     """Answers everything that only looks."""
 
-    def __init__(self, gatekeeper: Authenticator, metrics: Metrics, table: Callable[[], ServingTable]) -> None:
+    def __init__(self, gatekeeper: Authenticator, metrics: ServingMetrics, table: Callable[[], ServingTable]) -> None:
         self._gatekeeper = gatekeeper
         self._metrics = metrics
         self._table = table

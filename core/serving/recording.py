@@ -17,7 +17,7 @@ from core.telemetry.predictions import OutcomeRecord, PredictionHealth, Predicti
 log = logging.getLogger(__name__)
 
 
-class Recorder:
+class PredictionRecorder:
     """The way of one server's predictions to the store; a store that cannot be opened stops no answer."""
 
     def __init__(self, workspace: Workspace, stats: ServerStats, *, is_on: bool = True, clock: Clock = utc_now) -> None:

@@ -15,12 +15,12 @@ from core.serving.authenticator import Authenticator, is_loopback
 from core.serving.control.application import control_application
 from core.serving.errors import ListenError
 from core.serving.fast_path import PredictProtocol
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
-from core.serving.metrics import Metrics
+from core.serving.metrics import ServingMetrics
 from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.reads import Reads
-from core.serving.recording import Recorder
+from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
 from core.state import Workspace
@@ -58,7 +58,7 @@ class Server:
         host: str,
         port: int,
         *,
-        limits: Limits | None = None,
+        limits: ServingLimits | None = None,
         records: bool = True,
         certificate: Path | None = None,
         key: Path | None = None,
@@ -86,12 +86,12 @@ class Server:
                 "make one first with `bondx serve token create NAME --role viewer`."
             )
         self._socket = _listen(host, port)
-        self._limits = limits or Limits()
+        self._limits = limits or ServingLimits()
         self._stats = ServerStats()
-        self._recorder = Recorder(workspace, self._stats, is_on=records, clock=clock)
+        self._recorder = PredictionRecorder(workspace, self._stats, is_on=records, clock=clock)
         self._predictor = Predictor(gatekeeper, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
-        metrics = Metrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))
+        metrics = ServingMetrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))
         reads = Reads(gatekeeper, metrics, lambda: self.table)
         control = control_application(workspace, gatekeeper, self._recorder, lambda: self.table, self._limits)
         self._uvicorn = uvicorn.Server(

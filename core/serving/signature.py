@@ -42,7 +42,7 @@ def _type_of(field: Field) -> Any:
     return found | None if field.nullable or not field.required else found
 
 
-class Signature:
+class ServingSignature:
     """The fields of a model, numbers first.
 
     Attributes:
@@ -188,7 +188,7 @@ class Signature:
         return None
 
 
-class OpenSignature(Signature):
+class OpenSignature(ServingSignature):
     """Of a model that has not said what it reads: any plain values by name."""
 
     def __init__(self) -> None:

@@ -104,7 +104,7 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedModel:
     """One model: which of its versions are loaded, and what each label points to."""
 
     model: str
@@ -159,10 +159,10 @@ class Served:
 class ServingTable:
     """Every model that is registered."""
 
-    models: Mapping[str, Served] = field(default_factory=lambda: _NOTHING)
+    models: Mapping[str, ServedModel] = field(default_factory=lambda: _NOTHING)
     is_complete: bool = False  # whether the registry has been read and everything wanted was loaded or has failed
 
-    def model(self, name: str) -> Served:
+    def model(self, name: str) -> ServedModel:
         """Return one model.
 
         Raises:

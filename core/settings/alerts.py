@@ -5,8 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-Share = Annotated[float, Meta(ge=0, le=1)]
-Percent = Annotated[float, Meta(gt=0, le=100)]
+from core.settings.units import PositivePercent, Share
 
 
 class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -16,10 +15,14 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Share, Meta(description="Alert when the score of an epoch (mean attainment over the models) is below this.")
     ] = 0.88
     quality_min: Annotated[Share, Meta(description="Alert when the quality score of a data set is below this.")] = 0.90
-    cpu_percent_max: Annotated[Percent, Meta(description="Alert when the machine's CPU is busier than this, %.")] = 80.0
-    memory_percent_max: Annotated[Percent, Meta(description="Alert when more memory than this is in use, %.")] = 85.0
+    cpu_percent_max: Annotated[
+        PositivePercent, Meta(description="Alert when the machine's CPU is busier than this, %.")
+    ] = 80.0
+    memory_percent_max: Annotated[
+        PositivePercent, Meta(description="Alert when more memory than this is in use, %.")
+    ] = 85.0
     disk_percent_max: Annotated[
-        Percent, Meta(description="Alert when the workspace's disk is fuller than this, %.")
+        PositivePercent, Meta(description="Alert when the workspace's disk is fuller than this, %.")
     ] = 90.0
     resource_for_seconds: Annotated[
         float, Meta(ge=0, description="How long CPU or memory must stay above its limit before anybody is called.")

@@ -14,8 +14,7 @@ from msgspec import Meta
 
 from core.settings.overlay import overlay
 from core.settings.promotion import PromotionSettings
-
-Share = Annotated[float, Meta(gt=0, le=1)]
+from core.settings.units import PositiveShare
 
 
 class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,10 +28,11 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How traffic moves to a candidate, and what ends the attempt; for the other strategies as far as it applies."""
 
-    initial_share: Annotated[Share, Meta(description="Share of the traffic in the first step.")] = 0.05
-    max_share: Annotated[Share, Meta(description="Largest share before the candidate takes all.")] = 0.20
+    initial_share: Annotated[PositiveShare, Meta(description="Share of the traffic in the first step.")] = 0.05
+    max_share: Annotated[PositiveShare, Meta(description="Largest share before the candidate takes all.")] = 0.20
     steps: Annotated[
-        tuple[Share, ...], Meta(description="Shares between the two, ascending; empty: each step doubles the last.")
+        tuple[PositiveShare, ...],
+        Meta(description="Shares between the two, ascending; empty: each step doubles the last."),
     ] = ()
     dwell_seconds: Annotated[float, Meta(ge=0, description="Least time at a step.")] = 300.0
     min_samples: Annotated[int, Meta(ge=1, description="Least answers of the candidate at a step.")] = 100
@@ -61,7 +61,7 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         bool, Meta(description="Wait for outcomes until the loss is shown to be within its margin, too.")
     ] = False
     ab_share: Annotated[float, Meta(gt=0, lt=1, description="The candidate's side of an A/B split.")] = 0.5
-    mirror_share: Annotated[Share, Meta(description="Requests that a shadow is given copies of.")] = 1.0
+    mirror_share: Annotated[PositiveShare, Meta(description="Requests that a shadow is given copies of.")] = 1.0
 
     def __post_init__(self) -> None:
         if self.initial_share > self.max_share:

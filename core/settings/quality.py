@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-Percent = Annotated[float, Meta(ge=0, le=100)]
+from core.settings.units import Percent
 
 
 class QualityGates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.tables.errors import InputError, TableError
-from core.tables.signature import ColumnSignature, InputNotes, Kind, Signature, Task
+from core.tables.signature import ColumnKind, ColumnSignature, InputNotes, TableSignature, Task
 
 if TYPE_CHECKING:
     from core.tables.conforming import conform, require_target
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from core.tables.task import TaskRequest, describe
 
 __all__ = [
+    "ColumnKind",
     "ColumnSignature",
     "InputError",
     "InputNotes",
-    "Kind",
-    "Signature",
     "Table",
     "TableError",
+    "TableSignature",
     "Task",
     "TaskRequest",
     "conform",

@@ -3,11 +3,11 @@
 import numpy as np
 
 from core.tables.errors import InputError
-from core.tables.signature import InputNotes, Kind, Signature
+from core.tables.signature import ColumnKind, InputNotes, TableSignature
 from core.tables.table import Table
 
 
-def conform(table: Table, signature: Signature) -> InputNotes:
+def conform(table: Table, signature: TableSignature) -> InputNotes:
     """Make sure that a model can read a table.
 
     Args:
@@ -31,7 +31,7 @@ def conform(table: Table, signature: Signature) -> InputNotes:
         if is_empty.any() and not column.allows_missing:
             cure = "Fill it in: the model has never seen this column empty."
             raise table.error("it is empty", cure, column=column.name, row=int(np.argmax(is_empty)))
-        if column.kind is Kind.CATEGORY:
+        if column.kind is ColumnKind.CATEGORY:
             n_strange = int((~values.isin(column.levels) & ~is_empty).sum()) if column.levels else 0
             unseen |= {column.name: n_strange} if n_strange else {}
         elif column.least is not None and column.most is not None:
@@ -40,7 +40,7 @@ def conform(table: Table, signature: Signature) -> InputNotes:
     return InputNotes(out_of_range=out_of_range, unseen_levels=unseen)
 
 
-def require_target(table: Table, signature: Signature) -> None:
+def require_target(table: Table, signature: TableSignature) -> None:
     """Make sure that each row says what there was to predict.
 
     Raises:

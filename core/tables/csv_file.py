@@ -11,7 +11,7 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError, shown
 from core.tables.names import check_names
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 from core.tables.source import Source, text_lines
 from core.tables.table import Table
 from core.tables.text_columns import Reading, read_text
@@ -19,7 +19,7 @@ from core.tables.text_columns import Reading, read_text
 SEPARATORS = (",", ";", "\t", "|")
 
 
-def read_csv(source: Source, kinds: Mapping[str, Kind]) -> Table:
+def read_csv(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
     """Read a CSV file.
 
     Args:

@@ -5,18 +5,18 @@ import pandas as pd
 
 from core.arrays import AnyArray, FloatArray
 from core.errors import UsageError
-from core.tables.signature import Signature, Task
+from core.tables.signature import TableSignature, Task
 from core.tables.split import Split, hold_out
 
 
-def groups_of(frame: pd.DataFrame, signature: Signature) -> AnyArray:
+def groups_of(frame: pd.DataFrame, signature: TableSignature) -> AnyArray:
     """Return the group of each row as a code; each row its own where the signature or the frame names no group."""
     if signature.group is None or signature.group not in frame:
         return np.arange(len(frame))
     return np.asarray(pd.factorize(frame[signature.group])[0])
 
 
-def split_rows(frame: pd.DataFrame, signature: Signature, target: FloatArray, share: float, *, seed: int) -> Split:
+def split_rows(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, share: float, *, seed: int) -> Split:
     """Hold rows out by the group and time of a signature, else by class.
 
     Raises:

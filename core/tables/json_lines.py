@@ -15,7 +15,7 @@ from core.arrays import FloatArray
 from core.tables import limits
 from core.tables.errors import TableError, shown
 from core.tables.names import check_names
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 from core.tables.source import Source, text_lines
 from core.tables.table import Table
 from core.tables.text_columns import Complain, Reading, are_dates, read_text, refine
@@ -44,7 +44,7 @@ class _Rows:
             column.append(value)
 
 
-def read_json_lines(source: Source, kinds: Mapping[str, Kind]) -> Table:
+def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
     """Read a file of JSON lines.
 
     Args:
@@ -106,17 +106,23 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _read(name: str, values: list[Any], wanted: Kind | None, complain: Complain) -> Reading:
+def _read(name: str, values: list[Any], wanted: ColumnKind | None, complain: Complain) -> Reading:
     kinds = {type(value) for value in values} - {_NOTHING}
-    if kinds <= {int, float} and wanted not in (Kind.CATEGORY, Kind.FLAG):
+    if kinds <= {int, float} and wanted not in (ColumnKind.CATEGORY, ColumnKind.FLAG):
         return refine(name, _numbers(name, values, complain), complain, wanted=wanted)
     if kinds == {bool}:
         flags = np.array([np.nan if value is None else float(value) for value in values])
-        return Reading.of_flags(flags) if wanted in (None, Kind.FLAG) else refine(name, flags, complain, wanted=wanted)
-    if kinds == {str} or (kinds and wanted in (Kind.CATEGORY, Kind.FLAG)):
+        return (
+            Reading.of_flags(flags)
+            if wanted in (None, ColumnKind.FLAG)
+            else refine(name, flags, complain, wanted=wanted)
+        )
+    if kinds == {str} or (kinds and wanted in (ColumnKind.CATEGORY, ColumnKind.FLAG)):
         # A text that looks like a number is a text all the same: whoever wrote the quotes meant them.
         texts = _texts(values)
-        return read_text(name, texts, complain, wanted=wanted or (Kind.TIME if are_dates(texts) else Kind.CATEGORY))
+        return read_text(
+            name, texts, complain, wanted=wanted or (ColumnKind.TIME if are_dates(texts) else ColumnKind.CATEGORY)
+        )
     counts = {kind: sum(type(value) is kind for value in values) for kind in kinds}
     rarest = min(counts, key=lambda kind: (counts[kind], kind.__name__))
     row = next(position for position, value in enumerate(values) if type(value) is rarest)

@@ -13,7 +13,7 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 from core.tables.source import Source
 from core.tables.table import Table
 from core.tables.text_columns import Complain, Distinct, Reading, are_dates, read_text, refine
@@ -21,7 +21,7 @@ from core.tables.text_columns import Complain, Distinct, Reading, are_dates, rea
 MOST_UNPACKED_BYTES = 8 << 30
 
 
-def read_parquet(source: Source, kinds: Mapping[str, Kind]) -> Table:
+def read_parquet(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
     """Read a Parquet file.
 
     Args:
@@ -73,25 +73,25 @@ def _is_flat(kind: pa.DataType) -> bool:
     return bool(is_number or is_other or pa.types.is_null(kind) or _is_text(kind))
 
 
-def _read(name: str, cells: Any, wanted: Kind | None, complain: Complain) -> Reading:
+def _read(name: str, cells: Any, wanted: ColumnKind | None, complain: Complain) -> Reading:
     kind = cells.type
     if _is_text(kind):
         distinct = Distinct.of(cells)
         if wanted is None:
-            wanted = Kind.TIME if are_dates(distinct.names) else Kind.CATEGORY
-        if wanted is Kind.CATEGORY:
+            wanted = ColumnKind.TIME if are_dates(distinct.names) else ColumnKind.CATEGORY
+        if wanted is ColumnKind.CATEGORY:
             return Reading(wanted, distinct.categories())
         return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        if wanted not in (None, Kind.TIME):
+        if wanted not in (None, ColumnKind.TIME):
             raise complain("it holds dates", f"The model reads {wanted}s here.", name, 0)
         instants = pc.cast(cells, pa.timestamp("us"), safe=False)
         return Reading.of_times(instants.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
-    if wanted is Kind.CATEGORY:
-        return Reading(Kind.CATEGORY, Distinct.of(cells.cast(pa.string())).categories())
+    if wanted is ColumnKind.CATEGORY:
+        return Reading(ColumnKind.CATEGORY, Distinct.of(cells.cast(pa.string())).categories())
     values = np.asarray(pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
-    if pa.types.is_boolean(kind) and wanted in (None, Kind.FLAG):
+    if pa.types.is_boolean(kind) and wanted in (None, ColumnKind.FLAG):
         return Reading.of_flags(values)
-    if wanted in (Kind.TIME, Kind.FLAG):
+    if wanted in (ColumnKind.TIME, ColumnKind.FLAG):
         return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
     return refine(name, values, complain, wanted=wanted)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 from core.tables.source import inspect
 from core.tables.table import Table
 
 
-def read_table(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Table:
+def read_table(path: Path, *, kinds: Mapping[str, ColumnKind] | None = None) -> Table:
     """Read a CSV, Parquet or JSON lines file.
 
     Args:

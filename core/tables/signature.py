@@ -20,7 +20,7 @@ from core.tables.errors import InputError, TableError, shown
 SIGNATURE_NAME = "signature.json"
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What the values of a column are."""
 
     NUMBER = "number"
@@ -38,15 +38,21 @@ class Task(StrEnum):
     ANOMALY = "anomaly"
 
 
-NUMERIC = frozenset({Kind.NUMBER, Kind.INTEGER, Kind.FLAG})
-DTYPES = {Kind.NUMBER: "float64", Kind.INTEGER: "int64", Kind.FLAG: "bool", Kind.CATEGORY: "string", Kind.TIME: "date"}
+NUMERIC = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.FLAG})
+DTYPES = {
+    ColumnKind.NUMBER: "float64",
+    ColumnKind.INTEGER: "int64",
+    ColumnKind.FLAG: "bool",
+    ColumnKind.CATEGORY: "string",
+    ColumnKind.TIME: "date",
+}
 
 
 class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     """One column that the model reads."""
 
     name: str
-    kind: Kind = msgspec.field(name="type")
+    kind: ColumnKind = msgspec.field(name="type")
     allows_missing: bool
     least: float | None = None
     most: float | None = None
@@ -82,12 +88,12 @@ class InputNotes(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.out_of_range or self.unseen_levels)
 
 
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
+class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
     """What a model takes and what it answers; `inputs` and `outputs` in the file."""
 
     task: Task
     target: str | None  # None for anomalies without labels
-    target_kind: Kind | None = None
+    target_kind: ColumnKind | None = None
     classes: tuple[str, ...] = ()  # of a classification, in the order of the probabilities
     group: str | None = None
     time: str | None = None
@@ -101,7 +107,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(column.name for column in self.columns)
 
     @property
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self) -> dict[str, ColumnKind]:
         """Kind of each column that the model reads."""
         return {column.name: column.kind for column in self.columns}
 
@@ -110,7 +116,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Signature":
+    def from_bytes(cls, content: bytes) -> "TableSignature":
         """Read a signature.
 
         Raises:
@@ -119,7 +125,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(content, type=cls)
 
     @classmethod
-    def read(cls, folder: Path) -> "Signature | None":
+    def read(cls, folder: Path) -> "TableSignature | None":
         """Read the signature of an artifact, if it has one.
 
         Raises:
@@ -133,7 +139,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         except (OSError, msgspec.DecodeError) as error:
             raise TableError(path, f"it cannot be read ({error})", "Restore or register the artifact anew.") from error
 
-    def reads_the_same(self, other: "Signature") -> bool:
+    def reads_the_same(self, other: "TableSignature") -> bool:
         """Say whether whoever can call one model can call the other: same task, names, kinds, and classes."""
         return self._interface() == other._interface()
 
@@ -174,7 +180,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return InputNotes(out_of_range=out_of_range, unseen_levels=unseen)
 
     def _interface(self) -> tuple[object, ...]:
-        number_like = {Kind.INTEGER: Kind.NUMBER}  # a wider number is no other interface
+        number_like = {ColumnKind.INTEGER: ColumnKind.NUMBER}  # a wider number is no other interface
         columns = tuple((column.name, number_like.get(column.kind, column.kind)) for column in self.columns)
         return self.task, self.target, self.classes, columns
 
@@ -189,20 +195,20 @@ def _checked(column: ColumnSignature, row: Mapping[str, Any], position: int) -> 
             cure = "Give a value: the model has never seen this column empty."
             raise InputError("it is empty", cure, column=name, row=position)
         return None
-    if column.kind in (Kind.CATEGORY, Kind.TIME):
+    if column.kind in (ColumnKind.CATEGORY, ColumnKind.TIME):
         if not isinstance(value, str):
             raise InputError(f"{shown(value)} is no text", "Give text in quotes.", column=name, row=position)
         return value
-    if isinstance(value, bool) and column.kind is not Kind.FLAG:
+    if isinstance(value, bool) and column.kind is not ColumnKind.FLAG:
         raise InputError(f"{shown(value)} is no number", "Give a number.", column=name, row=position)
     if not isinstance(value, Real):
         raise InputError(f"{shown(value)} is no number", "Give a number.", column=name, row=position)
     number = float(value)
     if not math.isfinite(number):
         raise InputError(f"{shown(value)} is not finite", "Leave it empty instead.", column=name, row=position)
-    if column.kind is Kind.INTEGER and not (isinstance(value, Integral) or number.is_integer()):
+    if column.kind is ColumnKind.INTEGER and not (isinstance(value, Integral) or number.is_integer()):
         raise InputError(f"{shown(value)} is no whole number", "Give a whole number.", column=name, row=position)
-    if column.kind is Kind.FLAG and number not in (0.0, 1.0):
+    if column.kind is ColumnKind.FLAG and number not in (0.0, 1.0):
         raise InputError(f"{shown(value)} is neither true nor false", "Give true or false.", column=name, row=position)
     return number
 

@@ -18,9 +18,9 @@ from core.files import sha256_of
 from core.tables import limits
 from core.tables.errors import TableError
 
-Format = Literal["csv", "parquet", "jsonl"]
+TableFormat = Literal["csv", "parquet", "jsonl"]
 
-SUFFIXES: dict[str, Format] = {
+SUFFIXES: dict[str, TableFormat] = {
     ".csv": "csv",
     ".tsv": "csv",
     ".txt": "csv",
@@ -63,7 +63,7 @@ class Source:
     """
 
     path: Path
-    format: Format
+    format: TableFormat
     is_packed: bool
     sha256: str
     n_bytes: int
@@ -125,14 +125,14 @@ def _identity(path: Path) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _format_of(path: Path) -> Format:
+def _format_of(path: Path) -> TableFormat:
     name = path.name.lower().removesuffix(".gz")
     if (wanted := SUFFIXES.get(Path(name).suffix)) is None:
         raise TableError(path, "its name does not say which format it has", KNOWN)
     return wanted
 
 
-def _check_head(path: Path, head: bytes, wanted: Format) -> None:
+def _check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
     for magic, (kind, cure) in _FOREIGN.items():
         if head.startswith(magic):
             raise TableError(path, f"it is {kind}, whatever its name says", cure)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.tables.errors import TableError, shown
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 from core.tables.source import Source
 from core.tables.text_columns import Reading
 
@@ -27,7 +27,7 @@ class Table:
 
     source: Source
     frame: pd.DataFrame
-    kinds: dict[str, Kind]
+    kinds: dict[str, ColumnKind]
     left_out: dict[str, str] = field(default_factory=dict)
     line_of: Callable[[int], int] | None = None
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from core.tables import limits
 from core.tables.errors import shown
-from core.tables.signature import NUMERIC, ColumnSignature, IgnoredColumn, Kind, Output, Signature, Task
+from core.tables.signature import NUMERIC, ColumnKind, ColumnSignature, IgnoredColumn, Output, TableSignature, Task
 from core.tables.table import Table
 
 USUAL_TARGETS = ("target", "label", "y")
@@ -34,7 +34,7 @@ class TaskRequest:
     time: str | None = None
 
 
-def describe(table: Table, request: TaskRequest) -> Signature:
+def describe(table: Table, request: TaskRequest) -> TableSignature:
     """Infer the signature of a model that learns from a table, having checked that it can be learnt.
 
     Raises:
@@ -66,7 +66,7 @@ def describe(table: Table, request: TaskRequest) -> Signature:
     if not columns:
         reasons = "; ".join(f"{column.name} {column.reason}" for column in ignored[:3]) or "the target is all there is"
         raise table.error(f"no column is left to learn from ({reasons})", "Give at least one that varies.")
-    return Signature(
+    return TableSignature(
         task=task,
         target=target,
         target_kind=None if target is None else table.kinds[target],
@@ -79,10 +79,10 @@ def describe(table: Table, request: TaskRequest) -> Signature:
     )
 
 
-def column_signature(values: "pd.Series[Any]", name: str, kind: Kind) -> ColumnSignature:
+def column_signature(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> ColumnSignature:
     """Describe a column by its values: what it may be, and what the model will have seen of it."""
     allows_missing = bool(values.isna().any())
-    if kind is Kind.CATEGORY:
+    if kind is ColumnKind.CATEGORY:
         found = values.cat.remove_unused_categories().cat.categories
         levels = tuple(str(level) for level in found)
         return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, levels=levels)
@@ -98,15 +98,15 @@ def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tupl
     return (Output(name="score" if task is Task.ANOMALY else str(target), type="number"),)
 
 
-def class_codes(values: "pd.Series[Any]", kind: Kind, classes: tuple[str, ...]) -> "np.ndarray[Any, Any]":
+def class_codes(values: "pd.Series[Any]", kind: ColumnKind, classes: tuple[str, ...]) -> "np.ndarray[Any, Any]":
     """Return the position of each row's class, -1 for one that is not among them."""
     position = {label: code for code, label in enumerate(classes)}
     return np.array([position.get(label, -1) for label in labels(values, kind)], dtype=np.int64)
 
 
-def labels(values: "pd.Series[Any]", kind: Kind) -> list[str]:
+def labels(values: "pd.Series[Any]", kind: ColumnKind) -> list[str]:
     """Spell the classes of rows, whole numbers without a point; empty cells are empty."""
-    if kind is Kind.CATEGORY:
+    if kind is ColumnKind.CATEGORY:
         return ["" if pd.isna(value) else str(value) for value in values]
     return ["" if np.isnan(value) else f"{value:.15g}" for value in values.to_numpy(dtype=np.float64)]
 
@@ -144,7 +144,7 @@ def _check_roles(table: Table, target: str | None, request: TaskRequest) -> None
         if name in taken:
             raise table.error(f"it is named as {taken[name]} and as {role}", "Name two columns.", column=name)
         taken[name] = role
-    if request.time is not None and table.kinds[request.time] is Kind.CATEGORY:
+    if request.time is not None and table.kinds[request.time] is ColumnKind.CATEGORY:
         cure = "Write dates as 2026-03-31, instants as 2026-03-31T09:00:00Z, or give a number that grows."
         raise table.error("its values are no times", cure, column=request.time, row=0)
 
@@ -152,9 +152,9 @@ def _check_roles(table: Table, target: str | None, request: TaskRequest) -> None
 def _infer_task(table: Table, target: str | None) -> Task:
     assert target is not None
     kind = table.kinds[target]
-    if kind in (Kind.CATEGORY, Kind.FLAG):
+    if kind in (ColumnKind.CATEGORY, ColumnKind.FLAG):
         return Task.CLASSIFICATION
-    return Task.CLASSIFICATION if table.frame[target].nunique() == 2 and kind is Kind.INTEGER else Task.REGRESSION
+    return Task.CLASSIFICATION if table.frame[target].nunique() == 2 and kind is ColumnKind.INTEGER else Task.REGRESSION
 
 
 def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ..
         return ()
     _require_filled(table, target)
     kind, values = table.kinds[target], table.frame[target]
-    if kind is Kind.TIME:
+    if kind is ColumnKind.TIME:
         raise table.error("a date cannot be learnt", "Make a number of it, such as days from now.", column=target)
     if task is Task.REGRESSION:
         if kind not in NUMERIC:
@@ -197,7 +197,7 @@ def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
             column=target,
             row=row,
         )
-    if kind is Kind.CATEGORY:
+    if kind is ColumnKind.CATEGORY:
         return tuple(sorted(str(level) for level in counts.index))
     return tuple(f"{value:.15g}" for value in sorted(counts.index))
 
@@ -210,13 +210,13 @@ def _require_filled(table: Table, name: str) -> None:
         raise table.error(f"it is empty here{more}", "Fill it in, or remove such rows.", column=name, row=row)
 
 
-def _useless(values: "pd.Series[Any]", kind: Kind) -> str:
+def _useless(values: "pd.Series[Any]", kind: ColumnKind) -> str:
     n_filled = int(values.notna().sum())
     if n_filled == 0:
         return "is empty"
-    if kind is Kind.TIME:
+    if kind is ColumnKind.TIME:
         return "is a time: make a number of it, such as days to maturity"
-    if kind is not Kind.CATEGORY:
+    if kind is not ColumnKind.CATEGORY:
         is_same = n_filled == len(values) and values.min() == values.max()
         return "is the same in every row" if is_same else ""
     n_levels = int(values.nunique())

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.tables.errors import TableError, shown
-from core.tables.signature import Kind
+from core.tables.signature import ColumnKind
 
 EMPTY_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "#N/A")
 TRUE_WORDS = ("true", "1", "1.0")
@@ -37,22 +37,27 @@ Complain = Callable[[str, str, str, int], TableError]
 class Reading:
     """The values of a column."""
 
-    kind: Kind
+    kind: ColumnKind
     values: "pd.Series[Any]"
 
     @classmethod
     def of_flags(cls, values: FloatArray) -> "Reading":
         """Take zeros, ones and NaN."""
-        return cls(Kind.FLAG, pd.Series(values))
+        return cls(ColumnKind.FLAG, pd.Series(values))
 
     @classmethod
     def of_times(cls, values: AnyArray) -> "Reading":
         """Take datetime64[us] in UTC, NaT where empty."""
-        return cls(Kind.TIME, pd.Series(values))
+        return cls(ColumnKind.TIME, pd.Series(values))
 
 
 def read_text(
-    name: str, texts: pa.ChunkedArray, complain: Complain, *, wanted: Kind | None = None, decimal_comma: bool = False
+    name: str,
+    texts: pa.ChunkedArray,
+    complain: Complain,
+    *,
+    wanted: ColumnKind | None = None,
+    decimal_comma: bool = False,
 ) -> Reading:
     """Read the cells of a column.
 
@@ -66,22 +71,28 @@ def read_text(
         TableError: A cell is not of the kind wanted, or of the kind that nearly all others are.
     """
     cells = texts.combine_chunks()
-    if (values := None if wanted is Kind.CATEGORY else _cast(cells)) is None:
+    if (values := None if wanted is ColumnKind.CATEGORY else _cast(cells)) is None:
         cells = pc.utf8_trim_whitespace(cells)
         cells = pc.if_else(pc.is_in(cells, pa.array(EMPTY_WORDS)), None, cells)
-        if decimal_comma and wanted is not Kind.CATEGORY and _all(pc.match_substring_regex(cells, _DECIMAL_COMMA)):
+        if (
+            decimal_comma
+            and wanted is not ColumnKind.CATEGORY
+            and _all(pc.match_substring_regex(cells, _DECIMAL_COMMA))
+        ):
             cells = pc.replace_substring(cells, ",", ".")
         values = _cast(cells)
-    if values is not None and (wanted in (Kind.NUMBER, Kind.INTEGER) or (wanted is None and not _are_codes(cells))):
+    if values is not None and (
+        wanted in (ColumnKind.NUMBER, ColumnKind.INTEGER) or (wanted is None and not _are_codes(cells))
+    ):
         return refine(name, values, complain, wanted=wanted)
     distinct = Distinct.of(cells)
     kind = wanted or _infer(name, distinct, complain)
-    if kind is Kind.CATEGORY:
+    if kind is ColumnKind.CATEGORY:
         return Reading(kind, distinct.categories())
-    if kind is Kind.TIME:
+    if kind is ColumnKind.TIME:
         distinct.require(name, pc.match_substring_regex(distinct.names, _DATE), "date (2026-03-31)", complain)
         return Reading(kind, _times(name, distinct, complain))
-    if kind is Kind.FLAG:
+    if kind is ColumnKind.FLAG:
         lowered = pc.utf8_lower(distinct.names)
         distinct.require(name, pc.is_in(lowered, pa.array(TRUE_WORDS + FALSE_WORDS)), "true or false", complain)
         is_true = _mask(pc.is_in(lowered, pa.array(TRUE_WORDS))).astype(np.float64)
@@ -146,18 +157,24 @@ def are_dates(texts: pa.ChunkedArray) -> bool:
     return _all(pc.match_substring_regex(texts, _DATE))
 
 
-def refine(name: str, values: FloatArray, complain: Complain, *, wanted: Kind | None = None) -> Reading:
+def refine(name: str, values: FloatArray, complain: Complain, *, wanted: ColumnKind | None = None) -> Reading:
     """Tell whole numbers from others; refuse infinite ones."""
     if (lost := np.flatnonzero(np.isinf(values))).size:
         row = int(lost[0])
         raise complain(f"{values[row]} is no measurement", "Correct or empty the cell.", name, row)
     filled = values[~np.isnan(values)]
     is_whole = bool((filled == np.floor(filled)).all())
-    if wanted is Kind.INTEGER and not is_whole:
+    if wanted is ColumnKind.INTEGER and not is_whole:
         row = int(np.flatnonzero(~np.isnan(values) & (values != np.floor(values)))[0])
         raise complain(f"{values[row]} is no whole number", "Correct or empty the cell.", name, row)
     is_integer = is_whole and filled.size > 0 and bool((np.abs(filled) <= MOST_EXACT).all())
-    kind = wanted if wanted in (Kind.NUMBER, Kind.INTEGER) else Kind.INTEGER if is_integer else Kind.NUMBER
+    kind = (
+        wanted
+        if wanted in (ColumnKind.NUMBER, ColumnKind.INTEGER)
+        else ColumnKind.INTEGER
+        if is_integer
+        else ColumnKind.NUMBER
+    )
     return Reading(kind, pd.Series(values))
 
 
@@ -183,14 +200,14 @@ def _are_numbers(cells: pa.Array) -> pa.Array:
     return pc.or_(pc.match_substring_regex(cells, _NUMBER), pc.match_substring_regex(cells, _INFINITE))
 
 
-def _infer(name: str, distinct: Distinct, complain: Complain) -> Kind:
+def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
     names = distinct.names
     if are_dates(names):
-        return Kind.TIME
+        return ColumnKind.TIME
     if _all(pc.is_in(pc.utf8_lower(names), pa.array(("true", "false")))):
-        return Kind.FLAG
+        return ColumnKind.FLAG
     if pc.any(pc.match_substring_regex(names, _CODE)).as_py():
-        return Kind.CATEGORY
+        return ColumnKind.CATEGORY
     fits = _mask(_are_numbers(names))
     n_fit, n_filled = distinct.count(fits), int((distinct.codes >= 0).sum())
     if n_filled > n_fit >= MOSTLY * n_filled:
@@ -201,7 +218,7 @@ def _infer(name: str, distinct: Distinct, complain: Complain) -> Kind:
             name,
             row,
         )
-    return Kind.CATEGORY
+    return ColumnKind.CATEGORY
 
 
 def _times(name: str, distinct: Distinct, complain: Complain) -> "pd.Series[Any]":

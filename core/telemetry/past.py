@@ -48,14 +48,14 @@ _FORGET_FROM = (
 )
 
 
-class Key(NamedTuple):
+class PastKey(NamedTuple):
     """Which document: a part of the snapshot, and the document's own key in it."""
 
     part: str
     key: str
 
 
-class Span(NamedTuple):
+class PastSpan(NamedTuple):
     """A stretch of time in which the workspace was watched."""
 
     start: datetime
@@ -77,13 +77,13 @@ class PastWriter:
         self._connection = open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
         self._place = place_of(file)
 
-    def newest(self) -> dict[Key, bytes]:
+    def newest(self) -> dict[PastKey, bytes]:
         """Return the newest state of every document that was not gone."""
         with translated(self._file):
             rows = self._connection.execute(_AS_OF, (1 << 62,)).fetchall()
-        return {Key(part, key): body for part, key, body in rows}
+        return {PastKey(part, key): body for part, key, body in rows}
 
-    def write(self, at: datetime, states: Mapping[Key, bytes | None], *, since: datetime, is_moment: bool) -> None:
+    def write(self, at: datetime, states: Mapping[PastKey, bytes | None], *, since: datetime, is_moment: bool) -> None:
         """Write states down, all or none.
 
         Args:
@@ -155,9 +155,9 @@ class PastReader:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def as_of(self, when: datetime) -> list[tuple[Key, bytes]]:
+    def as_of(self, when: datetime) -> list[tuple[PastKey, bytes]]:
         """Return every document there was at an instant, in the order in which they first came."""
-        return [(Key(part, key), body) for part, key, body in self._rows(_AS_OF, to_us(when))]
+        return [(PastKey(part, key), body) for part, key, body in self._rows(_AS_OF, to_us(when))]
 
     def moment_before(self, when: datetime) -> datetime | None:
         """Return the last moment before an instant, or None."""
@@ -171,11 +171,11 @@ class PastReader:
         """Return the first instant that is recorded, or None."""
         return self._instant("SELECT min(start) FROM span")
 
-    def span_at(self, when: datetime) -> Span | None:
+    def span_at(self, when: datetime) -> PastSpan | None:
         """Return the newest stretch of watching that began at or before an instant, or None."""
         statement = "SELECT start, until FROM span WHERE start <= ? ORDER BY start DESC LIMIT 1"
         for start, until in self._rows(statement, to_us(when)):
-            return Span(from_us(start), from_us(until))
+            return PastSpan(from_us(start), from_us(until))
         return None
 
     def _instant(self, statement: str, *parameters: int) -> datetime | None:

@@ -34,7 +34,7 @@ DELETE FROM {table} WHERE series = ?1 AND at IN
     (SELECT at FROM {table} WHERE series = ?1 AND at < ?2 ORDER BY at LIMIT ?3)"""
 
 
-class Sample(NamedTuple):
+class MetricSample(NamedTuple):
     """One value of one series; a plain tuple, since thousands come a second."""
 
     series: str
@@ -68,7 +68,7 @@ class TelemetryStore:
         self._open_chunks: dict[int, tuple[int, int]] = {}  # series -> (start in µs, samples in it)
         self._unrolled: set[tuple[int, int]] | None = None  # (series, minute in s); None: not looked up yet
 
-    def write(self, samples: Sequence[Sample], epochs: Sequence[EpochMetric] = ()) -> None:
+    def write(self, samples: Sequence[MetricSample], epochs: Sequence[EpochMetric] = ()) -> None:
         """Store a batch, all of it or nothing.
 
         Args:

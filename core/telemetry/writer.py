@@ -14,7 +14,7 @@ from core.settings import TelemetrySettings
 from core.telemetry.chunk import MAX_VALUE, to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.errors import TelemetryError
-from core.telemetry.store import EpochMetric, Sample, TelemetryStore
+from core.telemetry.store import EpochMetric, MetricSample, TelemetryStore
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class TelemetryWriter(Committer):
         super().__init__(path, commit_seconds)
         self._retention = retention or TelemetrySettings()
         self._clock = clock
-        self._samples: deque[Sample] = deque()
+        self._samples: deque[MetricSample] = deque()
         self._epochs: deque[EpochMetric] = deque()
         self._max_waiting = max_waiting
         self._n_dropped = self._n_skipped = self._wal_bytes = 0
@@ -85,7 +85,7 @@ class TelemetryWriter(Committer):
         if not abs(value) <= MAX_VALUE:
             self._skip()
             return
-        self._samples.append(Sample(series, at_us, float(value)))
+        self._samples.append(MetricSample(series, at_us, float(value)))
 
     def add_epoch(self, run_id: str, epoch: int, metrics: Mapping[str, float], at: datetime) -> None:
         """Take the metrics of one epoch; an epoch that is run again replaces its values. Never blocks.
@@ -138,7 +138,7 @@ class TelemetryWriter(Committer):
             self._failure = None
         return True
 
-    def _fail(self, error: Exception, samples: list[Sample], epochs: list[EpochMetric]) -> None:
+    def _fail(self, error: Exception, samples: list[MetricSample], epochs: list[EpochMetric]) -> None:
         if self._failure is None:
             log.error("measurements wait in memory: %s", error)
         self._failure = str(error)

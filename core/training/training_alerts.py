@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.alerts import Alerts, Subject
+from core.alerts import Alerts, AlertSubject
 from core.alerts.rules import conditions_of
 from core.clock import Clock
 from core.training.records import EpochRecord
@@ -19,7 +19,7 @@ class TrainingAlerts:
     def epoch_done(self, session: Session, record: EpochRecord) -> None:
         """Judge an epoch's score, quality and gates; the failure of an earlier attempt is over."""
         now, labels = self._clock(), {"session": session.session_id}
-        self._alerts.judge(Subject.EPOCH, record, labels=labels, now=now)
+        self._alerts.judge(AlertSubject.EPOCH, record, labels=labels, now=now)
         self._alerts.clear("epoch_failed", labels=labels, now=now, reason=f"epoch {record.epoch} is done")
         for gate in record.gates:
             of_gate = {**labels, "gate": gate.name}
@@ -51,8 +51,8 @@ class TrainingAlerts:
         for session in at_work:
             since = session.observed.last_progress_at or session.created_at
             hours = (now - since).total_seconds() / 3600
-            self._alerts.judge(Subject.SESSION, hours, labels={"session": session.session_id}, now=now)
-        of_session = {rule.name for rule in conditions_of(Subject.SESSION)}
+            self._alerts.judge(AlertSubject.SESSION, hours, labels={"session": session.session_id}, now=now)
+        of_session = {rule.name for rule in conditions_of(AlertSubject.SESSION)}
         busy = {session.session_id for session in at_work}
         for alert in self._alerts.open():
             if alert.rule in of_session and alert.labels["session"] not in busy:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.view import parts
-from core.view.parts.part import DocumentPart, Look, Part
+from core.view.parts.part import DocumentPart, Part, PartSource
 from core.view.snapshot import HISTORY_SECONDS, Snapshot
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SnapshotSource:
                 audit record.
         """
         self._clock = clock
-        self._look = Look(
+        self._look = PartSource(
             workspace=workspace,
             clock=clock,
             seen=Snapshot(taken_at=clock(), workspace=workspace.root),

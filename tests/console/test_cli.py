@@ -12,7 +12,7 @@ import pytest
 
 from console.cli.main import main
 from core.state import Workspace
-from core.view.past.recorder import Recorder
+from core.view.past.recorder import DocumentRecorder
 from tests.waiting import PATIENCE_SECONDS
 
 HEAVY = ("textual", "rich", "numpy", "pandas", "scipy", "sklearn", "lightgbm", "pyarrow")
@@ -99,7 +99,7 @@ def test_status_of_an_empty_workspace_is_good(home, answer):
 def test_status_tells_how_things_were(home, answer):
     workspace = Workspace.open(home)
     at = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
-    with contextlib.closing(Recorder(workspace, hours=24, clock=lambda: at)) as recorder:
+    with contextlib.closing(DocumentRecorder(workspace, hours=24, clock=lambda: at)) as recorder:
         recorder.look()
         assert answer("session", "start", "--epochs", 2)[0] == 0
         now = json.loads(answer("status", "--json")[1])

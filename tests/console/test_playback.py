@@ -8,7 +8,7 @@ import pytest
 
 from core.registry import Registry
 from core.state import Workspace
-from core.view.past.recorder import Recorder
+from core.view.past.recorder import DocumentRecorder
 from tools.demo import OPERATOR
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
@@ -24,7 +24,7 @@ def record(workspace: Workspace, *acts) -> list[datetime]:
         clock = lambda when=when: when  # noqa: E731
         if act:
             act(Registry(workspace, clock=clock))
-        with contextlib.closing(Recorder(workspace, hours=24, clock=clock)) as recorder:
+        with contextlib.closing(DocumentRecorder(workspace, hours=24, clock=clock)) as recorder:
             recorder.look()
     return at
 

@@ -23,13 +23,13 @@ def check(args: argparse.Namespace) -> int:
     from console.commands.opening import workspace_root
     from core.monitoring.drift_check import DriftVerdict, check_drift
     from core.settings.policy_source import load_policy
-    from core.tables import Kind, read_table
+    from core.tables import ColumnKind, read_table
 
     # No workspace is needed to compare two files; where there is one, its policy counts.
     rules = load_policy(workspace_root(args), config=args.config).for_model(args.model).drift
     baseline = read_table(args.baseline)
     # Whole numbers that come with decimals now have moved, if anything; they are no wrong file.
-    wanted = {name: Kind.NUMBER if kind is Kind.INTEGER else kind for name, kind in baseline.kinds.items()}
+    wanted = {name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in baseline.kinds.items()}
     current = read_table(args.current, kinds=wanted)
     report = check_drift(baseline.frame, current.frame, baseline.kinds, matters=rules.feature)
     if args.json:

@@ -5,7 +5,7 @@ Each module holds the rules on one topic. A rule is one entry in the `RULES` of 
 
 from collections.abc import Mapping
 
-from core.alerts.rule import Condition, Rule, Subject
+from core.alerts.rule import AlertSubject, Condition, Rule
 from core.alerts.rules import machine, rollouts, training, workspace
 from core.errors import NotFoundError
 
@@ -26,6 +26,6 @@ def find_rule(name: str) -> Rule:
     return rule
 
 
-def conditions_of(subject: Subject) -> list[Condition]:
+def conditions_of(subject: AlertSubject) -> list[Condition]:
     """Return the conditions that are evaluated on a subject."""
     return [rule for rule in RULES.values() if isinstance(rule, Condition) and rule.subject is subject]

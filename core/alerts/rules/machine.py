@@ -1,7 +1,7 @@
 """Rules on the machine, evaluated on each sample, once a second."""
 
 from core.alerts.alert import Severity
-from core.alerts.rule import Condition, Rule, Subject, Wrong, percent
+from core.alerts.rule import AlertSubject, Condition, Rule, Wrong, percent
 from core.settings import AlertSettings
 
 
@@ -16,7 +16,7 @@ RULES: tuple[Rule, ...] = (
         what="CPU at",
         unit=percent,
         wrong=Wrong.ABOVE,
-        subject=Subject.MACHINE,
+        subject=AlertSubject.MACHINE,
         read=lambda sample: sample.cpu_percent,
         threshold=lambda settings: settings.cpu_percent_max,
         for_seconds=_dwell,
@@ -29,7 +29,7 @@ RULES: tuple[Rule, ...] = (
         what="memory at",
         unit=percent,
         wrong=Wrong.ABOVE,
-        subject=Subject.MACHINE,
+        subject=AlertSubject.MACHINE,
         read=lambda sample: sample.memory_percent,
         threshold=lambda settings: settings.memory_percent_max,
         for_seconds=_dwell,
@@ -42,7 +42,7 @@ RULES: tuple[Rule, ...] = (
         what="the workspace's disk at",
         unit=percent,
         wrong=Wrong.ABOVE,
-        subject=Subject.MACHINE,
+        subject=AlertSubject.MACHINE,
         read=lambda sample: sample.disk_percent,
         threshold=lambda settings: settings.disk_percent_max,
         clear_seconds=_dwell,

@@ -1,7 +1,7 @@
 """Rules on training sessions: conditions on each epoch, and events during one."""
 
 from core.alerts.alert import Severity
-from core.alerts.rule import Condition, EventRule, Rule, Subject, Wrong, hours, share
+from core.alerts.rule import AlertSubject, Condition, EventRule, Rule, Wrong, hours, share
 
 RULES: tuple[Rule, ...] = (
     Condition(
@@ -10,7 +10,7 @@ RULES: tuple[Rule, ...] = (
         what="accuracy (mean attainment) is",
         unit=share,
         wrong=Wrong.BELOW,
-        subject=Subject.EPOCH,
+        subject=AlertSubject.EPOCH,
         read=lambda record: record.score if record.learned else None,
         threshold=lambda settings: settings.accuracy_min,
         advice="Compare the models by epoch; if one fell, stop the session and keep the last good version.",
@@ -21,7 +21,7 @@ RULES: tuple[Rule, ...] = (
         what="data quality is",
         unit=share,
         wrong=Wrong.BELOW,
-        subject=Subject.EPOCH,
+        subject=AlertSubject.EPOCH,
         read=lambda record: record.quality_score,
         threshold=lambda settings: settings.quality_min,
         advice="Look at the failed gates of the last epoch and at the rows they name before trusting its models.",
@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         what="no epoch completed for",
         unit=hours,
         wrong=Wrong.ABOVE,
-        subject=Subject.SESSION,
+        subject=AlertSubject.SESSION,
         read=lambda hours_without_progress: hours_without_progress,
         threshold=lambda settings: settings.stalled_hours,
         advice="Read the session's log; stop and start the session: it resumes from its checkpoint.",

@@ -12,7 +12,7 @@ from core.seeds import derive_seed
 if TYPE_CHECKING:
     from core.models.interface import Model, PanelLike
     from core.quality import CheckSet
-    from core.tables import Signature, Table
+    from core.tables import Table, TableSignature
 
 MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
 NEW_MACRO = "test_new_macro"
@@ -66,7 +66,7 @@ class BondDomain:
 
         return lesson(table, request)
 
-    def to_judge(self, model: "Model", signature: "Signature | None", data: Path) -> Judged | None:
+    def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
         """Judge one of the bond models on a user's bonds."""
         from core.domains.bonds.own_file import to_judge
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.arrays import BoolArray, FloatArray
 from core.domains.bonds.checks.check_set import BOND_CHECKS
-from core.domains.bonds.data.columns import BY_NAME, Column, names
+from core.domains.bonds.data.columns import BY_NAME, BondColumn, names
 from core.domains.bonds.data.panel import CATEGORIES
 from core.domains.bonds.models.anomaly import AnomalyModel
 from core.domains.bonds.models.attainment import sound_rows
@@ -27,7 +27,7 @@ from core.models.supervised import SupervisedModel
 from core.tables import TaskRequest, describe, read_table
 from core.tables.errors import shown
 from core.tables.held_rows import split_rows
-from core.tables.signature import NUMERIC, ColumnSignature, Kind, Signature, Task
+from core.tables.signature import NUMERIC, ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.table import Table
 from core.tables.task import column_signature, outputs_of
 
@@ -37,12 +37,12 @@ _CLASSES: dict[str, type[Model]] = {
 }
 _TASKS = {"regression": Task.REGRESSION, "classification": Task.CLASSIFICATION, "detection": Task.ANOMALY}
 _KINDS = {
-    "float": Kind.NUMBER,
-    "int": Kind.INTEGER,
-    "bool": Kind.FLAG,
-    "category": Kind.CATEGORY,
-    "string": Kind.CATEGORY,
-    "date": Kind.TIME,
+    "float": ColumnKind.NUMBER,
+    "int": ColumnKind.INTEGER,
+    "bool": ColumnKind.FLAG,
+    "category": ColumnKind.CATEGORY,
+    "string": ColumnKind.CATEGORY,
+    "date": ColumnKind.TIME,
 }
 
 
@@ -78,7 +78,7 @@ def lesson(table: Table, request: FileRequest) -> Lesson | Unfit:
     return Lesson(trainee, signature, bonds, split, BOND_CHECKS, trainee.warnings)
 
 
-def to_judge(model: Model, signature: Signature | None, data: Path) -> Judged | None:
+def to_judge(model: Model, signature: TableSignature | None, data: Path) -> Judged | None:
     """Make a user's bonds ready to judge a bond model by.
 
     Raises:
@@ -130,7 +130,7 @@ class TrainableBondModel:
         signature: What it reads.
     """
 
-    def __init__(self, model: Model, signature: Signature | None = None) -> None:
+    def __init__(self, model: Model, signature: TableSignature | None = None) -> None:
         self.model = model
         self.signature = signature
         self._constant: FloatArray | None = None
@@ -141,7 +141,7 @@ class TrainableBondModel:
         model = _CLASSES[name](algorithm, parameters)
         task = _TASKS[model.task]
         classes = ("0", "1") if task is Task.CLASSIFICATION else ()
-        signature = Signature(
+        signature = TableSignature(
             task=task,
             target=model.label if model.label in frame else None,
             target_kind=_KINDS[BY_NAME[model.label].kind],
@@ -175,7 +175,7 @@ class TrainableBondModel:
         """Measure on each sector, region, and so on."""
         rows = self._judged_rows(frame)
         answer = self.model.predict(rows)
-        columns = tuple(c for c in (self.signature.columns if self.signature else ()) if c.kind is Kind.CATEGORY)
+        columns = tuple(c for c in (self.signature.columns if self.signature else ()) if c.kind is ColumnKind.CATEGORY)
         return metrics_by_slice(rows, columns, lambda mask: self._measure(rows, answer, mask, seed=seed))
 
     def feature_importance(self) -> dict[str, float]:
@@ -222,7 +222,7 @@ class TrainableBondModel:
         return metrics
 
 
-def _describe(values: "pd.Series[Any]", column: Column) -> ColumnSignature:
+def _describe(values: "pd.Series[Any]", column: BondColumn) -> ColumnSignature:
     kind = _KINDS[column.kind]
     allows_missing = column.nullable or column.can_lack or bool(values.isna().any())
     if column.kind in ("string", "date"):
@@ -239,7 +239,7 @@ def _describe(values: "pd.Series[Any]", column: Column) -> ColumnSignature:
     )
 
 
-def _as_column(table: Table, column: Column) -> Any:
+def _as_column(table: Table, column: BondColumn) -> Any:
     values, found = table.frame[column.name], table.kinds[column.name]
     if column.kind == "category":
         return _as_category(table, column.name)
@@ -248,7 +248,7 @@ def _as_column(table: Table, column: Column) -> Any:
             lambda value: f"{value:.15g}" if isinstance(value, float) else str(value), na_action="ignore"
         )
         return texts.astype(object).to_numpy()
-    if (column.kind == "date") != (found is Kind.TIME) or (column.kind != "date" and found not in NUMERIC):
+    if (column.kind == "date") != (found is ColumnKind.TIME) or (column.kind != "date" and found not in NUMERIC):
         wanted = "a date, such as 2026-03-31" if column.kind == "date" else f"a number ({column.unit or column.kind})"
         raise table.error(
             f"{shown(str(values.iloc[0]))} is not {wanted}", "Correct the column.", column=column.name, row=0

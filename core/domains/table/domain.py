@@ -8,7 +8,7 @@ from core.domains.own_file import FileRequest, Judged, Lesson
 
 if TYPE_CHECKING:
     from core.models.interface import Model
-    from core.tables import Signature, Table
+    from core.tables import Table, TableSignature
 
 
 class TableDomain:
@@ -28,7 +28,7 @@ class TableDomain:
 
         return lesson(table, request)
 
-    def to_judge(self, model: "Model", signature: "Signature | None", data: Path) -> Judged | None:
+    def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
         """Judge a table model on another file."""
         from core.domains.table.own_file import to_judge
 

@@ -6,7 +6,7 @@ from core.domains.own_file import FileRequest, Judged, Lesson
 from core.domains.table.checks import table_checks
 from core.domains.table.models.model import TableModel
 from core.models import Model
-from core.tables import Kind, Signature, Table, Task, TaskRequest, describe, read_table
+from core.tables import ColumnKind, Table, TableSignature, Task, TaskRequest, describe, read_table
 from core.tables.held_rows import split_rows
 
 
@@ -39,11 +39,11 @@ def to_judge(model: Model, data: Path) -> Judged | None:
     return Judged(model, model.signature, table, table.frame)
 
 
-def _kinds(signature: Signature | None) -> dict[str, Kind]:
+def _kinds(signature: TableSignature | None) -> dict[str, ColumnKind]:
     assert signature is not None
     kinds = dict(signature.kinds)
     if signature.target and signature.target_kind:
         # What was only ever seen whole may come with decimals; classes are told apart by their spelling.
-        is_number = signature.task is Task.REGRESSION and signature.target_kind is Kind.INTEGER
-        kinds[signature.target] = Kind.NUMBER if is_number else signature.target_kind
+        is_number = signature.task is Task.REGRESSION and signature.target_kind is ColumnKind.INTEGER
+        kinds[signature.target] = ColumnKind.NUMBER if is_number else signature.target_kind
     return kinds

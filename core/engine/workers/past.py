@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
-from core.view.past.recorder import Recorder
+from core.view.past.recorder import DocumentRecorder
 
 LOOK_SECONDS = 1.0
 
@@ -22,13 +22,13 @@ class PastRecorder(Worker):
         """Prepare to record; the first step opens the store."""
         self.wake = threading.Event()
         self._context = context
-        self._recorder: Recorder | None = None
+        self._recorder: DocumentRecorder | None = None
 
     @override
     def step(self) -> float:
         if self._recorder is None:
             hours = self._context.settings.telemetry.past_hours
-            self._recorder = Recorder(self._context.workspace, hours=hours, clock=self._context.clock)
+            self._recorder = DocumentRecorder(self._context.workspace, hours=hours, clock=self._context.clock)
         self._recorder.look()
         return LOOK_SECONDS
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from core.alerts import Subject
+from core.alerts import AlertSubject
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.monitoring import ResourceSampler, write_sample
@@ -43,5 +43,5 @@ class Sampler(Worker):
         self._sampler.follow("trainer", self._context.trainer.child_pid)
         sample = self._sampler.sample(self._context.clock())
         write_sample(sample, self._context.telemetry)
-        self._context.alerts.judge(Subject.MACHINE, sample, labels={}, now=sample.at)
+        self._context.alerts.judge(AlertSubject.MACHINE, sample, labels={}, now=sample.at)
         self._calls.watch_progress([each for each in self._sessions.all() if each.observed.phase in AT_WORK])

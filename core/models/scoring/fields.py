@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from core.arrays import FloatArray
-from core.tables.signature import Kind as TableKind
-from core.tables.signature import Signature as TableSignature
+from core.tables.signature import ColumnKind as TableKind
+from core.tables.signature import TableSignature
 
 Kind = Literal["float", "int", "bool", "category", "text", "date"]
 NUMERIC: frozenset[str] = frozenset({"float", "int", "bool"})

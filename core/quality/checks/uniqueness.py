@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import BoolArray
+from core.arrays import BoolArray, IntArray
 from core.quality.cells import Cells
 from core.quality.check import Measurement
 
@@ -30,7 +29,7 @@ def duplicates(key: KeyColumns, same_thing: KeyColumns | None = None) -> Callabl
     return measure
 
 
-def _codes(cells: Cells, name: str, kind: str) -> NDArray[np.int64]:
+def _codes(cells: Cells, name: str, kind: str) -> IntArray:
     if kind == "name":
         return cells.labels(name).codes
     if kind == "date":
@@ -38,7 +37,7 @@ def _codes(cells: Cells, name: str, kind: str) -> NDArray[np.int64]:
     return np.unique(cells.numbers(name), return_inverse=True)[1].astype(np.int64)
 
 
-def _repeats(keys: list[NDArray[np.int64]]) -> BoolArray:
+def _repeats(keys: list[IntArray]) -> BoolArray:
     """Tell which rows repeat an earlier one in every key."""
     order = np.lexsort(keys[::-1])
     same = np.ones(len(order) - 1, dtype=np.bool_)

@@ -26,8 +26,8 @@ from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
-from core.serving.limits import Limits
-from core.serving.recording import Recorder
+from core.serving.limits import ServingLimits
+from core.serving.recording import PredictionRecorder
 from core.serving.table import ServingTable
 from core.state import Workspace
 
@@ -48,9 +48,9 @@ _ROUTES = (
 def control_application(
     workspace: Workspace,
     gatekeeper: Authenticator,
-    recorder: Recorder,
+    recorder: PredictionRecorder,
     table: Callable[[], ServingTable],
-    limits: Limits,
+    limits: ServingLimits,
 ) -> Litestar:
     """Assemble the application."""
 

@@ -16,7 +16,7 @@ from core.registry import (
     Registry,
     Stage,
     Transition,
-    Verb,
+    TransitionVerb,
     VersionDiff,
 )
 from core.serving.authenticator import Caller
@@ -25,15 +25,15 @@ from core.serving.errors import BadRequestError
 from core.state import Workspace
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be done with the versions of a model."""
 
-    verb: Verb
+    verb: TransitionVerb
     version: str = ""  # a rollback and an undo find theirs
     stage: Stage | None = None  # of a promotion; the next one if left out
 
 
-class Move(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Move(ModelRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A wish to be carried out."""
 
     expected_revision: int  # that of the plan the decision was made on
@@ -103,7 +103,7 @@ class Models(Controller):
         workspace: Given[Workspace],
         caller: Given[Caller],
         model: FromPath[str],
-        data: JSONBody[Wish],
+        data: JSONBody[ModelRequest],
     ) -> Plan:
         """Say what a move of yours would do, gate by gate; nothing is changed."""
         return _plan(Registry(workspace), model, data, caller.actor)
@@ -124,15 +124,15 @@ class Models(Controller):
         return list(registry.apply(plan, actor=caller.actor, reason=data.reason))
 
 
-def _plan(registry: Registry, model: str, wish: Wish, actor: Actor) -> Plan:
-    if wish.verb in (Verb.PROMOTE, Verb.ARCHIVE) and not wish.version:
+def _plan(registry: Registry, model: str, wish: ModelRequest, actor: Actor) -> Plan:
+    if wish.verb in (TransitionVerb.PROMOTE, TransitionVerb.ARCHIVE) and not wish.version:
         raise BadRequestError(f"is needed to {wish.verb}", field="version")
     match wish.verb:
-        case Verb.PROMOTE:
+        case TransitionVerb.PROMOTE:
             return registry.plan_promotion(model, wish.version, wish.stage, actor=actor)
-        case Verb.ROLL_BACK:
+        case TransitionVerb.ROLL_BACK:
             return registry.plan_rollback(model)
-        case Verb.UNDO:
+        case TransitionVerb.UNDO:
             return registry.plan_undo(model)
-        case Verb.ARCHIVE:
+        case TransitionVerb.ARCHIVE:
             return registry.plan_archive(model, wish.version)

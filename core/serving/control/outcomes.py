@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.serving.control.admission import REPORT, Given
 from core.serving.errors import BadRequestError
-from core.serving.recording import Recorder
+from core.serving.recording import PredictionRecorder
 
 MAX_OUTCOMES = 10_000
 
@@ -42,7 +42,7 @@ class OutcomeRoutes(Controller):
     tags = ["predictions"]
 
     @post("/", opt=REPORT, status_code=202, sync_to_thread=True)
-    def report(self, recorder: Given[Recorder], data: JSONBody[Report]) -> Accepted:
+    def report(self, recorder: Given[PredictionRecorder], data: JSONBody[Report]) -> Accepted:
         """Store outcomes; the judges of rollouts and the monitors join them to their predictions."""
         for number, outcome in enumerate(data.outcomes):
             if outcome.actual is None and outcome.loss is None:

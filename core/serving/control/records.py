@@ -40,7 +40,7 @@ class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
     n_failures: int
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class WorkspaceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A workspace at a glance."""
 
     workspace: str
@@ -61,11 +61,11 @@ class RecordRoutes(Controller):
     tags = ["records"]
 
     @get("/status", opt=LOOK, sync_to_thread=True)
-    def get_status(self, workspace: Given[Workspace], table: Given[ServingTable]) -> Status:
+    def get_status(self, workspace: Given[Workspace], table: Given[ServingTable]) -> WorkspaceStatus:
         """Say what serves, what trains and what is wrong."""
         snapshot = take_snapshot(workspace)
         troubles = tuple(table.troubles())
-        return Status(
+        return WorkspaceStatus(
             workspace=workspace.root.name,
             engine=snapshot.engine,
             ready=not troubles,

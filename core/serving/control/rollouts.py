@@ -15,7 +15,7 @@ from core.serving.errors import BadRequestError
 from core.state import Workspace
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RolloutWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rollout that might be started."""
 
     model: str
@@ -24,14 +24,14 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     share: Annotated[float, Meta(gt=0, le=1)] | None = None  # to begin with; the policy's if left out
 
 
-class Start(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RolloutStart(RolloutWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rollout to be started."""
 
     stable: str  # the version in Production when this was decided
     reason: str = ""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RolloutRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wanted of a rollout from now on."""
 
     desired: DesiredRollout | None = None
@@ -58,12 +58,16 @@ class RolloutRoutes(Controller):
         return Rollouts(workspace).get(rollout_id)
 
     @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
-    def plan_rollout(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Wish]) -> RolloutProposal:
+    def plan_rollout(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RolloutWish]
+    ) -> RolloutProposal:
         """Say what starting a rollout would do, if you start it; nothing is changed."""
         return _proposal(workspace, data, caller.actor)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
-    def start_rollout(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Start]) -> Rollout:
+    def start_rollout(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RolloutStart]
+    ) -> Rollout:
         """Start a rollout, if the stable version is still the one it was decided on."""
         proposal = msgspec.structs.replace(_proposal(workspace, data, caller.actor), stable=data.stable)
         return Rollouts(workspace).start(proposal, actor=caller.actor, reason=data.reason)
@@ -74,7 +78,7 @@ class RolloutRoutes(Controller):
         workspace: Given[Workspace],
         caller: Given[Caller],
         rollout_id: FromPath[str],
-        data: JSONBody[Request],
+        data: JSONBody[RolloutRequestBody],
     ) -> Rollout:
         """Hold, resume, abort or advance a rollout, or send it live now."""
         rollouts = Rollouts(workspace)
@@ -99,5 +103,5 @@ class RolloutRoutes(Controller):
         )
 
 
-def _proposal(workspace: Workspace, wish: Wish, actor: Actor) -> RolloutProposal:
+def _proposal(workspace: Workspace, wish: RolloutWish, actor: Actor) -> RolloutProposal:
     return Rollouts(workspace).plan(wish.model, wish.candidate, wish.strategy, share=wish.share, actor=actor)

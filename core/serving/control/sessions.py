@@ -15,7 +15,7 @@ from core.training.session import DesiredSession, Session
 from core.training.sessions import Sessions
 
 
-class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A session to be queued."""
 
     name: str = "api"
@@ -23,7 +23,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reason: str = ""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SessionRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wanted of a session from now on."""
 
     desired: DesiredSession
@@ -48,7 +48,9 @@ class SessionRoutes(Controller):
         return Sessions(workspace).get(session_id)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
-    def start_session(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Start]) -> Session:
+    def start_session(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[SessionStart]
+    ) -> Session:
         """Queue a session; the engine takes it up when its turn comes."""
         training = load_settings(workspace.settings_file).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
@@ -67,7 +69,7 @@ class SessionRoutes(Controller):
         workspace: Given[Workspace],
         caller: Given[Caller],
         session_id: FromPath[str],
-        data: JSONBody[Request],
+        data: JSONBody[SessionRequestBody],
     ) -> Session:
         """Ask a session to run, to pause or to stop."""
         return Sessions(workspace).request(

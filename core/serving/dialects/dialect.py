@@ -14,7 +14,7 @@ from core.errors import CoreError
 from core.models.scoring.fields import Rows
 from core.serving.dialects.schemas import Schema
 from core.serving.errors import status_of
-from core.serving.signature import Signature
+from core.serving.signature import ServingSignature
 
 Reply: TypeAlias = tuple[int, Any]
 """An HTTP status, and what is written as JSON."""
@@ -45,7 +45,7 @@ class OfferedVersion(Protocol):
     """What a dialect may tell of a loaded version."""
 
     version: str
-    signature: Signature
+    signature: ServingSignature
 
 
 class OfferedModel(Protocol):
@@ -101,7 +101,7 @@ class Dialect(ABC):
     server_paths: ClassVar[tuple[ServerPath, ...]] = ()
 
     @abstractmethod
-    def reader(self, signature: Signature) -> Reader:
+    def reader(self, signature: ServingSignature) -> Reader:
         """Prepare to read requests to a model of this signature.
 
         The reader raises `BadRequestError` for whatever is wrong with a request, and names the field.

@@ -13,7 +13,7 @@ from typing_extensions import override
 from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
 from core.serving.dialects.schemas import ANSWERS, ROW, ROWS, TEXT, object_schema
 from core.serving.errors import BadRequestError
-from core.serving.signature import UNREADABLE, Signature
+from core.serving.signature import UNREADABLE, ServingSignature
 
 
 class JsonRows(Dialect):
@@ -33,7 +33,7 @@ class JsonRows(Dialect):
     )
 
     @override
-    def reader(self, signature: Signature) -> Reader:
+    def reader(self, signature: ServingSignature) -> Reader:
         body: Any = msgspec.defstruct(
             "Body",
             [

@@ -30,7 +30,7 @@ from core.serving.dialects.dialect import (
 )
 from core.serving.dialects.schemas import TEXT, Schema, object_schema
 from core.serving.errors import BadRequestError
-from core.serving.signature import UNREADABLE, Signature
+from core.serving.signature import UNREADABLE, ServingSignature
 
 _DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
 _NUMBERS = frozenset(f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)) | {"FP16", "FP32", "FP64"}
@@ -72,7 +72,7 @@ _TENSOR: Schema = object_schema(
 _TENSORS: Schema = {"type": "array", "items": _TENSOR}
 
 
-def _metadata(model: str, versions: list[str], signature: Signature) -> dict[str, Any]:
+def _metadata(model: str, versions: list[str], signature: ServingSignature) -> dict[str, Any]:
     """Describe a model as the protocol does."""
     return {
         "name": model,
@@ -124,7 +124,7 @@ class OpenInference(Dialect):
     )
 
     @override
-    def reader(self, signature: Signature) -> Reader:
+    def reader(self, signature: ServingSignature) -> Reader:
         decode = msgspec.json.Decoder(_Body).decode
         accepted = {field.name: _ACCEPTED.get(field.kind, _TEXT) for field in signature.fields}
 

@@ -28,13 +28,13 @@ from core.serving.dialects.dialect import (
 )
 from core.serving.dialects.schemas import ANSWERS, ROWS, object_schema
 from core.serving.errors import BadRequestError
-from core.serving.signature import UNREADABLE, Signature
+from core.serving.signature import UNREADABLE, ServingSignature
 
 SIGNATURE = "serving_default"
 _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
 
 
-def _metadata(model: str, version: str, signature: Signature) -> dict[str, Any]:
+def _metadata(model: str, version: str, signature: ServingSignature) -> dict[str, Any]:
     """Describe a version as TensorFlow Serving describes a servable."""
 
     def tensor(name: str, dtype: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class TfServing(Dialect):
     )
 
     @override
-    def reader(self, signature: Signature) -> Reader:
+    def reader(self, signature: ServingSignature) -> Reader:
         body: Any = msgspec.defstruct(
             "Body",
             [

@@ -8,10 +8,10 @@ import pandas as pd
 
 from core.models.scoring.fields import Rows
 from core.serving.errors import BadRequestError
-from core.serving.signature import Signature
+from core.serving.signature import ServingSignature
 
 
-def frame_of(signature: Signature, rows: Rows) -> pd.DataFrame:
+def frame_of(signature: ServingSignature, rows: Rows) -> pd.DataFrame:
     """Lay checked rows out as the table the model learnt from: a column a field, of the field's kind."""
     columns: dict[str, object] = {}
     for position, field in enumerate(signature.numbers):

@@ -10,7 +10,7 @@ from core.models.interface import Model
 from core.models.scoring.fields import Rows
 from core.models.scoring.scorer import RowScorer
 from core.serving.scoring.frames import frame_of, open_frame
-from core.serving.signature import OpenSignature, Signature
+from core.serving.signature import OpenSignature, ServingSignature
 
 
 class Scorer(ABC):
@@ -21,7 +21,7 @@ class Scorer(ABC):
         is_fast: Whether one row takes microseconds, so that it may be answered where requests are read.
     """
 
-    signature: Signature
+    signature: ServingSignature
     is_fast: bool = False
 
     @abstractmethod
@@ -38,7 +38,7 @@ class CompiledScorer(Scorer):
 
     def __init__(self, rows: RowScorer) -> None:
         self.rows = rows
-        self.signature = Signature(rows.fields, unit=rows.unit)
+        self.signature = ServingSignature(rows.fields, unit=rows.unit)
         self.is_fast = rows.is_fast
 
     @override
@@ -49,7 +49,7 @@ class CompiledScorer(Scorer):
 class FrameScorer(Scorer):
     """Any model through its own `predict`: slower, since every request becomes a table first."""
 
-    def __init__(self, model: Model, signature: Signature) -> None:
+    def __init__(self, model: Model, signature: ServingSignature) -> None:
         self._model = model
         self.signature = signature
 

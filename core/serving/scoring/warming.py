@@ -17,8 +17,8 @@ from core.models.interface import Model
 from core.models.scoring.fields import Rows, fields_of
 from core.models.scoring.scorer import UnsupportedSpaceError
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
-from core.serving.signature import Signature
-from core.tables.signature import Signature as TableSignature
+from core.serving.signature import ServingSignature
+from core.tables.signature import TableSignature
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def warm_scorer(folder: Path) -> Scorer:
     return scorer
 
 
-def probes(signature: Signature, n_rows: int = N_PROBES) -> Rows:
+def probes(signature: ServingSignature, n_rows: int = N_PROBES) -> Rows:
     """Make rows up that a signature allows: within its limits and at them, with gaps where it has them."""
     random = np.random.default_rng(20260)
     numbers = np.empty((n_rows, len(signature.numbers)))
@@ -107,6 +107,6 @@ def _first(rows: Rows) -> Rows:
     return _row(rows, 0)
 
 
-def _signature_in(folder: Path) -> Signature | None:
+def _signature_in(folder: Path) -> ServingSignature | None:
     found = TableSignature.read(folder)
-    return None if found is None else Signature(fields_of(found))
+    return None if found is None else ServingSignature(fields_of(found))

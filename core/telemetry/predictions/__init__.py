@@ -7,7 +7,7 @@ reader.py    reading on from where one left off
 matching.py  the prediction that an outcome is about
 """
 
-from core.telemetry.predictions.reader import Batch, Cursor, PredictionReader, Scored, Served
+from core.telemetry.predictions.reader import Batch, Cursor, PredictionReader, Scored, ServedRequest
 from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
@@ -21,5 +21,5 @@ __all__ = [
     "PredictionRecord",
     "PredictionWriter",
     "Scored",
-    "Served",
+    "ServedRequest",
 ]

@@ -33,7 +33,7 @@ _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq 
 _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3 AND at <= ?4"
 
 
-class Served(NamedTuple):
+class ServedRequest(NamedTuple):
     """One request that was answered, however many rows it had, as far as a judge needs it."""
 
     arm: Arm
@@ -63,8 +63,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 class Batch(NamedTuple):
     """What came after a cursor, and the cursor to read on from."""
 
-    served: list[Served]
-    pairs: list[tuple[Served, Served]]  # of a shadow rollout: the answer, and the candidate's to a copy of the request
+    served: list[ServedRequest]
+    pairs: list[
+        tuple[ServedRequest, ServedRequest]
+    ]  # of a shadow rollout: the answer, and the candidate's to a copy of the request
     scored: list[Scored]
     cursor: Cursor
     is_last: bool  # nothing is left to read just now
@@ -247,9 +249,9 @@ def _store_of(connection: sqlite3.Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def _served(routes: dict[int, tuple[Arm, float]], row: tuple[Any, ...]) -> Served:
+def _served(routes: dict[int, tuple[Arm, float]], row: tuple[Any, ...]) -> ServedRequest:
     route, latency_ms, error, unit = row
-    return Served(*routes[route], latency_ms, bool(error), unit)
+    return ServedRequest(*routes[route], latency_ms, bool(error), unit)
 
 
 def _end_of(

@@ -8,7 +8,7 @@ from core.domains.catalogue import file_domains, load_model
 from core.errors import NotFoundError, UsageError
 from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
-from core.tables import InputNotes, Signature, Task, conform, require_target
+from core.tables import InputNotes, TableSignature, Task, conform, require_target
 
 SEED = 0  # of the intervals
 
@@ -59,7 +59,7 @@ def evaluate_on_file(
     chosen = chosen_version(registry, model, version, stage)
     folder = registry.load_path(chosen.model, chosen.version)
     loaded = load_model(folder)
-    written = Signature.read(folder)
+    written = TableSignature.read(folder)
     found = next(filter(None, (domain.to_judge(loaded, written, data) for domain in file_domains())), None)
     if found is None:
         raise UsageError(f"{chosen.key} is a {loaded.name}, which cannot be judged on a file.")

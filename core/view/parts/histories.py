@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from core.view.parts.part import HistoryPart, Look, file_mark
+from core.view.parts.part import HistoryPart, PartSource, file_mark
 from core.view.snapshot import Point
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ResourcesPart(HistoryPart):
 
     name = "resources"
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: PartSource) -> None:
         super().__init__(look)
         self._samples: dict[str, tuple[Point, ...]] = {}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Look:
+class PartSource:
     """The state that the parts of one source share."""
 
     workspace: "Workspace"
@@ -61,7 +61,7 @@ class Part(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: PartSource) -> None:
         self._look = look
         self._workspace = look.workspace
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from core.telemetry.past import Key
+from core.telemetry.past import PastKey
 from core.view import parts
 from core.view.parts.part import DocumentPart
 from core.view.parts.stored import Stored
@@ -19,14 +19,14 @@ from core.view.snapshot import Snapshot
 _ORDER = "order"
 
 
-def documents_of(snapshot: Snapshot) -> dict[Key, Any]:
+def documents_of(snapshot: Snapshot) -> dict[PastKey, Any]:
     """Take a snapshot apart; samples, epochs and audit records are kept elsewhere and left out."""
-    documents: dict[Key, Any] = {}
+    documents: dict[PastKey, Any] = {}
     for stored in _stored_fields(parts.PARTS):
         named = dict(stored.take_apart(getattr(snapshot, stored.field)))
         if stored.is_ordered:
-            documents[Key(_ORDER, stored.field)] = tuple(named)
-        documents.update((Key(stored.field, key), document) for key, document in named.items())
+            documents[PastKey(_ORDER, stored.field)] = tuple(named)
+        documents.update((PastKey(stored.field, key), document) for key, document in named.items())
     return documents
 
 
@@ -35,7 +35,7 @@ def packed(document: Any) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(document))
 
 
-def fields_of(pages: Iterable[tuple[Key, bytes]]) -> dict[str, Any]:
+def fields_of(pages: Iterable[tuple[PastKey, bytes]]) -> dict[str, Any]:
     """Put stored documents together as the fields of a snapshot.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.clock import Clock, utc_now
 from core.state import Workspace
-from core.telemetry.past import Key, PastWriter
+from core.telemetry.past import PastKey, PastWriter
 from core.view.parts.histories import audit_mark
 from core.view.past.pages import documents_of, packed
 from core.view.source import SnapshotSource
@@ -17,7 +17,7 @@ _COARSE = timedelta(seconds=COARSE_SECONDS)
 _UPKEEP_EVERY = timedelta(minutes=10)
 
 
-class Recorder:
+class DocumentRecorder:
     """Records the documents of one workspace. A new one goes on where the last left off."""
 
     def __init__(self, workspace: Workspace, *, hours: float, clock: Clock = utc_now) -> None:
@@ -43,8 +43,8 @@ class Recorder:
     def _begin(self, now: datetime) -> None:
         """Go on from what was recorded up to an instant."""
         self._writer.forget_from(now)
-        self._stored: dict[Key, bytes] = self._writer.newest()
-        self._seen: dict[Key, Any] = {}
+        self._stored: dict[PastKey, bytes] = self._writer.newest()
+        self._seen: dict[PastKey, Any] = {}
         self._since = self._next_upkeep = now
         self._written_at = None
 
@@ -67,7 +67,7 @@ class Recorder:
         documents = documents_of(self._source.take())
         now = self._clock()
         fresh = {key: packed(each) for key, each in documents.items() if not self._is_known(key, each)}
-        states: dict[Key, bytes | None] = {k: body for k, body in fresh.items() if self._stored.get(k) != body}
+        states: dict[PastKey, bytes | None] = {k: body for k, body in fresh.items() if self._stored.get(k) != body}
         states.update(dict.fromkeys(self._stored.keys() - documents.keys()))
         self._writer.write(now, states, since=self._since, is_moment=is_moment)
         self._seen, self._mark, self._written_at = documents, mark, now
@@ -79,7 +79,7 @@ class Recorder:
     def _is_due(self) -> bool:
         return self._written_at is None or self._clock() - self._written_at >= _COARSE
 
-    def _is_known(self, key: Key, document: Any) -> bool:
+    def _is_known(self, key: PastKey, document: Any) -> bool:
         """Whether a document is as it was seen last; cheap for those that were not read again."""
         seen = self._seen.get(key)
         return seen is document or (seen is not None and seen == document)

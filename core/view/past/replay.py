@@ -12,7 +12,7 @@ from core.clock import to_iso
 from core.errors import NotFoundError, RefusedError
 from core.telemetry.past import PastReader
 from core.view import parts
-from core.view.parts.part import HistoryPart, Look
+from core.view.parts.part import HistoryPart, PartSource
 from core.view.past.pages import fields_of
 from core.view.past.recorder import COARSE_SECONDS
 from core.view.snapshot import Snapshot
@@ -26,7 +26,7 @@ _BREAK = timedelta(seconds=2 * COARSE_SECONDS)
 """A stretch of watching is extended at least every `COARSE_SECONDS`; what lies further behind its end is unrecorded."""
 
 
-class Past:
+class RecordedPast:
     """What an engine has recorded of a workspace. Only reads; cheap to make."""
 
     def __init__(self, workspace: "Workspace") -> None:
@@ -78,7 +78,7 @@ class Past:
 
     def _with_histories(self, snapshot: Snapshot, follow: Iterable[str]) -> Snapshot:
         """Add what is kept as a history of its own: samples, epochs, audit records."""
-        look = Look(
+        look = PartSource(
             workspace=self._workspace, clock=lambda: snapshot.taken_at, seen=snapshot, followed=frozenset(follow)
         )
         try:

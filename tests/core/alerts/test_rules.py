@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.alerts import RULES, Alerts, AlertState, Condition, Subject
+from core.alerts import RULES, Alerts, AlertState, AlertSubject, Condition
 from core.alerts.rules import conditions_of
 from core.settings import AlertSettings
 from core.state import Workspace
@@ -69,15 +69,15 @@ class Epoch:
 @pytest.mark.parametrize(
     ("subject", "seen", "fired"),
     [
-        pytest.param(Subject.MACHINE, Sample(cpu_percent=81), {"cpu_high"}, id="a busy CPU"),
+        pytest.param(AlertSubject.MACHINE, Sample(cpu_percent=81), {"cpu_high"}, id="a busy CPU"),
         pytest.param(
-            Subject.MACHINE, Sample(memory_percent=86, disk_percent=91), {"memory_high", "disk_high"}, id="two"
+            AlertSubject.MACHINE, Sample(memory_percent=86, disk_percent=91), {"memory_high", "disk_high"}, id="two"
         ),
-        pytest.param(Subject.MACHINE, Sample(), set(), id="nothing was measured"),
-        pytest.param(Subject.EPOCH, Epoch(score=0.87), {"accuracy_low"}, id="a low score"),
-        pytest.param(Subject.EPOCH, Epoch(score=0.0, learned=False), set(), id="a skipped epoch has no score"),
-        pytest.param(Subject.EPOCH, Epoch(quality_score=0.8, learned=False), {"quality_low"}, id="low quality"),
-        pytest.param(Subject.SESSION, 2.1, {"training_stalled"}, id="hours without progress"),
+        pytest.param(AlertSubject.MACHINE, Sample(), set(), id="nothing was measured"),
+        pytest.param(AlertSubject.EPOCH, Epoch(score=0.87), {"accuracy_low"}, id="a low score"),
+        pytest.param(AlertSubject.EPOCH, Epoch(score=0.0, learned=False), set(), id="a skipped epoch has no score"),
+        pytest.param(AlertSubject.EPOCH, Epoch(quality_score=0.8, learned=False), {"quality_low"}, id="low quality"),
+        pytest.param(AlertSubject.SESSION, 2.1, {"training_stalled"}, id="hours without progress"),
     ],
 )
 def test_each_rule_reads_its_value_from_what_is_seen(alerts, subject, seen, fired):
@@ -86,7 +86,7 @@ def test_each_rule_reads_its_value_from_what_is_seen(alerts, subject, seen, fire
     assert {alert.rule for alert in alerts.open()} == fired
 
 
-@pytest.mark.parametrize("subject", Subject)
+@pytest.mark.parametrize("subject", AlertSubject)
 def test_every_subject_has_rules(subject):
     assert conditions_of(subject)
 

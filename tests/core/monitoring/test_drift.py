@@ -8,10 +8,10 @@ from scipy import stats
 from core.errors import UsageError
 from core.monitoring import drift
 from core.monitoring.drift_check import DriftVerdict, check_drift
-from core.tables import Kind
+from core.tables import ColumnKind
 
 N_FEATURES = 25
-NUMBERS = {f"x{k}": Kind.NUMBER for k in range(N_FEATURES)}
+NUMBERS = {f"x{k}": ColumnKind.NUMBER for k in range(N_FEATURES)}
 
 
 def any_alarm_and_watch(n_rows: int, shift: float, n_shifted: int, n_checks: int) -> tuple[float, float]:
@@ -103,7 +103,7 @@ def frame(n: int = 600, seed: int = 1, **columns: object) -> pd.DataFrame:
     return pd.DataFrame(usual | columns)
 
 
-KINDS = {"size": Kind.NUMBER, "grade": Kind.CATEGORY}
+KINDS = {"size": ColumnKind.NUMBER, "grade": ColumnKind.CATEGORY}
 
 
 @pytest.mark.parametrize(

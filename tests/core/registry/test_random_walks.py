@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.actor import Actor, Origin
 from core.quality.gate import judge
-from core.registry import Plan, Registry, Stage, Verb
+from core.registry import Plan, Registry, Stage, TransitionVerb
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
 
@@ -54,11 +54,11 @@ def a_registry(root: Path) -> Registry:
 
 
 def a_plan(registry: Registry, verb: str, version: str) -> Plan:
-    if verb == Verb.PROMOTE:
+    if verb == TransitionVerb.PROMOTE:
         return registry.plan_promotion("spread", version)
-    if verb == Verb.ARCHIVE:
+    if verb == TransitionVerb.ARCHIVE:
         return registry.plan_archive("spread", version)
-    return registry.plan_rollback("spread") if verb == Verb.ROLL_BACK else registry.plan_undo("spread")
+    return registry.plan_rollback("spread") if verb == TransitionVerb.ROLL_BACK else registry.plan_undo("spread")
 
 
 def standing(registry: Registry) -> tuple[dict[str, Stage], str | None, tuple[str, ...]]:

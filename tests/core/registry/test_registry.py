@@ -10,7 +10,7 @@ from core.registry import (
     PromotionRefusedError,
     Registry,
     Stage,
-    Verb,
+    TransitionVerb,
     VersionNotFoundError,
 )
 from core.settings.promotion import PromotionSettings
@@ -365,7 +365,11 @@ def test_history_tells_every_move_newest_first(register, registry: Registry, pro
     registry.apply(registry.plan_rollback("spread"), actor=ana)
     registry.apply(registry.plan_undo("spread"), actor=ana)
     moves = registry.history("spread")
-    assert [move.verb for move in moves] == [Verb.UNDO, Verb.ROLL_BACK, *[Verb.PROMOTE] * 4]
+    assert [move.verb for move in moves] == [
+        TransitionVerb.UNDO,
+        TransitionVerb.ROLL_BACK,
+        *[TransitionVerb.PROMOTE] * 4,
+    ]
     assert moves[0].undoes == moves[1].number
     assert [move.number for move in registry.history("spread", "1.0.0")] == [7, 6, 5, 3, 2]
 

@@ -9,7 +9,7 @@ from core.rollout.evidence import Collector, RolloutEvidence
 from core.rollout.experiment import decide
 from core.rollout.means import N_CALIBRATION
 from core.rollout.readings import GuardReading, Pace, read_guards
-from core.telemetry.predictions import Batch, Cursor, Scored, Served
+from core.telemetry.predictions import Batch, Cursor, Scored, ServedRequest
 
 ERRORS = Guard(name="errors", source=GuardSource.ERRORS)
 TOLERANT = Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.01)
@@ -22,8 +22,10 @@ def batch(served=(), scored=(), pairs=()) -> Batch:
     return Batch(list(served), list(pairs), list(scored), Cursor(), True)
 
 
-def served(arm: Arm, n: int, n_failed: int = 0, share: float = 0.2, latency_ms: float = 2.0, unit=None) -> list[Served]:
-    return [Served(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
+def served(
+    arm: Arm, n: int, n_failed: int = 0, share: float = 0.2, latency_ms: float = 2.0, unit=None
+) -> list[ServedRequest]:
+    return [ServedRequest(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
 
 
 def read(plan, *rows, scored=(), pairs=(), pace: Pace = PACE) -> GuardReading:
@@ -74,7 +76,7 @@ def test_the_time_to_a_decision_is_about_right_for_an_equal_candidate(plan_of) -
     collector, etas, n = Collector(plan, RolloutEvidence()), {}, 0
     while True:
         arm = Arm.CANDIDATE if dice.random() < 0.2 else Arm.STABLE
-        collector.add(batch([Served(arm, 0.2, 1.0, dice.random() < 0.1, None)]))
+        collector.add(batch([ServedRequest(arm, 0.2, 1.0, dice.random() < 0.1, None)]))
         n += 1
         if n % 500 == 0:
             (reading,) = read_guards(plan, collector.evidence, Pace(share=0.2, n_requests=n, seconds=n / 10))
@@ -104,7 +106,7 @@ def test_callers_who_have_all_failed_once_make_no_candidate_safe(plan_of, rate, 
     for caller in range(600):
         arm = Arm.CANDIDATE if caller % 5 == 0 else Arm.STABLE
         failing = rate if arm is Arm.CANDIDATE else 0.02
-        rows += [Served(arm, 0.2, 2.0, dice.random() < failing, caller) for _ in range(200)]
+        rows += [ServedRequest(arm, 0.2, 2.0, dice.random() < failing, caller) for _ in range(200)]
     dice.shuffle(rows)
     reading = read(plan_of(guards=(ERRORS,)), rows)
     assert (reading.verdict is GuardVerdict.SAFE) == is_safe
@@ -113,8 +115,8 @@ def test_callers_who_have_all_failed_once_make_no_candidate_safe(plan_of, rate, 
 def test_a_shadow_is_compared_where_the_two_answers_differ(plan_of) -> None:
     plan = plan_of(Strategy.SHADOW, guards=(ERRORS,))
 
-    def pair(failed: bool, copy_failed: bool) -> tuple[Served, Served]:
-        return Served(Arm.STABLE, 0.0, 1.0, failed, None), Served(Arm.SHADOW, 0.0, 1.0, copy_failed, None)
+    def pair(failed: bool, copy_failed: bool) -> tuple[ServedRequest, ServedRequest]:
+        return ServedRequest(Arm.STABLE, 0.0, 1.0, failed, None), ServedRequest(Arm.SHADOW, 0.0, 1.0, copy_failed, None)
 
     both = read(plan, pairs=[pair(True, True)] * 500)
     assert (both.verdict, both.effect) == (GuardVerdict.UNDECIDED, None)

@@ -24,7 +24,7 @@ from core.models import Model
 from core.quality.gate import judge
 from core.registry import ModelVersion, Registry
 from core.serving.access import Role, Tokens
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 from core.serving.scoring.warming import warm_scorer
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -33,7 +33,7 @@ from tests.waiting import PATIENCE_SECONDS, until
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 # A server of the session may rest for minutes between two tests, and rightly hangs up on who says nothing for long.
-KEEP_SECONDS = Limits().idle_seconds / 5
+KEEP_SECONDS = ServingLimits().idle_seconds / 5
 
 
 @dataclass(frozen=True)

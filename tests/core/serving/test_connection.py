@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from core.serving import connection as connections
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 from core.serving.server import Server
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -20,7 +20,7 @@ def start(workspace, monkeypatch):
     servers = []
 
     def started(**limits):
-        server = Server(workspace, "127.0.0.1", 0, limits=Limits(**limits))
+        server = Server(workspace, "127.0.0.1", 0, limits=ServingLimits(**limits))
         server.start()
         servers.append(server)
         port = int(server.url.rpartition(":")[2])

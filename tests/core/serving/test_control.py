@@ -13,8 +13,8 @@ from core.registry import Registry
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
-from core.serving.limits import Limits
-from core.serving.recording import Recorder
+from core.serving.limits import ServingLimits
+from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
 from core.state.errors import DamagedFileError
@@ -26,9 +26,9 @@ BEN = Actor("ben", "desk", Origin.CONSOLE)
 
 @pytest.fixture
 def api(workspace, ana):
-    recorder = Recorder(workspace, ServerStats())
+    recorder = PredictionRecorder(workspace, ServerStats())
     table = ServingTable()
-    application = control_application(workspace, Authenticator(workspace), recorder, lambda: table, Limits())
+    application = control_application(workspace, Authenticator(workspace), recorder, lambda: table, ServingLimits())
     _, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
     with TestClient(application) as client:
         client.headers["authorization"] = f"Bearer {secret}"

@@ -12,10 +12,10 @@ from core.serving.control.predict_paths import predict_paths
 from core.serving.dialects import DIALECTS, Answered, Asked, Dialect, Reader
 from core.serving.dialects.dialect import ModelPath, ServerPath
 from core.serving.errors import BadRequestError
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 from core.serving.predict import Predictor
 from core.serving.reads import Reads
-from core.serving.signature import Signature
+from core.serving.signature import ServingSignature
 from core.serving.stats import ServerStats
 
 
@@ -31,7 +31,7 @@ class Lines(Dialect):
     model_paths = (ModelPath("/lines/{which}/names", "Names", lambda served, version: (200, sorted(served.versions))),)
     server_paths = (ServerPath("/lines", "The server", lambda: {"speaks": "lines"}),)
 
-    def reader(self, signature: Signature) -> Reader:
+    def reader(self, signature: ServingSignature) -> Reader:
         names = [field.name for field in signature.fields]
 
         def read(content: bytes) -> Asked:
@@ -72,7 +72,7 @@ async def ask(door: FrontDoor, method: str, path: str, body: bytes = b"") -> tup
 
 @pytest.fixture
 def door() -> FrontDoor:
-    predictor = Predictor(Admits(), None, ServerStats(), Limits())  # type: ignore[arg-type]
+    predictor = Predictor(Admits(), None, ServerStats(), ServingLimits())  # type: ignore[arg-type]
     reads = Reads(Admits(), None, lambda: predictor.table)  # type: ignore[arg-type]
     return FrontDoor(predictor, reads, None, (*DIALECTS, Lines()))  # type: ignore[arg-type]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.serving.fast_path import MAX_HEAD_BYTES, FastPath
-from core.serving.predict import Reply, Target
+from core.serving.predict import PredictReply, Target
 
 HERE = ("127.0.0.1", 50_000)
 PLAIN = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
@@ -22,7 +22,7 @@ class Answering:
 
     def try_inline(self, target, headers, client, content):
         self.asked.append((target, headers, client, content))
-        return None if self.declines else Reply(Version(), "id-1", b'{"prediction":1.0}')
+        return None if self.declines else PredictReply(Version(), "id-1", b'{"prediction":1.0}')
 
 
 @pytest.fixture

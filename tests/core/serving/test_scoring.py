@@ -20,9 +20,8 @@ from core.serving.scoring import warming
 from core.serving.scoring.frames import frame_of
 from core.serving.scoring.scorer import FrameScorer, compiled
 from core.serving.scoring.warming import probes, warm_scorer
-from core.tables import ColumnSignature, Task
-from core.tables import Kind as TableKind
-from core.tables import Signature as TableSignature
+from core.tables import ColumnKind as TableKind
+from core.tables import ColumnSignature, TableSignature, Task
 
 EXACT = {"rtol": 0.0, "atol": 0.0}
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}  # sums of the same terms in another order

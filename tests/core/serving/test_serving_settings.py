@@ -11,7 +11,7 @@ from console.commands.run import _api
 from console.commands.serve import start_server
 from core.errors import UsageError
 from core.serving.access import Role, Tokens
-from core.serving.limits import Limits
+from core.serving.limits import ServingLimits
 from core.settings import ServingSettings, SettingsError, load_settings
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -54,7 +54,7 @@ def post(server, path, body, token=None):
 
 
 def test_the_defaults_are_those_of_a_server_without_settings():
-    assert Limits.of(ServingSettings()) == Limits()
+    assert ServingLimits.of(ServingSettings()) == ServingLimits()
 
 
 def test_a_server_goes_by_the_block_and_flags_win(configured, started, workspace, artifacts, put_live, rows_of, ana):

@@ -6,9 +6,9 @@ import pytest
 from core.models.scoring.fields import Field
 from core.serving.dialects import JsonRows, OpenInference, TfServing
 from core.serving.errors import BadRequestError
-from core.serving.signature import OpenSignature, Signature
+from core.serving.signature import OpenSignature, ServingSignature
 
-SIGNATURE = Signature(
+SIGNATURE = ServingSignature(
     [
         Field(name="rating_num", kind="int", least=0, most=21),
         Field(name="leverage", kind="float", nullable=True, least=0),
@@ -124,7 +124,7 @@ def test_tensors_that_contradict_themselves_are_refused(change, sentence):
 
 
 class TestAMatrix:
-    numbers = Signature([Field(name="a", kind="float"), Field(name="b", kind="int")])
+    numbers = ServingSignature([Field(name="a", kind="float"), Field(name="b", kind="int")])
 
     def read(self, data, shape, signature=None):
         tensor = {"name": "input-0", "shape": shape, "datatype": "FP32", "data": data}
@@ -144,7 +144,7 @@ class TestAMatrix:
 
 
 def test_what_a_model_has_not_learnt_from_is_answered_and_counted():
-    signature = Signature(
+    signature = ServingSignature(
         [
             Field(name="age", kind="float", least=18, most=90, strict=False),
             Field(name="job", kind="category", categories=("baker",), strict=False),
@@ -155,7 +155,7 @@ def test_what_a_model_has_not_learnt_from_is_answered_and_counted():
 
 
 def test_columns_may_have_any_name():
-    signature = Signature([Field(name="class", kind="float"), Field(name="größe (cm)", kind="float")])
+    signature = ServingSignature([Field(name="class", kind="float"), Field(name="größe (cm)", kind="float")])
     asked = JsonRows().reader(signature)('{"row": {"class": 1, "größe (cm)": 2}}'.encode())
     assert asked.rows.numbers.tolist() == [[1.0, 2.0]]
 

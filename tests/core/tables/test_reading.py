@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.tables import Kind, TableError, read_table
+from core.tables import ColumnKind, TableError, read_table
 from core.tables import limits as table_limits
 
 NUMBERS = b"1\n" * 20
@@ -32,25 +32,27 @@ def write(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "kind", "values"),
     [
-        pytest.param("x\n1\n2\n", Kind.INTEGER, [1.0, 2.0], id="whole numbers"),
-        pytest.param("x,z\n1.5,a\n,a\n-2e3,a\n", Kind.NUMBER, [1.5, np.nan, -2000.0], id="numbers with a gap"),
-        pytest.param("x\n 1.5\n2 \n", Kind.NUMBER, [1.5, 2.0], id="numbers with blanks around them"),
-        pytest.param("x\n1\nNA\nnull\nNaN\n", Kind.INTEGER, [1.0] + [np.nan] * 3, id="words for an empty cell"),
-        pytest.param("x\ntrue\nFalse\n", Kind.FLAG, [1.0, 0.0], id="flags"),
-        pytest.param("x\nb\na\n", Kind.CATEGORY, ["b", "a"], id="categories"),
-        pytest.param("x\n007\n012\n", Kind.CATEGORY, ["007", "012"], id="codes keep their zeros"),
-        pytest.param("x\n0\n0.5\n-0\n", Kind.NUMBER, [0.0, 0.5, 0.0], id="zeros are numbers"),
+        pytest.param("x\n1\n2\n", ColumnKind.INTEGER, [1.0, 2.0], id="whole numbers"),
+        pytest.param("x,z\n1.5,a\n,a\n-2e3,a\n", ColumnKind.NUMBER, [1.5, np.nan, -2000.0], id="numbers with a gap"),
+        pytest.param("x\n 1.5\n2 \n", ColumnKind.NUMBER, [1.5, 2.0], id="numbers with blanks around them"),
+        pytest.param("x\n1\nNA\nnull\nNaN\n", ColumnKind.INTEGER, [1.0] + [np.nan] * 3, id="words for an empty cell"),
+        pytest.param("x\ntrue\nFalse\n", ColumnKind.FLAG, [1.0, 0.0], id="flags"),
+        pytest.param("x\nb\na\n", ColumnKind.CATEGORY, ["b", "a"], id="categories"),
+        pytest.param("x\n007\n012\n", ColumnKind.CATEGORY, ["007", "012"], id="codes keep their zeros"),
+        pytest.param("x\n0\n0.5\n-0\n", ColumnKind.NUMBER, [0.0, 0.5, 0.0], id="zeros are numbers"),
         pytest.param(
             "x\n1234567890123456789\n1234567890123456788\n",
-            Kind.CATEGORY,
+            ColumnKind.CATEGORY,
             ["1234567890123456789", "1234567890123456788"],
             id="account numbers keep their digits",
         ),
-        pytest.param("x;y\n1,5;a\n2;b\n", Kind.NUMBER, [1.5, 2.0], id="semicolons and decimal commas"),
-        pytest.param("x\ty\n1\ta\n2\tb\n", Kind.INTEGER, [1.0, 2.0], id="tabs"),
-        pytest.param(b"\xef\xbb\xbfx\r\n1\r\n2\r\n", Kind.INTEGER, [1.0, 2.0], id="a byte order mark and CRLF"),
-        pytest.param('x\n"a, b"\n"say ""so""\nhere"\n', Kind.CATEGORY, ["a, b", 'say "so"\nhere'], id="quoted cells"),
-        pytest.param("x,z\nköln,1\n東京,2\n", Kind.CATEGORY, ["köln", "東京"], id="any script"),
+        pytest.param("x;y\n1,5;a\n2;b\n", ColumnKind.NUMBER, [1.5, 2.0], id="semicolons and decimal commas"),
+        pytest.param("x\ty\n1\ta\n2\tb\n", ColumnKind.INTEGER, [1.0, 2.0], id="tabs"),
+        pytest.param(b"\xef\xbb\xbfx\r\n1\r\n2\r\n", ColumnKind.INTEGER, [1.0, 2.0], id="a byte order mark and CRLF"),
+        pytest.param(
+            'x\n"a, b"\n"say ""so""\nhere"\n', ColumnKind.CATEGORY, ["a, b", 'say "so"\nhere'], id="quoted cells"
+        ),
+        pytest.param("x,z\nköln,1\n東京,2\n", ColumnKind.CATEGORY, ["köln", "東京"], id="any script"),
     ],
 )
 def test_a_column_is_what_all_of_its_cells_are(content, kind, values, write):
@@ -65,7 +67,7 @@ def test_a_column_is_what_all_of_its_cells_are(content, kind, values, write):
 def test_dates_and_instants_are_times_in_utc(write):
     table = read_table(write("x\n2026-03-31\n2026-03-31T09:30:00+02:00\n"))
 
-    assert table.kinds["x"] is Kind.TIME
+    assert table.kinds["x"] is ColumnKind.TIME
     assert table.frame["x"].tolist() == [pd.Timestamp("2026-03-31"), pd.Timestamp("2026-03-31 07:30")]
 
 
@@ -98,9 +100,9 @@ def test_columns_that_hold_lists_are_left_out_and_named(write):
 
 
 def test_a_known_kind_decides_over_what_the_cells_look_like(write):
-    table = read_table(write("grade,size\n1,3\n2,4\n"), kinds={"grade": Kind.CATEGORY, "size": Kind.NUMBER})
+    table = read_table(write("grade,size\n1,3\n2,4\n"), kinds={"grade": ColumnKind.CATEGORY, "size": ColumnKind.NUMBER})
 
-    assert table.kinds == {"grade": Kind.CATEGORY, "size": Kind.NUMBER}
+    assert table.kinds == {"grade": ColumnKind.CATEGORY, "size": ColumnKind.NUMBER}
     assert table.frame["grade"].tolist() == ["1", "2"]
 
 

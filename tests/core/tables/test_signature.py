@@ -4,16 +4,16 @@ import math
 
 import pytest
 
-from core.tables import ColumnSignature, InputError, Kind, Signature, Task
+from core.tables import ColumnKind, ColumnSignature, InputError, TableSignature, Task
 
-SIGNATURE = Signature(
+SIGNATURE = TableSignature(
     task=Task.REGRESSION,
     target="price",
     columns=(
-        ColumnSignature(name="size", kind=Kind.NUMBER, allows_missing=True, least=0.0, most=10.0),
-        ColumnSignature(name="count", kind=Kind.INTEGER, allows_missing=False, least=0.0, most=5.0),
-        ColumnSignature(name="grade", kind=Kind.CATEGORY, allows_missing=False, levels=("A", "B")),
-        ColumnSignature(name="open", kind=Kind.FLAG, allows_missing=False, least=0.0, most=1.0),
+        ColumnSignature(name="size", kind=ColumnKind.NUMBER, allows_missing=True, least=0.0, most=10.0),
+        ColumnSignature(name="count", kind=ColumnKind.INTEGER, allows_missing=False, least=0.0, most=5.0),
+        ColumnSignature(name="grade", kind=ColumnKind.CATEGORY, allows_missing=False, levels=("A", "B")),
+        ColumnSignature(name="open", kind=ColumnKind.FLAG, allows_missing=False, least=0.0, most=1.0),
     ),
 )
 GOOD = {"size": 1.5, "count": 2, "grade": "A", "open": True}
@@ -22,8 +22,8 @@ GOOD = {"size": 1.5, "count": 2, "grade": "A", "open": True}
 def test_a_signature_is_read_back_as_it_was_written(tmp_path):
     (tmp_path / "signature.json").write_bytes(SIGNATURE.to_bytes())
 
-    assert Signature.read(tmp_path) == SIGNATURE
-    assert Signature.read(tmp_path / "elsewhere") is None
+    assert TableSignature.read(tmp_path) == SIGNATURE
+    assert TableSignature.read(tmp_path / "elsewhere") is None
 
 
 def test_sound_rows_pass_and_what_is_strange_in_them_is_counted():
@@ -63,7 +63,9 @@ def test_a_missing_column_is_named_with_the_one_that_looks_like_it():
 def test_a_wider_number_is_the_same_interface_and_another_column_is_not():
     import msgspec
 
-    wider = tuple(msgspec.structs.replace(c, kind=Kind.NUMBER) if c.name == "count" else c for c in SIGNATURE.columns)
+    wider = tuple(
+        msgspec.structs.replace(c, kind=ColumnKind.NUMBER) if c.name == "count" else c for c in SIGNATURE.columns
+    )
 
     assert SIGNATURE.reads_the_same(msgspec.structs.replace(SIGNATURE, columns=wider))
     assert not SIGNATURE.reads_the_same(msgspec.structs.replace(SIGNATURE, columns=SIGNATURE.columns[:3]))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.tables import Kind, TableError, Task, TaskRequest, describe, read_table
+from core.tables import ColumnKind, TableError, Task, TaskRequest, describe, read_table
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_signature_holds_kinds_ranges_levels_and_what_may_be_missing(table):
     by_name = {column.name: column for column in found.columns}
     assert set(by_name) == {"size", "grade", "late"}
     assert (by_name["size"].least, by_name["size"].most, by_name["size"].allows_missing) == (0.0, 119.0, True)
-    assert (by_name["grade"].kind, by_name["grade"].levels) == (Kind.CATEGORY, ("A", "B"))
+    assert (by_name["grade"].kind, by_name["grade"].levels) == (ColumnKind.CATEGORY, ("A", "B"))
     assert [column.name for column in found.ignored] == ["day"]
     assert [output.name for output in found.outputs] == ["price"]
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.telemetry.errors import TelemetryDamagedError, TelemetryError
-from core.telemetry.past import Key, PastReader, PastWriter
+from core.telemetry.past import PastKey, PastReader, PastWriter
 
 T0 = datetime(2026, 3, 2, 3, 4, 5, 123456, tzinfo=UTC)
-SPREAD, ANOMALY = Key("models", "spread"), Key("models", "anomaly")
+SPREAD, ANOMALY = PastKey("models", "spread"), PastKey("models", "anomaly")
 
 
 def at(seconds):
@@ -78,9 +78,9 @@ def test_stretches_of_watching_are_told_apart(writer, reader):
 
 
 def test_what_still_held_at_the_horizon_is_kept_when_the_rest_is_forgotten(file, writer, reader):
-    write(writer, 0, {SPREAD: b"a", ANOMALY: b"x", Key("models", "gone"): b"z"})
+    write(writer, 0, {SPREAD: b"a", ANOMALY: b"x", PastKey("models", "gone"): b"z"})
     write(writer, 10, {SPREAD: b"b"})
-    write(writer, 15, {Key("models", "gone"): None})
+    write(writer, 15, {PastKey("models", "gone"): None})
     write(writer, 30, {SPREAD: b"c"}, since=30)
     writer.expire(at(20))
     assert dict(reader.as_of(at(20))) == {SPREAD: b"b", ANOMALY: b"x"}

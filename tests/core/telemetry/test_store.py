@@ -9,7 +9,7 @@ import pytest
 from core.settings import TelemetrySettings
 from core.telemetry import TelemetryReader
 from core.telemetry.chunk import to_us
-from core.telemetry.store import EpochMetric, Sample, TelemetryStore
+from core.telemetry.store import EpochMetric, MetricSample, TelemetryStore
 
 T0 = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 
@@ -18,8 +18,8 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def samples(series: str, *points: tuple[float, float]) -> list[Sample]:
-    return [Sample(series, to_us(at(seconds)), value) for seconds, value in points]
+def samples(series: str, *points: tuple[float, float]) -> list[MetricSample]:
+    return [MetricSample(series, to_us(at(seconds)), value) for seconds, value in points]
 
 
 @pytest.fixture

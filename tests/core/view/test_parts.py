@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from core.view.parts import PARTS
-from core.view.parts.part import DocumentPart, HistoryPart, Look
+from core.view.parts.part import DocumentPart, HistoryPart, PartSource
 from core.view.parts.stored import Listed
-from core.view.past.recorder import Recorder
-from core.view.past.replay import Past
+from core.view.past.recorder import DocumentRecorder
+from core.view.past.replay import RecordedPast
 from core.view.snapshot import Snapshot
 from core.view.source import SnapshotSource
 
@@ -20,7 +20,7 @@ OF_NO_PART = {"taken_at", "workspace", "problems"}
 
 @pytest.fixture
 def look(workspace, clock):
-    look = Look(workspace=workspace, clock=clock, seen=Snapshot(taken_at=clock(), workspace=workspace.root))
+    look = PartSource(workspace=workspace, clock=clock, seen=Snapshot(taken_at=clock(), workspace=workspace.root))
     yield look
     look.close()
 
@@ -102,7 +102,7 @@ def _wider(monkeypatch):
 @pytest.mark.usefixtures("_wider")
 def test_a_part_added_to_the_list_is_shown_recorded_and_replayed(workspace, clock):
     notes, live = notes_of(workspace), []
-    with closing(Recorder(workspace, hours=1, clock=clock)) as recorder:
+    with closing(DocumentRecorder(workspace, hours=1, clock=clock)) as recorder:
         for act in (
             lambda: None,
             lambda: notes.insert(Note(name="a", text="first")),
@@ -120,7 +120,7 @@ def test_a_part_added_to_the_list_is_shown_recorded_and_replayed(workspace, cloc
         ["second"],
     ]
     for snapshot in live:
-        then = Past(workspace).at(snapshot.taken_at)
+        then = RecordedPast(workspace).at(snapshot.taken_at)
         assert (then.notes, then.minute) == (snapshot.notes, snapshot.minute)
 
 
@@ -129,6 +129,6 @@ def test_documents_of_a_part_that_is_gone_are_passed_over(workspace, clock, monk
         patched.setattr("core.view.parts.PARTS", (*PARTS, NotesPart))
         patched.setattr("core.view.source.Snapshot", WiderSnapshot)
         notes_of(workspace).insert(Note(name="a", text="first"))
-        with closing(Recorder(workspace, hours=1, clock=clock)) as recorder:
+        with closing(DocumentRecorder(workspace, hours=1, clock=clock)) as recorder:
             recorder.look()
-    assert Past(workspace).at(clock()).problems == ()
+    assert RecordedPast(workspace).at(clock()).problems == ()

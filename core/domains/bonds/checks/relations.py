@@ -10,10 +10,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import bdtrc, ndtri
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.quality.cells import Cells
 from core.quality.check import Check, Measurement, UnreadableError, fixed
 
@@ -28,7 +27,7 @@ _Z = float(ndtri(CONFIDENCE))
 
 
 class _ByIssuer(NamedTuple):
-    issuer: NDArray[np.int64]
+    issuer: IntArray
     n_issuers: int
     notch: FloatArray
     spread: FloatArray

@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.domains.bonds.data.files import FileRecord, Lineage, read_lineage, read_panel, write_panel
+    from core.domains.bonds.data.files import FileRecord, PanelLineage, read_lineage, read_panel, write_panel
     from core.domains.bonds.data.panel import BondPanel, generate
     from core.domains.bonds.data.settings import PanelSettings, PanelSettingsError
 
 __all__ = [
     "BondPanel",
     "FileRecord",
-    "Lineage",
+    "PanelLineage",
     "PanelSettings",
     "PanelSettingsError",
     "generate",
@@ -27,7 +27,7 @@ __all__ = [
 _HOME = {
     "BondPanel": "panel",
     "FileRecord": "files",
-    "Lineage": "files",
+    "PanelLineage": "files",
     "PanelSettings": "settings",
     "PanelSettingsError": "settings",
     "generate": "panel",

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core.arrays import BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.instruments import Dates
 from core.domains.bonds.data.macro import MONTHS
 from core.domains.bonds.data.ratings import N_LIVE
 from core.domains.bonds.data.settings import PanelSettings
@@ -35,7 +34,7 @@ class Shown:
     kind: IntArray
     spread: FloatArray
     notch: IntArray
-    maturity_date: Dates
+    maturity_date: DateArray
 
 
 def inject(
@@ -44,9 +43,9 @@ def inject(
     *,
     spread: FloatArray,
     notch: IntArray,
-    as_of: Dates,
-    issue_date: Dates,
-    maturity_date: Dates,
+    as_of: DateArray,
+    issue_date: DateArray,
+    maturity_date: DateArray,
     follows_itself: BoolArray,
 ) -> Shown:
     """Put every fault but duplicates into the rows, at most one to a row.
@@ -101,7 +100,7 @@ def _mistyped(rng: np.random.Generator, notch: IntArray) -> IntArray:
     return notch + np.where(off_scale, -step, step)
 
 
-def _impossible_maturity(as_of: Dates, issue_date: Dates) -> Dates:
+def _impossible_maturity(as_of: DateArray, issue_date: DateArray) -> DateArray:
     """Return maturities that cannot be, of three kinds in turn: already past, a century away, before issue."""
     days, years = cal.MATURITY_ERROR_DAYS.value, cal.MATURITY_ERROR_YEARS.value
     too_long = (as_of.astype("datetime64[M]") + MONTHS * years).astype("datetime64[D]")

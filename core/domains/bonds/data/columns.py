@@ -4,17 +4,17 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["string", "date", "category", "float", "int", "bool"]
-Role = Literal["id", "feature", "label", "price", "leakage"]
+BondColumnKind = Literal["string", "date", "category", "float", "int", "bool"]
+BondColumnRole = Literal["id", "feature", "label", "price", "leakage"]
 
 
-class Column(msgspec.Struct, frozen=True):
+class BondColumn(msgspec.Struct, frozen=True):
     """One column of the panel."""
 
     name: str
-    kind: Kind
+    kind: BondColumnKind
     unit: str
-    role: Role
+    role: BondColumnRole
     nullable: bool = False  # may be empty without being at fault
     can_lack: bool = False  # where faults of the source leave cells empty
     decimals: int | None = None  # as published
@@ -22,12 +22,12 @@ class Column(msgspec.Struct, frozen=True):
     most: float | None = None
 
 
-def _id(name: str, kind: Kind = "string", unit: str = "") -> Column:
-    return Column(name, kind, unit, "id")
+def _id(name: str, kind: BondColumnKind = "string", unit: str = "") -> BondColumn:
+    return BondColumn(name, kind, unit, "id")
 
 
-def _category(name: str, *, can_lack: bool = False, role: Role = "feature") -> Column:
-    return Column(name, "category", "", role, can_lack=can_lack)
+def _category(name: str, *, can_lack: bool = False, role: BondColumnRole = "feature") -> BondColumn:
+    return BondColumn(name, "category", "", role, can_lack=can_lack)
 
 
 def _float(
@@ -35,12 +35,12 @@ def _float(
     unit: str,
     decimals: int,
     *,
-    role: Role = "feature",
+    role: BondColumnRole = "feature",
     nullable: bool = False,
     can_lack: bool = False,
     within: tuple[float | None, float | None] = (None, None),
-) -> Column:
-    return Column(name, "float", unit, role, nullable, can_lack, decimals, *within)
+) -> BondColumn:
+    return BondColumn(name, "float", unit, role, nullable, can_lack, decimals, *within)
 
 
 _SHARE = (0.0, 1.0)
@@ -48,7 +48,7 @@ _SCALE = (0.0, 100.0)
 _POSITIVE = (0.0, None)
 
 
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: tuple[BondColumn, ...] = (
     _id("bond_id"),
     _id("issuer_id"),
     _id("isin_like"),
@@ -62,14 +62,14 @@ COLUMNS: tuple[Column, ...] = (
     _category("seniority"),
     _category("rating"),
     _category("outlook", can_lack=True),
-    Column("rating_num", "int", "notch 0-21", "feature", least=0, most=21),
+    BondColumn("rating_num", "int", "notch 0-21", "feature", least=0, most=21),
     _float("maturity_years", "years", 4),
     _float("age_years", "years", 4, within=_POSITIVE),
     _float("original_tenor", "years", 0, can_lack=True, within=_POSITIVE),
     _float("coupon_pct", "%", 3, can_lack=True, within=_POSITIVE),
     _float("issue_size_musd", "USD m", 1, can_lack=True, within=_POSITIVE),
     _float("face", "currency", 0, within=_POSITIVE),
-    Column("callable", "bool", "", "feature"),
+    BondColumn("callable", "bool", "", "feature"),
     _category("coupon_type", can_lack=True),
     _float("leverage_x", "×", 4, can_lack=True, within=_POSITIVE),
     _float("interest_coverage_x", "×", 4, can_lack=True, within=_POSITIVE),
@@ -87,7 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     _float("fund_ownership", "share", 4, can_lack=True, within=_SHARE),
     _float("news_sentiment", "z", 4, can_lack=True),
     _float("web_traffic_z", "z", 4, can_lack=True),
-    Column("news_count", "int", "documents", "feature", least=0),
+    BondColumn("news_count", "int", "documents", "feature", least=0),
     _float("satellite_activity", "z", 4, nullable=True),
     _float("supplier_stress", "z", 4, can_lack=True),
     _float("market_implied_gap", "z", 4, role="leakage", can_lack=True),
@@ -98,23 +98,23 @@ COLUMNS: tuple[Column, ...] = (
     _float("credit_cycle", "z", 4),
     _float("vix", "index", 3, within=_POSITIVE),
     _float("dealer_inventory_z", "z", 4),
-    Column("recent_downgrade", "bool", "", "feature"),
+    BondColumn("recent_downgrade", "bool", "", "feature"),
     _float("spread_bps", "bp", 3, role="price"),
     _float("base_yield_pct", "%", 5, role="price"),
     _float("ytm_pct", "%", 5, role="price"),
     _float("clean_price", "% of par", 5, role="price", within=_POSITIVE),
     _float("mod_duration", "years", 5, role="price", within=_POSITIVE),
     _float("convexity", "years²", 4, role="price", within=_POSITIVE),
-    Column("downgrade_12m", "int", "0/1", "label", least=0, most=1),
-    Column("upgrade_12m", "int", "0/1", "label", least=0, most=1),
-    Column("default_12m", "int", "0/1", "label", least=0, most=1),
-    Column("liquidity_shock_1m", "int", "0/1", "label", least=0, most=1),
-    Column("is_anomaly", "int", "0/1", "label", least=0, most=1),
+    BondColumn("downgrade_12m", "int", "0/1", "label", least=0, most=1),
+    BondColumn("upgrade_12m", "int", "0/1", "label", least=0, most=1),
+    BondColumn("default_12m", "int", "0/1", "label", least=0, most=1),
+    BondColumn("liquidity_shock_1m", "int", "0/1", "label", least=0, most=1),
+    BondColumn("is_anomaly", "int", "0/1", "label", least=0, most=1),
     _category("anomaly_type", role="label"),
     _category("rating_next", role="label"),
 )
 
-TRUTH_COLUMNS: tuple[Column, ...] = (
+TRUTH_COLUMNS: tuple[BondColumn, ...] = (
     _id("bond_id"),
     _id("as_of_date", "date"),
     _float("s_full", "bp", 9),
@@ -128,14 +128,14 @@ TRUTH_COLUMNS: tuple[Column, ...] = (
     _float("u_sector_month", "ln bp", 9),
     _float("u_region_month", "ln bp", 9),
     _float("clean_spread", "bp", 9),
-    Column("clean_rating_num", "int", "notch 0-20", "label"),
+    BondColumn("clean_rating_num", "int", "notch 0-20", "label"),
 )
 """What only the generator knows; kept in a file of its own, and never a feature."""
 
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
-def names(*, role: Role | None = None, kind: Kind | None = None) -> tuple[str, ...]:
+def names(*, role: BondColumnRole | None = None, kind: BondColumnKind | None = None) -> tuple[str, ...]:
     """Return the names of the panel's columns, in order, of one role or kind if given."""
     return tuple(c.name for c in COLUMNS if role in (None, c.role) and kind in (None, c.kind))
 

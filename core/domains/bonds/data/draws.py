@@ -2,12 +2,10 @@
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -22,7 +20,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),))))
 
 
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
+def frozen(array: AnyArray) -> AnyArray:
     """Return the array made read-only, for values that a cache shares."""
     array.setflags(write=False)
     return array

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, Column
+from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.files import digest, sha256_of, write_folder
 
-Format = Literal["parquet", "csv", "jsonl"]
-FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl")
+PanelFormat = Literal["parquet", "csv", "jsonl"]
+FORMATS: tuple[PanelFormat, ...] = ("parquet", "csv", "jsonl")
 LINEAGE_FILE = "lineage.json"
 NOTICE_FILE = "SYNTHETIC.txt"
 
@@ -51,7 +51,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     n_rows: int
 
 
-class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+class PanelLineage(msgspec.Struct, frozen=True, kw_only=True):
     """Where a data set came from, complete enough to make it again; holds no time, host or user."""
 
     dataset: str
@@ -72,8 +72,8 @@ def settings_digest(settings: PanelSettings) -> str:
 
 
 def write_panel(
-    panel: BondPanel, folder: Path, *, formats: Sequence[Format] = FORMATS, overwrite: bool = False
-) -> Lineage:
+    panel: BondPanel, folder: Path, *, formats: Sequence[PanelFormat] = FORMATS, overwrite: bool = False
+) -> PanelLineage:
     """Write a panel, its truth and its lineage into a folder that appears whole or not at all.
 
     The truth is a file of its own, always Parquet. The same panel gives the same bytes in every file.
@@ -95,7 +95,7 @@ def write_panel(
         raise UsageError(f"No format was asked for. Known formats: {', '.join(FORMATS)}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise FolderInUseError(folder)
-    lineage: Lineage | None = None
+    lineage: PanelLineage | None = None
 
     def fill(unfinished: Path) -> None:
         nonlocal lineage
@@ -116,7 +116,7 @@ def write_panel(
     return lineage
 
 
-def read_lineage(folder: Path) -> Lineage:
+def read_lineage(folder: Path) -> PanelLineage:
     """Read the lineage of a data set.
 
     Raises:
@@ -125,7 +125,7 @@ def read_lineage(folder: Path) -> Lineage:
     """
     path = folder / LINEAGE_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Lineage)
+        return msgspec.json.decode(path.read_bytes(), type=PanelLineage)
     except FileNotFoundError:
         raise NotFoundError(f"{folder} holds no data set: it has no {LINEAGE_FILE}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -152,7 +152,7 @@ def read_panel(folder: Path) -> BondPanel:
     )
 
 
-def _to_arrow(frame: pd.DataFrame, dictionary: Sequence[Column]) -> pa.Table:
+def _to_arrow(frame: pd.DataFrame, dictionary: Sequence[BondColumn]) -> pa.Table:
     """Convert a frame to the columns of the dictionary, with a schema that says what the data is."""
     arrays = []
     for column in dictionary:
@@ -178,7 +178,7 @@ def _to_arrow(frame: pd.DataFrame, dictionary: Sequence[Column]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
 
 
-def _to_frame(table: pa.Table, dictionary: Sequence[Column]) -> pd.DataFrame:
+def _to_frame(table: pa.Table, dictionary: Sequence[BondColumn]) -> pd.DataFrame:
     """Convert a table back to the frame the generator laid out."""
     columns: dict[str, Any] = {}
     for column in dictionary:
@@ -221,8 +221,8 @@ def _write_jsonl(table: pa.Table, path: Path) -> None:
 _WRITERS = {"parquet": _write_parquet, "csv": _write_csv, "jsonl": _write_jsonl}
 
 
-def _lineage(panel: BondPanel, files: dict[str, FileRecord]) -> Lineage:
-    return Lineage(
+def _lineage(panel: BondPanel, files: dict[str, FileRecord]) -> PanelLineage:
+    return PanelLineage(
         dataset="bonds",
         synthetic=True,
         notice=NOTICE,
@@ -240,7 +240,7 @@ def _record(path: Path, n_rows: int) -> FileRecord:
     return FileRecord(sha256=sha256_of(path), n_bytes=path.stat().st_size, n_rows=n_rows)
 
 
-def _check_hash(path: Path, lineage: Lineage) -> None:
+def _check_hash(path: Path, lineage: PanelLineage) -> None:
     try:
         found = sha256_of(path)
     except FileNotFoundError:

@@ -2,12 +2,10 @@
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.draws import codes_at, draw_codes
 from core.domains.bonds.data.issuers import REGION_NAMES, Issuers, in_sectors, is_high_yield
@@ -18,7 +16,6 @@ DAYS_PER_YEAR = 365.25
 CURRENCY_NAMES = tuple(cal.FACES.value)
 SENIORITY_NAMES = tuple(cal.SENIORITY_SHARES.value)
 
-Dates = NDArray[np.datetime64]
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _LAST_COMMON_DAY = 28
 
@@ -32,8 +29,8 @@ class Instruments:
     currency: IntArray
     seniority: IntArray
     callable: BoolArray
-    issue_date: Dates
-    maturity_date: Dates
+    issue_date: DateArray
+    maturity_date: DateArray
     tenor: FloatArray
     coupon_pct: FloatArray
     issue_size: FloatArray
@@ -104,15 +101,15 @@ def _draw_currency(rng: np.random.Generator, region: IntArray) -> IntArray:
     return currency
 
 
-def years_between(start: Dates, end: Dates) -> FloatArray:
+def years_between(start: DateArray, end: DateArray) -> FloatArray:
     """Return the years from one date to another, of 365.25 days each."""
     years: FloatArray = (end - start).astype("timedelta64[D]").astype(np.float64) / DAYS_PER_YEAR
     return years
 
 
-def month_end(months: NDArray[np.datetime64]) -> Dates:
+def month_end(months: DateArray) -> DateArray:
     """Return the last day of each month."""
-    last_day: Dates = (months + 1).astype("datetime64[D]") - 1
+    last_day: DateArray = (months + 1).astype("datetime64[D]") - 1
     return last_day
 
 
@@ -126,7 +123,7 @@ def panel_code(seed: int) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(0, 25, 5))
 
 
-def identifiers(seed: int, issuer: IntArray, number: IntArray) -> tuple[NDArray[Any], NDArray[Any]]:
+def identifiers(seed: int, issuer: IntArray, number: IntArray) -> tuple[AnyArray, AnyArray]:
     """Spell issuer and bond identifiers, unique across panels of different seeds.
 
     Returns:
@@ -139,7 +136,7 @@ def identifiers(seed: int, issuer: IntArray, number: IntArray) -> tuple[NDArray[
     return issuer_id, bond_id
 
 
-def isin_like(seed: int, serial: IntArray) -> NDArray[Any]:
+def isin_like(seed: int, serial: IntArray) -> AnyArray:
     """Spell ISIN-shaped identifiers under the reserved prefix XX, with a valid check digit.
 
     Args:

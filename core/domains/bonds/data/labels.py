@@ -81,7 +81,7 @@ def frailty_integrated(odds: FloatArray) -> FloatArray:
     return probability
 
 
-class Levels(NamedTuple):
+class NotchLevels(NamedTuple):
     """Levels of the log-odds by live notch, shape (21,); minus infinity where a move is impossible."""
 
     downgrade: FloatArray
@@ -89,7 +89,7 @@ class Levels(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def levels() -> Levels:
+def levels() -> NotchLevels:
     """Find, by bisection, the levels at which mean downgrade and upgrade chances equal the notch matrix.
 
     The mean at a notch is over the law of the covariates there: reviews are the same at every notch, sectors
@@ -113,7 +113,7 @@ def levels() -> Levels:
         if up[index] > 0:
             stays = expit(-(odds + downgrade[index]))
             upgrade[index] = _level_at(upgrade_odds(reviews, notch, cycle), stays, up[index])
-    return Levels(frozen(downgrade), frozen(upgrade))
+    return NotchLevels(frozen(downgrade), frozen(upgrade))
 
 
 def _level_at(odds: FloatArray, weight: FloatArray, target: float) -> float:

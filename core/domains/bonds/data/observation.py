@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.esg import EsgScores, draw_esg
-from core.domains.bonds.data.instruments import Dates, month_end, years_between
+from core.domains.bonds.data.instruments import month_end, years_between
 from core.domains.bonds.data.issuers import REGION_NAMES, SECTOR_NAMES, in_sectors, is_high_yield, settled_outlook
 from core.domains.bonds.data.labels import frailty_integrated, liquidity_shock_odds
 from core.domains.bonds.data.liquidity import Liquidity, draw_liquidity
@@ -20,10 +18,10 @@ from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.data.spread import LN_VARIANCE, SpreadInputs, expected_spread
 from core.domains.bonds.data.world import World
 
-Columns = dict[str, NDArray[Any]]
+Columns = dict[str, AnyArray]
 
 
-class Rows:
+class PanelRows:
     """The rows of a world: where each stands in its arrays, and what several columns are made from."""
 
     def __init__(self, world: World) -> None:
@@ -36,7 +34,7 @@ class Rows:
         self.sector = world.issuers.sector[self.issuer]
         self.region = world.issuers.region[self.issuer]
         self.outlook = settled_outlook(world.reviews.outlook[self.at], self.notch)
-        self.as_of: Dates = month_end(world.path.months[self.month])
+        self.as_of: DateArray = month_end(world.path.months[self.month])
         self.maturity_years = years_between(self.as_of, world.bonds.maturity_date[self.bond])
         self.age_years = years_between(world.bonds.issue_date[self.bond], self.as_of)
         self.issue_size = world.bonds.issue_size[self.bond]
@@ -61,13 +59,13 @@ class Observation:
     bond_number: IntArray
     notch: IntArray
     maturity_years: FloatArray
-    as_of: Dates
+    as_of: DateArray
     follows_itself: BoolArray  # the row before is the same bond a year earlier
 
 
 def observe(settings: PanelSettings, world: World) -> Observation:
     """Publish every row of the world, without any fault."""
-    rows = Rows(world)
+    rows = PanelRows(world)
     liquidity = draw_liquidity(
         stream(settings.seed, "liquidity"),
         notch=rows.notch,
@@ -122,7 +120,7 @@ def observe(settings: PanelSettings, world: World) -> Observation:
     )
 
 
-def _spread_inputs(rows: Rows, liquidity: Liquidity) -> SpreadInputs:
+def _spread_inputs(rows: PanelRows, liquidity: Liquidity) -> SpreadInputs:
     bonds, reviews, path = rows.world.bonds, rows.world.reviews, rows.world.path
     return SpreadInputs(
         notch=rows.notch,
@@ -144,7 +142,7 @@ def _spread_inputs(rows: Rows, liquidity: Liquidity) -> SpreadInputs:
     )
 
 
-def _spread_effects(seed: int, rows: Rows) -> Columns:
+def _spread_effects(seed: int, rows: PanelRows) -> Columns:
     """Return the parts of the multiplicative noise that rows share.
 
     The effects of a month belong to the panel's seed, so that new issuers on the same macro path see new ones.
@@ -171,7 +169,7 @@ def _draw_spread(settings: PanelSettings, s_full: FloatArray, effects: Columns) 
     return spread
 
 
-def _liquidity_shock_chance(rows: Rows, liquidity: Liquidity) -> FloatArray:
+def _liquidity_shock_chance(rows: PanelRows, liquidity: Liquidity) -> FloatArray:
     path = rows.world.path
     chance: FloatArray = expit(
         liquidity_shock_odds(
@@ -188,7 +186,7 @@ def _liquidity_shock_chance(rows: Rows, liquidity: Liquidity) -> FloatArray:
     return chance
 
 
-def _instrument_columns(rows: Rows) -> Columns:
+def _instrument_columns(rows: PanelRows) -> Columns:
     bonds, bond = rows.world.bonds, rows.bond
     return {
         "issue_date": bonds.issue_date[bond],
@@ -206,7 +204,7 @@ def _instrument_columns(rows: Rows) -> Columns:
     }
 
 
-def _issuer_columns(rows: Rows) -> Columns:
+def _issuer_columns(rows: PanelRows) -> Columns:
     issuers, reviews = rows.world.issuers, rows.world.reviews
     leverage, coverage, assets = cal.LEVERAGE.value, cal.COVERAGE.value, cal.LOG_ASSETS.value
     ln_leverage = leverage["notch"] * rows.notch + leverage["sd"] * reviews.z_leverage[rows.at]
@@ -226,14 +224,14 @@ def _issuer_columns(rows: Rows) -> Columns:
     }
 
 
-def _esg_columns(rows: Rows, esg: EsgScores) -> Columns:
+def _esg_columns(rows: PanelRows, esg: EsgScores) -> Columns:
     first = dict(zip(("esg_score", "esg_e", "esg_s", "esg_g"), (esg.score, *esg.pillars), strict=True))
     columns: Columns = {name: np.where(esg.observed[rows.at], score[rows.at], np.nan) for name, score in first.items()}
     columns["esg_provider2"] = np.where(esg.second_observed[rows.at], esg.provider2[rows.at], np.nan)
     return columns
 
 
-def _alternative_data(seed: int, rows: Rows) -> Columns:
+def _alternative_data(seed: int, rows: PanelRows) -> Columns:
     """Draw the alternative data; none of it tells anything that sentiment does not."""
     rng = stream(seed, "alternative data")
     shape, law = rows.world.history.notch.shape, cal.ALTERNATIVE_DATA.value
@@ -249,7 +247,7 @@ def _alternative_data(seed: int, rows: Rows) -> Columns:
     }
 
 
-def _macro_columns(rows: Rows) -> Columns:
+def _macro_columns(rows: PanelRows) -> Columns:
     path, month = rows.world.path, rows.month
     return {
         "policy_rate": path.policy_rate[month],
@@ -262,7 +260,7 @@ def _macro_columns(rows: Rows) -> Columns:
     }
 
 
-def _label_columns(rows: Rows) -> Columns:
+def _label_columns(rows: PanelRows) -> Columns:
     history, at = rows.world.history, rows.at
     return {
         "downgrade_12m": history.downgraded[at].astype(np.int64),

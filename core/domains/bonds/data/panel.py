@@ -9,7 +9,7 @@ import pandas as pd
 from core.arrays import IntArray
 from core.domains.bonds.data import anomalies, pricing
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, Column, required
+from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn, required
 from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.instruments import (
     CURRENCY_NAMES,
@@ -138,7 +138,7 @@ def _unused_numbers(n_bonds: IntArray, issuer: IntArray) -> IntArray:
     return number
 
 
-def _frame(dictionary: tuple[Column, ...], columns: Columns) -> pd.DataFrame:
+def _frame(dictionary: tuple[BondColumn, ...], columns: Columns) -> pd.DataFrame:
     """Lay arrays out as the column dictionary says, rounded as they are published."""
     laid_out: dict[str, Any] = {}
     for column in dictionary:

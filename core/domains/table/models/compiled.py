@@ -10,8 +10,7 @@ from core.arrays import AnyArray, FloatArray
 from core.models.scoring.booster import FastTrees
 from core.models.scoring.fields import Rows, fields_of
 from core.models.scoring.scorer import RowScorer
-from core.tables.signature import Kind
-from core.tables.signature import Signature as TableSignature
+from core.tables.signature import ColumnKind, TableSignature
 
 
 class TableRows:
@@ -23,7 +22,7 @@ class TableRows:
 
     def __init__(self, signature: TableSignature) -> None:
         self.n_columns = len(signature.columns)
-        is_text = [column.kind is Kind.CATEGORY for column in signature.columns]
+        is_text = [column.kind is ColumnKind.CATEGORY for column in signature.columns]
         self._numbers_at = np.flatnonzero(np.logical_not(is_text))
         self._codes_at = [
             (position, {level: float(code) for code, level in enumerate(signature.columns[position].levels)})

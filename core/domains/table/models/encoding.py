@@ -8,7 +8,7 @@ import pandas as pd
 
 from core.arrays import FloatArray
 from core.models.errors import MissingColumnsError
-from core.tables.signature import ColumnSignature, Kind
+from core.tables.signature import ColumnKind, ColumnSignature
 
 
 class Encoding:
@@ -20,7 +20,7 @@ class Encoding:
 
     def __init__(self, columns: Sequence[ColumnSignature]) -> None:
         self.columns = tuple(columns)
-        self.n_levels = tuple(len(column.levels) if column.kind is Kind.CATEGORY else 0 for column in columns)
+        self.n_levels = tuple(len(column.levels) if column.kind is ColumnKind.CATEGORY else 0 for column in columns)
         self._positions = [
             {level: float(position) for position, level in enumerate(column.levels)} for column in columns
         ]
@@ -43,7 +43,7 @@ class Encoding:
         out = np.empty((len(frame), len(self.columns)), dtype=np.float64)
         for position, column in enumerate(self.columns):
             values = frame[column.name]
-            if column.kind is Kind.CATEGORY:
+            if column.kind is ColumnKind.CATEGORY:
                 out[:, position] = self._codes(values, position)
             else:
                 out[:, position] = values.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -21,7 +21,7 @@ from core.errors import RefusedError
 from core.models.errors import ArtifactError
 from core.models.learners.linear import shares
 from core.models.persistence.tree_text import checked_text
-from core.tables.signature import ColumnSignature, Kind, Signature, Task
+from core.tables.signature import ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.task import outputs_of
 
 _HEADING = re.compile(r"^(\w+)=(.*)$", flags=re.MULTILINE)
@@ -55,7 +55,7 @@ class ForeignColumn:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     allows_missing: bool
 
 
@@ -86,17 +86,17 @@ def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, w
     n_columns = int(head["max_feature_idx"]) + 1
     if columns is None:
         names = head["feature_names"].split()
-        columns = [ForeignColumn(name, Kind.NUMBER, allows_missing=True) for name in names]
+        columns = [ForeignColumn(name, ColumnKind.NUMBER, allows_missing=True) for name in names]
     if not len(columns) == len(ranges) == n_columns:
         raise ArtifactError(f"the trees read {n_columns} columns, but {len(columns)} are described")
     if len({column.name for column in columns}) < n_columns:
         raise ArtifactError("two of its columns have the same name")
     classes = _classes(head)
     task = Task.CLASSIFICATION if classes else Task.REGRESSION
-    signature = Signature(
+    signature = TableSignature(
         task=task,
         target=target,
-        target_kind=Kind.NUMBER,
+        target_kind=ColumnKind.NUMBER,
         classes=classes,
         columns=_described(columns, ranges, _levels(text)),
         outputs=outputs_of(task, target, classes),
@@ -149,10 +149,10 @@ def _described(
         if (known := levels_at.get(position)) is not None:
             if not all(isinstance(level, str) for level in known):
                 raise ArtifactError(f"the levels of {name} are no texts")
-            category = ColumnSignature(name=name, kind=Kind.CATEGORY, allows_missing=allows_missing, levels=known)
+            category = ColumnSignature(name=name, kind=ColumnKind.CATEGORY, allows_missing=allows_missing, levels=known)
             found.append(category)
             continue
-        if column.kind in (Kind.CATEGORY, Kind.TIME):
+        if column.kind in (ColumnKind.CATEGORY, ColumnKind.TIME):
             raise ArtifactError(f"{name} is a {column.kind}, and the trees do not say how they read it")
         least, most = _limits(told)
         found.append(

@@ -28,7 +28,7 @@ from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
 from core.models.slices import metrics_by_slice
 from core.tables.held_rows import groups_of, split_rows
-from core.tables.signature import SIGNATURE_NAME, Kind, Signature, Task
+from core.tables.signature import SIGNATURE_NAME, ColumnKind, TableSignature, Task
 from core.tables.split import Split
 from core.tables.task import class_codes
 
@@ -54,7 +54,7 @@ class TableModel(Model):
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
-        self.signature: Signature | None = None
+        self.signature: TableSignature | None = None
         self.learner: TableLearner | None = None
         self.constant = np.empty(0)
         self._account: dict[str, Any] = {}
@@ -63,7 +63,7 @@ class TableModel(Model):
 
     @classmethod
     def described(
-        cls, signature: Signature, *, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None
+        cls, signature: TableSignature, *, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None
     ) -> Self:
         """Make a model of tables with a signature, which has learnt nothing yet.
 
@@ -179,7 +179,7 @@ class TableModel(Model):
     @override
     def row_scorer(self) -> RowScorer | None:
         learner, signature = self._learnt(), self._described()
-        if Kind.TIME in signature.kinds.values():
+        if ColumnKind.TIME in signature.kinds.values():
             return None
         booster = learner.booster if len(signature.classes) <= 2 else None
         return TableScorer(self.predict_matrix, signature, booster=booster, is_fast=learner.is_fast)
@@ -235,7 +235,7 @@ class TableModel(Model):
 
     @classmethod
     def _restored(cls, header: Mapping[str, Any], files: dict[str, bytes]) -> Self:
-        signature = Signature.from_bytes(files[SIGNATURE_NAME])
+        signature = TableSignature.from_bytes(files[SIGNATURE_NAME])
         model = cls.described(signature, algorithm=header["algorithm"], parameters=header["parameters"])
         arrays = unpack_arrays(files[ARRAYS], name=ARRAYS)
         learner = model._learner_of(method(header["ships"]))
@@ -323,7 +323,7 @@ class TableModel(Model):
             if not np.isfinite(numbers).all():
                 raise UsageError(f"Not every row has a number for {signature.target}: fill it in, or remove such rows.")
             return numbers
-        kind = Kind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else Kind.NUMBER
+        kind = ColumnKind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else ColumnKind.NUMBER
         codes = class_codes(values, kind, signature.classes)
         if (codes < 0).any():
             unknown = values.iloc[int(np.argmax(codes < 0))]
@@ -331,7 +331,7 @@ class TableModel(Model):
             raise UsageError(f"The model knows no class {str(unknown)!r} of {signature.target}; it knows {known}.")
         return codes.astype(np.float64)
 
-    def _described(self) -> Signature:
+    def _described(self) -> TableSignature:
         if self.signature is None:
             raise UsageError("A table model learns by a signature: make it with TableModel.described(signature).")
         return self.signature
@@ -349,7 +349,7 @@ def _some(mask: BoolArray, *, seed: int) -> AnyArray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_JUDGED])
 
 
-def _constant(target: FloatArray, signature: Signature) -> FloatArray:
+def _constant(target: FloatArray, signature: TableSignature) -> FloatArray:
     if signature.task is not Task.CLASSIFICATION:
         return np.array(target.mean())
     counts = np.bincount(target.astype(np.int64), minlength=len(signature.classes))

@@ -20,7 +20,7 @@ from core.registry import Registry, Stage
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.settings import ModelSettings, PolicySource, QualityGates, Settings
 from core.state import Workspace
-from core.tables import Signature, TableError, Task
+from core.tables import TableError, TableSignature, Task
 from core.tracking import Runs, RunStatus
 from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, evaluate_on_file, register_path, train_on_file
@@ -76,7 +76,7 @@ def test_a_file_becomes_a_tracked_run_and_a_version_with_its_evidence(workspace,
     report = json.loads((folder / "report.json").read_text())
     assert report["split"]["n_learnt"] + report["split"]["n_tested"] == 600
     assert set(report["slices"]) == {"grade=A", "grade=B", "late=no", "late=yes"}
-    signature = Signature.read(folder)
+    signature = TableSignature.read(folder)
     assert signature is not None
     assert signature.names == ("size", "grade", "day", "late")
     assert load_model(Registry(workspace).load_path("price", "1.0.0")).predict(pd.read_csv(own / "test.csv")).shape == (

@@ -7,8 +7,8 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.registry import Registry
-from core.view.past.recorder import Recorder
-from core.view.past.replay import Past
+from core.view.past.recorder import DocumentRecorder
+from core.view.past.replay import RecordedPast
 from tests.clocks import HandClock
 
 T0 = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
@@ -21,7 +21,7 @@ def test_the_past_says_what_was_and_not_what_a_clock_ahead_had_seen(workspace, t
     registry = Registry(workspace, clock=clock)
     source = tmp_path / "model.txt"
     source.write_text("tree\n")
-    recorder = Recorder(workspace, hours=24, clock=clock)
+    recorder = DocumentRecorder(workspace, hours=24, clock=clock)
     recorder.look()
     clock.pass_by(60)
     registry.register("spread", source, metrics={"attainment": 0.9}, lineage={}, gates=(), actor=MIRA)
@@ -30,11 +30,11 @@ def test_the_past_says_what_was_and_not_what_a_clock_ahead_had_seen(workspace, t
     clock.pass_by(-3600)
     if restarted:
         recorder.close()
-        recorder = Recorder(workspace, hours=24, clock=clock)
+        recorder = DocumentRecorder(workspace, hours=24, clock=clock)
     with closing(recorder):
         registry.set_tags("spread", "1.0.0", {"desk": "rates"}, actor=MIRA)
         recorder.look()
         for _ in range(2):
-            assert [version.tags for version in Past(workspace).at(clock.now).versions] == [{"desk": "rates"}]
+            assert [version.tags for version in RecordedPast(workspace).at(clock.now).versions] == [{"desk": "rates"}]
             clock.pass_by(7200)
             recorder.look()

@@ -14,12 +14,12 @@ from core.registry import Registry
 from core.settings import Settings
 from core.state import Lease
 from core.telemetry import TelemetryWriter
-from core.telemetry.past import Key, PastReader, PastWriter
+from core.telemetry.past import PastKey, PastReader, PastWriter
 from core.tracking import Runs, RunStatus
 from core.training.session import SessionPhase
 from core.training.sessions import Sessions
-from core.view.past.recorder import COARSE_SECONDS, Recorder
-from core.view.past.replay import Past
+from core.view.past.recorder import COARSE_SECONDS, DocumentRecorder
+from core.view.past.replay import RecordedPast
 from core.view.source import SnapshotSource
 from tests.clocks import HandClock
 
@@ -35,7 +35,7 @@ def time():
 
 @pytest.fixture
 def recorder(workspace, time):
-    found = Recorder(workspace, hours=24, clock=time)
+    found = DocumentRecorder(workspace, hours=24, clock=time)
     yield found
     found.close()
 
@@ -86,7 +86,7 @@ def test_every_moment_shows_what_was_live_then(workspace, time, recorder, regist
             act()
             recorder.look()
             live.append((time.now, SnapshotSource(workspace, clock=time, documents_only=True).take()))
-    past = Past(workspace)
+    past = RecordedPast(workspace)
     for when, then in live:
         assert shown(past.at(when + timedelta(seconds=2))) == shown(then)
         assert past.at(when).problems == ()
@@ -105,7 +105,7 @@ def test_what_did_not_change_is_not_written_again(workspace, time, recorder, reg
     register("anomaly")
     recorder.look()
     assert n_rows(workspace) == n_before + 5  # the version, its model and its moves, and the two lists they stand in
-    Recorder(workspace, hours=24, clock=time).look()
+    DocumentRecorder(workspace, hours=24, clock=time).look()
     assert n_rows(workspace) == n_before + 5
 
 
@@ -130,7 +130,7 @@ def test_the_audit_record_of_then_ends_then(workspace, time, recorder, register)
     time.pass_by(60)
     register()
     recorder.look()
-    past = Past(workspace)
+    past = RecordedPast(workspace)
     assert [record.object for record in past.at(then).audit] == ["spread/1.0.0"]
     assert [record.object for record in past.at(time.now).audit] == ["spread/1.1.0", "spread/1.0.0"]
 
@@ -144,7 +144,7 @@ def test_epochs_and_samples_of_then_end_then(workspace, time, recorder):
         for epoch in range(5):
             telemetry.add_epoch("r-0001", epoch, {"score": epoch / 10}, T0 + timedelta(seconds=epoch))
             telemetry.add("resource.cpu_percent", T0 + timedelta(seconds=epoch), float(epoch))
-    then = Past(workspace).at(T0 + timedelta(seconds=2.5))
+    then = RecordedPast(workspace).at(T0 + timedelta(seconds=2.5))
     assert [epoch for epoch, _ in then.epochs["r-0001"]["score"]] == [0, 1, 2]
     assert [value for _, value in then.resources["resource.cpu_percent"]] == [0.0, 1.0, 2.0]
 
@@ -152,16 +152,16 @@ def test_epochs_and_samples_of_then_end_then(workspace, time, recorder):
 def test_a_time_nobody_watched_shows_what_was_seen_last_and_says_so(workspace, time, register):
     for hour in (0, 2):
         time.now = T0 + timedelta(hours=hour)
-        recorder = Recorder(workspace, hours=24, clock=time)
+        recorder = DocumentRecorder(workspace, hours=24, clock=time)
         with Lease.acquire(workspace, MIRA, "headless", clock=time):
             register()
             recorder.look()
         recorder.close()
-    between = Past(workspace).at(T0 + timedelta(hours=1))
+    between = RecordedPast(workspace).at(T0 + timedelta(hours=1))
     assert [version.version for version in between.versions] == ["1.0.0"]
     assert between.engine is None
     assert "No engine recorded at this time" in between.problems[0]
-    assert Past(workspace).at(T0).engine.user == "mira"
+    assert RecordedPast(workspace).at(T0).engine.user == "mira"
 
 
 @pytest.mark.parametrize("is_recorded", [False, True], ids=["nothing recorded yet", "before the first"])
@@ -170,16 +170,16 @@ def test_an_instant_before_the_past_is_refused_with_its_beginning(workspace, rec
         recorder.look()
     words = "it begins at 2026-03-02T03:04:00" if is_recorded else "nothing is recorded yet"
     with pytest.raises(NotFoundError, match=words):
-        Past(workspace).at(T0 - timedelta(seconds=1))
+        RecordedPast(workspace).at(T0 - timedelta(seconds=1))
 
 
 def test_documents_laid_out_otherwise_are_refused_in_words(workspace, recorder):
     recorder.look()
     writer = PastWriter(workspace.past_file)
-    writer.write(T0, {Key("engine", ""): recorder._stored[Key("order", "models")]}, since=T0, is_moment=False)
+    writer.write(T0, {PastKey("engine", ""): recorder._stored[PastKey("order", "models")]}, since=T0, is_moment=False)
     writer.close()
     with pytest.raises(RefusedError, match="another version of the program"):
-        Past(workspace).at(T0)
+        RecordedPast(workspace).at(T0)
 
 
 def test_an_engine_at_work_records(workspace):
@@ -187,7 +187,7 @@ def test_an_engine_at_work_records(workspace):
     engine = Engine(workspace, mode="headless", actor=MIRA)
     engine.start()
     engine.stop()
-    past = Past(workspace)
+    past = RecordedPast(workspace)
     assert past.at(utc_now()).engine.user == "mira"
     assert past.at(past.before(utc_now())).audit[-1].verb == "engine.acquire"
 

@@ -13,7 +13,7 @@ from core.domains.table.models import TableModel
 from core.domains.table.models.imported import ForeignColumn, imported_trees
 from core.errors import RefusedError
 from core.models.errors import ArtifactError, UnknownAlgorithmError
-from core.tables import Kind, Task
+from core.tables import ColumnKind, Task
 
 QUIET = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5, "min_data_per_group": 5, "seed": 1}
 
@@ -37,8 +37,8 @@ def learnt(objective: str = "regression", **parameters: object) -> tuple[lightgb
 
 
 def columns() -> list[ForeignColumn]:
-    kinds = {"area of it": Kind.NUMBER, "floor": Kind.INTEGER, "age": Kind.CATEGORY}
-    return [ForeignColumn(name, kind, allows_missing=kind is Kind.NUMBER) for name, kind in kinds.items()]
+    kinds = {"area of it": ColumnKind.NUMBER, "floor": ColumnKind.INTEGER, "age": ColumnKind.CATEGORY}
+    return [ForeignColumn(name, kind, allows_missing=kind is ColumnKind.NUMBER) for name, kind in kinds.items()]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_its_signature_has_the_ranges_and_levels_it_learnt_from() -> None:
     assert model.signature is not None
     area, floor, age = model.signature.columns
     assert (area.least, area.most) == (frame["area of it"].min(), frame["area of it"].max())
-    assert (floor.kind, floor.least, floor.most) == (Kind.INTEGER, 0.0, 4.0)
-    assert (age.kind, age.levels) == (Kind.CATEGORY, ("listed", "new", "old"))
+    assert (floor.kind, floor.least, floor.most) == (ColumnKind.INTEGER, 0.0, 4.0)
+    assert (age.kind, age.levels) == (ColumnKind.CATEGORY, ("listed", "new", "old"))
     assert model.feature_importance().keys() == {"area of it", "floor", "age"}
 
 
@@ -82,7 +82,7 @@ def test_without_a_description_columns_are_numbers_named_as_lightgbm_has_them() 
     booster = lightgbm.train(QUIET, lightgbm.Dataset(matrix, matrix[:, 0]), 3)
     model = imported_trees(booster.model_to_string())
     assert model.signature is not None
-    assert model.signature.kinds == {"Column_0": Kind.NUMBER, "Column_1": Kind.NUMBER}
+    assert model.signature.kinds == {"Column_0": ColumnKind.NUMBER, "Column_1": ColumnKind.NUMBER}
     assert model.signature.task is Task.REGRESSION
 
 

@@ -18,13 +18,13 @@ from core.models.errors import (
     UnknownAlgorithmError,
     UnknownParameterError,
 )
-from core.tables import ColumnSignature, Kind, Signature, Task
+from core.tables import ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.task import outputs_of
 
 COLUMNS = (
-    ColumnSignature(name="size", kind=Kind.NUMBER, allows_missing=True, least=-5.0, most=5.0),
-    ColumnSignature(name="noise", kind=Kind.NUMBER, allows_missing=False, least=-5.0, most=5.0),
-    ColumnSignature(name="grade", kind=Kind.CATEGORY, allows_missing=False, levels=("A", "B", "C")),
+    ColumnSignature(name="size", kind=ColumnKind.NUMBER, allows_missing=True, least=-5.0, most=5.0),
+    ColumnSignature(name="noise", kind=ColumnKind.NUMBER, allows_missing=False, least=-5.0, most=5.0),
+    ColumnSignature(name="grade", kind=ColumnKind.CATEGORY, allows_missing=False, levels=("A", "B", "C")),
 )
 
 
@@ -48,10 +48,10 @@ def rows(n: int = 800, seed: int = 1) -> pd.DataFrame:
     return frame
 
 
-def signature_of(target: str | None, task: Task, **more) -> Signature:
+def signature_of(target: str | None, task: Task, **more) -> TableSignature:
     classes = {"late": ("0", "1"), "speed": ("fast", "mid", "slow")}.get(target or "", ())
     outputs = outputs_of(task, target, classes)
-    return Signature(task=task, target=target, classes=classes, columns=COLUMNS, outputs=outputs, **more)
+    return TableSignature(task=task, target=target, classes=classes, columns=COLUMNS, outputs=outputs, **more)
 
 
 CASES = [
@@ -90,10 +90,10 @@ def test_boosting_goes_on_for_as_long_as_rows_held_out_gain_by_it():
     frame = pd.DataFrame(rng.uniform(1, 10, size=(3_000, 3)), columns=["a", "b", "c"])
     frame["price"] = frame["a"] * frame["b"] + 10 * np.sin(2 * frame["c"])
     columns = tuple(
-        ColumnSignature(name=name, kind=Kind.NUMBER, allows_missing=False, least=1.0, most=10.0) for name in "abc"
+        ColumnSignature(name=name, kind=ColumnKind.NUMBER, allows_missing=False, least=1.0, most=10.0) for name in "abc"
     )
     outputs = outputs_of(Task.REGRESSION, "price", ())
-    signature = Signature(task=Task.REGRESSION, target="price", columns=columns, outputs=outputs)
+    signature = TableSignature(task=Task.REGRESSION, target="price", columns=columns, outputs=outputs)
 
     mse = {}
     for name, parameters in (("as shipped", {}), ("400 trees", {"max_trees": 400})):

@@ -9,10 +9,10 @@ import pytest
 from core.domains.catalogue import load_model
 from core.domains.table.models import TableModel
 from core.models.errors import LightGbmUnavailableError
-from core.tables import ColumnSignature, Kind, Signature, Task
+from core.tables import ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.task import outputs_of
 
-COLUMNS = (ColumnSignature(name="size", kind=Kind.NUMBER, allows_missing=False, least=-5.0, most=5.0),)
+COLUMNS = (ColumnSignature(name="size", kind=ColumnKind.NUMBER, allows_missing=False, least=-5.0, most=5.0),)
 CLASSES = {"price": (), "late": ("0", "1"), "speed": ("0", "1", "2")}
 
 
@@ -26,7 +26,7 @@ def rows() -> pd.DataFrame:
 def described(target: str | None, task: Task, **options) -> TableModel:
     classes = CLASSES.get(target or "", ())
     outputs = outputs_of(task, target, classes)
-    signature = Signature(task=task, target=target, classes=classes, columns=COLUMNS, outputs=outputs)
+    signature = TableSignature(task=task, target=target, classes=classes, columns=COLUMNS, outputs=outputs)
     return TableModel.described(signature, **options)
 
 
