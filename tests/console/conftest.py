@@ -18,6 +18,8 @@ from console.dialogs.dialog import DEAF_SECONDS
 from console.screens.base import ConsoleScreen
 from core.settings import load_settings
 from core.state import Workspace
+from tests import apps
+from tests.apps import patient_pilots as patient_pilots
 from tests.clocks import HandSeconds
 from tests.waiting import PATIENCE_SECONDS
 from tools.demo import make_demo
@@ -57,20 +59,8 @@ class Console:
             await self.pilot.pause(0.01)
 
     async def settled(self) -> None:
-        """Wait until the app has nothing left to do: no message, no worker, no layout; in two looks, one turn apart."""
-        n_quiet, deadline = 0, monotonic() + PATIENCE_SECONDS
-        while n_quiet < 2:
-            await self.pilot.pause(0)  # every widget has handled what it had been sent by then
-            n_quiet = 0 if self._is_busy() else n_quiet + 1
-            if monotonic() > deadline:
-                pytest.fail(f"the app never comes to rest; footer says {self.sentence!r}")
-
-    def _is_busy(self) -> bool:
-        screen = self.app.screen
-        is_laid_out = screen.is_mounted and screen._compositor.size == self.app.size and not screen._layout_required
-        is_at_work = any(not worker.is_finished for worker in self.app.workers)
-        is_told = any(node.message_queue_size for node in (self.app, *screen.walk_children(with_self=True)))
-        return not is_laid_out or is_at_work or is_told
+        """Wait until the app has nothing left to do: no message, no worker, no layout."""
+        await apps.settled(self.pilot)
 
     async def press(self, *keys: str) -> None:
         """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""
@@ -141,7 +131,9 @@ def workspace(demo_root, tmp_path) -> Workspace:
 
 
 @pytest.fixture
-def open_console(workspace):
+def open_console(workspace, monkeypatch):
+    monkeypatch.setattr("console.screens.base.SENTENCE_SECONDS", PATIENCE_SECONDS)
+
     @contextlib.asynccontextmanager
     async def opened(size=(120, 40), *, ready: bool = True, **options) -> AsyncIterator[Console]:
         time = ConsoleSeconds(1000.0)

@@ -88,7 +88,7 @@ class Desk:
         for caller in self.callers.values():
             caller.is_server_up = False
         self.server.kill()
-        self.server.wait(PATIENCE_SECONDS)
+        self.server.communicate()
 
     def start_engine(self) -> None:
         self.engine = self._start("engine", str(HERE / "engine_process.py"), str(self.workspace.root))
@@ -98,7 +98,7 @@ class Desk:
     def kill_engine(self) -> None:
         assert self.engine is not None
         self.engine.kill()
-        self.engine.wait(PATIENCE_SECONDS)
+        self.engine.communicate()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Use the control API, as an operator would."""

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tests.apps import patient_pilots as patient_pilots
 from themes import style_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import UNICODE, Glyphs

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.apps import settled
 from widgets.chart import Series, draw_chart, nice_ticks
 from widgets.glyphs import ASCII, UNICODE
 from widgets.line_chart import LineChart
@@ -99,11 +100,11 @@ async def test_a_chart_that_grows_sends_only_what_changed(stage):
     values = [1 / epoch for epoch in range(1, 51)]
     async with app.run_test(size=(80, 24)) as pilot:
         chart.set_series([curve("loss", *values)])
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         chart.set_series([curve("loss", *values)])
-        await pilot.pause()
+        await settled(pilot)
         assert app.n_bytes == 0
         chart.set_series([curve("loss", *values[:-1], values[-1] * 1.01)])
-        await pilot.pause()
+        await settled(pilot)
         assert app.n_bytes < 200

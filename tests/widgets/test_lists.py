@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import widgets
+from tests.apps import settled
 from widgets.diff_view import Difference, DiffView
 from widgets.gate_list import Gate, GateList
 from widgets.glyphs import ASCII
@@ -30,7 +31,7 @@ async def test_a_gate_says_its_verdict_in_a_sign_and_a_word(stage, glyphs, signs
     app = stage(gates, **({"glyphs": glyphs} if glyphs else {}))
     async with app.run_test(size=(100, 8)) as pilot:
         gates.set_gates(GATES)
-        await pilot.pause()
+        await settled(pilot)
         lines = app.text()[1:4]
         assert [sign in line for sign, line in zip(signs, lines, strict=True)] == [True] * 3
         assert "3.1 %" in lines[1]
@@ -44,7 +45,7 @@ async def test_at_a_narrow_width_a_gate_keeps_value_and_limit(stage):
     app = stage(gates)
     async with app.run_test(size=(48, 8)) as pilot:
         gates.set_gates(GATES)
-        await pilot.pause()
+        await settled(pilot)
         assert "3.1 %" in app.text()[2]
         assert "<= 1 %" in app.text()[2]
 
@@ -61,7 +62,7 @@ async def test_differences_are_marked_by_sign_and_word(stage):
     ]
     async with app.run_test(size=(100, 10)) as pilot:
         view.set_diff("1.3.0", "1.4.0", differences)
-        await pilot.pause()
+        await settled(pilot)
         header, mae, auc, seed, depth, rounds = app.text()[:6]
         assert header.split() == ["1.3.0", "1.4.0", "DIFFERENCE"]
         assert "±" in mae
@@ -73,7 +74,7 @@ async def test_differences_are_marked_by_sign_and_word(stage):
         view.set_diff("1.3.0", "1.4.0", differences, only_changed=True)
         assert "seed" not in [row.key for row in view.rows]
         view.set_diff("1.3.0", "1.4.0", [Difference("seed", "42", "42")], only_changed=True)
-        await pilot.pause()
+        await settled(pilot)
         assert "do not differ" in app.text()[1]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.apps import settled
 from widgets.columns import fit_columns
 from widgets.live_table import Cell, Column, LiveTable, Row
 from widgets.textual_internals import write_frame
@@ -26,7 +27,7 @@ async def test_rows_stand_in_fixed_columns_below_their_titles(stage):
     app = stage(table)
     async with app.run_test(size=(60, 6)) as pilot:
         table.set_rows(rows())
-        await pilot.pause()
+        await settled(pilot)
         header, first = app.text()[:2]
         assert header.split() == ["MODEL", "VERSION", "SCORE", "NOTE"]
         assert first.index("1.0.0") == header.index("VERSION")
@@ -38,10 +39,10 @@ async def test_only_the_changed_cell_is_sent(stage):
     app = stage(table)
     async with app.run_test(size=(80, 24)) as pilot:
         table.set_rows(rows(20))
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         table.set_rows(rows(20, r7="0.907"))
-        await pilot.pause()
+        await settled(pilot)
         assert len(app.updates) == 1
         (span,) = app.updates[0].spans
         y, first, last = span
@@ -54,10 +55,10 @@ async def test_rows_that_say_the_same_send_nothing(stage):
     app = stage(table)
     async with app.run_test(size=(80, 24)) as pilot:
         table.set_rows(rows(20))
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         table.set_rows(rows(20))
-        await pilot.pause()
+        await settled(pilot)
         assert app.n_bytes == 0
 
 
@@ -68,7 +69,7 @@ async def test_a_cursor_move_sends_less_than_a_kilobyte(stage, size):
     async with app.run_test(size=size) as pilot:
         table.set_rows(rows(20))
         table.focus()
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         await pilot.press("j")
         assert 0 < app.n_bytes < 1000
@@ -80,17 +81,17 @@ async def test_the_cursor_stays_on_its_row_when_rows_are_sorted_inserted_and_rem
     async with app.run_test(size=(80, 10)) as pilot:
         table.set_rows(rows(5))
         assert table.move_to("r3")
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         table.set_rows(list(reversed(rows(9))))
-        await pilot.pause()
+        await settled(pilot)
         assert table.cursor_key == "r3"
         assert app.heard == []
         table.set_rows([row for row in rows(9) if row.key != "r3"])
-        await pilot.pause()
+        await settled(pilot)
         assert app.heard == [("highlighted", table.cursor_key)]
         table.set_rows([])
-        await pilot.pause()
+        await settled(pilot)
         assert app.heard[-1] == ("highlighted", None)
 
 
@@ -146,10 +147,10 @@ async def test_a_filter_keeps_rows_with_all_its_words_and_says_how_to_leave(stag
     async with app.run_test(size=(80, 10)) as pilot:
         table.set_rows(rows(12))
         table.filter_words = "MODEL1 steady"
-        await pilot.pause()
+        await settled(pilot)
         assert [row.key for row in table.rows] == ["r1", "r10", "r11"]
         table.filter_words = "nothing has this"
-        await pilot.pause()
+        await settled(pilot)
         assert any("Esc clears the filter" in line for line in app.text())
         table.filter_words = ""
         assert len(table.rows) == table.n_all_rows == 12
@@ -175,7 +176,7 @@ async def test_data_is_shown_and_never_obeyed(stage, text):
     async with app.run_test(size=(60, 6)) as pilot:
         table.set_rows([Row("r", (text, "1.0.0", "0.9", text))])
         write_frame(table, title=text, subtitle=text)
-        await pilot.pause()
+        await settled(pilot)
         lines = app.text()
         assert not any(ord(character) < 32 or character == "\u202e" for line in lines for character in line)
         assert all(len({strip.cell_length}) == 1 for strip in app.screen._compositor.render_strips())
@@ -188,7 +189,7 @@ async def test_wide_characters_keep_the_columns_in_line(stage):
     app = stage(table)
     async with app.run_test(size=(60, 6)) as pilot:
         table.set_rows([Row("a", ("日本の債券です", "1.0.0", "0.9", "")), Row("b", ("spread", "1.0.0", "0.9", ""))])
-        await pilot.pause()
+        await settled(pilot)
         wide, narrow = (strip for strip in app.screen._compositor.render_strips()[1:3])
         assert wide.crop(0, 60).cell_length == narrow.cell_length
         assert wide.crop(13, 18).text == narrow.crop(13, 18).text
@@ -226,7 +227,7 @@ async def test_a_long_list_shows_how_far_it_is_scrolled(stage):
     async with app.run_test(size=(60, 11)) as pilot:
         table.set_rows(rows(100))
         table.focus()
-        await pilot.pause()
+        await settled(pilot)
         assert "┃" in app.text()[1]
         await pilot.press("G")
         assert "┃" in app.text()[10]
@@ -260,10 +261,10 @@ async def test_without_focus_the_cursor_is_quiet_and_without_colour_it_has_a_sig
     async with app.run_test(size=(80, 24)) as pilot:
         table.set_rows(rows())
         table.focus()
-        await pilot.pause()
+        await settled(pilot)
         assert app.text()[1].startswith("▌")
         app.set_focus(None)
-        await pilot.pause()
+        await settled(pilot)
         assert not app.text()[1].startswith("▌")
 
 
@@ -273,7 +274,7 @@ async def test_new_columns_keep_the_rows_that_still_fit(stage):
     async with app.run_test(size=(80, 24)) as pilot:
         table.set_rows(rows())
         table.set_columns([Column(column.key, column.title.lower(), column.width) for column in COLUMNS])
-        await pilot.pause()
+        await settled(pilot)
         assert app.text()[0].split() == ["model", "version", "score", "note"]
         assert len(table.rows) == 3
         table.set_columns(COLUMNS[:2])
@@ -288,7 +289,7 @@ async def test_without_colour_the_cursor_is_one_reversed_bar(stage, theme, monke
     async with app.run_test(size=(80, 24)) as pilot:
         table.set_rows(rows())
         table.focus()
-        await pilot.pause()
+        await settled(pilot)
         assert app.no_color
         assert all(segment.style.reverse for segment in table.render_line(1))
         assert not any(segment.style.reverse for segment in table.render_line(2))

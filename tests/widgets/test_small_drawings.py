@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from tests.apps import settled
 from widgets.ages import age_text, stale_text
 from widgets.bars import bar, sparkline
 from widgets.gauges import Gauge, GaugeList
@@ -143,7 +144,7 @@ async def test_the_status_line_drops_details_first_and_alarms_never(stage, width
     app = stage(line)
     async with app.run_test(size=(width, 3)) as pilot:
         line.set_status(A_STATUS)
-        await pilot.pause()
+        await settled(pilot)
         text = app.text()[0]
         assert [word for word in present if word not in text] == []
         assert [word for word in absent if word in text] == []
@@ -154,10 +155,10 @@ async def test_a_status_that_says_the_same_sends_nothing(stage):
     app = stage(line)
     async with app.run_test(size=(120, 3)) as pilot:
         line.set_status(A_STATUS)
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         line.set_status(A_STATUS)
-        await pilot.pause()
+        await settled(pilot)
         assert app.n_bytes == 0
 
 
@@ -167,7 +168,7 @@ async def test_the_footer_drops_the_least_important_keys_and_keeps_the_pinned_on
     hints = [KeyHint(key, f"does {key}") for key in "abcdefghij"] + [KeyHint("?", "help", pinned=True)]
     async with app.run_test(size=(40, 3)) as pilot:
         footer.set_keys(hints)
-        await pilot.pause()
+        await settled(pilot)
         text = app.text()[-1]
         assert text.startswith(" a does a")
         assert text.endswith("? help")
@@ -179,13 +180,13 @@ async def test_a_key_that_does_not_work_is_in_parentheses(stage):
     app = stage(footer)
     async with app.run_test(size=(40, 3)) as pilot:
         footer.set_keys([KeyHint("P", "promote", enabled=False), KeyHint("Enter", "open")])
-        await pilot.pause()
+        await settled(pilot)
         assert app.text()[-1] == " (P promote)  Enter open"
         footer.say("Promoted spread 1.4.0.", "good")
-        await pilot.pause()
+        await settled(pilot)
         assert app.text()[-1] == " Promoted spread 1.4.0."
         footer.say("")
-        await pilot.pause()
+        await settled(pilot)
         assert "Enter open" in app.text()[-1]
 
 
@@ -204,7 +205,7 @@ async def test_progress_fits_any_width(stage, width, share, text):
     app = stage(line)
     async with app.run_test(size=(width, 3)) as pilot:
         line.set_progress("epoch 41 of 100", share, "about 12 min left")
-        await pilot.pause()
+        await settled(pilot)
         assert text in app.text()[0]
 
 
@@ -213,7 +214,7 @@ async def test_unknown_progress_names_no_percentage(stage):
     app = stage(line)
     async with app.run_test(size=(60, 3)) as pilot:
         line.set_progress("preparing", None)
-        await pilot.pause()
+        await settled(pilot)
         assert "%" not in app.text()[0]
 
 
@@ -229,7 +230,7 @@ async def test_gauges_over_their_limits_are_marked_without_colour(stage):
                 Gauge("GPU", None, "none"),
             ]
         )
-        await pilot.pause()
+        await settled(pilot)
         cpu, memory, disk, gpu = app.text()[:4]
         assert "95% ✗" in cpu
         assert "86% !" in memory
@@ -243,8 +244,8 @@ async def test_a_gauge_that_ticks_sends_little(stage):
     app = stage(gauges)
     async with app.run_test(size=(80, 5)) as pilot:
         gauges.set_gauges([Gauge("CPU", 0.50, "50%")])
-        await pilot.pause()
+        await settled(pilot)
         app.forget()
         gauges.set_gauges([Gauge("CPU", 0.51, "51%")])
-        await pilot.pause()
+        await settled(pilot)
         assert 0 < app.n_bytes < 150

@@ -6,6 +6,7 @@ import pyte
 import pytest
 from textual.screen import ModalScreen
 
+from tests.apps import settled
 from widgets.live_table import Cell, Column, LiveTable, Row
 from widgets.status_line import Status, StatusLine
 from widgets.wire import LeanChops, LeanLayout, LeanScreen
@@ -48,14 +49,14 @@ async def test_a_terminal_shows_the_same_as_with_textuals_own_writer_in_fewer_by
         # The app opens with ANSI queries aside, so the first update is drawn whole on both.
         app.forget()
         app.screen.refresh()
-        await pilot.pause()
+        await settled(pilot)
         rows = [a_row(key, chance) for key in range(30)]
         for step in range(25):
             rows[chance.randrange(30)] = a_row(100 + step, chance)
             table.set_rows(rows)
             status.set_status(Status(host="desk", clock=f"14:{step:02}", n_critical=step % 3, armed=step % 5 == 0))
             await pilot.press(chance.choice(["j", "k", "pagedown", "g"]))
-        await pilot.pause()
+        await settled(pilot)
         for update in app.updates:
             assert isinstance(update, LeanChops | LeanLayout)
             theirs = super(type(update), update).render_segments(app.console)
@@ -71,10 +72,10 @@ async def test_dialogs_and_screenshots_work_on_lean_screens(stage):
     app = stage(StatusLine())
     async with app.run_test(size=(80, 24)) as pilot:
         await app.push_screen(Question())
-        await pilot.pause()
+        await settled(pilot)
         assert "<svg" in app.export_screenshot()
         app.pop_screen()
-        await pilot.pause()
+        await settled(pilot)
         assert all(isinstance(update, LeanChops | LeanLayout) for update in app.updates)
 
 
@@ -88,18 +89,18 @@ async def test_what_was_sent_bit_by_bit_shows_what_a_whole_repaint_shows(stage):
     async with app.run_test(size=(80, 24)) as pilot:
         app.forget()
         app.screen.refresh()
-        await pilot.pause()
+        await settled(pilot)
         for step in range(25):
             chance.choice(tables).set_rows([a_row(key, chance) for key in range(chance.randrange(9))])
             status.set_status(Status(host="desk", clock=f"14:{step:02}", n_critical=step % 3))
             chance.choice(tables).display = step % 4 != 0
             chance.choice(tables).focus()
-            await pilot.pause()
+            await settled(pilot)
         for update in app.updates:
             pyte.Stream(by_bits).feed(update.render_segments(app.console))
         app.forget()
         app.screen.refresh()
-        await pilot.pause()
+        await settled(pilot)
         for update in app.updates:
             pyte.Stream(whole).feed(update.render_segments(app.console))
     assert shown(by_bits) == shown(whole)
