@@ -11,11 +11,12 @@ shift || true
 python=${PYTHON:-.venv/bin/python}
 folder=$(mktemp -d "${BUSY_FOLDER:-.}/busy.XXXXXX")
 loops=()
+suite=
 
 compute() { while kill -0 "$1" 2>/dev/null; do for ((i = 0; i < 100000; i++)); do :; done; done; }
 sync_file() { while kill -0 "$1" 2>/dev/null; do dd if=/dev/zero of="$folder/ballast" bs=64k count=16 conv=fsync status=none; done; }
 clean_up() {
-    ((${#loops[@]})) && kill "${loops[@]}" 2>/dev/null
+    kill ${loops[@]+"${loops[@]}"} $suite 2>/dev/null
     wait 2>/dev/null
     rm -rf "$folder"
 }
@@ -34,13 +35,17 @@ failed=0
 for ((run = 1; run <= runs; run++)); do
     began=$SECONDS
     log="$folder/run-$run.log"
-    if "$python" -m pytest -q -n "${JOBS:-2}" --dist loadfile -p no:cacheprovider "$@" >"$log" 2>&1; then
+    # Waited for in the background, so that a signal is heard at once.
+    "$python" -m pytest -q -n "${JOBS:-2}" --dist loadfile -p no:cacheprovider "$@" >"$log" 2>&1 &
+    suite=$!
+    if wait $suite; then
         outcome=passed
     else
         outcome=FAILED
         failed=$((failed + 1))
         cat "$log"
     fi
+    suite=
     printf 'run %d of %d: %s in %d s: %s\n' "$run" "$runs" "$outcome" $((SECONDS - began)) "$(tail -n 1 "$log")"
 done
 echo "$((runs - failed)) of $runs runs passed"
