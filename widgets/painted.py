@@ -6,7 +6,6 @@ keep the lines they have drawn, compare them with the new ones, and refresh just
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 
 from rich.color import Color as RichColor
@@ -48,9 +47,9 @@ class Painted(Widget):
         self._n_asked = -1
         self._styles_by_span: dict[tuple[str, str], Style] = {}
 
-    @abstractmethod
     def paint(self, width: int, height: int) -> Sequence[Line]:
         """Draw the content into a size; shorter answers are filled with blanks, longer ones cut."""
+        raise NotImplementedError
 
     def n_lines(self, width: int) -> int:
         """Say how many lines the content needs, for widgets whose height is `auto`."""

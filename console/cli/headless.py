@@ -72,14 +72,14 @@ class SessionFeed:
         for epoch in sorted(by_epoch):
             self._epoch = epoch
             eta = session.observed.eta_seconds if epoch == session.observed.epoch else None
-            yield base | {"event": "epoch", "epoch": epoch, "eta_seconds": eta, "metrics": by_epoch[epoch]}
+            yield {**base, "event": "epoch", "epoch": epoch, "eta_seconds": eta, "metrics": by_epoch[epoch]}
 
     def _news(self, base: Event, event: str, items: tuple[str, ...]) -> Iterator[Event]:
         known = self._told.get(event, ())
         self._told[event] = items
         for item in items:
             if item not in known:
-                yield base | {"event": event, "what": item}
+                yield {**base, "event": event, "what": item}
 
     def _is_new(self, name: str, value: object) -> bool:
         is_new = self._told.get(name) != value

@@ -1,6 +1,7 @@
 """`bondx` without a command: the console."""
 
 import argparse
+from typing import Any
 
 from console.commands.opening import create_workspace
 from console.runtime import collector
@@ -14,14 +15,14 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
         suppress_defaults: For a command below the top parser, which accepts the same arguments: a default here
             would overwrite what was given before the command.
     """
-    suppressed = {"default": argparse.SUPPRESS} if suppress_defaults else {}
+    suppressed: dict[str, Any] = {"default": argparse.SUPPRESS} if suppress_defaults else {}
     group = parser.add_argument_group("console")
     group.add_argument(
         "--read-only", action="store_true", help="never arm: this console can change nothing", **suppressed
     )
     themes = "bondx-dark, bondx-light, bondx-ansi or bondx-colourblind"
     group.add_argument("--theme", metavar="NAME", help=themes, **suppressed)
-    mouse = {"default": None} | suppressed
+    mouse: dict[str, Any] = {"default": None} | suppressed
     group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse alone", **mouse)
 
 

@@ -3,11 +3,12 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Literal
 
 from console.commands.opening import Subparsers, command_parser, count, noun_parser
 from core.errors import ExitCode
 
-FORMATS = ("parquet", "csv", "jsonl")
+FORMATS: tuple[Literal["parquet", "csv", "jsonl"], ...] = ("parquet", "csv", "jsonl")
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -37,7 +38,7 @@ def generate_bonds(args: argparse.Namespace) -> int:
 
     started = time.monotonic()
     panel = generate(PanelSettings(n_rows=args.rows, seed=args.seed))
-    lineage = write_panel(panel, args.out, formats=tuple(args.formats or FORMATS))
+    lineage = write_panel(panel, args.out, formats=args.formats or FORMATS)
     if args.json:
         print_json(lineage)
     else:

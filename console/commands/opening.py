@@ -4,14 +4,14 @@ import argparse
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from core.actor import Actor
     from core.state import Workspace
 
 # Type of `parser.add_subparsers()`, which argparse keeps private.
-Subparsers = argparse._SubParsersAction
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object = None) -> None:

@@ -140,7 +140,8 @@ def show_lineage(args: argparse.Namespace) -> int:
         return ExitCode.GOOD
     tree = ancestry(graph, registry.versions(), registry.all_aliases())
     near = registry.get(args.model, args.version).key if args.version else ""
-    rows = []
+    rows: list[dict[str, object]] = []
+    is_folded = False
     for row in tree.rows((near,), reach=LINEAGE_REACH, whole=args.all):
         rails = row.text if draws_lines() else in_ascii(row.text)
         if isinstance(row, GraphRow):
@@ -160,9 +161,10 @@ def show_lineage(args: argparse.Namespace) -> int:
                 }
             )
         else:
-            rows.append({"": rails, "version": f"{len(row.keys):,} more"} | dict.fromkeys(LINEAGE_COLUMNS[2:], ""))
+            is_folded = True
+            rows.append({**dict.fromkeys(LINEAGE_COLUMNS, ""), "": rails, "version": f"{len(row.keys):,} more"})
     print_table(rows, LINEAGE_COLUMNS, empty=f"{args.model} has no versions")
-    if any(row["version"].endswith(" more") for row in rows):
+    if is_folded:
         print("--all shows every version.")
     return ExitCode.GOOD
 

@@ -17,7 +17,8 @@ from console.commands.opening import (
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from core.training.sessions import Session
+    from core.settings import TrainingSettings
+    from core.training.session import Session
 
 REQUESTS = {
     "pause": ("paused", "let the epoch end, then wait"),
@@ -129,7 +130,7 @@ def start_from_arguments(args: argparse.Namespace) -> "Session":
     return Sessions(open_workspace(args)).start(settings, name=args.name, actor=person(), reason=reason)
 
 
-def training_settings(args: argparse.Namespace):
+def training_settings(args: argparse.Namespace) -> "TrainingSettings":
     """Lay the arguments over the files: `--epochs` over `--config` over the workspace's settings."""
     import msgspec
 
@@ -144,11 +145,12 @@ def training_settings(args: argparse.Namespace):
 
 def request_change(args: argparse.Namespace) -> int:
     """Write what is desired of a session."""
-    from core.training.sessions import Desired, Sessions
+    from core.training.session import DesiredSession
+    from core.training.sessions import Sessions
 
     desired, _ = REQUESTS[args.verb]
     sessions = Sessions(open_workspace(args))
-    session = sessions.request(args.session_id, Desired(desired), actor=person(), reason=args.reason)
+    session = sessions.request(args.session_id, DesiredSession(desired), actor=person(), reason=args.reason)
     return _print_session(session, as_json=args.json)
 
 

@@ -68,8 +68,9 @@ def of_runs(comparison: "RunComparison") -> Comparison:
 
 
 def _delta(before: object, after: object) -> float:
-    is_number = isinstance(before, int | float) and isinstance(after, int | float)
-    return float(after) - float(before) if is_number else 0.0  # type: ignore[arg-type]
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        return float(after) - float(before)
+    return 0.0
 
 
 def is_better(metric: str, delta: float) -> bool | None:

@@ -241,7 +241,7 @@ class ConsoleScreen(PromptFrames, LeanScreen, Screen[None]):
         self.tick()
         return True
 
-    def action_details(self) -> None:
+    async def action_details(self) -> None:
         """Show or hide the details."""
         pane = self._details()
         if pane is None:

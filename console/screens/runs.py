@@ -5,6 +5,7 @@ from collections.abc import Callable
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.events import ScreenResume
 
 from console.presentation import runs
 from console.presentation.phrases import counted
@@ -48,7 +49,7 @@ class RunsScreen(ConsoleScreen):
             )
             yield LinesPane(id="details", classes="pane details")
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
         """Have the runs read for as long as they are shown."""
         self.console_app.look_at_runs(True)
 

@@ -53,8 +53,8 @@ def list_models(args: argparse.Namespace) -> int:
         }
         for version, names in zip(versions, refusing, strict=True)
     ]
-    columns = ("model", "version", "stage", "description", "created_at", "created_by")
-    columns += ("policy",) if args.config else ()
+    columns = ["model", "version", "stage", "description", "created_at", "created_by"]
+    columns += ["policy"] if args.config else []
     print_table(rows, columns, empty="no such version: bondx-mlops train --model NAME --data FILE makes one")
     return ExitCode.GOOD
 
@@ -78,8 +78,8 @@ def list_deployments(args: argparse.Namespace) -> int:
             facts = [fact | {"is_of_this_policy": is_same} for fact, is_same in zip(facts, same, strict=True)]
         print_json(facts)
         return ExitCode.GOOD
-    columns = ("rollout_id", "model", "candidate", "stable", "strategy", "phase", "share", "started_at", "started_by")
-    columns += ("policy",) if args.config else ()
+    columns = ["rollout_id", "model", "candidate", "stable", "strategy", "phase", "share", "started_at", "started_by"]
+    columns += ["policy"] if args.config else []
     rows = [
         _row(rollout) | {"policy": "this one" if is_same else "another"}
         for rollout, is_same in zip(rollouts, same, strict=True)
