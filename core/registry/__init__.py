@@ -10,13 +10,12 @@ artifacts.py     artifact folders: staged, durable, put in place by one rename
 contents.py      the files of an artifact that say something about it
 registration.py  how a version comes in, and the sweep after a crash; version_bump.py decides which number it gets
 aliases.py       names that people give to versions
-approvals.py     four eyes: who has found that a version may serve; eyes.py says whose word counts
+approvals.py     four eyes: who has found that a version may serve, and whose word counts
 holds.py         which versions a rollout rests on
 gates.py         what a version must show before it moves up
 planning.py      what a move would do, decided before it is done; planner.py gathers what that takes
 transitions.py   carrying a plan out
 integrity.py     whether the files are still those that were registered
-environment_check.py whether a version runs where it was made
 diff.py          two versions side by side; comparison.py gathers them
 lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, graph_layout.py draws them
 retention.py     which versions may go; pruning.py removes them
@@ -30,6 +29,7 @@ from core.registry.stages import ALLOWED, Stage, TransitionVerb, is_allowed, nex
 
 if TYPE_CHECKING:
     from core.registry.aliases import Alias
+    from core.registry.approvals import Approval
     from core.registry.diff import VersionDiff, VersionDifference
     from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, StageChange, Transition
     from core.registry.errors import (
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         PromotionRefusedError,
         VersionNotFoundError,
     )
-    from core.registry.eyes import Approval
     from core.registry.integrity import IntegrityResult
     from core.registry.lineage import LineageEdge, LineageGraph, LineageNode
     from core.registry.numbering import SemanticVersion
@@ -91,7 +90,7 @@ __all__ = [
 _HOMES = {
     "Alias": "aliases",
     "AliasNotFoundError": "errors",
-    "Approval": "eyes",
+    "Approval": "approvals",
     "ApprovalNotFoundError": "errors",
     "ArtifactRefusedError": "errors",
     "VersionDifference": "diff",

@@ -1,8 +1,13 @@
 """Four eyes: who has looked at a version and found that it may serve.
 
-An approval names the very files it is for by the hash of their manifest and counts for one promotion to Production;
-whether it counts beside who promotes, who registered and the other approvals, `eyes.py` says.
+An approval names the very files it is for by the hash of their manifest and counts for one promotion to Production.
+
+A token can have been used by whoever made it, and a name given with `--user` is the word of one account. So an
+approval and a promotion count as two pairs of eyes only where nobody can be behind both.
 """
+
+from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -13,11 +18,32 @@ from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
 from core.registry.documents import ModelVersion
 from core.registry.errors import ApprovalNotFoundError
-from core.registry.eyes import Approval
 from core.registry.records import DATABASE, Records
 from core.registry.registration import evidence
 from core.registry.stages import Stage
 from core.state import Workspace
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's word that a version may go to Production."""
+
+    key: str  # "spread/1.4.0/ana": a second word of the same person is the same word
+    model: str
+    version: str
+    manifest_sha256: str
+    person: str  # the account; the same person on another host is no second person
+    behind: tuple[str, ...] = ()  # who else can have given it
+    approved_by: str
+    approved_at: datetime
+    origin: str
+    reason: str
+    used_by: int | None = None  # the number of the transition that rested on it
+    revision: int = 0
+
+    @property
+    def persons(self) -> frozenset[str]:
+        """Everybody who can have given it."""
+        return frozenset(name.casefold() for name in (self.person, *self.behind))
 
 
 class Approvals:
@@ -72,7 +98,7 @@ class Approvals:
                 revision=before.revision if before else 0,
             )
             stored = self._documents.replace(approval) if before else self._documents.insert(approval)
-            change.record("version.approve", version.key, after=_told(stored), evidence=[evidence(version)])
+            change.record("version.approve", version.key, after=_summary(stored), evidence=[evidence(version)])
             return stored
 
     def withdraw(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
@@ -88,7 +114,7 @@ class Approvals:
             if own is None:
                 raise ApprovalNotFoundError(model, number, actor.name, [approval.person for approval in counting])
             self._documents.remove(own.key)
-            change.record("version.withdraw_approval", version.key, before=_told(own), evidence=[evidence(version)])
+            change.record("version.withdraw_approval", version.key, before=_summary(own), evidence=[evidence(version)])
             return own
 
     def use(self, change: AuditedChange, version: ModelVersion, transition: int) -> None:
@@ -98,6 +124,51 @@ class Approvals:
             change.record("approval.use", used.key, before={"used_by": None}, after={"used_by": transition})
 
 
-def _told(approval: Approval) -> dict[str, object]:
-    told: dict[str, object] = {"person": approval.person, "manifest_sha256": approval.manifest_sha256}
-    return told | ({"behind": approval.behind} if approval.behind else {})
+class ApprovalTally(msgspec.Struct, frozen=True, kw_only=True):
+    """Which approvals of a version count for a promotion."""
+
+    counting: tuple[str, ...] = ()  # persons
+    notes: tuple[str, ...] = ()  # why each of the others does not count
+
+    @property
+    def n_approvals(self) -> int:
+        """How many there are, whether or not they count."""
+        return len(self.counting) + len(self.notes)
+
+
+def tally(approvals: Sequence[Approval], version: ModelVersion, promoter: Actor | None) -> ApprovalTally:
+    """Say which approvals of a version count for its promotion.
+
+    Args:
+        approvals: Those on record for its very files.
+        version: Whose authors cannot approve it.
+        promoter: Who promotes, if known; neither can they.
+    """
+    taken = dict.fromkeys(version.authors, "the registration")
+    if promoter is not None:
+        taken |= dict.fromkeys(promoter.persons, "the promotion")
+    counting, notes = [], []
+    # Those that fewest people can have given first: at worst too few are counted, never too many.
+    for approval in sorted(approvals, key=lambda found: (len(found.persons), found.approved_at)):
+        if shared := sorted(approval.persons & taken.keys(), key=lambda name: name != approval.person.casefold()):
+            notes.append(_why_not(approval, shared[0], taken[shared[0]]))
+            continue
+        counting.append(approval.person)
+        taken |= dict.fromkeys(approval.persons, f"the approval of {approval.person}")
+    return ApprovalTally(counting=tuple(sorted(counting)), notes=tuple(notes))
+
+
+def _why_not(approval: Approval, shared: str, deed: str) -> str:
+    person = approval.person
+    if shared != person.casefold():
+        return f"the approval of {person} does not count: {shared} can be behind it and behind {deed}"
+    if deed == "the promotion":
+        return f"{person} cannot approve a promotion of their own"
+    if deed == "the registration":
+        return f"{person} cannot approve what they have registered"
+    return f"the approval of {person} does not count: {person} can be behind {deed} as well"
+
+
+def _summary(approval: Approval) -> dict[str, object]:
+    summary: dict[str, object] = {"person": approval.person, "manifest_sha256": approval.manifest_sha256}
+    return summary | ({"behind": approval.behind} if approval.behind else {})

@@ -1,13 +1,21 @@
-"""What differs between two versions of a model, section by section, as rows a screen or a script can show."""
+"""What differs between two versions of a model, section by section, as rows a screen or a script can show.
+
+What of their files is not as registered is left out, and the result says so.
+"""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
 
-from core.registry.contents import importances
+from core.files import digest
+from core.registry.artifacts import ArtifactStore
+from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object
 from core.registry.documents import ModelVersion
-from core.registry.manifest import Manifest
+from core.registry.manifest import MANIFEST_NAME, Manifest, open_regular
+from core.state import Workspace
+from core.tracking import Runs
 from core.tracking.comparison import flatten
 
 VersionSection = Literal[
@@ -91,6 +99,7 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: tuple[VersionSection, ...] = get_args(VersionSection)
+_DESCRIBING = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME)
 
 
 def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ()) -> VersionDiff:
@@ -102,6 +111,13 @@ def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ())
         for name in [*before, *(name for name in after if name not in before)]
     ]
     return VersionDiff(model=a.version.model, a=a.version.version, b=b.version.version, rows=tuple(rows), notes=notes)
+
+
+def compare_versions(workspace: Workspace, store: ArtifactStore, a: ModelVersion, b: ModelVersion) -> VersionDiff:
+    """Lay two versions side by side; what of their files is not as registered is left out, and found."""
+    notes: list[str] = []
+    before, after = (_gather(workspace, store, version, notes) for version in (a, b))
+    return compare(before, after, tuple(notes))
 
 
 def difference(section: VersionSection, name: str, before: Any, after: Any) -> VersionDifference:
@@ -135,3 +151,39 @@ def _by_name(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
         return {str(item["name"]): {key: it for key, it in item.items() if key != "name"} for item in value}
     return value
+
+
+def _gather(workspace: Workspace, store: ArtifactStore, version: ModelVersion, notes: list[str]) -> ComparedVersion:
+    run = Runs(workspace).find(version.run_id) if version.run_id else None
+    parameters = run.parameters if run else {}
+    folder = store.folder(version.model, version.version)
+    content = _read(folder / MANIFEST_NAME, version.manifest_sha256)
+    if content is None:
+        notes.append(f"{version.key}: {MANIFEST_NAME} is not as registered, so its files were not compared.")
+        return ComparedVersion(version=version, run_parameters=parameters)
+    manifest = msgspec.json.decode(content, type=Manifest)
+    found = dict.fromkeys(_DESCRIBING, b"{}")
+    for name in _DESCRIBING:
+        if listed := manifest.files.get(name):
+            content = _read(folder / name, listed.sha256)
+            if content is None:
+                notes.append(f"{version.key}: {name} is not as registered, so it was not compared.")
+            else:
+                found[name] = content
+    return ComparedVersion(
+        version=version,
+        manifest=manifest,
+        report=parsed_object(found[REPORT_NAME]),
+        signature=parsed_object(found[SIGNATURE_NAME]),
+        environment=parsed_object(found[ENVIRONMENT_NAME]),
+        run_parameters=parameters,
+    )
+
+
+def _read(path: Path, sha256: str) -> bytes | None:
+    try:
+        with open_regular(path) as file:
+            content = file.read()
+    except OSError:
+        return None
+    return content if digest(content) == sha256 else None

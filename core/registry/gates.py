@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from core.quality.gate import GateResult, judge
+from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
-from core.registry.eyes import Eyes
 from core.registry.stages import Stage
 from core.settings.promotion import PromotionSettings
 
@@ -23,7 +23,7 @@ def promotion_gates(
     to_stage: Stage,
     integrity: Sequence[str],
     n_explained: int = 0,
-    eyes: Eyes | None = None,
+    approvals: ApprovalTally | None = None,
 ) -> tuple[GateResult, ...]:
     """Judge whether a version may move to a stage.
 
@@ -37,7 +37,7 @@ def promotion_gates(
         to_stage: Where the candidate would go.
         integrity: What is wrong with the candidate's files, from `core.registry.manifest.check`.
         n_explained: How many features its report gives an importance.
-        eyes: The approvals of these very files that are on record, weighed.
+        approvals: Which of the approvals of these very files count.
     Returns:
         One result a gate: `verified_artifact`, `min_accuracy`, `quality_gates`; `attainment_drop` where there is a
         Production version to compare with; `max_drift` where drift was measured or must be; `explainability` and
@@ -56,7 +56,7 @@ def promotion_gates(
     if settings.require_explainability:
         gates.append(_explainability_gate(candidate, n_explained, blocking=decisive))
     if settings.required_approvals:
-        gates.append(approvals_gate(candidate, eyes or Eyes(), settings, blocking=decisive))
+        gates.append(approvals_gate(candidate, approvals or ApprovalTally(), settings, blocking=decisive))
     return tuple(gates)
 
 
@@ -83,11 +83,13 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
     )
 
 
-def approvals_gate(version: ModelVersion, eyes: Eyes, settings: PromotionSettings, *, blocking: bool) -> GateResult:
+def approvals_gate(
+    version: ModelVersion, tally: ApprovalTally, settings: PromotionSettings, *, blocking: bool
+) -> GateResult:
     """Judge whether enough persons other than who registered and who promotes have approved a version."""
-    counting = eyes.counting
+    counting = tally.counting
     reason = f"approved by {', '.join(counting)}" if counting else f"nobody has approved {version.version}"
-    reason = "; ".join((reason, *eyes.notes))
+    reason = "; ".join((reason, *tally.notes))
     if len(counting) < settings.required_approvals:
         reason += f"; somebody else must: bondx registry approve {version.model} {version.version}"
     return judge(
@@ -96,7 +98,7 @@ def approvals_gate(version: ModelVersion, eyes: Eyes, settings: PromotionSetting
         ">=",
         float(settings.required_approvals),
         unit="persons",
-        n_samples=eyes.n_approvals,
+        n_samples=tally.n_approvals,
         reason=reason,
         blocking=blocking,
     )

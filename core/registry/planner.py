@@ -7,13 +7,11 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.quality.gate import GateResult
-from core.registry import environment_check as surroundings
 from core.registry import planning
-from core.registry.approvals import Approvals
+from core.registry.approvals import Approvals, tally
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, importances, read_object
 from core.registry.documents import ModelVersion, RegisteredModel
-from core.registry.eyes import weigh
 from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gate, promotion_gates
 from core.registry.holds import Holds
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
@@ -24,9 +22,10 @@ from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from core.tracking.environment import differences as environment_differences
 
 
-class Proposer:
+class Planner:
     """Looks at everything a move depends on; changes nothing but the alerts on files."""
 
     def __init__(
@@ -96,8 +95,8 @@ class Proposer:
         settings = self.promotion_settings(candidate.model)
         if not settings.required_approvals:
             return None
-        eyes = weigh(self._approvals.of(candidate), candidate, actor)
-        gate = approvals_gate(candidate, eyes, settings, blocking=True)
+        counting = tally(self._approvals.of(candidate), candidate, actor)
+        gate = approvals_gate(candidate, counting, settings, blocking=True)
         return f"{candidate.model} {candidate.version}: {gate.reason}." if gate.blocks else None
 
     def examine(self, version: ModelVersion) -> IntegrityResult:
@@ -109,7 +108,7 @@ class Proposer:
     def warnings(self, version: ModelVersion) -> tuple[str, ...]:
         """Say in what this process differs from where a version was made."""
         folder = self._store.folder(version.model, version.version)
-        differences = surroundings.warnings(read_object(folder / ENVIRONMENT_NAME))
+        differences = environment_differences(read_object(folder / ENVIRONMENT_NAME))
         return (f"{version.version} was made elsewhere: {'; '.join(differences)}.",) if differences else ()
 
     def promotion_settings(self, model: str) -> PromotionSettings:
@@ -151,7 +150,7 @@ class Proposer:
             to_stage=target,
             integrity=problems,
             n_explained=n_explained,
-            eyes=weigh(self._approvals.of(candidate), candidate, actor) if settings.required_approvals else None,
+            approvals=tally(self._approvals.of(candidate), candidate, actor) if settings.required_approvals else None,
         )
 
     def _integrity_gates(self, version: ModelVersion | None) -> tuple[GateResult, ...]:

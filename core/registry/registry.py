@@ -17,17 +17,15 @@ from core.governance.audit import audited
 from core.quality.gate import GateResult
 from core.registry import planning
 from core.registry.aliases import Alias, Aliases
-from core.registry.approvals import Approvals
+from core.registry.approvals import Approval, Approvals
 from core.registry.artifacts import ArtifactStore
-from core.registry.comparison import compare_versions
-from core.registry.diff import VersionDiff
+from core.registry.diff import VersionDiff, compare_versions
 from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition
 from core.registry.errors import HashMismatchError, PromotionRefusedError
-from core.registry.eyes import Approval
 from core.registry.gates import VERIFIED_ARTIFACT
 from core.registry.integrity import IntegrityResult
 from core.registry.lineage import LineageGraph, lineage_of
-from core.registry.planner import Proposer
+from core.registry.planner import Planner
 from core.registry.planning import Plan
 from core.registry.pruning import Pruner
 from core.registry.records import DATABASE, Records
@@ -72,7 +70,7 @@ class Registry:
         self._aliases = Aliases(workspace, self._records, clock)
         self._approvals = Approvals(workspace, self._records, clock)
         self._registrar = Registrar(workspace, self._records, self._store, clock)
-        self._proposer = Proposer(
+        self._planner = Planner(
             workspace, self._records, self._store, self._approvals, policy=policy, promotion=promotion, clock=clock
         )
         self._pruner = Pruner(
@@ -150,7 +148,7 @@ class Registry:
 
     def environment_warnings(self, model: str, version: str) -> tuple[str, ...]:
         """Say in what this process differs from where a version was made: Python, machine, packages that matter."""
-        return self._proposer.warnings(self.get(model, version))
+        return self._planner.warnings(self.get(model, version))
 
     # Coming in
 
@@ -326,14 +324,14 @@ class Registry:
 
     def lacking_approvals(self, model: str, version: str, *, actor: Actor | None) -> str | None:
         """Say why the approvals of a version do not suffice for somebody to let it answer requests, or None."""
-        return self._proposer.lacking_approvals(self.get(model, version), actor)
+        return self._planner.lacking_approvals(self.get(model, version), actor)
 
     def policy_gates(self, model: str, version: str) -> tuple[GateResult, ...]:
         """Return what the policy says of a version on its way to Production, from whatever stage.
 
         Its files are left out: they are hashed when it moves.
         """
-        return self._proposer.policy_gates(self.get(model, version))
+        return self._planner.policy_gates(self.get(model, version))
 
     # Moving between stages
 
@@ -349,19 +347,19 @@ class Registry:
             actor: Who is going to, if known: their own approval does not count.
         """
         number = self._aliases.resolve(model, version)
-        return self._proposer.propose(TransitionVerb.PROMOTE, model, number, stage, actor=actor)
+        return self._planner.propose(TransitionVerb.PROMOTE, model, number, stage, actor=actor)
 
     def plan_rollback(self, model: str) -> Plan:
         """Say what the return to the previous Production version would do."""
-        return self._proposer.propose(TransitionVerb.ROLL_BACK, model)
+        return self._planner.propose(TransitionVerb.ROLL_BACK, model)
 
     def plan_undo(self, model: str) -> Plan:
         """Say what taking back the newest promotion, rollback or archiving would do."""
-        return self._proposer.propose(TransitionVerb.UNDO, model)
+        return self._planner.propose(TransitionVerb.UNDO, model)
 
     def plan_archive(self, model: str, version: str) -> Plan:
         """Say what taking a version out of use would do."""
-        return self._proposer.propose(TransitionVerb.ARCHIVE, model, self._aliases.resolve(model, version))
+        return self._planner.propose(TransitionVerb.ARCHIVE, model, self._aliases.resolve(model, version))
 
     def apply(self, plan: Plan, *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
         """Do what a plan says, if it still holds.
@@ -375,7 +373,7 @@ class Registry:
             HashMismatchError: The files of the version are not those that were registered.
             PromotionRefusedError: A rule or a gate forbids it.
         """
-        decided = self._proposer.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor)
+        decided = self._planner.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor)
         if self._records.model(plan.model).revision != plan.expected_revision:
             raise stale(self._records, plan)
         if not decided.allowed:
@@ -384,7 +382,7 @@ class Registry:
             # Every stage of every version of the model is as it was at this revision, so what was decided holds.
             if self._records.model(plan.model).revision != plan.expected_revision:
                 raise stale(self._records, plan)
-            if (refusal := self._proposer.late_refusal(decided, actor)) is not None:
+            if (refusal := self._planner.late_refusal(decided, actor)) is not None:
                 raise PromotionRefusedError(refusal)
             return move(self._records, self._approvals, change, decided, actor=actor, reason=reason, clock=self._clock)
 
@@ -412,7 +410,7 @@ class Registry:
     def verify(self, model: str | None = None, version: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again: of all, of one model, or one version. A mismatch fires an alert."""
         chosen = [self.get(model, version)] if model and version else self.versions(model)
-        return [self._proposer.examine(found) for found in chosen]
+        return [self._planner.examine(found) for found in chosen]
 
     def load_path(self, model: str, version: str) -> Path:
         """Return the folder of a version after hashing every file in it; nothing is to be loaded otherwise.
@@ -423,10 +421,10 @@ class Registry:
             HashMismatchError: The files are not those that were registered; a critical alert was fired.
         """
         found = self.get(model, version)
-        result = self._proposer.examine(found)
+        result = self._planner.examine(found)
         if not result.ok:
             raise HashMismatchError(found.model, found.version, result.problems)
-        for warning in self._proposer.warnings(found):
+        for warning in self._planner.warnings(found):
             log.warning("%s %s", found.model, warning)
         return self._store.folder(found.model, found.version)
 

@@ -2,6 +2,7 @@
 
 import platform
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,14 @@ from typing import Any
 DISTRIBUTION = "bondx-console"
 
 _GIT_SECONDS = 2.0
+
+# Those whose version can change what a model answers; a new terminal library cannot.
+_BEARING = frozenset(
+    {
+        *("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "xgboost", "catboost", "skops"),
+        *("torch", "tokenizers", "tensorflow", "onnx", "onnxruntime", "statsmodels"),
+    }
+)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -31,6 +40,26 @@ def software() -> dict[str, Any]:
 def environment() -> dict[str, Any]:
     """Describe the software, and the very machine it runs on."""
     return {**software(), "platform": platform.platform(), "host": platform.node()}
+
+
+def differences(environment: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say, a clause each, in what this process differs from where a version was made.
+
+    >>> differences({"packages": {"numpy": "0.1"}})[0].startswith("numpy 0.1, here ")
+    True
+    """
+    here = software()
+    found = []
+    python = str(environment.get("python", ""))
+    if python and _minor(python) != _minor(here["python"]):
+        found.append(f"Python {python}, here {here['python']}")
+    if (machine := environment.get("machine")) and machine != here["machine"]:
+        found.append(f"machine {machine}, here {here['machine']}")
+    packages = environment.get("packages", {})
+    for name, version in sorted(packages.items()) if isinstance(packages, dict) else ():
+        if name.lower() in _BEARING and (installed := _installed(name)) != version:
+            found.append(f"{name} {version}, here {installed or 'not installed'}")
+    return tuple(found)
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
@@ -78,3 +107,17 @@ def _required_packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return dict(sorted(versions.items()))
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])
+
+
+@cache
+def _installed(package: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

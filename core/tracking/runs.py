@@ -155,7 +155,7 @@ class Runs:
         Raises:
             RunNotFoundError: There is no such parent.
         """
-        surroundings = environment(), git_state(code or Path(__file__).parent)  # before the lock: git takes its time
+        made_in = environment(), git_state(code or Path(__file__).parent)  # before the lock: git takes its time
         now, author = self._clock(), str(actor)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if parent_id and self._documents.find(parent_id) is None:
@@ -170,8 +170,8 @@ class Runs:
                     started_at=now,
                     started_by=author,
                     parameters=dict(parameters or {}),
-                    environment=surroundings[0],
-                    git=surroundings[1],
+                    environment=made_in[0],
+                    git=made_in[1],
                     data_hashes=dict(data_hashes or {}),
                     tags=dict(tags or {}),
                     parent_id=parent_id,

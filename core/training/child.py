@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
 
 def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     try:
-        from core.training.workbench import Workbench  # the heavy libraries; a limit on memory must stand before them
+        from core.training.session_work import (
+            Workbench,  # the heavy libraries; a limit on memory must stand before them
+        )
     except Exception as error:
         return _give_up(failure_of(error), next_request, replies)
     workbench = Workbench()

@@ -10,9 +10,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import fmean, pvariance
+from statistics import fmean, median, pvariance
 
 from core.settings import TrainingSettings
+
+RECENT_EPOCHS = 10
 
 STEADY_QUALITY_VARIANCE = 0.01
 PLATEAU_PATIENCES = 2
@@ -104,3 +106,27 @@ def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_
     if trained_seconds >= limit_hours * 3600:
         return Judgement(EndReason.TIME_LIMIT, f"{limit_hours:g} h of training used up after {n_epochs} epochs")
     return Judgement(None, f"{unimproved}, patience {settings.patience}" + (f"; {blocker}" if blocker else ""))
+
+
+def remaining_seconds(durations: Sequence[float], n_left: int) -> float | None:
+    """Estimate the time to the last epoch a session may run.
+
+    The median of the recent durations ignores the one epoch that a busy machine held up. The estimate is an upper
+    one: convergence may end the session earlier, and nobody can know when.
+
+    Args:
+        durations: Seconds of the epochs timed so far, oldest first.
+        n_left: Epochs left until the epoch limit.
+    Returns:
+        Seconds, 0 when nothing is left, or None while no epoch has been timed.
+
+    >>> remaining_seconds([2.0, 2.0, 9.0], 10)
+    20.0
+    >>> remaining_seconds([], 10) is None
+    True
+    """
+    if n_left <= 0:
+        return 0.0
+    if not durations:
+        return None
+    return median(durations[-RECENT_EPOCHS:]) * n_left

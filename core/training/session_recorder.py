@@ -19,9 +19,8 @@ from core.settings import unavailable_features
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import RunStatus
-from core.training.convergence import EpochScore, Judgement, best_epoch
+from core.training.convergence import RECENT_EPOCHS, EpochScore, Judgement, best_epoch, remaining_seconds
 from core.training.errors import LearningError
-from core.training.eta import RECENT_EPOCHS, remaining_seconds
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models
 from core.training.run_record import RunRecord

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
+import msgspec
+
 from core.quality import QualityReport, assess
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -19,7 +21,17 @@ from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
 from core.training.session_domain import checked
-from core.training.wire import EpochDone, Prepared
+from core.training.wire import (
+    ChildReply,
+    ChildRequest,
+    EpochDone,
+    Failed,
+    Finish,
+    Finished,
+    Prepare,
+    Prepared,
+    RunEpoch,
+)
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it in case the newest is damaged; the best is kept besides
 
@@ -128,6 +140,27 @@ class SessionWork:
         newest = range(record.epoch, record.epoch - KEPT_CHECKPOINTS, -1)
         self._checkpoints.keep_only({*newest, best_epoch(history) or record.epoch})
         return kept
+
+
+class Workbench:
+    """Answers requests; between them it holds the session it was last asked to prepare."""
+
+    def __init__(self) -> None:
+        self._work: SessionWork | None = None
+
+    def answer(self, request: ChildRequest) -> ChildReply:
+        """Do what is asked."""
+        if isinstance(request, Prepare):
+            self._work = None  # one session's panels and models go before the next one's come
+            self._work = SessionWork(msgspec.convert(request.settings, TrainingSettings), Path(request.folder))
+            return self._work.where_it_stands()
+        if self._work is None:
+            return Failed(kind="error", reason="no session is prepared", details="")
+        match request:
+            case RunEpoch():
+                return self._work.run_epoch(request.number)
+            case Finish():
+                return Finished(record=self._work.finish())
 
 
 class Stopwatch:

@@ -90,7 +90,7 @@ class TestTheRegistry:
         assert (stale.status_code, stale.json()["changes"]["tags"]) == (409, [{}, {"desk": "rates", "team": "a"}])
         assert api.patch(f"{where}/tags", json={"tags": {"team": ""}}).json()["tags"] == {"desk": "rates"}
 
-    def test_tells_ancestry_surroundings_and_policy(self, api, workspace, artifacts, register):
+    def test_tells_ancestry_environment_and_policy(self, api, workspace, artifacts, register):
         register(workspace, "spread", artifacts / "spread")
         graph = api.get("/api/v1/models/spread/lineage", params={"version": "1.0.0"}).json()
         assert [node["label"] for node in graph["nodes"]] == ["spread 1.0.0"]

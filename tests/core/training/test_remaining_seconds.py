@@ -1,6 +1,6 @@
 import pytest
 
-from core.training.eta import remaining_seconds
+from core.training.convergence import remaining_seconds
 
 
 @pytest.mark.parametrize(

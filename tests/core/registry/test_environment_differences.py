@@ -5,7 +5,7 @@ from importlib import metadata
 import pytest
 
 from core.registry import Registry
-from core.registry.environment_check import warnings
+from core.tracking.environment import differences
 
 HERE = {"python": platform.python_version(), "packages": {"numpy": metadata.version("numpy"), "textual": "0.0"}}
 
@@ -23,7 +23,7 @@ HERE = {"python": platform.python_version(), "packages": {"numpy": metadata.vers
     ],
 )
 def test_what_can_change_an_answer_is_told(environment: dict, says: list[str]) -> None:
-    found = warnings(environment)
+    found = differences(environment)
     assert len(found) == len(says)
     assert all(clause.startswith(start) for clause, start in zip(found, says, strict=True))
 
