@@ -11,7 +11,7 @@ ALIAS = re.compile(r"[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*")  # CamelCase; constant
 
 # The face for MLOps users has the names that they know, and `core.api` those of the same things before it.
 SAME_THING_TWICE = {"CanaryDeploymentManager", "ExperimentTracker", "ModelRegistry"}
-STILL_SHARED: set[str] = {"Arm", "Asked", "Files", "Rows", "Task"}
+STILL_SHARED: set[str] = {"Arm", "Asked"}
 
 
 def names_of(file: Path) -> list[str]:

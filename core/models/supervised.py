@@ -16,12 +16,13 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
+from core.models.algorithms import SUPERVISED
 from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
 from core.models.interface import Model, PanelLike, table_of
-from core.models.learners.algorithms import ALGORITHMS, BOOSTING, LINEAR, ON_LINEAR, STAND_IN, lineup
+from core.models.learners.algorithms import BOOSTING, LINEAR, ON_LINEAR, STAND_IN, lineup
 from core.models.learners.boosting import OffsetLearner
 from core.models.learners.feature_space import Design, FeatureSpace
-from core.models.learners.learner import Files, Learner, Task
+from core.models.learners.learner import ContinuingLearner, Files, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
 from core.models.learners.linear import LinearLearner
 from core.models.learners.samples import Matrices, Sample, group_folds
@@ -52,13 +53,13 @@ class SupervisedModel(Model):
     """
 
     design: ClassVar[Design]
-    link: ClassVar[Task]
+    link: ClassVar[LearningTask]
     keys: ClassVar[tuple[str, ...]]
     groups: ClassVar[str] = "groups"
     synonyms: ClassVar[Mapping[str, str]] = {}
     robust: ClassVar[bool] = False  # whether rows far from the prediction are believed less
     tuned: ClassVar[Mapping[str, Any]] = {}  # parameters that suit this model better than the algorithm's own
-    algorithms = ALGORITHMS
+    algorithms = SUPERVISED
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
@@ -74,7 +75,7 @@ class SupervisedModel(Model):
         for kind in self.candidates.values():
             kind.require()
         self.space: FeatureSpace | None = None
-        self.learners: dict[str, Learner] = {}
+        self.learners: dict[str, ContinuingLearner] = {}
         self.contest = CandidateComparison(tuple(self.candidates))
         self.retired: dict[str, dict[str, Any]] = {}  # last standing of candidates given up
         self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
@@ -236,10 +237,8 @@ class SupervisedModel(Model):
         for name, kind in model.candidates.items():
             if name in model.retired:
                 continue
-            model.learners[name] = kind.restore(
-                model.space,
-                cls.link,
-                model._parameters,
+            learner = model.learners[name] = kind(model.space, cls.link, model._parameters)
+            learner.restore(
                 header["learners"][name],
                 {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")},
                 {key.removeprefix(f"{name}."): blob for key, blob in files.items() if key.startswith(f"{name}.")},
@@ -266,7 +265,7 @@ class SupervisedModel(Model):
     def _parameters(self) -> dict[str, Any]:
         return {**self.tuned, **{self.synonyms.get(name, name): value for name, value in self.parameters.items()}}
 
-    def _lineup(self, strength: float) -> dict[str, Learner]:
+    def _lineup(self, strength: float) -> dict[str, ContinuingLearner]:
         assert self.space is not None
         learners = {name: kind(self.space, self.link, self._parameters) for name, kind in self.candidates.items()}
         if isinstance(linear := learners.get(LINEAR), LinearLearner):
@@ -282,7 +281,7 @@ class SupervisedModel(Model):
         return linear.strength or linear.choose_strength(sample, seed=seed)
 
     @staticmethod
-    def _link_offset(learners: dict[str, Learner]) -> None:
+    def _link_offset(learners: dict[str, ContinuingLearner]) -> None:
         above, below = learners.get(ON_LINEAR), learners.get(LINEAR)
         if isinstance(above, OffsetLearner) and isinstance(below, LinearLearner):
             above.linear = below
@@ -336,7 +335,7 @@ class SupervisedModel(Model):
         return scores
 
     @staticmethod
-    def _learn(learners: dict[str, Learner], sample: Sample, *, seed: int) -> None:
+    def _learn(learners: dict[str, ContinuingLearner], sample: Sample, *, seed: int) -> None:
         for learner in learners.values():
             learner.learn(sample, seed=seed)
 

@@ -1,38 +1,52 @@
-"""Which learners stand behind each algorithm name."""
+"""Loading the learners behind each algorithm name."""
 
-from core.models.learners.boosting import BoostedLearner, OffsetLearner
-from core.models.learners.learner import Learner
-from core.models.learners.linear import LinearLearner
-from core.models.learners.reservoir import (
-    GradientBoostingLearner,
-    HistGradientBoostingLearner,
-    RandomForestLearner,
-    XGBoostLearner,
-)
+from typing import Any
+
+from core.models.algorithms import ALGORITHMS, AUTO
+from core.models.learners.learner import ContinuingLearner, FitOnceLearner
+from core.plugins import load_object
 
 LINEAR, BOOSTING, ON_LINEAR = "linear", "boosting", "boosting_on_linear"
 STAND_IN = "hist_gradient_boosting"  # where LightGBM cannot be loaded
 
-_SINGLE: dict[str, type[Learner]] = {
-    "linear": LinearLearner,
-    "lightgbm": BoostedLearner,
-    "random_forest": RandomForestLearner,
-    "gradient_boosting": GradientBoostingLearner,
-    "hist_gradient_boosting": HistGradientBoostingLearner,
-    "xgboost": XGBoostLearner,
-}
-ALGORITHMS = ("auto", *_SINGLE)
+
+def continuing(name: str) -> type[ContinuingLearner]:
+    """Return the learner of an algorithm that goes on learning.
+
+    Raises:
+        KeyError: The algorithm has none.
+    """
+    learner: type[ContinuingLearner] = _loaded(name, ALGORITHMS[name].continuing)
+    return learner
 
 
-def lineup(algorithm: str, *, has_lightgbm: bool = True) -> dict[str, type[Learner]]:
+def fit_once(name: str) -> type[FitOnceLearner]:
+    """Return the learner of an algorithm that learns once.
+
+    Raises:
+        KeyError: The algorithm has none.
+    """
+    learner: type[FitOnceLearner] = _loaded(name, ALGORITHMS[name].fit_once)
+    return learner
+
+
+def lineup(algorithm: str, *, has_lightgbm: bool = True) -> dict[str, type[ContinuingLearner]]:
     """List the candidates of an algorithm, simplest first; trees on the linear offset come after the linear learner.
 
     Args:
-        algorithm: One of `ALGORITHMS`.
+        algorithm: One of `SUPERVISED`.
         has_lightgbm: Whether "auto" may choose LightGBM; else scikit-learn's boosting stands in for it.
     """
-    if algorithm != "auto":
-        return {algorithm: _SINGLE[algorithm]}
+    if algorithm != AUTO:
+        return {algorithm: continuing(algorithm)}
     if has_lightgbm:
-        return {LINEAR: LinearLearner, BOOSTING: BoostedLearner, ON_LINEAR: OffsetLearner}
-    return {LINEAR: LinearLearner, STAND_IN: _SINGLE[STAND_IN]}
+        from core.models.learners.boosting import OffsetLearner
+
+        return {LINEAR: continuing("linear"), BOOSTING: continuing("lightgbm"), ON_LINEAR: OffsetLearner}
+    return {LINEAR: continuing("linear"), STAND_IN: continuing(STAND_IN)}
+
+
+def _loaded(name: str, place: str | None) -> Any:
+    if place is None:
+        raise KeyError(name)
+    return load_object(f"core.models.learners.{place}")

@@ -6,16 +6,17 @@ keeps learning. Its cost per panel is constant: once the cap is reached no tree 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import Files, Learner, ScoreParts, Task
+from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningTask, ScoreParts
 from core.models.learners.leaves import gradients, relearn
 from core.models.learners.lightgbm_library import load_lightgbm
+from core.models.learners.lightgbm_trees import TREES, LightGbmTrees
 from core.models.learners.linear import LinearLearner, shares
 from core.models.learners.samples import Matrices, Sample
 from core.models.persistence.tree_text import TreeShape, append_trees, read_trees
@@ -27,12 +28,11 @@ CHUNK = 16_384  # rows whose leaves are looked up at a time
 ROWS_FOR_BINS = 20_000
 
 
-class BoostedLearner(Learner):
+class BoostedLearner(ContinuingLearner):
     """Gradient-boosted trees with continued learning, from the mean of the first panel.
 
     Attributes:
         base: Score before the first tree.
-        booster: The trees; None before anything was learnt.
         evidence: Per tree, how much stands behind each leaf's value.
         reach: Standard deviation of the trees' part of the score on the last panel, and of what is below them.
     """
@@ -51,11 +51,10 @@ class BoostedLearner(Learner):
     }
     continues_by = "more trees on fresh rows up to a cap, and leaf values averaged over all panels"
 
-    def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
-        self._lgb = load_lightgbm()
+        self.trees = LightGbmTrees(space, self.parameters, bin_construct_sample_cnt=ROWS_FOR_BINS)
         self.base = 0.0
-        self.booster: lgb.Booster | None = None
         self.shapes: list[TreeShape] = []
         self.values: list[FloatArray] = []
         self.evidence: list[FloatArray] = []
@@ -66,6 +65,11 @@ class BoostedLearner(Learner):
     @override
     def require(cls) -> None:
         load_lightgbm()
+
+    @property
+    def booster(self) -> "lgb.Booster | None":
+        """The trees; None before anything was learnt."""
+        return self.trees.booster
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
@@ -102,36 +106,24 @@ class BoostedLearner(Learner):
     def importance(self) -> dict[str, float]:
         if self.booster is None:
             return {}
-        gain = self.booster.feature_importance(importance_type="gain").astype(np.float64)
-        return shares(tuple((name,) for name in self.space.tree_columns), gain)
+        return shares(tuple((name,) for name in self.space.tree_columns), self.trees.gains())
 
     @override
-    def dump(self) -> tuple[dict[str, Any], dict[str, AnyArray], Files]:
+    def dump(self) -> Dumped:
         text = self.booster.model_to_string() if self.booster else ""
         flat = np.concatenate(self.evidence) if self.evidence else np.empty(0)
-        return {"base": self.base, "reach": list(self.reach)}, {"evidence": flat}, {"trees.txt": text.encode()}
+        return {"base": self.base, "reach": list(self.reach)}, {"evidence": flat}, {TREES: text.encode()}
 
-    @classmethod
     @override
-    def restore(
-        cls,
-        space: FeatureSpace,
-        task: Task,
-        parameters: Mapping[str, Any],
-        state: Mapping[str, Any],
-        arrays: Mapping[str, AnyArray],
-        files: Files,
-    ) -> Self:
-        learner = cls(space, task, parameters)
-        learner.base = float(state["base"])
-        learner.reach = (float(state["reach"][0]), float(state["reach"][1]))
-        if text := files["trees.txt"].decode():
-            learner._take(text)
-        ends = np.cumsum([len(values) for values in learner.values])
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
+        self.base = float(state["base"])
+        self.reach = (float(state["reach"][0]), float(state["reach"][1]))
+        if text := files[TREES].decode():
+            self._take(text)
+        ends = np.cumsum([len(values) for values in self.values])
         if len(arrays["evidence"]) != (ends[-1] if len(ends) else 0):
             raise ValueError("trees and evidence are of different sizes")
-        learner.evidence = [part.copy() for part in np.split(arrays["evidence"], ends[:-1])] if len(ends) else []
-        return learner
+        self.evidence = [part.copy() for part in np.split(arrays["evidence"], ends[:-1])] if len(ends) else []
 
     def below(self, matrices: Matrices) -> FloatArray:
         """Score before the first tree."""
@@ -200,15 +192,16 @@ class BoostedLearner(Learner):
             gradient, hessian = gradients(task, target, trees_score)
             return weight * gradient, weight * hessian
 
-        rows = self._lgb.Dataset(
-            sample.matrices.trees,
-            label=target,
-            init_score=score,
-            feature_name=list(self.space.tree_columns),
-            categorical_feature=self.space.category_positions,
-            params=self._binning(),
-        )
-        grown = self._lgb.train(self._training(loss, seed), rows, num_boost_round=n_more).model_to_string()
+        rows = self.trees.rows(sample.matrices.trees, target, score=score)
+        grown = self.trees.grow(
+            rows,
+            n_more,
+            seed=seed,
+            objective=loss,
+            monotone_constraints=self.directions,
+            min_sum_hessian_in_leaf=1e-3,
+            max_cat_threshold=8,
+        ).model_to_string()
         # Through the text, so that going on in memory and going on from a file are the same thing.
         self._take(append_trees(self.booster.model_to_string(), grown) if self.booster else grown)
         for values, leaf in zip(self.values[n_before:], self._leaf_of_row(sample.matrices, n_before), strict=True):
@@ -220,34 +213,7 @@ class BoostedLearner(Learner):
     def _take(self, text: str) -> None:
         # Read by us first: LightGBM trusts the text it is given, and would follow a split to anywhere.
         self.shapes, self.values = read_trees(text, n_features=len(self.space.tree_columns))
-        try:
-            self.booster = self._lgb.Booster(model_str=text)
-        except self._lgb.basic.LightGBMError as error:
-            raise ValueError(f"LightGBM cannot read the trees: {error}") from error
-
-    def _binning(self) -> dict[str, Any]:
-        return {
-            "max_bin": self.parameters["max_bin"],
-            "bin_construct_sample_cnt": ROWS_FOR_BINS,
-            "num_threads": 1,
-            "verbosity": -1,
-        }
-
-    def _training(self, loss: Any, seed: int) -> dict[str, Any]:
-        own = ("learning_rate", "num_leaves", "min_data_in_leaf", "lambda_l2", "feature_fraction")
-        return {
-            **self._binning(),
-            **{key: self.parameters[key] for key in own},
-            "objective": loss,
-            "monotone_constraints": self.directions,
-            "min_sum_hessian_in_leaf": 1e-3,
-            "min_data_per_group": 20,
-            "cat_l2": 10.0,
-            "max_cat_threshold": 8,
-            "seed": seed % (2**31 - 1),
-            "deterministic": True,
-            "force_row_wise": True,
-        }
+        self.trees.read(text)
 
 
 class OffsetLearner(BoostedLearner):

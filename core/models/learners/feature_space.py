@@ -120,6 +120,12 @@ class FeatureSpace:
         return list(range(first, first + len(self.design.tree_categories)))
 
     @property
+    def n_levels(self) -> tuple[int, ...]:
+        """Per column of the tree matrix how many levels it has, 0 for a number."""
+        categories = (len(self.statistics[f"levels:{name}"]) for name in self.design.tree_categories)
+        return (*(0 for _ in self.design.tree_numbers), *categories)
+
+    @property
     def directions(self) -> list[int]:
         """Per column of the tree matrix: 1 where the prediction may only rise, else 0."""
         return [int(name in self.design.rising) for name in self.tree_columns]

@@ -8,11 +8,11 @@ new rows count by theirs; old evidence fades by a constant factor, because the t
 import numpy as np
 
 from core.arrays import FloatArray, IntArray
-from core.models.learners.learner import Task
+from core.models.learners.learner import LearningTask
 from core.models.persistence.tree_text import TreeShape
 
 
-def gradients(task: Task, target: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+def gradients(task: LearningTask, target: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
     """First and second derivative of the loss with respect to the score: half squares, or log loss on log odds."""
     if task == "regression":
         return score - target, np.ones_like(score)
@@ -22,7 +22,7 @@ def gradients(task: Task, target: FloatArray, score: FloatArray) -> tuple[FloatA
 
 def relearn(
     *,
-    task: Task,
+    task: LearningTask,
     leaf_of_row: IntArray,
     shapes: list[TreeShape],
     values: list[FloatArray],

@@ -9,7 +9,7 @@ panel by cross-validation that keeps groups whole, and fades by itself as rows c
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, Float32Array, FloatArray
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import Files, Learner, ScoreParts, Task
+from core.models.learners.learner import ContinuingLearner, Dumped, Files, LearningTask, ScoreParts
 from core.models.learners.samples import Matrices, Sample, group_folds
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -28,7 +28,7 @@ CHUNK = 8192  # rows turned to double precision at a time
 MAX_NEWTON_STEPS = 12
 
 
-class LinearLearner(Learner):
+class LinearLearner(ContinuingLearner):
     """Ridge or logistic regression with exact or assumed-density continued learning.
 
     Attributes:
@@ -42,7 +42,7 @@ class LinearLearner(Learner):
     }
     continues_by = "exact sums of products (ridge) or the last posterior as the next prior (logistic)"
 
-    def __init__(self, space: FeatureSpace, task: Task, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
         width = space.n_linear + 1
         self.strength = float(self.parameters["strength"])
@@ -88,7 +88,7 @@ class LinearLearner(Learner):
         return shares(self.space.linear_sources, effect)
 
     @override
-    def dump(self) -> tuple[dict[str, Any], dict[str, AnyArray], Files]:
+    def dump(self) -> Dumped:
         upper = np.triu_indices(len(self.coefficients))
         arrays = {
             "coefficients": self.coefficients,
@@ -98,26 +98,15 @@ class LinearLearner(Learner):
         }
         return {"strength": self.strength}, arrays, {}
 
-    @classmethod
     @override
-    def restore(
-        cls,
-        space: FeatureSpace,
-        task: Task,
-        parameters: Mapping[str, Any],
-        state: Mapping[str, Any],
-        arrays: Mapping[str, AnyArray],
-        files: Files,
-    ) -> Self:
-        learner = cls(space, task, parameters)
-        learner.strength = float(state["strength"])
-        learner.coefficients = arrays["coefficients"]
-        learner.precision[np.triu_indices(len(learner.coefficients))] = arrays["precision"]
-        learner.precision = _mirrored(learner.precision)
-        learner.moment = arrays["moment"]
-        learner.deviations = arrays["deviations"]
-        learner._is_fresh = False
-        return learner
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
+        self.strength = float(state["strength"])
+        self.coefficients = arrays["coefficients"]
+        self.precision[np.triu_indices(len(self.coefficients))] = arrays["precision"]
+        self.precision = _mirrored(self.precision)
+        self.moment = arrays["moment"]
+        self.deviations = arrays["deviations"]
+        self._is_fresh = False
 
     def _prior(self, strength: float) -> FloatArray:
         return np.diag(np.concatenate(([1e-6], strength / self.space.prior_sd**2)))

@@ -12,7 +12,12 @@ class Matrices:
     """The two views of the same rows."""
 
     linear: Float32Array
-    trees: Float32Array
+    trees: AnyArray  # of single precision, or of double where one row of a table must not lose a digit
+
+    @classmethod
+    def of(cls, trees: AnyArray) -> "Matrices":
+        """Make the view of learners that read one matrix; the other has no columns."""
+        return cls(np.empty((len(trees), 0), dtype=np.float32), trees)
 
     def take(self, rows: AnyArray) -> "Matrices":
         """Keep some rows."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import FloatArray
-from core.models.learners.learner import Learner
+from core.models.learners.learner import ContinuingLearner
 from core.models.learners.samples import Matrices
 from core.models.scoring.booster import FastTrees
 from core.models.scoring.features import CompiledSpace
@@ -15,13 +15,17 @@ from core.models.scoring.one_row import OneRow
 
 
 class CompiledLearner:
-    """Scores checked rows as the learner scores matrices."""
+    """Scores checked rows as the learner scores matrices.
 
-    def __init__(self, learner: Learner, space: CompiledSpace) -> None:
+    Attributes:
+        is_fast: Whether the learner's score could be taken apart, so that one row takes microseconds.
+    """
+
+    def __init__(self, learner: ContinuingLearner, space: CompiledSpace) -> None:
         self._learner = learner
         self._space = space
         parts = learner.parts()
-        self._is_compiled = parts is not None
+        self.is_fast = parts is not None
         self._intercept, self._coefficients = (parts.intercept, parts.coefficients) if parts else (0.0, None)
         self._trees = FastTrees(parts.booster) if parts is not None and parts.booster is not None else None
         self._of_thread = threading.local()
@@ -29,11 +33,11 @@ class CompiledLearner:
     def score(self, rows: Rows) -> FloatArray:
         """Answer on the scale that is learnt, shape (n,)."""
         space = self._space
-        if self._is_compiled and len(rows.numbers) == 1:
+        if self.is_fast and len(rows.numbers) == 1:
             return np.array([self._score_one(rows.numbers[0], rows.texts[0])])
         numbers = rows.numbers[:, : len(space.numbers)]
         values = space.values(numbers, rows.texts)
-        if not self._is_compiled:
+        if not self.is_fast:
             return self._learner.score(Matrices(space.linear(values, rows.texts), space.trees(values, rows.texts)))
         if self._coefficients is None:
             score = np.full(len(rows), self._intercept)

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from core.arrays import FloatArray
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.learner import Learner
+from core.models.learners.learner import ContinuingLearner
 from core.models.scoring.features import CompiledSpace
 from core.models.scoring.fields import Field, Rows
 from core.models.scoring.learner import CompiledLearner
@@ -19,7 +19,7 @@ class SupervisedScorer(RowScorer):
     def __init__(
         self,
         space: FeatureSpace,
-        learner: Learner,
+        learner: ContinuingLearner,
         to_answer: Callable[[FloatArray], FloatArray],
         *,
         field: Callable[[str, tuple[str, ...] | None], Field],
@@ -41,6 +41,7 @@ class SupervisedScorer(RowScorer):
         self._to_answer = to_answer
         self.fields = [field(name, compiled.levels.get(name)) for name in (*compiled.numbers, *compiled.categories)]
         self.unit = unit
+        self.is_fast = self._learner.is_fast
 
     @override
     def answer(self, rows: Rows) -> FloatArray:

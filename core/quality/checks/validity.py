@@ -7,10 +7,10 @@ import numpy as np
 from core.quality.cells import Cells
 from core.quality.check import Measurement, UnreadableError
 
-Limits = tuple[float | None, float | None]  # the least and the most a value may be; None where there is no limit
+ValueLimits = tuple[float | None, float | None]  # the least and the most a value may be; None where there is no limit
 
 
-def value_ranges(limits: Mapping[str, Limits]) -> Callable[[Cells], Measurement]:
+def value_ranges(limits: Mapping[str, ValueLimits]) -> Callable[[Cells], Measurement]:
     """Measure the share of rows with a value outside what its column can mean, in %."""
 
     def measure(cells: Cells) -> Measurement:

@@ -15,6 +15,7 @@ from core.domains.bonds.models.derived import DERIVED
 from core.domains.bonds.models.designs import ANOMALY_FOREST
 from core.models.errors import ArtifactError
 from core.models.learners.flat_forest import FlatForest
+from core.models.learners.isolation_forest import fit_forest
 from core.models.learners.learner import Files
 from core.models.learners.linear import shares
 from core.models.persistence.skops_files import load_estimator
@@ -42,8 +43,6 @@ class IsolationDetector:
 
     def learn(self, bonds: pd.DataFrame, *, seed: int) -> None:
         """Take rows into the sample and fit anew."""
-        from sklearn.ensemble import IsolationForest
-
         DERIVED.require(bonds, ANOMALY_FOREST, model="anomaly")
         raw = _table(bonds)
         if not len(self.centre):
@@ -55,13 +54,7 @@ class IsolationDetector:
         ticket = np.concatenate((self.ticket, np.random.default_rng(seed).random(len(raw))))
         keep = np.sort(np.argsort(ticket, kind="stable")[:MAX_ROWS])
         self.held, self.ticket = held[keep], ticket[keep]
-        samples = min(int(self.parameters["max_samples"]), len(self.held))
-        estimator = IsolationForest(
-            n_estimators=int(self.parameters["n_estimators"]),
-            max_samples=samples,
-            random_state=seed % (2**32),
-            n_jobs=1,
-        ).fit(self.held)
+        estimator = fit_forest(self.held, self.parameters, seed=seed)
         self.trees = FlatForest.of(estimator, n_features=len(ANOMALY_FOREST))
 
     def score(self, bonds: pd.DataFrame) -> FloatArray:

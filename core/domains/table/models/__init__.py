@@ -1,12 +1,9 @@
 """A model of anybody's table: linear, LightGBM or histogram boosting, whichever does better on rows held out.
 
+The learners themselves are those of `core.models.learners`.
+
 encoding.py   a table as the matrix that learners read
-learner.py    the face of a learning method
-linear.py     ridge and logistic regression
-boosting.py   LightGBM
-histogram.py  scikit-learn's histogram gradient boosting
-forest.py     an isolation forest, for rows that are strange
-lineup.py     which methods there are for a task
+lineup.py     which learners there are for a task
 choice.py     which of them ships, and how sure that is
 compiled.py   single rows without a table
 model.py      the model

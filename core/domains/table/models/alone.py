@@ -6,17 +6,17 @@ Shares of importance cannot say that: a copy of the target that stands twice in 
 import numpy as np
 
 from core.arrays import FloatArray
-from core.domains.table.models.learner import Rows
+from core.models.learners.samples import Sample
 
 MOST_LEARNT, MOST_JUDGED = 5_000, 1_000  # rows; a copy of the target shows on fewer
 
 
-def single_feature_leak(learn: Rows, judge: Rows, names: tuple[str, ...], *, n_classes: int) -> tuple[str, float]:
+def single_feature_leak(learn: Sample, judge: Sample, names: tuple[str, ...], *, n_classes: int) -> tuple[str, float]:
     """Find the column that tells most of the target by itself.
 
     Args:
-        learn: Rows to learn from. Levels and numbers are read off by value, and between values in a straight line.
-        judge: Rows to judge by.
+        learn: Sample to learn from. Levels and numbers are read off by value, and between values in a straight line.
+        judge: Sample to judge by.
         names: Of the matrix' columns.
         n_classes: How many classes the target has; 0 for a number.
     Returns:
@@ -27,8 +27,9 @@ def single_feature_leak(learn: Rows, judge: Rows, names: tuple[str, ...], *, n_c
     constant = float(np.square(wanted - known.mean(axis=0)).sum())
     if constant == 0.0:
         return names[0], 0.0
+    learnt, asked = learn.matrices.trees, judge.matrices.trees
     skills = [
-        1.0 - float(np.square(wanted - _read_off(learn.matrix[:, k], known, judge.matrix[:, k])).sum()) / constant
+        1.0 - float(np.square(wanted - _read_off(learnt[:, k], known, asked[:, k])).sum()) / constant
         for k in range(len(names))
     ]
     best = int(np.argmax(skills))

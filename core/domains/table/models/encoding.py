@@ -26,6 +26,11 @@ class Encoding:
         ]
 
     @property
+    def tree_columns(self) -> tuple[str, ...]:
+        """Names of the columns of the matrix for LightGBM, whose text cannot hold every name that users give."""
+        return tuple(f"column_{position}" for position in range(len(self.columns)))
+
+    @property
     def category_positions(self) -> list[int]:
         """Which columns of the matrix hold categories."""
         return [position for position, n_levels in enumerate(self.n_levels) if n_levels]

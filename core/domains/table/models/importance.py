@@ -3,18 +3,21 @@
 import numpy as np
 
 from core.arrays import FloatArray
-from core.domains.table.models.learner import Rows, TableLearner
+from core.models.learners.learner import FitOnceLearner
+from core.models.learners.samples import Sample
 from core.models.scores import row_losses
 
 MOST_ROWS = 1_000
 
 
-def permutation_importance(learner: TableLearner, rows: Rows, names: tuple[str, ...], *, seed: int) -> dict[str, float]:
+def permutation_importance(
+    learner: FitOnceLearner, rows: Sample, names: tuple[str, ...], *, seed: int
+) -> dict[str, float]:
     """Measure importances on rows that were not learnt from.
 
     Args:
         learner: The method, before it has learnt from these rows.
-        rows: Rows held out; a thousand are enough.
+        rows: Sample held out; a thousand are enough.
         names: Of the matrix' columns.
         seed: Of the permutations.
     Returns:
@@ -26,10 +29,10 @@ def permutation_importance(learner: TableLearner, rows: Rows, names: tuple[str, 
     rng = np.random.default_rng(seed)
     if len(rows) > MOST_ROWS:
         rows = rows.take(np.sort(rng.permutation(len(rows))[:MOST_ROWS]))
-    before = learner.answer(rows.matrix)
+    before = learner.answer(rows.matrices.trees)
     gains = np.zeros(len(names))
     for position in range(len(names)):
-        mixed = rows.matrix.copy()
+        mixed = rows.matrices.trees.copy()
         mixed[:, position] = mixed[rng.permutation(len(rows)), position]
         gains[position] = max(_worse(learner, rows, before, learner.answer(mixed)), 0.0)
     total = float(gains.sum())
@@ -38,7 +41,7 @@ def permutation_importance(learner: TableLearner, rows: Rows, names: tuple[str, 
     return {names[position]: float(shares[position]) for position in order}
 
 
-def _worse(learner: TableLearner, rows: Rows, before: FloatArray, after: FloatArray) -> float:
+def _worse(learner: FitOnceLearner, rows: Sample, before: FloatArray, after: FloatArray) -> float:
     if learner.name == "isolation_forest":
         return float(np.mean(np.abs(after - before)))
     return float(np.mean(row_losses(rows.target, after)) - np.mean(row_losses(rows.target, before)))

@@ -8,17 +8,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
-from typing_extensions import override
 
-from core.domains.table.models.boosting import TREES, LightGbmTableLearner
-from core.domains.table.models.learner import Rows
-from core.domains.table.models.lineup import IMPORTED
+from core.domains.table.models.encoding import Encoding
 from core.domains.table.models.model import TableModel
-from core.errors import RefusedError
 from core.models.errors import ArtifactError
+from core.models.learners.learner import LearningTask
+from core.models.learners.lightgbm_trees import TREES, ImportedTreesLearner
 from core.models.learners.linear import shares
 from core.models.persistence.tree_text import checked_text
 from core.tables.signature import ColumnKind, ColumnSignature, TableSignature, Task
@@ -27,21 +24,6 @@ from core.tables.task import outputs_of
 _HEADING = re.compile(r"^(\w+)=(.*)$", flags=re.MULTILINE)
 _LEVELS = re.compile(r"^pandas_categorical:(.*)$", flags=re.MULTILINE)
 _CLASSIFYING = ("binary", "multiclass", "multiclassova")
-
-
-class ImportedTreesLearner(LightGbmTableLearner):
-    """Answers as the trees do, and learns nothing."""
-
-    name = IMPORTED
-    defaults: ClassVar[Mapping[str, Any]] = {}
-
-    @override
-    def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
-        self.learn(learn, seed=seed)
-
-    @override
-    def learn(self, rows: Rows, *, seed: int) -> None:
-        raise RefusedError("Trees that came from elsewhere do not learn here. Train a model: bondx-mlops train.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +84,13 @@ def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, w
         outputs=outputs_of(task, target, classes),
     )
     model = TableModel.described(signature)
-    learner = ImportedTreesLearner(tuple(len(column.levels) for column in signature.columns), len(classes), {})
-    learner.restore({}, {TREES: checked_text(text, n_features=n_columns).encode()})
-    gain = learner.booster.feature_importance(importance_type="gain").astype(np.float64)
+    learning: LearningTask = "classification" if classes else "regression"
+    learner = ImportedTreesLearner(Encoding(signature.columns), learning, {}, n_classes=len(classes))
+    learner.restore({}, {}, {TREES: checked_text(text, n_features=n_columns).encode()})
     model.take(
         learner,
         account={"why": why or "its trees came from elsewhere", "candidates": []},
-        importance=shares(tuple((name,) for name in signature.names), gain),
+        importance=shares(tuple((name,) for name in signature.names), learner.gains()),
     )
     return model
 

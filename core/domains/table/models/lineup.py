@@ -3,34 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.domains.table.models.learner import TableLearner
 from core.models.errors import UnknownAlgorithmError, UnknownParameterError
+from core.models.learners.algorithms import fit_once
+from core.models.learners.learner import FitOnceLearner
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.tables.signature import Task
 
-IMPORTED = "imported_lightgbm"  # nothing is trained by it, so it stands in no line-up
-METHODS = {
-    "linear": "core.domains.table.models.linear:LinearTableLearner",
-    "lightgbm": "core.domains.table.models.boosting:LightGbmTableLearner",
-    "hist_gradient_boosting": "core.domains.table.models.histogram:HistogramTableLearner",
-    "isolation_forest": "core.domains.table.models.forest:ForestTableLearner",
-    IMPORTED: "core.domains.table.models.imported:ImportedTreesLearner",
-}
-ALGORITHMS = ("auto", *(name for name in METHODS if name != IMPORTED))
-
-
-def method(name: str) -> type[TableLearner]:
-    """Return the class of a method, loading what it needs."""
-    from importlib import import_module
-
-    module, _, attribute = METHODS[name].partition(":")
-    found: type[TableLearner] = getattr(import_module(module), attribute)
-    return found
+SUPERVISED = ("linear", "lightgbm", "hist_gradient_boosting")
+DETECTING = ("isolation_forest",)
+ALGORITHMS = ("auto", *SUPERVISED, *DETECTING)
 
 
 def lineup(
     task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any], *, has_lightgbm: bool = True
-) -> list[type[TableLearner]]:
+) -> list[type[FitOnceLearner]]:
     """Return the candidates, the simplest first.
 
     Args:
@@ -44,9 +30,9 @@ def lineup(
         UnknownParameterError: No candidate takes a parameter of this name.
         LightGbmUnavailableError: LightGBM was asked for, and cannot be loaded.
     """
-    fit: tuple[str, ...] = ("linear", "lightgbm", "hist_gradient_boosting")
+    fit: tuple[str, ...] = SUPERVISED
     if task is Task.ANOMALY:
-        fit = ("isolation_forest",)
+        fit = DETECTING
     elif n_classes > 2:
         fit = ("linear", "lightgbm")
     if algorithm not in ("auto", *fit):
@@ -54,9 +40,9 @@ def lineup(
         raise UnknownAlgorithmError(f"a table model for {what}", algorithm, ("auto", *fit))
     names = fit if algorithm == "auto" else (algorithm,)
     # What is set for LightGBM is no mistake where another stands in for it.
-    known = {key for name in names for key in method(name).defaults}
+    known = {key for name in names for key in fit_once(name).defaults}
     if unknown := sorted(set(parameters) - known):
         raise UnknownParameterError(algorithm, unknown, sorted(known))
     if algorithm == "lightgbm":
         load_lightgbm()
-    return [method(name) for name in names if has_lightgbm or name != "lightgbm" or algorithm == name]
+    return [fit_once(name) for name in names if has_lightgbm or name != "lightgbm" or algorithm == name]

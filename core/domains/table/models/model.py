@@ -14,15 +14,17 @@ from core.domains.table.models.alone import single_feature_leak
 from core.domains.table.models.choice import choose
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
-from core.domains.table.models.forest import ForestTableLearner
 from core.domains.table.models.importance import permutation_importance
-from core.domains.table.models.learner import Rows, TableLearner
-from core.domains.table.models.lineup import ALGORITHMS, lineup, method
+from core.domains.table.models.lineup import ALGORITHMS, lineup
 from core.errors import RefusedError, UsageError
 from core.models import scores
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Model, PanelLike, table_of
+from core.models.learners.algorithms import fit_once
+from core.models.learners.isolation_forest import IsolationForestLearner
+from core.models.learners.learner import FitOnceLearner, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
+from core.models.learners.samples import Matrices, Sample
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
 from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
@@ -36,6 +38,12 @@ NAME = "table"
 JUDGED_SHARE = 0.2
 MOST_JUDGED = 50_000  # rows to choose the method on; all are learnt from in the end
 ARRAYS = "arrays.npz"
+
+_LEARNING: dict[Task, LearningTask] = {
+    Task.REGRESSION: "regression",
+    Task.CLASSIFICATION: "classification",
+    Task.ANOMALY: "detection",
+}
 
 
 class TableModel(Model):
@@ -55,7 +63,7 @@ class TableModel(Model):
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
         self.signature: TableSignature | None = None
-        self.learner: TableLearner | None = None
+        self.learner: FitOnceLearner | None = None
         self.constant = np.empty(0)
         self._account: dict[str, Any] = {}
         self._importance: dict[str, float] = {}
@@ -104,7 +112,8 @@ class TableModel(Model):
             )
         signature = self._described()
         frame = table_of(panel)
-        rows = Rows(self.matrix(frame), self.target_of(frame), groups_of(frame, signature))
+        matrices, group = Matrices.of(self.matrix(frame)), groups_of(frame, signature)
+        rows = Sample(matrices, self.target_of(frame), np.ones(len(frame)), group)
         split = split_rows(frame, signature, rows.target, JUDGED_SHARE, seed=seed)
         kinds = self._candidates()
         self.constant = _constant(rows.target, signature)
@@ -113,7 +122,7 @@ class TableModel(Model):
         self.learner = chosen
         self.n_updates, self.n_rows = 1, len(rows)
 
-    def take(self, learner: TableLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
+    def take(self, learner: FitOnceLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
         """Take over a learner that has learnt elsewhere, so that the rows behind it are not known.
 
         Args:
@@ -181,8 +190,7 @@ class TableModel(Model):
         learner, signature = self._learnt(), self._described()
         if ColumnKind.TIME in signature.kinds.values():
             return None
-        booster = learner.booster if len(signature.classes) <= 2 else None
-        return TableScorer(self.predict_matrix, signature, booster=booster, is_fast=learner.is_fast)
+        return TableScorer(self.predict_matrix, signature, booster=learner.row_booster, is_fast=learner.is_fast)
 
     @override
     def feature_importance(self) -> dict[str, float]:
@@ -208,14 +216,14 @@ class TableModel(Model):
     @override
     def save(self, folder: Path) -> list[Path]:
         learner, signature = self._learnt(), self._described()
-        arrays, files = learner.dump()
+        tuned, arrays, files = learner.dump()
         header = {
             "model": self.name,
             "algorithm": self.algorithm,
             "parameters": self.parameters,
             "n_rows": self.n_rows,
             "ships": learner.name,
-            "tuned": learner.tuned,
+            "tuned": tuned,
             "account": self._account,
             "importance": self._importance,
         }
@@ -238,10 +246,9 @@ class TableModel(Model):
         signature = TableSignature.from_bytes(files[SIGNATURE_NAME])
         model = cls.described(signature, algorithm=header["algorithm"], parameters=header["parameters"])
         arrays = unpack_arrays(files[ARRAYS], name=ARRAYS)
-        learner = model._learner_of(method(header["ships"]))
-        learner.tuned = {str(key): float(value) for key, value in header["tuned"].items()}
+        learner = model._learner_of(fit_once(header["ships"]))
         own = {key.removeprefix("learner."): array for key, array in arrays.items() if key.startswith("learner.")}
-        learner.restore(own, files)
+        learner.restore(header["tuned"], own, files)
         model.learner, model.constant = learner, arrays["constant"]
         model.n_updates, model.n_rows = 1, int(header["n_rows"])
         model._account = dict(header["account"])
@@ -249,7 +256,7 @@ class TableModel(Model):
         model._warnings = tuple(map(str, model._account.get("warnings", ())))
         return model
 
-    def _candidates(self) -> list[type[TableLearner]]:
+    def _candidates(self) -> list[type[FitOnceLearner]]:
         """Return the methods to choose among, and note what stands in for LightGBM where it cannot be loaded."""
         signature = self._described()
         may_use_lightgbm = self.algorithm == "auto" and signature.task is not Task.ANOMALY
@@ -264,7 +271,7 @@ class TableModel(Model):
         self._warnings = () if problem is None else (stand_in_warning(problem, kinds[-1].name),)
         return kinds
 
-    def _choose(self, kinds: list[type[TableLearner]], rows: Rows, split: Split, *, seed: int) -> TableLearner:
+    def _choose(self, kinds: list[type[FitOnceLearner]], rows: Sample, split: Split, *, seed: int) -> FitOnceLearner:
         learn, judge = rows.take(_some(split.learn, seed=seed)), rows.take(_some(split.held, seed=seed))
         learners = {kind.name: self._learner_of(kind) for kind in kinds}
         for learner in learners.values():
@@ -274,7 +281,8 @@ class TableModel(Model):
             self._account = {"why": "detection without labels has one method: the forest", "candidates": []}
         else:
             losses = {
-                name: row_losses(judge.target, learner.answer(judge.matrix)) for name, learner in learners.items()
+                name: row_losses(judge.target, learner.answer(judge.matrices.trees))
+                for name, learner in learners.items()
             }
             choice = choose(losses, judge.group)
             ships = choice.ships
@@ -288,14 +296,15 @@ class TableModel(Model):
         self._importance = permutation_importance(learners[ships], judge, self._described().names, seed=seed)
         return learners[ships]
 
-    def _learner_of(self, kind: type[TableLearner]) -> TableLearner:
+    def _learner_of(self, kind: type[FitOnceLearner]) -> FitOnceLearner:
         signature = self._described()
-        return kind(Encoding(signature.columns).n_levels, len(signature.classes), self.parameters)
+        space, task = Encoding(signature.columns), _LEARNING[signature.task]
+        return kind(space, task, self.parameters, n_classes=len(signature.classes))
 
     def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray, *, seed: int) -> scores.Metrics:
         signature, learner = self._described(), self._learnt()
         if signature.task is Task.ANOMALY:
-            assert isinstance(learner, ForestTableLearner)
+            assert isinstance(learner, IsolationForestLearner)
             flagged = float(np.mean(answer > learner.threshold))
             metrics = {"flagged_share": flagged, "loss": abs(flagged - float(learner.parameters["expected_share"]))}
             return metrics if actual is None else metrics | scores.ranking_metrics(actual, answer, group, seed=seed)
@@ -336,7 +345,7 @@ class TableModel(Model):
             raise UsageError("A table model learns by a signature: make it with TableModel.described(signature).")
         return self.signature
 
-    def _learnt(self) -> TableLearner:
+    def _learnt(self) -> FitOnceLearner:
         if self.learner is None:
             raise NotFittedError(self.name)
         return self.learner

@@ -7,14 +7,33 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.domains.table.models.learner import Files, Rows, TableLearner
+from core.models.learners.learner import Dumped, Files, FitOnceLearner
+from core.models.learners.samples import Sample
 from core.models.persistence.skops_files import dump_estimator, load_estimator
 
 ESTIMATOR = "forest.skops"
 
 
-class ForestTableLearner(TableLearner):
-    """Detection without labels.
+def fit_forest(rows: AnyArray, parameters: Mapping[str, Any], *, seed: int) -> Any:
+    """Fit scikit-learn's isolation forest.
+
+    Args:
+        rows: Shape (n, columns); no value may be missing.
+        parameters: `n_estimators`, and `max_samples` for each of them.
+        seed: Of the cuts.
+    """
+    from sklearn.ensemble import IsolationForest
+
+    return IsolationForest(
+        n_estimators=int(parameters["n_estimators"]),
+        max_samples=min(int(parameters["max_samples"]), len(rows)),
+        random_state=seed % (2**32),
+        n_jobs=1,
+    ).fit(rows)
+
+
+class IsolationForestLearner(FitOnceLearner):
+    """Detection without labels: there is nothing to settle on rows held out.
 
     Attributes:
         threshold: The score from which a row is called strange: the expected share of the rows learnt from has more.
@@ -26,51 +45,41 @@ class ForestTableLearner(TableLearner):
     rarity: list[FloatArray]
 
     @override
-    def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
-        self.learn(learn, seed=seed)  # there is nothing to settle without labels
-
-    @override
-    def learn(self, rows: Rows, *, seed: int) -> None:
-        from sklearn.ensemble import IsolationForest
-
-        self._describe(rows.matrix)
-        self.estimator = IsolationForest(
-            n_estimators=int(self.parameters["n_estimators"]),
-            max_samples=min(int(self.parameters["max_samples"]), len(rows)),
-            random_state=seed % (2**32),
-            n_jobs=1,
-        ).fit(self._filled(rows.matrix))
-        scores = self.answer(rows.matrix)
+    def learn(self, sample: Sample, *, seed: int) -> None:
+        matrix = sample.matrices.trees
+        self._describe(matrix)
+        self.estimator = fit_forest(self._filled(matrix), self.parameters, seed=seed)
+        scores = self.answer(matrix)
         self.threshold = float(np.quantile(scores, 1.0 - float(self.parameters["expected_share"])))
 
     @override
-    def answer(self, matrix: FloatArray) -> FloatArray:
+    def answer(self, matrix: AnyArray) -> FloatArray:
         return np.asarray(-self.estimator.score_samples(self._filled(matrix)), dtype=np.float64)
 
     @override
-    def dump(self) -> tuple[dict[str, AnyArray], Files]:
+    def dump(self) -> Dumped:
         rarity = np.concatenate(self.rarity) if self.rarity else np.empty(0)
         arrays: dict[str, AnyArray] = {
             "centre": self.centre,
             "rarity": rarity,
             "threshold": np.array([self.threshold]),
         }
-        return arrays, {ESTIMATOR: dump_estimator(self.estimator)}
+        return {}, arrays, {ESTIMATOR: dump_estimator(self.estimator)}
 
     @override
-    def restore(self, arrays: Mapping[str, AnyArray], files: Files) -> None:
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.centre, self.threshold = arrays["centre"], float(arrays["threshold"][0])
-        ends = np.cumsum([n_levels + 1 for n_levels in self.n_levels if n_levels])
-        if len(arrays["rarity"]) != (ends[-1] if len(ends) else 0) or len(self.centre) != len(self.n_levels):
+        ends = np.cumsum([n_levels + 1 for n_levels in self.columns.n_levels if n_levels])
+        if len(arrays["rarity"]) != (ends[-1] if len(ends) else 0) or len(self.centre) != len(self.columns.n_levels):
             raise ValueError("the arrays of the forest are of different sizes")
         self.rarity = np.split(arrays["rarity"], ends[:-1]) if len(ends) else []
         self.estimator = load_estimator(files[ESTIMATOR], expected="IsolationForest")
 
-    def _describe(self, matrix: FloatArray) -> None:
+    def _describe(self, matrix: AnyArray) -> None:
         """Take the medians that stand for empty cells, and how rare each level is, in nats."""
-        self.centre = np.zeros(len(self.n_levels))
+        self.centre = np.zeros(len(self.columns.n_levels))
         self.rarity = []
-        for position, n_levels in enumerate(self.n_levels):
+        for position, n_levels in enumerate(self.columns.n_levels):
             present = matrix[:, position][~np.isnan(matrix[:, position])]
             if n_levels:
                 # The last place is for cells that are empty or of a level never seen.
@@ -80,10 +89,10 @@ class ForestTableLearner(TableLearner):
             else:
                 self.centre[position] = float(np.median(present)) if present.size else 0.0
 
-    def _filled(self, matrix: FloatArray) -> FloatArray:
+    def _filled(self, matrix: AnyArray) -> AnyArray:
         filled = matrix.copy()
         rarity = iter(self.rarity)
-        for position, n_levels in enumerate(self.n_levels):
+        for position, n_levels in enumerate(self.columns.n_levels):
             column = filled[:, position]
             if n_levels:
                 codes = np.where(np.isnan(column), n_levels, column).astype(np.int64)

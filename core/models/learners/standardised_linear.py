@@ -1,4 +1,7 @@
-"""Ridge and logistic regression on standardised numbers and one column a level.
+"""Ridge and logistic regression, fitted once, on standardised numbers and one column a level.
+
+`linear.py` goes on learning, from columns that a design lays out and with a prior for each; here nobody has said
+anything about the columns, there may be many classes, and one strength for all columns is settled on rows held out.
 
 Centres and scales are quantiles and values are cut at five scales, so that one absurd cell does not steer the fit.
 """
@@ -10,7 +13,8 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.domains.table.models.learner import Files, Rows, TableLearner
+from core.models.learners.learner import Dumped, Files, FitOnceLearner
+from core.models.learners.samples import Sample
 from core.models.scores import row_losses
 
 CLIP = 5.0
@@ -19,7 +23,7 @@ STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
 MOST_ROWS = 100_000  # a straight line needs no more
 
 
-class LinearTableLearner(TableLearner):
+class StandardisedLinearLearner(FitOnceLearner):
     """The simplest candidate."""
 
     name = "linear"
@@ -27,28 +31,28 @@ class LinearTableLearner(TableLearner):
     defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}  # of the shrinkage; 0 settles it on rows held out
 
     @override
-    def tune(self, learn: Rows, judge: Rows, *, seed: int) -> None:
+    def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
         strengths = (float(self.parameters["strength"]),) if self.parameters["strength"] else STRENGTHS
         best = (np.inf, strengths[0])
         for strength in strengths:
             self.tuned = {"strength": strength}
             self.learn(learn, seed=seed)
-            best = min(best, (float(row_losses(judge.target, self.answer(judge.matrix)).mean()), strength))
+            best = min(best, (float(row_losses(judge.target, self.answer(judge.matrices.trees)).mean()), strength))
         if best[1] != self.tuned["strength"]:
             self.tuned = {"strength": best[1]}
             self.learn(learn, seed=seed)
 
     @override
-    def learn(self, rows: Rows, *, seed: int) -> None:
-        if len(rows) > MOST_ROWS:
-            rows = rows.take(np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]))
-        self._describe(rows.matrix)
-        design = self._design(rows.matrix)
+    def learn(self, sample: Sample, *, seed: int) -> None:
+        if len(sample) > MOST_ROWS:
+            sample = sample.take(np.sort(np.random.default_rng(seed).permutation(len(sample))[:MOST_ROWS]))
+        self._describe(sample.matrices.trees)
+        design = self._design(sample.matrices.trees)
         fit = self._ridge if not self.n_classes else self._logistic
-        self.weights, self.intercept = fit(design, rows.target)
+        self.weights, self.intercept = fit(design, sample.target)
 
     @override
-    def answer(self, matrix: FloatArray) -> FloatArray:
+    def answer(self, matrix: AnyArray) -> FloatArray:
         score = self._design(matrix) @ self.weights + self.intercept
         if not self.n_classes:
             return np.asarray(score[:, 0])
@@ -57,27 +61,29 @@ class LinearTableLearner(TableLearner):
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
     @override
-    def dump(self) -> tuple[dict[str, AnyArray], Files]:
-        return {
+    def dump(self) -> Dumped:
+        arrays: dict[str, AnyArray] = {
             "centre": self.centre,
             "scale": self.scale,
             "shown": self.shown,
             "weights": self.weights,
             "intercept": self.intercept,
-        }, {}
+        }
+        return dict(self.tuned), arrays, {}
 
     @override
-    def restore(self, arrays: Mapping[str, AnyArray], files: Files) -> None:
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
+        self.tuned = {str(name): float(value) for name, value in state.items()}
         self.centre, self.scale, self.shown = arrays["centre"], arrays["scale"], arrays["shown"]
         self.weights, self.intercept = arrays["weights"], arrays["intercept"]
-        n_numbers = self.n_levels.count(0)
+        n_numbers = self.columns.n_levels.count(0)
         if not len(self.centre) == len(self.scale) == n_numbers or len(self.weights) != 2 * n_numbers + len(self.shown):
             raise ValueError("the arrays of the linear model are of different sizes")
 
-    def _describe(self, matrix: FloatArray) -> None:
+    def _describe(self, matrix: AnyArray) -> None:
         """Take centres and scales of the numbers, and the levels that get a column."""
         centre, scale, shown = [], [], []
-        for position, n_levels in enumerate(self.n_levels):
+        for position, n_levels in enumerate(self.columns.n_levels):
             present = matrix[:, position]
             present = present[~np.isnan(present)]
             if n_levels:
@@ -91,8 +97,8 @@ class LinearTableLearner(TableLearner):
         self.centre, self.scale = np.array(centre), np.array(scale)
         self.shown = np.array(shown, dtype=np.int64).reshape(-1, 2)
 
-    def _design(self, matrix: FloatArray) -> FloatArray:
-        numbers = matrix[:, [position for position, n_levels in enumerate(self.n_levels) if not n_levels]]
+    def _design(self, matrix: AnyArray) -> FloatArray:
+        numbers = matrix[:, [position for position, n_levels in enumerate(self.columns.n_levels) if not n_levels]]
         is_empty = np.isnan(numbers)
         scaled = np.clip((numbers - self.centre) / self.scale, -CLIP, CLIP)
         scaled[is_empty] = 0.0

@@ -1,0 +1,117 @@
+"""One set of learners: what holds for every one that learns once, and for one method under both ways of learning."""
+
+import numpy as np
+import pytest
+
+from core.models.learners.algorithms import fit_once
+from core.models.learners.ensembles import GradientBoostingLearner, HistGradientBoostingLearner, RandomForestLearner
+from core.models.learners.lightgbm_trees import LightGbmLearner
+from core.models.learners.reservoir import HistGradientBoostingReservoir
+from core.models.learners.samples import Matrices, Sample
+
+ROWS = 300
+
+
+class Columns:
+    """Two numbers and a category of three levels."""
+
+    tree_columns = ("column_0", "column_1", "column_2")
+    n_levels = (0, 0, 3)
+    category_positions = [2]
+
+
+def sample(n_classes: int, *, seed: int = 1) -> Sample:
+    rng = np.random.default_rng(seed)
+    matrix = np.column_stack((rng.normal(size=ROWS), rng.normal(size=ROWS), rng.integers(0, 3, ROWS)))
+    signal = 2 * matrix[:, 0] + (matrix[:, 2] == 1) + rng.normal(size=ROWS) / 4
+    target = np.digitize(signal, np.quantile(signal, np.arange(1, n_classes) / n_classes)) if n_classes else signal
+    matrix[::9, 1] = np.nan
+    return Sample(Matrices.of(matrix), target.astype(np.float64), np.ones(ROWS), np.arange(ROWS))
+
+
+CASES = [
+    pytest.param(fit_once("linear"), 0, id="linear, numbers"),
+    pytest.param(fit_once("linear"), 2, id="linear, two classes"),
+    pytest.param(fit_once("linear"), 4, id="linear, four classes"),
+    pytest.param(fit_once("lightgbm"), 0, id="lightgbm, numbers"),
+    pytest.param(fit_once("lightgbm"), 2, id="lightgbm, two classes"),
+    pytest.param(fit_once("lightgbm"), 4, id="lightgbm, four classes"),
+    pytest.param(fit_once("hist_gradient_boosting"), 0, id="histogram, numbers"),
+    pytest.param(fit_once("hist_gradient_boosting"), 2, id="histogram, two classes"),
+    pytest.param(RandomForestLearner, 2, id="random forest, two classes"),
+    pytest.param(GradientBoostingLearner, 0, id="gradient boosting, numbers"),
+]
+
+
+def learned(kind, n_classes):
+    learner = kind(Columns(), "classification" if n_classes else "regression", {}, n_classes=n_classes)
+    learner.tune(sample(n_classes), sample(n_classes, seed=2), seed=3)
+    learner.learn(sample(n_classes), seed=3)
+    return learner
+
+
+@pytest.mark.parametrize(("kind", "n_classes"), CASES)
+def test_a_learner_answers_rows_it_has_not_seen_better_than_a_constant(kind, n_classes):
+    asked = sample(n_classes, seed=5)
+    answer = learned(kind, n_classes).answer(asked.matrices.trees)
+    if n_classes:
+        assert answer.shape == (ROWS, n_classes)
+        np.testing.assert_allclose(answer.sum(axis=1), 1.0)
+        assert np.mean(answer.argmax(axis=1) == asked.target) > 0.6
+    else:
+        assert answer.shape == (ROWS,)
+        assert np.mean(np.square(answer - asked.target)) < np.var(asked.target) / 4
+
+
+@pytest.mark.parametrize(("kind", "n_classes"), CASES)
+def test_a_learner_written_down_answers_the_same_and_is_written_down_the_same(kind, n_classes):
+    learner = learned(kind, n_classes)
+    again = kind(Columns(), learner.task, {}, n_classes=n_classes)
+    again.restore(*learner.dump())
+    matrix = sample(n_classes, seed=5).matrices.trees
+    np.testing.assert_array_equal(again.answer(matrix), learner.answer(matrix))
+    (state, arrays, files), (same_state, same_arrays, same_files) = learner.dump(), again.dump()
+    assert (state, files) == (same_state, same_files)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, same_arrays[name])
+
+
+def test_strange_rows_score_highest():
+    rows = sample(0)
+    rows.matrices.trees[7] = (40.0, -40.0, 2)
+    forest = fit_once("isolation_forest")(Columns(), "detection", {})
+    forest.tune(rows, rows, seed=1)
+    scores = forest.answer(rows.matrices.trees)
+    assert int(scores.argmax()) == 7
+    assert scores[7] > forest.threshold
+
+
+def test_trees_may_weigh_rows():
+    rows = sample(0)
+    weight = (rows.matrices.trees[:, 0] > 0).astype(np.float64)
+    for kind in (LightGbmLearner, RandomForestLearner, HistGradientBoostingLearner):
+        learner = kind(Columns(), "regression", {})
+        learner.tune(rows, sample(0, seed=2), seed=1)
+        losses = []
+        for believed in (None, weight + 1e-3):
+            learner.fit(rows.matrices.trees, rows.target, believed, seed=1)
+            misses = learner.answer(rows.matrices.trees) - rows.target
+            losses.append(float(np.average(np.square(misses), weights=weight)))
+        assert losses[1] != losses[0], kind
+
+
+def test_a_panel_without_a_single_event_is_answered_with_certainty_cut_off():
+    rows = sample(2)
+    forest = RandomForestLearner(Columns(), "classification", {"n_estimators": 5})
+    forest.fit(rows.matrices.trees, np.zeros(ROWS), None, seed=1)
+    np.testing.assert_array_equal(forest.answer(rows.matrices.trees), np.tile([1.0, 0.0], (ROWS, 1)))
+    assert np.isfinite(forest.score(rows.matrices.trees)).all()
+
+
+def test_a_method_in_a_reservoir_takes_the_settings_of_going_on():
+    reservoir = HistGradientBoostingReservoir(Columns(), "regression", {"max_iter": 5})
+    assert reservoir.fitted.parameters == {**HistGradientBoostingReservoir.defaults, "max_iter": 5}
+    reservoir.learn(sample(0), seed=1)
+    expected = HistGradientBoostingLearner(Columns(), "regression", {"max_iter": 5}, defaults=reservoir.defaults)
+    expected.fit(sample(0).matrices.trees, sample(0).target, np.ones(ROWS), seed=1)
+    np.testing.assert_array_equal(reservoir.score(sample(0).matrices), expected.score(sample(0).matrices.trees))
