@@ -59,7 +59,7 @@ class DataDriftReport:
 
         The largest and not the mean: one column that has moved far is not made harmless by many that stand still.
         """
-        return max((found.index or 0.0 for report in self.reports for found in report.features), default=0.0)
+        return max((found.psi or 0.0 for report in self.reports for found in report.features), default=0.0)
 
     @property
     def summary(self) -> str:

@@ -12,15 +12,15 @@ N_BINS = 10
 MATTERS = 0.1  # nats: the index that a policy calls drift, by default
 
 
-def harmless_index(matters: float) -> float:
+def harmless_psi(matters: float) -> float:
     """Return the index that is no drift however sure it is: a fifth of the one that matters, 0.02 of 0.1 nats."""
     return matters / 5
 
 
-def harmless_distance(matters: float) -> float:
+def harmless_ks_statistic(matters: float) -> float:
     """Return the distance of distribution functions that is no drift; distances go with the root of the index.
 
-    >>> harmless_distance(0.1)
+    >>> harmless_ks_statistic(0.1)
     0.05
     """
     return float(0.05 * np.sqrt(matters / MATTERS))
@@ -48,11 +48,11 @@ def population_stability_index(reference: IntArray, current: IntArray) -> float:
     return float(np.sum((after - before) * np.log(after / before)))
 
 
-def index_p_value(index: float, n_reference: int, n_current: int, n_bins: int, *, harmless: float = 0.0) -> float:
-    """Return how likely an index at least this large is where the true one is `harmless`.
+def psi_p_value(psi: float, n_reference: int, n_current: int, n_bins: int, *, harmless: float = 0.0) -> float:
+    """Return how likely a PSI at least this large is where the true one is `harmless`.
 
     Args:
-        index: The measured index, nats.
+        psi: The measured population stability index, nats.
         n_reference: Rows on one side.
         n_current: Rows on the other.
         n_bins: Bins it was measured over.
@@ -60,10 +60,10 @@ def index_p_value(index: float, n_reference: int, n_current: int, n_bins: int, *
     Returns:
         1 where there is but one bin, since nothing can move.
     Source:
-        Without drift, index / (1/n + 1/m) follows a χ² law with n_bins - 1 degrees of freedom; with a true index δ the
+        Without drift, psi / (1/n + 1/m) follows a χ² law with n_bins - 1 degrees of freedom; with a true PSI δ the
         non-central one with δ / (1/n + 1/m): Potgieter et al., arXiv 2307.11878 (2023).
 
-    >>> round(index_p_value(0.1, 200, 200, 10), 3)
+    >>> round(psi_p_value(0.1, 200, 200, 10), 3)
     0.35
     """
     from scipy.stats import chi2, ncx2
@@ -72,18 +72,18 @@ def index_p_value(index: float, n_reference: int, n_current: int, n_bins: int, *
         return 1.0
     scale = 1.0 / n_reference + 1.0 / n_current
     if harmless == 0.0:
-        return float(chi2.sf(index / scale, n_bins - 1))
-    return float(ncx2.sf(index / scale, n_bins - 1, harmless / scale))
+        return float(chi2.sf(psi / scale, n_bins - 1))
+    return float(ncx2.sf(psi / scale, n_bins - 1, harmless / scale))
 
 
-def kolmogorov_distance(reference: FloatArray, current: FloatArray) -> float:
+def ks_statistic(reference: FloatArray, current: FloatArray) -> float:
     """Measure the largest gap between two distribution functions.
 
     Args:
         reference: Values in ascending order, shape (n,).
         current: Values in ascending order, shape (m,).
 
-    >>> kolmogorov_distance(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    >>> ks_statistic(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
     0.5
     """
     # The gap is widest right at a reference value or right before one: in between only the other function grows.
@@ -94,33 +94,33 @@ def kolmogorov_distance(reference: FloatArray, current: FloatArray) -> float:
     return float(max(above.max(), below.max(), 0.0))
 
 
-def distance_p_value(distance: float, n_reference: int, n_current: int) -> float:
-    """Return how likely a distance at least this large is where nothing has moved.
+def ks_p_value(statistic: float, n_reference: int, n_current: int) -> float:
+    """Return how likely a statistic at least this large is where nothing has moved.
 
     Source:
         Kolmogorov's limit law of √(nm/(n+m)) D: Smirnov, Annals of Mathematical Statistics 19 (1948).
 
-    >>> round(distance_p_value(0.136, 200, 200), 3)
+    >>> round(ks_p_value(0.136, 200, 200), 3)
     0.049
     """
     from scipy.stats import kstwobign
 
-    return float(kstwobign.sf(np.sqrt(n_reference * n_current / (n_reference + n_current)) * distance))
+    return float(kstwobign.sf(np.sqrt(n_reference * n_current / (n_reference + n_current)) * statistic))
 
 
-def index_bound(index: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:
+def psi_bound(psi: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:
     """Return what the true index is below, but for a chance of `level`.
 
     Source:
-        The non-central law of `index_p_value`, solved for the index at which a measurement this small has that chance.
+        The non-central law of `psi_p_value`, solved for the index at which a measurement this small has that chance.
 
-    >>> round(index_bound(0.02, 1000, 1000, 10, level=0.05), 3)
+    >>> round(psi_bound(0.02, 1000, 1000, 10, level=0.05), 3)
     0.026
     """
     if n_bins < 2:
         return 0.0
     scale = 1.0 / n_reference + 1.0 / n_current
-    return scale * _noncentrality(index / scale, n_bins, level)
+    return scale * _noncentrality(psi / scale, n_bins, level)
 
 
 def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
@@ -131,7 +131,7 @@ def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
         n_bins: Bins it is measured over.
         level: Chance of ruling it out wrongly.
     Source:
-        `index_bound` at the mean of the index of an unmoved column, (n_bins - 1)(1/n + 1/m).
+        `psi_bound` at the mean of the index of an unmoved column, (n_bins - 1)(1/n + 1/m).
 
     >>> rows_to_settle(0.1, 10, level=0.05)
     228

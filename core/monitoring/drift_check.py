@@ -46,9 +46,9 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     n_baseline: int  # cells with a value
     n_current: int
-    index: float | None = None  # population stability index, nats
-    distance: float | None = None  # Kolmogorov's of numbers, total variation of levels, 0 to 1
-    index_bound: float | None = None  # the true index is below, but for 5 %
+    psi: float | None = None  # population stability index, nats
+    ks_statistic: float | None = None  # Kolmogorov and Smirnov's of numbers, the total variation of levels, 0 to 1
+    psi_bound: float | None = None  # the true PSI is below, but for 5 %
     watch_p: float | None = None  # adjusted over all columns
     alarm_p: float | None = None
     missing_share_baseline: float = 0.0
@@ -64,9 +64,9 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     n_baseline: int
     n_current: int
     level: float
-    matters: float  # the index that is drift, nats
-    harmless_index: float
-    harmless_distance: float
+    matters: float  # the PSI that is drift, nats
+    harmless_psi: float
+    harmless_ks_statistic: float
     features: tuple[FeatureDrift, ...]  # the gravest first
     lost: tuple[str, ...] = ()  # columns that only the baseline has
     added: tuple[str, ...] = ()  # columns that only the current table has
@@ -101,13 +101,14 @@ class _Measured:
 class _Moved:
     """How far the values of a column have moved."""
 
-    index: float
-    distance: float
+    psi: float
+    ks_statistic: float
     n_bins: int
     watch_p: float
     alarm_p: float
     unseen_share: float = 0.0
     unseen_p: float = 1.0
+    measure: str = "KS statistic"
 
 
 def check_drift(
@@ -124,14 +125,14 @@ def check_drift(
         baseline: What is usual.
         current: What is to be compared with it.
         kinds: Kind of each column of the baseline.
-        matters: The index that is drift, nats; what is harmless goes with it.
+        matters: The PSI that is drift, nats; what is harmless goes with it.
         level: Share of false discoveries among all columns that are called moved.
     Raises:
         UsageError: The tables have no column in common.
     Source:
         The tests are those of `core.monitoring.drift`, each with its source there. Watch: the test of no move at all,
-        and a distance beyond the harmless one. Alarm: the tests of a harmless move, so that a million rows do not make
-        0.02 standard deviations an alarm.
+        and a KS statistic beyond the harmless one. Alarm: the tests of a harmless move, so that a million rows do not
+        make 0.02 standard deviations an alarm.
     """
     shared = [name for name in kinds if name in current.columns]
     if not shared:
@@ -145,7 +146,7 @@ def check_drift(
         _judge(found, {name: float(values[i]) for name, values in adjusted.items()}, matters=matters, level=level)
         for i, found in enumerate(measured)
     ]
-    features.sort(key=lambda feature: (-_GRAVITY.index(feature.verdict), -(feature.index or 0.0), feature.feature))
+    features.sort(key=lambda feature: (-_GRAVITY.index(feature.verdict), -(feature.psi or 0.0), feature.feature))
     lost = tuple(name for name in kinds if name not in current.columns)
     verdict = DriftVerdict.ALARM if lost else features[0].verdict
     return DriftReport(
@@ -154,8 +155,8 @@ def check_drift(
         n_current=len(current),
         level=level,
         matters=matters,
-        harmless_index=drift.harmless_index(matters),
-        harmless_distance=drift.harmless_distance(matters),
+        harmless_psi=drift.harmless_psi(matters),
+        harmless_ks_statistic=drift.harmless_ks_statistic(matters),
         features=tuple(features),
         lost=lost,
         added=tuple(str(name) for name in current.columns if name not in kinds),
@@ -181,7 +182,7 @@ def _measure(
         n=(n_baseline, n_current),
         missing=(lacking[0] / len(baseline), lacking[1] / len(current)),
         missing_watch_p=drift.share_p_value(*counts),
-        missing_alarm_p=drift.share_p_value(*counts, harmless=drift.harmless_distance(matters)),
+        missing_alarm_p=drift.share_p_value(*counts, harmless=drift.harmless_ks_statistic(matters)),
         moved=moved,
     )
 
@@ -195,14 +196,14 @@ def _numbers(values: "pd.Series[Any]") -> FloatArray:
 
 def _compare_numbers(baseline: FloatArray, current: FloatArray, matters: float) -> _Moved:
     """Compare numbers, both sides in ascending order."""
-    distance = drift.kolmogorov_distance(baseline, current)
+    statistic = drift.ks_statistic(baseline, current)
     # Equal values make equal edges; what lies between two of them is no bin.
     edges = np.unique(np.quantile(baseline, np.arange(1, drift.N_BINS) / drift.N_BINS))
     before, after = _in_bins(baseline, edges), _in_bins(current, edges)
-    index = drift.population_stability_index(before, after)
+    psi = drift.population_stability_index(before, after)
     n, m = len(baseline), len(current)
-    alarm_p = drift.index_p_value(index, n, m, len(before), harmless=drift.harmless_index(matters))
-    return _Moved(index, distance, len(before), drift.distance_p_value(distance, n, m), alarm_p)
+    alarm_p = drift.psi_p_value(psi, n, m, len(before), harmless=drift.harmless_psi(matters))
+    return _Moved(psi, statistic, len(before), drift.ks_p_value(statistic, n, m), alarm_p)
 
 
 def _in_bins(values: FloatArray, edges: FloatArray) -> IntArray:
@@ -220,34 +221,35 @@ def _compare_levels(baseline: "pd.Series[Any]", current: "pd.Series[Any]", matte
     if rest.any():
         counts = np.concatenate((counts, rest), axis=1)
     n_bins = counts.shape[1]
-    index = drift.population_stability_index(*counts)
+    psi = drift.population_stability_index(*counts)
     n_unseen = int(after[~after.index.isin(before.index)].sum())
     return _Moved(
-        index,
+        psi,
         drift.total_variation(*counts),
         n_bins,
-        drift.index_p_value(index, n, m, n_bins),
-        drift.index_p_value(index, n, m, n_bins, harmless=drift.harmless_index(matters)),
+        drift.psi_p_value(psi, n, m, n_bins),
+        drift.psi_p_value(psi, n, m, n_bins, harmless=drift.harmless_psi(matters)),
         n_unseen / m,
         drift.unseen_p_value(n_unseen, m, int((before == 1).sum()), n),
+        "total variation",
     )
 
 
 def _judge(found: _Measured, adjusted: dict[str, float], *, matters: float, level: float) -> FeatureDrift:
     verdict, reason, needed = DriftVerdict.STABLE, "empty on both sides", None
     (n, m), moved = found.n, found.moved
-    bound = drift.index_bound(moved.index, n, m, moved.n_bins, level=level) if moved else None
+    bound = drift.psi_bound(moved.psi, n, m, moved.n_bins, level=level) if moved else None
     if findings := _findings(found, adjusted, matters=matters, level=level):
         verdict = max((finding for finding, _ in findings), key=_GRAVITY.index)
         reason = "; ".join(why for _, why in findings)
     elif moved is not None and bound is not None and bound > matters:
         needed = drift.rows_to_settle(matters, moved.n_bins, level=level)
         verdict = DriftVerdict.INCONCLUSIVE
-        reason = f"the true index may be up to {bound:.2f}; about {needed:,} rows on each side settle it"
+        reason = f"the true PSI may be up to {bound:.2f}; about {needed:,} rows on each side settle it"
     elif moved is None and n != m:
         verdict, reason = DriftVerdict.INCONCLUSIVE, "one side has no values to compare"
     elif bound is not None:
-        reason = f"the true index is below {bound:.3f}, but for a chance of {level:.0%}"
+        reason = f"the true PSI is below {bound:.3f}, but for a chance of {level:.0%}"
     return FeatureDrift(
         feature=found.name,
         kind=found.kind,
@@ -255,9 +257,9 @@ def _judge(found: _Measured, adjusted: dict[str, float], *, matters: float, leve
         reason=reason,
         n_baseline=n,
         n_current=m,
-        index=moved.index if moved else None,
-        distance=moved.distance if moved else None,
-        index_bound=bound,
+        psi=moved.psi if moved else None,
+        ks_statistic=moved.ks_statistic if moved else None,
+        psi_bound=bound,
         watch_p=adjusted["watch_p"] if moved else None,
         alarm_p=adjusted["alarm_p"] if moved else None,
         missing_share_baseline=found.missing[0],
@@ -273,12 +275,12 @@ def _findings(
     """Say what a column is to be watched or alarmed for."""
     findings = []
     alarm, watch = DriftVerdict.ALARM, DriftVerdict.WATCH
-    harmless = drift.harmless_distance(matters)
+    harmless = drift.harmless_ks_statistic(matters)
     if moved := found.moved:
         if adjusted["alarm_p"] <= level:
-            findings.append((alarm, f"moved by more than is harmless: index {moved.index:.3f}"))
-        elif adjusted["watch_p"] <= level and moved.distance >= harmless:
-            findings.append((watch, f"moved: distance {moved.distance:.3f}, perhaps harmless"))
+            findings.append((alarm, f"moved by more than is harmless: PSI {moved.psi:.3f}"))
+        elif adjusted["watch_p"] <= level and moved.ks_statistic >= harmless:
+            findings.append((watch, f"moved: {moved.measure} {moved.ks_statistic:.3f}, perhaps harmless"))
         if adjusted["unseen_p"] <= level:
             why = f"{moved.unseen_share:.1%} of the rows have levels never seen"
             findings.append((alarm if moved.unseen_share >= harmless else watch, why))

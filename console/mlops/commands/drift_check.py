@@ -39,14 +39,14 @@ def check(args: argparse.Namespace) -> int:
             {
                 "feature": found.feature,
                 "verdict": found.verdict,
-                "index": found.index,
-                "distance": found.distance,
+                "psi": found.psi,
+                "ks": found.ks_statistic,
                 "missing": f"{found.missing_share_baseline:.1%} -> {found.missing_share_current:.1%}",
                 "why": found.reason,
             }
             for found in report.features
         ]
-        print_table(rows, ("feature", "verdict", "index", "distance", "missing", "why"), empty="no column to compare")
+        print_table(rows, ("feature", "verdict", "psi", "ks", "missing", "why"), empty="no column to compare")
         for name in report.lost:
             print(f"alarm: {printable(name)} is in the baseline, but not in the current table")
         for name in report.added:

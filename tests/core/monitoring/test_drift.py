@@ -54,34 +54,34 @@ def test_the_index_of_unmoved_columns_follows_its_law():
     p_values = []
     for _ in range(400):
         before, after = rng.multinomial(600, [0.1] * 10), rng.multinomial(300, [0.1] * 10)
-        index = drift.population_stability_index(before, after)
-        p_values.append(drift.index_p_value(index, 600, 300, 10))
+        psi = drift.population_stability_index(before, after)
+        p_values.append(drift.psi_p_value(psi, 600, 300, 10))
 
     assert stats.kstest(p_values, "uniform").pvalue > 0.001
 
 
-def test_the_bound_of_the_index_is_above_the_truth_as_often_as_it_says():
+def test_the_bound_of_the_psi_is_above_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(2)
     reference, moved = np.full(10, 0.1), np.array([0.13] * 5 + [0.07] * 5)
     truth = float(np.sum((moved - reference) * np.log(moved / reference)))
     below = 0
     for _ in range(400):
         counts = rng.multinomial(500, reference), rng.multinomial(500, moved)
-        below += drift.index_bound(drift.population_stability_index(*counts), 500, 500, 10, level=0.05) < truth
+        below += drift.psi_bound(drift.population_stability_index(*counts), 500, 500, 10, level=0.05) < truth
 
     assert below / 400 <= 0.09
 
 
 @pytest.mark.parametrize("n_decimals", [1, 9], ids=["many equal values", "no equal values"])
 @pytest.mark.parametrize("shift", [-9.0, -0.3, 0.0, 0.3, 9.0])
-def test_the_distance_is_that_of_scipy(shift, n_decimals):
+def test_the_ks_statistic_is_that_of_scipy(shift, n_decimals):
     rng = np.random.default_rng(6)
     reference = np.sort(rng.normal(size=300).round(n_decimals))
     current = np.sort(rng.normal(shift, 1.2, size=170).round(n_decimals))
 
-    distance = drift.kolmogorov_distance(reference, current)
+    statistic = drift.ks_statistic(reference, current)
 
-    assert distance == pytest.approx(stats.ks_2samp(reference, current).statistic, abs=1e-12)
+    assert statistic == pytest.approx(stats.ks_2samp(reference, current).statistic, abs=1e-12)
 
 
 def test_adjusted_p_values_agree_with_scipy():
@@ -110,8 +110,8 @@ KINDS = {"size": ColumnKind.NUMBER, "grade": ColumnKind.CATEGORY}
     ("baseline", "current", "feature", "verdict", "words"),
     [
         pytest.param({}, {}, "size", "stable", "below", id="nothing has moved"),
-        pytest.param({}, {"size": np.arange(600) / 100}, "size", "alarm", "index", id="numbers moved"),
-        pytest.param({}, {"grade": ["A"] * 500 + ["B"] * 100}, "grade", "alarm", "index", id="levels moved"),
+        pytest.param({}, {"size": np.arange(600) / 100}, "size", "alarm", "PSI", id="numbers moved"),
+        pytest.param({}, {"grade": ["A"] * 500 + ["B"] * 100}, "grade", "alarm", "PSI", id="levels moved"),
         pytest.param({}, {"grade": ["A", "B", "Z"] * 200}, "grade", "alarm", "never seen", id="a new level"),
         pytest.param(
             {}, {"size": [np.nan] * 300 + list(np.random.default_rng(5).normal(size=300))}, "size", "alarm",
