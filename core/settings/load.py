@@ -56,9 +56,6 @@ def settings_of(sources: list[YamlSource]) -> Settings:
 
 def _convert(source: YamlSource) -> Settings:
     settings = convert(source, Settings, source.values)
-    if source.values.get("models") == {}:
-        problem = "models is empty: name at least one model to train, or leave the key out to train all of the domain"
-        raise SettingsError(source.file, problem, line=source.line_of(("models",)))
     _check_overrides(source, settings.policy)
     return settings
 

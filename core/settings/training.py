@@ -108,7 +108,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float, Meta(gt=0, le=8760, description="A session that has not converged by then ends gracefully.")
     ] = 24.0
     models: Annotated[
-        dict[str, ModelSettings], Meta(description="The models to train, by name; all of the domain by default.")
+        dict[str, ModelSettings], Meta(description="The models to train, by name; empty: all of the domain.")
     ] = {}
     quality_gates: QualityGates = QualityGates()
     ensemble: EnsembleSettings = EnsembleSettings()

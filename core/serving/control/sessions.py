@@ -55,8 +55,6 @@ class SessionRoutes(Controller):
         training = load_settings(workspace.settings_file).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
             raise BadRequestError("is no training setting", field=f"settings.{unknown[0]}")
-        if data.settings.get("models") == {}:
-            raise BadRequestError("is empty: name at least one model to train", field="settings.models")
         try:
             training = msgspec.convert(msgspec.to_builtins(training) | data.settings, TrainingSettings)
         except msgspec.ValidationError as error:

@@ -159,10 +159,11 @@ def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, se
 
 
 def test_settings_that_cannot_work_fail_at_once_with_the_choices(sessions, start, until):
-    observed = until(sessions, start(SHORT, models={"weather": ModelSettings()}), at_rest).observed
+    wrong = {"liquidity_shock": ModelSettings(algorithm="linear", parameters={"weather": 1})}
+    observed = until(sessions, start(SHORT, models=wrong), at_rest).observed
     assert (observed.phase, observed.n_failed_epochs) == (SessionPhase.FAILED, 1)
     assert "weather" in observed.failure
-    assert "spread" in observed.failure
+    assert "strength" in observed.failure
 
 
 def test_the_time_limit_ends_a_session_gracefully_and_says_what_was_not_done(workspace, sessions, start, until):

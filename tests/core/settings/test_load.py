@@ -32,6 +32,15 @@ def test_a_later_file_changes_only_the_keys_it_names(write):
     assert (settings.alerts.cpu_percent_max, settings.alerts.disk_percent_max) == (70, 60)
 
 
+def test_models_are_those_of_the_domain_unless_some_are_named(write):
+    assert load_settings(write("models: {}")).models == load_settings(write("{}")).models == {}
+
+
+def test_an_algorithm_is_any_text_until_a_session_is_asked_for(write):
+    settings = load_settings(write("models: {convexity: {algorithm: splines}}"))
+    assert settings.models["convexity"].algorithm == "splines"
+
+
 def test_a_models_block_names_the_whole_set_to_train(write):
     settings = load_settings(write("models: {spread: {algorithm: lightgbm, parameters: {num_leaves: 7}}}"))
 
@@ -57,7 +66,6 @@ def test_a_models_block_names_the_whole_set_to_train(write):
         pytest.param("training_split: .inf", "training_split is inf: expected a number", id="infinite"),
         pytest.param("max_epochs: 3\nmax_epochs: 4", "max_epochs is given twice (first on line 1)", id="duplicate key"),
         pytest.param("alerts: 3", "alerts is 3: expected object, got int", id="block is a number"),
-        pytest.param("models: {}", "models is empty", id="no models"),
         pytest.param(
             "models: {spread: {algoritm: auto}}", "models.spread has no key 'algoritm': did you mean", id="model's key"
         ),
