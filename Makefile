@@ -37,7 +37,7 @@ run: $(VENV)/.base ## Train live and open the console (headless without a termin
 	@$(BIN)/bondx --workspace "$(WORKSPACE)" run $(ARGS)
 
 test: $(VENV)/.dev ## Run every test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev ## Lint, types, import contracts
 	@$(BIN)/ruff check .

@@ -36,7 +36,7 @@ for ((run = 1; run <= runs; run++)); do
     began=$SECONDS
     log="$folder/run-$run.log"
     # Waited for in the background, so that a signal is heard at once.
-    "$python" -m pytest -q -n "${JOBS:-2}" --dist loadfile -p no:cacheprovider "$@" >"$log" 2>&1 &
+    "$python" -m pytest -q -n "${JOBS:-2}" --dist loadfile --no-loadscope-reorder -p no:cacheprovider "$@" >"$log" 2>&1 &
     suite=$!
     if wait $suite; then
         outcome=passed
