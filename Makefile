@@ -1,24 +1,24 @@
-# Everything a person does with this project, one word each. `make` alone lists them.
+# Every task of this project is one target. `make` alone lists the targets.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-# Names the interpreter only where somebody has chosen it: one that is found may be too old, and is then installed.
+# Pass the interpreter only if the caller chose it: the script may replace a found interpreter that is too old.
 CHECK_SYSTEM := tools/check_system.sh $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
 VENV ?= .venv
 BIN := $(VENV)/bin
 INTEROP ?= .venv-interop
 WORKSPACE ?= $(CURDIR)/workspace
 JOBS ?= 2
-# Numeric libraries start a thread a core each; our own threads across models already use the cores.
+# Each numeric library starts one thread per core, but our threads across models already use the cores.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check format bench screens golden bare truth crash busy interop wheel release clean
 
-help: ## List these targets
+help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-# The stamp depends on what the environment is made from, so that a pull with new pins installs them.
+# The stamp depends on the pins, so that a pull with new pins installs them.
 $(VENV)/.base: pyproject.toml constraints.txt
 	@$(CHECK_SYSTEM)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m pip install --quiet --user virtualenv && $(PYTHON) -m virtualenv --quiet $(VENV); }
@@ -31,15 +31,15 @@ $(VENV)/.dev: $(VENV)/.base
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
-install: $(VENV)/.base ## Make .venv with bondx in it
+install: $(VENV)/.base ## Install bondx into .venv
 
-run: $(VENV)/.base ## Train live and open the console (headless without a terminal); workspace in ./workspace
+run: $(VENV)/.base ## Train and open the console (headless without a terminal); workspace in ./workspace
 	@$(BIN)/bondx --workspace "$(WORKSPACE)" run $(ARGS)
 
 test: $(VENV)/.dev ## Run every test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(VENV)/.dev ## Lint, types, import contracts
+check: $(VENV)/.dev ## Check lint, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -48,31 +48,31 @@ check: $(VENV)/.dev ## Lint, types, import contracts
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Run every benchmark; ratios are taken within one run
+bench: $(VENV)/.dev ## Run every benchmark; ratios compare figures of one run
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-screens: $(VENV)/.dev ## Picture every screen at three sizes into ./screens
+screens: $(VENV)/.dev ## Write screenshots of every screen at three sizes into ./screens
 	@$(BIN)/python -m tools.screenshots screens
 
-bare: ## Build a bare Debian root and type the README's two commands in it (as root)
+bare: ## Run the README's two commands in a bare Debian root (as root)
 	@tools/bare.sh $(ARGS)
 
-golden: $(VENV)/.dev ## Take the screens as they are now for what they should look like; read the diff before you commit
+golden: $(VENV)/.dev ## Update the golden screens; read the diff before you commit
 	@GOLDEN=update $(BIN)/python -m pytest -q -n 0 tests/console/test_golden_screens.py
 
-# The long forms take as long as they take: only here no test is taken for one that hangs.
+# The long forms have no time limit: only here a long test is not mistaken for a hang.
 LONG := --long -n 0 --timeout 0 -o faulthandler_timeout=0
 
-truth: $(VENV)/.dev ## Simulate at length what the statistics promise, and print what was found
+truth: $(VENV)/.dev ## Check the statistics' guarantees with long simulations, and print the figures
 	@$(BIN)/python -m pytest -q $(LONG) -m truth $(ARGS)
 
-crash: $(VENV)/.dev ## Kill writers ten thousand times, engines fifty times, and look for what they lost
+crash: $(VENV)/.dev ## Kill writers ten thousand times and engines fifty times, and check that nothing is lost
 	@$(BIN)/python -m pytest -q $(LONG) -m crash $(ARGS)
 
-busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and one that syncs a file
+busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
 
-# Two environments, since what TensorFlow and what MLServer and MLflow need is not the same.
+# Two environments, since the requirements of TensorFlow conflict with those of MLServer and MLflow.
 $(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflow.txt pyproject.toml $(VENV)/.dev
 	@echo "installing MLServer, MLflow and TensorFlow into $(INTEROP) (some minutes and gigabytes)"
 	@for name in peers tensorflow; do \
@@ -82,15 +82,15 @@ $(INTEROP)/.ready: interop/requirements-peers.txt interop/requirements-tensorflo
 	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-interop: $(INTEROP)/.ready ## Prove ourselves against MLServer, TensorFlow Serving's messages and MLflow
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, TensorFlow Serving's messages and MLflow
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation
 
-release: $(VENV)/.dev ## Check everything a release needs and build it into ./dist: make release VERSION=0.2.0
+release: $(VENV)/.dev ## Check a release and build it into ./dist: make release VERSION=0.2.0
 	@$(BIN)/python -m tools.release "$(VERSION)"
 
-clean: ## Remove the environment and everything built; the workspace stays
+clean: ## Remove the environments and everything built, but keep the workspace
 	rm -rf $(VENV) $(INTEROP) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
