@@ -29,7 +29,7 @@ class SearchesRuns(Protocol):
 async def open_model(app: ConsoleControls, model: str) -> None:
     """Show a model in the registry, the cursor on its live version or else on its newest."""
     await app.action_go("registry")
-    _move_to(app, f"{model}/{_telling_version(app, model)}")
+    _move_to(app, f"{model}/{_live_or_newest(app, model)}")
 
 
 async def open_lineage(app: ConsoleControls, model: str | None, version: str | None) -> None:
@@ -38,7 +38,7 @@ async def open_lineage(app: ConsoleControls, model: str | None, version: str | N
 
     def draw() -> None:
         if isinstance(screen := app.shown_screen(), DrawsLineage):
-            screen.draw_lineage(f"{model}/{version or _telling_version(app, model)}" if model else None)
+            screen.draw_lineage(f"{model}/{version or _live_or_newest(app, model)}" if model else None)
 
     app.call_after_refresh(draw)
 
@@ -80,6 +80,6 @@ def _move_to(app: ConsoleControls, key: str) -> None:
     app.call_after_refresh(move)
 
 
-def _telling_version(app: ConsoleControls, model: str) -> str | None:
+def _live_or_newest(app: ConsoleControls, model: str) -> str | None:
     live = next((m.production for m in app.snapshot.models if m.model == model), None)
     return live or next((v.version for v in newest_first(app.snapshot.versions) if v.model == model), None)

@@ -3,13 +3,11 @@
 import asyncio
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -26,7 +24,7 @@ from console.presentation.status import Circumstances
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.engine_host import EngineHost, Hosting
-from console.runtime.hangup import TERMINATED_EXIT_CODE, HangupWatch, on_terminate, restore_terminal
+from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.screen_catalog import SCREENS, open_screen
@@ -34,7 +32,7 @@ from console.screens.base import ConsoleScreen
 from console.verbs.engine import leave_offer
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
-from core.settings import Settings, load_cached_settings
+from core.settings import Settings
 from core.state import Workspace
 from core.view.snapshot import Snapshot
 from themes import shared_sheets
@@ -323,40 +321,3 @@ class BondxApp(BugExit):
             # Before anything is typed the palette lists what takes no words; typing finds the rest.
             is_plain = " " not in line
             yield SystemCommand(line, summary, partial(self.commands.run, line), is_plain)
-
-
-def run_console(
-    root: Path, *, read_only: bool = False, theme: str | None = None, mouse: bool | None = None, embed: bool = True
-) -> int:
-    """Run the console on a workspace until the operator leaves.
-
-    Args:
-        root: The folder of the workspace.
-        read_only: Never change anything, and start no engine.
-        theme: A theme's name; None follows the settings.
-        mouse: Whether to take the mouse; None follows the settings.
-        embed: Start an engine inside the console if nobody runs one.
-    Returns:
-        The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
-    Raises:
-        CoreError: The workspace or its settings cannot be read.
-    """
-    from console.runtime.logfile import log_to
-
-    workspace = Workspace.open(root)
-    settings = load_cached_settings(workspace.settings_file, cached_in=workspace.cache_dir / "settings.json")
-    if theme is not None:
-        from console.verbs.view import theme_named
-
-        theme = theme_named(theme)
-    log_to(workspace.logs_dir / "console.log")
-    app = BondxApp(workspace, settings, read_only=read_only, theme=theme, embed=embed)
-    HangupWatch(app.host.stop).install()
-    try:
-        app.run(mouse=settings.console.mouse if mouse is None else mouse)
-    finally:
-        restore_terminal()
-        if app.host.hosting is Hosting.EMBEDDED:
-            print("bondx: the engine ends its epoch and stops…", file=sys.stderr)
-            app.host.stop()
-    return app.return_code or 0

@@ -29,7 +29,7 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
 def open_console(args: argparse.Namespace) -> int:
     """Open the console, attached to the engine that runs or with one of its own."""
     with collector.paused():
-        from console.app.app import run_console
+        from console.app.start import run_console
 
         workspace = create_workspace(args)
         return run_console(workspace.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse)

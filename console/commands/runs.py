@@ -70,8 +70,8 @@ def add_parser(commands: Subparsers) -> None:
 def list_runs(args: argparse.Namespace) -> int:
     """Print every run."""
     from console.cli.output import print_json, print_table
+    from console.presentation.headline import headline_metric
     from core.tracking import Runs
-    from core.tracking.headline_metric import headline_metric
 
     found = Runs(open_workspace(args))
     matching = found.search(args.filter) if args.filter else found.latest()
@@ -86,7 +86,7 @@ def list_runs(args: argparse.Namespace) -> int:
             "name": run.name,
             "status": run.status,
             "started_at": run.started_at,
-            "metric": "{} {:.4g}".format(*telling) if (telling := headline_metric(run.metrics)) else None,
+            "metric": "{} {:.4g}".format(*headline) if (headline := headline_metric(run.metrics)) else None,
         }
         for run in runs
     ]

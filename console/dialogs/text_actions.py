@@ -49,7 +49,7 @@ def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
 
 
 def _promotion_lines(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
-    from console.presentation.promotion import promotion_lines
+    from console.presentation.gates import promotion_lines
     from core.registry import Registry
 
     try:

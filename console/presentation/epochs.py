@@ -1,19 +1,52 @@
-"""The history of a session by epoch, as series for a chart and as rows."""
+"""What a session has learnt: its models, and their course from epoch to epoch, as rows and as series for a chart."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from console.presentation.phrases import duration, share
+from console.presentation.headline import headline_text
+from console.presentation.phrases import duration, number, share
+from core.training.session import Session
 from core.view.snapshot import EpochSeries
 from widgets.chart import Series
 from widgets.live_table import Cell, Column, Row
 
+MODEL_METRIC_COLUMNS = (
+    Column("model", "MODEL", 15, flex=1, max_width=18),
+    Column("attainment", "ATTAIN", 7, align="right"),
+    Column("loss", "LOSS", 8, align="right"),
+    Column("metric", "METRIC", 14, flex=1, max_width=28, priority=2),
+    Column("trend", "TREND", 14, priority=1),
+)
 _COLUMNS = (
     Column("epoch", "EPOCH", 5, align="right"),
     Column("score", "SCORE", 6, align="right"),
     Column("quality", "QUALITY", 7, align="right"),
     Column("seconds", "TOOK", 5, align="right"),
 )
+_OWN_COLUMNS = ("attainment", "loss", "score")
+
+
+def models_of(session: Session) -> list[str]:
+    """Name the models a session trains, as its settings list them."""
+    return list(session.settings.get("models", {}))
+
+
+def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Sequence[float]], str]) -> list[Row]:
+    """Draw each model of a session as a row of `MODEL_METRIC_COLUMNS`; `trend` turns numbers into a sparkline."""
+    metrics = session.observed.metrics
+    return [
+        Row(
+            model,
+            (
+                model,
+                share(metrics.get(f"{model}.attainment")),
+                number(metrics.get(f"{model}.loss")),
+                headline_text(metrics, of=model, besides=_OWN_COLUMNS),
+                Cell(trend([value for _, value in epochs.get(f"{model}.attainment", ())]), "accent"),
+            ),
+        )
+        for model in models_of(session)
+    ]
 
 
 def attainment_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:

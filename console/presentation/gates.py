@@ -1,13 +1,17 @@
 """Quality and promotion gates as rows, sentences and counts."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from console.presentation.phrases import number
 from core.quality.gate import GateResult, GateVerdict
 from widgets.gate_list import Gate
 from widgets.glyphs import Glyphs
-from widgets.line import Line
+from widgets.line import Line, section
 from widgets.live_table import Cell
+
+if TYPE_CHECKING:
+    from core.registry import Plan
 
 _TONES = {GateVerdict.PASS: "good", GateVerdict.FAIL: "bad", GateVerdict.WARN: "warn"}
 _ORDER = {GateVerdict.FAIL: 0, GateVerdict.WARN: 1, GateVerdict.PASS: 2}
@@ -92,3 +96,24 @@ def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:
     if n_warned:
         return Cell(f"{glyphs.warned} {n_warned}/{len(gates)} warn", "warn")
     return Cell(f"{glyphs.passed} {len(gates)} pass", "good")
+
+
+def promotion_lines(plan: "Plan", glyphs: Glyphs) -> list[Line]:
+    """Write out what a promotion by one step would be judged by, and who may decide otherwise.
+
+    Args:
+        plan: What promoting the version would do now.
+        glyphs: The signs of this terminal.
+    """
+    if plan.to_stage is None:
+        return [Line(((plan.refusal or "There is no stage above.", "muted"),))]
+    verdict = (f"{glyphs.passed} may", "good") if plan.allowed else (f"{glyphs.failed} may not", "bad")
+    lines = [Line((verdict, (f" go from {plan.from_stage} to {plan.to_stage}", "strong")))]
+    if plan.refusal and not plan.gates:
+        lines.append(Line(((f"  {plan.refusal}", ""),)))
+    lines += gate_lines(plan.gates, glyphs, explained=True) if plan.gates else []
+    lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
+    if plan.gates:
+        rules = f"bondx registry policy {plan.model} prints the limits; they are changed in the policy."
+        return [*lines, *section("Who may override", (f"Nobody at promotion. {rules}",))]
+    return lines

@@ -1,13 +1,13 @@
 """Tracked runs as rows, a run within its parent below it, and as facts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from console.presentation.headline import headline_text
 from console.presentation.phrases import NOTHING, age, duration, instant, number, size
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
-from core.tracking.headline_metric import headline_metric
 from core.view.snapshot import EpochSeries
 from widgets.bars import sparkline
 from widgets.glyphs import Glyphs
@@ -62,7 +62,7 @@ def run_rows(runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequenc
                 Cell(f"{'  ' * depth}{run.run_id}", "strong"),
                 run.name or run.session_id,
                 status_cell(run.status, glyphs),
-                telling(run.metrics),
+                headline_text(run.metrics),
                 age(run.started_at, now),
                 duration(run.duration_seconds),
                 run.started_by.partition("@")[0],
@@ -82,16 +82,6 @@ def status_cell(status: RunStatus, glyphs: Glyphs) -> Cell:
         RunStatus.STOPPED: glyphs.hollow,
     }.get(status, glyphs.failed)
     return Cell(f"{glyph} {status}", _TONES[status])
-
-
-def telling(metrics: Mapping[str, float]) -> str:
-    """Spell the metric that tells most.
-
-    >>> telling({"loss": 0.25, "auc": 0.91}), telling({})
-    ('auc 0.91', '–')
-    """
-    found = headline_metric(metrics)
-    return f"{found[0]} {number(found[1])}" if found else NOTHING
 
 
 def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -> list[Line]:

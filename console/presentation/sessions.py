@@ -1,12 +1,11 @@
 """Training sessions as rows, facts and epoch tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, age, counted, duration, instant, number, share
+from console.presentation.phrases import NOTHING, age, counted, duration, instant, share
 from core.training.session import DesiredSession, Session, SessionPhase
-from core.view.snapshot import EpochSeries
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -22,13 +21,6 @@ COLUMNS = (
     Column("eta", "ETA", 8, align="right"),
     Column("age", "AGE", 4, align="right", priority=4),
 )
-MODEL_METRIC_COLUMNS = (
-    Column("model", "MODEL", 15, flex=1, max_width=18),
-    Column("attainment", "ATTAIN", 7, align="right"),
-    Column("loss", "LOSS", 8, align="right"),
-    Column("metric", "METRIC", 14, flex=1, max_width=28, priority=2),
-    Column("trend", "TREND", 14, priority=1),
-)
 _PHASE_TONES = {
     SessionPhase.RUNNING: "good",
     SessionPhase.FINISHED: "accent",
@@ -43,16 +35,6 @@ _BAR_TONES = {
     SessionPhase.STOPPED: "warn",
     SessionPhase.FINISHED: "good",
 }
-# What tells most about a model beside its attainment: the first of these that was measured is shown.
-_TELLING_METRICS = (
-    ("mae_bps", "mae", "bps"),
-    ("rmse_bps", "rmse", "bps"),
-    ("auc", "auc", ""),
-    ("average_precision", "AP", ""),
-    ("r2", "r2", ""),
-    ("precision", "precision", ""),
-    ("recall", "recall", ""),
-)
 
 
 def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> Cell:
@@ -176,38 +158,6 @@ def _trouble_line(session: Session) -> Line | None:
     if notes := (*observed.warnings, *observed.announcements):
         return Line(((notes[0], "warn"),))
     return None
-
-
-def models_of(session: Session) -> list[str]:
-    """Name the models a session trains, as its settings list them."""
-    return list(session.settings.get("models", {}))
-
-
-def headline_metric_text(metrics: Mapping[str, float], model: str = "") -> str:
-    """Pick the metric that says most about a model beside its attainment."""
-    for name, short, unit in _TELLING_METRICS:
-        for key in (f"{model}.{name}", name):
-            if key in metrics:
-                return f"{short} {number(metrics[key], unit)}"
-    return NOTHING
-
-
-def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Sequence[float]], str]) -> list[Row]:
-    """Draw each model of a session as a row of `MODEL_METRIC_COLUMNS`; `trend` turns numbers into a sparkline."""
-    metrics = session.observed.metrics
-    return [
-        Row(
-            model,
-            (
-                model,
-                share(metrics.get(f"{model}.attainment")),
-                number(metrics.get(f"{model}.loss")),
-                headline_metric_text(metrics, model),
-                Cell(trend([value for _, value in epochs.get(f"{model}.attainment", ())]), "accent"),
-            ),
-        )
-        for model in models_of(session)
-    ]
 
 
 def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:

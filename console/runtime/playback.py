@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from console.presentation.past import told
 from core.clock import Clock
 from core.errors import CoreError
 from core.state import Workspace
@@ -135,3 +134,20 @@ def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
             break
         at = past.after(at)
     return at
+
+
+def told(snapshot: Snapshot, *, begins: bool) -> str:
+    """Say what had been changed last at a moment of the past.
+
+    Args:
+        snapshot: The workspace as it was.
+        begins: Whether nothing earlier is recorded.
+    """
+    words = list(snapshot.problems)
+    if snapshot.audit:
+        newest = snapshot.audit[0]
+        why = f": {newest.reason}" if newest.reason else ""
+        words.append(f"{newest.at:%H:%M:%SZ}  {newest.actor.partition('@')[0]} {newest.verb} {newest.object}{why}")
+    if begins:
+        words.append("the recorded past begins here")
+    return "; ".join(words)

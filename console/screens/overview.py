@@ -7,8 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from console.navigation import open_alert, open_model
-from console.presentation import alerts, audit, resources, sessions, versions
-from console.presentation.epochs import attainment_series
+from console.presentation import alerts, audit, epochs, resources, sessions, versions
 from console.screens.base import ConsoleScreen
 from console.verbs.alert import ALERT
 from console.verbs.session import SESSION
@@ -68,7 +67,7 @@ class OverviewScreen(ConsoleScreen):
         now = self.console_app.now()
         glyphs = self.console_app.glyphs
         session = snapshot.active_session()
-        epochs: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
+        history: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
 
         wrong = self.query_one("#wrong", LiveTable)
         wrong.set_rows(
@@ -81,7 +80,7 @@ class OverviewScreen(ConsoleScreen):
         live.set_rows(
             versions.live_rows(
                 snapshot,
-                versions.trends_of(snapshot.models, epochs),
+                versions.trends_of(snapshot.models, history),
                 now,
                 glyphs,
                 lambda values: sparkline(values, versions.TREND_WIDTH, glyphs=glyphs) if values else "",
@@ -92,10 +91,10 @@ class OverviewScreen(ConsoleScreen):
         self.set_title(changes, "What people did lately")
         n_live = sum(model.production is not None for model in snapshot.models)
         self.set_title(live, "Live models", f"{n_live} of {len(snapshot.models)} live" if snapshot.models else "")
-        self._show_session(session, epochs)
+        self._show_session(session, history)
         self._show_resources(snapshot)
 
-    def _show_session(self, session: Session | None, epochs: EpochSeries) -> None:
+    def _show_session(self, session: Session | None, history: EpochSeries) -> None:
         glyphs = self.console_app.glyphs
         pane, lines = self.query_one("#session"), self.query_one("#session-lines", Caption)
         bar = self.query_one(ProgressLine)
@@ -110,7 +109,7 @@ class OverviewScreen(ConsoleScreen):
         label, done, note, tone = sessions.progress(session, has_engine=has_engine)
         bar.set_progress(label, done, note, tone=tone)
         lines.show(sessions.summary_lines(session, glyphs))
-        self.query_one(LineChart).set_series(attainment_series(epochs, sessions.models_of(session)))
+        self.query_one(LineChart).set_series(epochs.attainment_series(history, epochs.models_of(session)))
 
     def _show_resources(self, snapshot: Snapshot) -> None:
         limits = self.console_app.settings.alerts

@@ -6,7 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console.presentation import rollouts
+from console.presentation import rollout_evidence, rollout_progress, rollouts
 from console.screens.base import ConsoleScreen
 from console.verbs.rollout import ROLLOUT
 from console.verbs.verb import Things
@@ -37,7 +37,9 @@ class RolloutsScreen(ConsoleScreen):
         with Vertical(id="rollout", classes="pane side"):
             yield ProgressLine(id="progress")
             yield Caption(id="rollout-lines")
-        yield LiveTable(rollouts.GUARD_COLUMNS, empty="Nothing has been judged yet.", id="guards", classes="pane side")
+        yield LiveTable(
+            rollout_evidence.GUARD_COLUMNS, empty="Nothing has been judged yet.", id="guards", classes="pane side"
+        )
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 rollouts.COLUMNS,
@@ -85,14 +87,14 @@ class RolloutsScreen(ConsoleScreen):
             return
         has_engine = self.snapshot.engine is not None
         self.set_title(pane, rollouts.title(rollout, app.glyphs))
-        label, done, tone = rollouts.progress(rollout)
+        label, done, tone = rollout_progress.progress(rollout)
         self.query_one(ProgressLine).set_progress(label, done, tone=tone)
         self.query_one("#rollout-lines", Caption).show(
-            rollouts.summary_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
+            rollout_progress.summary_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
         )
-        table.set_rows(rollouts.guard_rows(rollout, app.glyphs))
+        table.set_rows(rollout_evidence.guard_rows(rollout, app.glyphs))
         self.set_title(table, f"Stable {rollout.stable}, candidate {rollout.candidate}")
-        events.show(rollouts.detail_lines(rollout), from_top=from_top)
+        events.show(rollout_evidence.detail_lines(rollout), from_top=from_top)
 
     def selected_rollout(self) -> Rollout | None:
         """Return the rollout under the cursor."""
@@ -120,4 +122,4 @@ class RolloutsScreen(ConsoleScreen):
             return None
         has_engine = self.snapshot.engine is not None
         title = f"Why: {rollout.rollout_id} {rollout.model} {rollout.candidate}"
-        return title, rollouts.evidence_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)
+        return title, rollout_evidence.evidence_lines(rollout, app.now(), app.glyphs, has_engine=has_engine)

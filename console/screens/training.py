@@ -7,8 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.navigation import RUNS_SCREEN
-from console.presentation import sessions
-from console.presentation.epochs import attainment_series, epoch_columns, epoch_rows, loss_series
+from console.presentation import epochs, sessions
 from console.presentation.gates import judged, summary
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
@@ -49,11 +48,11 @@ class TrainingScreen(ConsoleScreen):
                 )
                 yield GateList(empty="No gate was judged yet.", id="gates", classes="pane side")
             with Vertical(id="course", classes="details"):
-                yield LiveTable(sessions.MODEL_METRIC_COLUMNS, id="models", classes="pane", empty="No epoch has ended.")
+                yield LiveTable(epochs.MODEL_METRIC_COLUMNS, id="models", classes="pane", empty="No epoch has ended.")
                 with Horizontal(id="charts"):
                     yield LineChart(x_title="epoch", y_title="% of the best", id="attainment", classes="pane")
                     yield LineChart(x_title="epoch", y_title="% of the first", id="loss", classes="pane")
-                yield LiveTable(epoch_columns(()), empty="No epoch has ended yet.", id="epochs", classes="pane")
+                yield LiveTable(epochs.epoch_columns(()), empty="No epoch has ended yet.", id="epochs", classes="pane")
 
     def main_table(self) -> LiveTable:
         """Return the list of sessions."""
@@ -94,8 +93,8 @@ class TrainingScreen(ConsoleScreen):
         pane.set_class(session is None, "-empty")
         if session is None:
             return
-        epochs: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
-        models = sessions.models_of(session)
+        history: EpochSeries = self.snapshot.epochs.get(session.run_id or "", {})
+        models = epochs.models_of(session)
         has_engine = self.snapshot.engine is not None
         self.set_title(pane, sessions.title(session, glyphs, has_engine=has_engine))
         label, done, note, tone = sessions.progress(session, has_engine=has_engine)
@@ -108,21 +107,21 @@ class TrainingScreen(ConsoleScreen):
 
         table = self.query_one("#models", LiveTable)
         table.set_rows(
-            sessions.model_metric_rows(
-                session, epochs, lambda values: sparkline(values, TREND_WIDTH, glyphs=glyphs) if values else ""
+            epochs.model_metric_rows(
+                session, history, lambda values: sparkline(values, TREND_WIDTH, glyphs=glyphs) if values else ""
             )
         )
         self.set_title(table, "Models")
         attainment, loss = self.query_one("#attainment", LineChart), self.query_one("#loss", LineChart)
-        attainment.set_series(attainment_series(epochs, models))
+        attainment.set_series(epochs.attainment_series(history, models))
         self.set_title(attainment, "Attainment by epoch")
-        loss.set_series(loss_series(epochs, models))
+        loss.set_series(epochs.loss_series(history, models))
         self.set_title(loss, "Loss by epoch")
 
         by_epoch = self.query_one("#epochs", LiveTable)
-        if by_epoch.columns != (columns := epoch_columns(models)):
+        if by_epoch.columns != (columns := epochs.epoch_columns(models)):
             by_epoch.set_columns(columns)
-        by_epoch.set_rows(epoch_rows(epochs, models))
+        by_epoch.set_rows(epochs.epoch_rows(history, models))
         self.set_title(by_epoch, "Epochs", f"{by_epoch.n_all_rows} recorded")
 
     async def action_runs(self) -> None:

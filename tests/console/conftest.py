@@ -132,7 +132,7 @@ def workspace(demo_root, tmp_path) -> Workspace:
 
 @pytest.fixture
 def open_console(workspace, monkeypatch):
-    monkeypatch.setattr("console.screens.base.SENTENCE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("console.screens.frame.SENTENCE_SECONDS", PATIENCE_SECONDS)
 
     @contextlib.asynccontextmanager
     async def opened(size=(120, 40), *, ready: bool = True, **options) -> AsyncIterator[Console]:

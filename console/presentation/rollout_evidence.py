@@ -1,0 +1,201 @@
+"""What a verdict on a rollout rests on: stable and candidate side by side, every guard, the rules, the events."""
+
+from datetime import datetime
+
+from console.presentation.phrases import NOTHING, duration, instant, number, share
+from console.presentation.rollout_progress import summary_lines
+from console.presentation.rollouts import share_set, words
+from core.rollout import (
+    GuardReading,
+    GuardSource,
+    GuardVerdict,
+    Rollout,
+    RolloutEvent,
+    Strategy,
+)
+from widgets.glyphs import Glyphs
+from widgets.line import Line
+from widgets.live_table import Cell, Column, Row
+
+GUARD_COLUMNS = (
+    Column("metric", "METRIC", 12, flex=1, max_width=16),
+    Column("stable", "STABLE", 9, align="right"),
+    Column("candidate", "CANDIDATE", 9, align="right"),
+    Column("effect", "EFFECT", 8, align="right"),
+    Column("interval", "INTERVAL", 18, align="right"),
+    Column("samples", "SAMPLES", 17, align="right", priority=2),
+    Column("verdict", "VERDICT", 11),
+    Column("eta", "ETA", 7, align="right", priority=1),
+    Column("reason", "REASON", 30, flex=3, priority=3),
+)
+_VERDICT_TONES = {
+    GuardVerdict.SAFE: "good",
+    GuardVerdict.HARMFUL: "bad",
+    GuardVerdict.SUSPECT: "warn",
+    GuardVerdict.NO_DATA: "muted",
+}
+_EVENT_TONES = {
+    "rollout.promote": "good",
+    "rollout.roll_back": "bad",
+    "rollout.inconclusive": "warn",
+    "rollout.hold": "warn",
+}
+
+
+def guard_rows(rollout: Rollout, glyphs: Glyphs) -> list[Row]:
+    """Draw stable and candidate side by side as rows of `GUARD_COLUMNS`: traffic first, then every metric."""
+    observed = rollout.observed
+    given, actual = share_set(rollout), observed.actual_share
+    if rollout.strategy is Strategy.SHADOW:
+        traffic = [_side_by_side("copies", share(1.0, 0), share(given, 0), "of requests")]
+    else:
+        traffic = [
+            _side_by_side("share set", share(1 - given), share(given), ""),
+            _side_by_side(
+                "share actual",
+                share(1 - actual if actual is not None else None),
+                share(actual),
+                f"of {observed.n_step_stable + observed.n_step_candidate:,} this step"
+                if actual is not None
+                else "no request yet",
+            ),
+        ]
+    evidence = observed.evidence
+    answers = _side_by_side("answers", f"{evidence.n_stable:,}", f"{evidence.n_candidate:,}", "since the start")
+    return [*traffic, answers, *(_guard_row(reading, glyphs) for reading in observed.readings)]
+
+
+def _side_by_side(name: str, stable: str, candidate: str, note: str) -> Row:
+    cells = (Cell(name, "muted"), stable, Cell(candidate, "strong"), "", Cell(note, "muted"), "", "", "", "")
+    return Row(name, cells)
+
+
+def _guard_row(reading: GuardReading, glyphs: Glyphs) -> Row:
+    return Row(
+        reading.guard,
+        (
+            reading.guard,
+            side_text(reading, reading.stable_value),
+            Cell(side_text(reading, reading.candidate_value), "strong"),
+            effect_text(reading, reading.effect),
+            interval_text(reading),
+            Cell(f"{reading.n_stable:,} : {reading.n_candidate:,}", "muted"),
+            verdict_cell(reading, glyphs),
+            duration(reading.eta_seconds),
+            Cell(reading.reason.removeprefix(f"{reading.guard}: "), "muted"),
+        ),
+    )
+
+
+def verdict_cell(reading: GuardReading, glyphs: Glyphs) -> Cell:
+    """Say what a guard says with a glyph, its word and a tone."""
+    glyph = {
+        GuardVerdict.SAFE: glyphs.passed,
+        GuardVerdict.HARMFUL: glyphs.failed,
+        GuardVerdict.SUSPECT: glyphs.warned,
+    }.get(reading.verdict, glyphs.hollow)
+    return Cell(f"{glyph} {reading.verdict}", _VERDICT_TONES.get(reading.verdict, ""))
+
+
+def side_text(reading: GuardReading, value: float | None) -> str:
+    """Spell one side of a metric: a rate as a percentage, a mean as a number."""
+    return share(value, 2) if reading.is_rate else number(value)
+
+
+def effect_text(reading: GuardReading, value: float | None) -> str:
+    """Spell an effect: how many times the stable rate, or the difference of the means with its sign."""
+    if value is None:
+        return NOTHING
+    if reading.is_rate:
+        return f"{value:.2f}x"
+    return f"{value:+.3g}" if abs(value) < 1_000 else f"{value:+,.0f}"
+
+
+def interval_text(reading: GuardReading) -> str:
+    """Spell the interval of an effect; a bound that the data do not set yet is left out."""
+    if reading.low is None and reading.high is None:
+        return NOTHING
+    if reading.high is None and reading.is_rate and effect_text(reading, reading.low) == "0.00x":
+        return NOTHING  # "from 0.00x" would rule nothing out
+    if reading.high is None:
+        return f"from {effect_text(reading, reading.low)}"
+    if reading.low is None:
+        return f"to {effect_text(reading, reading.high)}"
+    return f"{effect_text(reading, reading.low).removesuffix('x')} to {effect_text(reading, reading.high)}"
+
+
+def event_lines(rollout: Rollout) -> list[Line]:
+    """Write out what happened, newest first: when, what, why, and whose doing it was unless it was the engine's."""
+    return [_event_line(event) for event in reversed(rollout.observed.events)]
+
+
+def _event_line(event: RolloutEvent) -> Line:
+    verb = words(event.verb.removeprefix("rollout."))
+    who = "" if event.by == "engine" else f"  by {event.by}"
+    reason = f"  {event.reason}" if event.reason else ""
+    tone = _EVENT_TONES.get(event.verb, "strong")
+    return Line(((f"{event.at:%d %H:%M}Z  ", "muted"), (verb, tone), (reason, ""), (who, "muted")))
+
+
+def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
+    """Write out everything that a verdict rests on: what every guard says, the rules, and what happened."""
+    lines = summary_lines(rollout, now, glyphs, has_engine=has_engine)
+    lines += [Line(), Line((("What each guard says", "title"),))]
+    for reading in rollout.observed.readings:
+        lines += _reading_lines(rollout, reading, glyphs)
+    if not rollout.observed.readings:
+        lines.append(Line((("Nothing has been judged yet.", "muted"),)))
+    return [*lines, Line(), Line((("Rules", "title"),)), *rule_lines(rollout), *_events(rollout)]
+
+
+def detail_lines(rollout: Rollout) -> list[Line]:
+    """Write out what happened, then the rules."""
+    return [*event_lines(rollout), Line(), Line((("Rules", "title"),)), *rule_lines(rollout)]
+
+
+def _events(rollout: Rollout) -> list[Line]:
+    return [Line(), Line((("Events", "title"),)), *event_lines(rollout)]
+
+
+def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> list[Line]:
+    verdict = verdict_cell(reading, glyphs)
+    head = Line(
+        (
+            (f"{verdict.text:<12}", verdict.tone),
+            (reading.reason, ""),
+            ("" if reading.required else "  (can only take it back)", "muted"),
+        )
+    )
+    facts = [f"samples {reading.n_stable:,} stable, {reading.n_candidate:,} candidate"]
+    if reading.effect is not None:
+        what = "ratio" if reading.is_rate else "difference"
+        interval = f"{reading.level:.0%} interval {interval_text(reading)}"
+        facts.insert(0, f"{what} {effect_text(reading, reading.effect)}, {interval}")
+    proof = f"proof of safety {share(reading.safety_share, 0)}, of harm {share(reading.harm_share, 0)} of what it takes"
+    if reading.eta_seconds is not None:
+        proof += f"; about {duration(reading.eta_seconds)} to go"
+    indent = " " * 12
+    return [head, *(Line(((f"{indent}", ""), (fact, "muted"))) for fact in (*facts, proof))]
+
+
+def rule_lines(rollout: Rollout) -> list[Line]:
+    """Write out what was decided before the first request."""
+    plan = rollout.plan
+    step = plan.steps[min(rollout.observed.step, plan.last_step)]
+    margins = ", ".join(
+        guard.name
+        + (f" (later than {guard.limit:g} ms)" if guard.source is GuardSource.SLOW else "")
+        + f" below {guard.margin:g}x"
+        for guard in plan.guards
+    )
+    facts = (
+        ("strategy", words(plan.strategy)),
+        ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers of the candidate"),
+        ("margins", margins),
+        *([] if plan.judges_latency else [("latency", "not judged: at the start no limit was known")]),
+        ("risks", f"a good one is taken back {plan.alpha:.1%} of the time at most, a bad one passes {plan.beta:.1%}"),
+        ("deadline", f"{duration(plan.deadline_seconds)}; then it waits for a person"),
+        ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),
+        ("reason", rollout.reason or NOTHING),
+    )
+    return [Line(((f"{label:<10}", "muted"), (text, ""))) for label, text in facts]

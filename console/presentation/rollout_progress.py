@@ -1,0 +1,134 @@
+"""How far a rollout is: a bar, its steps, when the next decision is due or why nobody knows."""
+
+from datetime import datetime
+
+from console.presentation.phrases import NOTHING, duration, instant, share
+from console.presentation.rollouts import PHASE_TONES, seconds_to_decision, words
+from core.rollout import (
+    DesiredRollout,
+    GuardVerdict,
+    Rollout,
+    RolloutPhase,
+    Strategy,
+    VerdictOutcome,
+)
+from widgets.glyphs import Glyphs
+from widgets.line import Line, Span
+
+_DECISION_WORDS = {
+    VerdictOutcome.ADVANCE: "goes on",
+    VerdictOutcome.HOLD: "waits",
+    VerdictOutcome.INCONCLUSIVE: "waits for a person",
+    VerdictOutcome.ROLL_BACK: "takes it back",
+}
+
+
+def progress(rollout: Rollout) -> tuple[str, float | None, str]:
+    """Reduce a rollout to a bar: label, how far this step is, tone. The slowest of what is awaited counts."""
+    observed, plan = rollout.observed, rollout.plan
+    step = plan.steps[observed.step]
+    label = f"step {observed.step + 1} of {len(plan.steps)}"
+    label += "" if rollout.strategy is Strategy.SHADOW else f", {share(step.share, 0)}"
+    if not rollout.is_active:
+        tone = PHASE_TONES.get(observed.phase, "accent")
+        return label, 1.0 if observed.phase in (RolloutPhase.PROMOTED, RolloutPhase.FINISHED) else None, tone
+    tone = "accent" if observed.phase is RolloutPhase.RUNNING else "warn"
+    if observed.step_since is None:
+        return label, None, tone
+    elapsed = (rollout.updated_at - observed.step_since).total_seconds()
+    done = [elapsed / step.dwell_seconds] if step.dwell_seconds else []
+    done += [observed.n_step_candidate / step.min_samples] if step.min_samples else []
+    if observed.step == plan.last_step:
+        done += [reading.safety_share for reading in observed.readings if reading.required]
+    return label, min(done, default=1.0), tone
+
+
+def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
+    """Say what a bar cannot: the steps, when a decision is due or why nobody knows, and what it rests on."""
+    lines = [steps_line(rollout, glyphs)]
+    observed = rollout.observed
+    if not rollout.is_active:
+        ended = f"{words(observed.phase)} {instant(observed.ended_at)}"
+        return [*lines, Line((("ended     ", "muted"), (ended, ""), (f": {_last_reason(rollout)}", "muted")))]
+    lines.append(Line((("decision  ", "muted"), *_decision_spans(rollout, now, has_engine=has_engine))))
+    if observed.verdict is not None:
+        verdict = observed.verdict
+        tone = {
+            VerdictOutcome.ROLL_BACK: "bad",
+            VerdictOutcome.INCONCLUSIVE: "warn",
+            VerdictOutcome.ADVANCE: "good",
+        }.get(verdict.outcome)
+        spans = (("verdict   ", "muted"), (_DECISION_WORDS[verdict.outcome], tone or "strong"))
+        since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
+        lines.append(Line((*spans, (f": {verdict.reason}", ""), (since, "muted"))))
+    if observed.experiment is not None:
+        lines.append(Line((("finding   ", "muted"), (observed.experiment.reason, ""))))
+    if rollout.desired is not DesiredRollout.RUNNING:
+        reason = f": {rollout.desired_reason}" if rollout.desired_reason else ""
+        wish = f"{words(rollout.desired)} by {rollout.desired_by}{reason}"
+        lines.append(Line((("asked     ", "muted"), (wish, "warn"))))
+    return lines
+
+
+def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
+    """Draw the steps one after another, the present one marked; at the end of a canary stands all traffic."""
+    observed, plan = rollout.observed, rollout.plan
+    spans: list[Span] = [("steps     ", "muted")]
+    for index, step in enumerate(plan.steps):
+        text = "copies" if rollout.strategy is Strategy.SHADOW else share(step.share, 0)
+        if index < observed.step or observed.phase is RolloutPhase.PROMOTED:
+            spans.append((f"{glyphs.passed} {text}", "good"))
+        elif index == observed.step and rollout.is_active and observed.phase is not RolloutPhase.PENDING:
+            spans.append((f"{glyphs.dot} {text}", "strong"))
+        elif index == observed.step and observed.phase in (RolloutPhase.ROLLED_BACK, RolloutPhase.ABORTED):
+            spans.append((f"{glyphs.failed} {text}", "bad"))
+        else:
+            spans.append((f"{glyphs.hollow} {text}", "muted"))
+        spans.append((f" {glyphs.arrow} ", "line"))
+    if rollout.strategy.promotes:
+        is_live = observed.phase is RolloutPhase.PROMOTED
+        spans.append((f"{glyphs.passed} live", "good") if is_live else (f"{glyphs.hollow} live", "muted"))
+    else:
+        has_finding = observed.phase is RolloutPhase.FINISHED
+        spans.append((f"{glyphs.passed} finding", "good") if has_finding else (f"{glyphs.hollow} finding", "muted"))
+    return Line(tuple(spans))
+
+
+def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> list[Span]:
+    """Say when the next decision is due, or why nobody can tell; then the deadline."""
+    observed = rollout.observed
+    spans: list[Span]
+    if not has_engine:
+        return [("not known: no engine runs on this workspace, so nothing is judged; :engine starts one", "warn")]
+    if (seconds := seconds_to_decision(rollout, now)) is not None:
+        spans = [(f"in about {duration(seconds)}" if seconds >= 1 else "due now", "strong")]
+    else:
+        spans = [(_why_nobody_knows(rollout), "warn" if observed.phase is RolloutPhase.INCONCLUSIVE else "")]
+    if observed.deadline_at is not None and observed.phase is RolloutPhase.RUNNING:
+        left = (observed.deadline_at - now).total_seconds()
+        spans.append((f"; deadline in {duration(left)}" if left > 0 else "; the deadline has passed", "muted"))
+        if seconds is not None and left < seconds:
+            spans.append((" comes first: then it waits for a person", "warn"))
+    return spans
+
+
+def _why_nobody_knows(rollout: Rollout) -> str:
+    observed = rollout.observed
+    if rollout.desired is DesiredRollout.ABORTED:
+        return "due now: it is being aborted"
+    if observed.phase is RolloutPhase.PENDING:
+        held = rollout.desired is DesiredRollout.PAUSED
+        return "none while it is held" if held else "not known before the first step is open"
+    if observed.phase is RolloutPhase.PAUSED or rollout.desired is DesiredRollout.PAUSED:
+        return "none while it is held, unless harm is shown; H lets it go on"
+    if observed.phase is RolloutPhase.INCONCLUSIVE:
+        return "waits for a person: H gives it a new deadline, P goes on without proof, A aborts"
+    if observed.verdict is None or observed.actual_share is None:
+        return "not known: no request has been answered at this step yet"
+    if any(reading.verdict is GuardVerdict.NO_DATA and reading.required for reading in observed.readings):
+        return "not known: too few samples to tell"
+    return "not in sight at the present rate"
+
+
+def _last_reason(rollout: Rollout) -> str:
+    return rollout.observed.events[-1].reason if rollout.observed.events else NOTHING

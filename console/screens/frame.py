@@ -1,0 +1,146 @@
+"""What every screen of the console looks like: top line, screen names, body, prompt, footer; titles and their ages."""
+
+from collections.abc import Sequence
+from typing import ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.events import ScreenResume
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+
+from console.context import ConsoleControls
+from console.presentation.status import status_of
+from console.screen_catalog import IN_ROW
+from console.screens.prompt import Prompt
+from core.view.snapshot import Snapshot
+from widgets.ages import stale_text
+from widgets.key_footer import KeyFooter, KeyHint
+from widgets.live_table import LiveTable
+from widgets.painted import Painted
+from widgets.screen_row import ScreenRow
+from widgets.status_line import StatusLine
+from widgets.textual_internals import PromptFrames, size_classes, write_frame
+from widgets.wire import LeanScreen
+
+SENTENCE_SECONDS = 12.0
+
+
+class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
+    """A screen in its frame. It shows the app's snapshot; what a key does on it is for `ConsoleScreen` to say."""
+
+    NAME: ClassVar[str] = ""
+    IN_ROW: ClassVar[str] = ""
+    """The screen in the row of screens that this one belongs to, if it has no place there itself."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-cramped"), (80, "-narrow"), (120, "-wide"), (160, "-huge")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-medium"), (40, "-high")]
+
+    def __init__(self) -> None:
+        super().__init__(id=self.NAME)
+        self._titles: dict[Widget, tuple[str, str]] = {}
+        self._sentence_expiry: Timer | None = None
+        self._has_been_shown = False
+
+    # What a screen must say
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the panes."""
+        raise NotImplementedError
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Bring the panes in line with a snapshot."""
+        raise NotImplementedError
+
+    def main_table(self) -> LiveTable:
+        """Return the list that the filter and the small layouts are about."""
+        raise NotImplementedError
+
+    def sampled_panes(self) -> Sequence[Painted]:
+        """Return the panes that age with the samples of the machine, not with the documents."""
+        return ()
+
+    def key_hints(self) -> Sequence[KeyHint]:
+        """Return the keys for the footer, those that would do nothing now dim."""
+        return ()
+
+    # The frame
+
+    @property
+    def console_app(self) -> ConsoleControls:
+        """The app, as far as screens know it."""
+        return cast("ConsoleControls", self.app)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is shown: the newest snapshot, or the frozen one."""
+        return self.console_app.snapshot
+
+    def compose(self) -> ComposeResult:
+        """Frame the body."""
+        self.add_class(*size_classes(self))  # before there is anything here: Textual says it later, and styles all anew
+        yield StatusLine(id="status")
+        yield ScreenRow([(screen.key, screen.name, screen.title) for screen in IN_ROW], self.IN_ROW or self.NAME)
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield Prompt(self.console_app.commands)
+        yield KeyFooter(id="footer")
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Catch up with what has happened while another screen was shown."""
+        # What has only just been put on the screen has been styled on the way.
+        event.refresh_styles = self._has_been_shown
+        self._has_been_shown = True
+        self.refresh_all()
+
+    def refresh_all(self) -> None:
+        """Show the present snapshot, the status and the keys."""
+        if self.is_whole:
+            self.show(self.snapshot)
+            self._show_keys()
+            self.tick()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the panes are there: not yet while the screen opens, and no more while the app ends."""
+        return self.is_mounted and any(isinstance(child, KeyFooter) for child in self.children)
+
+    def show_standing(self) -> None:
+        """Bring the top line and the footer in line with what may be done."""
+        self._show_status()
+        self._show_keys()
+
+    def _show_status(self) -> None:
+        app = self.console_app
+        self.query_one(StatusLine).set_status(status_of(app.snapshot, app.circumstances()))
+
+    def _show_keys(self) -> None:
+        self.query_one(KeyFooter).set_keys(self.key_hints())
+
+    def set_title(self, pane: Widget, title: str, subtitle: str = "") -> None:
+        """Name a pane; its age joins the subtitle once it is stale."""
+        self._titles[pane] = (title, subtitle)
+
+    @staticmethod
+    def filter_words(table: LiveTable) -> str:
+        """Say what a list is filtered by, for its frame; empty without a filter."""
+        return f"/{table.filter_words}: {len(table.rows)} of {table.n_all_rows}" if table.filter_words else ""
+
+    def tick(self) -> None:
+        """Judge the age of each pane and move the clock; sends nothing unless a word changes."""
+        app = self.console_app
+        sampled = self.sampled_panes()
+        for pane, (title, subtitle) in self._titles.items():
+            silent = app.sample_silence() if pane in sampled else app.silence()
+            stale = stale_text(silent)
+            pane.set_class(stale is not None, "-stale")
+            write_frame(pane, title=title, subtitle="  ".join(filter(None, (subtitle, stale))))
+        self._show_status()
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Answer what was just done, in the footer's place; the keys come back after a while."""
+        self.query_one(KeyFooter).say(text, tone)
+        if self._sentence_expiry is not None:
+            self._sentence_expiry.stop()
+        self._sentence_expiry = self.set_timer(SENTENCE_SECONDS, lambda: self.say("")) if text else None
