@@ -13,7 +13,6 @@ from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
-from core.training.session_domain import checked
 
 DATABASE = "sessions"
 TABLE = "sessions"
@@ -63,6 +62,8 @@ class Sessions:
             raise UsageError(
                 f"{name[:_MAX_NAME]!a} is no name for a session: it must be one line of at most {_MAX_NAME} characters."
             )
+        from core.training.session_domain import checked  # reads which domains there are, for this one verb
+
         document = as_document(checked(settings))
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:

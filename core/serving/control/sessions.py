@@ -6,6 +6,7 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
+from core.errors import NotFoundError
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -59,7 +60,10 @@ class SessionRoutes(Controller):
             training = msgspec.convert(msgspec.to_builtins(training) | data.settings, TrainingSettings)
         except msgspec.ValidationError as error:
             raise BadRequestError(f"is not as it must be: {error}", field="settings") from None
-        return Sessions(workspace).start(training, name=data.name, actor=caller.actor, reason=data.reason)
+        try:
+            return Sessions(workspace).start(training, name=data.name, actor=caller.actor, reason=data.reason)
+        except NotFoundError as error:  # a model or a gate that the request names, not the address it was sent to
+            raise BadRequestError(str(error)) from None
 
     @post("/{session_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
     def request_change(

@@ -20,12 +20,20 @@ from core.serving.scoring.warming import warm_scorer
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Workspace
 from core.training.session import SessionPhase
-from core.training.session_domain import DomainSettingsError
+from core.training.session_domain import DomainSettingsError, checked
 from core.training.sessions import Sessions
 from tests.waiting import until
 
 ADA = Actor("ada", "desk", Origin.COMMAND_LINE)
-SHORT = TrainingSettings(domain="loans", dataset_size=200, max_epochs=2)
+ENTRY_POINTS = """[bondx.domains]
+loans = loans:LOANS
+broken = no_such_package:BROKEN
+odd = core.errors:UsageError
+[bondx.models]
+median = loan_models:MedianModel
+"""
+BOTH = {"loss": ModelSettings(), "median": ModelSettings(algorithm="running_median")}
+SHORT = TrainingSettings(domain="loans", dataset_size=200, max_epochs=2, models=BOTH)
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +45,7 @@ def loans(tmp_path_factory):
     metadata = folder / "loans-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: loans\nVersion: 1.0\n")
-    lines = [
-        "[bondx.domains]",
-        "loans = loans:LOANS",
-        "broken = no_such_package:BROKEN",
-        "odd = core.errors:UsageError",
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
@@ -68,10 +70,14 @@ def finished(loans, tmp_path_factory):
     return workspace, sessions.get(session_id)
 
 
-def test_a_session_trains_all_models_of_the_domain_and_registers_them(finished):
+def test_a_session_trains_all_models_of_the_domain_unless_some_are_named(loans):
+    assert checked(TrainingSettings(domain="loans")).models == {"loss": ModelSettings()}
+
+
+def test_a_session_trains_the_domain_and_registers_its_models(finished):
     workspace, session = finished
     assert (session.observed.phase, session.observed.failure) == (SessionPhase.FINISHED, None)
-    assert session.observed.registered == ("loss/1.0.0",)
+    assert session.observed.registered == ("loss/1.0.0", "median/1.0.0")
     version = Registry(workspace).get("loss", "1.0.0")
     assert version.metrics["attainment"] > 0.9, "under the bare name: the domain's first test panel"
     assert "of 200 loans" in version.description
@@ -99,6 +105,15 @@ def test_its_version_is_served_by_a_compiled_scorer(finished, loans):
     assert other - one == pytest.approx(1.5, abs=0.5)
 
 
+def test_a_model_of_a_package_learns_in_its_own_way_and_is_served_as_it_is(finished):
+    workspace, _ = finished
+    version = Registry(workspace).get("median", "1.0.0")
+    assert "attainment" not in version.metrics
+    scorer = warm_scorer(Registry(workspace).load_path("median", "1.0.0"))
+    answers = scorer.answer(scorer.signature.from_rows([{"amount": 20.0}, {"amount": 30.0}]))
+    assert answers[0] == answers[1] == pytest.approx(6.0, abs=1.5)
+
+
 def test_domains_are_listed_without_importing_any(loans):
     assert set(domain_names()) >= {"bonds", "table", "loans", "broken", "odd"}
 
@@ -112,7 +127,16 @@ def test_domains_are_listed_without_importing_any(loans):
         ({"domain": "table"}, UsageError, "bondx-mlops train"),
         ({"domain_settings": {"nois": 1}}, DomainSettingsError, "unknown field `nois`.*Its settings: noise"),
         ({"domain_settings": {"noise": -1}}, DomainSettingsError, r"`float` >= 0.0 - at `\$.noise`"),
-        ({"models": {"los": ModelSettings()}}, UninstalledModelError, "no model 'los'. Models to choose from: loss"),
+        (
+            {"models": {"los": ModelSettings()}},
+            UninstalledModelError,
+            "no model 'los'. Models to choose from: loss, median",
+        ),
+        (
+            {"models": {"median": ModelSettings(algorithm="linear")}},
+            UnknownAlgorithmError,
+            "median cannot be trained with algorithm 'linear'. Algorithms to choose from: auto, running_median",
+        ),
         (
             {"models": {"spread": ModelSettings()}},
             UninstalledModelError,

@@ -174,6 +174,20 @@ class TestSessions:
         answer = api.post("/api/v1/sessions", json={"settings": settings})
         assert (answer.status_code, answer.json()["field"]) == (400, field)
 
+    @pytest.mark.parametrize(
+        ("settings", "says"),
+        [
+            ({"models": {"weather": {}}}, "no model 'weather'. Models to choose from: spread, downgrade"),
+            ({"models": {"spread": {"algorithm": "lightbgm"}}}, "spread cannot be trained with algorithm 'lightbgm'"),
+            ({"domain": "weather"}, "no domain 'weather'. Known domains: bonds, table"),
+            ({"quality_gates": {"custom_gates": ["weather"]}}, "no custom gate 'weather'"),
+        ],
+    )
+    def test_settings_that_name_what_is_not_there_are_a_bad_request(self, api, settings, says):
+        answer = api.post("/api/v1/sessions", json={"settings": settings})
+        assert answer.status_code == 400
+        assert says in answer.json()["error"]
+
     @pytest.mark.parametrize("name", ["two\nlines", "\x1b[2J", "n" * 201])
     def test_have_names_that_are_a_line_of_text(self, api, name):
         answer = api.post("/api/v1/sessions", json={"name": name})

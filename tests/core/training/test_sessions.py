@@ -142,3 +142,11 @@ def test_every_change_is_in_the_audit_log(workspace, sessions, session):
         {"desired": "paused"},
     )
     assert observed.after == {"phase": "paused"}
+
+
+def test_settings_younger_than_a_session_are_kept_only_where_they_say_something(sessions, session, person):
+    assert "domain" not in session.settings, "the digest of settings that have not changed stays what it was"
+    assert session.training.domain == "bonds"
+    told = sessions.start(TrainingSettings(domain_settings={"n_years": 10}), name="", actor=person)
+    assert told.settings["domain_settings"] == {"n_years": 10}
+    assert "domain" not in told.settings

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from core.models import Panel
-from core.models.interface import Attainment, table_of, truth_of
+from core.models.interface import Attainment, Model, table_of, truth_of
 from core.models.learners.derived import DerivedColumns, Log
 from core.models.learners.feature_space import Curve, Design, Levels
+from core.models.persistence.archive import read_model, write_model
 from core.models.supervised import SupervisedModel
 from core.quality import Check, CheckSet
 from core.quality.checks.completeness import coverage
@@ -88,3 +89,44 @@ class LossModel(SupervisedModel):
         return Attainment(
             "r2", figures["r2"], figures["optimum"], share, share - 0.1, share + 0.1, share, False, len(panel.frame)
         )
+
+
+class MedianModel(Model):
+    """A model that a package offers by itself: of its own kind, and trained in a way of its own."""
+
+    name = "median"
+    task = "regression"
+    label = "loss"
+    algorithms = ("auto", "running_median")
+
+    def __init__(self, algorithm="auto", parameters=None):
+        super().__init__(algorithm, parameters)
+        self.medians = []
+
+    def update(self, panel, *, seed):
+        self.medians.append(float(table_of(panel)[self.label].median()))
+        self.n_updates += 1
+
+    def predict(self, frame):
+        return np.full(len(frame), np.mean(self.medians))
+
+    def evaluate(self, panel):
+        table = table_of(panel)
+        return {"loss": float(np.mean(np.square(table[self.label] - self.predict(table))))}
+
+    def feature_importance(self):
+        return {}
+
+    def report(self):
+        return {"model": self.name, "algorithm": self.algorithm}
+
+    def save(self, folder):
+        return write_model(folder, {"model": self.name, "algorithm": self.algorithm, "medians": self.medians}, {})
+
+    @classmethod
+    def load(cls, folder):
+        header, _ = read_model(folder)
+        model = cls(header["algorithm"])
+        model.medians = list(header["medians"])
+        model.n_updates = len(model.medians)
+        return model
