@@ -152,16 +152,8 @@ class FitOnceLearner(Learner):
     name: ClassVar[str]
     is_fast: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        space: MatrixColumns,
-        task: LearningTask,
-        parameters: Mapping[str, Any],
-        *,
-        n_classes: int = 2,
-        defaults: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(space, task, parameters, n_classes=n_classes, defaults=defaults)
+    def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
+        super().__init__(space, task, parameters, **more)
         self.tuned: dict[str, float] = {}
 
     def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:

@@ -11,6 +11,7 @@ import skops.io
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LinearRegression
 
+from core.domains.bonds.models.isolation import forest_rows
 from core.domains.catalogue import create, load_model
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.persistence.archive import HEADER, pack_arrays, unpack_arrays
@@ -174,12 +175,12 @@ def test_a_damaged_or_forged_artifact_is_refused_with_a_reason(damage, says, lea
 
 
 def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_still_read(learnt, draw, tmp_path):
-    forest = IsolationForest(n_estimators=5, random_state=0).fit(learnt["anomaly"].forest.held)
+    forest = IsolationForest(n_estimators=5, random_state=0).fit(learnt["anomaly"].forest.learner.held)
     learnt["anomaly"].save(tmp_path)
     rewrite(tmp_path, "forest.skops", dump_estimator(forest))
     loaded = load_model(tmp_path)
     bonds = draw(1).bonds
-    expected = -forest.score_samples(loaded.forest.filled(bonds))
+    expected = -forest.score_samples(loaded.forest.learner.filled(forest_rows(bonds)))
     np.testing.assert_allclose(loaded.detect("isolation_forest", bonds), expected, rtol=0, atol=1e-12)
     assert {path.name for path in loaded.save(tmp_path / "again")}.isdisjoint({"forest.skops"})
 

@@ -38,6 +38,7 @@ class ResidualScorer(RowScorer):
         assert spread.space is not None
         space = CompiledSpace(spread.space, extra_numbers=("spread_bps", "maturity_years"))
         self._learner = CompiledLearner(spread.learners[spread.shipping], space)
+        self.is_fast = self._learner.is_fast
         self._scale = spread.scale
         read = [field_of(name, space.levels.get(name)) for name in (*space.numbers, *space.categories)]
         dates = [Field(name=name, kind="date", nullable=True, required=False) for name in _DATES]
@@ -78,12 +79,11 @@ class ForestScorer(RowScorer):
         self._is_log = np.array([isinstance(made.get(name), Log) for name in ANOMALY_FOREST])
         self._is_log1p = np.array([isinstance(made.get(name), LogOfOneMore) for name in ANOMALY_FOREST])
         self._floor = np.array([how.floor for how in made.values() if isinstance(how, Log)])
-        self._centre = detector.centre
-        self._trees = detector.fitted
+        self._forest = detector.learner
 
     @override
     def answer(self, rows: Rows) -> FloatArray:
         read = rows.numbers.take(self._from, axis=1)
         read[:, self._is_log] = np.log(np.maximum(read[:, self._is_log], self._floor))
         read[:, self._is_log1p] = np.log1p(np.maximum(read[:, self._is_log1p], 0.0))
-        return self._trees.score(np.where(np.isfinite(read), read, self._centre).astype(np.float32))
+        return self._forest.score(read)
