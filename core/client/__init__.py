@@ -4,7 +4,7 @@
         answer = client.predict("spread", {"rating_num": 8, …})
 
 client.py       the face: one call, all its attempts
-patience.py     time-outs and waits between attempts; breaker.py when to leave a server alone
+retry_policy.py time-outs and waits between attempts; breaker.py when to leave a server alone
 wire.py         what a dialect can do; json_rows.py, open_inference.py, tf_rest.py, tf_grpc.py do it
 http.py         one HTTP request; tf_messages.py the messages of TensorFlow Serving, without TensorFlow
 answers.py      what comes back, the same in every dialect; errors.py what may be raised instead

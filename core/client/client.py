@@ -101,7 +101,7 @@ class Client:
                 ClientDialect.V2: OpenInferenceClient,
                 ClientDialect.TF_REST: TfRest,
             }[self.dialect](http)
-        self._patience = RetryPolicy(
+        self._retry_policy = RetryPolicy(
             timeouts, back_off or BackOff(), clock=clock, sleep=sleep, random_share=random_share
         )
         self._make_breaker = breaker or partial(CircuitBreaker, clock=clock)
@@ -165,7 +165,7 @@ class Client:
         """
         which = None if model is None else _which(model, version, label)
         try:
-            return self._patience.once(lambda deadline: self._wire.health(which, deadline))
+            return self._retry_policy.once(lambda deadline: self._wire.health(which, deadline))
         except TransientError as error:
             return Health(live=error.status is not None, ready=False, reasons=(str(error),))
 
@@ -204,7 +204,7 @@ class Client:
         self.close()
 
     def _ask(self, model: str, attempt: Callable[[float], T]) -> T:
-        return self._patience.until_answered(self.breaker(model), attempt)
+        return self._retry_policy.until_answered(self.breaker(model), attempt)
 
 
 def _chosen(url: str, dialect: ClientDialect | str) -> ClientDialect:

@@ -1,7 +1,7 @@
 """Which candidate ships: judged only on groups it had not learnt from, with the uncertainty of the difference.
 
 Before a model learns from a panel, each candidate answers for it. Those losses are out of sample and cost nothing
-extra, so the contest goes on for as long as the model learns. Earlier panels fade, because the candidates have
+extra, so the comparison goes on for as long as the model learns. Earlier panels fade, because the candidates have
 learnt since. Simpler candidates come first, and one is passed over only for a clear gain.
 """
 
@@ -63,7 +63,7 @@ class CandidateComparison:
         return bool(self.difference[k, best] > HOPELESS * np.sqrt(self.squares[k, best]))
 
     def retire(self, name: str) -> dict[str, Any]:
-        """Take a candidate out of the contest; its last standing is returned."""
+        """Take a candidate out of the comparison; its last standing is returned."""
         last = next(entry for entry in self.standing() if entry["candidate"] == name)
         keep = [k for k, other in enumerate(self.names) if other != name]
         self.names = tuple(self.names[k] for k in keep)
@@ -98,9 +98,9 @@ class CandidateComparison:
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
         """Read what `dump` wrote."""
-        contest = cls(state["names"])
-        contest.n_rows = float(state["n_rows"])
-        contest.loss = np.array(state["loss"])
-        contest.difference = np.array(state["difference"])
-        contest.squares = np.array(state["squares"])
-        return contest
+        comparison = cls(state["names"])
+        comparison.n_rows = float(state["n_rows"])
+        comparison.loss = np.array(state["loss"])
+        comparison.difference = np.array(state["difference"])
+        comparison.squares = np.array(state["squares"])
+        return comparison

@@ -19,7 +19,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
 from core.models.errors import ArtifactError, EmptyPanelError, NotFittedError, UnknownParameterError
 from core.models.interface import Model, PanelLike, table_of
-from core.models.learners.algorithms import BOOSTING, LINEAR, ON_LINEAR, STAND_IN, lineup
+from core.models.learners.algorithms import BOOSTING, LINEAR, ON_LINEAR, STAND_IN, algorithms_for
 from core.models.learners.boosting import OffsetLearner
 from core.models.learners.feature_space import Design, FeatureSpace
 from core.models.learners.learner import ContinuingLearner, Files, LearningTask
@@ -64,11 +64,11 @@ class SupervisedModel(Model):
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(algorithm, parameters)
         problem = lightgbm_problem() if algorithm == "auto" else None
-        self.candidates = lineup(algorithm, has_lightgbm=problem is None)
+        self.candidates = algorithms_for(algorithm, has_lightgbm=problem is None)
         self._warnings: tuple[str, ...] = () if problem is None else (stand_in_warning(problem, STAND_IN),)
         # What is set for LightGBM is no mistake where another stands in for it.
         spelled = {learners_name: own_name for own_name, learners_name in self.synonyms.items()}
-        kinds = (*lineup(algorithm).values(), *self.candidates.values())
+        kinds = (*algorithms_for(algorithm).values(), *self.candidates.values())
         known = {spelled.get(key, key) for kind in kinds for key in kind.defaults}
         if unknown := sorted(set(self.parameters) - known):
             raise UnknownParameterError(algorithm, unknown, sorted(known))
@@ -76,7 +76,7 @@ class SupervisedModel(Model):
             kind.require()
         self.space: FeatureSpace | None = None
         self.learners: dict[str, ContinuingLearner] = {}
-        self.contest = CandidateComparison(tuple(self.candidates))
+        self.comparison = CandidateComparison(tuple(self.candidates))
         self.retired: dict[str, dict[str, Any]] = {}  # last standing of candidates given up
         self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
 
@@ -119,7 +119,7 @@ class SupervisedModel(Model):
     @property
     def shipping(self) -> str:
         """The candidate that answers."""
-        return self.contest.leader
+        return self.comparison.leader
 
     @override
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
@@ -163,7 +163,7 @@ class SupervisedModel(Model):
             "ships": self.shipping,
             "why": self._why(),
             "judged_on": f"{self.groups} not learnt from, before each panel is learnt; earlier panels fade",
-            "candidates": [*self.contest.standing(), *self.retired.values()],
+            "candidates": [*self.comparison.standing(), *self.retired.values()],
             "continues_by": {
                 name: kind.continues_by.format(groups=self.groups) for name, kind in self.candidates.items()
             },
@@ -201,7 +201,7 @@ class SupervisedModel(Model):
             "n_rows": self.n_rows,
             "scale": self.scale,
             "space": self.space.statistics,
-            "contest": self.contest.dump(),
+            "contest": self.comparison.dump(),
             "learners": states,
             "retired": self.retired,
             **self._noted_warnings,
@@ -226,12 +226,12 @@ class SupervisedModel(Model):
     def _restore(cls, header: Mapping[str, Any], files: Files) -> Self:
         model = cls(header["algorithm"], header["parameters"])
         # It goes on with the candidates it began with, whatever this machine has.
-        model.candidates = lineup(model.algorithm, has_lightgbm=STAND_IN not in header["learners"])
+        model.candidates = algorithms_for(model.algorithm, has_lightgbm=STAND_IN not in header["learners"])
         model._warnings = tuple(map(str, header.get("warnings", ())))
         model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
         model.scale = float(header["scale"])
         model.space = FeatureSpace(cls.design, header["space"])
-        model.contest = CandidateComparison.restore(header["contest"])
+        model.comparison = CandidateComparison.restore(header["contest"])
         arrays = unpack_arrays(files["arrays.npz"], name="arrays.npz")
         model.retired = dict(header["retired"])
         for name, kind in model.candidates.items():
@@ -265,7 +265,7 @@ class SupervisedModel(Model):
     def _parameters(self) -> dict[str, Any]:
         return {**self.tuned, **{self.synonyms.get(name, name): value for name, value in self.parameters.items()}}
 
-    def _lineup(self, strength: float) -> dict[str, ContinuingLearner]:
+    def _new_learners(self, strength: float) -> dict[str, ContinuingLearner]:
         assert self.space is not None
         learners = {name: kind(self.space, self.link, self._parameters) for name, kind in self.candidates.items()}
         if isinstance(linear := learners.get(LINEAR), LinearLearner):
@@ -296,7 +296,7 @@ class SupervisedModel(Model):
         if len(folds) > 1:
             scores = self._cross_validate(sample, folds, strength, seed=seed)
             sample = self._judge(sample, scores)
-        self.learners = self._lineup(strength)
+        self.learners = self._new_learners(strength)
         self._learn(self.learners, sample, seed=seed)
 
     def _go_on(self, sample: Sample, *, seed: int) -> None:
@@ -313,19 +313,23 @@ class SupervisedModel(Model):
             self.scale = SCALE_MEMORY * self.scale + (1 - SCALE_MEMORY) * fresh if self.n_updates else fresh
             sample = replace(sample, weight=huber_weight(misses, self.scale))
         losses = {name: self._loss(sample.target, score) for name, score in scores.items()}
-        self.contest.judge(losses, sample.weight, sample.group)
+        self.comparison.judge(losses, sample.weight, sample.group)
         self._retire()
         return replace(sample, offset=scores.get(LINEAR))
 
     def _retire(self) -> None:
         """Give plain boosting up once it is far behind; trees on the linear core gain with every panel, and stay."""
-        if BOOSTING in self.learners and self.n_updates >= PANELS_BEFORE_RETIRING and self.contest.hopeless(BOOSTING):
-            self.retired[BOOSTING] = {**self.contest.retire(BOOSTING), "retired_after_panels": self.n_updates}
+        if (
+            BOOSTING in self.learners
+            and self.n_updates >= PANELS_BEFORE_RETIRING
+            and self.comparison.hopeless(BOOSTING)
+        ):
+            self.retired[BOOSTING] = {**self.comparison.retire(BOOSTING), "retired_after_panels": self.n_updates}
             del self.learners[BOOSTING]
 
     def _cross_validate(self, sample: Sample, folds: list[BoolArray], strength: float, *, seed: int) -> Scores:
         scores = {name: np.zeros(len(sample)) for name in self.candidates}
-        of_fold = [self._lineup(strength) for _ in folds]
+        of_fold = [self._new_learners(strength) for _ in folds]
         for name, answers in scores.items():
             for fold, learners in zip(folds, of_fold, strict=True):
                 learners[name].learn(sample.take(~fold), seed=seed)
@@ -356,9 +360,9 @@ class SupervisedModel(Model):
         return np.logaddexp(0.0, score) - target * score
 
     def _why(self) -> str:
-        if not self.contest.n_rows:
+        if not self.comparison.n_rows:
             return f"{self.shipping} ships: there has been nothing to judge by but what was learnt from"
-        standing = {entry["candidate"]: entry for entry in self.contest.standing()}
+        standing = {entry["candidate"]: entry for entry in self.comparison.standing()}
         shipping = standing[self.shipping]
         if len(standing) == 1:
             return f"{self.shipping} was asked for; its loss on {self.groups} not learnt from is {shipping['loss']:.4f}"

@@ -5,7 +5,7 @@ predict.py     from a request's bytes to an answer; dialects/ read requests and 
 signature.py   what a model wants to be asked with, and the check of it
 loading.py     the thread that keeps table.py, what is served now, in step with the registry; routing.py the rollouts
 recording.py   predictions and outcomes on their way to telemetry; stats.py and metrics.py what is counted
-access.py      tokens and roles; gatekeeper.py who may come in
+access.py      tokens and roles; authenticator.py who may come in
 reads.py       health, readiness, metrics, metadata
 control/       everything else the console can do
 

@@ -46,7 +46,7 @@ class FrontDoor:
         self._reads = reads
         self._control = control
         self._targets: dict[str, Target] = {}
-        self.shortcut = FastPath(predictor, self.target)
+        self.fast_path = FastPath(predictor, self.target)
         self._predict = [(dialect, _pattern(dialect.predict_path)) for dialect in dialects]
         self._describe = [
             (partial(reads.describe, dialect=dialect, asked=path), _pattern(path.path))

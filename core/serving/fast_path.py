@@ -114,8 +114,8 @@ class PredictProtocol(TimedProtocol):
             and not self.flow.write_paused
             and len(self.connections) < (self.limit_concurrency or len(self.connections) + 1)
         ):
-            shortcut: FastPath = self.config.app.shortcut  # type: ignore[union-attr]
-            answer = shortcut.answer(data, self.client, self.server_state.default_headers)
+            fast_path: FastPath = self.config.app.fast_path  # type: ignore[union-attr]
+            answer = fast_path.answer(data, self.client, self.server_state.default_headers)
             if answer is not None:
                 self._clear_timer()
                 self.transport.write(answer)

@@ -65,9 +65,9 @@ class Predictor:
     """Answers predict requests from the table it is given."""
 
     def __init__(
-        self, gatekeeper: Authenticator, recorder: PredictionRecorder, stats: ServerStats, limits: ServingLimits
+        self, authenticator: Authenticator, recorder: PredictionRecorder, stats: ServerStats, limits: ServingLimits
     ) -> None:
-        self._gatekeeper = gatekeeper
+        self._authenticator = authenticator
         self._recorder = recorder
         self._stats = stats
         self.limits = limits
@@ -86,7 +86,7 @@ class Predictor:
         begin = time.perf_counter()
         dialect = target.dialect
         try:
-            self._gatekeeper.admit(headers, client, at_least=Role.VIEWER, is_read=True)
+            self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
             given = _given_id(headers)
             own = given or self._new_id()
             assignment = self._assigned(target, self.table.model(target.model), headers, own)
@@ -107,7 +107,7 @@ class Predictor:
         begin = time.perf_counter()
         headers: Headers = dict(scope["headers"])
         try:
-            self._gatekeeper.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
+            self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
             content = await read_body(receive, headers, self.limits)
             given = _given_id(headers)
             own = given or self._new_id()

@@ -20,8 +20,10 @@ from core.serving.table import ServingTable
 class Reads:
     """Answers everything that only looks."""
 
-    def __init__(self, gatekeeper: Authenticator, metrics: ServingMetrics, table: Callable[[], ServingTable]) -> None:
-        self._gatekeeper = gatekeeper
+    def __init__(
+        self, authenticator: Authenticator, metrics: ServingMetrics, table: Callable[[], ServingTable]
+    ) -> None:
+        self._authenticator = authenticator
         self._metrics = metrics
         self._table = table
 
@@ -34,7 +36,7 @@ class Reads:
         troubles = self._table().troubles()
         content: dict[str, Any] = {"status": "not ready" if troubles else "ready", "ready": not troubles}
         try:
-            self._gatekeeper.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)
+            self._authenticator.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)
             content["reasons"] = troubles
         except CoreError:
             pass  # a load balancer's probe: yes or no is all it needs
@@ -87,4 +89,4 @@ class Reads:
         await send_json(send, status, orjson.dumps(content))
 
     def _admit(self, scope: Scope) -> None:
-        self._gatekeeper.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)
+        self._authenticator.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)

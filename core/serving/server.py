@@ -79,8 +79,8 @@ class Server:
             ListenError: The address cannot be listened on, or is open to others while there is no token; or the
                 certificate cannot be used.
         """
-        gatekeeper = Authenticator(workspace, clock=clock)
-        if not is_loopback(host) and host != "localhost" and not gatekeeper.has_tokens():
+        authenticator = Authenticator(workspace, clock=clock)
+        if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
             raise ListenError(
                 f"{host} can be reached from elsewhere, and nobody has a token: "
                 "make one first with `bondx serve token create NAME --role viewer`."
@@ -89,11 +89,11 @@ class Server:
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
         self._recorder = PredictionRecorder(workspace, self._stats, is_on=records, clock=clock)
-        self._predictor = Predictor(gatekeeper, self._recorder, self._stats, self._limits)
+        self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
         metrics = ServingMetrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))
-        reads = Reads(gatekeeper, metrics, lambda: self.table)
-        control = control_application(workspace, gatekeeper, self._recorder, lambda: self.table, self._limits)
+        reads = Reads(authenticator, metrics, lambda: self.table)
+        control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
                 FrontDoor(self._predictor, reads, control),  # type: ignore[arg-type]

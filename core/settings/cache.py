@@ -15,7 +15,7 @@ from core.files import FileAccessError, write_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _Cached(msgspec.Struct, frozen=True):
     text: str
     values: dict[str, Any]
     lines: list[tuple[KeyPath, int]]
@@ -32,21 +32,21 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
     """
     text = read_text(file)
     with suppress(OSError, msgspec.DecodeError):
-        kept = msgspec.json.decode(cached_in.read_bytes(), type=_Kept)
-        if kept.text == text:
-            return YamlSource(file, kept.values, dict(kept.lines))
+        cached = msgspec.json.decode(cached_in.read_bytes(), type=_Cached)
+        if cached.text == text:
+            return YamlSource(file, cached.values, dict(cached.lines))
     from core.settings.yaml_source import parse_yaml
 
     source = parse_yaml(file, text)
-    _keep(_Kept(text, source.values, list(source.lines.items())), cached_in)
+    _store(_Cached(text, source.values, list(source.lines.items())), cached_in)
     return source
 
 
-def _keep(kept: _Kept, cached_in: Path) -> None:
+def _store(content: _Cached, cached_in: Path) -> None:
     """Write it down if it can be written, and reads back as what it is; dates, say, do not."""
     with suppress(OSError, FileAccessError, TypeError, ValueError, OverflowError):
-        encoded = msgspec.json.encode(kept)
-        if msgspec.json.decode(encoded, type=_Kept) != kept:
+        encoded = msgspec.json.encode(content)
+        if msgspec.json.decode(encoded, type=_Cached) != content:
             return
         cached_in.parent.mkdir(exist_ok=True)
         write_file(cached_in, encoded, durable=False)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING = 500_000
 WAL_ALARM_BYTES = 64 << 20
-_UPKEEP_EVERY = timedelta(minutes=1)
+_MAINTENANCE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class TelemetryWriter(Committer):
         self._max_waiting = max_waiting
         self._n_dropped = self._n_skipped = self._wal_bytes = 0
         self._store: TelemetryStore | None = TelemetryStore(path, self._retention)
-        self._next_upkeep = clock() + _UPKEEP_EVERY
+        self._next_maintenance = clock() + _MAINTENANCE_EVERY
         self._opened()
         self._start()
 
@@ -157,9 +157,9 @@ class TelemetryWriter(Committer):
     def _keep_up(self, store: TelemetryStore) -> None:
         self._wal_bytes = store.wal_bytes()
         now = self._clock()
-        if now < self._next_upkeep:
+        if now < self._next_maintenance:
             return
-        self._next_upkeep = now + _UPKEEP_EVERY
+        self._next_maintenance = now + _MAINTENANCE_EVERY
         store.roll_up(now)
         store.expire(now)
         if self._wal_bytes > WAL_ALARM_BYTES:

@@ -55,16 +55,16 @@ def track(
 class ActiveRun:
     """One run being logged, ended at the end of its `with` block. Safe to share between threads."""
 
-    def __init__(self, runs: Runs, heart: Heartbeat, run: Run, actor: Actor, *, is_whole: bool) -> None:
+    def __init__(self, runs: Runs, heartbeat: Heartbeat, run: Run, actor: Actor, *, is_whole: bool) -> None:
         self.run_id = run.run_id
         self._runs = runs
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._actor = actor
         self._lost_after_seconds = run.lost_after_seconds
         self._is_whole = is_whole  # not a part of another run of this process
         self._steps: dict[str, int] = {}
         self._ended: Run | None = None
-        heart.add(run.run_id)
+        heartbeat.add(run.run_id)
 
     @property
     def is_over(self) -> bool:
@@ -130,7 +130,7 @@ class ActiveRun:
             lost_after_seconds=self._lost_after_seconds,
             code=Path.cwd(),
         )
-        return ActiveRun(self._runs, self._heart, part, self._actor, is_whole=False)
+        return ActiveRun(self._runs, self._heartbeat, part, self._actor, is_whole=False)
 
     def end(self, status: RunStatus = RunStatus.FINISHED, *, reason: str = "") -> Run:
         """Close the record with the last value of each metric. Ending twice is harmless.
@@ -139,10 +139,10 @@ class ActiveRun:
             The run as it is kept.
         """
         if self._ended is None:
-            self._heart.remove(self.run_id)
+            self._heartbeat.remove(self.run_id)
             self._ended = self._finish(status, reason)
             if self._is_whole:
-                self._heart.stop()
+                self._heartbeat.stop()
                 self._runs.close()
         return self._ended
 

@@ -1,4 +1,4 @@
-"""The end of a session: a last choice, a last lesson, one test, and models left to register.
+"""The end of a session: a last choice, a final update, one test, and models left to register.
 
 Two ways lead to a model that ships. *Continued* is the best checkpoint: it has seen every draw in turn, but
 could keep only a digest of each. *Refit* learns anew from as many draws at once as fit a budget, hold-outs included.
@@ -75,18 +75,22 @@ class FinalFit:
         ways["continued"].load(source.models)
         ways["refit"].learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
         merits, choice = self._choose(ways)
-        for way, crew in ways.items():  # apart, since models may lean on one another
-            taking = crew.only(name for name in choice if choice[name] == way)
-            taking.learn(self._validation.panel, seed=derive_seed(self._settings.random_seed, "last lesson"))
-        crew = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
-        draws, metrics = self._test(crew)
+        for way, model_set in ways.items():  # apart, since models may lean on one another
+            taking = model_set.only(name for name in choice if choice[name] == way)
+            taking.learn(
+                self._validation.panel, seed=derive_seed(self._settings.random_seed, "last lesson")
+            )  # the seed goes by this name
+        model_set = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
+        draws, metrics = self._test(model_set)
         for name, figures in metrics.items():
             figures |= {f"{VALIDATION}.{way}": merits[way][name] for way in ways}
-        return self._save(_Made(crew, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
+        return self._save(_Made(model_set, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
 
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
         """Judge each way on the validation panel; return each model's merits, and the way it takes."""
-        judged = {way: crew.judge({VALIDATION: self._validation.panel})[VALIDATION] for way, crew in ways.items()}
+        judged = {
+            way: model_set.judge({VALIDATION: self._validation.panel})[VALIDATION] for way, model_set in ways.items()
+        }
         merits = {
             way: {name: merit(figures, name) for name in self._settings.models} for way, figures in judged.items()
         }
@@ -134,15 +138,15 @@ class FinalFit:
         except CheckpointDamagedError:
             return newest  # nearly as good, and whole
 
-    def _test(self, crew: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
+    def _test(self, model_set: ModelSet) -> tuple[list[DrawRecord], dict[str, dict[str, float]]]:
         draws: list[DrawRecord] = []
-        metrics: dict[str, dict[str, float]] = {name: {} for name in crew.models}
+        metrics: dict[str, dict[str, float]] = {name: {} for name in model_set.models}
         for number, name in enumerate(self._panels.domain.test_panels):
             draw = self._panels.test(name)
             draws.append(draw.record)
             seed = derive_seed(self._settings.random_seed, "interval", number)
             judge = partial(_judge, panel=draw.panel, seed=seed)
-            for model, figures in crew.side_by_side(judge).items():
+            for model, figures in model_set.side_by_side(judge).items():
                 metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}
         return draws, metrics
 
@@ -153,7 +157,7 @@ class FinalFit:
             nonlocal record
             models = tuple(
                 _save_model(model, name, folder, way=made.choice[name], metrics=made.metrics[name])
-                for name, model in made.crew.models.items()
+                for name, model in made.model_set.models.items()
             )
             record = FinalRecord(
                 epoch=newest.epoch,
@@ -173,7 +177,7 @@ class FinalFit:
 class _Made:
     """What there is to save."""
 
-    crew: ModelSet
+    model_set: ModelSet
     choice: dict[str, str]
     metrics: dict[str, dict[str, float]]
     draws: tuple[DrawRecord, ...]

@@ -56,10 +56,10 @@ class ModelSet:
 
     @classmethod
     def of(cls, settings: TrainingSettings, members: dict[str, Model]) -> "ModelSet":
-        """Make a crew of models that have learnt elsewhere."""
-        crew = cls(settings)
-        crew.models, crew.has_learned = members, True
-        return crew
+        """Make a set of models that were trained elsewhere."""
+        model_set = cls(settings)
+        model_set.models, model_set.has_learned = members, True
+        return model_set
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class ModelSet:
         return tuple(dict.fromkeys(sentence for model in self.models.values() for sentence in model.warnings))
 
     def only(self, names: Iterable[str]) -> "ModelSet":
-        """Return some of the crew, the very models."""
+        """Return some of the model_set, the very models."""
         part = copy.copy(self)
         part.models = {name: self.models[name] for name in names}
         return part

@@ -19,12 +19,12 @@ class RunRecord:
     """Opens, fills and closes the runs of sessions."""
 
     def __init__(
-        self, workspace: Workspace, telemetry: TelemetryWriter, filing: SessionFiles, *, actor: Actor, clock: Clock
+        self, workspace: Workspace, telemetry: TelemetryWriter, files: SessionFiles, *, actor: Actor, clock: Clock
     ) -> None:
         self._workspace = workspace
         self._telemetry = telemetry
         self._runs = Runs(workspace, telemetry=telemetry, clock=clock)
-        self._filing = filing
+        self._files = files
         self._actor = actor
 
     def open(self, session: Session) -> Run:
@@ -56,7 +56,7 @@ class RunRecord:
         history = TelemetryReader(self._workspace.telemetry_file).epochs(session.run_id)
         committed = {epoch for epoch, _ in history.get(EVERY_EPOCH, ())}
         for epoch in range(1, session.observed.epoch + 1):
-            if epoch not in committed and (record := self._filing.read_epoch(session, epoch)) is not None:
+            if epoch not in committed and (record := self._files.read_epoch(session, epoch)) is not None:
                 self.log(session, record, {})
 
     def close(self, session: Session, status: RunStatus, *, reason: str) -> None:

@@ -48,7 +48,7 @@ class SessionRecorder:
     def __init__(
         self, workspace: Workspace, telemetry: TelemetryWriter, alerts: Alerts, *, actor: Actor, clock: Clock = utc_now
     ) -> None:
-        """Open the books.
+        """Open what sessions are recorded in.
 
         Args:
             workspace: Whose.
@@ -64,10 +64,10 @@ class SessionRecorder:
         self._clock = clock
         self._sessions = Sessions(workspace, clock=clock)
         self._calls = TrainingAlerts(alerts, clock)
-        self._runs = RunRecord(workspace, telemetry, self.filing, actor=actor, clock=clock)
+        self._runs = RunRecord(workspace, telemetry, self.files, actor=actor, clock=clock)
 
     @property
-    def filing(self) -> SessionFiles:
+    def files(self) -> SessionFiles:
         """Where the files are."""
         return SessionFiles(self._workspace)
 
@@ -102,7 +102,7 @@ class SessionRecorder:
         )
 
     def taken_up(self, session: Session, prepared: Prepared) -> Session:
-        """Record where a session goes on, with what its checkpoint knows and a crash kept from the books."""
+        """Record where a session goes on, with what its checkpoint knows and a crash kept from being recorded."""
         for problem in prepared.damaged:
             log.error("%s: %s", session.session_id, problem)
             self._calls.checkpoint_damaged(session, problem)
@@ -140,10 +140,10 @@ class SessionRecorder:
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
         if durations:
             timings["epoch.seconds"] = durations[-1]
-        self.filing.write_epoch(session, record)
+        self.files.write_epoch(session, record)
         self._runs.log(session, record, timings)
         best = best_epoch(history)
-        checkpoint = self.filing.relative(Path(done.checkpoint))
+        checkpoint = self.files.relative(Path(done.checkpoint))
         session = self._observe(
             session,
             "epoch.complete" if record.learned else "epoch.reject",
@@ -166,7 +166,7 @@ class SessionRecorder:
             checkpoint_sha256=done.checkpoint_sha256,
         )
         self._calls.epoch_done(session, record)
-        self.filing.write_dashboard(session, history, durations[-RECENT_EPOCHS:])
+        self.files.write_dashboard(session, history, durations[-RECENT_EPOCHS:])
         return session
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
@@ -226,8 +226,8 @@ class SessionRecorder:
         judgement: Judgement,
     ) -> Session:
         """Register what the session has made, and write its reports."""
-        evidence = self.filing.write_final(session, final, history, last, judgement)
-        folder = self.filing.checkpoints_of(session)
+        evidence = self.files.write_final(session, final, history, last, judgement)
+        folder = self.files.checkpoints_of(session)
         registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
         manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
         self._runs.note(
@@ -280,7 +280,7 @@ class SessionRecorder:
         self._runs.close(session, status, reason=reason)
         self._write_health(ended)
         if history is not None:
-            self.filing.write_dashboard(ended, history, [])
+            self.files.write_dashboard(ended, history, [])
         return self._observe(session, verb, reason=reason, evidence=evidence, **observed)
 
     def _observe(
@@ -301,7 +301,7 @@ class SessionRecorder:
         reader = TelemetryReader(self._workspace.telemetry_file)
         start, end = session.observed.started_at or session.created_at, self._clock()
         resources = {series: reader.samples(series, start, end) for series in HEALTH_SERIES}
-        self.filing.write_health(session, resources, len(self._alerts.open()))
+        self.files.write_health(session, resources, len(self._alerts.open()))
 
 
 def _full(error: Exception) -> str:

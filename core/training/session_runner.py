@@ -42,7 +42,7 @@ class SessionRunner:
     def __init__(
         self,
         session: Session,
-        books: SessionRecorder,
+        recorder: SessionRecorder,
         *,
         wake: threading.Event,
         stopping: threading.Event,
@@ -53,7 +53,7 @@ class SessionRunner:
 
         Args:
             session: The session, with work to do.
-            books: Where its progress is recorded.
+            recorder: Where its progress is recorded.
             wake: Set by whoever has news: the child, a change of intent, the engine's end.
             stopping: Set when the engine ends.
             start_child: Returns a living child, starting one where there is none.
@@ -61,7 +61,7 @@ class SessionRunner:
         """
         self._session = session
         self._settings = session.training
-        self._books = books
+        self._recorder = recorder
         self._wake = wake
         self._stopping = stopping
         self._start_child = start_child
@@ -73,7 +73,7 @@ class SessionRunner:
 
     def run(self) -> None:
         """Work until the session rests: finished, failed, paused, stopped, or left to the next engine."""
-        self._session = self._books.begin(self._session)
+        self._session = self._recorder.begin(self._session)
         n_failures = 0
         while not self._halt():
             try:
@@ -92,17 +92,17 @@ class SessionRunner:
                 n_failures += 1
                 hopeless = isinstance(error, LearningError) and error.is_hopeless
                 if hopeless or n_failures > self._settings.trainer.max_retries:
-                    self._session = self._books.give_up(self._session, error, n_attempts=n_failures)
+                    self._session = self._recorder.give_up(self._session, error, n_attempts=n_failures)
                     return
-                self._session = self._books.failed_attempt(self._session, error, attempt=n_failures)
+                self._session = self._recorder.failed_attempt(self._session, error, attempt=n_failures)
                 self._back_off(BACK_OFF.wait_seconds(n_failures))
 
     def _prepare(self) -> None:
-        folder = self._books.filing.checkpoints_of(self._session)
+        folder = self._recorder.files.checkpoints_of(self._session)
         prepared = self._ask(Prepare(settings=self._session.settings, folder=str(folder)), Prepared)
         self._history, self._last = prepared.history, prepared.record
         self._is_prepared = True
-        self._session = self._books.taken_up(self._session, prepared)
+        self._session = self._recorder.taken_up(self._session, prepared)
 
     def _run_epoch(self) -> None:
         started = time.monotonic()
@@ -110,7 +110,7 @@ class SessionRunner:
         self._history = (*self._history, done.record.as_score)
         self._last = done.record
         self._durations.append(time.monotonic() - started)
-        self._session = self._books.epoch_done(self._session, done, self._history, self._durations)
+        self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
 
     def _end_if_due(self) -> bool:
         """Finish the session when there is a reason to."""
@@ -120,20 +120,20 @@ class SessionRunner:
         judgement = judge(self._history, self._settings, trained_seconds=trained_seconds)
         if judgement.end is None:
             return False
-        self._session = self._books.winding_up(self._session, judgement)
+        self._session = self._recorder.winding_up(self._session, judgement)
         finished = self._ask(Finish(), Finished)
-        self._session = self._books.finish(self._session, finished.record, self._history, self._last, judgement)
+        self._session = self._recorder.finish(self._session, finished.record, self._history, self._last, judgement)
         return True
 
     def _halt(self) -> bool:
         """Come to rest where people, or the engine's end, want it; between two epochs."""
-        self._session = self._books.look(self._session)
+        self._session = self._recorder.look(self._session)
         if self._session.desired is DesiredSession.STOPPED:
-            self._session = self._books.stopped(self._session)
+            self._session = self._recorder.stopped(self._session)
         elif self._session.desired is DesiredSession.PAUSED:
-            self._session = self._books.paused(self._session)
+            self._session = self._recorder.paused(self._session)
         elif self._stopping.is_set():
-            self._session = self._books.suspended(self._session)
+            self._session = self._recorder.suspended(self._session)
         else:
             return False
         return True
@@ -146,7 +146,7 @@ class SessionRunner:
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
             if isinstance(request, RunEpoch):
-                self._session = self._books.show_intent(self._session)
+                self._session = self._recorder.show_intent(self._session)
         return _checked(answer, expected)
 
     def _back_off(self, seconds: float) -> None:
@@ -155,7 +155,7 @@ class SessionRunner:
         while (rest := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
             self._wake.wait(rest)
             self._wake.clear()
-            if self._books.look(self._session).desired is not DesiredSession.RUNNING:
+            if self._recorder.look(self._session).desired is not DesiredSession.RUNNING:
                 return
 
 

@@ -52,9 +52,9 @@ class SessionWork:
         self._checkpoints = Checkpoints(folder)
         self._newest, damaged = self._checkpoints.newest()
         self._damaged = tuple(map(str, damaged))
-        self._crew = ModelSet(settings)
+        self._model_set = ModelSet(settings)
         if self._newest is not None:
-            self._crew.load(self._newest.models)
+            self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
 
     def where_it_stands(self) -> Prepared:
@@ -66,7 +66,7 @@ class SessionWork:
             checkpoint=str(newest.folder) if newest else None,
             checkpoint_sha256=newest.sha256 if newest else None,
             damaged=self._damaged,
-            warnings=self._crew.warnings,
+            warnings=self._model_set.warnings,
         )
 
     def run_epoch(self, number: int) -> EpochDone:
@@ -100,8 +100,8 @@ class SessionWork:
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         learned, holdout = self._panels.split(draw.panel, number)
-        self._crew.learn(learned, seed=derive_seed(self._settings.random_seed, "learn", number))
-        figures = self._crew.judge({"validation": self._validation.panel, "holdout": holdout})
+        self._model_set.learn(learned, seed=derive_seed(self._settings.random_seed, "learn", number))
+        figures = self._model_set.judge({"validation": self._validation.panel, "holdout": holdout})
         return EpochRecord(
             epoch=number,
             learned=True,
@@ -111,7 +111,7 @@ class SessionWork:
             gates=quality.gates,
             learned_gates=quality.gates,
             quality_score=quality.score,
-            score=fmean(merit(figures["validation"], name) for name in self._crew.models),
+            score=fmean(merit(figures["validation"], name) for name in self._model_set.models),
             metrics=figures["validation"],
             holdout=figures["holdout"],
         )
@@ -136,7 +136,7 @@ class SessionWork:
         )
 
     def _keep(self, record: EpochRecord, history: tuple[EpochScore, ...]) -> Checkpoint:
-        kept = self._checkpoints.write(record, history, self._crew.save)
+        kept = self._checkpoints.write(record, history, self._model_set.save)
         newest = range(record.epoch, record.epoch - KEPT_CHECKPOINTS, -1)
         self._checkpoints.keep_only({*newest, best_epoch(history) or record.epoch})
         return kept

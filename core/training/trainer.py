@@ -24,17 +24,17 @@ class Trainer:
     name: ClassVar[str] = "trainer"
     watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
 
-    def __init__(self, workspace: Workspace, books: SessionRecorder) -> None:
+    def __init__(self, workspace: Workspace, recorder: SessionRecorder) -> None:
         """Prepare the trainer; `step` does the work.
 
         Args:
             workspace: Whose sessions.
-            books: Where progress is recorded.
+            recorder: Where progress is recorded.
         """
         self.wake = threading.Event()  # set by others when something may have changed
         self._workspace = workspace
         self._sessions = Sessions(workspace)
-        self._books = books
+        self._recorder = recorder
         self._stopping = threading.Event()
         self._child: ChildProcess | None = None
         self._child_limit_mb = 0
@@ -73,27 +73,27 @@ class Trainer:
             if session.wants_work:
                 work = work or session
             elif session.desired is DesiredSession.PAUSED and session.observed.phase not in _SETTLED_FOR_PAUSE:
-                self._books.paused(session)
+                self._recorder.paused(session)
             elif session.desired is DesiredSession.STOPPED and not session.observed.phase.is_at_rest:
-                self._books.stopped(session)
+                self._recorder.stopped(session)
         return work
 
     def _drive(self, session: Session) -> None:
-        drive = SessionRunner(
+        runner = SessionRunner(
             session,
-            self._books,
+            self._recorder,
             wake=self.wake,
             stopping=self._stopping,
             start_child=self._start_child,
             stop_child=self._stop_child,
         )
         try:
-            drive.run()
+            runner.run()
         except Exception as error:
             # a mistake of ours: the session fails with it, the engine goes on with the next
             log.exception("%s cannot go on", session.session_id)
             self._stop_child()
-            self._books.give_up(session, error, n_attempts=1)
+            self._recorder.give_up(session, error, n_attempts=1)
 
     def _start_child(self, session: Session) -> ChildProcess:
         """Return the child, after starting one where there is none or its limit of memory is another session's."""

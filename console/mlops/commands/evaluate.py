@@ -38,7 +38,7 @@ def evaluate(args: argparse.Namespace) -> int:
         return ExitCode.GOOD
     print(f"{found.model} {found.version} ({found.stage}) on {found.n_rows} rows")
     print_metrics(found.metrics)
-    if found.was_learnt_from:
+    if found.was_trained_on:
         print("note: the version was trained on this very file, so these figures flatter it")
     for name, n_values in found.notes.out_of_range.items():
         print(f"note: {n_values} values of {name} are outside the range the model has learnt from")

@@ -30,7 +30,7 @@ def fit_once(name: str) -> type[FitOnceLearner]:
     return learner
 
 
-def lineup(algorithm: str, *, has_lightgbm: bool = True) -> dict[str, type[ContinuingLearner]]:
+def algorithms_for(algorithm: str, *, has_lightgbm: bool = True) -> dict[str, type[ContinuingLearner]]:
     """List the candidates of an algorithm, simplest first; trees on the linear offset come after the linear learner.
 
     Args:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
 """What the application itself hands to a route: ours, so there is nothing to validate."""
 
-GATEKEEPER = "gatekeeper"
+AUTHENTICATOR = "authenticator"
 _CALLER = "bondx_caller"
 
 LOOK: dict[str, Any] = {"role": Role.VIEWER, "is_read": True}
@@ -32,9 +32,9 @@ def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
         UnauthenticatedError: It needs a token.
         ForbiddenError: Its token does not suffice.
     """
-    gatekeeper: Authenticator = connection.app.state[GATEKEEPER]
+    authenticator: Authenticator = connection.app.state[AUTHENTICATOR]
     scope = connection.scope
-    caller = gatekeeper.admit(
+    caller = authenticator.admit(
         dict(scope["headers"]),
         scope["client"],
         # A route that says nothing is for those who may do everything.

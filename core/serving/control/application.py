@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from core.errors import CoreError
 from core.serving.authenticator import Authenticator
-from core.serving.control.admission import GATEKEEPER, LOOK, admit, caller_of
+from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
@@ -47,7 +47,7 @@ _ROUTES = (
 
 def control_application(
     workspace: Workspace,
-    gatekeeper: Authenticator,
+    authenticator: Authenticator,
     recorder: PredictionRecorder,
     table: Callable[[], ServingTable],
     limits: ServingLimits,
@@ -91,7 +91,7 @@ def control_application(
             logging_config=None,
         )
     )
-    application.state[GATEKEEPER] = gatekeeper
+    application.state[AUTHENTICATOR] = authenticator
     return application
 
 

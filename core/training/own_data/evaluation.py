@@ -22,7 +22,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     data_sha256: str
     n_rows: int
-    was_learnt_from: bool  # the file is the one the version was trained on: the metrics flatter it
+    was_trained_on: bool  # the file is the one the version was trained on: the metrics flatter it
     metrics: dict[str, float]
     notes: InputNotes
 
@@ -75,7 +75,7 @@ def evaluate_on_file(
         task=str(signature.task) if signature else loaded.task,
         data_sha256=table.source.sha256,
         n_rows=len(table),
-        was_learnt_from=learnt_from == table.source.sha256,
+        was_trained_on=learnt_from == table.source.sha256,
         metrics=found.trainee.judge(found.frame, seed=SEED),
         notes=notes,
     )

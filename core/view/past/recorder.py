@@ -14,7 +14,7 @@ from core.view.source import SnapshotSource
 COARSE_SECONDS = 10.0
 """How far apart the figures of a running rollout are kept: once a second, they would fill 150 MB a day."""
 _COARSE = timedelta(seconds=COARSE_SECONDS)
-_UPKEEP_EVERY = timedelta(minutes=10)
+_MAINTENANCE_EVERY = timedelta(minutes=10)
 
 
 class DocumentRecorder:
@@ -45,7 +45,7 @@ class DocumentRecorder:
         self._writer.forget_from(now)
         self._stored: dict[PastKey, bytes] = self._writer.newest()
         self._seen: dict[PastKey, Any] = {}
-        self._since = self._next_upkeep = now
+        self._since = self._next_maintenance = now
         self._written_at = None
 
     def close(self) -> None:
@@ -72,8 +72,8 @@ class DocumentRecorder:
         self._writer.write(now, states, since=self._since, is_moment=is_moment)
         self._seen, self._mark, self._written_at = documents, mark, now
         self._stored = {key: fresh.get(key) or self._stored[key] for key in documents}
-        if now >= self._next_upkeep:
-            self._next_upkeep = now + _UPKEEP_EVERY
+        if now >= self._next_maintenance:
+            self._next_maintenance = now + _MAINTENANCE_EVERY
             self._writer.expire(now - self._kept)
 
     def _is_due(self) -> bool:

@@ -211,7 +211,7 @@ def test_an_evaluation_is_one_json_object_with_the_metrics_at_the_top_too(target
     assert (code, err) == (0, "")
     assert metrics <= found["metrics"].keys()
     assert all(found[name] == found["metrics"][name] for name in metrics)
-    assert (found["version"], found["n_rows"], found["was_learnt_from"]) == ("1.0.0", 300, False)
+    assert (found["version"], found["n_rows"], found["was_trained_on"]) == ("1.0.0", 300, False)
 
 
 def test_an_evaluation_for_people_says_when_it_flatters(train, answer, files):

@@ -41,13 +41,13 @@ def context(workspace):
     """What an engine with default settings hands to its workers."""
     actor, alerts, settings = Actor.engine(), Alerts(workspace), Settings()
     with TelemetryWriter(workspace.telemetry_file, retention=settings.telemetry) as telemetry:
-        books = SessionRecorder(workspace, telemetry, alerts, actor=actor)
+        recorder = SessionRecorder(workspace, telemetry, alerts, actor=actor)
         yield EngineContext(
             workspace=workspace,
             settings=settings,
             telemetry=telemetry,
             alerts=alerts,
-            trainer=Trainer(workspace, books),
+            trainer=Trainer(workspace, recorder),
             actor=actor,
             clock=utc_now,
         )

@@ -48,11 +48,11 @@ def test_a_simpler_candidate_is_passed_over_only_for_a_clear_gain():
     rng = np.random.default_rng(0)
     issuer, weight = np.repeat(np.arange(50), 4), np.ones(200)
     loss = rng.random(200)
-    contest = CandidateComparison(("simple", "complex"))
-    contest.judge({"simple": loss, "complex": loss - 0.01 * rng.normal(0.05, 1, 200)}, weight, issuer)
-    assert contest.leader == "simple"
-    contest.judge({"simple": loss, "complex": loss - 0.05}, weight, issuer)
-    assert contest.leader == "complex"
-    assert not contest.hopeless("complex")
-    assert contest.hopeless("simple")
-    assert CandidateComparison.restore(contest.dump()).standing() == contest.standing()
+    comparison = CandidateComparison(("simple", "complex"))
+    comparison.judge({"simple": loss, "complex": loss - 0.01 * rng.normal(0.05, 1, 200)}, weight, issuer)
+    assert comparison.leader == "simple"
+    comparison.judge({"simple": loss, "complex": loss - 0.05}, weight, issuer)
+    assert comparison.leader == "complex"
+    assert not comparison.hopeless("complex")
+    assert comparison.hopeless("simple")
+    assert CandidateComparison.restore(comparison.dump()).standing() == comparison.standing()

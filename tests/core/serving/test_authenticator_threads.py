@@ -19,7 +19,7 @@ def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_token
 ) -> None:
     workspace = Workspace.create(tmp_path / "workspace", settings_text="{}\n")
     _, secret = Tokens(workspace).create("desk", Role.VIEWER, actor=ANA)
-    gatekeeper = Authenticator(workspace)
+    authenticator = Authenticator(workspace)
     is_reading, has_asked = threading.Event(), threading.Event()
     read = Tokens.all
 
@@ -31,7 +31,7 @@ def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_token
 
     def ask() -> str:
         headers = {b"authorization": f"Bearer {secret}".encode()}
-        return gatekeeper.admit(headers, ("127.0.0.1", 1), at_least=Role.VIEWER, is_read=True).actor.via
+        return authenticator.admit(headers, ("127.0.0.1", 1), at_least=Role.VIEWER, is_read=True).actor.via
 
     first = threading.Thread(target=ask)
     monkeypatch.setattr(Tokens, "all", read_slowly)

@@ -75,7 +75,7 @@ def test_a_time_without_a_zone_is_refused_to_its_caller(path):
         writer.add("a", datetime(2026, 1, 1), 1.0)
 
 
-def test_upkeep_goes_by_the_injected_clock(path):
+def test_maintenance_goes_by_the_injected_clock(path):
     now = T0
     with TelemetryWriter(path, clock=lambda: now) as writer:
         writer.add("a", at(1), 1.0)

@@ -196,12 +196,12 @@ def test_heartbeats_are_no_metrics(workspace: Workspace) -> None:
 
 def test_a_heart_beats_for_each_run_until_it_is_taken_away() -> None:
     heard: list[str] = []
-    heart = Heartbeat(heard.append, 0.01)
-    heart.add("a")
-    heart.add("b")
+    heartbeat = Heartbeat(heard.append, 0.01)
+    heartbeat.add("a")
+    heartbeat.add("b")
     until(lambda: heard.count("b") > 3, "beats")
-    heart.remove("a")
+    heartbeat.remove("a")
     n = heard.count("a")
     until(lambda: heard.count("b") > n + 5, "more beats")
-    heart.stop()
+    heartbeat.stop()
     assert heard.count("a") <= n + 1

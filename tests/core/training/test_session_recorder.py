@@ -42,19 +42,19 @@ def alerts(workspace):
 
 
 @pytest.fixture
-def books(workspace, telemetry, alerts):
+def recorder(workspace, telemetry, alerts):
     return SessionRecorder(workspace, telemetry, alerts, actor=Actor.engine())
 
 
 @pytest.fixture
-def session(workspace, books, person):
-    return books.begin(Sessions(workspace).start(TrainingSettings(max_epochs=10), name="", actor=person))
+def session(workspace, recorder, person):
+    return recorder.begin(Sessions(workspace).start(TrainingSettings(max_epochs=10), name="", actor=person))
 
 
 @pytest.fixture
-def done(workspace, books, session):
+def done(workspace, recorder, session):
     def make(record):
-        folder = books.filing.checkpoints_of(session) / f"epoch_{record.epoch:04d}"
+        folder = recorder.files.checkpoints_of(session) / f"epoch_{record.epoch:04d}"
         return EpochDone(record=record, checkpoint=str(folder), checkpoint_sha256="1" * 64, stage_seconds={})
 
     return make
@@ -65,18 +65,18 @@ def epochs_in(telemetry, workspace, session):
     return [epoch for epoch, _ in TelemetryReader(workspace.telemetry_file).epochs(session.run_id).get("score", ())]
 
 
-def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, books, telemetry, session, done):
-    session = books.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
+def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, recorder, telemetry, session, done):
+    session = recorder.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
     observed = session.observed
     assert (observed.phase, observed.epoch, observed.best_epoch, observed.score) == (SessionPhase.RUNNING, 1, 1, 0.95)
     assert (observed.trained_seconds, observed.eta_seconds) == (2.0, 18.0)
     assert observed.checkpoint == "artifacts/.checkpoints/s-0001/epoch_0001"
-    assert books.filing.read_epoch(session, 1) == a_record(1)
+    assert recorder.files.read_epoch(session, 1) == a_record(1)
     assert epochs_in(telemetry, workspace, session) == [1]
     assert (workspace.reports_dir / "s-0001" / "dashboard_metrics.json").is_file()
 
 
-def test_an_epoch_that_a_crash_kept_from_the_books_is_written_when_the_session_is_taken_up(books, session, done):
+def test_an_epoch_that_a_crash_kept_from_the_books_is_written_when_the_session_is_taken_up(recorder, session, done):
     found = done(a_record(3))
     prepared = Prepared(
         history=(SCORED,) * 3,
@@ -85,13 +85,13 @@ def test_an_epoch_that_a_crash_kept_from_the_books_is_written_when_the_session_i
         checkpoint_sha256=found.checkpoint_sha256,
         damaged=(),
     )
-    session = books.taken_up(session, prepared)
+    session = recorder.taken_up(session, prepared)
     assert (session.observed.epoch, session.observed.eta_seconds) == (3, None)
-    assert books.filing.read_epoch(session, 3) == found.record
+    assert recorder.files.read_epoch(session, 3) == found.record
 
 
-def test_metrics_that_died_uncommitted_with_an_engine_are_written_again(workspace, books, telemetry, session, done):
-    session = books.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
+def test_metrics_that_died_uncommitted_with_an_engine_are_written_again(workspace, recorder, telemetry, session, done):
+    session = recorder.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
     telemetry._epochs.clear()  # what kill -9 does to the last second
     here = done(a_record(1))
     prepared = Prepared(
@@ -101,32 +101,32 @@ def test_metrics_that_died_uncommitted_with_an_engine_are_written_again(workspac
         checkpoint_sha256=here.checkpoint_sha256,
         damaged=(),
     )
-    books.taken_up(session, prepared)
+    recorder.taken_up(session, prepared)
     assert epochs_in(telemetry, workspace, session) == [1]
 
 
-def test_a_damaged_checkpoint_calls_the_operator(books, alerts, session):
+def test_a_damaged_checkpoint_calls_the_operator(recorder, alerts, session):
     nothing = Prepared(
         history=(), record=None, checkpoint=None, checkpoint_sha256=None, damaged=("epoch_0002: forged",)
     )
-    books.taken_up(session, nothing)
+    recorder.taken_up(session, nothing)
     (alert,) = alerts.open()
     assert (alert.rule, alert.summary) == ("hash_mismatch", "epoch_0002: forged")
 
 
-def test_a_refused_draw_calls_until_its_gate_passes(books, alerts, session, done):
+def test_a_refused_draw_calls_until_its_gate_passes(recorder, alerts, session, done):
     failed = judge("coverage", 80.0, ">=", 90.0)
     refused = a_record(1, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage")
-    session = books.epoch_done(session, done(refused), [EpochScore(None, 0.99)], [1.0])
+    session = recorder.epoch_done(session, done(refused), [EpochScore(None, 0.99)], [1.0])
     assert (session.observed.n_rejected_epochs, session.observed.best_epoch) == (1, None)
     assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
-    books.epoch_done(session, done(a_record(2)), [EpochScore(None, 0.99), SCORED], [1.0, 1.0])
+    recorder.epoch_done(session, done(a_record(2)), [EpochScore(None, 0.99), SCORED], [1.0, 1.0])
     assert alerts.open() == []
 
 
-def test_low_accuracy_and_low_quality_call_and_recover(books, alerts, session, done):
+def test_low_accuracy_and_low_quality_call_and_recover(recorder, alerts, session, done):
     poor = a_record(1, score=0.5, quality_score=0.5)
-    session = books.epoch_done(session, done(poor), [EpochScore(0.5, 0.5)], [1.0])
+    session = recorder.epoch_done(session, done(poor), [EpochScore(0.5, 0.5)], [1.0])
     assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}
-    books.epoch_done(session, done(a_record(2)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
+    recorder.epoch_done(session, done(a_record(2)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
     assert {alert.state for alert in alerts.all()} == {AlertState.RESOLVED}

@@ -3,7 +3,7 @@
 The learners themselves are those of `core.models.learners`.
 
 encoding.py   a table as the matrix that learners read
-lineup.py     which learners there are for a task
+algorithms.py which learners there are for a task
 choice.py     which of them ships, and how sure that is
 compiled.py   single rows without a table
 model.py      the model

@@ -10,12 +10,12 @@ import pandas as pd
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
+from core.domains.table.models.algorithms import ALGORITHMS, algorithms_for
 from core.domains.table.models.alone import single_feature_leak
 from core.domains.table.models.choice import choose
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
 from core.domains.table.models.importance import permutation_importance
-from core.domains.table.models.lineup import ALGORITHMS, lineup
 from core.errors import RefusedError, UsageError
 from core.models import scores
 from core.models.errors import ArtifactError, NotFittedError
@@ -261,7 +261,7 @@ class TableModel(Model):
         signature = self._described()
         may_use_lightgbm = self.algorithm == "auto" and signature.task is not Task.ANOMALY
         problem = lightgbm_problem() if may_use_lightgbm else None
-        kinds = lineup(
+        kinds = algorithms_for(
             signature.task,
             len(signature.classes),
             self.algorithm,

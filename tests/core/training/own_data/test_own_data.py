@@ -341,8 +341,8 @@ def test_an_evaluation_says_what_is_strange_and_what_flatters(workspace, own, tm
 
     assert {"auc", "log_loss", "accuracy"} <= other.metrics.keys()
     assert (other.notes.unseen_levels["grade"], other.notes.out_of_range["size"]) == (1, 1)
-    assert not other.was_learnt_from
-    assert same.was_learnt_from
+    assert not other.was_trained_on
+    assert same.was_trained_on
 
 
 def test_a_target_that_was_whole_may_come_with_decimals(workspace, own, tmp_path):

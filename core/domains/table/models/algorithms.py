@@ -14,7 +14,7 @@ DETECTING = ("isolation_forest",)
 ALGORITHMS = ("auto", *SUPERVISED, *DETECTING)
 
 
-def lineup(
+def algorithms_for(
     task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any], *, has_lightgbm: bool = True
 ) -> list[type[FitOnceLearner]]:
     """Return the candidates, the simplest first.
