@@ -33,7 +33,7 @@ VERBS: tuple[Verb[Any], ...] = (
     session.StartOrStop(),
     alert.Acknowledge(),
     engine.StartEngine(),
-    view.Arm(),
+    view.ArmWrites(),
     view.Disarm(),
     view.Past(),
     view.Now(),

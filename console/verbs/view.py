@@ -121,7 +121,7 @@ class ToggleWrites(Verb[None]):
         app.toggle_arm()
 
 
-class Arm(Verb[None]):
+class ArmWrites(Verb[None]):
     """Arm writes."""
 
     name = "arm"

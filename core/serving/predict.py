@@ -20,7 +20,7 @@ from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, read_body, send_json
 from core.serving.authenticator import Authenticator, Headers
-from core.serving.dialects import Answered, Asked, Dialect
+from core.serving.dialects import Answered, Dialect, ReadRequest
 from core.serving.errors import (
     BadRequestError,
     ServingError,
@@ -158,7 +158,7 @@ class Predictor:
 
     async def _scored(
         self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str, begin: float
-    ) -> tuple[Asked, list[Any], Assignment]:
+    ) -> tuple[ReadRequest, list[Any], Assignment]:
         """Let the version answer, and when it fails, the one that answers instead.
 
         A request that a candidate refuses and the stable version takes is the candidate's failure, too. Whatever the
@@ -192,20 +192,24 @@ class Predictor:
         # No observation of the rollout's: the request was the candidate's, and counts as its failure.
         return asked, values, fallback.alone
 
-    async def _score(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> tuple[Asked, list[Any]]:
+    async def _score(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> tuple[ReadRequest, list[Any]]:
         if len(content) > INLINE_BYTES:
-            found: tuple[Asked, list[Any]] = await self._in_worker(self._read_and_answer, dialect, version, content)
+            found: tuple[ReadRequest, list[Any]] = await self._in_worker(
+                self._read_and_answer, dialect, version, content
+            )
             return found
         asked = self._read(dialect, version, content)
         if version.scorer.is_fast and len(asked.rows) <= self.limits.inline_rows:
             return asked, _answers(version, asked)
         return asked, await self._in_worker(_answers, version, asked)
 
-    def _read_and_answer(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> tuple[Asked, list[Any]]:
+    def _read_and_answer(
+        self, dialect: Dialect, version: LoadedVersion, content: bytes
+    ) -> tuple[ReadRequest, list[Any]]:
         asked = self._read(dialect, version, content)
         return asked, _answers(version, asked)
 
-    def _read(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> Asked:
+    def _read(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> ReadRequest:
         asked = version.speech(dialect).read(content)
         n_rows, most = len(asked.rows), self.limits.rows
         if n_rows > most:
@@ -235,7 +239,7 @@ class Predictor:
         self,
         dialect: Dialect,
         assignment: Assignment,
-        asked: Asked,
+        asked: ReadRequest,
         values: list[Any],
         request_id: str,
         begin: float,
@@ -294,7 +298,7 @@ def quiet_arithmetic() -> None:
     np.seterr(all="ignore")
 
 
-def _answers(version: LoadedVersion, asked: Asked) -> list[Any]:
+def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
     """Compute.
 
     Raises:

@@ -5,11 +5,21 @@ Each other module is one dialect. A new one is a module and an entry in `DIALECT
 follow that list.
 """
 
-from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader, refusal
+from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest, refusal
 from core.serving.dialects.json_rows import JsonRows
 from core.serving.dialects.open_inference import OpenInference
 from core.serving.dialects.tf_serving import TfServing
 
-__all__ = ["DIALECTS", "Answered", "Asked", "Dialect", "JsonRows", "OpenInference", "Reader", "TfServing", "refusal"]
+__all__ = [
+    "DIALECTS",
+    "Answered",
+    "Dialect",
+    "JsonRows",
+    "OpenInference",
+    "ReadRequest",
+    "Reader",
+    "TfServing",
+    "refusal",
+]
 
 DIALECTS: tuple[Dialect, ...] = (JsonRows(), TfServing(), OpenInference())

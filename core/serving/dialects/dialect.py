@@ -20,7 +20,7 @@ Reply: TypeAlias = tuple[int, Any]
 """An HTTP status, and what is written as JSON."""
 
 
-class Asked(NamedTuple):
+class ReadRequest(NamedTuple):
     """One request, read."""
 
     rows: Rows
@@ -38,7 +38,7 @@ class Answered(NamedTuple):
     values: list[Any]
 
 
-Reader = Callable[[bytes], Asked]
+Reader = Callable[[bytes], ReadRequest]
 
 
 class OfferedVersion(Protocol):
@@ -108,7 +108,7 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def reply(self, asked: Asked, answered: Answered) -> bytes:
+    def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         """Write the answer."""
 
     def refusal(self, error: CoreError) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
-from core.serving.dialects.dialect import Answered, Asked, Dialect, Reader
+from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest
 from core.serving.dialects.schemas import ANSWERS, ROW, ROWS, TEXT, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
@@ -44,21 +44,21 @@ class JsonRows(Dialect):
         )
         decode = msgspec.json.Decoder(body).decode
 
-        def read(content: bytes) -> Asked:
+        def read(content: bytes) -> ReadRequest:
             try:
                 asked = decode(content)
             except UNREADABLE as error:
                 raise signature.explained(error) from None
             if asked.row is not msgspec.UNSET:
-                return Asked(signature.from_rows([asked.row]), asked.request_id, "row")
+                return ReadRequest(signature.from_rows([asked.row]), asked.request_id, "row")
             if asked.rows is msgspec.UNSET:
                 raise BadRequestError("The request has neither `row` nor `rows`.")
-            return Asked(signature.from_rows(asked.rows), asked.request_id, "rows")
+            return ReadRequest(signature.from_rows(asked.rows), asked.request_id, "rows")
 
         return read
 
     @override
-    def reply(self, asked: Asked, answered: Answered) -> bytes:
+    def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         content: dict[str, Any] = {
             "model": answered.model,
             "version": answered.version,

@@ -18,11 +18,11 @@ from typing_extensions import override
 from core.models.scoring.fields import Field
 from core.serving.dialects.dialect import (
     Answered,
-    Asked,
     Dialect,
     ModelPath,
     OfferedModel,
     Reader,
+    ReadRequest,
     Reply,
     ServerPath,
     loaded,
@@ -128,7 +128,7 @@ class OpenInference(Dialect):
         decode = msgspec.json.Decoder(_Body).decode
         accepted = {field.name: _ACCEPTED.get(field.kind, _TEXT) for field in signature.fields}
 
-        def read(content: bytes) -> Asked:
+        def read(content: bytes) -> ReadRequest:
             try:
                 body = decode(content)
             except UNREADABLE as error:
@@ -138,18 +138,18 @@ class OpenInference(Dialect):
                     raise BadRequestError(f"{wanted.name!a} is not there; there is {signature.output}", field="outputs")
             inputs = body.inputs
             if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in accepted:
-                return Asked(signature.matrix(_matrix(inputs[0])), body.id)
+                return ReadRequest(signature.matrix(_matrix(inputs[0])), body.id)
             columns: dict[str, list[Any]] = {}
             for tensor in inputs:
                 name, shape, data = tensor.name, tensor.shape, tensor.data
                 is_plain = len(shape) == 1 and shape[0] == len(data) and tensor.datatype in accepted.get(name, _ANY)
                 columns[name] = data if is_plain else _column(tensor, accepted.get(name))
-            return Asked(signature.convert_columns(columns), body.id)
+            return ReadRequest(signature.convert_columns(columns), body.id)
 
         return read
 
     @override
-    def reply(self, asked: Asked, answered: Answered) -> bytes:
+    def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         shape, data = [len(answered.values)], answered.values
         if isinstance(data[0], list):  # a probability a class
             shape, data = [len(data), len(data[0])], [number for row in data for number in row]

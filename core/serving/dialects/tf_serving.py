@@ -17,11 +17,11 @@ from typing_extensions import override
 from core.models.scoring.fields import Field
 from core.serving.dialects.dialect import (
     Answered,
-    Asked,
     Dialect,
     ModelPath,
     OfferedModel,
     Reader,
+    ReadRequest,
     Reply,
     loaded,
     not_loaded,
@@ -121,7 +121,7 @@ class TfServing(Dialect):
             except UNREADABLE as error:
                 raise signature.explained(error) from None
 
-        def read(content: bytes) -> Asked:
+        def read(content: bytes) -> ReadRequest:
             try:
                 asked = decode(content)
             except UNREADABLE as error:
@@ -131,17 +131,17 @@ class TfServing(Dialect):
             if (asked.instances is msgspec.UNSET) == (asked.inputs is msgspec.UNSET):
                 raise BadRequestError("The request needs either `instances` (rows) or `inputs` (columns).")
             if asked.inputs is msgspec.UNSET:
-                return Asked(signature.from_rows(asked.instances), form="predictions")
+                return ReadRequest(signature.from_rows(asked.instances), form="predictions")
             try:
                 rows = signature.from_columns(columns(asked.inputs))
             except msgspec.ValidationError:  # scalars, or one value a row in a list of its own: tensors of other ranks
                 rows = signature.convert_columns(_flat(plain(asked.inputs)))
-            return Asked(rows, form="outputs")
+            return ReadRequest(rows, form="outputs")
 
         return read
 
     @override
-    def reply(self, asked: Asked, answered: Answered) -> bytes:
+    def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         return orjson.dumps({asked.form: answered.values})
 
 

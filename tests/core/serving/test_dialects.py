@@ -9,7 +9,7 @@ from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.app import FrontDoor
 from core.serving.control.predict_paths import predict_paths
-from core.serving.dialects import DIALECTS, Answered, Asked, Dialect, Reader
+from core.serving.dialects import DIALECTS, Answered, Dialect, Reader, ReadRequest
 from core.serving.dialects.dialect import ModelPath, ServerPath
 from core.serving.errors import BadRequestError
 from core.serving.limits import ServingLimits
@@ -34,15 +34,17 @@ class Lines(Dialect):
     def reader(self, signature: ServingSignature) -> Reader:
         names = [field.name for field in signature.fields]
 
-        def read(content: bytes) -> Asked:
+        def read(content: bytes) -> ReadRequest:
             rows = [line.split(",") for line in content.decode().splitlines()]
             if any(len(row) != len(names) for row in rows):
                 raise BadRequestError(f"must have {len(names)} values", field="line")
-            return Asked(signature.convert_columns({name: [row[k] for row in rows] for k, name in enumerate(names)}))
+            return ReadRequest(
+                signature.convert_columns({name: [row[k] for row in rows] for k, name in enumerate(names)})
+            )
 
         return read
 
-    def reply(self, asked: Asked, answered: Answered) -> bytes:
+    def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         return "\n".join(map(str, answered.values)).encode()
 
     def refusal(self, error: CoreError) -> bytes:
