@@ -163,6 +163,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Sessions.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.acknowledge": (("acknowledge",), ("alerts acknowledge",)),
     "Alerts.resolve": (BY_ITSELF, BY_ITSELF),
+    "Alerts.judge": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.fire": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.clear": (BY_THE_ENGINE, BY_THE_ENGINE),
