@@ -258,9 +258,9 @@ def _legend(
     named = [span for name in names for span in (*name, ("  ", ""))]
     valued = [span for name, value in zip(names, values, strict=True) for span in (*name, value, ("  ", ""))]
     for spans in ([*title, *valued], valued, named):
-        if sum(cell_len(text) for text, _ in spans) - 2 <= width:
-            return Line(tuple(spans))
-    return Line(tuple(named))
+        if sum(cell_len(text) for text, _ in spans[:-1]) <= width:  # the last span is the gap to a next name
+            return Line(tuple(spans[:-1]))
+    return Line(tuple(named[:-1]))
 
 
 def _newest(index: int, series: Series, points: Sequence[tuple[float, float]], glyphs: Glyphs) -> Line:

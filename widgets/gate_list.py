@@ -29,11 +29,11 @@ class GateList(LiveTable):
     def __init__(self, *, empty: str = "No gate was judged yet.", id: str | None = None, classes: str | None = None):  # noqa: A002
         columns = (
             Column("verdict", "GATE", 6),
-            Column("name", "", 12, flex=1, max_width=30),
+            Column("name", "", 12, flex=3, max_width=30),
             Column("value", "VALUE", 9, align="right"),
             Column("threshold", "LIMIT", 10, align="right"),
             Column("n", "N", 7, align="right", priority=2),
-            Column("reason", "REASON", 10, flex=3, priority=1),
+            Column("reason", "REASON", 10, flex=2, priority=1),
         )
         super().__init__(columns, empty=empty, id=id, classes=classes)
 

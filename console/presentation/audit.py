@@ -23,9 +23,9 @@ COLUMNS = (
 )
 CHANGE_COLUMNS = (
     Column("age", "AGE", 4, align="right"),
-    Column("actor", "WHO", 12, flex=1, max_width=20),
+    Column("actor", "WHO", 8, flex=1, max_width=20),
     Column("verb", "WHAT", 17),
-    Column("object", "OBJECT", 14, flex=1, max_width=26),
+    Column("object", "OBJECT", 18, flex=3, max_width=32),
     Column("reason", "WHY", 10, flex=2, priority=1),
 )
 

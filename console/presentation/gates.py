@@ -47,10 +47,15 @@ def judged(gates: Sequence[GateResult]) -> list[Gate]:
             value=number(gate.value, gate.unit),
             threshold=limit(gate),
             n_samples=gate.n_samples,
-            reason=gate.reason,
+            reason=gate.reason if _says_more(gate) else "",
         )
         for gate in worst_first(gates)
     ]
+
+
+def _says_more(gate: GateResult) -> bool:
+    """Tell whether the reason is more than the value and the limit, which stand beside it."""
+    return gate.reason != f"{number(gate.value, gate.unit)} {limit(gate)}"
 
 
 def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool = False) -> list[Line]:
@@ -78,8 +83,7 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool =
                 )
             )
         )
-        says_more = gate.reason != f"{number(gate.value, gate.unit)} {limit(gate)}"
-        if not gate.passed or (explained and says_more):
+        if not gate.passed or (explained and _says_more(gate)):
             offending = f"; {gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
             lines.append(Line(((f"       {gate.reason}{offending}", "muted"),)))
     return lines

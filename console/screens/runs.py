@@ -12,6 +12,7 @@ from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.marking import N_MARKS, toggled
 from console.verbs.run import RUN
+from console.verbs.verb import Things
 from core.tracking import Run
 from core.tracking.run import run_number
 from core.tracking.search import parse
@@ -96,10 +97,15 @@ class RunsScreen(ConsoleScreen):
     def _run(self) -> Run | None:
         return self.snapshot.run(self.main_table().cursor_key or "")
 
+    def under_cursor(self) -> Things:
+        """Return the run under the cursor."""
+        return {RUN: self._run()}
+
     @on(LiveTable.RowHighlighted, "#runs")
     def _another_run(self) -> None:
         self.console_app.follow(self.main_table().cursor_key)
         self._show_details(from_top=True)
+        self.show_standing()
         self.tick()
 
     @on(LiveTable.RowChosen, "#runs")

@@ -28,7 +28,8 @@ from tools.scenes import SCENES
 
 FOLDER = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
-HASH = re.compile(r"\b[0-9a-f]{12,}\b")  # follows from keys drawn by chance, and from every field of a document
+# Follows from keys drawn by chance, and from every field of a document.
+HASH = re.compile(r"(?<![.\w])(?=\d*[a-f])[0-9a-f]{12,}\b")
 UPDATES = os.environ.get("GOLDEN") == "update"
 
 

@@ -39,6 +39,15 @@ async def test_runs_are_read_only_while_they_are_shown(open_console):
         await console.until(lambda: console.screen.NAME == "training", "the sessions again")
 
 
+async def test_keys_about_a_run_are_dim_only_without_one(open_console):
+    async with open_console((80, 24)) as console:
+        await open_runs(console)
+        await console.settled()
+        assert "d details  c compare  Space mark" in console.text()
+        await console.press("slash", *"nothing", "enter")
+        assert "(c compare)  (Space mark)" in console.text()
+
+
 async def test_a_run_whose_process_is_silent_is_lost(open_console):
     async with open_console((80, 24)) as console:
         await open_runs(console)
