@@ -131,9 +131,10 @@ class Start(Change[None]):
 
         facts = [(name, str(getattr(training, name))) for name in _TOLD_SETTINGS]
         facts.append(("models", ", ".join(training.models)))
+        width = max(len(name) for name, _ in facts) + 2
         effect = "A new session trains the models; versions that beat the last ones arrive in the registry."
         lines = [
-            *(Line(((f"{name:<24}", "muted"), (value, ""))) for name, value in facts),
+            *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
             *(Line(((note, "warn"),)) for note in unavailable_features(training)),
             *section("What will happen", (effect, *context.without_engine())),
             *section("How to undo it", ("S stops it after its epoch; the versions it has registered stay.",)),

@@ -79,6 +79,14 @@ async def test_two_marked_runs_are_compared_and_without_marks_the_row_with_the_o
         await console.until(lambda: "r-0003 and r-0004" in console.text(), "the row and the one below it")
 
 
+async def test_keys_about_a_run_are_dim_only_while_there_is_none(open_console):
+    async with open_console((80, 24)) as console:
+        await open_runs(console)
+        assert "(c compare)" not in console.text()
+        await console.press("slash", *"no such run", "enter")
+        assert "(c compare)" in console.text()
+
+
 async def test_one_run_alone_has_nothing_beside_it(open_console):
     async with open_console((80, 24)) as console:
         await open_runs(console)
