@@ -19,7 +19,7 @@ integrity.py     whether the files are still those that were registered
 diff.py          two versions side by side; comparison.py gathers them
 lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, graph_layout.py draws them
 retention.py     which versions may go; pruning.py removes them
-registry.py      the face of it all
+registry.py      the face of it all; registry_reader.py is its half that changes nothing
 """
 
 from importlib import import_module

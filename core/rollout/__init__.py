@@ -9,10 +9,11 @@ judgement.py   plan + readings + now -> verdict
 experiment.py  which side of an A/B split is better
 rollout.py     the document: what people want, what the engine saw
 progress.py    verdicts and wishes -> the next state of a rollout
-rollouts.py    the verbs; proposing.py previews a start
+rollouts.py    the verbs; planner.py previews a start, rollout_records.py keeps the documents
+held_versions.py  what the registry is told of versions
 routing.py     which version answers which request
 source.py      where a worker learns what was served
-worker.py      the engine's turn: read, judge, take the next step; calls.py when people have to know
+worker.py      the engine's turn: read, judge, take the next step; rollout_alerts.py when people have to know
 """
 
 from importlib import import_module

@@ -4,32 +4,21 @@ They live in the registry's own file, so that the end of a canary, its version g
 one transaction.
 """
 
-import dataclasses
-
 import msgspec
 
 from core.actor import Actor
-from core.clock import Clock, utc_now
-from core.errors import RefusedError
 from core.governance import audited
-from core.governance.outbox import AuditedChange
-from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
-from core.registry.holds import Holds
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
-from core.rollout.held_versions import holds_of
 from core.rollout.plan import RolloutPlan, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
-from core.rollout.progress import RolloutChange, end
+from core.rollout.progress import end
 from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
+from core.rollout.rollout_records import DATABASE, TABLE, RolloutRecords, rollout_number, summary_of
 from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
-from core.settings.policy_source import PolicySource
-from core.state import Documents, StaleRevisionError, Workspace, read_lease
+from core.state import StaleRevisionError, read_lease
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import PredictionReader
-
-DATABASE = "registry"
-TABLE = "rollouts"
 
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
 
@@ -41,58 +30,12 @@ _VERBS = {
 }
 
 
-class Rollouts:
+class Rollouts(RolloutRecords):
     """Rollouts by id. Cheap to make; safe to share between threads.
 
     People change what is *desired* (`start`, `request` and its short forms), the engine what is *observed* (`observe`,
     `promote`); either leaves the other's half untouched. Only an abort writes both, where no engine could end it.
     """
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        *,
-        registry: Registry | None = None,
-        policy: PolicySource | None = None,
-        clock: Clock = utc_now,
-    ) -> None:
-        """Open them.
-
-        Args:
-            workspace: Where they are kept.
-            registry: The versions; by default those of the workspace, under the same policy.
-            policy: The rules that plans are made by; by default those of the workspace.
-            clock: When things happen.
-        """
-        self._workspace = workspace
-        self._policy = policy or PolicySource(workspace.root)
-        self._registry = registry or Registry(workspace, policy=self._policy, clock=clock)
-        self._clock = clock
-
-    # What is there
-
-    def all(self) -> list[Rollout]:
-        """Return every rollout, oldest first."""
-        return sorted(self._documents.all(), key=lambda rollout: _number(rollout.rollout_id))
-
-    def get(self, rollout_id: str) -> Rollout:
-        """Return one rollout.
-
-        Raises:
-            NotFoundError: There is none by this id; the message names those there are.
-        """
-        return self._documents.get(rollout_id)
-
-    def active(self, model: str) -> Rollout | None:
-        """Return the rollout in which a candidate of this model is being judged, if there is one."""
-        return next((found for found in self._documents.all() if found.model == model and found.is_active), None)
-
-    def holding(self, model: str, version: str) -> Rollout | None:
-        """Return the active rollout that needs a version, as stable or candidate: it must not be removed."""
-        rollout = self.active(model)
-        return rollout if rollout and version in (rollout.stable, rollout.candidate) else None
-
-    # What people want
 
     def plan(
         self,
@@ -156,7 +99,7 @@ class Rollouts:
                     f"{proposal.model} {live.version if live else 'nothing'} is in Production now, not "
                     f"{proposal.stable}. Look at the plan again."
                 )
-            number = max((_number(rollout.rollout_id) for rollout in self._documents.all()), default=0) + 1
+            number = max((rollout_number(rollout.rollout_id) for rollout in self._documents.all()), default=0) + 1
             event = RolloutEvent(at=now, verb="rollout.start", reason=reason, step=0, share=0.0, by=str(actor))
             rollout = self._documents.insert(
                 Rollout(
@@ -257,7 +200,7 @@ class Rollouts:
             )
             if ends_here:
                 self._write_holds(rollout.model)
-                change.record("rollout.end", rollout_id, before=_summary(before), after=_summary(rollout))
+                change.record("rollout.end", rollout_id, before=summary_of(before), after=summary_of(rollout))
         return rollout
 
     def advance(
@@ -318,76 +261,6 @@ class Rollouts:
             rollout_id, DesiredRollout.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
         )
 
-    # What the engine saw
-
-    def save(self, base: Rollout, observed: ObservedRollout) -> Rollout:
-        """Keep what was observed since, no decision among it; for the engine alone.
-
-        Raises:
-            StaleRevisionError: The rollout is not as it was read.
-        """
-        with self._workspace.database(DATABASE).transaction():
-            return self._replace(base, observed)
-
-    def observe(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
-        """Take a step and record it; for the engine alone.
-
-        Raises:
-            StaleRevisionError: The rollout is not as it was when the step was decided: somebody wants something else.
-        """
-        with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
-            return self._step(audit, base, change)
-
-    def promote(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
-        """Put the candidate into Production and end its rollout, both or neither; for the engine alone.
-
-        Raises:
-            StaleRevisionError: The rollout or the model is not as it was when the step was decided.
-            PromotionRefusedError: A promotion gate or rule forbids it.
-            HashMismatchError: The candidate's files are not those that were registered.
-        """
-        # Whoever started it promotes: what the engine does at the end is no second pair of eyes.
-        actor = dataclasses.replace(actor, behind=base.starters)
-        self._registry.verify(base.model, base.candidate)  # outside of the transaction, where alerts can be fired
-        with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
-            # First the rollout ends: while one is active, the registry moves neither of its versions.
-            ended = self._step(audit, base, change)
-            plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION, actor=actor)
-            self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
-        return ended
-
-    def _step(self, audit: AuditedChange, base: Rollout, change: RolloutChange) -> Rollout:
-        rollout = self._replace(base, change.observed)
-        self._write_holds(rollout.model)
-        audit.record(change.verb, base.rollout_id, before=_summary(base), after=_summary(rollout))
-        return rollout
-
-    def _replace(self, base: Rollout, observed: ObservedRollout) -> Rollout:
-        current = self._documents.get(base.rollout_id)
-        return self._documents.replace(
-            msgspec.structs.replace(
-                current, observed=observed, updated_at=self._clock(), updated_by=str(Actor.engine())
-            ),
-            expected_revision=base.revision,
-        )
-
-    def settle_holds(self) -> list[str]:
-        """Write down what the versions of a model are held for, where an earlier release has not; for the engine alone.
-
-        Returns:
-            The models.
-        """
-        with self._workspace.database(DATABASE).transaction():
-            models = sorted({rollout.model for rollout in self._documents.all()})
-            lacking = [model for model in models if not self._holds.is_written(model)]
-            for model in lacking:
-                self._write_holds(model)
-        return lacking
-
-    def _write_holds(self, model: str) -> None:
-        """Tell the registry, in the transaction that changes a rollout, what is held now."""
-        self._holds.write(holds_of(model, self._documents.all()))
-
     def _latency_limit(self, model: str) -> float | None:
         """Return the 99th percentile of what the stable version takes, if it has answered enough."""
         live = self._registry.production(model)
@@ -398,22 +271,6 @@ class Rollouts:
         except TelemetryError:
             return None
         return round(found[0], 3) if found and found[1] >= _LEAST_LATENCIES and found[0] > 0 else None
-
-    @property
-    def _holds(self) -> Holds:
-        return Holds(self._workspace.database(DATABASE))
-
-    @property
-    def _documents(self) -> Documents[Rollout]:
-        return self._workspace.database(DATABASE).documents(TABLE, Rollout, "rollout_id")
-
-
-REFUSALS: tuple[type[RefusedError], ...] = (PromotionRefusedError, HashMismatchError)
-"""What a promotion at the end of a rollout may be refused by, for good."""
-
-
-def _number(rollout_id: str) -> int:
-    return int(rollout_id.removeprefix("ro-"))
 
 
 def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, ends_here: bool) -> str | None:
@@ -439,16 +296,3 @@ def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, end
     if rollout.desired is desired and not (desired is DesiredRollout.RUNNING and phase is RolloutPhase.INCONCLUSIVE):
         return f"{rollout.desired_by} has asked for that already, at {rollout.desired_at:%H:%M:%S} UTC"
     return None
-
-
-def _summary(rollout: Rollout) -> dict[str, object]:
-    """Reduce what was observed to what an auditor asks for."""
-    observed = rollout.observed
-    return {
-        "phase": observed.phase,
-        "step": observed.step,
-        "share": observed.share,
-        "n_stable": observed.evidence.n_stable,
-        "n_candidate": observed.evidence.n_candidate,
-        "guards": {reading.guard: reading.reason for reading in observed.readings},
-    }

@@ -21,7 +21,8 @@ from core.rollout.progress import RolloutChange, begin, end, next_change
 from core.rollout.readings import Pace, read_guards
 from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutPhase
 from core.rollout.rollout_alerts import RolloutAlerts
-from core.rollout.rollouts import REFUSALS, Rollouts
+from core.rollout.rollout_records import REFUSALS
+from core.rollout.rollouts import Rollouts
 from core.rollout.source import PredictionSource
 from core.rollout.strategies import Strategy
 from core.state import StaleRevisionError, Workspace

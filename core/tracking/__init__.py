@@ -2,13 +2,11 @@
 
 run.py          what is kept of one training
 environment.py  where it ran
-runs.py         the record of all
+runs.py         the record of all; run_reader.py looks it up
 active.py       a run that this process logs
 heartbeat.py    signs of life of processes that log
 search.py       finding runs by an expression; fields.py what it may ask for
 comparison.py   several side by side
-mlflow_interop.py  runs and models from MLflow, and to it (needs the extra `mlflow`)
-mlflow_model.py    which of those models are served, and which are only kept
 """
 
 from core.tracking.active import ActiveRun, track

@@ -1,7 +1,6 @@
 """The record of every training: documents for what it is, telemetry for how its metrics went."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -14,22 +13,20 @@ from core.errors import UsageError
 from core.files import sha256_of
 from core.governance.audit import audited
 from core.state import Workspace
-from core.tracking import heartbeat, search
-from core.tracking.comparison import RunComparison, compare_runs
+from core.tracking import heartbeat
 from core.tracking.environment import environment, git_state
-from core.tracking.errors import ParameterChangedError, RunIsOverError, RunNotFoundError
+from core.tracking.errors import ParameterChangedError, RunIsOverError
 from core.tracking.run import Run, RunArtifact, RunStatus, run_number
+from core.tracking.run_reader import DATABASE, RunReader
 
 if TYPE_CHECKING:
-    from core.telemetry import TelemetryReader, TelemetryWriter
-
-DATABASE = "runs"
+    from core.telemetry import TelemetryWriter
 
 Edit: TypeAlias = Callable[[Run], dict[str, Any]]
 """From a run as it stands to the fields that are to change."""
 
 
-class Runs:
+class Runs(RunReader):
     """The runs of one workspace. Cheap to make; safe to share between threads."""
 
     def __init__(
@@ -43,12 +40,9 @@ class Runs:
                 closed by `close`.
             clock: When things happen.
         """
-        self._workspace = workspace
+        super().__init__(workspace, clock=clock)
         self._writer = telemetry
         self._owns_writer = telemetry is None
-        self._telemetry_reader: TelemetryReader | None = None
-        self._clock = clock
-        self._documents = workspace.database(DATABASE).documents("runs", Run, "run_id")
 
     def __enter__(self) -> Self:
         return self
@@ -63,65 +57,6 @@ class Runs:
         if self._writer is not None and self._owns_writer:
             self._writer.close()
             self._writer = None
-
-    def all(self) -> list[Run]:
-        """Return every run, oldest first; those that still run without metrics, which `get` adds.
-
-        A run of another process that has been silent for too long is shown as lost, whether or not an engine has
-        put that on record yet.
-        """
-        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
-        silent = self._silent(runs)
-        return [msgspec.structs.replace(run, status=RunStatus.LOST) if run.run_id in silent else run for run in runs]
-
-    def latest(self) -> list[Run]:
-        """Return every run, newest first; those that have not ended with the latest value of each metric."""
-        return [self._with_metrics(run) for run in reversed(self.all())]
-
-    def find(self, run_id: str) -> Run | None:
-        """Return a run, or None; one that still runs with the latest value of each metric."""
-        run = self._documents.find(run_id)
-        if run is None or run.is_over:
-            return run
-        return self._with_metrics(msgspec.structs.replace(run, status=RunStatus.LOST) if self._silent([run]) else run)
-
-    def search(self, expression: str) -> list[Run]:
-        """Return the runs that an expression of `core.tracking.search` matches, oldest first.
-
-        Raises:
-            ExpressionError: The expression cannot be read; the message shows where.
-        """
-        matches = search.parse(expression)
-        return [run for run in map(self._with_metrics, self.all()) if matches(run)]
-
-    def children(self, run_id: str) -> list[Run]:
-        """Return the runs that are parts of a run, oldest first."""
-        return [run for run in self.all() if run.parent_id == run_id]
-
-    def get(self, run_id: str) -> Run:
-        """Return a run.
-
-        Raises:
-            RunNotFoundError: There is none of this id; the newest are named.
-        """
-        if (run := self.find(run_id)) is None:
-            raise self._not_found(run_id)
-        return run
-
-    def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
-        """Return the value of every metric of a run by epoch."""
-        return self._reader().epochs(self.get(run_id).run_id)
-
-    def compare(self, run_ids: Sequence[str]) -> RunComparison:
-        """Lay runs side by side.
-
-        Raises:
-            UsageError: There are fewer than two.
-            RunNotFoundError: One does not exist.
-        """
-        if len(run_ids) < 2:
-            raise UsageError("A comparison takes two runs or more.")
-        return compare_runs([self.get(run_id) for run_id in run_ids])
 
     def start(
         self,
@@ -342,16 +277,6 @@ class Runs:
                     change.record("run.prune", run.run_id, before={"name": run.name, "status": run.status})
         return len(doomed)
 
-    def prunable(self, *, keep: int, referenced: Collection[str]) -> list[Run]:
-        """Return the runs that `prune` would remove, oldest first."""
-        runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
-        free = [run for run in runs if run.is_over and run.run_id not in referenced]
-        kept = {run.run_id for run in runs} - {run.run_id for run in free[: max(0, len(runs) - keep)]}
-        for run in reversed(runs):  # a whole is older than its parts, so it comes after them
-            if run.run_id in kept and run.parent_id:
-                kept.add(run.parent_id)
-        return [run for run in runs if run.run_id not in kept]
-
     def _update(
         self,
         run_id: str,
@@ -385,32 +310,9 @@ class Runs:
         shown = absolute.relative_to(self._workspace.root) if inside else absolute
         return RunArtifact(path=shown.as_posix(), sha256=sha256, n_bytes=n_bytes)
 
-    def _with_metrics(self, run: Run) -> Run:
-        if run.ended_at is not None:
-            return run
-        return msgspec.structs.replace(run, metrics={**run.metrics, **self._reader().latest_metrics(run.run_id)})
-
-    def _silent(self, runs: Sequence[Run]) -> frozenset[str]:
-        if not any(run.lost_after_seconds and not run.is_over for run in runs):
-            return frozenset()
-        return frozenset(run.run_id for run in heartbeat.silent(runs, self._beats(), self._clock()))
-
-    def _beats(self) -> dict[str, datetime]:
-        return heartbeat.last_beats(self._reader())
-
-    def _not_found(self, run_id: str) -> RunNotFoundError:
-        return RunNotFoundError(run_id, [run.run_id for run in self._documents.all()])
-
     def _telemetry(self) -> "TelemetryWriter":
         if self._writer is None:
             from core.telemetry import TelemetryWriter
 
             self._writer = TelemetryWriter(self._workspace.telemetry_file)
         return self._writer
-
-    def _reader(self) -> "TelemetryReader":
-        if self._telemetry_reader is None:
-            from core.telemetry import TelemetryReader
-
-            self._telemetry_reader = TelemetryReader(self._workspace.telemetry_file)
-        return self._telemetry_reader

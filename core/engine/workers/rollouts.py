@@ -8,7 +8,7 @@ from typing_extensions import override
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.rollout import Rollouts, RolloutWorker
-from core.rollout.rollouts import DATABASE
+from core.rollout.rollout_records import DATABASE
 from core.rollout.worker import TICK_SECONDS
 
 
