@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from core.models.learners.algorithms import fit_once
+from core.models.algorithms import ALGORITHMS
+from core.models.learners.algorithms import continuing, fit_once
 from core.models.learners.ensembles import GradientBoostingLearner, HistGradientBoostingLearner, RandomForestLearner
+from core.models.learners.learner import ContinuingLearner, FitOnceLearner
 from core.models.learners.lightgbm_trees import LightGbmLearner
 from core.models.learners.reservoir import HistGradientBoostingReservoir
 from core.models.learners.samples import Matrices, Sample
@@ -48,6 +50,23 @@ def learned(kind, n_classes):
     learner.tune(sample(n_classes), sample(n_classes, seed=2), seed=3)
     learner.learn(sample(n_classes), seed=3)
     return learner
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_has_the_learners_that_it_names(name):
+    named = ALGORITHMS[name]
+    assert named.continuing or named.fit_once
+    for place, load, kind in (
+        (named.continuing, continuing, ContinuingLearner),
+        (named.fit_once, fit_once, FitOnceLearner),
+    ):
+        if place is None:
+            with pytest.raises(KeyError, match=name):
+                load(name)
+        else:
+            assert issubclass(load(name), kind)
+    if named.fit_once:
+        assert fit_once(name).name == name
 
 
 @pytest.mark.parametrize(("kind", "n_classes"), CASES)

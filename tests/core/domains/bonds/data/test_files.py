@@ -59,7 +59,7 @@ def test_the_three_formats_hold_the_same_cells(small, tmp_path):
     write_panel(small, tmp_path / "out")
     parquet = pd.read_parquet(tmp_path / "out" / "bonds.parquet")
     csv = pd.read_csv(tmp_path / "out" / "bonds.csv")
-    jsonl = [msgspec.json.decode(line) for line in (tmp_path / "out" / "bonds.jsonl").open("rb")]
+    jsonl = [msgspec.json.decode(line) for line in (tmp_path / "out" / "bonds.jsonl").read_bytes().splitlines()]
     assert len(parquet) == len(csv) == len(jsonl) == 400
     for column in COLUMNS:
         if column.kind == "float":
