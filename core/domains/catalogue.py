@@ -40,7 +40,7 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
         name: One of `known_models(domain)`.
         domain: Whose model; by default that of any domain.
     Raises:
-        UnknownModelError: There is no such model, or the package that offers it cannot be loaded as one.
+        UninstalledModelError: There is no such model, or the package that offers it cannot be loaded as one.
         PluginNameTakenError: Several installed domains have a model of this name.
     """
     from core.models.interface import Model
@@ -69,7 +69,7 @@ def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:
     """Return the ways in which a model of a domain, or of an installed package, can be trained.
 
     Raises:
-        UnknownModelError: The domain has no such model, and no package brings it.
+        UninstalledModelError: The domain has no such model, and no package brings it.
     """
     offer = domain.models.get(name)
     return offer.algorithms if offer is not None else model_class(name, domain).algorithms
@@ -86,7 +86,7 @@ def create(
         settings: Parameters handed to the algorithm.
         domain: Whose model; by default that of any domain.
     Raises:
-        UnknownModelError: There is no such model.
+        UninstalledModelError: There is no such model.
         UnknownAlgorithmError: The model cannot be trained that way.
         UnknownParameterError: A parameter is none the algorithm takes.
         MissingExtraError: The algorithm needs an optional extra that is not installed.

@@ -43,7 +43,7 @@ class ModelSet:
         """Make models that know nothing yet.
 
         Raises:
-            UnknownModelError: A name is neither built in nor installed.
+            UninstalledModelError: A name is neither built in nor installed.
             UnknownAlgorithmError: A model cannot be trained the way the settings say.
         """
         domain = domain_of(settings)

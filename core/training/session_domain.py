@@ -47,7 +47,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
 
     Raises:
         UsageError: There is no such domain, or its settings are not as they must be.
-        UnknownModelError: The domain has no such model, and no package brings it.
+        UninstalledModelError: The domain has no such model, and no package brings it.
         UnknownAlgorithmError: A model cannot be trained the way the settings say; the message lists the ways.
     """
     domain = domain_of(settings)

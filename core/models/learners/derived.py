@@ -31,16 +31,20 @@ class Derivation(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Log(Derivation):
-    """The logarithm of a number, which is taken to be `floor` at least."""
-
+class _OfOneColumn(Derivation):
     column: str
-    floor: float
 
     @property
     @override
     def sources(self) -> tuple[str, ...]:
         return (self.column,)
+
+
+@dataclass(frozen=True, slots=True)
+class Log(_OfOneColumn):
+    """The logarithm of a number, which is taken to be `floor` at least."""
+
+    floor: float
 
     @override
     def of(self, frame: pd.DataFrame) -> FloatArray:
@@ -48,15 +52,8 @@ class Log(Derivation):
 
 
 @dataclass(frozen=True, slots=True)
-class LogOfOneMore(Derivation):
+class LogOfOneMore(_OfOneColumn):
     """The logarithm of one more than a number, which is taken to be 0 at least."""
-
-    column: str
-
-    @property
-    @override
-    def sources(self) -> tuple[str, ...]:
-        return (self.column,)
 
     @override
     def of(self, frame: pd.DataFrame) -> FloatArray:
@@ -64,16 +61,10 @@ class LogOfOneMore(Derivation):
 
 
 @dataclass(frozen=True, slots=True)
-class AtLeast(Derivation):
+class AtLeast(_OfOneColumn):
     """1 where a number reaches a limit, else 0."""
 
-    column: str
     limit: float
-
-    @property
-    @override
-    def sources(self) -> tuple[str, ...]:
-        return (self.column,)
 
     @override
     def of(self, frame: pd.DataFrame) -> FloatArray:
