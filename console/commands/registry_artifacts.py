@@ -143,13 +143,13 @@ def show_lineage(args: argparse.Namespace) -> int:
     rows: list[dict[str, object]] = []
     is_folded = False
     for row in tree.rows((near,), reach=LINEAGE_REACH, whole=args.all):
-        rails = row.text if draws_lines() else in_ascii(row.text)
+        lines = row.text if draws_lines() else in_ascii(row.text)
         if isinstance(row, GraphRow):
             version = tree.by_key[row.key]
             named = version.version if version.model == args.model else f"{version.model} {version.version}"
             rows.append(
                 {
-                    "": rails,
+                    "": lines,
                     "version": named,
                     "stage": version.stage or version.detail,
                     "aliases": version.aliases,
@@ -162,7 +162,7 @@ def show_lineage(args: argparse.Namespace) -> int:
             )
         else:
             is_folded = True
-            rows.append({**dict.fromkeys(LINEAGE_COLUMNS, ""), "": rails, "version": f"{len(row.keys):,} more"})
+            rows.append({**dict.fromkeys(LINEAGE_COLUMNS, ""), "": lines, "version": f"{len(row.keys):,} more"})
     print_table(rows, LINEAGE_COLUMNS, empty=f"{args.model} has no versions")
     if is_folded:
         print("--all shows every version.")

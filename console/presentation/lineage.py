@@ -1,4 +1,4 @@
-"""The lineage of a model as rows with rails, and what is to be said of the one under the cursor."""
+"""The lineage of a model as rows with lines, and what is to be said of the one under the cursor."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -33,11 +33,11 @@ def family(snapshot: Snapshot, model: str) -> Ancestry:
 
 
 def columns(tree: Ancestry, model: str) -> tuple[Column, ...]:
-    """Return the columns, as wide as this tree's rails and names."""
-    rails = max((len(rail.text) for rail in tree.rails), default=0)
+    """Return the columns, as wide as this tree's lines and names."""
+    graph = max((len(graph_row.text) for graph_row in tree.graph), default=0)
     label = max((len(_label(ancestor, model)) + 2 for ancestor in tree.by_key.values()), default=0)  # and a mark
     return (
-        Column("graph", "", _within(rails, _GRAPH_WIDTH)),
+        Column("graph", "", _within(graph, _GRAPH_WIDTH)),
         Column("version", "VERSION", _within(label, _VERSION_WIDTH)),
         Column("stage", "STAGE", 11),
         Column("aliases", "NAMES", 9, flex=1, max_width=24, priority=2),
@@ -70,7 +70,7 @@ def rows(
         near: The version around which nothing is folded.
         unfolded: Versions that are not folded either.
         marked: Versions that are marked for comparing.
-        flat: Draw no rails and fold nothing, as for a list with gaps.
+        flat: Draw no lines and fold nothing, as for a list with gaps.
     """
     drawn = []
     for row in tree.rows((near,), reach=REACH, unfolded=unfolded, whole=flat):
@@ -116,16 +116,16 @@ def folded_keys(key: str) -> tuple[str, ...]:
 
 
 def _version_row(
-    rail: GraphRow, tree: Ancestry, model: str, now: datetime, glyphs: Glyphs, *, flat: bool, is_marked: bool
+    graph_row: GraphRow, tree: Ancestry, model: str, now: datetime, glyphs: Glyphs, *, flat: bool, is_marked: bool
 ) -> Row:
-    ancestor = tree.by_key[rail.key]
+    ancestor = tree.by_key[graph_row.key]
     stage = ancestor.stage
     stage_tone = "warn" if stage is None else STAGE_TONES.get(stage, "")
     node = (glyphs.dot if ancestor.is_live else glyphs.hollow if stage else glyphs.failed, stage_tone)
-    before, after = ("", "") if flat else (_spelled(rail.before, glyphs), _spelled(rail.after, glyphs))
+    before, after = ("", "") if flat else (_spelled(graph_row.before, glyphs), _spelled(graph_row.after, glyphs))
     data = ancestor.data[0].rpartition(" ")[2] if ancestor.data else NOTHING
     return Row(
-        rail.key,
+        graph_row.key,
         (
             Line(((before, "muted"), node, (after, "muted"))),
             Line(((_label(ancestor, model), "strong"), (f" {glyphs.arrow}" if is_marked else "", "accent"))),

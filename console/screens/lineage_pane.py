@@ -1,4 +1,4 @@
-"""The lineage of a model in the list's place: versions with their rails, and what there is to say of one of them."""
+"""The lineage of a model in the list's place: versions with their lines, and what there is to say of one of them."""
 
 from collections.abc import Sequence
 from datetime import datetime

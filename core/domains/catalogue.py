@@ -61,7 +61,7 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
 
 def file_domains() -> tuple[FileDomain, ...]:
     """Return the domains that train on a user's own file, in the order in which they are asked; the table takes any."""
-    readers = [cast(FileDomain, domain) for domain in _domains() if hasattr(domain, "lesson")]
+    readers = [cast(FileDomain, domain) for domain in _domains() if hasattr(domain, "prepare")]
     return tuple(sorted(readers, key=lambda domain: domain.name == LAST_READER))
 
 

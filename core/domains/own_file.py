@@ -45,11 +45,11 @@ class FileRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class PreparedTraining:
     """A table made ready to be learnt from.
 
     Attributes:
-        trainee: What learns.
+        model: What learns.
         signature: What it reads and answers.
         frame: The rows, as it reads them.
         split: Which of them are learnt from, and which are held out.
@@ -57,7 +57,7 @@ class Lesson:
         notes: What whoever asked for it must know, a sentence each.
     """
 
-    trainee: "TrainableModel"
+    model: "TrainableModel"
     signature: "TableSignature"
     frame: "pd.DataFrame"
     split: "Split"
@@ -83,13 +83,13 @@ class Judged:
     """A table made ready to judge a version by.
 
     Attributes:
-        trainee: The version's model.
+        model: The version's model.
         signature: What it reads; None where nobody wrote that down.
         table: The table.
         frame: Its rows, as the model reads them.
     """
 
-    trainee: "TrainableModel"
+    model: "TrainableModel"
     signature: "TableSignature | None"
     table: "Table"
     frame: "pd.DataFrame"
@@ -98,7 +98,7 @@ class Judged:
 class FileDomain(Domain, Protocol):
     """A domain that trains on a user's own file."""
 
-    def lesson(self, table: "Table", request: FileRequest) -> Lesson | Unfit:
+    def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining | Unfit:
         """Make a table ready to be learnt from.
 
         Raises:

@@ -16,7 +16,7 @@ gates.py         what a version must show before it moves up
 planning.py      what a move would do, decided before it is done; planner.py gathers what that takes
 transitions.py   carrying a plan out
 integrity.py     whether the files are still those that were registered
-diff.py          two versions side by side; comparison.py gathers them
+diff.py          two versions side by side
 lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, graph_layout.py draws them
 retention.py     which versions may go; pruning.py removes them
 registry.py      the face of it all; registry_reader.py is its half that changes nothing

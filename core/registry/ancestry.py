@@ -1,4 +1,4 @@
-"""The versions of a lineage as a list to read: each with what changed since what it came from, and its rails."""
+"""The versions of a lineage as a list to read: each with what changed since its parent, and its row of the graph."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from core.registry import graph_layout as rails
+from core.registry import graph_layout
 from core.registry.aliases import MARK, Alias
 from core.registry.documents import ModelVersion
 from core.registry.gates import ACCURACIES
@@ -51,10 +51,10 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Ancestry:
-    """Versions above what they came from, with the rails between them."""
+    """Versions above what they came from, with the lines between them."""
 
     by_key: Mapping[str, Ancestor]
-    rails: Sequence[GraphRow]
+    graph: Sequence[GraphRow]
 
     def rows(
         self, near: Collection[str] = (), *, reach: int = 0, unfolded: Collection[str] = (), whole: bool = False
@@ -68,12 +68,12 @@ class Ancestry:
             whole: Fold nothing.
         """
         if whole:
-            return list(self.rails)
+            return list(self.graph)
         kept = {key for key, ancestor in self.by_key.items() if ancestor.is_landmark} | set(unfolded)
-        centres = [index for index, rail in enumerate(self.rails) if rail.key in near] or [0]
+        centres = [index for index, graph_row in enumerate(self.graph) if graph_row.key in near] or [0]
         for centre in centres:
-            kept.update(rail.key for rail in self.rails[max(0, centre - reach) : centre + reach + 1])
-        return rails.fold(self.rails, kept)
+            kept.update(graph_row.key for graph_row in self.graph[max(0, centre - reach) : centre + reach + 1])
+        return graph_layout.fold(self.graph, kept)
 
 
 def ancestry(graph: LineageGraph, versions: Iterable[ModelVersion], aliases: Iterable[Alias]) -> Ancestry:
@@ -112,7 +112,7 @@ def ancestry(graph: LineageGraph, versions: Iterable[ModelVersion], aliases: Ite
         )
         for key, node in nodes.items()
     }
-    return Ancestry(by_key, rails.draw(rails.in_order(ranks, sources), sources))
+    return Ancestry(by_key, graph_layout.draw(graph_layout.in_order(ranks, sources), sources))
 
 
 def main_metric(metrics: Mapping[str, float]) -> tuple[str, float] | None:

@@ -1,6 +1,6 @@
-"""Rails: a graph drawn down the left edge of a list, one row a node, as version control draws its log.
+"""A graph drawn down the left edge of a list, one row a node, as version control draws its log.
 
-What came of a node stands above it, what it came from below. Every node that is awaited has one rail of its own, which
+What came of a node stands above it, what it came from below. Every node that is awaited has one line of its own, which
 all that came of it join: a node with a hundred children takes two columns, not a hundred.
 """
 
@@ -15,21 +15,21 @@ _ASCII = str.maketrans("│┊─├┤┼╮╭┬⋮●", "|:-++++++~*")
 
 
 class GraphParent(NamedTuple):
-    """What a node came from; loosely where that is only supposed, which is drawn as a dotted rail."""
+    """What a node came from; loosely where that is only supposed, which is drawn as a dotted line."""
 
     key: str
     is_loose: bool = False
 
 
 class GraphRow(NamedTuple):
-    """The rails of one row: those left of the node, and those right of it."""
+    """The lines of one row: those left of the node, and those right of it."""
 
     key: str
     before: str
     after: str
     is_plain: bool  # nothing begins, ends or branches here, so rows like it can stand behind a count
     column: int
-    through: str  # the rails that leave the row downwards
+    through: str  # the lines that leave the row downwards
 
     @property
     def text(self) -> str:
@@ -85,26 +85,26 @@ def in_order(ranks: Mapping[str, int | None], sources: Mapping[str, Sequence[Gra
 
 
 def draw(order: Sequence[str], sources: Mapping[str, Sequence[GraphParent]]) -> list[GraphRow]:
-    """Draw the rails of every node.
+    """Draw the lines of every node.
 
     Args:
         order: Every node, above what it came from.
-        sources: What each node came from. What was drawn above it already, as in a circle, gets no rail.
+        sources: What each node came from. What was drawn above it already, as in a circle, gets no line.
 
     >>> sources = {"1.2": [GraphParent("1.0"), GraphParent("1.1")], "1.1": [GraphParent("1.0")]}
-    >>> print(*(f"{rail.text:4} {rail.key}" for rail in draw(["1.2", "1.1", "1.0"], sources)), sep="\\n")
+    >>> print(*(f"{row.text:4} {row.key}" for row in draw(["1.2", "1.1", "1.0"], sources)), sep="\\n")
     ●─╮  1.2
     ├─●  1.1
     ●    1.0
     """
     lanes: list[_Lane | None] = []
     drawn: set[str] = set()
-    rails: list[GraphRow] = []
+    graph: list[GraphRow] = []
     for key in order:
         column = _awaiting(key, lanes)
         if column is None:
-            # Right below the end of another rail it would look as if that one went on.
-            column = _free(lanes, 0, avoid=rails[-1].column if rails else None)
+            # Right below the end of another line it would look as if that one went on.
+            column = _free(lanes, 0, avoid=graph[-1].column if graph else None)
         above = list(lanes)
         lanes[column] = None
         drawn.add(key)
@@ -117,48 +117,48 @@ def draw(order: Sequence[str], sources: Mapping[str, Sequence[GraphParent]]) -> 
                 lanes[end] = _Lane(source.key, "┊" if source.is_loose else "│")
             if end != column:
                 ends.add(end)
-        rails.append(_rail(key, column, above, lanes, ends, is_simple=len(fresh) <= 1))
+        graph.append(_graph_row(key, column, above, lanes, ends, is_simple=len(fresh) <= 1))
         while lanes and lanes[-1] is None:
             lanes.pop()
-    return rails
+    return graph
 
 
-def fold(rails: Sequence[GraphRow], kept: Collection[Hashable]) -> list[GraphRow | Fold]:
+def fold(graph: Sequence[GraphRow], kept: Collection[Hashable]) -> list[GraphRow | Fold]:
     """Let one row stand for each run of plain rows, except for those that are kept.
 
     >>> chain = [str(number) for number in range(9, 0, -1)]
-    >>> rails = draw(chain, {a: [GraphParent(b)] for a, b in zip(chain, chain[1:])})
-    >>> [row.key if isinstance(row, GraphRow) else len(row.keys) for row in fold(rails, {"7"})]
+    >>> graph = draw(chain, {a: [GraphParent(b)] for a, b in zip(chain, chain[1:])})
+    >>> [row.key if isinstance(row, GraphRow) else len(row.keys) for row in fold(graph, {"7"})]
     ['9', '8', '7', 5, '1']
     """
     rows: list[GraphRow | Fold] = []
     run: list[GraphRow] = []
-    for rail in rails:
-        if rail.is_plain and rail.key not in kept:
-            run.append(rail)
+    for graph_row in graph:
+        if graph_row.is_plain and graph_row.key not in kept:
+            run.append(graph_row)
             continue
         rows += _folded(run)
         run = []
-        rows.append(rail)
+        rows.append(graph_row)
     return [*rows, *_folded(run)]
 
 
-def in_ascii(rails: str) -> str:
-    """Spell rails for a terminal that knows no lines.
+def in_ascii(lines: str) -> str:
+    """Draw the lines in ASCII, for a terminal that knows no others.
 
     >>> in_ascii("├─┤ ┊ ")
     '+-+ : '
     """
-    return rails.translate(_ASCII)
+    return lines.translate(_ASCII)
 
 
 def _folded(run: Sequence[GraphRow]) -> list[GraphRow | Fold]:
     if len(run) < MIN_FOLDED:
         return list(run)
-    places = {2 * rail.column for rail in run}
+    places = {2 * graph_row.column for graph_row in run}
     cells = run[-1].through.ljust(max(places) + 1)
     text = "".join("⋮" if place in places else cell for place, cell in enumerate(cells))
-    return [Fold(tuple(rail.key for rail in run), text.rstrip())]
+    return [Fold(tuple(graph_row.key for graph_row in run), text.rstrip())]
 
 
 def _awaiting(key: str, lanes: Sequence[_Lane | None]) -> int | None:
@@ -174,7 +174,7 @@ def _free(lanes: list[_Lane | None], start: int, *, avoid: int | None = None) ->
     return index
 
 
-def _rail(
+def _graph_row(
     key: str,
     column: int,
     above: Sequence[_Lane | None],

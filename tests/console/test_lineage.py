@@ -24,7 +24,7 @@ async def at(console, key: str) -> None:
 
 
 def drawn(console) -> list[str]:
-    """The rails and the version of every row, as the table has them."""
+    """The lines and the version of every row, as the table has them."""
     return ["".join(getattr(cell, "text", cell) for cell in row.cells[:2]) for row in console.screen.main_table().rows]
 
 
@@ -79,7 +79,7 @@ async def test_the_keys_of_the_list_work_in_the_graph(open_console):
         await console.press("w")
         assert "Why trust spread 1.3.0" in console.text()
         await console.press("escape", "slash", *"prod", "enter")
-        assert drawn(console) == ["●1.2.0 →"]  # a list with gaps has no rails
+        assert drawn(console) == ["●1.2.0 →"]  # a list with gaps has no lines
         await console.press("escape")
         assert len(drawn(console)) == 4
         await console.dialog("P")
@@ -151,7 +151,7 @@ def test_versions_that_are_gone_are_shown_as_such(workspace, tmp_path):
     grow(registry, tmp_path / "incoming", 4, actor=OPERATOR)
     registry.prune(registry.plan_prune("nightly", keep=1), actor=OPERATOR)
     tree = lineage.family(SnapshotSource(workspace).take(), "nightly")
-    assert [tree.by_key[rail.key].stage for rail in tree.rails] == ["Development", None, None, None]
+    assert [tree.by_key[graph_row.key].stage for graph_row in tree.graph] == ["Development", None, None, None]
     facts = "\n".join(line.text for line in lineage.fact_lines(tree, "nightly/1.3.0"))
     assert "1.2.0 (pruned " in facts
     assert "no parent is on record" in facts

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from core.domains.bonds.data.settings import BondSettings, PanelSettings
 from core.domains.domain import DrawRequest, ModelOffer
-from core.domains.own_file import FileRequest, Judged, Lesson, Unfit
+from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
 from core.models.algorithms import SUPERVISED
 from core.seeds import derive_seed
 
@@ -60,11 +60,11 @@ class BondDomain:
 
         return BOND_CHECKS
 
-    def lesson(self, table: "Table", request: FileRequest) -> Lesson | Unfit:
+    def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining | Unfit:
         """Train one of the bond models on a user's bonds, where the file has the columns that it reads."""
-        from core.domains.bonds.own_file import lesson
+        from core.domains.bonds.own_file import prepare
 
-        return lesson(table, request)
+        return prepare(table, request)
 
     def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
         """Judge one of the bond models on a user's bonds."""

@@ -19,7 +19,7 @@ from core.domains.bonds.models.downgrade import DowngradeModel
 from core.domains.bonds.models.liquidity_shock import LiquidityShockModel
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.models.spread_law import to_learning_scale
-from core.domains.own_file import FileRequest, Judged, Lesson, Unfit
+from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
 from core.models import Model, scores
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
@@ -46,7 +46,7 @@ _KINDS = {
 }
 
 
-def lesson(table: Table, request: FileRequest) -> Lesson | Unfit:
+def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     """Make a user's bonds ready for one of the bond models, if the table has what it reads.
 
     Raises:
@@ -64,8 +64,8 @@ def lesson(table: Table, request: FileRequest) -> Lesson | Unfit:
         )
     bonds = as_bonds(table)
     parameters = dict(request.parameters)
-    trainee = TrainableBondModel.of(request.model, bonds, algorithm=request.algorithm, parameters=parameters)
-    signature = trainee.signature
+    model = TrainableBondModel.of(request.model, bonds, algorithm=request.algorithm, parameters=parameters)
+    signature = model.signature
     assert signature is not None
     if signature.target is not None:
         # The same demands as on any table: filled, of two classes or not constant, enough rows.
@@ -75,7 +75,7 @@ def lesson(table: Table, request: FileRequest) -> Lesson | Unfit:
     if request.time is not None and request.time not in bonds:
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, request.test_share, seed=request.split_seed)
-    return Lesson(trainee, signature, bonds, split, BOND_CHECKS, trainee.warnings)
+    return PreparedTraining(model, signature, bonds, split, BOND_CHECKS, model.warnings)
 
 
 def to_judge(model: Model, signature: TableSignature | None, data: Path) -> Judged | None:

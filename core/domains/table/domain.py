@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domains.domain import ModelOffer
-from core.domains.own_file import FileRequest, Judged, Lesson
+from core.domains.own_file import FileRequest, Judged, PreparedTraining
 
 if TYPE_CHECKING:
     from core.models.interface import Model
@@ -22,11 +22,11 @@ class TableDomain:
         )
     }
 
-    def lesson(self, table: "Table", request: FileRequest) -> Lesson:
+    def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining:
         """Train a model of any name on the columns that a table has."""
-        from core.domains.table.own_file import lesson
+        from core.domains.table.own_file import prepare
 
-        return lesson(table, request)
+        return prepare(table, request)
 
     def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
         """Judge a table model on another file."""

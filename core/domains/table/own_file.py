@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.domains.own_file import FileRequest, Judged, Lesson
+from core.domains.own_file import FileRequest, Judged, PreparedTraining
 from core.domains.table.checks import table_checks
 from core.domains.table.models.model import TableModel
 from core.models import Model
@@ -10,7 +10,7 @@ from core.tables import ColumnKind, Table, TableSignature, Task, TaskRequest, de
 from core.tables.held_rows import split_rows
 
 
-def lesson(table: Table, request: FileRequest) -> Lesson:
+def prepare(table: Table, request: FileRequest) -> PreparedTraining:
     """Describe a table, and hold rows of it out.
 
     Raises:
@@ -24,7 +24,7 @@ def lesson(table: Table, request: FileRequest) -> Lesson:
     split = split_rows(table.frame, signature, target, request.test_share, seed=request.split_seed)
     ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
     checks = table_checks(signature.names)
-    return Lesson(model, signature, table.frame, split, checks, (*model.warnings, *ignored))
+    return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *ignored))
 
 
 def to_judge(model: Model, data: Path) -> Judged | None:

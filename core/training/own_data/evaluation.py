@@ -76,6 +76,6 @@ def evaluate_on_file(
         data_sha256=table.source.sha256,
         n_rows=len(table),
         was_trained_on=learnt_from == table.source.sha256,
-        metrics=found.trainee.judge(found.frame, seed=SEED),
+        metrics=found.model.judge(found.frame, seed=SEED),
         notes=notes,
     )

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
 from core.domains.catalogue import file_domains
-from core.domains.own_file import FileRequest, Lesson
+from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
@@ -89,27 +89,27 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     custom.require_known(settings.quality_gates.custom_gates)
     table = read_table(request.data)
     own = settings.models.get(request.model, ModelSettings())
-    lesson = _prepare(table, request, own, settings)
-    gates = assess(lesson.frame, lesson.checks, settings.quality_gates).gates
+    prepared = _prepare(table, request, own, settings)
+    gates = assess(prepared.frame, prepared.checks, settings.quality_gates).gates
     if failed := tuple(gate for gate in gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
     seed = derive_seed(settings.random_seed, "own data")
     tags = {"kind": "own data"}
-    if lesson.trainee.warnings:
-        tags["warning"] = " ".join(lesson.trainee.warnings)
+    if prepared.model.warnings:
+        tags["warning"] = " ".join(prepared.model.warnings)
     with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
-        tested = lesson.frame[lesson.split.held]
+        tested = prepared.frame[prepared.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one product wait for each other
-            lesson.trainee.fit(lesson.frame[lesson.split.learn], seed=seed)
-            metrics = lesson.trainee.judge(tested, seed=seed)
+            prepared.model.fit(prepared.frame[prepared.split.learn], seed=seed)
+            metrics = prepared.model.judge(tested, seed=seed)
         runs.log_metrics(run.run_id, 1, metrics)
-        report = _report(lesson, metrics, lesson.trainee.judge_slices(tested, seed=seed))
-        version = _register(workspace, table, request, settings, lesson, gates, report, run=run, actor=actor)
+        report = _report(prepared, metrics, prepared.model.judge_slices(tested, seed=seed))
+        version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
-    return Trained(version, Runs(workspace).get(run.run_id), report, lesson.notes)
+    return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes)
 
 
-def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> Lesson:
+def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> PreparedTraining:
     """Have the first domain that can train the model on this table make it ready."""
     wanted = FileRequest(
         model=request.model,
@@ -124,8 +124,8 @@ def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: 
     )
     notes: tuple[str, ...] = ()
     for domain in file_domains():
-        found = domain.lesson(table, wanted)
-        if isinstance(found, Lesson):
+        found = domain.prepare(table, wanted)
+        if isinstance(found, PreparedTraining):
             return replace(found, notes=(*notes, *found.notes))
         notes = (*notes, *filter(None, [found.note]))
         wanted = replace(wanted, target=wanted.target or found.target)
@@ -166,11 +166,13 @@ def _tracked(
         yield run
 
 
-def _report(lesson: Lesson, metrics: dict[str, float], slices: dict[str, dict[str, float]]) -> dict[str, Any]:
-    split = lesson.split
+def _report(
+    prepared: PreparedTraining, metrics: dict[str, float], slices: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    split = prepared.split
     return {
-        **lesson.trainee.report(),
-        "feature_importance": lesson.trainee.feature_importance(),
+        **prepared.model.report(),
+        "feature_importance": prepared.model.feature_importance(),
         "metrics": metrics,
         "slices": slices,
         "split": {
@@ -188,7 +190,7 @@ def _register(
     table: Table,
     request: TrainRequest,
     settings: Settings,
-    lesson: Lesson,
+    prepared: PreparedTraining,
     gates: tuple[GateResult, ...],
     report: dict[str, Any],
     *,
@@ -202,12 +204,12 @@ def _register(
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),
     )
-    checks = (NO_LEAK,) if lesson.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
+    checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)
     with tempfile.TemporaryDirectory(prefix="bondx-train-") as place:
         folder = Path(place)
-        lesson.trainee.save(folder)
-        (folder / SIGNATURE_NAME).write_bytes(lesson.signature.to_bytes())
+        prepared.model.save(folder)
+        (folder / SIGNATURE_NAME).write_bytes(prepared.signature.to_bytes())
         content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
         (folder / REPORT_NAME).write_bytes(content + b"\n")
         return Registry(workspace).register(
@@ -217,8 +219,8 @@ def _register(
             lineage={
                 "data": {"file": {"sha256": table.source.sha256, "n_rows": len(table)}},
                 "random_seed": settings.random_seed,
-                "task": str(lesson.signature.task),
-                "target": lesson.signature.target,
+                "task": str(prepared.signature.task),
+                "target": prepared.signature.target,
                 "split": report["split"],
                 "chosen": report.get("ships"),
             },

@@ -28,7 +28,7 @@ def test_what_changed_is_what_the_number_was_raised_for(
         lineage = {"data": {"train": "ab12"}} | more
         registry.register("spread", source, metrics={}, lineage=lineage, gates=(), actor=ana, bump="auto")
     tree = laid_out(registry)
-    assert [tree.by_key[rail.key].changes for rail in tree.rails] == [changes, ("first",)]
+    assert [tree.by_key[graph_row.key].changes for graph_row in tree.graph] == [changes, ("first",)]
 
 
 def test_another_schema_is_told(registry: Registry, source, ana) -> None:
@@ -41,7 +41,7 @@ def test_another_schema_is_told(registry: Registry, source, ana) -> None:
 def test_on_a_branch_the_change_is_measured_against_the_parent_and_not_against_the_newest(register, registry) -> None:
     register(), register(bump="auto"), register(bump="auto", parents=["1.0.0"])
     tree = laid_out(registry)
-    newest = tree.by_key[tree.rails[0].key]
+    newest = tree.by_key[tree.graph[0].key]
     assert [source.key for source in newest.sources] == ["spread/1.0.0"]
     assert newest.changes == ()  # same data and parameters as its parent, as far as their lineages tell
 
@@ -51,7 +51,7 @@ def test_a_pruned_version_stays_in_its_place(register, registry: Registry, ana) 
         register()
     registry.prune(registry.plan_prune("spread", keep=1), actor=ana)
     tree = laid_out(registry)
-    assert [(tree.by_key[rail.key].version, tree.by_key[rail.key].stage) for rail in tree.rails] == [
+    assert [(tree.by_key[graph_row.key].version, tree.by_key[graph_row.key].stage) for graph_row in tree.graph] == [
         ("1.2.0", Stage.DEVELOPMENT),
         ("1.1.0", None),
         ("1.0.0", None),
@@ -62,7 +62,7 @@ def test_a_pruned_version_stays_in_its_place(register, registry: Registry, ana) 
 def test_a_parent_that_was_never_registered_here_is_drawn(registry: Registry, source, ana) -> None:
     registry.register("spread", source, metrics={}, lineage={"parent": "0.9.0"}, gates=(), actor=ana)
     tree = laid_out(registry)
-    assert [rail.key for rail in tree.rails] == ["spread/1.0.0", "spread/0.9.0"]
+    assert [graph_row.key for graph_row in tree.graph] == ["spread/1.0.0", "spread/0.9.0"]
     assert tree.by_key["spread/0.9.0"].detail == "no longer registered"
     assert tree.by_key["spread/1.0.0"].changes == ()
 

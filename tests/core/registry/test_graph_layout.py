@@ -1,4 +1,4 @@
-"""Rails: whoever follows a line with a finger arrives where the version came from, and nowhere else."""
+"""Lines: whoever follows a line with a finger arrives where the version came from, and nowhere else."""
 
 from itertools import pairwise
 
@@ -19,14 +19,14 @@ def graph(**sources: str) -> dict[str, list[GraphParent]]:
 def pictured(sources: dict[str, list[GraphParent]]) -> list[str]:
     """Draw nodes that are named by age, the youngest being the last letter of the alphabet."""
     order = in_order({key: ord(key) for key in sources}, sources)
-    return [f"{rail.text} {rail.key}" for rail in draw(order, sources)]
+    return [f"{graph_row.text} {graph_row.key}" for graph_row in draw(order, sources)]
 
 
 @pytest.mark.parametrize(
     ("sources", "picture"),
     [
-        pytest.param(graph(a="", b="a", c="b"), ["● c", "● b", "● a"], id="a chain is one rail"),
-        pytest.param(graph(a="", b="a", c="a"), ["● c", "├─● b", "● a"], id="a branch joins the rail of its parent"),
+        pytest.param(graph(a="", b="a", c="b"), ["● c", "● b", "● a"], id="a chain is one line"),
+        pytest.param(graph(a="", b="a", c="a"), ["● c", "├─● b", "● a"], id="a branch joins the line of its parent"),
         pytest.param(graph(a="", b="a", c="a", d="bc"), ["●─╮ d", "│ ● c", "●─┤ b", "  ● a"], id="a merge"),
         pytest.param(
             graph(a="", b="a", c="a", d="a"), ["● d", "├─● c", "├───● b", "● a"], id="leaves never stand on each other"
@@ -80,8 +80,8 @@ def followed(rows: list[str], keys: list[str], start: int) -> set[str]:
 @given(graphs())
 def test_every_line_leads_to_what_a_version_came_from_and_to_nothing_else(sources) -> None:
     order = in_order({key: int(key) for key in sources}, sources)
-    rails = draw(order, sources)
-    rows = [rail.text for rail in rails]
+    graph = draw(order, sources)
+    rows = [graph_row.text for graph_row in graph]
     for index, key in enumerate(order):
         assert followed(rows, order, index) == {source.key for source in sources[key]}, "\n".join(rows)
     assert all(in_ascii(row).isascii() for row in rows)
@@ -89,9 +89,9 @@ def test_every_line_leads_to_what_a_version_came_from_and_to_nothing_else(source
 
 @given(graphs(), st.sets(st.integers(0, 13)))
 def test_folding_loses_no_version_and_hides_no_branch(sources, kept) -> None:
-    rails = draw(in_order({key: int(key) for key in sources}, sources), sources)
-    rows = fold(rails, {str(key) for key in kept})
-    assert [key for row in rows for key in (row.keys if isinstance(row, Fold) else [row.key])] == [r.key for r in rails]
+    graph = draw(in_order({key: int(key) for key in sources}, sources), sources)
+    rows = fold(graph, {str(key) for key in kept})
+    assert [key for row in rows for key in (row.keys if isinstance(row, Fold) else [row.key])] == [r.key for r in graph]
     folded = {key for row in rows if isinstance(row, Fold) for key in row.keys}
     assert not folded & {str(key) for key in kept}
     assert all(len(sources[key]) < 2 for key in folded)
@@ -107,20 +107,20 @@ def test_a_long_chain_folds_to_a_few_rows() -> None:
 
 def test_a_hundred_children_take_three_columns() -> None:
     sources = {str(number): [GraphParent("0")] for number in range(1, 100)} | {"0": []}
-    rails = draw(in_order({key: int(key) for key in sources}, sources), sources)
-    assert max(len(rail.text) for rail in rails) == 5
+    graph = draw(in_order({key: int(key) for key in sources}, sources), sources)
+    assert max(len(graph_row.text) for graph_row in graph) == 5
 
 
 def test_what_is_only_supposed_is_dotted() -> None:
     sources = {"2": [GraphParent("1", is_loose=True)], "1": []}
-    assert [rail.through for rail in draw(["2", "1"], sources)] == ["┊", ""]
+    assert [graph_row.through for graph_row in draw(["2", "1"], sources)] == ["┊", ""]
 
 
 def test_a_circle_is_drawn_once() -> None:
     sources = graph(a="b", b="a")
     order = in_order({"a": 1, "b": 2}, sources)
     assert order == ["b", "a"]
-    assert [rail.text for rail in draw(order, sources)] == ["●", "●"]
+    assert [graph_row.text for graph_row in draw(order, sources)] == ["●", "●"]
 
 
 def test_a_node_without_an_age_stands_below_what_came_of_it() -> None:

@@ -102,11 +102,11 @@ def test_a_group_is_never_learnt_from_and_tested(own):
 
     request = TrainRequest("price", own / "learn.csv", target="price", group="desk", time="day")
     for seed in range(5):
-        lesson = _prepare(read_table(own / "learn.csv"), request, ModelSettings(), Settings(random_seed=seed))
-        learnt, tested = lesson.frame[lesson.split.learn], lesson.frame[lesson.split.held]
+        prepared = _prepare(read_table(own / "learn.csv"), request, ModelSettings(), Settings(random_seed=seed))
+        learnt, tested = prepared.frame[prepared.split.learn], prepared.frame[prepared.split.held]
         assert not set(learnt["desk"]) & set(tested["desk"])
         assert learnt["day"].max() < tested["day"].min()
-        assert "desk" not in lesson.signature.names
+        assert "desk" not in prepared.signature.names
 
 
 def test_what_learns_on_groups_alone_is_found_out(workspace, tmp_path):
