@@ -166,3 +166,21 @@ def test_what_a_session_computes_follows_from_the_settings_of_its_domain(loans):
     assert quiet.record.sha256 != loud.record.sha256
     assert quiet.record.n_groups == quiet.panel.frame["borrower"].nunique()
     assert find_domain("loans").name == "loans"
+
+
+def test_a_domain_without_groups_and_without_a_truth_parts_its_rows_one_by_one(loans, monkeypatch):
+    from core.models import Panel
+    from core.training.panels import SessionPanels
+
+    plain = find_domain("loans").__class__()
+    draw = plain.draw
+    plain.group_column = None
+    plain.draw = lambda request: Panel(draw(request).frame)
+    monkeypatch.setattr("core.training.panels.domain_of", lambda settings: plain)
+    panels = SessionPanels(SHORT)
+    drawn = panels.epoch(1)
+    learned, holdout = panels.split(drawn.panel, 1)
+    assert (drawn.record.n_rows, drawn.record.n_groups) == (200, 200)
+    assert (len(learned.frame), len(holdout.frame)) == (160, 40)
+    assert not set(learned.frame["loan"]) & set(holdout.frame["loan"])
+    assert learned.truth is None
