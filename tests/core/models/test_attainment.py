@@ -10,7 +10,7 @@ from core.domains.bonds.models.attainment import (
     spread_attainment,
     spread_metrics,
 )
-from core.domains.bonds.models.oracle import clean_density, off_market_evidence
+from core.domains.bonds.models.optimal_scores import clean_density, off_market_evidence
 from core.domains.bonds.models.spread_law import SpreadLaw, to_learning_scale
 from core.domains.catalogue import create
 from core.models import Panel, ranking

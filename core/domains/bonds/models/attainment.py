@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.models.oracle import off_market_evidence
+from core.domains.bonds.models.optimal_scores import off_market_evidence
 from core.domains.bonds.models.spread_law import UNIT_BPS, SpreadLaw, same_draw_law, to_learning_scale
 from core.models.errors import UnknownTruthError
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
@@ -146,7 +146,7 @@ def probability_attainment(
 
 
 def anomaly_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
-    """Measure the average precision on off-market spreads against the likelihood-ratio oracle's."""
+    """Measure the average precision on off-market spreads against that of the optimal, likelihood-ratio score."""
     bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
     rows = off_market_rows(bonds)

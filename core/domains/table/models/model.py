@@ -11,11 +11,11 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.table.models.algorithms import ALGORITHMS, algorithms_for
-from core.domains.table.models.alone import single_feature_leak
 from core.domains.table.models.choice import choose
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
 from core.domains.table.models.importance import permutation_importance
+from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
 from core.models import scores
 from core.models.errors import ArtifactError, NotFittedError
