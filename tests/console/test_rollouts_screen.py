@@ -7,7 +7,8 @@ import pytest
 
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
-from console.presentation import rollouts as told
+from console.presentation import rollout_evidence, rollout_progress
+from console.presentation.rollouts import seconds_to_decision
 from console.verbs.rollout import ADVANCE, HOLD, HOLD_OR_RESUME, RESUME_ROLLOUT
 from core.alerts import Alerts
 from core.registry import Registry, Stage
@@ -278,44 +279,44 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
 )
 def test_why_nobody_knows_when_the_decision_comes_is_said(rollout, desired, observed, words):
     shown = rollout(desired, **observed)
-    assert told.seconds_to_decision(shown, shown.updated_at) is None
-    lines = told.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+    assert seconds_to_decision(shown, shown.updated_at) is None
+    lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
     assert words in "\n".join(line.text for line in lines)
 
 
 def test_the_countdown_goes_on_between_two_verdicts(rollout):
     shown = rollout()
-    first = told.seconds_to_decision(shown, shown.updated_at)
-    assert told.seconds_to_decision(shown, shown.updated_at + timedelta(seconds=60)) == first - 60
-    assert told.seconds_to_decision(shown, shown.updated_at + timedelta(days=1)) == 0
+    first = seconds_to_decision(shown, shown.updated_at)
+    assert seconds_to_decision(shown, shown.updated_at + timedelta(seconds=60)) == first - 60
+    assert seconds_to_decision(shown, shown.updated_at + timedelta(days=1)) == 0
 
 
 def test_a_decision_that_comes_after_the_deadline_is_not_promised(rollout):
     shown = rollout()
-    ends_at = shown.updated_at + timedelta(seconds=told.seconds_to_decision(shown, shown.updated_at))
+    ends_at = shown.updated_at + timedelta(seconds=seconds_to_decision(shown, shown.updated_at))
     for deadline_at, warns in ((ends_at - timedelta(seconds=1), True), (ends_at + timedelta(seconds=1), False)):
         shown = rollout(deadline_at=deadline_at)
-        lines = told.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
+        lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
         assert ("comes first: then it waits for a person" in "\n".join(line.text for line in lines)) is warns
 
 
 def test_an_interval_that_rules_nothing_out_is_not_drawn(rollout):
     errors = next(reading for reading in rollout().observed.readings if reading.source.is_rate)
     for low, high, text in ((0.0, None, "–"), (0.5, None, "from 0.50x"), (0.0, 1.2, "0.00 to 1.20x")):
-        assert told.interval_text(msgspec.structs.replace(errors, low=low, high=high)) == text
+        assert rollout_evidence.interval_text(msgspec.structs.replace(errors, low=low, high=high)) == text
 
 
 def test_large_differences_are_written_out(rollout):
     loss = msgspec.structs.replace(rollout().observed.readings[0], source=GuardSource.LOSS, low=-1302.4, high=1440.6)
-    assert told.interval_text(loss) == "-1,302 to +1,441"
+    assert rollout_evidence.interval_text(loss) == "-1,302 to +1,441"
 
 
 def test_a_shadow_has_copies_instead_of_a_share(rollout):
     shown = rollout()
     plan = msgspec.structs.replace(shown.plan, strategy=Strategy.SHADOW, steps=shown.plan.steps[:1], mirror_share=0.5)
     shadow = msgspec.structs.replace(shown, plan=plan, observed=msgspec.structs.replace(shown.observed, step=0))
-    assert told.guard_rows(shadow, UNICODE)[0].cells[2].text == "50%"
-    assert told.steps_line(shadow, UNICODE).text.endswith("○ finding")
+    assert rollout_evidence.guard_rows(shadow, UNICODE)[0].cells[2].text == "50%"
+    assert rollout_progress.steps_line(shadow, UNICODE).text.endswith("○ finding")
     assert "ends in a finding" in ADVANCE.refusal(shadow)
 
 
