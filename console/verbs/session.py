@@ -57,7 +57,7 @@ class SessionRequest(Change[Session]):
             Sessions(context.workspace).request(
                 thing.session_id, self.desired, actor=context.actor, reason=reason, expected_revision=thing.revision
             )
-            return f"{thing.session_id} is asked to be {self.desired}."
+            return f"{thing.session_id} is asked to {self.confirm.lower()}."
 
         observed = thing.observed
         move = (
