@@ -1,15 +1,15 @@
-"""Answering requests over HTTP: three predict dialects over one core, and the control API.
+"""Serving over HTTP: three predict dialects over one core, and the control API.
 
-server.py      the whole, in a thread; app.py the front door; connection.py how long anybody may hold one
-predict.py     from a request's bytes to an answer; dialects/ read requests and write answers, scoring/ computes
-signature.py   what a model wants to be asked with, and the check of it
-loading.py     the thread that keeps table.py, what is served now, in step with the registry; routing.py the rollouts
-recording.py   predictions and outcomes on their way to telemetry; stats.py and metrics.py what is counted
-access.py      tokens and roles; authenticator.py who may come in
+server.py      the server, in a thread; app.py routes by path; connection.py limits the time of each connection
+predict.py     from a request's bytes to an answer; dialects/ parse requests and write answers, scoring/ computes
+signature.py   the fields that a model reads, and the validation of requests against them
+loading.py     the thread that keeps table.py, the versions served now, in step with the registry; routing.py rollouts
+recording.py   predictions and outcomes on their way to telemetry; stats.py and metrics.py the counters
+access.py      tokens and roles; authenticator.py admits callers
 reads.py       health, readiness, metrics, metadata
-control/       everything else the console can do
+control/       all other verbs of the console
 
-Importing this package loads no web framework; the names below load what they need when first touched.
+Importing this package loads no web framework; the names below import their modules on first use.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""Tokens of the API: whose they are, what they allow, and what is kept of them: a digest, never the token itself.
+"""API tokens: their owners, their roles, and their stored form, which is a digest and never the token itself.
 
-A token belongs to a person, by default to who makes it; what is done with it is that person's doing. Who makes one for
-somebody else has seen it, and so can be behind what is done with it, too: four eyes take that into account.
+A token belongs to a person, by default its creator; every change made with it is recorded as that person's. The creator
+of a token for another person has seen its secret and could use it, so the approval tally takes both into account.
 """
 
 import hashlib
@@ -25,25 +25,25 @@ _PERSON = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._+@-]{{0,{_MAX_NAME - 1}}}")
 
 
 class Role(StrEnum):
-    """What the holder of a token may do; each role may all that the one before it may."""
+    """The permissions of a token; each role includes the permissions of the role before it."""
 
     VIEWER = "viewer"  # read, predict, report outcomes
     OPERATOR = "operator"  # sessions, promotions, approvals, rollouts, alerts
-    ADMIN = "admin"  # tokens, and what removes things for good
+    ADMIN = "admin"  # tokens, and every permanent removal
 
     @property
     def rank(self) -> int:
-        """Its place in the order of power."""
+        """The position in the order of permissions, lowest first."""
         return list(Role).index(self)
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One token, as it is kept."""
+    """One token, as stored."""
 
     token_id: str
-    name: str  # what it was made for
-    person: str = ""  # whose it is: the author of what is done with it; one that is nobody's opens nothing
-    makers: tuple[str, ...] = ()  # who can be behind its making, and so behind what is done with it
+    name: str  # its purpose
+    person: str = ""  # the owner and author of every change made with it; without an owner it is invalid
+    makers: tuple[str, ...] = ()  # everyone who may have seen the secret, and so could be using it
     role: Role
     digest: str  # SHA-256; the token has 256 random bits, so nothing slower would make guessing harder
     created_at: datetime
@@ -54,12 +54,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
     def is_valid(self, now: datetime) -> bool:
-        """Say whether it opens anything at this moment."""
+        """Say whether the token is valid at this moment."""
         is_open = self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
         return is_open and self.person != ""
 
     def actor(self, host: str) -> Actor:
-        """Return the author of what is done with it from some host."""
+        """Return the author of changes made with the token from a host."""
         behind = tuple(maker for maker in self.makers if maker != self.person.casefold())
         return Actor(self.person, host, Origin.API, via=self.name, behind=behind)
 
@@ -72,7 +72,7 @@ class Tokens:
         self._clock = clock
 
     def all(self) -> list[Token]:
-        """Return every token ever made, the oldest first; revoked and expired ones too."""
+        """Return every token ever created, oldest first, including revoked and expired tokens."""
         return self._documents.all()
 
     def create(
@@ -85,30 +85,30 @@ class Tokens:
         valid_days: float | None = None,
         reason: str = "",
     ) -> tuple[Token, str]:
-        """Make a token.
+        """Create a token.
 
         Args:
-            name: What it is for; the record names it beside the person.
-            role: What it allows.
-            actor: Who makes it.
-            person: Whose it is, and whose doing what is done with it; by default the actor's.
-            valid_days: How long it is valid; None for ever.
-            reason: Why, for the record.
+            name: Its purpose; the audit log names it beside the person.
+            role: Its permissions.
+            actor: The creator.
+            person: The owner, recorded as the author of changes made with it; by default the actor.
+            valid_days: How long the token is valid; None for no expiry.
+            reason: The reason, for the audit log.
         Returns:
-            What is kept of it, and the token itself, which is shown this once.
+            The stored record and the secret, which is never shown again.
         Raises:
-            UsageError: The name is no plain line of text, or the person's no account name, or one of nobody's.
+            UsageError: The name is not one line of plain text, or the person is not an account name or is reserved.
         """
         if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
-            raise UsageError(f"{name[:_MAX_NAME]!a} is no name for a token: it must be 1 to {_MAX_NAME} characters.")
+            raise UsageError(f"{name[:_MAX_NAME]!a} is not a valid token name: use 1 to {_MAX_NAME} characters.")
         if person is not None and _PERSON.fullmatch(person) is None:
             raise UsageError(
-                f"{person[:_MAX_NAME]!a} is no person: give the account's name, 1 to {_MAX_NAME} of letters, digits, "
-                "'.', '_', '-', '+' and '@'."
+                f"{person[:_MAX_NAME]!a} is not a valid account name: use 1 to {_MAX_NAME} letters, digits, "
+                "'.', '_', '-', '+' or '@'."
             )
         owner = person or actor.name
         if owner.casefold() in RESERVED:
-            raise UsageError(f"{owner!a} is no person: what is done without one is recorded under this name.")
+            raise UsageError(f"{owner!a} is reserved for changes that no person made; use another account name.")
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
@@ -130,10 +130,10 @@ class Tokens:
         return token, secret
 
     def revoke(self, token_id: str, *, actor: Actor, reason: str = "") -> Token:
-        """Take a token back, for good. Revoking it again changes nothing.
+        """Revoke a token permanently. Revoking it again changes nothing.
 
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: There is no token with this id.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             token = self._documents.get(token_id)
@@ -149,5 +149,5 @@ class Tokens:
 
 
 def digest(secret: str) -> str:
-    """Return what is kept of a token."""
+    """Return the digest under which a token is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""The front door: a table of paths, with the shortest way for predictions.
+"""Routes requests by path, with the shortest route for predictions.
 
-Paths are parsed once and remembered; a method that a path does not have is said so.
+Paths are parsed once and cached; a method that a path does not support is refused by name.
 """
 
 import re
@@ -37,9 +37,9 @@ class FrontDoor:
 
         Args:
             predictor: Answers predict requests.
-            reads: Answers what only looks.
+            reads: Answers read-only requests.
             control: The control API.
-            dialects: The dialects in which predictions may be asked for.
+            dialects: The predict dialects.
         """
         self.limits = predictor.limits
         self._predictor = predictor
@@ -58,7 +58,7 @@ class FrontDoor:
             self._plain[path.path] = self._plain[path.same_as] if path.same_as else _server_description(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass on what is none."""
+        """Answer one HTTP request; pass other events on."""
         if scope["type"] != "http":
             await self._control(scope, receive, send)
             return
@@ -79,7 +79,7 @@ class FrontDoor:
             await self._describe_model(path, scope, send)
 
     def target(self, path: str) -> Target | None:
-        """Return what a predict path asks for; None for any other path."""
+        """Return the target of a predict path; None for any other path."""
         if (known := self._targets.get(path)) is not None:
             return known
         for dialect, pattern in self._predict:
@@ -112,10 +112,10 @@ def _server_description(path: ServerPath) -> Plain:
 
 
 async def _refuse_method(send: Send, allowed: bytes) -> None:
-    error = WrongMethodError(f"This path is for {allowed.decode()} requests.")
+    error = WrongMethodError(f"This path accepts {allowed.decode()} requests only.")
     await send_json(send, error.status, refusal(error), headers=((b"allow", allowed),))
 
 
 async def _no_such_path(send: Send, path: str) -> None:
-    error = NoSuchPathError(f"There is nothing at {path[:200]!a}. /api/v1/openapi.json lists what there is.")
+    error = NoSuchPathError(f"There is no path {path[:200]!a}. /api/v1/openapi.json lists every path.")
     await send_json(send, error.status, refusal(error))

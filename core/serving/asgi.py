@@ -1,4 +1,4 @@
-"""The few ASGI steps that predict and its neighbours take by hand."""
+"""The ASGI steps that the predict path and its neighbours perform without a framework."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -18,15 +18,15 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: Se
     """Read the body of a request.
 
     Raises:
-        TooLargeError: It is over the limit; what is over is not read.
-        TookTooLongError: It did not come in whole in time.
-        UnsupportedMediaError: It is compressed.
+        TooLargeError: The body is over the limit; the excess is not read.
+        TookTooLongError: The body did not arrive in time.
+        UnsupportedMediaError: The body is compressed.
     """
     length = headers.get(b"content-length")
     if length is not None and int(length) > limits.body_bytes:
         raise _too_large(limits)
     if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
-        raise UnsupportedMediaError("Send the body as it is: compressed requests are not read.")
+        raise UnsupportedMediaError("Compressed request bodies are not supported: send the body uncompressed.")
     try:
         async with asyncio.timeout(limits.body_seconds):
             message = await receive()
@@ -53,21 +53,21 @@ async def send_json(
     headers: tuple[tuple[bytes, bytes], ...] = (),
     content_type: bytes = b"application/json",
 ) -> None:
-    """Send a whole answer."""
+    """Send a complete answer."""
     fields = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
     if status == 401:
         fields.append((b"www-authenticate", b'Bearer realm="bondx"'))
     if status in (408, 413):
-        fields.append((b"connection", b"close"))  # the rest of the body is still on its way
+        fields.append((b"connection", b"close"))  # the rest of the body is still arriving
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
 
 def _content(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise BadRequestError("The connection was closed before the request was whole.")
+        raise BadRequestError("The connection closed before the whole request arrived.")
     return bytes(message.get("body", b""))
 
 
 def _too_large(limits: ServingLimits) -> TooLargeError:
-    return TooLargeError(f"The body is over the limit of {limits.body_bytes:,} bytes.")
+    return TooLargeError(f"The request body is over the limit of {limits.body_bytes:,} bytes.")

@@ -1,4 +1,4 @@
-"""Who is asking, and whether they may: a token, or a read from this very machine."""
+"""Authenticates callers: by a token, or as a local reader on this machine."""
 
 import time
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from core.state import Workspace
 
 Headers = Mapping[bytes, bytes]
 
-_LOOK_SECONDS = 0.25  # how long a revoked token may go on working
+_LOOK_SECONDS = 0.25  # how long a revoked token may continue to work
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 _MAX_REMEMBERED = 1_000
 
 
 class Caller(NamedTuple):
-    """Who asks."""
+    """The caller of a request."""
 
-    actor: Actor  # the author of what this caller changes
+    actor: Actor  # the author of this caller's changes
     role: Role
 
 
 class Authenticator:
-    """Knows the tokens of a workspace; for the thread that reads requests, and those that carry them out."""
+    """Checks requests against the tokens of a workspace. Safe to share between threads."""
 
     def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
         self._workspace = workspace
@@ -39,16 +39,16 @@ class Authenticator:
         self._local_hosts: dict[bytes, bool] = {}
 
     def admit(self, headers: Headers, client: tuple[str, int] | None, *, at_least: Role, is_read: bool) -> Caller:
-        """Let a request in, or say why not.
+        """Admit a request, or raise the reason for refusing it.
 
         Args:
             headers: By lower-case name.
             client: Address of the peer; None where the server cannot know.
-            at_least: The role it takes.
-            is_read: Whether nothing changes by it; then a caller on this machine needs no token.
+            at_least: The required role.
+            is_read: Whether the request changes nothing; then a caller on this machine needs no token.
         Raises:
-            UnauthenticatedError: A token is needed, and there is none that is valid.
-            ForbiddenError: The token's role does not suffice.
+            UnauthenticatedError: A token is required, and the request has no valid token.
+            ForbiddenError: The token's role is too low.
         """
         host = client[0] if client else "?"
         authorization = headers.get(b"authorization")
@@ -56,18 +56,20 @@ class Authenticator:
             if is_read and at_least is Role.VIEWER and client is not None and self._is_local(headers, host):
                 return Caller(Actor("anonymous", host, Origin.API), Role.VIEWER)
             raise UnauthenticatedError(
-                "A token is needed: send `Authorization: Bearer TOKEN`. `bondx serve token create` makes one."
+                "A token is required: send `Authorization: Bearer TOKEN`. Create one with `bondx serve token create`."
             )
         scheme, _, secret = authorization.decode("latin-1").partition(" ")
         token = self._find(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
-            raise UnauthenticatedError("The token is not valid: it is unknown, expired or revoked.")
+            raise UnauthenticatedError("The token is unknown, expired or revoked.")
         if token.role.rank < at_least.rank:
-            raise ForbiddenError(f"This takes the role {at_least}; the token {token.token_id} has {token.role}.")
+            raise ForbiddenError(
+                f"This requires the role {at_least}; token {token.token_id} has the role {token.role}."
+            )
         return Caller(token.actor(host), token.role)
 
     def has_tokens(self) -> bool:
-        """Say whether any token is valid just now."""
+        """Say whether any token is valid now."""
         self._look()
         return any(token.is_valid(self._clock()) for token in self._by_digest.values())
 
@@ -85,16 +87,16 @@ class Authenticator:
                 self._by_digest = {token.digest: token for token in self._tokens.all()}
                 self._generation = generation
             except CoreError:
-                self._by_digest = {}  # who may come in cannot be told, so nobody may
+                self._by_digest = {}  # without readable tokens, nobody is admitted
                 self._generation = None
                 raise
-        self._looked_at = begin  # last: until the tokens are known, every other thread has to look for itself
+        self._looked_at = begin  # last: until the tokens are read, every other thread must read them itself
 
     def _is_local(self, headers: Headers, host: str) -> bool:
         """Say whether a request comes from this machine and was meant for it.
 
-        A proxy in front makes every caller look local, and a web page can make a browser send requests here under
-        a name of its own (DNS rebinding): neither is a person at this machine.
+        A proxy makes every caller look local, and a web page can make a browser send requests here under its own host
+        name (DNS rebinding): neither is a person at this machine.
         """
         if not (_FORWARDED.isdisjoint(headers) and is_loopback(host)):
             return False

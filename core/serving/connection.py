@@ -1,7 +1,7 @@
-"""A connection that cannot be held for nothing: each has so long to rest, and each request so long to come in.
+"""Connections with time limits: for an idle connection, and for a request to arrive.
 
-uvicorn sets a time only to the rest after an answer. A connection that never asks, a head that comes in a byte a
-minute, or a body that nobody reads would be held for ever, and a thousand of those are all the connections there are.
+uvicorn limits only the idle time after an answer. A connection that never sends a request, a head that arrives a byte a
+minute, or a body that nobody reads would be held forever, and a thousand of them exhaust the connection limit.
 """
 
 from asyncio import TimerHandle, Transport
@@ -15,12 +15,12 @@ from core.serving.errors import ServingError, TookTooLongError, TooLargeError
 from core.serving.limits import ServingLimits
 
 MAX_HEAD_BYTES = 64 << 10
-# Who reads a body says by itself that it took too long; this is for bodies that nobody reads.
+# The reader of a body reports its own time-out; this limit is for bodies that nobody reads.
 _BODY_GRACE_SECONDS = 5.0
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits to rest, heads and bodies."""
+    """uvicorn's protocol with limits on idle time, heads and bodies."""
 
     _is_between_requests = True
     _is_head_whole = False
@@ -50,12 +50,12 @@ class TimedProtocol(HttpToolsProtocol):
         if self._is_between_requests:
             is_answered = self.cycle is None or self.cycle.response_complete
             if is_answered and self.timeout_keep_alive_task is None and self._timer is None:
-                self._set_timer(self._limits.idle_seconds, self._end_rest)  # what came was empty lines
+                self._set_timer(self._limits.idle_seconds, self._end_rest)  # only empty lines arrived
             return
         if not self._is_head_whole:
             self._n_head_bytes += len(data)
             if self._n_head_bytes > MAX_HEAD_BYTES:
-                problem = f"The head of the request is over the limit of {MAX_HEAD_BYTES:,} bytes."
+                problem = f"The request head is over the limit of {MAX_HEAD_BYTES:,} bytes."
                 self._hang_up(TooLargeError(problem), 431)
                 return
         if self._timer is None:
@@ -98,15 +98,15 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _end_request(self) -> None:
         self._timer = None
-        if self.flow.read_paused:  # the server does not take it in just now, so the caller cannot send
+        if self.flow.read_paused:  # the server has paused reading, so the caller cannot send
             self._expect_request()
         elif not self._is_head_whole:
-            self._hang_up(TookTooLongError("The head of the request", self._limits.body_seconds), 408)
+            self._hang_up(TookTooLongError("The request head", self._limits.body_seconds), 408)
         else:
             self.transport.close()
 
     def _hang_up(self, error: ServingError, status: int) -> None:
-        """Say why, unless an earlier request is being answered just now, and close the connection."""
+        """Send the reason, unless an earlier request is still being answered, and close the connection."""
         self._clear_timer()
         if self.cycle is None or self.cycle.response_complete:
             error.status = status

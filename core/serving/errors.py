@@ -1,4 +1,4 @@
-"""What serving refuses, each with the HTTP status it stands for."""
+"""The errors of serving, each with its HTTP status."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from core.state.errors import StateError
 
 
 class ServingError(CoreError):
-    """The root of what a request can be answered with instead of an answer.
+    """The root of the errors that a request can be answered with.
 
     Attributes:
         status: The HTTP status.
@@ -20,7 +20,7 @@ class ServingError(CoreError):
 
 
 class BadRequestError(ServingError, UsageError):
-    """The request itself is wrong; asking the same again cannot help."""
+    """The request itself is wrong; repeating it cannot help."""
 
     status = 400
 
@@ -30,94 +30,96 @@ class BadRequestError(ServingError, UsageError):
 
 
 class WrongMethodError(ServingError, UsageError):
-    """The path is there, and takes requests of another method."""
+    """The path exists, but accepts other methods only."""
 
     status = 405
 
 
 class TooLargeError(ServingError, UsageError):
-    """The request is over a limit of this server."""
+    """The request exceeds a limit of this server."""
 
     status = 413
 
 
 class UnsupportedMediaError(ServingError, UsageError):
-    """The body is of a form that is not read here."""
+    """The body has an unsupported encoding."""
 
     status = 415
 
 
 class UnknownVersionError(ServingError, NotFoundError):
-    """The model, the version or the label is not known."""
+    """The model, version or label is unknown."""
 
     status = 404
 
     def __init__(self, kind: str, wanted: str, choices: Sequence[str]) -> None:
-        super().__init__(f"There is no {kind} {wanted!a}. To choose from: {', '.join(choices) or 'none yet'}.")
+        super().__init__(f"There is no {kind} {wanted!a}. Choose from: {', '.join(choices) or 'none yet'}.")
 
 
 class NoSuchPathError(ServingError, NotFoundError):
-    """The path is none of this server's."""
+    """This server does not have the path."""
 
     status = 404
 
 
 class UnavailableError(ServingError):
-    """The server cannot answer just now, though the request is right; asking again later may help."""
+    """The request is valid, but the server cannot answer it now; a retry may succeed."""
 
     status = 503
 
 
 class TookTooLongError(ServingError):
-    """The request did not come in, or could not be answered, within the time there is."""
+    """The request did not arrive, or was not answered, within its time limit."""
 
     status = 504
 
     def __init__(self, what: str, seconds: float, *, status: int = 504) -> None:
-        super().__init__(f"{what} took longer than the {seconds:g} seconds there are for it.")
+        super().__init__(f"{what} took longer than the limit of {seconds:g} seconds.")
         self.status = status
 
 
 class UnauthenticatedError(ServingError, RefusedError):
-    """There is no valid token."""
+    """The request has no valid token."""
 
     status = 401
 
 
 class ForbiddenError(ServingError, RefusedError):
-    """The token is valid, but its role does not suffice."""
+    """The token is valid, but its role is too low."""
 
     status = 403
 
 
 class NotRecordedError(ServingError, RefusedError):
-    """The settings say that nothing is recorded here."""
+    """The settings turn recording off."""
 
     status = 422
 
 
 class PlanChangedError(ServingError, ConflictError):
-    """What would be removed is not what the decision was made on.
+    """The removal would differ from the plan that the decision was made on.
 
     Attributes:
-        changes: What was to go, and what would go now.
+        changes: The expected removals and the current ones.
     """
 
     status = 409
 
     def __init__(self, expected: Sequence[str], found: Sequence[str]) -> None:
         self.changes = {"expected": (sorted(expected), sorted(found))}
-        super().__init__("What would go is not what you expected. Nothing was removed; look at the plan again.")
+        super().__init__(
+            "The removal plan has changed since you reviewed it. Nothing was removed; review the plan again."
+        )
 
 
 class ListenError(ServingError, UsageError):
-    """The address cannot be listened on."""
+    """The server cannot listen on the address."""
 
 
 def status_of(error: CoreError) -> int:
     """Return the HTTP status of any error the engine raises on purpose.
 
-    >>> status_of(ConflictError("somebody was faster"))
+    >>> status_of(ConflictError("changed by someone else first"))
     409
     """
     if isinstance(error, ServingError):
@@ -130,5 +132,5 @@ def status_of(error: CoreError) -> int:
         return 400
     if isinstance(error, RefusedError) and not isinstance(error, StateError):
         return 422
-    # A full disk, a damaged file, a store that is locked: no fault of the request, which may be right the next time.
+    # A full disk, a damaged file or a locked store: the request is not at fault, and a retry may succeed.
     return 500 if isinstance(error, InDoubtError) else 503

@@ -1,9 +1,8 @@
-"""The short way for predict requests: answered where their bytes come in, before they become an ASGI request.
+"""The fast path for predict requests: answered where their bytes arrive, before they become an ASGI request.
 
-An ASGI task for every request costs more than the prediction. A request that has come in whole, in one piece, on a
-connection that has nothing else under way is looked at here first; what `Predictor.try_inline` declines, and everything
-that is not plainly such a request, goes to uvicorn untouched. Heads are parsed by httptools, as uvicorn's are, and
-remembered by their bytes, since a client sends the same ones again and again.
+An ASGI task for every request costs more than the prediction. A request that has arrived whole, in one piece, on an
+otherwise idle connection is tried here first. Requests that `Predictor.try_inline` declines, and all other bytes, go to
+uvicorn unchanged. Heads are parsed by httptools, as in uvicorn, and cached by their bytes, since clients repeat them.
 """
 
 from typing import Any
@@ -21,7 +20,7 @@ _UNSUITED = (b"transfer-encoding", b"content-encoding", b"expect", b"upgrade")
 
 
 class Head:
-    """The head of a predict request that can be answered at once."""
+    """The head of a predict request that can be answered inline."""
 
     __slots__ = ("headers", "n_body", "target")
 
@@ -32,26 +31,26 @@ class Head:
 
 
 class FastPath:
-    """Recognises the requests that may take the short way; shared by all connections of a server."""
+    """Recognises requests for the fast path; shared by all connections of a server."""
 
     def __init__(self, predictor: Predictor, target: Any) -> None:
         """Prepare.
 
         Args:
-            predictor: Answers.
-            target: Returns the `Target` of a path, or None for a path that is no predict path.
+            predictor: Answers the requests.
+            target: Returns the `Target` of a path, or None for a path that is not a predict path.
         """
         self._predictor = predictor
         self._target = target
         self._heads: dict[bytes, Head | None] = {}
 
     def answer(self, data: bytes, client: tuple[str, int] | None, dates: list[tuple[bytes, bytes]]) -> bytes | None:
-        """Answer a request; None if it is to go the long way.
+        """Answer a request; None if it must go through ASGI.
 
         Args:
-            data: What has come in.
+            data: The received bytes.
             client: The peer.
-            dates: Header fields that every answer bears.
+            dates: Header fields of every answer.
         """
         end = data.find(b"\r\n\r\n") + 4
         if not 4 <= end <= MAX_HEAD_BYTES:
@@ -77,7 +76,7 @@ class FastPath:
 
     def _remember(self, start: bytes) -> Head | None:
         head = self._parse(start)
-        if head is None or b"x-request-id" not in head.headers:  # heads that name their request never come again
+        if head is None or b"x-request-id" not in head.headers:  # heads with a request id never repeat
             if len(self._heads) >= _MAX_REMEMBERED:
                 self._heads.clear()
             self._heads[start] = head
@@ -102,7 +101,7 @@ class FastPath:
 
 
 class PredictProtocol(TimedProtocol):
-    """The protocol of a connection, with the short way before it."""
+    """The protocol of a connection, with the fast path in front."""
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -125,16 +124,16 @@ class PredictProtocol(TimedProtocol):
 
 
 class _Fields:
-    """What the parser finds in a head."""
+    """Collects the parts that the parser finds in a head."""
 
     def __init__(self) -> None:
         self.url = b""
         self.fields: list[tuple[bytes, bytes]] = []
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the path."""
+        """Add a piece of the path."""
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field."""
+        """Add a header field."""
         self.fields.append((name.lower(), value))

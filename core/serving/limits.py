@@ -1,4 +1,4 @@
-"""What one request may ask of the server, and how long it may take."""
+"""Limits on the size and duration of one request."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,7 +8,7 @@ from core.settings import ServingSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingLimits:
-    """The limits of one server; the `serving` block of the settings says what each is for."""
+    """The limits of one server; the `serving` block of the settings explains each."""
 
     body_bytes: int = 8 << 20
     rows: int = 10_000
@@ -22,7 +22,7 @@ class ServingLimits:
 
     @classmethod
     def of(cls, settings: ServingSettings) -> Self:
-        """Take them from the settings.
+        """Read the limits from the settings.
 
         >>> Limits.of(ServingSettings()) == ServingLimits()
         True

@@ -1,7 +1,7 @@
 """The thread that keeps the serving table in step with the registry.
 
-A version is loaded only after the registry has hashed its files, and takes its place only once it has answered its
-first rows. Until then whatever answered before goes on answering, so a promotion costs no request anything.
+A version is loaded only after the registry has hashed its files, and takes over only once it has answered its first
+rows. Until then the earlier version continues to answer, so a promotion delays no request.
 """
 
 import logging
@@ -32,10 +32,10 @@ VersionKey = tuple[str, str]  # model, version
 
 
 class Loader:
-    """Loads what the registry says is to be served, and publishes it as a table.
+    """Loads the versions that the registry wants served, and publishes them as a table.
 
-    One thread watches and publishes, another loads: traffic that is taken back from a candidate must not wait for
-    some other version's half gigabyte.
+    One thread watches and publishes, another loads: rolling traffic back from a candidate must not wait until half a
+    gigabyte of another version is loaded.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Loader:
         """Prepare; nothing is loaded before `start`.
 
         Args:
-            workspace: Whose registry.
-            stats: Where versions count their answers.
-            publish: Takes each new table; called from the loader's thread.
+            workspace: The workspace with the registry.
+            stats: The counters of the versions.
+            publish: Called with each new table, from the loader's thread.
             clock: The time.
         """
         self._workspace = workspace
@@ -62,7 +62,7 @@ class Loader:
         self._clock = clock
         self._table = ServingTable()
         self._loaded: dict[VersionKey, LoadedVersion] = {}
-        self._failures: dict[VersionKey, tuple[float, str]] = {}  # when it was tried, and what happened
+        self._failures: dict[VersionKey, tuple[float, str]] = {}  # time of the attempt, and the error
         self._loading: dict[VersionKey, Future[LoadedVersion]] = {}
         self._on_demand: OrderedDict[VersionKey, None] = OrderedDict()
         self._wishes: dict[VersionKey, list[Future[LoadedVersion]]] = {}
@@ -77,14 +77,14 @@ class Loader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a version that is being loaded is finished first."""
+        """Stop; a version that is being loaded is finished first."""
         self._stopping = True
         self._wake.set()
         self._thread.join()
         self._worker.shutdown(cancel_futures=True)
 
     def ask_for(self, model: str, version: str) -> "Future[LoadedVersion]":
-        """Ask for a version that is registered, but not loaded; the answer may be an error."""
+        """Request a version that is registered, but not loaded; the result may be an error."""
         wish: Future[LoadedVersion] = Future()
         with self._lock:
             self._wishes.setdefault((model, version), []).append(wish)
@@ -92,7 +92,7 @@ class Loader:
         return wish
 
     def refresh(self) -> None:
-        """Bring the table up to date with the registry and with what has been loaded; begin to load what is missing."""
+        """Bring the table up to date with the registry and the loaded versions; start to load missing versions."""
         models = {model.model: model for model in self._registry.models()}
         versions: dict[str, list[ModelVersion]] = {name: [] for name in models}
         for version in self._registry.versions():
@@ -118,13 +118,13 @@ class Loader:
             self._wake.clear()
             try:
                 self.refresh()
-            except Exception as error:  # a server that answers must not stop answering, whatever it is
+            except Exception as error:  # whatever the error, a server that answers must continue to answer
                 is_bug = not isinstance(error, (CoreError, OSError))
-                log.error("what is loaded goes on answering, but the registry: %s", error, exc_info=is_bug)
+                log.error("registry refresh failed; still serving the loaded versions: %s", error, exc_info=is_bug)
             self._pause(watch)
 
     def _pause(self, watch: ChangeWatch) -> None:
-        """Wait for a change of the registry, a wish, a version that is loaded, or the hour to try one again."""
+        """Wait for a change of the registry, a request, a newly loaded version, or the time of a retry."""
         until = time.monotonic() + RETRY_SECONDS
         while not self._wake.is_set():
             if DATABASE in watch.wait(WATCH_SECONDS, self._wake):
@@ -135,7 +135,7 @@ class Loader:
     def _wanted(
         self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]
     ) -> dict[VersionKey, None]:
-        """List what is to be loaded; what answers by default first, then labels, and the version to roll back to."""
+        """List the versions to load: defaults first, then labels, and the version to roll back to."""
         wanted: dict[VersionKey, None] = {}
         for model in models.values():
             numbers = [*self._routings.versions(model.model), *filter(None, [model.production])]
@@ -147,7 +147,7 @@ class Loader:
         return wanted | self._on_demand
 
     def _load(self, key: VersionKey) -> LoadedVersion:
-        from core.serving.scoring.warming import warm_scorer  # two seconds of libraries, which only loading needs
+        from core.serving.scoring.warming import warm_scorer  # two seconds of imports that only loading needs
 
         model, version = key
         begin = time.monotonic()
@@ -164,7 +164,7 @@ class Loader:
             if (error := future.exception()) is None:
                 self._loaded[key] = future.result()
                 self._failures.pop(key, None)
-            else:  # artifacts are foreign matter: whatever is wrong with one, the others are served
+            else:  # artifacts are not trusted: whatever is wrong with one, the others must be served
                 self._failures[key] = (time.monotonic(), str(error) or repr(error))
                 log.error(
                     "%s %s could not be loaded: %s", *key, error, exc_info=not isinstance(error, CoreError) and error
@@ -190,10 +190,10 @@ class Loader:
         return wished
 
     def _settle_wishes(self, wished: list[VersionKey]) -> None:
-        """Answer the wishes whose version is loaded, has failed, or is not to be loaded at all.
+        """Answer the requests whose version is loaded, has failed, or must not be loaded.
 
         Args:
-            wished: What has been taken into account; what was wished for since is for the next time.
+            wished: The requests taken into account; later requests wait for the next round.
         """
         with self._lock:
             settled = {key: self._wishes.pop(key) for key in wished if key not in self._loading}
@@ -204,7 +204,7 @@ class Loader:
                 if (loaded := self._loaded.get(key)) is not None:
                     wish.set_result(loaded)
                 else:
-                    _, why = self._failures.get(key, (0.0, "too many versions are asked for at once"))
+                    _, why = self._failures.get(key, (0.0, "too many versions are requested at the same time"))
                     wish.set_exception(UnavailableError(f"{key[0]} {key[1]} cannot be loaded: {why}"))
 
     def _announce(self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]) -> None:
@@ -239,6 +239,6 @@ class Loader:
         )
 
     def _labels(self, model: str, versions: list[ModelVersion]) -> dict[str, str]:
-        """Name the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""
+        """Return the labels of a model: its aliases, each stage for its newest version, and the sides of a rollout."""
         stages = {version.stage.lower(): version.version for version in versions if version.stage is not Stage.ARCHIVED}
         return {**self._registry.aliases(model), **stages, **self._routings.labels(model)}

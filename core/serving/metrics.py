@@ -1,4 +1,4 @@
-"""Everything there is to know of a server, in Prometheus' text format; gathered when asked, never in between."""
+"""The metrics of a server in the Prometheus text format; collected only on request."""
 
 from collections.abc import Callable, Iterable
 from itertools import accumulate
@@ -38,7 +38,7 @@ class ServingMetrics:
         self._registry.register(_Workspace(snapshot))
 
     def text(self) -> bytes:
-        """Write all of them down."""
+        """Render all metrics."""
         return generate_latest(self._registry)
 
 
@@ -52,10 +52,10 @@ class _Answers(Collector):
         )
         rows = CounterMetricFamily("bondx_predict_rows", "Rows answered.", labels=_MODEL)
         errors = CounterMetricFamily("bondx_predict_failures", "Requests on which the model failed.", labels=_MODEL)
-        copies = CounterMetricFamily("bondx_predict_shadow", "Copies of requests given to a shadow.", labels=_MODEL)
+        copies = CounterMetricFamily("bondx_predict_shadow", "Copies of requests sent to a shadow.", labels=_MODEL)
         unfamiliar = CounterMetricFamily(
             "bondx_predict_unfamiliar_values",
-            "Values outside what the model has learnt from.",
+            "Values outside the training data of the model.",
             labels=(*_MODEL, "field"),
         )
         for model, version, stats in self._stats.versions():
@@ -84,11 +84,13 @@ class _Recording(Collector):
         health = self._recorder.health()
         yield CounterMetricFamily(
             "bondx_telemetry_dropped",
-            "Predictions and outcomes that were answered but could not be recorded.",
+            "Answered predictions and outcomes that could not be recorded.",
             value=health.n_dropped,
         )
         yield CounterMetricFamily("bondx_telemetry_stored", "Predictions and outcomes recorded.", value=health.n_stored)
-        yield GaugeMetricFamily("bondx_telemetry_waiting", "Waiting to be recorded.", value=health.n_waiting)
+        yield GaugeMetricFamily(
+            "bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", value=health.n_waiting
+        )
         yield GaugeMetricFamily("bondx_telemetry_up", "1 while recording works.", value=float(health.failure is None))
 
 
@@ -98,11 +100,19 @@ class _Versions(Collector):
 
     def collect(self) -> Iterable[Metric]:
         table = self._table()
-        yield GaugeMetricFamily("bondx_ready", "1 when every live version answers.", value=float(not table.troubles()))
-        info = GaugeMetricFamily("bondx_version_loaded", "1 for each version loaded.", labels=(*_MODEL, "stage"))
-        loading = GaugeMetricFamily("bondx_version_load_seconds", "Time to check, load and warm it.", labels=_MODEL)
-        since = GaugeMetricFamily("bondx_version_loaded_at_seconds", "When it was loaded, Unix time.", labels=_MODEL)
-        failed = GaugeMetricFamily("bondx_version_load_failed", "1 for each version that cannot be.", labels=_MODEL)
+        yield GaugeMetricFamily(
+            "bondx_ready", "1 while every live version is ready.", value=float(not table.troubles())
+        )
+        info = GaugeMetricFamily("bondx_version_loaded", "1 for each loaded version.", labels=(*_MODEL, "stage"))
+        loading = GaugeMetricFamily(
+            "bondx_version_load_seconds", "Time to check, load and warm the version.", labels=_MODEL
+        )
+        since = GaugeMetricFamily(
+            "bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", labels=_MODEL
+        )
+        failed = GaugeMetricFamily(
+            "bondx_version_load_failed", "1 for each version that cannot be loaded.", labels=_MODEL
+        )
         for served in table.models.values():
             for number, loaded in served.versions.items():
                 info.add_metric((served.model, number, str(served.registered.get(number, ""))), 1.0)
@@ -119,7 +129,9 @@ class _Workspace(Collector):
 
     def collect(self) -> Iterable[Metric]:
         snapshot = self._snapshot()
-        yield GaugeMetricFamily("bondx_engine_up", "1 while an engine runs.", value=float(snapshot.engine is not None))
+        yield GaugeMetricFamily(
+            "bondx_engine_up", "1 while an engine is running.", value=float(snapshot.engine is not None)
+        )
         alerts = GaugeMetricFamily("bondx_alerts", "Open alerts.", labels=("severity", "state"))
         counts: dict[tuple[str, str], int] = {}
         for alert in snapshot.alerts:
@@ -129,8 +141,8 @@ class _Workspace(Collector):
         for key, n in sorted(counts.items()):
             alerts.add_metric(key, n)
         yield alerts
-        sessions = GaugeMetricFamily("bondx_session_epoch", "Epoch of each session at work.", labels=("session",))
-        scores = GaugeMetricFamily("bondx_session_score", "Score of each session at work.", labels=("session",))
+        sessions = GaugeMetricFamily("bondx_session_epoch", "Epoch of each active session.", labels=("session",))
+        scores = GaugeMetricFamily("bondx_session_score", "Score of each active session.", labels=("session",))
         for session in snapshot.sessions:
             if session.observed.phase.is_at_rest:
                 continue

@@ -1,9 +1,9 @@
-"""Predicting: from the bytes of a request to an answer, in as few steps as there can be.
+"""Predicting: from the bytes of a request to an answer, in as few steps as possible.
 
-There are two ways through. The short one (`try_inline`) waits for nothing and makes no task: it takes whole requests of
-few rows to fast models that are loaded, which is nearly all of them, and declines everything else. The long one
-(`answer`) is an ordinary ASGI application and takes whatever comes: bodies in pieces, batches for the worker threads,
-slow models, versions that must be loaded first, and every refusal.
+There are two paths. The fast path (`try_inline`) never waits and creates no task: it accepts complete requests of few
+rows to loaded fast models, which is nearly all requests, and declines the rest. The slow path (`answer`) is an ordinary
+ASGI application and accepts every request: bodies in pieces, batches for the worker threads, slow models, versions that
+must be loaded first, and every refusal.
 """
 
 import asyncio
@@ -39,13 +39,13 @@ from core.telemetry.predictions import Arm
 log = logging.getLogger(__name__)
 
 MAX_ID = 128
-INLINE_BYTES = 64 << 10  # larger bodies are parsed by a worker, so that small ones need not wait for it
+INLINE_BYTES = 64 << 10  # larger bodies are parsed by a worker, so that small bodies do not wait behind them
 
 CallerAddress = tuple[str, int] | None
 
 
 class Target(NamedTuple):
-    """What a path asks for: a dialect, a model, and perhaps a version or a label of it."""
+    """The target of a predict path: a dialect, a model, and optionally a version or label."""
 
     dialect: Dialect
     model: str
@@ -54,7 +54,7 @@ class Target(NamedTuple):
 
 
 class PredictReply(NamedTuple):
-    """An answer to be sent."""
+    """An answer to send."""
 
     speech: Speech
     request_id: str
@@ -62,7 +62,7 @@ class PredictReply(NamedTuple):
 
 
 class Predictor:
-    """Answers predict requests from the table it is given."""
+    """Answers predict requests from its current table."""
 
     def __init__(
         self, authenticator: Authenticator, recorder: PredictionRecorder, stats: ServerStats, limits: ServingLimits
@@ -73,7 +73,7 @@ class Predictor:
         self.limits = limits
         self._pool = ThreadPoolExecutor(limits.workers, "serving-batch", initializer=quiet_arithmetic)
         self._n_waiting = 0
-        self._shadows: set[asyncio.Task[None]] = set()  # the event loop itself keeps no hold of its tasks
+        self._shadows: set[asyncio.Task[None]] = set()  # the event loop itself keeps no reference to its tasks
         self._id_prefix = secrets.token_hex(6)
         self._id_numbers = itertools.count(1)
         self.table = ServingTable()
@@ -82,7 +82,7 @@ class Predictor:
     def try_inline(
         self, target: Target, headers: Headers, client: CallerAddress, content: bytes
     ) -> PredictReply | None:
-        """Answer a whole request without waiting for anything; None where that cannot be, or it must be refused."""
+        """Answer a complete request without waiting; None if that is impossible or the request must be refused."""
         begin = time.perf_counter()
         dialect = target.dialect
         try:
@@ -98,12 +98,12 @@ class Predictor:
                 return None
             values = _answers(version, asked)
             request_id = given or _checked_id(asked.request_id) or own
-        except Exception:  # whatever it is, the long way meets it again, and has an answer to it
+        except Exception:  # the slow path meets the same error and answers it
             return None
         return self._reply(dialect, assignment, asked, values, request_id, begin, content)
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, whatever it takes."""
+        """Answer any request."""
         begin = time.perf_counter()
         headers: Headers = dict(scope["headers"])
         try:
@@ -128,14 +128,14 @@ class Predictor:
         await send({"type": "http.response.body", "body": reply.body})
 
     def close(self) -> None:
-        """Let go of the workers; batches that wait are given up."""
+        """Release the workers; waiting batches are cancelled."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _new_id(self) -> str:
         return f"{self._id_prefix}-{next(self._id_numbers):x}"
 
     def _assigned(self, target: Target, served: ServedModel, headers: Headers, request_id: str) -> Assignment | None:
-        """Find the version that is to answer; None when it is not loaded."""
+        """Find the version that must answer; None if it is not loaded."""
         if target.version is None and target.label is None:
             if served.routing is None:
                 return served.answering().alone
@@ -145,7 +145,7 @@ class Predictor:
         return None if found is None else found.alone
 
     async def _loaded(self, target: Target, served: ServedModel) -> Assignment:
-        """Have the version loaded that a request names."""
+        """Load the version that a request names."""
         number = _number(target, served)
         if self.loader is None:
             raise UnavailableError(f"{served.model} {number} is not loaded.")
@@ -159,10 +159,10 @@ class Predictor:
     async def _scored(
         self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str, begin: float
     ) -> tuple[ReadRequest, list[Any], Assignment]:
-        """Let the version answer, and when it fails, the one that answers instead.
+        """Let the version answer and, if it fails, its fallback.
 
-        A request that a candidate refuses and the stable version takes is the candidate's failure, too. Whatever the
-        stable version fails on, a shadow is given all the same: judged by its answered requests alone, the stable
+        A request that a candidate refuses and the stable version answers also counts as a failure of the candidate. A
+        shadow receives requests even if the stable version fails on them: judged by answered requests alone, the stable
         version would never fail.
         """
         version, fallback = assignment.version, assignment.fallback
@@ -184,12 +184,12 @@ class Predictor:
         try:
             asked, values = await self._score(dialect, fallback, content)
         except Exception:
-            # Had it been the stable version's turn, this would count against that one: neither is let off.
+            # The same failure would count against the stable version, so it counts against the candidate.
             if not isinstance(failure, CoreError) or isinstance(failure, TookTooLongError):
                 self._note_failure(assignment, request_id, begin, failure)
             raise
         self._note_failure(assignment, request_id, begin, failure)
-        # No observation of the rollout's: the request was the candidate's, and counts as its failure.
+        # Not an observation of the rollout: the request was the candidate's, and counts as its failure.
         return asked, values, fallback.alone
 
     async def _score(self, dialect: Dialect, version: LoadedVersion, content: bytes) -> tuple[ReadRequest, list[Any]]:
@@ -213,14 +213,14 @@ class Predictor:
         asked = version.speech(dialect).read(content)
         n_rows, most = len(asked.rows), self.limits.rows
         if n_rows > most:
-            raise TooLargeError(f"The request has {n_rows:,} rows; this server takes up to {most:,} at once.")
+            raise TooLargeError(f"The request has {n_rows:,} rows; this server accepts at most {most:,}.")
         if n_rows == 0:
             raise BadRequestError("The request has no rows.")
         return asked
 
     async def _in_worker(self, work: Any, *arguments: Any) -> Any:
         if self._n_waiting >= self.limits.waiting_batches:
-            raise UnavailableError("Too many batches wait already; ask again in a moment.")
+            raise UnavailableError("Too many batches are waiting; retry in a moment.")
         self._n_waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
         future.add_done_callback(self._one_less)
@@ -233,7 +233,7 @@ class Predictor:
     def _one_less(self, future: "asyncio.Future[Any]") -> None:
         self._n_waiting -= 1
         if not future.cancelled():
-            future.exception()  # whoever waited has it; nobody else need be told
+            future.exception()  # already raised to the waiter; this call only marks it as retrieved
 
     def _reply(
         self,
@@ -245,7 +245,7 @@ class Predictor:
         begin: float,
         content: bytes,
     ) -> PredictReply:
-        """Write the answer down, and everything there is to note of it."""
+        """Encode the answer, count it and record it."""
         version = assignment.version
         answered = Answered(version.model, version.version, request_id, version.signature.output, values)
         body = dialect.reply(asked, answered)
@@ -262,13 +262,13 @@ class Predictor:
             task.add_done_callback(self._shadows.discard)
 
     async def _answer_copy(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
-        """Let the shadow answer a copy of the request, for the record only."""
+        """Let the shadow answer a copy of the request, only to record it."""
         assert assignment.shadow is not None
         shadow, begin = assignment.shadow, time.perf_counter()
         copy = assignment._replace(version=shadow, arm=Arm.SHADOW)
         try:
             _, values = await self._score(dialect, shadow, content)
-        except UnavailableError:  # copies are the first to go when there is too much to do
+        except UnavailableError:  # under load, copies are dropped first
             return
         except Exception as error:
             self._note_failure(copy, request_id, begin, error)
@@ -286,7 +286,7 @@ class Predictor:
     async def _refuse(self, target: Target, error: Exception, send: Send) -> None:
         if not isinstance(error, CoreError):
             log.error("a request to %s could not be answered", target.model, exc_info=error)
-            error = ServingError("The model failed on this request; the server's log says why.")
+            error = ServingError("The model failed on this request; see the server log for details.")
         status = status_of(error)
         dialect = target.dialect
         self._stats.refused[dialect.name, status] += 1
@@ -294,7 +294,7 @@ class Predictor:
 
 
 def quiet_arithmetic() -> None:
-    """Let numpy overflow to infinity without a warning: requests may hold any number there is."""
+    """Let NumPy overflow to infinity without a warning: requests may hold any number."""
     np.seterr(all="ignore")
 
 
@@ -302,11 +302,11 @@ def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
     """Compute.
 
     Raises:
-        ArithmeticError: An answer is no number.
+        ArithmeticError: An answer is not a number.
     """
     answers = version.scorer.answer(asked.rows)
     if not np.isfinite(answers).all():
-        raise ArithmeticError(f"{version.model} {version.version} answered something that is no number")
+        raise ArithmeticError(f"{version.model} {version.version} returned a prediction that is not a finite number")
     for name, n in version.signature.n_unfamiliar(asked.rows).items():
         version.stats.unfamiliar[name] += n
     values: list[Any] = answers.tolist()
@@ -326,5 +326,5 @@ def _checked_id(given: str | None) -> str | None:
     if not given:
         return None
     if len(given) > MAX_ID or not given.isascii() or not given.isprintable():
-        raise BadRequestError(f"must be up to {MAX_ID} printable ASCII characters", field="request_id")
+        raise BadRequestError(f"must be at most {MAX_ID} printable ASCII characters", field="request_id")
     return given

@@ -1,4 +1,4 @@
-"""What can be asked beside predictions: health, readiness, metrics, and what each dialect tells of models."""
+"""Read-only requests beside predictions: health, readiness, metrics, and the dialects' descriptions of models."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from core.serving.table import ServingTable
 
 
 class Reads:
-    """Answers everything that only looks."""
+    """Answers read-only requests."""
 
     def __init__(
         self, authenticator: Authenticator, metrics: ServingMetrics, table: Callable[[], ServingTable]
@@ -28,22 +28,22 @@ class Reads:
         self._table = table
 
     async def health(self, scope: Scope, send: Send) -> None:
-        """Say that the server runs; open to everybody, since probes carry no tokens."""
+        """Report that the server is alive; open to everyone, since probes carry no tokens."""
         await send_json(send, 200, b'{"status":"up","live":true}')
 
     async def ready(self, scope: Scope, send: Send) -> None:
-        """Say whether every live version answers, and to those who may know, what keeps them from it."""
+        """Report whether every live version is ready and, to authorised callers, the reasons if not."""
         troubles = self._table().troubles()
         content: dict[str, Any] = {"status": "not ready" if troubles else "ready", "ready": not troubles}
         try:
             self._authenticator.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)
             content["reasons"] = troubles
         except CoreError:
-            pass  # a load balancer's probe: yes or no is all it needs
+            pass  # a load balancer's probe needs only yes or no
         await send_json(send, 503 if troubles else 200, orjson.dumps(content))
 
     async def metrics(self, scope: Scope, send: Send) -> None:
-        """Give the metrics in Prometheus' text format."""
+        """Return the metrics in the Prometheus text format."""
         try:
             self._admit(scope)
         except CoreError as error:
@@ -68,12 +68,12 @@ class Reads:
 
         Args:
             scope: The request.
-            send: Where to.
-            dialect: In whose words.
+            send: Sends the answer.
+            dialect: The dialect of the answer.
             asked: The path of the dialect.
-            model: Which model.
-            version: Which version; None and no label: the one that answers by default.
-            label: Which label.
+            model: The model.
+            version: The version; with neither version nor label, the default version.
+            label: The label.
         """
         try:
             self._admit(scope)

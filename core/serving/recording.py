@@ -1,4 +1,4 @@
-"""Predictions and outcomes on their way to telemetry: handed over without waiting, dropped and counted if need be."""
+"""Predictions and outcomes on their way to telemetry: queued without waiting, dropped and counted under overload."""
 
 import logging
 import math
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class PredictionRecorder:
-    """The way of one server's predictions to the store; a store that cannot be opened stops no answer."""
+    """Records one server's predictions in the store; an unusable store never blocks an answer."""
 
     def __init__(self, workspace: Workspace, stats: ServerStats, *, is_on: bool = True, clock: Clock = utc_now) -> None:
-        """Open the way.
+        """Open the store.
 
         Args:
-            workspace: Whose store.
-            stats: Where what is dropped is counted.
-            is_on: Whether anything is to be recorded at all.
+            workspace: The workspace with the store.
+            stats: Counts dropped records.
+            is_on: Whether to record at all.
             clock: The time.
         """
         self._stats = stats
@@ -51,10 +51,10 @@ class PredictionRecorder:
         *,
         error: bool = False,
     ) -> None:
-        """Take the answers to one request; row 0 is recorded with it, row i of several as `request_id/i`.
+        """Record the answers to one request; row 0 is recorded with it, row i of several as `request_id/i`.
 
-        The request itself is recorded once, however many rows it has: they come to one version and fail or take long
-        together, and a judge that counted each of them would take one slow batch for a thousand slow answers.
+        The request itself is recorded once, however many rows it has: its rows go to one version and are slow or fail
+        together, and a judge that counted each row would see one slow batch as a thousand slow answers.
         """
         writer, version = self._writer, assignment.version
         if not self._is_on:
@@ -80,41 +80,41 @@ class PredictionRecorder:
             )  # fmt: skip
 
     def turned_out(self, request_id: str, *, actual: float | None, loss: float | None) -> None:
-        """Take what turned out to be true of one prediction.
+        """Record the outcome of one prediction.
 
         Raises:
-            NotRecordedError: This server records nothing that it could belong to.
-            UnavailableError: It cannot be taken just now; report it again later.
+            NotRecordedError: This server does not record predictions.
+            UnavailableError: The outcome cannot be stored now; report it again later.
         """
         if not self._is_on:
-            raise NotRecordedError("Predictions are not recorded here (serving.record_predictions in bondx.yaml).")
+            raise NotRecordedError(
+                "This server does not record predictions (serving.record_predictions in bondx.yaml)."
+            )
         outcome = OutcomeRecord(request_id, self._clock(), _finite(actual), _finite(loss))
         if self._writer is None or not self._writer.add_outcome(outcome):
-            raise UnavailableError(
-                "Outcomes cannot be stored just now; report this one and those after it again later."
-            )
+            raise UnavailableError("Outcomes cannot be stored now; report this outcome and all later ones again.")
 
     def health(self) -> PredictionHealth:
-        """Tell how the writing goes."""
+        """Return the health of the writer."""
         if self._writer is None:
             return PredictionHealth(0, 0, self._stats.n_telemetry_dropped, self._failure)
         return self._writer.health()
 
     def store(self) -> None:
-        """Wait until the outcomes that were taken are stored.
+        """Wait until all accepted outcomes are stored.
 
         Raises:
-            UnavailableError: They could not be in time; report them again.
+            UnavailableError: Storing did not finish in time; report the outcomes again.
         """
         if self._writer is None:
             return
         try:
             self._writer.flush()
         except TelemetryError as error:
-            raise UnavailableError("Outcomes cannot be stored just now; report these again later.") from error
+            raise UnavailableError("Outcomes cannot be stored now; report these outcomes again later.") from error
 
     def close(self) -> None:
-        """Store what waits, and end."""
+        """Store all queued records, and stop."""
         if self._writer is not None:
             self._writer.close()
 

@@ -1,4 +1,4 @@
-"""Which version answers a request while a rollout is under way: the one seam between serving and `core.rollout`."""
+"""Routes requests between versions during a rollout: the only link between serving and `core.rollout`."""
 
 from collections.abc import Mapping
 
@@ -11,23 +11,23 @@ from core.telemetry.predictions import Arm
 
 
 class Routings:
-    """The rollouts of a workspace, as far as serving must know of them; read anew when the registry changes."""
+    """The rollouts of a workspace, as far as serving needs them; read again when the registry changes."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._tables: Mapping[str, RoutingTable] = {}
 
     def read(self) -> None:
-        """Look at the rollouts again."""
+        """Read the rollouts again."""
         self._tables = routing_tables(self._workspace)
 
     def versions(self, model: str) -> tuple[str, ...]:
-        """Name the versions that the model's rollout needs loaded."""
+        """Return the versions that the model's rollout needs loaded."""
         table = self._tables.get(model)
         return table.versions if table else ()
 
     def labels(self, model: str) -> dict[str, str]:
-        """Name the labels that exist while a rollout is under way."""
+        """Return the labels that exist only during a rollout."""
         table = self._tables.get(model)
         if table is None or table.candidate is None:
             return {}
@@ -36,7 +36,7 @@ class Routings:
     def routing(self, model: str, loaded: Mapping[str, LoadedVersion]) -> Routing | None:
         """Return the routing of a model, if a rollout is active and its stable version is loaded.
 
-        A candidate that is not loaded yet gets no traffic, and its share is recorded as none.
+        A candidate that is not loaded yet gets no traffic, and its share is recorded as 0.
         """
         table = self._tables.get(model)
         if table is None or table.candidate is None or table.stable not in loaded:

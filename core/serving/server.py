@@ -1,4 +1,4 @@
-"""The server as a whole, in a thread of its own: started and stopped by whoever wants one."""
+"""The API server, in a thread of its own."""
 
 import gc
 import logging
@@ -30,27 +30,27 @@ log = logging.getLogger(__name__)
 
 DEFAULT_ADDRESS = "127.0.0.1:8501"
 GRACE_SECONDS = 10
-# A thread that computes gives way to the one that answers after a fifth of a millisecond, not after five.
+# A computing thread yields to the answering thread after a fifth of a millisecond, not after five.
 _SWITCH_SECONDS = 0.0002
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Read HOST:PORT, :PORT or PORT; without a host it is this machine only.
+    """Parse HOST:PORT, :PORT or PORT; without a host, only this machine can connect.
 
     Raises:
-        ListenError: It is no address.
+        ListenError: The text is not an address.
 
     >>> parse_address("8501"), parse_address("[::1]:80")
     (('127.0.0.1', 8501), ('::1', 80))
     """
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65_535:
-        raise ListenError(f"{text!a} is no address to listen on: it must be HOST:PORT, such as {DEFAULT_ADDRESS}.")
+        raise ListenError(f"{text!a} is not an address to listen on: use HOST:PORT, such as {DEFAULT_ADDRESS}.")
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
 class Server:
-    """One API server of a workspace."""
+    """The API server of a workspace."""
 
     def __init__(
         self,
@@ -64,26 +64,26 @@ class Server:
         key: Path | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Listen, but answer nobody before `start`.
+        """Listen, but answer no request before `start`.
 
         Args:
-            workspace: What to serve.
+            workspace: The workspace to serve.
             host: Address to listen on.
             port: Port to listen on; 0 takes a free one.
-            limits: What one request may ask.
-            records: Whether predictions and outcomes are kept.
+            limits: The limits on one request.
+            records: Whether predictions and outcomes are recorded.
             certificate: File of the TLS certificate chain, for HTTPS.
-            key: File of its key.
+            key: File of the private key.
             clock: The time.
         Raises:
-            ListenError: The address cannot be listened on, or is open to others while there is no token; or the
-                certificate cannot be used.
+            ListenError: The server cannot listen on the address, other machines can reach the address while there
+                is no token, or the certificate cannot be used.
         """
         authenticator = Authenticator(workspace, clock=clock)
         if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
             raise ListenError(
-                f"{host} can be reached from elsewhere, and nobody has a token: "
-                "make one first with `bondx serve token create NAME --role viewer`."
+                f"{host} can be reached from other machines, and there is no valid token: "
+                "create one first with `bondx serve token create NAME --role viewer`."
             )
         self._socket = _listen(host, port)
         self._limits = limits or ServingLimits()
@@ -115,7 +115,7 @@ class Server:
         )
         try:
             self._uvicorn.config.load()
-        except OSError as error:  # TLS errors are of that kind, too
+        except OSError as error:  # includes TLS errors
             self._socket.close()
             self._recorder.close()
             raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
@@ -124,25 +124,25 @@ class Server:
 
     @property
     def table(self) -> ServingTable:
-        """What is served at this moment."""
+        """The table served at this moment."""
         return self._predictor.table
 
     @property
     def url(self) -> str:
-        """Where it can be reached."""
+        """The URL of the server."""
         host, port = self._socket.getsockname()[:2]
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def start(self) -> None:
-        """Load what is live in the background, and begin to answer."""
+        """Load the live versions in the background, and start to answer."""
         self._loader.start()
         self._thread.start()
         log.info("serving on %s", self.url)
 
     def stop(self) -> None:
-        """Answer what has been asked, store what is to be recorded, and end. Safe to repeat."""
+        """Answer the pending requests, store the queued records, and stop. Safe to repeat."""
         self._uvicorn.should_exit = True
-        if self._thread.ident is not None:  # it has been started
+        if self._thread.ident is not None:  # only if it was started
             self._thread.join()
             self._loader.stop()
         self._predictor.close()
@@ -151,15 +151,15 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether it still answers."""
+        """Whether the server still answers."""
         return self._thread.is_alive()
 
     def _publish(self, table: ServingTable) -> None:
         is_first = table.is_complete and not self._predictor.table.is_complete
         self._predictor.table = table
         if is_first:
-            # Half a million objects of libraries and models are here to stay; looking at them again and again would
-            # stop every answer for a tenth of a second.
+            # Half a million objects of libraries and models are permanent; each garbage collection over them would stop
+            # all answers for a tenth of a second.
             gc.collect()
             gc.freeze()
 
@@ -169,7 +169,7 @@ class Server:
         try:
             self._uvicorn.run(sockets=[self._socket])
         except Exception:
-            log.exception("the API server ended by a failure")
+            log.exception("the API server failed")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -177,4 +177,4 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2_048)
     except OSError as error:
-        raise ListenError(f"{host}:{port} cannot be listened on: {error.strerror or error}.") from error
+        raise ListenError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error

@@ -1,4 +1,4 @@
-"""What a model wants to be asked with: its fields, and decoders that check a request against them in one C pass.
+"""The fields that a model reads, and decoders that check a request against them in one C pass.
 
 A request is decoded straight into typed structs made from the signature, so that a wrong name, type, range or
 category is found by the parser itself, and is named with its path in the request.
@@ -18,7 +18,7 @@ from core.models.scoring.fields import NUMERIC, Field, Rows
 from core.serving.errors import BadRequestError
 
 UNREADABLE = (msgspec.DecodeError, RecursionError)
-"""What decoders raise of a request: of a nested one they give up on their own depth."""
+"""The errors of a decoder on a bad request; a deeply nested request raises `RecursionError`."""
 
 _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
@@ -27,7 +27,7 @@ _MAX_CHOICES = 30
 
 
 def _type_of(field: Field) -> Any:
-    """Return the type that a decoder checks a value of a field against."""
+    """Return the type against which a decoder checks the values of a field."""
     if field.kind in ("float", "int"):
         limits: dict[str, Any] = {"multiple_of": 1 if field.kind == "int" else None}
         if field.strict:
@@ -47,9 +47,9 @@ class ServingSignature:
 
     Attributes:
         numbers: The numeric fields, in the order of `Rows.numbers`.
-        texts: The others, in the order of `Rows.texts`.
+        texts: The other fields, in the order of `Rows.texts`.
         row: A struct of one row.
-        columns: A struct of the same fields with a list of values each.
+        columns: A struct of the same fields, each with a list of values.
     """
 
     def __init__(self, fields: Sequence[Field], *, output: str = "prediction", unit: str = "") -> None:
@@ -80,7 +80,7 @@ class ServingSignature:
         ]
 
     def from_rows(self, rows: Sequence[msgspec.Struct]) -> Rows:
-        """Lay out decoded rows."""
+        """Convert decoded rows."""
         if len(rows) == 1:
             only = msgspec.structs.astuple(rows[0])
             return Rows(np.array((only[: self._n_numbers],), dtype=np.float64), (only[self._n_numbers :],))
@@ -90,10 +90,10 @@ class ServingSignature:
         return Rows(numbers, [row[n:] for row in tuples])
 
     def from_columns(self, columns: msgspec.Struct) -> Rows:
-        """Lay out decoded columns.
+        """Convert decoded columns.
 
         Raises:
-            BadRequestError: They are of different lengths.
+            BadRequestError: The columns have different lengths.
         """
         found = msgspec.structs.astuple(columns)
         if self._is_all_required and all(len(column) == 1 for column in found):
@@ -112,7 +112,7 @@ class ServingSignature:
         return Rows(np.ascontiguousarray(numbers), texts)
 
     def n_unfamiliar(self, rows: Rows) -> dict[str, int]:
-        """Count, by field, sound values unlike anything the model has learnt from: out of range, or of no level."""
+        """Count, by field, valid values outside the training data: out of range, or an unknown category."""
         if not self._loose:
             return {}
         outside = np.count_nonzero((rows.numbers < self._least) | (rows.numbers > self._most), axis=0)
@@ -124,10 +124,10 @@ class ServingSignature:
         return found
 
     def convert_columns(self, columns: Mapping[str, list[Any]]) -> Rows:
-        """Check columns that were decoded without types, and lay them out.
+        """Check columns that were decoded without types, and convert them.
 
         Raises:
-            BadRequestError: A value is not what its field takes.
+            BadRequestError: A value does not fit its field.
         """
         try:
             return self.from_columns(msgspec.convert(columns, self.columns))
@@ -135,38 +135,38 @@ class ServingSignature:
             raise self.explained(error) from None
 
     def matrix(self, cells: FloatArray) -> Rows:
-        """Take a matrix of numbers, its columns in the order of the fields.
+        """Convert a matrix of numbers, with its columns in the order of the fields.
 
         Raises:
-            BadRequestError: The model also reads texts, or a number is out of its field's limits.
+            BadRequestError: The model also reads text fields, or a number is out of its field's limits.
         """
         if self.texts:
-            raise BadRequestError(f"must be sent by its name: the model reads texts, such as {self.texts[0].name}")
+            raise BadRequestError(f"Send each field by name, not a matrix: {self.texts[0].name} is a text field.")
         if cells.ndim != 2 or cells.shape[1] != self._n_numbers:
             raise BadRequestError(
                 f"The model reads {self._n_numbers} columns ({', '.join(field.name for field in self.numbers)}); "
-                f"the tensor is of shape {list(cells.shape)}."
+                f"the tensor has the shape {list(cells.shape)}."
             )
         return self.convert_columns(
             {field.name: column for field, column in zip(self.fields, cells.T.tolist(), strict=True)}
         )
 
     def explained(self, error: msgspec.DecodeError | RecursionError) -> BadRequestError:
-        """Say in our words, with the name of the field, what a decoder objected to."""
+        """Turn a decoder's error into a message that names the field."""
         if isinstance(error, RecursionError):
-            return BadRequestError("The request is nested too deep to be read.")
+            return BadRequestError("The request is nested too deeply.")
         match = _PATH.match(str(error))
         assert match is not None
         problem, path = match["problem"], match["path"] or ""
         if not isinstance(error, msgspec.ValidationError):
-            return BadRequestError(f"The request is no JSON we can read: {error}.")
+            return BadRequestError(f"The request is not valid JSON: {error}.")
         if missing := _MISSING.match(problem):
             where = f" in {path.lstrip('.')}" if path else ""
             return BadRequestError(f"is missing{where}", field=missing["name"])
         field = self._field_at(path)
         if field is None:
             at = f" at {path.lstrip('.')}" if path else ""
-            return BadRequestError(f"The request is not of the form it must have: {problem.lower()}{at}.")
+            return BadRequestError(f"The request has the wrong form: {problem.lower()}{at}.")
         if field.categories and problem.startswith("Invalid enum value"):
             shown = ", ".join(field.categories[:_MAX_CHOICES])
             more = f" and {len(field.categories) - _MAX_CHOICES} more" if len(field.categories) > _MAX_CHOICES else ""
@@ -181,7 +181,7 @@ class ServingSignature:
         return BadRequestError(f"{problem} (at {path.lstrip('.')})", field=field.name)
 
     def _field_at(self, path: str) -> Field | None:
-        """Find the field that a path ends in: the longest name, as a user's column may have dots and brackets."""
+        """Find the field at the end of a path: the longest match, as a user's column may have dots and brackets."""
         for end in (path, _INDICES.sub("", path)):
             if found := [field for field in self.fields if end.endswith(f".{field.name}")]:
                 return max(found, key=lambda field: len(field.name))
@@ -189,7 +189,7 @@ class ServingSignature:
 
 
 class OpenSignature(ServingSignature):
-    """Of a model that has not said what it reads: any plain values by name."""
+    """The signature of a model that does not declare its fields: any plain values by name."""
 
     def __init__(self) -> None:
         super().__init__(())
@@ -204,5 +204,5 @@ class OpenSignature(ServingSignature):
     def from_columns(self, columns: Any) -> Rows:
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
-            raise BadRequestError(f"The columns are of different lengths: {', '.join(map(str, sorted(lengths)))}.")
+            raise BadRequestError(f"The columns have different lengths: {', '.join(map(str, sorted(lengths)))}.")
         return self.from_rows([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])

@@ -1,6 +1,6 @@
-"""Counts of what was answered, cheap enough for every request; Prometheus reads them when it asks.
+"""Counters of answers, cheap enough for every request; Prometheus reads them on request.
 
-Only the thread that answers changes them, so an increment is one machine operation and no lock.
+Only the answering thread changes them, so an increment needs no lock.
 """
 
 from bisect import bisect_left
@@ -10,7 +10,7 @@ BOUNDS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 
 
 class VersionStats:
-    """What one version has answered since the server began."""
+    """The counters of one version since the server started."""
 
     __slots__ = ("buckets", "n_errors", "n_requests", "n_rows", "n_shadow", "seconds", "unfamiliar")
 
@@ -21,7 +21,7 @@ class VersionStats:
         self.unfamiliar: dict[str, int] = defaultdict(int)
 
     def answered(self, seconds: float, n_rows: int) -> None:
-        """Count one request that was answered."""
+        """Count one answered request."""
         self.n_requests += 1
         self.n_rows += n_rows
         self.seconds += seconds
@@ -29,7 +29,7 @@ class VersionStats:
 
 
 class ServerStats:
-    """All counts of one server."""
+    """All counters of one server."""
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], VersionStats] = {}
@@ -37,9 +37,9 @@ class ServerStats:
         self.n_telemetry_dropped = 0
 
     def of(self, model: str, version: str) -> VersionStats:
-        """Return the counts of a version; they stay when it is unloaded."""
+        """Return the counters of a version; they survive its unloading."""
         return self._versions.setdefault((model, version), VersionStats())
 
     def versions(self) -> list[tuple[str, str, VersionStats]]:
-        """List the counts of every version that was ever loaded."""
+        """List the counters of every version that was ever loaded."""
         return [(model, version, stats) for (model, version), stats in list(self._versions.items())]

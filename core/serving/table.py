@@ -1,4 +1,4 @@
-"""What is served at this moment: an immutable table, replaced whole, so that no request sees half of a change."""
+"""The versions served at this moment: an immutable table, replaced whole, so that no request sees half a change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ class LoadedVersion:
         self.stats = stats
         self.loaded_at = loaded_at
         self.load_seconds = seconds
-        self.alone = Assignment(self)  # where no rollout is under way
+        self.alone = Assignment(self)  # outside a rollout
         self._speech: dict[str, Speech] = {}
 
     def speech(self, dialect: Dialect) -> "Speech":
-        """Return what it takes to answer in a dialect; made on first use."""
+        """Return the constants for answers in a dialect; computed on first use."""
         found = self._speech.get(dialect.name)
         if found is None:
             found = self._speech[dialect.name] = Speech.of(self, dialect)
@@ -44,7 +44,7 @@ class LoadedVersion:
 
 
 class Speech(NamedTuple):
-    """What does not change from request to request while one version answers in one dialect."""
+    """The constants of all answers of one version in one dialect."""
 
     read: Reader
     headers: tuple[tuple[bytes, bytes], ...]
@@ -63,19 +63,19 @@ class Speech(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Where one request goes."""
+    """The route of one request."""
 
     version: LoadedVersion
     rollout_id: str | None = None
     arm: Arm = Arm.STABLE
     share: float = 0.0
     unit: int | None = None
-    shadow: LoadedVersion | None = None  # sees a copy, and answers nobody
+    shadow: LoadedVersion | None = None  # receives a copy; its answer is not sent
     fallback: LoadedVersion | None = None  # answers when `version` fails
 
 
 class Routing:
-    """The routing of one model during one rollout, over versions that are loaded."""
+    """The routing of one model during one rollout, among loaded versions."""
 
     def __init__(self, table: RoutingTable, loaded: Mapping[str, LoadedVersion]) -> None:
         self._router = Router({table.model: table})
@@ -84,10 +84,10 @@ class Routing:
         self._stable = loaded[table.stable]
 
     def assign(self, key: str | None, request_id: str) -> Assignment:
-        """Decide where a request goes.
+        """Decide the route of a request.
 
         Args:
-            key: What the caller wants the decision to stick to; None routes each request by itself.
+            key: Requests with the same key get the same route; None routes each request separately.
             request_id: The request's own id.
         """
         route = self._router.route(self._model, key or request_id)
@@ -105,19 +105,19 @@ class Routing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """One model: which of its versions are loaded, and what each label points to."""
+    """One model: its loaded versions, and the targets of its labels."""
 
     model: str
-    registered: Mapping[str, Stage]  # every version there is
+    registered: Mapping[str, Stage]  # every registered version
     versions: Mapping[str, LoadedVersion] = field(default_factory=lambda: _NOTHING)
     labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # lower case -> version, loaded
     failures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # version -> why it could not be loaded
     live: str | None = None  # the version in Production, loaded or not
-    default: LoadedVersion | None = None  # answers where no version is named
-    routing: Routing | None = None  # while a rollout is under way
+    default: LoadedVersion | None = None  # answers by default
+    routing: Routing | None = None  # during a rollout
 
     def labelled(self, label: str) -> str:
-        """Return the version that a label points to.
+        """Return the target of a label.
 
         Raises:
             UnknownVersionError: There is no such label.
@@ -128,10 +128,10 @@ class ServedModel:
         return found
 
     def known(self, version: str) -> str:
-        """Return the number of a version: a number that is registered as it is, or the one behind `@alias`.
+        """Return the number of a version, given as a registered number or as `@alias`.
 
         Raises:
-            UnknownVersionError: It is not registered.
+            UnknownVersionError: The version is not registered.
         """
         if version.startswith("@"):
             return self.labelled(version[1:])
@@ -143,30 +143,30 @@ class ServedModel:
         """Return the version that answers by default.
 
         Raises:
-            UnavailableError: None does, and why.
+            UnavailableError: No version is ready; the message gives the reason.
         """
         if self.default is not None:
             return self.default
         if self.live is None:
             raise UnavailableError(
-                f"No version of {self.model} is in Production. Promote one, or name a version or label."
+                f"No version of {self.model} is in Production. Promote a version, or name a version or label."
             )
         why = self.failures.get(self.live, "it is still being loaded")
-        raise UnavailableError(f"{self.model} {self.live}, which is in Production, is not ready: {why}.")
+        raise UnavailableError(f"{self.model} {self.live} is in Production, but not ready: {why}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingTable:
-    """Every model that is registered."""
+    """All registered models."""
 
     models: Mapping[str, ServedModel] = field(default_factory=lambda: _NOTHING)
-    is_complete: bool = False  # whether the registry has been read and everything wanted was loaded or has failed
+    is_complete: bool = False  # whether the registry has been read and every wanted version is loaded or has failed
 
     def model(self, name: str) -> ServedModel:
         """Return one model.
 
         Raises:
-            UnknownVersionError: There is none of this name.
+            UnknownVersionError: There is no model with this name.
         """
         found = self.models.get(name)
         if found is None:
@@ -174,7 +174,7 @@ class ServingTable:
         return found
 
     def troubles(self) -> list[str]:
-        """Say, a sentence each, what keeps the server from being ready; nothing when it is."""
+        """List the reasons why the server is not ready, a sentence each; empty if it is ready."""
         troubles = [] if self.is_complete else ["models are being loaded"]
         for served in self.models.values():
             if served.live is not None and served.live in served.failures:

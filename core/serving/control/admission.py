@@ -1,4 +1,4 @@
-"""Who may call what: each route says which role it takes and whether it only looks."""
+"""Access to routes: each route declares its required role and whether it only reads."""
 
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,7 +13,7 @@ from core.serving.authenticator import Authenticator, Caller
 
 T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
-"""What the application itself hands to a route: ours, so there is nothing to validate."""
+"""An object that the application itself hands to a route, so it needs no validation."""
 
 AUTHENTICATOR = "authenticator"
 _CALLER = "bondx_caller"
@@ -26,18 +26,18 @@ ADMINISTER: dict[str, Any] = {"role": Role.ADMIN, "is_read": False}
 
 
 def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let a request through to its route, or refuse it; a guard of Litestar's.
+    """Admit a request to its route, or refuse it (a Litestar guard).
 
     Raises:
-        UnauthenticatedError: It needs a token.
-        ForbiddenError: Its token does not suffice.
+        UnauthenticatedError: The route requires a token.
+        ForbiddenError: The token's role is too low.
     """
     authenticator: Authenticator = connection.app.state[AUTHENTICATOR]
     scope = connection.scope
     caller = authenticator.admit(
         dict(scope["headers"]),
         scope["client"],
-        # A route that says nothing is for those who may do everything.
+        # A route that declares nothing requires the highest role.
         at_least=handler.opt.get("role", Role.ADMIN),
         is_read=bool(handler.opt.get("is_read", False)),
     )
@@ -45,6 +45,6 @@ def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
 
 
 def caller_of(scope: Scope) -> Caller:
-    """Return who makes the request of a scope (a Litestar dependency)."""
+    """Return the caller of the request of a scope (a Litestar dependency)."""
     found: Caller = scope["state"][_CALLER]
     return found

@@ -11,9 +11,9 @@ from core.state import Workspace
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes with a decision about an alert."""
+    """The body of a decision about an alert."""
 
-    expected_revision: int | None = None  # of the alert, as it was when this was decided
+    expected_revision: int | None = None  # of the alert, when this was decided
     reason: str = ""
 
 
@@ -25,7 +25,7 @@ class AlertRoutes(Controller):
 
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_alerts(self, workspace: Given[Workspace], open_only: FromQuery[bool] = False) -> list[Alert]:
-        """List alerts, all or those that are not resolved."""
+        """List all alerts, or only the unresolved alerts."""
         alerts = Alerts(workspace)
         return alerts.open() if open_only else alerts.all()
 
@@ -37,7 +37,7 @@ class AlertRoutes(Controller):
         fingerprint: FromPath[str],
         data: JSONBody[Decision],
     ) -> Alert:
-        """Take an alert on."""
+        """Acknowledge an alert."""
         return Alerts(workspace).acknowledge(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
         )
@@ -50,7 +50,7 @@ class AlertRoutes(Controller):
         fingerprint: FromPath[str],
         data: JSONBody[Decision],
     ) -> Alert:
-        """Call an alert settled; should the condition hold still, it fires again."""
+        """Resolve an alert; if its condition still holds, it fires again."""
         return Alerts(workspace).resolve(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
         )

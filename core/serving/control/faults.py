@@ -1,4 +1,4 @@
-"""Errors as answers: the sentence under `error`, the status, and the field where one is at fault."""
+"""Errors as answers: the message under `error`, the status, and the field at fault, if there is one."""
 
 import logging
 from typing import Any
@@ -14,16 +14,16 @@ log = logging.getLogger(__name__)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a request was not done."""
+    """The reason why a request failed."""
 
     error: str
     status: int
     field: str | None = None
-    changes: dict[str, tuple[Any, Any]] | None = None  # of a conflict: by field, as it was seen and as it is now
+    changes: dict[str, tuple[Any, Any]] | None = None  # of a conflict: by field, expected and current value
 
 
 def on_core_error(_request: Request[Any, Any, Any], error: CoreError) -> Response[Fault]:
-    """Answer with an error that the engine raised on purpose."""
+    """Answer with an error that the engine raised deliberately."""
     changes = getattr(error, "changes", None)
     return _answer(
         Fault(
@@ -36,7 +36,7 @@ def on_core_error(_request: Request[Any, Any, Any], error: CoreError) -> Respons
 
 
 def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[Fault]:
-    """Answer with what the framework found wrong, a malformed body above all."""
+    """Answer with an error that the framework found, mostly a malformed body."""
     sentence, field = str(error.detail), None
     if error.status_code == 400 and isinstance(error.extra, list) and error.extra:
         first = error.extra[0]
@@ -50,15 +50,15 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
 
 
 def on_too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[Fault]:
-    """Answer a body so deep that its decoder gave up; in the log, should it have been our own code that did."""
-    log.warning("gave up on the depth of %s %s", request.method, request.url.path, exc_info=error)
-    return _answer(Fault(error="The request is nested too deep to be read.", status=400))
+    """Answer a body too deeply nested for its decoder; logged, in case our own code is at fault."""
+    log.warning("recursion limit reached in %s %s", request.method, request.url.path, exc_info=error)
+    return _answer(Fault(error="The request is nested too deeply.", status=400))
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]:
-    """Answer that it is our fault; the traceback is for the log, not for the caller."""
+    """Answer with an internal error; the traceback goes to the log, not to the caller."""
     log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)
-    return _answer(Fault(error="Internal error; the server's log has the details.", status=500))
+    return _answer(Fault(error="Internal error; see the server log for details.", status=500))
 
 
 def _answer(fault: Fault, headers: dict[str, str] | None = None) -> Response[Fault]:

@@ -1,4 +1,4 @@
-"""The registry over HTTP: look, see what a move would do, move; names, words and approvals are in versions.py."""
+"""The registry over HTTP: read, plan a transition, apply it; aliases, tags and approvals are in versions.py."""
 
 from typing import Annotated
 
@@ -26,17 +26,17 @@ from core.state import Workspace
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be done with the versions of a model."""
+    """A transition of a version of a model."""
 
     verb: TransitionVerb
-    version: str = ""  # a rollback and an undo find theirs
-    stage: Stage | None = None  # of a promotion; the next one if left out
+    version: str = ""  # not needed by a rollback or an undo
+    stage: Stage | None = None  # target of a promotion; by default the next stage
 
 
 class Move(ModelRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A wish to be carried out."""
+    """A transition to apply."""
 
-    expected_revision: int  # that of the plan the decision was made on
+    expected_revision: int  # of the plan that the decision was made on
     reason: str = ""
 
 
@@ -48,14 +48,14 @@ class Models(Controller):
 
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_models(self, workspace: Given[Workspace]) -> list[RegisteredModel]:
-        """List every model and which of its versions is live."""
+        """List every model with its live version."""
         return Registry(workspace).models()
 
     @get("/{model:str}/versions", opt=LOOK, sync_to_thread=True)
     def list_versions(
         self, workspace: Given[Workspace], model: FromPath[str], stage: FromQuery[Stage | None] = None
     ) -> list[ModelVersion]:
-        """List the versions of a model, newest first, of one stage if given."""
+        """List the versions of a model, newest first, optionally of one stage."""
         return [v for v in reversed(Registry(workspace).versions(model)) if stage in (None, v.stage)]
 
     @get("/{model:str}/versions/{version:str}", opt=LOOK, sync_to_thread=True)
@@ -67,7 +67,7 @@ class Models(Controller):
     def list_history(
         self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
     ) -> list[Transition]:
-        """List who moved which version when and why, newest first."""
+        """List the transitions of a model with author, time and reason, newest first."""
         return Registry(workspace).history(model, version)
 
     @get("/{model:str}/diff", opt=LOOK, sync_to_thread=True)
@@ -77,9 +77,9 @@ class Models(Controller):
         model: FromPath[str],
         before: FromQuery[str],
         after: FromQuery[str],
-        changed_only: Annotated[bool, QueryParameter(description="Leave out what is the same.")] = True,
+        changed_only: Annotated[bool, QueryParameter(description="Omit equal values.")] = True,
     ) -> VersionDiff:
-        """Lay two versions side by side."""
+        """Compare two versions."""
         diff = Registry(workspace).diff(model, before, after)
         return msgspec.structs.replace(diff, rows=diff.changed) if changed_only else diff
 
@@ -87,14 +87,14 @@ class Models(Controller):
     def verify_versions(
         self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
     ) -> list[IntegrityResult]:
-        """Hash the files of versions again and compare them with what was registered."""
+        """Hash the files of versions again and compare the hashes with those registered."""
         return Registry(workspace).verify(model, version)
 
     @get("/{model:str}/lineage", opt=LOOK, sync_to_thread=True)
     def get_lineage(
         self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
     ) -> LineageGraph:
-        """Return where the versions of a model, or one of them, come from, and what came of them."""
+        """Return the lineage of a model or of one version: origins and descendants."""
         return Registry(workspace).lineage(model, version)
 
     @post("/{model:str}/plans", opt=LOOK, status_code=200, sync_to_thread=True)
@@ -105,7 +105,7 @@ class Models(Controller):
         model: FromPath[str],
         data: JSONBody[ModelRequest],
     ) -> Plan:
-        """Say what a move of yours would do, gate by gate; nothing is changed."""
+        """Plan a transition in your name, gate by gate; nothing is changed."""
         return _plan(Registry(workspace), model, data, caller.actor)
 
     @post("/{model:str}/moves", opt=OPERATE, status_code=200, sync_to_thread=True)
@@ -116,7 +116,7 @@ class Models(Controller):
         model: FromPath[str],
         data: JSONBody[Move],
     ) -> list[ModelVersion]:
-        """Promote, roll back, undo or archive, if the plan it was decided on still holds."""
+        """Promote, roll back, undo or archive, if the reviewed plan still holds."""
         registry = Registry(workspace)
         plan = msgspec.structs.replace(
             _plan(registry, model, data, caller.actor), expected_revision=data.expected_revision
@@ -126,7 +126,7 @@ class Models(Controller):
 
 def _plan(registry: Registry, model: str, wish: ModelRequest, actor: Actor) -> Plan:
     if wish.verb in (TransitionVerb.PROMOTE, TransitionVerb.ARCHIVE) and not wish.version:
-        raise BadRequestError(f"is needed to {wish.verb}", field="version")
+        raise BadRequestError(f"is required to {wish.verb}", field="version")
     match wish.verb:
         case TransitionVerb.PROMOTE:
             return registry.plan_promotion(model, wish.version, wish.stage, actor=actor)

@@ -1,4 +1,4 @@
-"""The paths that the framework does not serve, as it would describe them: those of the dialects, and the probes."""
+"""OpenAPI descriptions of the paths that the framework does not serve: dialects and probes."""
 
 from collections.abc import Sequence
 
@@ -14,32 +14,32 @@ _FAULT: Schema = {
         "field": {"type": "string"},
         "changes": {
             "type": "object",
-            "description": "Of a conflict: by field, as it was seen and as it is now.",
+            "description": "Of a conflict: for each field, the expected value and the current value.",
             "additionalProperties": {"type": "array", "items": {}},
         },
     },
 }
 _FAULTS = {
-    "400": "The request is wrong; `field` names what.",
-    "401": "A token is needed.",
-    "403": "The token's role does not suffice.",
-    "404": "There is no such thing; the sentence lists what there is.",
-    "409": "Somebody else has changed it meanwhile; the sentence says who and when, `changes` what.",
-    "413": "Over a limit of this server.",
-    "422": "Understood, and a rule or a gate forbids it.",
-    "503": "Cannot be answered just now.",
+    "400": "The request is invalid; `field` names the field at fault.",
+    "401": "A token is required.",
+    "403": "The token's role is too low.",
+    "404": "Not found; the message lists the choices.",
+    "409": "Changed by someone else first; the message says by whom and when, `changes` lists the fields.",
+    "413": "A limit of this server is exceeded.",
+    "422": "A rule or a gate forbids the request.",
+    "503": "The server cannot answer now; try again later.",
 }
 _HEADERS: list[Schema] = [
     {
         "name": "x-request-id",
         "in": "header",
-        "description": "Names the request; outcomes are reported under it. Made up and returned if left out.",
+        "description": "The request id, under which outcomes are reported. Generated and returned if omitted.",
         "schema": {"type": "string", "maxLength": 128},
     },
     {
         "name": "x-bondx-key",
         "in": "header",
-        "description": "During a rollout, requests of one key go to the same version.",
+        "description": "During a rollout, requests with the same key go to the same version.",
         "schema": {"type": "string"},
     },
 ]
@@ -59,7 +59,7 @@ def _in_path(path: str) -> list[Schema]:
 
 
 def faults(*codes: str) -> Schema:
-    """Describe the answers of these statuses."""
+    """Describe the answers with these statuses."""
     return {code: {"description": _FAULTS[code], "content": _json(_FAULT)} for code in codes}
 
 
@@ -71,7 +71,7 @@ def _predict(path: str, dialect: Dialect) -> tuple[str, Schema]:
         "parameters": [*_in_path(path), *_HEADERS],
         "requestBody": {"required": True, "content": _spoken(dialect, dialect.request_schema)},
         "responses": {
-            "200": {"description": "The answers.", "content": _spoken(dialect, dialect.answer_schema)},
+            "200": {"description": "The predictions.", "content": _spoken(dialect, dialect.answer_schema)},
             **faults("400", "401", "403", "404", "413", "503"),
         },
     }
@@ -108,8 +108,8 @@ def predict_paths(dialects: Sequence[Dialect] = DIALECTS) -> Schema:
         _look(path.path, f"{path.summary} ({dialect.title})") for dialect in dialects for path in dialect.server_paths
     ]
     paths += [
-        _look("/health", "Whether the server runs"),
-        _look("/ready", "Whether every live version answers"),
-        _look("/metrics", "Metrics in Prometheus' text format", text=True),
+        _look("/health", "Liveness of the server"),
+        _look("/ready", "Readiness of every live version"),
+        _look("/metrics", "Metrics in the Prometheus text format", text=True),
     ]
     return dict(paths)

@@ -1,4 +1,4 @@
-"""Removing versions and runs for good, over HTTP: what would go, and then just that and nothing else."""
+"""Removing versions and runs permanently, over HTTP: a plan, then exactly the planned removals."""
 
 from typing import Annotated
 
@@ -20,34 +20,34 @@ Kept = Annotated[int, Meta(ge=1)]
 
 
 class VersionsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which versions are to be looked at."""
+    """The versions to consider."""
 
-    model: str | None = None  # all models if left out
-    keep: Kept | None = None  # newest of each stage that stay; as many as the policy says if left out
+    model: str | None = None  # by default all models
+    keep: Kept | None = None  # newest versions of each stage to keep; by default the policy's number
 
 
 class VersionsPrune(VersionsWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Versions to remove."""
 
-    expected: list[str]  # what is to go: "spread/1.0.0" for each version that goes by the plan
+    expected: list[str]  # "spread/1.0.0" for each version that the plan removes
     reason: str = ""
 
 
 class RunsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many runs are to stay."""
+    """The number of runs to keep."""
 
-    keep: Kept | None = None  # as many as the policy says if left out
+    keep: Kept | None = None  # by default the policy's number
 
 
 class RunsPrune(RunsWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Runs to remove."""
 
-    expected: list[str]  # ids of what is to go, all that go by the plan
+    expected: list[str]  # ids of all runs that the plan removes
     reason: str = ""
 
 
 class RunsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs that would go."""
+    """Runs that the prune would remove."""
 
     keep: int
     runs: list[str]  # ids, oldest first
@@ -61,14 +61,14 @@ class PruneRoutes(Controller):
 
     @post("/versions/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_versions(self, workspace: Given[Workspace], data: JSONBody[VersionsWish]) -> PrunePlan:
-        """Say which versions would go, and why each of the others stays; nothing is removed."""
+        """List the versions to remove, and the reason why each other version stays; nothing is removed."""
         return Registry(workspace).plan_prune(data.model, keep=data.keep)
 
     @post("/versions", opt=ADMINISTER, status_code=200, sync_to_thread=True)
     def prune_versions(
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[VersionsPrune]
     ) -> list[PruneCandidate]:
-        """Remove versions, files and all, if they are those that the decision was made on."""
+        """Remove versions with their files, if the reviewed plan still holds."""
         registry = Registry(workspace)
         plan = registry.plan_prune(data.model, keep=data.keep)
         _same(data.expected, [f"{candidate.model}/{candidate.version}" for candidate in plan.doomed])
@@ -76,7 +76,7 @@ class PruneRoutes(Controller):
 
     @post("/runs/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_runs(self, workspace: Given[Workspace], data: JSONBody[RunsWish]) -> RunsPlan:
-        """Say which runs would go: the oldest that are over and that nothing refers to; nothing is removed."""
+        """List the runs to remove: the oldest ended runs without references; nothing is removed."""
         with Runs(workspace) as runs:
             keep = _runs_to_keep(workspace, data)
             doomed = runs.prunable(keep=keep, referenced=runs_in_use(workspace))
@@ -84,7 +84,7 @@ class PruneRoutes(Controller):
 
     @post("/runs", opt=ADMINISTER, status_code=200, sync_to_thread=True)
     def prune_runs(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RunsPrune]) -> list[Run]:
-        """Remove runs, if they are those that the decision was made on."""
+        """Remove runs, if the reviewed plan still holds."""
         with Runs(workspace) as runs:
             keep, referenced = _runs_to_keep(workspace, data), runs_in_use(workspace)
             doomed = runs.prunable(keep=keep, referenced=referenced)

@@ -1,4 +1,4 @@
-"""What is and what was: status, resources, runs, audit."""
+"""Status, resources, runs and audit records."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from core.view.source import take_snapshot
 
 
 class ServedVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that this server has in memory."""
+    """A version loaded by this server."""
 
     model: str
     version: str
@@ -62,7 +62,7 @@ class RecordRoutes(Controller):
 
     @get("/status", opt=LOOK, sync_to_thread=True)
     def get_status(self, workspace: Given[Workspace], table: Given[ServingTable]) -> WorkspaceStatus:
-        """Say what serves, what trains and what is wrong."""
+        """Report serving, training and problems."""
         snapshot = take_snapshot(workspace)
         troubles = tuple(table.troubles())
         return WorkspaceStatus(
@@ -83,7 +83,7 @@ class RecordRoutes(Controller):
         workspace: Given[Workspace],
         seconds: Annotated[float, QueryParameter(gt=0, le=3600, description="How far to look back.")] = 600.0,
     ) -> dict[str, list[tuple[float, float]]]:
-        """Return the samples of machine and processes by series: Unix seconds and value."""
+        """Return samples of the machine and its processes by series, as Unix seconds and value."""
         reader = TelemetryReader(workspace.telemetry_file)
         try:
             return {series: reader.recent(series, seconds) for series in RESOURCE_SERIES}
@@ -95,11 +95,11 @@ class RecordRoutes(Controller):
         self,
         workspace: Given[Workspace],
         matching: Annotated[
-            str, QueryParameter(name="filter", description="Such as: metrics.mae < 0.2 and params.model = 'spread'")
+            str, QueryParameter(name="filter", description="Example: metrics.mae < 0.2 and params.model = 'spread'")
         ] = "",
-        limit: Annotated[int | None, QueryParameter(ge=1, description="At most so many, the newest.")] = None,
+        limit: Annotated[int | None, QueryParameter(ge=1, description="Return only the newest N runs.")] = None,
     ) -> list[Run]:
-        """List tracked runs, newest first: all, or those that match an expression."""
+        """List tracked runs, newest first: all runs, or the runs that match an expression."""
         with Runs(workspace) as runs:
             found = runs.search(matching) if matching else runs.all()
         return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
@@ -108,7 +108,7 @@ class RecordRoutes(Controller):
     def compare_runs(
         self, workspace: Given[Workspace], run_id: Annotated[list[str], QueryParameter(max_items=20)]
     ) -> RunComparison:
-        """Lay runs side by side; give `run_id` once for each."""
+        """Compare runs; repeat `run_id` for each run."""
         if len(run_id) < 2:
             raise BadRequestError("must be given at least twice", field="run_id")
         with Runs(workspace) as runs:
@@ -122,7 +122,7 @@ class RecordRoutes(Controller):
 
     @get("/runs/{run_id:str}/metrics", opt=LOOK, sync_to_thread=True)
     def get_metrics(self, workspace: Given[Workspace], run_id: FromPath[str]) -> dict[str, list[tuple[int, float]]]:
-        """Return the history of a run's metrics: epoch and value."""
+        """Return the history of a run's metrics, as epoch and value."""
         with Runs(workspace) as runs:
             runs.get(run_id)
             return runs.metric_history(run_id)
@@ -135,7 +135,7 @@ class RecordRoutes(Controller):
         run_id: FromPath[str],
         data: JSONBody[Words],
     ) -> Run:
-        """Add words to find a run by, or take some away; the others stay."""
+        """Add or remove tags of a run; other tags stay."""
         with Runs(workspace) as runs:
             return runs.set_tags(
                 run_id,
@@ -147,7 +147,7 @@ class RecordRoutes(Controller):
 
     @get("/doctor", opt=INSPECT, sync_to_thread=True)
     def examine_workspace(self, workspace: Given[Workspace]) -> list[Finding]:
-        """Look at every file of the workspace and say what is damaged; what mends it is done on the machine."""
+        """Check every file of the workspace and report damage; repairs are made on the machine itself."""
         return examine(workspace)
 
     @get("/audit", opt=LOOK, sync_to_thread=True)

@@ -16,27 +16,27 @@ from core.state import Workspace
 
 
 class RolloutWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rollout that might be started."""
+    """A rollout to plan."""
 
     model: str
     candidate: str
     strategy: Strategy = Strategy.CANARY
-    share: Annotated[float, Meta(gt=0, le=1)] | None = None  # to begin with; the policy's if left out
+    share: Annotated[float, Meta(gt=0, le=1)] | None = None  # share of the first step; by default the policy's
 
 
 class RolloutStart(RolloutWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rollout to be started."""
+    """A rollout to start."""
 
-    stable: str  # the version in Production when this was decided
+    stable: str  # the Production version when this was decided
     reason: str = ""
 
 
 class RolloutRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is wanted of a rollout from now on."""
+    """The desired state of a rollout."""
 
     desired: DesiredRollout | None = None
-    advance: bool = False  # go a step further now
-    step: Annotated[int, Meta(ge=0)] | None = None  # the step to advance to, from 0: asked twice, it is gone once
+    advance: bool = False  # go to the next step now
+    step: Annotated[int, Meta(ge=0)] | None = None  # the step to advance to, from 0: a repeated request advances once
     expected_revision: int | None = None
     reason: str = ""
 
@@ -49,7 +49,7 @@ class RolloutRoutes(Controller):
 
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_rollouts(self, workspace: Given[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
-        """List every rollout, newest first, or only those under way."""
+        """List every rollout, newest first, or only active rollouts."""
         return [rollout for rollout in reversed(Rollouts(workspace).all()) if rollout.is_active or not active]
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
@@ -61,14 +61,14 @@ class RolloutRoutes(Controller):
     def plan_rollout(
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RolloutWish]
     ) -> RolloutProposal:
-        """Say what starting a rollout would do, if you start it; nothing is changed."""
+        """Plan a rollout in your name; nothing is changed."""
         return _proposal(workspace, data, caller.actor)
 
     @post("/", opt=OPERATE, sync_to_thread=True)
     def start_rollout(
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RolloutStart]
     ) -> Rollout:
-        """Start a rollout, if the stable version is still the one it was decided on."""
+        """Start a rollout, if the stable version has not changed since the decision."""
         proposal = msgspec.structs.replace(_proposal(workspace, data, caller.actor), stable=data.stable)
         return Rollouts(workspace).start(proposal, actor=caller.actor, reason=data.reason)
 
@@ -80,10 +80,10 @@ class RolloutRoutes(Controller):
         rollout_id: FromPath[str],
         data: JSONBody[RolloutRequestBody],
     ) -> Rollout:
-        """Hold, resume, abort or advance a rollout, or send it live now."""
+        """Hold, resume, abort or advance a rollout, or promote its candidate now."""
         rollouts = Rollouts(workspace)
         if data.advance == (data.desired is not None):
-            raise BadRequestError("Ask for either `desired` or `advance`.")
+            raise BadRequestError("Give either `desired` or `advance`.")
         if data.desired is None:
             return rollouts.advance(
                 rollout_id,
@@ -93,7 +93,7 @@ class RolloutRoutes(Controller):
                 expected_revision=data.expected_revision,
             )
         if data.step is not None:
-            raise BadRequestError("goes with `advance`", field="step")
+            raise BadRequestError("is only valid with `advance`", field="step")
         return rollouts.request(
             rollout_id,
             data.desired,

@@ -1,4 +1,4 @@
-"""Schemas of our documents, for the OpenAPI document."""
+"""Schemas of our structs, for the OpenAPI document."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StructSchemas(OpenAPISchemaPlugin):
-    """Describes msgspec structs; the framework's own plugin wants every default to be hashable, and ours hold dicts."""
+    """Describes msgspec structs; the framework's own plugin requires hashable defaults, and ours include dicts."""
 
     @override
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:

@@ -17,18 +17,18 @@ from core.training.sessions import Sessions
 
 
 class SessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A session to be queued."""
+    """A session to queue."""
 
     name: str = "api"
-    settings: dict[str, Any] = {}  # laid over the training settings of the workspace
+    settings: dict[str, Any] = {}  # overrides of the workspace's training settings
     reason: str = ""
 
 
 class SessionRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is wanted of a session from now on."""
+    """The desired state of a session."""
 
     desired: DesiredSession
-    expected_revision: int | None = None  # of the session, as it was when this was decided
+    expected_revision: int | None = None  # of the session, when this was decided
     reason: str = ""
 
 
@@ -52,14 +52,14 @@ class SessionRoutes(Controller):
     def start_session(
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[SessionStart]
     ) -> Session:
-        """Queue a session; the engine takes it up when its turn comes."""
+        """Queue a session; the engine starts it when its turn comes."""
         training = load_settings(workspace.settings_file).training
         if unknown := sorted(data.settings.keys() - set(TrainingSettings.__struct_fields__)):
-            raise BadRequestError("is no training setting", field=f"settings.{unknown[0]}")
+            raise BadRequestError("is not a training setting", field=f"settings.{unknown[0]}")
         try:
             training = msgspec.convert(msgspec.to_builtins(training) | data.settings, TrainingSettings)
         except msgspec.ValidationError as error:
-            raise BadRequestError(f"is not as it must be: {error}", field="settings") from None
+            raise BadRequestError(f"is invalid: {error}", field="settings") from None
         try:
             return Sessions(workspace).start(training, name=data.name, actor=caller.actor, reason=data.reason)
         except NotFoundError as error:  # a model or a gate that the request names, not the address it was sent to
@@ -73,7 +73,7 @@ class SessionRoutes(Controller):
         session_id: FromPath[str],
         data: JSONBody[SessionRequestBody],
     ) -> Session:
-        """Ask a session to run, to pause or to stop."""
+        """Request that a session run, pause or stop."""
         return Sessions(workspace).request(
             session_id,
             data.desired,

@@ -15,17 +15,17 @@ from core.state import Workspace
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token to be made."""
+    """A token to create."""
 
     name: str
     role: Role
-    person: str | None = None  # whose it is to be; yours if left out
+    person: str | None = None  # the owner; by default you
     valid_days: Annotated[float, Meta(gt=0, le=3650)] | None = None
     reason: str = ""
 
 
 class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, without what would open anything."""
+    """A token, without its secret and digest."""
 
     token_id: str
     name: str
@@ -39,7 +39,7 @@ class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MadeToken(KnownToken, frozen=True, kw_only=True):
-    """A new token, with its secret, which is shown this once."""
+    """A new token with its secret, which is never shown again."""
 
     token: str
 
@@ -52,12 +52,12 @@ class TokenRoutes(Controller):
 
     @get("/", opt=ADMINISTER, sync_to_thread=True)
     def list_tokens(self, workspace: Given[Workspace]) -> list[KnownToken]:
-        """List every token ever made."""
+        """List every token ever created."""
         return [KnownToken(**_known(token)) for token in Tokens(workspace).all()]
 
     @post("/", opt=ADMINISTER, sync_to_thread=True)
     def create_token(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Wanted]) -> MadeToken:
-        """Make a token."""
+        """Create a token."""
         token, secret = Tokens(workspace).create(
             data.name,
             data.role,
@@ -76,7 +76,7 @@ class TokenRoutes(Controller):
         token_id: FromPath[str],
         reason: FromQuery[str] = "",
     ) -> KnownToken:
-        """Take a token back, for good."""
+        """Revoke a token permanently."""
         return KnownToken(**_known(Tokens(workspace).revoke(token_id, actor=caller.actor, reason=reason)))
 
 

@@ -1,4 +1,4 @@
-"""What people say of versions, over HTTP: aliases, tags, approvals; and the policy that they are held against."""
+"""Aliases, tags and approvals of versions over HTTP, and the policy that applies to them."""
 
 from typing import Any
 
@@ -14,43 +14,43 @@ from core.state import Workspace
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where an alias is to point."""
+    """The target of an alias."""
 
     version: str
-    expected_revision: int | None = None  # of the alias, as it was when this was decided; 0 where there was none
+    expected_revision: int | None = None  # of the alias, when this was decided; 0 for a new alias
     reason: str = ""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Words to find something by."""
+    """Tags to change."""
 
-    tags: dict[str, str]  # an empty one takes a tag away
-    expected_revision: int | None = None  # of what is tagged, as it was when this was decided
+    tags: dict[str, str]  # an empty value removes a tag
+    expected_revision: int | None = None  # of the tagged object, when this was decided
     reason: str = ""
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """That a version may go to Production."""
+    """Approval of a version for Production."""
 
     reason: str = ""
 
 
 class PolicyInForce(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules that count, and the files that they stand in, the one that wins last."""
+    """The rules in force, and the files that define them; the last file wins."""
 
     files: tuple[str, ...]
     policy: dict[str, Any]
 
 
 class VersionRoutes(Controller):
-    """What is said of versions."""
+    """Aliases, tags and approvals."""
 
     path = "/"
     tags = ["registry"]
 
     @get("/policy", opt=LOOK, sync_to_thread=True)
     def get_policy(self, workspace: Given[Workspace], model: FromQuery[str | None] = None) -> PolicyInForce:
-        """Return the rules that count, for all models or for one."""
+        """Return the rules in force, for all models or for one."""
         source = PolicySource(workspace.root)
         policy = source.policy()
         return PolicyInForce(
@@ -65,7 +65,7 @@ class VersionRoutes(Controller):
 
     @get("/models/{model:str}/aliases/{alias:str}", opt=LOOK, sync_to_thread=True)
     def get_alias(self, workspace: Given[Workspace], model: FromPath[str], alias: FromPath[str]) -> Alias:
-        """Return one alias: where it points, since when, and by whose hand."""
+        """Return one alias: its target, since when, and its author."""
         return Registry(workspace).alias(model, alias)
 
     @put("/models/{model:str}/aliases/{alias:str}", opt=OPERATE, sync_to_thread=True)
@@ -77,7 +77,7 @@ class VersionRoutes(Controller):
         alias: FromPath[str],
         data: JSONBody[Pointer],
     ) -> Alias:
-        """Point an alias at a version, from wherever it pointed before."""
+        """Create or move an alias so that it points at a version."""
         return Registry(workspace).set_alias(
             model,
             alias,
@@ -97,14 +97,14 @@ class VersionRoutes(Controller):
         expected_revision: FromQuery[int | None] = None,
         reason: FromQuery[str] = "",
     ) -> None:
-        """Take an alias away; its version stays."""
+        """Remove an alias; its version stays."""
         Registry(workspace).remove_alias(
             model, alias, actor=caller.actor, reason=reason, expected_revision=expected_revision
         )
 
     @get("/models/{model:str}/versions/{version:str}/warnings", opt=LOOK, sync_to_thread=True)
     def list_warnings(self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]) -> list[str]:
-        """Say in what this server differs from where a version was made: Python, machine, packages that matter."""
+        """Report how this server differs from the environment of a version: Python, machine, relevant packages."""
         return list(Registry(workspace).environment_warnings(model, version))
 
     @patch("/models/{model:str}/versions/{version:str}/tags", opt=OPERATE, sync_to_thread=True)
@@ -116,7 +116,7 @@ class VersionRoutes(Controller):
         version: FromPath[str],
         data: JSONBody[Words],
     ) -> ModelVersion:
-        """Add words to find a version by, or take some away; the others stay."""
+        """Add or remove tags of a version; other tags stay."""
         return Registry(workspace).set_tags(
             model,
             version,
@@ -130,7 +130,7 @@ class VersionRoutes(Controller):
     def list_approvals(
         self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]
     ) -> list[Approval]:
-        """List the approvals on record for the next promotion; a plan says which of them count for yours."""
+        """List the approvals recorded for the next promotion; a plan says which of them count for yours."""
         return Registry(workspace).approvals(model, version)
 
     @post("/models/{model:str}/versions/{version:str}/approvals", opt=OPERATE, sync_to_thread=True)
@@ -142,7 +142,7 @@ class VersionRoutes(Controller):
         version: FromPath[str],
         data: JSONBody[Consent],
     ) -> Approval:
-        """Say, as the person whose token this is, that a version may go to Production; for somebody else to promote."""
+        """Approve a version for Production as the owner of this token; another person must promote it."""
         return Registry(workspace).approve(model, version, actor=caller.actor, reason=data.reason)
 
     @delete("/models/{model:str}/versions/{version:str}/approvals", opt=OPERATE, status_code=200, sync_to_thread=True)
@@ -154,5 +154,5 @@ class VersionRoutes(Controller):
         version: FromPath[str],
         reason: FromQuery[str] = "",
     ) -> Approval:
-        """Take your approval back."""
+        """Withdraw your approval."""
         return Registry(workspace).withdraw_approval(model, version, actor=caller.actor, reason=reason)

@@ -1,6 +1,6 @@
-"""Three ways to ask for predictions, over one core: TensorFlow Serving's REST form, Open Inference V2, JSON rows.
+"""The three predict dialects over one core: TensorFlow Serving's REST form, Open Inference V2, JSON rows.
 
-dialect.py  what a dialect is; schemas.py has the pieces of its OpenAPI description
+dialect.py  the interface of a dialect; schemas.py has the parts of its OpenAPI description
 Each other module is one dialect. A new one is a module and an entry in `DIALECTS`: routes, OpenAPI document and metrics
 follow that list.
 """

@@ -1,7 +1,7 @@
-"""What a predict dialect is: its paths, how it reads rows and writes answers and refusals, and how it describes itself.
+"""The interface of a predict dialect: its paths, parsing of rows, answers, refusals and descriptions.
 
-A dialect owns all of that. `core/serving/dialects/__init__.py` lists the dialects; the front door, the OpenAPI
-document and the metrics follow that list.
+A dialect owns all of these. `core/serving/dialects/__init__.py` lists the dialects; routes, the OpenAPI document and
+the metrics follow that list.
 """
 
 from abc import ABC, abstractmethod
@@ -17,24 +17,24 @@ from core.serving.errors import status_of
 from core.serving.signature import ServingSignature
 
 Reply: TypeAlias = tuple[int, Any]
-"""An HTTP status, and what is written as JSON."""
+"""An HTTP status and a JSON body."""
 
 
 class ReadRequest(NamedTuple):
-    """One request, read."""
+    """One parsed request."""
 
     rows: Rows
-    request_id: str | None = None  # as the caller calls it
-    form: Any = None  # what the dialect needs to answer in kind
+    request_id: str | None = None  # the caller's id
+    form: Any = None  # details that the dialect needs for its answer
 
 
 class Answered(NamedTuple):
-    """What a request is answered with."""
+    """The answer to a request."""
 
     model: str
     version: str
     request_id: str
-    output: str  # name of what is predicted
+    output: str  # name of the predicted column
     values: list[Any]
 
 
@@ -42,18 +42,18 @@ Reader = Callable[[bytes], ReadRequest]
 
 
 class OfferedVersion(Protocol):
-    """What a dialect may tell of a loaded version."""
+    """The public facts about a loaded version."""
 
     version: str
     signature: ServingSignature
 
 
 class OfferedModel(Protocol):
-    """What a dialect may tell of a served model."""
+    """The public facts about a served model."""
 
     @property
     def model(self) -> str:
-        """Its name."""
+        """The name of the model."""
 
     @property
     def versions(self) -> Mapping[str, OfferedVersion]:
@@ -61,14 +61,14 @@ class OfferedModel(Protocol):
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """By number, why a version could not be loaded."""
+        """The reasons why versions could not be loaded, by number."""
 
     @property
     def default(self) -> OfferedVersion | None:
-        """The version that answers where none is named."""
+        """The version that answers by default."""
 
     def answering(self) -> OfferedVersion:
-        """Return the default version; raises UnavailableError with the reason where there is none."""
+        """Return the default version; raises UnavailableError with the reason if there is none."""
 
 
 class ModelPath(NamedTuple):
@@ -80,7 +80,7 @@ class ModelPath(NamedTuple):
 
 
 class ServerPath(NamedTuple):
-    """A path on which a dialect describes the server; without a description of its own it answers as another path."""
+    """A path on which a dialect describes the server; without its own description it answers like another path."""
 
     path: str
     summary: str
@@ -89,7 +89,7 @@ class ServerPath(NamedTuple):
 
 
 class Dialect(ABC):
-    """One way to ask for predictions over HTTP. Adding one is a module with such a class, and an entry in the list."""
+    """One predict protocol over HTTP. A new dialect is a module with such a class, and an entry in the list."""
 
     name: ClassVar[str]  # the label of its metrics
     title: ClassVar[str]  # for people, and for the OpenAPI document
@@ -102,22 +102,22 @@ class Dialect(ABC):
 
     @abstractmethod
     def reader(self, signature: ServingSignature) -> Reader:
-        """Prepare to read requests to a model of this signature.
+        """Return a parser of requests to a model with this signature.
 
-        The reader raises `BadRequestError` for whatever is wrong with a request, and names the field.
+        The parser raises `BadRequestError` for an invalid request, and names the field.
         """
 
     @abstractmethod
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
-        """Write the answer."""
+        """Encode the answer."""
 
     def refusal(self, error: CoreError) -> bytes:
-        """Write down why a request is not answered."""
+        """Encode a refusal."""
         return refusal(error)
 
 
 def refusal(error: CoreError) -> bytes:
-    """Write a refusal as JSON; `error` is where the clients of all three protocols look for the sentence."""
+    """Encode a refusal as JSON; clients of all three protocols look for the message under `error`."""
     content: dict[str, object] = {"error": str(error), "status": status_of(error)}
     if (field := getattr(error, "field", None)) is not None:
         content["field"] = field
@@ -125,15 +125,15 @@ def refusal(error: CoreError) -> bytes:
 
 
 def not_loaded(served: OfferedModel, version: str | None) -> Reply:
-    """Say that a version is registered, but not loaded."""
-    sentence = f"{served.model} {version} is registered, but not loaded; a prediction by it loads it."
+    """Report that a version is registered, but not loaded."""
+    sentence = f"{served.model} {version} is registered, but not loaded; a predict request to it loads it."
     return 503, {"error": sentence, "status": 503}
 
 
 def loaded(served: OfferedModel, version: str | None) -> OfferedVersion | None:
-    """Return the version that is meant, if it is loaded.
+    """Return the requested version, if it is loaded.
 
     Raises:
-        UnavailableError: The default is meant, and there is none.
+        UnavailableError: The default version is requested, and there is none.
     """
     return served.answering() if version is None else served.versions.get(version)

@@ -1,4 +1,4 @@
-"""Our own dialect: rows as JSON objects.
+"""The native dialect: rows as JSON objects.
 
 {"row": {"rating_num": 8, …}}                     {"model": …, "version": …, "request_id": …, "prediction": 173.9}
 {"rows": [{"rating_num": 8, …}, …]}               {…, "predictions": [173.9, …]}

@@ -1,7 +1,7 @@
-"""The Open Inference Protocol, version 2, over REST: one tensor a field, or one matrix where all fields are numbers.
+"""The Open Inference Protocol, version 2, over REST: a tensor for each field, or a matrix if all fields are numbers.
 
-Tensors are of shape [n] or [n, 1]; text fields are BYTES. `null` in the data of a field that may be empty is an
-extension of ours, since JSON has no NaN.
+Tensors have the shape [n] or [n, 1]; text fields are BYTES. `null` in the data of an optional field is our extension,
+since JSON has no NaN.
 
 Source: https://github.com/kserve/open-inference-protocol
 """
@@ -40,7 +40,7 @@ _ACCEPTED = {
     "bool": _NUMBERS | {"BOOL"},
 }
 _TEXT = frozenset({"BYTES"})
-_ANY = _NUMBERS | _TEXT | {"BOOL"}  # of a tensor that is no field, and that nobody reads
+_ANY = _NUMBERS | _TEXT | {"BOOL"}  # of a tensor that is not a field, and is ignored
 
 
 class Tensor(msgspec.Struct):
@@ -73,7 +73,7 @@ _TENSORS: Schema = {"type": "array", "items": _TENSOR}
 
 
 def _metadata(model: str, versions: list[str], signature: ServingSignature) -> dict[str, Any]:
-    """Describe a model as the protocol does."""
+    """Describe a model in the form of the protocol."""
     return {
         "name": model,
         "versions": versions,
@@ -115,12 +115,12 @@ class OpenInference(Dialect):
     )
     model_paths = (
         ModelPath("/v2/models/{which}", "Signature", _describe_signature),
-        ModelPath("/v2/models/{which}/ready", "Whether it answers", _describe_readiness),
+        ModelPath("/v2/models/{which}/ready", "Readiness", _describe_readiness),
     )
     server_paths = (
-        ServerPath("/v2", "The server", _describe_server),
-        ServerPath("/v2/health/live", "Whether the server runs", same_as="/health"),
-        ServerPath("/v2/health/ready", "Whether every live version answers", same_as="/ready"),
+        ServerPath("/v2", "Metadata of the server", _describe_server),
+        ServerPath("/v2/health/live", "Liveness of the server", same_as="/health"),
+        ServerPath("/v2/health/ready", "Readiness of every live version", same_as="/ready"),
     )
 
     @override
@@ -135,7 +135,9 @@ class OpenInference(Dialect):
                 raise signature.explained(error) from None
             for wanted in body.outputs:
                 if wanted.name != signature.output:
-                    raise BadRequestError(f"{wanted.name!a} is not there; there is {signature.output}", field="outputs")
+                    raise BadRequestError(
+                        f"has no output {wanted.name!a}; the only output is {signature.output}", field="outputs"
+                    )
             inputs = body.inputs
             if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in accepted:
                 return ReadRequest(signature.matrix(_matrix(inputs[0])), body.id)
@@ -151,7 +153,7 @@ class OpenInference(Dialect):
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         shape, data = [len(answered.values)], answered.values
-        if isinstance(data[0], list):  # a probability a class
+        if isinstance(data[0], list):  # a probability for each class
             shape, data = [len(data), len(data[0])], [number for row in data for number in row]
         output = {"name": answered.output, "shape": shape, "datatype": "FP64", "data": data}
         return orjson.dumps(
@@ -165,7 +167,7 @@ class OpenInference(Dialect):
 
 
 def _column(tensor: Tensor, accepted: frozenset[str] | None) -> list[Any]:
-    """Return the values of a tensor that is one field."""
+    """Return the values of a tensor that holds one field."""
     if accepted is not None and tensor.datatype not in accepted:
         raise BadRequestError(
             f"has the datatype {tensor.datatype!a}; the model takes {', '.join(sorted(accepted))}", field=tensor.name
@@ -182,7 +184,7 @@ def _column(tensor: Tensor, accepted: frozenset[str] | None) -> list[Any]:
 
 def _matrix(tensor: Tensor) -> Any:
     if tensor.datatype not in _NUMBERS:
-        raise BadRequestError(f"has the datatype {tensor.datatype!a}; a matrix is of numbers", field=tensor.name)
+        raise BadRequestError(f"has the datatype {tensor.datatype!a}; a matrix must hold numbers", field=tensor.name)
     try:
         cells = np.array(tensor.data, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):  # the last of a number of hundreds of digits

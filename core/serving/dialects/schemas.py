@@ -1,11 +1,11 @@
-"""JSON schemas that several dialects describe their requests and answers with."""
+"""JSON schemas that several dialects share in the descriptions of requests and answers."""
 
 from typing import Any, TypeAlias
 
 Schema: TypeAlias = dict[str, Any]
 
 _CELL: Schema = {"type": ["number", "string", "boolean", "null"]}
-ROW: Schema = {"type": "object", "description": "A value a field.", "additionalProperties": _CELL}
+ROW: Schema = {"type": "object", "description": "One value for each field.", "additionalProperties": _CELL}
 ROWS: Schema = {"type": "array", "items": ROW}
 ANSWERS: Schema = {"type": "array", "items": {"type": "number"}}
 TEXT: Schema = {"type": "string"}

@@ -2,7 +2,7 @@
 
 Row format is `{"instances": [{name: value, …}, …]}`, answered with `predictions`; column format is
 `{"inputs": {name: [value, …], …}}`, answered with `outputs`. A model here answers one number a row, so both are plain
-lists, as TensorFlow Serving does for a signature with one output.
+lists, as in TensorFlow Serving for a signature with one output.
 
 Source: https://www.tensorflow.org/tfx/serving/api_rest
 """
@@ -35,7 +35,7 @@ _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
 
 
 def _metadata(model: str, version: str, signature: ServingSignature) -> dict[str, Any]:
-    """Describe a version as TensorFlow Serving describes a servable."""
+    """Describe a version in the form of a TensorFlow Serving servable."""
 
     def tensor(name: str, dtype: str) -> dict[str, Any]:
         shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
@@ -74,7 +74,7 @@ def _describe_states(served: OfferedModel, version: str | None) -> Reply:
         elif number in served.failures:
             states.append(_version_status(number, "END", served.failures[number]))
         else:
-            states.append(_version_status(number, "END", "registered, loaded when asked"))
+            states.append(_version_status(number, "END", "registered; loaded on the first request"))
     return 200, {"model_version_status": states}
 
 
@@ -127,9 +127,11 @@ class TfServing(Dialect):
             except UNREADABLE as error:
                 raise signature.explained(error) from None
             if asked.signature_name not in ("", SIGNATURE):
-                raise BadRequestError(f"is {asked.signature_name!a}; there is only {SIGNATURE}", field="signature_name")
+                raise BadRequestError(
+                    f"is {asked.signature_name!a}; the only signature is {SIGNATURE}", field="signature_name"
+                )
             if (asked.instances is msgspec.UNSET) == (asked.inputs is msgspec.UNSET):
-                raise BadRequestError("The request needs either `instances` (rows) or `inputs` (columns).")
+                raise BadRequestError("The request requires either `instances` (rows) or `inputs` (columns).")
             if asked.inputs is msgspec.UNSET:
                 return ReadRequest(signature.from_rows(asked.instances), form="predictions")
             try:

@@ -1,4 +1,4 @@
-"""Rows as a pandas table, for models that read nothing else."""
+"""Rows as a pandas table, for models that only read tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from core.serving.signature import ServingSignature
 
 
 def frame_of(signature: ServingSignature, rows: Rows) -> pd.DataFrame:
-    """Lay checked rows out as the table the model learnt from: a column a field, of the field's kind."""
+    """Convert checked rows to a table like the training data: a column for each field, of the field's kind."""
     columns: dict[str, object] = {}
     for position, field in enumerate(signature.numbers):
         values = rows.numbers[:, position]
@@ -35,12 +35,12 @@ def _dates(name: str, texts: list[str | None]) -> pd.Series:
     dates = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce", utc=False)
     for text, date in zip(texts, dates, strict=True):
         if text is not None and pd.isna(date):
-            raise BadRequestError(f"has the value {text!a}, which is no date", field=name)
+            raise BadRequestError(f"has the value {text!a}, which is not a date", field=name)
     return dates
 
 
 def open_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Lay rows by name out as a table; texts become categories, which is how tables hold them."""
+    """Convert rows by name to a table; texts become categories, as in all tables."""
     frame = pd.DataFrame(list(rows))
     texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
     return frame.astype(dict.fromkeys(texts, "category"))

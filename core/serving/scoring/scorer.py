@@ -1,4 +1,4 @@
-"""What answers checked rows: the model's own form for single rows, or the model through a table."""
+"""Scorers of checked rows: the model's own scorer for single rows, or the model through a table."""
 
 from abc import ABC, abstractmethod
 
@@ -14,11 +14,11 @@ from core.serving.signature import OpenSignature, ServingSignature
 
 
 class Scorer(ABC):
-    """Answers checked rows as its model would.
+    """Scores checked rows exactly as its model does.
 
     Attributes:
-        signature: What rows must be like.
-        is_fast: Whether one row takes microseconds, so that it may be answered where requests are read.
+        signature: The fields of a row.
+        is_fast: Whether one row takes microseconds, so that the fast path may answer it.
     """
 
     signature: ServingSignature
@@ -26,14 +26,14 @@ class Scorer(ABC):
 
     @abstractmethod
     def answer(self, rows: Rows) -> FloatArray:
-        """Return what `Model.predict` would, shape (n,). Safe to call from several threads at once."""
+        """Return the predictions of `Model.predict`, shape (n,). Safe to call from several threads."""
 
 
 class CompiledScorer(Scorer):
-    """The form of a model for single rows, with the decoders of its fields.
+    """A model's own scorer for single rows, with the decoders of its fields.
 
     Attributes:
-        rows: That form.
+        rows: The model's scorer.
     """
 
     def __init__(self, rows: RowScorer) -> None:
@@ -60,7 +60,7 @@ class FrameScorer(Scorer):
 
 
 class OpenScorer(Scorer):
-    """A model that has not said what it reads: whatever a request brings is the table."""
+    """A model that does not declare its fields: the table holds all fields of the request."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -72,17 +72,17 @@ class OpenScorer(Scorer):
 
 
 def compiled(model: Model) -> CompiledScorer | None:
-    """Take the form that a model offers for single rows, if it offers one.
+    """Return a scorer around the model's own scorer for single rows, if it offers one.
 
     Raises:
-        UnsupportedSpaceError: It has such a form, but reads something that has none.
+        UnsupportedSpaceError: The model offers such a scorer, but reads fields that it does not support.
     """
     rows = model.row_scorer() if _answers_as_its_form(model) else None
     return None if rows is None else CompiledScorer(rows)
 
 
 def _answers_as_its_form(model: Model) -> bool:
-    """Whether `predict` comes from where `row_scorer` does: a subclass with a `predict` of its own may add to it."""
+    """Whether one class defines both `predict` and `row_scorer`: a subclass with its own `predict` may compute more."""
     kinds = type(model).__mro__
     defined_by = {name: next(n for n, kind in enumerate(kinds) if name in vars(kind)) for name in _FORMS}
     return defined_by["predict"] >= defined_by["row_scorer"]

@@ -1,8 +1,8 @@
-"""From the folder of a version to a scorer: loaded, compiled, proven against the model itself, and warm.
+"""From the folder of a version to a scorer: loaded, compiled, verified against the model itself, and warm.
 
-A compiled scorer repeats in another form what the model computes, so each version proves itself before it answers:
-rows made up from its signature, limits, gaps and unknown categories among them, are answered both ways. One that
-differs is served through the model's own `predict` instead, slower and right.
+A compiled scorer computes the model's predictions in another form, so each version is verified before it answers:
+rows generated from its signature, including limits, gaps and unknown categories, are scored both ways. A version whose
+scorer differs is served through the model's own `predict` instead, which is slower and correct.
 """
 
 import logging
@@ -28,10 +28,10 @@ _DATES = ("2020-01-01", "2031-06-30")
 
 
 def warm_scorer(folder: Path) -> Scorer:
-    """Load a version that the registry has checked, and answer the first rows with it.
+    """Load a version that the registry has checked, and score the first rows with it.
 
     Args:
-        folder: What `Registry.load_path` returned.
+        folder: The folder from `Registry.load_path`.
     Raises:
         CoreError: The artifact cannot be loaded, or cannot answer rows of its own signature.
     """
@@ -40,14 +40,14 @@ def warm_scorer(folder: Path) -> Scorer:
     if scorer is None:
         signature = _signature_in(folder)
         scorer = OpenScorer(model) if signature is None else FrameScorer(model, signature)
-    if not isinstance(scorer, OpenScorer):  # what an open model reads, nobody has written down
+    if not isinstance(scorer, OpenScorer):  # a model without declared fields cannot be verified
         scorer.answer(probes(scorer.signature))
         scorer.answer(_first(probes(scorer.signature)))
     return scorer
 
 
 def probes(signature: ServingSignature, n_rows: int = N_PROBES) -> Rows:
-    """Make rows up that a signature allows: within its limits and at them, with gaps where it has them."""
+    """Generate rows that a signature allows: within and at its limits, with gaps in optional fields."""
     random = np.random.default_rng(20260)
     numbers = np.empty((n_rows, len(signature.numbers)))
     for position, field in enumerate(signature.numbers):
@@ -72,7 +72,7 @@ def _proven(model: Model) -> Scorer | None:
     try:
         scorer = compiled(model)
     except UnsupportedSpaceError as error:
-        log.warning("%s has no fast form (%s); it is served through its own predict", model.name, error)
+        log.warning("%s has no compiled scorer (%s); serving it through its own predict", model.name, error)
         return None
     if scorer is None:
         return None
@@ -87,11 +87,11 @@ def _proven(model: Model) -> Scorer | None:
     except CoreError:
         raise
     except Exception:
-        log.exception("the fast form of %s failed; it is served through its own predict", model.name)
+        log.exception("the compiled scorer of %s failed; serving the model through its own predict", model.name)
         return honest
     if worst <= RELATIVE_TOLERANCE:
         return scorer
-    log.error("the fast form of %s is off by %.1e; it is served through its own predict", model.name, worst)
+    log.error("the compiled scorer of %s differs by %.1e; serving the model through its own predict", model.name, worst)
     return honest
 
 

@@ -55,7 +55,7 @@ class TestAToken:
         if held.rank >= needed.rank:
             assert str(self.admitted(workspace, secret, needed).actor) == "ana@192.0.2.7 via robot"
         else:
-            with pytest.raises(ForbiddenError, match=f"takes the role {needed}"):
+            with pytest.raises(ForbiddenError, match=f"requires the role {needed}"):
                 self.admitted(workspace, secret, needed)
 
     def test_opens_nothing_once_revoked(self, workspace, ana):
@@ -162,4 +162,4 @@ def test_a_certificate_that_is_none_is_one_sentence(workspace, capsys, tmp_path)
 def test_a_port_that_is_taken_is_one_sentence(workspace, capsys, running):
     with running(workspace) as server:
         assert main(["--workspace", str(workspace.root), "serve", "--listen", f"127.0.0.1:{server.port}"]) == 2
-    assert "cannot be listened on: Address already in use" in capsys.readouterr().err
+    assert f"Cannot listen on 127.0.0.1:{server.port}: Address already in use" in capsys.readouterr().err

@@ -139,7 +139,7 @@ class TestTheRegistry:
         ("path", "body", "status", "sentence"),
         [
             pytest.param("/api/v1/models/none/plans", {"verb": "undo"}, 404, "No model none", id="no such model"),
-            pytest.param("/api/v1/models/x/plans", {"verb": "promote"}, 400, "version is needed", id="no version"),
+            pytest.param("/api/v1/models/x/plans", {"verb": "promote"}, 400, "version is required", id="no version"),
             pytest.param("/api/v1/models/x/plans", {"verb": "push"}, 400, "verb", id="no such verb"),
             pytest.param("/api/v1/models/x/plans", {"verb": "undo", "colour": 1}, 400, "colour", id="an unknown field"),
             pytest.param("/api/v1/models/x/moves", {"verb": "undo"}, 400, "expected_revision", id="no revision"),
@@ -298,7 +298,7 @@ def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
 def test_a_token_belongs_to_a_person_and_not_to_the_engine(api, person):
     answer = api.post("/api/v1/tokens", json={"name": "probe", "role": "viewer", "person": person})
     assert answer.status_code == 400
-    assert "is no person" in answer.json()["error"]
+    assert "is reserved" in answer.json()["error"]
 
 
 def test_when_an_outcome_came_in_is_the_servers_word(api):

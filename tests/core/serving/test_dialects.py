@@ -83,7 +83,7 @@ async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_words(door):
     status, headers, body = await ask(door, "POST", "/lines/spread", b"1,2")
 
     assert (status, headers[b"content-type"]) == (HTTPStatus.NOT_FOUND, b"text/plain")
-    assert body == b"! There is no model 'spread'. To choose from: none yet."
+    assert body == b"! There is no model 'spread'. Choose from: none yet."
     assert (await ask(door, "GET", "/lines"))[2] == b'{"speaks":"lines"}'
     assert (await ask(door, "GET", "/lines/spread/names"))[0] == HTTPStatus.NOT_FOUND
 

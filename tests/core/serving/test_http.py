@@ -148,12 +148,12 @@ def test_what_no_decoder_can_take_is_the_fault_of_the_request_and_not_of_the_mod
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
-        pytest.param("/v1/models/spred:predict", 404, "To choose from: anomaly", id="no such model"),
+        pytest.param("/v1/models/spred:predict", 404, "Choose from: anomaly", id="no such model"),
         pytest.param("/v1/models/spread/versions/9.9.9:predict", 404, "1.0.0, 1.1.0", id="no such version"),
         pytest.param("/v2/models/spread/versions/9.9.9/infer", 404, "1.0.0, 1.1.0", id="no such version in V2"),
         pytest.param("/api/v1/predict/spread/labels/best", 404, "production", id="no such label"),
-        pytest.param("/v1/models/spread:classify", 404, "There is nothing at", id="no such verb"),
-        pytest.param("/nowhere", 404, "There is nothing at", id="no such path"),
+        pytest.param("/v1/models/spread:classify", 404, "There is no path", id="no such verb"),
+        pytest.param("/nowhere", 404, "There is no path", id="no such path"),
     ],
 )
 def test_what_is_not_there_is_a_404_that_says_what_is(server, rows_of, path, status, sentence):

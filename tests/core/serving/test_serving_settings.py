@@ -63,7 +63,7 @@ def test_a_server_goes_by_the_block_and_flags_win(configured, started, workspace
     rows = rows_of("spread", 3)
     by_settings, by_flags = started(configured(block)), started(configured(block, "--max-rows", "3"))
     status, body = post(by_settings, "/api/v1/predict/spread", {"rows": rows})
-    assert (status, "up to 2 at once" in body["error"]) == (413, True)
+    assert (status, "at most 2" in body["error"]) == (413, True)
     assert post(by_settings, "/api/v1/predict/spread", {"rows": rows[:2]})[0] == 200
     assert post(by_settings, "/api/v1/predict/spread", {"rows": rows[:1], "request_id": "x" * 20_000})[0] == 413
     assert post(by_flags, "/api/v1/predict/spread", {"rows": rows})[0] == 200

@@ -135,7 +135,7 @@ class TestAMatrix:
         assert self.read(data, [2, 2]).rows.numbers.tolist() == [[1.5, 2.0], [3.5, 4.0]]
 
     def test_is_refused_where_a_field_is_a_text(self):
-        with pytest.raises(BadRequestError, match="reads texts, such as sector"):
+        with pytest.raises(BadRequestError, match="sector is a text field"):
             self.read([[1.0, 2.0]], [1, 2], SIGNATURE)
 
     def test_of_the_wrong_width_is_refused(self):
