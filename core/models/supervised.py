@@ -201,7 +201,7 @@ class SupervisedModel(Model):
             "n_rows": self.n_rows,
             "scale": self.scale,
             "space": self.space.statistics,
-            "contest": self.comparison.dump(),
+            "contest": self.comparison.dump(),  # the name that stored models have it under
             "learners": states,
             "retired": self.retired,
             **self._noted_warnings,

@@ -78,7 +78,8 @@ class FinalFit:
         for way, model_set in ways.items():  # apart, since models may lean on one another
             taking = model_set.only(name for name in choice if choice[name] == way)
             taking.learn(
-                self._validation.panel, seed=derive_seed(self._settings.random_seed, "last lesson")
+                self._validation.panel,
+                seed=derive_seed(self._settings.random_seed, "last lesson"),  # part of the seed, so it stays
             )  # the seed goes by this name
         model_set = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
         draws, metrics = self._test(model_set)
