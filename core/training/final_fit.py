@@ -80,7 +80,7 @@ class FinalFit:
             taking.learn(
                 self._validation.panel,
                 seed=derive_seed(self._settings.random_seed, "last lesson"),  # part of the seed, so it stays
-            )  # the seed goes by this name
+            )
         model_set = ModelSet.of(self._settings, {name: ways[way].models[name] for name, way in choice.items()})
         draws, metrics = self._test(model_set)
         for name, figures in metrics.items():
