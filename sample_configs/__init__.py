@@ -1,4 +1,4 @@
-"""Settings files that run as they are; every one is loaded by a test, so none can rot."""
+"""Settings files that run unchanged; a test loads every file."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ FOLDER = Path(__file__).parent
 
 
 def template_text() -> str:
-    """Return the commented settings file that `bondx init` writes: every key, with its default."""
+    """Return the commented settings file that `bondx init` writes, with every key and its default."""
     return (FOLDER / "bondx.yaml").read_text(encoding="utf-8")
