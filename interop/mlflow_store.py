@@ -1,9 +1,9 @@
-"""Carry a run of ours to a real MLflow with a SQLite store, and runs of MLflow's with their models to us.
+"""Export our runs to a real MLflow with a SQLite store, and import MLflow's runs and models.
 
     python interop/mlflow_store.py WORKSPACE RUN STORE
 
-Everything that arrives is compared by value, ours as MLflow's own client reads it back, theirs as the workspace does.
-Prints what arrived, as JSON; the first thing that differs ends it.
+Everything is compared by value: our runs as MLflow's client reads them back, MLflow's runs as the workspace reads them.
+Prints the transferred runs as JSON; the first difference ends the script.
 """
 
 import json
@@ -29,12 +29,12 @@ from core.tracking.comparison import flatten
 
 ANA = Actor("ana", "localhost", Origin.COMMAND_LINE)
 MODEL = "from-mlflow"
-N_STEPS = 1_500  # more than MLflow takes at once
+N_STEPS = 1_500  # more than MLflow accepts in one call
 LOSSES = [0.9, 0.5, 0.4]
 
 
 def main() -> None:
-    """Carry both ways."""
+    """Export and import."""
     workspace, run_id, store = Workspace.open(Path(sys.argv[1])), sys.argv[2], f"sqlite:///{sys.argv[3]}"
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
     mlflow.set_tracking_uri(store)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def read_back(workspace: Workspace, client: MlflowClient, store: str, ours: Run) -> dict[str, Any]:
-    """Export a run of ours, and compare all of it with what MLflow's client says."""
+    """Export one of our runs, and compare all of it with the answers of MLflow's client."""
     exported = export_run(workspace, store, ours.run_id)
     theirs = client.get_run(exported.mlflow_run_id)
     same("the parameters", theirs.data.params, {name: str(value) for name, value in flatten(ours.parameters).items()})
@@ -84,7 +84,7 @@ def read_back(workspace: Workspace, client: MlflowClient, store: str, ours: Run)
 
 
 def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[str, Any]:
-    """Train with MLflow, import runs and models, and say what the trees answer in MLflow's own hands."""
+    """Train with MLflow, import runs and models, and return the predictions of MLflow's own trees."""
     random = np.random.default_rng(3)
     table = pd.DataFrame({"area of it": random.normal(60, 20, 300), "floor": random.integers(0, 9, 300)})
     table["age"] = random.choice(["new", "old"], 300)
@@ -105,7 +105,7 @@ def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[s
     same("the parameters", run.parameters, {"depth": "4"})
     same("the tags", run.tags, {"desk": "credit", "mlflow.run_id": theirs.info.run_id})
     same("the status and name", (run.status, run.name), ("finished", "foreign"))
-    same("what is noted", imported.notes, ())
+    same("the notes", imported.notes, ())
     assert imported.version is not None
 
     notes = {kind: note_on_sklearn(workspace, store, kind) for kind in ("cloudpickle", "skops")}
@@ -119,7 +119,7 @@ def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[s
 
 
 def note_on_sklearn(workspace: Workspace, store: str, kind: str) -> str:
-    """Import a scikit-learn model that MLflow has saved one way or the other; return the sentence about it."""
+    """Import a scikit-learn model that MLflow saved in one of two formats; return the note about it."""
     model = LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])
     with mlflow.start_run() as theirs:
         mlflow.sklearn.log_model(model, name="model", serialization_format=kind)
@@ -130,9 +130,9 @@ def note_on_sklearn(workspace: Workspace, store: str, kind: str) -> str:
 
 
 def same(what: str, found: object, expected: object) -> None:
-    """End where something has changed on its way."""
+    """End the script if a value changed during the transfer."""
     if found != expected:
-        raise SystemExit(f"{what} changed on the way: {found}, not {expected}")
+        raise SystemExit(f"{what} changed during the transfer: {found}, not {expected}")
 
 
 if __name__ == "__main__":

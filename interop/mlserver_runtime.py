@@ -1,4 +1,4 @@
-"""A version of ours behind MLServer: runs inside MLServer's process."""
+"""Serves one of our versions with MLServer, inside MLServer's process."""
 
 from pathlib import Path
 

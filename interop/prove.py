@@ -1,9 +1,9 @@
-"""Prove that we and others understand each other: MLServer, TensorFlow Serving's official messages, MLflow.
+"""Prove interoperability with MLServer, TensorFlow Serving's official messages and MLflow.
 
     python interop/prove.py --peers PYTHON --tensorflow PYTHON
 
-`make interop` makes the two environments and runs this. Every line printed is something that was tried just now; the
-first that fails ends it with exit code 1.
+`make interop` creates the two environments and runs this script. Every printed line was proved in this run; the first
+failure ends the script with exit code 1.
 """
 
 import argparse
@@ -38,12 +38,12 @@ ROWS = [{"area": 50, "floor": 2, "age": "old"}, {"area": 90, "floor": 0, "age": 
 
 
 def main() -> None:
-    """Prove everything for which there is an environment."""
+    """Prove everything for which an environment is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="Python of an environment with MLServer, MLflow and this package")
     parser.add_argument("--tensorflow", type=Path, help="Python of an environment with tensorflow-serving-api")
     arguments = parser.parse_args()
-    # Processes are started in other folders; a Python of an environment must not be resolved, or it leaves it.
+    # Processes start in other folders, so paths are absolute; a resolved path would leave the environment.
     peers, tensorflow = (path and path.absolute() for path in (arguments.peers, arguments.tensorflow))
     with tempfile.TemporaryDirectory() as name, ExitStack() as processes:
         folder = Path(name)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: Path, processes: ExitStack) -> None:
-    """MLServer's types against our server, and our client against MLServer, with the same model behind both."""
+    """Test MLServer's types with our server, and our client with MLServer; both serve the same model."""
     ours, mlserver = free_port(), free_port()
     serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve"]
     server = processes.enter_context(running([*serve, "--listen", f"127.0.0.1:{ours}"], folder / "serve.log"))
@@ -82,11 +82,11 @@ def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: 
         require(client.predict(MODEL, ROWS, version=version.version).values == answer.values, "by version")
         refused(UnknownModelError, lambda: client.predict("nobody", ROWS))
         refused(RejectedError, lambda: client.predict(MODEL, {"area": "large", "floor": 1, "age": "old"}))
-    proved("our client asks MLServer over V2: predictions, versions, metadata, health; its numbers are our server's")
+    proved("our client reads MLServer over V2: predictions, versions, metadata, health; with the numbers of our server")
 
 
 def prove_tensorflow(python: Path, folder: Path, processes: ExitStack) -> None:
-    """Our gRPC client, without TensorFlow, against TensorFlow Serving's official messages."""
+    """Test our gRPC client, without TensorFlow, with TensorFlow Serving's official messages."""
     log = folder / "tensorflow.log"
     peer = processes.enter_context(running([str(python), str(HERE / "tf_peer.py")], log))
     until(lambda: any(line.isdecimal() for line in log.read_text().splitlines()), peer, log)
@@ -104,34 +104,34 @@ def prove_tensorflow(python: Path, folder: Path, processes: ExitStack) -> None:
         refused(UnknownModelError, lambda: client.predict("nobody", rows))
         refused(UnknownModelError, lambda: client.predict(MODEL, rows, version="4"))
     require("tensorflow" not in sys.modules, "TensorFlow was loaded")
-    proved("our gRPC client, with no TensorFlow in its process, and tensorflow-serving-api's messages agree")
+    proved("our gRPC client, without TensorFlow in its process, agrees with tensorflow-serving-api's messages")
 
 
 def prove_mlflow(python: Path, workspace: Workspace, version: ModelVersion, folder: Path, processes: ExitStack) -> None:
-    """A run to MLflow with a SQLite store, and runs with their models from it."""
+    """Test the export of a run to MLflow with a SQLite store, and the import of runs and models."""
     heard = ask(python, "mlflow_store.py", str(workspace.root), str(version.run_id), str(folder / "mlflow.db"))
     counts = {name: sum(run[name] for run in heard["arrived"]) for name in ("parameters", "tags", "points", "files")}
     require(all(counts.values()) and heard["arrived"][0]["versions"], heard)
     proved(
-        "MLflow's client reads two runs of ours back from SQLite, equal by value: "
+        "MLflow's client reads two of our runs back from SQLite with equal values: "
         f"{', '.join(f'{count} {name}' for name, count in counts.items())} (points are metrics with their steps), "
-        "and a version with all of its files"
+        "and a version with all its files"
     )
     served = serve_imported(workspace, heard["version"], heard["rows"], folder, processes)
     require(served == heard["answers"], f"{served}, not {heard['answers']}")
     proved(
-        "a run and its LightGBM model came from MLflow: parameters, tags, every step, and our server answers over V2 "
-        "to the bit what the trees answer there"
+        "a run and its LightGBM model were imported from MLflow: parameters, tags, every step; our server's answers over "
+        "V2 are bit-identical to those of MLflow's trees"
     )
     pickled, skops = heard["notes"]["cloudpickle"], heard["notes"]["skops"]
     require("is pickled, which is code" in pickled and "cannot be served" in skops, heard["notes"])
-    proved(f"what is not to be trusted or not known is said so. Pickled: {pickled} Other: {skops}")
+    proved(f"untrusted and unknown models are reported. Pickled: {pickled} Other: {skops}")
 
 
 def serve_imported(
     workspace: Workspace, version: str, rows: list[dict[str, Any]], folder: Path, processes: ExitStack
 ) -> list[float]:
-    """Ask a server for a version that was imported; it stands in Development, since no gate has judged it."""
+    """Request predictions from an imported version, which is in Development because no gate has judged it."""
     port, log = free_port(), folder / "imported.log"
     serve = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "serve"]
     server = processes.enter_context(running([*serve, "--listen", f"127.0.0.1:{port}"], log))
@@ -141,7 +141,7 @@ def serve_imported(
 
 
 def train(folder: Path) -> tuple[Workspace, ModelVersion]:
-    """Train a small model on a file, and put it live."""
+    """Train a small model on a file, and promote it to Production."""
     data = folder / "rents.csv"
     lines = (
         f"{20 + n % 80},{n % 7},{'old' if n % 3 else 'new'},{300 + 9 * (n % 80) + 10 * (n % 7)}" for n in range(200)
@@ -156,7 +156,7 @@ def train(folder: Path) -> tuple[Workspace, ModelVersion]:
 
 
 def deploy(folder: Path, workspace: Workspace, version: ModelVersion, port: int) -> None:
-    """Write down for MLServer what it is to serve, without processes of its own for models."""
+    """Write MLServer's configuration for this version, without separate processes for models."""
     folder.mkdir()
     server = {"parallel_workers": 0, "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "debug": False}
     (folder / "settings.json").write_text(json.dumps(server | {"metrics_port": free_port()}))
@@ -174,7 +174,7 @@ def deploy(folder: Path, workspace: Workspace, version: ModelVersion, port: int)
 
 
 def ask(python: Path, script: str, *arguments: str) -> Any:
-    """Run a script of ours in another environment, and decode the last line it prints."""
+    """Run one of our scripts in another environment, and decode the last line of its output."""
     done = subprocess.run(
         [str(python), str(HERE / script), *arguments],
         capture_output=True,
@@ -189,7 +189,7 @@ def ask(python: Path, script: str, *arguments: str) -> Any:
 
 @contextmanager
 def running(command: list[str], log: Path, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Keep a process running."""
+    """Run a process for the duration of a block."""
     paths = os.pathsep.join([str(HERE), str(HERE.parent)])
     environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"} | ({"PYTHONPATH": paths} if cwd else {})
     with log.open("wb") as output:
@@ -202,33 +202,33 @@ def running(command: list[str], log: Path, cwd: Path | None = None) -> Iterator[
 
 
 def until(reached: Callable[[], bool], peer: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for a peer, and show its log when it does not come up."""
+    """Wait until a peer is ready; if it does not start, show its log."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while not reached():
         if time.monotonic() > deadline or peer.poll() is not None:
-            raise SystemExit(f"a peer did not come up:\n{log.read_text()}")
+            raise SystemExit(f"a peer did not start:\n{log.read_text()}")
         time.sleep(0.1)
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Find a free port."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
 
 
 def close(found: list[float], expected: list[float]) -> bool:
-    """Say whether numbers are the same but for rounding."""
+    """Return whether numbers are equal except for rounding."""
     return len(found) == len(expected) and all(map(lambda a, b: math.isclose(a, b, rel_tol=1e-6), found, expected))
 
 
 def require(is_so: bool, found: object) -> None:
-    """End with what was found instead."""
+    """End the script and show the value if a condition does not hold."""
     if not is_so:
-        raise SystemExit(f"not so: {found}")
+        raise SystemExit(f"unexpected: {found}")
 
 
 def refused(kind: type[Exception], ask: Callable[[], object]) -> None:
-    """Require that a request is refused in a certain way."""
+    """Require that a request is refused with this error."""
     try:
         found = ask()
     except kind:
@@ -237,7 +237,7 @@ def refused(kind: type[Exception], ask: Callable[[], object]) -> None:
 
 
 def proved(what: str) -> None:
-    """Say what was proved."""
+    """Print a proved statement."""
     print(f"proved: {what}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A model server of TensorFlow Serving's official messages and service stubs: rent = 300 + 9 * area, 50 less if old.
+"""A model server made from TensorFlow Serving's official messages and stubs: rent = 300 + 9 * area, 50 less if old.
 
 python interop/tf_peer.py     prints its port
 """
@@ -25,7 +25,7 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata."""
 
     def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Answer as a TensorFlow model would: float32, shape [n, 1]."""
+        """Answer like a TensorFlow model: float32, shape [n, 1]."""
         require_known(request.model_spec, context)
         area, age = (tf.make_ndarray(request.inputs[name]) for name in ("area", "age"))
         if area.dtype != np.float32 or area.shape != age.shape or area.ndim != 2:
@@ -61,7 +61,7 @@ class Model(model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus."""
 
     def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Say which versions there are."""
+        """Return the versions."""
         require_known(request.model_spec, context)
         answer = get_model_status_pb2.GetModelStatusResponse()
         status = answer.model_version_status.add(version=VERSION)
@@ -70,7 +70,7 @@ class Model(model_service_pb2_grpc.ModelServiceServicer):
 
 
 def require_known(spec: Any, context: Any) -> None:
-    """Refuse whatever is not served."""
+    """Refuse a model, version or label that is not served."""
     wrong = spec.name != MODEL or (spec.HasField("version") and spec.version.value != VERSION)
     if wrong or (spec.version_label and spec.version_label != LABEL):
         context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {spec.name}")

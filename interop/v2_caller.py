@@ -1,4 +1,4 @@
-"""Ask our server with MLServer's own types and codecs, and print what they made of the answers, as JSON.
+"""Send requests to our server with MLServer's own types and codecs, and print the decoded answers as JSON.
 
 python interop/v2_caller.py URL MODEL ROWS
 """
@@ -13,9 +13,9 @@ from mlserver.types import InferenceResponse, MetadataModelResponse, MetadataSer
 
 
 def main() -> None:
-    """Ask for everything the protocol has."""
+    """Send every kind of request in the protocol."""
     url, model, rows = sys.argv[1], sys.argv[2], pd.DataFrame(json.loads(sys.argv[3]))
-    # MLServer's codec knows text as columns of objects only, which is what text was before pandas 3.
+    # MLServer's codec knows text only as object columns, as in pandas before 3.
     rows = rows.astype({name: object for name in rows.columns if pd.api.types.is_string_dtype(rows[name])})
     request = PandasCodec.encode_request(rows)
     request.id = "from-mlserver"

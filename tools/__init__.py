@@ -1,1 +1,1 @@
-"""Tools for those who work on the project; nothing here is installed with it."""
+"""Tools for working on the project; they are not installed with it."""

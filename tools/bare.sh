@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Build a bare Debian root, with exactly what the README asks for, and type the README's commands in it.
+# Build a bare Debian root with exactly the README's requirements, and run the README's commands in it.
 #
 #   tools/bare.sh                        make run, then make test
 #   tools/bare.sh run ARGS='--epochs 3'  one command; further words go to make
 #
-# What is committed is copied in as a clone, and pip is configured there as it is for the caller. Exit code 75 if the
-# root cannot be had (no mmdebstrap, no mirror, no right to mount), else that of the first command that fails.
+# The committed tree is cloned into the root, and pip gets the caller's configuration. Exit code 75 if the root cannot be
+# built (no mmdebstrap, no mirror, no right to mount), else the exit code of the first command that fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,17 +22,17 @@ cannot() {
 pip_files() { python3 -m pip config debug 2>/dev/null | sed -n 's/^ *\(.*\), exists: True$/\1/p' | sort -u; }
 pip_environment() { env | grep -E '^(PIP_|https?_proxy=|no_proxy=|HTTPS?_PROXY=|NO_PROXY=)' || true; }
 
-# The files and folders of this machine that pip's configuration names: certificates, constraints, folders of wheels.
+# The files and folders of this machine that pip's configuration names: certificates, constraints, wheel folders.
 pip_paths() {
     { pip_files | xargs -r cat; pip_environment; } | grep -oE '(file://)?/[^][:space:]"'\'',]+' | while read -r path; do
         case $path in
-            file://*) path=$(dirname "${path#file://}") ;; # an index links to files that lie beside it
+            file://*) path=$(dirname "${path#file://}") ;; # an index links to the files beside it
         esac
         if [ -e "$path" ] && [ "$path" != / ]; then echo "$path"; fi
     done | sort -u
 }
 
-# In a mount namespace of its own: what is mounted here nobody else sees, and it is gone when the commands are.
+# In its own mount namespace: its mounts are invisible outside, and disappear with the commands.
 inside() { # ROOT MAKE-ARGUMENTS...
     local root=$1
     shift
@@ -50,7 +50,7 @@ inside() { # ROOT MAKE-ARGUMENTS...
 }
 
 build() { # ROOT
-    # The root is thrown away, so nothing is synced to the disk: that is most of the time on a busy one.
+    # The root is temporary, so nothing is synced: on a busy disk, syncing takes most of the time.
     timeout 600 mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include="$ASKED" "$SUITE" "$1" || return
     cp /etc/hosts "$1/etc/hosts"
     mkdir -p "$1$HOME"
@@ -69,17 +69,17 @@ if [ "${1:-}" = --inside ]; then
     exit
 fi
 
-[ "$EUID" = 0 ] || cannot "run it as root: a root folder with devices and mounts is made"
+[ "$EUID" = 0 ] || cannot "run it as root: it creates a root folder with devices and mounts"
 command -v mmdebstrap >/dev/null ||
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends mmdebstrap; } >/dev/null 2>&1 ||
-    cannot "mmdebstrap cannot be had here"
-unshare --mount true 2>/dev/null || cannot "mounting is not allowed here"
-[ -z "$(git status --porcelain)" ] || echo "bare: what is not committed is left out" >&2
+    cannot "mmdebstrap is not installed and cannot be installed"
+unshare --mount true 2>/dev/null || cannot "this account may not mount file systems"
+[ -z "$(git status --porcelain)" ] || echo "bare: uncommitted changes are left out" >&2
 
 scratch=$(mktemp -d)
 trap 'rm -rf --one-file-system "$scratch"' EXIT
 started=$SECONDS
-build "$scratch/root" || cannot "mmdebstrap could not build the root: no mirror?"
+build "$scratch/root" || cannot "mmdebstrap could not build the root: is a mirror reachable?"
 echo "bare: Debian $SUITE with $ASKED, $((SECONDS - started)) s"
 
 type_command() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Run the tests N times on a machine that is busy with other things: four loops that compute, one that syncs a file.
+# Run the tests N times on a busy machine: four loops compute, and one loop syncs a file.
 #
 #     tools/busy_suite.sh 5                      every test, five times
-#     tools/busy_suite.sh 3 tests/core/state     a part of them, three times
+#     tools/busy_suite.sh 3 tests/core/state     some tests, three times
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# Each ends by itself, should this script be killed.
+# Each loop ends automatically if this script is killed.
 for _ in 1 2 3 4; do
     compute $$ &
     loops+=($!)
@@ -35,7 +35,7 @@ failed=0
 for ((run = 1; run <= runs; run++)); do
     began=$SECONDS
     log="$folder/run-$run.log"
-    # Waited for in the background, so that a signal is heard at once.
+    # Run in the background, so that the script reacts to a signal immediately.
     "$python" -m pytest -q -n "${JOBS:-2}" --dist loadfile --no-loadscope-reorder -p no:cacheprovider "$@" >"$log" 2>&1 &
     suite=$!
     if wait $suite; then

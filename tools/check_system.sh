@@ -1,11 +1,11 @@
 #!/bin/sh
-# Check that the system has what BondX needs; `make` runs this before it installs anything.
+# Check BondX's system requirements; `make` runs this before it installs anything.
 #
 #   tools/check_system.sh [PYTHON] [--strict] [COMMAND...]
 #
-# Packages that are missing are installed where this runs as root and apt is at hand; elsewhere the command that
-# installs them is named. Exit code 2 if a requirement is still missing. A missing optional library is a warning, with
-# --strict an error. Each COMMAND is required too, and comes in the package of its name.
+# As root with apt, it installs missing packages; elsewhere it prints the command that installs them. Exit code 2 if a
+# requirement is still missing. A missing optional library is a warning, or an error with --strict. Each COMMAND is also
+# required, and comes in the package of the same name.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
@@ -20,7 +20,7 @@ for word in "$@"; do
     esac
 done
 
-# The name of a package on this system.
+# Print the name of a package on this system.
 package() { # DEBIAN FEDORA
     if command -v dnf >/dev/null; then echo "$2"; else echo "$1"; fi
 }
@@ -35,7 +35,7 @@ look() {
     interpreter=${python:-$(command -v python3.11 || command -v python3)}
     if ! "${interpreter:-false}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         if [ -n "$python" ]; then
-            echo "BondX needs Python 3.11 or newer; $python is not: make PYTHON=/path/to/python3.11" >&2
+            echo "BondX needs Python 3.11 or newer, and $python is older; use: make PYTHON=/path/to/python3.11" >&2
             exit 2
         fi
         require "Python 3.11 or newer" "python3.11 python3.11-venv" python3.11
@@ -68,7 +68,7 @@ require() { # WHAT DEBIAN FEDORA
 look
 [ -n "$problems" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing what the system lacks:$required$optional"
+    echo "installing missing system packages:$required$optional"
     # shellcheck disable=SC2086 # a list of packages
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         $required $optional; } >/dev/null
@@ -80,4 +80,4 @@ if command -v dnf >/dev/null; then installer="dnf install"; else installer="apt-
 echo "missing on this system: ${problems#, }" >&2
 echo "install with: sudo $installer$required$optional" >&2
 [ -z "$required" ] || exit 2
-echo "going on without: LightGBM cannot load, and scikit-learn trains in its place" >&2
+echo "continuing without it: LightGBM cannot load, so scikit-learn trains in its place" >&2

@@ -1,6 +1,6 @@
-"""A workspace to look at, made through the engine's own faces: for screenshots and for tests of the screens.
+"""A demo workspace for screenshots and for tests of the screens, made through the engine's own interfaces.
 
-Its sessions, versions and alerts are documents like any other; only the figures in them are made up.
+Its sessions, versions and alerts are ordinary documents; only their figures are made up.
 """
 
 import itertools
@@ -27,24 +27,24 @@ OPERATOR = Actor("mira", "desk-4", Origin.CONSOLE)
 MODELS = ("spread", "downgrade", "liquidity_shock", "anomaly")
 N_EPOCHS = 41
 _CEILINGS = {"spread": 0.962, "downgrade": 0.913, "liquidity_shock": 0.887, "anomaly": 0.934}
-# What was trained on from another version says so; the rest was trained anew. By model and place among its versions.
+# The parents of versions that continue another version, by model and index; the others were trained from scratch.
 _PARENTS = {
     ("spread", 1): ("1.0.0",),
     ("spread", 2): ("1.0.0",),
     ("spread", 3): ("1.2.0", "1.1.0"),
     ("liquidity_shock", 3): ("1.2.0", "downgrade/1.3.0"),
 }
-_TELLING = {"spread": "mae_bps", "downgrade": "auc", "liquidity_shock": "auc", "anomaly": "average_precision"}
+_HEADLINE = {"spread": "mae_bps", "downgrade": "auc", "liquidity_shock": "auc", "anomaly": "average_precision"}
 
 
 def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry: bool = True) -> Workspace:
-    """Make a workspace in its middle age: a session at epoch 41, versions in every stage, a canary, open alerts.
+    """Make a workspace in use: a session at epoch 41, versions in every stage, a canary, open alerts.
 
     Args:
         root: A folder that does not exist yet.
-        now: The present of its documents.
-        n_versions: How many versions each model gets.
-        with_telemetry: Record epochs and ten minutes of samples as well.
+        now: The present time of its documents.
+        n_versions: Number of versions per model.
+        with_telemetry: Also record epochs and ten minutes of samples.
     """
     workspace = Workspace.create(root, settings_text=sample_configs.template_text())
     training = load_settings(workspace.settings_file).training
@@ -55,7 +55,7 @@ def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry:
         run = runs.start(name="autonomous", session_id=running.session_id, actor=Actor.engine(), parameters={})
     _advance(sessions, running, run.run_id, now)
     _register(workspace, finished.session_id, n_versions, now)
-    if n_versions > 2:  # one that is live, and one that waits behind it
+    if n_versions > 2:  # a live version, and a candidate for it
         _roll_out(workspace, now)
     _alarm(workspace, running.session_id, now)
     if with_telemetry:
@@ -65,7 +65,7 @@ def make_demo(root: Path, *, now: datetime, n_versions: int = 4, with_telemetry:
 
 
 def gates() -> tuple[GateResult, ...]:
-    """Judge the gates of an epoch of which one fails and one warns."""
+    """Judge the gates of an epoch: one gate fails, and one gate warns."""
     return (
         judge("coverage", 98.4, ">=", 90.0, unit="%", n_samples=1000),
         judge(
@@ -86,12 +86,12 @@ def attainment(model: str, epoch: int) -> float:
 
 
 def epoch_metrics(epoch: int) -> dict[str, float]:
-    """Return what an epoch records, by metric."""
+    """Return the metrics that an epoch records, by name."""
     metrics = {"quality.score": 0.985 - 0.01 * (epoch % 3), "epoch.seconds": 0.42 + 0.05 * (epoch % 4)}
     for model in MODELS:
         metrics[f"{model}.attainment"] = attainment(model, epoch)
         metrics[f"{model}.loss"] = 40.0 * (1.2 - attainment(model, epoch))
-        metrics[f"{model}.{_TELLING[model]}"] = 14.2 if model == "spread" else attainment(model, epoch) * 0.95
+        metrics[f"{model}.{_HEADLINE[model]}"] = 14.2 if model == "spread" else attainment(model, epoch) * 0.95
     metrics["score"] = sum(attainment(model, epoch) for model in MODELS) / len(MODELS)
     return metrics
 
@@ -151,7 +151,11 @@ def _register(workspace: Workspace, session_id: str, n_versions: int, now: datet
             registry.register(
                 model,
                 source,
-                metrics={"attainment": score, "loss": 1 - score, _TELLING[model]: 14.2 if model == "spread" else score},
+                metrics={
+                    "attainment": score,
+                    "loss": 1 - score,
+                    _HEADLINE[model]: 14.2 if model == "spread" else score,
+                },
                 lineage={"seed": 42 + number, "data": {"panel": _digest(number), "n_rows": 1000}},
                 gates=gates()[2:4],
                 actor=Actor.engine(),
@@ -172,12 +176,12 @@ def _register(workspace: Workspace, session_id: str, n_versions: int, now: datet
 
 
 def _digest(number: int) -> str:
-    """Return what looks like the hash of a data set."""
+    """Return a string that looks like the hash of a data set."""
     return f"{(63 + 29 * number) % 256:02x}" * 32
 
 
 def _roll_out(workspace: Workspace, now: datetime) -> None:
-    """Leave a canary that was taken back yesterday, and one at its second step that nothing speaks against."""
+    """Make a canary that was rolled back three hours ago, and a healthy canary at its second step."""
     failed = _Canary(workspace, "liquidity_shock", now - timedelta(hours=3), "retrained on the new panel")
     failed.serve(minutes=2, share=0.05, n_stable=1900, n_candidate=100, n_failed=(1, 9))
     going_well = _Canary(workspace, "downgrade", now - timedelta(minutes=14), "new covenant features")
@@ -187,7 +191,7 @@ def _roll_out(workspace: Workspace, now: datetime) -> None:
 
 
 class _Canary:
-    """A rollout whose traffic is made up, and whose verdicts are not."""
+    """A rollout with made-up traffic and real verdicts."""
 
     def __init__(self, workspace: Workspace, model: str, started_at: datetime, reason: str) -> None:
         self._now = started_at
@@ -210,7 +214,7 @@ class _Canary:
         n_failed: tuple[int, int],
         loss: tuple[float, float] | None = None,
     ) -> None:
-        """Let some minutes of traffic pass; failures and mean losses are given as (stable, candidate)."""
+        """Serve some minutes of traffic; failures and mean losses are given as (stable, candidate)."""
         for arm, n, index in ((Arm.STABLE, n_stable, 0), (Arm.CANDIDATE, n_candidate, 1)):
             n_slow = n // 130
             self._source.serve(arm, n - n_slow, share=share, n_failed=n_failed[index], latency_ms=4.0)
@@ -268,7 +272,7 @@ def _measure(workspace: Workspace, run_id: str, now: datetime) -> None:
 
 
 def _track(workspace: Workspace, now: datetime) -> None:
-    """Log what somebody's own program tries: a search with three parts, of which one is done, one lost, one at work."""
+    """Log the runs of a user's own program: a search with three nested runs (finished, lost, running)."""
     began = now - timedelta(minutes=18)
     with Runs(workspace, clock=lambda: began) as runs:
         search = runs.start(

@@ -1,8 +1,8 @@
-"""Prepare a release: `make release VERSION=0.2.0`. Nothing is published; the last line says what is left to do by hand.
+"""Prepare a release: `make release VERSION=0.2.0`. Nothing is published; the last line shows the next manual step.
 
-What is checked: the tree is clean, the version comes after every tag and stands in pyproject.toml and at the top of the
-changelog, two builds of the wheel have the same bytes, and the wheel works from an environment of
-its own: it brings every tracked file of the packages, nothing of the tools, and its commands answer.
+The checks: the tree is clean, the version is newer than every tag and is in pyproject.toml and at the top of the
+changelog, two builds of the wheel have the same bytes, and the wheel works in its own environment: it contains every
+tracked file of the packages and no other file, and its commands print their version.
 """
 
 import argparse
@@ -29,10 +29,10 @@ class ReleaseError(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check and build a release into ./dist; 1 if it is not ready."""
+    """Check a release and build it into ./dist; return 1 if it is not ready."""
     parser = argparse.ArgumentParser(prog="make release VERSION=X.Y.Z", description="Check and build a release.")
-    parser.add_argument("version", help="of the release, as it stands in pyproject.toml")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where the wheel goes")
+    parser.add_argument("version", help="the version of the release, as in pyproject.toml")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the wheel")
     options = parser.parse_args(arguments)
     try:
         check_tree(ROOT)
@@ -50,41 +50,41 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def check_tree(root: Path) -> None:
-    """Refuse a tree with changes that are not committed."""
+    """Refuse a tree with uncommitted changes."""
     if changed := git(root, "status", "--porcelain"):
-        raise ReleaseError(f"commit or remove what is not committed: {changed.splitlines()[0].strip()}")
+        raise ReleaseError(f"commit or remove uncommitted changes: {changed.splitlines()[0].strip()}")
 
 
 def check_version(root: Path, version: str) -> None:
-    """Refuse a version that is not spelled as one, is not in pyproject.toml, or does not come after every tag."""
+    """Refuse a version that is malformed, is not in pyproject.toml, or is not newer than every tag."""
     if VERSION.fullmatch(version) is None:
-        raise ReleaseError(f"{version} is no version; it must be three numbers with dots, such as 0.2.0")
+        raise ReleaseError(f"{version} is not a version; write three numbers with dots, such as 0.2.0")
     stated = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     if stated != version:
         raise ReleaseError(f"pyproject.toml states {stated}, not {version}: change it there and commit")
     released = [tag[1:] for tag in git(root, "tag", "--list", "v*").split() if VERSION.fullmatch(tag[1:])]
     if released and numbers(version) <= max(map(numbers, released)):
-        raise ReleaseError(f"{version} does not come after {max(released, key=numbers)}, the newest that is tagged")
+        raise ReleaseError(f"{version} is not newer than {max(released, key=numbers)}, the newest tag")
 
 
 def check_changelog(text: str, version: str) -> None:
-    """Refuse a changelog whose newest section is not this version's, or says nothing."""
+    """Refuse a changelog whose newest section belongs to another version or is empty."""
     newest = HEADING.search(text)
     if newest is None or newest["version"] != version:
         found = newest["version"] if newest else "nothing"
         raise ReleaseError(f"the newest section of CHANGELOG.md is {found}: add '## {version} (unreleased)'")
     following = HEADING.search(text, newest.end())
     if "\n- " not in text[newest.end() : following.start() if following else len(text)]:
-        raise ReleaseError(f"the section {version} of CHANGELOG.md says nothing")
+        raise ReleaseError(f"the section {version} of CHANGELOG.md is empty")
 
 
 def build_twice(root: Path, out: Path) -> Path:
-    """Build the wheel twice from the commit, compare the bytes, and keep one."""
+    """Build the wheel twice from the commit, compare the bytes, and keep the first wheel."""
     stamp = git(root, "log", "-1", "--format=%ct")
     with tempfile.TemporaryDirectory() as scratch:
         first, second = (build(root, Path(scratch) / name, stamp) for name in ("first", "second"))
         if first.read_bytes() != second.read_bytes():
-            raise ReleaseError("two builds of one commit differ: something in the build depends on clock or folder")
+            raise ReleaseError("two builds of one commit differ: the build depends on the clock or the folder")
         out.mkdir(parents=True, exist_ok=True)
         kept = out / first.name
         kept.write_bytes(first.read_bytes())
@@ -100,20 +100,20 @@ def build(root: Path, out: Path, stamp: str) -> Path:
 
 
 def check_contents(root: Path, wheel: Path) -> None:
-    """Refuse a wheel that lacks a tracked file of the packages, or holds anything else than them."""
+    """Refuse a wheel that lacks a tracked file of the packages, or contains any other file."""
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = set(git(root, "ls-files", *PACKAGES).splitlines())
     if lacking := sorted(tracked - names):
         raise ReleaseError(f"the wheel lacks {lacking[0]}")
     strangers = sorted(name for name in names if name.split("/")[0] not in PACKAGES and ".dist-info/" not in name)
     if strangers:
-        raise ReleaseError(f"the wheel holds {strangers[0]}, which is no part of it")
+        raise ReleaseError(f"the wheel contains {strangers[0]}, which does not belong in it")
 
 
 def check_commands(wheel: Path, version: str) -> None:
-    """Install the wheel into an environment of its own and ask its commands for their version.
+    """Install the wheel into its own environment and check the version that its commands print.
 
-    The dependencies come from this environment, so nothing is fetched.
+    The dependencies come from this environment, so nothing is downloaded.
     """
     with tempfile.TemporaryDirectory() as scratch:
         venv.create(scratch, symlinks=True)
@@ -138,11 +138,11 @@ def check_commands(wheel: Path, version: str) -> None:
         for command in ("bondx", "bondx-mlops"):
             answered = run([str(python.parent / command), "--version"]).strip()
             if answered != f"{command} {version}":
-                raise ReleaseError(f"{command} --version answers {answered!r} from the wheel")
+                raise ReleaseError(f"{command} --version prints {answered!r} from the wheel")
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return a version as numbers, which sort as versions do.
+    """Return a version as numbers, which sort like versions.
 
     >>> numbers("1.10.0") > numbers("1.9.0")
     True
@@ -151,15 +151,15 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def git(root: Path, *words: str) -> str:
-    """Ask git about the tree."""
+    """Run git on the tree and return its output."""
     return run(["git", "-C", str(root), *words]).strip()
 
 
 def run(command: list[str | Path], env: Mapping[str, str] | None = None) -> str:
-    """Run a command and return what it printed.
+    """Run a command and return its output.
 
     Raises:
-        ReleaseError: It failed; with the end of what it said.
+        ReleaseError: The command failed; the message has the last line of its output.
     """
     done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, env=env)
     if done.returncode != 0:

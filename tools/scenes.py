@@ -1,6 +1,6 @@
-"""What is pictured and compared: a name, and the keys that lead there from the overview.
+"""The scenes of screenshots and golden screens: a name, and the keys that lead there from the overview.
 
-A screen that joins the row of screens is here by itself; dialogs and second views are added by hand.
+A screen in the row of screens is included automatically; dialogs and second views are added by hand.
 """
 
 from console.screen_catalog import IN_ROW

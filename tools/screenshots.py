@@ -1,4 +1,4 @@
-"""Pictures of every screen and dialog at three sizes: `python -m tools.screenshots FOLDER`."""
+"""Screenshots of every screen and dialog at three sizes: `python -m tools.screenshots FOLDER`."""
 
 import argparse
 import asyncio
@@ -31,7 +31,7 @@ async def picture(workspace: Workspace, now: datetime, size: tuple[int, int], ke
 
 
 def with_common_fonts(svg: str) -> str:
-    """Name fonts that are there: cairo takes the first family only, and falls back for no sign that it lacks."""
+    """Name common fonts: cairo uses only the first family, and has no fallback for missing characters."""
     svg = svg.replace("Fira Code", "DejaVu Sans Mono")
     return re.sub(r"<text (?=[^<]*>[^<]*[\u2800-\u28ff])", '<text style="font-family: DejaVu Sans" ', svg)
 
@@ -45,11 +45,11 @@ async def _settle(pause, app: BondxApp) -> None:  # type: ignore[no-untyped-def]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the pictures; as PNG where cairosvg is installed, else as SVG."""
+    """Write the screenshots: as PNG if cairosvg is installed, else as SVG."""
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("folder", type=Path, help="folder for the screenshots")
     parser.add_argument("--theme", default="bondx-dark")
-    parser.add_argument("--only", default="", help="pictures whose name contains this")
+    parser.add_argument("--only", default="", help="only scenes whose name contains this text")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     now = utc_now()
     with tempfile.TemporaryDirectory() as scratch:
         workspace = make_demo(Path(scratch) / "desk-risk", now=now)
-        lease = Lease.acquire(workspace, OPERATOR, "headless")  # as if an engine were at work
+        lease = Lease.acquire(workspace, OPERATOR, "headless")  # as if an engine were running
         for name, keys in SCENES:
             for width, height in SIZES:
                 if options.only not in name:

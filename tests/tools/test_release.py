@@ -19,7 +19,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_version_that_comes_next_and_is_stated_may_be_released(tree):
+def test_the_next_version_may_be_released_if_pyproject_states_it(tree):
     release.check_tree(tree)
     release.check_version(tree, "0.2.0")
 
@@ -27,26 +27,26 @@ def test_a_version_that_comes_next_and_is_stated_may_be_released(tree):
 @pytest.mark.parametrize(
     ("version", "complaint"),
     [
-        pytest.param("0.2", "0.2 is no version", id="two numbers"),
-        pytest.param("0.3.0", r"pyproject\.toml states 0\.2\.0, not 0\.3\.0", id="not the one stated"),
+        pytest.param("0.2", "0.2 is not a version", id="two numbers"),
+        pytest.param("0.3.0", r"pyproject\.toml states 0\.2\.0, not 0\.3\.0", id="not the stated version"),
     ],
 )
-def test_a_version_that_is_not_the_stated_one_is_refused(tree, version, complaint):
+def test_a_version_that_pyproject_does_not_state_is_refused(tree, version, complaint):
     with pytest.raises(ReleaseError, match=complaint):
         release.check_version(tree, version)
 
 
-def test_a_version_that_was_released_is_refused(tree):
+def test_a_version_older_than_a_tag_is_refused(tree):
     subprocess.run(["git", "-C", str(tree), "tag", "v0.10.0"], check=True)
 
-    with pytest.raises(ReleaseError, match=r"0\.2\.0 does not come after 0\.10\.0"):
+    with pytest.raises(ReleaseError, match=r"0\.2\.0 is not newer than 0\.10\.0"):
         release.check_version(tree, "0.2.0")
 
 
-def test_what_is_not_committed_is_named(tree):
+def test_an_uncommitted_file_is_named(tree):
     (tree / "new.py").write_text("")
 
-    with pytest.raises(ReleaseError, match=r"commit or remove what is not committed: \?\? new\.py"):
+    with pytest.raises(ReleaseError, match=r"commit or remove uncommitted changes: \?\? new\.py"):
         release.check_tree(tree)
 
 
@@ -57,17 +57,17 @@ def test_what_is_not_committed_is_named(tree):
         pytest.param("## 0.1.0 (2026-01-01)\n\n- It runs.\n", "newest section of CHANGELOG.md is 0.1.0", id="old"),
         pytest.param(
             "## 0.2.0 (unreleased)\n\n## 0.1.0 (2026-01-01)\n\n- It runs.\n",
-            "0.2.0 of CHANGELOG.md says nothing",
+            "0.2.0 of CHANGELOG.md is empty",
             id="empty",
         ),
     ],
 )
-def test_a_changelog_that_does_not_tell_of_the_version_is_refused(text, complaint):
+def test_a_changelog_without_a_section_for_the_version_is_refused(text, complaint):
     with pytest.raises(ReleaseError, match=complaint):
         release.check_changelog(text, "0.2.0")
 
 
-def test_a_changelog_that_tells_of_the_version_passes():
+def test_a_changelog_with_a_section_for_the_version_passes():
     release.check_changelog("# Changelog\n\n## 0.2.0 (unreleased)\n\n- It runs faster.\n", "0.2.0")
 
 
