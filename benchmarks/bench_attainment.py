@@ -1,9 +1,9 @@
-"""How near each model comes to the best attainable score, by number of rows learnt from, beside the aims.
+"""Attainment of each model by number of training rows, compared with the goals.
 
     python benchmarks/bench_attainment.py [--rows 1000,10000,100000] [--seeds 3] [--epochs 1]
 
-Each model learns from one panel (or, with --epochs, from that many fresh ones) and is judged on 60,000 fresh rows: new
-issuers on the same macro path, and new issuers on a new one. With --seeds, the share is a mean over training panels.
+Each model trains on one panel (or, with --epochs, on that many fresh panels) and is judged on 60,000 fresh rows: new
+issuers on the same macro path, and new issuers on a new macro path. With --seeds, figures are means over panels.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TEST_ROWS = 60_000
 
 
 def measured(rows: int, seed: int, epochs: int, tests: dict[str, object]) -> dict[str, tuple[str, list[Attainment]]]:
-    """Train all models from nothing, and judge them on each test panel."""
+    """Train all models from scratch, and judge them on each test panel."""
     models = {name: create(name) for name in MODEL_NAMES}
     for epoch in range(epochs):
         panel = generate(PanelSettings(n_rows=rows, seed=1_000 * seed + epoch, macro_seed=MACRO))
@@ -42,7 +42,7 @@ def measured(rows: int, seed: int, epochs: int, tests: dict[str, object]) -> dic
 
 
 def main() -> int:
-    """Print the table; the exit code is 1 when an aim is missed."""
+    """Print the table; return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="1000,10000,100000")
     parser.add_argument("--seeds", type=int, default=3)
@@ -53,7 +53,7 @@ def main() -> int:
         "new macro path": generate(PanelSettings(n_rows=TEST_ROWS, seed=77_002, macro_seed=NEW_MACRO)),
     }
     print(f"{'model':16}{'rows':>9}  {'test':15}{'score':>8}{'optimum':>9}{'share':>8}   {'95 % interval':15}", end="")
-    print(f"{'Gini':>7}{'aim':>7}  {'':7}ships")
+    print(f"{'Gini':>7}{'goal':>7}  {'':7}ships")
     n_missed = 0
     for rows in map(int, args.rows.split(",")):
         runs = [measured(rows, seed, args.epochs, tests) for seed in range(1, args.seeds + 1)]
@@ -61,7 +61,7 @@ def main() -> int:
             for number, test in enumerate(tests):
                 found = [run[name][1][number] for run in runs]
                 share, aim = fmean(f.attainment for f in found), AIMS[name].get(rows)
-                # The aims are for new issuers on the macro path that was learnt from.
+                # The goals are for new issuers on the macro path of the training data.
                 is_missed = number == 0 and aim is not None and share < aim
                 n_missed += is_missed
                 verdict = "leak?" if any(f.leak for f in found) else "missed" if is_missed else ""

@@ -1,4 +1,4 @@
-"""The audit log and the recorded past, at 100,000 records: verifying, reading the end, finding a time, going back.
+"""The audit log and the recorded past at 100,000 records: verification, newest records, search by time, playback.
 
 python benchmarks/bench_audit.py [--records N] [--versions N]
 """
@@ -26,11 +26,11 @@ from core.view.past.replay import RecordedPast
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
-A_CHANGE = 1_000  # records in one transaction, or filling would take minutes
+A_CHANGE = 1_000  # records per transaction; otherwise filling would take minutes
 
 
 def timed(name: str, act: Callable[[], object], *, n: int = 5, goal: str = "") -> float:
-    """Do something a few times and print the median."""
+    """Run a function a few times and print the median."""
     seconds = []
     for _ in range(n):
         began = time.perf_counter()
@@ -42,7 +42,7 @@ def timed(name: str, act: Callable[[], object], *, n: int = 5, goal: str = "") -
 
 
 def fill(workspace: Workspace, n_records: int) -> None:
-    """Write records of the usual size, one a second."""
+    """Write records of the usual size, one per second."""
     for first in range(0, n_records, A_CHANGE):
         numbers = iter(range(first, n_records))
         clock = lambda numbers=numbers: T0 + timedelta(seconds=next(numbers))  # noqa: E731
@@ -56,7 +56,7 @@ def fill(workspace: Workspace, n_records: int) -> None:
 
 
 def floor(file: Path) -> None:
-    """What no verification can do without: read every line, parse it, and hash it once."""
+    """Do the minimum of any verification: read every line, parse it, and hash it once."""
     with file.open("rb") as lines:
         for line in lines:
             orjson.loads(line)
@@ -99,10 +99,10 @@ def bench_past(root: Path, n_versions: int) -> None:
     file = workspace.telemetry_file.with_name("past.db")
     with contextlib.closing(DocumentRecorder(workspace, hours=24, clock=lambda: now)) as recorder:
         print(f"{n_versions:,} versions")
-        timed("recorder: the first look writes everything", recorder.look, n=1)
+        timed("recorder: the first look, which writes everything", recorder.look, n=1)
         size = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
-        print(f"{'what it wrote':<64} {size / 1e3:9.1f} kB")
-        timed("recorder: a look at a workspace at rest", recorder.look, n=100)
+        print(f"{'size of its data':<64} {size / 1e3:9.1f} kB")
+        timed("recorder: a look without a change", recorder.look, n=100)
         looks = []
         for version in versions[:20]:
             now += timedelta(seconds=5)
@@ -113,7 +113,7 @@ def bench_past(root: Path, n_versions: int) -> None:
         print(f"{'recorder: a look after a promotion':<64} {statistics.median(looks) * 1e3:9.1f} ms")
     past = RecordedPast(workspace)
     timed("a snapshot of the past", lambda: past.at(T0 + timedelta(seconds=50)))
-    timed("the moment before", lambda: past.before(now), n=20)
+    timed("the previous moment", lambda: past.before(now), n=20)
 
 
 def main() -> None:

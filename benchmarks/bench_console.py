@@ -1,10 +1,10 @@
-"""What the console costs its user's line and machine, beside a bare Textual application in the same run.
+"""The console's cost in bandwidth and CPU, compared with a bare Textual application in the same run.
 
     python benchmarks/bench_console.py [--runs N] [--versions N]
 
-Start-up and first paint on a full workspace, bytes and milliseconds a key press (idle, and while a training runs at
-full speed), bytes and CPU at rest, memory before the engine loads, and the time to leave. Everything runs from bytecode
-as it does once installed: a checkout that may not write any would compile our modules at each start, not Textual's.
+Start-up and first paint on a full workspace, bytes and milliseconds per key press (idle, and during training at full
+speed), bytes and CPU at rest, memory before the engine loads, and the time to quit. Everything runs from bytecode, as
+when installed: a checkout without write access would compile our modules, but not Textual's, at each start.
 """
 
 import argparse
@@ -46,13 +46,13 @@ def main() -> None:
         keys(watching, "idle")
         watching.end()
         console = open_console(workspace)
-        at_rest(console, "an engine inside, sampling the machine once a second")
+        at_rest(console, "with an engine that samples the machine once per second")
         leaving(console)
         training(workspace)
 
 
 def fill(workspace: Path, n_versions: int) -> None:
-    """Make a workspace with versions of four models, through the registry's own face."""
+    """Make a workspace with versions of four models, through the registry's interface."""
     import sample_configs
     from core.actor import Actor, Origin
     from core.registry import Registry
@@ -74,7 +74,7 @@ def fill(workspace: Path, n_versions: int) -> None:
 
 
 def commands(workspace: Path, runs: int) -> None:
-    """Time the commands a person types most."""
+    """Time the most frequent commands."""
     floor = median_ms([sys.executable, "-c", "pass"], runs)
     print(f"{'command':<24}{'median ms':>10}{'x bare python':>15}")
     print(f"{'python -c pass':<24}{floor:>10.0f}{1:>15.1f}")
@@ -93,7 +93,7 @@ def median_ms(command: list[str], runs: int) -> float:
 
 
 def first_paint(workspace: Path, runs: int) -> None:
-    """Compare the first paint with that of an application that shows one word."""
+    """Compare the first paint with the first paint of an application that shows one word."""
     ours, bare, sent = [], [], []
     for _ in range(runs + 1):  # the first one warms the file cache
         program = Program([sys.executable, "-c", BARE])

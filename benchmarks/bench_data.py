@@ -1,9 +1,9 @@
-"""How long a bond panel takes to generate, to judge and to write, by its number of rows.
+"""Time to generate, check and write a bond panel, by number of rows.
 
     python benchmarks/bench_data.py [--rows 150,1000,10000,100000] [--runs 5]
 
-Median of several runs, each of another seed. The first panel of a process also fits the label levels, and is timed
-apart.
+Medians of several runs with different seeds. The first panel of a process also fits the label levels, and is timed
+separately.
 """
 
 import argparse

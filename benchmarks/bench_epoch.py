@@ -1,13 +1,14 @@
-"""How long an epoch of four models takes, beside plain scikit-learn doing the same job.
+"""Time of an epoch of four models, compared with plain scikit-learn for the same task.
 
     python benchmarks/bench_epoch.py [--rows 1000,100000] [--epochs 12]
 
-The job of an epoch is to take a fresh panel in and know more. Ours updates the four models in threads across models.
-Plain scikit-learn has no such update for trees, so it does what people do: `GradientBoosting` estimators fitted anew on
-the epoch's panel (100 trees of depth 3 and an isolation forest of 100 trees, all as they come), one after the other.
-`HistGradientBoosting`, the faster way inside scikit-learn, is shown too. Times are medians; all run in this process.
+The task of an epoch is to train on a fresh panel on top of earlier panels. We update the four models in parallel
+threads. Plain scikit-learn cannot update trees, so it is used in the common way: `GradientBoosting` estimators are
+refitted on the epoch's panel one after the other (100 trees of depth 3, and an isolation forest of 100 trees, with
+defaults). `HistGradientBoosting`, scikit-learn's faster alternative, is shown, too. Times are medians; all runs in this
+process.
 
-Below that stands a whole epoch of a training session, stage by stage: draw, gates, learn (with validation), checkpoint.
+The last lines show a whole epoch of a session by stage: draw, gates, learn (with validation), checkpoint.
 """
 
 import argparse
@@ -64,14 +65,14 @@ def plain(panel: BondPanel, regressor: Callable[[], object], classifier: Callabl
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:
-    """Wall and processor seconds of some work."""
+    """Return the wall and CPU seconds of a function."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def stages(rows: int, n_epochs: int) -> dict[str, float]:
-    """Median seconds of a session's epoch, of the processor and of each stage; the first, with its imports, aside."""
+    """Return median seconds of a session's epoch (wall, CPU, each stage), without the first epoch and its imports."""
     spent: list[dict[str, float]] = []
     with TemporaryDirectory() as folder:
         work = SessionWork(msgspec.structs.replace(TrainingSettings(), dataset_size=rows), Path(folder))
@@ -85,7 +86,7 @@ def stages(rows: int, n_epochs: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Print the table; the exit code is 1 when a goal is missed."""
+    """Print the table; return 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="1000,100000")
     parser.add_argument("--epochs", type=int, default=12)
@@ -107,12 +108,12 @@ def main() -> int:
         is_missed |= goal is not None and ours > goal
         print(
             f"{rows:,} bonds: an epoch of four models {ours:.2f} s on {n_threads} threads "
-            f"({ours_cpu:.2f} s of processor; goal {goal or '-'} s); "
+            f"({ours_cpu:.2f} s of CPU; goal {goal or '-'} s); "
             f"the first {spent[0][0]:.2f} s, the last {spent[-1][0]:.2f} s"
         )
         for peer, kinds in peers.items():
             wall, cpu = timed(partial(plain, panels[-1], *kinds))
-            print(f"    plain {peer:22}{wall:8.2f} s ({cpu:.2f} s of processor): {wall / ours:5.1f} x ours", flush=True)
+            print(f"    plain {peer:22}{wall:8.2f} s ({cpu:.2f} s of CPU): {wall / ours:5.1f} x ours", flush=True)
             if peer == "GradientBoosting":
                 is_missed |= wall / ours < RATIO_GOAL
         whole = stages(rows, args.epochs)

@@ -1,11 +1,11 @@
-"""How long a promotion takes when the registry holds a thousand versions, and the load of a large artifact.
+"""Time of a promotion in a registry of a thousand versions, and of loading a large artifact.
 
     python benchmarks/bench_registry.py [--versions 1000] [--rounds 200] [--artifact-mb 500] [--peers PYTHON]
 
-Prints one JSON object. The floor is what any durable registry in one file must do: write, fsync and rename the same
-bytes, and append the audit record with an fsync of its own. MLflow with SQLite takes its turns with ours, in a process
-of its own (`make interop` installs it; without it the rest is measured): a change of stage, which archives what was
-there, an alias, and a list of all versions. Our promotion asks the policy's gates and writes the audit record as well.
+Prints one JSON object. The floor is the minimum for any durable registry in one file: write, fsync and rename the same
+bytes, and append the audit record with a second fsync. MLflow with SQLite runs alternately with ours, in a separate
+process (`make interop` installs it; without it, only ours is measured): a change of stage that archives the previous
+version, an alias, and a list of all versions. Our promotion also checks the policy's gates and writes the audit record.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument(
         "--artifact-mb", type=int, default=500, help="size of the artifact to load, hash check included"
     )
-    parser.add_argument("--folder", type=Path, help="where to work; the file system decides what an fsync costs")
+    parser.add_argument("--folder", type=Path, help="working folder; its file system determines the cost of an fsync")
     add_peers_argument(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -50,8 +50,8 @@ def main() -> None:
 
 
 def measure(folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | None) -> dict[str, object]:
-    """Fill a registry and time what an operator does with it, in milliseconds; MLflow takes its turns with us."""
-    # The policy is asked as in life, and wants a second person, so that approvals are in what is timed.
+    """Fill a registry and time an operator's verbs in milliseconds, alternately with MLflow's."""
+    # As in real use, the policy requires a second person, so that the times include approvals.
     settings = "policy: {overrides: {'*': {promotion: {min_accuracy: 0, required_approvals: 1}}}}\n"
     workspace = Workspace.create(folder / "workspace", settings_text=settings)
     registry = Registry(workspace)
@@ -69,11 +69,11 @@ def measure(folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | N
         if registry.get(model, candidate).stage is not Stage.STAGING:
             promote(registry, model, candidate)
         registry.approve(model, candidate, actor=SECOND)
-        # In turns, so that all see the same disk.
+        # Alternate, so that all see the same disk.
         took["promote_ms"].append(timed(promote, registry, model, candidate))
         took["alias_ms"].append(timed(partial(registry.set_alias, actor=OPERATOR), model, "champion", candidate))
         took["floor_ms"].append(timed(bare_write, workspace, folder))
-        took["list_ms"].append(timed(registry.versions))  # the first after a change, which has to be read
+        took["list_ms"].append(timed(registry.versions))  # the first list after a change reads the file
         took["list_warm_ms"].append(timed(registry.versions))
         if mlflow:
             number = round_ % len(candidates) + 2
@@ -98,7 +98,7 @@ def measure(folder: Path, n_versions: int, n_rounds: int, mlflow: MlflowPeer | N
 
 
 def measure_load(folder: Path, n_mb: int) -> dict[str, object]:
-    """Register one large artifact and load it, every byte hashed; the floor is reading and hashing it once."""
+    """Register one large artifact and load it, with every byte hashed; the floor is to read and hash it once."""
     source = folder / "large.npz"
     block = os.urandom(1 << 20)
     with source.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Rollouts: how often verdicts are wrong, how long they take, and what routing, recording and judging cost.
+"""Rollouts: error rates and durations of verdicts, and the cost of routing, recording and judging.
 
 python benchmarks/bench_rollout.py [--seconds 20] [--rollouts 1000]
 """
@@ -36,7 +36,7 @@ PLAN = RolloutPlan(
 
 
 def bench_false_verdicts(n_rollouts: int) -> None:
-    print(f"good candidates taken back, of {n_rollouts}, watched at every request (limit: alpha)")
+    print(f"good candidates rolled back, of {n_rollouts}, watched at every request (limit: alpha)")
     for alpha in (0.01, 0.05):
         for base_rate in (0.002, 0.02, 0.2):
             for diurnal in (0.0, 0.8):
@@ -45,7 +45,7 @@ def bench_false_verdicts(n_rollouts: int) -> None:
                 sigma = (alpha * (1 - alpha) / n_rollouts) ** 0.5
                 print(
                     f"  alpha {alpha:4.0%}  base rate {base_rate:5.1%}  {'diurnal' if diurnal else 'steady ':<7}"
-                    f"  taken back {np.mean(found.rolled_back):6.2%}  ever shown harmful "
+                    f"  rolled back {np.mean(found.rolled_back):6.2%}  ever shown harmful "
                     f"{np.mean(found.harmful_at < NEVER):6.2%}  (one sigma {sigma:.2%})"
                 )
 
@@ -53,7 +53,7 @@ def bench_false_verdicts(n_rollouts: int) -> None:
 def bench_power(n_rollouts: int) -> None:
     print(f"power at 30,000 requests, alpha {ALPHA:.0%}, beta {BETA:.0%}, 5 -> 20 -> 50 %, diurnal; [stated figure]")
     cases = (
-        (0.02, 1.0, "[promoted 88 %, taken back 0.7 %]"),
+        (0.02, 1.0, "[promoted 88 %, rolled back 0.7 %]"),
         (0.02, 2.0, "[caught 100 %, median 679 candidate requests]"),
         (0.02, 5.0, "[caught 100 %, median 45]"),
         (0.002, 1.0, "[undecided 82 %]"),
@@ -71,7 +71,7 @@ def bench_power(n_rollouts: int) -> None:
             median = np.median(found.candidate_requests[back]) if back.any() else float("nan")
             to_promote = np.median(found.candidate_requests[good]) if good.any() else float("nan")
             print(
-                f"  {early:<5} steps  base {base_rate:5.1%}  x{ratio:g}  taken back {back.mean():6.1%} (median "
+                f"  {early:<5} steps  base {base_rate:5.1%}  x{ratio:g}  rolled back {back.mean():6.1%} (median "
                 f"{median:5.0f} candidate requests)  promoted {good.mean():6.1%} (median {to_promote:5.0f})  "
                 f"undecided {1 - back.mean() - good.mean():6.1%}  {stated}"
             )
@@ -87,7 +87,10 @@ LOSSES: dict[str, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] 
 
 
 def bench_losses(n_rollouts: int) -> None:
-    print(f"losses, 10,000 outcomes: at the margin called safe (limit {BETA:.0%}); equal called harmful ({ALPHA:.0%})")
+    print(
+        f"losses, 10,000 outcomes: at the margin but called safe (limit {BETA:.0%}); "
+        f"equal but called harmful ({ALPHA:.0%})"
+    )
     for base_rate in (0.02, 0.005):
         for share in (0.05, 0.5):
             bad, good = (
@@ -177,14 +180,14 @@ def bench_store(folder: Path, seconds: int) -> None:
         flushed = time.perf_counter() - start
         health = writer.health()
     print(
-        f"record {RATE} predictions/s and 840 outcomes/s for {seconds} s: {health.n_stored / elapsed:,.0f} rows/s kept "
-        f"up, {late} late batches, at most {most_waiting:,} waiting, {health.n_dropped} dropped, last flush "
+        f"record {RATE} predictions/s and 840 outcomes/s for {seconds} s: {health.n_stored / elapsed:,.0f} rows/s "
+        f"stored, {late} late batches, at most {most_waiting:,} waiting, {health.n_dropped} dropped, last flush "
         f"{flushed:.2f} s"
     )
     print(
-        f"  adding costs the server {statistics.median(adding) * 1e6:.2f} us; whole process "
-        f"{(time.process_time() - cpu) / elapsed:.0%} of a core, this generator included; file "
-        f"{file.stat().st_size / health.n_stored:.0f} bytes a row"
+        f"  adding a record costs the server {statistics.median(adding) * 1e6:.2f} us; whole process "
+        f"{(time.process_time() - cpu) / elapsed:.0%} of a core, including this generator; file "
+        f"{file.stat().st_size / health.n_stored:.0f} bytes per row"
     )
     bench_burst(folder)
     bench_tick(file)
@@ -223,8 +226,8 @@ def bench_tick(file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=20, help="how long to record predictions")
-    parser.add_argument("--rollouts", type=int, default=1_000, help="simulated rollouts a case")
+    parser.add_argument("--seconds", type=int, default=20, help="seconds of recording predictions")
+    parser.add_argument("--rollouts", type=int, default=1_000, help="simulated rollouts per case")
     arguments = parser.parse_args()
     began = time.perf_counter()
     bench_false_verdicts(arguments.rollouts)

@@ -1,18 +1,18 @@
-"""Requests a second and latency of one-row predictions over HTTP, beside bare servers and MLServer in the same run.
+"""Requests per second and latency of one-row predictions over HTTP, compared with bare servers and MLServer in one run.
 
     python benchmarks/bench_serving.py [--seconds 2] [--rounds 5] [--connections 1 8] [--peers PYTHON] [--folder DIR]
 
-Prints one JSON object. Every server is a process of its own, and so is the client; `load.py` says by what it asks.
-Servers take turns within each round, so that all see the same machine; the best round of each counts, and ratios are
-the median of those taken within each round.
+Prints one JSON object. Every server is a separate process, and so is the client; `load.py` describes the load
+generators. The servers alternate within each round, so that all see the same machine. The best round of each server
+counts; ratios are medians of the ratios within each round.
 
-`bond_model`: the spread model in three dialects, beside a bare ASGI application on the same uvicorn, uvloop and
-httptools that answers a constant after parsing the same body.
-`same_trees`: one LightGBM model, one V2 request, the same bytes, asked of our server, of MLServer with its own LightGBM
-runtime (`parallel_workers=0`), and of a bare ASGI application that calls `Booster.predict`, as a server written in an
-afternoon would. `booster_predict` is that call alone, in a process that does nothing else. Our server answers from the
-trees by LightGBM's call for single rows, so that it can be faster than that.
-MLServer comes with `make interop`; without it the rest is measured.
+`bond_model`: the spread model in three dialects, compared with a bare ASGI application on the same uvicorn, uvloop and
+httptools that parses the same body and answers a constant.
+`same_trees`: one LightGBM model and one V2 request with the same bytes, sent to our server, to MLServer with its own
+LightGBM runtime (`parallel_workers=0`), and to a simple ASGI application that calls `Booster.predict`.
+`booster_predict` is that call alone, in an otherwise idle process. Our server uses LightGBM's call for single rows, so
+it can be faster than `Booster.predict`.
+`make interop` installs MLServer; without it, the other servers are measured.
 """
 
 import argparse
@@ -78,12 +78,12 @@ uvicorn.Server(uvicorn.Config(application, loop="uvloop", http="httptools", life
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long to ask each server in each round")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each server has its turn")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of load per server and round")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--algorithm", default="lightgbm", help="of the bond model that is served")
-    parser.add_argument("--load", choices=(WRK, OWN), default=generator(), help="what asks (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, help="where to work")
+    parser.add_argument("--algorithm", default="lightgbm", help="algorithm of the served bond model")
+    parser.add_argument("--load", choices=(WRK, OWN), default=generator(), help="load generator (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="working folder")
     add_peers_argument(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, ExitStack() as servers:
@@ -140,7 +140,7 @@ def measure(folder: Path, arguments: argparse.Namespace, servers: ExitStack) -> 
 def take_turns(
     asked: dict[str, Question], n_connections: int, arguments: argparse.Namespace, reference: str
 ) -> dict[str, dict[str, float]]:
-    """Ask each server once a round; return the best round of each, and how it compares to the reference."""
+    """Load each server once per round; return each server's best round, and its ratios to the reference."""
     rounds = [
         {name: ask(question, n_connections, arguments.seconds, arguments.load) for name, question in asked.items()}
         for _ in range(arguments.rounds)
@@ -155,7 +155,7 @@ def take_turns(
 
 
 def bare_predict(trees: Path, cells: list[float]) -> dict[str, float]:
-    """Time `Booster.predict` on one row, and nothing else."""
+    """Time only `Booster.predict` on one row."""
     import lightgbm
 
     booster, row = lightgbm.Booster(model_file=trees), np.array([cells])
@@ -174,15 +174,15 @@ def timed(act: Callable[[], object]) -> float:
 
 
 def agree(asked: dict[str, Question]) -> None:
-    """Make sure that all servers answer the same number, so that it is the same work that is compared."""
+    """Check that all servers answer the same number, so that the same work is compared."""
     answers = {name: json.loads(warm(question))["outputs"][0]["data"] for name, question in asked.items()}
     if len({round(float(np.ravel(data)[0]), 9) for data in answers.values()}) > 1:
-        raise SystemExit(f"the servers do not answer the same: {answers}")
+        raise SystemExit(f"the servers give different answers: {answers}")
 
 
 @contextmanager
 def mlserver(python: Path, trees: Path, port: int, folder: Path) -> Iterator[None]:
-    """Serve trees by MLServer and its own runtime for LightGBM, in one process, as it is meant for one core."""
+    """Serve trees with MLServer and its LightGBM runtime, in one process, as intended for one core."""
     folder.mkdir()
     ours = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
     quiet = {"parallel_workers": 0, "debug": False, "use_structured_logging": False}
@@ -198,7 +198,7 @@ def mlserver(python: Path, trees: Path, port: int, folder: Path) -> Iterator[Non
 
 
 def prepare(folder: Path, algorithm: str) -> tuple[Workspace, dict[str, Any]]:
-    """Train a bond model, put it live, and return the workspace and a row to ask for."""
+    """Train and promote a bond model; return the workspace and a row for requests."""
     workspace = Workspace.create(folder / "workspace", settings_text="{}\n")
     model = create(MODEL, algorithm=algorithm)
     panel = generate(PanelSettings(n_rows=1_000, seed=7))
@@ -212,7 +212,7 @@ def prepare(folder: Path, algorithm: str) -> tuple[Workspace, dict[str, Any]]:
 
 
 def prepare_trees(workspace: Workspace, folder: Path) -> Path:
-    """Train trees as anybody would with LightGBM, put them live, and return the file that others serve."""
+    """Train trees with plain LightGBM, promote them, and return the file for the other servers."""
     import lightgbm
 
     table = np.random.default_rng(0).normal(size=(2_000, N_COLUMNS))
@@ -282,7 +282,7 @@ def within(seconds: float, reached: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > deadline:
-            raise SystemExit("a server did not come up in time")
+            raise SystemExit("a server did not start in time")
         time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""The state layer: what a durable change, a look and a wait cost, at 1,000 versions.
+"""The state layer: cost of a durable change, a read and a wait, at 1,000 versions.
 
 python benchmarks/bench_state.py [--folder DIR]
 """
@@ -38,7 +38,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def a_version(number: int) -> Version:
-    """A version document of the usual size, about 1.5 kB."""
+    """Return a version document of the usual size, about 1.5 kB."""
     gate = {"verdict": "pass", "value": 0.123456, "threshold": 0.5, "n_samples": 1000, "reason": "within the limit"}
     return Version(
         key=f"spread/1.{number}.0",
@@ -64,14 +64,14 @@ def timed(act: Callable[[], object]) -> float:
 
 
 def report(name: str, seconds: list[float], goal: str = "") -> None:
-    """Print the median, the 99th percentile and the worst in milliseconds."""
+    """Print the median, the 99th percentile and the maximum in milliseconds."""
     ordered = sorted(value * 1e3 for value in seconds)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     print(f"{name:<58} p50 {statistics.median(ordered):8.3f}  p99 {p99:8.3f}  max {ordered[-1]:8.3f} ms  {goal}")
 
 
 def swap(registry: Database, versions: Documents[Version], number: int) -> None:
-    """What a promotion changes: two versions in one durable transaction."""
+    """Make the change of a promotion: two versions in one durable transaction."""
     with registry.transaction():
         for key, stage in ((f"spread/1.{number}.0", "Production"), (f"spread/1.{number + 1}.0", "Archived")):
             versions.replace(msgspec.structs.replace(versions.get(key), stage=stage))
@@ -90,7 +90,7 @@ def bench_cold_change(workspace: Workspace) -> None:
         registry = Database(workspace.state_file("registry"))
         swap(registry, registry.documents("versions", Version, "key"), random.randrange(N_VERSIONS - 1))
 
-    report("the same by a process that has read nothing yet", [timed_in_child(change) for _ in range(40)])
+    report("the same in a process that has read nothing yet", [timed_in_child(change) for _ in range(40)])
 
 
 def bench_reads(registry: Database, versions: Documents[Version]) -> None:
@@ -127,7 +127,7 @@ def bench_contention(registry: Database, versions: Documents[Version]) -> None:
         )
     for pipe in pipes:
         waits += answer(pipe)
-    report(f"the same with {N_WRITERS} writers at once, waiting included", waits, "goal: p99 < 300 ms")
+    report(f"the same with {N_WRITERS} concurrent writers, including waits", waits, "goal: p99 < 300 ms")
 
 
 def bench_notice(workspace: Workspace, registry: Database, versions: Documents[Version]) -> None:
@@ -144,12 +144,12 @@ def bench_notice(workspace: Workspace, registry: Database, versions: Documents[V
             pass
         noticed = time.monotonic()
         delays.append(max(0.0, noticed - answer(child)))
-    report("another process's change noticed after", delays, "goal: < 250 ms")
+    report("delay until another process's change is noticed", delays, "goal: < 250 ms")
     before = resource.getrusage(resource.RUSAGE_SELF)
     watch.wait(IDLE_SECONDS, stop)
     after = resource.getrusage(resource.RUSAGE_SELF)
     share = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / IDLE_SECONDS
-    print(f"{'watching costs':<58} {share:8.3%} of a core  goal: < 0.3 %")
+    print(f"{'cost of watching':<58} {share:8.3%} of a core  goal: < 0.3 %")
 
 
 def start_child(work: Callable[[], Any]) -> tuple[int, int]:
@@ -183,7 +183,7 @@ def timed_in_child(work: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--folder", type=Path, default=None, help="where to write; on the disk that is to be measured")
+    parser.add_argument("--folder", type=Path, default=None, help="working folder, on the disk to be measured")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         workspace = Workspace.create(Path(folder) / "workspace", settings_text="")

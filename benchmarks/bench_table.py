@@ -1,11 +1,11 @@
-"""What a list that ticks costs on an SSH line: our table against Textual's own, in one run.
+"""Cost of a live list on an SSH connection: our table compared with Textual's own, in one run.
 
     python benchmarks/bench_table.py [--seconds 10]
 
-Three programs show 30 rows of 8 columns at 120x40 and change ten cells a second: `DataTable.update_cell`, our
-`LiveTable` on a stock screen, and our `LiveTable` on a `LeanScreen`, as the console has it. Each runs in a
-pseudo-terminal of its own, one after another; counted are the bytes that the terminal receives and the processor time
-of the program, both after its start has settled.
+Three programs show 30 rows of 8 columns at 120x40 and change ten cells per second: `DataTable.update_cell`, our
+`LiveTable` on a stock screen, and our `LiveTable` on a `LeanScreen`, as in the console. They run one after another,
+each in its own pseudo-terminal. Counted are the bytes that the terminal receives and the program's CPU time, both after
+the program has settled.
 """
 
 import argparse
@@ -20,7 +20,7 @@ PROGRAMS = ("DataTable", "LiveTable", "LiveTable, lean")
 
 
 def measure(program: str, seconds: float) -> tuple[float, float]:
-    """Return bytes a second and CPU percent of one program in a terminal of true colour."""
+    """Return bytes per second and CPU percent of one program in a true-colour terminal."""
     running = Program([sys.executable, __file__, "--program", program], env={"COLORTERM": "truecolor"})
     try:
         running.idle(SETTLE_SECONDS)
@@ -30,7 +30,7 @@ def measure(program: str, seconds: float) -> tuple[float, float]:
 
 
 def show(program: str) -> None:
-    """Be one of the programs."""
+    """Run as one of the programs."""
     from textual.app import App, ComposeResult
     from textual.screen import Screen
     from textual.widgets import DataTable
@@ -101,7 +101,7 @@ def main() -> None:
         return
     costs = {program: measure(program, arguments.seconds) for program in PROGRAMS}
     most_bytes, most_cpu = costs["DataTable"]
-    print(f"{'ten changed cells a second, 120x40':36}{'bytes/s':>10}{'cpu %':>8}{'bytes':>10}{'cpu':>8}")
+    print(f"{'ten changed cells per second, 120x40':36}{'bytes/s':>10}{'cpu %':>8}{'bytes':>10}{'cpu':>8}")
     for program, (n_bytes, cpu) in costs.items():
         fewer, less = most_bytes / max(n_bytes, 1e-9), most_cpu / max(cpu, 1e-9)
         print(f"{program:36}{n_bytes:>10,.0f}{cpu:>8.2f}{fewer:>8.1f} x{less:>6.1f} x")

@@ -1,17 +1,17 @@
-"""What it costs to log a metric, and to find a run among a thousand.
+"""Cost of logging a metric, and of finding a run among a thousand runs.
 
     python benchmarks/bench_tracking.py [--metrics 1000] [--rounds 20] [--runs 1000] [--peers PYTHON] [--folder DIR]
 
-Prints one JSON object. MLflow with SQLite takes its turns with ours, in a process of its own; `make interop` installs
-it, and without it the rest is measured.
+Prints one JSON object. MLflow with SQLite runs alternately with ours, in a separate process; `make interop` installs
+it. Without it, only ours is measured.
 
-`log_metric_us` is one call of a training script: ours returns once the value is on its way, and commits within a
-second; MLflow's returns once it is committed. The other figures end when all is committed, on both sides: `one_by_one`
-is a call a metric, `batch` one call with as many metrics of one step. MLflow is faster with a batch of many steps of
-one metric (`mlflow_batch_of_steps`), so the ratio is taken to the faster of the two.
+`log_metric_us` is one call in a training script: ours returns when the value is queued, and commits it within a second;
+MLflow's returns when the value is committed. The other figures include the commit on both sides: `one_by_one` is one
+call per metric, `batch` one call with as many metrics of one step. MLflow is faster with a batch of many steps of one
+metric (`mlflow_batch_of_steps`), so the ratio uses the faster of its two batches.
 
-A commit of ours (WAL, synchronous = NORMAL) outlives the process, but does not wait for the disk; one of MLflow's does.
-`--folder /dev/shm` takes the disk out of both.
+Our commit (WAL, synchronous = NORMAL) survives the process, but does not wait for the disk; MLflow's commit waits.
+`--folder /dev/shm` excludes the disk for both.
 """
 
 import argparse
@@ -40,10 +40,10 @@ EXPRESSION = "metrics.mae < 0.2 and params.model = 'spread' and tags.desk like '
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics", type=int, default=1000, help="metrics to log in one go")
-    parser.add_argument("--rounds", type=int, default=20, help="how often each has its turn")
+    parser.add_argument("--metrics", type=int, default=1000, help="metrics per batch")
+    parser.add_argument("--rounds", type=int, default=20, help="number of rounds")
     parser.add_argument("--runs", type=int, default=1000, help="runs to search")
-    parser.add_argument("--folder", type=Path, help="where to work; the file system decides what an fsync costs")
+    parser.add_argument("--folder", type=Path, help="working folder; its file system determines the cost of an fsync")
     add_peers_argument(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -71,7 +71,7 @@ def measure_logging(folder: Path, n_metrics: int, n_rounds: int, mlflow: MlflowP
             for step in range(first_step, first_step + n_metrics):
                 runs.log_metrics(run_id, step, {"loss": 0.5})
 
-        flushed(partial(runs.log_metrics, run_id, 0, metrics))  # both know the names beforehand
+        flushed(partial(runs.log_metrics, run_id, 0, metrics))  # both sides then know the names
         if mlflow:
             mlflow.ask("log_names", n_metrics=n_metrics)
         for round_ in range(1, n_rounds + 1):
@@ -108,7 +108,7 @@ def measure_search(folder: Path, n_runs: int) -> dict[str, object]:
     first = runs.finish(runs.start(name="run", actor=OPERATOR).run_id, RunStatus.FINISHED, actor=OPERATOR)
     database = workspace.database("runs")
     documents = database.documents("runs", type(first), "run_id")
-    with database.transaction():  # a thousand starts would take a minute and say nothing of the search
+    with database.transaction():  # a thousand starts would take a minute and are not part of the search
         for number in range(2, n_runs + 1):
             documents.insert(
                 msgspec.structs.replace(

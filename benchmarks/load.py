@@ -1,7 +1,7 @@
-"""Load on an HTTP server: connections that ask again as soon as they are answered, for a while.
+"""Load on an HTTP server: for some seconds, each connection sends the next request as soon as it has its answer.
 
-By `wrk` where it is installed, since a client in Python is as busy as the server it asks and so takes a core from it;
-else by a process of our own over bare sockets. What came out of one is not to be compared with the other.
+The load generator is `wrk` where it is installed, because a Python client uses as much CPU as the server and so takes a
+core from it; else it is our own process with bare sockets. Figures of the two generators cannot be compared.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ end
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and where."""
+    """A request, and the server it goes to."""
 
     port: int
     path: str
@@ -51,18 +51,18 @@ class Question:
 
 
 def generator() -> str:
-    """Name what asks on this machine."""
+    """Name this machine's load generator."""
     return WRK if shutil.which(WRK) else OWN
 
 
 def ask(question: Question, n_connections: int, seconds: float, by: str) -> dict[str, float]:
-    """Ask one server for a while, from a process of its own; returns `rps`, `p50_ms` and `p99_ms`."""
+    """Load one server for some seconds from a separate process; return `rps`, `p50_ms` and `p99_ms`."""
     warm(question)
     return (_by_wrk if by == WRK else _by_sockets)(question, n_connections, seconds)
 
 
 def warm(question: Question) -> bytes:
-    """Ask until everything is warm; returns the last answer."""
+    """Send requests until everything is warm; return the last answer."""
     with socket.create_connection(("127.0.0.1", question.port)) as connection:
         for _ in range(N_WARMING):
             connection.sendall(question.request)
@@ -70,7 +70,7 @@ def warm(question: Question) -> bytes:
             while not is_whole(answer):
                 answer += connection.recv(65536)
             if b" 200 " not in answer[:16]:
-                raise SystemExit(f"{question.path} is not answered: {answer.decode()}")
+                raise SystemExit(f"{question.path} fails: {answer.decode()}")
     return answer.partition(b"\r\n\r\n")[2]
 
 
@@ -83,7 +83,7 @@ def _by_wrk(question: Question, n_connections: int, seconds: float) -> dict[str,
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = msgspec.json.decode(done.stdout.strip().splitlines()[-1])
     if found["n_bad"]:
-        raise SystemExit(f"{found['n_bad']} requests to {question.path} were not answered well")
+        raise SystemExit(f"{found['n_bad']} requests to {question.path} failed")
     return {
         "rps": round(found["n"] / found["us"] * 1e6, 0),
         "p50_ms": round(found["p50_us"] / 1e3, 3),
@@ -141,7 +141,7 @@ def client(port: int, request: bytes, n_connections: int, seconds: float) -> lis
 
 
 def is_whole(answer: bytes) -> bool:
-    """Say whether an answer has come in to its last byte."""
+    """Return whether an answer has arrived completely."""
     head = answer.find(b"\r\n\r\n")
     if head < 0:
         return False

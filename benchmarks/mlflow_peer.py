@@ -1,8 +1,8 @@
-"""MLflow with a SQLite store, told line by line what to do; answers with how many milliseconds it took.
+"""MLflow with a SQLite store: reads one request per line, and answers each with its duration in milliseconds.
 
     python benchmarks/mlflow_peer.py FOLDER
 
-Started by the benchmarks, in the environment that has MLflow.
+The benchmarks start it in the environment with MLflow.
 """
 
 import json
@@ -22,14 +22,14 @@ EXPERIMENT = "bench"
 
 
 class Peer:
-    """Each method is something that can be asked for."""
+    """Each method handles one kind of request."""
 
     def __init__(self, folder: Path) -> None:
         store = f"sqlite:///{folder / 'mlflow.db'}"
         self._client = MlflowClient(store, store)
         self._experiment = self._client.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri())
         self._source = (folder / "artifacts").as_uri()
-        # A run each: what one of them has logged is nothing that slows another down.
+        # Separate runs, so that the metrics of one benchmark do not slow another down.
         self._runs = {name: self._client.create_run(self._experiment).info.run_id for name in ("one", "wide", "long")}
         self._step = 0
 
@@ -61,13 +61,13 @@ class Peer:
         return timed(lambda: self._client.log_metric(self._runs["one"], "loss", 0.5, step=self._step))
 
     def log_names(self, n_metrics: int) -> float:
-        """One step of many metrics."""
+        """Log one step of many metrics."""
         self._step += 1
         batch = [Metric(f"m{number}", 0.5, 0, self._step) for number in range(n_metrics)]
         return timed(lambda: self._client.log_batch(self._runs["wide"], metrics=batch))
 
     def log_steps(self, n_metrics: int) -> float:
-        """Many steps of one metric, which is the batch that MLflow is fastest with."""
+        """Log many steps of one metric, MLflow's fastest kind of batch."""
         first = self._step + 1
         self._step += n_metrics
         batch = [Metric("loss", 0.5, 0, step) for step in range(first, first + n_metrics)]

@@ -1,4 +1,4 @@
-"""The environment with MLServer and MLflow that `make interop` installs, and how benchmarks measure beside it."""
+"""The environment with MLServer and MLflow that `make interop` installs, and its use in benchmarks."""
 
 import argparse
 import json
@@ -20,15 +20,15 @@ def add_peers_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def has_peers(python: Path, what: str) -> bool:
-    """Say whether the environment is there; if not, say on stderr what makes it."""
+    """Return whether the environment exists; if not, print to stderr how to install it."""
     if python.exists():
         return True
-    print(f"{what} is not measured, since there is no {python}: make interop", file=sys.stderr)
+    print(f"{what} is not measured, because {python} does not exist; install it with: make interop", file=sys.stderr)
     return False
 
 
 class MlflowPeer:
-    """A process with MLflow and a SQLite store, which does one thing at a time and says how long it took."""
+    """A process with MLflow and a SQLite store that handles one request at a time and reports its duration."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -39,13 +39,13 @@ class MlflowPeer:
         self._process.stdin.write(json.dumps([verb, arguments]) + "\n")
         self._process.stdin.flush()
         if not (line := self._process.stdout.readline()):
-            raise SystemExit(f"MLflow ended at {verb}; what it said stands above")
+            raise SystemExit(f"MLflow ended during {verb}; its output is above")
         return json.loads(line)
 
 
 @contextmanager
 def mlflow_peer(python: Path, folder: Path) -> Iterator[MlflowPeer | None]:
-    """Start MLflow beside us; None where there is none."""
+    """Start MLflow; yield None where it is not installed."""
     if not has_peers(python, "MLflow"):
         yield None
         return

@@ -1,4 +1,4 @@
-"""A terminal as the user's line sees it: bytes, milliseconds and CPU seconds of a program in a pty."""
+"""Measures a program in a pseudo-terminal: bytes to the terminal, milliseconds and CPU seconds."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psutil
 
-# What a terminal answers when an application asks what it can do; unanswered questions would cost time-outs.
+# A terminal's answers to an application's queries; unanswered queries would cost time-outs.
 ANSWERS = (
     (re.compile(rb"\x1b\[\?(\d+)\$p"), lambda match: b"\x1b[?%s;2$y" % match[1]),
     (re.compile(rb"\x1b\[c"), lambda _: b"\x1b[?62;22c"),
@@ -24,7 +24,7 @@ ANSWERS = (
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What one key press brought: time to its first and last byte, and how many there were."""
+    """The output of one key press: time to its first and last byte, and the number of bytes."""
 
     first_ms: float
     last_ms: float
@@ -46,7 +46,7 @@ class Program:
         self.output = bytearray()
 
     def read(self, seconds: float) -> bytes:
-        """Return what comes within the time, or as soon as anything comes."""
+        """Return the next output, or nothing after the given time."""
         ready, _, _ = select.select([self._fd], [], [], max(0.0, seconds))
         if not ready:
             return b""
@@ -61,22 +61,22 @@ class Program:
         return chunk
 
     def wait_for(self, text: str, *, seconds: float = 60.0) -> float:
-        """Return the seconds from the start to the moment this text has been sent."""
+        """Return the seconds from the start until this text appears."""
         wanted, deadline = text.encode(), time.perf_counter() + seconds
         while wanted not in self.output:
             if time.perf_counter() > deadline:
-                raise TimeoutError(f"{text!r} never came; the last bytes were {bytes(self.output[-400:])!r}")
+                raise TimeoutError(f"{text!r} never appeared; the last bytes were {bytes(self.output[-400:])!r}")
             self.read(0.05)
         return time.perf_counter() - self.started
 
     def settle(self, *, quiet_seconds: float = 0.5, most_seconds: float = 20.0) -> None:
-        """Read until nothing has come for a while."""
+        """Read until there is no output for some time."""
         deadline = time.perf_counter() + most_seconds
         while self.read(quiet_seconds) and time.perf_counter() < deadline:
             pass
 
     def press(self, key: bytes, *, quiet_seconds: float = 0.06) -> Burst:
-        """Send a key and measure what it brings."""
+        """Send a key and measure its output."""
         pressed = time.perf_counter()
         os.write(self._fd, key)
         first = last = 0.0
@@ -88,7 +88,7 @@ class Program:
         return Burst(first, last, n_bytes)
 
     def idle(self, seconds: float) -> tuple[float, float]:
-        """Return bytes a second and CPU percent of one core over a while without a key."""
+        """Return bytes per second and CPU percent of one core during some seconds without a key."""
         before, cpu_before, start = len(self.output), self.cpu_seconds(), time.perf_counter()
         while (left := seconds - (time.perf_counter() - start)) > 0:
             self.read(left)
@@ -96,16 +96,16 @@ class Program:
         return (len(self.output) - before) / elapsed, 100 * (self.cpu_seconds() - cpu_before) / elapsed
 
     def cpu_seconds(self) -> float:
-        """Return the CPU seconds of the process itself, children left out."""
+        """Return the CPU seconds of the process without its children."""
         times = psutil.Process(self.pid).cpu_times()
         return times.user + times.system
 
     def rss_mib(self) -> float:
-        """Return the resident memory of the process itself."""
+        """Return the resident memory of the process without its children."""
         return psutil.Process(self.pid).memory_info().rss / 2**20
 
     def end(self) -> int:
-        """End the program and return its exit code, negative for a signal that it did not handle."""
+        """End the program and return its exit code, which is negative for an unhandled signal."""
         os.kill(self.pid, signal.SIGTERM)
         deadline = time.perf_counter() + 10
         while time.perf_counter() < deadline:

@@ -1,4 +1,4 @@
-"""Durations in milliseconds, and what is told of them."""
+"""Durations in milliseconds, and their statistics."""
 
 import statistics
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 
 def timed(act: Callable[..., object], *arguments: object) -> float:
-    """Do something once, and return how long it took."""
+    """Call a function once, and return its duration."""
     begin = time.perf_counter()
     act(*arguments)
     return (time.perf_counter() - begin) * 1000
 
 
 def quantiles(durations: list[float]) -> dict[str, float]:
-    """Return how many there are, their median and their 99th percentile."""
+    """Return their number, median and 99th percentile."""
     ordered = sorted(durations)
     return {
         "n": len(ordered),

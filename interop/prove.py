@@ -120,8 +120,8 @@ def prove_mlflow(python: Path, workspace: Workspace, version: ModelVersion, fold
     served = serve_imported(workspace, heard["version"], heard["rows"], folder, processes)
     require(served == heard["answers"], f"{served}, not {heard['answers']}")
     proved(
-        "a run and its LightGBM model were imported from MLflow: parameters, tags, every step; our server's answers over "
-        "V2 are bit-identical to those of MLflow's trees"
+        "a run and its LightGBM model were imported from MLflow: parameters, tags, every step; our server's answers "
+        "over V2 are bit-identical to those of MLflow's trees"
     )
     pickled, skops = heard["notes"]["cloudpickle"], heard["notes"]["skops"]
     require("is pickled, which is code" in pickled and "cannot be served" in skops, heard["notes"])
