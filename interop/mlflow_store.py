@@ -54,8 +54,8 @@ def read_back(workspace: Workspace, client: MlflowClient, store: str, ours: Run)
     exported = export_run(workspace, store, ours.run_id)
     theirs = client.get_run(exported.mlflow_run_id)
     same("the parameters", theirs.data.params, {name: str(value) for name, value in flatten(ours.parameters).items()})
-    told = {name: text for name, text in theirs.data.tags.items() if not name.startswith("mlflow.")}
-    same("the tags", told, {**ours.tags, "bondx.run_id": ours.run_id, "bondx.started_by": ours.started_by})
+    their_tags = {name: text for name, text in theirs.data.tags.items() if not name.startswith("mlflow.")}
+    same("the tags", their_tags, {**ours.tags, "bondx.run_id": ours.run_id, "bondx.started_by": ours.started_by})
     same("the status", theirs.info.status, "FINISHED")
     histories = Runs(workspace).metric_history(ours.run_id)
     same("the names of metrics", set(theirs.data.metrics), set(histories))
@@ -76,7 +76,7 @@ def read_back(workspace: Workspace, client: MlflowClient, store: str, ours: Run)
             same(str(file), (place / "models" / model / file.relative_to(folder)).read_bytes(), file.read_bytes())
     return {
         "parameters": len(theirs.data.params),
-        "tags": len(told),
+        "tags": len(their_tags),
         "points": sum(map(len, histories.values())),
         "files": len(files),
         "versions": exported.versions,
@@ -88,10 +88,10 @@ def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[s
     random = np.random.default_rng(3)
     table = pd.DataFrame({"area of it": random.normal(60, 20, 300), "floor": random.integers(0, 9, 300)})
     table["age"] = random.choice(["new", "old"], 300)
-    learnt = table.astype({"age": "category"})
+    training_table = table.astype({"age": "category"})
     target = 9 * table["area of it"] + 10 * table["floor"] - 50 * (table["age"] == "old")
-    trees = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(learnt, target), 20)
-    signature = infer_signature(table.astype({"age": object}), trees.predict(learnt))
+    trees = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(training_table, target), 20)
+    signature = infer_signature(table.astype({"age": object}), trees.predict(training_table))
     files = Path(sys.argv[3]).parent / "foreign"
     mlflow.set_experiment(experiment_id=client.create_experiment("foreign", files.as_uri()))
     with mlflow.start_run(run_name="foreign", tags={"desk": "credit"}) as theirs:
@@ -112,7 +112,7 @@ def bring_over(workspace: Workspace, client: MlflowClient, store: str) -> dict[s
     asked = table.head(5)
     return {
         "rows": json.loads(asked.to_json(orient="records", double_precision=15)),
-        "answers": trees.predict(learnt.head(5), num_threads=1).tolist(),
+        "answers": trees.predict(training_table.head(5), num_threads=1).tolist(),
         "version": imported.version.version,
         "notes": notes,
     }
