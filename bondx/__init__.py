@@ -1,4 +1,4 @@
-"""BondX for Python programs: the public face. What is not named here or in `bondx.mlops` may change between releases.
+"""BondX for Python programs: the public API. Names outside `bondx` and `bondx.mlops` may change between releases.
 
     from bondx import ExperimentTracker, MLOpsConfig, ModelRegistry
 

@@ -1,4 +1,4 @@
-"""Who acts: a person at some terminal, or the engine itself."""
+"""The author of a change: a person at a terminal, or the engine."""
 
 import os
 import pwd
@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 RESERVED = frozenset({"engine", "anonymous"})
-"""Names under which what no person did is recorded; nobody's token may be one of them."""
+"""Author names of changes that no person made; no token may have them."""
 
 
 class Origin(StrEnum):
-    """The face through which a change came in."""
+    """The interface through which a change was made."""
 
     CONSOLE = "console"
     COMMAND_LINE = "cli"
@@ -26,14 +26,16 @@ class Actor:
     name: str
     host: str
     origin: Origin
-    via: str = ""  # what it came through, where that is not the person's own account: a token, another's account
-    behind: tuple[str, ...] = ()  # who else can have acted in this name: they made the token, or own that account
+    via: str = ""  # the token or account that was used, if not the person's own account
+    behind: tuple[
+        str, ...
+    ] = ()  # others who may have acted under this name: creators of the token, owners of the account
 
     @classmethod
     def current(cls, origin: Origin) -> "Actor":
-        """Name the person this process runs for, by the operating system's account.
+        """Return the person for whom this process runs, by the operating system's account.
 
-        Never by $USER or $LOGNAME, which anybody can set to another's name.
+        $USER and $LOGNAME are ignored, since anyone can set them to another name.
         """
         try:
             name = pwd.getpwuid(os.getuid()).pw_name
@@ -43,11 +45,11 @@ class Actor:
 
     @classmethod
     def engine(cls) -> "Actor":
-        """Name the engine, for the changes it makes by itself."""
+        """Return the engine as the author of its own changes."""
         return cls("engine", socket.gethostname(), Origin.ENGINE)
 
     def in_the_name_of(self, name: str) -> "Actor":
-        """Act under a name that nothing but this actor's word vouches for.
+        """Act under a name that only this actor vouches for.
 
         >>> str(Actor("ana", "desk", Origin.COMMAND_LINE).in_the_name_of("ben"))
         'ben@desk via ana'
@@ -58,7 +60,7 @@ class Actor:
 
     @property
     def persons(self) -> frozenset[str]:
-        """Everybody who can be behind what this actor does; the engine itself is no person.
+        """Everyone who may be behind this actor's changes; the engine itself is not a person.
 
         >>> sorted(Actor("Ben", "desk", Origin.API, via="ci", behind=("ana",)).persons)
         ['ana', 'ben']

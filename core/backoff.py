@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-_MOST_GROWN = 100  # factors; no limit is that far from a first wait, and a float holds it
+_MOST_GROWN = 100  # factors; beyond every limit, and small enough for a float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackOff:
-    """Exponential waits, of which a caller among many waits a random part, so that they do not march in step.
+    """Exponential waits; each of many callers waits a random part of them, so that retries do not coincide.
 
     Source:
         Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015 ("full jitter").
@@ -27,7 +27,7 @@ class BackOff:
 
         Args:
             n_failures: Attempts that have failed, from 1.
-            share: A random number from 0 to 1; 1 where nobody else could be in step.
+            share: A random number from 0 to 1; 1 for a single caller.
 
         >>> [BackOff().wait_seconds(n) for n in (1, 2, 3, 10, 10_000)]
         [0.1, 0.2, 0.4, 5.0, 5.0]

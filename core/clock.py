@@ -1,4 +1,4 @@
-"""Time as an argument: one place that reads the wall clock, and one spelling of an instant."""
+"""The only place that reads the wall clock, and the only spelling of an instant."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
@@ -14,7 +14,7 @@ def utc_now() -> datetime:
 
 
 def to_iso(at: datetime) -> str:
-    """Spell an instant the one way our files do: RFC 3339, UTC, microseconds, `Z`.
+    """Format an instant as all our files do: RFC 3339, UTC, microseconds, `Z`.
 
     Raises:
         ValueError: The datetime is naive, so its instant is unknown.
@@ -43,11 +43,11 @@ def read_instant(text: str, now: datetime) -> datetime:
     """Read an instant that a person typed: a time of day, or a date with one, in UTC unless an offset is given.
 
     Args:
-        text: `02:50` or `02:50:07` is the last such time before now; `2026-03-01T02:50` is that very instant.
+        text: `02:50` or `02:50:07` is the latest such time before now; `2026-03-01T02:50` is that instant.
         now: The present.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The text has neither form.
 
     >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     >>> [to_iso(read_instant(text, noon)) for text in ("02:50", "13:00:01", "2026-02-01T10:00+01:00")]
@@ -59,7 +59,7 @@ def read_instant(text: str, now: datetime) -> datetime:
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
-            raise UsageError(f"{text!r} is no time: write 02:50, 02:50:07 or 2026-03-01T02:50 (UTC).") from None
+            raise UsageError(f"{text!r} is not a time: write 02:50, 02:50:07 or 2026-03-01T02:50 (UTC).") from None
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     at = datetime.combine(now.astimezone(UTC), of_day, of_day.tzinfo or UTC)
     return at if at <= now else at - timedelta(days=1)

@@ -1,14 +1,14 @@
-"""The error tree of the engine, and the exit code each branch stands for.
+"""The error tree of the engine, and the exit code of each branch.
 
-An error message is written for the person at the terminal: it names what was wrong (the file, the field,
-the value) and what to do about it. `main()` of the command line alone turns an error into an exit code.
+An error message is written for the person at the terminal: it names the place (file, field, value) and the remedy.
+Only `main()` of the command line turns an error into an exit code.
 """
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script reads off `$?`; part of the public interface."""
+    """The exit codes that a script reads from `$?`; part of the public interface."""
 
     GOOD = 0
     FAILING = 1  # a failing gate or a firing alert
@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 
 
 class CoreError(Exception):
-    """The root of every error the engine raises on purpose."""
+    """The root of all errors that the engine raises deliberately."""
 
     exit_code: ExitCode = ExitCode.USAGE
 
@@ -28,16 +28,16 @@ class UsageError(CoreError):
 
 
 class NotFoundError(UsageError):
-    """What was asked for is not there; the message lists what is."""
+    """The requested object does not exist; the message lists the choices."""
 
 
 class RefusedError(CoreError):
-    """The request was understood and a rule forbids it."""
+    """The request is valid, but a rule forbids it."""
 
     exit_code = ExitCode.REFUSED
 
 
 class ConflictError(CoreError):
-    """Somebody else changed the object, or holds it, since it was looked at."""
+    """The object was changed by someone else first, or is held by someone else."""
 
     exit_code = ExitCode.CONFLICT

@@ -1,9 +1,9 @@
-"""Files that last: each is whole or absent, is on the disk before anybody is told so, and is hashed in one way.
+"""Durable files: complete or absent, synced before success is reported, and hashed in one way.
 
-What puts a file or a folder in its place (`write_file`, `write_folder`, `create_once`) reports a refusal of the
-operating system in one way: `FileAccessError`, for a full disk `DiskFullError`, and `InDoubtError` where the change is
+The functions that put a file or folder in its place (`write_file`, `write_folder`, `create_once`) raise
+`FileAccessError` if the operating system refuses, `DiskFullError` for a full disk, and `InDoubtError` if the change is
 in place and the disk did not confirm it. The single steps (`sync`, `write_all`, `write_new`) raise `OSError`, for
-callers that have a sequence and an error of their own.
+callers with their own sequence and errors.
 """
 
 import errno
@@ -17,7 +17,7 @@ from typing import BinaryIO
 from core.errors import CoreError
 
 UNFINISHED = ".new"
-"""How the names of files and folders end that carry their own name only once they are whole."""
+"""The suffix of incomplete files and folders, which get their own name once they are complete."""
 
 _CHUNK_BYTES = 1 << 20
 _N_SYNCS = 8
@@ -32,10 +32,10 @@ class FileAccessError(CoreError):
 
 
 class DiskFullError(FileAccessError):
-    """There was no room for the next content; the current one stands."""
+    """There was no space for the next content; the current content is kept."""
 
     def __init__(self, path: Path, action: str, reason: str) -> None:
-        super().__init__(path, action, f"{reason.lower()}; free some space and repeat")
+        super().__init__(path, action, f"{reason.lower()}; free some space and try again")
 
 
 class InDoubtError(CoreError):
@@ -45,12 +45,12 @@ class InDoubtError(CoreError):
         self.path = path
         super().__init__(
             f"{path} was replaced, but its folder could not be made durable ({reason}). The change is in doubt: it is "
-            "visible now and may be gone after a power cut. Check the disk, and look before you repeat it."
+            "visible now and may be gone after a power cut. Check the disk, and check the file before you retry."
         )
 
 
 def access_error(path: Path, action: str, error: OSError) -> FileAccessError:
-    """Say in our words what the operating system refused."""
+    """Turn an error of the operating system into one of ours."""
     kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else FileAccessError
     return kind(path, action, error.strerror or str(error))
 
@@ -62,7 +62,7 @@ def sha256_of(file: Path | BinaryIO) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal, reading a piece at a time.
 
     Args:
-        file: Where it is, or the file itself, opened for reading; what is left of it is hashed.
+        file: Its path, or the file itself, opened for reading; its remaining bytes are hashed.
     Raises:
         OSError: It cannot be read.
     """
@@ -98,7 +98,7 @@ def sync(path: Path) -> None:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write every byte, however many calls the kernel makes of it.
+    """Write every byte, however many system calls that takes.
 
     Raises:
         OSError: Not all of it could be written.
@@ -109,15 +109,15 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def write_new(path: Path, content: BinaryIO, *, mode: int = 0o666) -> tuple[str, int]:
-    """Copy into a file that must not be there yet, onto the disk to the last byte.
+    """Copy into a new file, and sync it.
 
-    What was written is what is hashed, so that a source that changes meanwhile cannot differ from its hash. The one
-    descriptor that may write is the one used here: the mode may be read-only.
+    The written bytes are hashed, so a source that changes meanwhile cannot differ from its hash. Only the descriptor
+    used here can write: the mode may be read-only.
 
     Returns:
-        SHA-256 and size of what was written.
+        SHA-256 and size of the written file.
     Raises:
-        OSError: The file is there, or could not be written.
+        OSError: The file already exists, or could not be written.
     """
     import hashlib
 
@@ -138,17 +138,17 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = 0o666) -> tuple[str,
 
 
 def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
-    """Replace a file in one step: whoever reads it sees the old content or the new, also after a crash.
+    """Replace a file atomically: readers see the old content or the new, also after a crash.
 
     Args:
-        path: The file; its folder is made if it is not there.
-        content: All of it.
-        durable: Whether it must survive a power cut once this returns. False for what can be made again, and inside
-            `write_folder`, which sees to it for all files at once.
+        path: The file; its folder is created if missing.
+        content: The whole content.
+        durable: Whether it must survive a power cut once this returns. False for files that can be regenerated, and
+            inside `write_folder`, which syncs all files together.
     Returns:
         SHA-256 of the content.
     Raises:
-        FileAccessError: It could not be written, for want of room or another reason; nothing was changed.
+        FileAccessError: It could not be written, for lack of space or another reason; nothing was changed.
         InDoubtError: It is in place, but the disk did not confirm that it stays.
     """
     unfinished = _beside(path)
@@ -165,10 +165,10 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
 
 
 def create_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
-    """Write a file, whole or not at all, unless there is one: of two processes that try, the first one's stays.
+    """Create a complete file, or none, unless it exists: of two processes, the first creates it.
 
     Returns:
-        Whether the content is ours.
+        Whether this call created the file.
     Raises:
         FileAccessError: It could not be written; nothing was changed.
         InDoubtError: It is in place, but the disk did not confirm that it stays.
@@ -190,13 +190,13 @@ def create_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Put a folder in its place whole; what stood there is removed only after that.
+    """Replace a folder atomically; the old folder is removed only afterwards.
 
     Args:
-        path: Where the folder belongs.
-        fill: Writes the files into the folder it is handed.
+        path: The folder.
+        fill: Writes the files into the folder that it receives.
     Raises:
-        FileAccessError: It could not be written; what stood there stands.
+        FileAccessError: It could not be written; the old folder is kept.
         InDoubtError: It is in place, but the disk did not confirm that it stays.
     """
     unfinished = _beside(path)
@@ -227,7 +227,7 @@ def _write_unfinished(path: Path, content: bytes, *, mode: int = 0o666, durable:
 
 
 def _exchange(unfinished: Path, path: Path) -> None:
-    """Give a folder its name, over anything that has it."""
+    """Give a folder its name, replacing any current holder."""
     if not os.path.lexists(path):
         unfinished.rename(path)
         return
@@ -242,9 +242,9 @@ def _exchange(unfinished: Path, path: Path) -> None:
 
 
 def _sync_tree(folder: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor  # 5 ms that no start of a console should pay for
+    from concurrent.futures import ThreadPoolExecutor  # an import of 5 ms, kept out of the console's start
 
-    with ThreadPoolExecutor(_N_SYNCS, thread_name_prefix="sync") as pool:  # the disk takes several in one go
+    with ThreadPoolExecutor(_N_SYNCS, thread_name_prefix="sync") as pool:  # the disk syncs several files together
         list(pool.map(sync, (folder, *folder.rglob("*"))))  # raises what any of them raised
 
 
@@ -256,7 +256,7 @@ def _confirm(path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """Name the unfinished content of a file: hidden, and another one for every writer, in this process or not."""
+    """Return a hidden temporary name, different for every writer in every process."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{UNFINISHED}")
 
 

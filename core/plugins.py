@@ -1,6 +1,6 @@
-"""What installed packages add to this one: entry points, listed without importing any, loaded by name.
+"""Plug-ins of installed packages: entry points, listed without imports, loaded by name.
 
-A package adds something with one line in its metadata, such as
+A package adds a plug-in with one line in its metadata, such as
 
     [project.entry-points."bondx.models"]
     convexity = "my_package.convexity:ConvexityModel"
@@ -25,7 +25,7 @@ class UnknownPluginError(NotFoundError):
     """No built-in or installed plug-in has this name."""
 
     def __init__(self, noun: str, name: str, known: Sequence[str]) -> None:
-        choices = ", ".join(known) or "none; install the package that brings it"
+        choices = ", ".join(known) or "none; install the package that provides it"
         super().__init__(f"There is no {noun} {name!r}. Known {noun}s: {choices}.")
 
 
@@ -47,15 +47,15 @@ class PluginNameTakenError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """One kind of plug-in: those built in and those of installed packages.
+    """One kind of plug-in, built in or from installed packages.
 
     An installed package cannot take over a built-in name.
 
     Attributes:
         group: The entry-point group.
-        noun: What a message calls one of them.
-        built_in: Where the built-in ones are, as `module:attribute`, by name.
-        unknown: Makes the error for a name that nobody offers, of the name and the known names.
+        noun: The name of the kind in messages.
+        built_in: The built-in plug-ins by name, as `module:attribute`.
+        unknown: Makes the error for an unknown name, from the name and the known names.
     """
 
     group: str
@@ -64,16 +64,16 @@ class Plugins:
     unknown: Callable[[str, Sequence[str]], NotFoundError] | None = None
 
     def names(self) -> tuple[str, ...]:
-        """Return every name: the built-in ones in their order, then the installed ones by alphabet."""
+        """Return all names: built-in plug-ins in their order, then installed plug-ins in alphabetical order."""
         installed = sorted(point.name for point in self._points())
         return tuple(dict.fromkeys([*self.built_in, *installed]))
 
     def load(self, name: str) -> Any:
-        """Import one plug-in and return what it names.
+        """Import one plug-in and return its object.
 
         Raises:
-            NotFoundError: Nobody offers this name: `UnknownPluginError`, or what `unknown` makes.
-            PluginNameTakenError: Several installed packages offer different plug-ins of this name.
+            NotFoundError: There is no such plug-in: `UnknownPluginError`, or the error from `unknown`.
+            PluginNameTakenError: Several installed packages offer different plug-ins with this name.
             PluginLoadError: The package that offers it cannot be imported.
         """
         if (place := self.built_in.get(name)) is not None:
@@ -87,17 +87,17 @@ class Plugins:
         place, point = points.popitem()
         try:
             return point.load()
-        except Exception as error:  # a stranger's module: whatever goes wrong in it, it cannot be loaded
+        except Exception as error:  # third-party code: whatever it raises, it cannot be loaded
             raise PluginLoadError(self.noun, name, place, error) from error
 
     def _points(self) -> "Iterable[EntryPoint]":
-        from importlib.metadata import entry_points  # 15 ms that no command should pay for without need
+        from importlib.metadata import entry_points  # an import of 15 ms, only on demand
 
         return entry_points(group=self.group)
 
 
 def load_object(place: str) -> Any:
-    """Return what `module:attribute` names.
+    """Return the object at `module:attribute`.
 
     >>> load_object("core.errors:UsageError").__name__
     'UsageError'

@@ -1,8 +1,8 @@
-"""Where the random numbers of a session come from: one stream a purpose, none shared, all from one seed."""
+"""The random numbers of a session: a separate stream for each purpose, all from one seed."""
 
 import hashlib
 
-SEED_BITS = 31  # what every learner and generator accepts
+SEED_BITS = 31  # the range that every learner and generator accepts
 
 
 def derive_seed(random_seed: int, purpose: str, *parts: int) -> int:
@@ -11,7 +11,7 @@ def derive_seed(random_seed: int, purpose: str, *parts: int) -> int:
     Args:
         random_seed: The session's `random_seed`.
         purpose: What the numbers are for ("draw", "validation"); distinct purposes never share numbers.
-        parts: What tells the uses of one purpose apart, such as the epoch.
+        parts: Distinguish several uses of one purpose, such as the epoch.
     Returns:
         An integer in [0, 2**31).
 

@@ -1,4 +1,4 @@
-"""The system libraries that our wheels need, and the packages that bring them.
+"""The system libraries that our wheels need, and the packages that provide them.
 
 `tools/check_system.sh` runs this file before anything is installed, so it imports the standard library alone. The list
 is what `ldd` finds outside the wheels themselves; every system with Python has the C library besides.
@@ -16,7 +16,7 @@ class SystemLibrary(NamedTuple):
     debian: str  # the package on Debian and Ubuntu
     fedora: str  # the package on Fedora and RHEL
     used_by: str
-    has_stand_in: bool  # whether sessions train without it, by other means
+    has_stand_in: bool  # whether sessions can train without it
 
     @property
     def cure(self) -> str:
@@ -53,7 +53,7 @@ def missing_libraries() -> list[SystemLibrary]:
 
 
 def cure_for(problem: str) -> str:
-    """Say what to do about an import that failed.
+    """Return the cure for a failed import.
 
     >>> cure_for("libgomp.so.1: cannot open shared object file: No such file or directory")
     'apt-get install libgomp1 (Debian, Ubuntu) or dnf install libgomp (Fedora, RHEL)'
@@ -65,7 +65,7 @@ def cure_for(problem: str) -> str:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Tell a library that did not fit into memory, or ran out of it, from one that is missing or fails.
+    """Tell a library that ran out of memory from a missing or broken library.
 
     >>> ran_out_of_memory(ImportError("algos.so: failed to map segment from shared object"))
     True

@@ -1,4 +1,4 @@
-"""The verbs of BondX under the names and signatures that users of MLOps systems bring along.
+"""The verbs of BondX under the names and signatures that MLOps users know.
 
     from bondx.mlops import ExperimentTracker, MLOpsConfig
 

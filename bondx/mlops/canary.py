@@ -18,7 +18,7 @@ MAX_PENDING = 100_000  # routed requests whose answer has not been recorded; the
 
 @dataclass(frozen=True, slots=True)
 class CanaryDeployment:
-    """A canary; as text it is its id, and every method takes either."""
+    """A canary; its text form is its id, and every method accepts either."""
 
     rollout: Rollout
 
@@ -29,7 +29,7 @@ class CanaryDeployment:
 
     @property
     def status(self) -> str:
-        """Where the rollout stands."""
+        """The phase of the rollout."""
         return str(self.rollout.observed.phase)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class CanaryDeploymentManager:
     """
 
     def __init__(self, config: MLOpsConfig | None = None) -> None:
-        """Open it; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
+        """Open the manager; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         self._canaries = core.api.CanaryDeploymentManager(self._config)
         self._pending: OrderedDict[str, tuple[str, Route]] = OrderedDict()
@@ -59,12 +59,12 @@ class CanaryDeploymentManager:
         initial_traffic_percentage: float | None = None,
         reason: str = "",
     ) -> CanaryDeployment:
-        """Start to move traffic from the version in Production to a candidate in Staging.
+        """Start to move traffic from the Production version to a candidate in Staging.
 
         Args:
-            model_name: Whose traffic.
+            model_name: The model.
             candidate_version: The candidate.
-            deployed_by: In whose name; by default the account this process runs for.
+            deployed_by: The author; by default the account of this process.
             initial_traffic_percentage: The candidate's share of the traffic in the first step, 0.05 for 5 %; by
                 default the policy's. A value above 1 is refused, since 5 could mean 5 % or 500 %.
             reason: Why, for the audit log.
@@ -76,7 +76,7 @@ class CanaryDeploymentManager:
         share = initial_traffic_percentage
         if share is not None and not 0 < share < 1:
             raise UsageError(
-                f"initial_traffic_percentage is {share!r}; it must be a share between 0 and 1, 0.05 for 5 %."
+                f"initial_traffic_percentage is {share!r}; it must be a share between 0 and 1, such as 0.05 for 5 %."
             )
         with self._named(deployed_by) as canaries:
             return CanaryDeployment(
@@ -87,9 +87,9 @@ class CanaryDeploymentManager:
         """Decide which version answers a request.
 
         Args:
-            model_name: The model asked.
-            features: What is asked. They do not sway the decision: traffic is split at random, which is what makes
-                the comparison of both versions fair.
+            model_name: The model.
+            features: The features of the request. They do not affect the decision: traffic is split at random, so that
+                the comparison of both versions is fair.
         Returns:
             Whether the candidate answers, and the id of the request, under which its answer and its outcome are
             recorded.
@@ -116,10 +116,10 @@ class CanaryDeploymentManager:
     def record_prediction(
         self, request_id: str, *, latency_ms: float, value: float | None = None, error: bool = False
     ) -> bool:
-        """Record how a routed request went; this is what the candidate is judged by. Never waits for a disk.
+        """Record the result of a routed request, by which the candidate is judged. Never waits for the disk.
 
         Returns:
-            Whether it was taken; under back-pressure it is dropped and counted.
+            Whether the result was accepted; under back-pressure it is dropped and counted.
         Raises:
             NotFoundError: The request was not routed here, or its answer has been recorded.
         """
@@ -133,33 +133,33 @@ class CanaryDeploymentManager:
         return taken
 
     def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
-        """Record what turned out to be true, whenever that is known."""
+        """Record the outcome of a request, once it is known."""
         return self._canaries.record_outcome(request_id, actual=actual, loss=loss)
 
     def promote_canary(
         self, deployment_id: str | CanaryDeployment, by: str | None = None, *, reason: str = ""
     ) -> CanaryDeployment:
-        """Ask for the candidate to go live without waiting for proof; gates and shown harm still refuse."""
+        """Request that the candidate go live without waiting for evidence; gates and evidence of harm still refuse."""
         with self._named(by) as canaries:
             return CanaryDeployment(canaries.promote_canary(str(deployment_id), reason=reason))
 
     def rollback_canary(
         self, deployment_id: str | CanaryDeployment, by: str | None = None, *, reason: str = ""
     ) -> CanaryDeployment:
-        """Return all traffic to the stable version, at once."""
+        """Return all traffic to the stable version immediately."""
         with self._named(by) as canaries:
             return CanaryDeployment(canaries.rollback_canary(str(deployment_id), reason=reason))
 
     def get_deployment(self, deployment_id: str | CanaryDeployment) -> CanaryDeployment:
-        """Return one canary, with what the engine has observed."""
+        """Return one canary, with the engine's observations."""
         return CanaryDeployment(self._canaries.get_deployment(str(deployment_id)))
 
     def list_deployments(self, *, active: bool = False) -> list[CanaryDeployment]:
-        """Return every canary, oldest first, or only those under way."""
+        """Return all canaries, oldest first, or only active canaries."""
         return [CanaryDeployment(rollout) for rollout in self._canaries.list_deployments(active=active)]
 
     def close(self) -> None:
-        """Write what waits to be written."""
+        """Store all queued results."""
         self._canaries.close()
 
     def __enter__(self) -> Self:
@@ -174,9 +174,9 @@ class CanaryDeploymentManager:
         with self._lock:
             found = self._pending.get(request_id)
         if found is None:
-            raise NotFoundError(f"Request {request_id!r} was not routed here, or its answer has been recorded already.")
+            raise NotFoundError(f"Request {request_id!r} was not routed here, or its answer is already recorded.")
         return found
 
     def _named(self, name: str | None) -> core.api.CanaryDeploymentManager:
-        """Open the canaries in somebody's name."""
+        """Open the canaries in a person's name."""
         return core.api.CanaryDeploymentManager(self._config.in_the_name_of(name) if name else self._config)

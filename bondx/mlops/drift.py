@@ -1,4 +1,4 @@
-"""`DriftMonitor`: has the data moved away from what a model learned from, and does that call for retraining?"""
+"""`DriftMonitor`: has the data drifted from the training data of a model, and is retraining due?"""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -37,14 +37,14 @@ class DataDriftReport:
 
     @property
     def requires_retraining(self) -> bool:
-        """Whether a column has surely moved by more than is harmless."""
+        """Whether a column has significantly drifted beyond its limit."""
         return any(found.verdict == "alarm" for report in self.reports for found in report.features) or any(
             report.lost for report in self.reports
         )
 
     @property
     def drifted_features(self) -> tuple[str, ...]:
-        """The columns that have surely moved, the gravest first; a watched one may be harmless."""
+        """The columns that have significantly drifted, worst first; a watched column may be harmless."""
         return tuple(
             found.feature
             for verdict in ("alarm", "watch")
@@ -57,7 +57,7 @@ class DataDriftReport:
     def overall_drift_score(self) -> float:
         """The largest population stability index of any column, in nats; 0 where none could be measured.
 
-        The largest and not the mean: one column that has moved far is not made harmless by many that stand still.
+        The largest and not the mean: many stable columns do not make up for one that has drifted far.
         """
         return max((found.psi or 0.0 for report in self.reports for found in report.features), default=0.0)
 
@@ -85,7 +85,7 @@ class DriftMonitor:
         feature_columns: Sequence[str] | None = None,
         target_column: str | None = None,
     ) -> DataDriftReport:
-        """Compare what is current with what is usual, column by column.
+        """Compare current data with baseline data, column by column.
 
         Args:
             model_name: Whose policy says which size of drift matters (`drift.feature`, `drift.target`).
@@ -105,7 +105,7 @@ class DriftMonitor:
 
         rules = self._config.for_model(model_name).drift
         baseline = read_table_like(baseline_data, "baseline_data")
-        # Whole numbers that come with decimals now have moved, if anything; they are no wrong table.
+        # Integers that now have decimals may have drifted; the table is not wrong.
         wanted = {
             name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in baseline.kinds.items()
         }
@@ -136,7 +136,7 @@ class DriftMonitor:
 
 
 def read_table_like(table: TableLike, argument: str, **options: Any) -> "Table":
-    """Read a table under the rules for files, so that one set of rules decides what a column holds.
+    """Read a table under the rules for files, so that one set of rules decides the kind of each column.
 
     Args:
         table: Rows, however they are held.

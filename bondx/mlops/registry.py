@@ -14,7 +14,7 @@ MAX_METADATA_BYTES = 1 << 20
 
 
 class ModelRegistry:
-    """The models of one workspace. Whoever `…_by` names stands in the audit log, beside the account that called."""
+    """The models of one workspace. The audit log records the person in `…_by` beside the calling account."""
 
     def __init__(self, config: MLOpsConfig | None = None) -> None:
         """Open the registry; by default of the workspace that `MLOpsConfig.from_yaml()` finds."""
@@ -38,7 +38,7 @@ class ModelRegistry:
         tags: Mapping[str, str] | None = None,
         description: str = "",
     ) -> ModelVersion:
-        """Take a folder or a file in as a version of a model, in Development.
+        """Register a folder or a file as a version of a model, in Development.
 
         Args:
             model_name: The model; its first version makes it known.
@@ -131,7 +131,7 @@ class ModelRegistry:
         return [found for found in self._registry.versions(model_name) if wanted in (None, found.stage)]
 
     def model_path(self, model_name: str, version: str | None = None) -> Path:
-        """Return the folder of a version after hashing every file in it, to be loaded by what made it.
+        """Return the folder of a version after verifying the hash of every file, for its own library to load.
 
         Raises:
             HashMismatchError: The files are not those that were registered.

@@ -14,10 +14,10 @@ from core.errors import CoreError
 
 @dataclass(frozen=True, slots=True)
 class RetrainingResult:
-    """What came of a retraining.
+    """The result of a retraining.
 
     Attributes:
-        success: Whether a new version stands in the registry.
+        success: Whether a new version was registered.
         new_model_version: Its number, in Development; None without success.
         training_time_seconds: How long the training took; 0 where none was due.
         reason: Why it succeeded or not, one sentence.

@@ -27,7 +27,7 @@ class ExperimentTracker:
         self._config = config or MLOpsConfig.from_yaml()
         self._open: dict[str, ActiveRun] = {}
         self._lock = threading.Lock()
-        # A program that forgets `end_run` still writes what waits to be written.
+        # A program that forgets `end_run` still writes its queued records.
         weakref.finalize(self, _end_all, self._open)
 
     def start_run(

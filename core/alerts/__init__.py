@@ -1,7 +1,7 @@
-"""Alerts: a table of rules, one document per thing that is wrong, and who took it on.
+"""Alerts: a table of rules, one document for each problem, and its acknowledgement.
 
-`rule.py` says what a rule is, `rules/` is the table, `lifecycle.py` decides the next step, `store.py` makes it durable
-and audited, `alerts.py` is the face for the engine and for operators.
+`rule.py` defines a rule, `rules/` is the table, `lifecycle.py` decides the next step, `store.py` makes it durable and
+audited, `alerts.py` is the interface for the engine and for operators.
 """
 
 from importlib import import_module
@@ -27,7 +27,7 @@ __all__ = [
     "fingerprint_of",
 ]
 
-# Imported when first asked for: whoever only shows an alert needs neither the rules nor the store.
+# Imported on first use: a screen that only shows an alert needs neither the rules nor the store.
 _HOMES = {
     "Alerts": "alerts",
     "RULES": "rules",

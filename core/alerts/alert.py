@@ -1,4 +1,4 @@
-"""What an alert is: one document per thing that is wrong, found again by its fingerprint."""
+"""The alert: one document for each problem, identified by its fingerprint."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Severity(StrEnum):
-    """How much a night's sleep it is worth."""
+    """The urgency of an alert."""
 
     INFO = "info"
     WARNING = "warning"
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 class AlertState(StrEnum):
-    """Where an alert is in its life."""
+    """The state of an alert in its life cycle."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -30,31 +30,31 @@ class AlertState(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether the thing is still wrong, for all we know."""
+        """Whether the problem persists, as far as is known."""
         return self in (AlertState.FIRING, AlertState.ACKNOWLEDGED)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is, or was, wrong. A later firing of the same thing is the same document."""
+    """One present or past problem. A later firing of the same problem updates the same document."""
 
     fingerprint: str
     rule: str
     severity: Severity
     state: AlertState
-    summary: str  # what, and the value beside its limit
-    advice: str = ""  # what to do about it
+    summary: str  # the problem, with the value and its limit
+    advice: str = ""  # the operator's next step
     labels: dict[str, str] = {}
     value: float | None = None
     threshold: float | None = None
-    first_at: datetime  # since when it is wrong, this time
-    last_at: datetime  # when it was last seen to hold; at most a minute old while it does
+    first_at: datetime  # start of the current firing
+    last_at: datetime  # when the condition was last seen to hold; at most a minute old while it holds
     n_fired: int = 1
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
     updated_by: str = ""
     updated_at: datetime | None = None
-    decided_revision: int = 0  # the revision at which the state last changed; later ones only say "still so"
+    decided_revision: int = 0  # the revision of the last change of state; later revisions only confirm it
     revision: int = 0
 
     @property
@@ -64,12 +64,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fingerprint_of(rule: str, labels: Mapping[str, str]) -> str:
-    """Name the thing that is wrong: the same rule and labels are the same thing, in whatever order.
+    """Return the identity of a problem: the same rule and labels are the same problem, in any order.
 
     >>> fingerprint_of("gate_failed", {"a": "1", "b": "2"}) == fingerprint_of("gate_failed", {"b": "2", "a": "1"})
     True
     """
-    import hashlib  # whoever only shows an alert does not need it
+    import hashlib  # a screen that only shows an alert does not need it
 
     parts = [rule, *(f"{name}\x1f{labels[name]}" for name in sorted(labels))]
     return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:16]

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Alerts:
-    """One document per fingerprint (rule and labels), so that a thing that is wrong is told once.
+    """One document for each fingerprint (rule and labels), so that a problem is reported once.
 
-    The engine keeps one instance: how long a condition has lasted before it counts is known to that alone. Looking
-    at a condition that has not changed writes nothing.
+    The engine keeps one instance, because only that instance knows for how long a pending condition has lasted.
+    Observing an unchanged condition writes nothing.
     """
 
     def __init__(
@@ -33,9 +33,9 @@ class Alerts:
         """Open the alerts.
 
         Args:
-            workspace: Where they are kept.
-            settings: The limits; those of the workspace's `bondx.yaml` when not given, read when first needed.
-            clock: The time of what people do; the engine passes its own `now`.
+            workspace: The workspace with the alerts.
+            settings: The limits; by default those of the workspace's `bondx.yaml`, read on first use.
+            clock: The time of operators' actions; the engine passes its own `now`.
         """
         self._workspace = workspace
         self._settings = settings
@@ -44,11 +44,11 @@ class Alerts:
         self._changed_at: dict[str, datetime] = {}
 
     def all(self) -> list[Alert]:
-        """Return every alert, those resolved lately included, newest firing first."""
+        """Return every alert, including recently resolved alerts, newest firing first."""
         return sorted(self._store.documents.all(), key=lambda alert: alert.first_at, reverse=True)
 
     def open(self) -> list[Alert]:
-        """Return what is wrong now, acknowledged or not: the worst first, then the newest."""
+        """Return the open alerts, acknowledged or not, by severity, then newest first."""
         return sorted(
             (alert for alert in self.all() if alert.state.is_open), key=lambda alert: alert.severity.rank, reverse=True
         )
@@ -59,8 +59,8 @@ class Alerts:
         Args:
             subject: The kind of subject: a sample of the machine, an epoch.
             seen: The sample, or the record of the epoch.
-            labels: What the values are of, as in `observe`.
-            now: When it was measured.
+            labels: The labelled object, as in `observe`.
+            now: The time of the measurement.
 
         Raises:
             SettingsError: The limits cannot be read.
@@ -71,17 +71,17 @@ class Alerts:
             self.observe(rule.name, labels=labels, value=rule.read(seen), now=now)
 
     def observe(self, rule_name: str, *, labels: Mapping[str, str], value: float | None, now: datetime) -> Alert | None:
-        """Look at the value a condition rule watches; fire, keep or resolve its alert.
+        """Evaluate a condition rule on a value; fire, keep or resolve its alert.
 
         Args:
             rule_name: A condition rule: "cpu_high".
-            labels: What the value is of: {"session": "s-0001"}; nothing for the machine.
-            value: The value, in the unit of its limit in the settings. None or NaN says nothing and changes nothing.
-            now: When it was measured.
+            labels: The measured object: {"session": "s-0001"}; empty for the machine.
+            value: The value, in the unit of its limit in the settings. None or NaN changes nothing.
+            now: The time of the measurement.
 
         Returns:
-            The alert as it is now; one that is not stored, in state pending, while the condition has not lasted
-            long enough; None if nothing is or was wrong.
+            The alert as it is now; an alert in state pending, which is not stored, while the condition has not lasted
+            long enough; None if there is and was no problem.
 
         Raises:
             NotFoundError: There is no such rule.
@@ -92,7 +92,7 @@ class Alerts:
 
         rule = _rule(rule_name)
         if not isinstance(rule, Condition):
-            raise UsageError(f"{rule_name} is an event and has no value to observe; fire it.")
+            raise UsageError(f"{rule_name} is an event rule without a value: use fire() instead of observe().")
         fingerprint = fingerprint_of(rule_name, labels)
         if value is None or math.isnan(value):
             return self._store.documents.find(fingerprint)
@@ -129,18 +129,18 @@ class Alerts:
         threshold: float | None = None,
         actor: Actor | None = None,
     ) -> Alert:
-        """Tell of an event: a failed gate, a failed epoch, a file that is not as registered.
+        """Report an event: a failed gate, a failed epoch, a file that differs from its registration.
 
-        While its alert is open, another event of the same rule and labels only brings it up to date.
+        While its alert is open, another event with the same rule and labels only updates it.
 
         Args:
             rule_name: An event rule: "gate_failed".
-            labels: To what it happened: {"session": "s-0001", "gate": "coverage"}.
-            summary: What happened, in one line for the operator.
-            now: When.
-            value: The value that made it happen, if there is one.
-            threshold: And its limit.
-            actor: Who noticed; the engine when not given.
+            labels: The affected object: {"session": "s-0001", "gate": "coverage"}.
+            summary: The event, in one line for the operator.
+            now: The time of the event.
+            value: The value that caused the event, if there is one.
+            threshold: The limit of the value.
+            actor: The reporter; by default the engine.
 
         Raises:
             NotFoundError: There is no such rule.
@@ -152,7 +152,7 @@ class Alerts:
         return self._store.fire(event, actor or Actor.engine())
 
     def clear(self, rule_name: str, *, labels: Mapping[str, str], now: datetime, reason: str = "") -> Alert | None:
-        """Resolve the alert of a rule and labels because all is well again; without one, do nothing.
+        """Resolve the alert of a rule and labels because the problem is over; without an alert, do nothing.
 
         Raises:
             NotFoundError: There is no such rule.
@@ -167,18 +167,18 @@ class Alerts:
     def acknowledge(
         self, fingerprint: str, actor: Actor, expected_revision: int | None = None, *, reason: str = ""
     ) -> Alert:
-        """Take an alert on. It stays acknowledged while it lasts; a new firing calls again.
+        """Acknowledge an alert. It stays acknowledged while it lasts; a new firing starts unacknowledged.
 
         Args:
-            fingerprint: Which.
-            actor: Who takes it on.
-            expected_revision: The revision the actor saw. Later ones that only say "still so" do not count.
-            reason: A word for the log.
+            fingerprint: The alert.
+            actor: The operator who acknowledges it.
+            expected_revision: The revision that the actor saw. Later revisions without a change of state do not count.
+            reason: The reason, for the audit log.
 
         Raises:
             DocumentNotFoundError: There is no such alert.
-            RefusedError: It is resolved, or somebody else has taken it on.
-            StaleRevisionError: It has resolved, or fired again, since the actor looked.
+            RefusedError: The alert is resolved, or acknowledged by someone else.
+            StaleRevisionError: The alert was resolved, or fired again, since the actor looked.
         """
         now = self._clock()
 
@@ -186,7 +186,7 @@ class Alerts:
             if alert.state is AlertState.RESOLVED:
                 raise RefusedError(f"This alert is resolved already: {alert.summary}.")
             if alert.state is AlertState.ACKNOWLEDGED:
-                raise RefusedError(f"{alert.acknowledged_by} has taken it on already: {alert.summary}.")
+                raise RefusedError(f"{alert.acknowledged_by} has already acknowledged this alert: {alert.summary}.")
             return {"state": AlertState.ACKNOWLEDGED, "acknowledged_by": str(actor), "acknowledged_at": now}
 
         return self._store.change(
@@ -202,20 +202,20 @@ class Alerts:
     def resolve(
         self, fingerprint: str, actor: Actor, expected_revision: int | None = None, *, reason: str = ""
     ) -> Alert:
-        """Close an alert by hand: an event that was dealt with, a session that is gone.
+        """Resolve an alert by hand: an event that was handled, a session that is gone.
 
-        A condition that still holds fires again when it is next looked at.
+        A condition that still holds fires again at its next evaluation.
 
         Args:
-            fingerprint: Which.
-            actor: Who closes it.
-            expected_revision: The revision the actor saw, as in `acknowledge`.
-            reason: Why, for the log.
+            fingerprint: The alert.
+            actor: The operator who resolves it.
+            expected_revision: The revision that the actor saw, as in `acknowledge`.
+            reason: The reason, for the audit log.
 
         Raises:
             DocumentNotFoundError: There is no such alert.
-            RefusedError: It is resolved already.
-            StaleRevisionError: It has changed its state since the actor looked.
+            RefusedError: The alert is already resolved.
+            StaleRevisionError: The alert has changed its state since the actor looked.
         """
         self._changed_at.pop(fingerprint, None)
         return self._resolve(fingerprint, actor, self._clock(), reason, expected_revision)
@@ -223,7 +223,7 @@ class Alerts:
     def _resolve_by_itself(self, fingerprint: str, now: datetime, reason: str) -> Alert:
         try:
             return self._resolve(fingerprint, Actor.engine(), now, reason)
-        except RefusedError:  # an operator was a moment faster
+        except RefusedError:  # an operator resolved it a moment earlier
             return self._store.documents.get(fingerprint)
 
     def _resolve(
@@ -251,7 +251,7 @@ class Alerts:
 
 
 def _rule(name: str) -> "Rule":
-    from core.alerts.rules import find_rule  # whoever only lists alerts needs no rules
+    from core.alerts.rules import find_rule  # listing alerts needs no rules
 
     return find_rule(name)
 
@@ -265,7 +265,7 @@ def _reading(
     value: float | None,
     threshold: float | None,
 ) -> Alert:
-    """Spell what was just seen as the alert it would be."""
+    """Return the observation as the alert that it would become."""
     return Alert(
         fingerprint=fingerprint_of(rule.name, labels),
         rule=rule.name,

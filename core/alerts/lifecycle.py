@@ -1,4 +1,4 @@
-"""What to do with an alert when its condition was looked at again; no disk and no clock of its own."""
+"""The next step of an alert after its condition was evaluated; no disk and no clock of its own."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,14 +7,14 @@ from enum import Enum, auto
 from core.alerts.alert import Alert
 
 STILL_SO_EVERY = timedelta(minutes=1)
-"""How often an open alert is written again only to say that it still holds."""
+"""How often an open alert is written again only to confirm that it still holds."""
 
 
 class NextStep(Enum):
-    """The next thing to do with an alert."""
+    """The next step for an alert."""
 
     NOTHING = auto()
-    WAIT = auto()  # the condition has changed, but not for long enough yet
+    WAIT = auto()  # the condition has changed, but not yet for long enough
     FIRE = auto()
     STILL_SO = auto()
     RESOLVE = auto()
@@ -36,9 +36,9 @@ def next_step(
     Args:
         alert: The alert as stored, of this firing or an earlier one; None if it has never fired.
         is_breached: Whether the condition is wrong now.
-        changed_at: Since when the condition contradicts the stored state without a break; None if only now.
-        dwell: How long it must do so.
-        now: The time of the look.
+        changed_at: Since when the condition has contradicted the stored state without a break; None if only now.
+        dwell: How long the contradiction must last.
+        now: The time of the evaluation.
     """
     is_open = alert is not None and alert.state.is_open
     if is_breached == is_open:

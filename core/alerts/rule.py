@@ -11,7 +11,7 @@ from core.settings import AlertSettings
 
 
 class AlertSubject(Enum):
-    """What a condition is evaluated on. `Condition.read` takes the value from each new instance."""
+    """The subject that a condition is evaluated on. `Condition.read` takes the value from each new instance."""
 
     MACHINE = auto()  # each sample of the machine (`core.monitoring.ResourceSample`), once a second
     EPOCH = auto()  # the record of each epoch (`core.training.records.EpochRecord`)
@@ -19,7 +19,7 @@ class AlertSubject(Enum):
 
 
 class Wrong(Enum):
-    """On which side of its limit a value is wrong; at the limit it is right."""
+    """The side of its limit on which a value is wrong; a value at the limit is right."""
 
     ABOVE = ("above", operator.gt)
     BELOW = ("below", operator.lt)
@@ -44,12 +44,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition(Rule):
-    """A value that is watched: fires while it is on the wrong side of its limit, resolves by itself."""
+    """A watched value: fires while it is on the wrong side of its limit, and resolves automatically."""
 
     subject: AlertSubject
     read: Callable[[Any], float | None]  # takes the value from the subject; None changes nothing
-    what: str  # as a sentence begins: "CPU"
-    unit: Callable[[float], str]  # how a value is spelled
+    what: str  # start of the summary: "CPU at"
+    unit: Callable[[float], str]  # formats a value
     wrong: Wrong
     threshold: Callable[[AlertSettings], float]
     for_seconds: Callable[[AlertSettings], float] = _at_once  # wrong for this long before it fires
@@ -60,7 +60,7 @@ class Condition(Rule):
         return self.wrong.holds(value, threshold)
 
     def summary(self, labels: Mapping[str, str], value: float, threshold: float) -> str:
-        """Say what is wrong, with the value beside its limit.
+        """Describe the problem, with the value and its limit.
 
         >>> from core.alerts.rules import find_rule
         >>> find_rule("cpu_high").summary({}, 93.0, 80.0)
@@ -72,7 +72,7 @@ class Condition(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRule(Rule):
-    """Something that happened: fires when told, stays until it is told that all is well, or an operator resolves it."""
+    """An event: fires when reported, and stays open until it is cleared or an operator resolves it."""
 
 
 def percent(value: float) -> str:

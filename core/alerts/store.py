@@ -21,7 +21,7 @@ KEEP_RESOLVED = timedelta(days=30)
 KEEP_RESOLVED_COUNT = 200
 
 _FACTS = ("state", "summary", "value", "threshold", "n_fired", "acknowledged_by")
-"""What an auditor asks of a step; the rest of the document is in the state file."""
+"""The audited fields of a step; the rest of the document is in the state file."""
 
 
 class AlertStore:
@@ -33,13 +33,13 @@ class AlertStore:
 
     @property
     def documents(self) -> "Documents[Alert]":
-        """All of them; reading costs one stat call while nothing changes."""
+        """All alerts; reading costs one stat call while nothing changes."""
         return self._workspace.database(DATABASE).documents("alerts", Alert, key="fingerprint")
 
     def fire(self, alert: Alert, actor: Actor) -> Alert:
-        """Store a firing: a new document, or the old one called to life again.
+        """Store a firing: as a new document, or by reopening the existing document.
 
-        Should another process have fired it in the same moment, that firing stands and is returned.
+        If another process fired it at the same moment, the other firing is kept and returned.
         """
         try:
             with audited(self._workspace, DATABASE, actor=actor, clock=self._clock) as change:
@@ -61,9 +61,9 @@ class AlertStore:
             return self.documents.get(alert.fingerprint)
 
     def say_still_so(self, reading: Alert) -> Alert:
-        """Bring the time and value of an open alert up to date, at most once a minute unless it says something new.
+        """Update the time and value of an open alert, at most once a minute unless its message changes.
 
-        No decision is made, so this is the one change that leaves no audit record.
+        No decision is made, so this is the only change without an audit record.
         """
         with self._workspace.database(DATABASE).transaction():
             current = self.documents.get(reading.fingerprint)
@@ -84,16 +84,16 @@ class AlertStore:
         reason: str = "",
         expected_revision: int | None = None,
     ) -> Alert:
-        """Make one decision about an alert, on the alert as it is now.
+        """Make one decision about an alert in its current state.
 
         Args:
-            fingerprint: Which alert.
-            verb: The word of the audit log for the decision.
-            decide: Turns the alert into the fields that change, or raises to refuse.
-            actor: Who decides.
-            now: When.
-            reason: Why.
-            expected_revision: The revision the actor saw; later ones that only say "still so" do not count.
+            fingerprint: The alert.
+            verb: The audit verb of the decision.
+            decide: Returns the fields of the alert that change, or raises to refuse.
+            actor: The author of the decision.
+            now: The time of the decision.
+            reason: The reason, for the audit log.
+            expected_revision: The revision that the actor saw; later revisions without a change of state do not count.
 
         Raises:
             DocumentNotFoundError: There is no such alert.
@@ -103,7 +103,7 @@ class AlertStore:
             documents = self.documents
             before = documents.get(fingerprint)
             if expected_revision is not None and expected_revision < before.decided_revision:
-                documents.replace(before, expected_revision=expected_revision)  # refused, with what has changed
+                documents.replace(before, expected_revision=expected_revision)  # raises, with the changed fields
             decided = {**decide(before), "updated_by": str(actor), "updated_at": now}
             after = documents.replace(replace(before, **decided, decided_revision=before.revision + 1))
             _record(change, verb, before, after)
@@ -126,7 +126,7 @@ class AlertStore:
 
 
 class _AlreadyOpenError(Exception):
-    """Leaves a transaction that has nothing to change."""
+    """Ends a transaction that has nothing to change."""
 
 
 def _record(change: AuditedChange, verb: str, before: Alert | None, after: Alert) -> None:

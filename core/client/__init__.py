@@ -1,13 +1,13 @@
-"""Asking model servers: ours, TensorFlow Serving, and whatever speaks the Open Inference Protocol.
+"""A client of model servers: ours, TensorFlow Serving, and every server of the Open Inference Protocol.
 
     with Client("http://127.0.0.1:8501") as client:
         answer = client.predict("spread", {"rating_num": 8, …})
 
-client.py       the face: one call, all its attempts
+client.py       the interface: one call with all its attempts
 retry_policy.py time-outs and waits between attempts; breaker.py when to leave a server alone
-wire.py         what a dialect can do; json_rows.py, open_inference.py, tf_rest.py, tf_grpc.py do it
+wire.py         the operations of a dialect; json_rows.py, open_inference.py, tf_rest.py, tf_grpc.py implement them
 http.py         one HTTP request; tf_messages.py the messages of TensorFlow Serving, without TensorFlow
-answers.py      what comes back, the same in every dialect; errors.py what may be raised instead
+answers.py      the answers, the same in every dialect; errors.py the exceptions
 """
 
 from core.backoff import BackOff

@@ -1,4 +1,4 @@
-"""What the client answers with, the same in every dialect."""
+"""The answers of the client, the same in every dialect."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from core.client.errors import RejectedError
 
 
 class Which(NamedTuple):
-    """A model, and perhaps a version or a label of it."""
+    """A model, and optionally a version or label."""
 
     model: str
     version: str | None = None
@@ -22,14 +22,14 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one request."""
 
     model: str
-    values: list[Any]  # one a row, of the first output
-    version: str | None = None  # that answered, where the server says
-    request_id: str | None = None  # what outcomes are reported by
-    outputs: dict[str, list[Any]] = {}  # every output by name, where the dialect names them
+    values: list[Any]  # one value for each row, from the first output
+    version: str | None = None  # the version that answered, if the server reports it
+    request_id: str | None = None  # outcomes are reported under this id
+    outputs: dict[str, list[Any]] = {}  # every output by name, if the dialect names outputs
 
     @property
     def value(self) -> Any:
-        """The only value, of a request of one row.
+        """The only value of a request with one row.
 
         Raises:
             RejectedError: The request had several rows.
@@ -40,7 +40,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server, or a model of it, is."""
+    """The health of a server or of one of its models."""
 
     live: bool  # it answers
     ready: bool  # it can predict
@@ -51,12 +51,12 @@ class TensorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One input or output."""
 
     name: str
-    type: str  # as the dialect spells it: FP64, DT_DOUBLE
-    shape: tuple[int, ...] = ()  # -1 where any size goes
+    type: str  # in the dialect's spelling: FP64, DT_DOUBLE
+    shape: tuple[int, ...] = ()  # -1 for any size
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model reads and answers with."""
+    """The inputs and outputs of a model."""
 
     model: str
     versions: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a version stands on the server."""
+    """The state of a version on the server."""
 
     version: str
     state: str  # START, LOADING, AVAILABLE, UNLOADING or END
@@ -78,9 +78,9 @@ class VersionState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What turned out to be true of a prediction."""
+    """The outcome of a prediction."""
 
     request_id: str
-    row: int | None = None  # of a request of several rows, from 0
+    row: int | None = None  # row index in a request of several rows, from 0
     actual: float | None = None
     loss: float | None = None

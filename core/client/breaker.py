@@ -1,4 +1,4 @@
-"""A circuit breaker: a peer that keeps failing is left alone for a while, then tried with one request."""
+"""A circuit breaker: a peer that keeps failing gets no requests for a while, then one trial request."""
 
 import threading
 import time
@@ -11,21 +11,21 @@ from core.client.errors import CircuitOpenError
 class BreakerState(StrEnum):
     """Whether requests pass."""
 
-    CLOSED = "closed"  # they do
-    OPEN = "open"  # they do not
-    HALF_OPEN = "half_open"  # one does, on trial
+    CLOSED = "closed"  # all pass
+    OPEN = "open"  # none pass
+    HALF_OPEN = "half_open"  # one trial request passes
 
 
 class CircuitBreaker:
-    """Opens after failures in a row; after a rest one request is let through, and decides. Thread-safe."""
+    """Opens after consecutive failures; after a rest, one trial request decides. Thread-safe."""
 
     def __init__(
         self, *, n_failures: int = 5, rest_seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin closed.
+        """Start closed.
 
         Args:
-            n_failures: How many in a row open it.
+            n_failures: How many consecutive failures open it.
             rest_seconds: How long it stays open.
             clock: Seconds that only go forward.
         """
@@ -40,7 +40,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        """Whether a request would pass just now."""
+        """The state of the breaker now."""
         with self._lock:
             if self._opened_at is None:
                 return BreakerState.CLOSED
@@ -55,7 +55,7 @@ class CircuitBreaker:
         """Let a request through; `failed`, `succeeded` or `gave_up` must follow.
 
         Raises:
-            CircuitOpenError: The peer is left alone, or is being tried by somebody else.
+            CircuitOpenError: The breaker is open, or another request is on trial.
         """
         with self._lock:
             if self._opened_at is None:
@@ -65,14 +65,14 @@ class CircuitBreaker:
             self._is_trying = True
 
     def succeeded(self) -> None:
-        """Note an answer: the peer is there."""
+        """Note an answer: the peer is reachable."""
         with self._lock:
             self._n_failed = 0
             self._opened_at = None
             self._is_trying = False
 
     def failed(self, reason: str) -> None:
-        """Note a failure, and open if it is one too many or was the trial."""
+        """Note a failure, and open if it reaches the limit or was the trial."""
         with self._lock:
             self._n_failed += 1
             self._reason = reason
@@ -81,7 +81,7 @@ class CircuitBreaker:
                 self._is_trying = False
 
     def gave_up(self) -> None:
-        """Note that a request was given up and has shown nothing."""
+        """Note that a request was abandoned without a result."""
         with self._lock:
             self._is_trying = False
 

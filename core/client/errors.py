@@ -1,17 +1,17 @@
-"""What can go wrong in asking a model server, each with what to do about it.
+"""The errors of a request to a model server, each with its remedy.
 
 ClientError
-├── TransientError            asking again may help, and has been tried as often as allowed
-│   ├── UnreachableError      nobody listens there, or the line broke
-│   ├── TimedOutError         no whole answer in the time there was
-│   ├── BrokenAnswerError     an answer came, and cannot be read
-│   └── PeerFailedError       the server failed by itself (5xx)
-│       └── PeerBusyError     it says that it is too busy or not ready (429, 503)
-├── CircuitOpenError          not asked, since it has failed too often just now
-├── RejectedError             the request is wrong (4xx); the field is named where the server names it
+├── TransientError            a later attempt may succeed; all allowed retries have failed
+│   ├── UnreachableError      nothing listens there, or the connection broke
+│   ├── TimedOutError         no complete answer within the time limit
+│   ├── BrokenAnswerError     the answer cannot be read
+│   └── PeerFailedError       the server failed (5xx)
+│       └── PeerBusyError     the server is too busy or not ready (429, 503)
+├── CircuitOpenError          not sent, since too many recent attempts failed
+├── RejectedError             the request is invalid (4xx); the field is named if the server names it
 │   ├── UnknownModelError     no such model, version or label
-│   └── NotSpokenError        this dialect has no way to say that
-├── NotAllowedError           no valid token, or its role does not suffice
+│   └── NotSpokenError        the dialect does not support the operation
+├── NotAllowedError           no valid token, or its role is too low
 └── ExtraMissingError         an optional package is not installed
 """
 
@@ -19,20 +19,20 @@ from core.errors import CoreError, NotFoundError, RefusedError, UsageError
 
 
 class ClientError(CoreError):
-    """The root of what the client raises on purpose.
+    """The root of the errors that the client raises deliberately.
 
     Attributes:
-        status: The HTTP status the server answered with, if it did.
+        status: The HTTP status of the server's answer, if there was one.
     """
 
     status: int | None = None
 
 
 class TransientError(ClientError):
-    """The same request may succeed later; raised once retries are used up.
+    """The same request may succeed later; raised once the retries are exhausted.
 
     Attributes:
-        retry_after_seconds: How long the server asks to be left alone, if it does.
+        retry_after_seconds: The wait that the server asks for, if it does.
     """
 
     retry_after_seconds: float | None = None
@@ -42,33 +42,33 @@ class UnreachableError(TransientError):
     """The request did not get through."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"{url} cannot be reached ({reason}). Check the address, and that the server runs.")
+        super().__init__(f"{url} cannot be reached ({reason}). Check the address, and that the server is running.")
 
 
 class TimedOutError(TransientError):
-    """There was no whole answer in time."""
+    """There was no complete answer in time."""
 
     def __init__(self, url: str, what: str, seconds: float) -> None:
         super().__init__(
             f"{url}: {what} took longer than {seconds:.3g} seconds. "
-            "Send fewer rows at once, or allow more in `Timeouts`."
+            "Send fewer rows in a request, or raise the limit in `Timeouts`."
         )
 
 
 class BrokenAnswerError(TransientError):
-    """What came back is no answer that the dialect knows."""
+    """The answer is not valid in the dialect."""
 
     def __init__(self, url: str, problem: str) -> None:
         super().__init__(
-            f"{url} gave an answer that cannot be read: {problem}. "
-            "Check that a model server of this dialect listens there, with no proxy that changes answers."
+            f"The answer of {url} cannot be read: {problem}. "
+            "Check that a model server of this dialect listens there, without a proxy that changes answers."
         )
 
 
 class PeerFailedError(TransientError):
-    """The server took the request and failed."""
+    """The server accepted the request and failed."""
 
-    advice = "Its own log says why."
+    advice = "See the log of the server."
 
     def __init__(self, url: str, status: int | None, reason: str, *, retry_after_seconds: float | None = None) -> None:
         code = f" ({status})" if status else ""
@@ -80,29 +80,29 @@ class PeerFailedError(TransientError):
 class PeerBusyError(PeerFailedError):
     """The server is too busy, or not ready yet."""
 
-    advice = "Ask again later, or less often."
+    advice = "Retry later, or send fewer requests."
 
 
 class CircuitOpenError(ClientError):
-    """The server was not asked, because it has failed too often just now.
+    """No request was sent, because too many recent attempts failed.
 
     Attributes:
-        retry_after_seconds: When it will be tried again.
+        retry_after_seconds: When the next attempt is allowed.
     """
 
     def __init__(self, n_failures: int, retry_after_seconds: float, reason: str) -> None:
         super().__init__(
-            f"Not asked: the last {n_failures} attempts failed, so the server is left alone for another "
-            f"{retry_after_seconds:.1f} seconds. The last failure: {reason}"
+            f"No request was sent: the last {n_failures} attempts failed, so the next one is allowed in "
+            f"{retry_after_seconds:.1f} seconds. Last failure: {reason}"
         )
         self.retry_after_seconds = retry_after_seconds
 
 
 class RejectedError(ClientError, UsageError):
-    """The request itself is wrong; asking the same again cannot help.
+    """The request itself is invalid; a retry cannot help.
 
     Attributes:
-        field: The field at fault, where it is known.
+        field: The field at fault, if known.
     """
 
     def __init__(self, message: str, *, status: int | None = None, field: str | None = None) -> None:
@@ -112,15 +112,15 @@ class RejectedError(ClientError, UsageError):
 
 
 class UnknownModelError(RejectedError, NotFoundError):
-    """The model, the version or the label is not known there."""
+    """The server does not know the model, version or label."""
 
 
 class NotSpokenError(RejectedError):
-    """The dialect has no way to say this."""
+    """The dialect does not support the operation."""
 
 
 class NotAllowedError(ClientError, RefusedError):
-    """The server wants a token, or another one."""
+    """The server requires a token, or a different token."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -132,16 +132,16 @@ class ExtraMissingError(ClientError, UsageError):
 
 
 def rejection(url: str, status: int, reason: str, field: str | None = None) -> ClientError:
-    """Say what a 4xx answer means.
+    """Return the error for a 4xx answer.
 
     >>> rejection("http://h", 404, "There is no model 'x'.")
     UnknownModelError("http://h: There is no model 'x'.")
     """
     if status in (401, 403):
         return NotAllowedError(
-            f"{url}: {reason or 'not allowed'} Give the client a token that allows it: Client(…, token=…).",
+            f"{url}: {reason or 'not allowed'} Give the client a token with the required role: Client(…, token=…).",
             status=status,
         )
-    reason = reason or f"the request was refused with status {status} and no reason"
+    reason = reason or f"the request was refused with status {status} without a reason"
     kind = UnknownModelError if status == 404 else RejectedError
     return kind(f"{url}: {reason}", status=status, field=field)

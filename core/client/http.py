@@ -1,4 +1,4 @@
-"""One HTTP request, whole or not at all: over kept connections, within its time, with failures told apart."""
+"""One complete HTTP request: over persistent connections, within a time limit, with classified failures."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ from core.client.errors import (
 from core.client.retry_policy import Seconds, Timeouts
 
 MAX_ANSWER_BYTES = 256 << 20
-# Below the five seconds after which common servers hang up, so that a request seldom meets a closing connection.
+# Below the five seconds after which common servers close idle connections, so that few requests meet a closing one.
 _KEEP_SECONDS = 4.0
 _MAX_REASON = 500
 _BUSY = (429, 503)
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class HttpAnswer(NamedTuple):
-    """What came back."""
+    """The answer to a request."""
 
     status: int
     headers: httpx.Headers
@@ -55,7 +55,7 @@ class Http:
         clock: Seconds = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Make ready; nothing is asked yet.
+        """Prepare the connection; no request is sent yet.
 
         Args:
             url: Of the server, with or without a path in front of everything.
@@ -66,7 +66,7 @@ class Http:
             clock: Seconds that only go forward.
             transport: What carries requests; None for the network.
         Raises:
-            RejectedError: The URL is none.
+            RejectedError: The URL is invalid.
         """
         self.url = _checked_url(url)
         self._timeouts = timeouts
@@ -76,8 +76,8 @@ class Http:
             base_url=self.url,
             headers={"user-agent": "bondx", "content-type": "application/json", **headers},
             verify=_trust(authority),
-            trust_env=False,  # a proxy meant for the web would carry predictions off this network
-            follow_redirects=False,  # a token goes to whom it was given for
+            trust_env=False,  # a web proxy would carry predictions off this network
+            follow_redirects=False,  # a token is for one server only
             limits=httpx.Limits(
                 max_connections=n_connections,
                 max_keepalive_connections=n_connections,
@@ -101,12 +101,12 @@ class Http:
         Args:
             method: GET or POST.
             path: Below the URL.
-            deadline: By the clock, when it must be over.
+            deadline: When the request must end, by the clock.
             content: The body.
-            headers: Beside the usual ones.
-            also: Statuses that are answers too, beside 200 and its like.
+            headers: Additional headers.
+            also: Statuses other than 2xx that are answers, too.
         Raises:
-            ClientError: There is no answer, or it is a refusal.
+            ClientError: There is no answer, or the answer is a refusal.
         """
         left = deadline - self._clock()
         if left <= 0:
@@ -131,16 +131,16 @@ class Http:
         """Decode an answer.
 
         Raises:
-            BrokenAnswerError: It is of another form.
+            BrokenAnswerError: The answer has another form.
         """
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except msgspec.ValidationError as error:
-            raise BrokenAnswerError(self.url, f"its form is another one, {str(error).rstrip('.').lower()}") from None
+            raise BrokenAnswerError(self.url, f"it has the wrong form, {str(error).rstrip('.').lower()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             kind_given = answer.headers.get("content-type", "no content type")
             raise BrokenAnswerError(
-                self.url, f"{len(answer.content)} bytes of {kind_given} that are no JSON, or not all of it"
+                self.url, f"{len(answer.content)} bytes of {kind_given} are not complete JSON"
             ) from None
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class Http:
         self._client.close()
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
-        # A time-out of a socket begins anew with every byte; a peer that drips is caught here.
+        # A socket's time-out restarts with every byte; this check catches a peer that sends byte by byte.
         parts, n_bytes = [], 0
         for part in response.iter_bytes():
             parts.append(part)
@@ -168,7 +168,7 @@ class Http:
             return PeerFailedError(self.url, status, reason)
         if status < 400:
             to = answer.headers.get("location", "nowhere")
-            return RejectedError(f"{self.url} sends us on to {to}. Give the client that address.", status=status)
+            return RejectedError(f"{self.url} redirects to {to}. Give the client that address.", status=status)
         return rejection(self.url, status, reason, field)
 
 
@@ -176,11 +176,11 @@ def _checked_url(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise RejectedError(f"{url!a} is no URL: {error}.") from None
+        raise RejectedError(f"{url!a} is not a URL: {error}.") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise RejectedError(f"{url!a} is no URL of a server: it must be like http://127.0.0.1:8501.")
+        raise RejectedError(f"{url!a} is not the URL of a server: use a URL like http://127.0.0.1:8501.")
     if parsed.userinfo:
-        raise RejectedError("A URL with a password in it ends up in logs. Give the client a token instead.")
+        raise RejectedError("The URL contains a password, which would end up in logs. Give the client a token instead.")
     return str(parsed).rstrip("/")
 
 
@@ -192,7 +192,7 @@ def _trust(authority: Path | None) -> Any:
     try:
         return ssl.create_default_context(cafile=str(authority))
     except (OSError, ssl.SSLError) as error:
-        raise RejectedError(f"{authority} cannot be used as certificate authority: {error}.") from None
+        raise RejectedError(f"{authority} cannot be used as a certificate authority: {error}.") from None
 
 
 def _sentence(error: Exception) -> str:
@@ -200,7 +200,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _reason(answer: HttpAnswer) -> tuple[str, str | None]:
-    """Find the server's own words; every dialect has them under `error`."""
+    """Find the server's message; every dialect has it under `error`."""
     try:
         refusal = msgspec.json.decode(answer.content, type=_Refusal)
         if refusal.error is not None:

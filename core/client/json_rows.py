@@ -1,4 +1,4 @@
-"""Our own dialect: rows as JSON objects, and outcomes by request id."""
+"""The native dialect: rows as JSON objects, and outcomes by request id."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,14 +26,14 @@ class _Accepted(msgspec.Struct):
 
 
 class JsonRowsClient(OpenInferenceClient):
-    """Rows in, rows out. What the dialect has no form of its own for is asked in V2's, which our server speaks too."""
+    """Rows as JSON objects. Operations that the dialect lacks use V2, which our server also supports."""
 
     name = "rows"
 
     @override
     def predict(self, which: Which, rows: RequestRows, request_id: str, key: str | None, deadline: float) -> Prediction:
         if rows.records is None:
-            raise NotSpokenError("The dialect `rows` names every field: send mappings, or a matrix in `v2`.")
+            raise NotSpokenError("The dialect `rows` needs field names: send mappings, or send the matrix in `v2`.")
         answer = self._http.ask(
             "POST",
             model_path(which, "/api/v1/predict/"),

@@ -17,7 +17,7 @@ from core.client.rows import RequestRows
 from core.client.tf_rest import model_path, request_headers, require_one_a_row, unwrapped
 from core.client.wire import Wire
 
-MATRIX = "input-0"  # what a matrix is called where the model does not say
+MATRIX = "input-0"  # name of a matrix if the model declares none
 _WHOLE = ("INT", "UINT")
 
 
@@ -52,7 +52,7 @@ class _Ready(msgspec.Struct):
 
 
 class OpenInferenceClient(Wire):
-    """One tensor a field, or one matrix."""
+    """One tensor for each field, or one matrix."""
 
     name = "v2"
 
@@ -73,7 +73,7 @@ class OpenInferenceClient(Wire):
                 headers=request_headers(request_id, key),
             )
         except RejectedError:
-            self._inputs.pop(which, None)  # the model may be another one by now
+            self._inputs.pop(which, None)  # the model may have changed since
             raise
         found = self._http.read(answer, _Answer)
         if not found.outputs:
@@ -130,14 +130,14 @@ class OpenInferenceClient(Wire):
         return Health(live=True, ready=answer.status == 200, reasons=() if answer.status == 200 else _reasons(answer))
 
     def _known(self, which: Which, deadline: float) -> dict[str, TensorInfo]:
-        """Return the inputs that the model says it has, asked once; nothing where it does not say."""
+        """Return the inputs that the model declares, requested once; empty if it declares none."""
         if which not in self._inputs:
             try:
                 self._inputs[which] = {one.name: one for one in self.metadata(which, deadline).inputs}
             except ClientError as error:
                 if not isinstance(error, RejectedError | BrokenAnswerError) and error.status != 503:
                     raise
-                return {}  # a version that is loaded when asked for has nothing to say before
+                return {}  # a version that is loaded on request has no metadata before
         return self._inputs[which]
 
 
@@ -173,7 +173,7 @@ def _matrix(rows: RequestRows, known: dict[str, TensorInfo]) -> dict[str, Any]:
 
 
 def _fitting(told: str, name: str, values: list[Any]) -> str:
-    """Check values against the datatype a model has for them, so that the field is named before anything is sent."""
+    """Check values against the model's datatype before anything is sent, so that an error names the field."""
     given = [value for value in values if value is not None]
     if told == "BYTES":
         right = all(isinstance(value, str) for value in given)
@@ -184,12 +184,12 @@ def _fitting(told: str, name: str, values: list[Any]) -> str:
         if told.startswith(_WHOLE):
             right = right and all(float(value).is_integer() for value in given)
     if not right:
-        raise RejectedError(f"The field {name} holds values that are no {told}, which the model reads.", field=name)
+        raise RejectedError(f"The field {name} holds values that are not {told}, as the model requires.", field=name)
     return told or _guessed(name, values)
 
 
 def _guessed(name: str, values: list[Any]) -> str:
-    """Choose a datatype by the values.
+    """Choose a datatype from the values.
 
     >>> [_guessed("x", values) for values in ([True], [1, None], [1, 0.5], ["a"])]
     ['BOOL', 'INT64', 'FP64', 'BYTES']
@@ -203,11 +203,11 @@ def _guessed(name: str, values: list[Any]) -> str:
         return "FP64"
     if kinds == {str}:
         return "BYTES"
-    raise RejectedError(f"The field {name} mixes kinds of values; a column has one.", field=name)
+    raise RejectedError(f"The field {name} mixes kinds of values; a column must hold one kind.", field=name)
 
 
 def _rows_of(url: str, output: _Output) -> list[Any]:
-    """Lay flat data out by its shape, one value or one list a row."""
+    """Split flat data by its shape: one value or one list for each row."""
     n_rows = output.shape[0] if output.shape else 1
     if n_rows and isinstance(output.data, list) and len(output.data) == math.prod(output.shape):
         width = len(output.data) // n_rows
@@ -216,7 +216,7 @@ def _rows_of(url: str, output: _Output) -> list[Any]:
         return [output.data[at * width : (at + 1) * width] for at in range(n_rows)]
     if len(output.data) == n_rows:  # nested, as the protocol allows too
         return [unwrapped(value) for value in output.data]
-    raise BrokenAnswerError(url, f"{output.name} has {len(output.data)} values; its shape is {output.shape}")
+    raise BrokenAnswerError(url, f"{output.name} has {len(output.data)} values for the shape {output.shape}")
 
 
 def _reasons(answer: HttpAnswer) -> tuple[str, ...]:

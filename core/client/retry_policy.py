@@ -1,4 +1,4 @@
-"""How long and how often to try: time-outs, and waits that grow at random between attempts."""
+"""Time limits and retries: time-outs, and random waits that grow between attempts."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Seconds = Callable[[], float]  # a clock that only goes forward
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long things may take, in seconds."""
+    """Time limits, in seconds."""
 
     connect_seconds: float = 2.0
     answer_seconds: float = 10.0  # of one attempt
@@ -24,11 +24,11 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         if min(self.connect_seconds, self.answer_seconds, self.total_seconds) <= 0:
-            raise ValueError("time-outs must be above zero")
+            raise ValueError("time-outs must be greater than zero")
 
 
 class RetryPolicy:
-    """Carries out attempts until one succeeds, it makes no sense to go on, or time is up."""
+    """Repeats attempts until an attempt succeeds, a retry makes no sense, or the time is up."""
 
     def __init__(
         self,
@@ -46,19 +46,19 @@ class RetryPolicy:
         self._random_share = random_share
 
     def once(self, attempt: Callable[[float], T]) -> T:
-        """Try once, whatever the breaker knows."""
+        """Make one attempt, regardless of the breaker."""
         return attempt(self._clock() + self._timeouts.answer_seconds)
 
     def until_answered(self, breaker: CircuitBreaker, attempt: Callable[[float], T]) -> T:
-        """Try until there is an answer.
+        """Make attempts until there is an answer.
 
         Args:
-            breaker: Says whether the peer is to be asked at all, and is told how it went.
-            attempt: What to try; given the instant by which it must be over.
+            breaker: Decides whether to send at all, and learns of each result.
+            attempt: One attempt; receives its deadline.
         Raises:
-            CircuitOpenError: The peer is left alone just now.
-            TransientError: The last failure, when attempts or time are used up or the breaker has opened.
-            ClientError: The peer has answered, and it is no use to ask again.
+            CircuitOpenError: The breaker is open.
+            TransientError: The last failure, when attempts or time are exhausted or the breaker has opened.
+            ClientError: The peer has answered, and a retry cannot help.
         """
         end = self._clock() + self._timeouts.total_seconds
         n_failures = 0

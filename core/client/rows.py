@@ -1,4 +1,4 @@
-"""Rows as callers have them, made into what a dialect sends: records, columns by name, or a matrix of numbers."""
+"""Conversion of a caller's rows to the form of a dialect: records, columns by name, or a matrix of numbers."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ InputRow = Mapping[str, Any]
 
 
 class RequestRows:
-    """Rows of one request; exactly one of the two forms is there.
+    """The rows of one request, in exactly one of two forms.
 
     Attributes:
         records: By field name.
@@ -18,10 +18,10 @@ class RequestRows:
     """
 
     def __init__(self, given: InputRow | Iterable[InputRow] | Sequence[Sequence[float]] | Any) -> None:
-        """Take one row, several, or a matrix (NumPy's too).
+        """Convert one row, several rows, or a matrix (also NumPy's).
 
         Raises:
-            RejectedError: There are none, or they are of different kinds or lengths.
+            RejectedError: There are no rows, or they have different kinds or lengths.
         """
         self.records: list[dict[str, Any]] | None = None
         self.matrix: list[list[float]] | None = None
@@ -36,10 +36,10 @@ class RequestRows:
             return
         rows = [row.tolist() if hasattr(row, "tolist") else row for row in rows]
         if not all(isinstance(row, list | tuple) for row in rows):
-            raise RejectedError("Rows must all be mappings by field name, or all be sequences of numbers.")
+            raise RejectedError("All rows must be mappings by field name, or all must be sequences of numbers.")
         self.matrix = [[_plain(value) for value in row] for row in rows]
         if len({len(row) for row in self.matrix}) > 1:
-            raise RejectedError("The rows of the matrix are of different lengths.")
+            raise RejectedError("The rows of the matrix have different lengths.")
 
     def __len__(self) -> int:
         return len(self.records if self.records is not None else self.matrix or ())
@@ -57,20 +57,20 @@ class RequestRows:
                 name = min(odd)
                 raise RejectedError(
                     f"The field {name} is in some rows and not in others (row {number}). Give every row the same "
-                    "fields, None where there is no value.",
+                    "fields, with None for a missing value.",
                     field=name,
                 )
         return {name: [record[name] for record in self.records] for name in names}
 
 
 def _plain(value: Any) -> Any:
-    """Make a value one that JSON has: NumPy's scalars are unwrapped, not-a-number is None."""
+    """Convert a value to a JSON type: NumPy scalars are unwrapped, NaN becomes None."""
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         if math.isnan(value):
             return None
-        raise RejectedError("A value is infinite; no model reads that.")
+        raise RejectedError("A value is infinite; models accept finite values only.")
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return value

@@ -1,4 +1,4 @@
-"""TensorFlow Serving over gRPC. Needs the extra `tf-serving`, which is gRPC and protobuf; TensorFlow is not needed."""
+"""TensorFlow Serving over gRPC. Requires the extra `tf-serving` (gRPC and protobuf), but not TensorFlow."""
 
 import time
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class TfGrpc(Wire):
         authority: Path | None = None,
         clock: Seconds = time.monotonic,
     ) -> None:
-        """Make ready; nothing is asked yet.
+        """Prepare the connection; no request is sent yet.
 
         Args:
             url: `grpc://HOST:PORT`, `grpcs://HOST:PORT` for TLS, or HOST:PORT.
@@ -83,7 +83,7 @@ class TfGrpc(Wire):
         options = [
             ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
             ("grpc.max_send_message_length", -1),
-            ("grpc.enable_retries", 0),  # attempts are counted in one place, and this is not it
+            ("grpc.enable_retries", 0),  # retries are made by the client's retry policy alone
             ("grpc.enable_http_proxy", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1_000),
@@ -109,7 +109,7 @@ class TfGrpc(Wire):
         try:
             answer = self._ask(f"{_PREDICTION}Predict", request, tf_messages.PredictResponse, deadline)
         except RejectedError:
-            self._known.pop(which, None)  # the model may be another one by now
+            self._known.pop(which, None)  # the model may have changed since
             raise
         try:
             outputs = {name: from_tensor(tensor) for name, tensor in sorted(answer.outputs.items())}
@@ -160,7 +160,7 @@ class TfGrpc(Wire):
         try:
             if which is not None:
                 return health_of(which, self.versions(which, deadline))
-            # There is no health service; a server that says it has no such model is up.
+            # There is no health service; a server that answers "no such model" is up.
             self._ask(
                 f"{_MODEL}GetModelStatus",
                 tf_messages.GetModelStatusRequest(),
@@ -189,7 +189,7 @@ class TfGrpc(Wire):
             return kind.FromString(content)
         except DecodeError:
             raise BrokenAnswerError(
-                self._url, f"{len(content)} bytes that are no {kind.DESCRIPTOR.name}, or not all of it"
+                self._url, f"{len(content)} bytes are not a complete {kind.DESCRIPTOR.name}"
             ) from None
 
     def _failure(self, error: Any, method: str) -> ClientError:
@@ -207,7 +207,7 @@ class TfGrpc(Wire):
         return rejection(self._url, status, said)
 
     def _inputs(self, which: Which, deadline: float) -> dict[str, TensorInfo]:
-        """Return the inputs that the model says it has, asked once; nothing where it does not say."""
+        """Return the inputs that the model declares, requested once; empty if it declares none."""
         if which not in self._known:
             try:
                 self._known[which] = {one.name: one for one in self.metadata(which, deadline).inputs}
@@ -221,7 +221,7 @@ def _spec(which: Which, signature: str = "") -> Any:
     if which.version is not None:
         if not which.version.isdecimal():
             raise NotSpokenError(
-                f"{which.version!a} is no version of TensorFlow Serving's: they are whole numbers.", field="version"
+                f"{which.version!a} is not a TensorFlow Serving version: versions are whole numbers.", field="version"
             )
         spec.version.value = int(which.version)
     return spec
@@ -239,7 +239,7 @@ def _put_columns(request: Any, rows: RequestRows, inputs: dict[str, TensorInfo])
 def _put_matrix(request: Any, rows: RequestRows, inputs: dict[str, TensorInfo]) -> None:
     assert rows.matrix is not None
     if len(inputs) != 1:
-        raise NotSpokenError("The model does not have exactly one input that a matrix could be: send mappings.")
+        raise NotSpokenError("A matrix requires a model with exactly one input: send mappings instead.")
     only = next(iter(inputs.values()))
     flat = [value for row in rows.matrix for value in row]
     shape = (len(rows), len(rows.matrix[0]))

@@ -90,7 +90,7 @@ class TfRest(Wire):
         found = self._http.read(answer, _Predictions).predictions
         require_one_a_row(self._http.url, len(found), rows)
         outputs: dict[str, list[Any]] = {}
-        if isinstance(found[0], dict):  # a signature of several outputs
+        if isinstance(found[0], dict):  # a signature with several outputs
             try:
                 outputs = {name: [one[name] for one in found] for name in found[0]}
             except (TypeError, KeyError):
@@ -125,7 +125,7 @@ class TfRest(Wire):
     @override
     def health(self, which: Which | None, deadline: float) -> Health:
         if which is None:
-            # There is no health endpoint; a server that refuses a path it does not know is up.
+            # There is no health endpoint; a server that refuses an unknown path is up.
             with suppress(RejectedError):
                 self._http.ask("GET", "/v1/models", deadline)
             return Health(live=True, ready=True)
@@ -141,7 +141,7 @@ class TfRest(Wire):
 
 
 def model_path(which: Which, prefix: str = "/v1/models/") -> str:
-    """Spell the path of a model, a version or a label."""
+    """Return the path of a model, a version or a label."""
     path = prefix + quote(which.model, safe="")
     if which.version is not None:
         return f"{path}/versions/{quote(which.version, safe='')}"
@@ -149,12 +149,12 @@ def model_path(which: Which, prefix: str = "/v1/models/") -> str:
 
 
 def request_headers(request_id: str, key: str | None) -> dict[str, str]:
-    """Name the request, and what routing is to stick to; servers that know neither ignore them."""
+    """Return headers with the request id and routing key; other servers ignore them."""
     return {"x-request-id": request_id} | ({"x-bondx-key": key} if key else {})
 
 
 def version_states(http: Http, which: Which, deadline: float) -> list[VersionState]:
-    """Ask for model status."""
+    """Request the model status."""
     found = http.read(http.ask("GET", model_path(which), deadline), _States)
     return [
         VersionState(version=str(one.version), state=one.state, message=one.status.error_message)
@@ -163,7 +163,7 @@ def version_states(http: Http, which: Which, deadline: float) -> list[VersionSta
 
 
 def health_of(which: Which, states: list[VersionState]) -> Health:
-    """Judge a model by its versions: one that answers is enough."""
+    """Judge a model by its versions: one available version is enough."""
     if any(state.is_available for state in states):
         return Health(live=True, ready=True)
     said = [f"{which.model} {state.version} is {state.state}: {state.message}".rstrip(": ") for state in states]
@@ -174,14 +174,14 @@ def require_one_a_row(url: str, n_answers: int, rows: RequestRows) -> None:
     """Check that an answer fits its request.
 
     Raises:
-        BrokenAnswerError: It does not.
+        BrokenAnswerError: The answer does not fit.
     """
     if n_answers != len(rows):
         raise BrokenAnswerError(url, f"it has {n_answers} predictions for {len(rows)} rows")
 
 
 def unwrapped(value: Any) -> Any:
-    """Take a single value out of its list: an output of shape [n, 1] is one value a row.
+    """Unwrap a single value from its list: an output of shape [n, 1] has one value for each row.
 
     >>> unwrapped([0.5]), unwrapped([0.2, 0.8])
     (0.5, [0.2, 0.8])

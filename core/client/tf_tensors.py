@@ -31,7 +31,7 @@ _FLOATS = frozenset({"DT_FLOAT", "DT_DOUBLE"})
 
 
 def type_name(number: int) -> str:
-    """Name a type by its number.
+    """Return the name of a type by its number.
 
     >>> type_name(2), type_name(99)
     ('DT_DOUBLE', 'DT_99')
@@ -40,7 +40,7 @@ def type_name(number: int) -> str:
 
 
 def guessed_type(name: str, values: Sequence[Any]) -> str:
-    """Choose a type by the values, where the model does not say.
+    """Choose a type from the values, if the model does not declare one.
 
     >>> [guessed_type("x", values) for values in ([True], [1], [1, 0.5], ["a"])]
     ['DT_BOOL', 'DT_INT64', 'DT_DOUBLE', 'DT_STRING']
@@ -54,30 +54,30 @@ def guessed_type(name: str, values: Sequence[Any]) -> str:
         return "DT_DOUBLE"
     if kinds == {str}:
         return "DT_STRING"
-    raise RejectedError(f"The field {name} mixes kinds of values; a tensor has one.", field=name)
+    raise RejectedError(f"The field {name} mixes kinds of values; a tensor must hold one kind.", field=name)
 
 
 def to_tensor(name: str, values: Sequence[Any], dtype: str, shape: Sequence[int]) -> Any:
     """Make a tensor.
 
     Args:
-        name: Of the field, for complaints.
-        values: Flat; None is not-a-number among floats.
+        name: Of the field, for error messages.
+        values: Flat; None becomes NaN in a float tensor.
         dtype: Name of the type.
         shape: Of the tensor.
     Raises:
-        RejectedError: A value is none of that type.
+        RejectedError: A value does not have the type.
     """
     if dtype not in _TYPES:
-        raise RejectedError(f"The field {name} is a {dtype}, which this client does not send.", field=name)
+        raise RejectedError(f"The field {name} is of type {dtype}, which this client does not support.", field=name)
     number, place, _ = _TYPES[dtype]
     if dtype in _FLOATS:
         values = [math.nan if value is None else value for value in values]
     elif None in values:
-        raise RejectedError(f"The field {name} has no value in some row, and {dtype} has no way to say so.", field=name)
+        raise RejectedError(f"The field {name} has a missing value, which {dtype} cannot express.", field=name)
     if dtype == "DT_STRING":
         if not all(isinstance(value, str) for value in values):
-            raise RejectedError(f"The field {name} holds values that are no text, which the model reads.", field=name)
+            raise RejectedError(f"The field {name} holds values that are not text, as the model requires.", field=name)
         values = [value.encode() for value in values]
     tensor = TensorMessage(dtype=number)
     for size in shape:
@@ -86,16 +86,16 @@ def to_tensor(name: str, values: Sequence[Any], dtype: str, shape: Sequence[int]
         getattr(tensor, place).extend(values)
     except (TypeError, ValueError):
         raise RejectedError(
-            f"The field {name} holds values that are no {dtype}, which the model reads.", field=name
+            f"The field {name} holds values that are not {dtype}, as the model requires.", field=name
         ) from None
     return tensor
 
 
 def from_tensor(tensor: Any) -> list[Any]:
-    """Return the values of a tensor, one or one list a row.
+    """Return the values of a tensor: one value or one list for each row.
 
     Raises:
-        ValueError: Its values do not fit its shape, or are of a type that is not known here.
+        ValueError: Its values do not fit its shape, or have an unknown type.
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     n_values = math.prod(shape)
@@ -110,7 +110,7 @@ def from_tensor(tensor: Any) -> list[Any]:
     else:
         found = list(getattr(tensor, place))
     if found and len(found) < n_values:
-        found += [found[-1]] * (n_values - len(found))  # the last value stands for all that follow
+        found += [found[-1]] * (n_values - len(found))  # the last value repeats
     if len(found) != n_values:
         raise ValueError(f"{len(found)} values for the shape {shape}")
     width = n_values // shape[0] if shape and shape[0] else 1

@@ -20,5 +20,5 @@ class EngineContext:
     telemetry: TelemetryWriter
     alerts: Alerts
     trainer: Trainer
-    actor: Actor  # in whose name steps are recorded
+    actor: Actor  # the author of recorded steps
     clock: Clock

@@ -1,4 +1,4 @@
-"""The engine: the one process that works on a workspace, and its threads, one for each worker."""
+"""The engine: the only process that works on a workspace, with one thread for each worker."""
 
 import logging
 import threading
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Holds a workspace's lease and works for it, until it is stopped."""
+    """Holds the lease of a workspace and works on it until it is stopped."""
 
     def __init__(self, workspace: Workspace, *, mode: Mode, actor: Actor, clock: Clock = utc_now) -> None:
         """Prepare an engine; nothing happens before `start`.
 
         Args:
-            workspace: Where to work.
+            workspace: The workspace.
             mode: Headless, or embedded in a console.
             actor: The person for whom it runs.
             clock: The time.
@@ -46,19 +46,19 @@ class Engine:
         self._actor = Actor.engine()
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._held = ExitStack()  # what `stop` gives back, the lease last
+        self._held = ExitStack()  # released by `stop`, the lease last
         self._threads: list[WorkerThread] = []  # the trainer's first
 
     def start(self) -> None:
-        """Become the workspace's engine and begin to work.
+        """Acquire the lease and start to work.
 
         Raises:
-            LeaseHeldError: Another engine works here; the message says whose.
+            LeaseHeldError: Another engine holds the lease; the message names it.
             CoreError: The workspace or its settings cannot be used.
         """
         with self._lock:
             if self._threads:
-                raise RuntimeError("an engine starts once")
+                raise RuntimeError("an engine can start only once")
             settings = load_settings(self._workspace.settings_file)
             with ExitStack() as undo:
                 undo.enter_context(Lease.acquire(self._workspace, self._person, self._mode, clock=self._clock))
@@ -73,7 +73,7 @@ class Engine:
             log.info("engine started: %s, %s for %s", self._workspace.root, self._mode, self._person)
 
     def _work(self, settings: Settings, telemetry: TelemetryWriter) -> None:
-        """Give every worker its thread."""
+        """Start a thread for every worker."""
         workspace, clock = self._workspace, self._clock
         alerts = Alerts(workspace, settings=settings.alerts, clock=clock)
         self._trainer = Trainer(
@@ -97,23 +97,23 @@ class Engine:
         self._threads = threads
 
     def stop(self, timeout_seconds: float | None = None) -> None:
-        """Stop working: the epoch at work ends, its checkpoint stays, the lease is given back. Safe to repeat.
+        """Stop: finish the current epoch, keep its checkpoint, and release the lease. Safe to repeat.
 
         Args:
-            timeout_seconds: How long the epoch may take; then it is given up, and the next engine does it again. None
+            timeout_seconds: How long the epoch may take; then it is abandoned, and the next engine repeats it. None
                 waits for its end.
         """
         if not self._threads:
             return
         log.info("engine stopping")
-        trainer, *others = self._threads  # the others witness its last epoch
+        trainer, *others = self._threads  # the other workers record its last epoch
         trainer.stop()
         trainer.join(timeout_seconds)
         if trainer.is_alive():
-            log.warning("the epoch at work is given up")
+            log.warning("the current epoch is abandoned; the next engine repeats it")
             self._trainer.kill_child()
             trainer.join()
-        with self._lock:  # not held above: who waits patiently must not keep out who cannot wait
+        with self._lock:  # not held above: a patient caller must not block a caller with a time limit
             if not self._stopped.is_set():
                 for thread in others:
                     thread.stop()

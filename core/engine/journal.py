@@ -1,4 +1,4 @@
-"""The engine's log: `logs/engine.log`, what everything below `core` has to say, rotated."""
+"""The engine's log: `logs/engine.log`, with all log messages of `core`, rotated."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ N_KEPT = 5
 
 
 class _Journal(RotatingFileHandler):
-    """A log that is silent while it cannot be written: on a full disk, each line would be a traceback on a terminal."""
+    """A log handler that ignores write errors: on a full disk, each line would print a traceback to the terminal."""
 
     @override
     def handleError(self, record: logging.LogRecord) -> None:
@@ -22,10 +22,10 @@ class _Journal(RotatingFileHandler):
 
 
 def open_log(workspace: Workspace) -> Callable[[], None]:
-    """Write the log of this process's engine to its workspace.
+    """Start to write the log of this process's engine to its workspace.
 
     Returns:
-        What ends it.
+        A function that closes the log.
     """
     handler = _Journal(
         workspace.logs_dir / "engine.log", maxBytes=MAX_BYTES, backupCount=N_KEPT, encoding="utf-8", delay=True
@@ -39,7 +39,7 @@ def open_log(workspace: Workspace) -> Callable[[], None]:
     def close() -> None:
         source.removeHandler(handler)
         source.setLevel(level_before)
-        with suppress(OSError):  # of the last line, which nobody can write now either
+        with suppress(OSError):  # an error about the last line, which still cannot be written
             handler.close()
 
     return close

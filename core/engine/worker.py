@@ -47,14 +47,14 @@ class WorkerThread(threading.Thread):
             worker: The worker to run.
             report: Called with the worker's name and the error when a step fails; raises the alert.
         """
-        # a process that has to go at once must not wait for an epoch
+        # a process that must end immediately cannot wait for an epoch
         super().__init__(name=f"engine-{worker.name}", daemon=True)
         self._worker = worker
         self._report = report
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Start no further step. Returns at once, while the current step may still run."""
+        """Start no further step. Returns immediately, while the current step may still run."""
         self._stopping.set()
         self._worker.stop()
         self._worker.wake.set()
@@ -87,8 +87,8 @@ class WorkerThread(threading.Thread):
 
     def _tell(self, error: Exception, pause: float) -> None:
         name = self._worker.name
-        log.exception("the %s failed; it begins again in %.0f s", name, pause)
+        log.exception("the %s failed; restarting it in %.0f s", name, pause)
         try:
             self._report(name, error)
-        except Exception:  # what failed may be the very disk that the alert would be written to
+        except Exception:  # the failure may be of the disk that the alert would be written to
             log.exception("the failure of the %s could not be reported", name)

@@ -1,8 +1,8 @@
-"""Governance: every change of state witnessed in a log that cannot be edited unnoticed.
+"""Governance: every change of state is recorded in a tamper-evident log.
 
 `audit.py` ties a change to its record, `outbox.py` keeps the record beside the change until it is logged,
 `audit_log.py` drains, signs, reads and verifies; `chain.py` is the pure hash chain, `journal.py` the file,
-`head.py` the newest head kept elsewhere, `keys.py` the keys.
+`head.py` the newest head in the state files, `keys.py` the keys.
 """
 
 from core.governance.audit import audited

@@ -25,14 +25,14 @@ def audited(
     """Change a database and the audit log together.
 
     The records are committed with the change, in the same file, and then appended to the log. If the log cannot
-    be written just then, the change stands, its records wait in the file, and a later drain appends them.
+    be written then, the change is kept, its records wait in the file, and a later drain appends them.
 
     Args:
-        workspace: Whose database and log.
+        workspace: The workspace with the database and the log.
         database: "registry", "sessions", "runs" or "alerts".
-        actor: Who changes it.
-        reason: Why, in the words of the actor.
-        clock: When.
+        actor: The author of the change.
+        reason: The reason, in the words of the actor.
+        clock: The time.
 
     Yields:
         The change, in an open transaction: `change.db` and `change.record(…)`.
@@ -59,7 +59,7 @@ def _drain(audit_log: AuditLog, database: str) -> None:
     try:
         audit_log.drain(database)
     except (OSError, CoreError) as error:
-        # The change is committed, so its caller must not be told that it failed.
+        # The change is committed, so this must not look like a failure to the caller.
         log.error("The audit log could not be written; the record waits in the %s database: %s", database, error)
 
 

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 SIGN_EVERY = 256
-"""How many records at most follow the last signed head of a running system."""
+"""The maximum number of records after the last signed head of a running system."""
 
 
 class _Instant(msgspec.Struct):
-    """All that is read of a line to find a time in the log."""
+    """The only fields read from a line to find a time in the log."""
 
     at: datetime
 
 
 @dataclass(slots=True)
 class _Standing:
-    """Where the log is, as found when it is about to be written to."""
+    """The position of the log, as found before a write."""
 
     link: Link
     start: int
@@ -46,10 +46,10 @@ class AuditLog:
     """The hash-chained log of one workspace, safe for several processes and threads at once."""
 
     def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now, sign_every: int = SIGN_EVERY) -> None:
-        """Open the log, and make its key if the log is still empty.
+        """Open the log, and create its key if the log is still empty.
 
         Raises:
-            AuditKeyError: There is a log, and its key is missing or unreadable.
+            AuditKeyError: A log exists, and its key is missing or unreadable.
         """
         self._workspace = workspace
         self._clock = clock
@@ -61,22 +61,22 @@ class AuditLog:
         self._heads = HeadStore(workspace, self._seal)
 
     def drained_ids(self, database: str) -> Sequence[str]:
-        """List outbox entries of a database that are in the log for good, the latest ones at least."""
+        """List outbox entries of a database that are surely in the log, at least the latest."""
         head = self._heads.load()
         return head.drained.get(database, ()) if head else ()
 
     def drain(self, *databases: str) -> int:
-        """Append what waits in the outboxes to the log, in order, each entry once.
+        """Append the waiting outbox entries to the log, in order, each entry once.
 
         Args:
-            databases: Whose outboxes; all there are when none is named.
+            databases: The databases to drain; by default all.
 
         Returns:
             How many records were appended.
 
         Raises:
             OSError: The log cannot be written. Nothing is lost: the entries stay in their outboxes.
-            StateError: A state file cannot be read or written; the same holds.
+            StateError: A state file cannot be read or written. Nothing is lost.
         """
         with self._journal.locked():
             return self._write(databases or self._databases(), sign=False)
@@ -87,11 +87,11 @@ class AuditLog:
             self._write(self._databases(), sign=True)
 
     def tail(self, n: int, *, until: datetime | None = None) -> list[AuditRecord]:
-        """Return the last records, oldest first; lines that cannot be read are left out (`verify` names them).
+        """Return the last records, oldest first, without unreadable lines (`verify` names them).
 
         Args:
-            n: How many at most.
-            until: Leave out what came after this instant.
+            n: The maximum number of records.
+            until: Omit records after this instant.
         """
         end = None if until is None else self._journal.first_offset(lambda line: _is_later(line, until))
         records = []
@@ -103,7 +103,7 @@ class AuditLog:
         return records
 
     def n_waiting(self) -> int:
-        """Count the changes that are committed but not in the log yet; more than a few means it cannot be written."""
+        """Count committed changes that are not yet in the log; more than a few mean that the log cannot be written."""
         head = self._heads.load() or AuditHead()
         return sum(
             entry.id not in head.drained.get(name, ())
@@ -114,7 +114,7 @@ class AuditLog:
     def verify(self) -> AuditVerdict:
         """Check every record, the order and completeness of all, the newest head and the signatures.
 
-        Writers are kept out for an instant only: what they append later is not looked at.
+        Writers are blocked for an instant only: later records are not checked.
         """
         with self._journal.locked(shared=True):
             head, size = self._heads.load(), self._journal.size()
@@ -131,7 +131,7 @@ class AuditLog:
             # Before the first record, so that a log without a head is always a sign of tampering.
             head = self._heads.store(AuditHead())
         standing = self._find_standing(head)
-        if standing.in_log:  # a killed drain got as far as the log: whose entries those were must be noted now
+        if standing.in_log:  # a killed drain had already reached the log: its entries must be marked as drained now
             databases = self._databases()
         entries, drained = self._collect(databases, head or AuditHead(), standing)
         n_unsigned = standing.link.sequence + len(entries) - standing.signed_sequence
@@ -163,7 +163,7 @@ class AuditLog:
     def _collect(
         self, databases: Sequence[str], head: AuditHead, standing: _Standing
     ) -> tuple[list[AuditEntry], dict[str, tuple[str, ...]]]:
-        """Gather what the log lacks, and what will be known to be drained once it is written."""
+        """Collect the entries that the log lacks, and the entries to mark as drained after the write."""
         entries: list[AuditEntry] = []
         drained = dict(head.drained)
         if standing.alarm:
@@ -181,19 +181,19 @@ class AuditLog:
         return entry_by_engine(SIGNATURE_VERB, f"record {link.sequence}", clock=self._clock, after=signed)
 
     def _find_standing(self, head: AuditHead | None) -> _Standing:
-        """Compare the log with the head, take in what a killed process appended, move a torn tail aside."""
+        """Compare the log with the head, accept records appended by a killed process, move a torn tail aside."""
         if head is None:
             return self._survey(Link(), "the newest head is missing from the state files")
         if not head.is_genuine(self._seal):
             return self._survey(Link(), "the newest head in the state files was edited")
         if not self._journal.ends_with(head.hash, head.start, head.size):
-            return self._survey(head.link, f"the log does not end in record {head.sequence}, as it did")
+            return self._survey(head.link, f"the log no longer ends with record {head.sequence}")
         link, start, size = head.link, head.start, head.size
         in_log: set[str] = set()
         signed_sequence = head.signed_sequence
         for item in follow(self._journal.lines(head.size, self._journal.size()), self._seal, head.link):
             if isinstance(item, ChainFault):
-                if item.damage is Damage.UNREADABLE:  # not a whole line: a write cut short
+                if item.damage is Damage.UNREADABLE:  # an incomplete line: an interrupted write
                     self._journal.set_aside(size)
                     break
                 return self._survey(link, item.sentence)
@@ -208,7 +208,7 @@ class AuditLog:
         return _Standing(link, start, size, signed_sequence, frozenset(in_log))
 
     def _survey(self, trusted: Link, alarm: str) -> _Standing:
-        """Read the whole log, which is not as it was left, to go on behind all of it and repeat no entry."""
+        """Read the whole altered log, to continue after its end without repeating an entry."""
         newest, ids, signed_sequence = trusted, set(), 0
         for line in filter(self._seal.holds, self._journal.lines(0, self._journal.size())):
             fields = orjson.loads(line)

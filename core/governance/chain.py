@@ -1,7 +1,7 @@
 """The hash chain of the audit log: sealing lines, and finding the first one that was tampered with.
 
 A line is `{…,"previous_hash":"<64 hex>","hash":"<64 hex>"}`. `hash` is the HMAC-SHA-256 of all bytes before
-`,"hash"`, the previous hash among them, so lines are checked as bytes, without parsing and writing them anew.
+`,"hash"`, including the previous hash, so lines are checked as bytes, without parsing and writing them again.
 No disk and no clock here.
 """
 
@@ -15,7 +15,7 @@ import orjson
 from core.governance.record import AuditEntry, line_fields
 
 GENESIS = "0" * 64
-"""What the first record names as the hash before it."""
+"""The previous hash of the first record."""
 
 _HASH_FIELD = b',"hash":"'
 _CLOSING = b'"}'
@@ -24,7 +24,7 @@ _SEQUENCE_FIELD = b'{"sequence":'
 
 
 class Damage(StrEnum):
-    """How a log differs from the one that was written."""
+    """The kinds of damage to a log."""
 
     EDITED = "edited"
     UNREADABLE = "unreadable"
@@ -40,7 +40,7 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainFault:
-    """The first thing wrong with a log: which record, what kind of damage, and a sentence for the auditor."""
+    """The first fault in a log: the record, the kind of damage, and a sentence for the auditor."""
 
     sequence: int
     damage: Damage
@@ -90,13 +90,13 @@ class Seal:
 
 
 def link_of(line: bytes) -> Link:
-    """Read the link off a line whose seal holds."""
+    """Read the link from a line with a valid seal."""
     line = line.rstrip(b"\n")
     return Link(_sequence_of(line), line[-len(_CLOSING) - 64 : -len(_CLOSING)].decode())
 
 
 def is_readable(line: bytes) -> bool:
-    """Say whether a line is whole: ended by a newline and a JSON object."""
+    """Say whether a line is complete: a JSON object that ends with a newline."""
     if not line.endswith(b"\n"):
         return False
     try:
@@ -128,7 +128,7 @@ def follow(lines: Iterable[bytes], seal: Seal, after: Link) -> Iterator[tuple[by
             yield ChainFault(
                 expected,
                 Damage.UNCHAINED,
-                f"record {expected} is whole, but follows another record {after.sequence}",
+                f"record {expected} is intact, but follows a different record {after.sequence}",
             )
             return
         yield line, link
@@ -143,20 +143,16 @@ def _broken(line: bytes, expected: int) -> ChainFault:
 
 def _out_of_place(found: int, expected: int, remaining: Iterator[bytes]) -> ChainFault:
     if found < expected:
-        return ChainFault(
-            found, Damage.REPEATED, f"record {found} stands in the log a second time, where record {expected} belongs"
-        )
+        return ChainFault(found, Damage.REPEATED, f"record {found} appears again in the place of record {expected}")
     if any(_sequence_of(line) == expected for line in remaining):
-        return ChainFault(
-            expected, Damage.REORDERED, f"record {expected} was moved: record {found} stands in its place"
-        )
+        return ChainFault(expected, Damage.REORDERED, f"record {expected} was moved: record {found} is in its place")
     last = found - 1
     which = f"record {expected} is" if last == expected else f"records {expected} to {last} are"
     return ChainFault(expected, Damage.MISSING, f"{which} missing: record {found} follows record {expected - 1}")
 
 
 def _sequence_of(line: bytes) -> int:
-    """Read the sequence a line begins with; -1 when it begins with something else."""
+    """Read the sequence at the start of a line; -1 if there is none."""
     if not line.startswith(_SEQUENCE_FIELD):
         return -1
     digits = line[len(_SEQUENCE_FIELD) : line.find(b",", len(_SEQUENCE_FIELD))]

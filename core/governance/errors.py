@@ -1,4 +1,4 @@
-"""What can be wrong with the audit log before a change is even tried."""
+"""Errors of the audit log that refuse a change before it is attempted."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ class GovernanceError(CoreError):
 
 
 class AuditKeyError(GovernanceError):
-    """A log exists and the key it was chained with is missing or unreadable."""
+    """A log exists, but its chain key is missing or unreadable."""
 
     exit_code = ExitCode.REFUSED
 
     def __init__(self, file: Path, problem: str) -> None:
         super().__init__(
             f"The audit key {file} {problem}. Nothing can be changed or verified without it: "
-            f"put the original file back from a backup (it was written once, when the workspace was new)."
+            f"restore the original file from a backup (it was written once, when the workspace was created)."
         )

@@ -1,7 +1,7 @@
 """The newest head of the audit chain, kept in the state files.
 
-The log alone cannot show that its end was cut off, or that all of it was written anew by somebody who has the
-key: every prefix of a chain is a good chain. The head, kept elsewhere, can.
+The log alone cannot show that its end was cut off, or that a holder of the key rewrote all of it: every prefix of a
+chain is a valid chain. The head, kept in another file, can.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ _REMEMBERED = 32
 
 
 class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the log had come when it was last written to."""
+    """The end of the log after its last write."""
 
     name: str = _KEY
     sequence: int = 0
     hash: str = GENESIS
-    start: int = 0  # where the line of this record begins in the log, in bytes
-    size: int = 0  # where it ends: the size of the log
+    start: int = 0  # offset of this record's line in the log, in bytes
+    size: int = 0  # end of the line: the size of the log
     signed_sequence: int = 0
     drained: dict[str, tuple[str, ...]] = {}
     tag: str = ""
@@ -37,22 +37,22 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def link(self) -> Link:
-        """The place in the chain."""
+        """The position in the chain."""
         return Link(self.sequence, self.hash)
 
     def sealed(self, seal: Seal) -> "AuditHead":
-        """Return this head with the tag that proves it was written by somebody who has the key."""
+        """Return this head with the tag that proves that a holder of the key wrote it."""
         return msgspec.structs.replace(self, tag=self._tag(seal))
 
     def is_genuine(self, seal: Seal) -> bool:
-        """Say whether the tag is the right one."""
+        """Say whether the tag is valid."""
         return self.tag == self._tag(seal)
 
     def _tag(self, seal: Seal) -> str:
         return seal.hash_of(f"head {self.sequence} {self.hash} {self.signed_sequence}".encode())
 
     def says_the_same_as(self, other: "AuditHead") -> bool:
-        """Say whether two heads differ in nothing but their tag and revision."""
+        """Say whether two heads differ at most in tag and revision."""
         return msgspec.structs.replace(self, tag=other.tag, revision=other.revision) == other
 
 
@@ -74,11 +74,11 @@ class HeadStore:
         self._seal = seal
 
     def load(self) -> AuditHead | None:
-        """Return the head as stored; None in a workspace whose log was never written to."""
+        """Return the stored head; None if the log was never written to."""
         return self._documents.find(_KEY)
 
     def store(self, head: AuditHead) -> AuditHead:
-        """Write a head, sealed, in place of the one before it."""
+        """Seal a head and store it in place of the previous head."""
         sealed = head.sealed(self._seal)
         current = self._documents.find(_KEY)
         if current is None:

@@ -22,7 +22,7 @@ class Journal:
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
-        """Hold the log still: alone for appending, together with others for looking."""
+        """Lock the log: exclusively to append, shared to read."""
         self._folder.mkdir(parents=True, exist_ok=True)
         # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
         descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o640)
@@ -33,7 +33,7 @@ class Journal:
             os.close(descriptor)
 
     def size(self) -> int:
-        """Return the size in bytes; 0 when there is no file yet."""
+        """Return the size in bytes; 0 if there is no file yet."""
         try:
             return self.file.stat().st_size
         except FileNotFoundError:
@@ -64,7 +64,7 @@ class Journal:
         return line.endswith(f'"hash":"{hash_}"}}\n'.encode()) and line.count(b"\n") == 1
 
     def append(self, lines: bytes) -> int:
-        """Add whole lines and make them durable; a write that fails half way leaves nothing behind.
+        """Append complete lines and make them durable; a failed write leaves nothing behind.
 
         Returns:
             The offset at which they begin.
@@ -73,7 +73,7 @@ class Journal:
         descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
         try:
             size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # evidence: left as it is
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # evidence: leave it unchanged
                 lines = b"\n" + lines
             try:
                 write_all(descriptor, lines)
@@ -88,11 +88,11 @@ class Journal:
             os.close(descriptor)
 
     def sync(self) -> None:
-        """Make durable what another process appended and may have died before syncing."""
+        """Make durable the lines of another process that may have died before syncing."""
         sync(self.file)
 
     def set_aside(self, offset: int) -> Path:
-        """Move everything from an offset on into a file of its own, and end the log there."""
+        """Move all bytes from an offset on into a separate file, and end the log there."""
         with self.file.open("rb") as file:
             file.seek(offset)
             torn = file.read()
@@ -143,8 +143,8 @@ class Journal:
         """Return the last lines, oldest first, reading no more of the file than they need.
 
         Args:
-            n: How many at most.
-            end: Where a line begins: take it, and what follows, for not there.
+            n: The maximum number of lines.
+            end: The start of a line: ignore it and all following lines.
         """
         size = self.size() if end is None else end
         if n <= 0 or size == 0:

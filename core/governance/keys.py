@@ -1,7 +1,7 @@
 """The two keys of a workspace's audit log: one chains the records, one signs heads of the chain.
 
-Each is written once, readable by its owner only, and never changed. The public half of the signing key
-lies beside them for auditors: `audit-signing.pub`.
+Each is written once, readable by its owner only, and never changed. The public half of the signing key is
+beside them for auditors: `audit-signing.pub`.
 """
 
 import secrets

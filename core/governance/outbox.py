@@ -1,4 +1,4 @@
-"""Changes that are committed but perhaps not in the log yet, kept in the very file they changed."""
+"""Committed changes that may not be in the log yet, kept in the file that they changed."""
 
 import secrets
 from collections.abc import Container, Sequence
@@ -22,7 +22,7 @@ def outbox_of(database: "Database") -> "Documents[AuditEntry]":
 
 
 class AuditedChange:
-    """What the body of an `audited` block is given: the database, and the pen."""
+    """The argument of the body of an `audited` block: the database, and the recorder of the change."""
 
     def __init__(self, db: "Database", actor: Actor, reason: str, clock: Clock) -> None:
         self.db = db
@@ -33,7 +33,7 @@ class AuditedChange:
 
     @property
     def n_recorded(self) -> int:
-        """How many records the block has made so far."""
+        """The number of records that the block has made so far."""
         return len(self._entries)
 
     def record(
@@ -46,15 +46,15 @@ class AuditedChange:
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
     ) -> None:
-        """State one change, to be logged if and when the block commits.
+        """Record one change, to be logged if the block commits.
 
         Args:
-            verb: What was done, a dotted noun and verb: "version.promote".
-            object: What it was done to: "spread/1.4.0".
-            before: The document, or the value, as it was. Structs and mappings are welcome.
-            after: The same as it is now. Of two documents only the fields that differ are logged.
-            evidence: Files the change rests on, with their hashes.
-            reason: Why, when this record has a reason of its own; else the reason of the block.
+            verb: The action, a dotted noun and verb: "version.promote".
+            object: The changed object: "spread/1.4.0".
+            before: The document or value before the change; may be a struct or a mapping.
+            after: The same after the change. Of two documents, only the differing fields are logged.
+            evidence: Files that support the change, with their hashes.
+            reason: The reason of this record; by default the reason of the block.
         """
         old, new = differing(plain(before), plain(after))
         entry = AuditEntry(
@@ -72,10 +72,10 @@ class AuditedChange:
         self._entries.append(entry)
 
     def post(self, drained: Container[str]) -> None:
-        """Put the records into the outbox, and take out those that the log is known to hold.
+        """Put the records into the outbox, and remove entries that are known to be in the log.
 
         Args:
-            drained: Ids of entries that are in the log for good.
+            drained: Ids of entries that are surely in the log.
         """
         outbox = outbox_of(self.db)
         for entry in outbox.all():
@@ -86,7 +86,7 @@ class AuditedChange:
 
 
 def entry_by_engine(verb: str, object: str, *, clock: Clock, after: Any = None, reason: str = "") -> AuditEntry:  # noqa: A002
-    """Make an entry about the log itself, which no database change goes with."""
+    """Make an entry about the log itself, without a database change."""
     actor = Actor.engine()
     return AuditEntry(
         id=secrets.token_hex(8),

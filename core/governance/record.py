@@ -1,4 +1,4 @@
-"""One line of the audit log: what is said, in which order of fields."""
+"""One line of the audit log: its content and the order of its fields."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,14 +10,14 @@ from core.clock import to_iso
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """A file a change rests on, pinned by its hash."""
+    """A file that supports a change, identified by its hash."""
 
     path: str
     sha256: str
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A change as its author states it, before it has a place in the chain."""
+    """A recorded change, before it has a position in the chain."""
 
     id: str
     at: datetime
@@ -33,7 +33,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A change in its place in the chain: one line of `audit.jsonl`."""
+    """A change with its position in the chain: one line of `audit.jsonl`."""
 
     sequence: int
     id: str

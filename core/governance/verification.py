@@ -1,4 +1,4 @@
-"""Judging a log: one walk over its lines, then its end against the newest head kept in the state files."""
+"""Verification of a log: its lines in order, then its end against the newest head in the state files."""
 
 from collections.abc import Iterable
 
@@ -15,16 +15,16 @@ _ABOUT_THE_LOG = b'"verb":"audit.'
 
 
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What `verify` found."""
+    """The result of `verify`."""
 
     ok: bool
-    n_records: int  # good ones, up to the first bad one
+    n_records: int  # valid records before the first fault
     first_bad_sequence: int | None = None
     damage: Damage | None = None
     reason: str
-    torn_tail: bool = False  # a write was cut short by a crash; the next drain moves it aside
+    torn_tail: bool = False  # a crash interrupted a write; the next drain moves the partial line aside
     n_signatures: int = 0
-    n_waiting: int = 0  # committed changes that wait to be written to the log
+    n_waiting: int = 0  # committed changes not yet in the log
 
 
 def signed_message(link: Link) -> bytes:
@@ -42,11 +42,11 @@ def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: AuditH
         head: The newest head kept in the state files.
 
     Raises:
-        AuditKeyError: There are signatures, and no key to check them with.
+        AuditKeyError: There are signatures, but no key to check them with.
     """
     walk = _Walk(seal, keys, head)
     fault = walk.over(lines)
-    # Beyond what the head vouches for, a line that cannot be read is a write that a crash cut short.
+    # After the head, an unreadable line is an interrupted write.
     torn = fault is not None and fault.damage is Damage.UNREADABLE and head is not None and walk.n_bytes >= head.size
     if fault is None or torn:
         fault = _judge_end(walk.link, head, seal)
@@ -61,14 +61,14 @@ def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: AuditH
             torn_tail=torn,
             n_signatures=walk.n_signatures,
         )
-    reason = f"all {n} records are whole, in order and complete" if n else "the log is empty"
+    reason = f"all {n} records are intact, in order and complete" if n else "the log is empty"
     if torn:
-        reason += "; the last write was cut short by a crash, and the next change will move its remains aside"
+        reason += "; the last write was cut short by a crash, and the next change moves the partial line aside"
     return AuditVerdict(ok=True, n_records=n, reason=reason, torn_tail=torn, n_signatures=walk.n_signatures)
 
 
 class _Walk:
-    """How far a log was found good, by its chain and by its signatures."""
+    """The verified part of a log, by chain and by signatures."""
 
     def __init__(self, seal: Seal, keys: AuditKeys, head: AuditHead | None) -> None:
         self.link = Link()
@@ -89,7 +89,7 @@ class _Walk:
                 return ChainFault(
                     link.sequence,
                     Damage.REBUILT,
-                    f"record {link.sequence} is not the one the state files remember: the log was rebuilt",
+                    f"record {link.sequence} differs from the record in the state files: the log was rebuilt",
                 )
             if _ABOUT_THE_LOG in line and (fault := self._judge_own_record(line, link)) is not None:
                 return fault
@@ -100,7 +100,7 @@ class _Walk:
     def _judge_own_record(self, line: bytes, link: Link) -> ChainFault | None:
         fields = orjson.loads(line)
         if fields["verb"] == ALARM_VERB:
-            sentence = f"record {link.sequence} tells of earlier damage: {fields['reason']}"
+            sentence = f"record {link.sequence} reports earlier damage: {fields['reason']}"
             return ChainFault(link.sequence, Damage.ALARM, sentence)
         if fields["verb"] == SIGNATURE_VERB:
             signed = fields["after"]
@@ -109,7 +109,7 @@ class _Walk:
                 return ChainFault(
                     self.link.sequence,
                     Damage.FORGED_SIGNATURE,
-                    f"the signature of record {self.link.sequence} is not by the key of this workspace",
+                    f"the signature of record {self.link.sequence} was not made with the key of this workspace",
                 )
             self.n_signatures += 1
         return None
@@ -119,7 +119,7 @@ def _judge_end(last: Link, head: AuditHead | None, seal: Seal) -> ChainFault | N
     if head is None:
         if last.sequence == 0:
             return None
-        return ChainFault(1, Damage.REBUILT, "the state files remember no head, although the log has records")
+        return ChainFault(1, Damage.REBUILT, "the state files hold no head, although the log has records")
     if not head.is_genuine(seal):
         return ChainFault(head.sequence, Damage.REBUILT, "the newest head in the state files was edited")
     if last.sequence < head.sequence:

@@ -1,1 +1,1 @@
-"""Runs and models that come from other systems or go to them."""
+"""Import and export of runs and models."""

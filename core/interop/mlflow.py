@@ -1,7 +1,7 @@
-"""Runs and their models from an MLflow store, and ours to one. Needs the extra `mlflow`, imported only when called.
+"""Import of runs and models from an MLflow store, and export to one. Requires the extra `mlflow`, imported on use.
 
-What comes in is judged as anything else that is registered: a pickled model is code, so its run is imported and the
-model is left where it is, with the reason. `mlflow_model` says which of the others are served.
+Imported models follow the rules of every registration: a pickled model is code, so its run is imported and the model
+stays in MLflow, with the reason. `mlflow_model` decides which of the other models are served.
 """
 
 import math
@@ -25,7 +25,7 @@ from core.tracking.runs import Runs
 if TYPE_CHECKING:
     from core.registry import ModelVersion
 
-ORIGIN = "mlflow.run_id"  # the tag that says which run of theirs a run of ours is
+ORIGIN = "mlflow.run_id"  # the tag with the MLflow run id of an imported run
 
 _TO_STATUS = {
     "FINISHED": RunStatus.FINISHED,
@@ -39,13 +39,13 @@ _FROM_STATUS = {
     RunStatus.LOST: "KILLED",
     RunStatus.RUNNING: "RUNNING",
 }
-_BATCH = 1000  # metrics that MLflow takes at once
+_BATCH = 1000  # MLflow's limit of metrics per call
 _MOST_PARAMETERS = 100
 _MOST_CHARACTERS = 6000  # of one parameter
 
 
 class ImportedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an import."""
+    """The result of an import."""
 
     run: Run
     version: "ModelVersion | None" = None
@@ -53,7 +53,7 @@ class ImportedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an export."""
+    """The result of an export."""
 
     mlflow_run_id: str
     versions: dict[str, str] = {}  # number in MLflow's registry, by our "model/version"
@@ -68,17 +68,17 @@ def import_run(
     model: str | None = None,
     target: str = "target",
 ) -> ImportedRun:
-    """Take a run over: parameters, tags, metrics with their steps, and its model if a name for it is given.
+    """Import a run: parameters, tags, metrics with their steps, and its model if a model name is given.
 
-    A LightGBM model saved as text becomes a version that is served; any other that is not pickled is kept as files.
+    A LightGBM model saved as text becomes a served version; any other model that is not pickled is kept as files.
 
     Args:
-        workspace: Where to.
+        workspace: The target workspace.
         store: Tracking URI: `sqlite:///mlflow.db`, `http://…`, a folder.
-        mlflow_run_id: Which run.
-        actor: Who imports.
-        model: The name to register the run's model under.
-        target: What the model's answer is called: the column that judges it.
+        mlflow_run_id: The run in MLflow.
+        actor: The author of the import.
+        model: The name under which to register the run's model.
+        target: The name of the predicted column.
     Raises:
         UsageError: MLflow is not installed, or the store or the run cannot be read.
     """
@@ -87,7 +87,7 @@ def import_run(
         with Runs(workspace) as runs:
             before = next((run for run in runs.all() if run.tags.get(ORIGIN) == mlflow_run_id), None)
             run = before or _import_values(runs, client, theirs, actor)
-        notes = (f"It was imported before, as {before.run_id}; the run was left as it is.",) if before else ()
+        notes = (f"This run was already imported as {before.run_id}; nothing was changed.",) if before else ()
         if model is None:
             return ImportedRun(run=run, notes=notes)
         with tempfile.TemporaryDirectory() as place:
@@ -96,13 +96,13 @@ def import_run(
 
 
 def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str = "bondx") -> ExportedRun:
-    """Write a run to MLflow: parameters, tags, metrics with their steps, files, and the versions it has made.
+    """Export a run to MLflow: parameters, tags, metrics with their steps, files, and its registered versions.
 
     Args:
-        workspace: Where from.
+        workspace: The source workspace.
         store: Tracking URI.
-        run_id: Which run.
-        experiment: The experiment to put it in; it is made if there is none.
+        run_id: The run.
+        experiment: The target experiment; created if it does not exist.
     Raises:
         UsageError: MLflow is not installed, or the store cannot be written.
         RunNotFoundError: There is no such run.
@@ -140,7 +140,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
 
 @contextmanager
 def _client(store: str) -> Iterator[Any]:
-    """Open a store, and turn what MLflow raises into one sentence of ours."""
+    """Open a store, and turn MLflow's exceptions into one message of ours."""
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -176,7 +176,7 @@ def _import_model(
 
     downloaded = _download(client, theirs, place / "downloaded")
     if downloaded is None:
-        return None, f"MLflow run {theirs.info.run_id} has logged no model, so none was registered."
+        return None, f"MLflow run {theirs.info.run_id} has logged no model, so no version was registered."
     artifact = place / "artifact"
     note = lay_out(downloaded, artifact, target=target)
     registry: Registry = Registry(workspace)
@@ -193,12 +193,12 @@ def _import_model(
             description=f"from MLflow, {run.name}",
         )
     except ArtifactRefusedError as refusal:
-        return None, f"Its model was left in MLflow. {refusal}"
+        return None, f"Its model stays in MLflow. {refusal}"
     return version, note
 
 
 def _download(client: Any, theirs: Any, place: Path) -> Path | None:
-    """Fetch the newest model that a run has logged; None where there is none."""
+    """Fetch the newest model that a run has logged; None if there is none."""
     import mlflow
 
     outputs = getattr(theirs, "outputs", None)  # since MLflow 3 a model is no longer an artifact of its run

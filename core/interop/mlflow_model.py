@@ -1,4 +1,4 @@
-"""What a model of MLflow is to us: LightGBM's own text is served, all else is kept as files. None of it is executed."""
+"""Models from MLflow: LightGBM's own text is served, others are kept as files. Nothing in them is executed."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from core.errors import CoreError
 if TYPE_CHECKING:
     from core.domains.table.models.model import TableModel
 
-FOLDER = "mlflow"  # what came, as it came, within the artifact
+FOLDER = "mlflow"  # the unchanged original, inside the artifact
 _KINDS = {
     "double": "number",
     "float": "number",
@@ -24,18 +24,16 @@ _KINDS = {
 
 
 class _NotServedError(CoreError):
-    """The model is none that we can answer with; the sentence says why, and what would help."""
+    """The model cannot be served; the message gives the reason and the remedy."""
 
 
 def lay_out(downloaded: Path, artifact: Path, *, target: str) -> str:
-    """Lay out a downloaded model as an artifact that is ready to be registered.
+    """Convert a downloaded model to an artifact that can be registered.
 
     Args:
         downloaded: The folder with the file `MLmodel`.
-        artifact: The folder to make.
-        target: What its answer is called, and the column to judge it by.
-    Returns:
-        Empty if it can be served; else the sentence that says why it is only kept.
+        artifact: The folder to create.
+        target: The name of the predicted column.
     """
     shutil.copytree(downloaded, artifact / FOLDER, symlinks=True)
     try:
@@ -59,7 +57,7 @@ def _served(downloaded: Path, target: str) -> "TableModel":
     found = flavors.get("lightgbm")
     if found is None:
         raise _NotServedError(
-            f"its flavour is {' and '.join(sorted(flavors)) or 'python_function'}; LightGBM's own text is served."
+            f"its flavour is {' and '.join(sorted(flavors)) or 'python_function'}; only LightGBM text is served."
         )
     name = str(found.get("data", ""))
     if not str(found.get("model_class", "")).endswith(".Booster"):
@@ -68,16 +66,16 @@ def _served(downloaded: Path, target: str) -> "TableModel":
             "mlflow.lightgbm.log_model(estimator.booster_)."
         )
     if Path(name).name != name or not (file := downloaded / name).is_file() or file.is_symlink():
-        raise _NotServedError(f"MLmodel names {name!r} as its trees, which is no file beside it.")
+        raise _NotServedError(f"MLmodel names the tree file {name!r}, which does not exist beside it.")
     try:
         text = file.read_text("utf-8")
     except UnicodeDecodeError:
-        raise _NotServedError(f"{name} is no text.") from None
+        raise _NotServedError(f"{name} is not a text file.") from None
     return imported_trees(text, columns=_columns(theirs), target=target, why="its trees came from MLflow as they are")
 
 
 def _columns(theirs: Any) -> list[Any] | None:
-    """Read what the signature says of the columns; None where there is none, or where it is of one unnamed tensor."""
+    """Read the columns of the signature; None without a signature, or with a single unnamed tensor."""
     from mlflow.types import ColSpec
 
     from core.domains.table.models.imported import ForeignColumn
@@ -90,7 +88,7 @@ def _columns(theirs: Any) -> list[Any] | None:
     for spec in inputs:
         kind = _KINDS.get(getattr(spec.type, "name", ""))
         if kind is None:
-            raise _NotServedError(f"its column {spec.name} is of the type {spec.type}, which no table here has.")
+            raise _NotServedError(f"its column {spec.name} has the type {spec.type}, which is not supported.")
         # A double may be NaN, which trees read as missing; other types of MLflow have no such value.
         columns.append(ForeignColumn(spec.name, ColumnKind(kind), allows_missing=kind == "number" or not spec.required))
     return columns

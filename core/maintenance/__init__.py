@@ -1,1 +1,1 @@
-"""Finding and repairing damage: the doctor, what restores a file, and the recovery at the start of an engine."""
+"""Finding and repairing damage: the doctor, the restoration of files, and startup recovery of the engine."""

@@ -1,4 +1,4 @@
-"""Find what is damaged in a workspace, and say what cures it."""
+"""Find damage in a workspace, and name the cure."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ _LOW_SPACE_BYTES = 64 * 2**20
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in the workspace that is not as it should be."""
+    """One problem in the workspace."""
 
     file: str
     problem: str
@@ -27,13 +27,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(workspace: Workspace) -> list[Finding]:
-    """Look at everything the workspace keeps, changing nothing.
+    """Check all files of the workspace without changing anything.
 
     State files are read whole and the audit chain is verified; the telemetry is checked page by page. Artifacts are
     verified by the registry.
 
     Returns:
-        What is wrong and what cures it; empty when all is well.
+        The problems and their cures; empty if there are no problems.
     """
     return [
         *_examine_disk(workspace),
@@ -49,13 +49,13 @@ def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(
             file=str(workspace.root),
             problem=f"only {free / 2**20:.0f} MiB are free on its disk",
-            cure="free some space: with none left, every change is refused",
+            cure="free some space: a full disk refuses every change",
         )
     if not os.access(workspace.state_dir, os.W_OK | os.X_OK):
         yield Finding(
             file=str(workspace.state_dir),
-            problem="it may not be written by this account",
-            cure="work as the account that owns the workspace, or have the folder's permissions changed",
+            problem="this account has no write permission",
+            cure="use the account that owns the workspace, or change the folder's permissions",
         )
 
 
@@ -65,18 +65,18 @@ def _examine_state(workspace: Workspace) -> Iterator[Finding]:
         try:
             load(path)
         except DamagedFileError as error:
-            cure = f"no earlier generation is readable: put a backup in its place, or move it and {previous.name} aside"
+            cure = f"no earlier generation is readable: restore a backup, or move it and {previous.name} aside"
             if error.good_generation is not None:
-                cure = f"bondx doctor --restore {path.name} goes back to {previous.name}, which is good"
+                cure = f"bondx doctor --restore {path.name} restores the intact {previous.name}"
             yield Finding(file=str(path), problem=error.damage, cure=cure)
         except CoreError as error:
-            yield Finding(file=str(path), problem=str(error), cure="have its permissions, or the disk, looked at")
+            yield Finding(file=str(path), problem=str(error), cure="check its permissions and the disk")
         else:
             if previous.exists() and good_generation(path) is None:
                 yield Finding(
                     file=str(previous),
                     problem="the generation kept for restoring is damaged",
-                    cure=f"nothing to do: {path.name} is whole, and its next change replaces this; check the disk",
+                    cure=f"nothing to do: {path.name} is intact, and its next change replaces this; check the disk",
                 )
 
 
@@ -86,7 +86,7 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
     try:
         verdict = AuditLog(workspace).verify()
     except DamagedFileError:
-        return  # a state file that holds records not yet written there; it has been named, with its cure
+        return  # the damaged state file holds records not yet logged; it is already reported, with its cure
     except (CoreError, OSError) as error:
         problem = str(error)
     else:
@@ -96,15 +96,15 @@ def _examine_audit(workspace: Workspace) -> Iterator[Finding]:
     yield Finding(
         file=str(workspace.audit_file),
         problem=problem,
-        cure="keep the folder as it is and find out who changed it; `bondx audit verify` names the first bad record",
+        cure="leave the folder unchanged and find out who edited it; `bondx audit verify` names the first bad record",
     )
 
 
 def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
     for path, stop, what in (
-        (workspace.telemetry_file, "the engine", "saves what can be read"),
-        (workspace.predictions_file, "the servers", "puts it aside, and they begin a new one"),
-        (workspace.past_file, "the engine", "puts it aside, and it begins a new one"),
+        (workspace.telemetry_file, "the engine", "saves all readable data"),
+        (workspace.predictions_file, "the servers", "moves it aside, and they start a new file"),
+        (workspace.past_file, "the engine", "moves it aside, and it starts a new file"),
     ):
         try:
             problem = check(path)
@@ -116,7 +116,7 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
 
 
 def state_files(workspace: Workspace) -> list[Path]:
-    """List the state files, including those of which only the previous generation is left."""
+    """List the state files, including files of which only the previous generation is left."""
     present = set(workspace.state_dir.glob("*.json"))
     missing = {path.with_suffix("") for path in workspace.state_dir.glob("*.json.prev")}
     return sorted(present | missing)

@@ -1,4 +1,4 @@
-"""What BondX finds on the machine it runs on, and what it lacks: Python, system libraries, learners, tools, extras."""
+"""The environment check: Python, system libraries, learners, tools and extras on this machine."""
 
 import platform
 import shutil
@@ -13,7 +13,7 @@ import msgspec
 from core.system_libraries import LIBRARIES, cure_for, is_loadable
 
 OLDEST_PYTHON = (3, 11)
-OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE, which the telemetry writes with
+OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE, which the telemetry uses
 
 _LEARNERS = {"scikit-learn": "sklearn", "lightgbm": "lightgbm"}
 _TOOLS = {
@@ -24,25 +24,25 @@ _EXTRAS = {"mlflow": ("mlflow",), "tf-serving": ("grpc", "google.protobuf"), "xg
 
 
 class EnvironmentItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked for."""
+    """One checked component."""
 
     name: str
     is_present: bool
     is_required: bool
-    found: str = ""  # version or place, or why it does not count
+    found: str = ""  # version or location, or the reason why it is unusable
     purpose: str = ""
-    cure: str = ""  # empty where it is present
+    cure: str = ""  # empty if it is present
 
     @property
     def is_a_problem(self) -> bool:
-        """Whether BondX lacks something that it needs."""
+        """Whether a required component is missing."""
         return self.is_required and not self.is_present
 
 
 def examine_environment() -> list[EnvironmentItem]:
-    """Look for everything BondX needs and everything it can use.
+    """Check all required and optional components.
 
-    The learners are imported, since only that proves that they load: this takes a second or two.
+    The learners are imported, since only an import proves that they load; this takes a second or two.
     """
     return [_python(), _sqlite(), *_libraries(), *_learners(), *_tools(), *_extras()]
 
@@ -52,7 +52,7 @@ def _python() -> EnvironmentItem:
         "Python",
         is_present=sys.version_info >= OLDEST_PYTHON,
         found=platform.python_version(),
-        cure=f"install Python {_dotted(OLDEST_PYTHON)} or newer, then make PYTHON=/path/to/it",
+        cure=f"install Python {_dotted(OLDEST_PYTHON)} or newer, then run make PYTHON=/path/to/python",
     )
 
 
@@ -117,7 +117,7 @@ def _extras() -> Iterator[EnvironmentItem]:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package around it
+    except ModuleNotFoundError:  # not even its parent package
         return False
 
 

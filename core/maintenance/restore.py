@@ -23,43 +23,43 @@ from core.telemetry import check, recover, set_aside
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What `restore` did."""
+    """The result of `restore`."""
 
     file: str
     damage: str
-    kept_as: str | None  # where the damaged bytes are now; None when the file had been missing
+    kept_as: str | None  # the file with the damaged bytes; None if the file was missing
     n_documents: int
     unaudited_because: str | None = None
-    is_partial: bool = False  # telemetry: what was readable, not a generation
+    is_partial: bool = False  # telemetry: the readable rows instead of a generation
 
     def __str__(self) -> str:
         kept = f"; the damaged bytes are kept as {self.kept_as}" if self.kept_as else ""
         if self.is_partial and self.n_documents == 0:
-            return f"{self.file} begins anew with nothing in it{kept}."
+            return f"{self.file} is new and empty{kept}."
         if self.is_partial:
-            return f"{self.file} is made anew from the {self.n_documents:,} rows that could be read{kept}."
+            return f"{self.file} was rebuilt from {self.n_documents:,} readable rows{kept}."
         unaudited = f". The audit log could not record it: {self.unaudited_because}" if self.unaudited_because else ""
         return (
-            f"{self.file} is back at its last good generation with {self.n_documents:,} documents{kept}. "
-            f"The changes after that generation are lost: look what is missing{unaudited}"
+            f"{self.file} was restored to its last good generation with {self.n_documents:,} documents{kept}. "
+            f"Later changes are lost: check what is missing{unaudited}"
         )
 
 
 def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
-    """Put a damaged state file back to the generation before, and keep its damaged bytes beside it.
+    """Restore a damaged state file to its previous generation, and keep the damaged bytes beside it.
 
-    The telemetry has no generations: what can be read of it is saved into a new file. Predictions and the recorded
-    past begin anew.
+    The telemetry has no generations: its readable rows are saved into a new file. Predictions and the recorded past
+    start with an empty file.
 
     Args:
         workspace: The workspace.
-        file: The state file: its path, its name, or the name of its database; or one of the telemetry's.
-        actor: Who does it; the audit log records it.
+        file: The state file, by path, name or name of its database; or a telemetry file.
+        actor: The author of the restoration, for the audit log.
 
     Raises:
         NotFoundError: The workspace has no such state file.
-        RefusedError: The file is whole, so there is nothing to restore.
-        DamagedFileError: There is no good generation to go back to.
+        RefusedError: The file is intact, so there is nothing to restore.
+        DamagedFileError: There is no good generation.
         FileAccessError: The operating system refuses; nothing was changed.
     """
     if file.name in (workspace.telemetry_file.name, workspace.telemetry_file.stem):
@@ -85,7 +85,7 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
     )
     try:
         _record(workspace, restored, kept_as, actor)
-    except CoreError as error:  # the file is restored all the same, and its owner has to know both
+    except CoreError as error:  # the file is restored nevertheless; the message must state both
         return msgspec.structs.replace(restored, unaudited_because=str(error))
     return restored
 
@@ -100,7 +100,7 @@ def _restore_telemetry(workspace: Workspace) -> Restored:
 
 
 def _begin_anew(workspace: Workspace, path: Path) -> Restored:
-    """Put aside what is kept for a day at most, and from which everything that counts was taken long ago."""
+    """Move aside a store of perishable data, which is kept for a day at most."""
     damage = _telemetry_damage(path)
     if path == workspace.past_file:
         _require_no_engine(workspace, path)
@@ -111,12 +111,12 @@ def _begin_anew(workspace: Workspace, path: Path) -> Restored:
 def _require_no_engine(workspace: Workspace, path: Path) -> None:
     if (holder := read_lease(workspace)) is not None:
         engine = f"{holder.user}@{holder.host} (process {holder.pid})"
-        raise RefusedError(f"{path} is being written by the engine of {engine}: stop it first.")
+        raise RefusedError(f"The engine of {engine} is writing to {path}: stop it first.")
 
 
 def _telemetry_damage(path: Path) -> str:
     if not path.exists():
-        raise RefusedError(f"{path} is not there, so there is nothing to restore; it comes with the first record.")
+        raise RefusedError(f"{path} does not exist, so there is nothing to restore; the first record creates it.")
     damage = check(path)
     if damage is None:
         raise RefusedError(f"{path} is whole, so there is nothing to restore.")
@@ -143,7 +143,7 @@ def _damage(path: Path) -> str:
 
 
 def _keep_aside(path: Path) -> Path | None:
-    """Give the damaged bytes a name of their own; they stay under the old one, too, until it is replaced."""
+    """Give the damaged bytes a second name; the old name stays until the file is replaced."""
     n = 1
     while True:
         aside = path.with_name(f"{path.name}.damaged-{n}")
@@ -160,7 +160,7 @@ def _keep_aside(path: Path) -> Path | None:
 def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
     database = Path(restored.file).stem
     evidence = [] if kept_as is None else [Evidence(str(kept_as), sha256_of(kept_as))]
-    # The audit log's own state file has no outbox, so a restoration of it goes through another one's.
+    # The audit log's own state file has no outbox, so its restoration is recorded through another file's.
     outbox = "sessions" if database == AUDIT_DATABASE else database
     with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
         change.record(

@@ -1,4 +1,4 @@
-"""What a new engine does first: settle what the one before it may have left undone when it was killed."""
+"""Startup recovery: the first work of a new engine, which completes the work of a killed engine."""
 
 import logging
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def recover(workspace: Workspace, *, actor: Actor) -> None:
-    """Drain audit records into the log, account for every artifact, and close the runs that nobody will take up.
+    """Drain audit records into the log, account for every artifact, and close the runs that no process continues.
 
     Args:
         workspace: The workspace.

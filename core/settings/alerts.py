@@ -9,7 +9,7 @@ from core.settings.units import PositivePercent, Share
 
 
 class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """When the engine calls an operator."""
+    """The thresholds at which the engine alerts an operator."""
 
     accuracy_min: Annotated[
         Share, Meta(description="Alert when the score of an epoch (mean attainment over the models) is below this.")
@@ -25,7 +25,7 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         PositivePercent, Meta(description="Alert when the workspace's disk is fuller than this, %.")
     ] = 90.0
     resource_for_seconds: Annotated[
-        float, Meta(ge=0, description="How long CPU or memory must stay above its limit before anybody is called.")
+        float, Meta(ge=0, description="How long CPU or memory must stay above its limit before an alert fires.")
     ] = 60.0
     stalled_hours: Annotated[
         float, Meta(gt=0, description="Alert when a running session has completed no epoch for this long.")

@@ -1,8 +1,8 @@
-"""What was read from a settings file, kept so that the same text is not parsed again.
+"""A cache of parsed settings files, so that the same text is not parsed again.
 
-YAML is a tenth of the time to the console's first frame, most of it the import of its parser. What is kept holds the
-text that it was read from and counts for no other text. The models judge it each time, as they judge a file, and
-deleting it costs a parse.
+YAML takes a tenth of the time to the console's first frame, mostly to import its parser. A cache entry holds the text
+that it was parsed from and is valid for no other text. Its values are validated each time, like those of a file.
+Deleting the cache costs a parse.
 """
 
 from contextlib import suppress
@@ -22,11 +22,11 @@ class _Cached(msgspec.Struct, frozen=True):
 
 
 def read_cached(file: Path, cached_in: Path) -> YamlSource:
-    """Read a settings file, from what is kept of it if that was read from the same text.
+    """Read a settings file, from the cache if its text is unchanged.
 
     Args:
         file: The settings file.
-        cached_in: Where what was read is kept; written when it is missing or of another text.
+        cached_in: The cache file; written if it is missing or holds another text.
     Raises:
         SettingsError: The file is missing, unreadable, too large, not UTF-8, not YAML, or not a mapping.
     """
@@ -43,7 +43,7 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
 
 
 def _store(content: _Cached, cached_in: Path) -> None:
-    """Write it down if it can be written, and reads back as what it is; dates, say, do not."""
+    """Write the cache if it can be written and reads back unchanged; dates, for example, do not."""
     with suppress(OSError, FileAccessError, TypeError, ValueError, OverflowError):
         encoded = msgspec.json.encode(content)
         if msgspec.json.decode(encoded, type=_Cached) != content:

@@ -7,18 +7,18 @@ from msgspec import Meta
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Look and safety of a console; command-line flags win over it."""
+    """Appearance and safety of a console; command-line flags override it."""
 
     armed: Annotated[
         bool, Meta(description="Start with writes allowed (capital keys open their dialogs). `!` toggles.")
     ] = True
     theme: Annotated[
         Literal["auto", "bondx-dark", "bondx-light", "bondx-ansi", "bondx-colourblind"],
-        Meta(description="auto: bondx-dark, or bondx-ansi where the terminal has 16 colours."),
+        Meta(description="auto: bondx-dark, or bondx-ansi if the terminal has 16 colours."),
     ] = "auto"
     glyphs: Annotated[
-        Literal["auto", "unicode", "ascii"], Meta(description="auto: ascii where the terminal's encoding is not UTF-8.")
+        Literal["auto", "unicode", "ascii"], Meta(description="auto: ascii if the terminal's encoding is not UTF-8.")
     ] = "auto"
     mouse: Annotated[
-        bool, Meta(description="Let the console take the mouse; off keeps the terminal's own selection.")
+        bool, Meta(description="Let the console use the mouse; off keeps the terminal's own selection.")
     ] = True

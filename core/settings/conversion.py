@@ -1,4 +1,4 @@
-"""From the values of a YAML file to a typed model, with errors that name file, line, field and cure."""
+"""Conversion of YAML values to a typed model, with errors that name file, line, field and cure."""
 
 import difflib
 import math
@@ -18,15 +18,15 @@ _STEP = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\.\.\.|\d+)\]")
 
 
 def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: KeyPath = ()) -> T:
-    """Make a typed model of values.
+    """Convert values to a typed model.
 
     Args:
-        source: The file they come from, for errors.
-        struct: What to make.
+        source: The file with the values, for errors.
+        struct: The type of the model.
         values: Its fields.
-        at: Where in the file they stand.
+        at: The position of the values in the file.
     Raises:
-        SettingsError: A value is of another type, or out of its range.
+        SettingsError: A value has the wrong type, or is out of its range.
     """
     _refuse_non_finite(source, values, at)
     try:
@@ -45,10 +45,10 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
 def refuse_unknown_keys(
     source: YamlSource, struct: type[msgspec.Struct], values: Mapping[str, Any], at: KeyPath = ()
 ) -> None:
-    """Refuse a key that a model does not have, and suggest the nearest one.
+    """Refuse an unknown key, and suggest the nearest known key.
 
     Raises:
-        SettingsError: There is one.
+        SettingsError: There is an unknown key.
     """
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     for key, value in values.items():
@@ -94,7 +94,7 @@ def _struct_of_entries(annotation: Any) -> type[msgspec.Struct] | None:
 
 
 def _path_of(message: str, struct: type[msgspec.Struct], values: Mapping[str, Any]) -> tuple[KeyPath, str]:
-    """Find the key a validation message speaks of; the spelling keeps list positions."""
+    """Find the key in a validation message; list positions are kept."""
     if (match := _AT.search(message)) is None:
         return (), ""
     path: list[str] = []

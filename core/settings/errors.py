@@ -1,4 +1,4 @@
-"""What can be wrong with a settings file."""
+"""The error of a settings file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From files to validated settings: the workspace's `bondx.yaml`, then what `--config` lays over it."""
+"""From files to validated settings: the workspace's `bondx.yaml`, then the file of `--config` as an overlay."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ OVERRIDES = ("policy", "overrides")
 
 
 def load_settings(*files: Path) -> Settings:
-    """Read settings files, each laid over the one before it, key by key.
+    """Read settings files, each overriding the previous file, key by key.
 
     Raises:
         SettingsError: A file cannot be read, or holds an unknown key or a value out of its range.
@@ -25,11 +25,11 @@ def load_settings(*files: Path) -> Settings:
 
 
 def load_cached_settings(file: Path, *, cached_in: Path) -> Settings:
-    """Read one settings file, without parsing it where it is what it was the last time.
+    """Read one settings file, without parsing an unchanged file again.
 
     Args:
         file: The settings file.
-        cached_in: Where what was read is kept; see `core.settings.cache`.
+        cached_in: The cache file; see `core.settings.cache`.
     Raises:
         SettingsError: The file cannot be read, or holds an unknown key or a value out of its range.
     """
@@ -39,7 +39,7 @@ def load_cached_settings(file: Path, *, cached_in: Path) -> Settings:
 
 
 def settings_of(sources: list[YamlSource]) -> Settings:
-    """Lay parsed files over each other; see `load_settings`.
+    """Merge parsed files; see `load_settings`.
 
     Raises:
         SettingsError: A file holds an unknown key or a value out of its range.
@@ -47,7 +47,7 @@ def settings_of(sources: list[YamlSource]) -> Settings:
     merged: dict[str, Any] = {}
     for source in map(_with_promotion_in_policy, sources):
         refuse_unknown_keys(source, Settings, source.values)
-        _convert(source)  # each file is judged by itself, so that the error names the file that is wrong
+        _convert(source)  # each file is validated separately, so that the error names the right file
         merged = overlay(merged, source.values)
     if not sources:
         return Settings()
@@ -61,7 +61,7 @@ def _convert(source: YamlSource) -> Settings:
 
 
 def _check_overrides(source: YamlSource, policy: Policy) -> None:
-    """Hold every override against the sections that it changes."""
+    """Validate every override together with the sections that it changes."""
     shared = policy.shared_values()
     for pattern, entry in policy.overrides.items():
         here = (*OVERRIDES, pattern)
@@ -70,10 +70,10 @@ def _check_overrides(source: YamlSource, policy: Policy) -> None:
 
 
 def _with_promotion_in_policy(source: YamlSource) -> YamlSource:
-    """Read `promotion:` at the top of a file, as the first workspaces spelled it, as `policy.promotion`.
+    """Treat `promotion:` at the top of a file, the spelling of the first workspaces, as `policy.promotion`.
 
     Raises:
-        SettingsError: The file has both, so that nobody could say which one counts.
+        SettingsError: The file has both, which is ambiguous.
     """
     if "promotion" not in source.values:
         return source
@@ -81,7 +81,7 @@ def _with_promotion_in_policy(source: YamlSource) -> YamlSource:
     if not isinstance(policy, dict) or "promotion" in policy:
         raise SettingsError(
             source.file,
-            "promotion stands at the top and under policy: keep policy.promotion and remove the other",
+            "promotion is given both at the top and under policy: keep policy.promotion and remove the other",
             line=source.lines.get(("promotion",)),
         )
     values = {key: value for key, value in source.values.items() if key != "promotion"}

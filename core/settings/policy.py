@@ -1,7 +1,7 @@
 """The `policy` section: the rules under which models drift, roll out, serve, and are kept.
 
-One place for each rule: what holds for all models stands in the sections, what holds for some stands in `overrides`
-by name or pattern. `Policy.for_model` is the one way to ask.
+Each rule has one place: rules for all models are in the sections, rules for some models in `overrides` by name or
+pattern. `Policy.for_model` returns the rules of a model.
 """
 
 import fnmatch
@@ -18,56 +18,56 @@ from core.settings.units import PositiveShare
 
 
 class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """From which size on a drift counts: effect sizes, judged beside significance and never as bare cut-offs."""
+    """The drift thresholds: effect sizes, judged together with significance and never as bare cut-offs."""
 
-    feature: Annotated[float, Meta(gt=0, description="Of one feature, population stability index in nats.")] = 0.1
-    target: Annotated[float, Meta(gt=0, description="Of what is predicted, in nats.")] = 0.15
-    residual: Annotated[float, Meta(gt=0, description="Of the errors once outcomes are known, in nats.")] = 0.2
+    feature: Annotated[float, Meta(gt=0, description="PSI of a feature, in nats.")] = 0.1
+    target: Annotated[float, Meta(gt=0, description="PSI of the target, in nats.")] = 0.15
+    residual: Annotated[float, Meta(gt=0, description="PSI of the residuals, once outcomes are known, in nats.")] = 0.2
 
 
 class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How traffic moves to a candidate, and what ends the attempt; for the other strategies as far as it applies."""
+    """How traffic moves to a candidate, and when the rollout ends; also for other strategies, where applicable."""
 
     initial_share: Annotated[PositiveShare, Meta(description="Share of the traffic in the first step.")] = 0.05
-    max_share: Annotated[PositiveShare, Meta(description="Largest share before the candidate takes all.")] = 0.20
+    max_share: Annotated[PositiveShare, Meta(description="Largest share before full traffic.")] = 0.20
     steps: Annotated[
         tuple[PositiveShare, ...],
-        Meta(description="Shares between the two, ascending; empty: each step doubles the last."),
+        Meta(description="Shares between the two, ascending; empty: each step doubles the share."),
     ] = ()
-    dwell_seconds: Annotated[float, Meta(ge=0, description="Least time at a step.")] = 300.0
-    min_samples: Annotated[int, Meta(ge=1, description="Least answers of the candidate at a step.")] = 100
-    deadline_hours: Annotated[float, Meta(gt=0, le=8760, description="Undecided by then, it waits for a person.")] = (
-        24.0
-    )
+    dwell_seconds: Annotated[float, Meta(ge=0, description="Minimum time at a step.")] = 300.0
+    min_samples: Annotated[int, Meta(ge=1, description="Minimum answers of the candidate at a step.")] = 100
+    deadline_hours: Annotated[
+        float, Meta(gt=0, le=8760, description="Undecided by then, a rollout waits for a person.")
+    ] = 24.0
     promotion_threshold: Annotated[
-        float, Meta(gt=0.5, lt=1, description="Least confidence that the candidate is within the margins.")
+        float, Meta(gt=0.5, lt=1, description="Minimum confidence that the candidate is within the margins.")
     ] = 0.95
     alpha: Annotated[
-        float, Meta(gt=0, lt=0.5, description="Most probability that a good candidate is ever taken back.")
+        float, Meta(gt=0, lt=0.5, description="Maximum probability that a good candidate is rolled back.")
     ] = 0.01
-    rate_margin: Annotated[float, Meta(gt=1, description="Ratio of failure rates that is not acceptable.")] = 1.5
-    loss_margin: Annotated[float, Meta(gt=1, description="Ratio of mean losses that is not acceptable.")] = 1.1
+    rate_margin: Annotated[float, Meta(gt=1, description="Unacceptable ratio of failure rates.")] = 1.5
+    loss_margin: Annotated[float, Meta(gt=1, description="Unacceptable ratio of mean losses.")] = 1.1
     tolerated_error_share: Annotated[
-        float, Meta(gt=0, lt=0.5, description="Errors this rare are good enough, whatever the stable version has.")
+        float, Meta(gt=0, lt=0.5, description="Error share that is acceptable, whatever the stable version has.")
     ] = 0.001
     latency_limit_ms: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="An answer later than this is slow; by default the stable version's p99."),
+        Meta(description="A slower answer counts as slow; by default the stable version's p99."),
     ] = None
     tolerated_slow_share: Annotated[
-        float, Meta(gt=0, lt=0.5, description="Slow answers this rare are good enough.")
+        float, Meta(gt=0, lt=0.5, description="Share of slow answers that is acceptable.")
     ] = 0.02
     require_loss: Annotated[
-        bool, Meta(description="Wait for outcomes until the loss is shown to be within its margin, too.")
+        bool, Meta(description="Also wait for outcomes that show the loss to be within its margin.")
     ] = False
     ab_share: Annotated[float, Meta(gt=0, lt=1, description="The candidate's side of an A/B split.")] = 0.5
-    mirror_share: Annotated[PositiveShare, Meta(description="Requests that a shadow is given copies of.")] = 1.0
+    mirror_share: Annotated[PositiveShare, Meta(description="Share of requests copied to a shadow.")] = 1.0
 
     def __post_init__(self) -> None:
         if self.initial_share > self.max_share:
             raise ValueError(f"initial_share ({self.initial_share}) must not be above max_share ({self.max_share})")
         if self.max_share == 1:
-            raise ValueError("max_share is 1: before the candidate takes all, the stable version must have some")
+            raise ValueError("max_share is 1: it must be below 1, so that the stable version keeps some traffic")
         shares = (self.initial_share, *self.steps, self.max_share)
         if self.steps and any(after <= before for before, after in itertools.pairwise(shares)):
             raise ValueError(
@@ -77,7 +77,7 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The traffic share of every step before the candidate takes all.
+        """The traffic share of every step before full traffic.
 
         >>> CanaryPolicy().shares
         (0.05, 0.1, 0.2)
@@ -91,17 +91,17 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     @property
     def ceiling(self) -> float:
-        """The largest share before the candidate takes all, as plans of rollouts call it."""
+        """The largest share before full traffic, under its name in rollout plans."""
         return self.max_share
 
     @property
     def deadline_seconds(self) -> float:
-        """From when on a rollout waits for a person."""
+        """When an undecided rollout starts to wait for a person."""
         return self.deadline_hours * 3600
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many versions of a model a prune leaves in each stage; what serves or is referred to stays in any case."""
+    """How many versions a prune keeps in each stage; live and referenced versions are always kept."""
 
     keep_development: Annotated[int, Meta(ge=0, description="Newest versions in Development to keep.")] = 20
     keep_staging: Annotated[int, Meta(ge=0, description="Newest versions in Staging to keep.")] = 10
@@ -109,24 +109,24 @@ class RetentionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 class TrackingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How runs that other processes log are recorded."""
+    """Recording of runs that other processes log."""
 
     heartbeat_seconds: Annotated[
-        float, Meta(ge=0.05, le=3600, description="How often a logging process says that it is alive.")
+        float, Meta(ge=0.05, le=3600, description="Interval between heartbeats of a logging process.")
     ] = 10.0
     lost_after_seconds: Annotated[
-        float, Meta(ge=3, le=86_400, description="A run whose process is silent for longer is lost.")
-    ] = 60.0  # what a process says reaches the disk within a second or two
-    keep_runs: Annotated[int, Meta(ge=1, description="Runs that `bondx runs prune` leaves.")] = 1000
+        float, Meta(ge=3, le=86_400, description="A run without a heartbeat for longer is lost.")
+    ] = 60.0  # a heartbeat reaches the disk within a second or two
+    keep_runs: Annotated[int, Meta(ge=1, description="Number of runs that `bondx runs prune` keeps.")] = 1000
     required_tags: Annotated[
-        tuple[str, ...], Meta(description="Tags without which no run of another process is started.")
+        tuple[str, ...], Meta(description="Tags that every run of another process must have.")
     ] = ()
 
     def __post_init__(self) -> None:
         if self.lost_after_seconds < 2 * self.heartbeat_seconds:
             raise ValueError(
                 f"lost_after_seconds ({self.lost_after_seconds:g}) must be at least twice heartbeat_seconds "
-                f"({self.heartbeat_seconds:g}), or one late heartbeat loses a run"
+                f"({self.heartbeat_seconds:g}), or a single late heartbeat marks a run as lost"
             )
 
 
@@ -140,14 +140,14 @@ class ModelPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     @property
     def sha256(self) -> str:
-        """Names these very rules: the same digest, the same rules, whatever files they came from."""
-        import hashlib  # whoever only reads the settings does not need it
+        """The digest of the rules: equal rules have the same digest, whatever their files."""
+        import hashlib  # not needed to read settings
 
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The rules for all models, and for some by name or pattern."""
+    """The rules for all models, and overrides for some by name or pattern."""
 
     drift: DriftPolicy = DriftPolicy()
     canary: CanaryPolicy = CanaryPolicy()
@@ -156,11 +156,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tracking: TrackingPolicy = TrackingPolicy()
     overrides: Annotated[
         dict[str, dict[str, Any]],
-        Meta(description="Keys of the sections above for single models: `spread`, or a pattern such as `desk_*`."),
+        Meta(description="Keys of the sections above for some models, by name (`spread`) or pattern (`desk_*`)."),
     ] = {}
 
     def for_model(self, model: str) -> ModelPolicy:
-        """Return the rules for a model: the sections, then the patterns it matches in their order, then its own name.
+        """Return the rules of a model: the sections, then matching patterns in order, then its own name.
 
         >>> Policy(overrides={"s*": {"promotion": {"min_accuracy": 0.9}}}).for_model("spread").promotion.min_accuracy
         0.9

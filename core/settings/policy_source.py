@@ -1,7 +1,7 @@
-"""Which policy counts: the `policy:` section of `bondx.yaml`, with one policy file laid over it.
+"""The policy in force: the `policy:` section of `bondx.yaml`, with one policy file as an overlay.
 
 The file is the one named by `--config`; else, with `BONDX_ENV=production`, `production_policy.yaml` in the workspace,
-which must then be there; else `policy.yaml` in the workspace, if there is one. Never more than one.
+which must then exist; else `policy.yaml` in the workspace, if it exists. Never more than one file applies.
 """
 
 import os
@@ -27,12 +27,12 @@ class PolicySource:
     """The policy of one workspace, read again only when one of its files has changed. Safe to share between threads."""
 
     def __init__(self, root: Path, *, config: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
-        """Name the workspace.
+        """Prepare to read; no file is read yet.
 
         Args:
             root: The folder of the workspace.
-            config: The policy file that a person has named.
-            environ: The environment, for `BONDX_ENV`; by default that of this process, looked at anew each time.
+            config: The policy file given by a person.
+            environ: The environment, for `BONDX_ENV`; by default that of this process, read again each time.
         """
         self._root = root
         self._config = config
@@ -40,7 +40,7 @@ class PolicySource:
         self._read: tuple[_Generation, Policy] | None = None
 
     def policy(self) -> Policy:
-        """Return the policy that counts now.
+        """Return the policy in force now.
 
         Raises:
             SettingsError: A file is missing or cannot be used.
@@ -53,10 +53,10 @@ class PolicySource:
         return self._read[1]
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files that make up the policy, the one that wins last.
+        """Return the files of the policy; the last file wins.
 
         Raises:
-            SettingsError: `BONDX_ENV` selects a file that is not there.
+            SettingsError: `BONDX_ENV` selects a file that does not exist.
         """
         base = self._root / SETTINGS_NAME
         selected = self._selected()
@@ -71,11 +71,11 @@ class PolicySource:
             return file if file.exists() else None
         if _ENVIRONMENT.fullmatch(name) is None:
             raise SettingsError(
-                Path(f"${ENVIRONMENT_VARIABLE}"), f"{name[:64]!a} is no environment: letters, digits, - and _ only"
+                Path(f"${ENVIRONMENT_VARIABLE}"), f"{name[:64]!a} is not an environment: letters, digits, - and _ only"
             )
         file = self._root / f"{name}_{POLICY_NAME}"
         if not file.exists():
-            raise SettingsError(file, f"no such file, but {ENVIRONMENT_VARIABLE} is {name!r}: write it, or unset that")
+            raise SettingsError(file, f"no such file, but {ENVIRONMENT_VARIABLE} is {name!r}: create it, or unset that")
         return file
 
 
@@ -104,7 +104,7 @@ def _policy_of(files: tuple[Path, ...]) -> Policy:
 
 
 def _as_settings(source: YamlSource) -> YamlSource:
-    """Let a policy file do without the line `policy:` at its top."""
+    """Accept a policy file without the line `policy:` at its top."""
     sections = source.values.keys() & set(Policy.__struct_fields__)
     if not sections or source.values.keys() & set(Settings.__struct_fields__):
         return source

@@ -1,4 +1,4 @@
-"""`policy.promotion`: what a version must show before it may serve, and who must have looked at it."""
+"""`policy.promotion`: the requirements for a version to serve, and the approvals it needs."""
 
 from typing import Annotated
 
@@ -10,28 +10,33 @@ class PromotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Gates between Staging and Production."""
 
     min_accuracy: Annotated[
-        float, Meta(ge=0, le=1, description="Least attainment: the share of the best attainable score, 0 to 1.")
+        float, Meta(ge=0, le=1, description="Minimum attainment: the share of the best attainable score, 0 to 1.")
     ] = 0.85
     accuracy_metric: Annotated[
         str,
-        Meta(min_length=1, description="The metric both judge; auto: attainment, else accuracy, else r2, if there."),
+        Meta(min_length=1, description="The metric that both judge; auto: attainment, else accuracy, else r2."),
     ] = "auto"
     max_attainment_drop: Annotated[
-        float, Meta(ge=0, le=1, description="Most attainment a version may lose against the one it replaces.")
+        float, Meta(ge=0, le=1, description="Maximum loss of attainment against the replaced version.")
     ] = 0.02
     max_drift: Annotated[
         float,
-        Meta(ge=0, description="Most drift (largest index of a feature) a version may be registered with."),
+        Meta(ge=0, description="Maximum drift (largest PSI of a feature) at registration."),
     ] = 0.1
     require_drift_check: Annotated[
-        bool, Meta(description="Refuse a version whose drift was never measured; else max_drift judges where it was.")
+        bool,
+        Meta(
+            description="Refuse a version without a drift measurement; else max_drift applies only to measured drift."
+        ),
     ] = False
     require_explainability: Annotated[
-        bool, Meta(description="Refuse a version whose report does not say which features it rests on.")
+        bool, Meta(description="Refuse a version whose report does not name the features that it relies on.")
     ] = False
     required_approvals: Annotated[
         int,
-        Meta(ge=0, le=10, description="Persons, other than who registered or promotes it, who must approve a version."),
+        Meta(
+            ge=0, le=10, description="Approvals required from persons who neither registered nor promote the version."
+        ),
     ] = 0
     require_quality_gates: Annotated[
         bool, Meta(description="Refuse a version whose training data failed a blocking quality gate.")

@@ -21,7 +21,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
 
     @property
     def training(self) -> TrainingSettings:
-        """The part that decides what a session computes, without the rest."""
+        """The settings that determine the results of a session."""
         return TrainingSettings(
             **{field.name: getattr(self, field.name) for field in msgspec.structs.fields(TrainingSettings)}
         )

@@ -1,4 +1,4 @@
-"""One settings file as it was read: its text, its values, and where each of them stands."""
+"""One parsed settings file: its text, its values, and their positions."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ KeyPath = tuple[str, ...]
 
 
 class YamlSource(NamedTuple):
-    """One parsed file: its values, and where each key stands."""
+    """One parsed file: its values, and the lines of its keys."""
 
     file: Path
     values: dict[str, Any]
@@ -40,11 +40,11 @@ def read_text(file: Path) -> str:
     except OSError as error:
         raise SettingsError(file, f"cannot be read: {error.strerror}") from None
     if len(raw) > MOST_BYTES:
-        raise SettingsError(file, f"larger than {MOST_BYTES >> 20} MiB, which no settings file is")
+        raise SettingsError(file, f"larger than {MOST_BYTES >> 20} MiB, the limit for a settings file")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(file, f"not UTF-8 text (byte {error.start}): save it as UTF-8") from None
     if "\x00" in text:
-        raise SettingsError(file, "holds NUL bytes, so it is no text file")
+        raise SettingsError(file, "holds NUL bytes, so it is not a text file")
     return text

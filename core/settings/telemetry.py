@@ -1,4 +1,4 @@
-"""The `telemetry` block: how long measurements are kept."""
+"""The `telemetry` block: retention of measurements."""
 
 from typing import Annotated
 
@@ -12,4 +12,4 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     raw_hours: Annotated[float, Meta(gt=0, le=168, description="Every sample.")] = 1.0
     seconds_hours: Annotated[float, Meta(gt=0, le=720, description="One point a second.")] = 24.0
     minutes_days: Annotated[float, Meta(gt=0, le=3650, description="One histogram a minute.")] = 90.0
-    past_hours: Annotated[float, Meta(gt=0, le=720, description="What documents said, for scrubbing back.")] = 24.0
+    past_hours: Annotated[float, Meta(gt=0, le=720, description="States of documents, for playback.")] = 24.0

@@ -1,4 +1,4 @@
-"""What a training session is told: the flat keys at the top of a settings file, and the blocks beside them."""
+"""The training settings: the flat keys at the top of a settings file, and the blocks beside them."""
 
 from typing import Annotated, Any, Literal
 
@@ -25,10 +25,10 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """One entry of the `models` block."""
 
     algorithm: Annotated[
-        str, Meta(description="A way of training that the model knows; auto tries what suits it and ships what wins.")
+        str, Meta(description="The algorithm; auto compares suitable algorithms and keeps the best.")
     ] = "auto"
     parameters: Annotated[
-        dict[str, float | int | bool | str], Meta(description="Handed to the algorithm as they are.")
+        dict[str, float | int | bool | str], Meta(description="Parameters of the algorithm, passed through unchanged.")
     ] = {}
 
 
@@ -36,14 +36,14 @@ class EnsembleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """The `ensemble` block."""
 
     enable_stacking: Annotated[bool, Meta(description="Stack the base models out of fold.")] = False
-    enable_blending: Annotated[bool, Meta(description="Blend the base models by optimised weights.")] = False
+    enable_blending: Annotated[bool, Meta(description="Blend the base models with optimised weights.")] = False
     base_models: Annotated[tuple[BaseModel, ...], Meta(description="Whom to combine.")] = (
         "lightgbm",
         "random_forest",
         "linear",
     )
-    meta_learner: Annotated[Literal["linear", "lightgbm"], Meta(description="Who combines them.")] = "linear"
-    cross_validation_folds: Annotated[Folds, Meta(description="Folds; a group is in one of them.")] = 5
+    meta_learner: Annotated[Literal["linear", "lightgbm"], Meta(description="The model that combines them.")] = "linear"
+    cross_validation_folds: Annotated[Folds, Meta(description="Number of folds; a group is in one fold only.")] = 5
 
 
 class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,8 +55,8 @@ class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     enable_interest_rate_shocks: bool = True
     enable_inflation_scenarios: bool = True
     enable_fx_risk_scenarios: bool = True
-    scenario_count: Annotated[int, Meta(ge=1, le=1000, description="Scenarios a test.")] = 10
-    stress_test_interval_epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs between two tests.")] = 10
+    scenario_count: Annotated[int, Meta(ge=1, le=1000, description="Scenarios per test.")] = 10
+    stress_test_interval_epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs between tests.")] = 10
 
 
 class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,65 +65,63 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     enable_hyperparameter_tuning: Annotated[bool, Meta(description="Search parameters before training.")] = False
     tuning_method: Literal["grid_search", "random_search", "bayesian"] = "random_search"
     parameter_ranges: Annotated[
-        dict[str, tuple[float | int | str | bool, ...]], Meta(description="Values to try, by parameter.")
+        dict[str, tuple[float | int | str | bool, ...]], Meta(description="Candidate values, by parameter.")
     ] = {}
     enable_ensemble_methods: Annotated[bool, Meta(description="Combine several models into one.")] = False
     ensemble_strategy: Literal["voting", "stacking", "blending"] = "stacking"
     base_models: Annotated[tuple[BaseModel, ...], Meta(description="Whom to combine.")] = ("lightgbm", "random_forest")
-    enable_feature_selection: Annotated[bool, Meta(description="Drop features that carry nothing.")] = False
+    enable_feature_selection: Annotated[bool, Meta(description="Drop uninformative features.")] = False
     selection_method: Literal["importance", "mutual_information", "recursive"] = "importance"
-    max_features: Annotated[int, Meta(ge=1, le=10_000, description="Most features to keep.")] = 30
+    max_features: Annotated[int, Meta(ge=1, le=10_000, description="Maximum number of features.")] = 30
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The `trainer` block: the child process that does the crunching."""
+    """The `trainer` block: the child process that computes."""
 
-    n_threads: Annotated[int, Meta(ge=0, le=256, description="Models trained side by side; 0: one a core.")] = 0
-    memory_limit_mb: Annotated[
-        int, Meta(ge=0, description="Address space the child may take, MiB; 0: no limit of its own.")
-    ] = 0
-    max_retries: Annotated[int, Meta(ge=0, le=20, description="Attempts at an epoch whose child died.")] = 3
+    n_threads: Annotated[int, Meta(ge=0, le=256, description="Models trained in parallel; 0: one per core.")] = 0
+    memory_limit_mb: Annotated[int, Meta(ge=0, description="Address space limit of the child, MiB; 0: no limit.")] = 0
+    max_retries: Annotated[int, Meta(ge=0, le=20, description="Attempts at an epoch after its child process died.")] = 3
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that decides what a session computes: same settings, same bytes."""
+    """All settings that determine the results of a session: same settings, same bytes."""
 
-    random_seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Where every random draw starts.")] = 42
-    max_epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Most epochs of a session.")] = 100
+    random_seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="The seed of every random draw.")] = 42
+    max_epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="Maximum number of epochs.")] = 100
     convergence_threshold: Annotated[
-        float, Meta(gt=0, lt=1, description="An epoch that improves the best score by less than this has not improved.")
+        float, Meta(gt=0, lt=1, description="A smaller improvement of the best score does not count.")
     ] = 0.001
     patience: Annotated[
-        int, Meta(ge=1, le=100_000, description="Epochs without improvement before a session ends.")
+        int, Meta(ge=1, le=100_000, description="Number of epochs without improvement before a session ends.")
     ] = 10
     quality_threshold: Annotated[
         float,
-        Meta(ge=0, le=1, description="Least mean quality score of the data a session may call itself converged on."),
+        Meta(ge=0, le=1, description="Minimum mean quality score of the data for a session to converge."),
     ] = 0.95
     dataset_size: Annotated[int, Meta(ge=100, le=10_000_000, description="Rows drawn each epoch.")] = 150
     training_split: Annotated[
-        float, Meta(ge=0.5, le=0.95, description="Share of each draw's groups learnt from; the rest checks the fit.")
+        float, Meta(ge=0.5, le=0.95, description="Share of each draw's groups used for training; the rest validates.")
     ] = 0.8
     convergence_timeout_hours: Annotated[
-        float, Meta(gt=0, le=8760, description="A session that has not converged by then ends gracefully.")
+        float, Meta(gt=0, le=8760, description="Time limit after which an unconverged session ends gracefully.")
     ] = 24.0
     models: Annotated[
-        dict[str, ModelSettings], Meta(description="The models to train, by name; empty: all of the domain.")
+        dict[str, ModelSettings], Meta(description="The models to train, by name; empty: all models of the domain.")
     ] = {}
     quality_gates: QualityGates = QualityGates()
     ensemble: EnsembleSettings = EnsembleSettings()
     stress_testing: StressTestingSettings = StressTestingSettings()
     advanced: AdvancedSettings = AdvancedSettings()
     trainer: TrainerSettings = TrainerSettings()
-    domain: Annotated[str, Meta(description="What to train on: a domain that draws its own data.")] = "bonds"
-    domain_settings: Annotated[dict[str, Any], Meta(description="What the domain wants to be told.")] = {}
+    domain: Annotated[str, Meta(description="The domain to train on, which draws its own data.")] = "bonds"
+    domain_settings: Annotated[dict[str, Any], Meta(description="The settings of the domain.")] = {}
 
 
 def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
-    """Say, a sentence each, what the settings switch on that this release cannot do.
+    """List, a sentence each, the enabled settings that this release does not support.
 
-    The session runs without it; the sentences are shown at its start and stand in its report, so that nobody
-    believes in a stress test that never ran.
+    The session runs without them; its start and its report show the sentences, so that nobody relies on a stress test
+    that never ran.
     """
     switches = (
         (settings.ensemble.enable_stacking, "ensemble.enable_stacking", "the models are trained singly"),

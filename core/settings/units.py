@@ -1,4 +1,4 @@
-"""Shares and percentages as settings spell them, with the limits that a wrong one is refused by."""
+"""Shares and percentages in settings, with their valid ranges."""
 
 from typing import Annotated
 

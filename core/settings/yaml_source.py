@@ -1,7 +1,7 @@
-"""Reading a YAML file written by a person we do not trust, and remembering the line of every key.
+"""Reading untrusted YAML files, with the line of every key.
 
 Beyond `yaml.SafeLoader` this refuses duplicate keys (YAML would keep the last one in silence), aliases (a
-few hundred bytes of them expand to gigabytes) and files that are no settings at all.
+few hundred bytes of them expand to gigabytes) and files that are not settings.
 """
 
 from pathlib import Path
@@ -50,7 +50,7 @@ def parse_yaml(file: Path, text: str) -> YamlSource:
 
 
 class _HostileStructureError(Exception):
-    """The text is YAML, of a shape that no settings file has."""
+    """The text is valid YAML, but not in the form of a settings file."""
 
 
 def _compose(text: str) -> yaml.Node | None:
@@ -58,7 +58,7 @@ def _compose(text: str) -> yaml.Node | None:
         _refuse_hostile_structure(text, _FAST_LOADER)
         return yaml.compose(text, Loader=_FAST_LOADER)
     except yaml.YAMLError:
-        # The parser in Python says what is wrong in plainer words, and on which line.
+        # The parser in Python gives plainer messages, with the line.
         _refuse_hostile_structure(text, yaml.SafeLoader)
         return yaml.compose(text, Loader=yaml.SafeLoader)
 

@@ -1,14 +1,14 @@
 """The workspace and its documents: transactions, compare-and-swap, the engine's lease, and notice of changes.
 
-workspace.py      the folder, and where each thing in it is
-encoding.py       JSON that reads back as it was meant, or is refused
-generation.py     how a file is read, and how the next generation takes its place
-fair_lock.py      whose turn it is to write
+workspace.py      the folder and its layout
+encoding.py       JSON that reads back exactly, or is refused
+generation.py     reading a file, and replacing it with its next generation
+fair_lock.py      the order of writers
 storage.py        transactions
 database.py       TinyDB on top of it
 documents.py      typed documents with revisions
-lease.py          which process is the engine
-change_watch.py   what others committed
+lease.py          the engine's exclusive right to a workspace
+change_watch.py   notice of other processes' commits
 """
 
 from importlib import import_module
@@ -58,7 +58,7 @@ __all__ = [
     "read_lease",
 ]
 
-# Where the rest lives, imported when first asked for: a console paints its first screen before it opens a database.
+# The other names, imported on first use: a console paints its first screen before it opens a database.
 _HOMES = {
     "ChangeWatch": "change_watch",
     "Database": "database",

@@ -1,4 +1,4 @@
-"""Notice what other processes, and other threads, commit: by looking at the files five times a second."""
+"""Notice commits of other processes and threads, by checking the files five times a second."""
 
 import os
 import threading
@@ -11,9 +11,9 @@ PERIOD_SECONDS = 0.2
 
 
 class ChangeWatch:
-    """Says which databases of a workspace have a new generation; for one thread.
+    """Reports which databases of a workspace have a new generation; for one thread.
 
-    Only `stat` is called: a look at four databases costs some 20 µs, and asks nothing of those who write.
+    Only `stat` is called: a check of four databases takes some 20 µs, and does not affect writers.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -21,7 +21,7 @@ class ChangeWatch:
         self._seen = self._look()
 
     def changed(self) -> frozenset[str]:
-        """Name the databases that were committed to, made or removed since the last call."""
+        """Return the names of databases that were changed, created or removed since the last call."""
         now, before = self._look(), self._seen
         self._seen = now
         return frozenset(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
@@ -30,11 +30,11 @@ class ChangeWatch:
         """Wait for a change.
 
         Args:
-            timeout_seconds: How long at most.
+            timeout_seconds: The maximum wait.
             stop: Ends the waiting when set.
 
         Returns:
-            The names of the changed databases; empty when the time is over or `stop` was set.
+            The names of the changed databases; empty after a time-out or when `stop` is set.
         """
         deadline = time.monotonic() + timeout_seconds
         while not (names := self.changed()):
@@ -52,6 +52,6 @@ class ChangeWatch:
                         status = os.stat(entry.path)
                         signature = FileSignature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
                         seen[entry.name.removesuffix(".json")] = signature
-        except FileNotFoundError:  # the folder, or a file between listing and looking: the next look settles it
+        except FileNotFoundError:  # the folder is missing, or a file vanished after listing: the next check settles it
             pass
         return seen

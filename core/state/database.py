@@ -28,8 +28,8 @@ def _in_transaction(method: Callable[Concatenate["SafeTable", P], R]) -> Callabl
     @functools.wraps(method)
     def locked(self: "SafeTable", *args: P.args, **kwargs: P.kwargs) -> R:
         with self.storage.transaction():
-            # TinyDB remembers the next id between calls and takes it before its update: another process may have
-            # given that id away since.
+            # TinyDB caches the next id between calls and takes it before its update: another process may have used that
+            # id since.
             self._next_id = None
             return method(self, *args, **kwargs)
 
@@ -40,7 +40,7 @@ class SafeTable(Table):
     """A TinyDB table whose every change is a transaction, and whose results are the caller's own copies."""
 
     def __init__(self, storage: GenerationStorage, name: str, cache_size: int = 0, persist_empty: bool = False) -> None:
-        # The query cache cannot know of other processes' writes, so it is off whatever was asked for.
+        # The query cache cannot see other processes' writes, so it is always off.
         super().__init__(storage, name, cache_size=0, persist_empty=persist_empty)
 
     @property
@@ -52,7 +52,7 @@ class SafeTable(Table):
     insert_multiple = _in_transaction(Table.insert_multiple)
     update = _in_transaction(Table.update)
     update_multiple = _in_transaction(Table.update_multiple)
-    upsert = _in_transaction(Table.upsert)  # two passes: no other writer may come between them
+    upsert = _in_transaction(Table.upsert)  # two passes: no other write may happen between them
     remove = _in_transaction(Table.remove)
     truncate = _in_transaction(Table.truncate)
 
@@ -111,8 +111,8 @@ class Database(TinyDB):
     def transaction(self) -> AbstractContextManager[None]:
         """Make all changes of a `with` block, in any tables, one durable step.
 
-        Nested transactions join the outer one, which alone commits. A failed step, even if its error was caught,
-        forbids the commit. A transaction on a second file inside this one is refused.
+        Nested transactions join the outer transaction, which alone commits. A failed step, even if its error was
+        caught, forbids the commit. A transaction on a second file inside this one is refused.
 
         Returns:
             The context manager. Leaving it normally means that the change is on the disk.
@@ -121,24 +121,24 @@ class Database(TinyDB):
             DamagedFileError: The file is damaged; nothing was changed.
             DiskFullError: There is no room; nothing was changed.
             FileAccessError: The operating system refuses; nothing was changed.
-            InDoubtError: The change is in place, but the disk did not confirm that it stays.
-            UnstorableValueError: A value cannot be spelled in JSON; nothing was changed.
+            InDoubtError: The change is in place, but the disk did not confirm that it is durable.
+            UnstorableValueError: JSON cannot represent a value; nothing was changed.
             ForbiddenCommitError: An inner step had failed and its error was caught; nothing was changed.
             TransactionError: This thread is in a transaction of another file, or the process was forked.
         """
         return self.storage.transaction()
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Do something once what this thread is changing is durable, with the lock released.
+        """Call a function once this thread's change is durable, with the lock released.
 
         Args:
-            callback: Called once, after the outermost transaction; never, if that fails; at once, if there is none.
-                What it raises is raised to the caller of the transaction, whose change stands all the same.
+            callback: Called once, after the outermost transaction; never, if that fails; immediately, outside a
+                transaction. Its exceptions reach the caller of the transaction, whose change is kept.
         """
         self.storage.after_commit(callback)
 
     def signature(self) -> FileSignature:
-        """Tell generations of the file apart with one stat call: it changes with every commit."""
+        """Return the identity of the current generation with one stat call; it changes with every commit."""
         return self.storage.signature()
 
     def documents(self, table: str, struct: type[T], key: str) -> Documents[T]:

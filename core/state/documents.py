@@ -1,4 +1,4 @@
-"""Typed documents of one table, changed only by those who have seen their latest revision."""
+"""Typed documents of one table with optimistic locking: a change must name the latest revision."""
 
 from collections import OrderedDict
 from datetime import datetime
@@ -20,13 +20,13 @@ from core.state.storage import GenerationStorage
 T = TypeVar("T", bound=msgspec.Struct)
 
 _N_SUPERSEDED = 512
-"""How many earlier revisions are remembered, to say what changed since."""
+"""How many earlier revisions are cached, to report the changes since."""
 
 _NO_DOCUMENTS: StoredTable = {}
 
 
 class _View(Generic[T]):
-    """A table as it was at one instant, and what was converted of it so far."""
+    """A table at one instant, and its documents converted so far."""
 
     __slots__ = ("converted", "doc_ids", "stored")
 
@@ -35,7 +35,7 @@ class _View(Generic[T]):
         self.doc_ids = {document.get(key): doc_id for doc_id, document in stored.items()}
         self.converted: dict[str, T] = {}
         if before is not None:
-            # Stored documents are exchanged and never changed: the same object is the same document.
+            # Stored documents are replaced and never changed in place: the same object is the same document.
             self.converted.update(
                 (doc_id, document)
                 for doc_id, document in before.converted.items()
@@ -46,14 +46,14 @@ class _View(Generic[T]):
 class Documents(Generic[T]):
     """The documents of one table, by key.
 
-    Documents are frozen and shared between readers, so what they contain must not be changed in place. To change
-    one, `replace` it with the outcome of `msgspec.structs.replace`.
+    Documents are frozen and shared between readers, so their contents must not be changed in place. To change a
+    document, `replace` it with the result of `msgspec.structs.replace`.
     """
 
     def __init__(self, storage: GenerationStorage, table: str, struct: type[T], key: str) -> None:
         fields = struct.__struct_fields__
         if key not in fields or "revision" not in fields:
-            raise TypeError(f"{struct.__name__} needs the fields {key} and revision, to be stored by {key}")
+            raise TypeError(f"{struct.__name__} needs the fields {key} and revision to be stored by {key}")
         self._storage = storage
         self._table = table
         self._struct = struct
@@ -68,13 +68,13 @@ class Documents(Generic[T]):
         return [self._document(view, doc_id) for doc_id in view.stored]
 
     def find(self, key: str) -> T | None:
-        """Return the document of this key, or None."""
+        """Return the document with this key, or None."""
         view = self._view()
         doc_id = view.doc_ids.get(key)
         return None if doc_id is None else self._document(view, doc_id)
 
     def get(self, key: str) -> T:
-        """Return the document of this key.
+        """Return the document with this key.
 
         Raises:
             DocumentNotFoundError: There is none; the message names the nearest keys.
@@ -89,8 +89,8 @@ class Documents(Generic[T]):
             The document at revision 1.
 
         Raises:
-            DocumentExistsError: There is one of this key already.
-            UnstorableValueError: A value has no faithful spelling in JSON.
+            DocumentExistsError: A document with this key already exists.
+            UnstorableValueError: JSON cannot represent a value exactly.
         """
         key = self._key_of(document)
         with self._storage.transaction():
@@ -101,11 +101,11 @@ class Documents(Generic[T]):
             return self._write(view, doc_id, msgspec.structs.replace(document, revision=1))
 
     def replace(self, document: T, *, expected_revision: int | None = None) -> T:
-        """Store a document in the place of the one of the same key, if nobody else has done so meanwhile.
+        """Replace the document with the same key, unless someone else has changed it first.
 
         Args:
             document: The new content.
-            expected_revision: The revision that the decision to change it was made on; the document's own by default.
+            expected_revision: The revision that the decision was based on; by default the document's own.
 
         Returns:
             The document at its next revision.
@@ -129,7 +129,7 @@ class Documents(Generic[T]):
 
         Args:
             key: Which.
-            expected_revision: The revision that the decision was made on; by default whatever it is at.
+            expected_revision: The revision that the decision was based on; by default the current revision.
 
         Raises:
             DocumentNotFoundError: There is none of this key.
@@ -144,7 +144,7 @@ class Documents(Generic[T]):
             self._exchange(view, {other: document for other, document in view.stored.items() if other != doc_id})
 
     def _view(self) -> _View[T]:
-        """Look at the table as the calling thread sees it now."""
+        """Return the table as the calling thread sees it now."""
         stored = self._storage.read().get(self._table, _NO_DOCUMENTS)
         committed, uncommitted = self._committed, self._uncommitted
         if stored is committed.stored:
@@ -167,8 +167,8 @@ class Documents(Generic[T]):
 
     def _convert(self, stored: dict[str, Any]) -> T:
         try:
-            # By way of bytes: `msgspec.convert` hands out the very lists and dicts that are stored wherever a field
-            # has no precise type, and a caller who changed one would change the file.
+            # Through bytes: for a field without a precise type, `msgspec.convert` returns the stored lists and dicts
+            # themselves, and a caller that changed them would change the file.
             return msgspec.json.decode(orjson.dumps(stored), type=self._struct)
         except msgspec.ValidationError as error:
             name = stored.get(self._key)
@@ -209,7 +209,7 @@ class Documents(Generic[T]):
         )
 
     def _earlier(self, key: str, revision: int) -> T | None:
-        """Recall a revision that this process has seen."""
+        """Return a cached earlier revision."""
         committed = self._committed
         known = committed.converted.get(committed.doc_ids.get(key, ""))
         if known is not None and _revision(known) == revision:

@@ -1,4 +1,4 @@
-"""JSON as our state files spell it: what cannot be read back exactly as it was meant is refused."""
+"""The JSON encoding of state files: a value that would not read back exactly is refused."""
 
 import math
 from typing import Any, TypeAlias
@@ -7,15 +7,15 @@ import orjson
 
 from core.state.errors import UnstorableValueError
 
-# A document by its number, and a table by its name: the layout of every TinyDB file.
+# Documents by number, tables by name: the layout of every TinyDB file.
 StoredTable: TypeAlias = dict[str, dict[str, Any]]
 Tables: TypeAlias = dict[str, StoredTable]
 
 
 class Speller:
-    """Spells the tables of one file, each document once: what is the same object as the last time is the same text.
+    """Encodes the tables of one file; a document that is the same object as before reuses its text.
 
-    A registry of a thousand versions is 1.7 MB, of which one promotion changes three documents.
+    A registry of a thousand versions is 1.7 MB, of which a promotion changes three documents.
     """
 
     def __init__(self) -> None:
@@ -23,15 +23,15 @@ class Speller:
         """By the identity of a document, which is kept so that no other can have it."""
 
     def encode(self, tables: Tables) -> bytes:
-        """Spell tables whose documents `plain` has let pass.
+        """Encode tables whose documents have passed `plain`.
 
-        On its own orjson is too obliging: it turns NaN into null, and enums into their values, without a word.
+        orjson alone is too lenient: it silently turns NaN into null, and enums into their values.
 
         Args:
-            tables: Documents are exchanged and never changed between two calls.
+            tables: Documents may be replaced, but never changed in place between two calls.
 
         Raises:
-            UnstorableValueError: They are nested deeper than orjson goes.
+            UnstorableValueError: They are nested deeper than orjson supports.
         """
         known, spelled = self._spelled, {}
         try:
@@ -45,7 +45,7 @@ class Speller:
             }
             encoded = orjson.dumps(fragments, option=orjson.OPT_APPEND_NEWLINE)
         except orjson.JSONEncodeError as error:
-            raise UnstorableValueError("The state", f"cannot be spelled as JSON ({error})") from error
+            raise UnstorableValueError("The state", f"cannot be represented in JSON ({error})") from error
         self._spelled = spelled
         return encoded
 
@@ -54,18 +54,18 @@ def decode(encoded: bytes) -> Tables:
     """Read the bytes of a state file.
 
     Raises:
-        ValueError: With the damage in words, should they not be a whole TinyDB file.
+        ValueError: The bytes are not a complete TinyDB file; the message describes the damage.
     """
     if not encoded:
         raise ValueError("it is empty")
     if not encoded.strip(b"\0"):
-        raise ValueError(f"it holds nothing but {len(encoded):,} zero bytes")
+        raise ValueError(f"it holds only {len(encoded):,} zero bytes")
     try:
         tables = orjson.loads(encoded)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"it is not whole JSON ({error}; {len(encoded):,} bytes)") from error
+        raise ValueError(f"it is not complete JSON ({error}; {len(encoded):,} bytes)") from error
     if not isinstance(tables, dict):
-        raise ValueError(f"it holds a JSON {type(tables).__name__}, where an object of tables belongs")
+        raise ValueError(f"it holds a JSON {type(tables).__name__} instead of an object of tables")
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise ValueError(f"its table {name!r} is not an object of documents")
@@ -76,17 +76,17 @@ def decode(encoded: bytes) -> Tables:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Copy a value into the types JSON has, refusing what would be stored as something else.
+    """Copy a value to JSON types, refusing values that JSON would change.
 
     Args:
         value: Dicts with text keys, lists, tuples, text, numbers, booleans and None, nested at will.
-        where: The name of the value, to which the place of what is refused is added.
+        where: The name of the value; a refusal appends the place inside it.
 
     Returns:
-        A deep copy, with lists for tuples and plain text for text enums. It shares nothing that can change.
+        A deep copy, with lists for tuples and plain text for text enums. It shares nothing mutable.
 
     Raises:
-        UnstorableValueError: Something in it is not finite, not of such a type, or too large for a JSON reader.
+        UnstorableValueError: A value in it is not finite, has another type, or is too large for a JSON reader.
 
     >>> plain({"metrics": {"r2": 0.5}, "gates": ("a", "b")}, "versions spread/1.0.0")
     {'metrics': {'r2': 0.5}, 'gates': ['a', 'b']}
@@ -105,7 +105,7 @@ Nothing was stored.
 
 
 class _RefusalError(Exception):
-    """A value that is refused; its place is added on the way out, so that the way in costs nothing."""
+    """A refused value; its place is added while unwinding, so that the normal path costs nothing."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:
         return value
     if kind is int:
         if not -(2**63) <= value < 2**64:
-            raise _RefusalError("does not fit 64 bits")
+            raise _RefusalError("does not fit into 64 bits")
         return value
     if isinstance(value, dict):
         return _plain_dict(value)
@@ -155,7 +155,7 @@ def _plain_list(value: list[Any] | tuple[Any, ...]) -> list[Any]:
     copied: list[Any] = []
     try:
         for item in value:
-            copied.append(_plain(item))  # one by one: its length is the index of what is refused
+            copied.append(_plain(item))  # item by item: on a refusal, its length is the index of the refused item
     except _RefusalError as refusal:
         refusal.path.append(f"[{len(copied)}]")
         raise
@@ -166,5 +166,5 @@ def _sound(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise _RefusalError(f"is not sound Unicode ({error.reason})") from error
+        raise _RefusalError(f"is not valid Unicode ({error.reason})") from error
     return text

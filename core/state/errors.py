@@ -1,4 +1,4 @@
-"""What can go wrong with the workspace and its files, each with what to do about it."""
+"""Errors of the workspace and its files, each with its remedy."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -11,21 +11,21 @@ from core.errors import ConflictError, CoreError, NotFoundError, RefusedError, U
 
 
 class StateError(CoreError):
-    """The root of what the state layer raises."""
+    """The root of the state layer's errors."""
 
 
 class WorkspaceNotFoundError(StateError, NotFoundError):
-    """There is no workspace in this folder."""
+    """This folder does not contain a workspace."""
 
     def __init__(self, root: Path, missing: str) -> None:
         super().__init__(
             f"{root} is not a workspace: {missing}. Run `bondx init --workspace {root}` to make one "
-            "(it keeps whatever exists), or name another folder with --workspace or $BONDX_HOME."
+            "(it keeps existing files), or name another folder with --workspace or $BONDX_HOME."
         )
 
 
 class UnsuitableFilesystemError(StateError, RefusedError):
-    """The folder is on a file system whose locks and renames cannot be relied on."""
+    """The folder is on a file system with unreliable locks and renames."""
 
     def __init__(self, path: Path, mount: Path, kind: str) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class UnsuitableFilesystemError(StateError, RefusedError):
 
 
 class DamagedFileError(StateError, RefusedError):
-    """A state file cannot be read; it is left exactly as it is."""
+    """A state file cannot be read; it is left unchanged."""
 
     def __init__(self, path: Path, damage: str, good_generation: Path | None) -> None:
         self.path = path
@@ -43,33 +43,33 @@ class DamagedFileError(StateError, RefusedError):
         self.good_generation = good_generation
         if good_generation is None:
             way_back = (
-                "No earlier generation of it is readable: put a backup in its place, or start empty by moving it "
+                "No earlier generation of it is readable: restore a backup, or start empty by moving it "
                 f"and {path.name}.prev aside."
             )
         else:
             restore = f"`bondx doctor --restore {path.name}`"
-            way_back = f"The generation before it, {good_generation}, is good: {restore} puts it back."
+            way_back = f"The previous generation, {good_generation}, is intact: {restore} restores it."
         super().__init__(f"{path} is damaged: {damage}. Every byte was kept. {way_back}")
 
 
 class UnstorableValueError(StateError, UsageError):
-    """A value has no faithful spelling in JSON; storing it would silently change it."""
+    """JSON cannot represent a value exactly; storing it would silently change it."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where} {problem}. Nothing was stored.")
 
 
 class TransactionError(StateError):
-    """A transaction was used in a way that cannot keep its promise: a mistake in the calling code."""
+    """A transaction was used incorrectly: a mistake in the calling code."""
 
 
 class ForbiddenCommitError(TransactionError):
-    """An inner step failed, so the outer transaction may not commit half of the work."""
+    """An inner step failed, so the outer transaction must not commit a partial change."""
 
     def __init__(self, path: Path, cause: BaseException) -> None:
         super().__init__(
-            f"Nothing was written to {path}: a step inside the transaction had failed "
-            f"({type(cause).__name__}: {cause}), and a part of a change is never committed."
+            f"Nothing was written to {path}: a step inside the transaction failed "
+            f"({type(cause).__name__}: {cause}), and partial changes are never committed."
         )
 
 
@@ -84,12 +84,12 @@ class DocumentNotFoundError(StateError, NotFoundError):
         near = difflib.get_close_matches(key, names, n=self._N_SHOWN, cutoff=0.5) or names[-self._N_SHOWN :]
         n_more = len(names) - len(near)
         listed = ", ".join(near) + (f" and {n_more} more" if n_more else "")
-        rest = f"there is {listed}." if names else "there are none."
+        rest = f"choose from {listed}." if names else "there are none."
         super().__init__(f"There is no {key!r} among the {table}; {rest}")
 
 
 class DocumentExistsError(StateError, ConflictError):
-    """A document of this key is there already."""
+    """A document with this key already exists."""
 
     def __init__(self, table: str, key: str) -> None:
         self.key = key
@@ -97,7 +97,7 @@ class DocumentExistsError(StateError, ConflictError):
 
 
 class DocumentFormatError(StateError):
-    """A stored document is sound JSON but not what this version of the program expects."""
+    """A stored document is valid JSON, but not in the form that this version of the program expects."""
 
     def __init__(self, path: Path, table: str, key: object, problem: str) -> None:
         super().__init__(
@@ -107,30 +107,30 @@ class DocumentFormatError(StateError):
 
 
 class Steered(Protocol):
-    """A document with a part that people write: what they desire of it."""
+    """A document with a desired state, which people write."""
 
     @property
     def desired(self) -> str:
-        """What is wanted."""
+        """The desired state."""
 
     @property
     def desired_by(self) -> str:
-        """Who wants it."""
+        """The author of the desired state."""
 
     @property
     def desired_at(self) -> datetime:
-        """Since when."""
+        """The time of the request."""
 
     @property
     def revision(self) -> int:
-        """Of the whole document."""
+        """The revision of the whole document."""
 
 
 class StaleRevisionError(StateError, ConflictError):
     """The document was changed after the caller had looked at it.
 
     Attributes:
-        changes: Field -> (as the caller saw it, as it is now). Empty when the earlier revision is not known any more.
+        changes: Field -> (value that the caller saw, current value). Empty if the earlier revision is no longer known.
     """
 
     def __init__(
@@ -151,14 +151,14 @@ class StaleRevisionError(StateError, ConflictError):
         author = (f" by {by}" if by else "") + (f" at {at}" if at else "")
         what = "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in changes.items())
         super().__init__(
-            f"{table} {key!r} was changed{author} since you looked: revision {expected} is now {found}"
+            f"{table} {key!r} was changed{author} since you viewed it: revision {expected} is now {found}"
             + (f" ({what})" if what else "")
-            + ". Nothing was done; look again and decide anew."
+            + ". Nothing was done; review the change and decide again."
         )
 
     @classmethod
     def asked_otherwise(cls, table: str, key: str, steered: Steered, *, expected: int) -> Self:
-        """Say that somebody has since asked for something else of a document."""
+        """Return the error for a document whose desired state was changed by someone else first."""
         return cls(
             table,
             key,

@@ -1,4 +1,4 @@
-"""A lock between processes that lets nobody starve and dies with its holder."""
+"""A lock between processes that prevents starvation and is released when its holder dies."""
 
 import fcntl
 import os
@@ -10,12 +10,12 @@ from pathlib import Path
 class FairLock:
     """An exclusive lock made of two lock files, `<file>.queue` and `<file>.lock`.
 
-    With one file, a process that releases and asks again overtakes everyone who sleeps on it: a writer beside three
-    busy ones waited 2.9 s. Here whoever is next already holds the queue, so the releaser has to line up: 30 ms.
+    With one file, a process that releases and locks again overtakes all sleeping waiters: a writer beside three busy
+    writers waited 2.9 s. Here the next waiter already holds the queue, so the releaser has to line up: 30 ms.
 
-    The files are never removed: a process that held a removed one would lock beside those that hold its successor.
-    They are opened for reading only, which is all that flock asks for, so that operators of different accounts can
-    share a workspace.
+    The files are never removed: a process that held a removed file would not exclude holders of its successor. They
+    are opened for reading only, which is enough for flock, so that operators with different accounts can share a
+    workspace.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,18 +25,18 @@ class FairLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock; waits for its turn. Not re-entrant, and for one thread at a time.
+        """Wait for the lock and hold it. Not re-entrant, and for one thread at a time.
 
         Raises:
-            OSError: A lock file can be neither opened nor made.
+            OSError: A lock file can be neither opened nor created.
         """
         with self._flocked(self.lock, after=self.queue):
             yield
 
     def forget(self) -> None:
-        """Drop, in the child of a fork, what it inherited: its copies would keep the lock when the parent dies."""
+        """Close the inherited descriptors in a forked child: they would keep the lock when the parent dies."""
         while self._descriptors:
-            os.close(self._descriptors.pop())  # closed and not unlocked, which would unlock it for the parent, too
+            os.close(self._descriptors.pop())  # closed, not unlocked: unlocking would also unlock it for the parent
 
     @contextmanager
     def _flocked(self, path: Path, after: Path | None = None) -> Iterator[None]:
@@ -64,6 +64,6 @@ class FairLock:
         if descriptor not in self._descriptors:
             return  # forgotten: this is the child of a fork
         self._descriptors.remove(descriptor)
-        # Unlocked in words and not only by closing: a child between fork and exec holds a copy of the descriptor.
+        # Unlocked explicitly, not only by closing: a child between fork and exec holds a copy of the descriptor.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)

@@ -1,11 +1,11 @@
-"""The few promises of the file system that everything else rests on."""
+"""The guarantees of the file system that the state layer requires."""
 
 import re
 from pathlib import Path
 
 from core.state.errors import UnsuitableFilesystemError
 
-# Where flock, rename or fsync do not mean across machines what they mean on a disk.
+# File systems whose flock, rename or fsync do not have their local meaning across machines.
 NETWORK_KINDS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "davfs", "ceph", "lustre", "gpfs", "beegfs"}
     | {"glusterfs", "orangefs", "pvfs2", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.goofys", "fuse.rclone"}
@@ -19,8 +19,8 @@ def require_local(path: Path, mounts: Path = _MOUNTS) -> None:
     """Refuse a folder on a network file system.
 
     Args:
-        path: The folder, or where it is going to be.
-        mounts: The kernel's list of mounts; where there is none, every folder passes.
+        path: The folder, existing or not.
+        mounts: The kernel's list of mounts; without one, every folder passes.
 
     Raises:
         UnsuitableFilesystemError: The folder is on NFS, CIFS or their like.

@@ -1,4 +1,4 @@
-"""One state file as a chain of whole generations: how one is read, and how the next takes its place."""
+"""A state file as a chain of complete generations: reading it, and replacing it with the next generation."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from core.state.errors import DamagedFileError
 
 
 class FileSignature(NamedTuple):
-    """What tells one generation of a file from every other without opening it."""
+    """The identity of one generation of a file, found without opening it."""
 
     device: int
     inode: int
@@ -23,13 +23,13 @@ class FileSignature(NamedTuple):
 
 
 ABSENT = FileSignature(0, 0, 0, 0)
-"""The signature of a file that was never written."""
+"""The signature of a file that does not exist yet."""
 
 
 class Generation:
     """The parsed content of a file at one instant; readers share it and never change it.
 
-    It keeps the file open: as long as somebody may compare against its signature, the inode cannot be given away.
+    It keeps the file open, so that the inode is not reused while its signature may still be compared.
     """
 
     __slots__ = ("_descriptor", "signature", "tables")
@@ -46,7 +46,7 @@ class Generation:
 
 
 def previous_of(path: Path) -> Path:
-    """Name the file that keeps the generation before the current one."""
+    """Return the path of the previous generation."""
     return path.with_name(path.name + ".prev")
 
 
@@ -54,7 +54,7 @@ def signature_of(path: Path) -> FileSignature:
     """Look at a file with one stat call.
 
     Raises:
-        FileAccessError: The file is there but may not be looked at.
+        FileAccessError: The file exists, but access is denied.
     """
     try:
         return _signature(os.stat(path))
@@ -68,7 +68,7 @@ def load(path: Path) -> Generation:
     """Read and parse the current generation, without any lock.
 
     Raises:
-        DamagedFileError: The file is not a whole TinyDB file, or is gone while an earlier generation exists.
+        DamagedFileError: The file is not a complete TinyDB file, or is missing while an earlier generation exists.
         FileAccessError: The operating system refuses to read it.
     """
     try:
@@ -83,7 +83,7 @@ def load(path: Path) -> Generation:
 
 
 def good_generation(path: Path) -> Path | None:
-    """Return the previous generation's file if it is readable and whole."""
+    """Return the file of the previous generation if it is readable and complete."""
     previous = previous_of(path)
     try:
         return previous if _read(previous).signature is not ABSENT else None
@@ -92,10 +92,10 @@ def good_generation(path: Path) -> Path | None:
 
 
 def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool = True) -> Generation:
-    """Put the next generation in the place of the current one, durably and all at once.
+    """Replace the current generation with the next one, durably and atomically.
 
-    Must be called with the file's lock held. After a crash at any instant, the file is one whole generation, the old
-    or the new; once this returns, it is the new one even after a power cut.
+    Must be called with the file's lock held. After a crash at any instant, the file is one complete generation, the
+    old or the new; once this returns, it is the new one even after a power cut.
 
     Args:
         path: The state file.
@@ -119,8 +119,8 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
         if current is not None:
             os.fchmod(descriptor, stat.S_IMODE(current.st_mode))
         write_all(descriptor, encoded)
-        # Strictly later than the generation before, whatever the clock does and however coarse its ticks are:
-        # together with a reused inode and an equal size, an equal time would hide a change from readers.
+        # Strictly later than the previous generation, even if the clock goes back or its ticks are coarse: with a
+        # reused inode and an equal size, an equal time would hide a change from readers.
         mtime_ns = max(time.time_ns(), current.st_mtime_ns + 1 if current else 0)
         os.utime(descriptor, ns=(mtime_ns, mtime_ns))
         os.fsync(descriptor)
@@ -157,7 +157,7 @@ def _read(path: Path) -> Generation:
 
 
 def _link_over(path: Path, name: Path) -> None:
-    """Give a file a second name that may be taken; there is always a file of that name."""
+    """Give a file a second name, replacing its earlier holder; that name always has a file."""
     link = name.with_name(name.name + ".link")
     link.unlink(missing_ok=True)  # left by a crash between the next two lines
     os.link(path, link)

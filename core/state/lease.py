@@ -1,4 +1,4 @@
-"""The engine's lease: an operating system lock that says which one process works on a workspace."""
+"""The engine's lease: an operating system lock that admits one engine to a workspace."""
 
 import fcntl
 import os
@@ -19,13 +19,13 @@ from core.state.workspace import Workspace
 
 Mode = Literal["headless", "embedded"]
 
-# For an engine that is leaving just now, or writing its name down.
+# Covers an engine that is just leaving, or just writing its record.
 _PATIENCE_SECONDS = 0.2
 _PAUSE_SECONDS = 0.005
 
 
 class LeaseHolder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lease, and since when."""
+    """The holder of the lease, and since when."""
 
     user: str
     host: str
@@ -35,7 +35,7 @@ class LeaseHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lease:
-    """The right to be a workspace's engine; it ends with `release`, or with the process, however that dies."""
+    """The right to be a workspace's engine; it ends with `release`, or with the death of the process."""
 
     def __init__(self, holder: LeaseHolder, descriptor: int) -> None:
         self.holder = holder
@@ -44,16 +44,16 @@ class Lease:
 
     @classmethod
     def acquire(cls, workspace: Workspace, actor: Actor, mode: Mode, *, clock: Clock = utc_now) -> "Lease":
-        """Become the engine of a workspace.
+        """Acquire the lease of a workspace.
 
         Args:
             workspace: The workspace.
-            actor: The person for whom the engine runs; shown on every screen.
+            actor: The person for whom the engine runs; every screen shows the name.
             mode: Headless, or embedded in a console.
             clock: The time.
 
         Raises:
-            LeaseHeldError: Another engine holds it; the message says whose.
+            LeaseHeldError: Another engine holds the lease; the message names it.
             FileAccessError: The lease file can be neither opened nor written.
         """
         path = workspace.lease_file
@@ -76,17 +76,17 @@ class Lease:
         return cls(holder, descriptor)
 
     def release(self) -> None:
-        """Give the lease back; a second call does nothing."""
+        """Release the lease; a second call does nothing."""
         descriptor, self._descriptor = self._descriptor, None
         _held.discard(self)
         if descriptor is not None:
-            with suppress(OSError):  # only a courtesy to readers between truncation and unlocking
+            with suppress(OSError):  # only helps readers between truncation and unlocking
                 os.ftruncate(descriptor, 0)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
     def forget_inherited(self) -> None:
-        """In the child of a fork: let go, so that the lease dies with the parent and not with its last child."""
+        """Let go of the lease in a forked child, so that it ends with the parent and not with the last child."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -101,13 +101,13 @@ class Lease:
 
 
 def read_lease(workspace: Workspace) -> LeaseHolder | None:
-    """Tell who holds the lease now.
+    """Return the current holder of the lease.
 
     Returns:
-        The holder, or None when nobody does: what the file says of a holder that was killed does not count.
+        The holder, or None; the record of a killed holder does not count.
 
     Raises:
-        FileAccessError: The lease file may not be read.
+        FileAccessError: Reading the lease file is denied.
     """
     path = workspace.lease_file
     try:
@@ -147,7 +147,7 @@ def _locked_within(descriptor: int, seconds: float) -> bool:
 
 
 def _is_held(descriptor: int) -> bool:
-    """Tell an engine from those who only look: they share their lock, for some microseconds, and turn nobody away."""
+    """Tell an engine from readers, which share their lock for some microseconds and never block an engine."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -158,10 +158,10 @@ def _is_held(descriptor: int) -> bool:
 
 def _held_by(holder: LeaseHolder | None, workspace: Workspace) -> str:
     if holder is None:
-        return f"Another engine was just starting or stopping on {workspace.root}; try again."
+        return f"Another engine is just starting or stopping on {workspace.root}; try again."
     return (
-        f"An engine works on {workspace.root} already: {holder.mode}, {holder.user}@{holder.host}, process "
-        f"{holder.pid}, since {to_iso(holder.acquired_at)}. `bondx` attaches to it; one workspace has one engine."
+        f"An engine is already running on {workspace.root}: {holder.mode}, {holder.user}@{holder.host}, process "
+        f"{holder.pid}, since {to_iso(holder.acquired_at)}. A workspace has one engine; `bondx` attaches to it."
     )
 
 

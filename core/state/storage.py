@@ -1,4 +1,4 @@
-"""A TinyDB storage that keeps its promises when processes are killed, disks fill up and writers race."""
+"""A TinyDB storage that is safe against killed processes, full disks and racing writers."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ class _Transaction:
     def __init__(self, base: Generation) -> None:
         self.pid = os.getpid()
         self.base = base
-        self.tables = dict(base.tables)  # tables are exchanged, never changed, so that much of a copy is enough
+        self.tables = dict(base.tables)  # tables are replaced, never changed in place, so a shallow copy is enough
         self.failure: BaseException | None = None
         self.after_commit: list[Callable[[], None]] = []
 
@@ -37,8 +37,8 @@ class _Transaction:
 class GenerationStorage(Storage):
     """Whole-file generations of plain JSON, readable by any TinyDB.
 
-    Readers take no lock and share one parsed copy. Nobody changes a table or a document that was read: changes are
-    new objects, so that whatever is the same object is known to be unchanged.
+    Readers take no lock and share one parsed copy. Tables and documents are never changed in place: changes are new
+    objects, so the same object is known to be unchanged.
 
     A transaction belongs to the thread that opened it; every other thread and process sees the last committed
     generation until it commits.
@@ -55,10 +55,10 @@ class GenerationStorage(Storage):
         _storages.add(self)
 
     def read(self) -> Tables:
-        """Return the tables, not to be changed: one's own inside a transaction, the last committed ones outside.
+        """Return the tables, read-only: inside a transaction the thread's own, outside the last committed tables.
 
         Raises:
-            DamagedFileError: The file is damaged; the message names the way back.
+            DamagedFileError: The file is damaged; the message names the remedy.
             FileAccessError: The operating system refuses to read it.
         """
         if (transaction := self._own_transaction()) is not None:
@@ -69,13 +69,13 @@ class GenerationStorage(Storage):
         """Replace all tables, to be committed with the transaction.
 
         Args:
-            data: Tables and documents that were read and are unchanged, or that `plain` has let pass.
+            data: Tables and documents that are unchanged since they were read, or have passed `plain`.
 
         Raises:
             TransactionError: There is no transaction: what was read before it may be out of date.
         """
         if (transaction := self._own_transaction()) is None:
-            raise TransactionError(f"{self.path} is written inside a transaction only.")
+            raise TransactionError(f"{self.path} can only be written inside a transaction.")
         transaction.tables = dict(data)
 
     def write_table(self, name: str, table: StoredTable) -> None:
@@ -83,7 +83,7 @@ class GenerationStorage(Storage):
 
         Args:
             name: Its name.
-            table: Its documents, each as it was read or as `plain` has let it pass.
+            table: Its documents, each unchanged since it was read, or passed by `plain`.
 
         Raises:
             TransactionError: There is no transaction: what was read before it may be out of date.
@@ -91,7 +91,7 @@ class GenerationStorage(Storage):
         self.write(self.read() | {name: table})
 
     def signature(self) -> FileSignature:
-        """Tell generations apart with one stat call.
+        """Return the identity of the current generation with one stat call.
 
         Raises:
             FileAccessError: The file may not be looked at.
@@ -122,8 +122,8 @@ class GenerationStorage(Storage):
             return
         if (other := getattr(_thread, "storage", None)) is not None:
             raise TransactionError(
-                f"Finish the transaction on {other.path.name} before one on {self.path.name}: two files do not commit "
-                "together, and two processes that take them in opposite order would wait for each other for ever."
+                f"Finish the transaction on {other.path.name} before one on {self.path.name}: two files cannot commit "
+                "together, and two processes that lock them in opposite order would deadlock."
             )
         with self._thread_lock, self._locked_between_processes():
             transaction = _Transaction(self._generation())
@@ -137,18 +137,18 @@ class GenerationStorage(Storage):
             callback()
 
     def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call back once the outermost transaction of this thread is committed and unlocked, if it is."""
+        """Call back once the outermost transaction of this thread is committed and unlocked."""
         if (transaction := self._own_transaction()) is None:
             callback()
         else:
             transaction.after_commit.append(callback)
 
     def close(self) -> None:
-        """Let go of the parsed copy and its open file."""
+        """Release the parsed copy and its open file."""
         self._current = None
 
     def forget_inherited(self) -> None:
-        """In the child of a fork: drop the locks and the transaction, which are the parent's."""
+        """Drop the locks and the transaction in a forked child; they belong to the parent."""
         self._thread_lock = threading.RLock()
         self._process_lock.forget()
         self._transaction, self._owner = None, 0
@@ -173,7 +173,7 @@ class GenerationStorage(Storage):
     def _commit(self, transaction: _Transaction) -> None:
         if transaction.pid != os.getpid():
             raise TransactionError(
-                f"The process was forked inside a transaction on {self.path}; only the parent may commit it."
+                f"The process was forked inside a transaction on {self.path}; only the parent can commit it."
             )
         if transaction.failure is not None:
             raise ForbiddenCommitError(self.path, transaction.failure) from transaction.failure

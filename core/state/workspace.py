@@ -1,4 +1,4 @@
-"""The folder that holds everything of one installation."""
+"""The folder that holds all files of one installation."""
 
 import os
 import threading
@@ -20,17 +20,17 @@ SETTINGS_NAME = "bondx.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where each thing of one installation is kept."""
+    """The layout of one installation."""
 
     root: Path
     _databases: "dict[str, Database]" = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def locate(flag: Path | None, environ: Mapping[str, str]) -> Path:
-        """Decide which folder is meant, whether it exists or not.
+        """Determine the workspace folder, whether it exists or not.
 
         Args:
-            flag: The value of `--workspace`; it goes before everything else.
+            flag: The value of `--workspace`, which has precedence.
             environ: The environment, for `BONDX_HOME`.
 
         Returns:
@@ -40,21 +40,21 @@ class Workspace:
             return flag.expanduser().absolute()
         if home := environ.get("BONDX_HOME"):
             return Path(home).expanduser().absolute()
-        import platformdirs  # only the default needs it
+        import platformdirs  # needed for the default only
 
         return Path(platformdirs.user_state_dir("bondx", appauthor=False))
 
     @classmethod
     def create(cls, root: Path, *, settings_text: str) -> "Workspace":
-        """Make a workspace, keeping whatever of it exists.
+        """Create a workspace, keeping existing files.
 
         Args:
             root: The folder; missing parents are made.
-            settings_text: The content of `bondx.yaml`, should there be none yet.
+            settings_text: The content of `bondx.yaml`, if it does not exist yet.
 
         Raises:
             UnsuitableFilesystemError: The folder is on a network file system.
-            FileAccessError: The operating system refuses to make a folder or the settings file.
+            FileAccessError: The operating system refuses to create a folder or the settings file.
         """
         workspace = cls(root.absolute())
         require_local(workspace.root)
@@ -68,9 +68,9 @@ class Workspace:
         """Open the workspace in a folder.
 
         Raises:
-            WorkspaceNotFoundError: There is none; the message says how to make one.
+            WorkspaceNotFoundError: There is no workspace; the message says how to create one.
             UnsuitableFilesystemError: The folder is on a network file system.
-            FileAccessError: A folder of it is missing and cannot be made.
+            FileAccessError: A folder of it is missing and cannot be created.
         """
         workspace = cls(root.absolute())
         if not workspace.root.is_dir():
@@ -103,7 +103,7 @@ class Workspace:
 
     @property
     def past_file(self) -> Path:
-        """What documents said over the last hours, in SQLite; perishable."""
+        """The states of documents over the last hours, in SQLite; perishable."""
         return self.telemetry_file.with_name("past.db")
 
     @property
@@ -113,12 +113,12 @@ class Workspace:
 
     @property
     def audit_file(self) -> Path:
-        """The record itself, a line a change."""
+        """The audit log, one line for each change."""
         return self.audit_dir / "audit.jsonl"
 
     @property
     def keys_dir(self) -> Path:
-        """The keys that seal and sign the audit record; closed to other accounts."""
+        """The keys that seal and sign the audit log; not accessible to other accounts."""
         return self.root / "keys"
 
     @property
@@ -143,12 +143,12 @@ class Workspace:
 
     @property
     def cache_dir(self) -> Path:
-        """What can be made anew at any time; made by whoever writes the first file."""
+        """Files that can be regenerated at any time; the first writer creates the folder."""
         return self.root / "cache"
 
     @property
     def lease_file(self) -> Path:
-        """The lock of the one engine that works here."""
+        """The lock of the workspace's engine."""
         return self.state_dir / "engine.lease"
 
     def state_file(self, name: str) -> Path:
@@ -204,10 +204,10 @@ def _shared_database(path: Path) -> "Database":
         return database
 
 
-# Weak, so that the open file of a database goes when the last workspace object that used it does.
+# Weak, so that the open file of a database is closed with the last workspace object that used it.
 _databases: "weakref.WeakValueDictionary[Path, Database]" = weakref.WeakValueDictionary()
 _databases_lock = threading.Lock()
-# A fork while another thread holds the lock would leave it locked in the child for ever.
+# A fork while another thread holds the lock would leave it locked in the child forever.
 os.register_at_fork(
     before=_databases_lock.acquire, after_in_parent=_databases_lock.release, after_in_child=_databases_lock.release
 )

@@ -1,7 +1,7 @@
 """Time series in SQLite: samples by the second and the minute, and the metrics of each epoch.
 
-`writer.py` is the thread that commits, `store.py` what it does; `reader.py` answers; `chunk.py` and
-`histogram.py` are the packed forms; `recovery.py` is the way back from a damaged file.
+`writer.py` is the committing thread, `store.py` writes; `reader.py` reads; `chunk.py` and `histogram.py` are the packed
+forms; `recovery.py` recovers a damaged file.
 """
 
 from core.telemetry.errors import TelemetryDamagedError, TelemetryError

@@ -14,7 +14,7 @@ MAX_VALUE = 3.4028234e38
 
 
 def to_us(at: datetime) -> int:
-    """Spell an instant as microseconds since 1970.
+    """Convert an instant to microseconds since 1970.
 
     Raises:
         TypeError: The datetime is naive, so its instant is unknown.
@@ -23,7 +23,7 @@ def to_us(at: datetime) -> int:
 
 
 def from_us(at_us: int) -> datetime:
-    """Return the instant, in UTC, that `to_us` spelled."""
+    """Convert microseconds since 1970 back to an instant in UTC."""
     return _EPOCH + at_us * _MICROSECOND
 
 

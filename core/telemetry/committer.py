@@ -1,4 +1,4 @@
-"""A thread that commits what waits once a second, so that whoever measures or answers never waits for a disk."""
+"""A thread that commits queued records once a second, so that its callers never wait for the disk."""
 
 import logging
 import threading
@@ -17,13 +17,13 @@ COMMIT_SECONDS = 1.0
 class Committer(ABC):
     """Owns the thread; a subclass owns the queues and the store, and calls `_start` once it is ready.
 
-    It calls `_opened` whenever it has opened the store: one whose file was taken away or replaced is let go of before
-    the next commit, which would otherwise be one to nowhere. While the store cannot be written, those who wait for a
-    flush go on waiting: the next commit tries again.
+    It calls `_opened` whenever it has opened the store: a store whose file was removed or replaced is closed before the
+    next commit, which would otherwise be lost. While the store cannot be written, callers of `flush` keep waiting: the
+    next commit tries again.
     """
 
     _WHAT = ""
-    """What is written, for messages, and the name of the thread."""
+    """The kind of records, for messages, and the name of the thread."""
 
     def __init__(self, file: Path, commit_seconds: float) -> None:
         self._file = file
@@ -33,15 +33,15 @@ class Committer(ABC):
         self._wake = threading.Event()
         self._closing = False
         self._failure: str | None = None
-        self._place: tuple[int, int] | None = None  # of the file that the store was opened on
+        self._place: tuple[int, int] | None = None  # of the file that was opened
         self._thread = threading.Thread(target=self._run, name=self._WHAT, daemon=True)
         file.parent.mkdir(parents=True, exist_ok=True)
 
     def flush(self, timeout_seconds: float = 10.0) -> None:
-        """Wait until all that was added before is stored; call it before saying that something is complete.
+        """Wait until all records added so far are stored; call it before reporting completion.
 
         Raises:
-            TelemetryError: It could not be stored in time; it waits in memory and is tried again.
+            TelemetryError: Storing did not finish in time; the records stay in memory and are retried.
         """
         done = threading.Event()
         with self._lock:
@@ -51,11 +51,11 @@ class Committer(ABC):
         self._wake.set()
         if not done.wait(timeout_seconds):
             raise TelemetryError(
-                self._failure or f"{self._file} did not take the {self._WHAT} within {timeout_seconds} s."
+                self._failure or f"{self._file} did not accept the {self._WHAT} within {timeout_seconds} s."
             )
 
     def close(self, timeout_seconds: float = 10.0) -> None:
-        """Store what waits, and end the thread. Closing twice is harmless."""
+        """Store all queued records, and end the thread. Closing twice is harmless."""
         with self._lock:
             self._closing = True
         self._wake.set()
@@ -69,11 +69,11 @@ class Committer(ABC):
 
     @abstractmethod
     def _commit(self) -> bool:
-        """Store all that waits now; return False if some of it has to be tried again."""
+        """Store all queued records now; return False if some must be retried."""
 
     @abstractmethod
     def _close_store(self) -> None:
-        """Let go of the store, if it is open."""
+        """Close the store, if it is open."""
 
     def _opened(self) -> None:
         self._place = place_of(self._file)
@@ -81,7 +81,7 @@ class Committer(ABC):
     def _follow_file(self) -> None:
         if place_of(self._file) != self._place:
             if self._place is not None:
-                log.warning("%s was taken away or replaced; what comes goes to the file of that name", self._file)
+                log.warning("%s was removed or replaced; new records go to the new file", self._file)
             self._place = None
             self._close_store()
 
@@ -101,7 +101,7 @@ class Committer(ABC):
                 if stored:
                     for done in flushed:
                         done.set()
-                else:  # those who wait go on waiting, for the next try
+                else:  # waiting callers keep waiting for the next attempt
                     self._flushed = flushed + self._flushed
             if closing:
                 break

@@ -1,4 +1,4 @@
-"""What can be wrong with the time series store."""
+"""Errors of the time series store."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class TelemetryError(CoreError):
-    """The store cannot be read or written just now; nothing in it was lost."""
+    """The store cannot be read or written now; nothing in it was lost."""
 
     exit_code = ExitCode.REFUSED
 
 
 class TelemetryDamagedError(TelemetryError):
-    """The file is not a sound database any more."""
+    """The file is no longer a valid database."""
 
     def __init__(self, file: Path, problem: str) -> None:
         self.file = file
@@ -29,11 +29,11 @@ class TelemetryDamagedError(TelemetryError):
 
 @contextmanager
 def translated(file: Path) -> Iterator[None]:
-    """Turn an error of SQLite into one of ours, which names the file and the way back.
+    """Turn an error of SQLite into one of ours, which names the file and the remedy.
 
     Raises:
-        TelemetryDamagedError: The file is not a sound database.
-        TelemetryError: It cannot be used just now: locked, no room, no permission.
+        TelemetryDamagedError: The file is not a valid database.
+        TelemetryError: The file cannot be used now: locked, no space, no permission.
     """
     try:
         yield
@@ -41,4 +41,4 @@ def translated(file: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _DAMAGE:
             raise TelemetryDamagedError(file, str(error)) from error
-        raise TelemetryError(f"The time series in {file} cannot be used just now: {error}.") from error
+        raise TelemetryError(f"The time series in {file} cannot be used now: {error}.") from error

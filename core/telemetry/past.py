@@ -1,7 +1,7 @@
-"""Documents over time: each state of each document from the instant it was seen, in `telemetry/past.db`.
+"""Documents over time: every state of every document with the instant it was seen, in `telemetry/past.db`.
 
-What is written is what differs from the state before, so a workspace at rest costs nothing. Times are integers,
-microseconds since 1970. The file is perishable: losing it loses the past, and nothing of the present.
+Only differences from the previous state are written, so an idle workspace costs nothing. Times are integers,
+microseconds since 1970. The file is perishable: losing it loses the past, but nothing of the present.
 """
 
 import sqlite3
@@ -18,8 +18,8 @@ from core.telemetry.schema import connect_to_read, fetch, open_to_write, place_o
 VERSION = 1
 _WAL_KEPT_BYTES = 8 << 20
 
-# A body of NULL says that the document was gone. `moment` holds the instants at which a change had come onto the audit
-# record, `span` the stretches of time in which somebody watched.
+# A body of NULL means that the document was gone. `moment` holds the instants of changes in the audit log, `span` the
+# periods in which the workspace was watched.
 _TABLES = """
 CREATE TABLE object (id INTEGER PRIMARY KEY, part TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (part, key));
 CREATE TABLE state (
@@ -30,7 +30,7 @@ CREATE TABLE span (start INTEGER PRIMARY KEY, until INTEGER NOT NULL);
 _AS_OF = """
 SELECT part, key, body FROM object JOIN state ON object = id
 WHERE at = (SELECT max(at) FROM state WHERE object = id AND at <= ?) AND body IS NOT NULL ORDER BY id"""
-# The newest state before the horizon still holds after it, unless it says that the document was gone.
+# The newest state before the horizon still applies after it, unless the document was gone.
 _EXPIRE = (
     """DELETE FROM state WHERE at <
         (SELECT max(at) FROM state AS later WHERE later.object = state.object AND later.at <= ?1)""",
@@ -49,21 +49,21 @@ _FORGET_FROM = (
 
 
 class PastKey(NamedTuple):
-    """Which document: a part of the snapshot, and the document's own key in it."""
+    """The identity of a document: a part of the snapshot, and the document's key in it."""
 
     part: str
     key: str
 
 
 class PastSpan(NamedTuple):
-    """A stretch of time in which the workspace was watched."""
+    """A period in which the workspace was watched."""
 
     start: datetime
     until: datetime
 
 
 class PastWriter:
-    """Writes states down. One at a time: the engine's."""
+    """Writes states. There is one writer: the engine's."""
 
     def __init__(self, file: Path) -> None:
         """Open the store, and make it if there is none.
@@ -78,22 +78,22 @@ class PastWriter:
         self._place = place_of(file)
 
     def newest(self) -> dict[PastKey, bytes]:
-        """Return the newest state of every document that was not gone."""
+        """Return the newest state of every existing document."""
         with translated(self._file):
             rows = self._connection.execute(_AS_OF, (1 << 62,)).fetchall()
         return {PastKey(part, key): body for part, key, body in rows}
 
     def write(self, at: datetime, states: Mapping[PastKey, bytes | None], *, since: datetime, is_moment: bool) -> None:
-        """Write states down, all or none.
+        """Write states, all or none.
 
         Args:
             at: When they were seen.
-            states: The documents that differ from what was written last; None for one that is gone.
+            states: The documents that differ from their last written state; None for a document that is gone.
             since: Since when the workspace has been watched without a break.
-            is_moment: Whether a change has come onto the audit record.
+            is_moment: Whether the audit log has a new change.
 
         Raises:
-            TelemetryError: The store cannot be written just now, or its file was taken away or replaced; nothing was.
+            TelemetryError: The store cannot be written now, or its file was removed or replaced; nothing was written.
         """
         at_us = to_us(at)
         with self._transaction() as connection:
@@ -108,16 +108,16 @@ class PastWriter:
             connection.execute("INSERT OR REPLACE INTO span VALUES (?, ?)", (to_us(since), at_us))
 
     def expire(self, horizon: datetime) -> None:
-        """Forget what lies before an instant, but for what was still so then."""
+        """Delete states before an instant, except states still current then."""
         horizon_us = to_us(horizon)
         with self._transaction() as connection:
             for statement in _EXPIRE:
                 connection.execute(statement, (horizon_us,) if "?" in statement else ())
 
     def forget_from(self, instant: datetime) -> None:
-        """Forget what lies after an instant: what a clock that was set back has yet to reach.
+        """Delete all records after an instant, which a clock that was set back has not reached again.
 
-        Kept, it would be taken for what came of all that is written until the clock is there again, and after.
+        Otherwise they would appear to follow the records that are written until the clock catches up.
         """
         with self._transaction() as connection:
             for statement in _FORGET_FROM:
@@ -130,9 +130,7 @@ class PastWriter:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if place_of(self._file) != self._place:
-            raise TelemetryError(
-                f"{self._file} was taken away or replaced; a new writer goes on in the file of that name."
-            )
+            raise TelemetryError(f"{self._file} was removed or replaced; a new writer continues in the new file.")
         with translated(self._file):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -145,18 +143,18 @@ class PastWriter:
 
 
 class PastReader:
-    """Reads states; a file that is not there yet has none. Each question opens the file anew: they are few.
+    """Reads states; a missing file has none. Each query opens the file again, since queries are rare.
 
     Raises (all methods):
-        TelemetryDamagedError: The file is damaged; the message names the way back.
-        TelemetryError: It cannot be read just now.
+        TelemetryDamagedError: The file is damaged; the message names the remedy.
+        TelemetryError: The file cannot be read now.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def as_of(self, when: datetime) -> list[tuple[PastKey, bytes]]:
-        """Return every document there was at an instant, in the order in which they first came."""
+        """Return all documents at an instant, in the order of their creation."""
         return [(PastKey(part, key), body) for part, key, body in self._rows(_AS_OF, to_us(when))]
 
     def moment_before(self, when: datetime) -> datetime | None:
@@ -172,7 +170,7 @@ class PastReader:
         return self._instant("SELECT min(start) FROM span")
 
     def span_at(self, when: datetime) -> PastSpan | None:
-        """Return the newest stretch of watching that began at or before an instant, or None."""
+        """Return the newest watched period that began at or before an instant, or None."""
         statement = "SELECT start, until FROM span WHERE start <= ? ORDER BY start DESC LIMIT 1"
         for start, until in self._rows(statement, to_us(when)):
             return PastSpan(from_us(start), from_us(until))

@@ -1,4 +1,4 @@
-"""The way back from a damaged store: set it aside, save what can still be read into a new one."""
+"""Recovery of a damaged store: move it aside, and save its readable rows into a new store."""
 
 import os
 import sqlite3
@@ -11,23 +11,23 @@ from typing import Any
 from core.telemetry.errors import TelemetryDamagedError, translated
 from core.telemetry.schema import connect_to_read, connect_to_write
 
-_TABLES = {"series": 2, "epoch": 5, "minute": 7, "second": 6, "sample": 4}  # with their columns; the dearest first
+_TABLES = {"series": 2, "epoch": 5, "minute": 7, "second": 6, "sample": 4}  # with their columns; most valuable first
 _COMPANIONS = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What became of a damaged store."""
+    """The result of a recovery."""
 
     set_aside: Path
     n_rows: dict[str, int]
 
 
 def check(path: Path) -> str | None:
-    """Look a store over from end to end.
+    """Check a whole store.
 
     Returns:
-        What is wrong with it, or None; a missing file is sound.
+        The problem, or None; a missing file is valid.
 
     Raises:
         TelemetryError: It cannot be read just now.
@@ -47,7 +47,7 @@ def check(path: Path) -> str | None:
 
 
 def recover(path: Path, *, now: datetime) -> Recovery:
-    """Move a store aside, with every byte kept, and start a new one with what can be read of it.
+    """Move a store aside unchanged, and start a new store with its readable rows.
 
     Args:
         path: The store; nobody else may have it open.

@@ -68,9 +68,9 @@ def open_to_write(file: Path, tables: str, *, version: int, wal_kept_bytes: int)
 
 
 def place_of(file: Path) -> tuple[int, int] | None:
-    """Return what tells the file of a name from another that took its place; None while there is none.
+    """Return the identity of the file at a path, which changes when it is replaced; None if there is no file.
 
-    A connection goes on writing to the file it was opened on, also when that has no name any more.
+    A connection keeps writing to the file that it opened, even after that file is removed.
     """
     try:
         status = os.stat(file)

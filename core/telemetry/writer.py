@@ -25,10 +25,10 @@ _MAINTENANCE_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class WriterHealth:
-    """How the writing goes, for the system health report and the status line."""
+    """The state of the writer, for the system health report and the status line."""
 
     n_waiting: int
-    n_dropped: int  # for want of a disk for so long that the oldest had to go, or by a mistake that is in the log
+    n_dropped: int  # the oldest, because the disk was unavailable for too long, or because of an error in the log
     n_skipped: int  # not finite, so not stored
     wal_bytes: int
     failure: str | None
@@ -101,7 +101,7 @@ class TelemetryWriter(Committer):
                 self._skip()
 
     def health(self) -> WriterHealth:
-        """Tell how the writing goes."""
+        """Return the state of the writer."""
         return WriterHealth(
             n_waiting=len(self._samples) + len(self._epochs),
             n_dropped=self._n_dropped,
@@ -130,17 +130,17 @@ class TelemetryWriter(Committer):
             return not (samples or epochs)
         except Exception:
             # A mistake in one batch must not end the thread, and with it all measuring.
-            log.exception("%d measurements could not be stored and are dropped", len(samples) + len(epochs))
+            log.exception("dropped %d measurements that could not be stored", len(samples) + len(epochs))
             self._n_dropped += len(samples) + len(epochs)
             return True
         if self._failure is not None:
-            log.info("%s can be written again", self._file)
+            log.info("telemetry writes to %s work again", self._file)
             self._failure = None
         return True
 
     def _fail(self, error: Exception, samples: list[MetricSample], epochs: list[EpochMetric]) -> None:
         if self._failure is None:
-            log.error("measurements wait in memory: %s", error)
+            log.error("telemetry write failed; buffering measurements in memory: %s", error)
         self._failure = str(error)
         self._samples.extendleft(reversed(samples))
         self._epochs.extendleft(reversed(epochs))
@@ -164,6 +164,6 @@ class TelemetryWriter(Committer):
         store.expire(now)
         if self._wal_bytes > WAL_ALARM_BYTES:
             log.warning(
-                "%s-wal has grown to %d MB: some reader keeps a transaction open", self._file, self._wal_bytes >> 20
+                "%s-wal has grown to %d MB: a reader keeps a transaction open", self._file, self._wal_bytes >> 20
             )
             store.recycle_wal()

@@ -141,7 +141,7 @@ async def test_a_time_that_cannot_be_shown_is_answered(open_console, recorded, t
 async def test_without_a_recorded_past_the_console_says_who_records_it(open_console):
     async with open_console((120, 40)) as console:
         await console.press("less_than_sign")
-        await console.until(lambda: "nothing is recorded yet: a running engine does it" in console.sentence)
+        await console.until(lambda: "nothing is recorded yet: a running engine records it" in console.sentence)
 
 
 async def test_a_damaged_past_is_one_sentence_and_the_present_stays(open_console, workspace):

@@ -1,6 +1,6 @@
-"""The built-in rules as one table: the value that is watched, its limit, and the operator's next step.
+"""The built-in rules as one table: the watched value, its limit, and the operator's next step.
 
-Each module holds the rules on one topic. A rule is one entry in the `RULES` of its module, complete in itself.
+Each module holds the rules on one topic. A rule is one self-contained entry in the `RULES` of its module.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ RULES: Mapping[str, Rule] = {
 
 
 def find_rule(name: str) -> Rule:
-    """Return the rule of a name.
+    """Return the rule with a name.
 
     Raises:
-        NotFoundError: There is none; the message lists those there are.
+        NotFoundError: There is no such rule; the message lists the rules.
     """
     if (rule := RULES.get(name)) is None:
         raise NotFoundError(f"There is no alert rule {name!r}. The rules are {', '.join(RULES)}.")

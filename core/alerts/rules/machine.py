@@ -21,7 +21,7 @@ RULES: tuple[Rule, ...] = (
         threshold=lambda settings: settings.cpu_percent_max,
         for_seconds=_dwell,
         clear_seconds=_dwell,
-        advice="See under Resources whether the trainer or another program is busy; pausing a session frees it.",
+        advice="Check under Resources whether the trainer or another program is busy; pausing a session frees the CPU.",
     ),
     Condition(
         name="memory_high",
@@ -34,7 +34,8 @@ RULES: tuple[Rule, ...] = (
         threshold=lambda settings: settings.memory_percent_max,
         for_seconds=_dwell,
         clear_seconds=_dwell,
-        advice="See under Resources who holds it; pause a session or lower dataset_size before one is killed.",
+        advice="Check under Resources which process holds it; pause a session or lower dataset_size before the "
+        "system kills a process.",
     ),
     Condition(
         name="disk_high",
@@ -46,6 +47,6 @@ RULES: tuple[Rule, ...] = (
         read=lambda sample: sample.disk_percent,
         threshold=lambda settings: settings.disk_percent_max,
         clear_seconds=_dwell,
-        advice="Free space now: move old datasets/ and reports/ away. On a full disk no change can be made.",
+        advice="Free some space now: move old datasets/ and reports/ away. A full disk refuses every change.",
     ),
 )

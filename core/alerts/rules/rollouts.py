@@ -7,12 +7,12 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="rollout_rolled_back",
         severity=Severity.WARNING,
-        advice="All traffic is back at the stable version. Read the guard that said so, mend the candidate, and "
-        "resolve this by hand.",
+        advice="The stable version has all traffic again. Read which guard failed, fix the candidate, and resolve "
+        "this alert by hand.",
     ),
     EventRule(
         name="rollout_inconclusive",
         severity=Severity.WARNING,
-        advice="Its deadline passed without proof, and it keeps its share: resume it, promote it now, or abort it.",
+        advice="Its deadline passed without enough evidence; it keeps its share. Resume, promote now, or abort it.",
     ),
 )

@@ -13,7 +13,7 @@ RULES: tuple[Rule, ...] = (
         subject=AlertSubject.EPOCH,
         read=lambda record: record.score if record.learned else None,
         threshold=lambda settings: settings.accuracy_min,
-        advice="Compare the models by epoch; if one fell, stop the session and keep the last good version.",
+        advice="Compare the models by epoch; if a model got worse, stop the session and keep the last good version.",
     ),
     Condition(
         name="quality_low",
@@ -35,7 +35,7 @@ RULES: tuple[Rule, ...] = (
         subject=AlertSubject.SESSION,
         read=lambda hours_without_progress: hours_without_progress,
         threshold=lambda settings: settings.stalled_hours,
-        advice="Read the session's log; stop and start the session: it resumes from its checkpoint.",
+        advice="Read the session's log, then stop and resume the session: it continues from its checkpoint.",
     ),
     EventRule(
         name="gate_failed",
@@ -45,6 +45,6 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="epoch_failed",
         severity=Severity.WARNING,
-        advice="Read the reason; the epoch is tried again. If it keeps failing, stop the session.",
+        advice="Read the reason. The epoch is retried; if it keeps failing, stop the session.",
     ),
 )

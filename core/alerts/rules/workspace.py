@@ -7,11 +7,11 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="hash_mismatch",
         severity=Severity.CRITICAL,
-        advice="Its files are not those registered: do not use it. Roll back, then restore or archive it.",
+        advice="Its files differ from those registered: do not use it. Roll back, then restore or archive it.",
     ),
     EventRule(
         name="engine_trouble",
         severity=Severity.CRITICAL,
-        advice="A part of the engine failed and begins again; read logs/engine.log, and start it anew if it stays.",
+        advice="An engine worker failed and restarts. Read logs/engine.log; restart the engine if this persists.",
     ),
 )

@@ -3,7 +3,7 @@
 sampler.py        measures the machine and our processes once a second, and evaluates the alert rules on them
 rollouts.py       judges the candidate of each active rollout, and takes the rollout's next step
 past.py           records every document, so that a console can go back through the past
-silent_runs.py    marks runs as lost whose processes have fallen silent
+silent_runs.py    marks runs as lost if their processes stop reporting
 change_notice.py  notices changes made by consoles and commands, and wakes the workers that watch for them
 
 The trainer (`core.training.trainer`) is a worker, too: it runs sessions, with a child process for the numbers. It

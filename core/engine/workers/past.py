@@ -1,4 +1,4 @@
-"""Record the past as long as the engine runs, and once more when it stops."""
+"""Record the past while the engine runs, and once more when it stops."""
 
 import threading
 from contextlib import closing

@@ -35,7 +35,7 @@ class Sampler(Worker):
     @override
     def step(self) -> float:
         self.take()
-        self._due = max(self._due + PERIOD_SECONDS, time.monotonic())  # seconds that were missed are not made up for
+        self._due = max(self._due + PERIOD_SECONDS, time.monotonic())  # missed seconds are not sampled later
         return max(self._due - time.monotonic(), 0.0)
 
     def take(self) -> None:

@@ -1,4 +1,4 @@
-"""Mark runs as lost whose processes have fallen silent."""
+"""Mark runs as lost if their processes stop reporting."""
 
 import logging
 import threading

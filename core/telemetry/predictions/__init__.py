@@ -1,9 +1,9 @@
-"""Every answer given and every outcome learnt, in a SQLite file of its own beside the time series.
+"""All answered predictions and all reported outcomes, in a separate SQLite file beside the time series.
 
-records.py   what is stored of a prediction and of an outcome
+records.py   the stored fields of a prediction and of an outcome
 schema.py    the tables
 writer.py    the thread that commits once a second, so that an answer never waits for a disk
-reader.py    reading on from where one left off
+reader.py    incremental reading with a cursor
 matching.py  the prediction that an outcome is about
 """
 

@@ -1,4 +1,4 @@
-"""Reading predictions and outcomes on from where one left off, as the judges of a rollout do."""
+"""Incremental reading of predictions and outcomes, for the judges of a rollout."""
 
 import os
 import sqlite3
@@ -20,7 +20,7 @@ from core.telemetry.schema import connect_to_read
 
 MAX_ROWS = 20_000
 _N_RECENT = 5_000
-_FURTHEST_AHEAD = timedelta(minutes=1)  # what is stamped later than that, a clock has stamped that was set back since
+_FURTHEST_AHEAD = timedelta(minutes=1)  # a later timestamp was written before the clock was set back
 _RECENT_SEGMENTS = 2
 
 _STORE = "SELECT store FROM identity"
@@ -34,7 +34,7 @@ _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND se
 
 
 class ServedRequest(NamedTuple):
-    """One request that was answered, however many rows it had, as far as a judge needs it."""
+    """One answered request with any number of rows, with the fields that a judge needs."""
 
     arm: Arm
     share: float
@@ -53,7 +53,7 @@ class Scored(NamedTuple):
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a store has been read; a place in one store says nothing of another."""
+    """A position in a store; it is meaningless for any other store."""
 
     store: str = ""
     prediction: int = 0
@@ -61,7 +61,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(NamedTuple):
-    """What came after a cursor, and the cursor to read on from."""
+    """The records after a cursor, and the next cursor."""
 
     served: list[ServedRequest]
     pairs: list[
@@ -69,7 +69,7 @@ class Batch(NamedTuple):
     ]  # of a shadow rollout: the answer, and the candidate's to a copy of the request
     scored: list[Scored]
     cursor: Cursor
-    is_last: bool  # nothing is left to read just now
+    is_last: bool  # nothing is left to read now
 
 
 class PredictionReader:
@@ -98,15 +98,15 @@ class PredictionReader:
     def read(
         self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = MAX_ROWS
     ) -> Batch:
-        """Return what was stored of a rollout after a cursor, in the order in which it was stored.
+        """Return the records of a rollout after a cursor, in the order of storage.
 
         Args:
-            rollout_id: Whose predictions.
-            after: Where to read on. Of another store than this, one set aside perhaps, everything here is new.
-            settled_before: Outcomes that came in later are left for the next time: the prediction that such a one is
-                about may still wait to be committed by another server process.
-            paired: Each copy of a request together with its answer, as a shadow rollout is judged; `served` is empty.
-            n: How many rows of each kind at most.
+            rollout_id: The rollout.
+            after: The cursor. With a cursor of another store, for example a store moved aside, all records are new.
+            settled_before: Later outcomes are left for the next read: another server process may not have committed
+                their predictions yet.
+            paired: Return each copy of a request with its answer, as a shadow rollout needs; `served` is empty.
+            n: The maximum number of rows of each kind.
         """
         with self._snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
@@ -257,7 +257,7 @@ def _served(routes: dict[int, tuple[Arm, float]], row: tuple[Any, ...]) -> Serve
 def _end_of(
     connection: sqlite3.Connection, segments: Sequence[Segment], start: Cursor, settled_before: datetime, n: int
 ) -> tuple[int, int, bool]:
-    """Say how far the next batch goes: the last prediction, the last outcome, and whether nothing is left then."""
+    """Return the end of the next batch: the last prediction, the last outcome, and whether nothing is left after it."""
     until, is_last = start.prediction, True
     for segment in segments:
         if segment.last > start.prediction:

@@ -1,4 +1,4 @@
-"""What is stored of a prediction and of an outcome."""
+"""The stored fields of a prediction and of an outcome."""
 
 import hashlib
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 
 class Arm(StrEnum):
-    """Which side of a rollout a prediction was made by."""
+    """The side of a rollout that made a prediction."""
 
     STABLE = "stable"
     CANDIDATE = "candidate"
-    SHADOW = "shadow"  # made by the candidate on a copy of the request, and answered to nobody
+    SHADOW = "shadow"  # made by the candidate on a copy of the request; the answer is not sent
 
 
 class PredictionRecord(NamedTuple):
@@ -22,7 +22,7 @@ class PredictionRecord(NamedTuple):
     model: str
     version: str
     latency_ms: float | None  # None: one row of a request of several, which is recorded beside its rows
-    error: bool = False  # the server's fault; a request that was refused for what it asks is none
+    error: bool = False  # a failure of the server; a refused bad request is not a failure
     value: float | None = None
     rollout_id: str | None = None
     arm: Arm = Arm.STABLE
@@ -31,7 +31,7 @@ class PredictionRecord(NamedTuple):
 
 
 class OutcomeRecord(NamedTuple):
-    """What turned out to be true of one prediction; the first report of a request counts."""
+    """The outcome of one prediction; the first report of a request counts."""
 
     request_id: str
     at: datetime  # when it came in, by the clock of who stores it: readers wait by it, and what is old goes by it

@@ -1,4 +1,4 @@
-"""Writing predictions and outcomes: in batches, routes told once, the oldest forgotten by the segment."""
+"""Writing predictions and outcomes: in batches, each route stored once, the oldest deleted by the segment."""
 
 import logging
 import math
@@ -36,18 +36,18 @@ _FIND_ROUTE = "SELECT id FROM route WHERE model = ? AND version = ? AND rollout 
 
 @dataclass(frozen=True, slots=True)
 class PredictionHealth:
-    """How the writing goes, for `/metrics` and the health report."""
+    """The state of the writer, for `/metrics` and the health report."""
 
     n_waiting: int
     n_stored: int
-    n_dropped: int  # for want of a disk that keeps up, or by a mistake that is in the log
+    n_dropped: int  # because the disk was too slow, or because of an error in the log
     failure: str | None
 
 
 class PredictionWriter(Committer):
     """Takes predictions and outcomes from any thread and stores them from one of its own.
 
-    When more wait than may, new ones are dropped and counted: answers go on. Values that are not finite are stored
+    When the queue is full, new records are dropped and counted, so that answers continue. Non-finite values are stored
     as missing. Several processes may each have a writer on the same file.
     """
 
@@ -102,7 +102,7 @@ class PredictionWriter(Committer):
         return self._take(self._outcomes, outcome)
 
     def health(self) -> PredictionHealth:
-        """Tell how the writing goes."""
+        """Return the state of the writer."""
         n_waiting = len(self._predictions) + len(self._outcomes)
         return PredictionHealth(n_waiting, self._n_stored, self._n_dropped, self._failure)
 
@@ -115,7 +115,7 @@ class PredictionWriter(Committer):
         return True
 
     def _commit(self) -> bool:
-        """Store all that waits now; what cannot be stored just now stays at the head of its queue."""
+        """Store all queued records now; records that cannot be stored now stay at the head of the queue."""
         # Predictions first: whoever finds an outcome finds the prediction that it is about.
         for queue, store in ((self._predictions, self._store_predictions), (self._outcomes, self._store_outcomes)):
             n_left = len(queue)
@@ -138,17 +138,17 @@ class PredictionWriter(Committer):
             if not _is_mistake(error):
                 self._fail(error)
                 return 0
-            if len(batch) > 1:  # the others must not suffer for one record that no store can take
+            if len(batch) > 1:  # one unstorable record must not block the others
                 middle = len(batch) // 2
                 n_done = self._store(store, batch[:middle])
                 return n_done if n_done < middle else n_done + self._store(store, batch[middle:])
-            log.exception("a record that cannot be stored is dropped: %r", batch[0])
+            log.exception("dropped a record that cannot be stored: %r", batch[0])
             with self._lock:
                 self._n_dropped += 1
             return 1
         self._n_stored += len(batch)
         if self._failure is not None:
-            log.info("%s can be written again", self._file)
+            log.info("telemetry writes to %s work again", self._file)
             self._failure = None
         return len(batch)
 
@@ -168,7 +168,7 @@ class PredictionWriter(Committer):
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
-            log.error("predictions wait in memory: %s", error)
+            log.error("telemetry write failed; buffering predictions in memory: %s", error)
         self._failure = str(error)
         self._close_store()  # opened anew at the next try, should the file have been replaced
 

@@ -1,4 +1,4 @@
-"""Writing the past down: at once what has come onto the audit record, in coarse steps what merely moves."""
+"""Recording of the past: audited changes immediately, other changes in coarse steps."""
 
 from collections.abc import Hashable
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ from core.view.past.pages import documents_of, packed
 from core.view.source import SnapshotSource
 
 COARSE_SECONDS = 10.0
-"""How far apart the figures of a running rollout are kept: once a second, they would fill 150 MB a day."""
+"""The interval between recorded figures of a running rollout; every second, they would fill 150 MB a day."""
 _COARSE = timedelta(seconds=COARSE_SECONDS)
 _MAINTENANCE_EVERY = timedelta(minutes=10)
 
 
 class DocumentRecorder:
-    """Records the documents of one workspace. A new one goes on where the last left off."""
+    """Records the documents of one workspace. A new recorder continues where the last one stopped."""
 
     def __init__(self, workspace: Workspace, *, hours: float, clock: Clock = utc_now) -> None:
         """Open the store.
@@ -41,7 +41,7 @@ class DocumentRecorder:
         self._begin(clock())
 
     def _begin(self, now: datetime) -> None:
-        """Go on from what was recorded up to an instant."""
+        """Continue from the states recorded up to an instant."""
         self._writer.forget_from(now)
         self._stored: dict[PastKey, bytes] = self._writer.newest()
         self._seen: dict[PastKey, Any] = {}
@@ -53,7 +53,7 @@ class DocumentRecorder:
         self._writer.close()
 
     def look(self) -> None:
-        """Write down what differs from what was written last, if it is time to.
+        """Record documents that differ from their last recorded state, if it is time to.
 
         Raises:
             TelemetryError: The store cannot be written; the next look tries again.
@@ -80,6 +80,6 @@ class DocumentRecorder:
         return self._written_at is None or self._clock() - self._written_at >= _COARSE
 
     def _is_known(self, key: PastKey, document: Any) -> bool:
-        """Whether a document is as it was seen last; cheap for those that were not read again."""
+        """Whether a document is unchanged since it was last seen; cheap for documents that were not read again."""
         seen = self._seen.get(key)
         return seen is document or (seen is not None and seen == document)

@@ -1,4 +1,4 @@
-"""A snapshot as of an instant that has passed."""
+"""Snapshots of past instants."""
 
 import logging
 from collections.abc import Iterable
@@ -27,51 +27,51 @@ _BREAK = timedelta(seconds=2 * COARSE_SECONDS)
 
 
 class RecordedPast:
-    """What an engine has recorded of a workspace. Only reads; cheap to make."""
+    """The recorded past of a workspace. Read-only; cheap to create."""
 
     def __init__(self, workspace: "Workspace") -> None:
         self._workspace = workspace
         self._reader = PastReader(workspace.past_file)
 
     def before(self, when: datetime) -> datetime | None:
-        """Return the last moment before an instant at which somebody or the engine had changed something, or None."""
+        """Return the last moment of a change, by a person or the engine, before an instant, or None."""
         return self._reader.moment_before(when)
 
     def after(self, when: datetime) -> datetime | None:
-        """Return the first moment after an instant at which somebody or the engine had changed something, or None."""
+        """Return the first moment of a change, by a person or the engine, after an instant, or None."""
         return self._reader.moment_after(when)
 
     def at(self, when: datetime, *, follow: Iterable[str] = ()) -> Snapshot:
-        """Show the workspace as it was.
+        """Return the workspace at a past instant.
 
         Args:
             when: The instant.
             follow: Runs whose epochs are wanted, beside those of the session that was at work.
 
         Returns:
-            The snapshot of then. `problems` says so when nobody watched at that instant; it then shows the last that
-            was seen before.
+            The snapshot of that instant. If no engine was recording then, it shows the last recorded state, and
+            `problems` says so.
 
         Raises:
             NotFoundError: The past does not reach back so far, or nothing is recorded yet.
-            RefusedError: It was recorded by a version of the program that this one cannot read.
-            TelemetryError: The past cannot be read just now, or its file is damaged.
+            RefusedError: Another version of the program recorded it in a different form.
+            TelemetryError: The past cannot be read now, or its file is damaged.
         """
         span = self._reader.span_at(when)
         if span is None:
             first = self._reader.first()
-            reach = f"it begins at {to_iso(first)}" if first else "nothing is recorded yet: a running engine does it"
+            reach = f"it begins at {to_iso(first)}" if first else "nothing is recorded yet: a running engine records it"
             raise NotFoundError(f"The recorded past does not reach back to {to_iso(when)}; {reach}.")
         try:
             fields = fields_of(self._reader.as_of(when))
         except msgspec.DecodeError as error:
             log.warning("the past at %s cannot be read: %s", when, error)
             raise RefusedError(
-                f"What was recorded at {to_iso(when)} was written by another version of the program, which laid it out "
-                "otherwise; later moments can be read."
+                f"The record of {to_iso(when)} was written by another version of the program in a different form; "
+                "later moments can be read."
             ) from error
         if when > span.until + _BREAK:
-            gap = f"No engine recorded at this time: this is what was seen last, at {to_iso(span.until)}."
+            gap = f"No engine recorded at this time: this is the last recorded state, of {to_iso(span.until)}."
             fields |= {"problems": (gap,), "engine": None}
         snapshot = Snapshot(taken_at=when, workspace=self._workspace.root, **fields)
         return self._with_histories(snapshot, follow)

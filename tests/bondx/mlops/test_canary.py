@@ -42,7 +42,7 @@ def test_requests_are_split_by_the_share_and_each_is_recorded_by_its_id(canaries
     assert canaries.version_for(request_id) == (candidate if to_canary else "1.0.0")
     assert canaries.record_prediction(request_id, latency_ms=1.2, value=0.4)
     assert canaries.record_outcome(request_id, actual=0.5)
-    with pytest.raises(NotFoundError, match="was not routed here, or its answer has been recorded already"):
+    with pytest.raises(NotFoundError, match="was not routed here, or its answer is already recorded"):
         canaries.record_prediction(request_id, latency_ms=1.2)
 
 

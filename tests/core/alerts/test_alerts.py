@@ -129,7 +129,7 @@ def test_two_operators_cannot_both_take_an_alert_on(alerts):
     alerts.acknowledge(fired.fingerprint, ADA, fired.revision)
     with pytest.raises(StaleRevisionError, match="ada@desk"):
         alerts.acknowledge(fired.fingerprint, BOB, fired.revision)
-    with pytest.raises(RefusedError, match="ada@desk has taken it on"):
+    with pytest.raises(RefusedError, match="ada@desk has already acknowledged"):
         alerts.acknowledge(fired.fingerprint, BOB)
     alerts.resolve(fired.fingerprint, ADA)
     with pytest.raises(RefusedError, match="resolved already"):

@@ -122,5 +122,5 @@ def test_nor_one_whose_time_is_over(serving, authority):
 
 def test_a_file_that_is_no_authority_is_one_sentence(good, tmp_path):
     (tmp_path / "none.pem").write_text("no certificate")
-    with pytest.raises(RejectedError, match="cannot be used as certificate authority"):
+    with pytest.raises(RejectedError, match="cannot be used as a certificate authority"):
         Client(good.url, authority=tmp_path / "none.pem")

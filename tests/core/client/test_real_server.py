@@ -99,7 +99,7 @@ def test_outcomes_are_taken_with_a_token_and_not_without(served: SimpleNamespace
 def test_a_wrong_token_is_not_allowed(served: SimpleNamespace) -> None:
     with (
         Client(served.url, token="wrong", timeouts=PATIENT) as client,
-        pytest.raises(NotAllowedError, match="not valid"),
+        pytest.raises(NotAllowedError, match="unknown, expired or revoked"),
     ):
         client.predict("rent", ROWS[0])
 

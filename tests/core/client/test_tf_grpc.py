@@ -172,7 +172,7 @@ def test_every_status_has_its_place_in_the_tree(
 
 def test_bytes_that_are_no_message_are_a_broken_answer(client: Client, peer: TfPeer) -> None:
     peer.torn = b"\x0a\xff"
-    with pytest.raises(BrokenAnswerError, match="no GetModelMetadataResponse"):
+    with pytest.raises(BrokenAnswerError, match="not a complete GetModelMetadataResponse"):
         client.metadata("rent")
 
 

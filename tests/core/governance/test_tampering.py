@@ -115,7 +115,7 @@ def test_a_head_moved_back_to_fit_a_log_cut_off_is_found(workspace, file, log, w
 def test_a_head_that_was_deleted_is_found(workspace, file, log, write_notes):
     for state in workspace.state_dir.glob("audit.json*"):
         state.unlink()
-    assert "remember no head" in log.verify().reason
+    assert "hold no head" in log.verify().reason
     write_notes(1)
     verdict = log.verify()
     assert (verdict.ok, verdict.damage, verdict.first_bad_sequence) == (False, Damage.ALARM, N + 1)

@@ -76,7 +76,7 @@ def test_a_run_and_its_lightgbm_model_come_over(mlflow, store: str, workspace: W
     assert (folder / "mlflow" / "MLmodel").exists()
     assert (folder / "mlflow" / "model.lgb").read_text().startswith("tree")
     again = import_run(workspace, store, theirs.info.run_id, actor=ANA)
-    assert again.notes == (f"It was imported before, as {run.run_id}; the run was left as it is.",)
+    assert again.notes == (f"This run was already imported as {run.run_id}; nothing was changed.",)
     assert len(Runs(workspace).all()) == 1
 
 

@@ -184,7 +184,7 @@ def test_damaged_stores_of_what_is_perishable_are_found_and_begin_anew(workspace
     restored = restore(workspace, Path(name), actor=ANNA)
 
     assert Path(restored.kept_as).read_bytes() == b"SQLite it is not" * 100
-    assert "begins anew" in str(restored)
+    assert "is new and empty" in str(restored)
     assert examine(workspace) == []
     begin(file).close()
     with pytest.raises(RefusedError, match="whole"):

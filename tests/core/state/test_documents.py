@@ -85,7 +85,7 @@ def test_a_missing_document_is_answered_with_the_nearest_names(versions):
         versions.insert(Version(key=f"spread/1.{minor}.0"))
     assert versions.find("spread/2.0.0") is None
     with pytest.raises(
-        DocumentNotFoundError, match=r"There is no 'spread/1.40.0' among the versions; there is .*and 32 more"
+        DocumentNotFoundError, match=r"There is no 'spread/1.40.0' among the versions; choose from .*and 32 more"
     ) as missing:
         versions.get("spread/1.40.0")
     assert "spread/1.4.0" in str(missing.value)

@@ -68,7 +68,7 @@ def test_of_many_processes_at_once_exactly_one_gets_it(workspace, fork, turnstil
     may_leave.open(len(children))
     outcomes = [child.answer() for child in children]
     assert outcomes.count("won") == 1
-    assert all("one workspace has one engine" in outcome for outcome in outcomes if outcome != "won")
+    assert all("A workspace has one engine" in outcome for outcome in outcomes if outcome != "won")
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_measurements_wait_while_the_store_is_locked_and_the_oldest_go_first(pat
         with pytest.raises(TelemetryError):
             writer.flush(timeout_seconds=0.2)
         until(lambda: (writer.health().n_waiting, writer.health().n_dropped) == (3, 2), "a try that dropped the oldest")
-        assert "cannot be used just now" in writer.health().failure
+        assert "cannot be used now" in writer.health().failure
         blocker.execute("ROLLBACK")
         writer.flush()
         assert writer.health().failure is None
