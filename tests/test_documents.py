@@ -48,7 +48,7 @@ def test_every_link_of_a_page_leads_to_a_file_and_to_a_heading_in_it(page):
             assert anchor in anchors(target), f"{page.name} links to {link}; its headings: {sorted(anchors(target))}"
 
 
-def test_every_page_is_reached_from_the_readme():
+def test_every_page_is_linked_from_the_readme():
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
@@ -59,7 +59,7 @@ def test_every_page_is_reached_from_the_readme():
     assert set(PAGES) - reached == set()
 
 
-def test_every_decision_has_a_status_a_reason_and_what_would_change_our_mind():
+def test_every_decision_has_a_status_a_context_consequences_and_conditions_for_change():
     decisions = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
     assert len(decisions) >= 10
     for page in decisions:
@@ -68,7 +68,7 @@ def test_every_decision_has_a_status_a_reason_and_what_would_change_our_mind():
             assert part in text, f"{page.name} lacks {part}"
 
 
-def test_what_a_decision_or_the_architecture_names_is_there():
+def test_every_path_named_in_a_decision_or_the_architecture_exists():
     named = re.compile(r"`((?:core|console|widgets|tests|benchmarks|docs|bondx|themes|tools)/[\w./-]+)`")
     for page in [*(ROOT / "docs" / "adr").glob("*.md"), ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md"]:
         for path in named.findall(page.read_text(encoding="utf-8")):

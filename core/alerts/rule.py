@@ -64,7 +64,7 @@ class Condition(Rule):
 
         >>> from core.alerts.rules import find_rule
         >>> find_rule("cpu_high").summary({}, 93.0, 80.0)
-        'CPU at 93 %, above 80 %'
+        'CPU at 93%, above 80%'
         """
         of = f"{', '.join(labels.values())}: " if labels else ""
         return f"{of}{self.what} {self.unit(value)}, {self.wrong.word} {self.unit(threshold)}"
@@ -79,18 +79,18 @@ def percent(value: float) -> str:
     """Format a percentage, with a decimal only where it matters.
 
     >>> percent(93.0), percent(85.3)
-    ('93 %', '85.3 %')
+    ('93%', '85.3%')
     """
-    return f"{value:.0f} %" if abs(value - round(value)) < 0.05 or value < 10 else f"{value:.1f} %"
+    return f"{value:.0f}%" if abs(value - round(value)) < 0.05 or value < 10 else f"{value:.1f}%"
 
 
 def share(value: float) -> str:
     """Format a share (0 to 1) as a percentage.
 
     >>> share(0.899)
-    '89.9 %'
+    '89.9%'
     """
-    return f"{value:.1%}".replace("%", " %")
+    return f"{value:.1%}"
 
 
 def hours(value: float) -> str:

@@ -10,18 +10,18 @@ import bondx.mlops
 
 
 @pytest.mark.parametrize("package", [bondx, bondx.mlops], ids=["bondx", "bondx.mlops"])
-def test_every_promised_name_is_there_and_documented(package):
+def test_every_public_name_exists_and_is_documented(package):
     for name in package.__all__:
         assert getattr(package, name).__doc__, name
 
 
 @pytest.mark.parametrize("package", [bondx, bondx.mlops], ids=["bondx", "bondx.mlops"])
-def test_a_name_that_is_not_promised_is_refused_by_name(package):
+def test_a_name_that_is_not_public_is_refused_by_name(package):
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         _ = package.Nothing
 
 
-def test_importing_the_face_loads_nothing_heavy():
+def test_importing_the_public_package_loads_nothing_heavy():
     code = (
         "import sys, bondx, bondx.mlops;"
         "sys.exit(any(name in sys.modules for name in ('numpy', 'pandas', 'lightgbm', 'textual', 'tinydb')))"
@@ -30,7 +30,7 @@ def test_importing_the_face_loads_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_the_names_of_other_systems_are_imported_in_one_line():
+def test_the_familiar_names_are_imported_in_one_line():
     from bondx.mlops import (  # noqa: F401
         CanaryDeploymentManager,
         DriftMonitor,

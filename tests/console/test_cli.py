@@ -111,7 +111,7 @@ def test_status_tells_how_things_were(home, answer):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(("--at", "teatime"), "'teatime' is no time: write 02:50", id="no time"),
+        pytest.param(("--at", "teatime"), "'teatime' is not a time: write 02:50", id="no time"),
         pytest.param(("--at", "2020-01-01T00:00"), "nothing is recorded yet", id="nothing recorded"),
         pytest.param(("--at", "02:50", "--watch"), "leave one of them out", id="watching the past"),
     ],

@@ -127,7 +127,7 @@ async def test_a_time_that_is_typed_is_shown(open_console, recorded):
 @pytest.mark.parametrize(
     ("time", "words"),
     [
-        pytest.param("half past two", "is no time: write 02:50", id="no time"),
+        pytest.param("half past two", "is not a time: write 02:50", id="no time"),
         pytest.param("2020-01-01T00:00", "does not reach back", id="before the past begins"),
     ],
 )

@@ -47,7 +47,7 @@ def test_requests_are_split_by_the_share_and_each_is_recorded_by_its_id(canaries
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["by its id", "by itself"])
-def test_a_canary_is_rolled_back_in_somebodys_name(canaries, candidate, as_text):
+def test_a_canary_is_rolled_back_in_the_name_of_a_person(canaries, candidate, as_text):
     deployment = canaries.create_canary_deployment("risk", candidate)
     canaries.rollback_canary(str(deployment) if as_text else deployment, "ana")
 
@@ -57,14 +57,14 @@ def test_a_canary_is_rolled_back_in_somebodys_name(canaries, candidate, as_text)
     assert all(not canaries.route_prediction("risk")[0] for _ in range(50))
 
 
-def test_a_canary_is_asked_to_go_live(canaries, candidate):
+def test_a_canary_goes_live_on_request(canaries, candidate):
     deployment = canaries.create_canary_deployment("risk", candidate)
 
     assert canaries.promote_canary(deployment.deployment_id, "ana").rollout.desired == "promote_now"
 
 
 @pytest.mark.parametrize("share", [5, 10.0, 1, 0, -0.1, float("nan")])
-def test_a_percentage_that_is_no_share_is_refused(canaries, candidate, share):
+def test_a_percentage_that_is_not_a_share_is_refused(canaries, candidate, share):
     with pytest.raises(UsageError, match="must be a share between 0 and 1"):
         canaries.create_canary_deployment("risk", candidate, initial_traffic_percentage=share)
     assert canaries.list_deployments() == []

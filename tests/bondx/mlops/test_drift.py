@@ -27,7 +27,7 @@ def monitor(config: MLOpsConfig) -> DriftMonitor:
     return DriftMonitor(config)
 
 
-def test_data_that_has_not_moved_calls_for_nothing(monitor):
+def test_data_without_drift_does_not_require_retraining(monitor):
     report = monitor.detect_drift(
         model_name="risk",
         model_version="1.0.0",
@@ -42,7 +42,7 @@ def test_data_that_has_not_moved_calls_for_nothing(monitor):
     assert report.overall_drift_score < 0.02
 
 
-def test_a_feature_that_has_moved_is_named_and_calls_for_retraining(monitor):
+def test_a_drifted_feature_is_named_and_requires_retraining(monitor):
     report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2, shift=1.0), ["price", "volume"])
 
     assert report.requires_retraining
@@ -51,7 +51,7 @@ def test_a_feature_that_has_moved_is_named_and_calls_for_retraining(monitor):
     assert report.summary == "risk 1.0.0: price drifted; retraining is due."
 
 
-def test_the_target_is_compared_under_a_limit_of_its_own(monitor, config):
+def test_the_target_has_its_own_limit(monitor, config):
     (config.workspace.root / "policy.yaml").write_text("drift: {feature: 50.0, target: 0.1}\n")
 
     report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2, shift=1.0), ["price"], target_column="loss")
@@ -60,7 +60,7 @@ def test_the_target_is_compared_under_a_limit_of_its_own(monitor, config):
     assert report.requires_retraining
 
 
-def test_a_column_that_is_gone_calls_for_retraining(monitor):
+def test_a_missing_column_requires_retraining(monitor):
     report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).drop(columns="volume"), ["price", "volume"])
 
     assert report.requires_retraining
@@ -75,14 +75,14 @@ def test_columns_by_name_and_files_are_read_like_frames(monitor, tmp_path):
     assert report.drifted_features == ("price",)
 
 
-def test_a_column_that_is_not_there_is_refused_with_those_that_are(monitor):
+def test_an_unknown_column_is_refused_with_the_known_columns(monitor):
     with pytest.raises(
         UsageError, match=r"baseline_data has no column 'prise'. Its columns: price, volume, desk, loss"
     ):
         monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), ["prise"])
 
 
-def test_nothing_to_compare_is_refused(monitor):
+def test_a_comparison_without_columns_is_refused(monitor):
     with pytest.raises(UsageError, match="no column to compare"):
         monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), [])
 
@@ -96,6 +96,6 @@ def test_nothing_to_compare_is_refused(monitor):
         pytest.param({"a": [object()] * 3}, id="objects"),
     ],
 )
-def test_what_is_no_table_is_refused_by_the_name_of_the_argument(monitor, bad):
+def test_an_argument_that_is_not_a_table_is_refused_by_name(monitor, bad):
     with pytest.raises(CoreError, match="current_data"):
         monitor.detect_drift("risk", "1.0.0", frame(1), bad, ["price"])

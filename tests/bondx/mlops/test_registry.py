@@ -24,7 +24,7 @@ def trees(tmp_path: Path) -> Path:
     return file
 
 
-def test_everything_that_is_said_of_a_version_stands_in_its_record(registry, trees, tmp_path):
+def test_a_version_record_holds_all_given_metadata(registry, trees, tmp_path):
     (tmp_path / "metadata.json").write_text('{"desk": "rates"}')
     registered = registry.register_model(
         model_name="risk",
@@ -48,7 +48,7 @@ def test_everything_that_is_said_of_a_version_stands_in_its_record(registry, tre
     assert (registry.model_path("risk", "1.0.0") / "trees.txt").read_text() == "some trees"
 
 
-def test_a_version_goes_live_in_the_name_of_who_deployed_it(registry, config, trees):
+def test_a_promotion_is_recorded_under_the_deployers_name(registry, config, trees):
     registry.register_model("risk", trees, performance_metrics={"accuracy": 0.93})
     registry.promote_model(model_name="risk", version="1.0.0", target_stage=ModelStage.STAGING, deployed_by="ana")
 
@@ -59,7 +59,7 @@ def test_a_version_goes_live_in_the_name_of_who_deployed_it(registry, config, tr
     assert AuditLog(config.workspace).tail(1)[-1].actor.startswith("ana@")
 
 
-def test_a_gate_that_fails_refuses_and_changes_nothing(registry, trees):
+def test_a_failed_gate_refuses_the_promotion_and_changes_nothing(registry, trees):
     registry.register_model("risk", trees, performance_metrics={"accuracy": 0.3})
     registry.promote_model("risk", "1.0.0", ModelStage.STAGING)
 
@@ -85,9 +85,7 @@ def test_a_pickle_is_refused_with_what_to_save_instead(registry, tmp_path):
         pytest.param('"' + "x" * (1 << 20) + '"', "more than 1,048,576 bytes", id="too much"),
     ],
 )
-def test_metadata_that_cannot_be_used_is_refused_before_anything_is_registered(
-    registry, trees, tmp_path, content, complaint
-):
+def test_unusable_metadata_is_refused_before_anything_is_registered(registry, trees, tmp_path, content, complaint):
     (tmp_path / "metadata.json").write_text(content)
 
     with pytest.raises(UsageError, match=complaint):
@@ -95,7 +93,7 @@ def test_metadata_that_cannot_be_used_is_refused_before_anything_is_registered(
     assert registry.list_models() == []
 
 
-def test_metadata_that_is_not_there_is_named(registry, trees, tmp_path):
+def test_a_missing_metadata_file_is_named(registry, trees, tmp_path):
     with pytest.raises(UsageError, match=r"nowhere\.json cannot be read: No such file"):
         registry.register_model("risk", trees, metadata_path=tmp_path / "nowhere.json")
 
@@ -114,14 +112,14 @@ def test_versions_are_listed_by_stage_and_rolled_back(registry, trees):
     assert registry.get_model("risk").version == "1.0.0"
 
 
-def test_a_stage_that_there_is_not_is_refused_with_those_there_are(registry, trees):
+def test_an_unknown_stage_is_refused_with_the_known_stages(registry, trees):
     registry.register_model("risk", trees)
 
     with pytest.raises(UsageError, match=r"There is no stage 'live'. Stages to choose from: Development"):
         registry.promote_model("risk", "1.0.0", "live")
 
 
-def test_nothing_live_is_said(registry, trees):
+def test_a_model_without_a_live_version_is_reported(registry, trees):
     registry.register_model("risk", trees)
 
     with pytest.raises(NotFoundError, match="No version of risk is in Production"):

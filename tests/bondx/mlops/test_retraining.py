@@ -22,7 +22,7 @@ def report(config: MLOpsConfig, shift: float):
     return DriftMonitor(config).detect_drift("risk", "1.0.0", table(1), table(2, shift), target_column="loss")
 
 
-def test_data_that_moved_makes_the_next_version(pipeline, config):
+def test_drifted_data_trains_the_next_version(pipeline, config):
     result = pipeline.trigger_retraining(report(config, 2.0), table(3, 2.0))
 
     assert result.success, result.reason
@@ -32,7 +32,7 @@ def test_data_that_moved_makes_the_next_version(pipeline, config):
     assert version.metrics["r2"] > 0.9
 
 
-def test_data_that_has_not_moved_trains_nothing(pipeline, config):
+def test_data_without_drift_trains_nothing(pipeline, config):
     result = pipeline.trigger_retraining(report(config, 0.0), table(3))
 
     assert (result.success, result.new_model_version, result.training_time_seconds) == (False, None, 0.0)
@@ -40,7 +40,7 @@ def test_data_that_has_not_moved_trains_nothing(pipeline, config):
     assert ModelRegistry(config).list_models() == []
 
 
-def test_what_cannot_be_learned_from_is_a_reason_and_registers_nothing(pipeline, config):
+def test_unusable_training_data_is_a_reason_and_registers_nothing(pipeline, config):
     result = pipeline.trigger_retraining(report(config, 2.0), table(3).drop(columns="loss"))
 
     assert not result.success

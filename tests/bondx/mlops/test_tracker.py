@@ -17,7 +17,7 @@ def tracker(config: MLOpsConfig) -> ExperimentTracker:
     return ExperimentTracker(config)
 
 
-def test_a_run_goes_from_its_start_to_its_end_by_its_id(tracker, tmp_path):
+def test_a_run_is_logged_and_ended_by_its_id(tracker, tmp_path):
     (tmp_path / "notes.txt").write_text("deeper trees")
     run_id = tracker.start_run(experiment_name="spreads", model_type="lightgbm")
     tracker.log_parameters(run_id, {"depth": 6})
@@ -33,7 +33,7 @@ def test_a_run_goes_from_its_start_to_its_end_by_its_id(tracker, tmp_path):
     assert [run.run_id for run in tracker.search_runs("tags.model_type = 'lightgbm'")] == [run_id]
 
 
-def test_several_runs_are_open_side_by_side(tracker):
+def test_several_runs_can_be_open_at_the_same_time(tracker):
     first = tracker.start_run("spreads")
     second = tracker.start_run("spreads")
     tracker.log_metrics(second, {"mae": 2.0})
@@ -47,11 +47,11 @@ def test_several_runs_are_open_side_by_side(tracker):
     ("status", "ending"),
     [("completed", RunStatus.FINISHED), ("FAILED", RunStatus.FAILED), ("stopped", RunStatus.STOPPED)],
 )
-def test_a_run_ends_as_it_is_said(tracker, status, ending):
+def test_a_run_ends_with_the_given_status(tracker, status, ending):
     assert tracker.end_run(tracker.start_run("spreads"), status).status is ending
 
 
-def test_a_status_that_there_is_not_leaves_the_run_open(tracker):
+def test_an_unknown_status_leaves_the_run_open(tracker):
     run_id = tracker.start_run("spreads")
 
     with pytest.raises(UsageError, match="status is 'done'; a run ends as completed, failed or stopped"):
@@ -59,7 +59,7 @@ def test_a_status_that_there_is_not_leaves_the_run_open(tracker):
     assert tracker.end_run(run_id).status is RunStatus.FINISHED
 
 
-def test_a_run_that_is_not_open_is_refused_with_those_that_are(tracker):
+def test_a_run_that_is_not_open_is_refused_with_the_open_runs(tracker):
     run_id = tracker.start_run("spreads")
 
     with pytest.raises(UsageError, match=f"Run 'r-9' is not open in this process. Open runs: {run_id}"):
@@ -83,7 +83,7 @@ def test_a_parameter_cannot_change(tracker):
         tracker.log_parameters(run_id, {"depth": 7})
 
 
-def test_a_program_that_forgets_to_end_its_run_still_records_it(config):
+def test_a_run_that_was_never_ended_is_still_recorded(config):
     program = """
         from bondx.mlops import ExperimentTracker
         tracker = ExperimentTracker()

@@ -39,7 +39,7 @@ def generation(workspace: Workspace) -> tuple[object, ...]:
     return workspace.database("alerts").signature()
 
 
-def test_one_spike_is_no_alert(alerts, workspace):
+def test_one_spike_does_not_fire_an_alert(alerts, workspace):
     pending = alerts.observe("cpu_high", labels={}, value=99, now=at(0))
     assert pending.state is AlertState.PENDING
     assert alerts.observe("cpu_high", labels={}, value=10, now=at(1)) is None
@@ -50,7 +50,7 @@ def test_one_spike_is_no_alert(alerts, workspace):
     assert verbs(workspace) == ["alert.fire"]
 
 
-def test_looking_at_what_has_not_changed_writes_nothing(alerts, workspace):
+def test_observing_an_unchanged_condition_writes_nothing(alerts, workspace):
     alerts.observe("cpu_high", labels={}, value=10, now=at(0))
     alerts.observe("disk_high", labels={}, value=99, now=at(0))
     before = generation(workspace)
@@ -64,7 +64,7 @@ def test_looking_at_what_has_not_changed_writes_nothing(alerts, workspace):
     assert verbs(workspace) == ["alert.fire"], "that it still holds is no decision"
 
 
-def test_the_same_thing_is_told_once_and_another_session_apart(alerts):
+def test_a_problem_is_reported_once_per_session(alerts):
     for session in ("s-0001", "s-0002", "s-0001"):
         alert = alerts.observe("accuracy_low", labels={"session": session}, value=0.5, now=at(0))
     assert alert.summary.startswith("s-0001: accuracy")
@@ -100,7 +100,7 @@ def test_a_dip_does_not_resolve_a_resource_alert(alerts):
     assert alerts.observe("disk_high", labels={}, value=80, now=at(135)).state is AlertState.RESOLVED
 
 
-def test_an_event_fires_once_is_brought_up_to_date_and_is_cleared(alerts, workspace):
+def test_an_event_fires_once_is_updated_and_is_cleared(alerts, workspace):
     alerts.fire("gate_failed", labels=GATE, summary="coverage 88.1 % < 90 %", now=at(0), value=88.1, threshold=90)
     alert = alerts.fire("gate_failed", labels=GATE, summary="coverage 87.5 % < 90 %", now=at(5), value=87.5)
     assert (alert.n_fired, alert.summary, alert.last_at) == (1, "coverage 87.5 % < 90 %", at(5))
@@ -116,7 +116,7 @@ def test_an_event_fires_once_is_brought_up_to_date_and_is_cleared(alerts, worksp
     assert alerts.fire("gate_failed", labels=GATE, summary="again", now=at(20)).n_fired == 2
 
 
-def test_an_operator_resolves_what_nobody_looks_at_any_more(alerts):
+def test_an_operator_resolves_an_alert_that_is_no_longer_observed(alerts):
     fired = alerts.observe("accuracy_low", labels={"session": "s-0001"}, value=0.5, now=at(0))
     resolved = alerts.resolve(fired.fingerprint, BOB, reason="the session is over")
     assert (resolved.state, resolved.resolved_at, resolved.updated_by) == (AlertState.RESOLVED, at(30), "bob@desk")
@@ -124,7 +124,7 @@ def test_an_operator_resolves_what_nobody_looks_at_any_more(alerts):
     assert (again.state, again.n_fired) == (AlertState.FIRING, 2), "it was not over"
 
 
-def test_two_operators_cannot_both_take_an_alert_on(alerts):
+def test_two_operators_cannot_both_acknowledge_an_alert(alerts):
     fired = alerts.fire("hash_mismatch", labels={"model": "spread", "version": "1.0.0"}, summary="x", now=at(0))
     alerts.acknowledge(fired.fingerprint, ADA, fired.revision)
     with pytest.raises(StaleRevisionError, match="ada@desk"):
@@ -138,14 +138,14 @@ def test_two_operators_cannot_both_take_an_alert_on(alerts):
         alerts.resolve(fired.fingerprint, BOB)
 
 
-def test_saying_that_it_still_holds_does_not_make_an_operators_screen_stale(alerts):
+def test_a_confirmation_does_not_make_an_operators_screen_stale(alerts):
     seen = alerts.observe("disk_high", labels={}, value=99, now=at(0))
     now = alerts.observe("disk_high", labels={}, value=98, now=at(60))
     assert now.revision > seen.revision
     assert alerts.acknowledge(seen.fingerprint, ADA, seen.revision).state is AlertState.ACKNOWLEDGED
 
 
-def test_an_operator_who_resolves_just_before_the_engine_does_is_no_error(alerts, workspace, monkeypatch):
+def test_an_operator_may_resolve_an_alert_just_before_the_engine(alerts, workspace, monkeypatch):
     fired = alerts.fire("gate_failed", labels=GATE, summary="x", now=at(0))
     resolved = alerts.resolve(fired.fingerprint, ADA)
     documents = type(workspace.database("alerts").documents("alerts", type(fired), key="fingerprint"))
@@ -154,7 +154,7 @@ def test_an_operator_who_resolves_just_before_the_engine_does_is_no_error(alerts
     assert alerts.clear("gate_failed", labels=GATE, now=at(9)).updated_by == "ada@desk"
 
 
-def test_what_is_open_is_listed_worst_first(alerts):
+def test_open_alerts_are_listed_by_severity(alerts):
     alerts.observe("accuracy_low", labels={}, value=0.1, now=at(0))
     alerts.fire("hash_mismatch", labels={}, summary="x", now=at(1))
     alerts.fire("epoch_failed", labels={}, summary="x", now=at(2))
@@ -174,24 +174,24 @@ def test_old_resolved_alerts_are_pruned_and_open_ones_never(alerts, workspace, m
 
 
 @pytest.mark.parametrize("value", [None, float("nan")])
-def test_no_value_changes_nothing(alerts, value):
+def test_a_missing_value_changes_nothing(alerts, value):
     assert alerts.observe("disk_high", labels={}, value=value, now=at(0)) is None
     alerts.observe("disk_high", labels={}, value=99, now=at(0))
     assert alerts.observe("disk_high", labels={}, value=value, now=at(999)).state is AlertState.FIRING
 
 
-def test_the_limits_are_those_of_the_workspace(workspace):
+def test_the_limits_come_from_the_workspace(workspace):
     assert Alerts(workspace).observe("disk_high", labels={}, value=75, now=at(0)).threshold == 70
 
 
-def test_an_unknown_rule_is_refused_with_those_there_are(alerts):
+def test_an_unknown_rule_is_refused_with_the_known_rules(alerts):
     with pytest.raises(NotFoundError, match=r"cpu_hihg.*cpu_high"):
         alerts.observe("cpu_hihg", labels={}, value=1, now=at(0))
     with pytest.raises(UsageError, match="is an event"):
         alerts.observe("gate_failed", labels={}, value=1, now=at(0))
 
 
-def test_another_process_that_fired_first_is_joined(alerts, workspace, monkeypatch):
+def test_a_firing_by_another_process_is_kept(alerts, workspace, monkeypatch):
     event = {"labels": GATE, "summary": "x", "now": at(0)}
     first = Alerts(workspace).fire("gate_failed", **event)
     documents = type(workspace.database("alerts").documents("alerts", type(first), key="fingerprint"))

@@ -54,6 +54,6 @@ def test_the_next_step(alert, is_breached, changed_ago, step):
     assert next_step(alert, is_breached=is_breached, changed_at=changed_at, dwell=DWELL, now=NOW) is step
 
 
-def test_without_a_dwell_a_change_counts_at_once():
+def test_without_a_dwell_a_change_counts_immediately():
     assert next_step(None, is_breached=True, changed_at=None, dwell=Dwell(), now=NOW) is NextStep.FIRE
     assert next_step(an_alert(FIRING), is_breached=False, changed_at=None, dwell=Dwell(), now=NOW) is NextStep.RESOLVE

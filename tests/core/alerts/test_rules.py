@@ -26,11 +26,11 @@ def alerts(workspace: Workspace) -> Alerts:
 
 
 LIMITS = [
-    pytest.param("accuracy_low", 0.87, 0.88, "accuracy (mean attainment) is 87.0 %, below 88.0 %", id="accuracy"),
-    pytest.param("quality_low", 0.899, 0.90, "data quality is 89.9 %, below 90.0 %", id="quality"),
-    pytest.param("cpu_high", 93.0, 80.0, "CPU at 93 %, above 80 %", id="CPU"),
-    pytest.param("memory_high", 85.3, 85.0, "memory at 85.3 %, above 85 %", id="memory"),
-    pytest.param("disk_high", 97.0, 90.0, "the workspace's disk at 97 %, above 90 %", id="disk"),
+    pytest.param("accuracy_low", 0.87, 0.88, "accuracy (mean attainment) is 87.0%, below 88.0%", id="accuracy"),
+    pytest.param("quality_low", 0.899, 0.90, "data quality is 89.9%, below 90.0%", id="quality"),
+    pytest.param("cpu_high", 93.0, 80.0, "CPU at 93%, above 80%", id="CPU"),
+    pytest.param("memory_high", 85.3, 85.0, "memory at 85.3%, above 85%", id="memory"),
+    pytest.param("disk_high", 97.0, 90.0, "the workspace's disk at 97%, above 90%", id="disk"),
     pytest.param("training_stalled", 2.5, 2.0, "no epoch completed for 2.5 h, above 2.0 h", id="a stalled training"),
 ]
 
@@ -80,7 +80,7 @@ class Epoch:
         pytest.param(AlertSubject.SESSION, 2.1, {"training_stalled"}, id="hours without progress"),
     ],
 )
-def test_each_rule_reads_its_value_from_what_is_seen(alerts, subject, seen, fired):
+def test_each_rule_reads_its_value_from_its_subject(alerts, subject, seen, fired):
     for seconds in (0, 60):
         alerts.judge(subject, seen, labels={}, now=at(seconds))
     assert {alert.rule for alert in alerts.open()} == fired
@@ -91,12 +91,12 @@ def test_every_subject_has_rules(subject):
     assert conditions_of(subject)
 
 
-def test_no_rule_takes_the_name_of_another():
+def test_rule_names_are_unique():
     from core.alerts.rules import machine, rollouts, training, workspace
 
     assert len(RULES) == sum(len(module.RULES) for module in (machine, rollouts, training, workspace))
 
 
-def test_every_rule_stands_in_the_guide_with_its_severity():
+def test_the_guide_lists_every_rule_with_its_severity():
     told = dict(re.findall(r"^\| `(\w+)` \| (info|warning|critical) \|", GUIDE.read_text(), flags=re.MULTILINE))
     assert told == {rule.name: str(rule.severity) for rule in RULES.values()}

@@ -15,7 +15,7 @@ def breaker(seconds: HandSeconds) -> CircuitBreaker:
     return found
 
 
-def test_failures_that_are_not_in_a_row_do_not_open_it() -> None:
+def test_failures_that_are_not_consecutive_do_not_open_it() -> None:
     breaker = CircuitBreaker(n_failures=2)
     for _ in range(5):
         breaker.failed("down")
@@ -44,7 +44,7 @@ def test_one_request_at_a_time_is_on_trial(breaker: CircuitBreaker, seconds: Han
     assert breaker.is_open
 
 
-def test_a_trial_that_was_given_up_leaves_room_for_another(breaker: CircuitBreaker, seconds: HandSeconds) -> None:
+def test_an_abandoned_trial_allows_another(breaker: CircuitBreaker, seconds: HandSeconds) -> None:
     seconds.seconds = 10.0
     breaker.admit()
     breaker.gave_up()

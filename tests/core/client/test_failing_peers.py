@@ -74,14 +74,14 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("line", "kind"), FAILURES)
-def test_one_failure_is_got_over(client_of, seconds, line, kind) -> None:
+def test_a_single_failure_is_retried(client_of, seconds, line, kind) -> None:
     peer = Script(line, good())
     assert client_of(peer).predict("m", ROW).value == 0.5
     assert seconds.waits == [0.1]
 
 
 @pytest.mark.parametrize(("line", "kind"), FAILURES)
-def test_a_failure_that_stays_is_raised_as_what_it_is(client_of, line, kind) -> None:
+def test_a_persistent_failure_is_raised_with_its_own_type(client_of, line, kind) -> None:
     peer = Script(line)
     with pytest.raises(kind) as caught:
         client_of(peer, back_off=BackOff(attempts=3)).predict("m", ROW)
@@ -101,7 +101,7 @@ def test_a_failure_that_stays_is_raised_as_what_it_is(client_of, line, kind) -> 
         (302, RejectedError, ExitCode.USAGE),
     ],
 )
-def test_a_refusal_is_not_asked_again(client_of, status: int, kind: type[ClientError], code: ExitCode) -> None:
+def test_a_refusal_is_not_retried(client_of, status: int, kind: type[ClientError], code: ExitCode) -> None:
     peer = Script(failing(status))
     with pytest.raises(kind) as caught:
         client_of(peer).predict("m", ROW)
@@ -125,19 +125,19 @@ def test_waits_grow_and_stop_growing(client_of, seconds) -> None:
     assert seconds.waits == [1.0, 2.0, 3.0, 3.0, 3.0]
 
 
-def test_a_server_that_asks_for_a_pause_gets_it(client_of, seconds) -> None:
+def test_a_requested_pause_is_respected(client_of, seconds) -> None:
     client_of(Script(failing(503, headers={"retry-after": "7"}), good())).predict("m", ROW)
     assert seconds.waits == [7.0]
 
 
-def test_no_wait_goes_past_the_time_a_call_has(client_of, seconds) -> None:
+def test_no_wait_exceeds_the_time_limit_of_a_call(client_of, seconds) -> None:
     peer = Script(failing(503, headers={"retry-after": "3600"}))
     with pytest.raises(PeerBusyError):
         client_of(peer).predict("m", ROW)
     assert seconds.waits == []
 
 
-def test_a_peer_that_drips_runs_out_of_time(client_of, seconds) -> None:
+def test_a_peer_that_sends_byte_by_byte_times_out(client_of, seconds) -> None:
     def drips(request: httpx.Request) -> httpx.Response:
         def content() -> Iterator[bytes]:
             for _ in range(100):
@@ -166,7 +166,7 @@ def test_the_circuit_opens_rests_and_closes_again(client_of, seconds) -> None:
     assert client.breaker("m").state == "closed"
 
 
-def test_a_broken_model_does_not_close_the_way_to_another(client_of) -> None:
+def test_a_failing_model_does_not_block_another(client_of) -> None:
     def peer(request: httpx.Request) -> httpx.Response:
         return failing() if "broken" in request.url.path else good()
 
@@ -188,7 +188,7 @@ def test_health_of_a_peer_that_is_down_is_an_answer(client_of) -> None:
     assert (waking.live, waking.reasons) == (True, ("loading",))
 
 
-def test_a_token_is_not_carried_on_to_another_address(client_of) -> None:
+def test_a_token_is_not_sent_to_another_address(client_of) -> None:
     peer = Script(httpx.Response(307, headers={"location": "http://elsewhere.test/"}))
     with pytest.raises(RejectedError, match="elsewhere"):
         client_of(peer, token="secret").report(Outcome(request_id="r", actual=1.0))
@@ -224,7 +224,7 @@ def listening(behave: Callable[[socket.socket], None]) -> Iterator[str]:
     [b"", b"HTTP/1.1 200", b"no HTTP at all\r\n\r\n", b'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"model'],
     ids=["hangs up", "half a head", "another protocol", "half a body"],
 )
-def test_answers_torn_on_a_real_line(answer: bytes) -> None:
+def test_torn_answers_on_a_real_connection_are_transient_errors(answer: bytes) -> None:
     def tear(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(answer)
@@ -235,7 +235,7 @@ def test_answers_torn_on_a_real_line(answer: bytes) -> None:
         assert client.health().live is False
 
 
-def test_nobody_listens_on_a_real_port() -> None:
+def test_a_closed_port_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     with (
@@ -245,7 +245,7 @@ def test_nobody_listens_on_a_real_port() -> None:
         client.predict("m", ROW)
 
 
-def test_connections_are_used_again() -> None:
+def test_connections_are_reused() -> None:
     n_connections, body = 0, httpx.Response(200, json=GOOD).content
 
     def answer_all(connection: socket.socket) -> None:

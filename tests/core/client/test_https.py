@@ -104,23 +104,23 @@ def refused(url, authority):
         client.predict("rent", ROW)
 
 
-def test_the_certificate_of_another_authority_is_not(good, tmp_path):
+def test_a_certificate_of_another_authority_is_not_trusted(good, tmp_path):
     refused(good.url, Authority(tmp_path, "another").file)
 
 
-def test_nor_one_that_no_well_known_authority_vouches_for(good):
+def test_a_certificate_without_a_well_known_authority_is_not_trusted(good):
     refused(good.url, None)
 
 
-def test_nor_one_for_another_host(serving, authority):
+def test_a_certificate_for_another_host_is_not_trusted(serving, authority):
     refused(serving(authority.vouch("127.0.0.2")), authority.file)
 
 
-def test_nor_one_whose_time_is_over(serving, authority):
+def test_an_expired_certificate_is_not_trusted(serving, authority):
     refused(serving(authority.vouch("127.0.0.1", until=NOW - timedelta(days=1))), authority.file)
 
 
-def test_a_file_that_is_no_authority_is_one_sentence(good, tmp_path):
+def test_a_file_that_is_not_an_authority_is_refused_in_one_sentence(good, tmp_path):
     (tmp_path / "none.pem").write_text("no certificate")
     with pytest.raises(RejectedError, match="cannot be used as a certificate authority"):
         Client(good.url, authority=tmp_path / "none.pem")

@@ -25,7 +25,7 @@ def client(request: pytest.FixtureRequest, served: SimpleNamespace):
         yield found
 
 
-def test_one_row_and_several_get_a_number_each(client: Client, served: SimpleNamespace) -> None:
+def test_each_row_gets_one_number(client: Client, served: SimpleNamespace) -> None:
     one, two = client.predict("rent", ROWS[0]), client.predict("rent", ROWS, request_id="r-2")
     assert two.values[0] == one.value
     assert 300 < two.values[0] < two.values[1] < 1_200
@@ -40,7 +40,7 @@ def test_the_dialects_agree(served: SimpleNamespace) -> None:
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_a_label_and_a_version_name_what_answers(client: Client, served: SimpleNamespace) -> None:
+def test_a_label_or_a_version_selects_the_answering_version(client: Client, served: SimpleNamespace) -> None:
     labelled = client.predict("rent", ROWS[0], label="production")
     assert labelled.version == served.version
     assert client.predict("rent", ROWS[0], version=served.version).value == labelled.value
@@ -51,19 +51,19 @@ def test_a_label_and_a_version_name_what_answers(client: Client, served: SimpleN
     [("nobody", {}), ("rent", {"version": "9.9.9"}), ("rent", {"label": "moon"}), ("a/b:c", {})],
     ids=["model", "version", "label", "odd name"],
 )
-def test_what_is_not_there_is_unknown(client: Client, model: str, which: dict[str, str]) -> None:
+def test_an_unknown_model_version_or_label_is_reported(client: Client, model: str, which: dict[str, str]) -> None:
     with pytest.raises(UnknownModelError) as caught:
         client.predict(model, ROWS[0], **which)
     assert caught.value.status == 404
 
 
-def test_metadata_name_every_field(client: Client) -> None:
+def test_metadata_lists_every_field(client: Client) -> None:
     found = client.metadata("rent")
     assert {one.name for one in found.inputs} == {"area", "floor", "age"}
     assert len(found.outputs) == 1
 
 
-def test_versions_say_who_is_available(client: Client, served: SimpleNamespace) -> None:
+def test_version_states_show_the_available_version(client: Client, served: SimpleNamespace) -> None:
     assert [(one.version, one.is_available) for one in client.versions("rent")] == [(served.version, True)]
 
 
@@ -88,7 +88,7 @@ def test_a_missing_field_is_named(client: Client) -> None:
     assert caught.value.field == "age"
 
 
-def test_outcomes_are_taken_with_a_token_and_not_without(served: SimpleNamespace) -> None:
+def test_outcomes_are_accepted_only_with_a_token(served: SimpleNamespace) -> None:
     with Client(served.url, token=served.token, timeouts=PATIENT) as client:
         told = client.predict("rent", ROWS)
         assert client.report([Outcome(request_id=told.request_id, row=n, actual=1.0) for n in range(2)]) == 2
@@ -105,7 +105,7 @@ def test_a_wrong_token_is_not_allowed(served: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["v2", "tf-rest"])
-def test_a_dialect_without_outcomes_says_so(served: SimpleNamespace, dialect: str) -> None:
+def test_a_dialect_without_outcomes_refuses_them(served: SimpleNamespace, dialect: str) -> None:
     with Client(served.url, dialect, timeouts=PATIENT) as client, pytest.raises(NotSpokenError, match="rows"):
         client.report(Outcome(request_id="r-1", actual=1.0))
 

@@ -36,7 +36,7 @@ class V2:
         return httpx.Response(200, json={"model_name": "m", "id": body["id"], "outputs": [output]})
 
 
-def test_v2_sends_what_the_model_says_it_reads(client_of) -> None:
+def test_v2_sends_the_datatypes_that_the_model_declares(client_of) -> None:
     peer = V2(FIELDS)
     answer = client_of(peer, dialect="v2").predict("m", [{"x": 1, "n": 2.0, "t": "a"}, {"x": None, "n": 3, "t": None}])
     sent = {one["name"]: (one["datatype"], one["shape"], one["data"]) for one in peer.bodies[0]["inputs"]}
@@ -48,7 +48,7 @@ def test_v2_sends_what_the_model_says_it_reads(client_of) -> None:
     assert answer.values == [[0, 1], [2, 3]]
 
 
-def test_v2_goes_by_the_values_where_the_model_says_nothing(client_of) -> None:
+def test_v2_infers_datatypes_if_the_model_declares_none(client_of) -> None:
     peer = V2(None)
     client_of(peer, dialect="v2").predict("m", {"f": 0.5, "i": np.int64(3), "b": True, "t": "a", "d": date(2026, 1, 2)})
     assert [one["datatype"] for one in peer.bodies[0]["inputs"]] == ["FP64", "INT64", "BOOL", "BYTES", "BYTES"]
@@ -80,18 +80,18 @@ def test_v2_refuses_what_the_model_cannot_read_before_sending(client_of, row: di
     [[], [[1, 2], [3]], [{"x": 1}, [2]], [1, 2], {"x": float("inf")}],
     ids=["none", "ragged", "mixed", "bare numbers", "infinite"],
 )
-def test_rows_that_are_none_are_refused(client_of, dialect: str, rows: Any) -> None:
+def test_invalid_rows_are_refused(client_of, dialect: str, rows: Any) -> None:
     with pytest.raises(RejectedError):
         client_of(V2(FIELDS), dialect=dialect).predict("m", rows)
 
 
-def test_rows_with_different_fields_are_refused_by_name_where_columns_are_sent(client_of) -> None:
+def test_rows_with_different_fields_are_refused_by_name_in_columnar_dialects(client_of) -> None:
     with pytest.raises(RejectedError) as caught:
         client_of(V2(None), dialect="v2").predict("m", [{"x": 1}, {"x": 1, "y": 2}])
     assert caught.value.field == "y"
 
 
-def test_ours_has_no_matrix(client_of) -> None:
+def test_the_native_dialect_has_no_matrix(client_of) -> None:
     with pytest.raises(NotSpokenError):
         client_of(V2(None)).predict("m", [[1.0]])
 
@@ -105,7 +105,7 @@ def test_ours_has_no_matrix(client_of) -> None:
     ],
     ids=["one value", "two values", "named outputs"],
 )
-def test_tf_answers_of_every_form_are_read(client_of, predictions: Any, values: Any, outputs: Any) -> None:
+def test_every_form_of_tf_answers_is_read(client_of, predictions: Any, values: Any, outputs: Any) -> None:
     def peer(request: httpx.Request) -> httpx.Response:
         assert json.loads(request.content) == {"instances": [{"x": 1}, {"x": None}]}
         assert request.url.path == "/v1/models/m/labels/canary:predict"
@@ -115,7 +115,7 @@ def test_tf_answers_of_every_form_are_read(client_of, predictions: Any, values: 
     assert (answer.values, answer.outputs) == (values, outputs)
 
 
-def test_a_name_cannot_leave_its_place_in_the_path(client_of) -> None:
+def test_a_name_cannot_escape_its_place_in_the_path(client_of) -> None:
     seen: list[bytes] = []
 
     def peer(request: httpx.Request) -> httpx.Response:
@@ -130,13 +130,13 @@ def test_a_name_cannot_leave_its_place_in_the_path(client_of) -> None:
 @pytest.mark.parametrize(
     "url", ["peer:8501", "ftp://peer", "http://", "http://ana:secret@peer"], ids=["bare", "ftp", "no host", "password"]
 )
-def test_a_url_that_is_none_is_refused_without_telling_its_password(url: str) -> None:
+def test_an_invalid_url_is_refused_without_showing_its_password(url: str) -> None:
     with pytest.raises(RejectedError) as caught:
         Client(url)
     assert "secret" not in str(caught.value)
 
 
-def test_a_dialect_that_is_none_lists_those_there_are() -> None:
+def test_an_unknown_dialect_is_refused_with_the_known_dialects() -> None:
     with pytest.raises(RejectedError, match="rows, v2, tf-rest, tf-grpc"):
         Client("http://peer", "soap")
 

@@ -114,7 +114,7 @@ def client(url: str) -> Iterator[Client]:
         yield found
 
 
-def test_rows_go_as_tensors_of_the_models_own_types(client: Client, peer: TfPeer) -> None:
+def test_rows_are_sent_as_tensors_of_the_models_own_types(client: Client, peer: TfPeer) -> None:
     answer = client.predict("rent", ROWS, label="stable")
     assert answer.values[0] == 100.0
     assert answer.values[1] != answer.values[1]  # an empty number is not-a-number on its way there and back
@@ -161,7 +161,7 @@ def test_metadata_versions_and_health(client: Client) -> None:
         ("PERMISSION_DENIED", NotAllowedError, 1),
     ],
 )
-def test_every_status_has_its_place_in_the_tree(
+def test_every_status_maps_to_an_error_type(
     client: Client, peer: TfPeer, code: str, kind: type[Exception], n_asked: int
 ) -> None:
     peer.failure = grpc.StatusCode[code]
@@ -170,13 +170,13 @@ def test_every_status_has_its_place_in_the_tree(
     assert len(peer.tokens) == n_asked
 
 
-def test_bytes_that_are_no_message_are_a_broken_answer(client: Client, peer: TfPeer) -> None:
+def test_bytes_that_are_not_a_message_are_a_broken_answer(client: Client, peer: TfPeer) -> None:
     peer.torn = b"\x0a\xff"
     with pytest.raises(BrokenAnswerError, match="not a complete GetModelMetadataResponse"):
         client.metadata("rent")
 
 
-def test_nobody_listens(url: str) -> None:
+def test_a_closed_port_is_unreachable(url: str) -> None:
     with Client("grpc://127.0.0.1:1", back_off=BackOff(attempts=1)) as client:
         with pytest.raises(UnreachableError):
             client.predict("rent", ROWS)
@@ -195,7 +195,7 @@ def test_nobody_listens(url: str) -> None:
         ("DT_STRING", ["ä", "", "c", "d"]),
     ],
 )
-def test_tensors_come_back_as_they_went(dtype: str, values: list[Any]) -> None:
+def test_tensors_survive_a_round_trip(dtype: str, values: list[Any]) -> None:
     assert from_tensor(to_tensor("x", values, dtype, (4,))) == values
     assert from_tensor(to_tensor("x", values, dtype, (2, 2))) == [values[:2], values[2:]]
 
@@ -219,7 +219,7 @@ def test_a_value_of_another_type_is_refused_by_name(dtype: str, values: list[Any
     assert caught.value.field == "area"
 
 
-def test_without_the_extra_one_sentence_says_what_to_install() -> None:
+def test_without_the_extra_the_error_names_the_package_to_install() -> None:
     script = (
         "import sys; sys.modules['grpc'] = None\n"
         "from core.client import Client, ExtraMissingError\n"

@@ -96,12 +96,12 @@ def test_a_session_is_trained_registered_reported_and_audited(workspace, session
     assert {"session.start", "run.start", "epoch.complete", "version.register", "run.finish"} <= set(verbs)
 
 
-def test_a_second_engine_is_refused_and_told_who_works_here(workspace, engine, person):
+def test_a_second_engine_is_refused_with_the_name_of_the_holder(workspace, engine, person):
     with pytest.raises(LeaseHeldError, match="headless, ada@desk"):
         Engine(workspace, mode="embedded", actor=person).start()
 
 
-def test_a_session_pauses_goes_on_stops_and_goes_on_from_its_checkpoint(workspace, sessions, start, person, until):
+def test_a_session_pauses_resumes_stops_and_resumes_from_its_checkpoint(workspace, sessions, start, person, until):
     session_id = start(ENDLESS)
     until(sessions, session_id, lambda observed: observed.epoch >= 1)
     sessions.request(session_id, DesiredSession.PAUSED, actor=person)
@@ -158,7 +158,7 @@ def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, se
     assert Runs(workspace).get(session.run_id).status is RunStatus.FAILED
 
 
-def test_settings_that_cannot_work_fail_at_once_with_the_choices(sessions, start, until):
+def test_impossible_settings_fail_immediately_with_the_choices(sessions, start, until):
     wrong = {"liquidity_shock": ModelSettings(algorithm="linear", parameters={"weather": 1})}
     observed = until(sessions, start(SHORT, models=wrong), at_rest).observed
     assert (observed.phase, observed.n_failed_epochs) == (SessionPhase.FAILED, 1)
@@ -166,7 +166,7 @@ def test_settings_that_cannot_work_fail_at_once_with_the_choices(sessions, start
     assert "strength" in observed.failure
 
 
-def test_the_time_limit_ends_a_session_gracefully_and_says_what_was_not_done(workspace, sessions, start, until):
+def test_the_time_limit_ends_a_session_gracefully_and_reports_skipped_work(workspace, sessions, start, until):
     wanting = EnsembleSettings(enable_stacking=True)
     session = until(sessions, start(ENDLESS, convergence_timeout_hours=1e-9, ensemble=wanting), at_rest)
     observed = session.observed
@@ -201,7 +201,7 @@ def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(tmp_path, p
     assert [record.verb for record in audit.tail(2)] == ["engine.release", "audit.sign"]
 
 
-def test_an_engine_that_cannot_start_gives_the_lease_back(tmp_path, person):
+def test_an_engine_that_cannot_start_releases_the_lease(tmp_path, person):
     workspace = Workspace.create(tmp_path / "bondx", settings_text="{}\n")
     workspace.telemetry_file.write_bytes(b"no database at all" * 100)
     with pytest.raises(Exception, match=r"telemetry\.db"):

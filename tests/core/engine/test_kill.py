@@ -46,7 +46,7 @@ def computed(workspace):
 
 
 @pytest.mark.crash
-def test_an_engine_killed_again_and_again_ends_in_the_bytes_of_one_left_in_peace(tmp_path, person, is_long):
+def test_a_repeatedly_killed_engine_produces_the_same_bytes_as_an_undisturbed_one(tmp_path, person, is_long):
     peaceful = begin(tmp_path / "peaceful", person)
     n_changes = run_engine(peaceful)
     luck, n_kills = random.Random(20), 0

@@ -31,7 +31,7 @@ def at_rest(observed):
 
 
 @pytest.mark.usefixtures("engine")
-def test_scikit_learn_carries_a_session_to_its_end_and_everybody_is_told(workspace, sessions, person, until):
+def test_a_session_completes_with_scikit_learn_and_warns_everywhere(workspace, sessions, person, until):
     session_id = sessions.start(QUICK, name="", actor=person).session_id
     session = until(sessions, session_id, at_rest)
 
@@ -56,7 +56,7 @@ def test_scikit_learn_carries_a_session_to_its_end_and_everybody_is_told(workspa
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_session_that_asks_for_lightgbm_fails_at_once_with_the_cure(sessions, person, until):
+def test_a_session_that_requires_lightgbm_fails_immediately_with_the_cure(sessions, person, until):
     session_id = sessions.start(REFUSED, name="", actor=person).session_id
     observed = until(sessions, session_id, at_rest).observed
 

@@ -68,13 +68,13 @@ def test_a_worker_steps_when_it_is_woken_and_ends_when_stopped(start):
     assert [worker.next(), worker.next()] == ["stop", "ended"]
 
 
-def test_a_worker_steps_by_itself_after_the_pause_it_asks_for(start):
+def test_a_worker_steps_after_the_pause_that_it_returns(start):
     worker = Counter(pause=0.001)
     start(worker)
     assert [worker.next() for _ in range(3)] == [1, 2, 3]
 
 
-def test_news_that_come_during_a_step_are_looked_at_in_the_next(start):
+def test_news_during_a_step_causes_another_step(start):
     worker = Counter()
     step = worker.step
     worker.step = lambda: (worker.wake.set() if worker._n == 0 else None, step())[1]
@@ -91,7 +91,7 @@ def test_a_worker_stopped_before_its_first_step_takes_none():
     assert [worker.next(), worker.next()] == ["stop", "ended"]
 
 
-def test_a_worker_that_fails_says_so_and_begins_again(start, caplog, monkeypatch):
+def test_a_failed_worker_is_reported_and_restarts(start, caplog, monkeypatch):
     monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.001))
     worker = Counter(failing=(1,))
     with caplog.at_level(logging.ERROR):
@@ -129,7 +129,7 @@ def test_a_failing_worker_does_not_outlive_the_engine(start):
     assert worker.events.empty()
 
 
-def test_workers_are_woken_by_changes_of_what_they_watch(workspace):
+def test_workers_are_woken_by_changes_in_watched_databases(workspace):
     watching, other = Counter(), Counter()
     other.watches = frozenset({"alerts"})
     notice = ChangeNotice(workspace, [watching, other])
@@ -144,7 +144,7 @@ def test_workers_are_woken_by_changes_of_what_they_watch(workspace):
     assert not other.wake.is_set()
 
 
-def test_every_worker_on_the_list_has_a_name_of_its_own_and_takes_a_step(context):
+def test_every_listed_worker_has_a_unique_name_and_takes_a_step(context):
     workers = [worker(context) for worker in WORKERS]
     names = {context.trainer.name, ChangeNotice.name, *(worker.name for worker in workers)}
     assert len(names) == len(workers) + 2

@@ -23,7 +23,7 @@ def notes_of(workspace: Workspace) -> list[str]:
     return [note.name for note in workspace.database("registry").documents("notes", Note, key="name").all()]
 
 
-def test_a_change_and_its_record_say_who_what_when_and_why(workspace, log):
+def test_a_change_is_recorded_with_author_time_and_reason(workspace, log):
     with audited(workspace, "registry", actor=ACTOR, reason="better by 2 %") as change:
         notes = change.db.documents("notes", Note, key="name")
         before = notes.insert(Note(name="a", text="old"))
@@ -36,7 +36,7 @@ def test_a_change_and_its_record_say_who_what_when_and_why(workspace, log):
     assert record.at.tzinfo is not None
 
 
-def test_of_two_versions_of_a_document_only_the_fields_that_differ_are_logged(workspace, log):
+def test_only_the_differing_fields_of_a_document_are_logged(workspace, log):
     with audited(workspace, "registry", actor=ACTOR) as change:
         change.record("note.write", "a", before=Note(name="a", text="old"), after=Note(name="a", text="new"))
     (record,) = log.tail(1)
@@ -54,7 +54,7 @@ def test_a_failed_change_leaves_no_record(workspace, log, write_notes):
     assert log.n_waiting() == 0
 
 
-def test_a_record_that_cannot_be_spelled_forbids_the_change(workspace, log):
+def test_a_record_that_json_cannot_represent_forbids_the_change(workspace, log):
     def write() -> None:
         with audited(workspace, "registry", actor=ACTOR) as change:
             change.db.documents("notes", Note, key="name").insert(Note(name="b"))
@@ -82,7 +82,7 @@ def test_a_change_inside_another_is_logged_once_and_after_both(workspace, log):
     assert log.verify().ok
 
 
-def test_a_log_that_cannot_be_written_lets_the_change_stand_and_gets_its_record_later(
+def test_a_change_is_kept_if_the_log_cannot_be_written_and_is_logged_later(
     workspace, log, write_notes, monkeypatch, caplog
 ):
     write_notes(1)
@@ -114,7 +114,7 @@ def test_changes_of_several_databases_share_one_chain(workspace, log, write_note
     assert log.verify().ok
 
 
-def test_a_database_put_back_to_its_generation_before_repeats_and_loses_no_record(workspace, log, write_notes):
+def test_restoring_the_previous_generation_of_a_database_repeats_and_loses_no_record(workspace, log, write_notes):
     write_notes(5)
     state = workspace.state_dir / "registry.json"
     (workspace.state_dir / "registry.json.prev").replace(state)

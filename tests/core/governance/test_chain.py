@@ -77,7 +77,7 @@ def swapped(lines: list[bytes], i: int, j: int) -> list[bytes]:
         ),
     ],
 )
-def test_every_kind_of_tampering_is_told_and_names_the_first_bad_record(
+def test_every_kind_of_tampering_is_reported_with_the_first_bad_record(
     tamper: Callable[[list[bytes]], list[bytes]], damage: Damage, sequence: int
 ):
     fault = first_fault(tamper(a_log(6)))

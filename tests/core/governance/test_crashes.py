@@ -50,7 +50,9 @@ def append_half(journal: Journal, lines: bytes) -> None:
         pytest.param("core.governance.head.HeadStore.store", None, id="before the head is stored"),
     ],
 )
-def test_a_drain_killed_anywhere_neither_loses_nor_repeats_a_record(workspace, write_notes, monkeypatch, target, first):
+def test_a_drain_killed_at_any_point_neither_loses_nor_repeats_a_record(
+    workspace, write_notes, monkeypatch, target, first
+):
     write_notes(2)
     with monkeypatch.context() as patch:
         kill_at(patch, target, first=first)
@@ -97,7 +99,7 @@ def test_writers_killed_at_every_point_leave_one_record_a_change_and_a_good_chai
     assert notes == records
 
 
-def test_processes_that_drain_at_once_write_each_record_once(workspace):
+def test_concurrent_drains_write_each_record_once(workspace):
     writers = [_forked.Process(target=write_some, args=(workspace, worker, 40)) for worker in range(3)]
     for writer in writers:
         writer.start()

@@ -42,7 +42,7 @@ def test_the_first_line_beyond_a_limit_is_found_whatever_the_lengths_and_the_dam
 
 
 @pytest.mark.parametrize("n", [1, 3, 50], ids=str)
-def test_records_up_to_an_instant_are_those_that_had_come_by_then(workspace, log, n):
+def test_reading_up_to_an_instant_omits_later_records(workspace, log, n):
     for minute in range(12):
         at = T0 + timedelta(minutes=minute)
         with audited(workspace, "registry", actor=ACTOR, clock=lambda at=at: at) as change:

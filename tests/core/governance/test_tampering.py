@@ -121,7 +121,7 @@ def test_a_head_that_was_deleted_is_found(workspace, file, log, write_notes):
     assert (verdict.ok, verdict.damage, verdict.first_bad_sequence) == (False, Damage.ALARM, N + 1)
 
 
-def test_a_torn_tail_is_no_tampering_and_the_next_change_moves_it_aside(workspace, file, log, write_notes):
+def test_a_torn_tail_is_not_tampering_and_the_next_change_moves_it_aside(workspace, file, log, write_notes):
     with file.open("ab") as end:
         end.write(b'{"sequence":7,"id":"half a li')
     verdict = log.verify()
@@ -142,7 +142,7 @@ def test_a_tail_of_zeros_as_a_power_cut_leaves_it_is_torn_too(file, log):
     assert log.verify().torn_tail
 
 
-def test_heads_are_signed_every_so_often_and_on_demand(workspace, write_notes):
+def test_heads_are_signed_periodically_and_on_demand(workspace, write_notes):
     write_notes(1)
     log = AuditLog(workspace, sign_every=3)
     write_notes(4)
@@ -179,7 +179,7 @@ def test_keys_are_made_once_and_for_their_owner_only(workspace, log):
     assert key.read_bytes() == content
 
 
-def test_a_log_whose_key_is_gone_is_not_given_a_new_one(workspace, log, write_notes):
+def test_a_log_with_a_missing_key_gets_no_new_key(workspace, log, write_notes):
     write_notes(1)
     key = workspace.keys_dir / "audit.key"
     key.unlink()

@@ -18,7 +18,7 @@ from core.tracking import Runs, RunStatus
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 
 
-def test_without_mlflow_one_sentence_says_what_to_install(workspace: Workspace, monkeypatch) -> None:
+def test_without_mlflow_the_error_names_the_package_to_install(workspace: Workspace, monkeypatch) -> None:
     real = builtins.__import__
 
     def without_mlflow(name: str, *args, **kwargs):
@@ -58,7 +58,7 @@ def booster():
     return lightgbm.train({"verbose": -1, "num_threads": 1}, data, 3)
 
 
-def test_a_run_and_its_lightgbm_model_come_over(mlflow, store: str, workspace: Workspace) -> None:
+def test_a_run_and_its_lightgbm_model_are_imported(mlflow, store: str, workspace: Workspace) -> None:
     with mlflow.start_run(run_name="theirs", tags={"desk": "credit"}) as theirs:
         mlflow.log_params({"depth": 6, "model": "spread"})
         for step, mae in enumerate((0.5, 0.2)):
@@ -80,7 +80,7 @@ def test_a_run_and_its_lightgbm_model_come_over(mlflow, store: str, workspace: W
     assert len(Runs(workspace).all()) == 1
 
 
-def test_a_model_that_came_over_answers_to_the_bit_as_mlflow_lets_it(mlflow, store: str, workspace: Workspace) -> None:
+def test_an_imported_model_predicts_exactly_as_in_mlflow(mlflow, store: str, workspace: Workspace) -> None:
     import lightgbm
     import numpy as np
     import pandas as pd
@@ -125,7 +125,7 @@ def test_a_model_that_cannot_be_served_is_kept_as_files_with_the_reason(
         load_model(folder)
 
 
-def test_a_figure_that_is_no_number_comes_with_the_run_and_not_with_the_version(
+def test_a_non_finite_metric_is_imported_with_the_run_but_not_with_the_version(
     mlflow, store: str, workspace: Workspace
 ) -> None:
     with mlflow.start_run() as theirs:
@@ -137,7 +137,7 @@ def test_a_figure_that_is_no_number_comes_with_the_run_and_not_with_the_version(
     assert imported.version.metrics == {"mae": 0.5}
 
 
-def test_a_pickled_model_stays_where_it_is_and_its_run_comes(mlflow, store: str, workspace: Workspace) -> None:
+def test_a_pickled_model_stays_in_mlflow_and_its_run_is_imported(mlflow, store: str, workspace: Workspace) -> None:
     from sklearn.linear_model import LinearRegression
 
     with mlflow.start_run() as theirs:
@@ -149,19 +149,19 @@ def test_a_pickled_model_stays_where_it_is_and_its_run_comes(mlflow, store: str,
     assert Registry(workspace).models() == []
 
 
-def test_a_run_without_a_model_says_so(mlflow, store: str, workspace: Workspace) -> None:
+def test_a_run_without_a_model_is_imported_with_a_note(mlflow, store: str, workspace: Workspace) -> None:
     with mlflow.start_run() as theirs:
         mlflow.log_metric("mae", 1.0)
     imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model="spread")
     assert "has logged no model" in imported.notes[0]
 
 
-def test_a_run_that_is_not_there_is_one_sentence(mlflow, store: str, workspace: Workspace) -> None:
+def test_an_unknown_run_is_refused_in_one_sentence(mlflow, store: str, workspace: Workspace) -> None:
     with pytest.raises(UsageError, match=r"MLflow at sqlite:.*404"):
         import_run(workspace, store, "404", actor=ANA)
 
 
-def test_ours_goes_over_whole(mlflow, store: str, workspace: Workspace, tmp_path: Path) -> None:
+def test_a_run_is_exported_completely(mlflow, store: str, workspace: Workspace, tmp_path: Path) -> None:
     report = workspace.reports_dir / "final.json"
     report.write_text("{}")
     with Runs(workspace) as runs:

@@ -28,7 +28,7 @@ def test_a_sound_workspace_has_no_findings(workspace, path):
 
 
 @pytest.mark.parametrize("content", [b"", b'{"t": {"1"', b"garbage", None], ids=["empty", "torn", "garbage", "missing"])
-def test_a_damaged_file_is_found_and_restored_and_its_bytes_are_kept(workspace, database, path, content):
+def test_a_damaged_file_is_found_restored_and_its_bytes_are_kept(workspace, database, path, content):
     if content is None:
         path.unlink()
     else:
@@ -58,7 +58,7 @@ def test_damage_after_damage_is_kept_under_the_next_number(workspace, path):
     assert path.with_name("registry.json.damaged-2").read_bytes() == b"2"
 
 
-def test_a_restoration_is_in_the_audit_log(workspace, path):
+def test_a_restoration_is_audited(workspace, path):
     from core.governance.audit_log import AuditLog
 
     path.write_bytes(b"")
@@ -71,19 +71,19 @@ def test_a_restoration_is_in_the_audit_log(workspace, path):
 
 
 @pytest.mark.parametrize("name", ["registry", "registry.json", "state/registry.json"])
-def test_the_file_may_be_named_in_short(workspace, path, name):
+def test_the_file_may_be_given_by_its_short_name(workspace, path, name):
     path.write_bytes(b"")
     assert restore(workspace, Path(name), actor=ANNA).n_documents == 1
 
 
-def test_a_whole_file_is_not_restored(workspace, path):
+def test_an_intact_file_is_not_restored(workspace, path):
     before = path.read_bytes()
     with pytest.raises(RefusedError, match="is whole"):
         restore(workspace, path, actor=ANNA)
     assert path.read_bytes() == before
 
 
-def test_without_a_good_generation_nothing_is_touched(workspace, path):
+def test_without_a_good_generation_nothing_is_changed(workspace, path):
     path.write_bytes(b"{")
     previous_of(path).write_bytes(b"{")
     (finding,) = examine(workspace)
@@ -103,7 +103,7 @@ def test_a_damaged_safety_net_is_reported(workspace, path):
     assert "nothing to do" in finding.cure
 
 
-def test_a_name_that_is_no_state_file_is_answered_with_those_that_are(workspace, path):
+def test_an_unknown_state_file_is_refused_with_the_known_files(workspace, path):
     with pytest.raises(NotFoundError, match=r"State files: registry\.json"):
         restore(workspace, Path("regsitry"), actor=ANNA)
 
@@ -116,7 +116,7 @@ def test_a_damaged_telemetry_file_is_found(workspace):
     assert "bondx doctor --restore telemetry.db" in finding.cure
 
 
-def test_damaged_telemetry_is_made_anew_from_what_can_be_read(workspace):
+def test_damaged_telemetry_is_rebuilt_from_its_readable_rows(workspace):
     with TelemetryWriter(workspace.telemetry_file) as telemetry:
         telemetry.add_epoch("r-0001", 1, {"score": 0.5}, utc_now())
     whole = workspace.telemetry_file.read_bytes()
@@ -130,7 +130,7 @@ def test_damaged_telemetry_is_made_anew_from_what_can_be_read(workspace):
         restore(workspace, Path("telemetry.db"), actor=ANNA)
 
 
-def test_telemetry_is_not_taken_from_under_an_engine(workspace):
+def test_telemetry_is_not_restored_while_an_engine_runs(workspace):
     workspace.telemetry_file.write_bytes(b"SQLite it is not" * 100)
     with Lease.acquire(workspace, ANNA, "headless"), pytest.raises(RefusedError, match="stop it first"):
         restore(workspace, Path("telemetry.db"), actor=ANNA)
@@ -149,7 +149,7 @@ def test_an_edited_audit_log_is_found(workspace, path):
     assert "bondx audit verify" in finding.cure
 
 
-def test_a_damaged_state_file_throws_no_suspicion_on_the_audit_log(workspace, database, path):
+def test_a_damaged_state_file_is_not_reported_as_an_edited_audit_log(workspace, database, path):
     from core.governance.audit import audited
 
     with audited(workspace, "registry", actor=ANNA) as change:
@@ -172,7 +172,7 @@ def test_a_nearly_full_disk_is_a_finding(workspace, monkeypatch):
         pytest.param("past.db", "the engine", PastWriter, id="past"),
     ],
 )
-def test_damaged_stores_of_what_is_perishable_are_found_and_begin_anew(workspace, name, stop, begin):
+def test_damaged_perishable_stores_are_found_and_replaced_by_empty_ones(workspace, name, stop, begin):
     file = workspace.telemetry_file.with_name(name)
     begin(file).close()
     assert examine(workspace) == []
@@ -191,7 +191,7 @@ def test_damaged_stores_of_what_is_perishable_are_found_and_begin_anew(workspace
         restore(workspace, Path(name), actor=ANNA)
 
 
-def test_the_past_is_not_taken_from_under_an_engine(workspace):
+def test_the_past_is_not_restored_while_an_engine_runs(workspace):
     workspace.telemetry_file.with_name("past.db").write_bytes(b"SQLite it is not" * 100)
     with Lease.acquire(workspace, ANNA, "headless"), pytest.raises(RefusedError, match="stop it first"):
         restore(workspace, Path("past.db"), actor=ANNA)

@@ -17,7 +17,7 @@ def examine_elsewhere() -> dict[str, EnvironmentItem]:
     return {item["name"]: EnvironmentItem(**item) for item in json.loads(done.stdout)}
 
 
-def test_a_machine_that_has_everything_has_no_problem():
+def test_a_complete_machine_has_no_problems():
     items = {item.name: item for item in examine_environment()}
 
     assert not [item for item in items.values() if item.is_a_problem]
@@ -28,7 +28,7 @@ def test_a_machine_that_has_everything_has_no_problem():
 
 
 @pytest.mark.usefixtures("without_libgomp")
-def test_a_learner_that_cannot_be_loaded_is_a_problem_with_its_cure():
+def test_a_learner_that_fails_to_load_is_a_problem_with_a_cure():
     lightgbm = examine_elsewhere()["lightgbm"]
 
     assert lightgbm.is_a_problem
@@ -36,7 +36,7 @@ def test_a_learner_that_cannot_be_loaded_is_a_problem_with_its_cure():
     assert lightgbm.cure.startswith("apt-get install libgomp1")
 
 
-def test_a_learner_that_is_not_installed_is_cured_by_pip(at_start_of_children):
+def test_the_cure_for_a_missing_learner_is_pip(at_start_of_children):
     at_start_of_children(
         "import sys\n"
         "class Missing:\n"
@@ -48,7 +48,7 @@ def test_a_learner_that_is_not_installed_is_cured_by_pip(at_start_of_children):
     assert examine_elsewhere()["lightgbm"].cure == "pip install lightgbm"
 
 
-def test_tools_and_extras_that_are_absent_are_no_problem(monkeypatch):
+def test_missing_tools_and_extras_are_not_problems(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     items = examine_elsewhere()
 

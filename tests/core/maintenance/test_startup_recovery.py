@@ -5,7 +5,7 @@ from core.tracking import Runs, RunStatus
 from core.training.session import SessionPhase
 
 
-def test_a_run_that_nobody_will_take_up_again_is_lost_and_others_are_left_alone(workspace, sessions, person):
+def test_an_abandoned_run_is_marked_lost_and_others_are_untouched(workspace, sessions, person):
     alive = sessions.start(TrainingSettings(), name="", actor=person).session_id
     ended = sessions.start(TrainingSettings(), name="", actor=person).session_id
     sessions.observe(ended, "session.test", actor=Actor.engine(), phase=SessionPhase.FAILED)

@@ -20,7 +20,7 @@ MOVE = {"verb": "promote", "version": "1.1.0", "expected_revision": 0}
 
 class TestAReadWithoutAToken:
     @pytest.mark.parametrize("host", [b"localhost", b"127.0.0.1:8501", b"[::1]:8501", b"127.8.8.8"])
-    def test_is_let_in_from_this_machine(self, workspace, host):
+    def test_is_admitted_from_this_machine(self, workspace, host):
         assert (
             Authenticator(workspace).admit({b"host": host}, HERE, at_least=Role.VIEWER, is_read=True).actor.name
             == "anonymous"
@@ -50,7 +50,7 @@ class TestAToken:
 
     @pytest.mark.parametrize("held", Role)
     @pytest.mark.parametrize("needed", Role)
-    def test_opens_what_its_role_and_those_below_may(self, workspace, held, needed, ana):
+    def test_opens_the_routes_of_its_role_and_lower_roles(self, workspace, held, needed, ana):
         _, secret = Tokens(workspace).create("robot", held, actor=ana)
         if held.rank >= needed.rank:
             assert str(self.admitted(workspace, secret, needed).actor) == "ana@192.0.2.7 via robot"
@@ -64,7 +64,7 @@ class TestAToken:
         with pytest.raises(UnauthenticatedError):
             self.admitted(workspace, secret, Role.VIEWER)
 
-    def test_opens_nothing_once_its_time_is_over(self, workspace, ana):
+    def test_opens_nothing_once_expired(self, workspace, ana):
         _, secret = Tokens(workspace).create("robot", Role.VIEWER, actor=ana, valid_days=1)
         assert self.admitted(workspace, secret, Role.VIEWER)
         with pytest.raises(UnauthenticatedError):
@@ -73,13 +73,13 @@ class TestAToken:
             )
 
     @pytest.mark.parametrize("spelling", ["", "bondx_", "nonsense", "Basic Zm9v", "Bearer"])
-    def test_that_is_none_is_refused_even_on_this_machine(self, workspace, spelling, ana):
+    def test_that_is_invalid_is_refused_even_on_this_machine(self, workspace, spelling, ana):
         Tokens(workspace).create("robot", Role.VIEWER, actor=ana)
         headers = LOCAL | {b"authorization": spelling.encode()}
         with pytest.raises(UnauthenticatedError):
             Authenticator(workspace).admit(headers, HERE, at_least=Role.VIEWER, is_read=True)
 
-    def test_is_kept_as_a_digest_only_and_its_making_is_recorded(self, workspace, ana):
+    def test_is_stored_as_a_digest_only_and_its_creation_is_audited(self, workspace, ana):
         token, secret = Tokens(workspace).create("robot", Role.OPERATOR, actor=ana, reason="nightly promotions")
         for file in workspace.root.rglob("*"):
             assert not file.is_file() or secret.encode() not in file.read_bytes()
@@ -93,7 +93,7 @@ class TestAToken:
             Tokens(workspace).create(name, Role.VIEWER, actor=ana)
 
 
-def test_an_address_open_to_others_is_not_served_while_nobody_has_a_token(workspace):
+def test_a_public_address_is_not_served_without_a_valid_token(workspace):
     with pytest.raises(ListenError, match="bondx serve token create"):
         Server(workspace, "0.0.0.0", 0)
 
@@ -125,7 +125,7 @@ def test_over_http_each_role_has_its_routes(server, tokens):
             assert (status == 403) == (held.rank < needed.rank), (held, needed, status)
 
 
-def test_tokens_are_made_listed_and_revoked_from_the_shell(workspace, capsys):
+def test_tokens_are_created_listed_and_revoked_from_the_shell(workspace, capsys):
     root = ["--workspace", str(workspace.root), "serve", "token"]
     assert main([*root, "create", "ci", "--role", "operator", "--days", "7"]) == 0
     secret = capsys.readouterr().out.strip()
@@ -146,12 +146,12 @@ def test_a_revoked_token_soon_opens_nothing_on_a_running_server(server, served, 
     server.until(lambda: server.ask("/api/v1/status", headers=fields).status == 401, "shutting the revoked token out")
 
 
-def test_a_wrong_address_is_one_sentence(workspace, capsys):
+def test_an_invalid_address_is_refused_in_one_sentence(workspace, capsys):
     assert main(["--workspace", str(workspace.root), "serve", "--listen", "nowhere"]) == 2
     assert "HOST:PORT" in capsys.readouterr().err
 
 
-def test_a_certificate_that_is_none_is_one_sentence(workspace, capsys, tmp_path):
+def test_an_invalid_certificate_is_refused_in_one_sentence(workspace, capsys, tmp_path):
     (tmp_path / "chain.pem").write_text("no certificate")
     for name in ("chain.pem", "nowhere.pem"):
         arguments = ["--listen", "127.0.0.1:0", "--certificate", str(tmp_path / name)]
@@ -159,7 +159,7 @@ def test_a_certificate_that_is_none_is_one_sentence(workspace, capsys, tmp_path)
         assert "The certificate or its key cannot be used" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_one_sentence(workspace, capsys, running):
+def test_a_port_in_use_is_refused_in_one_sentence(workspace, capsys, running):
     with running(workspace) as server:
         assert main(["--workspace", str(workspace.root), "serve", "--listen", f"127.0.0.1:{server.port}"]) == 2
     assert f"Cannot listen on 127.0.0.1:{server.port}: Address already in use" in capsys.readouterr().err

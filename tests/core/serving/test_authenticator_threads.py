@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE_SECONDS
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 
 
-def test_nobody_with_a_token_is_turned_away_while_another_thread_reads_the_tokens(
+def test_no_token_is_refused_while_another_thread_reads_the_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = Workspace.create(tmp_path / "workspace", settings_text="{}\n")

@@ -49,13 +49,13 @@ def answers_until_closed(connect, sent):
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", WHOLE, WHOLE + b"\r\n"], ids=["new", "empty line", "used", "both"])
-def test_a_connection_that_rests_too_long_is_closed(start, sent):
+def test_an_idle_connection_is_closed(start, sent):
     connect = start(idle_seconds=1)
     until(lambda: answers_until_closed(connect, sent).count(b"200 OK") == sent.count(b"GET"), "every answer")
 
 
 @pytest.mark.parametrize("before", [b"", WHOLE], ids=["the first", "a later one"])
-def test_a_head_that_does_not_come_in_whole_is_a_408(start, before):
+def test_an_incomplete_head_is_a_408(start, before):
     with start(body_seconds=0.2)() as connection:
         connection.sendall(before)
         if before:
@@ -66,7 +66,7 @@ def test_a_head_that_does_not_come_in_whole_is_a_408(start, before):
         assert everything(connection).startswith(b"HTTP/1.1 408")
 
 
-def test_a_body_that_nobody_reads_holds_no_connection(start):
+def test_an_unread_body_does_not_hold_a_connection(start):
     with start(body_seconds=0.2)() as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
         assert everything(connection).startswith(b"HTTP/1.1 200")
@@ -80,7 +80,7 @@ def test_a_head_over_the_limit_is_a_431(start):
         assert everything(connection).startswith(b"HTTP/1.1 431")
 
 
-def test_those_who_never_ask_keep_nobody_else_out_for_long(start):
+def test_connections_without_requests_do_not_block_others_for_long(start):
     connect = start(connections=4, idle_seconds=1)
     idle = [connect() for _ in range(4)]
     for each in idle:

@@ -60,7 +60,7 @@ class TestTheRegistry:
         assert api.delete(f"{where}/champion").status_code == 204
         assert api.delete(f"{where}/champion").status_code == 404
 
-    def test_says_who_has_pointed_an_alias_elsewhere_meanwhile(self, api, workspace, artifacts, register, ana):
+    def test_names_the_person_who_moved_an_alias_first(self, api, workspace, artifacts, register, ana):
         register(workspace, "spread", artifacts / "spread")
         register(workspace, "spread", artifacts / "spread_other")
         where = "/api/v1/models/spread/aliases/champion"
@@ -80,7 +80,7 @@ class TestTheRegistry:
         assert api.delete(where, params={"expected_revision": now["revision"]}).status_code == 204
         assert api.get(where).status_code == 404
 
-    def test_gives_versions_words_to_find_them_by(self, api, workspace, artifacts, register):
+    def test_tags_versions(self, api, workspace, artifacts, register):
         register(workspace, "spread", artifacts / "spread")
         where = "/api/v1/models/spread/versions/1.0.0"
         seen = api.get(where).json()
@@ -90,7 +90,7 @@ class TestTheRegistry:
         assert (stale.status_code, stale.json()["changes"]["tags"]) == (409, [{}, {"desk": "rates", "team": "a"}])
         assert api.patch(f"{where}/tags", json={"tags": {"team": ""}}).json()["tags"] == {"desk": "rates"}
 
-    def test_tells_ancestry_environment_and_policy(self, api, workspace, artifacts, register):
+    def test_shows_lineage_environment_and_policy(self, api, workspace, artifacts, register):
         register(workspace, "spread", artifacts / "spread")
         graph = api.get("/api/v1/models/spread/lineage", params={"version": "1.0.0"}).json()
         assert [node["label"] for node in graph["nodes"]] == ["spread 1.0.0"]
@@ -101,7 +101,7 @@ class TestTheRegistry:
         assert found["files"] == ["bondx.yaml", "policy.yaml"]
         assert api.get("/api/v1/policy").json()["policy"]["promotion"]["min_accuracy"] == 0
 
-    def test_takes_and_gives_back_the_word_of_the_token_s_person(self, api, workspace, artifacts, register):
+    def test_records_and_withdraws_the_approval_of_the_tokens_owner(self, api, workspace, artifacts, register):
         register(workspace, "spread", artifacts / "spread")
         where = "/api/v1/models/spread/versions/1.0.0/approvals"
         given = api.post(where, json={"reason": "looked at it"})
@@ -112,7 +112,7 @@ class TestTheRegistry:
         assert api.delete(where).json()["person"] == "ana"
         assert api.delete(where).status_code == 404
 
-    def test_is_pruned_of_what_was_seen_to_go_and_nothing_else(self, api, workspace, artifacts, register):
+    def test_removes_exactly_the_planned_versions(self, api, workspace, artifacts, register):
         for folder in ("spread", "spread_other", "downgrade"):
             register(workspace, "spread", artifacts / folder)
         plan = api.post("/api/v1/prunes/versions/plans", json={"keep": 2}).json()
@@ -127,7 +127,7 @@ class TestTheRegistry:
         assert [version["version"] for version in gone] == ["1.0.0"]
         assert api.post("/api/v1/prunes/versions", json={"keep": 0, "expected": []}).status_code == 400
 
-    def test_refuses_with_the_sentence_of_the_plan(self, api, workspace, artifacts, put_live):
+    def test_refuses_with_the_reason_of_the_plan(self, api, workspace, artifacts, put_live):
         put_live(workspace, "spread", artifacts / "spread")
         wish = {"verb": "rollback"}
         plan = api.post("/api/v1/models/spread/plans", json=wish).json()
@@ -146,7 +146,7 @@ class TestTheRegistry:
             pytest.param("/api/v1/models/x/plans", "text", 400, "object", id="no object"),
         ],
     )
-    def test_says_what_is_wrong_with_a_request(self, api, path, body, status, sentence):
+    def test_names_the_fault_of_a_request(self, api, path, body, status, sentence):
         answer = api.post(path, json=body)
         assert answer.status_code == answer.json()["status"] == status
         assert sentence in answer.json()["error"]
@@ -170,7 +170,7 @@ class TestSessions:
     @pytest.mark.parametrize(
         ("settings", "field"), [({"max_epoch": 3}, "settings.max_epoch"), ({"max_epochs": "three"}, "settings")]
     )
-    def test_settings_are_held_against_their_model(self, api, settings, field):
+    def test_settings_are_validated(self, api, settings, field):
         answer = api.post("/api/v1/sessions", json={"settings": settings})
         assert (answer.status_code, answer.json()["field"]) == (400, field)
 
@@ -189,13 +189,13 @@ class TestSessions:
         assert says in answer.json()["error"]
 
     @pytest.mark.parametrize("name", ["two\nlines", "\x1b[2J", "n" * 201])
-    def test_have_names_that_are_a_line_of_text(self, api, name):
+    def test_have_one_line_names(self, api, name):
         answer = api.post("/api/v1/sessions", json={"name": name})
         assert answer.status_code == 400
         assert "is no name for a session" in answer.json()["error"]
 
 
-def test_a_rollout_is_planned_started_held_and_taken_back(api, workspace, artifacts, put_live, register, ana):
+def test_a_rollout_is_planned_started_held_and_aborted(api, workspace, artifacts, put_live, register, ana):
     put_live(workspace, "spread", artifacts / "spread")
     register(workspace, "spread", artifacts / "spread_other")
     wish = {"verb": "promote", "version": "1.1.0"}
@@ -247,7 +247,7 @@ def test_runs_are_found_tagged_and_pruned(api, workspace, ana):
     assert [run["run_id"] for run in api.get("/api/v1/runs").json()] == ["r-0003"]
 
 
-def test_the_workspace_is_examined_and_nothing_is_mended(api, workspace):
+def test_the_workspace_is_examined_and_nothing_is_repaired(api, workspace):
     assert api.get("/api/v1/doctor").json() == []
     file = workspace.state_dir / "sessions.json"
     file.write_text("{torn")
@@ -256,7 +256,7 @@ def test_the_workspace_is_examined_and_nothing_is_mended(api, workspace):
     assert file.read_text() == "{torn"
 
 
-def test_runs_are_listed_and_laid_side_by_side(api, workspace, ana):
+def test_runs_are_listed_and_compared(api, workspace, ana):
     with Runs(workspace) as runs:
         first, second = (
             runs.start(name=name, actor=ana, parameters={"depth": depth}) for name, depth in (("a", 1), ("b", 2))
@@ -273,7 +273,7 @@ def test_runs_are_listed_and_laid_side_by_side(api, workspace, ana):
     assert api.get("/api/v1/runs/r-9999").status_code == 404
 
 
-def test_status_resources_and_audit_are_told(api):
+def test_status_resources_and_audit_records_are_returned(api):
     status = api.get("/api/v1/status").json()
     assert (status["engine"], status["ready"], status["alerts"]) == (None, False, [])
     assert "resource.cpu_percent" in api.get("/api/v1/resources", params={"seconds": 60}).json()
@@ -282,7 +282,7 @@ def test_status_resources_and_audit_are_told(api):
     assert api.get("/api/v1/audit/verification").json()["ok"] is True
 
 
-def test_tokens_are_made_and_revoked_by_admins_and_never_shown_again(api):
+def test_tokens_are_created_and_revoked_by_admins_and_never_shown_again(api):
     made = api.post("/api/v1/tokens", json={"name": "probe", "role": "viewer", "valid_days": 1})
     assert made.json()["token"].startswith("bondx_")
     listed = api.get("/api/v1/tokens").json()
@@ -301,7 +301,7 @@ def test_a_token_belongs_to_a_person_and_not_to_the_engine(api, person):
     assert "is reserved" in answer.json()["error"]
 
 
-def test_when_an_outcome_came_in_is_the_servers_word(api):
+def test_the_server_sets_the_time_of_an_outcome(api):
     reported = {"request_id": "r1", "actual": 1.0, "at": "2199-01-01T00:00:00Z"}
     answer = api.post("/api/v1/outcomes", json={"outcomes": [reported]})
     assert answer.status_code == 400
@@ -315,7 +315,7 @@ def test_when_an_outcome_came_in_is_the_servers_word(api):
         pytest.param("/api/v1/sessions", '{"settings":{"max_epochs":%s}}', id="where anything may be"),
     ],
 )
-def test_a_body_too_deep_to_be_read_is_the_caller_s_fault(api, path, body):
+def test_a_too_deeply_nested_body_is_a_client_error(api, path, body):
     answer = api.post(path, content=body % ("[" * 20_000 + "]" * 20_000), headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert "nested too deep" in answer.json()["error"]
@@ -330,7 +330,7 @@ def test_a_body_too_deep_to_be_read_is_the_caller_s_fault(api, path, body):
         pytest.param(InDoubtError(Path("registry.json"), "I/O error"), 500, id="in doubt"),
     ],
 )
-def test_what_is_wrong_with_the_server_is_not_called_a_mistake_of_the_caller(api, monkeypatch, error, status):
+def test_a_failure_of_the_server_is_not_a_client_error(api, monkeypatch, error, status):
     def models(self):
         raise error
 

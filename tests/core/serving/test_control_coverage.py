@@ -210,7 +210,7 @@ def test_every_verb_of_core_is_on_every_face_or_has_a_reason(verb):
         assert any(command in PATHS for command in on_command_line), "no command that the control API is held against"
 
 
-def test_the_rows_of_faces_are_verbs_of_core_and_what_only_reads_is_there():
+def test_every_row_of_faces_and_reads_names_a_method_of_core():
     assert set(FACES) == set(verbs_of_core())
     assert all(callable(getattr(store, name)) for store, reads in READS.items() for name in reads.split())
 

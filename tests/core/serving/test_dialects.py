@@ -79,7 +79,7 @@ def door() -> FrontDoor:
     return FrontDoor(predictor, reads, None, (*DIALECTS, Lines()))  # type: ignore[arg-type]
 
 
-async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_words(door):
+async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_form(door):
     status, headers, body = await ask(door, "POST", "/lines/spread", b"1,2")
 
     assert (status, headers[b"content-type"]) == (HTTPStatus.NOT_FOUND, b"text/plain")
@@ -89,20 +89,20 @@ async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_words(door):
 
 
 @pytest.mark.parametrize("path", ["/lines/spread", "/lines/spread/versions/1.0.0", "/lines/spread/labels/champion"])
-async def test_a_predict_path_takes_only_posts(door, path):
+async def test_a_predict_path_accepts_only_posts(door, path):
     status, headers, _ = await ask(door, "GET", path)
 
     assert (status, headers[b"allow"]) == (HTTPStatus.METHOD_NOT_ALLOWED, b"POST")
 
 
 @pytest.mark.parametrize("path", ["/lines", "/v2/", "/health", "/v2/health/live"])
-async def test_a_path_that_only_looks_takes_no_posts(door, path):
+async def test_a_read_only_path_refuses_posts(door, path):
     status, headers, _ = await ask(door, "POST", path)
 
     assert (status, headers[b"allow"]) == (HTTPStatus.METHOD_NOT_ALLOWED, b"GET")
 
 
-async def test_a_name_with_signs_of_a_pattern_is_no_pattern(door):
+async def test_a_name_with_pattern_characters_is_not_a_pattern(door):
     assert (await ask(door, "GET", "/linesX/spread/names"))[0] == HTTPStatus.NOT_FOUND
     assert (await ask(door, "POST", "/v1/models/spreadXpredict"))[0] == HTTPStatus.NOT_FOUND
 

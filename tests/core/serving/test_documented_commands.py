@@ -19,7 +19,7 @@ def blocks():
 
 
 @pytest.mark.skipif(not (Path("/usr/bin/curl").exists() and Path("/usr/bin/jq").exists()), reason="needs curl and jq")
-def test_they_do_what_they_say(workspace, artifacts, running, put_live, register, ana, tmp_path):
+def test_documented_commands_work(workspace, artifacts, running, put_live, register, ana, tmp_path):
     put_live(workspace, "liquidity_shock", artifacts / "liquidity_shock")
     put_live(workspace, "spread", artifacts / "spread")
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))

@@ -35,7 +35,7 @@ def fast_path(predictor):
     return FastPath(predictor, lambda path: Target(None, "m") if path == "/predict" else None)
 
 
-def test_a_plain_request_is_answered_whole(fast_path, predictor):
+def test_a_plain_request_is_answered_completely(fast_path, predictor):
     answer = fast_path.answer(PLAIN + b"body", HERE, [(b"date", b"today")])
     assert answer == (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: today\r\n"
@@ -46,7 +46,7 @@ def test_a_plain_request_is_answered_whole(fast_path, predictor):
     assert headers == {b"host": b"localhost", b"content-length": b"4"}
 
 
-def test_what_the_predictor_declines_goes_the_long_way(fast_path, predictor):
+def test_a_declined_request_goes_to_uvicorn(fast_path, predictor):
     predictor.declines = True
     assert fast_path.answer(PLAIN + b"body", HERE, []) is None
 
@@ -80,19 +80,19 @@ def with_field(line):
         pytest.param(with_field(b"X: " + b"x" * MAX_HEAD_BYTES), id="a long head"),
     ],
 )
-def test_what_is_not_plain_goes_the_long_way(fast_path, predictor, data):
+def test_an_unusual_request_goes_to_uvicorn(fast_path, predictor, data):
     assert fast_path.answer(data, HERE, []) is None
     assert not predictor.asked
 
 
-def test_heads_that_name_their_request_are_not_remembered(fast_path):
+def test_heads_with_a_request_id_are_not_cached(fast_path):
     for number in range(3):
         fast_path.answer(with_field(b"X-Request-Id: %d" % number), HERE, [])
     fast_path.answer(PLAIN + b"body", HERE, [])
     assert len(fast_path._heads) == 1
 
 
-def test_what_is_remembered_is_bounded(fast_path):
+def test_the_cache_of_heads_is_bounded(fast_path):
     for number in range(5_000):
         fast_path.answer(with_field(b"X-Shop: %d" % number), HERE, [])
     assert len(fast_path._heads) <= 1_024

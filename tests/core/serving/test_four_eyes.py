@@ -71,28 +71,28 @@ def approve(ask, secret):
     return answer.json
 
 
-def test_by_two_tokens_of_ones_own(ask, token, ana):
+def test_by_two_tokens_of_one_person(ask, token, ana):
     approve(ask, token("one", by=ana))
     answer = promote(ask, token("two", by=ana))
     assert answer.status == 422
     assert "ana cannot approve a promotion of their own" in answer.json["error"]
 
 
-def test_by_a_token_made_for_somebody_else(ask, token, ana):
+def test_by_a_token_created_for_another_person(ask, token, ana):
     assert approve(ask, token("bens", by=ana, person="ben"))["person"] == "ben"
     answer = promote(ask, token("mine", by=ana))
     assert answer.status == 422
     assert "ana can be behind it and behind the promotion" in answer.json["error"]
 
 
-def test_by_two_tokens_for_two_people_that_one_person_has_made(ask, token):
+def test_by_two_tokens_for_two_people_created_by_one_person(ask, token):
     approve(ask, token("bens", by=ROOT, person="ben"))
     answer = promote(ask, token("doras", by=ROOT, person="dora"))
     assert answer.status == 422
     assert "root-of-all can be behind it" in answer.json["error"]
 
 
-def test_by_a_token_that_a_token_has_made(ask, guarded, ana):
+def test_by_a_token_created_with_a_token(ask, guarded, ana):
     _, admin = Tokens(guarded).create("admin", Role.ADMIN, actor=ana)
     made = ask(admin, "/api/v1/tokens", {"name": "bens", "role": "admin", "person": "ben"}).json
     again = ask(made["token"], "/api/v1/tokens", {"name": "evas", "role": "operator", "person": "eva"}).json
@@ -132,7 +132,7 @@ def test_by_letting_a_rollout_promote(ask, token, ana):
     assert "ana can be behind it" in answer.json["error"]
 
 
-def test_in_the_name_of_somebody_who_is_none(ask, guarded, ana):
+def test_in_the_name_of_an_invalid_account(ask, guarded, ana):
     _, admin = Tokens(guarded).create("admin", Role.ADMIN, actor=ana)
     for person in ("", "ben\n", "b en", "x" * 61, "../ben"):
         answer = ask(admin, "/api/v1/tokens", {"name": "x", "role": "operator", "person": person})

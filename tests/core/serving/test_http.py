@@ -75,7 +75,9 @@ def test_every_dialect_gives_the_answers_of_the_model(server, models, rows_of, b
         ("/versions/@challenger", "1.1.0"),
     ],
 )
-def test_a_version_or_a_label_is_answered_by_that_version(server, models, rows_of, bonds, dialect, which, version):
+def test_a_request_to_a_version_or_label_is_answered_by_that_version(
+    server, models, rows_of, bonds, dialect, which, version
+):
     rows = rows_of("spread", 2)
     answer = server.ask(*request_of(dialect, "spread", rows, which))
     assert answer.headers["x-bondx-version"] == version
@@ -84,7 +86,7 @@ def test_a_version_or_a_label_is_answered_by_that_version(server, models, rows_o
     np.testing.assert_allclose(answers_in(dialect, answer.json), expected, rtol=1e-12)
 
 
-def test_our_own_dialect_names_version_and_request(server, rows_of):
+def test_the_native_dialect_returns_version_and_request_id(server, rows_of):
     (row,) = rows_of("spread", 1)
     answer = server.ask("/api/v1/predict/spread", {"row": row, "request_id": "order-66"})
     assert answer.json["request_id"] == answer.headers["x-request-id"] == "order-66"
@@ -92,7 +94,7 @@ def test_our_own_dialect_names_version_and_request(server, rows_of):
     assert isinstance(answer.json["prediction"], float)
 
 
-def test_a_request_id_of_the_header_comes_back_and_one_is_made_up_without(server, rows_of):
+def test_a_request_id_is_returned_or_generated(server, rows_of):
     path, body = request_of("tf_rows", "spread", rows_of("spread", 1))
     assert server.ask(path, body, headers={"x-request-id": "mine"}).headers["x-request-id"] == "mine"
     first, second = (server.ask(path, body).headers["x-request-id"] for _ in range(2))
@@ -139,7 +141,7 @@ DEEP = b"[" * 20_000 + b"]" * 20_000
         ),
     ],
 )
-def test_what_no_decoder_can_take_is_the_fault_of_the_request_and_not_of_the_model(server, path, body, sentence):
+def test_an_undecodable_request_is_a_client_error_and_not_a_model_failure(server, path, body, sentence):
     answer = server.ask(path, body)
     assert answer.status == 400
     assert sentence in answer.json["error"]
@@ -156,14 +158,14 @@ def test_what_no_decoder_can_take_is_the_fault_of_the_request_and_not_of_the_mod
         pytest.param("/nowhere", 404, "There is no path", id="no such path"),
     ],
 )
-def test_what_is_not_there_is_a_404_that_says_what_is(server, rows_of, path, status, sentence):
+def test_an_unknown_object_is_a_404_with_the_choices(server, rows_of, path, status, sentence):
     answer = server.ask(path, {"instances": rows_of("spread", 1)})
     assert answer.status == status
     assert sentence in answer.json["error"]
 
 
 @pytest.mark.parametrize("path", ["/v1/models/spread:predict", "/v2/models/spread/infer", "/api/v1/predict/spread"])
-def test_predicting_takes_a_post(server, path):
+def test_predicting_requires_a_post(server, path):
     answer = server.ask(path)
     assert answer.status == answer.json["status"] == 405
     assert answer.headers["allow"] == "POST"
@@ -254,7 +256,7 @@ def test_health_and_readiness(server):
     assert server.ask("/ready").json == {"status": "ready", "ready": True, "reasons": []}
 
 
-def test_metrics_are_what_prometheus_reads(server, rows_of):
+def test_metrics_are_valid_prometheus_text(server, rows_of):
     server.ask("/v1/models/downgrade:predict", {"instances": rows_of("downgrade", 3)})
     server.ask("/v1/models/downgrade:predict", {"instances": "none"})
     text = server.ask("/metrics").body.decode()
@@ -297,7 +299,7 @@ def test_the_openapi_document_is_valid_and_names_every_path(server):
         assert path in document["paths"]
 
 
-def test_what_goes_wrong_inside_is_no_traceback_outside(server):
+def test_an_internal_error_shows_no_traceback_to_the_caller(server):
     answer = server.ask("/api/v1/models/spread/diff?before=1.0.0")
     assert answer.status == 400
     assert "after" in answer.json["error"]

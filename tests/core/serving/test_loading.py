@@ -6,7 +6,7 @@ from core.serving.loading import Loader
 from core.serving.stats import ServerStats
 
 
-def test_a_version_wished_for_in_the_middle_of_a_turn_is_loaded_in_the_next(workspace, artifacts, register):
+def test_a_version_requested_during_a_refresh_is_loaded_in_the_next(workspace, artifacts, register):
     version = register(workspace, "spread", artifacts / "spread").version
     register(workspace, "spread", artifacts / "spread_other")  # the newest is loaded unasked
     wishes = []

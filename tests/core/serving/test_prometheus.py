@@ -92,7 +92,7 @@ def documented_configuration(port: int) -> str:
     return block.replace("127.0.0.1:8501", f"127.0.0.1:{port}").replace("interval: 15s", "interval: 200ms")
 
 
-def test_prometheus_scrapes_us_and_counts_what_we_answered(prometheus, one_of_its_own, rows_of):
+def test_prometheus_scrapes_the_server_and_finds_the_answered_requests(prometheus, one_of_its_own, rows_of):
     prometheus.until('up{job="bondx"}', [1.0].__eq__)
     for _ in range(N_REQUESTS):
         asked = {"instances": rows_of("downgrade", N_ROWS)}

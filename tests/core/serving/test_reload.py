@@ -42,7 +42,7 @@ class Load:
         own.connection.close()
 
 
-def test_promotion_and_rollback_under_load_cost_no_request(
+def test_promotion_and_rollback_under_load_lose_no_request(
     workspace, artifacts, running, put_live, register, rows_of, ana
 ):
     put_live(workspace, "spread", artifacts / "spread")
@@ -104,7 +104,7 @@ def test_a_killed_server_starts_again_where_it_was(workspace, artifacts, running
         assert server.ask("/api/v1/status", headers={"authorization": f"Bearer {secret}"}).status == 200
 
 
-def test_what_was_answered_and_reported_is_recorded_when_the_server_ends(
+def test_predictions_and_outcomes_are_recorded_before_the_server_ends(
     workspace, artifacts, running, put_live, rows_of, ana
 ):
     put_live(workspace, "spread", artifacts / "spread")
@@ -137,7 +137,7 @@ def test_what_was_answered_and_reported_is_recorded_when_the_server_ends(
         assert store.execute(about).fetchone() == (4,), "every one is about a prediction"
 
 
-def test_a_damaged_version_is_never_loaded_and_what_answered_before_goes_on(
+def test_a_damaged_version_is_never_loaded_and_the_earlier_version_continues(
     workspace, artifacts, running, put_live, register, rows_of, ana
 ):
     put_live(workspace, "spread", artifacts / "spread")
@@ -160,9 +160,7 @@ def test_a_damaged_version_is_never_loaded_and_what_answered_before_goes_on(
         assert 'bondx_version_load_failed{model="spread",version="1.1.0"} 1.0' in server.ask("/metrics").body.decode()
 
 
-def test_a_version_that_nobody_serves_is_loaded_when_asked_for(
-    workspace, artifacts, running, put_live, register, rows_of
-):
+def test_an_unloaded_version_is_loaded_on_request(workspace, artifacts, running, put_live, register, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     first = register(workspace, "spread", artifacts / "spread_other")
     register(workspace, "spread", artifacts / "spread")  # now the newest in Development, which a label points to
@@ -173,9 +171,7 @@ def test_a_version_that_nobody_serves_is_loaded_when_asked_for(
         assert first.version in server.ask("/v2/models/spread").json["versions"]
 
 
-def test_a_model_with_nothing_live_says_so_and_a_registry_with_nothing_is_ready(
-    workspace, artifacts, running, register
-):
+def test_a_model_without_a_live_version_says_so_and_an_empty_registry_is_ready(workspace, artifacts, running, register):
     with running(workspace) as server:
         assert server.ask("/v1/models/spread:predict", {"instances": []}).status == 404
         register(workspace, "spread", artifacts / "spread")

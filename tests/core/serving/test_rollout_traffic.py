@@ -66,7 +66,7 @@ def recorded(workspace, rollout_id, *, paired=False):
     )
 
 
-def test_callers_stick_to_their_side_and_both_sides_are_recorded(workspace, rolling, rows_of):
+def test_callers_stay_on_their_side_and_both_sides_are_recorded(workspace, rolling, rows_of):
     rollout = rolling(Strategy.AB, 0.5)
     (row,) = rows_of("spread", 1)
     with serving(workspace) as (_, ask, _until):
@@ -85,7 +85,7 @@ def test_callers_stick_to_their_side_and_both_sides_are_recorded(workspace, roll
     assert sum(entry.unit is None for entry in served) == 60
 
 
-def test_an_abort_takes_the_traffic_back_at_once_and_nobody_notices(workspace, rolling, rows_of, ana):
+def test_an_abort_returns_all_traffic_immediately_without_errors(workspace, rolling, rows_of, ana):
     rollout = rolling(Strategy.AB, 0.5)
     (row,) = rows_of("spread", 1)
     with serving(workspace) as (_, ask, until):
@@ -118,7 +118,7 @@ def test_a_candidate_that_fails_costs_its_callers_nothing_and_is_recorded(worksp
     assert len(served) == 40
 
 
-def test_a_request_that_both_sides_refuse_is_the_callers_mistake(workspace, rolling, rows_of):
+def test_a_request_refused_by_both_sides_is_a_client_error(workspace, rolling, rows_of):
     rollout = rolling(Strategy.AB, 0.5)
     row = rows_of("spread", 1)[0] | {"sector": "lemonade"}
     with serving(workspace) as (_, ask, _until):
@@ -126,7 +126,7 @@ def test_a_request_that_both_sides_refuse_is_the_callers_mistake(workspace, roll
     assert recorded(workspace, rollout.rollout_id).served == []
 
 
-def test_a_shadow_sees_copies_and_answers_nobody(workspace, rolling, rows_of):
+def test_a_shadow_receives_copies_and_its_answers_are_not_sent(workspace, rolling, rows_of):
     rollout = rolling(Strategy.SHADOW)
     rows = rows_of("spread", 10)
     with serving(workspace) as (server, ask, until):
@@ -165,7 +165,7 @@ def test_a_request_that_both_sides_fail_on_counts_against_both(
         assert {entry.error for entry in served} == {True}
 
 
-def test_the_loss_of_an_answer_given_instead_is_not_the_failed_candidates(
+def test_the_loss_of_a_fallback_answer_does_not_count_for_the_failed_candidate(
     workspace, rolling, rows_of, monkeypatch, caplog
 ):
     rollout = rolling(Strategy.AB, 0.5)

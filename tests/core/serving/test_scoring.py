@@ -44,19 +44,19 @@ def one_by_one(scorer, rows):
 
 
 @pytest.mark.parametrize("name", ["spread", "spread_other", "downgrade", "liquidity_shock", "anomaly"])
-def test_one_row_is_answered_as_the_model_answers_it(name, artifacts, models, bonds):
+def test_one_row_is_scored_as_by_the_model(name, artifacts, models, bonds):
     scorer, few = warm_scorer(artifacts / name), bonds.head(60)
     expected = np.concatenate([models[name].predict(few.iloc[k : k + 1]) for k in range(len(few))])
     np.testing.assert_allclose(one_by_one(scorer, rows_from(scorer, few)), expected, **CLOSE)
 
 
 @pytest.mark.parametrize("name", ["spread", "spread_other", "downgrade", "liquidity_shock"])
-def test_many_rows_are_answered_to_the_bit_as_the_model_answers_them(name, artifacts, models, bonds):
+def test_a_batch_is_scored_exactly_as_by_the_model(name, artifacts, models, bonds):
     scorer = warm_scorer(artifacts / name)
     np.testing.assert_allclose(scorer.answer(rows_from(scorer, bonds)), models[name].predict(bonds), **EXACT)
 
 
-def test_rows_made_up_at_the_limits_are_answered_the_same_one_by_one_and_together(artifacts):
+def test_generated_rows_at_the_limits_score_equally_alone_and_in_a_batch(artifacts):
     for name in ("spread", "spread_other", "anomaly"):
         scorer = warm_scorer(artifacts / name)
         rows = probes(scorer.signature, 50)
@@ -96,7 +96,7 @@ def test_trees_on_the_linear_offset_are_added_to_it(tmp_path, bonds, monkeypatch
         pytest.param(Task.CLASSIFICATION, "hist_gradient_boosting", ("0", "1"), False, id="by a method without haste"),
     ],
 )
-def test_a_table_model_is_answered_without_making_a_table(task, algorithm, classes, is_fast, tmp_path):
+def test_a_table_model_is_scored_without_a_table(task, algorithm, classes, is_fast, tmp_path):
     columns = (
         ColumnSignature(name="grade", kind=TableKind.CATEGORY, allows_missing=True, levels=("A", "B", "C")),
         ColumnSignature(name="size", kind=TableKind.NUMBER, allows_missing=True),
@@ -133,7 +133,7 @@ class CarefulModel(TableModel):
 
 
 @pytest.mark.parametrize(("kind", "is_compiled"), [(TableModel, True), (CarefulModel, False)], ids=["ours", "theirs"])
-def test_a_model_that_answers_in_its_own_way_is_asked_itself(kind, is_compiled):
+def test_a_model_with_its_own_predict_is_served_through_it(kind, is_compiled):
     columns = (ColumnSignature(name="size", kind=TableKind.NUMBER, allows_missing=False),)
     model = kind.described(TableSignature(task=Task.REGRESSION, target="y", classes=(), columns=columns))
     sizes = np.random.default_rng(5).normal(size=300)
@@ -150,7 +150,7 @@ def test_the_compiled_forest_isolates_as_the_model_does(bonds):
     np.testing.assert_allclose(forest.answer(rows), model.predict(bonds), **CLOSE)
 
 
-def test_an_anomaly_is_judged_by_its_own_dates(artifacts):
+def test_an_anomaly_is_scored_by_its_own_dates(artifacts):
     scorer = warm_scorer(artifacts / "anomaly")
     assert isinstance(scorer.rows, ResidualScorer)
     rows = probes(scorer.signature, 4)  # the last of them is within all limits
@@ -188,7 +188,7 @@ def test_a_scorer_that_differs_from_its_model_is_not_used(artifacts, monkeypatch
     np.testing.assert_allclose(scorer.answer(rows), expected, **EXACT)
 
 
-def test_a_model_with_no_fast_form_is_served_through_its_own_predict(artifacts, monkeypatch):
+def test_a_model_without_a_compiled_scorer_is_served_through_its_own_predict(artifacts, monkeypatch):
     def unsupported(model):
         raise warming.UnsupportedSpaceError("nobody knows this column")
 
@@ -197,7 +197,7 @@ def test_a_model_with_no_fast_form_is_served_through_its_own_predict(artifacts, 
     assert not scorer.is_fast
 
 
-def test_a_damaged_artifact_is_no_scorer(artifacts: Path, tmp_path: Path):
+def test_a_damaged_artifact_is_refused(artifacts: Path, tmp_path: Path):
     from core.models.errors import ArtifactError
 
     for file in (artifacts / "spread").iterdir():

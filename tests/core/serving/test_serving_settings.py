@@ -57,7 +57,9 @@ def test_the_defaults_are_those_of_a_server_without_settings():
     assert ServingLimits.of(ServingSettings()) == ServingLimits()
 
 
-def test_a_server_goes_by_the_block_and_flags_win(configured, started, workspace, artifacts, put_live, rows_of, ana):
+def test_a_server_follows_the_serving_block_and_flags_override_it(
+    configured, started, workspace, artifacts, put_live, rows_of, ana
+):
     put_live(workspace, "spread", artifacts / "spread")
     block = '{listen: "127.0.0.1:0", max_rows: 2, max_body_mib: 0.01}'
     rows = rows_of("spread", 3)
@@ -69,15 +71,13 @@ def test_a_server_goes_by_the_block_and_flags_win(configured, started, workspace
     assert post(by_flags, "/api/v1/predict/spread", {"rows": rows})[0] == 200
 
 
-def test_run_with_api_and_no_address_listens_where_the_block_says(configured, workspace, capsys):
+def test_run_with_api_listens_on_the_address_of_the_serving_block(configured, workspace, capsys):
     configured('{listen: "127.0.0.1:0"}')
     with _api(workspace, ""):
         assert "serving on http://127.0.0.1:" in capsys.readouterr().err
 
 
-def test_predictions_that_are_not_to_be_recorded_are_not(
-    configured, started, workspace, artifacts, put_live, rows_of, ana
-):
+def test_predictions_are_not_recorded_if_turned_off(configured, started, workspace, artifacts, put_live, rows_of, ana):
     put_live(workspace, "spread", artifacts / "spread")
     server = started(configured('{listen: "127.0.0.1:0", record_predictions: false}'))
     _, token = Tokens(workspace).create("own", Role.VIEWER, actor=ana)
@@ -115,7 +115,7 @@ def test_a_wrong_value_names_file_field_and_cure(configured, workspace, capsys, 
         (("--time-out", "-1"), "--time-out -1: expected `float` > 0.0."),
     ],
 )
-def test_flags_are_held_to_the_same_ranges(configured, workspace, flags, says):
+def test_flags_have_the_same_ranges(configured, workspace, flags, says):
     args = configured("{}", *flags)
     with pytest.raises(UsageError) as refused:
         start_server(workspace, "127.0.0.1:0", args)

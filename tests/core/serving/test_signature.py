@@ -49,27 +49,27 @@ def tensor(name, value):
 
 @pytest.mark.parametrize("dialect", [JsonRows(), TfServing(), OpenInference()], ids=lambda dialect: dialect.name)
 class TestEveryDialect:
-    def test_reads_a_sound_row(self, dialect):
+    def test_reads_a_valid_row(self, dialect):
         rows = one_row(dialect, SOUND | {"issued": "2024-05-01"}).rows
         assert rows.numbers.tolist() == [[8.0, 2.5, 1.0]]
         assert list(rows.texts) == [("energy", None, "2024-05-01")]
 
-    def test_reads_nothing_as_not_a_number(self, dialect):
+    def test_reads_null_as_nan(self, dialect):
         rows = one_row(dialect, SOUND | {"leverage": None}).rows
         assert rows.numbers[0, 1] != rows.numbers[0, 1]
 
-    def test_lets_names_pass_that_the_model_does_not_read(self, dialect):
+    def test_ignores_names_that_the_model_does_not_read(self, dialect):
         assert len(one_row(dialect, SOUND | {"colour": "blue"}).rows) == 1
 
     @pytest.mark.parametrize(("change", "name", "sentence"), WRONG)
-    def test_names_the_field_that_is_wrong(self, dialect, change, name, sentence):
+    def test_names_the_invalid_field(self, dialect, change, name, sentence):
         with pytest.raises(BadRequestError) as refused:
             one_row(dialect, SOUND | change)
         assert refused.value.field == name
         assert sentence in str(refused.value)
 
     @pytest.mark.parametrize("name", ["rating_num", "leverage", "country"])
-    def test_names_the_field_that_is_missing_though_it_might_be_null(self, dialect, name):
+    def test_names_a_missing_field_even_if_it_is_nullable(self, dialect, name):
         with pytest.raises(BadRequestError) as refused:
             one_row(dialect, {key: value for key, value in SOUND.items() if key != name})
         assert refused.value.field == name
@@ -87,7 +87,7 @@ class TestEveryDialect:
             pytest.param(b"[" * 100_000, id="deeper than anything"),
         ],
     )
-    def test_refuses_what_is_no_request(self, dialect, content):
+    def test_refuses_an_invalid_request(self, dialect, content):
         with pytest.raises(BadRequestError):
             dialect.reader(SIGNATURE)(content)
 
@@ -131,10 +131,10 @@ class TestAMatrix:
         return OpenInference().reader(signature or self.numbers)(msgspec.json.encode({"inputs": [tensor]}))
 
     @pytest.mark.parametrize("data", [[1.5, 2, 3.5, 4], [[1.5, 2], [3.5, 4]]], ids=["flat", "nested"])
-    def test_of_all_fields_is_read_where_all_are_numbers(self, data):
+    def test_is_read_if_all_fields_are_numbers(self, data):
         assert self.read(data, [2, 2]).rows.numbers.tolist() == [[1.5, 2.0], [3.5, 4.0]]
 
-    def test_is_refused_where_a_field_is_a_text(self):
+    def test_is_refused_if_a_field_is_text(self):
         with pytest.raises(BadRequestError, match="sector is a text field"):
             self.read([[1.0, 2.0]], [1, 2], SIGNATURE)
 
@@ -143,7 +143,7 @@ class TestAMatrix:
             self.read([[1.0, 2.0, 3.0]], [1, 3])
 
 
-def test_what_a_model_has_not_learnt_from_is_answered_and_counted():
+def test_values_outside_the_training_data_are_answered_and_counted():
     signature = ServingSignature(
         [
             Field(name="age", kind="float", least=18, most=90, strict=False),
@@ -160,7 +160,7 @@ def test_columns_may_have_any_name():
     assert asked.rows.numbers.tolist() == [[1.0, 2.0]]
 
 
-def test_a_model_that_says_nothing_of_what_it_reads_takes_any_row():
+def test_a_model_without_declared_fields_accepts_any_row():
     asked = JsonRows().reader(OpenSignature())(b'{"rows": [{"a": 1, "b": "x"}]}')
     assert list(asked.rows.texts) == [{"a": 1, "b": "x"}]
     columns = TfServing().reader(OpenSignature())(b'{"inputs": {"a": [1, 2]}}')

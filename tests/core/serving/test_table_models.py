@@ -126,7 +126,7 @@ def test_a_number_for_a_category_is_a_400_that_names_the_field(ask):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_level_never_seen_is_answered_and_counted(ask, dialect):
+def test_an_unknown_category_is_answered_and_counted(ask, dialect):
     def counted():
         lines = [line for line in ask("/metrics")[1].splitlines() if line.startswith("bondx_predict_unfamiliar")]
         return sum(float(line.split()[-1]) for line in lines if "district/zone" in line)
@@ -143,7 +143,7 @@ def test_a_column_that_the_model_does_not_know_changes_no_answer(ask, dialect):
     assert values_in(dialect, plain[1]) == values_in(dialect, more[1])
 
 
-def test_the_signature_is_told_with_kinds_and_gaps(ask):
+def test_the_signature_shows_kinds_and_nullable_fields(ask):
     inputs = {entry["name"]: entry["datatype"] for entry in ask(f"/v2/models/{MODEL}")[1]["inputs"]}
     assert inputs.keys() == ROW.keys()
     assert inputs["district/zone"] == "BYTES"

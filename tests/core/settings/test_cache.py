@@ -18,7 +18,7 @@ def cached_in(tmp_path):
     return tmp_path / "cache" / "settings.json"
 
 
-def test_kept_settings_are_those_of_the_file(file, cached_in):
+def test_cached_settings_equal_those_of_the_file(file, cached_in):
     assert load_cached_settings(file, cached_in=cached_in) == load_settings(file)
     assert cached_in.exists()
     assert load_cached_settings(file, cached_in=cached_in) == load_settings(file)
@@ -35,7 +35,7 @@ def test_the_second_time_the_parser_is_not_even_imported(file, cached_in):
     assert ran.stdout.split() == ["bondx-light", "False"]
 
 
-def test_a_file_that_was_edited_counts_at_once(file, cached_in):
+def test_an_edited_file_is_read_immediately(file, cached_in):
     load_cached_settings(file, cached_in=cached_in)
     file.write_text("console:\n  theme: bondx-ansi\n")
     assert load_cached_settings(file, cached_in=cached_in).console.theme == "bondx-ansi"
@@ -52,20 +52,20 @@ def test_a_file_that_was_edited_counts_at_once(file, cached_in):
         pytest.param(b"\xff", id="binary"),
     ],
 )
-def test_a_spoilt_copy_is_written_anew(file, cached_in, spoilt):
+def test_a_spoilt_cache_is_written_again(file, cached_in, spoilt):
     cached_in.parent.mkdir()
     cached_in.write_bytes(spoilt)
     assert load_cached_settings(file, cached_in=cached_in) == load_settings(file)
     assert cached_in.read_bytes() != spoilt
 
 
-def test_what_cannot_be_kept_is_read_all_the_same(file, tmp_path):
+def test_settings_that_cannot_be_cached_are_still_read(file, tmp_path):
     in_the_way = tmp_path / "cache"
     in_the_way.write_text("a file where the folder would be")
     assert load_cached_settings(file, cached_in=in_the_way / "settings.json") == load_settings(file)
 
 
-def test_values_that_json_would_change_are_not_kept(file, cached_in):
+def test_values_that_json_would_change_are_not_cached(file, cached_in):
     file.write_text("console:\n  theme: 2020-01-01\n")
     for _ in range(2):
         with pytest.raises(SettingsError):
@@ -73,7 +73,7 @@ def test_values_that_json_would_change_are_not_kept(file, cached_in):
     assert not cached_in.exists()
 
 
-def test_an_error_names_the_line_from_a_kept_copy_as_well(file, cached_in):
+def test_an_error_from_the_cache_also_names_the_line(file, cached_in):
     file.write_text("console:\n  theme: bondx-light\n\nnonsense: 1\n")
     told = []
     for _ in range(2):

@@ -97,19 +97,19 @@ def test_a_bad_file_gets_one_error_that_names_file_field_and_cure(write, text, s
 
 
 @pytest.mark.parametrize("make", [lambda p: p / "missing.yaml", lambda p: p], ids=["missing", "folder"])
-def test_a_path_that_is_no_file_is_named(tmp_path, make):
+def test_a_path_that_is_not_a_file_is_named(tmp_path, make):
     with pytest.raises(SettingsError, match=r"no such file|is a folder"):
         load_settings(make(tmp_path))
 
 
-def test_the_file_that_is_wrong_is_the_one_named(write):
+def test_the_error_names_the_file_at_fault(write):
     good, bad = write("max_epochs: 3", "good.yaml"), write("patience: 0", "bad.yaml")
 
     with pytest.raises(SettingsError, match=r"bad\.yaml, line 1: patience is 0"):
         load_settings(bad, good)
 
 
-def test_each_switch_without_an_engine_gets_its_sentence(write):
+def test_each_unsupported_switch_is_reported(write):
     settings = load_settings(
         write("stress_testing: {enable_stress_testing: true}\nadvanced: {enable_feature_selection: true}")
     )

@@ -23,7 +23,7 @@ def min_accuracy(root: Path, **selection) -> float:
     return load_policy(root, **{"environ": {}, **selection}).promotion.min_accuracy
 
 
-def test_without_any_file_the_documented_defaults_count(tmp_path):
+def test_without_any_file_the_documented_defaults_apply(tmp_path):
     policy = load_policy(tmp_path, environ={})
     assert policy == Policy()
     assert (policy.drift.feature, policy.drift.target, policy.drift.residual) == (0.1, 0.15, 0.2)
@@ -35,7 +35,7 @@ def test_without_any_file_the_documented_defaults_count(tmp_path):
     assert (policy.promotion.min_accuracy, policy.promotion.max_drift) == (0.85, 0.1)
 
 
-def test_one_policy_file_is_laid_over_the_section_of_the_settings(tmp_path, write):
+def test_one_policy_file_overrides_the_section_of_the_settings(tmp_path, write):
     write("policy: {promotion: {min_accuracy: 0.7, max_drift: 0.3}}", "bondx.yaml")
     assert min_accuracy(tmp_path) == 0.7
     write("promotion: {min_accuracy: 0.8}")
@@ -55,8 +55,8 @@ def test_an_environment_without_its_file_is_an_error_and_never_the_wrong_policy(
 
 
 @pytest.mark.parametrize("name", ["../secret", "a/b", "é", "x" * 65], ids=["dots", "slash", "letter", "long"])
-def test_an_environment_is_a_word_and_no_path(tmp_path, name):
-    with pytest.raises(SettingsError, match=r"BONDX_ENV: .* is no environment"):
+def test_an_environment_is_a_word_and_not_a_path(tmp_path, name):
+    with pytest.raises(SettingsError, match=r"BONDX_ENV: .* is not an environment"):
         load_policy(tmp_path, environ={"BONDX_ENV": name})
 
 
@@ -69,7 +69,7 @@ def test_a_policy_is_read_again_when_its_file_changes_and_only_then(tmp_path, wr
     assert source.policy().promotion.min_accuracy == 0.81
 
 
-def test_the_first_spelling_of_promotion_still_counts(tmp_path, write):
+def test_the_first_spelling_of_promotion_is_still_read(tmp_path, write):
     file = write("promotion: {min_accuracy: 0.6}", "bondx.yaml")
     assert load_settings(file).policy.promotion.min_accuracy == 0.6
     assert min_accuracy(tmp_path) == 0.6
@@ -99,7 +99,7 @@ def test_overrides_apply_by_pattern_in_their_order_and_by_name_last(write):
         pytest.param({"initial_share": 0.05, "max_share": 0.5}, (0.05, 0.1, 0.2, 0.4, 0.5), id="last one shorter"),
     ],
 )
-def test_the_steps_of_a_canary_lead_from_the_first_share_to_the_largest(canary, shares):
+def test_the_steps_of_a_canary_go_from_the_first_share_to_the_largest(canary, shares):
     assert CanaryPolicy(**canary).shares == pytest.approx(shares)
 
 
@@ -117,7 +117,7 @@ def test_the_steps_of_a_canary_lead_from_the_first_share_to_the_largest(canary, 
         ),
         pytest.param("canary: {steps: [0.2, 0.1]}", "steps [0.2, 0.1] must ascend between", id="steps"),
         pytest.param("canary: {steps: [0.1, many]}", "policy.canary.steps[1]", id="in a list"),
-        pytest.param("canary: {max_share: 1}", "the stable version must have some", id="all"),
+        pytest.param("canary: {max_share: 1}", "the stable version keeps some traffic", id="all"),
         pytest.param("tracking: {lost_after_seconds: 5}", "must be at least twice heartbeat_seconds", id="heartbeat"),
         pytest.param("overrides: {spread: 3}", "policy.overrides.spread is 3: expected object", id="entry"),
         pytest.param(
@@ -151,7 +151,7 @@ def test_a_bad_policy_gets_one_error_that_names_file_field_and_cure(write, text,
     assert says in str(refusal.value)
 
 
-def test_the_production_policy_asks_for_four_eyes():
+def test_the_production_policy_requires_two_approvers():
     policy = load_policy(Path("/nowhere"), config=sample_configs.FOLDER / "production_policy.yaml", environ={})
     assert policy.for_model("spread").promotion.required_approvals == 2
     assert policy.for_model("downgrade").promotion.required_approvals == 1

@@ -12,7 +12,7 @@ def watch(workspace):
     return ChangeWatch(workspace)
 
 
-def test_what_was_there_before_is_no_change(watch):
+def test_existing_databases_are_not_a_change(watch):
     assert watch.changed() == frozenset()
 
 
@@ -29,7 +29,7 @@ def test_many_commits_between_two_looks_are_one_change(workspace, watch):
     assert watch.changed() == {"runs"}
 
 
-def test_a_database_that_is_gone_is_a_change(workspace, watch):
+def test_a_removed_database_is_a_change(workspace, watch):
     workspace.state_file("runs").unlink()
     assert watch.changed() == {"runs"}
 
@@ -48,7 +48,7 @@ class Waiting(threading.Event):
         return super().wait(timeout)
 
 
-def test_another_process_is_noticed_while_one_waits(workspace, watch, fork, turnstile):
+def test_a_commit_of_another_process_ends_a_wait(workspace, watch, fork, turnstile):
     somebody_waits = turnstile()
 
     def commit():
@@ -60,11 +60,11 @@ def test_another_process_is_noticed_while_one_waits(workspace, watch, fork, turn
     child.answer()
 
 
-def test_waiting_ends_without_a_change_when_the_time_is_over(watch):
+def test_waiting_ends_without_a_change_after_a_time_out(watch):
     assert watch.wait(0.01, threading.Event()) == frozenset()
 
 
-def test_waiting_ends_at_once_when_stopped(watch):
+def test_waiting_ends_immediately_when_stopped(watch):
     stop = Waiting(lambda: None)
     stop.set()
     assert watch.wait(PATIENCE_SECONDS, stop) == frozenset()

@@ -15,13 +15,13 @@ def another_instance(database: Database) -> Database:
     return Database(database.path)
 
 
-def test_any_tinydb_reads_the_file(database):
+def test_plain_tinydb_reads_the_file(database):
     database.table("versions").insert({"model": "spread", "gates": ["a"]})
     with TinyDB(database.path, storage=JSONStorage) as plain:
         assert plain.table("versions").all() == [{"model": "spread", "gates": ["a"]}]
 
 
-def test_a_file_made_by_any_tinydb_is_read(workspace):
+def test_a_file_written_by_plain_tinydb_is_read(workspace):
     path = workspace.state_file("foreign")
     with TinyDB(path) as plain:
         plain.insert({"model": "spread"})
@@ -30,7 +30,7 @@ def test_a_file_made_by_any_tinydb_is_read(workspace):
     assert database.all() == [{"model": "spread"}, {"model": "downgrade"}]
 
 
-def test_the_verbs_of_tinydb_work_as_they_do_there(database):
+def test_the_methods_of_tinydb_work_unchanged(database):
     table = database.table("t")
     assert table.insert_multiple([{"n": 1}, {"n": 2}, {"n": 3}]) == [1, 2, 3]
     assert table.insert(Document({"n": 10}, doc_id=7)) == 7
@@ -60,7 +60,7 @@ def test_ids_are_taken_from_the_file_and_not_from_memory(database):
     assert database.table("t").insert({"by": "one"}) == 3
 
 
-def test_results_are_copies_whatever_is_done_to_them(database):
+def test_results_are_copies_that_may_be_changed(database):
     table = database.table("t")
     table.insert({"tags": ["a"]})
     for found in (table.all()[0], table.get(doc_id=1), table.search(where("tags").any(["a"]))[0], next(iter(table))):
@@ -156,7 +156,7 @@ def test_a_transaction_on_a_second_file_is_refused_since_both_cannot_commit_toge
     workspace.database("runs").table("a").insert({})
 
 
-def test_what_is_to_follow_a_commit_follows_the_outermost_one_unlocked(database):
+def test_a_commit_callback_runs_after_the_outermost_commit_without_the_lock(database):
     calls = []
 
     def call():
@@ -171,7 +171,7 @@ def test_what_is_to_follow_a_commit_follows_the_outermost_one_unlocked(database)
     assert calls == [(False, 1)]
 
 
-def test_what_is_to_follow_a_commit_is_dropped_when_there_is_none(database):
+def test_a_commit_callback_is_dropped_without_a_commit(database):
     calls = []
     with pytest.raises(ZeroDivisionError), database.transaction():
         database.after_commit(lambda: calls.append(1))
@@ -186,7 +186,7 @@ def count_up(database: Database, times: int) -> None:
         database.table("t").update(increment("n"))
 
 
-def test_two_processes_that_count_lose_no_count(database, fork):
+def test_two_counting_processes_lose_no_count(database, fork):
     database.table("t").insert({"n": 0})
     children = [fork(lambda: count_up(database, 50)) for _ in range(2)]
     for child in children:
@@ -194,7 +194,7 @@ def test_two_processes_that_count_lose_no_count(database, fork):
     assert database.table("t").all() == [{"n": 100}]
 
 
-def test_two_threads_that_count_lose_no_count(database):
+def test_two_counting_threads_lose_no_count(database):
     database.table("t").insert({"n": 0})
     threads = [threading.Thread(target=count_up, args=(database, 50)) for _ in range(2)]
     for thread in threads:

@@ -67,7 +67,7 @@ def changed(document, **fields):
     return msgspec.structs.replace(document, **fields)
 
 
-def test_a_document_comes_back_as_it_was_stored(versions, elsewhere):
+def test_a_stored_document_reads_back_equal(versions, elsewhere):
     stored = versions.insert(A_VERSION)
     assert stored == changed(A_VERSION, revision=1)
     assert versions.get("spread/1.0.0") == elsewhere.get("spread/1.0.0") == stored
@@ -80,7 +80,7 @@ def test_documents_keep_the_order_in_which_they_were_first_stored(versions):
     assert [version.key for version in versions.all()] == ["b", "c", "a"]
 
 
-def test_a_missing_document_is_answered_with_the_nearest_names(versions):
+def test_a_missing_document_is_reported_with_the_nearest_names(versions):
     for minor in range(40):
         versions.insert(Version(key=f"spread/1.{minor}.0"))
     assert versions.find("spread/2.0.0") is None
@@ -92,20 +92,20 @@ def test_a_missing_document_is_answered_with_the_nearest_names(versions):
     assert missing.value.exit_code is ExitCode.USAGE
 
 
-def test_a_key_is_stored_once(versions):
+def test_a_key_cannot_be_stored_twice(versions):
     versions.insert(A_VERSION)
     with pytest.raises(DocumentExistsError, match=r"has 'spread/1\.0\.0' already"):
         versions.insert(A_VERSION)
 
 
-def test_a_change_counts_the_revision_up_and_drops_nothing_it_did_not_touch(versions):
+def test_a_change_increments_the_revision_and_keeps_other_fields(versions):
     first = versions.insert(A_VERSION)
     second = versions.replace(changed(first, metrics={}))
     assert second == changed(A_VERSION, metrics={}, revision=2)
     assert versions.get("spread/1.0.0") == second
 
 
-def test_a_change_based_on_an_old_look_is_refused_with_what_changed_by_whom(versions, elsewhere):
+def test_a_change_based_on_an_old_revision_is_refused_with_changes_and_author(versions, elsewhere):
     seen = versions.insert(A_VERSION)
     versions.all()
     elsewhere.replace(changed(elsewhere.get("spread/1.0.0"), stage=Stage.STAGING, updated_by="ben@desk"))
@@ -131,7 +131,7 @@ def test_what_changed_is_known_even_after_the_new_state_was_read(versions, elsew
         versions.replace(changed(versions.get("spread/1.0.0"), metrics={}), expected_revision=seen.revision)
 
 
-def test_removing_asks_for_an_existing_document(versions):
+def test_removing_requires_an_existing_document(versions):
     versions.insert(A_VERSION)
     versions.remove("spread/1.0.0")
     assert versions.all() == []
@@ -166,12 +166,12 @@ def test_a_conflict_that_was_caught_forbids_the_outer_commit(versions, database)
     assert versions.find("b") is None
 
 
-def test_reading_again_what_nobody_changed_converts_nothing(versions):
+def test_reading_unchanged_documents_again_converts_nothing(versions):
     versions.insert(A_VERSION)
     assert versions.get("spread/1.0.0") is versions.get("spread/1.0.0") is versions.all()[0]
 
 
-def test_after_a_change_only_the_changed_document_is_converted_anew(versions):
+def test_after_a_change_only_the_changed_document_is_converted_again(versions):
     for key in ("a", "b"):
         versions.insert(Version(key=key))
     before = versions.get("b")
@@ -179,7 +179,7 @@ def test_after_a_change_only_the_changed_document_is_converted_anew(versions):
     assert versions.get("b") is before
 
 
-def test_what_a_document_contains_is_never_what_is_stored(database):
+def test_the_contents_of_a_document_are_never_the_stored_objects(database):
     loose = database.documents("loose", Loose, "key")
     loose.insert(Loose(key="a", anything={"list": [1]}))
     loose.get("a").anything["list"].append(2)  # nobody should
@@ -199,7 +199,7 @@ def test_a_document_of_another_shape_is_reported_with_its_place(versions, databa
         versions.get("spread/9")
 
 
-def test_a_type_that_cannot_be_stored_by_its_key_is_refused_at_once(database):
+def test_a_type_that_cannot_be_stored_by_its_key_is_refused_immediately(database):
     with pytest.raises(TypeError, match="Gate needs the fields name and revision"):
         database.documents("gates", Gate, "name")
 

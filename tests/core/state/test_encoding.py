@@ -40,13 +40,13 @@ def a_table_with(value):
         pytest.param("\ud800", "Unicode", id="half a character"),
     ],
 )
-def test_what_json_would_change_is_refused_and_its_place_named(value, problem):
+def test_a_value_that_json_would_change_is_refused_with_its_place(value, problem):
     with pytest.raises(UnstorableValueError, match=r"^versions 1\.metrics\.r2.*Nothing was stored") as refusal:
         plain({"metrics": {"r2": value}}, "versions 1")
     assert problem in str(refusal.value)
 
 
-def test_what_contains_itself_or_is_too_deep_is_refused():
+def test_a_recursive_or_too_deep_value_is_refused():
     endless: list[object] = []
     endless.append(endless)
     with pytest.raises(UnstorableValueError, match="contains itself"):
@@ -66,7 +66,7 @@ def test_what_contains_itself_or_is_too_deep_is_refused():
         pytest.param([None, True, "é", 0.1], [None, True, "é", 0.1], id="the rest stays as it is"),
     ],
 )
-def test_what_json_can_hold_is_read_back_as_it_was_meant(value, stored):
+def test_a_value_that_json_can_hold_reads_back_equal(value, stored):
     copied = plain(a_table_with(value), "")
     assert decode(Speller().encode(copied)) == copied == a_table_with(stored)
 
@@ -116,13 +116,13 @@ def test_every_tree_is_stored_exactly_or_refused(value):
         pytest.param(b'{"versions": {"1": 5}}', "'1'", id="a document that is a number"),
     ],
 )
-def test_damage_is_put_in_words(content, damage):
+def test_damage_is_described(content, damage):
     with pytest.raises(ValueError, match=damage):
         decode(content)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 9), max_size=4), max_size=8))
-def test_what_was_spelled_before_is_spelled_the_same_and_what_changed_anew(contents):
+def test_unchanged_documents_are_encoded_equally_and_changed_documents_again(contents):
     """Tables that share documents with those before, as transactions leave them, and garbage that reuses identities."""
     speller, document = Speller(), {"name": "it stays"}
     for content in contents:

@@ -9,7 +9,7 @@ from core.state.fair_lock import FairLock
 from tests.waiting import until
 
 
-def test_whoever_waits_is_next_even_beside_a_process_that_asks_again_at_once(database, fork, monkeypatch):
+def test_a_waiter_is_next_even_beside_a_process_that_relocks_immediately(database, fork, monkeypatch):
     database.table("turns").insert({"n": 0})
 
     def busy():
@@ -51,7 +51,7 @@ def test_the_lock_files_stay_when_the_lock_is_released(tmp_path):
 @pytest.mark.parametrize(
     ("number", "kind"), [(errno.ENOSPC, DiskFullError), (errno.EACCES, FileAccessError)], ids=["full disk", "forbidden"]
 )
-def test_a_lock_that_cannot_be_made_is_an_error_in_our_words(database, monkeypatch, number, kind):
+def test_a_lock_that_cannot_be_created_is_a_file_access_error(database, monkeypatch, number, kind):
     def fail(*args):
         raise OSError(number, os.strerror(number))
 

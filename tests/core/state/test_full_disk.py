@@ -39,7 +39,7 @@ def test_a_full_disk_refuses_the_change_and_loses_nothing(small_disk):
     assert sorted(os.listdir(small_disk)) == ["state.json", "state.json.lock", "state.json.prev", "state.json.queue"]
 
 
-def test_once_there_is_room_again_work_goes_on(small_disk):
+def test_work_continues_once_there_is_space_again(small_disk):
     database = Database(small_disk / "state.json")
     database.table("t").insert({"n": 1})
     filler = small_disk / "filler"
@@ -53,7 +53,7 @@ def test_once_there_is_room_again_work_goes_on(small_disk):
     assert database.table("t").all() == [{"n": 1}, {"n": 2}]
 
 
-def test_the_doctor_sees_a_full_disk(small_disk):
+def test_the_doctor_reports_a_full_disk(small_disk):
     workspace = Workspace.create(small_disk / "ws", settings_text="")
     (finding,) = examine(workspace)
     assert "free" in finding.problem

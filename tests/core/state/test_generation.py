@@ -36,7 +36,7 @@ def test_a_file_that_was_never_written_is_empty(tmp_path):
     assert signature_of(tmp_path / "none.json") == ABSENT
 
 
-def test_the_generation_before_is_kept(path):
+def test_the_previous_generation_is_kept(path):
     assert counted(path) == 2
     assert counted(previous_of(path)) == 1
     assert {file.name for file in path.parent.iterdir()} == {"state.json", "state.json.prev"}
@@ -61,7 +61,7 @@ def test_the_permissions_of_the_file_are_kept(path):
 @pytest.mark.parametrize(
     "content", [b"", b'{"counts": {"1"', b"\0" * 100, b"garbage"], ids=["empty", "torn", "zeros", "garbage"]
 )
-def test_a_damaged_file_raises_keeps_its_bytes_and_names_the_way_back(path, content):
+def test_a_damaged_file_raises_keeps_its_bytes_and_names_the_remedy(path, content):
     path.write_bytes(content)
     with pytest.raises(DamagedFileError) as damaged:
         load(path)
@@ -71,13 +71,13 @@ def test_a_damaged_file_raises_keeps_its_bytes_and_names_the_way_back(path, cont
         assert said in str(damaged.value)
 
 
-def test_a_file_that_is_gone_while_its_predecessor_exists_is_damage_and_not_a_new_file(path):
+def test_a_missing_file_with_a_previous_generation_is_damage_and_not_a_new_file(path):
     path.unlink()
     with pytest.raises(DamagedFileError, match="it is missing"):
         load(path)
 
 
-def test_when_the_generation_before_is_damaged_as_well_the_error_says_so(path):
+def test_the_error_says_if_the_previous_generation_is_damaged_too(path):
     path.write_bytes(b"")
     previous_of(path).write_bytes(b"{")
     with pytest.raises(DamagedFileError, match="No earlier generation") as damaged:
@@ -122,7 +122,7 @@ def test_the_sequence_of_a_write_is_new_synced_linked_renamed(path):
 
 
 @pytest.mark.parametrize("step", range(1, 10))
-def test_a_crash_before_any_step_leaves_the_old_generation_whole_and_the_next_write_good(path, step, fork):
+def test_a_crash_before_any_step_keeps_the_old_generation_and_allows_the_next_write(path, step, fork):
     def crash():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "os", Recorder(step, lambda: os._exit(9)))
@@ -152,7 +152,7 @@ def test_a_full_disk_at_any_step_changes_nothing_and_says_so(path, step, monkeyp
     assert counted(path) == 3
 
 
-def test_a_disk_that_fails_to_write_is_told_apart_from_a_full_one(path, monkeypatch):
+def test_a_failing_disk_is_distinguished_from_a_full_disk(path, monkeypatch):
     def fail():
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -162,7 +162,7 @@ def test_a_disk_that_fails_to_write_is_told_apart_from_a_full_one(path, monkeypa
     assert counted(path) == 2
 
 
-def test_a_change_whose_folder_was_not_synced_is_called_in_doubt(path, monkeypatch):
+def test_a_change_without_a_synced_folder_is_in_doubt(path, monkeypatch):
     def fail(folder):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

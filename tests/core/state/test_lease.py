@@ -15,11 +15,11 @@ def acquire(workspace, mode="headless"):
     return Lease.acquire(workspace, ANNA, mode, clock=lambda: NOON)
 
 
-def test_nobody_holds_the_lease_of_a_fresh_workspace(workspace):
+def test_the_lease_of_a_fresh_workspace_is_free(workspace):
     assert read_lease(workspace) is None
 
 
-def test_the_holder_is_named_while_it_holds_and_only_then(workspace):
+def test_the_holder_is_reported_only_while_it_holds_the_lease(workspace):
     with acquire(workspace, "embedded"):
         holder = read_lease(workspace)
         assert holder is not None
@@ -28,7 +28,7 @@ def test_the_holder_is_named_while_it_holds_and_only_then(workspace):
     assert read_lease(workspace) is None
 
 
-def test_a_second_engine_is_told_whose_the_first_one_is(workspace):
+def test_a_second_engine_is_refused_with_the_name_of_the_first(workspace):
     with (
         acquire(workspace),
         pytest.raises(LeaseHeldError, match=r"headless, anna@desk, process \d+, since 2026") as held,
@@ -44,7 +44,7 @@ def test_a_released_lease_can_be_acquired_again_and_released_twice(workspace):
     acquire(workspace).release()
 
 
-def test_of_many_processes_at_once_exactly_one_gets_it(workspace, fork, turnstile):
+def test_exactly_one_of_many_processes_gets_the_lease(workspace, fork, turnstile):
     start, decided, may_leave = turnstile(), turnstile(), turnstile()
 
     def race():
@@ -86,7 +86,7 @@ def held(fork, turnstile, workspace):
     return child
 
 
-def test_a_killed_holder_holds_nothing(workspace, held):
+def test_a_killed_holder_releases_the_lease(workspace, held):
     holder = read_lease(workspace)
     assert holder is not None
     assert holder.pid == held.pid
@@ -107,7 +107,7 @@ def test_a_child_of_the_holder_does_not_keep_the_lease(workspace, fork, turnstil
     child.kill()
 
 
-def test_those_who_keep_looking_never_turn_an_engine_away(workspace, fork, turnstile, monkeypatch):
+def test_readers_never_block_an_engine(workspace, fork, turnstile, monkeypatch):
     monkeypatch.setattr("core.state.lease._PATIENCE_SECONDS", 0.0)
     looked, is_over = turnstile(), turnstile()
 
@@ -127,7 +127,7 @@ def test_those_who_keep_looking_never_turn_an_engine_away(workspace, fork, turns
         child.answer()
 
 
-def test_a_lease_file_that_says_nothing_still_counts_as_held(workspace):
+def test_an_empty_lease_file_still_counts_as_held(workspace):
     with acquire(workspace):
         workspace.lease_file.write_bytes(b"garbage")
         holder = read_lease(workspace)

@@ -4,7 +4,7 @@ import sys
 import core.state
 
 
-def test_every_exported_name_is_there_and_the_list_is_sorted():
+def test_every_exported_name_exists_and_the_list_is_sorted():
     assert all(hasattr(core.state, name) for name in core.state.__all__)
     assert core.state.__all__ == sorted(core.state.__all__)
 

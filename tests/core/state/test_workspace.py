@@ -17,7 +17,7 @@ from core.state import filesystem as filesystem_module
         pytest.param("relative", {}, "relative", id="relative to where one is"),
     ],
 )
-def test_the_workspace_is_located_by_flag_then_environment(flag, environ, expected):
+def test_the_workspace_is_found_by_flag_then_environment(flag, environ, expected):
     found = Workspace.locate(Path(flag) if flag else None, environ)
     assert found == Path(expected).expanduser().absolute()
 
@@ -37,7 +37,7 @@ def test_creating_makes_the_whole_layout(tmp_path):
     assert workspace.keys_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_creating_again_keeps_what_is_there(workspace):
+def test_creating_again_keeps_existing_files(workspace):
     workspace.settings_file.write_text("mine\n")
     workspace.database("registry").table("t").insert({"n": 1})
     again = Workspace.create(workspace.root, settings_text="theirs\n")
@@ -53,7 +53,7 @@ def test_creating_again_keeps_what_is_there(workspace):
         pytest.param(lambda root: root.write_text(""), "does not exist", id="a file"),
     ],
 )
-def test_opening_what_is_no_workspace_says_how_to_make_one(tmp_path, make, missing):
+def test_opening_a_folder_that_is_not_a_workspace_says_how_to_create_one(tmp_path, make, missing):
     root = tmp_path / "ws"
     make(root)
     with pytest.raises(WorkspaceNotFoundError, match=missing) as not_found:
@@ -62,7 +62,7 @@ def test_opening_what_is_no_workspace_says_how_to_make_one(tmp_path, make, missi
     assert not_found.value.exit_code is ExitCode.USAGE
 
 
-def test_opening_makes_folders_that_were_lost(workspace):
+def test_opening_creates_missing_folders(workspace):
     workspace.logs_dir.rmdir()
     assert Workspace.open(workspace.root).logs_dir.is_dir()
 

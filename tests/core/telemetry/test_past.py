@@ -116,11 +116,11 @@ def test_a_file_of_a_newer_version_is_left_alone(file):
         PastWriter(file)
 
 
-def test_a_writer_whose_file_was_taken_away_says_so_and_the_next_begins_anew(file, writer, reader):
+def test_a_writer_of_a_removed_file_says_so_and_the_next_starts_a_new_file(file, writer, reader):
     write(writer, 0, {SPREAD: b"a"})
     for companion in file.parent.glob(file.name + "*"):
         companion.unlink()
-    with pytest.raises(TelemetryError, match="taken away"):
+    with pytest.raises(TelemetryError, match="removed or replaced"):
         write(writer, 1, {SPREAD: b"b"})
     successor = PastWriter(file)
     assert successor.newest() == {}

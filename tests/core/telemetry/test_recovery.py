@@ -67,7 +67,7 @@ def test_a_recovery_saves_what_lies_before_and_behind_the_damage(path: Path):
     assert reader.latest("a") == (T0.timestamp(), 1.0)
 
 
-def test_a_reader_goes_on_with_the_recovered_file(path: Path):
+def test_a_reader_continues_with_the_recovered_file(path: Path):
     reader = TelemetryReader(path)
     assert reader.latest("a") is not None
     recover(path, now=T0)
@@ -76,7 +76,7 @@ def test_a_reader_goes_on_with_the_recovered_file(path: Path):
     assert reader.latest("a") is None
 
 
-def test_an_empty_file_is_a_store_that_was_not_written_yet(tmp_path: Path):
+def test_an_empty_file_is_an_unwritten_store(tmp_path: Path):
     path = tmp_path / "telemetry.db"
     path.touch()
     assert TelemetryReader(path).epochs("r") == {}
@@ -85,7 +85,7 @@ def test_an_empty_file_is_a_store_that_was_not_written_yet(tmp_path: Path):
     assert TelemetryReader(path).latest("a") is not None
 
 
-def test_a_file_of_a_newer_program_is_left_alone(path: Path):
+def test_a_file_of_a_newer_program_is_refused(path: Path):
     import sqlite3
 
     with sqlite3.connect(path) as connection:

@@ -81,7 +81,7 @@ def test_seconds_add_up_over_batches(store, reader):
     assert second.n == 1
 
 
-def test_a_minute_is_rolled_up_when_it_is_over(store, reader):
+def test_a_finished_minute_is_rolled_up(store, reader):
     store.write(samples("a", *((second, second + 1) for second in range(90))))
     assert store.roll_up(at(62)) == 0, "late samples are waited for"
     assert store.roll_up(at(65)) == 1
@@ -100,7 +100,7 @@ def test_a_late_sample_is_counted_into_its_minute(store, reader):
     assert (minute.n, minute.high) == (2, 20)
 
 
-def test_a_rollup_left_undone_by_a_killed_process_is_made_up_for(store, path, reader):
+def test_a_rollup_missed_by_a_killed_process_is_made_later(store, path, reader):
     store.write(samples("a", (1, 10)))
     store.write(samples("b", (1, 10), (61, 10)))
     again = TelemetryStore(path, TelemetrySettings())
@@ -108,7 +108,7 @@ def test_a_rollup_left_undone_by_a_killed_process_is_made_up_for(store, path, re
     assert len(reader.minutes("b", at(0), at(300))) == 2
 
 
-def test_each_resolution_is_deleted_when_its_time_is_over(store, path, reader):
+def test_each_resolution_is_deleted_after_its_retention(store, path, reader):
     store.write(samples("a", (0, 1)))
     store.roll_up(at(100))
     kept = {"sample": timedelta(hours=1), "second": timedelta(hours=24), "minute": timedelta(days=90)}
@@ -120,14 +120,14 @@ def test_each_resolution_is_deleted_when_its_time_is_over(store, path, reader):
     assert reader.samples("a", at(-9), at(9)) == []
 
 
-def test_deletion_goes_by_slices(store, path, monkeypatch):
+def test_deletion_works_in_slices(store, path, monkeypatch):
     monkeypatch.setattr("core.telemetry.store._SLICE", 10)
     store.write(samples("a", *((second, 1) for second in range(25))))
     later = T0 + timedelta(hours=30)
     assert [store.expire(later) for _ in range(4)] == [11, 10, 5, 0], "seconds by tens, the one chunk with the first"
 
 
-def test_a_minute_is_not_counted_again_from_the_samples_that_are_left(store, reader):
+def test_a_minute_is_not_counted_again_from_its_remaining_samples(store, reader):
     store.write(samples("a", (1, 10), (2, 30)))
     store.roll_up(at(65))
     late = T0 + timedelta(hours=1, seconds=90)

@@ -37,7 +37,7 @@ def test_a_missing_file_gives_empty_answers(path):
         assert reader.epochs("r-0001") == {}
 
 
-def test_what_was_added_is_there_after_a_flush(path):
+def test_added_samples_are_stored_after_a_flush(path):
     reader = TelemetryReader(path, clock=lambda: at(1))
     with TelemetryWriter(path) as writer:
         writer.add("a", at(1), 42.0)
@@ -48,7 +48,7 @@ def test_what_was_added_is_there_after_a_flush(path):
         assert reader.epochs("r-0001") == {"score": [(1, 0.9)]}
 
 
-def test_closing_stores_what_waits(path):
+def test_closing_stores_queued_samples(path):
     writer = TelemetryWriter(path, commit_seconds=3600)
     writer.add("a", at(1), 1.0)
     writer.close()
@@ -88,7 +88,7 @@ def test_maintenance_goes_by_the_injected_clock(path):
         assert reader.samples("a", at(0), at(60)) == []
 
 
-def test_measurements_wait_while_the_store_is_locked_and_the_oldest_go_first(path, monkeypatch):
+def test_measurements_are_buffered_while_the_store_is_locked_and_the_oldest_are_dropped_first(path, monkeypatch):
     monkeypatch.setattr("core.telemetry.schema.BUSY_SECONDS", 0.01)
     with TelemetryWriter(path, max_waiting=3) as writer:
         blocker = sqlite3.connect(path, isolation_level=None)
@@ -105,7 +105,7 @@ def test_measurements_wait_while_the_store_is_locked_and_the_oldest_go_first(pat
         assert [value for _, value in TelemetryReader(path).samples("a", at(0), at(9))] == [2, 3, 4]
 
 
-def test_a_batch_that_makes_no_sense_is_dropped_and_the_next_is_stored(path, caplog):
+def test_an_invalid_batch_is_dropped_and_the_next_is_stored(path, caplog):
     with TelemetryWriter(path) as writer:
         writer._samples.append(("a", "not a time", 1.0))
         writer.flush()
@@ -165,7 +165,7 @@ def write_epochs(path: Path, run_id: str) -> None:
             writer.flush()
 
 
-def test_several_processes_write_epoch_metrics_at_once(path):
+def test_several_processes_write_epoch_metrics_concurrently(path):
     runs = ["r-0001", "r-0002", "r-0003"]
     processes = [_forked.Process(target=write_epochs, args=(path, run)) for run in runs]
     for process in processes:
@@ -184,7 +184,7 @@ def flush_and_die(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_what_was_flushed_survives_kill_9(path):
+def test_flushed_samples_survive_kill_9(path):
     process = _forked.Process(target=flush_and_die, args=(path,))
     process.start()
     process.join()
@@ -195,7 +195,7 @@ def test_what_was_flushed_survives_kill_9(path):
     assert len(TelemetryReader(path).epochs("r")["score"]) == 2
 
 
-def test_what_is_flushed_after_the_file_was_taken_away_is_in_a_new_one(path):
+def test_a_flush_after_the_file_was_removed_writes_a_new_file(path):
     with TelemetryWriter(path, clock=lambda: at(9)) as writer:
         writer.add_epoch("run-1", 1, {"loss": 1.0}, at(1))
         writer.flush()

@@ -31,7 +31,7 @@ def test_every_field_of_a_snapshot_is_read_by_one_part(look):
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_what_a_part_reads_now_it_brings_back_from_the_past(look, part):
+def test_a_part_replays_what_it_reads_now(look, part):
     now = set(part(look).read())
     if issubclass(part, DocumentPart):
         assert {stored.field for stored in part.stored()} == now
@@ -39,12 +39,12 @@ def test_what_a_part_reads_now_it_brings_back_from_the_past(look, part):
         assert set(part(look).read_as_of(look.clock())) == now
 
 
-def test_parts_have_names_of_their_own():
+def test_part_names_are_unique():
     assert len({part.name for part in PARTS}) == len(PARTS)
 
 
 @pytest.mark.parametrize("kind", [DocumentPart, HistoryPart])
-def test_a_part_without_a_way_back_from_the_past_cannot_be_made(look, kind):
+def test_a_part_without_playback_cannot_be_created(look, kind):
     class Forgetful(kind):
         name = "forgetful"
 
@@ -124,7 +124,7 @@ def test_a_part_added_to_the_list_is_shown_recorded_and_replayed(workspace, cloc
         assert (then.notes, then.minute) == (snapshot.notes, snapshot.minute)
 
 
-def test_documents_of_a_part_that_is_gone_are_passed_over(workspace, clock, monkeypatch):
+def test_documents_of_a_removed_part_are_ignored(workspace, clock, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("core.view.parts.PARTS", (*PARTS, NotesPart))
         patched.setattr("core.view.source.Snapshot", WiderSnapshot)

@@ -48,7 +48,7 @@ def test_an_empty_workspace_has_an_empty_snapshot(source):
     assert snapshot.latest("resource.cpu_percent") is None
 
 
-def test_nothing_new_is_the_very_same_snapshot(source):
+def test_without_changes_the_snapshot_is_the_same_object(source):
     assert source.take() is source.take()
 
 
@@ -72,7 +72,7 @@ def test_each_part_is_read_when_its_own_file_changes(source, workspace, tmp_path
     assert latest.versions is after.versions
 
 
-def test_moves_of_a_model_are_told_newest_first(source, workspace, tmp_path):
+def test_transitions_of_a_model_are_listed_newest_first(source, workspace, tmp_path):
     register(workspace, tmp_path)
     for reason in ("passed review", "weekly release"):
         Registry(workspace).apply(Registry(workspace).plan_promotion("spread", "1.0.0"), actor=MIRA, reason=reason)
@@ -80,7 +80,7 @@ def test_moves_of_a_model_are_told_newest_first(source, workspace, tmp_path):
     assert source.take().history("unknown") == ()
 
 
-def test_the_newest_session_at_work_is_the_active_one(source, workspace):
+def test_the_newest_running_session_is_the_active_one(source, workspace):
     sessions = Sessions(workspace)
     for name in ("one", "two", "three"):
         sessions.start(Settings().training, name=name, actor=MIRA)
@@ -96,7 +96,7 @@ def test_the_lease_holder_comes_and_goes(source, workspace):
     assert source.take().engine is None
 
 
-def test_samples_are_added_to_those_known_and_old_ones_let_go(workspace):
+def test_new_samples_are_appended_and_old_samples_dropped(workspace):
     now = NOW
     source = SnapshotSource(workspace, clock=lambda: now, history_seconds=60)
     with TelemetryWriter(workspace.telemetry_file, clock=lambda: now) as telemetry:
@@ -112,7 +112,7 @@ def test_samples_are_added_to_those_known_and_old_ones_let_go(workspace):
     assert source.take().latest("resource.cpu_percent") == 99.0
 
 
-def test_epochs_of_the_active_session_come_by_themselves_and_others_when_followed(source, workspace):
+def test_epochs_of_the_active_session_are_included_and_others_when_followed(source, workspace):
     sessions = Sessions(workspace)
     sessions.start(Settings().training, name="one", actor=MIRA)
     sessions.observe("s-0001", "epoch.complete", actor=Actor.engine(), run_id="r-0001", phase=SessionPhase.RUNNING)
@@ -125,19 +125,19 @@ def test_epochs_of_the_active_session_come_by_themselves_and_others_when_followe
     assert set(source.take().epochs) == {"r-0000", "r-0001"}
 
 
-def test_the_audit_log_is_told_newest_first(source, workspace):
+def test_audit_records_are_listed_newest_first(source, workspace):
     Sessions(workspace).start(Settings().training, name="one", actor=MIRA)
     Sessions(workspace).start(Settings().training, name="two", actor=MIRA)
     assert [record.object for record in source.take().audit] == ["s-0002", "s-0001"]
 
 
-def test_looking_writes_nothing(workspace):
+def test_taking_a_snapshot_writes_nothing(workspace):
     before = sorted(workspace.root.rglob("*"))
     SnapshotSource(workspace).take()
     assert sorted(workspace.root.rglob("*")) == before
 
 
-def test_a_damaged_file_is_a_problem_and_the_last_good_state_stays(source, workspace, tmp_path):
+def test_a_damaged_file_is_a_problem_and_the_last_good_state_is_kept(source, workspace, tmp_path):
     register(workspace, tmp_path)
     good = source.take()
     file = workspace.state_file("registry")
@@ -178,12 +178,12 @@ def test_a_snapshot_loads_nothing_heavy():
     assert loaded == "[]"
 
 
-def test_alerts_are_part_of_it(source, workspace):
+def test_alerts_are_part_of_the_snapshot(source, workspace):
     Alerts(workspace).fire("gate_failed", labels={"gate": "coverage"}, summary="coverage failed", now=NOW)
     assert source.take().alerts[0].summary == "coverage failed"
 
 
-def test_rollouts_are_told_newest_first_and_found_by_model(source, workspace, tmp_path):
+def test_rollouts_are_listed_newest_first_and_found_by_model(source, workspace, tmp_path):
     for _ in range(2):
         register(workspace, tmp_path)
     registry, rollouts = Registry(workspace), Rollouts(workspace)

@@ -71,7 +71,7 @@ def phase(rollouts):
     return reached
 
 
-def test_a_rollout_is_begun_held_resumed_and_aborted_by_the_engine(workspace, engine, rollouts, start, phase, person):
+def test_the_engine_starts_holds_resumes_and_aborts_a_rollout(workspace, engine, rollouts, start, phase, person):
     rollout_id = start()
     assert phase(rollout_id, RolloutPhase.RUNNING).observed.share == 0.05
     rollouts.hold(rollout_id, actor=person, reason="lunch")
@@ -86,7 +86,7 @@ def test_a_rollout_is_begun_held_resumed_and_aborted_by_the_engine(workspace, en
     assert {"rollout.begin", "rollout.hold", "rollout.resume", "rollout.end"} <= verbs
 
 
-def test_the_next_engine_goes_on_where_the_last_one_was(workspace, rollouts, start, phase, person):
+def test_the_next_engine_continues_where_the_last_one_stopped(workspace, rollouts, start, phase, person):
     first = Engine(workspace, mode="headless", actor=person)
     first.start()
     rollout_id = start()
@@ -141,7 +141,7 @@ def run(loop):
     assert not thread.is_alive()
 
 
-def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monkeypatch, loop, run):
+def test_without_an_active_rollout_there_is_no_step_until_something_changes(monkeypatch, loop, run):
     monkeypatch.setattr("core.engine.workers.rollouts.TICK_SECONDS", 0.001)
     turns, waits = CountedTurns(monkeypatch), queue.Queue()
     wait = loop.wake.wait
@@ -154,7 +154,7 @@ def test_without_an_active_rollout_there_is_no_turn_until_something_changes(monk
     turns.until(2)
 
 
-def test_while_one_is_active_turns_come_by_themselves(monkeypatch, run, start):
+def test_during_a_rollout_steps_follow_automatically(monkeypatch, run, start):
     start()
     monkeypatch.setattr("core.engine.workers.rollouts.TICK_SECONDS", 0.001)
     turns = CountedTurns(monkeypatch)
@@ -162,7 +162,7 @@ def test_while_one_is_active_turns_come_by_themselves(monkeypatch, run, start):
     turns.until(5)
 
 
-def test_a_turn_that_fails_calls_an_operator_and_the_next_one_comes(monkeypatch, workspace, start, person, phase):
+def test_a_failed_step_raises_an_alert_and_the_next_step_follows(monkeypatch, workspace, start, person, phase):
     monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.01))
     turns = CountedTurns(monkeypatch, failing=(1,))
     rollout_id = start()

@@ -58,7 +58,7 @@ def stalled(alerts):
         pytest.param(SessionPhase.FINISHED, 9, False, id="nor one that has ended"),
     ],
 )
-def test_a_session_without_progress_calls_the_operator(sampler, sessions, alerts, session_id, phase, hours, calls):
+def test_a_stalled_session_raises_an_alert(sampler, sessions, alerts, session_id, phase, hours, calls):
     progress = NOW - timedelta(hours=hours)
     sessions.observe(session_id, "session.test", actor=Actor.engine(), phase=phase, last_progress_at=progress)
     sampler.take()
@@ -72,7 +72,7 @@ def test_a_session_without_progress_calls_the_operator(sampler, sessions, alerts
         pytest.param({"phase": SessionPhase.PAUSED}, id="it is paused"),
     ],
 )
-def test_the_call_is_over_when_the_session_stalls_no_more(sampler, sessions, alerts, session_id, change):
+def test_the_alert_resolves_when_the_session_is_no_longer_stalled(sampler, sessions, alerts, session_id, change):
     engine, long_ago = Actor.engine(), NOW - timedelta(hours=3)
     sessions.observe(session_id, "session.test", actor=engine, phase=SessionPhase.RUNNING, last_progress_at=long_ago)
     sampler.take()

@@ -16,7 +16,7 @@ MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["under a recorder", "between two"])
-def test_the_past_says_what_was_and_not_what_a_clock_ahead_had_seen(workspace, tmp_path, restarted):
+def test_the_past_shows_true_states_and_not_those_of_a_clock_ahead(workspace, tmp_path, restarted):
     clock = HandClock(T0)
     registry = Registry(workspace, clock=clock)
     source = tmp_path / "model.txt"

@@ -60,7 +60,7 @@ def n_rows(workspace):
     return len(PastReader(workspace.past_file)._rows("SELECT 1 FROM state"))
 
 
-def test_every_moment_shows_what_was_live_then(workspace, time, recorder, register):
+def test_every_moment_shows_the_state_of_that_moment(workspace, time, recorder, register):
     """Registrations, moves, sessions, alerts and the engine's lease, each looked at and compared part by part."""
     registry, sessions, alerts, runs = (kind(workspace, clock=time) for kind in (Registry, Sessions, Alerts, Runs))
     live = []
@@ -96,7 +96,7 @@ def test_every_moment_shows_what_was_live_then(workspace, time, recorder, regist
     assert [past.after(when) for when in moments] == [*moments[1:], None]
 
 
-def test_what_did_not_change_is_not_written_again(workspace, time, recorder, register):
+def test_an_unchanged_document_is_not_written_again(workspace, time, recorder, register):
     register()
     recorder.look()
     n_before = n_rows(workspace)
@@ -109,7 +109,7 @@ def test_what_did_not_change_is_not_written_again(workspace, time, recorder, reg
     assert n_rows(workspace) == n_before + 5
 
 
-def test_what_moves_without_a_record_is_kept_in_coarse_steps(workspace, time, recorder):
+def test_unaudited_changes_are_recorded_in_coarse_steps(workspace, time, recorder):
     """The figures of a rollout change every second; only decisions about it stand in the audit record."""
     recorder.look()
     first = time.now
@@ -123,7 +123,7 @@ def test_what_moves_without_a_record_is_kept_in_coarse_steps(workspace, time, re
     assert reader.span_at(time.now) == (first, time.now)
 
 
-def test_the_audit_record_of_then_ends_then(workspace, time, recorder, register):
+def test_the_audit_log_of_a_past_instant_ends_there(workspace, time, recorder, register):
     register()
     recorder.look()
     then = time.now
@@ -135,7 +135,7 @@ def test_the_audit_record_of_then_ends_then(workspace, time, recorder, register)
     assert [record.object for record in past.at(time.now).audit] == ["spread/1.1.0", "spread/1.0.0"]
 
 
-def test_epochs_and_samples_of_then_end_then(workspace, time, recorder):
+def test_epochs_and_samples_of_a_past_instant_end_there(workspace, time, recorder):
     sessions = Sessions(workspace, clock=time)
     sessions.start(Settings().training, name="nightly", actor=MIRA)
     sessions.observe("s-0001", "epoch.complete", actor=MIRA, phase=SessionPhase.RUNNING, run_id="r-0001")
@@ -149,7 +149,7 @@ def test_epochs_and_samples_of_then_end_then(workspace, time, recorder):
     assert [value for _, value in then.resources["resource.cpu_percent"]] == [0.0, 1.0, 2.0]
 
 
-def test_a_time_nobody_watched_shows_what_was_seen_last_and_says_so(workspace, time, register):
+def test_an_unrecorded_time_shows_the_last_recorded_state_and_says_so(workspace, time, register):
     for hour in (0, 2):
         time.now = T0 + timedelta(hours=hour)
         recorder = DocumentRecorder(workspace, hours=24, clock=time)
@@ -173,7 +173,7 @@ def test_an_instant_before_the_past_is_refused_with_its_beginning(workspace, rec
         RecordedPast(workspace).at(T0 - timedelta(seconds=1))
 
 
-def test_documents_laid_out_otherwise_are_refused_in_words(workspace, recorder):
+def test_documents_of_another_form_are_refused_with_a_reason(workspace, recorder):
     recorder.look()
     writer = PastWriter(workspace.past_file)
     writer.write(T0, {PastKey("engine", ""): recorder._stored[PastKey("order", "models")]}, since=T0, is_moment=False)
@@ -182,7 +182,7 @@ def test_documents_laid_out_otherwise_are_refused_in_words(workspace, recorder):
         RecordedPast(workspace).at(T0)
 
 
-def test_an_engine_at_work_records(workspace):
+def test_a_running_engine_records_the_past(workspace):
     """The real thread, by the real clock."""
     engine = Engine(workspace, mode="headless", actor=MIRA)
     engine.start()
