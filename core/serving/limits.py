@@ -24,7 +24,7 @@ class ServingLimits:
     def of(cls, settings: ServingSettings) -> Self:
         """Read the limits from the settings.
 
-        >>> Limits.of(ServingSettings()) == ServingLimits()
+        >>> ServingLimits.of(ServingSettings()) == ServingLimits()
         True
         """
         return cls(
