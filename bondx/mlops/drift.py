@@ -27,7 +27,7 @@ class DataDriftReport:
         model_name: The model whose policy decided what matters.
         model_version: The version that the baseline belongs to.
         target_column: The column that the model predicts, if it was compared.
-        reports: What was found, of the features and, where a target was named, of the target.
+        reports: The reports on the features and, if a target was named, on the target.
     """
 
     model_name: str
@@ -90,8 +90,8 @@ class DriftMonitor:
         Args:
             model_name: Whose policy says which size of drift matters (`drift.feature`, `drift.target`).
             model_version: The version that the baseline belongs to; it is noted in the report.
-            baseline_data: What is usual, for example what the version learned from.
-            current_data: What is compared with it.
+            baseline_data: The baseline, for example the training data of the version.
+            current_data: The data to compare with the baseline.
             feature_columns: The columns to compare; by default all that both have, the target aside.
             target_column: Compared under a limit of its own.
         Returns:

@@ -47,16 +47,16 @@ class ModelRegistry:
             run_id: The tracked run it came from.
             experiment_name: Kept in the lineage.
             model_type: Kept in the lineage.
-            feature_columns: What the model reads; kept in the lineage.
-            target_column: What the model predicts; kept in the lineage.
+            feature_columns: The columns that the model reads; kept in the lineage.
+            target_column: The column that the model predicts; kept in the lineage.
             performance_metrics: Finite figures by name; `attainment`, `accuracy` or `r2` is what the accuracy gate
                 looks at.
-            hyperparameters: What decided the outcome, as plain JSON values.
+            hyperparameters: The hyperparameters, as plain JSON values.
             metadata_path: A JSON object of at most 1 MiB; kept in the lineage.
             tags: Words to find the version by.
             description: One line for people.
         Returns:
-            The version as it is recorded.
+            The registered version.
         Raises:
             ArtifactRefusedError: The files cannot become an artifact; a pickle never can, since it is code. Save
                 LightGBM's own text, skops, ONNX, npz or JSON instead.

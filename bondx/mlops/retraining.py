@@ -56,11 +56,11 @@ class RetrainPipeline:
 
         Args:
             drift_report: Of `DriftMonitor.detect_drift`; it names the model and the column to predict.
-            training_data: What to learn from, the target among its columns.
+            training_data: The training table, including the target column.
             force: Train although the report does not call for it.
         Returns:
-            The result. What is wrong with the data is a reason there and no exception: the version that is live
-            stays live either way.
+            The result. A problem with the data becomes its reason and raises no exception; the live version stays live
+            either way.
         """
         if not (force or drift_report.requires_retraining):
             return RetrainingResult(False, None, 0.0, f"not due: {drift_report.summary}")

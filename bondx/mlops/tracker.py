@@ -20,7 +20,7 @@ _ENDINGS = {
 
 
 class ExperimentTracker:
-    """The runs of one workspace. Any number may be open at a time, from any thread; what is logged survives a crash."""
+    """The runs of one workspace. Many runs may be open at a time, from any thread; logged values survive a crash."""
 
     def __init__(self, config: MLOpsConfig | None = None) -> None:
         """Open the tracker; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
@@ -41,9 +41,9 @@ class ExperimentTracker:
         """Start a run.
 
         Args:
-            experiment_name: What the run belongs to; it becomes the run's name and its tag `experiment_name`.
-            model_type: What kind of model it trains; it becomes the tag `model_type`.
-            parameters: What decides the outcome, as plain JSON values; `log_parameters` adds more.
+            experiment_name: The experiment; it becomes the run's name and its tag `experiment_name`.
+            model_type: The kind of model; it becomes the tag `model_type`.
+            parameters: The hyperparameters, as plain JSON values; `log_parameters` adds more.
             tags: Further words to find it by.
         Returns:
             The id of the run, which every other method takes.
@@ -75,10 +75,10 @@ class ExperimentTracker:
         self._run(run_id).log_parameters(parameters)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], *, step: int | None = None) -> None:
-        """Log a value of each of several metrics; the step counts by itself if none is given.
+        """Log one value of each of several metrics; by default the step increments automatically.
 
         Raises:
-            UsageError: A value is no number, or the run is not open here.
+            UsageError: A value is not a number, or the run is not open here.
         """
         self._run(run_id).log_metrics(metrics, step=step)
 

@@ -110,13 +110,13 @@ class Journal:
         return aside
 
     def first_offset(self, is_beyond: Callable[[bytes], bool | None]) -> int:
-        """Find by bisection where the first line begins of which something is true that is true of all after it.
+        """Find by bisection the first line that is beyond a limit; all later lines must be beyond it, too.
 
         Args:
-            is_beyond: What is asked; None for a line that cannot be asked, which is passed over.
+            is_beyond: Says whether a line is beyond the limit; None for an unreadable line, which is skipped.
 
         Returns:
-            The offset of that line; the size of the file when there is none.
+            The offset of that line; the size of the file if there is none.
         """
         low, high = 0, self.size()  # every line that begins before `low` is not beyond, every one from `high` on is
         if high == 0:
@@ -132,7 +132,7 @@ class Journal:
                 while begin < high and (answer := is_beyond(line := file.readline())) is None and line:
                     begin = file.tell()
                 if begin >= high or answer is None:
-                    high = middle  # no line to ask begins between the middle and the end
+                    high = middle  # no readable line begins between the middle and the end
                 elif answer:
                     high = begin
                 else:

@@ -75,7 +75,7 @@ def plain(value: Any) -> Any:
 def differing(before: Any, after: Any) -> tuple[Any, Any]:
     """Reduce two versions of one document to the fields in which they differ.
 
-    Whole documents would bury a one-word change under kilobytes; other pairs of values are kept as they are.
+    Whole documents would bury a one-word change under kilobytes; other pairs of values are kept unchanged.
 
     >>> differing({"stage": "Staging", "note": "x"}, {"stage": "Production", "note": "x"})
     ({'stage': 'Staging'}, {'stage': 'Production'})

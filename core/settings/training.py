@@ -130,7 +130,7 @@ def unavailable_features(settings: TrainingSettings) -> tuple[str, ...]:
         (
             settings.advanced.enable_hyperparameter_tuning,
             "advanced.enable_hyperparameter_tuning",
-            "parameters stay as they are given",
+            "parameters are used as given",
         ),
         (
             settings.advanced.enable_ensemble_methods,

@@ -126,7 +126,7 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
                 pass
             try:
                 return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=LeaseHolder)
-            except msgspec.DecodeError:  # it is being written just now
+            except msgspec.DecodeError:  # the holder is just writing it
                 if time.monotonic() > deadline:
                     return _unreadable(path)
             time.sleep(_PAUSE_SECONDS)

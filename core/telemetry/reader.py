@@ -65,7 +65,7 @@ class TelemetryReader:
 
     Raises (all methods):
         TelemetryDamagedError: The file is damaged; the message names the way back.
-        TelemetryError: It cannot be read just now.
+        TelemetryError: It cannot be read now.
     """
 
     def __init__(self, path: Path, *, clock: Clock = utc_now) -> None:
@@ -108,7 +108,7 @@ class TelemetryReader:
         return None
 
     def recent(self, series: str, seconds: float) -> list[tuple[float, float]]:
-        """Return the last so many seconds for a chart, as (unix seconds, value).
+        """Return the last N seconds for a chart, as (unix seconds, value).
 
         Up to a quarter of an hour these are samples, up to three hours means of seconds, beyond that means of
         minutes: never more points than a screen can use.

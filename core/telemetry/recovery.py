@@ -30,7 +30,7 @@ def check(path: Path) -> str | None:
         The problem, or None; a missing file is valid.
 
     Raises:
-        TelemetryError: It cannot be read just now.
+        TelemetryError: It cannot be read now.
     """
     if not path.exists():
         return None

@@ -76,7 +76,7 @@ class TelemetryStore:
             epochs: Finite values; one that is there already is replaced.
 
         Raises:
-            TelemetryError: The store cannot be written just now; the batch may be tried again.
+            TelemetryError: The store cannot be written now; the batch may be tried again.
         """
         touched: set[tuple[int, int]] = set()
         # Copies, taken over only once the batch is committed.
@@ -106,7 +106,7 @@ class TelemetryStore:
             How many minutes were written.
 
         Raises:
-            TelemetryError: The store cannot be written just now.
+            TelemetryError: The store cannot be written now.
         """
         end = to_us(now - _LATE) // MINUTE_US * 60
         with translated(self._file):
@@ -123,13 +123,13 @@ class TelemetryStore:
         return len(rows)
 
     def expire(self, now: datetime) -> int:
-        """Delete a slice of what is older than its retention, per series and table: a little, but often.
+        """Delete a slice of the expired rows of each series and table: a little, but often.
 
         Returns:
             How many rows were deleted.
 
         Raises:
-            TelemetryError: The store cannot be written just now.
+            TelemetryError: The store cannot be written now.
         """
         keep = self._retention
         limits = {
@@ -209,7 +209,7 @@ def _series_id(connection: sqlite3.Connection, name: str) -> int:
 
 
 class _Transaction:
-    """A write transaction that takes the lock at once, so that waiting for it is bounded by the busy timeout."""
+    """A write transaction that takes the lock at its start, so that the busy timeout bounds the wait."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

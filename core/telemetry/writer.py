@@ -147,7 +147,7 @@ class TelemetryWriter(Committer):
         while len(self._samples) > self._max_waiting:
             self._samples.popleft()
             self._n_dropped += 1
-        self._close_store()  # opened anew at the next try, should the file have been replaced
+        self._close_store()  # reopened at the next attempt, in case the file was replaced
 
     def _close_store(self) -> None:
         if self._store is not None:

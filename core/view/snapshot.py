@@ -37,11 +37,11 @@ class Snapshot:
         default_factory=lambda: _NOTHING
     )  # by model, newest first
     aliases: "tuple[Alias, ...]" = ()
-    pruned: "tuple[PrunedVersion, ...]" = ()  # what is kept of versions that are gone
+    pruned: "tuple[PrunedVersion, ...]" = ()  # records of removed versions
     rollouts: "tuple[Rollout, ...]" = ()  # newest first
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
-    runs: "tuple[Run, ...] | None" = None  # newest first; None where nobody looks at them
+    runs: "tuple[Run, ...] | None" = None  # newest first; None while no screen shows runs
     epochs: Mapping[str, EpochSeries] = field(default_factory=lambda: _NOTHING)  # by run id
     resources: Mapping[str, tuple[Point, ...]] = field(default_factory=lambda: _NOTHING)  # by series, oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
@@ -61,7 +61,7 @@ class Snapshot:
         return self.transitions.get(model, ())
 
     def run(self, run_id: str) -> "Run | None":
-        """Return the run of this id, if there is one and somebody looks at runs."""
+        """Return the run with this id, if it exists and runs are read."""
         return next((run for run in self.runs or () if run.run_id == run_id), None)
 
     def active_session(self) -> "Session | None":

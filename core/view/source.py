@@ -1,7 +1,7 @@
 """Take snapshots of a workspace, at little cost while nothing changes.
 
 Each part is read only when the signature of its file has moved, and a part that cannot be read keeps its last
-good state and says what is wrong: a damaged file is then one sentence on a screen, not a dead screen.
+good state and names the problem: a damaged file is then one sentence on a screen, not a dead screen.
 Nothing heavy is imported here: the console and `bondx status` start from this module.
 """
 
@@ -62,7 +62,7 @@ class SnapshotSource:
         self._look.followed = frozenset(run_ids)
 
     def look_at_runs(self, wanted: bool) -> None:
-        """Have the runs in the snapshots, or leave them as they were: what is logged changes them every second."""
+        """Include the runs in snapshots, or keep their last state: logging changes runs every second."""
         self._look.looks_at_runs = wanted
 
     def take(self) -> Snapshot:
@@ -86,7 +86,7 @@ class SnapshotSource:
             fields = part.read()
         except (CoreError, OSError) as error:
             self._problems[part.name] = str(error)
-            self._marks.pop(part.name, None)  # look again next time: somebody may have repaired it
+            self._marks.pop(part.name, None)  # read it again next time: it may have been repaired
             return
         self._marks[part.name] = mark
         self._problems.pop(part.name, None)

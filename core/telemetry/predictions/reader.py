@@ -77,7 +77,7 @@ class PredictionReader:
 
     Raises (all methods):
         TelemetryDamagedError: The file is damaged.
-        TelemetryError: It cannot be read just now.
+        TelemetryError: It cannot be read now.
     """
 
     def __init__(self, file: Path) -> None:
@@ -208,7 +208,7 @@ class PredictionReader:
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection | None]:
-        """Open the store as it is at one instant: its segments come and go."""
+        """Open the store at one instant, since its segments change."""
         with self._lock, translated(self._file):
             connection = self._connected()
             if connection is None:

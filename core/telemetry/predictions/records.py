@@ -27,14 +27,14 @@ class PredictionRecord(NamedTuple):
     rollout_id: str | None = None
     arm: Arm = Arm.STABLE
     share: float = 0.0  # the candidate's share of the traffic when this request was routed
-    unit: int | None = None  # `Route.unit` where the caller's own key was routed by; None: each request by itself
+    unit: int | None = None  # `Route.unit` if requests are routed by the caller's key; None: each request separately
 
 
 class OutcomeRecord(NamedTuple):
     """The outcome of one prediction; the first report of a request counts."""
 
     request_id: str
-    at: datetime  # when it came in, by the clock of who stores it: readers wait by it, and what is old goes by it
+    at: datetime  # arrival, by the writer's clock; decides when readers see it and when it expires
     actual: float | None = None
     loss: float | None = None  # None: the distance between the actual value and the predicted one
 

@@ -116,7 +116,7 @@ class PredictionWriter(Committer):
 
     def _commit(self) -> bool:
         """Store all queued records now; records that cannot be stored now stay at the head of the queue."""
-        # Predictions first: whoever finds an outcome finds the prediction that it is about.
+        # Predictions first: a reader that finds an outcome must find its prediction.
         for queue, store in ((self._predictions, self._store_predictions), (self._outcomes, self._store_outcomes)):
             n_left = len(queue)
             while n_left:
@@ -170,10 +170,10 @@ class PredictionWriter(Committer):
         if self._failure is None:
             log.error("telemetry write failed; buffering predictions in memory: %s", error)
         self._failure = str(error)
-        self._close_store()  # opened anew at the next try, should the file have been replaced
+        self._close_store()  # reopened at the next attempt, in case the file was replaced
 
     def _close_store(self) -> None:
-        self._routes.clear()  # numbered anew in another file
+        self._routes.clear()  # another file numbers its routes again
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -237,6 +237,6 @@ def _finite(value: float | None) -> float | None:
 
 
 def _is_mistake(error: Exception) -> bool:
-    """Tell a record that no store can take from a store that cannot take records just now."""
+    """Tell an unstorable record from a store that cannot be written now."""
     refusals = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
     return not isinstance(error, TelemetryError | OSError) or isinstance(error.__cause__, refusals)

@@ -32,7 +32,7 @@ class Listed(Stored):
     is_ordered: ClassVar[bool] = True
 
     def take_apart(self, value: Any) -> Iterable[tuple[str, Any]]:
-        """Pair each document with its key; None, a list that nobody reads, has no documents."""
+        """Pair each document with its key; None, an unread list, has no documents."""
         return ((getattr(document, self.key), document) for document in value or ())
 
     def put_together(self, documents: Mapping[str, Any]) -> Any:

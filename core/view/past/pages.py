@@ -39,7 +39,7 @@ def fields_of(pages: Iterable[tuple[PastKey, bytes]]) -> dict[str, Any]:
     """Put stored documents together as the fields of a snapshot.
 
     Raises:
-        msgspec.DecodeError: A document was written by a version of the program that laid it out otherwise.
+        msgspec.DecodeError: Another version of the program wrote a document in a different form.
     """
     decoders = _decoders(parts.PARTS)
     documents: defaultdict[str, dict[str, Any]] = defaultdict(dict)

@@ -24,7 +24,7 @@ class DocumentRecorder:
         """Open the store.
 
         Args:
-            workspace: What is recorded.
+            workspace: The recorded workspace.
             hours: How far back the past is kept.
             clock: The time.
 

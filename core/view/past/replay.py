@@ -77,7 +77,7 @@ class RecordedPast:
         return self._with_histories(snapshot, follow)
 
     def _with_histories(self, snapshot: Snapshot, follow: Iterable[str]) -> Snapshot:
-        """Add what is kept as a history of its own: samples, epochs, audit records."""
+        """Add the parts with their own history: samples, epochs, audit records."""
         look = PartSource(
             workspace=self._workspace, clock=lambda: snapshot.taken_at, seen=snapshot, followed=frozenset(follow)
         )

@@ -30,7 +30,7 @@ Peer = Callable[[httpx.Request], httpx.Response]
 
 @pytest.fixture
 def seconds() -> HandSeconds:
-    """Time that passes only when somebody waits for it."""
+    """Time that passes only during a sleep."""
     return HandSeconds()
 
 

@@ -1,4 +1,4 @@
-"""The circuit breaker by itself, with time in hand."""
+"""The circuit breaker alone, with a controlled clock."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The Python of docs/client.md runs as it stands there, against our own server."""
+"""The Python examples of docs/client.md run as written, against our own server."""
 
 import re
 from pathlib import Path

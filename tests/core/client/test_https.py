@@ -1,4 +1,4 @@
-"""HTTPS: the client trusts a server with a certificate of the authority it was given, and nobody else."""
+"""HTTPS: the client trusts only certificates of the given authority."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -68,7 +68,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serving(served):
-    """Serve the workspace under a certificate, until the module is through."""
+    """Serve the workspace under a certificate, until the end of the module."""
     servers = []
 
     def serve(certificate):

@@ -1,4 +1,4 @@
-"""What is put on the wire, and what is refused before it gets there."""
+"""The requests that are sent, and the requests that are refused before sending."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""Time-outs for tests that ask a real server."""
+"""Time-outs for tests with a real server."""
 
 from core.client import Timeouts
 from tests.waiting import PATIENCE_SECONDS

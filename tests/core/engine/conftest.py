@@ -24,7 +24,7 @@ def person():
 
 @pytest.fixture
 def until():
-    """Wait until a session is as wished, and return it."""
+    """Wait until a session has the expected state, and return it."""
 
     def wait(sessions, session_id, wished):
         def found():
@@ -38,7 +38,7 @@ def until():
 
 @pytest.fixture
 def context(workspace):
-    """What an engine with default settings hands to its workers."""
+    """The context that an engine with default settings hands to its workers."""
     actor, alerts, settings = Actor.engine(), Alerts(workspace), Settings()
     with TelemetryWriter(workspace.telemetry_file, retention=settings.telemetry) as telemetry:
         recorder = SessionRecorder(workspace, telemetry, alerts, actor=actor)

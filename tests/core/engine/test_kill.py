@@ -1,4 +1,4 @@
-"""Kill -9 of the engine at random points of its work: nothing is lost, and what is computed is the same to the byte."""
+"""Kill -9 of the engine at random points of its work: nothing is lost, and the results are the same to the byte."""
 
 import random
 import signal

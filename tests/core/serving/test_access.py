@@ -1,4 +1,4 @@
-"""Who may do what: nobody changes anything without a token, and only this machine reads without one."""
+"""Access: every change requires a token, and only this machine may read without one."""
 
 from datetime import UTC, datetime, timedelta
 

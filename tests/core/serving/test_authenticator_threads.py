@@ -1,4 +1,4 @@
-"""A server that has just started is asked by several threads before it has read who may come in."""
+"""Several threads authenticate at a server that has not read its tokens yet."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How long a connection may be held: at rest, in the middle of a head, in the middle of a body that nobody reads."""
+"""Time limits of a connection: idle, in the middle of a head, in the middle of an unread body."""
 
 import contextlib
 import http.client
@@ -41,7 +41,7 @@ def everything(connection):
 
 
 def answers_until_closed(connect, sent):
-    """Ask, and read until the server hangs up; nothing, where it was faster with that than we were with asking."""
+    """Send a request, and read until the server hangs up; empty if it hung up before the request."""
     with connect() as connection, contextlib.suppress(ConnectionError):
         connection.sendall(sent)
         return everything(connection)

@@ -1,4 +1,4 @@
-"""The faces of core: what it can do is on the console, on the command line and in the control API, or a reason is here.
+"""Coverage of core: every verb is on the console, on the command line and in the control API, or has a reason here.
 
 A new verb of core fails here until every face has it, or until its row says why one does without. What the control API
 leaves out of the command line, the documentation says why.
@@ -81,7 +81,7 @@ PATHS = {
 
 
 def commands(parser: argparse.ArgumentParser, *above: str) -> list[str]:
-    """Name every command that does something by itself."""
+    """Return every command that is not a group."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not below:
         return [" ".join(above)]
@@ -105,7 +105,7 @@ def test_every_command_has_a_path_or_a_reason_why_not(command, operations):
 
 @dataclass(frozen=True)
 class Because:
-    """Why a face does without a verb of core."""
+    """The reason why an interface lacks a verb of core."""
 
     reason: str
 
@@ -189,7 +189,7 @@ ON_THE_CONSOLE_ALONE = {
 
 
 def verbs_of_core() -> list[str]:
-    """Name every public method that is not among those which only read."""
+    """Return every public method that is not read-only."""
     return [
         f"{store.__name__}.{name}"
         for store, reads in READS.items()

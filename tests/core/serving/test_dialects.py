@@ -1,4 +1,4 @@
-"""A dialect owns its paths, its words and its description: one that is added needs no word anywhere else."""
+"""A dialect owns its paths, its form and its description: an added dialect needs no change elsewhere."""
 
 from http import HTTPStatus
 from typing import Any

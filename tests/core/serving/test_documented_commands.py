@@ -1,4 +1,4 @@
-"""Every curl command of docs/serving.md works as it stands there."""
+"""Every curl command of docs/serving.md works as written."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The short way takes plain, whole predict requests only; everything else is left to uvicorn."""
+"""The fast path accepts only plain, complete predict requests; uvicorn handles all others."""
 
 import pytest
 
@@ -14,7 +14,7 @@ class Version:
 
 
 class Answering:
-    """Stands in for a predictor that answers anything it is asked."""
+    """Stands in for a predictor that answers every request."""
 
     def __init__(self):
         self.asked = []

@@ -1,4 +1,4 @@
-"""Attempts to approve one's own promotion over real HTTP: by further tokens, by the shell, by a rollout."""
+"""Attempts to approve your own promotion over real HTTP: by further tokens, by the shell, by a rollout."""
 
 import pytest
 

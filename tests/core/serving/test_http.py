@@ -1,4 +1,4 @@
-"""A real server, asked over real HTTP: dialects, refusals, metadata, metrics, the document."""
+"""A real server over real HTTP: dialects, refusals, metadata, metrics, the OpenAPI document."""
 
 import http.client
 import json

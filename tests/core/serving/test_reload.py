@@ -1,4 +1,4 @@
-"""The server follows the registry while it answers: promotions, kills, damage, wishes."""
+"""The server follows the registry while it answers: promotions, kills, damage, requests for unloaded versions."""
 
 import socket
 import sqlite3
@@ -13,7 +13,7 @@ LENIENT = PromotionSettings(min_accuracy=0.0)
 
 
 class Load:
-    """Clients that ask without a pause, and remember what they were told."""
+    """Clients that send requests without a pause, and keep the answers."""
 
     def __init__(self, server, row, *, n_clients=4):
         self.failures, self.versions = [], []

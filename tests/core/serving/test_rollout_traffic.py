@@ -1,4 +1,4 @@
-"""Traffic during a rollout: split by key, recorded with its arm, taken back at once, and never the worse for it."""
+"""Traffic during a rollout: split by key, recorded with its arm, returned immediately, without failed requests."""
 
 import http.client
 import json

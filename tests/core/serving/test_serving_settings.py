@@ -1,4 +1,4 @@
-"""The `serving` block of bondx.yaml: what it sets holds for a real server, and flags win over it."""
+"""The `serving` block of bondx.yaml applies to a real server, and flags override it."""
 
 import json
 import urllib.error

@@ -1,4 +1,4 @@
-"""Requests are held against the model's signature, and what is wrong is said with the name of the field."""
+"""Requests are validated against the model's signature, and errors name the field."""
 
 import msgspec
 import pytest

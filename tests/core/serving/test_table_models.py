@@ -1,4 +1,4 @@
-"""A table of one's own, from CSV to HTTP: odd names, flags, categories, gaps; what is wrong with a request is named."""
+"""A user's table, from CSV to HTTP: odd names, flags, categories, gaps; errors name the field."""
 
 import http.client
 import json
