@@ -1,4 +1,4 @@
-"""Monitoring: what the engine measures about the machine it runs on."""
+"""Monitoring: drift between tables, and the resources of the engine's machine."""
 
 from core.monitoring.resources import ProcessSample, ResourceSample, ResourceSampler, write_sample
 

@@ -1,7 +1,7 @@
-"""Statistics of drift: how far two samples of a column are apart, and how sure that is. Pure functions of counts.
+"""Drift statistics: how far two samples of a column are apart, and how certain that is. Pure functions of counts.
 
-A fixed threshold on the population stability index alarms on a third of all features at 200 rows and sleeps at none
-of a million; here an effect must be both large enough to matter and surer than chance, at any number of rows.
+A fixed threshold on the population stability index raises alarms on a third of all features at 200 rows and on none
+at a million; here an effect must be both large enough to matter and statistically certain, at any number of rows.
 """
 
 import numpy as np
@@ -9,16 +9,16 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 
 N_BINS = 10
-MATTERS = 0.1  # nats: the index that a policy calls drift, by default
+MATTERS = 0.1  # nats: the default index from which a policy speaks of drift
 
 
 def harmless_psi(matters: float) -> float:
-    """Return the index that is no drift however sure it is: a fifth of the one that matters, 0.02 of 0.1 nats."""
+    """Return the index that is harmless however certain: a fifth of the index that matters, 0.02 for 0.1 nats."""
     return matters / 5
 
 
 def harmless_ks_statistic(matters: float) -> float:
-    """Return the distance of distribution functions that is no drift; distances go with the root of the index.
+    """Return the harmless distance of distribution functions; distances scale with the square root of the index.
 
     >>> harmless_ks_statistic(0.1)
     0.05
@@ -33,7 +33,7 @@ def population_stability_index(reference: IntArray, current: IntArray) -> float:
         reference: Rows per bin on one side, shape (n_bins,).
         current: Rows per bin on the other, shape (n_bins,).
     Returns:
-        Distance in nats, 0 where both agree; each bin is taken as half a row fuller, so that empty ones have a
+        Distance in nats, 0 where both agree; half a row is added to each bin, so that empty bins have a
         logarithm.
     Source:
         Yurdakul and Naranjo, Statistical properties of the population stability index, Journal of Risk Model
@@ -49,16 +49,16 @@ def population_stability_index(reference: IntArray, current: IntArray) -> float:
 
 
 def psi_p_value(psi: float, n_reference: int, n_current: int, n_bins: int, *, harmless: float = 0.0) -> float:
-    """Return how likely a PSI at least this large is where the true one is `harmless`.
+    """Return the probability of a PSI at least this large if the true PSI is `harmless`.
 
     Args:
         psi: The measured population stability index, nats.
         n_reference: Rows on one side.
         n_current: Rows on the other.
-        n_bins: Bins it was measured over.
-        harmless: The true index of the hypothesis to refute; 0 for "nothing has moved".
+        n_bins: Number of bins.
+        harmless: The true index under the null hypothesis; 0 for "nothing has moved".
     Returns:
-        1 where there is but one bin, since nothing can move.
+        1 for a single bin, since nothing can move.
     Source:
         Without drift, psi / (1/n + 1/m) follows a χ² law with n_bins - 1 degrees of freedom; with a true PSI δ the
         non-central one with δ / (1/n + 1/m): Potgieter et al., arXiv 2307.11878 (2023).
@@ -86,7 +86,7 @@ def ks_statistic(reference: FloatArray, current: FloatArray) -> float:
     >>> ks_statistic(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
     0.5
     """
-    # The gap is widest right at a reference value or right before one: in between only the other function grows.
+    # The gap is widest at a reference value or just before it: in between only the other function grows.
     first = np.flatnonzero(np.concatenate(([True], reference[1:] != reference[:-1])))
     points, up_to = reference[first], np.append(first[1:], len(reference))
     above = up_to / len(reference) - np.searchsorted(current, points, side="right") / len(current)
@@ -95,7 +95,7 @@ def ks_statistic(reference: FloatArray, current: FloatArray) -> float:
 
 
 def ks_p_value(statistic: float, n_reference: int, n_current: int) -> float:
-    """Return how likely a statistic at least this large is where nothing has moved.
+    """Return the probability of a statistic at least this large if nothing has moved.
 
     Source:
         Kolmogorov's limit law of √(nm/(n+m)) D: Smirnov, Annals of Mathematical Statistics 19 (1948).
@@ -109,10 +109,10 @@ def ks_p_value(statistic: float, n_reference: int, n_current: int) -> float:
 
 
 def psi_bound(psi: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:
-    """Return what the true index is below, but for a chance of `level`.
+    """Return an upper bound of the true index that holds except with probability `level`.
 
     Source:
-        The non-central law of `psi_p_value`, solved for the index at which a measurement this small has that chance.
+        The non-central law of `psi_p_value`, solved for the index at which so small a measurement has that probability.
 
     >>> round(psi_bound(0.02, 1000, 1000, 10, level=0.05), 3)
     0.026
@@ -124,12 +124,12 @@ def psi_bound(psi: float, n_reference: int, n_current: int, n_bins: int, *, leve
 
 
 def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
-    """Return how many rows on each side show an unmoved column to be within a tolerance.
+    """Return how many rows on each side it takes to show that an unmoved column is within a tolerance.
 
     Args:
         tolerance: The index to rule out, nats.
-        n_bins: Bins it is measured over.
-        level: Chance of ruling it out wrongly.
+        n_bins: Number of bins.
+        level: Probability of ruling it out wrongly.
     Source:
         `psi_bound` at the mean of the index of an unmoved column, (n_bins - 1)(1/n + 1/m).
 
@@ -150,7 +150,7 @@ def _noncentrality(statistic: float, n_bins: int, level: float) -> float:
 
 
 def total_variation(reference: IntArray, current: IntArray) -> float:
-    """Measure the share of rows that would have to change their level to make two distributions one.
+    """Measure the share of rows that would have to change their level to make two distributions equal.
 
     >>> total_variation(np.array([50, 50]), np.array([40, 60]))
     0.1
@@ -160,17 +160,17 @@ def total_variation(reference: IntArray, current: IntArray) -> float:
 
 
 def share_p_value(n_before: int, of_before: int, n_after: int, of_after: int, *, harmless: float = 0.0) -> float:
-    """Return how likely two shares at least this far apart are where the true ones differ by `harmless`.
+    """Return the probability of two shares at least this far apart if the true shares differ by `harmless`.
 
     Args:
         n_before: Rows in question on one side.
         of_before: Rows there.
         n_after: Rows in question on the other side.
         of_after: Rows there.
-        harmless: Difference of shares of the hypothesis to refute.
+        harmless: Difference of the shares under the null hypothesis.
     Source:
         Without `harmless` the two-sided test of Fisher, The Logic of Inductive Inference (1935), up to 10,000 rows,
-        and beyond the pooled normal one; with it the normal test with Agresti and Caffo's added successes and
+        and the pooled normal test beyond; with it the normal test with Agresti and Caffo's added successes and
         failures, The American Statistician 54(4), 2000.
 
     >>> share_p_value(0, 100, 0, 100)
@@ -195,10 +195,10 @@ def share_p_value(n_before: int, of_before: int, n_after: int, of_after: int, *,
 
 
 def unseen_p_value(n_unseen: int, n_current: int, n_seen_once: int, n_reference: int) -> float:
-    """Return how likely this many rows of levels never seen before are, if nothing has moved.
+    """Return the probability of this many rows with unseen levels if nothing has moved.
 
     Source:
-        The chance that the next row is of a new level is about the share of rows whose level was seen once: Good,
+        The probability that the next row has a new level is about the share of rows whose level was seen once: Good,
         Biometrika 40 (1953); one is added for the row to come. The number is then binomial.
 
     >>> unseen_p_value(0, 100, 0, 100)
@@ -210,7 +210,7 @@ def unseen_p_value(n_unseen: int, n_current: int, n_seen_once: int, n_reference:
 
 
 def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
-    """Adjust p-values of many features: those at or below α hold at most the share α of false discoveries.
+    """Adjust p-values of many features: at most the share α of the features at or below α are false discoveries.
 
     Source:
         Benjamini and Hochberg, Journal of the Royal Statistical Society B 57(1), 1995.

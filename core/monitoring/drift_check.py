@@ -1,8 +1,8 @@
-"""Two tables side by side: has a column moved, how far, and how sure is that?
+"""Comparing two tables: has a column moved, how far, and how certain is that?
 
-- **alarm**: surely moved by more than is harmless. It may retrain a model.
-- **watch**: surely moved, and by enough to look at.
-- **inconclusive**: too few rows to rule out a move that would matter; the rows it takes are said.
+- **alarm**: certainly moved by more than is harmless. It may trigger retraining.
+- **watch**: certainly moved, by enough to look at.
+- **inconclusive**: too few rows to rule out a move that would matter; the check says how many it takes.
 - **stable**: no move that would matter.
 """
 
@@ -21,12 +21,12 @@ from core.monitoring import drift
 from core.tables.signature import ColumnKind
 
 LEVEL = 0.05
-FEW_VALUES = 20  # a number with no more different values is compared value by value
-MOST_LEVELS = 50  # of a category; the rarer ones count as one
+FEW_VALUES = 20  # a number with at most this many different values is compared value by value
+MOST_LEVELS = 50  # of a category; rarer levels count as one
 
 
 class DriftVerdict(StrEnum):
-    """What a check came to."""
+    """The verdict of a check."""
 
     STABLE = "stable"
     INCONCLUSIVE = "inconclusive"
@@ -47,14 +47,14 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     n_baseline: int  # cells with a value
     n_current: int
     psi: float | None = None  # population stability index, nats
-    ks_statistic: float | None = None  # Kolmogorov and Smirnov's of numbers, the total variation of levels, 0 to 1
-    psi_bound: float | None = None  # the true PSI is below, but for 5 %
+    ks_statistic: float | None = None  # Kolmogorov-Smirnov statistic of numbers, total variation of levels, 0 to 1
+    psi_bound: float | None = None  # 95 % upper bound of the true PSI
     watch_p: float | None = None  # adjusted over all columns
     alarm_p: float | None = None
     missing_share_baseline: float = 0.0
     missing_share_current: float = 0.0
-    unseen_share: float = 0.0  # rows of levels that the baseline does not have
-    rows_needed: int | None = None  # on each side, to settle what is inconclusive
+    unseen_share: float = 0.0  # share of rows with levels absent from the baseline
+    rows_needed: int | None = None  # rows needed on each side to settle an inconclusive check
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +64,12 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     n_baseline: int
     n_current: int
     level: float
-    matters: float  # the PSI that is drift, nats
+    matters: float  # the PSI from which a move is drift, nats
     harmless_psi: float
     harmless_ks_statistic: float
-    features: tuple[FeatureDrift, ...]  # the gravest first
-    lost: tuple[str, ...] = ()  # columns that only the baseline has
-    added: tuple[str, ...] = ()  # columns that only the current table has
+    features: tuple[FeatureDrift, ...]  # most severe first
+    lost: tuple[str, ...] = ()  # columns only in the baseline
+    added: tuple[str, ...] = ()  # columns only in the current table
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _Measured:
     missing: tuple[float, float]
     missing_watch_p: float
     missing_alarm_p: float
-    moved: "_Moved | None"  # None where a side has no value
+    moved: "_Moved | None"  # None if a side has no values
 
     @property
     def watch_p(self) -> float:
@@ -122,16 +122,16 @@ def check_drift(
     """Compare two tables column by column.
 
     Args:
-        baseline: What is usual.
-        current: What is to be compared with it.
+        baseline: The reference.
+        current: The table to compare with it.
         kinds: Kind of each column of the baseline.
-        matters: The PSI that is drift, nats; what is harmless goes with it.
-        level: Share of false discoveries among all columns that are called moved.
+        matters: The PSI from which a move is drift, nats; the harmless PSI follows from it.
+        level: Share of false discoveries among all columns reported as moved.
     Raises:
         UsageError: The tables have no column in common.
     Source:
-        The tests are those of `core.monitoring.drift`, each with its source there. Watch: the test of no move at all,
-        and a KS statistic beyond the harmless one. Alarm: the tests of a harmless move, so that a million rows do not
+        The tests are those of `core.monitoring.drift`, each with its source there. Watch: the test of no move at all
+        and a KS statistic above the harmless one. Alarm: the tests of a harmless move, so that a million rows do not
         make 0.02 standard deviations an alarm.
     """
     shared = [name for name in kinds if name in current.columns]
@@ -197,7 +197,7 @@ def _numbers(values: "pd.Series[Any]") -> FloatArray:
 def _compare_numbers(baseline: FloatArray, current: FloatArray, matters: float) -> _Moved:
     """Compare numbers, both sides in ascending order."""
     statistic = drift.ks_statistic(baseline, current)
-    # Equal values make equal edges; what lies between two of them is no bin.
+    # Equal values make equal edges, and there is no bin between equal edges.
     edges = np.unique(np.quantile(baseline, np.arange(1, drift.N_BINS) / drift.N_BINS))
     before, after = _in_bins(baseline, edges), _in_bins(current, edges)
     psi = drift.population_stability_index(before, after)
@@ -211,7 +211,7 @@ def _in_bins(values: FloatArray, edges: FloatArray) -> IntArray:
 
 
 def _compare_levels(baseline: "pd.Series[Any]", current: "pd.Series[Any]", matters: float) -> _Moved:
-    """Compare categories, or numbers of few values, level by level; those never seen have a test of their own."""
+    """Compare categories, or numbers with few values, level by level; unseen levels have a separate test."""
     before, after = baseline.value_counts(), current.value_counts()
     before, after = before[before > 0], after[after > 0]
     kept = list(before.index[:MOST_LEVELS])
@@ -249,7 +249,7 @@ def _judge(found: _Measured, adjusted: dict[str, float], *, matters: float, leve
     elif moved is None and n != m:
         verdict, reason = DriftVerdict.INCONCLUSIVE, "one side has no values to compare"
     elif bound is not None:
-        reason = f"the true PSI is below {bound:.3f}, but for a chance of {level:.0%}"
+        reason = f"the true PSI is below {bound:.3f} with {1 - level:.0%} confidence"
     return FeatureDrift(
         feature=found.name,
         kind=found.kind,
@@ -272,7 +272,7 @@ def _judge(found: _Measured, adjusted: dict[str, float], *, matters: float, leve
 def _findings(
     found: _Measured, adjusted: dict[str, float], *, matters: float, level: float
 ) -> list[tuple[DriftVerdict, str]]:
-    """Say what a column is to be watched or alarmed for."""
+    """Give the reasons for an alarm or a watch."""
     findings = []
     alarm, watch = DriftVerdict.ALARM, DriftVerdict.WATCH
     harmless = drift.harmless_ks_statistic(matters)

@@ -1,4 +1,4 @@
-"""What the machine and our own processes use, sampled once a second by the engine."""
+"""The resources that the machine and our processes use, sampled once a second by the engine."""
 
 import math
 import os
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSample:
-    """What one process uses."""
+    """The resources of one process."""
 
     pid: int
-    cpu_percent: float  # of one core, since the sample before; 200 is two cores
+    cpu_percent: float  # of one core, since the previous sample; 200 is two cores
     rss_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceSample:
-    """What is in use at one instant. A figure the system does not give is NaN, never zero."""
+    """The resources in use at one instant. An unavailable figure is NaN, never zero."""
 
     at: datetime
-    cpu_percent: float  # of all cores together, since the sample before
+    cpu_percent: float  # of all cores together, since the previous sample
     memory_percent: float
     memory_used_bytes: int
     memory_total_bytes: int
-    disk_percent: float  # of the file system the workspace is on
+    disk_percent: float  # of the workspace's file system
     disk_free_bytes: int
     net_sent_bytes_per_second: float
     net_received_bytes_per_second: float
     processes: Mapping[str, ProcessSample] = field(default_factory=dict)  # by role: "engine", "trainer"
 
     def series(self) -> Iterator[tuple[str, float]]:
-        """Yield every figure as (series of the telemetry, value)."""
+        """Yield every figure as (telemetry series, value)."""
         yield "resource.cpu_percent", self.cpu_percent
         yield "resource.memory_percent", self.memory_percent
         yield "resource.disk_percent", self.disk_percent
@@ -51,33 +51,33 @@ class ResourceSample:
 
 
 class Sink(Protocol):
-    """Where samples go: the telemetry's writer."""
+    """The receiver of samples: the telemetry's writer."""
 
     def add(self, series: str, at: datetime, value: float) -> None:
-        """Take one value of one series; one that is not finite is left out."""
+        """Add one value of one series; a non-finite value is left out."""
 
 
 class ResourceSampler:
-    """Takes one sample a call. For one thread; the first sample has no rates yet, and they are NaN."""
+    """Takes one sample per call, on one thread; the rates of the first sample are NaN."""
 
     def __init__(self, workspace: "Workspace", *, pids: Mapping[str, int] | None = None) -> None:
-        """Begin to sample.
+        """Start sampling.
 
         Args:
-            workspace: Whose disk to look at.
-            pids: Processes to follow by role; this process as "engine" when not given.
+            workspace: The workspace whose disk is measured.
+            pids: Processes to follow by role; by default this process as "engine".
         """
         self._workspace = workspace
         self._processes: dict[str, psutil.Process] = {}
         self._network: tuple[datetime, int, int] | None = None
-        psutil.cpu_percent()  # starts the clock: the next call tells what was used since
+        psutil.cpu_percent()  # starts the clock: the next call returns the use since then
         for role, pid in (pids if pids is not None else {"engine": os.getpid()}).items():
             self.follow(role, pid)
 
     def follow(self, role: str, pid: int | None) -> None:
-        """Follow another process in a role, or none: the trainer's child comes and goes.
+        """Follow another process in a role, or no process: the trainer's child comes and goes.
 
-        A pid that does not exist (any more) is followed by nothing.
+        A pid that does not exist (any more) clears the role.
         """
         if (known := self._processes.get(role)) is not None and known.pid == pid and _is_alive(known):
             return
@@ -93,7 +93,7 @@ class ResourceSampler:
         """Take a sample.
 
         Args:
-            now: The time, also for the rates since the sample before.
+            now: The time, also for the rates since the previous sample.
         """
         memory = psutil.virtual_memory()
         disk = psutil.disk_usage(str(self._workspace.root))
@@ -131,13 +131,13 @@ class ResourceSampler:
         if before is None or (seconds := (now - before[0]).total_seconds()) <= 0:
             return math.nan, math.nan
         sent, received = counters.bytes_sent - before[1], counters.bytes_recv - before[2]
-        if sent < 0 or received < 0:  # an interface has gone, and its counts with it
+        if sent < 0 or received < 0:  # an interface has disappeared, and its counts with it
             return math.nan, math.nan
         return sent / seconds, received / seconds
 
 
 def write_sample(sample: ResourceSample, sink: Sink) -> None:
-    """Hand every figure of a sample to the telemetry."""
+    """Write every figure of a sample to the telemetry."""
     for series, value in sample.series():
         sink.add(series, sample.at, value)
 

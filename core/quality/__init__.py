@@ -2,11 +2,11 @@
 
 gate.py       a result: one check against one threshold, with the evidence for it
 check.py      the type of every check
-check_set.py  the checks that a domain holds its data to
+check_set.py  the checks of a domain
 checks/       checks of any frame, made for the columns that a domain names
-cells.py      reading columns of a frame that nobody has vouched for
-custom.py     gates of a user's own
-report.py     all of it applied to a frame, and one score
+cells.py      reading columns of an unchecked frame
+custom.py     a user's own gates
+report.py     all checks applied to a frame, and one score
 
 The types and the register of custom gates are light; `assess` loads pandas when first touched.
 """

@@ -1,4 +1,4 @@
-"""Reading columns of a frame nobody has vouched for: each is what a check needs, or unreadable for a stated reason."""
+"""Reading columns of an unchecked frame: each is what a check needs, or unreadable for a stated reason."""
 
 from numbers import Real
 from typing import Any, NamedTuple
@@ -12,17 +12,17 @@ from core.quality.gate import MAX_OFFENDING_SHOWN
 
 
 class Labels(NamedTuple):
-    """A column of names: the position of each row's name, -1 where there is none, shape (n_rows,)."""
+    """A column of names: the position of each row's name, -1 where the cell is empty, shape (n_rows,)."""
 
     codes: IntArray
     names: tuple[str, ...]
 
 
 class Cells:
-    """The cells of one frame, converted once and remembered.
+    """The cells of one frame, converted once and cached.
 
     Args:
-        frame: Any frame at all.
+        frame: Any frame.
         row_names: The columns that name a row.
     """
 
@@ -33,32 +33,32 @@ class Cells:
 
     @property
     def n_rows(self) -> int:
-        """How many rows the frame has."""
+        """The number of rows."""
         return len(self.frame)
 
     def numbers(self, name: str, *, may_be_empty: bool = False) -> FloatArray:
         """Return a column as floats, NaN where it is empty or not finite.
 
         Raises:
-            UnreadableError: The column is missing, holds something else than numbers, or has no value at all
-                (unless that may be).
+            UnreadableError: The column is missing, holds something other than numbers, or has no value at all
+                (unless that is allowed).
         """
         if name not in self._numbers:
             self._numbers[name] = _as_numbers(name, self._column(name))
         values = self._numbers[name]
         if not may_be_empty and np.isnan(values).all():
-            raise UnreadableError(f"no cell of {name} holds a value")
+            raise UnreadableError(f"the column {name} is empty")
         return values
 
     def dates(self, name: str) -> DateArray:
         """Return a column as days, NaT where it is empty.
 
         Raises:
-            UnreadableError: The column is missing, has no value at all, or holds something else than dates.
+            UnreadableError: The column is missing, has no value at all, or holds something other than dates.
         """
         values = _as_dates(name, self._column(name))
         if np.isnat(values).all():
-            raise UnreadableError(f"no cell of {name} holds a date")
+            raise UnreadableError(f"the column {name} holds no dates")
         return values
 
     def labels(self, name: str) -> Labels:
@@ -73,11 +73,11 @@ class Cells:
         else:
             codes, names = _factorise(column)
         if (codes < 0).all():
-            raise UnreadableError(f"no cell of {name} holds a value")
+            raise UnreadableError(f"the column {name} is empty")
         return Labels(codes, tuple(str(value) for value in names))
 
     def is_filled(self, name: str) -> BoolArray:
-        """Tell which cells of a column hold a value; an infinite number is none.
+        """Return which cells of a column hold a value; an infinite number is not a value.
 
         Raises:
             UnreadableError: The column is missing.
@@ -89,11 +89,11 @@ class Cells:
         return filled
 
     def has(self, name: str) -> bool:
-        """Tell whether the frame has a column of this name."""
+        """Return whether the frame has a column of this name."""
         return name in self.frame.columns
 
     def identify(self, rows: BoolArray) -> tuple[str, ...]:
-        """Name the first offending rows, by the row's number where the frame cannot say."""
+        """Name the first offending rows, by row number where the frame has no names."""
         positions = np.flatnonzero(rows)[:MAX_OFFENDING_SHOWN].tolist()
         return tuple(self._row_name(position) for position in positions)
 
@@ -110,7 +110,7 @@ class Cells:
         if not self.has(name):
             raise UnreadableError(f"the column {name} is missing")
         if not self._is_single(name):
-            raise UnreadableError(f"there is more than one column {name}")
+            raise UnreadableError(f"more than one column is named {name}")
         return self.frame[name]
 
 
@@ -138,7 +138,7 @@ def _as_dates(name: str, column: "pd.Series[Any]") -> DateArray:
     if column.dtype.kind in "biufcm":
         raise UnreadableError(f"{name} holds {column.dtype}, not dates")
     if column.dtype.kind != "M":
-        # A number is no date: pandas would read it as a count from 1970, in units of its own choosing.
+        # A number is not a date: pandas would read it as a count from 1970, in a unit it guesses.
         spelled = column.astype(object).map(lambda cell: None if isinstance(cell, Real) else cell)
         converted = pd.to_datetime(spelled, errors="coerce", format="ISO8601", utc=True)
         foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)

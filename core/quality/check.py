@@ -1,6 +1,6 @@
-"""What a check is: a measurement, the limit it is held to, and what happens when it cannot be made.
+"""A check: a measurement, its limit, and what happens when the measurement cannot be made.
 
-A check measures a *subject*: the cells of a frame before a model learns from it, or what a fitted model showed after.
+A check measures a *subject*: the cells of a frame before training, or the results of a fitted model.
 """
 
 from collections.abc import Callable
@@ -17,30 +17,30 @@ Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "pl
 
 
 class UnreadableError(Exception):
-    """A check cannot be made on this subject; the message is the reason shown with the failed gate."""
+    """The check cannot measure this subject; the message is the reason shown with the failed gate."""
 
 
 class CheckSubject(Protocol):
-    """What checks measure."""
+    """The object that checks measure."""
 
     @property
     def n_rows(self) -> int:
-        """How many rows it has; no check can be made on none."""
+        """The number of rows; an empty subject fails every check."""
 
     def identify(self, rows: "BoolArray") -> tuple[str, ...]:
-        """Name the first of some rows."""
+        """Name the first of the given rows."""
 
 
 class Measurement(NamedTuple):
-    """What a check saw.
+    """The outcome of a measurement.
 
     Attributes:
-        value: What is held against the threshold.
-        n_samples: How many observations it rests on.
+        value: The value compared with the threshold.
+        n_samples: The number of observations behind it.
         offending: The rows at fault, shape (n_rows,).
-        reason: Says more than the bare figures would.
-        culprits: What is at fault, named, where that is not rows.
-        n_culprits: How many of those there are, named or not.
+        reason: An explanation that says more than the bare figures.
+        culprits: Names of the parts at fault, where these are not rows.
+        n_culprits: How many parts are at fault, named or not.
     """
 
     value: float
@@ -59,13 +59,13 @@ class Check(Generic[S]):
     """A named check.
 
     Attributes:
-        name: As settings, alerts and screens spell it.
+        name: The name in settings, alerts and screens.
         measure: Measures the subject.
-        comparison: What must hold between value and threshold.
-        threshold: Reads the limit from the settings; `fixed` for a limit that they do not move.
-        unit: Of value and threshold.
-        blocking: Whether a failure stops what the check guards; otherwise it warns.
-        dimension: Which part of the quality score its findings count against; None for none.
+        comparison: The relation required between value and threshold.
+        threshold: Reads the limit from the settings; `fixed` for a constant limit.
+        unit: The unit of value and threshold.
+        blocking: Whether a failure blocks training or registration; otherwise it warns.
+        dimension: The dimension of the quality score that its findings lower, if any.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Check(Generic[S]):
     dimension: Dimension | None = None
 
     def apply(self, subject: S, settings: "QualityGates") -> GateResult:
-        """Measure and judge; a subject on which the check cannot be made fails it, with the reason."""
+        """Measure and judge; a subject that cannot be measured fails, with the reason."""
         if subject.n_rows == 0:
             return self._judged(settings, reason="there are no rows")
         try:
@@ -109,5 +109,5 @@ class Check(Generic[S]):
 
 
 def fixed(threshold: float) -> "Callable[[QualityGates], float]":
-    """Return a threshold that settings do not move."""
+    """Return a threshold that settings cannot change."""
     return lambda settings: threshold

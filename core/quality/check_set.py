@@ -1,4 +1,4 @@
-"""What the data of one domain is held to."""
+"""The checks on the data of one domain."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ class CheckSet:
     """The checks of a domain.
 
     Attributes:
-        checks: In the order in which they are shown.
-        row_names: The columns that name a row, such as a bond and a date; the first few rows at fault are told by them.
+        checks: In display order.
+        row_names: The columns that name a row, such as a bond and a date; they name the first few rows at fault.
     """
 
     checks: "tuple[Check[Cells], ...]"

@@ -1,4 +1,4 @@
-"""Gates of a user's own: registered by name, and called for by name from the settings."""
+"""A user's own gates: registered by name, and enabled by name in the settings."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -20,23 +20,23 @@ _installed = Plugins(GATES, "custom gate", unknown=lambda name, known: UnknownGa
 
 
 class UnknownGateError(UnknownPluginError):
-    """The settings call for a gate nobody has registered."""
+    """The settings name a gate that is not registered."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__("custom gate", name, sorted(set(known)))
 
 
 class GateNameTakenError(UsageError):
-    """Two gates want the same name."""
+    """Two gates have the same name."""
 
 
 def register_gate(name: str) -> Callable[[G], G]:
-    """Register a function as a gate that settings may call for in `custom_gates`.
+    """Register a function as a gate that settings may name in `custom_gates`.
 
     Args:
-        name: The gate's name, as settings will spell it.
+        name: The gate's name in the settings.
     Returns:
-        A decorator for a function of the data and the gates' settings that returns a `GateResult`.
+        A decorator for a function that takes the data and the gates' settings and returns a `GateResult`.
     Raises:
         GateNameTakenError: Another function has this name.
     """
@@ -44,7 +44,7 @@ def register_gate(name: str) -> Callable[[G], G]:
     def register(function: G) -> G:
         taken = _registered.get(name)
         if taken is not None and (taken.__module__, taken.__qualname__) != (function.__module__, function.__qualname__):
-            raise GateNameTakenError(f"There already is a gate {name!r}, from {taken.__module__}.")
+            raise GateNameTakenError(f"There is already a gate {name!r}, from {taken.__module__}.")
         _registered[name] = function
         return function
 
@@ -52,7 +52,7 @@ def register_gate(name: str) -> Callable[[G], G]:
 
 
 def known_gates() -> tuple[str, ...]:
-    """Return the names that `custom_gates` may hold: those registered, and those of installed packages."""
+    """Return the names that `custom_gates` may hold: registered gates, and gates of installed packages."""
     return tuple(sorted({*_registered, *_installed.names()}))
 
 
@@ -60,8 +60,8 @@ def resolve(name: str) -> GateFunction:
     """Return the gate of this name.
 
     Raises:
-        UnknownGateError: Nobody has registered it and no installed package brings it.
-        UsageError: The package that brings it cannot be loaded.
+        UnknownGateError: It is not registered, and no installed package provides it.
+        UsageError: The package that provides it cannot be loaded.
     """
     if name in _registered:
         return _registered[name]
@@ -70,10 +70,10 @@ def resolve(name: str) -> GateFunction:
 
 
 def require_known(names: Sequence[str]) -> None:
-    """Check that every gate that settings call for is there, without loading any.
+    """Check that every gate named in the settings exists, without loading any.
 
     Raises:
-        UnknownGateError: One is not; the message names those there are.
+        UnknownGateError: A gate does not exist; the message lists the known gates.
     """
     if not names:
         return
@@ -84,11 +84,11 @@ def require_known(names: Sequence[str]) -> None:
 
 
 def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateResult:
-    """Apply a custom gate; one that raises, or answers something else than a result, has failed.
+    """Apply a custom gate; a gate that raises, or returns anything but a result, has failed.
 
     Args:
         name: The gate.
-        frame: The data. The gate is handed a copy, so that whatever it does to it changes nothing that is learnt.
+        frame: The data. The gate gets a copy, so its changes never reach the training data.
         settings: Thresholds.
     Raises:
         UnknownGateError: There is no such gate.
@@ -96,7 +96,7 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
     gate = resolve(name)
     try:
         result = gate(frame.copy(deep=True), settings)
-    except Exception as error:  # a stranger's code: whatever goes wrong in it is a failed gate, not a failed epoch
+    except Exception as error:  # third-party code: any error in it is a failed gate, not a failed epoch
         return _broken(name, f"the gate itself failed: {type(error).__name__}: {error}")
     if not isinstance(result, GateResult):
         return _broken(name, f"the gate returned {type(result).__name__}, not a GateResult")

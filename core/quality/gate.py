@@ -1,6 +1,6 @@
 """A gate and its verdict: one named check against one threshold, with the evidence for it.
 
-Nothing heavy is imported here: the registry, the sessions and the console carry gate results too.
+This module imports nothing heavy: the registry, the sessions and the console carry gate results too.
 """
 
 import math
@@ -16,7 +16,7 @@ MAX_OFFENDING_SHOWN = 20
 
 
 class GateVerdict(StrEnum):
-    """What a gate decided. A warning never stops anything."""
+    """The decision of a gate. A warning never blocks anything."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -24,9 +24,9 @@ class GateVerdict(StrEnum):
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of one gate, complete enough to be argued with.
+    """The outcome of one gate, with all the evidence to verify it.
 
-    `value` is None when it could not be measured; such a gate never passes, and `reason` says why.
+    `value` is None when it could not be measured; the gate then never passes, and `reason` says why.
     """
 
     name: str
@@ -43,12 +43,12 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether the check itself held, blocking or not."""
+        """Whether the check held, blocking or not."""
         return self.verdict is GateVerdict.PASS
 
     @property
     def blocks(self) -> bool:
-        """Whether this result stops what it guards."""
+        """Whether this result blocks."""
         return self.verdict is GateVerdict.FAIL and self.blocking
 
 
@@ -67,21 +67,21 @@ def judge(
 ) -> GateResult:
     """Compare a measured value with its threshold and keep the evidence.
 
-    A value that is missing or not finite fails: a check that could not be made was not passed.
+    A missing or non-finite value fails: a check without a measurement cannot pass.
 
     Args:
-        name: The gate's name, as settings and alerts spell it.
-        value: The measurement, or None when it could not be made.
-        comparison: What must hold between value and threshold.
+        name: The gate's name in settings and alerts.
+        value: The measurement, or None if there is none.
+        comparison: The relation required between value and threshold.
         threshold: The limit; reaching it exactly passes.
-        unit: Of both value and threshold, for people.
-        n_samples: How many observations the value rests on.
+        unit: The unit of value and threshold, for display.
+        n_samples: The number of observations behind the value.
         reason: Replaces the sentence made from the figures.
         n_offending: How many rows broke the rule.
         offending: Their identifiers; the first twenty are kept.
         blocking: False turns a failure into a warning.
     Returns:
-        The result, with verdict PASS, FAIL, or WARN when it does not block.
+        The result, with verdict PASS, FAIL, or WARN for a non-blocking failure.
 
     >>> judge("coverage", 99.7, ">=", 90.0, unit="%").verdict
     <GateVerdict.PASS: 'pass'>

@@ -21,7 +21,7 @@ DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 
 class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a data set's quality."""
+    """The quality of a data set."""
 
     gates: tuple[GateResult, ...]
     score: float
@@ -30,16 +30,16 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | None = None) -> QualityReport:
-    """Apply a domain's checks, and the custom gates that the settings call for.
+    """Apply a domain's checks, and the custom gates named in the settings.
 
     Args:
-        frame: The data; any frame at all is answered, a hostile one with failed gates.
-        check_set: What it is held to.
+        frame: The data; any frame gets a report, a hostile frame one of failed gates.
+        check_set: The checks.
         settings: Thresholds; the defaults if not given.
     Returns:
         Every result, and whether no blocking one failed.
     Raises:
-        UnknownGateError: The settings call for a custom gate that is not there.
+        UnknownGateError: The settings name an unknown custom gate.
     """
     settings = settings or QualityGates()
     cells = Cells(frame, row_names=check_set.row_names)
@@ -56,15 +56,15 @@ def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | 
 
 
 def score_dimensions(checks: Sequence[Check[Cells]], results: Sequence[GateResult]) -> dict[str, float]:
-    """Return each dimension's share of what is sound, 0-1; a dimension without a check is left out.
+    """Return the sound share of each dimension, 0-1; a dimension without a check is left out.
 
-    Completeness is the share of required cells that hold a value. Every other dimension is the share of rows
-    that none of its checks objects to, taking no row to offend two of them. A check that could not be made
-    leaves its dimension at 0.
+    Completeness is the share of filled required cells. Every other dimension is the share of rows
+    without a finding, assuming that no row has two findings. A check that could not be made
+    sets its dimension to 0.
 
     Args:
-        checks: What was asked.
-        results: What came of each.
+        checks: The checks applied.
+        results: The result of each.
     """
     shares = {}
     for dimension in DIMENSIONS:
@@ -83,7 +83,7 @@ def score_dimensions(checks: Sequence[Check[Cells]], results: Sequence[GateResul
 def overall_score(dimensions: Mapping[str, float], n_failed: int) -> float:
     """Return the mean of the dimensions, times 0.9 for each blocking gate that failed.
 
-    So data that passes every gate scores by how little of it is unsound, and data that fails any scores
+    So data that passes every gate scores by its sound share, and data that fails any gate scores
     below 0.9, where the quality alert fires.
 
     >>> overall_score({"completeness": 1.0, "validity": 0.9}, 0)

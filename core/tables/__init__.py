@@ -1,14 +1,14 @@
-"""A user's own table: CSV, Parquet or JSON lines, read with care, described once and checked ever after.
+"""A user's own table: CSV, Parquet or JSON lines, validated, described once and checked from then on.
 
-errors.py      what is wrong with a file, where, and what to do about it
-limits.py      how large anything may be
-source.py      which format a file has, its hash, and whether its bytes can be read at all
+errors.py      the fault of a file, its place, and the fix
+limits.py      size limits
+source.py      the format of a file, its hash, and whether its bytes can be read at all
 text_columns.py  text to numbers, flags, dates and categories
 csv_file.py, json_lines.py, parquet_file.py   one format each
-table.py       a table that has been read
-signature.py   what a model reads: names, kinds, ranges, levels, and the check of rows against it; light
-task.py        what is to be learnt, and from which columns
-conforming.py  a table held against a signature
+table.py       a table in memory
+signature.py   a model's inputs: names, kinds, ranges, levels, and the check of rows against them; light
+task.py        the target, and the columns to learn from
+conforming.py  the check of a table against a signature
 split.py       rows held out by group, by time or by class
 
 `signature` is light; the other names load pandas and pyarrow when first touched.

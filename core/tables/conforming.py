@@ -1,4 +1,4 @@
-"""A table held against the signature of the model that is to read it."""
+"""The check of a table against the signature of the model that is to read it."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
     """Make sure that a model can read a table.
 
     Args:
-        table: As read with the kinds of the signature.
-        signature: The model's.
+        table: Read with the kinds of the signature.
+        signature: The model's signature.
     Returns:
-        What is sound, but unlike what the model has learnt from.
+        Valid values unlike any in the model's training data.
     Raises:
-        TableError: A column is missing, or a cell is empty where the model has never seen one; the file, the place
-            and the cure are named.
+        TableError: A column is missing, or a cell is empty in a column never empty in training; the file, the place
+            and the fix are named.
     """
     try:
         signature.require_columns(list(table.frame.columns))
@@ -29,7 +29,7 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
         values = table.frame[column.name]
         is_empty = values.isna().to_numpy()
         if is_empty.any() and not column.allows_missing:
-            cure = "Fill it in: the model has never seen this column empty."
+            cure = "Fill it in: this column was never empty in the model's training data."
             raise table.error("it is empty", cure, column=column.name, row=int(np.argmax(is_empty)))
         if column.kind is ColumnKind.CATEGORY:
             n_strange = int((~values.isin(column.levels) & ~is_empty).sum()) if column.levels else 0
@@ -41,17 +41,17 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
 
 
 def require_target(table: Table, signature: TableSignature) -> None:
-    """Make sure that each row says what there was to predict.
+    """Make sure that each row has the target.
 
     Raises:
-        TableError: The target's column is missing, or a cell of it is empty or of a class never learnt.
+        TableError: The target's column is missing, or a cell of it is empty or of an unknown class.
     """
     from core.tables.task import class_codes
 
     target = signature.target
     assert target is not None
     if target not in table.frame:
-        raise table.error(f"there is no column {target!r}", "It holds what the model is judged by.")
+        raise table.error(f"there is no column {target!r}", "The model is evaluated against this column: add it.")
     values = table.frame[target]
     if (is_empty := values.isna().to_numpy()).any():
         cure = "Fill it in, or remove such rows."
@@ -61,4 +61,4 @@ def require_target(table: Table, signature: TableSignature) -> None:
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             cure = f"The model knows: {', '.join(signature.classes)}."
-            raise table.error(f"{str(values.iloc[row])!r} is no class it has learnt", cure, column=target, row=row)
+            raise table.error(f"{str(values.iloc[row])!r} is not a class of the model", cure, column=target, row=row)

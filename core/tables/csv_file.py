@@ -1,4 +1,4 @@
-"""CSV: the separator found in the header, every cell read as text first, so that what is wrong can be quoted."""
+"""CSV: the separator is found in the header, and every cell is read as text first, so that errors can quote it."""
 
 import csv
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ def read_csv(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
 
     Args:
         source: The file.
-        kinds: Of columns that are known; the others are inferred.
+        kinds: Of known columns; the other kinds are inferred.
     Raises:
-        TableError: Header, rows or cells are not sound.
+        TableError: The header, a row or a cell is invalid.
     """
     separator, names = _header(source)
     check_names(source.path, names, place="line 1")
     cells = _cells(source, separator, names)
     path = source.path
     if cells.num_rows == 0:
-        raise TableError(path, "it has a header, but no rows", "Give rows to learn from.")
+        raise TableError(path, "it has a header, but no rows", "Add rows to train on.")
     if source.n_quotes % 2 and any("\n" in (cells.column(name)[-1].as_py() or "") for name in names):
         line = _line_of(source, separator, cells.num_rows - 1, starts=True)
         raise _left_open(source, line)
@@ -52,13 +52,13 @@ def read_csv(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
 
 
 def _header(source: Source) -> tuple[str, list[str]]:
-    """Read the first line, with the separator that parts it into most names."""
+    """Read the first line, with the separator that splits it into the most names."""
     with text_lines(source) as lines:
         first = next(iter(lines), "")
     if not first.strip():
-        raise TableError(source.path, "its first line is empty", "Begin it with the names of the columns.")
+        raise TableError(source.path, "its first line is empty", "Start the file with a line of column names.")
     separator = max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
-    with text_lines(source) as lines:  # again: a quoted name may go over several lines
+    with text_lines(source) as lines:  # again: a quoted name may span several lines
         return separator, next(csv.reader(lines, delimiter=separator))
 
 
@@ -73,7 +73,7 @@ def _cells(source: Source, separator: str, names: list[str]) -> pa.Table:
         with source.open() as file:
             cells = pyarrow.csv.read_csv(
                 file,
-                # One thread: only then is the number of a wrong row known.
+                # One thread: only then is the number of an invalid row known.
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=8 * limits.MOST_LINE_BYTES),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=separator,
@@ -90,16 +90,16 @@ def _cells(source: Source, separator: str, names: list[str]) -> pa.Table:
             raise TableError(source.path, f"it cannot be parsed ({error})", "Check its quotes.") from error
         row = wrong[0]
         line = _line_of(source, separator, row.number - 2, starts="\n" in row.text) if row.number else 0
-        if source.n_quotes % 2 and "\n" in row.text:  # it has swallowed the rows after it
+        if source.n_quotes % 2 and "\n" in row.text:  # an open quote has swallowed the following rows
             raise _left_open(source, line) from None
         raise TableError(
             source.path,
             f"{row.actual_columns} cells where the header has {row.expected_columns}: {shown(row.text)}",
-            "Give every row as many cells as there are names; quote cells that hold the separator.",
+            "Give every row as many cells as the header; quote cells that contain the separator.",
             place=f"line {line}",
         ) from None
     if cells.num_rows * len(names) > limits.MOST_CELLS:
-        raise TableError(source.path, f"it has {cells.num_rows:,} rows", "Take a sample of them.")
+        raise TableError(source.path, f"it has {cells.num_rows:,} rows", "Take a sample of the rows.")
     return cells
 
 
@@ -110,7 +110,7 @@ def _left_open(source: Source, line: int) -> TableError:
 
 
 def _line_of(source: Source, separator: str, row: int, *, starts: bool = False) -> int:
-    """Find the line a row ends on, or starts on; only errors ask, so the file is simply read again."""
+    """Find the line where a row ends or starts; only errors need it, so the file is simply read again."""
     with text_lines(source) as lines:
         rows = csv.reader(lines, delimiter=separator)
         before = 0

@@ -1,4 +1,4 @@
-"""What is wrong with a table: the file, the place, what was found there, and the cure, in one sentence or two."""
+"""The fault of a table: the file, the place, the value found there, and the fix, in one or two sentences."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ MOST_SHOWN = 60
 
 
 class TableError(UsageError):
-    """A file cannot be used as a table; nothing was made of it."""
+    """A file cannot be used as a table; nothing was written."""
 
     def __init__(self, file: Path, problem: str, cure: str, *, place: str = "", column: str | None = None) -> None:
         where = [str(file), *([place] if place else []), *([f"column {shown(column)}"] if column is not None else [])]
@@ -19,7 +19,7 @@ class InputError(UsageError):
     """Rows do not fit the signature of the model that is to read them.
 
     Attributes:
-        row: Position of the row at fault, from 0; None where the whole input is.
+        row: Position of the row at fault, from 0; None if the whole input is at fault.
         column: The column at fault.
     """
 
@@ -30,7 +30,7 @@ class InputError(UsageError):
 
 
 def shown(value: object) -> str:
-    """Quote a value for a message: escaped, so that it cannot move a cursor, and cut where it is long.
+    """Quote a value for a message: escaped, so that it cannot move a cursor, and shortened where it is long.
 
     >>> shown("a\\x1b[2J")
     "'a\\\\x1b[2J'"

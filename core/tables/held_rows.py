@@ -1,4 +1,4 @@
-"""Rows held out as a signature says: by its group and its time, else by class."""
+"""Rows held out according to a signature: by its group and its time, else by class."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from core.tables.split import Split, hold_out
 
 
 def groups_of(frame: pd.DataFrame, signature: TableSignature) -> AnyArray:
-    """Return the group of each row as a code; each row its own where the signature or the frame names no group."""
+    """Return the group of each row as a code; every row is its own group if the signature or the frame has none."""
     if signature.group is None or signature.group not in frame:
         return np.arange(len(frame))
     return np.asarray(pd.factorize(frame[signature.group])[0])
@@ -32,12 +32,12 @@ def split_rows(frame: pd.DataFrame, signature: TableSignature, target: FloatArra
             classes=target.astype(np.int64) if signature.task is Task.CLASSIFICATION else None,
         )
     except ValueError as error:
-        raise UsageError(f"The rows cannot be held out: {error}. Give more, or name no --group or --time.") from None
-    for rows, side in ((split.learn, "learnt from"), (split.held, "held out")):
+        raise UsageError(f"No rows can be held out: {error}. Give more rows, or leave out --group or --time.") from None
+    for rows, side in ((split.learn, "for training"), (split.held, "held out")):
         if signature.task is Task.CLASSIFICATION and len(found := np.unique(target[rows])) < len(signature.classes):
             lacking = next(label for code, label in enumerate(signature.classes) if code not in found)
             raise UsageError(
                 f"No row {side} has the class {lacking!r} of {signature.target}, after holding out {split.method}. "
-                "Give more rows of it, or name no --group or --time."
+                "Give more rows of this class, or leave out --group or --time."
             )
     return split

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line. A key that a line does not have is an empty cell."""
+"""JSON lines: one object a line. A missing key is an empty cell."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ from core.tables.source import Source, text_lines
 from core.tables.table import Table
 from core.tables.text_columns import Complain, Reading, are_dates, read_text, refine
 
-CHECKED_FOR_REPEATED_KEYS = 1_000  # lines; what writes a key twice does so on each
+CHECKED_FOR_REPEATED_KEYS = 1_000  # lines; a writer that repeats a key does so on each line
 MOST_FLOAT = sys.float_info.max
 _NOTHING = type(None)
 
@@ -49,9 +49,9 @@ def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
 
     Args:
         source: The file.
-        kinds: Of columns that are known; the others are inferred.
+        kinds: Of known columns; the other kinds are inferred.
     Raises:
-        TableError: A line is no object, or a column mixes kinds of values.
+        TableError: A line is not an object, or a column mixes kinds of values.
     """
     rows = _parse(source)
     if not rows.lines:
@@ -94,7 +94,7 @@ def _parse(source: Source) -> _Rows:
             if len(rows.cells) > limits.MOST_COLUMNS:
                 check_names(source.path, list(rows.cells), place=f"line {number}")
             if len(rows.lines) * len(rows.cells) > limits.MOST_CELLS:
-                raise TableError(source.path, f"it has more than {number:,} rows", "Take a sample of them.")
+                raise TableError(source.path, f"it has more than {number:,} rows", "Take a sample of the rows.")
     return rows
 
 
@@ -118,7 +118,7 @@ def _read(name: str, values: list[Any], wanted: ColumnKind | None, complain: Com
             else refine(name, flags, complain, wanted=wanted)
         )
     if kinds == {str} or (kinds and wanted in (ColumnKind.CATEGORY, ColumnKind.FLAG)):
-        # A text that looks like a number is a text all the same: whoever wrote the quotes meant them.
+        # A text that looks like a number stays a text: the quotes were written on purpose.
         texts = _texts(values)
         return read_text(
             name, texts, complain, wanted=wanted or (ColumnKind.TIME if are_dates(texts) else ColumnKind.CATEGORY)
@@ -139,7 +139,7 @@ def _numbers(name: str, values: list[Any], complain: Complain) -> FloatArray:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     except OverflowError:
         row = next(position for position, value in enumerate(values) if value is not None and abs(value) > MOST_FLOAT)
-        raise complain(f"{shown(values[row])} is no measurement", "Correct or empty it.", name, row) from None
+        raise complain(f"{shown(values[row])} is not a finite number", "Correct or empty it.", name, row) from None
 
 
 def _texts(values: list[Any]) -> pa.ChunkedArray:

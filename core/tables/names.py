@@ -1,4 +1,4 @@
-"""Which column names are taken: those that can be shown, stored and opened elsewhere without doing harm."""
+"""The accepted column names: names that can be shown, stored and opened elsewhere without harm."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from core.tables import limits
 from core.tables.errors import TableError, shown
 
-# A spreadsheet runs what begins with one of these; our reports are opened in spreadsheets.
+# A spreadsheet runs text that begins with one of these; our reports are opened in spreadsheets.
 FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -15,14 +15,14 @@ def check_names(path: Path, names: Sequence[str], *, place: str = "") -> None:
     """Check the names of a table's columns.
 
     Raises:
-        TableError: There are too many, one stands twice, is empty, too long, would run as a formula in a spreadsheet,
-            or holds control characters.
+        TableError: There are too many, or one is repeated, empty, too long, a formula to a spreadsheet,
+            or contains control characters.
     """
     if len(names) > limits.MOST_COLUMNS:
         raise TableError(
             path,
             f"it has {len(names):,} columns",
-            f"At most {limits.MOST_COLUMNS:,} can be learnt from: keep those that matter.",
+            f"At most {limits.MOST_COLUMNS:,} can be used: keep the columns that matter.",
             place=place,
         )
     if repeated := [name for name, n_times in Counter(names).items() if n_times > 1]:
@@ -38,11 +38,11 @@ def _problem(name: str) -> str:
     if not name.strip():
         return "is empty"
     if name != name.strip():
-        return "has blanks around it"
+        return "starts or ends with blanks"
     if len(name) > limits.MOST_NAME_CHARACTERS:
         return f"is longer than {limits.MOST_NAME_CHARACTERS} characters"
     if not name.isprintable():
-        return "holds control characters"
+        return "contains control characters"
     if name.startswith(FORMULA_STARTS):
-        return f"begins with {name[0]}, which a spreadsheet runs as a formula"
+        return f"begins with {name[0]}, which a spreadsheet would run as a formula"
     return ""

@@ -1,4 +1,4 @@
-"""Parquet: the columns keep the types they were written with."""
+"""Parquet: the columns keep their stored types."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,9 +26,9 @@ def read_parquet(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
 
     Args:
         source: The file.
-        kinds: Of columns that are known; the others are those of their types.
+        kinds: Of known columns; the other kinds follow from the types.
     Raises:
-        TableError: It is damaged, empty, too large, or a cell is not of the kind wanted.
+        TableError: It is damaged, empty, too large, or a cell is not of the wanted kind.
     """
     path = source.path
     try:
@@ -39,7 +39,7 @@ def read_parquet(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
             left_out = {field.name: f"holds {field.type}" for field in file.schema_arrow if field not in readable}
         table = pq.read_table(path, columns=[f.name for f in readable], read_dictionary=texts, use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise TableError(path, f"it is damaged ({error})", "Write or copy it anew.") from error
+        raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
 
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
         return TableError(path, problem, cure, column=column, place=f"row {row}")
@@ -55,10 +55,12 @@ def _check_size(path: Path, file: pq.ParquetFile) -> None:
     found = file.metadata
     check_names(path, file.schema_arrow.names)
     if found.num_rows == 0:
-        raise TableError(path, "it has columns, but no rows", "Give rows to learn from.")
+        raise TableError(path, "it has columns, but no rows", "Add rows to train on.")
     unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
     if found.num_rows * found.num_columns > limits.MOST_CELLS or unpacked > MOST_UNPACKED_BYTES:
-        raise TableError(path, f"it has {found.num_rows:,} rows of {found.num_columns:,} columns", "Take a sample.")
+        raise TableError(
+            path, f"it has {found.num_rows:,} rows of {found.num_columns:,} columns", "Take a sample of the rows."
+        )
 
 
 def _is_text(kind: pa.DataType) -> bool:

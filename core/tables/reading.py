@@ -1,4 +1,4 @@
-"""One way in for every format."""
+"""The entry point for every format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +12,10 @@ def read_table(path: Path, *, kinds: Mapping[str, ColumnKind] | None = None) -> 
     """Read a CSV, Parquet or JSON lines file.
 
     Args:
-        path: The file; its name says the format.
-        kinds: What columns must hold, where that is known; what is not named is inferred.
+        path: The file; its name gives the format.
+        kinds: The kinds of known columns; the other kinds are inferred.
     Raises:
-        TableError: The file cannot be used; file, place, value and cure are named.
+        TableError: The file cannot be used; file, place, value and fix are named.
     """
     source = inspect(path)
     if source.format == "csv":

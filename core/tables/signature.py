@@ -1,8 +1,8 @@
-"""What a model reads and answers: the columns with their kinds, ranges and levels. Written once, checked ever after.
+"""A model's inputs and outputs: the columns with their kinds, ranges and levels. Written once, checked from then on.
 
-The signature is inferred from the rows a model learnt from and lies as `signature.json` in its artifact. A value of
-the wrong kind, or one that is missing where none ever was, is refused; a number outside the range or a level never
-seen is answered and counted, since that is what a model meets in life, and what drift monitoring is for.
+The signature is inferred from the training rows and stored as `signature.json` in the artifact. A value of
+the wrong kind, or a gap in a column that never had one, is refused; a number outside the range or an unseen level
+is answered and counted, since live data contains such values, and drift monitoring watches them.
 """
 
 import difflib
@@ -21,7 +21,7 @@ SIGNATURE_NAME = "signature.json"
 
 
 class ColumnKind(StrEnum):
-    """What the values of a column are."""
+    """The kind of a column's values."""
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -31,7 +31,7 @@ class ColumnKind(StrEnum):
 
 
 class Task(StrEnum):
-    """What is learnt."""
+    """The kind of prediction."""
 
     REGRESSION = "regression"
     CLASSIFICATION = "classification"
@@ -56,16 +56,16 @@ class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     allows_missing: bool
     least: float | None = None
     most: float | None = None
-    levels: tuple[str, ...] = ()  # of a category, sorted; none where any text may stand
+    levels: tuple[str, ...] = ()  # of a category, sorted; empty where any text is allowed
 
     @property
     def dtype(self) -> str:
-        """The kind as tables and inference protocols call it."""
+        """The kind's name in tables and inference protocols."""
         return DTYPES[self.kind]
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """One value that the model answers with, for each row."""
+    """One value of the model's answer for a row."""
 
     name: str
     type: str
@@ -79,7 +79,7 @@ class IgnoredColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputNotes(msgspec.Struct, frozen=True, kw_only=True):
-    """What in sound rows is unlike anything the model has learnt from, by column: how many values."""
+    """The number of valid values unlike any in the model's training data, by column."""
 
     out_of_range: dict[str, int] = {}
     unseen_levels: dict[str, int] = {}
@@ -89,7 +89,7 @@ class InputNotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model takes and what it answers; `inputs` and `outputs` in the file."""
+    """A model's inputs and outputs; `inputs` and `outputs` in the file."""
 
     task: Task
     target: str | None  # None for anomalies without labels
@@ -108,11 +108,11 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kinds(self) -> dict[str, ColumnKind]:
-        """Kind of each column that the model reads."""
+        """The kind of each column that the model reads."""
         return {column.name: column.kind for column in self.columns}
 
     def to_bytes(self) -> bytes:
-        """Return the one spelling of this signature."""
+        """Return the canonical form of this signature."""
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
 
     @classmethod
@@ -120,7 +120,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         """Read a signature.
 
         Raises:
-            msgspec.DecodeError: It is none.
+            msgspec.DecodeError: It is not a signature.
         """
         return msgspec.json.decode(content, type=cls)
 
@@ -129,7 +129,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         """Read the signature of an artifact, if it has one.
 
         Raises:
-            TableError: There is one, but it cannot be read.
+            TableError: The signature cannot be read.
         """
         path = folder / SIGNATURE_NAME
         try:
@@ -137,17 +137,19 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
-            raise TableError(path, f"it cannot be read ({error})", "Restore or register the artifact anew.") from error
+            raise TableError(
+                path, f"it cannot be read ({error})", "Restore the artifact, or register it again."
+            ) from error
 
     def reads_the_same(self, other: "TableSignature") -> bool:
-        """Say whether whoever can call one model can call the other: same task, names, kinds, and classes."""
+        """Return whether a caller of one model can call the other: same task, names, kinds and classes."""
         return self._interface() == other._interface()
 
     def require_columns(self, present: Sequence[str]) -> None:
         """Make sure that all columns are there.
 
         Raises:
-            InputError: One is missing; a name like it is suggested.
+            InputError: A column is missing; a similar name is suggested.
         """
         for name in self.names:
             if name not in present:
@@ -157,10 +159,10 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
                 raise InputError("it is missing", hint, column=name)
 
     def check(self, rows: Sequence[Mapping[str, Any]]) -> InputNotes:
-        """Check rows of plain values, as a request brings them; columns beyond the signature are let pass.
+        """Check rows of plain values, as sent in a request; columns beyond the signature are ignored.
 
         Returns:
-            What is sound, but unlike what the model has learnt from.
+            Valid values unlike any in the model's training data.
         Raises:
             InputError: A value is missing, of the wrong kind or not finite; row and column are named.
         """
@@ -180,7 +182,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         return InputNotes(out_of_range=out_of_range, unseen_levels=unseen)
 
     def _interface(self) -> tuple[object, ...]:
-        number_like = {ColumnKind.INTEGER: ColumnKind.NUMBER}  # a wider number is no other interface
+        number_like = {ColumnKind.INTEGER: ColumnKind.NUMBER}  # a wider number is the same interface
         columns = tuple((column.name, number_like.get(column.kind, column.kind)) for column in self.columns)
         return self.task, self.target, self.classes, columns
 
@@ -192,22 +194,22 @@ def _checked(column: ColumnSignature, row: Mapping[str, Any], position: int) -> 
     value = row[name]
     if value is None or (isinstance(value, float) and math.isnan(value)):
         if not column.allows_missing:
-            cure = "Give a value: the model has never seen this column empty."
+            cure = "Give a value: this column was never empty in the model's training data."
             raise InputError("it is empty", cure, column=name, row=position)
         return None
     if column.kind in (ColumnKind.CATEGORY, ColumnKind.TIME):
         if not isinstance(value, str):
-            raise InputError(f"{shown(value)} is no text", "Give text in quotes.", column=name, row=position)
+            raise InputError(f"{shown(value)} is not text", "Give text in quotes.", column=name, row=position)
         return value
     if isinstance(value, bool) and column.kind is not ColumnKind.FLAG:
-        raise InputError(f"{shown(value)} is no number", "Give a number.", column=name, row=position)
+        raise InputError(f"{shown(value)} is not a number", "Give a number.", column=name, row=position)
     if not isinstance(value, Real):
-        raise InputError(f"{shown(value)} is no number", "Give a number.", column=name, row=position)
+        raise InputError(f"{shown(value)} is not a number", "Give a number.", column=name, row=position)
     number = float(value)
     if not math.isfinite(number):
         raise InputError(f"{shown(value)} is not finite", "Leave it empty instead.", column=name, row=position)
     if column.kind is ColumnKind.INTEGER and not (isinstance(value, Integral) or number.is_integer()):
-        raise InputError(f"{shown(value)} is no whole number", "Give a whole number.", column=name, row=position)
+        raise InputError(f"{shown(value)} is not a whole number", "Give a whole number.", column=name, row=position)
     if column.kind is ColumnKind.FLAG and number not in (0.0, 1.0):
         raise InputError(f"{shown(value)} is neither true nor false", "Give true or false.", column=name, row=position)
     return number

@@ -1,6 +1,6 @@
-"""A file before it is parsed: which format it has, its hash, and whether its bytes can be read as text at all.
+"""A file before parsing: its format, its hash, and whether its bytes can be read as text at all.
 
-Everything here looks at bytes, a megabyte at a time, so a file that would fill the memory is refused before it does.
+This module reads bytes, a megabyte at a time, so a file that would fill the memory is refused in time.
 """
 
 import codecs
@@ -31,7 +31,7 @@ SUFFIXES: dict[str, TableFormat] = {
 }
 KNOWN = "Tables are read from .csv, .tsv, .parquet and .jsonl files; CSV and JSON lines may be gzipped (.csv.gz)."
 
-# What files of other kinds begin with, whatever they are called.
+# The first bytes of other kinds of files, whatever their names.
 _FOREIGN = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "Save the sheet as CSV (UTF-8), or unpack the archive."),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save the sheet as CSV (UTF-8)."),
@@ -50,16 +50,16 @@ _RECODE = "Convert it: iconv -f {} -t UTF-8 FILE > NEW"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that is what it seems.
+    """A file whose content matches its name.
 
     Attributes:
-        path: Where it is.
-        format: How it is written.
+        path: The file.
+        format: Its format.
         is_packed: Whether it is gzipped.
-        sha256: Of its bytes as they lie on disk.
-        n_bytes: Their number.
-        n_quotes: How many double quotes its text holds.
-        identity: What changes when somebody writes to the file.
+        sha256: Of its bytes on disk.
+        n_bytes: The number of bytes on disk.
+        n_quotes: How many double quotes its text has.
+        identity: Changes when the file is written to.
     """
 
     path: Path
@@ -72,26 +72,28 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the unpacked bytes."""
+        """Open the uncompressed bytes."""
         with self.path.open("rb") as file:
             yield _unpacked(file, is_packed=self.is_packed)
 
     def require_unchanged(self) -> None:
-        """Make sure that what was parsed is what was hashed.
+        """Make sure that the parsed bytes are the hashed bytes.
 
         Raises:
             TableError: The file was written to meanwhile.
         """
         if _identity(self.path) != self.identity:
-            raise TableError(self.path, "it changed while it was read", "Try again when nobody writes to it.")
+            raise TableError(
+                self.path, "it changed while it was being read", "Try again when the file is no longer being written."
+            )
 
 
 def inspect(path: Path) -> Source:
-    """Look at a file's bytes before anything parses them.
+    """Inspect a file's bytes before parsing.
 
     Raises:
-        TableError: It is missing, not a plain file, empty, of another format than its name says, not UTF-8, has
-            lines of more than a megabyte, or unpacks to more than any table does.
+        TableError: It is missing, not a regular file, empty, of another format than its name says, not UTF-8, has
+            lines of more than a megabyte, or expands more than any table would.
     """
     identity = _identity(path)
     wanted = _format_of(path)
@@ -101,7 +103,7 @@ def inspect(path: Path) -> Source:
             head = file.read(16)
             _check_head(path, head, wanted)
             is_packed, n_bytes = head.startswith(_GZIP), identity[-1]
-            if wanted != "parquet":  # before the hash, which reads all of it: what is wrong is told at once
+            if wanted != "parquet":  # before the hash, which reads the whole file: errors show immediately
                 n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
             file.seek(0)
             sha256 = sha256_of(file)
@@ -118,8 +120,8 @@ def _identity(path: Path) -> tuple[int, ...]:
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a plain file"
-        raise TableError(path, f"it is {kind}", "Name one file that holds the table.")
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+        raise TableError(path, f"it is {kind}", "Name the single file that holds the table.")
     if found.st_size == 0:
         raise TableError(path, "it is empty", "Give a file with a header and rows.")
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
@@ -128,26 +130,28 @@ def _identity(path: Path) -> tuple[int, ...]:
 def _format_of(path: Path) -> TableFormat:
     name = path.name.lower().removesuffix(".gz")
     if (wanted := SUFFIXES.get(Path(name).suffix)) is None:
-        raise TableError(path, "its name does not say which format it has", KNOWN)
+        raise TableError(path, "its name does not show its format", KNOWN)
     return wanted
 
 
 def _check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
     for magic, (kind, cure) in _FOREIGN.items():
         if head.startswith(magic):
-            raise TableError(path, f"it is {kind}, whatever its name says", cure)
+            raise TableError(path, f"it is {kind}, despite its name", cure)
     is_packed, is_parquet = head.startswith(_GZIP), head.startswith(_PARQUET)
     if wanted == "parquet" and is_packed:
-        raise TableError(path, "Parquet is compressed inside and is not read gzipped", "Unpack it first: gunzip FILE.")
+        raise TableError(
+            path, "Parquet is already compressed, and gzipped Parquet is not supported", "Unpack it first: gunzip FILE."
+        )
     if is_parquet != (wanted == "parquet"):
-        found = "is Parquet" if is_parquet else "is no Parquet file"
-        raise TableError(path, f"its content {found}, its name says otherwise", "Rename it to what it is.")
+        found = "is Parquet" if is_parquet else "is not Parquet"
+        raise TableError(path, f"its content {found}, but its name says otherwise", "Rename it to match its content.")
     if head.startswith(_UTF16):
         raise TableError(path, "it is UTF-16", _RECODE.format("UTF-16"))
 
 
 def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
-    """Check size, lines and encoding of a text; return how many double quotes it holds."""
+    """Check size, lines and encoding of a text; return the number of double quotes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     n_read, line, since_newline, n_quotes = 0, 1, 0, 0
     try:
@@ -161,7 +165,7 @@ def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
                     raise TableError(
                         path,
                         f"the line is longer than {limits.MOST_LINE_BYTES >> 20} MiB",
-                        "Check that it has line breaks, and that no quote is left open.",
+                        "Check that it has line breaks, and that every quote is closed.",
                         place=f"line {line}",
                     )
                 _check_bytes(path, chunk, decoder, line)
@@ -170,7 +174,9 @@ def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
                 since_newline = since_newline + len(chunk) if first < 0 else len(chunk) - chunk.rfind(LINE_END) - 1
             _decode(path, b"", decoder, line, final=True)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TableError(path, f"its gzip packing is damaged ({error})", "Copy or pack it anew.") from error
+        raise TableError(
+            path, f"its gzip compression is damaged ({error})", "Copy it again, or compress it again."
+        ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
     return n_quotes
@@ -186,15 +192,15 @@ def _check_size(path: Path, n_read: int, n_stored: int) -> None:
     if n_read > max(limits.UNPACKED_BYTES_ALLOWED, limits.MOST_PACKING * n_stored):
         raise TableError(
             path,
-            f"it unpacks to more than {limits.MOST_PACKING} times its size, as no table of measurements does",
-            "If it is sound all the same, unpack it yourself: gunzip FILE.",
+            f"it unpacks to more than {limits.MOST_PACKING} times its size, which suggests a decompression bomb",
+            "If the file is genuine, unpack it yourself: gunzip FILE.",
         )
 
 
 def _check_bytes(path: Path, chunk: bytes, decoder: codecs.IncrementalDecoder, line: int) -> None:
     if (at := chunk.find(b"\0")) >= 0:
         place = f"line {line + chunk.count(LINE_END, 0, at)}"
-        raise TableError(path, "a zero byte, which no text has", "Export it as UTF-8 text.", place=place)
+        raise TableError(path, "a zero byte, which is not text", "Export it as UTF-8 text.", place=place)
     _decode(path, chunk, decoder, line)
 
 
@@ -204,7 +210,7 @@ def _decode(path: Path, chunk: bytes, decoder: codecs.IncrementalDecoder, line: 
     except UnicodeDecodeError as error:
         place = f"line {line + error.object.count(LINE_END, 0, error.start)}"
         byte = f"0x{error.object[error.start]:02X}"
-        raise TableError(path, f"the byte {byte} is no UTF-8", _RECODE.format("WINDOWS-1252"), place=place) from None
+        raise TableError(path, f"the byte {byte} is not UTF-8", _RECODE.format("WINDOWS-1252"), place=place) from None
 
 
 def _unreadable(path: Path, error: Exception) -> TableError:
@@ -218,6 +224,6 @@ def _unpacked(file: BinaryIO, *, is_packed: bool) -> BinaryIO:
 
 @contextmanager
 def text_lines(source: Source) -> Iterator[io.TextIOWrapper]:
-    """Open a source as lines of text, without its byte order mark, line ends as they are."""
+    """Open a source as lines of text, without its byte order mark and with unchanged line endings."""
     with source.open() as file:
         yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")

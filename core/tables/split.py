@@ -1,4 +1,4 @@
-"""Rows held out: whole groups, the latest rows, the same share of each class, or simply at random."""
+"""Holding out rows: whole groups, the latest rows, the same share of each class, or at random."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ LEAST_GROUPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Who learns and who is held out; rows that are neither would let one know of the other.
+    """The rows to learn from and the rows held out; rows on neither side would leak between the two.
 
     Attributes:
         learn: Rows to learn from, shape (n,).
-        held: Rows to be judged on, shape (n,).
-        method: How they were told apart, in words.
+        held: Rows to test on, shape (n,).
+        method: How the rows were split, in words.
     """
 
     learn: BoolArray
@@ -33,20 +33,20 @@ def hold_out(
     time: AnyArray | None = None,
     classes: IntArray | None = None,
 ) -> Split:
-    """Hold a share of rows out, such that the rest says as little of them as it would of rows yet to come.
+    """Hold out a share of rows, such that the rest says as little about them as about future rows.
 
     Args:
-        n_rows: How many there are.
-        share: The share to hold out, of groups, of time, or of rows.
-        seed: Of the draw; a split by time draws nothing.
+        n_rows: The number of rows.
+        share: The share of groups, time or rows to hold out.
+        seed: Seed of the random draw; a split by time is not random.
         group: Group of each row as a code from 0, shape (n,): no group is on both sides.
-        time: Of each row, shape (n,): all that is held out is later than all that is learnt from.
-        classes: Class of each row as a code, shape (n,): both sides have the same mix, where groups and time let it.
+        time: Of each row, shape (n,): every held-out row is later than every training row.
+        classes: Class of each row as a code, shape (n,): both sides have the same mix, if groups and time allow it.
     Returns:
-        The split. With group and time, late rows of some groups are held out and early rows of the others learnt
-        from; late rows of these and early rows of those are on neither side.
+        The split. With group and time, late rows of some groups are held out, and early rows of the others are for
+        training; the remaining rows are on neither side.
     Raises:
-        ValueError: There are too few groups or instants for both sides to have some; the message says which.
+        ValueError: There are too few groups or instants for two sides; the message says which.
 
     >>> split = hold_out(4, 0.5, seed=1, time=np.array([3, 1, 2, 4]))
     >>> split.held.tolist()
@@ -66,18 +66,18 @@ def hold_out(
         learn, held = learn & ~late, held & late
         words.append("the latest rows")
     if not learn.any() or not held.any():
-        raise ValueError("groups and times leave no rows on one of the sides")
+        raise ValueError("groups and times leave one side without rows")
     return Split(learn, held, " and ".join(words))
 
 
 def _some_groups(group: IntArray, share: float, seed: int) -> BoolArray:
-    """Choose groups until they hold the share of rows wanted."""
+    """Choose groups until they hold the wanted share of rows."""
     present, code = np.unique(group, return_inverse=True)
     if len(present) < LEAST_GROUPS:
         raise ValueError(f"there are only {len(present)} groups; at least {LEAST_GROUPS} are needed to hold some out")
     order = np.random.default_rng(seed).permutation(len(present))
     sizes = np.bincount(code)[order]
-    # At least one on either side, whatever their sizes.
+    # At least one group on each side, whatever the sizes.
     n_chosen = int(np.clip(np.searchsorted(np.cumsum(sizes), share * len(group)) + 1, 1, len(present) - 1))
     chosen = np.zeros(len(present), dtype=np.bool_)
     chosen[order[:n_chosen]] = True
@@ -88,7 +88,7 @@ def _late(time: AnyArray, share: float) -> BoolArray:
     """Choose the rows after an instant; rows of one instant stay together."""
     instants, counts = np.unique(time, return_counts=True)
     if len(instants) < 2:
-        raise ValueError("all rows are of one instant")
+        raise ValueError("all rows have the same time")
     early = np.cumsum(counts) <= (1 - share) * len(time)
     last_early = int(np.clip(early.sum() - 1, 0, len(instants) - 2))
     return np.asarray(time > instants[last_early])

@@ -1,4 +1,4 @@
-"""A table that has been read: columns of four kinds of values, and where each row stands in its file."""
+"""A table in memory: columns of four kinds of values, and the place of each row in its file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class Table:
         source: The file.
         frame: Numbers, integers and flags as float64 with NaN where empty; categories as pandas categories of text;
             times as datetime64[us] in UTC.
-        kinds: What each column of the frame holds.
-        left_out: Columns that hold something no model reads, and why.
-        line_of: From the position of a row to its line, or None where the format has no lines.
+        kinds: The kind of each column of the frame.
+        left_out: Columns that no model can read, and why.
+        line_of: Maps the position of a row to its line; None for a format without lines.
     """
 
     source: Source
@@ -45,15 +45,15 @@ class Table:
         left_out: Mapping[str, str] | None = None,
         line_of: Callable[[int], int] | None = None,
     ) -> "Table":
-        """Put columns that have been read side by side.
+        """Build a table from columns.
 
         Raises:
-            TableError: There is none.
+            TableError: There is no usable column.
         """
         if not readings:
             lost = ", ".join(f"{shown(name)} {reason}" for name, reason in list((left_out or {}).items())[:3])
-            problem = f"no column holds plain values ({lost or 'there is none'})"
-            raise TableError(source.path, problem, "Write plain numbers, text, dates, true and false.")
+            problem = f"no column holds plain values ({lost or 'the file has no columns'})"
+            raise TableError(source.path, problem, "Use plain numbers, text, dates, true and false.")
         frame = pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False)
         kinds = {name: reading.kind for name, reading in readings.items()}
         return cls(source, frame, kinds, dict(left_out or {}), line_of)
@@ -62,9 +62,9 @@ class Table:
         return len(self.frame)
 
     def place(self, row: int) -> str:
-        """Say where a row stands: its line in a text, its number from 0 elsewhere."""
+        """Return the place of a row: its line in a text file, else its number from 0."""
         return f"row {row}" if self.line_of is None else f"line {self.line_of(row)}"
 
     def error(self, problem: str, cure: str, *, column: str | None = None, row: int | None = None) -> TableError:
-        """Make an error that names this file, and the place in it."""
+        """Make an error that names this file and the place in it."""
         return TableError(self.path, problem, cure, column=column, place="" if row is None else self.place(row))

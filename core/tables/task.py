@@ -1,4 +1,4 @@
-"""What is to be learnt from a table, and from which of its columns."""
+"""The target to learn from a table, and the columns to learn from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +13,19 @@ from core.tables.table import Table
 
 USUAL_TARGETS = ("target", "label", "y")
 LEAST_OF_A_CLASS = 10
-NAMES_THINGS = 0.5  # a category with more levels than this share of its rows identifies rows
-FEW_LEVELS = 50  # and is a category all the same with no more than these
+NAMES_THINGS = 0.5  # a category whose levels exceed this share of its rows identifies rows
+FEW_LEVELS = 50  # but stays a category with at most this many levels
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What a person says about a table; the rest is inferred.
+    """A person's choices for a table; the rest is inferred.
 
     Attributes:
-        target: The column to learn.
-        task: What to do with it.
-        group: Rows of one group are alike, so they are held out together.
-        time: Rows are held out by time, the latest ones.
+        target: The column to predict.
+        task: The kind of prediction.
+        group: Rows of one group are similar, so they are held out together.
+        time: The latest rows are held out.
     """
 
     target: str | None = None
@@ -35,13 +35,13 @@ class TaskRequest:
 
 
 def describe(table: Table, request: TaskRequest) -> TableSignature:
-    """Infer the signature of a model that learns from a table, having checked that it can be learnt.
+    """Check that a target can be learned from a table, and infer the signature of the model.
 
     Raises:
-        TableError: A column that was named is not there, the target cannot be learnt, or too few rows are given.
+        TableError: A named column does not exist, the target cannot be learned, or there are too few rows.
     """
     if len(table) < limits.LEAST_ROWS:
-        cure = f"At least {limits.LEAST_ROWS} are needed to learn, choose and test."
+        cure = f"At least {limits.LEAST_ROWS} rows are needed to train, choose and test."
         raise table.error(f"it has {len(table)} rows", cure)
     for name in (request.target, request.group, request.time):
         if name is not None:
@@ -64,8 +64,10 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
         else:
             columns.append(column_signature(table.frame[name], name, kind))
     if not columns:
-        reasons = "; ".join(f"{column.name} {column.reason}" for column in ignored[:3]) or "the target is all there is"
-        raise table.error(f"no column is left to learn from ({reasons})", "Give at least one that varies.")
+        reasons = (
+            "; ".join(f"{column.name} {column.reason}" for column in ignored[:3]) or "the target is the only column"
+        )
+        raise table.error(f"no column is left to learn from ({reasons})", "Add at least one column that varies.")
     return TableSignature(
         task=task,
         target=target,
@@ -80,7 +82,7 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
 
 
 def column_signature(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> ColumnSignature:
-    """Describe a column by its values: what it may be, and what the model will have seen of it."""
+    """Describe a column by its values: its kind, and the range or levels seen in training."""
     allows_missing = bool(values.isna().any())
     if kind is ColumnKind.CATEGORY:
         found = values.cat.remove_unused_categories().cat.categories
@@ -91,7 +93,7 @@ def column_signature(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> C
 
 
 def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tuple[Output, ...]:
-    """Name what a model of a task answers: a value, the probability of each class but one, or a score."""
+    """Name the outputs for a task: a value, the probability of each class but one, or a score."""
     if task is Task.CLASSIFICATION:
         told = classes[1:] if len(classes) == 2 else classes
         return tuple(Output(name=f"p({label})", type="probability") for label in told)
@@ -99,13 +101,13 @@ def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tupl
 
 
 def class_codes(values: "pd.Series[Any]", kind: ColumnKind, classes: tuple[str, ...]) -> "np.ndarray[Any, Any]":
-    """Return the position of each row's class, -1 for one that is not among them."""
+    """Return the position of each row's class, -1 for an unknown class."""
     position = {label: code for code, label in enumerate(classes)}
     return np.array([position.get(label, -1) for label in labels(values, kind)], dtype=np.int64)
 
 
 def labels(values: "pd.Series[Any]", kind: ColumnKind) -> list[str]:
-    """Spell the classes of rows, whole numbers without a point; empty cells are empty."""
+    """Format the classes of rows, whole numbers without a decimal point; empty cells stay empty."""
     if kind is ColumnKind.CATEGORY:
         return ["" if pd.isna(value) else str(value) for value in values]
     return ["" if np.isnan(value) else f"{value:.15g}" for value in values.to_numpy(dtype=np.float64)]
@@ -130,8 +132,8 @@ def _target(table: Table, request: TaskRequest) -> str | None:
         return usual[0]
     known = ", ".join(list(table.kinds)[:20]) + (", …" if len(table.kinds) > 20 else "")
     raise table.error(
-        f"nothing says which column to learn; the columns are {known}",
-        "Name it with --target COL, or look for strange rows with --task anomaly.",
+        f"no target is given; the columns are {known}",
+        "Name the target with --target COL, or look for anomalies with --task anomaly.",
     )
 
 
@@ -142,11 +144,11 @@ def _check_roles(table: Table, target: str | None, request: TaskRequest) -> None
         if name is None:
             continue
         if name in taken:
-            raise table.error(f"it is named as {taken[name]} and as {role}", "Name two columns.", column=name)
+            raise table.error(f"it is named as {taken[name]} and as {role}", "Name two different columns.", column=name)
         taken[name] = role
     if request.time is not None and table.kinds[request.time] is ColumnKind.CATEGORY:
-        cure = "Write dates as 2026-03-31, instants as 2026-03-31T09:00:00Z, or give a number that grows."
-        raise table.error("its values are no times", cure, column=request.time, row=0)
+        cure = "Write dates as 2026-03-31, times as 2026-03-31T09:00:00Z, or use an increasing number."
+        raise table.error("its values are not times", cure, column=request.time, row=0)
 
 
 def _infer_task(table: Table, target: str | None) -> Task:
@@ -158,17 +160,17 @@ def _infer_task(table: Table, target: str | None) -> Task:
 
 
 def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ...]:
-    """Make sure that the target can be learnt; return its classes, if it has any."""
+    """Make sure that the target can be learned; return its classes, if any."""
     if target is None:
         return ()
     _require_filled(table, target)
     kind, values = table.kinds[target], table.frame[target]
     if kind is ColumnKind.TIME:
-        raise table.error("a date cannot be learnt", "Make a number of it, such as days from now.", column=target)
+        raise table.error("a date cannot be a target", "Convert it to a number, such as days from now.", column=target)
     if task is Task.REGRESSION:
         if kind not in NUMERIC:
-            cure = "Give numbers, or learn it with --task classification."
-            raise table.error(f"{shown(str(values.iloc[0]))} is no number", cure, column=target, row=0)
+            cure = "Give numbers, or use --task classification."
+            raise table.error(f"{shown(str(values.iloc[0]))} is not a number", cure, column=target, row=0)
         if values.nunique() == 1:
             cure = "There is nothing to learn: choose a target that varies."
             raise table.error(f"every row has the value {values.iloc[0]:g}", cure, column=target)
@@ -184,16 +186,16 @@ def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
         only = labels(values.head(1), kind)[0]
         raise table.error(f"every row has the class {shown(only)}", "Give rows of at least two classes.", column=target)
     if len(counts) > limits.MOST_CLASSES:
-        cure = "Learn it with --task regression, or put values together."
+        cure = "Use --task regression, or combine values."
         raise table.error(f"it has {len(counts):,} different values, too many for classes", cure, column=target)
     if task is Task.ANOMALY and len(counts) != 2:
-        raise table.error(f"it has {len(counts)} values", "A label of anomalies is 0 or 1.", column=target)
+        raise table.error(f"it has {len(counts)} values", "An anomaly label must be 0 or 1.", column=target)
     if int(counts.min()) < LEAST_OF_A_CLASS:
         row = int(np.flatnonzero((values == counts.idxmin()).to_numpy())[0])
         rare = labels(values.iloc[[row]], kind)[0]
         raise table.error(
             f"only {int(counts.min())} rows have the class {shown(rare)}",
-            f"Give at least {LEAST_OF_A_CLASS} rows of each class, or put classes together.",
+            f"Give at least {LEAST_OF_A_CLASS} rows of each class, or combine classes.",
             column=target,
             row=row,
         )
@@ -215,7 +217,7 @@ def _useless(values: "pd.Series[Any]", kind: ColumnKind) -> str:
     if n_filled == 0:
         return "is empty"
     if kind is ColumnKind.TIME:
-        return "is a time: make a number of it, such as days to maturity"
+        return "is a time: convert it to a number, such as days to maturity"
     if kind is not ColumnKind.CATEGORY:
         is_same = n_filled == len(values) and values.min() == values.max()
         return "is the same in every row" if is_same else ""
@@ -223,7 +225,7 @@ def _useless(values: "pd.Series[Any]", kind: ColumnKind) -> str:
     if n_levels == 1 and n_filled == len(values):
         return "is the same in every row"
     if n_levels > FEW_LEVELS and n_levels > NAMES_THINGS * n_filled:
-        return f"names rows: {n_levels:,} different values in {n_filled:,} rows"
+        return f"identifies rows: {n_levels:,} different values in {n_filled:,} rows"
     if n_levels > limits.MOST_LEVELS:
-        return f"has {n_levels:,} levels, more than the {limits.MOST_LEVELS:,} of a category"
+        return f"has {n_levels:,} levels; a category may have at most {limits.MOST_LEVELS:,}"
     return ""

@@ -1,4 +1,4 @@
-"""Cells that hold a value, and cells that do not."""
+"""Filled and empty cells."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,13 +11,13 @@ COLUMNS_TOLD = 3
 
 
 def coverage(names: Sequence[str], *, by_column: bool = False) -> Callable[[Cells], Measurement]:
-    """Measure the share of the cells of some columns that hold a value, in %.
+    """Measure the share of filled cells of some columns, in %.
 
-    A column that is not there at all fails the check, however full the others are.
+    A missing column fails the check, however full the other columns are.
 
     Args:
         names: The columns.
-        by_column: Blame the emptiest columns; by default the rows with an empty cell.
+        by_column: Name the emptiest columns; by default the rows with an empty cell.
     """
 
     def measure(cells: Cells) -> Measurement:

@@ -1,4 +1,4 @@
-"""What a model that has learnt from a user's own rows must show on those held out."""
+"""Checks of a model trained on a user's own rows, on the rows held out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ MORE_THAN_NOTHING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class FittedModel:
-    """What a model showed on rows held out.
+    """The results of a model on rows held out.
 
     Attributes:
-        n_rows: How many rows those were.
+        n_rows: How many rows were held out.
         metrics: Its metrics on them.
-        importance: Share of each column, the largest first.
-        single_feature_leak: The `column` that tells most of the target by itself, and its `share`; empty if unmeasured.
+        importance: Share of each column, largest first.
+        single_feature_leak: The `column` that alone predicts most of the target, and its `share`; empty if unmeasured.
     """
 
     n_rows: int
@@ -36,26 +36,26 @@ class FittedModel:
 
 
 def skill(model: FittedModel) -> Measurement:
-    """Measure by how much, at least, the model beats the constant answer."""
+    """Measure a lower bound of the model's gain over a constant prediction."""
     low, value = model.metrics.get("skill_low"), model.metrics.get("skill")
     if value is None or low is None:
         raise UnreadableError("the skill could not be measured")
     return Measurement(
         low,
         model.n_rows,
-        reason=f"against the constant answer the model takes {value:.1%} of its loss away, at least {low:.1%}",
+        reason=f"the model reduces the loss of a constant prediction by {value:.1%}, at least {low:.1%}",
     )
 
 
 def leaks(model: FittedModel) -> Measurement:
-    """Count columns that all but tell the target: such a column is rarely known before the fact."""
+    """Count columns that nearly determine the target: such a column is rarely known in advance."""
     name, weight = next(iter(model.importance.items()), ("", 0.0))
     is_given_away = weight >= GIVEN_AWAY_SHARE and model.metrics.get("skill", 0.0) >= GIVEN_AWAY_SKILL
     if model.single_feature_leak.get("share", 0.0) >= GIVEN_AWAY_SKILL:
         name, is_given_away = str(model.single_feature_leak["column"]), True
     if not is_given_away:
-        return Measurement(0.0, 0, reason="no column tells the target by itself")
-    reason = f"{name} tells nearly all of the target: is it known before the fact?"
+        return Measurement(0.0, 0, reason="no column alone predicts the target")
+    reason = f"{name} alone predicts nearly all of the target: is it known in advance?"
     return Measurement(1.0, 0, reason=reason, culprits=(name,), n_culprits=1)
 
 

@@ -1,4 +1,4 @@
-"""Values far from all others, and columns that say nothing."""
+"""Outliers, and constant columns."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,12 +19,12 @@ def outliers(
 ) -> Callable[[Cells], Measurement]:
     """Measure the share of values far from those of rows of the same group, in %.
 
-    Far is six robust standard deviations; median and quartiles resist what they are to find.
+    Far means six robust standard deviations; outliers hardly move median and quartiles.
 
     Args:
-        values: Reads the values, on a scale on which all groups are about as widely spread; NaN where there is none.
-        groups: Reads each row's group as a number; NaN where there is none. Groups with few rows are not judged.
-        too_few: The reason where no group has enough rows.
+        values: Reads the values, on a scale that gives all groups about the same spread; NaN for an empty cell.
+        groups: Reads each row's group as a number; NaN for no group. Groups with few rows are skipped.
+        too_few: The reason given when no group has enough rows.
     """
 
     def measure(cells: Cells) -> Measurement:
@@ -52,11 +52,11 @@ def _far_from_median(values: FloatArray) -> BoolArray:
 
 
 def constant_columns(names: Sequence[str]) -> Callable[[Cells], Measurement]:
-    """Count the columns of numbers of which every row says the same."""
+    """Count the numeric columns with the same value in every row."""
 
     def measure(cells: Cells) -> Measurement:
         if cells.n_rows < FEWEST_ROWS:
-            raise UnreadableError(f"{cells.n_rows} rows are too few to tell; {FEWEST_ROWS} are needed")
+            raise UnreadableError(f"{cells.n_rows} rows are too few to judge; at least {FEWEST_ROWS} are needed")
         constant = [name for name in names if cells.has(name) and _is_constant(cells, name)]
         reason = f"constant: {', '.join(constant)}" if constant else "every numeric feature varies"
         return Measurement(float(len(constant)), cells.n_rows, reason=reason)

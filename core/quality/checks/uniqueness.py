@@ -1,4 +1,4 @@
-"""Rows that repeat another one."""
+"""Duplicate rows."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -13,11 +13,11 @@ KeyColumns = Mapping[str, Literal["name", "date", "number"]]
 
 
 def duplicates(key: KeyColumns, same_thing: KeyColumns | None = None) -> Callable[[Cells], Measurement]:
-    """Count rows that repeat another one.
+    """Count duplicate rows.
 
     Args:
-        key: Columns that no two rows may share all of, and what they hold.
-        same_thing: Columns by which one thing is known again under another key; judged where all are there.
+        key: Columns that together must be unique, with their kinds.
+        same_thing: Columns that identify the same thing under another key; checked where all are present.
     """
 
     def measure(cells: Cells) -> Measurement:
@@ -38,7 +38,7 @@ def _codes(cells: Cells, name: str, kind: str) -> IntArray:
 
 
 def _repeats(keys: list[IntArray]) -> BoolArray:
-    """Tell which rows repeat an earlier one in every key."""
+    """Return which rows repeat an earlier row in every key."""
     order = np.lexsort(keys[::-1])
     same = np.ones(len(order) - 1, dtype=np.bool_)
     for key in keys:

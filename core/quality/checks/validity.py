@@ -1,4 +1,4 @@
-"""Values that a column cannot hold, and dates out of order."""
+"""Impossible values, and dates out of order."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,11 +7,11 @@ import numpy as np
 from core.quality.cells import Cells
 from core.quality.check import Measurement, UnreadableError
 
-ValueLimits = tuple[float | None, float | None]  # the least and the most a value may be; None where there is no limit
+ValueLimits = tuple[float | None, float | None]  # the least and the greatest allowed value; None for no limit
 
 
 def value_ranges(limits: Mapping[str, ValueLimits]) -> Callable[[Cells], Measurement]:
-    """Measure the share of rows with a value outside what its column can mean, in %."""
+    """Measure the share of rows with a value outside the range of its column, in %."""
 
     def measure(cells: Cells) -> Measurement:
         outside = np.zeros(cells.n_rows, dtype=np.bool_)
@@ -22,13 +22,13 @@ def value_ranges(limits: Mapping[str, ValueLimits]) -> Callable[[Cells], Measure
             try:
                 values = cells.numbers(name)
             except UnreadableError:
-                continue  # an empty or unreadable column is the business of coverage and of the checks that need it
+                continue  # an empty or unreadable column is reported by coverage and by the checks that need it
             wrong = values < (-np.inf if least is None else least)
             wrong |= values > (np.inf if most is None else most)
             if wrong.any():
                 culprits.append(name)
                 outside |= wrong
-        reason = f"out of range: {', '.join(culprits)}" if culprits else "every value is one its column can hold"
+        reason = f"out of range: {', '.join(culprits)}" if culprits else "every value is in the range of its column"
         return Measurement(100 * float(outside.mean()), cells.n_rows, outside, reason)
 
     return measure
@@ -56,11 +56,11 @@ def median(name: str) -> Callable[[Cells], Measurement]:
 
 
 def date_order(first: str, middle: str, last: str) -> Callable[[Cells], Measurement]:
-    """Count the rows in which three dates do not follow one another; the first two may fall on one day."""
+    """Count the rows in which three dates are out of order; the first two may fall on the same day."""
 
     def measure(cells: Cells) -> Measurement:
         second, begin, end = (cells.dates(name) for name in (middle, first, last))
-        # A comparison with an unknown date is false, so that only known disorder counts.
+        # A comparison with an unknown date is false, so only known disorder counts.
         disordered = (begin > second) | (second >= end) | (begin >= end)
         return Measurement(float(disordered.sum()), cells.n_rows, disordered)
 

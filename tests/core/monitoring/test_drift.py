@@ -1,4 +1,4 @@
-"""A drift check that neither cries wolf nor sleeps: error rates by simulation, and columns as they come."""
+"""The drift check's error rates by simulation, and its verdict on each kind of column."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def any_alarm_and_watch(n_rows: int, shift: float, n_shifted: int, n_checks: int
         pytest.param(50_000, 0.02, 25, 2, (0.0, 0.0), (0.0, 0.0), id="a fiftieth of sigma everywhere, and many rows"),
     ],
 )
-def test_checks_of_25_features_alarm_as_rarely_and_as_surely_as_they_say(
+def test_checks_of_25_features_keep_their_stated_false_alarm_rate_and_power(
     n_rows, shift, n_shifted, n_checks, alarms, watches
 ):
     found_alarms, found_watches = any_alarm_and_watch(n_rows, shift, n_shifted, n_checks)
@@ -60,7 +60,7 @@ def test_the_index_of_unmoved_columns_follows_its_law():
     assert stats.kstest(p_values, "uniform").pvalue > 0.001
 
 
-def test_the_bound_of_the_psi_is_above_the_truth_as_often_as_it_says():
+def test_the_bound_of_the_psi_is_above_the_truth_at_its_stated_rate():
     rng = np.random.default_rng(2)
     reference, moved = np.full(10, 0.1), np.array([0.13] * 5 + [0.07] * 5)
     truth = float(np.sum((moved - reference) * np.log(moved / reference)))
@@ -132,7 +132,7 @@ def test_each_kind_of_column_gets_its_verdict(baseline, current, feature, verdic
     assert words in found.reason
 
 
-def test_too_few_rows_are_inconclusive_and_say_how_many_would_do():
+def test_too_few_rows_are_inconclusive_and_the_check_says_how_many_it_takes():
     report = check_drift(frame(60), frame(60, seed=2), KINDS)
 
     found = next(found for found in report.features if found.feature == "size")
@@ -152,7 +152,7 @@ def test_tables_without_a_common_column_cannot_be_compared():
         check_drift(frame(), pd.DataFrame({"other": [1]}), KINDS)
 
 
-def test_a_policy_that_tolerates_more_alarms_later():
+def test_a_more_tolerant_policy_raises_the_alarm_later():
     moved = frame(seed=2, size=np.random.default_rng(8).normal(0.35, 1, 600))
 
     strict = check_drift(frame(), moved, KINDS, matters=0.1)

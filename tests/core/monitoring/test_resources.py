@@ -1,4 +1,4 @@
-"""The sampler on the machine the tests run on."""
+"""The sampler on the test machine."""
 
 import math
 import os
@@ -21,7 +21,7 @@ def network(monkeypatch: pytest.MonkeyPatch, *counts: tuple[int, int]) -> None:
     monkeypatch.setattr(psutil, "net_io_counters", lambda: next(readings))
 
 
-def test_a_sample_holds_the_machine_and_this_process(workspace):
+def test_a_sample_covers_the_machine_and_this_process(workspace):
     sample = ResourceSampler(workspace).sample(T0)
     assert sample.at == T0
     assert 0 <= sample.cpu_percent <= 100
@@ -34,10 +34,10 @@ def test_a_sample_holds_the_machine_and_this_process(workspace):
 def test_network_rates_are_per_second_between_two_samples(workspace, monkeypatch):
     network(monkeypatch, (1_000, 5_000), (3_000, 5_500), (10, 10))
     sampler = ResourceSampler(workspace)
-    assert math.isnan(sampler.sample(T0).net_sent_bytes_per_second), "one look gives no rate"
+    assert math.isnan(sampler.sample(T0).net_sent_bytes_per_second), "a single sample gives no rate"
     sample = sampler.sample(T0 + timedelta(seconds=2))
     assert (sample.net_sent_bytes_per_second, sample.net_received_bytes_per_second) == (1_000, 250)
-    assert math.isnan(sampler.sample(T0 + timedelta(seconds=3)).net_sent_bytes_per_second), "counters began anew"
+    assert math.isnan(sampler.sample(T0 + timedelta(seconds=3)).net_sent_bytes_per_second), "the counters were reset"
 
 
 def test_a_machine_without_a_network_has_no_rates(workspace, monkeypatch):

@@ -30,7 +30,7 @@ def enough_rows(bonds, settings):
     return judge("enough_rows", len(bonds), ">=", 1000, unit="rows", n_samples=len(bonds))
 
 
-def test_a_registered_gate_is_applied_when_settings_call_for_it(sound):
+def test_a_registered_gate_is_applied_when_the_settings_name_it(sound):
     register_gate("enough_rows")(enough_rows)
     assert last_gate(sound, "enough_rows").passed
     report = assess(sound.head(50), NO_CHECKS, QualityGates(custom_gates=("enough_rows",)))
@@ -63,8 +63,8 @@ def test_an_unknown_gate_is_refused_with_the_known_ones(sound):
 @pytest.mark.parametrize(
     ("gate", "said"),
     [
-        pytest.param(lambda bonds, settings: bonds["no such column"], "KeyError", id="one that raises"),
-        pytest.param(lambda bonds, settings: True, "bool", id="one that answers yes"),
+        pytest.param(lambda bonds, settings: bonds["no such column"], "KeyError", id="a gate that raises"),
+        pytest.param(lambda bonds, settings: True, "bool", id="a gate that returns true"),
     ],
 )
 def test_a_broken_gate_is_a_failed_gate(sound, gate, said):
@@ -75,7 +75,7 @@ def test_a_broken_gate_is_a_failed_gate(sound, gate, said):
     assert said in result.reason
 
 
-def test_a_gate_is_handed_a_copy_and_cannot_change_what_is_learnt(sound):
+def test_a_gate_gets_a_copy_and_cannot_change_the_training_data(sound):
     def spoils(frame, settings):
         frame["size"] = 0.0
         frame.loc[0, "grade"] = "Z"
@@ -90,7 +90,7 @@ def test_a_gate_is_handed_a_copy_and_cannot_change_what_is_learnt(sound):
     assert not sound.attrs
 
 
-def test_every_gate_called_for_is_asked_for_before_any_is_loaded():
+def test_every_named_gate_is_looked_up_before_any_is_loaded():
     register_gate("enough_rows")(enough_rows)
     require_known(())
     require_known(("enough_rows",))
@@ -98,7 +98,7 @@ def test_every_gate_called_for_is_asked_for_before_any_is_loaded():
         require_known(("enough_rows", "enuf_rows"))
 
 
-def test_two_gates_cannot_have_one_name():
+def test_two_gates_cannot_share_a_name():
     register_gate("enough_rows")(enough_rows)
     register_gate("enough_rows")(enough_rows)  # a module imported again registers the same function
     with pytest.raises(GateNameTakenError, match="enough_rows"):

@@ -7,17 +7,17 @@ from core.quality import GateResult, GateVerdict, judge
 @pytest.mark.parametrize(
     ("value", "comparison", "threshold", "verdict"),
     [
-        pytest.param(91.0, ">=", 90.0, GateVerdict.PASS, id="above a least value"),
-        pytest.param(90.0, ">=", 90.0, GateVerdict.PASS, id="exactly the least value"),
-        pytest.param(89.9, ">=", 90.0, GateVerdict.FAIL, id="below a least value"),
-        pytest.param(1.0, "<=", 1.0, GateVerdict.PASS, id="exactly the most"),
-        pytest.param(1.1, "<=", 1.0, GateVerdict.FAIL, id="above the most"),
+        pytest.param(91.0, ">=", 90.0, GateVerdict.PASS, id="above the minimum"),
+        pytest.param(90.0, ">=", 90.0, GateVerdict.PASS, id="exactly the minimum"),
+        pytest.param(89.9, ">=", 90.0, GateVerdict.FAIL, id="below the minimum"),
+        pytest.param(1.0, "<=", 1.0, GateVerdict.PASS, id="exactly the maximum"),
+        pytest.param(1.1, "<=", 1.0, GateVerdict.FAIL, id="above the maximum"),
         pytest.param(None, "<=", 1.0, GateVerdict.FAIL, id="not measured"),
         pytest.param(float("nan"), "<=", 1.0, GateVerdict.FAIL, id="not a number"),
         pytest.param(float("-inf"), "<=", 1.0, GateVerdict.FAIL, id="infinite"),
     ],
 )
-def test_a_gate_compares_and_never_passes_what_it_cannot_measure(value, comparison, threshold, verdict):
+def test_a_gate_compares_and_never_passes_an_unmeasurable_value(value, comparison, threshold, verdict):
     result = judge("g", value, comparison, threshold)
     assert result.verdict is verdict
     assert result.passed is (verdict is GateVerdict.PASS)
@@ -42,7 +42,7 @@ def test_a_check_that_does_not_block_warns():
         (None, "%", "could not be measured"),
     ],
 )
-def test_the_reason_is_a_comparison_that_is_true(value, unit, reason):
+def test_the_reason_is_a_true_comparison(value, unit, reason):
     assert judge("g", value, "<=", 10.0, unit=unit).reason == reason
 
 

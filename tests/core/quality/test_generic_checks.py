@@ -1,4 +1,4 @@
-"""Checks of any frame: what they measure, whom they blame, and what they say when they cannot be made."""
+"""Checks of any frame: their measurements, the rows they name, and their reasons when they cannot be made."""
 
 import numpy as np
 import pandas as pd
@@ -32,12 +32,12 @@ def offending(measured):
     return np.flatnonzero(measured.offending).tolist()
 
 
-def test_an_infinite_number_is_no_value(frame):
+def test_an_infinite_number_is_not_a_value(frame):
     measured = coverage(["desk", "size"])(Cells(frame))
     assert (measured.value, measured.n_samples, offending(measured)) == (62.5, 8, [2, 3])
 
 
-def test_coverage_blames_columns_where_that_is_asked_for(frame):
+def test_coverage_names_columns_on_request(frame):
     measured = coverage(["opened", "desk", "size"], by_column=True)(Cells(frame))
     assert measured.culprits == ("size 50% empty", "desk 25% empty")
     assert (measured.n_culprits, measured.offending) == (2, None)
@@ -60,7 +60,7 @@ def test_each_check_names_the_rows_at_fault(frame, measure, value, rows):
     assert (measured.value, offending(measured)) == (value, rows)
 
 
-def test_a_median_leaves_out_what_is_no_value(frame):
+def test_a_median_ignores_cells_without_a_value(frame):
     assert median("size")(Cells(frame))[:2] == (-0.5, 2)
 
 
@@ -74,7 +74,7 @@ def test_outliers_are_far_from_their_own_group():
         measure(Cells(pd.DataFrame({"value": values[:9], "group": group[:9]})))
 
 
-def test_a_column_that_says_nothing_is_named():
+def test_a_constant_column_is_named():
     frame = pd.DataFrame({"flat": 7.0, "varied": np.arange(20.0), "text": "x"}, index=range(20))
     assert constant_columns(["flat", "varied", "text", "absent"])(Cells(frame)).reason == "constant: flat"
 
@@ -87,14 +87,14 @@ def test_a_check_that_cannot_be_made_fails_with_the_reason(frame):
     assert report.dimensions == {"completeness": 0.0}
 
 
-def test_rows_at_fault_are_told_by_the_columns_that_name_them(frame):
+def test_rows_at_fault_are_named_by_the_row_name_columns(frame):
     check = Check("negative", negative_share("size"), "<=", fixed(0.0), "%", blocking=True, dimension="validity")
     (gate,) = assess(frame, CheckSet((check,), row_names=("desk", "opened"))).gates
     assert gate.offending == ("b 2026-01-02",)
     assert assess(frame, CheckSet((check,))).gates[0].offending == ("row 1",)
 
 
-def test_only_dimensions_that_are_asked_about_count():
+def test_only_dimensions_with_a_check_count():
     frame = pd.DataFrame({"size": [1.0, np.nan, 3.0, 4.0]})
     checks = (
         Check("filled", coverage(["size"]), ">=", fixed(50.0), "%", dimension="completeness"),

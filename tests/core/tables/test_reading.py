@@ -1,4 +1,4 @@
-"""Files as people have them: what is read, and the one clear error for what cannot be."""
+"""Real-world files: how each is read, and the one clear error for an unreadable file."""
 
 import contextlib
 import csv
@@ -55,7 +55,7 @@ def write(tmp_path: Path):
         pytest.param("x,z\nköln,1\n東京,2\n", ColumnKind.CATEGORY, ["köln", "東京"], id="any script"),
     ],
 )
-def test_a_column_is_what_all_of_its_cells_are(content, kind, values, write):
+def test_the_kind_of_a_column_follows_from_all_its_cells(content, kind, values, write):
     table = read_table(write(content))
 
     assert table.kinds["x"] is kind
@@ -99,7 +99,7 @@ def test_columns_that_hold_lists_are_left_out_and_named(write):
     assert "b" in table.left_out
 
 
-def test_a_known_kind_decides_over_what_the_cells_look_like(write):
+def test_a_known_kind_takes_precedence_over_the_look_of_the_cells(write):
     table = read_table(write("grade,size\n1,3\n2,4\n"), kinds={"grade": ColumnKind.CATEGORY, "size": ColumnKind.NUMBER})
 
     assert table.kinds == {"grade": ColumnKind.CATEGORY, "size": ColumnKind.NUMBER}
@@ -114,7 +114,7 @@ def test_a_known_kind_decides_over_what_the_cells_look_like(write):
         pytest.param(b"a,b\n", "data.csv", ["no rows"], id="header only"),
         pytest.param(b"a,a\n1,2\n", "data.csv", ["column 'a'", "more than one"], id="a column twice"),
         pytest.param(b"a,\n1,2\n", "data.csv", ["column 2", "empty"], id="a column without a name"),
-        pytest.param(b"a,=cmd|x\n1,2\n", "data.csv", ["'=cmd|x'", "formula"], id="a formula for a name"),
+        pytest.param(b"a,=cmd|x\n1,2\n", "data.csv", ["'=cmd|x'", "formula"], id="a formula as a name"),
         pytest.param(b"a,b\x1b[2J\n1,2\n", "data.csv", ["\\x1b", "control"], id="an escape sequence in a name"),
         pytest.param(b"a,b\n1,2\n3\n", "data.csv", ["line 3", "1 cells", "2"], id="a short row"),
         pytest.param(b"a,b\n1,2\n3,4,5\n", "data.csv", ["line 3", "3 cells", "2"], id="a long row"),
@@ -123,7 +123,7 @@ def test_a_known_kind_decides_over_what_the_cells_look_like(write):
         pytest.param(b'a,b,c\n1,2,3\n4,"x,6\n7,8,9\n', "data.csv", ["line 3", "never closed"], id="an open quote amid"),
         pytest.param(b"a\n" + NUMBERS + b"abc\n", "data.csv", ["line 22", "'a'", "'abc'"], id="a word among numbers"),
         pytest.param(b"a\n" + NUMBERS + b"inf\n", "data.csv", ["line 22", "'a'", "inf"], id="infinity"),
-        pytest.param(b"a\n2026-02-30\n", "data.csv", ["line 2", "2026-02-30"], id="a day there is not"),
+        pytest.param(b"a\n2026-02-30\n", "data.csv", ["line 2", "2026-02-30"], id="an impossible day"),
         pytest.param(b"a,b\n1,caf\xe9\n", "data.csv", ["line 2", "0xE9", "iconv"], id="Latin-1"),
         pytest.param("a,b\n1,2\n".encode("utf-16"), "data.csv", ["UTF-16", "iconv"], id="UTF-16"),
         pytest.param(b"a,b\n1,\x002\n", "data.csv", ["line 2", "zero byte"], id="a zero byte"),
@@ -131,23 +131,25 @@ def test_a_known_kind_decides_over_what_the_cells_look_like(write):
         pytest.param(b"a\n" + b"1" * (3 << 20), "data.csv", ["line 2", "1 MiB"], id="an endless second line"),
         pytest.param(b",".join(b"c%d" % i for i in range(2_001)) + b"\n", "data.csv", ["2,001 columns"], id="too wide"),
         pytest.param(b"PK\x03\x04....", "data.csv", ["Excel", "CSV"], id="an Excel workbook"),
-        pytest.param(b"a,b\n1,2\n", "data.xlsx", [".csv"], id="an unknown name"),
-        pytest.param(b"a,b\n1,2\n", "data.parquet", ["no Parquet"], id="CSV that is called Parquet"),
-        pytest.param(b"PAR1....", "data.csv", ["Parquet"], id="Parquet that is called CSV"),
+        pytest.param(b"a,b\n1,2\n", "data.xlsx", [".csv"], id="an unknown extension"),
+        pytest.param(b"a,b\n1,2\n", "data.parquet", ["not Parquet"], id="CSV named as Parquet"),
+        pytest.param(b"PAR1....", "data.csv", ["Parquet"], id="Parquet named as CSV"),
         pytest.param(b"PAR1........", "data.parquet", ["damaged"], id="damaged Parquet"),
         pytest.param(b"\x1f\x8b\x08\x00junk", "data.csv.gz", ["gzip", "damaged"], id="damaged gzip"),
-        pytest.param(b"[1]\n", "data.jsonl", ["line 1", "one JSON object"], id="lists for objects"),
+        pytest.param(b"[1]\n", "data.jsonl", ["line 1", "one JSON object"], id="lists instead of objects"),
         pytest.param(b'{"a": 1}\n{"a": \n', "data.jsonl", ["line 2"], id="half an object"),
         pytest.param(b'{"a": 1, "a": 2}\n', "data.jsonl", ["line 1", "'a' twice"], id="a key twice"),
         pytest.param(b'{"a": 1}\n{"a": 2}\n{"a": "x"}\n', "data.jsonl", ["line 3", "'x'"], id="text among numbers"),
         pytest.param(b'{"a": 1}\n{"a": true}\n{"a": 2}\n', "data.jsonl", ["line 2"], id="a flag among numbers"),
-        pytest.param(b'{"a": ' + b"9" * 400 + b"}\n", "data.jsonl", ["line 1", "'a'"], id="a number beyond all floats"),
+        pytest.param(
+            b'{"a": ' + b"9" * 400 + b"}\n", "data.jsonl", ["line 1", "'a'"], id="a number too large for a float"
+        ),
         pytest.param(b'{"a":' * 500 + b"1" + b"}" * 500, "data.jsonl", ["plain values", "'a'"], id="nesting"),
         pytest.param(b'{"a":' * 100_000, "data.jsonl", ["line 1"], id="bottomless nesting"),
-        pytest.param(b'{"=a": 1}\n', "data.jsonl", ["formula"], id="a formula for a key"),
+        pytest.param(b'{"=a": 1}\n', "data.jsonl", ["formula"], id="a formula as a key"),
     ],
 )
-def test_a_bad_file_gets_one_error_with_file_place_and_cure(content, name, parts, write):
+def test_a_bad_file_gets_one_error_with_file_place_and_fix(content, name, parts, write):
     path = write(content, name)
 
     with pytest.raises(TableError) as caught:
@@ -168,7 +170,7 @@ def test_a_gzip_bomb_is_refused_before_it_unpacks(write):
         read_table(path)
 
 
-def test_a_parquet_file_of_endless_rows_is_refused_by_its_own_account(tmp_path, monkeypatch):
+def test_a_parquet_file_of_too_many_rows_is_refused_from_its_metadata(tmp_path, monkeypatch):
     pd.DataFrame({"a": np.zeros(1_000)}).to_parquet(tmp_path / "data.parquet")
     monkeypatch.setattr(table_limits, "MOST_CELLS", 999)
 
@@ -181,17 +183,17 @@ def test_a_parquet_file_of_endless_rows_is_refused_by_its_own_account(tmp_path, 
     [
         pytest.param(lambda path: None, "no such file", id="missing"),
         pytest.param(lambda path: path.mkdir(), "a folder", id="a folder"),
-        pytest.param(os.mkfifo, "not a plain file", id="a pipe"),
+        pytest.param(os.mkfifo, "not a regular file", id="a pipe"),
     ],
 )
-def test_what_is_no_file_is_said_at_once(make, problem, tmp_path):
+def test_a_path_that_is_not_a_file_is_refused_immediately(make, problem, tmp_path):
     make(tmp_path / "data.csv")
 
     with pytest.raises(TableError, match=problem):
         read_table(tmp_path / "data.csv")
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_believed(write, monkeypatch):
+def test_a_file_that_changes_while_it_is_being_read_is_refused(write, monkeypatch):
     from core.tables import csv_file
 
     path = write("a\n1\n2\n")
@@ -203,7 +205,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_believed(write, monkeypatch
         return table
 
     monkeypatch.setattr(csv_file, "read_csv", slow)
-    with pytest.raises(TableError, match="changed while it was read"):
+    with pytest.raises(TableError, match="changed while it was being read"):
         read_table(path)
 
 
@@ -212,7 +214,7 @@ CELLS = st.text(alphabet='019+-.,eEinfaNtruelsz \t"\n', max_size=6)
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), separator=st.sampled_from(",;\t|"))
-def test_whatever_the_cells_are_there_is_a_table_or_one_error(rows, separator, tmp_path):
+def test_any_cells_give_a_table_or_one_error(rows, separator, tmp_path):
     with (tmp_path / "data.csv").open("w", newline="") as file:
         csv.writer(file, delimiter=separator).writerows([("a", "b"), *rows])
 
@@ -222,7 +224,7 @@ def test_whatever_the_cells_are_there_is_a_table_or_one_error(rows, separator, t
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), name=st.sampled_from(["data.csv", "data.jsonl", "data.parquet", "data.csv.gz"]))
-def test_whatever_the_bytes_are_there_is_a_table_or_one_error(content, name, tmp_path):
+def test_any_bytes_give_a_table_or_one_error(content, name, tmp_path):
     (tmp_path / name).write_bytes(content)
 
     with contextlib.suppress(TableError):
@@ -237,7 +239,7 @@ def test_whatever_the_bytes_are_there_is_a_table_or_one_error(content, name, tmp
         max_size=20,
     )
 )
-def test_whatever_the_objects_are_there_is_a_table_or_one_error(rows, tmp_path):
+def test_any_objects_give_a_table_or_one_error(rows, tmp_path):
     (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
     with contextlib.suppress(TableError):

@@ -1,4 +1,4 @@
-"""A signature holds requests to what the model has learnt from."""
+"""A signature checks requests against the model's training data."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_a_signature_is_read_back_as_it_was_written(tmp_path):
     assert TableSignature.read(tmp_path / "elsewhere") is None
 
 
-def test_sound_rows_pass_and_what_is_strange_in_them_is_counted():
+def test_valid_rows_pass_and_their_unseen_values_are_counted():
     rows = [GOOD, GOOD | {"size": None}, GOOD | {"size": 99.0, "grade": "Z"}, GOOD | {"extra": 1}]
 
     notes = SIGNATURE.check(rows)
@@ -38,14 +38,14 @@ def test_sound_rows_pass_and_what_is_strange_in_them_is_counted():
 @pytest.mark.parametrize(
     ("change", "column"),
     [
-        pytest.param({"count": None}, "count", id="empty where none ever was"),
-        pytest.param({"count": math.nan}, "count", id="NaN where none ever was"),
+        pytest.param({"count": None}, "count", id="empty in a column that never was"),
+        pytest.param({"count": math.nan}, "count", id="NaN in a column that never was empty"),
         pytest.param({"size": "1.5"}, "size", id="a number in quotes"),
         pytest.param({"size": math.inf}, "size", id="infinity"),
-        pytest.param({"size": True}, "size", id="a flag for a number"),
-        pytest.param({"count": 1.5}, "count", id="a fraction for a whole number"),
-        pytest.param({"grade": 1}, "grade", id="a number for a category"),
-        pytest.param({"open": 2}, "open", id="two for a flag"),
+        pytest.param({"size": True}, "size", id="a flag instead of a number"),
+        pytest.param({"count": 1.5}, "count", id="a fraction instead of a whole number"),
+        pytest.param({"grade": 1}, "grade", id="a number instead of a category"),
+        pytest.param({"open": 2}, "open", id="two instead of a flag"),
     ],
 )
 def test_a_wrong_value_is_named_by_row_and_column(change, column):
@@ -55,7 +55,7 @@ def test_a_wrong_value_is_named_by_row_and_column(change, column):
     assert (caught.value.row, caught.value.column) == (1, column)
 
 
-def test_a_missing_column_is_named_with_the_one_that_looks_like_it():
+def test_a_missing_column_is_named_with_the_most_similar_column():
     with pytest.raises(InputError, match="Is it 'grades'"):
         SIGNATURE.require_columns(["size", "count", "grades", "open"])
 

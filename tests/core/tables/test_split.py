@@ -1,4 +1,4 @@
-"""No split lets one side know what belongs to the other."""
+"""No split leaks from one side to the other."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from core.tables.split import hold_out
     n_days=st.integers(3, 60),
     share=st.floats(0.1, 0.5),
 )
-def test_no_group_and_no_later_row_is_on_both_sides(seed, n, n_groups, n_days, share):
+def test_no_group_is_on_both_sides_and_no_training_row_is_later_than_a_held_out_row(seed, n, n_groups, n_days, share):
     rng = np.random.default_rng(seed)
     group = np.concatenate((np.arange(n_groups), rng.integers(0, n_groups, n)))
     time = np.concatenate((np.arange(n_groups) % n_days, rng.integers(0, n_days, n)))
@@ -45,7 +45,7 @@ def test_both_sides_have_the_same_mix_of_classes():
     assert split.held.sum() == 200
 
 
-def test_the_same_seed_holds_out_the_same_rows_and_another_holds_out_others():
+def test_the_same_seed_holds_out_the_same_rows_and_another_seed_other_rows():
     first, again, other = (hold_out(200, 0.2, seed=seed).held for seed in (1, 1, 2))
 
     assert (first == again).all()
@@ -56,9 +56,9 @@ def test_the_same_seed_holds_out_the_same_rows_and_another_holds_out_others():
     ("arguments", "reason"),
     [
         pytest.param({"group": np.zeros(50, int)}, "only 1 groups", id="one group"),
-        pytest.param({"time": np.zeros(50, int)}, "one instant", id="one instant"),
+        pytest.param({"time": np.zeros(50, int)}, "the same time", id="one instant"),
     ],
 )
-def test_a_side_that_would_be_empty_is_said(arguments, reason):
+def test_a_split_with_an_empty_side_is_refused_with_the_reason(arguments, reason):
     with pytest.raises(ValueError, match=reason):
         hold_out(50, 0.2, seed=1, **arguments)

@@ -1,4 +1,4 @@
-"""What is learnt from a table, and what cannot be."""
+"""The targets that can be learned from a table, and the errors for those that cannot."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from core.tables import ColumnKind, TableError, Task, TaskRequest, describe, rea
 
 @pytest.fixture
 def table(tmp_path):
-    """Write a table of good columns, some replaced, and read it back."""
+    """Write a table of usable columns, some replaced, and read it back."""
 
     def make(n=120, **columns):
         rng = np.random.default_rng(1)
@@ -43,7 +43,7 @@ def test_the_task_follows_from_the_target(column, values, task, table):
     assert found.task is task
 
 
-def test_the_signature_holds_kinds_ranges_levels_and_what_may_be_missing(table):
+def test_the_signature_has_kinds_ranges_levels_and_which_columns_may_be_missing(table):
     size = np.arange(120.0)
     size[5] = np.nan
     found = describe(table(size=size), TaskRequest(target="price", group="desk"))
@@ -59,12 +59,12 @@ def test_the_signature_holds_kinds_ranges_levels_and_what_may_be_missing(table):
 @pytest.mark.parametrize(
     ("column", "values", "reason"),
     [
-        pytest.param("id", [f"row {k}" for k in range(120)], "names rows", id="names of rows"),
+        pytest.param("id", [f"row {k}" for k in range(120)], "identifies rows", id="row identifiers"),
         pytest.param("constant", [7] * 120, "same in every row", id="one value"),
         pytest.param("nothing", [None] * 120, "empty", id="no value"),
     ],
 )
-def test_a_column_that_teaches_nothing_is_left_out_with_its_reason(column, values, reason, table):
+def test_an_uninformative_column_is_left_out_with_the_reason(column, values, reason, table):
     found = describe(table(**{column: values}), TaskRequest(target="price"))
 
     assert reason in next(ignored.reason for ignored in found.ignored if ignored.name == column)
@@ -75,19 +75,26 @@ def test_a_column_that_teaches_nothing_is_left_out_with_its_reason(column, value
     [
         pytest.param({}, {"target": "prize"}, ["'prize'", "Did you mean 'price'"], id="a misspelt target"),
         pytest.param({}, {}, ["--target"], id="no target"),
-        pytest.param({}, {"target": "price", "group": "nobody"}, ["'nobody'"], id="a group that is not there"),
-        pytest.param({}, {"target": "price", "group": "price"}, ["'price'", "two columns"], id="one column, two roles"),
-        pytest.param({}, {"target": "price", "time": "grade"}, ["'grade'", "2026-03-31"], id="a time that is none"),
-        pytest.param({}, {"target": "day"}, ["'day'", "date"], id="a date for a target"),
+        pytest.param({}, {"target": "price", "group": "nobody"}, ["'nobody'"], id="an unknown group"),
         pytest.param(
-            {"price": [1.0] * 40 + [None] + [2.0] * 79}, {"target": "price"}, ["line 42", "'price'"], id="a gap in it"
+            {}, {"target": "price", "group": "price"}, ["'price'", "two different columns"], id="one column, two roles"
+        ),
+        pytest.param({}, {"target": "price", "time": "grade"}, ["'grade'", "2026-03-31"], id="an invalid time"),
+        pytest.param({}, {"target": "day"}, ["'day'", "date"], id="a date as the target"),
+        pytest.param(
+            {"price": [1.0] * 40 + [None] + [2.0] * 79},
+            {"target": "price"},
+            ["line 42", "'price'"],
+            id="a target with a gap",
         ),
         pytest.param({"price": [3.0] * 120}, {"target": "price"}, ["'price'", "value 3"], id="a constant target"),
         pytest.param({"late": ["no"] * 120}, {"target": "late"}, ["'late'", "class 'no'"], id="a single class"),
         pytest.param(
             {"late": ["no"] * 117 + ["yes"] * 3}, {"target": "late"}, ["line 119", "'yes'", "10"], id="a rare class"
         ),
-        pytest.param({}, {"target": "late", "task": Task.REGRESSION}, ["line 2", "no number"], id="words as numbers"),
+        pytest.param(
+            {}, {"target": "late", "task": Task.REGRESSION}, ["line 2", "not a number"], id="words as numbers"
+        ),
         pytest.param(
             {}, {"target": "price", "task": Task.CLASSIFICATION}, ["different values"], id="numbers as classes"
         ),
@@ -96,7 +103,7 @@ def test_a_column_that_teaches_nothing_is_left_out_with_its_reason(column, value
         ),
     ],
 )
-def test_what_cannot_be_learnt_is_said_with_column_line_and_cure(columns, request_, parts, table):
+def test_an_unlearnable_target_is_refused_with_column_line_and_fix(columns, request_, parts, table):
     with pytest.raises(TableError) as caught:
         describe(table(**columns), TaskRequest(**request_))
 
@@ -104,6 +111,6 @@ def test_what_cannot_be_learnt_is_said_with_column_line_and_cure(columns, reques
         assert part in str(caught.value)
 
 
-def test_too_few_rows_are_not_learnt_from(table):
+def test_a_table_with_too_few_rows_is_refused(table):
     with pytest.raises(TableError, match="49 rows"):
         describe(table(n=49), TaskRequest(target="price"))
