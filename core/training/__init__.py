@@ -1,1 +1,1 @@
-"""Training: sessions as documents, the loop that carries them out, and the child process that crunches."""
+"""Training: sessions as documents, the loop that runs them, and the child process that does the computing."""

@@ -1,7 +1,7 @@
-"""Checkpoints: everything a session needs to go on after its last epoch, hashed, each in a folder of its own.
+"""Checkpoints: everything a session needs to continue after its last epoch, hashed, one folder each.
 
-A folder appears whole, by a rename. `checkpoint.json` names the SHA-256 of every file beside it, so its own hash
-stands for the whole checkpoint; a checkpoint that does not match is passed over for the one before it.
+A rename makes each folder appear complete. `checkpoint.json` names the SHA-256 of every file beside it, so its own hash
+covers the whole checkpoint; a checkpoint that does not match is skipped in favour of the previous one.
 """
 
 import re
@@ -23,7 +23,7 @@ _FOLDER = re.compile(r"epoch_(\d+)")
 
 
 class CheckpointManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `checkpoint.json` holds: the way here, and the hashes of the models."""
+    """What `checkpoint.json` holds: the history so far, and the hashes of the models."""
 
     record: EpochRecord
     history: tuple[EpochScore, ...]
@@ -32,7 +32,7 @@ class CheckpointManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on disk whose files are what was written."""
+    """A checkpoint on disk whose files match their hashes."""
 
     folder: Path
     sha256: str
@@ -40,12 +40,12 @@ class Checkpoint:
 
     @property
     def epoch(self) -> int:
-        """The last epoch it has learnt from."""
+        """The last epoch it was trained on."""
         return self.manifest.record.epoch
 
     @property
     def models(self) -> Path:
-        """Where the models' folders are."""
+        """The folder that holds the models' folders."""
         return self.folder / MODELS
 
 
@@ -56,12 +56,12 @@ class Checkpoints:
         self.folder = folder
 
     def write(self, record: EpochRecord, history: tuple[EpochScore, ...], save: Callable[[Path], None]) -> Checkpoint:
-        """Keep the state after an epoch.
+        """Save the state after an epoch.
 
         Args:
             record: What the epoch measured.
             history: The scores of all epochs so far, this one included.
-            save: Writes the models into the folder it is handed.
+            save: Writes the models into the folder it is given.
         """
 
         def fill(unfinished: Path) -> None:
@@ -74,7 +74,7 @@ class Checkpoints:
         return _read(folder)
 
     def newest(self) -> tuple[Checkpoint | None, tuple[CheckpointDamagedError, ...]]:
-        """Return the newest whole checkpoint, and what was wrong with any newer one."""
+        """Return the newest intact checkpoint, and what was wrong with any newer one."""
         damaged: list[CheckpointDamagedError] = []
         for epoch in sorted(self.epochs(), reverse=True):
             try:
@@ -87,7 +87,7 @@ class Checkpoints:
         """Return a checkpoint after comparing every file with its hash.
 
         Raises:
-            CheckpointDamagedError: It is not there, or not what was written.
+            CheckpointDamagedError: It is missing, or differs from what was written.
         """
         checkpoint = _read(self._folder_of(epoch))
         for name, expected in checkpoint.manifest.files.items():
@@ -95,11 +95,11 @@ class Checkpoints:
             if not file.is_file():
                 raise CheckpointDamagedError(f"{checkpoint.folder}: {name} is missing.")
             if sha256_of(file) != expected:
-                raise CheckpointDamagedError(f"{checkpoint.folder}: the hash of {name} is not the one recorded.")
+                raise CheckpointDamagedError(f"{checkpoint.folder}: the hash of {name} differs from the recorded hash.")
         return checkpoint
 
     def epochs(self) -> list[int]:
-        """Return the epochs that have a checkpoint, whole or damaged."""
+        """Return the epochs that have a checkpoint, intact or damaged."""
         if not self.folder.is_dir():
             return []
         return sorted(int(match[1]) for entry in self.folder.iterdir() if (match := _FOLDER.fullmatch(entry.name)))
@@ -116,7 +116,7 @@ class Checkpoints:
 
 
 def to_json(document: msgspec.Struct) -> bytes:
-    """Spell a record the one way our files do: sorted keys, two blanks deep, a line break at the end."""
+    """Format a record as all our files are: sorted keys, an indent of two spaces, a line break at the end."""
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
 
 

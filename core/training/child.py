@@ -1,7 +1,7 @@
-"""The training child: the process in which the numbers are crunched, `python -m core.training.child IN OUT PARENT MIB`.
+"""The training child: the process that does the computing, `python -m core.training.child IN OUT PARENT MIB`.
 
 It imports the heavy libraries once and then serves one request after another, for any number of sessions. It yields the
-processor to everybody else, and it never outlives its parent: the kernel kills it when the parent's thread ends
+processor to every other process, and it never outlives its parent: the kernel kills it when the parent's thread ends
 (Linux), and the end of its request pipe ends it everywhere.
 """
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     try:
         from core.training.session_work import (
-            Workbench,  # the heavy libraries; a limit on memory must stand before them
+            Workbench,  # the heavy libraries; a memory limit must be set before they load
         )
     except Exception as error:
         return _give_up(failure_of(error), next_request, replies)
@@ -50,11 +50,11 @@ def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
         answer = _attempt(workbench.answer, next_request())
         send(replies, answer)
         if isinstance(answer, Failed) and answer.kind == "memory":
-            return OUT_OF_MEMORY_EXIT  # what is left of the heap is not worth trusting
+            return OUT_OF_MEMORY_EXIT  # the rest of the heap cannot be trusted
 
 
 def _give_up(failure: Failed, next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
-    """End a child that cannot work: without memory at once, else with the reason as its answer to the first request."""
+    """End a child that cannot work: without memory immediately, else after answering one request with the reason."""
     print(failure.details, file=sys.stderr, flush=True)
     if failure.kind == "memory":
         return OUT_OF_MEMORY_EXIT
@@ -71,20 +71,20 @@ def _attempt(answer: Callable[[ChildRequest], ChildReply], request: ChildRequest
 
 
 def _read_in_background(stream: BinaryIO) -> "queue.SimpleQueue[ChildRequest]":
-    """Read requests in a thread of their own, so that the end of the pipe is noticed in the middle of an epoch."""
+    """Read requests in a separate thread, so that the end of the pipe is noticed in the middle of an epoch."""
     requests: queue.SimpleQueue[ChildRequest] = queue.SimpleQueue()
 
     def read() -> None:
         while (request := receive(stream, REQUESTS)) is not None:
             requests.put(request)
-        os._exit(0)  # nobody is left to answer; a half-written checkpoint carries no name yet
+        os._exit(0)  # no parent is left to answer; a half-written checkpoint has no name yet
 
     threading.Thread(target=read, name="requests", daemon=True).start()
     return requests
 
 
 def _yield_to_others() -> None:
-    """Take the processor last, and be the first to go when the machine runs out of memory."""
+    """Run at the lowest priority, and be the first to be killed when the machine runs out of memory."""
     with contextlib.suppress(OSError):  # already at the lowest priority
         os.nice(NICENESS)
     with contextlib.suppress(OSError):  # not Linux
@@ -96,7 +96,7 @@ def _die_with_parent(parent_pid: int) -> None:
         import ctypes
 
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent_pid:  # it died before the line above
+        if os.getppid() != parent_pid:  # the parent died before the line above
             os._exit(0)
 
 

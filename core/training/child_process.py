@@ -1,4 +1,4 @@
-"""The trainer's side of its child: start it, ask it, hear its answer or the reason of its death."""
+"""The trainer's side of its child: start it, send a request, receive its answer or the reason for its death."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _SOURCE = Path(core.__file__).parent.parent
 
 
 class ChildProcess:
-    """A running training child. Not to be shared between threads, `kill` and `pid` aside.
+    """A running training child. Not to be shared between threads, except for `kill` and `pid`.
 
     It must be started from the thread that uses it: the kernel ties its life to that thread.
     """
@@ -31,8 +31,8 @@ class ChildProcess:
 
         Args:
             log_file: Where its stdout and stderr go.
-            wake: Set whenever there is something to hear.
-            memory_limit_mb: Address space it may take, MiB; 0 sets no limit.
+            wake: Set whenever an answer has arrived.
+            memory_limit_mb: Address space it may use, MiB; 0 sets no limit.
         """
         self._wake = wake
         self._answer: ChildReply | None = None
@@ -42,7 +42,7 @@ class ChildProcess:
         _rotate(log_file)
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                # -P: a folder called `core` where the operator happens to stand must not be taken for ours
+                # -P: a folder called `core` in the operator's working directory must not be mistaken for ours
                 [sys.executable, "-P", "-m", "core.training.child"]
                 + [str(argument) for argument in (child_reads, child_writes, os.getpid(), memory_limit_mb)],
                 stdin=subprocess.DEVNULL,
@@ -65,10 +65,10 @@ class ChildProcess:
         return self._process.pid
 
     def ask(self, request: ChildRequest) -> None:
-        """Hand over a request; the answer comes through `hear`.
+        """Send a request; `hear` returns the answer.
 
         Raises:
-            ChildDiedError: There is no child any more.
+            ChildDiedError: The child is gone.
         """
         try:
             send(self._requests, request)
@@ -80,7 +80,7 @@ class ChildProcess:
         """Return the answer if it has come, else None.
 
         Raises:
-            ChildDiedError: The child died, with what is known about why.
+            ChildDiedError: The child died; the message says why, as far as known.
         """
         if (answer := self._answer) is not None:
             self._answer = None
@@ -90,8 +90,8 @@ class ChildProcess:
         return None
 
     def close(self) -> None:
-        """End the child: by the end of its pipe, and by force where that is not enough."""
-        with contextlib.suppress(OSError):  # it was dead, and a request was still in the buffer
+        """End the child by closing its pipe, and by force where that is not enough."""
+        with contextlib.suppress(OSError):  # it was already dead, and a request was still in the buffer
             self._requests.close()
         self._listener.join(GRACE_SECONDS)
         if self._listener.is_alive():
@@ -99,13 +99,13 @@ class ChildProcess:
             self._listener.join()
 
     def kill(self) -> None:
-        """End the child at once."""
-        # not Popen.kill: that would reap the child, and with it what `_listen` wants to know about its death
+        """Kill the child immediately."""
+        # not Popen.kill: that would reap the child, and lose what `_listen` needs to know about its death
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGKILL)
 
     def _listen(self) -> None:
-        """Collect answers until the pipe ends, then bury the child and say what it died of."""
+        """Collect answers until the pipe ends, then reap the child and describe its death."""
         try:
             with self._replies as replies:
                 while (answer := receive(replies, REPLIES)) is not None:
@@ -113,7 +113,7 @@ class ChildProcess:
                     self._wake.set()
             spoke_nonsense = ""
         except msgspec.DecodeError as error:
-            spoke_nonsense = f"it sent something that is no message ({error})"
+            spoke_nonsense = f"it sent an invalid message ({error})"
             self.kill()
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -122,11 +122,11 @@ class ChildProcess:
 
 
 def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
-    """Say what a child died of.
+    """Describe why a child died.
 
     Args:
-        exit_code: As `os.waitstatus_to_exitcode` gives it: negative for a signal.
-        peak_rss_bytes: The most memory it ever had.
+        exit_code: As returned by `os.waitstatus_to_exitcode`: negative for a signal.
+        peak_rss_bytes: Its peak memory.
 
     >>> describe_death(-9, 512 << 20)
     'the training child was killed by SIGKILL (the kernel does so when memory runs out); peak memory 512 MiB'
@@ -135,7 +135,7 @@ def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
     if exit_code == OUT_OF_MEMORY_EXIT:
         return f"the training child ran out of memory; {memory}"
     if exit_code >= 0:
-        return f"the training child ended with exit code {exit_code}, logs/trainer.log says why; {memory}"
+        return f"the training child ended with exit code {exit_code}; see logs/trainer.log; {memory}"
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:
@@ -145,14 +145,14 @@ def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
 
 
 def _rotate(log_file: Path) -> None:
-    """Put a full log aside; the child itself writes little but the traceback of its death."""
+    """Rotate a full log; the child itself writes little but the traceback of its death."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
     if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
         log_file.replace(log_file.with_name(log_file.name + ".1"))
 
 
 def _environment() -> dict[str, str]:
-    """Let the child import this very source, and keep every numeric library at one thread."""
+    """Let the child import this same source, and keep every numeric library at one thread."""
     environment = dict(os.environ)
     if not any(Path(entry or ".").resolve() == _SOURCE for entry in sys.path if "site-packages" in entry):
         inherited = environment.get("PYTHONPATH")

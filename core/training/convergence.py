@@ -1,10 +1,10 @@
-"""When a session has learnt enough: four reasons to end, each stated with its figures.
+"""When a session ends: four reasons, each stated with its figures.
 
-- **converged**: for `patience` epochs no score beat the best one by `convergence_threshold`, *and* the data
+- **converged**: for `patience` epochs no score beat the best score by `convergence_threshold`, *and* the data
   those epochs were measured on was steady and good: the variance of their quality scores is below 0.01 and their
   mean reaches `quality_threshold`. The last condition keeps a session from calling itself converged on poor data.
-- **plateau**: no improvement for twice as long, whatever the data was like; waiting longer has no point either.
-- **epoch limit** and **time limit**: the session stops where it was told to, converged or not.
+- **plateau**: no improvement for twice as long, whatever the quality of the data; waiting longer would not help.
+- **epoch limit** and **time limit**: the session reached the limit in its settings, converged or not.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PLATEAU_PATIENCES = 2
 
 
 class EndReason(StrEnum):
-    """Why a session ends by itself."""
+    """Why a session ends automatically."""
 
     CONVERGED = "converged"
     PLATEAU = "plateau"
@@ -34,8 +34,8 @@ class EpochScore:
     """What convergence looks at in one epoch.
 
     Attributes:
-        score: Mean attainment of the models on the validation panel; None when the draw was refused and taught nothing.
-        quality_score: Of the data drawn in this epoch, 0 to 1.
+        score: Mean attainment of the models on the validation panel; None for a skipped epoch.
+        quality_score: The quality of the data drawn in this epoch, 0 to 1.
     """
 
     score: float | None
@@ -44,22 +44,22 @@ class EpochScore:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether to end, and the sentence that says why or why not."""
+    """Whether to end, and the reason in words."""
 
     end: EndReason | None
     reason: str
 
 
 def best_epoch(history: Sequence[EpochScore]) -> int | None:
-    """Return the number, from 1, of the first epoch with the highest score; None when none has one."""
+    """Return the number, from 1, of the first epoch with the highest score; None when no epoch has a score."""
     scores = [(entry.score, -index) for index, entry in enumerate(history, start=1) if entry.score is not None]
     return -max(scores)[1] if scores else None
 
 
 def epochs_without_improvement(history: Sequence[EpochScore], threshold: float) -> int:
-    """Count the epochs since a score last beat the best before it by at least `threshold`.
+    """Count the epochs since a score last beat the previous best by at least `threshold`.
 
-    An epoch that taught nothing counts as one without improvement: a session whose data keeps failing its gates
+    A skipped epoch counts as an epoch without improvement: a session whose data keeps failing its gates
     must end, too.
 
     >>> epochs_without_improvement([EpochScore(0.8, 1), EpochScore(0.9, 1), EpochScore(0.9004, 1)], 0.001)
@@ -80,8 +80,8 @@ def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_
 
     Args:
         history: Every epoch so far, oldest first.
-        settings: The thresholds; see the module's docstring for the part each plays.
-        trained_seconds: Time spent at work so far, pauses left out.
+        settings: The thresholds; the module's docstring explains each.
+        trained_seconds: Time spent training so far, without pauses.
     Returns:
         The reason to end, or None with a sentence on what is still missing.
     """
@@ -99,7 +99,7 @@ def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_
         else:
             return Judgement(EndReason.CONVERGED, f"{unimproved}, quality score {mean:.3f}, variance {variance:.4f}")
         if since >= PLATEAU_PATIENCES * settings.patience:
-            return Judgement(EndReason.PLATEAU, f"{unimproved}; not converged, since {blocker}")
+            return Judgement(EndReason.PLATEAU, f"{unimproved}; not converged, because {blocker}")
     if n_epochs >= settings.max_epochs:
         return Judgement(EndReason.EPOCH_LIMIT, f"{n_epochs} of {settings.max_epochs} epochs done; {unimproved}")
     limit_hours = settings.convergence_timeout_hours
@@ -109,16 +109,16 @@ def judge(history: Sequence[EpochScore], settings: TrainingSettings, *, trained_
 
 
 def remaining_seconds(durations: Sequence[float], n_left: int) -> float | None:
-    """Estimate the time to the last epoch a session may run.
+    """Estimate the time until the last epoch that a session may run.
 
-    The median of the recent durations ignores the one epoch that a busy machine held up. The estimate is an upper
-    one: convergence may end the session earlier, and nobody can know when.
+    The median of the recent durations ignores a single epoch that a busy machine delayed. The estimate is an upper
+    bound: convergence may end the session earlier, and cannot be predicted.
 
     Args:
         durations: Seconds of the epochs timed so far, oldest first.
         n_left: Epochs left until the epoch limit.
     Returns:
-        Seconds, 0 when nothing is left, or None while no epoch has been timed.
+        Seconds; 0 when no epoch is left; None until an epoch has been timed.
 
     >>> remaining_seconds([2.0, 2.0, 9.0], 10)
     20.0

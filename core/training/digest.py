@@ -1,4 +1,4 @@
-"""The hash of a table's content: the same for the same values, whatever file format they are in."""
+"""The hash of a table's content: the same for the same values, in any file format."""
 
 import hashlib
 
@@ -9,10 +9,10 @@ _SEPARATOR, _MISSING = "\x1f", "\x00"
 
 
 def digest_of(table: pd.DataFrame) -> str:
-    """Hash names, kinds and values of all columns, in their order; the index does not count.
+    """Hash the names, kinds and values of all columns in order; the index is ignored.
 
     Args:
-        table: Columns of numbers, truth values, dates, categories or text.
+        table: Columns of numbers, booleans, dates, categories or text.
     Returns:
         SHA-256 in hexadecimal.
 

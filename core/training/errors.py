@@ -1,26 +1,26 @@
-"""What can go wrong while training, where some caller acts differently on it."""
+"""Training errors that some caller handles differently."""
 
 from core.errors import CoreError, ExitCode, RefusedError
 from core.quality.gate import GateResult
 
 
 class TrainingError(CoreError):
-    """The root of the trainer's own errors."""
+    """The base of the trainer's errors."""
 
 
 class SessionRequestRefusedError(RefusedError):
-    """The session is where it is, and from there nobody can take it to what was asked."""
+    """The session's present state does not allow the request."""
 
     def __init__(self, session_id: str, asked: str, why: str) -> None:
         super().__init__(f"Session {session_id} cannot be {asked}: {why}.")
 
 
 class ChildDiedError(TrainingError):
-    """The training child is gone: killed, out of memory, or crashed. The epoch it was at can be tried again."""
+    """The training child is gone: killed, out of memory, or crashed. Its epoch can be retried."""
 
 
 class LearningError(TrainingError):
-    """The training child lives and says that it could not do the work; `details` is its traceback."""
+    """The training child is alive and reports that it could not do the work; `details` is its traceback."""
 
     def __init__(self, reason: str, details: str = "", *, kind: str = "error") -> None:
         super().__init__(reason)
@@ -29,22 +29,22 @@ class LearningError(TrainingError):
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether another attempt would only fail again: the settings are wrong, or the machine lacks something."""
+        """Whether a retry would only fail again: the settings are wrong, or the machine lacks something."""
         return self.kind in ("refused", "environment")
 
 
 class CheckpointDamagedError(TrainingError):
-    """A checkpoint is not what was written: a file is missing, or its hash differs."""
+    """A checkpoint is damaged: a file is missing, or its hash differs."""
 
 
 class GatesFailedError(CoreError):
-    """The data failed a blocking gate, so nothing was learnt from it."""
+    """The data failed a blocking gate, so no model was trained on it."""
 
     exit_code = ExitCode.FAILING
 
     def __init__(self, file: object, failed: tuple[GateResult, ...]) -> None:
         reasons = "; ".join(f"{gate.name}: {gate.reason}" for gate in failed)
         super().__init__(
-            f"{file}: the data fails {len(failed)} quality gate{'s' * (len(failed) > 1)}, so nothing was learnt from "
-            f"it ({reasons}). Correct the data, or the thresholds in quality_gates."
+            f"{file}: the data fails {len(failed)} quality gate{'s' * (len(failed) > 1)}, so no model was trained "
+            f"({reasons}). Correct the data, or the thresholds in quality_gates."
         )

@@ -1,4 +1,4 @@
-"""What an exception in the training child means to the trainer: whether another attempt can help."""
+"""What an exception in the training child means to the trainer: whether a retry can help."""
 
 import traceback
 
@@ -9,12 +9,12 @@ from core.files import FileAccessError, InDoubtError
 from core.system_libraries import cure_for, ran_out_of_memory
 from core.training.wire import Failed
 
-# What learners raise for parameters they cannot take; by name, since the child may have loaded none of them.
+# The exceptions learners raise for invalid parameters; by name, since the child may not have loaded the learners.
 _PARAMETERS_REFUSED = ("InvalidParameterError", "LightGBMError", "XGBoostError")
 
 
 def failure_of(error: Exception) -> Failed:
-    """Put an exception into the words of the wire; call it where the exception is being handled.
+    """Turn an exception into a wire message; call it where the exception is being handled.
 
     >>> failure_of(OSError("libgomp.so.1: cannot open shared object file")).kind
     'environment'
@@ -36,5 +36,5 @@ def failure_of(error: Exception) -> Failed:
 
 
 def _is_from_the_loader(error: Exception) -> bool:
-    """Tell what `ctypes` raises for a library it cannot load from what the disk and the network raise."""
+    """Tell the error `ctypes` raises for a library it cannot load from errors of the disk and the network."""
     return isinstance(error, OSError) and any(words in str(error) for words in ("shared object", "ELF header"))

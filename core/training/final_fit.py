@@ -1,9 +1,9 @@
-"""The end of a session: a last choice, a final update, one test, and models left to register.
+"""The end of a session: a last choice, a final update, one test, and models to register.
 
-Two ways lead to a model that ships. *Continued* is the best checkpoint: it has seen every draw in turn, but
-could keep only a digest of each. *Refit* learns anew from as many draws at once as fit a budget, hold-outs included.
-Each model takes the way that does better on the validation panel; then it learns from that panel, too, which has done
-its work. The test panels are drawn after that, looked at once, and nothing is chosen by them.
+There are two ways to a model that ships. *Continued* is the best checkpoint: it has seen every draw in turn, but
+could keep only a digest of each. *Refit* starts afresh on as many draws together as fit a budget, hold-outs included.
+Each model takes the way that scores better on the validation panel, and then learns from that panel too, whose job is
+done. The test panels are drawn after that and used once; no choice depends on them.
 """
 
 import hashlib
@@ -33,19 +33,19 @@ from core.training.records import DrawRecord, FinalModel, FinalRecord
 
 FOLDER = "final"
 RECORD = "final.json"
-REPORT = "report.json"  # beside a model's files: what the registry's diff reads
+REPORT = "report.json"  # beside a model's files: read by the registry's diff
 REFIT_ROWS = 50_000
 
 
 class NothingLearnedError(RefusedError):
-    """A session ended without a single draw that passed its gates."""
+    """The session ended, and no draw had passed its gates."""
 
     def __init__(self, n_epochs: int) -> None:
         super().__init__(f"None of the {n_epochs} draws passed its quality gates, so there is no model to register.")
 
 
 class FinalFit:
-    """Makes the models that ship, once: a second time finds them."""
+    """Makes the models that ship, once; a second call finds them."""
 
     def __init__(
         self, settings: TrainingSettings, panels: SessionPanels, checkpoints: Checkpoints, validation: Draw
@@ -60,7 +60,7 @@ class FinalFit:
         """Refit, test, save.
 
         Raises:
-            NothingLearnedError: No epoch taught the models anything.
+            NothingLearnedError: Every epoch was skipped.
         """
         if (record := self._kept()) is not None:
             return record
@@ -75,7 +75,7 @@ class FinalFit:
         ways["continued"].load(source.models)
         ways["refit"].learn(pool, seed=derive_seed(self._settings.random_seed, "refit"))
         merits, choice = self._choose(ways)
-        for way, model_set in ways.items():  # apart, since models may lean on one another
+        for way, model_set in ways.items():  # copies, since models may depend on one another
             taking = model_set.only(name for name in choice if choice[name] == way)
             taking.learn(
                 self._validation.panel,
@@ -88,7 +88,7 @@ class FinalFit:
         return self._save(_Made(model_set, choice, metrics, (pooled, self._validation.record, *draws)), source, newest)
 
     def _choose(self, ways: Mapping[str, ModelSet]) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-        """Judge each way on the validation panel; return each model's merits, and the way it takes."""
+        """Score each way on the validation panel; return each model's scores, and the way it takes."""
         judged = {
             way: model_set.judge({VALIDATION: self._validation.panel})[VALIDATION] for way, model_set in ways.items()
         }
@@ -98,7 +98,7 @@ class FinalFit:
         return merits, {name: max(ways, key=lambda way: merits[way][name]) for name in self._settings.models}
 
     def _pool(self, history: Sequence[EpochScore]) -> tuple[Panel, DrawRecord]:
-        """Draw again what was learnt from, the newest first, as far as the budget goes."""
+        """Draw the training draws again, newest first, as far as the budget goes."""
         draws: list[Draw] = []
         n_rows = 0
         for number in range(len(history), 0, -1):
@@ -119,7 +119,7 @@ class FinalFit:
         return Panel(frame, pd.concat(truths, ignore_index=True) if truths else None), record
 
     def _kept(self) -> FinalRecord | None:
-        """Return what an earlier attempt has left, if every file of it is what was written."""
+        """Return the result of an earlier attempt, if every file of it is intact."""
         try:
             record = msgspec.json.decode((self._folder / RECORD).read_bytes(), type=FinalRecord)
             sound = all(
@@ -176,7 +176,7 @@ class FinalFit:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What there is to save."""
+    """The result to save."""
 
     model_set: ModelSet
     choice: dict[str, str]
@@ -185,7 +185,7 @@ class _Made:
 
 
 def _judge(model: Model, *, panel: PanelLike, seed: int) -> dict[str, float]:
-    """Measure everything on one test panel, and how sure the attainment is."""
+    """Measure every metric on one test panel, and the interval of the attainment."""
     figures = model.evaluate(panel)
     if (attainment := model.attainment(panel, seed=seed)) is not None:
         figures |= {

@@ -1,4 +1,4 @@
-"""The models of a session, worked on side by side: one thread a model, one core a thread."""
+"""The models of a session, trained side by side: one thread per model, one core per thread."""
 
 import copy
 import math
@@ -18,13 +18,13 @@ Figures = dict[str, float]
 
 
 def merit(figures: Mapping[str, float], prefix: str) -> float:
-    """Say in one number, 0 to about 1, how good figures are.
+    """Reduce metrics to one number, 0 to about 1.
 
     Args:
         figures: Metrics by name.
-        prefix: Before the point in the names that count: a model, or a panel.
+        prefix: The part before the point in the names to use: a model, or a panel.
     Returns:
-        The attainment; where the best attainable is not known, 1 / (1 + loss), which at least orders as it does.
+        The attainment; where the optimum is unknown, 1 / (1 + loss), which at least ranks in the same order.
 
     >>> merit({"spread.attainment": 0.9, "spread.loss": 3.0}, "spread"), merit({"own.loss": 3.0}, "own")
     (0.9, 0.25)
@@ -36,15 +36,15 @@ def merit(figures: Mapping[str, float], prefix: str) -> float:
 class ModelSet:
     """All models of a session.
 
-    Models share nothing, and each is deterministic with its seed, so that the number of threads cannot change a byte.
+    Models share nothing, and each is deterministic given its seed, so the number of threads cannot change a byte.
     """
 
     def __init__(self, settings: TrainingSettings) -> None:
-        """Make models that know nothing yet.
+        """Make untrained models.
 
         Raises:
             UninstalledModelError: A name is neither built in nor installed.
-            UnknownAlgorithmError: A model cannot be trained the way the settings say.
+            UnknownAlgorithmError: A model does not offer the algorithm in the settings.
         """
         domain = domain_of(settings)
         self.models: dict[str, Model] = {
@@ -63,27 +63,27 @@ class ModelSet:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the models say of the way they are trained on this machine, each sentence once."""
+        """The models' notes on how they are trained on this machine, each sentence once."""
         return tuple(dict.fromkeys(sentence for model in self.models.values() for sentence in model.warnings))
 
     def only(self, names: Iterable[str]) -> "ModelSet":
-        """Return some of the model_set, the very models."""
+        """Return a set of some of the models (the same objects)."""
         part = copy.copy(self)
         part.models = {name: self.models[name] for name in names}
         return part
 
     def learn(self, panel: PanelLike, *, seed: int) -> None:
-        """Have every model learn from a panel, on top of what it knows."""
+        """Update every model with a panel."""
         train_all(self.models, panel, seed, self._n_threads)
         self.has_learned = True
 
     def judge(self, panels: Mapping[str, PanelLike]) -> dict[str, Figures]:
-        """Judge every model on panels it has not learnt from.
+        """Evaluate every model on panels it was not trained on.
 
         Args:
             panels: By name.
         Returns:
-            For each panel, `<model>.<metric>`; what could not be measured is left out.
+            For each panel, `<model>.<metric>`; metrics that could not be measured are left out.
         """
         by_model = self.side_by_side(lambda model: {name: model.evaluate(panel) for name, panel in panels.items()})
         return {
@@ -97,13 +97,13 @@ class ModelSet:
         }
 
     def save(self, folder: Path) -> None:
-        """Write each model that has learnt into a folder of its name."""
+        """Write each trained model into a folder of its name."""
         if self.has_learned:
             for name, model in self.models.items():
                 model.save(folder / name)
 
     def load(self, folder: Path) -> None:
-        """Take the models up where `save` left them; where it left nothing, they still know nothing.
+        """Load the models that `save` wrote; without saved files they stay untrained.
 
         Raises:
             ArtifactError: A model cannot be read.
@@ -113,7 +113,7 @@ class ModelSet:
             self.has_learned = True
 
     def side_by_side(self, work: Callable[[Model], T]) -> dict[str, T]:
-        """Do the same with every model at once.
+        """Do the same with every model in parallel.
 
         Returns:
             Each model's result, in the order of the settings.

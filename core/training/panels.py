@@ -15,13 +15,13 @@ from core.training.digest import digest_of
 from core.training.records import DrawRecord
 from core.training.session_domain import domain_of, domain_settings
 
-VALIDATION_ROWS = 4_000  # of bonds about 450 issuers: the standard error of an attainment is then near 0.01
+VALIDATION_ROWS = 4_000  # for bonds about 450 issuers: the standard error of an attainment is then near 0.01
 TEST_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A panel that was drawn, and what identifies it."""
+    """A drawn panel and its identity."""
 
     panel: PanelLike
     record: DrawRecord
@@ -34,18 +34,18 @@ class SessionPanels:
         """Find the domain.
 
         Raises:
-            UsageError: There is no such domain, or its settings are not as they must be.
+            UsageError: There is no such domain, or its settings are invalid.
         """
         self._settings = settings
         self._own_settings = domain_settings(settings)
         self.domain = domain_of(settings)
 
     def epoch(self, number: int) -> Draw:
-        """Draw the variation of the data set that an epoch sees."""
+        """Draw the variation of the data set for an epoch."""
         return self._draw("draw", number, n_rows=self._settings.dataset_size)
 
     def validation(self) -> Draw:
-        """Draw the panel on which every epoch is judged and nobody learns before the end."""
+        """Draw the panel that scores every epoch; no model is trained on it before the end."""
         return self._draw(VALIDATION, n_rows=VALIDATION_ROWS)
 
     def test(self, name: str) -> Draw:
@@ -53,10 +53,10 @@ class SessionPanels:
         return self._draw(name, n_rows=TEST_ROWS)
 
     def split(self, panel: PanelLike, number: int) -> tuple[Panel, Panel]:
-        """Part a draw by group.
+        """Split a draw by group.
 
         Returns:
-            What is learnt from, and the hold-out; between them every row, and no group twice.
+            The training rows and the hold-out; together they hold every row, and no group is in both.
         """
         group = self._groups(panel.frame)
         names = np.sort(group.unique())

@@ -1,4 +1,4 @@
-"""What the child measured, as plain records: of one epoch, and of the end of a session.
+"""The child's measurements as plain records: of one epoch, and of the end of a session.
 
 They hold no clock, host or identifier, so that two runs of the same settings write the same bytes.
 """
@@ -12,12 +12,12 @@ from core.training.convergence import EpochScore
 
 
 class DrawRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One draw of the data set: its size, the seed it came from, and the hash of what came."""
+    """One draw of the data set: its size, its seed, and the hash of its content."""
 
     purpose: str  # draw, validation, test…
     seed: int
     n_rows: int
-    n_groups: int = msgspec.field(name="n_issuers")  # as checkpoints and reports have always spelled it
+    n_groups: int = msgspec.field(name="n_issuers")  # the spelling in all checkpoints and reports
     sha256: str
 
 
@@ -25,11 +25,11 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One epoch.
 
     Attributes:
-        learned: False when the draw failed a blocking gate; then `refusal` names the gates, and the models, the
+        learned: False when the draw failed a blocking gate: then `refusal` names the gates, and the models, the
             metrics and the score are those of the epoch before.
-        metrics: `<model>.<metric>` on the session's validation panel, whose groups nobody learns from.
-        learned_gates: The verdicts on the newest draw that was learnt from; `gates` are those on this epoch's own.
-        holdout: The same on the part of this epoch's draw that was held out before learning from the rest.
+        metrics: `<model>.<metric>` on the session's validation panel, whose groups are never trained on.
+        learned_gates: The verdicts on the newest draw that was trained on; `gates` are those on this epoch's own draw.
+        holdout: The same on the part of this epoch's draw that was held out before training on the rest.
     """
 
     epoch: int
@@ -47,20 +47,20 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_score(self) -> EpochScore:
-        """What convergence looks at; an epoch that taught nothing has no score of its own."""
+        """The input of the convergence check; a skipped epoch has no score of its own."""
         return EpochScore(self.score if self.learned else None, self.quality_score)
 
 
 class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model as it leaves the session.
+    """One shipped model of the session.
 
     Attributes:
         folder: Where its files are, relative to the session's folder.
         files: SHA-256 of each file, by its path inside `folder`.
-        chosen: The candidate that answers, in the model's own words.
+        chosen: The candidate that answers, as the model describes it.
         way: "continued" from the best checkpoint, or "refit" from many draws at once.
-        metrics: On the test panels, `<panel>.<metric>`; `validation.<way>` is what the way was chosen by.
-        report: The model's own account of what was tried and what ships.
+        metrics: On the test panels, `<panel>.<metric>`; `validation.<way>` decided the way.
+        report: The model's own report: which candidates were tried, and which ships.
     """
 
     name: str
@@ -74,7 +74,7 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a session: the models that ship, and the one look at the test panels."""
+    """The end of a session: the models that ship, and their one test."""
 
     epoch: int
     best_epoch: int

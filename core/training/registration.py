@@ -1,4 +1,4 @@
-"""Taking the models a session has made into the registry, with all that an auditor asks of them."""
+"""Registering the models of a session, with all the evidence an auditor asks for."""
 
 import hashlib
 from pathlib import Path
@@ -20,15 +20,15 @@ def register_models(
 ) -> tuple[str, ...]:
     """Register each model of a session as the next version of its name.
 
-    The registry knows a model of the same run and content when it sees it again, so a repetition after a crash
+    The registry recognises a model of the same run and content, so a repetition after a crash
     registers nothing twice.
 
     Args:
-        workspace: Whose registry.
+        workspace: The workspace of the registry.
         session: The session.
         final: Its models.
-        last: Its last epoch, for the verdicts on what was learnt from.
-        folder: Where `final` keeps the models' folders.
+        last: Its last epoch, for the verdicts on the training data.
+        folder: Contains the models' folders of `final`.
         actor: The engine.
     Returns:
         "spread/1.2.0" for each model.
@@ -57,12 +57,12 @@ def settings_digest(settings: dict[str, Any]) -> str:
 
 
 def _metrics(model: FinalModel, main_panel: str) -> dict[str, float]:
-    """Give the metrics their names in the registry: those of the main test panel bare, of the others with its name."""
+    """Name the metrics for the registry: those of the main test panel bare, those of other panels with a prefix."""
     return {name.removeprefix(f"{main_panel}."): value for name, value in model.metrics.items()}
 
 
 def _leak_gate(model: FinalModel) -> GateResult:
-    """Warn of a score that nobody could reach; a leak, or in one case of forty luck."""
+    """Warn of a score that no model could reach: a leak, or luck in one case of forty."""
     alarms = [name.removesuffix(".leak") for name, value in model.metrics.items() if name.endswith(".leak") and value]
     return judge(
         "no_leak",

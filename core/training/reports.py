@@ -1,8 +1,8 @@
-"""The reports of a session: what was computed, as data and as a page to read.
+"""The reports of a session, as data and as a page to read.
 
 Epoch reports and the final report are functions of the settings alone: no clock, host, process or identifier, so two
-runs of the same settings write the same bytes. What differs between runs by nature (timings, versions, the state of the
-machine) is in `dashboard_metrics.json` and `system_health_report.json`.
+runs of the same settings write the same bytes. Facts that differ between runs (timings, versions, the state of the
+machine) are in `dashboard_metrics.json` and `system_health_report.json`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ N_IMPORTANT = 8
 
 
 def epoch_report(record: EpochRecord, *, notice: str) -> bytes:
-    """Write down one epoch as JSON, with what its reader must know first."""
+    """Write one epoch as JSON, headed by the notice to the reader."""
     return _to_json({"notice": notice, **msgspec.to_builtins(record)})
 
 
@@ -35,7 +35,7 @@ def final_report(
     notice: str,
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Put together what a session came to.
+    """Build the final report of a session.
 
     Args:
         settings: The session's settings.
@@ -43,9 +43,9 @@ def final_report(
         last: The last epoch.
         final: The models that ship and their one test.
         judgement: Why the session ended.
-        announcements: What the settings switch on that was not done.
-        notice: What a reader must know before any figure.
-        warnings: How the models were trained other than the settings lead one to expect.
+        announcements: Features that the settings switch on, but that were not carried out.
+        notice: The notice shown before any figure.
+        warnings: Where training differed from what the settings suggest.
     """
     return {
         "notice": notice,
@@ -68,14 +68,14 @@ def final_report(
 
 
 def final_report_json(report: dict[str, Any]) -> bytes:
-    """Spell the final report as JSON."""
+    """Format the final report as JSON."""
     return _to_json(report)
 
 
 def final_report_markdown(
     report: dict[str, Any], final: FinalRecord, gates: Sequence[GateResult], *, groups: str
 ) -> bytes:
-    """Lay the final report out for a reader; `groups` is what the domain calls its groups."""
+    """Format the final report as a page; `groups` is the domain's word for its groups."""
     end = report["end"]
     lines = [
         "# Training report",
@@ -84,7 +84,7 @@ def final_report_markdown(
         "",
         f"Ended after {report['n_epochs']} epochs: **{end['reason']}** ({end['explanation']}).  ",
         f"Score on the test panels (mean attainment over {len(final.models)} models): **{final.score:.4f}**. "
-        f"Attainment is the share of the best score that anybody could reach on these data.",
+        f"Attainment is the share of the best attainable score on these data.",
         *(f"- Warning: {sentence}" for sentence in report["warnings"]),
         *(f"- Not done: {sentence}" for sentence in report["not_done"]),
         "",
@@ -94,9 +94,9 @@ def final_report_markdown(
         "| --- | --- | --- |" + " --- |" * len(_panels(final.models)),
         *(_model_row(model, _panels(final.models)) for model in final.models),
         "",
-        f"Each cell: attainment on that test panel, with its 95 % interval over {groups}. The test panels were looked "
-        "at once, after every choice had been made. Way: continued from the best checkpoint, or refit from many draws "
-        "at once, whichever did better on the validation panel.",
+        f"Each cell: attainment on that test panel, with its 95 % interval over {groups}. The test panels were used "
+        "once, after every choice had been made. Way: continued from the best checkpoint, or refit on many draws "
+        "together, whichever scored better on the validation panel.",
         *(f"\n**Leak alarm**: {sentence}" for sentence in leaks(final)),
     ]
     for model in final.models:
@@ -123,7 +123,7 @@ def final_report_markdown(
 
 
 def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> bytes:
-    """Write down where a session stands, for whoever draws it."""
+    """Write the state of a session for dashboards."""
     observed = session.observed
     return _to_json(
         {
@@ -145,12 +145,12 @@ def dashboard_metrics(session: Session, history: Sequence[EpochScore], durations
 def system_health_report(
     session: Session, resources: Mapping[str, Sequence[tuple[float, float]]], problems: int
 ) -> bytes:
-    """Write down how the machine and the trainer fared during a session.
+    """Write the state of the machine and the trainer during a session.
 
     Args:
         session: The session.
         resources: Samples by series: unix seconds and value.
-        problems: Alerts that were open when it ended.
+        problems: Alerts that were open when the session ended.
     """
     observed = session.observed
     return _to_json(
@@ -173,7 +173,7 @@ def system_health_report(
 
 
 def leaks(final: FinalRecord) -> list[str]:
-    """Name the scores that are above the best attainable by more than chance: the model knows what it must not."""
+    """Name the scores that beat the optimum by more than chance: the model has seen what it must not know."""
     return [
         f"{model.name} scores above the optimum on {key.removesuffix('.leak')}"
         for model in final.models
@@ -192,7 +192,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _panels(models: Iterable[FinalModel]) -> list[str]:
-    """Name the test panels in the order they were looked at."""
+    """Name the test panels in the order they were used."""
     names = (key.split(".")[0] for model in models for key in model.metrics if key.endswith(".attainment"))
     return list(dict.fromkeys(names))
 
@@ -221,7 +221,7 @@ def _model_section(model: FinalModel) -> list[str]:
         "| --- | ---: |",
         *(f"| {key} | {model.metrics[key]:.5g} |" for key in rows),
         "",
-        "Leans most on: " + ", ".join(f"{name} {share:.1%}" for name, share in important) + ".",
+        "Most important columns: " + ", ".join(f"{name} {share:.1%}" for name, share in important) + ".",
     ]
 
 

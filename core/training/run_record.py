@@ -1,4 +1,4 @@
-"""The tracked run of a session: one run, however many engines it takes."""
+"""The tracked run of a session: one run, however many engines work on it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from core.training.records import EpochRecord
 from core.training.session import Session
 from core.training.session_files import SessionFiles
 
-EVERY_EPOCH = "quality.score"  # the metric no epoch is without
+EVERY_EPOCH = "quality.score"  # the metric that every epoch has
 
 
 class RunRecord:
@@ -28,7 +28,7 @@ class RunRecord:
         self._actor = actor
 
     def open(self, session: Session) -> Run:
-        """Return the run of a session: its own, one that a crash kept from being noted, or a new one."""
+        """Return the run of a session: the recorded run, a run that a crash left unrecorded, or a new one."""
         known = [run for run in self._runs.all() if run.session_id == session.session_id]
         if not known:
             return self._runs.start(
@@ -46,12 +46,12 @@ class RunRecord:
         self._runs.log_metrics(session.run_id, record.epoch, metrics)
 
     def warn(self, session: Session, warnings: Iterable[str]) -> None:
-        """Tag the run with what its reader must know of the way it was trained."""
+        """Tag the run with the warnings about how it was trained."""
         assert session.run_id is not None
         self._runs.set_tags(session.run_id, {"warning": " ".join(warnings)}, actor=self._actor)
 
     def restore(self, session: Session) -> None:
-        """Add what a killed engine had not committed yet; the reports of the epochs have it."""
+        """Add the metrics that a killed engine had not committed yet, from the reports of the epochs."""
         assert session.run_id is not None
         history = TelemetryReader(self._workspace.telemetry_file).epochs(session.run_id)
         committed = {epoch for epoch, _ in history.get(EVERY_EPOCH, ())}
@@ -60,13 +60,13 @@ class RunRecord:
                 self.log(session, record, {})
 
     def close(self, session: Session, status: RunStatus, *, reason: str) -> None:
-        """Close the run, its metrics committed, unless that was done before a crash."""
+        """Commit the metrics and close the run, unless that was done before a crash."""
         if session.run_id is not None and not self._runs.get(session.run_id).is_over:
             self._runs.finish(session.run_id, status, actor=self._actor, reason=reason)
         self._telemetry.flush()
 
     def note(self, session: Session, *, data: dict[str, str], files: Iterable[Path]) -> None:
-        """Note the hashes of the data a run rests on, and the files it has left; unless it is closed already."""
+        """Record the hashes of a run's data and its files, unless the run is closed."""
         assert session.run_id is not None
         if not self._runs.get(session.run_id).is_over:
             self._runs.set_data_hashes(session.run_id, data, actor=self._actor)

@@ -1,4 +1,4 @@
-"""Which tracked runs something still refers to, so that a prune leaves them alone."""
+"""The tracked runs still in use, which a prune must keep."""
 
 from core.registry import Registry
 from core.state import Workspace
@@ -6,6 +6,6 @@ from core.training.sessions import Sessions
 
 
 def runs_in_use(workspace: Workspace) -> frozenset[str]:
-    """Return the ids of the runs that versions came from and that sessions write to."""
+    """Return the ids of the runs that produced versions or that sessions write to."""
     made = {version.run_id for version in Registry(workspace).versions()}
     return frozenset(made | {session.run_id for session in Sessions(workspace).all() if session.run_id})

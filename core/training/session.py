@@ -1,4 +1,4 @@
-"""A training session as a document: what people want of it, and what the engine saw of it."""
+"""A training session as a document: the desired state, and the state the engine observed."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from core.settings import TrainingSettings
 
 
 class DesiredSession(StrEnum):
-    """What people want of a session; the engine takes the next step towards it."""
+    """The desired state of a session; the engine takes the next step towards it."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -19,20 +19,20 @@ class DesiredSession(StrEnum):
 
 
 class SessionPhase(StrEnum):
-    """Where a session stands; only the engine writes it."""
+    """The phase of a session; only the engine writes it."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
     RUNNING = "running"
     PAUSED = "paused"
-    STOPPING = "stopping"  # winding up: the epoch at work ends first, or the final refit and test are being made
+    STOPPING = "stopping"  # stopping: the current epoch ends first, or the final refit and test are running
     FINISHED = "finished"
     STOPPED = "stopped"
     FAILED = "failed"
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the engine has nothing left to do here unless somebody asks anew."""
+        """Whether the engine has nothing left to do here until a new request."""
         return self in (SessionPhase.FINISHED, SessionPhase.STOPPED, SessionPhase.FAILED)
 
 
@@ -40,8 +40,8 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's half of a session. Scores are attainments: shares of the best attainable score."""
 
     phase: SessionPhase = SessionPhase.QUEUED
-    epoch: int = 0  # the last one completed
-    n_epochs: int = 0  # the most there may be
+    epoch: int = 0  # the last completed epoch
+    n_epochs: int = 0  # the epoch limit
     score: float | None = None
     best_score: float | None = None
     best_epoch: int | None = None
@@ -52,28 +52,28 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     epoch_started_at: datetime | None = None
     last_progress_at: datetime | None = None
     ended_at: datetime | None = None
-    trained_seconds: float = 0.0  # time at work, pauses and outages left out
-    eta_seconds: float | None = None  # to the last epoch there may be; None until an epoch has been timed
-    failure: str | None = None  # of the last failed attempt; stays for the record while the session goes on
-    stop_reason: str | None = None  # why it ended: converged, plateau, epoch limit, time limit, a person
-    gave_up_at: int = 0  # the `desired_revision` under which it failed; asking anew means trying anew
-    n_failed_epochs: int = 0  # attempts that did not come to an end; each was tried again
-    n_rejected_epochs: int = 0  # draws that failed a gate and were not learnt from
+    trained_seconds: float = 0.0  # training time, without pauses and outages
+    eta_seconds: float | None = None  # until the epoch limit; None until an epoch has been timed
+    failure: str | None = None  # of the last failed attempt; stays on record while the session continues
+    stop_reason: str | None = None  # why it ended: converged, plateau, epoch limit, time limit, stopped by a person
+    gave_up_at: int = 0  # the `desired_revision` under which it failed; a new request means a new attempt
+    n_failed_epochs: int = 0  # failed attempts; each was retried
+    n_rejected_epochs: int = 0  # skipped epochs: their draws failed a gate
     checkpoint: str | None = None  # relative to the workspace
     checkpoint_sha256: str | None = None
     registered: tuple[str, ...] = ()  # "spread/1.2.0"
-    announcements: tuple[str, ...] = ()  # what the settings switch on that this release cannot do
-    warnings: tuple[str, ...] = ()  # how this machine trains other than the settings lead one to expect
+    announcements: tuple[str, ...] = ()  # features the settings switch on that this release does not have
+    warnings: tuple[str, ...] = ()  # where training on this machine differs from what the settings suggest
 
 
-YOUNGER = ("domain", "domain_settings")  # settings that the first sessions did not have
+YOUNGER = ("domain", "domain_settings")  # settings added after the first release
 
 
 def as_document(settings: TrainingSettings) -> dict[str, Any]:
-    """Spell settings as they are kept and read back.
+    """Format settings for storage.
 
-    Younger settings are left out where they say nothing, so that the digest of settings that have not changed stays
-    what it has always been.
+    Newer settings are left out at their defaults, so the digest of unchanged settings stays
+    the same across releases.
     """
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
     usual = TrainingSettings()
@@ -81,7 +81,7 @@ def as_document(settings: TrainingSettings) -> dict[str, Any]:
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One training job. `settings` is the whole of what it computes from; it never changes after the start."""
+    """One training job. It computes from `settings` alone, which never change after the start."""
 
     session_id: str
     name: str
@@ -91,7 +91,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     desired: DesiredSession = DesiredSession.RUNNING
     desired_by: str
     desired_at: datetime
-    desired_revision: int = 1  # the revision in which somebody last changed what is wanted
+    desired_revision: int = 1  # the revision of the last change of the desired state
     reason: str = ""
     observed: ObservedSession
     run_id: str | None = None
@@ -101,7 +101,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def training(self) -> TrainingSettings:
-        """The settings as the typed model they were saved from."""
+        """The settings as a typed model."""
         return msgspec.convert(self.settings, TrainingSettings)
 
     @property

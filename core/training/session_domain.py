@@ -1,4 +1,4 @@
-"""What a session asks of its domain, checked when the session is asked for. Light: no learner is imported for it."""
+"""A session's use of its domain, checked when the session is requested. Light: imports no learner."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from core.settings import ModelSettings, TrainingSettings
 
 
 class DomainSettingsError(UsageError):
-    """The block `domain_settings` is not as the domain wants it."""
+    """The block `domain_settings` is not valid for the domain."""
 
     def __init__(self, domain: str, problem: object, known: Iterable[str]) -> None:
         choices = ", ".join(known) or "none"
@@ -21,10 +21,10 @@ class DomainSettingsError(UsageError):
 
 
 def domain_of(settings: TrainingSettings) -> SessionDomain:
-    """Return the domain that a session trains on.
+    """Return the domain of a session.
 
     Raises:
-        UsageError: There is no such domain, or it draws no data.
+        UsageError: There is no such domain, or it does not draw data.
     """
     return session_domain(settings.domain)
 
@@ -43,12 +43,12 @@ def domain_settings(settings: TrainingSettings) -> msgspec.Struct:
 
 
 def checked(settings: TrainingSettings) -> TrainingSettings:
-    """Hold the settings of a session against its domain, and name the models it trains where they name none.
+    """Check the settings of a session against its domain, and fill in the models to train where none are named.
 
     Raises:
-        UsageError: There is no such domain, or its settings are not as they must be.
-        UninstalledModelError: The domain has no such model, and no package brings it.
-        UnknownAlgorithmError: A model cannot be trained the way the settings say; the message lists the ways.
+        UsageError: There is no such domain, or its settings are invalid.
+        UninstalledModelError: Neither the domain nor an installed package has this model.
+        UnknownAlgorithmError: A model does not offer the algorithm in the settings; the message lists its algorithms.
     """
     domain = domain_of(settings)
     domain_settings(settings)

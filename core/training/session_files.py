@@ -21,7 +21,7 @@ from core.training.reports import (
 from core.training.session import Session
 from core.training.session_domain import domain_of
 
-CHECKPOINTS = ".checkpoints"  # below artifacts/, where no model can have this name
+CHECKPOINTS = ".checkpoints"  # below artifacts/; no model can have this name
 
 
 class SessionFiles:
@@ -35,7 +35,7 @@ class SessionFiles:
         return self._workspace.artifacts_dir / CHECKPOINTS / session.session_id
 
     def relative(self, path: Path) -> str:
-        """Spell a path as documents do, from the workspace on."""
+        """Format a path as in documents: relative to the workspace."""
         return path.relative_to(self._workspace.root).as_posix()
 
     def write_epoch(self, session: Session, record: EpochRecord) -> None:
@@ -44,7 +44,7 @@ class SessionFiles:
         write_file(self._epoch_file(session, record.epoch), report)
 
     def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
-        """Read the report of an epoch back, if there is one."""
+        """Read the report of an epoch, if there is one."""
         try:
             return msgspec.json.decode(self._epoch_file(session, epoch).read_bytes(), type=EpochRecord)
         except FileNotFoundError:
@@ -58,7 +58,7 @@ class SessionFiles:
         last: EpochRecord,
         judgement: Judgement,
     ) -> Evidence:
-        """Write the final report, for programs and for readers; return what pins it."""
+        """Write the final report as JSON and as a page; return their hashes."""
         domain = domain_of(session.training)
         report = final_report(
             session.settings,
@@ -76,13 +76,13 @@ class SessionFiles:
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
 
     def write_dashboard(self, session: Session, history: Sequence[EpochScore], durations: Sequence[float]) -> None:
-        """Write where a session stands."""
+        """Write the state of a session."""
         write_file(self._folder(session) / "dashboard_metrics.json", dashboard_metrics(session, history, durations))
 
     def write_health(
         self, session: Session, resources: Mapping[str, Sequence[tuple[float, float]]], n_open_alerts: int
     ) -> None:
-        """Write how the machine and the trainer fared."""
+        """Write the state of the machine and the trainer."""
         report = system_health_report(session, resources, n_open_alerts)
         write_file(self._folder(session) / "system_health_report.json", report)
 

@@ -1,7 +1,7 @@
-"""Writing down what becomes of a session: its document, its run, its files, and the calls it is worth.
+"""Recording the progress of a session: its document, its run, its files, and its alerts.
 
-The order within an epoch is report, metrics, document, calls: whoever sees the epoch in the document finds everything
-else in place. All of it may be written again after a crash, with the same content.
+The order within an epoch is report, metrics, document, alerts: a reader who sees the epoch in the document finds all
+the rest in place. Every record may be written again after a crash, with the same content.
 """
 
 import logging
@@ -43,19 +43,19 @@ HEALTH_SERIES = (
 
 
 class SessionRecorder:
-    """The engine's pen for sessions. Every method returns the session as it then stands."""
+    """Writes sessions for the engine. Every method returns the updated session."""
 
     def __init__(
         self, workspace: Workspace, telemetry: TelemetryWriter, alerts: Alerts, *, actor: Actor, clock: Clock = utc_now
     ) -> None:
-        """Open what sessions are recorded in.
+        """Open the stores of a session's records.
 
         Args:
-            workspace: Whose.
+            workspace: The workspace.
             telemetry: Takes the metrics of epochs.
-            alerts: The engine's one instance.
+            alerts: The engine's only instance.
             actor: The engine.
-            clock: The time.
+            clock: Returns the time.
         """
         self._workspace = workspace
         self._telemetry = telemetry
@@ -68,21 +68,21 @@ class SessionRecorder:
 
     @property
     def files(self) -> SessionFiles:
-        """Where the files are."""
+        """The files of the sessions."""
         return SessionFiles(self._workspace)
 
     def look(self, session: Session) -> Session:
-        """Return the session as it stands now."""
+        """Return the current session."""
         return self._sessions.get(session.session_id)
 
     def show_intent(self, session: Session) -> Session:
-        """Say at once whether the epoch at work will be the last for now, as people's wishes change."""
+        """Show immediately whether the current epoch is the last for now, as the desired state changes."""
         session = self.look(session)
         phase = SessionPhase.RUNNING if session.desired is DesiredSession.RUNNING else SessionPhase.STOPPING
         return session if session.observed.phase is phase else self._observe(session, f"session.{phase}", phase=phase)
 
     def begin(self, session: Session) -> Session:
-        """Open a session, or open it again: its run is tracked, and what it cannot do is said."""
+        """Open or reopen a session: track its run, and log the settings this release does not support."""
         now = self._clock()
         announcements = unavailable_features(session.training)
         for sentence in announcements:
@@ -102,7 +102,7 @@ class SessionRecorder:
         )
 
     def taken_up(self, session: Session, prepared: Prepared) -> Session:
-        """Record where a session goes on, with what its checkpoint knows and a crash kept from being recorded."""
+        """Record where a session continues, adding epochs in its checkpoint that a crash left unrecorded."""
         for problem in prepared.damaged:
             log.error("%s: %s", session.session_id, problem)
             self._calls.checkpoint_damaged(session, problem)
@@ -119,7 +119,7 @@ class SessionRecorder:
             )
             return self.epoch_done(session, done, prepared.history, [])
         epoch = record.epoch if record is not None else 0
-        log.info("%s goes on after epoch %d", session.session_id, epoch)
+        log.info("%s continues after epoch %d", session.session_id, epoch)
         return self._observe(
             session, "session.running", phase=SessionPhase.RUNNING, epoch=epoch, epoch_started_at=self._clock()
         )
@@ -133,8 +133,8 @@ class SessionRecorder:
             session: The session.
             done: What the child reports.
             history: The scores of all epochs, this one included.
-            durations: Seconds of the epochs timed by this engine, this one last; empty for an epoch that an engine
-                before this one has seen through.
+            durations: Seconds of the epochs timed by this engine, this one last; empty for an epoch that an earlier
+                engine completed.
         """
         now, record = self._clock(), done.record
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
@@ -170,7 +170,7 @@ class SessionRecorder:
         return session
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
-        """Record an attempt that came to nothing and will be repeated."""
+        """Record a failed attempt that will be retried."""
         epoch = session.observed.epoch + 1
         log.warning("%s: attempt %d at epoch %d failed: %s", session.session_id, attempt, epoch, _full(error))
         self._calls.epoch_failed(session, error)
@@ -184,7 +184,7 @@ class SessionRecorder:
         )
 
     def give_up(self, session: Session, error: Exception, *, n_attempts: int) -> Session:
-        """Record that a session has failed; its checkpoint stays, and asking for it anew goes on from there."""
+        """Record that a session has failed; its checkpoint stays, and a new request continues from there."""
         log.error("%s failed after %d attempts: %s", session.session_id, n_attempts, _full(error))
         self._calls.epoch_failed(session, error)
         session = self.look(session)
@@ -201,14 +201,14 @@ class SessionRecorder:
         )
 
     def _warned(self, session: Session, warnings: tuple[str, ...]) -> Session:
-        """Record how this machine trains other than the settings lead one to expect."""
+        """Record where training on this machine differs from what the settings suggest."""
         for sentence in warnings:
             log.warning("%s: %s", session.session_id, sentence)
         self._runs.warn(session, warnings)
         return self._observe(session, "session.warn", reason=" ".join(warnings), warnings=warnings)
 
     def winding_up(self, session: Session, judgement: Judgement) -> Session:
-        """Record that the session is ending by itself: what follows is the refit and the test."""
+        """Record that the session is ending automatically; the refit and the test follow."""
         return self._observe(
             session,
             "session.end",
@@ -225,7 +225,7 @@ class SessionRecorder:
         last: EpochRecord,
         judgement: Judgement,
     ) -> Session:
-        """Register what the session has made, and write its reports."""
+        """Register the session's models, and write its reports."""
         evidence = self.files.write_final(session, final, history, last, judgement)
         folder = self.files.checkpoints_of(session)
         registered = register_models(self._workspace, session, final, last, folder=folder, actor=self._actor)
@@ -254,7 +254,7 @@ class SessionRecorder:
         )
 
     def paused(self, session: Session) -> Session:
-        """Record that a session waits for people to resume it."""
+        """Record that a session is paused until a person resumes it."""
         self._telemetry.flush()
         return self._observe(session, "session.paused", phase=SessionPhase.PAUSED, eta_seconds=None)
 
@@ -274,7 +274,7 @@ class SessionRecorder:
         evidence: tuple[Evidence, ...] = (),
         **observed: Any,
     ) -> Session:
-        """Close a session; the document comes last, so that whoever waits for it finds all the rest in place."""
+        """Close a session; the document comes last, so that a reader waiting for it finds all the rest in place."""
         observed |= {"ended_at": self._clock(), "eta_seconds": None}
         ended = replace(session, observed=replace(session.observed, **observed), updated_at=observed["ended_at"])
         self._runs.close(session, status, reason=reason)
@@ -305,6 +305,6 @@ class SessionRecorder:
 
 
 def _full(error: Exception) -> str:
-    """Spell an error for the log, with what the child knows of it."""
+    """Format an error for the log, with the child's details."""
     details = error.details if isinstance(error, LearningError) else ""
     return f"{error}\n{details}" if details else str(error)

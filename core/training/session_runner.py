@@ -1,8 +1,8 @@
-"""Taking one session from where it stands to where it rests, an epoch at a time.
+"""Running one session from its current state until it rests, one epoch at a time.
 
-Every step is safe to take again: what an epoch computes is a function of the settings and the checkpoint before it,
-and what is written about it replaces what was written about it before. So a child that died is replaced, an engine that
-died is succeeded, and both go on from the newest checkpoint to the same bytes.
+Every step is safe to repeat: an epoch's result is a function of the settings and the checkpoint before it,
+and its records replace any earlier records of it. So a dead child is replaced, a dead engine
+is succeeded, and both continue from the newest checkpoint to the same bytes.
 """
 
 import threading
@@ -31,13 +31,13 @@ from core.training.wire import (
 )
 
 BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
-LOOK_SECONDS = 1.0  # how often intent is looked at even when nobody announced a change
+LOOK_SECONDS = 1.0  # how often the desired state is read even when no change was announced
 
 R = TypeVar("R", Prepared, EpochDone, Finished)
 
 
 class SessionRunner:
-    """One session at work, on the trainer's thread."""
+    """Runs one session on the trainer's thread."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class SessionRunner:
         start_child: Callable[[Session], ChildProcess],
         stop_child: Callable[[], None],
     ) -> None:
-        """Take a session in hand.
+        """Prepare to run a session.
 
         Args:
             session: The session, with work to do.
-            recorder: Where its progress is recorded.
-            wake: Set by whoever has news: the child, a change of intent, the engine's end.
+            recorder: Records its progress.
+            wake: Set on news: from the child, a change of the desired state, the engine's end.
             stopping: Set when the engine ends.
-            start_child: Returns a living child, starting one where there is none.
+            start_child: Returns a live child, starting one if needed.
             stop_child: Ends the child, so that the next one starts clean.
         """
         self._session = session
@@ -72,7 +72,7 @@ class SessionRunner:
         self._is_prepared = False
 
     def run(self) -> None:
-        """Work until the session rests: finished, failed, paused, stopped, or left to the next engine."""
+        """Run until the session rests: finished, failed, paused, stopped, or left to the next engine."""
         self._session = self._recorder.begin(self._session)
         n_failures = 0
         while not self._halt():
@@ -88,7 +88,7 @@ class SessionRunner:
                 self._is_prepared = False
                 self._stop_child()
                 if self._stopping.is_set():
-                    continue  # the engine's own end took the child along
+                    continue  # the engine's own end killed the child
                 n_failures += 1
                 hopeless = isinstance(error, LearningError) and error.is_hopeless
                 if hopeless or n_failures > self._settings.trainer.max_retries:
@@ -113,7 +113,7 @@ class SessionRunner:
         self._session = self._recorder.epoch_done(self._session, done, self._history, self._durations)
 
     def _end_if_due(self) -> bool:
-        """Finish the session when there is a reason to."""
+        """Finish the session when there is a reason to end."""
         if self._last is None:
             return False
         trained_seconds = self._session.observed.trained_seconds
@@ -126,7 +126,7 @@ class SessionRunner:
         return True
 
     def _halt(self) -> bool:
-        """Come to rest where people, or the engine's end, want it; between two epochs."""
+        """Pause or stop between two epochs, as the desired state or the engine's end requires."""
         self._session = self._recorder.look(self._session)
         if self._session.desired is DesiredSession.STOPPED:
             self._session = self._recorder.stopped(self._session)
@@ -139,7 +139,7 @@ class SessionRunner:
         return True
 
     def _ask(self, request: ChildRequest, expected: type[R]) -> R:
-        """Have the child do something, keeping an eye on what people want meanwhile."""
+        """Send the child a request, and watch the desired state meanwhile."""
         child = self._start_child(self._session)
         child.ask(request)
         while (answer := child.hear()) is None:
@@ -150,7 +150,7 @@ class SessionRunner:
         return _checked(answer, expected)
 
     def _back_off(self, seconds: float) -> None:
-        """Wait before the next attempt, unless somebody wants something else first."""
+        """Wait before the next attempt, unless the desired state changes first."""
         deadline = time.monotonic() + seconds
         while (rest := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
             self._wake.wait(rest)

@@ -1,6 +1,6 @@
 """One session's panels and models, and what an epoch does with them.
 
-Whatever is computed here is a function of the settings, the number of the epoch and the checkpoint before it.
+Every result here is a function of the settings, the epoch number and the checkpoint before it.
 """
 
 import time
@@ -33,18 +33,18 @@ from core.training.wire import (
     RunEpoch,
 )
 
-KEPT_CHECKPOINTS = 2  # the newest, and the one before it in case the newest is damaged; the best is kept besides
+KEPT_CHECKPOINTS = 2  # the newest, and its predecessor in case the newest is damaged; the best is kept as well
 
 
 class SessionWork:
-    """A session taken up at its newest checkpoint."""
+    """A session resumed at its newest checkpoint."""
 
     def __init__(self, settings: TrainingSettings, folder: Path) -> None:
-        """Draw the validation panel, and read or make the models.
+        """Draw the validation panel, and load or create the models.
 
         Args:
             settings: The session's settings.
-            folder: Where its checkpoints are.
+            folder: The folder of its checkpoints.
         """
         self._settings = settings = checked(settings)
         self._folder = folder
@@ -58,7 +58,7 @@ class SessionWork:
         self._validation = self._panels.validation()
 
     def where_it_stands(self) -> Prepared:
-        """Say after which epoch the session goes on."""
+        """Say after which epoch the session continues."""
         newest = self._newest
         return Prepared(
             history=newest.manifest.history if newest else (),
@@ -70,14 +70,14 @@ class SessionWork:
         )
 
     def run_epoch(self, number: int) -> EpochDone:
-        """Draw, judge the draw, learn, validate, and leave a checkpoint.
+        """Draw, check the draw, learn, validate, and save a checkpoint.
 
         Raises:
-            ValueError: The epoch is not the one that follows.
+            ValueError: The epoch is not the next one.
         """
         history = self._newest.manifest.history if self._newest else ()
         if number != len(history) + 1:
-            raise ValueError(f"epoch {number} was asked for, epoch {len(history) + 1} is next")
+            raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
         timer = Stopwatch()
         with timer.stage("draw"):
             draw = self._panels.epoch(number)
@@ -95,7 +95,7 @@ class SessionWork:
         )
 
     def finish(self) -> FinalRecord:
-        """Refit the best models, test them once, and leave them where they can be registered."""
+        """Refit the best models, test them once, and save them for registration."""
         return FinalFit(self._settings, self._panels, self._checkpoints, self._validation).perform()
 
     def _learn(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
@@ -117,7 +117,7 @@ class SessionWork:
         )
 
     def _refuse(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
-        """Learn nothing from a draw that failed its gates: the models stay what they were."""
+        """Skip an epoch whose draw failed its gates: the models stay unchanged."""
         before = self._newest.manifest.record if self._newest else None
         failed = [gate for gate in quality.gates if gate.blocks]
         return EpochRecord(
@@ -143,15 +143,15 @@ class SessionWork:
 
 
 class Workbench:
-    """Answers requests; between them it holds the session it was last asked to prepare."""
+    """Answers requests; between requests it holds the session it last prepared."""
 
     def __init__(self) -> None:
         self._work: SessionWork | None = None
 
     def answer(self, request: ChildRequest) -> ChildReply:
-        """Do what is asked."""
+        """Carry out a request."""
         if isinstance(request, Prepare):
-            self._work = None  # one session's panels and models go before the next one's come
+            self._work = None  # free one session's panels and models before loading the next session's
             self._work = SessionWork(msgspec.convert(request.settings, TrainingSettings), Path(request.folder))
             return self._work.where_it_stands()
         if self._work is None:
@@ -164,7 +164,7 @@ class Workbench:
 
 
 class Stopwatch:
-    """Adds up where the time of an epoch goes; for the dashboard, never for a report that must not vary."""
+    """Adds up the time of an epoch by part; for the dashboard, never for a reproducible report."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""The sessions of a workspace and the few verbs that people and the engine have for them."""
+"""The sessions of a workspace, and the operations on them for people and for the engine."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ _VERBS = {
 class Sessions:
     """Training sessions by id.
 
-    People change what is *desired* (`start`, `request`), the engine alone what is *observed* (`observe`); either
-    leaves the other's half untouched.
+    People change what is *desired* (`start`, `request`), the engine alone what is *observed* (`observe`); each
+    leaves the other half untouched.
     """
 
     def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
@@ -45,7 +45,7 @@ class Sessions:
         """Return one session.
 
         Raises:
-            NotFoundError: There is none by this id; the message names those there are.
+            NotFoundError: There is no session with this id; the message lists the known ids.
         """
         return self._documents.get(session_id)
 
@@ -53,16 +53,16 @@ class Sessions:
         """Queue a new session; the engine takes it up when its turn comes.
 
         Raises:
-            UsageError: The name is no plain line of text, or the settings name what is not there: a domain, a model, or
-                a way of training it.
+            UsageError: The name is not a plain line of text, or the settings name an unknown domain, model or
+                algorithm.
             UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         """
         custom.require_known(settings.quality_gates.custom_gates)
         if not name.isprintable() or len(name) > _MAX_NAME:
             raise UsageError(
-                f"{name[:_MAX_NAME]!a} is no name for a session: it must be one line of at most {_MAX_NAME} characters."
+                f"{name[:_MAX_NAME]!a} is not a session name: it must be one line of at most {_MAX_NAME} characters."
             )
-        from core.training.session_domain import checked  # reads which domains there are, for this one verb
+        from core.training.session_domain import checked  # lists the domains, for this operation only
 
         document = as_document(checked(settings))
         now = self._clock()
@@ -95,19 +95,19 @@ class Sessions:
         reason: str = "",
         expected_revision: int | None = None,
     ) -> Session:
-        """Say what is wanted of a session from now on.
+        """Change the desired state of a session.
 
         Args:
             session_id: Which one.
-            desired: What is wanted. A stopped or failed session that is to run again goes on from its checkpoint.
-            actor: Who wants it.
+            desired: The desired state. A stopped or failed session that is to run again continues from its checkpoint.
+            actor: Who requests it.
             reason: Why, for the record.
             expected_revision: The revision of the session that the decision was made on. Progress made since does not
-                matter; that somebody else has asked for something since does.
+                matter; another request made since does.
         Raises:
             NotFoundError: There is no such session.
-            SessionRequestRefusedError: It has finished, or is already asked for just that.
-            StaleRevisionError: Somebody else asked for something meanwhile.
+            SessionRequestRefusedError: The session has finished, or the same request has already been made.
+            StaleRevisionError: Another request was made meanwhile.
         """
         verb, participle = _VERBS[desired]
         now = self._clock()
@@ -143,16 +143,16 @@ class Sessions:
         run_id: str | None = None,
         **observed: Any,
     ) -> Session:
-        """Record what the engine saw of a session; for the engine alone.
+        """Record the observed state of a session; for the engine alone.
 
         Args:
             session_id: Which one.
             verb: What happened, as the audit log calls it.
             actor: The engine.
             reason: Why, for the record.
-            evidence: Files the event rests on.
+            evidence: Files that support the event.
             run_id: The tracked run, once there is one.
-            observed: Fields of `ObservedSession` and their new values.
+            observed: Fields of `ObservedSession` with their new values.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             session = self._documents.get(session_id)
@@ -181,19 +181,19 @@ def _number(session_id: str) -> int:
 
 
 def _refusal(session: Session, desired: DesiredSession) -> str | None:
-    """Say why a session cannot be asked for this, or None when it can."""
+    """Return why a request on a session is refused, or None when it is allowed."""
     phase = session.observed.phase
     if phase is SessionPhase.FINISHED:
         return f"it has finished ({session.observed.stop_reason}); start a new session instead"
     if phase is SessionPhase.FAILED and desired is not DesiredSession.RUNNING:
-        return "it has failed and is at rest"
+        return "it has failed and is not running"
     if session.desired is desired and phase is not SessionPhase.FAILED:
-        return f"{session.desired_by} has asked for that already, at {session.desired_at:%H:%M:%S} UTC"
+        return f"{session.desired_by} already requested that at {session.desired_at:%H:%M:%S} UTC"
     if phase is SessionPhase.STOPPED and session.desired is DesiredSession.STOPPED and desired is DesiredSession.PAUSED:
-        return "it is stopped and at rest"
+        return "it is already stopped"
     return None
 
 
 def _summary(observed: ObservedSession) -> dict[str, Any]:
-    """Reduce what was observed to what an auditor asks for."""
+    """Reduce the observed state to what the audit log needs."""
     return {"phase": str(observed.phase), "epoch": observed.epoch, "score": observed.score}

@@ -1,4 +1,4 @@
-"""The trainer: brings every session of a workspace to where people want it, one at a time, oldest first."""
+"""The trainer: brings every session of a workspace to its desired state, one at a time, oldest first."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ _SETTLED_FOR_PAUSE = (SessionPhase.PAUSED, SessionPhase.FINISHED, SessionPhase.F
 
 
 class Trainer:
-    """The worker that runs sessions, with a child process for the numbers."""
+    """The worker that runs sessions, with a child process for the computing."""
 
     name: ClassVar[str] = "trainer"
     watches: ClassVar[frozenset[str]] = frozenset({DATABASE})
@@ -28,10 +28,10 @@ class Trainer:
         """Prepare the trainer; `step` does the work.
 
         Args:
-            workspace: Whose sessions.
-            recorder: Where progress is recorded.
+            workspace: The workspace of the sessions.
+            recorder: Records progress.
         """
-        self.wake = threading.Event()  # set by others when something may have changed
+        self.wake = threading.Event()  # set by other threads when something may have changed
         self._workspace = workspace
         self._sessions = Sessions(workspace)
         self._recorder = recorder
@@ -41,7 +41,7 @@ class Trainer:
 
     @property
     def child_pid(self) -> int | None:
-        """The process id of the training child, while there is one."""
+        """The process id of the training child, while it runs."""
         child = self._child
         return child.pid if child is not None else None
 
@@ -54,7 +54,7 @@ class Trainer:
         return 0.0
 
     def stop(self) -> None:
-        """Start no further epoch; the current one is still finished. Called from any thread."""
+        """Start no further epoch; the current epoch is completed. Called from any thread."""
         self._stopping.set()
 
     def end(self, *, after_failure: bool) -> None:
@@ -62,12 +62,12 @@ class Trainer:
         self._stop_child()
 
     def kill_child(self) -> None:
-        """End the child in the middle of what it does; for an engine that cannot wait. From any thread."""
+        """Kill the child in the middle of its work; for an engine that cannot wait. Called from any thread."""
         if (child := self._child) is not None:
             child.kill()
 
     def _next(self) -> Session | None:
-        """Settle what needs no work, and return the first session that does."""
+        """Settle the sessions that need no work, and return the first session that does."""
         work = None
         for session in self._sessions.all():
             if session.wants_work:
@@ -90,13 +90,13 @@ class Trainer:
         try:
             runner.run()
         except Exception as error:
-            # a mistake of ours: the session fails with it, the engine goes on with the next
-            log.exception("%s cannot go on", session.session_id)
+            # a bug of ours: the session fails with it, and the engine continues with the next
+            log.exception("%s cannot continue", session.session_id)
             self._stop_child()
             self._recorder.give_up(session, error, n_attempts=1)
 
     def _start_child(self, session: Session) -> ChildProcess:
-        """Return the child, after starting one where there is none or its limit of memory is another session's."""
+        """Return the child, after starting one if none runs or its memory limit is another session's."""
         limit_mb = session.training.trainer.memory_limit_mb
         if self._child is not None and limit_mb != self._child_limit_mb:
             self._stop_child()

@@ -1,4 +1,4 @@
-"""When a session is worth an operator's attention: the alert rules that rest on its epochs."""
+"""When a session needs an operator's attention: the alert rules based on its epochs."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ class TrainingAlerts:
         self._clock = clock
 
     def epoch_done(self, session: Session, record: EpochRecord) -> None:
-        """Judge an epoch's score, quality and gates; the failure of an earlier attempt is over."""
+        """Evaluate an epoch's score, quality and gates, and clear the failure of an earlier attempt."""
         now, labels = self._clock(), {"session": session.session_id}
         self._alerts.judge(AlertSubject.EPOCH, record, labels=labels, now=now)
         self._alerts.clear("epoch_failed", labels=labels, now=now, reason=f"epoch {record.epoch} is done")
@@ -27,7 +27,7 @@ class TrainingAlerts:
                 self._alerts.fire(
                     "gate_failed",
                     labels=of_gate,
-                    summary=f"{session.session_id}, epoch {record.epoch}: {gate.name} {gate.reason}; not learnt from",
+                    summary=f"{session.session_id}, epoch {record.epoch}: {gate.name} {gate.reason}; epoch skipped",
                     now=now,
                     value=gate.value,
                     threshold=gate.threshold,
@@ -37,16 +37,16 @@ class TrainingAlerts:
                 self._alerts.clear("gate_failed", labels=of_gate, now=now, reason=reason)
 
     def epoch_failed(self, session: Session, error: Exception) -> None:
-        """Tell of an attempt that came to nothing."""
+        """Report a failed attempt."""
         epoch = session.observed.epoch + 1
         self._fire("epoch_failed", f"{session.session_id}, epoch {epoch}: {error}", session=session.session_id)
 
     def checkpoint_damaged(self, session: Session, problem: str) -> None:
-        """Tell of a checkpoint that is not what was written."""
+        """Report a damaged checkpoint."""
         self._fire("hash_mismatch", problem, session=session.session_id)
 
     def watch_progress(self, at_work: Sequence[Session]) -> None:
-        """Judge how long each session that is at work has completed no epoch; one that is not cannot stall."""
+        """Measure how long each running session has completed no epoch; a session that is not running cannot stall."""
         now = self._clock()
         for session in at_work:
             since = session.observed.last_progress_at or session.created_at
@@ -56,10 +56,10 @@ class TrainingAlerts:
         busy = {session.session_id for session in at_work}
         for alert in self._alerts.open():
             if alert.rule in of_session and alert.labels["session"] not in busy:
-                self._alerts.clear(alert.rule, labels=alert.labels, now=now, reason="it is not at work")
+                self._alerts.clear(alert.rule, labels=alert.labels, now=now, reason="it is not running")
 
     def thread_failed(self, name: str, error: Exception) -> None:
-        """Tell that a thread of the engine failed; it begins again by itself."""
+        """Report that a thread of the engine failed; it restarts automatically."""
         self._fire("engine_trouble", f"the {name} failed: {type(error).__name__}: {error}", thread=name)
 
     def _fire(self, rule: str, summary: str, **labels: str) -> None:

@@ -1,4 +1,4 @@
-"""What the trainer and its child say to each other: one JSON object a line, checked against a type on both sides."""
+"""The messages between the trainer and its child: one JSON object a line, checked against a type on both sides."""
 
 from typing import Any, BinaryIO, TypeVar
 
@@ -9,35 +9,35 @@ from core.training.records import EpochRecord, FinalRecord
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
-    """Take up a session: build its panels and models, from its newest checkpoint where there is one."""
+    """Prepare a session: build its panels and models, from its newest checkpoint if there is one."""
 
     settings: dict[str, Any]
     folder: str
 
 
 class RunEpoch(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
-    """Draw, judge, learn, validate, and leave a checkpoint."""
+    """Draw, check, learn, validate, and save a checkpoint."""
 
     number: int
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish"):
-    """Refit, look at the test panels once, and leave the models that ship."""
+    """Refit, use the test panels once, and save the models that ship."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared"):
-    """The session is taken up after its last checkpoint, or at its start."""
+    """The session is ready to continue after its last checkpoint, or to start."""
 
     history: tuple[EpochScore, ...]
     record: EpochRecord | None
     checkpoint: str | None
     checkpoint_sha256: str | None
-    damaged: tuple[str, ...]  # newer checkpoints that were passed over, and why
-    warnings: tuple[str, ...] = ()  # what the models say of the way they are trained here
+    damaged: tuple[str, ...]  # newer checkpoints that were skipped, and why
+    warnings: tuple[str, ...] = ()  # the models' notes on how they are trained on this machine
 
 
 class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
-    """The epoch is measured and its checkpoint is on the disk."""
+    """The epoch is measured and its checkpoint is on disk."""
 
     record: EpochRecord
     checkpoint: str
@@ -46,7 +46,7 @@ class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """The models that ship are on the disk."""
+    """The models that ship are on disk."""
 
     record: FinalRecord
 
@@ -54,8 +54,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The work could not be done.
 
-    `kind` is "refused" when settings or models are wrong, "environment" when a library cannot be loaded (neither can
-    succeed at a later attempt), "memory" when memory ran out, "error" otherwise.
+    `kind` is "refused" when settings or models are wrong, "environment" when a library cannot be loaded (no retry can
+    help in either case), "memory" when memory ran out, "error" otherwise.
     """
 
     kind: str
@@ -73,10 +73,10 @@ M = TypeVar("M")
 
 
 def send(stream: BinaryIO, message: ChildRequest | ChildReply) -> None:
-    """Write one message, at once.
+    """Write one message immediately.
 
     Raises:
-        OSError: Nobody reads at the other end any more.
+        OSError: The other end of the pipe is closed.
     """
     stream.write(msgspec.json.encode(message) + b"\n")
     stream.flush()
@@ -86,7 +86,7 @@ def receive(stream: BinaryIO, decoder: msgspec.json.Decoder[M]) -> M | None:
     """Read one message; None when the other end is closed, in the middle of a line or after one.
 
     Raises:
-        msgspec.DecodeError: The line is not one of the messages expected.
+        msgspec.DecodeError: The line is not an expected message.
     """
     line = stream.readline()
     return decoder.decode(line) if line.endswith(b"\n") else None

@@ -1,8 +1,8 @@
-"""Training on a user's own file: read, held against the gates, learnt, tested once, tracked and registered.
+"""Training on a user's own file: read, checked by the gates, trained, tested once, tracked and registered.
 
 training.py    the whole way from a file to a version
-evaluation.py  a version judged on another file
-by_path.py     files made elsewhere, registered as they are
+evaluation.py  a version evaluated on another file
+by_path.py     files made elsewhere, registered unchanged
 
 The names load pandas and the models when first touched.
 """

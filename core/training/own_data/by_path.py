@@ -1,4 +1,4 @@
-"""Files made elsewhere, taken in as they are."""
+"""Files made elsewhere, registered unchanged."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,14 +27,14 @@ def register_path(
     """Register a folder or a single file.
 
     Args:
-        registry: Where.
-        model: The name; the first version makes it known.
-        path: What to register. The figures under `metrics` of a `report.json` in it are the version's.
-        metadata: Kept in the lineage, and so hashed along with the files.
-        version: The number to give it, which must be a next one; by default what has changed decides.
-        actor: Who registers.
+        registry: The registry.
+        model: The name; the first version creates it.
+        path: The folder or file. The figures under `metrics` of a `report.json` in it become the version's metrics.
+        metadata: Stored in the lineage, and so hashed along with the files.
+        version: The version number, which must be a valid next number; by default the changes decide.
+        actor: Who registers the version.
     Raises:
-        RefusedError: The number is none that comes next; those that do are named.
+        RefusedError: The number is not a valid next number; the message lists the valid ones.
     """
     return registry.register(
         model,
@@ -61,7 +61,7 @@ def _metrics_in(path: Path) -> dict[str, float]:
 
 
 def _bump_to(registry: Registry, model: str, version: str) -> NumberPart:
-    """Find the part to raise so that the next version is the one wanted."""
+    """Find the part to raise so that the next version has the wanted number."""
     wanted = SemanticVersion.parse(version)
     try:
         taken = [SemanticVersion.parse(found.version) for found in registry.versions(model)]
@@ -73,5 +73,5 @@ def _bump_to(registry: Registry, model: str, version: str) -> NumberPart:
     if wanted not in parts:
         standing = f"its newest version is {max(taken)}" if taken else "it has no version yet"
         choices = " or ".join(map(str, sorted(parts)))
-        raise RefusedError(f"{model} cannot get the number {wanted}: {standing}, so the next is {choices}.")
+        raise RefusedError(f"{model} cannot take version {wanted}: {standing}, so the next is {choices}.")
     return parts[wanted]

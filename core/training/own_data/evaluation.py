@@ -1,4 +1,4 @@
-"""A registered version judged on a file it may never have seen."""
+"""A registered version evaluated on a file, usually one it has not seen."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SEED = 0  # of the intervals
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """How a version did on a file."""
+    """How a version scored on a file."""
 
     model: str
     version: str
@@ -22,16 +22,16 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     data_sha256: str
     n_rows: int
-    was_trained_on: bool  # the file is the one the version was trained on: the metrics flatter it
+    was_trained_on: bool  # the version was trained on this very file, so the metrics are too optimistic
     metrics: dict[str, float]
     notes: InputNotes
 
 
 def chosen_version(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
-    """Choose the version that is meant: the one named, else the newest of the stage, else the live or newest one.
+    """Choose the version: by name, else the newest of the stage, else the live or newest version.
 
     Raises:
-        NotFoundError: There is none such.
+        NotFoundError: There is no such version.
     """
     if version is not None:
         return registry.get(model, version)
@@ -41,19 +41,19 @@ def chosen_version(registry: Registry, model: str, version: str | None, stage: S
     found = [candidate for candidate in versions if stage in (None, candidate.stage)]
     if not found:
         standing = ", ".join(f"{candidate.version} in {candidate.stage}" for candidate in versions[-5:])
-        raise NotFoundError(f"{model} has no version in {stage}; it has {standing or 'none'}.")
+        raise NotFoundError(f"{model} has no version in {stage}; its versions: {standing or 'none'}.")
     return found[-1]
 
 
 def evaluate_on_file(
     workspace: Workspace, model: str, data: Path, *, version: str | None = None, stage: Stage | None = None
 ) -> Evaluation:
-    """Judge a version on a file with the target.
+    """Evaluate a version on a file with the target.
 
     Raises:
         NotFoundError: There is no such model or version.
         TableError: The file cannot be used, or does not fit the signature of the version.
-        HashMismatchError: The files of the version are not those that were registered.
+        HashMismatchError: The version's files differ from the registered files.
     """
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, stage)
@@ -62,12 +62,12 @@ def evaluate_on_file(
     written = TableSignature.read(folder)
     found = next(filter(None, (domain.to_judge(loaded, written, data) for domain in file_domains())), None)
     if found is None:
-        raise UsageError(f"{chosen.key} is a {loaded.name}, which cannot be judged on a file.")
+        raise UsageError(f"{chosen.key} is a {loaded.name} model, which cannot be evaluated on a file.")
     table, signature = found.table, found.signature
     notes = conform(table, signature) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
-    learnt_from = chosen.lineage.get("data", {}).get("file", {}).get("sha256")
+    learned_from = chosen.lineage.get("data", {}).get("file", {}).get("sha256")
     return Evaluation(
         model=chosen.model,
         version=chosen.version,
@@ -75,7 +75,7 @@ def evaluate_on_file(
         task=str(signature.task) if signature else loaded.task,
         data_sha256=table.source.sha256,
         n_rows=len(table),
-        was_trained_on=learnt_from == table.source.sha256,
+        was_trained_on=learned_from == table.source.sha256,
         metrics=found.model.judge(found.frame, seed=SEED),
         notes=notes,
     )

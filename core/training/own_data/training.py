@@ -1,4 +1,4 @@
-"""From a file to a registered version. Until the file is known to be sound nothing is written anywhere."""
+"""From a file to a registered version. Nothing is written until the file is known to be usable."""
 
 import tempfile
 from collections.abc import Iterator
@@ -32,21 +32,21 @@ from core.training.errors import GatesFailedError
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
 NOTICE = (
-    "The test rows were held out before anything was learnt or chosen, and looked at once. What ships has learnt from "
-    "all other rows. Intervals are 95 %, over groups."
+    "The test rows were held out before any training or choice, and used once. The shipped model was trained on all "
+    "other rows. Intervals are 95 %, over groups."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """What to train, on which file.
+    """Which model to train, on which file.
 
     Attributes:
         model: The name to register it under.
         data: The file.
-        target: The column to learn; for a model of a domain its own label by default.
-        task: What to do with it; inferred by default.
-        group: Rows of one group are held out together; a model of a domain knows its own.
+        target: The column to predict; a domain's model defaults to its own label.
+        task: Regression, classification or anomaly detection; inferred by default.
+        group: Rows of one group are held out together; a domain's model knows its own group.
         time: The latest rows are held out.
     """
 
@@ -60,7 +60,7 @@ class TrainRequest:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of it."""
+    """The result of the training."""
 
     version: ModelVersion
     run: Run
@@ -71,19 +71,19 @@ class Trained:
 def train_on_file(workspace: Workspace, request: TrainRequest, settings: Settings, *, actor: Actor) -> Trained:
     """Train a model on a file, test it, track the run and register the version.
 
-    A model of a domain is trained as such where the file has its columns; any other name is a table model.
+    A domain's model is trained where the file has its columns; any other name makes a table model.
 
     Args:
-        workspace: Where run and version are kept.
-        request: What to train on what.
+        workspace: Where the run and the version are stored.
+        request: Which model to train, on which file.
         settings: `random_seed`, `quality_gates`, and `models.NAME` for algorithm and parameters.
         actor: Who trains.
     Raises:
         TableError: The file cannot be used; nothing was written.
         GatesFailedError: The data failed a blocking quality gate; nothing was written.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
-        InvalidNameError: The model's name is not spelled as one.
-        UnknownAlgorithmError, UnknownParameterError: The settings name what the model does not know.
+        InvalidNameError: The model's name is not a valid name.
+        UnknownAlgorithmError, UnknownParameterError: The settings name something unknown to the model.
     """
     checked_model_name(request.model)
     custom.require_known(settings.quality_gates.custom_gates)
@@ -99,7 +99,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         tags["warning"] = " ".join(prepared.model.warnings)
     with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
         tested = prepared.frame[prepared.split.held]
-        with threadpool_limits(1):  # on a busy machine two threads of one product wait for each other
+        with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             prepared.model.fit(prepared.frame[prepared.split.learn], seed=seed)
             metrics = prepared.model.judge(tested, seed=seed)
         runs.log_metrics(run.run_id, 1, metrics)
@@ -110,7 +110,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
 
 
 def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> PreparedTraining:
-    """Have the first domain that can train the model on this table make it ready."""
+    """Let the first domain that can train the model on this table prepare it."""
     wanted = FileRequest(
         model=request.model,
         target=request.target,
@@ -129,7 +129,7 @@ def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: 
             return replace(found, notes=(*notes, *found.notes))
         notes = (*notes, *filter(None, [found.note]))
         wanted = replace(wanted, target=wanted.target or found.target)
-    raise UsageError(f"No domain trains {request.model} on {request.data}.")
+    raise UsageError(f"No domain can train {request.model} on {request.data}.")
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _tracked(
     actor: Actor,
     tags: dict[str, str],
 ) -> Iterator[Run]:
-    """Open a run, say that this process is alive for as long as it is, and close the run as it ended."""
+    """Open a run, renew its lease while this process lives, and close the run with its outcome."""
     policy = PolicySource(workspace.root).policy().tracking
     run = runs.start(
         name=request.model,
@@ -177,7 +177,7 @@ def _report(
         "slices": slices,
         "split": {
             "method": split.method,
-            "n_learnt": int(split.learn.sum()),
+            "n_trained": int(split.learn.sum()),
             "n_tested": int(split.held.sum()),
             "n_unused": int((~split.learn & ~split.held).sum()),
         },

@@ -192,7 +192,7 @@ class TestSessions:
     def test_have_one_line_names(self, api, name):
         answer = api.post("/api/v1/sessions", json={"name": name})
         assert answer.status_code == 400
-        assert "is no name for a session" in answer.json()["error"]
+        assert "is not a session name" in answer.json()["error"]
 
 
 def test_a_rollout_is_planned_started_held_and_aborted(api, workspace, artifacts, put_live, register, ana):

@@ -38,7 +38,7 @@ def checkpoints(tmp_path):
     return kept
 
 
-def test_the_newest_checkpoint_is_the_one_to_go_on_from(checkpoints):
+def test_a_session_continues_from_the_newest_checkpoint(checkpoints):
     newest, damaged = checkpoints.newest()
     assert (newest.epoch, damaged) == (2, ())
     assert (newest.models / "spread" / "model.txt").read_text() == "epoch 2"
@@ -54,7 +54,7 @@ def test_the_newest_checkpoint_is_the_one_to_go_on_from(checkpoints):
         pytest.param(lambda folder: (folder / "checkpoint.json").unlink(), id="no manifest"),
     ],
 )
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_it(checkpoints, damage):
+def test_a_damaged_checkpoint_is_skipped_in_favour_of_the_previous_one(checkpoints, damage):
     damage(checkpoints.folder / "epoch_0002")
     newest, (problem,) = checkpoints.newest()
     assert newest.epoch == 1
@@ -66,14 +66,14 @@ def test_the_same_content_has_the_same_hash(checkpoints, tmp_path):
     assert again.sha256 == checkpoints.read(1).sha256
 
 
-def test_what_a_killed_writer_left_behind_is_neither_read_nor_kept(checkpoints):
+def test_files_left_by_a_killed_writer_are_neither_read_nor_kept(checkpoints):
     (checkpoints.folder / "epoch_0003.new").mkdir()
     assert checkpoints.newest()[0].epoch == 2
     checkpoints.keep_only({2})
     assert [entry.name for entry in checkpoints.folder.iterdir()] == ["epoch_0002"]
 
 
-def test_no_checkpoint_at_all_is_a_start_from_nothing(tmp_path):
+def test_without_a_checkpoint_a_session_starts_from_scratch(tmp_path):
     assert Checkpoints(tmp_path / "none").newest() == (None, ())
     with pytest.raises(CheckpointDamagedError):
         Checkpoints(tmp_path / "none").read(1)

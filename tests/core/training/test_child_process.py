@@ -50,14 +50,14 @@ def test_it_answers_and_serves_one_session_after_another(tmp_path, child, wake):
     assert psutil.Process(child.pid).nice() >= NICENESS
 
 
-def test_settings_nobody_can_carry_out_are_refused_with_a_sentence(tmp_path, child, wake):
+def test_impossible_settings_are_refused_with_the_reason(tmp_path, child, wake):
     settings = TrainingSettings(models={"weather": ModelSettings()})
     child.ask(Prepare(settings=msgspec.to_builtins(settings), folder=str(tmp_path)))
     answer = hear(child, wake)
     assert (answer.kind, "weather" in answer.reason) == ("refused", True)
 
 
-def test_a_killed_child_is_a_reason_not_a_hang(child, wake):
+def test_a_killed_child_is_reported_and_does_not_hang_the_trainer(child, wake):
     child.kill()
     with pytest.raises(ChildDiedError, match=r"SIGKILL.*peak memory"):
         hear(child, wake)
@@ -78,7 +78,7 @@ def test_closing_ends_an_idle_child(child):
     assert gone(pid)
 
 
-def test_it_dies_with_a_parent_that_was_killed(tmp_path):
+def test_the_child_dies_with_a_killed_parent(tmp_path):
     parent = subprocess.Popen(
         [
             sys.executable,
@@ -118,7 +118,7 @@ def test_every_death_is_described_with_its_memory(exit_code, says):
     assert "300 MiB" in description
 
 
-def test_a_child_that_cannot_load_its_libraries_answers_with_the_cure(tmp_path, wake, at_start_of_children):
+def test_a_child_that_cannot_load_its_libraries_names_the_fix(tmp_path, wake, at_start_of_children):
     at_start_of_children(
         "import sys\n"
         "class Missing:\n"

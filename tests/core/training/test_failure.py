@@ -27,7 +27,7 @@ LIBGOMP = "libgomp.so.1: cannot open shared object file: No such file or directo
         pytest.param(msgspec.ValidationError("Expected `int`"), "refused", "Expected `int`", id="settings"),
     ],
 )
-def test_what_no_retry_can_cure_is_hopeless_and_names_the_cure(error, kind, says):
+def test_an_error_that_no_retry_can_fix_is_permanent_and_names_the_fix(error, kind, says):
     failure = failure_of(error)
 
     assert failure.kind == kind
@@ -47,7 +47,7 @@ def test_what_no_retry_can_cure_is_hopeless_and_names_the_cure(error, kind, says
         pytest.param(ValueError("a bug"), "error", id="a bug"),
     ],
 )
-def test_what_may_pass_is_tried_again(error, kind):
+def test_a_possibly_transient_error_is_retried(error, kind):
     failure = failure_of(error)
 
     assert failure.kind == kind

@@ -76,7 +76,7 @@ def test_an_epoch_is_in_document_report_metrics_and_dashboard(workspace, recorde
     assert (workspace.reports_dir / "s-0001" / "dashboard_metrics.json").is_file()
 
 
-def test_an_epoch_that_a_crash_kept_from_the_books_is_written_when_the_session_is_taken_up(recorder, session, done):
+def test_an_epoch_left_unrecorded_by_a_crash_is_recorded_when_the_session_resumes(recorder, session, done):
     found = done(a_record(3))
     prepared = Prepared(
         history=(SCORED,) * 3,
@@ -90,7 +90,7 @@ def test_an_epoch_that_a_crash_kept_from_the_books_is_written_when_the_session_i
     assert recorder.files.read_epoch(session, 3) == found.record
 
 
-def test_metrics_that_died_uncommitted_with_an_engine_are_written_again(workspace, recorder, telemetry, session, done):
+def test_metrics_lost_uncommitted_with_an_engine_are_written_again(workspace, recorder, telemetry, session, done):
     session = recorder.epoch_done(session, done(a_record(1)), [SCORED], [2.0])
     telemetry._epochs.clear()  # what kill -9 does to the last second
     here = done(a_record(1))
@@ -105,7 +105,7 @@ def test_metrics_that_died_uncommitted_with_an_engine_are_written_again(workspac
     assert epochs_in(telemetry, workspace, session) == [1]
 
 
-def test_a_damaged_checkpoint_calls_the_operator(recorder, alerts, session):
+def test_a_damaged_checkpoint_raises_an_alert(recorder, alerts, session):
     nothing = Prepared(
         history=(), record=None, checkpoint=None, checkpoint_sha256=None, damaged=("epoch_0002: forged",)
     )
@@ -114,7 +114,7 @@ def test_a_damaged_checkpoint_calls_the_operator(recorder, alerts, session):
     assert (alert.rule, alert.summary) == ("hash_mismatch", "epoch_0002: forged")
 
 
-def test_a_refused_draw_calls_until_its_gate_passes(recorder, alerts, session, done):
+def test_a_refused_draw_raises_an_alert_until_its_gate_passes(recorder, alerts, session, done):
     failed = judge("coverage", 80.0, ">=", 90.0)
     refused = a_record(1, learned=False, score=None, metrics={}, gates=(failed,), refusal="coverage")
     session = recorder.epoch_done(session, done(refused), [EpochScore(None, 0.99)], [1.0])
@@ -124,7 +124,7 @@ def test_a_refused_draw_calls_until_its_gate_passes(recorder, alerts, session, d
     assert alerts.open() == []
 
 
-def test_low_accuracy_and_low_quality_call_and_recover(recorder, alerts, session, done):
+def test_low_attainment_and_low_quality_raise_alerts_that_resolve(recorder, alerts, session, done):
     poor = a_record(1, score=0.5, quality_score=0.5)
     session = recorder.epoch_done(session, done(poor), [EpochScore(0.5, 0.5)], [1.0])
     assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}

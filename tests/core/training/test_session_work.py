@@ -8,7 +8,7 @@ from core.training.session_work import SessionWork
 
 ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
 ONE = msgspec.structs.replace(ALL_FOUR, models={"liquidity_shock": ModelSettings(algorithm="linear")})
-# No draw of 150 bonds has as few gaps as this, so every draw fails its gates.
+# No draw of 150 bonds has this few gaps, so every draw fails its gates.
 IMPOSSIBLE = msgspec.structs.replace(ONE, quality_gates=QualityGates(esg_missing_max=0.0))
 
 
@@ -23,7 +23,7 @@ def contents(folder):
 
 
 def work(settings, folder, *, restart_after=()):
-    """Run a whole session, taking it up anew from its checkpoint after some of its epochs."""
+    """Run a whole session, resuming it from its checkpoint after some of its epochs."""
     session = SessionWork(settings, folder)
     for epoch in range(1, settings.max_epochs + 1):
         session.run_epoch(epoch)
@@ -32,7 +32,7 @@ def work(settings, folder, *, restart_after=()):
     return session.finish()
 
 
-def test_a_session_taken_up_from_its_checkpoints_ends_in_the_same_bytes(tmp_path):
+def test_a_session_resumed_from_its_checkpoints_ends_in_the_same_bytes(tmp_path):
     whole = work(ALL_FOUR, tmp_path / "whole")
     pieces = work(ALL_FOUR, tmp_path / "pieces", restart_after=(1, 2, 3))
     assert whole == pieces
@@ -40,13 +40,13 @@ def test_a_session_taken_up_from_its_checkpoints_ends_in_the_same_bytes(tmp_path
     assert [model.name for model in whole.models] == ["spread", "downgrade", "liquidity_shock", "anomaly"]
 
 
-def test_another_seed_computes_something_else(tmp_path):
+def test_another_seed_gives_another_result(tmp_path):
     other = msgspec.structs.replace(ONE, random_seed=7)
     one, two = (SessionWork(settings, tmp_path / str(settings.random_seed)) for settings in (ONE, other))
     assert one.run_epoch(1).record.draw.sha256 != two.run_epoch(1).record.draw.sha256
 
 
-def test_each_epoch_sees_new_bonds_and_is_judged_on_issuers_of_its_own(tmp_path):
+def test_each_epoch_sees_new_bonds_and_validates_on_other_issuers(tmp_path):
     panels = SessionPanels(ONE)
     draws = [panels.epoch(1), panels.epoch(2), panels.validation(), panels.test("test"), panels.test("test_new_macro")]
     issuers = [set(draw.panel.frame["issuer_id"]) for draw in draws]
@@ -54,7 +54,7 @@ def test_each_epoch_sees_new_bonds_and_is_judged_on_issuers_of_its_own(tmp_path)
     assert len({draw.record.sha256 for draw in draws}) == len(draws)
 
 
-def test_a_draw_is_parted_by_issuer_in_the_share_the_settings_say():
+def test_a_draw_is_split_by_issuer_in_the_share_of_the_settings():
     panel = SessionPanels(ONE).epoch(1).panel
     learned, holdout = SessionPanels(ONE).split(panel, 1)
     inside, outside = set(learned.frame["issuer_id"]), set(holdout.frame["issuer_id"])
@@ -64,13 +64,13 @@ def test_a_draw_is_parted_by_issuer_in_the_share_the_settings_say():
     assert len(learned.truth) == len(learned.frame)
 
 
-def test_later_epochs_know_more_than_the_first(tmp_path):
+def test_later_epochs_score_higher_than_the_first(tmp_path):
     session = SessionWork(ONE, tmp_path)
     scores = [session.run_epoch(epoch).record.score for epoch in range(1, 6)]
     assert scores[-1] > scores[0]
 
 
-def test_a_draw_that_fails_a_gate_teaches_nothing(tmp_path):
+def test_an_epoch_whose_draw_fails_a_gate_is_skipped(tmp_path):
     session = SessionWork(IMPOSSIBLE, tmp_path)
     done = session.run_epoch(1)
     assert not done.record.learned
@@ -79,32 +79,32 @@ def test_a_draw_that_fails_a_gate_teaches_nothing(tmp_path):
     assert not (tmp_path / "epoch_0001" / "models").exists()
 
 
-def test_after_a_refused_draw_the_models_are_those_of_the_epoch_before(tmp_path):
+def test_after_a_refused_draw_the_models_are_those_of_the_previous_epoch(tmp_path):
     first = SessionWork(ONE, tmp_path).run_epoch(1)
     second = SessionWork(IMPOSSIBLE, tmp_path).run_epoch(2)
     assert (second.record.learned, second.record.score) == (False, first.record.score)
     assert any(gate.blocks for gate in second.record.gates)
-    assert second.record.learned_gates == first.record.gates, "a version stands for the data it was made of"
+    assert second.record.learned_gates == first.record.gates, "a version carries the verdicts on its training data"
     before, after = (contents(tmp_path / folder / "models") for folder in ("epoch_0001", "epoch_0002"))
     assert before == after
 
 
-def test_a_session_that_never_learnt_has_nothing_to_ship(tmp_path):
+def test_a_session_of_skipped_epochs_has_no_model_to_ship(tmp_path):
     session = SessionWork(IMPOSSIBLE, tmp_path)
     session.run_epoch(1)
     with pytest.raises(Exception, match="no model to register"):
         session.finish()
 
 
-def test_the_test_panels_are_looked_at_once(tmp_path, monkeypatch):
+def test_the_test_panels_are_used_once(tmp_path, monkeypatch):
     session = SessionWork(ONE, tmp_path)
     session.run_epoch(1)
     first = session.finish()
-    monkeypatch.setattr(SessionPanels, "test", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr(SessionPanels, "test", lambda *_: pytest.fail("used again"))
     assert SessionWork(ONE, tmp_path).finish() == first
 
 
-def test_old_checkpoints_go_and_the_best_one_stays(tmp_path):
+def test_old_checkpoints_are_removed_and_the_best_is_kept(tmp_path):
     session = SessionWork(ONE, tmp_path)
     history = [session.run_epoch(epoch).record.score for epoch in range(1, 7)]
     best = history.index(max(history)) + 1

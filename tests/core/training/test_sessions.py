@@ -51,26 +51,26 @@ def test_sessions_are_numbered_in_the_order_of_their_start(sessions, session, pe
     assert [each.session_id for each in sessions.all()] == ["s-0001", second.session_id] == ["s-0001", "s-0002"]
 
 
-def test_asking_changes_what_is_desired_and_nothing_that_is_observed(sessions, session, person):
+def test_a_request_changes_the_desired_state_and_not_the_observed_state(sessions, session, person):
     paused = sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB, reason="lunch")
     assert (paused.desired, paused.desired_by, paused.reason) == (DesiredSession.PAUSED, "bob@desk", "lunch")
     assert paused.observed == session.observed
     assert not paused.wants_work
 
 
-def test_observing_changes_nothing_that_is_desired(sessions, session):
+def test_an_observation_does_not_change_the_desired_state(sessions, session):
     sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB)
     observed = observe(sessions, session, phase=SessionPhase.RUNNING, epoch=3)
     assert (observed.desired, observed.observed.epoch) == (DesiredSession.PAUSED, 3)
 
 
-def test_progress_since_somebody_looked_does_not_make_a_request_stale(sessions, session):
+def test_progress_of_the_session_does_not_make_a_request_stale(sessions, session):
     for epoch in (1, 2, 3):
         observe(sessions, session, epoch=epoch)
     sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB, expected_revision=session.revision)
 
 
-def test_a_request_made_on_an_outdated_wish_is_refused_and_names_who_changed_it(sessions, session, person):
+def test_a_request_based_on_an_outdated_desired_state_is_refused_and_names_who_changed_it(sessions, session, person):
     sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB)
     with pytest.raises(StaleRevisionError, match="bob@desk"):
         sessions.request("s-0001", DesiredSession.STOPPED, actor=person, expected_revision=session.revision)
@@ -86,7 +86,13 @@ def test_a_request_made_on_an_outdated_wish_is_refused_and_names_who_changed_it(
             "has finished",
             id="a finished session cannot run again",
         ),
-        pytest.param(SessionPhase.FINISHED, None, DesiredSession.STOPPED, "has finished", id="nor be stopped"),
+        pytest.param(
+            SessionPhase.FINISHED,
+            None,
+            DesiredSession.STOPPED,
+            "has finished",
+            id="a finished session cannot be stopped",
+        ),
         pytest.param(
             SessionPhase.FAILED, None, DesiredSession.PAUSED, "has failed", id="a failed session cannot be paused"
         ),
@@ -94,18 +100,18 @@ def test_a_request_made_on_an_outdated_wish_is_refused_and_names_who_changed_it(
             SessionPhase.RUNNING, None, DesiredSession.RUNNING, "already", id="a running session already runs"
         ),
         pytest.param(
-            SessionPhase.RUNNING, DesiredSession.PAUSED, DesiredSession.PAUSED, "already", id="one wish is enough"
+            SessionPhase.RUNNING, DesiredSession.PAUSED, DesiredSession.PAUSED, "already", id="the same request twice"
         ),
         pytest.param(
             SessionPhase.STOPPED,
             DesiredSession.STOPPED,
             DesiredSession.PAUSED,
-            "at rest",
-            id="a stopped session waits already",
+            "already stopped",
+            id="a stopped session cannot be paused",
         ),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(sessions, session, phase, asked_before, desired, why):
+def test_an_impossible_request_is_refused_with_the_reason(sessions, session, phase, asked_before, desired, why):
     if asked_before:
         sessions.request("s-0001", asked_before, actor=BOB)
     observe(sessions, session, phase=phase)
@@ -119,7 +125,7 @@ def test_a_stopped_session_may_run_again(sessions, session):
     assert sessions.request("s-0001", DesiredSession.RUNNING, actor=BOB).wants_work
 
 
-def test_a_failed_session_is_tried_again_only_when_asked_anew(sessions, session):
+def test_a_failed_session_is_retried_only_on_a_new_request(sessions, session):
     failed = observe(sessions, session, phase=SessionPhase.FAILED, gave_up_at=session.desired_revision)
     assert not failed.wants_work
     assert sessions.request("s-0001", DesiredSession.RUNNING, actor=BOB).wants_work
@@ -144,8 +150,8 @@ def test_every_change_is_in_the_audit_log(workspace, sessions, session):
     assert observed.after == {"phase": "paused"}
 
 
-def test_settings_younger_than_a_session_are_kept_only_where_they_say_something(sessions, session, person):
-    assert "domain" not in session.settings, "the digest of settings that have not changed stays what it was"
+def test_settings_newer_than_a_session_are_stored_only_if_not_at_their_default(sessions, session, person):
+    assert "domain" not in session.settings, "the digest of unchanged settings stays the same"
     assert session.training.domain == "bonds"
     told = sessions.start(TrainingSettings(domain_settings={"n_years": 10}), name="", actor=person)
     assert told.settings["domain_settings"] == {"n_years": 10}

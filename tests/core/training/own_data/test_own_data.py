@@ -1,4 +1,4 @@
-"""From a file to a version: honest splits, the same bytes again, and nothing written for a bad file."""
+"""From a file to a version: clean splits, reproducible bytes, and nothing written for a bad file."""
 
 import hashlib
 import json
@@ -74,7 +74,7 @@ def test_a_file_becomes_a_tracked_run_and_a_version_with_its_evidence(workspace,
     assert run.metrics["mae"] == pytest.approx(version.metrics["mae"])
     assert len(run.artifacts) == 2
     report = json.loads((folder / "report.json").read_text())
-    assert report["split"]["n_learnt"] + report["split"]["n_tested"] == 600
+    assert report["split"]["n_trained"] + report["split"]["n_tested"] == 600
     assert set(report["slices"]) == {"grade=A", "grade=B", "late=no", "late=yes"}
     signature = TableSignature.read(folder)
     assert signature is not None
@@ -97,20 +97,20 @@ def test_the_same_file_and_seed_give_the_same_bytes_under_another_name(workspace
     assert folder_hashes(workspace, first.path) == folder_hashes(workspace, again.path)
 
 
-def test_a_group_is_never_learnt_from_and_tested(own):
+def test_no_group_is_in_both_training_and_test_rows(own):
     from core.tables import read_table
 
     request = TrainRequest("price", own / "learn.csv", target="price", group="desk", time="day")
     for seed in range(5):
         prepared = _prepare(read_table(own / "learn.csv"), request, ModelSettings(), Settings(random_seed=seed))
-        learnt, tested = prepared.frame[prepared.split.learn], prepared.frame[prepared.split.held]
-        assert not set(learnt["desk"]) & set(tested["desk"])
-        assert learnt["day"].max() < tested["day"].min()
+        learned, tested = prepared.frame[prepared.split.learn], prepared.frame[prepared.split.held]
+        assert not set(learned["desk"]) & set(tested["desk"])
+        assert learned["day"].max() < tested["day"].min()
         assert "desk" not in prepared.signature.names
 
 
-def test_what_learns_on_groups_alone_is_found_out(workspace, tmp_path):
-    """Desks that explain everything by themselves help nobody with a new desk, and the test says so."""
+def test_a_model_that_only_memorises_groups_is_exposed(workspace, tmp_path):
+    """Memorised desks do not help with a new desk, and the test metrics show it."""
     rng = np.random.default_rng(1)
     desk = rng.integers(0, 50, 600)
     effect = rng.normal(size=50)
@@ -137,16 +137,16 @@ def test_what_learns_on_groups_alone_is_found_out(workspace, tmp_path):
         pytest.param(
             "price",
             {"in_euro": lambda rows: rows["price"] * 0.9, "settled": lambda rows: rows["price"] * 100 + 3},
-            id="a number that stands there twice",
+            id="a repeated number",
         ),
         pytest.param(
             "late",
             {"closed": lambda rows: rows["late"].map({"yes": "c", "no": "o"}), "fined": lambda rows: rows["late"]},
-            id="a class that stands there twice",
+            id="a repeated class",
         ),
     ],
 )
-def test_a_column_that_tells_the_target_is_pointed_at(target, copies, workspace, own, tmp_path):
+def test_a_column_that_alone_predicts_the_target_is_reported(target, copies, workspace, own, tmp_path):
     other = {"price": "late", "late": "price"}[target]  # one tells the other
     frame = pd.read_csv(own / "learn.csv").assign(**copies).drop(columns=other)
     frame.to_csv(tmp_path / "data.csv", index=False)
@@ -158,7 +158,7 @@ def test_a_column_that_tells_the_target_is_pointed_at(target, copies, workspace,
     assert set(gate.offending) <= set(copies)
 
 
-def test_a_training_that_was_killed_is_lost_and_not_running_for_ever(workspace, own, monkeypatch):
+def test_the_run_of_a_killed_training_is_lost_and_does_not_stay_running(workspace, own, monkeypatch):
     begun = []
     monkeypatch.setattr(TableModel, "fit", lambda *_, **__: begun.extend(Runs(workspace).all()) or sys.exit())
 
@@ -169,7 +169,7 @@ def test_a_training_that_was_killed_is_lost_and_not_running_for_ever(workspace, 
     assert Runs(workspace).get(begun[0].run_id).status is RunStatus.STOPPED
 
 
-def test_columns_that_tell_the_target_only_together_are_no_leak(workspace, own, tmp_path):
+def test_columns_that_predict_the_target_only_together_are_not_a_leak(workspace, own, tmp_path):
     pd.read_csv(own / "learn.csv").drop(columns="late").to_csv(tmp_path / "data.csv", index=False)
 
     trained = train_on_file(workspace, TrainRequest("price", tmp_path / "data.csv", target="price"), FAST, actor=ANA)
@@ -179,7 +179,7 @@ def test_columns_that_tell_the_target_only_together_are_no_leak(workspace, own, 
     assert trained.report["single_feature_leak"]["share"] < 0.9
 
 
-def test_the_number_says_what_has_changed(workspace, own, tmp_path):
+def test_the_version_number_reflects_the_change(workspace, own, tmp_path):
     frame = pd.read_csv(own / "learn.csv")
     frame.iloc[:500].to_csv(tmp_path / "fewer.csv", index=False)
     frame.drop(columns="day").to_csv(tmp_path / "narrower.csv", index=False)
@@ -212,7 +212,7 @@ def test_a_bad_file_leaves_no_run_and_no_version(change, workspace, own, tmp_pat
     assert Runs(workspace).all() == []
 
 
-def test_data_that_fails_a_blocking_gate_teach_nothing(workspace, own, tmp_path):
+def test_no_model_is_trained_on_data_that_fails_a_blocking_gate(workspace, own, tmp_path):
     frame = pd.read_csv(own / "learn.csv")
     frame.loc[::2, "size"] = np.nan
     frame.to_csv(tmp_path / "gaps.csv", index=False)
@@ -227,7 +227,7 @@ def test_data_that_fails_a_blocking_gate_teach_nothing(workspace, own, tmp_path)
 
 @pytest.fixture
 def house_gate(monkeypatch):
-    """Register a gate of the house, which counts rows and spoils what it is handed."""
+    """Register a custom gate that counts rows and corrupts its frame."""
     monkeypatch.setattr(custom, "_registered", {})
 
     @register_gate("house_rows")
@@ -239,7 +239,7 @@ def house_gate(monkeypatch):
     return Settings(quality_gates=QualityGates(custom_gates=("house_rows",)), models=FAST.models)
 
 
-def test_a_gate_of_the_house_judges_a_users_table_and_changes_nothing(workspace, own, house_gate):
+def test_a_custom_gate_checks_a_users_table_and_cannot_change_it(workspace, own, house_gate):
     request = TrainRequest("price", own / "learn.csv", target="price")
     plain, judged = (train_on_file(workspace, request, settings, actor=ANA).version for settings in (FAST, house_gate))
 
@@ -252,7 +252,7 @@ def test_a_gate_of_the_house_judges_a_users_table_and_changes_nothing(workspace,
     assert {name for name in before if before[name] != after[name]} == {CARD_NAME, "MANIFEST.json"}
 
 
-def test_a_gate_of_the_house_keeps_a_users_table_from_being_learnt(workspace, own, house_gate):
+def test_a_failing_custom_gate_blocks_training_on_a_users_table(workspace, own, house_gate):
     request = TrainRequest("price", own / "test.csv", target="price")
     with pytest.raises(GatesFailedError, match="house_rows: 400 rows < 500 rows"):
         train_on_file(workspace, request, house_gate, actor=ANA)
@@ -268,7 +268,7 @@ def test_an_unknown_gate_is_refused_before_the_file_is_read(workspace, house_gat
     assert Runs(workspace).all() == []
 
 
-def test_a_training_that_fails_is_a_failed_run(workspace, own, monkeypatch):
+def test_a_failed_training_ends_its_run_as_failed(workspace, own, monkeypatch):
     from core.domains.table.models import TableModel
 
     def fail(*_, **__):
@@ -298,11 +298,11 @@ def test_a_bond_model_learns_from_a_users_own_bonds(model, metrics, workspace, b
     assert load_model(workspace.artifacts_dir / trained.version.path).name == model
     assert metrics <= trained.version.metrics.keys()
     assert metrics - {"skill"} <= found.metrics.keys()
-    assert "attainment" not in trained.version.metrics  # nobody knows the truth of real bonds
+    assert "attainment" not in trained.version.metrics  # the truth about real bonds is unknown
     assert trained.report["split"]["method"] == "whole groups"
 
 
-def test_a_bond_name_on_other_columns_is_a_table_model_and_says_so(workspace, bonds, tmp_path):
+def test_a_bond_models_name_on_other_columns_makes_a_table_model_with_a_note(workspace, bonds, tmp_path):
     frame = pd.read_csv(bonds / "learn.csv").drop(columns=["credit_cycle", "vix"])
     frame.to_csv(tmp_path / "some.csv", index=False)
 
@@ -317,11 +317,13 @@ def test_a_bond_name_on_other_columns_is_a_table_model_and_says_so(workspace, bo
     ("column", "value", "words"),
     [
         pytest.param("rating", "Aa1", "'Aa1' is no rating", id="another agency's scale"),
-        pytest.param("as_of_date", "soon", "not a date", id="a date that is none"),
+        pytest.param("as_of_date", "soon", "not a date", id="an invalid date"),
         pytest.param("leverage_x", "high", "'leverage_x'", id="a word for a number"),
     ],
 )
-def test_bonds_that_are_not_as_the_dictionary_says_are_named(column, value, words, workspace, bonds, tmp_path):
+def test_bonds_that_contradict_the_column_dictionary_are_refused_with_column_and_value(
+    column, value, words, workspace, bonds, tmp_path
+):
     frame = pd.read_csv(bonds / "learn.csv").astype({column: object})
     frame[column] = value
     frame.to_csv(tmp_path / "odd.csv", index=False)
@@ -330,7 +332,7 @@ def test_bonds_that_are_not_as_the_dictionary_says_are_named(column, value, word
         train_on_file(workspace, TrainRequest("spread", tmp_path / "odd.csv"), FAST, actor=ANA)
 
 
-def test_an_evaluation_says_what_is_strange_and_what_flatters(workspace, own, tmp_path):
+def test_an_evaluation_reports_unseen_values_and_reused_training_data(workspace, own, tmp_path):
     train_on_file(workspace, TrainRequest("late", own / "learn.csv", target="late"), FAST, actor=ANA)
     frame = pd.read_csv(own / "test.csv")
     frame.loc[0, "grade"], frame.loc[1, "size"] = "Z", 99.0
@@ -345,7 +347,7 @@ def test_an_evaluation_says_what_is_strange_and_what_flatters(workspace, own, tm
     assert same.was_trained_on
 
 
-def test_a_target_that_was_whole_may_come_with_decimals(workspace, own, tmp_path):
+def test_a_target_of_whole_numbers_may_later_have_decimals(workspace, own, tmp_path):
     pd.read_csv(own / "learn.csv").round({"price": 0}).to_csv(tmp_path / "whole.csv", index=False)
     train_on_file(workspace, TrainRequest("price", tmp_path / "whole.csv", target="price"), FAST, actor=ANA)
 
@@ -357,14 +359,14 @@ def test_a_target_that_was_whole_may_come_with_decimals(workspace, own, tmp_path
     [
         pytest.param(lambda f: f.drop(columns="size"), "'size': it is missing", id="a feature is missing"),
         pytest.param(lambda f: f.drop(columns="late"), "no column 'late'", id="the target is missing"),
-        pytest.param(lambda f: f.assign(late="perhaps"), "'perhaps' is no class", id="a class never learnt"),
-        pytest.param(lambda f: f.assign(size="big"), "'big' is no number", id="words for numbers"),
+        pytest.param(lambda f: f.assign(late="perhaps"), "'perhaps' is not a class", id="a class never learned"),
+        pytest.param(lambda f: f.assign(size="big"), "'big' is not a number", id="words for numbers"),
         pytest.param(
             lambda f: f.assign(size=[None] + [1.0] * 399), "line 2, column 'size': it is empty", id="a new gap"
         ),
     ],
 )
-def test_test_data_that_do_not_fit_the_signature_are_named(change, words, workspace, own, tmp_path):
+def test_test_data_that_violate_the_signature_are_refused_with_the_place(change, words, workspace, own, tmp_path):
     train_on_file(workspace, TrainRequest("late", own / "learn.csv", target="late"), FAST, actor=ANA)
     change(pd.read_csv(own / "test.csv")).to_csv(tmp_path / "test.csv", index=False)
 
@@ -391,7 +393,7 @@ def test_files_made_elsewhere_are_registered_with_their_metadata_and_number(work
 
 
 @pytest.mark.parametrize("task", [Task.REGRESSION, Task.CLASSIFICATION], ids=str)
-def test_a_task_that_was_asked_for_is_kept(task, workspace, own, tmp_path):
+def test_a_requested_task_is_kept(task, workspace, own, tmp_path):
     frame = pd.read_csv(own / "learn.csv")
     frame.assign(stars=np.digitize(frame["price"], [0, 1])).to_csv(tmp_path / "data.csv", index=False)
 
@@ -402,7 +404,7 @@ def test_a_task_that_was_asked_for_is_kept(task, workspace, own, tmp_path):
 
 
 @pytest.mark.usefixtures("without_lightgbm")
-def test_without_lightgbm_the_trainer_is_told_what_stands_in_for_it(workspace, own, bonds):
+def test_without_lightgbm_the_user_is_told_which_algorithm_replaces_it(workspace, own, bonds):
     for request in (
         TrainRequest("price", own / "learn.csv", target="price"),
         TrainRequest("spread", bonds / "learn.csv"),
