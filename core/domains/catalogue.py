@@ -78,7 +78,7 @@ def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:
 def create(
     name: str, *, algorithm: str = "auto", settings: Mapping[str, Any] | None = None, domain: Domain | None = None
 ) -> "Model":
-    """Make a model that has learnt nothing yet.
+    """Make a model that has learned nothing yet.
 
     Args:
         name: One of `known_models(domain)`.

@@ -85,7 +85,7 @@ class SessionDomain(Domain, Protocol):
 
     @property
     def group_column(self) -> str | None:
-        """The column whose rows err together, and so are learnt from or judged by as a whole; None: each by itself."""
+        """The column whose rows err together, and so are learned from or judged by as a whole; None: each by itself."""
 
     @property
     def notice(self) -> str:

@@ -1,4 +1,4 @@
-"""A user's own file in a domain: what is asked of it, what is learnt from it, and how a version is judged on one."""
+"""A user's own file in a domain: what is asked of it, what is learned from it, and how a version is judged on one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,13 +46,13 @@ class FileRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreparedTraining:
-    """A table made ready to be learnt from.
+    """A table made ready to be learned from.
 
     Attributes:
         model: What learns.
         signature: What it reads and answers.
         frame: The rows, as it reads them.
-        split: Which of them are learnt from, and which are held out.
+        split: Which of them are learned from, and which are held out.
         checks: What the rows are held to first.
         notes: What whoever asked for it must know, a sentence each.
     """
@@ -71,7 +71,7 @@ class Unfit:
 
     Attributes:
         note: Why, where whoever asked for it must know.
-        target: The column that the model would have learnt, for whoever trains it instead.
+        target: The column that the model would have learned, for whoever trains it instead.
     """
 
     note: str = ""
@@ -99,7 +99,7 @@ class FileDomain(Domain, Protocol):
     """A domain that trains on a user's own file."""
 
     def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining | Unfit:
-        """Make a table ready to be learnt from.
+        """Make a table ready to be learned from.
 
         Raises:
             TableError: The table is of this domain, but cannot be used.

@@ -64,10 +64,10 @@ class EmptyPanelError(UsageError):
 
 
 class NotFittedError(UsageError):
-    """The model was asked for an answer before it had learnt anything."""
+    """The model was asked for an answer before it had learned anything."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"{model} has not learnt from any panel yet: fit it, or load an artifact.")
+        super().__init__(f"{model} has not learned from any panel yet: fit it, or load an artifact.")
 
 
 class ArtifactError(RefusedError):

@@ -24,7 +24,7 @@ def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed
     Args:
         models: Models by name. One that says that it learns with another beside it learns after that one, in the same
             thread, instead of training a second one of its kind.
-        panel: A panel none of them has learnt from.
+        panel: A panel none of them has learned from.
         seed: Of everything drawn this epoch.
         n_threads: How many models may learn at a time.
     """

@@ -127,7 +127,7 @@ class Model(ABC):
 
     @abstractmethod
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        """Judge the model on a panel it has not learnt from.
+        """Judge the model on a panel it has not learned from.
 
         Returns:
             The model's metrics, `loss` among them; with the truth at hand also the known `optimum` of its headline
@@ -140,7 +140,7 @@ class Model(ABC):
         Args:
             panel: A panel with its truth.
             seed: Of the resampling.
-            same_draw: The panel is part of a draw the model has learnt from, so the draw's common shocks are known.
+            same_draw: The panel is part of a draw the model has learned from, so the draw's common shocks are known.
         Returns:
             None for a model whose optimum is not known.
         """

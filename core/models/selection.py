@@ -1,8 +1,8 @@
-"""Which candidate ships: judged only on groups it had not learnt from, with the uncertainty of the difference.
+"""Which candidate ships: judged only on groups it had not learned from, with the uncertainty of the difference.
 
 Before a model learns from a panel, each candidate answers for it. Those losses are out of sample and cost nothing
 extra, so the comparison goes on for as long as the model learns. Earlier panels fade, because the candidates have
-learnt since. Simpler candidates come first, and one is passed over only for a clear gain.
+learned since. Simpler candidates come first, and one is passed over only for a clear gain.
 """
 
 from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ class SupervisedModel(Model):
     """A model with a label. A new one is a subclass that names its design, its label and its target.
 
     Attributes:
-        keys: Columns that tell rows apart, the group first: rows of one group err together, so a group is learnt from
+        keys: Columns that tell rows apart, the group first: rows of one group err together, so a group is learned from
             or judged by as a whole.
         groups: What the domain calls its groups, for reports.
         synonyms: The domain's own names of parameters, with the learners' names of them.
@@ -86,11 +86,11 @@ class SupervisedModel(Model):
 
     @abstractmethod
     def target(self, rows: pd.DataFrame) -> FloatArray:
-        """Read the label of rows on the scale that is learnt."""
+        """Read the label of rows on the scale that is learned."""
 
     @abstractmethod
     def answer(self, score: FloatArray) -> FloatArray:
-        """Turn scores on the scale that is learnt into what `predict` returns."""
+        """Turn scores on the scale that is learned into what `predict` returns."""
 
     unit: ClassVar[str] = ""  # of the answer
 
@@ -144,7 +144,7 @@ class SupervisedModel(Model):
         return self.answer(self.score(frame))
 
     def score(self, frame: pd.DataFrame) -> FloatArray:
-        """Answer on the scale that is learnt."""
+        """Answer on the scale that is learned."""
         if not self.learners:
             raise NotFittedError(self.name)
         return self.learners[self.shipping].score(self._matrices(frame))
@@ -162,7 +162,7 @@ class SupervisedModel(Model):
             "algorithm": self.algorithm,
             "ships": self.shipping,
             "why": self._why(),
-            "judged_on": f"{self.groups} not learnt from, before each panel is learnt; earlier panels fade",
+            "judged_on": f"{self.groups} not learned from, before each panel is learned; earlier panels fade",
             "candidates": [*self.comparison.standing(), *self.retired.values()],
             "continues_by": {
                 name: kind.continues_by.format(groups=self.groups) for name, kind in self.candidates.items()
@@ -361,15 +361,17 @@ class SupervisedModel(Model):
 
     def _why(self) -> str:
         if not self.comparison.n_rows:
-            return f"{self.shipping} ships: there has been nothing to judge by but what was learnt from"
+            return f"{self.shipping} ships: there has been nothing to judge by but what was learned from"
         standing = {entry["candidate"]: entry for entry in self.comparison.standing()}
         shipping = standing[self.shipping]
         if len(standing) == 1:
-            return f"{self.shipping} was asked for; its loss on {self.groups} not learnt from is {shipping['loss']:.4f}"
+            return (
+                f"{self.shipping} was asked for; its loss on {self.groups} not learned from is {shipping['loss']:.4f}"
+            )
         others = ", ".join(
             f"{name} {entry['loss']:.4f} ({entry['behind_leader']:+.4f} ± {entry['standard_error']:.4f})"
             for name, entry in standing.items()
             if name != self.shipping
         )
-        loss = f"{self.shipping} has a loss of {shipping['loss']:.4f} on {self.groups} not learnt from"
+        loss = f"{self.shipping} has a loss of {shipping['loss']:.4f} on {self.groups} not learned from"
         return f"{loss}; against it {others}"

@@ -22,7 +22,7 @@ class BondDomain:
     """The first domain.
 
     All panels of a session but one live on the same macro path, as the issuers of one history do. The second test panel
-    has a path of its own: it shows what the models have learnt of the market, and what only of these twenty years.
+    has a path of its own: it shows what the models have learned of the market, and what only of these twenty years.
     """
 
     name = "bonds"

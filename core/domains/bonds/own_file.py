@@ -137,7 +137,7 @@ class TrainableBondModel:
 
     @classmethod
     def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "TrainableBondModel":
-        """Make a bond model that has learnt nothing yet, for the bonds of a frame."""
+        """Make a bond model that has learned nothing yet, for the bonds of a frame."""
         model = _CLASSES[name](algorithm, parameters)
         task = _TASKS[model.task]
         classes = ("0", "1") if task is Task.CLASSIFICATION else ()
@@ -213,8 +213,8 @@ class TrainableBondModel:
             metrics = scores.classification_metrics(actual, answer, issuer, seed=seed)
         else:
             metrics = scores.regression_metrics(actual, answer, issuer, seed=seed)
-            learnt = to_learning_scale(actual), to_learning_scale(answer)
-            on_learning_scale = scores.regression_metrics(*learnt, issuer, seed=seed)
+            learned = to_learning_scale(actual), to_learning_scale(answer)
+            on_learning_scale = scores.regression_metrics(*learned, issuer, seed=seed)
             metrics |= {name: on_learning_scale[name] for name in on_learning_scale if name.startswith(("r2", "loss"))}
         if self._constant is not None:
             without = row_losses(actual, np.broadcast_to(self._constant, answer.shape))

@@ -1,4 +1,4 @@
-"""The fields of requests for bonds: the column dictionary of panels, and the levels a model has learnt."""
+"""The fields of requests for bonds: the column dictionary of panels, and the levels a model has learned."""
 
 from core.domains.bonds.data.columns import BY_NAME
 from core.models.scoring.fields import Field

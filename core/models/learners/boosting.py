@@ -59,7 +59,7 @@ class BoostedLearner(ContinuingLearner):
         self.values: list[FloatArray] = []
         self.evidence: list[FloatArray] = []
         self.reach = (0.0, 0.0)
-        self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel about to be learnt from
+        self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel about to be learned from
 
     @classmethod
     @override
@@ -68,7 +68,7 @@ class BoostedLearner(ContinuingLearner):
 
     @property
     def booster(self) -> "lgb.Booster | None":
-        """The trees; None before anything was learnt."""
+        """The trees; None before anything was learned."""
         return self.trees.booster
 
     @override
@@ -130,7 +130,7 @@ class BoostedLearner(ContinuingLearner):
         return np.full(len(matrices), self.base)
 
     def start(self, sample: Sample) -> FloatArray:
-        """Score before the first tree, of rows about to be learnt from."""
+        """Score before the first tree, of rows about to be learned from."""
         if self.booster is None:
             mean = float(np.average(sample.target, weights=sample.weight))
             if self.task == "classification":

@@ -1,7 +1,7 @@
 """From a table to the two matrices the learners read: one for linear models, one for trees.
 
 A `Design` says which columns a model reads and how; a `FeatureSpace` is a design whose centres, scales, knots and
-category levels were learnt from the first panel and are frozen from then on, so that everything learnt later means
+category levels were learned from the first panel and are frozen from then on, so that everything learned later means
 the same. Labels are never read here.
 """
 
@@ -79,7 +79,7 @@ class FeatureSpace:
 
     Args:
         design: What to read.
-        statistics: As learnt by `learn` or restored from an artifact: per term, plain JSON values.
+        statistics: As learned by `learn` or restored from an artifact: per term, plain JSON values.
     """
 
     def __init__(self, design: Design, statistics: Mapping[str, Any]) -> None:
@@ -192,15 +192,15 @@ class FeatureSpace:
         return tuple(columns), np.array(prior)
 
     def _curve(self, term: Curve, frame: pd.DataFrame) -> FloatArray:
-        learnt = self.statistics[f"curve:{term.name}"]
+        learned = self.statistics[f"curve:{term.name}"]
         read = self.design.derived.read
         values = read(frame, term.name)
         if term.within:
-            values = values - learnt["slope"] * read(frame, term.within)
+            values = values - learned["slope"] * read(frame, term.within)
         absent = np.isnan(values)
-        scaled = np.clip((values - learnt["centre"]) / learnt["scale"], -CLIP, CLIP)
+        scaled = np.clip((values - learned["centre"]) / learned["scale"], -CLIP, CLIP)
         scaled[absent] = 0.0
-        parts = [scaled, *(np.maximum(scaled - knot, 0.0) for knot in learnt["knots"])]
+        parts = [scaled, *(np.maximum(scaled - knot, 0.0) for knot in learned["knots"])]
         if term.nullable:
             parts.append(absent.astype(np.float64))
         return np.stack(parts, axis=1)

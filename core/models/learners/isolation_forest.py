@@ -36,7 +36,7 @@ class IsolationForestLearner(FitOnceLearner):
     """Detection without labels: there is nothing to settle on rows held out.
 
     Attributes:
-        threshold: The score from which a row is called strange: the expected share of the rows learnt from has more.
+        threshold: The score from which a row is called strange: the expected share of the rows learned from has more.
     """
 
     name = "isolation_forest"

@@ -40,7 +40,7 @@ class IsolationReservoir(Learner):
 
     @property
     def trees(self) -> FlatForest:
-        """The trees; only once it has learnt."""
+        """The trees; only once it has learned."""
         assert self._trees is not None
         return self._trees
 

@@ -56,7 +56,7 @@ class Learner(ABC):
 
     Args:
         space: What the matrices are made of.
-        task: What is learnt.
+        task: What is learned.
         parameters: What the settings say of the algorithm; `defaults` names what may be said.
         n_classes: Of a classification.
         defaults: Instead of the method's own.
@@ -133,7 +133,7 @@ class ContinuingLearner(Learner):
         return None
 
     def preview(self, matrices: Matrices) -> FloatArray:
-        """Score rows that will be learnt from next; a learner may keep what `learn` can use."""
+        """Score rows that will be learned from next; a learner may keep what `learn` can use."""
         return self.score(matrices)
 
     @abstractmethod

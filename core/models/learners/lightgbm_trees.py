@@ -151,7 +151,7 @@ class LightGbmLearner(TreesLearner):
 
     @property
     def booster(self) -> "lgb.Booster":
-        """The trees; only once it has learnt."""
+        """The trees; only once it has learned."""
         assert self.trees.booster is not None
         return self.trees.booster
 

@@ -36,7 +36,7 @@ class Sample:
         target: On the scale the model learns on, shape (n,); 0 or 1 for classification.
         weight: How far each row is believed, 0 to 1, shape (n,).
         group: Group of each row as a code from 0, shape (n,).
-        offset: What the linear learner said of these rows before it learnt from them, shape (n,), if it did.
+        offset: What the linear learner said of these rows before it learned from them, shape (n,), if it did.
     """
 
     matrices: Matrices

@@ -149,15 +149,15 @@ class CompiledSpace:
 
     def _compile_curves(self, space: FeatureSpace, at: Mapping[str, int]) -> None:
         curves = [term for term in space.design.terms if isinstance(term, Curve)]
-        learnt = [space.statistics[f"curve:{curve.name}"] for curve in curves]
+        learned = [space.statistics[f"curve:{curve.name}"] for curve in curves]
         self.curve_from = _positions(at[curve.name] for curve in curves)
         within = [k for k, curve in enumerate(curves) if curve.within]
         self.within = _positions(within)
         self.within_from = _positions(at[str(curves[k].within)] for k in within)
-        self.slope: FloatArray = np.array([learnt[k]["slope"] for k in within])
-        self.centre: FloatArray = np.array([statistics["centre"] for statistics in learnt])
-        self.scale: FloatArray = np.array([statistics["scale"] for statistics in learnt])
-        bends = [(k, knot) for k, statistics in enumerate(learnt) for knot in statistics["knots"]]
+        self.slope: FloatArray = np.array([learned[k]["slope"] for k in within])
+        self.centre: FloatArray = np.array([statistics["centre"] for statistics in learned])
+        self.scale: FloatArray = np.array([statistics["scale"] for statistics in learned])
+        bends = [(k, knot) for k, statistics in enumerate(learned) for knot in statistics["knots"]]
         self.bend_of = _positions(k for k, _ in bends)
         self.knot: FloatArray = np.array([knot for _, knot in bends])
         self.nullable = _positions(k for k, curve in enumerate(curves) if curve.nullable)

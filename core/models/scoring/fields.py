@@ -32,7 +32,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nullable: bool = False
     required: bool = True
     categories: tuple[str, ...] = ()
-    strict: bool = True  # whether limits and categories are rules; else they only tell what the model has learnt from
+    strict: bool = True  # whether limits and categories are rules; else they only tell what the model has learned from
 
 
 class Rows(NamedTuple):
@@ -51,7 +51,7 @@ def numbers_first(fields: Sequence[Field]) -> tuple[Field, ...]:
 
 
 def fields_of(signature: TableSignature) -> list[Field]:
-    """Turn the columns that a model has learnt from into fields; their ranges and levels are no rules."""
+    """Turn the columns that a model has learned from into fields; their ranges and levels are no rules."""
     return [
         Field(
             name=column.name,

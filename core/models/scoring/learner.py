@@ -31,7 +31,7 @@ class CompiledLearner:
         self._of_thread = threading.local()
 
     def score(self, rows: Rows) -> FloatArray:
-        """Answer on the scale that is learnt, shape (n,)."""
+        """Answer on the scale that is learned, shape (n,)."""
         space = self._space
         if self.is_fast and len(rows.numbers) == 1:
             return np.array([self._score_one(rows.numbers[0], rows.texts[0])])

@@ -25,7 +25,7 @@ class SupervisedScorer(RowScorer):
         field: Callable[[str, tuple[str, ...] | None], Field],
         unit: str,
     ) -> None:
-        """Compile what a model has learnt.
+        """Compile what a model has learned.
 
         Args:
             space: What it reads.

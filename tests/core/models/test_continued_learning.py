@@ -137,7 +137,7 @@ def test_the_same_panels_and_seeds_give_the_same_bytes(name, draw, saved):
     assert saved(twins[0]) == saved(twins[1])
 
 
-def test_fit_forgets_what_was_learnt_before(draw, saved):
+def test_fit_forgets_what_was_learned_before(draw, saved):
     tired, rested = create("downgrade"), create("downgrade")
     tired.update(draw(0, 300), seed=1)
     for model in (tired, rested):

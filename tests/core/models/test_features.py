@@ -113,7 +113,7 @@ def test_a_split_of_a_split_is_even_too():
     assert [len(set(rest[fold])) for fold in group_folds(rest, 4, seed=0)] == [8, 8, 8, 8]
 
 
-def test_downgrades_are_learnt_from_one_row_per_issuer_and_date(draw):
+def test_downgrades_are_learned_from_one_row_per_issuer_and_date(draw):
     model = create("downgrade")
     rows = model.rows(draw(0).bonds)
     assert not rows.duplicated(["issuer_id", "as_of_date"]).any()

@@ -19,7 +19,7 @@ from core.models.persistence.skops_files import dump_estimator, load_estimator
 
 
 @pytest.fixture(scope="module")
-def learnt(draw):
+def learned(draw):
     models = {name: create(name) for name in ("spread", "anomaly")}
     for model in models.values():
         model.update(draw(0, 300), seed=0)
@@ -39,8 +39,8 @@ def edit(folder: Path, **changes) -> None:
     (folder / HEADER).write_text(json.dumps({**header, **changes}))
 
 
-def test_a_saved_model_of_any_name_answers_as_before(learnt, draw, tmp_path):
-    for name, model in learnt.items():
+def test_a_saved_model_of_any_name_answers_as_before(learned, draw, tmp_path):
+    for name, model in learned.items():
         written = model.save(tmp_path / name)
         assert {path.name for path in written} == {path.name for path in (tmp_path / name).iterdir()}
         loaded = load_model(tmp_path / name)
@@ -49,14 +49,14 @@ def test_a_saved_model_of_any_name_answers_as_before(learnt, draw, tmp_path):
         assert loaded.feature_importance() == model.feature_importance()
 
 
-def test_nothing_saved_is_a_pickle(learnt, tmp_path):
-    for name, model in learnt.items():
+def test_nothing_saved_is_a_pickle(learned, tmp_path):
+    for name, model in learned.items():
         for path in model.save(tmp_path / name):
             assert path.suffix in {".json", ".npz", ".txt", ".skops"}
             assert not path.read_bytes().startswith(b"\x80")
 
 
-def test_a_model_that_has_learnt_nothing_has_nothing_to_save_or_say(draw, tmp_path):
+def test_a_model_that_has_learned_nothing_has_nothing_to_save_or_say(draw, tmp_path):
     for name in ("spread", "anomaly"):
         with pytest.raises(NotFittedError, match="fit it, or load"):
             create(name).save(tmp_path)
@@ -167,16 +167,16 @@ def pickled_array(folder):
         pytest.param(headless, "does not hold together", id="trees without a heading"),
     ],
 )
-def test_a_damaged_or_forged_artifact_is_refused_with_a_reason(damage, says, learnt, tmp_path):
-    learnt["anomaly"].save(tmp_path)
+def test_a_damaged_or_forged_artifact_is_refused_with_a_reason(damage, says, learned, tmp_path):
+    learned["anomaly"].save(tmp_path)
     damage(tmp_path)
     with pytest.raises(ArtifactError, match=says):
         load_model(tmp_path)
 
 
-def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_still_read(learnt, draw, tmp_path):
-    forest = IsolationForest(n_estimators=5, random_state=0).fit(learnt["anomaly"].forest.learner.held)
-    learnt["anomaly"].save(tmp_path)
+def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_still_read(learned, draw, tmp_path):
+    forest = IsolationForest(n_estimators=5, random_state=0).fit(learned["anomaly"].forest.learner.held)
+    learned["anomaly"].save(tmp_path)
     rewrite(tmp_path, "forest.skops", dump_estimator(forest))
     loaded = load_model(tmp_path)
     bonds = draw(1).bonds
@@ -185,8 +185,8 @@ def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_
     assert {path.name for path in loaded.save(tmp_path / "again")}.isdisjoint({"forest.skops"})
 
 
-def test_a_model_refuses_the_artifact_of_another(learnt, tmp_path):
-    learnt["spread"].save(tmp_path)
+def test_a_model_refuses_the_artifact_of_another(learned, tmp_path):
+    learned["spread"].save(tmp_path)
     with pytest.raises(ArtifactError, match="holds the model 'spread', not 'downgrade'"):
         type(create("downgrade")).load(tmp_path)
 

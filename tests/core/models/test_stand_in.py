@@ -12,7 +12,7 @@ from core.models.learners.lightgbm_library import lightgbm_problem, load_lightgb
 CANDIDATES = ["linear", "hist_gradient_boosting"]
 
 
-def learnt(name, draw, **options):
+def learned(name, draw, **options):
     model = create(name, **options)
     model.update(draw(0, 300), seed=0)
     return model
@@ -20,7 +20,7 @@ def learnt(name, draw, **options):
 
 @pytest.mark.usefixtures("without_lightgbm")
 def test_auto_learns_with_scikit_learn_and_says_so(draw):
-    model = learnt("spread", draw)
+    model = learned("spread", draw)
     report = model.report()
 
     assert {entry["candidate"] for entry in report["candidates"]} == set(CANDIDATES)
@@ -32,7 +32,7 @@ def test_auto_learns_with_scikit_learn_and_says_so(draw):
 
 
 def test_with_lightgbm_there_is_nothing_to_warn_of(draw):
-    model = learnt("spread", draw)
+    model = learned("spread", draw)
 
     assert model.warnings == ()
     assert "warnings" not in model.report()
@@ -47,7 +47,7 @@ def test_lightgbm_asked_for_by_name_is_refused_with_the_cure(name):
 
 @pytest.mark.usefixtures("without_lightgbm")
 def test_parameters_for_lightgbm_are_no_mistake_where_another_stands_in(draw):
-    model = learnt("downgrade", draw, settings={"num_leaves": 5, "learning_rate": 0.1, "max_iter": 20})
+    model = learned("downgrade", draw, settings={"num_leaves": 5, "learning_rate": 0.1, "max_iter": 20})
 
     assert model.learners["hist_gradient_boosting"].parameters["learning_rate"] == 0.1
     with pytest.raises(UnknownParameterError, match="nonsense"):
@@ -60,7 +60,7 @@ def test_a_model_goes_on_with_the_candidates_it_began_with_also_where_lightgbm_i
 ):
     with monkeypatch.context() as hidden:
         hidden.setitem(sys.modules, "lightgbm", None)
-        model = learnt(name, draw)
+        model = learned(name, draw)
         model.save(tmp_path)
     loaded = load_model(tmp_path)
 
@@ -75,7 +75,7 @@ def test_a_model_goes_on_with_the_candidates_it_began_with_also_where_lightgbm_i
 
 @pytest.mark.parametrize("name", ["spread", "anomaly"])
 def test_a_model_that_needs_lightgbm_is_refused_with_the_cure(name, draw, tmp_path, monkeypatch):
-    learnt(name, draw).save(tmp_path)
+    learned(name, draw).save(tmp_path)
     monkeypatch.setitem(sys.modules, "lightgbm", None)
 
     with pytest.raises(LightGbmUnavailableError, match="Cure: "):

@@ -41,7 +41,7 @@ class AnomalyModel(Model):
             the same panels anyway takes its place (`absorb`).
         share: How many rows are thought to be anomalous; follows the data.
         forest_threshold: The forest's score from which a row is called anomalous; follows the data.
-        precision: Running average precision per detector, on labels never learnt from.
+        precision: Running average precision per detector, on labels never learned from.
     """
 
     name = "anomaly"
@@ -101,7 +101,7 @@ class AnomalyModel(Model):
         self.absorb(panel, seed=seed, spread=other)
 
     def judge(self, panel: PanelLike | pd.DataFrame) -> None:
-        """Settle which detector ships, on a panel it has not learnt from, if that panel has labels."""
+        """Settle which detector ships, on a panel it has not learned from, if that panel has labels."""
         bonds = table_of(panel).head(MAX_JUDGED_ROWS)
         if not self.n_updates or len(self.detectors) == 1 or not bonds.get(self.label, pd.Series([0])).any():
             return
@@ -116,7 +116,7 @@ class AnomalyModel(Model):
         Args:
             panel: The panel.
             seed: Of everything drawn.
-            spread: A spread model that has just learnt from this panel, to be used from now on.
+            spread: A spread model that has just learned from this panel, to be used from now on.
         """
         bonds = table_of(panel)
         self.spread = spread or self.spread
@@ -193,7 +193,7 @@ class AnomalyModel(Model):
             "algorithm": self.algorithm,
             "ships": self.shipping,
             "why": self._why(),
-            "judged_on": "average precision on labels of panels not learnt from; earlier panels fade",
+            "judged_on": "average precision on labels of panels not learned from; earlier panels fade",
             "candidates": [
                 {"candidate": name, "average_precision": self.precision.get(name)} for name in self.detectors
             ],
@@ -259,4 +259,4 @@ class AnomalyModel(Model):
         if not self.precision:
             return f"no labelled panel has been judged yet; {RESIDUAL} is the stronger detector by construction"
         figures = ", ".join(f"{name} {self.precision[name]:.3f}" for name in self.detectors)
-        return f"average precision on labels not learnt from: {figures}"
+        return f"average precision on labels not learned from: {figures}"

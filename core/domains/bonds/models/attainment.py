@@ -4,8 +4,8 @@ The data are synthetic, so the truth about them is known: the expected spread, t
 law of the injected errors. From it follows the best attainable score on the very rows at hand, the *optimum*;
 *attainment* is the share of it a model reaches. A raw score alone says little: .84 is a poor R² here and a perfect AUC.
 
-There are two ceilings. Effects common to a sector or a region in a month can be learnt from other issuers of the same
-draw; for rows of a draw the model has learnt from (`same_draw`) the ceiling takes them as known.
+There are two ceilings. Effects common to a sector or a region in a month can be learned from other issuers of the same
+draw; for rows of a draw the model has learned from (`same_draw`) the ceiling takes them as known.
 """
 
 import numpy as np

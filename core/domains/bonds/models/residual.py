@@ -1,7 +1,7 @@
 """How strange a spread is for a bond like this: its miss against the spread model, in likelihood-ratio terms.
 
-The miss is measured against what ordinary spreads do, sqrt(σ² + (2.5 / s)²) in logarithms: σ is learnt from rows the
-model had not learnt from, and the additive noise matters only where spreads are narrow. The score is the log of how
+The miss is measured against what ordinary spreads do, sqrt(σ² + (2.5 / s)²) in logarithms: σ is learned from rows the
+model had not learned from, and the additive noise matters only where spreads are narrow. The score is the log of how
 much likelier the spread is if it is off by a factor between exp(0.4) and exp(2.4) either way than if it is sound.
 """
 

@@ -1,4 +1,4 @@
-"""The law of an observed spread given the expected one, y = s·exp(m − σ²/2) + ε, and its moments where it is learnt."""
+"""The law of an observed spread given the expected one, y = s·exp(m − σ²/2) + ε, and its moments as learned."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ SHARED_VARIANCE = float(_PARTS["sector_month"] ** 2 + _PARTS["region_month"] ** 
 
 
 def to_learning_scale(spread_bps: FloatArray) -> FloatArray:
-    """Turn basis points into the scale that is learnt: a logarithm for wide spreads, a line through zero for narrow.
+    """Turn basis points into the scale that is learned: a logarithm for wide spreads, a line through zero for narrow.
 
     >>> to_learning_scale(np.array([0.0])).tolist()
     [0.0]

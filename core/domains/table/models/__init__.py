@@ -7,7 +7,7 @@ algorithms.py which learners there are for a task
 choice.py     which of them ships, and how sure that is
 compiled.py   single rows without a table
 model.py      the model
-imported.py   trees that LightGBM has learnt elsewhere
+imported.py   trees that LightGBM has learned elsewhere
 
 The names load numpy and pandas when first touched.
 """

@@ -20,7 +20,7 @@ def algorithms_for(
     """Return the candidates, the simplest first.
 
     Args:
-        task: What is learnt.
+        task: What is learned.
         n_classes: How many classes there are; 0 for a regression.
         algorithm: The one method that was asked for, or "auto".
         parameters: What the settings say; each must be one that some candidate takes.

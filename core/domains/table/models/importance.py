@@ -13,10 +13,10 @@ MOST_ROWS = 1_000
 def permutation_importance(
     learner: FitOnceLearner, rows: Sample, names: tuple[str, ...], *, seed: int
 ) -> dict[str, float]:
-    """Measure importances on rows that were not learnt from.
+    """Measure importances on rows that were not learned from.
 
     Args:
-        learner: The method, before it has learnt from these rows.
+        learner: The method, before it has learned from these rows.
         rows: Sample held out; a thousand are enough.
         names: Of the matrix' columns.
         seed: Of the permutations.

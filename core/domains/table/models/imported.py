@@ -1,4 +1,4 @@
-"""Trees that LightGBM has learnt elsewhere, as a table model that is served and judged like our own.
+"""Trees that LightGBM has learned elsewhere, as a table model that is served and judged like our own.
 
 A LightGBM text says what its trees read (names, ranges, levels) and answer (the objective). It does not say what the
 target was called, which classes there were, or what the rows were like; that is asked for, or stays unknown.
@@ -111,7 +111,7 @@ def _classes(head: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _levels(text: str) -> list[tuple[str, ...]]:
-    """Return the levels of each category of the pandas table that the trees learnt from, in the order of columns."""
+    """Return the levels of each category of the pandas table that the trees learned from, in the order of columns."""
     found = _LEVELS.search(text)
     told = json.loads(found[1]) if found else None
     return [tuple(levels) for levels in told or ()]

@@ -36,7 +36,7 @@ from core.tables.task import class_codes
 
 NAME = "table"
 JUDGED_SHARE = 0.2
-MOST_JUDGED = 50_000  # rows to choose the method on; all are learnt from in the end
+MOST_JUDGED = 50_000  # rows to choose the method on; all are learned from in the end
 ARRAYS = "arrays.npz"
 
 _LEARNING: dict[Task, LearningTask] = {
@@ -51,7 +51,7 @@ class TableModel(Model):
 
     Attributes:
         signature: What it reads and answers; None until it is described.
-        learner: The method that ships; None before anything was learnt.
+        learner: The method that ships; None before anything was learned.
         constant: What one would answer without looking: the mean, or the share of each class; NaN where unknown.
     """
 
@@ -73,7 +73,7 @@ class TableModel(Model):
     def described(
         cls, signature: TableSignature, *, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None
     ) -> Self:
-        """Make a model of tables with a signature, which has learnt nothing yet.
+        """Make a model of tables with a signature, which has learned nothing yet.
 
         Raises:
             UnknownAlgorithmError: The method cannot do the signature's task.
@@ -102,12 +102,12 @@ class TableModel(Model):
         """Learn from a table: choose on rows held out, then learn from all.
 
         Raises:
-            RefusedError: It has learnt before; nothing is kept of the rows, so it can only be trained anew.
+            RefusedError: It has learned before; nothing is kept of the rows, so it can only be trained anew.
             UsageError: The rows cannot be parted into some to learn from and some to choose by.
         """
         if self.learner is not None:
             raise RefusedError(
-                "A table model keeps none of the rows it learnt from, so it does not go on learning. Train it anew on "
+                "A table model keeps none of the rows it learned from, so it does not go on learning. Train it anew on "
                 "all rows: bondx-mlops train."
             )
         signature = self._described()
@@ -123,7 +123,7 @@ class TableModel(Model):
         self.n_updates, self.n_rows = 1, len(rows)
 
     def take(self, learner: FitOnceLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
-        """Take over a learner that has learnt elsewhere, so that the rows behind it are not known.
+        """Take over a learner that has learned elsewhere, so that the rows behind it are not known.
 
         Args:
             learner: It fits the signature.
@@ -156,7 +156,7 @@ class TableModel(Model):
 
     def answer(self, matrix: FloatArray) -> FloatArray:
         """Answer rows that are laid out; probabilities of all classes, shape (n, n_classes)."""
-        return self._learnt().answer(matrix)
+        return self._learned().answer(matrix)
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
@@ -187,19 +187,19 @@ class TableModel(Model):
 
     @override
     def row_scorer(self) -> RowScorer | None:
-        learner, signature = self._learnt(), self._described()
+        learner, signature = self._learned(), self._described()
         if ColumnKind.TIME in signature.kinds.values():
             return None
         return TableScorer(self.predict_matrix, signature, booster=learner.row_booster, is_fast=learner.is_fast)
 
     @override
     def feature_importance(self) -> dict[str, float]:
-        self._learnt()
+        self._learned()
         return dict(self._importance)
 
     @override
     def report(self) -> dict[str, Any]:
-        learner, signature = self._learnt(), self._described()
+        learner, signature = self._learned(), self._described()
         return {
             "model": self.name,
             "algorithm": self.algorithm,
@@ -215,7 +215,7 @@ class TableModel(Model):
 
     @override
     def save(self, folder: Path) -> list[Path]:
-        learner, signature = self._learnt(), self._described()
+        learner, signature = self._learned(), self._described()
         tuned, arrays, files = learner.dump()
         header = {
             "model": self.name,
@@ -302,7 +302,7 @@ class TableModel(Model):
         return kind(space, task, self.parameters, n_classes=len(signature.classes))
 
     def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray, *, seed: int) -> scores.Metrics:
-        signature, learner = self._described(), self._learnt()
+        signature, learner = self._described(), self._learned()
         if signature.task is Task.ANOMALY:
             assert isinstance(learner, IsolationForestLearner)
             flagged = float(np.mean(answer > learner.threshold))
@@ -311,14 +311,14 @@ class TableModel(Model):
         assert actual is not None
         measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
         metrics = measure(actual, answer, group, seed=seed)
-        if np.isnan(self.constant).any():  # it learnt elsewhere, and nobody knows from what
+        if np.isnan(self.constant).any():  # it learned elsewhere, and nobody knows from what
             return metrics
         constant = np.broadcast_to(self.constant, answer.shape)
         losses, without = row_losses(actual, answer), row_losses(actual, constant)
         return metrics | scores.skill(losses, without, group, seed=seed)
 
     def target_of(self, frame: pd.DataFrame) -> FloatArray:
-        """Return what is learnt from: numbers, positions of classes, or zeros for anomalies (labels only judge)."""
+        """Return what is learned from: numbers, positions of classes, or zeros for anomalies (labels only judge)."""
         actual = None if self._described().task is Task.ANOMALY else self._actual(frame)
         return np.zeros(len(frame)) if actual is None else actual
 
@@ -345,7 +345,7 @@ class TableModel(Model):
             raise UsageError("A table model learns by a signature: make it with TableModel.described(signature).")
         return self.signature
 
-    def _learnt(self) -> FitOnceLearner:
+    def _learned(self) -> FitOnceLearner:
         if self.learner is None:
             raise NotFittedError(self.name)
         return self.learner

@@ -27,9 +27,9 @@ def single_feature_leak(learn: Sample, judge: Sample, names: tuple[str, ...], *,
     constant = float(np.square(wanted - known.mean(axis=0)).sum())
     if constant == 0.0:
         return names[0], 0.0
-    learnt, asked = learn.matrices.trees, judge.matrices.trees
+    learned, asked = learn.matrices.trees, judge.matrices.trees
     skills = [
-        1.0 - float(np.square(wanted - _read_off(learnt[:, k], known, asked[:, k])).sum()) / constant
+        1.0 - float(np.square(wanted - _read_off(learned[:, k], known, asked[:, k])).sum()) / constant
         for k in range(len(names))
     ]
     best = int(np.argmax(skills))

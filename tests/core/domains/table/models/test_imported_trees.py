@@ -1,4 +1,4 @@
-"""Trees that LightGBM has learnt elsewhere: answered as LightGBM answers them, and refused when they are not sound."""
+"""Trees that LightGBM has learned elsewhere: answered as LightGBM answers them, and refused when they are not sound."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def rents(n: int = 300) -> pd.DataFrame:
     return frame
 
 
-def learnt(objective: str = "regression", **parameters: object) -> tuple[lightgbm.Booster, pd.DataFrame]:
+def learned(objective: str = "regression", **parameters: object) -> tuple[lightgbm.Booster, pd.DataFrame]:
     frame = rents()
     score = frame["area of it"].fillna(0) * 2 + frame["floor"] + (frame["age"] == "old")
     classes = {"binary": 2, "multiclass": 3, "multiclassova": 3}.get(objective)
@@ -53,7 +53,7 @@ def columns() -> list[ForeignColumn]:
     ],
 )
 def test_it_answers_to_the_bit_as_lightgbm_does_and_so_does_what_was_saved(objective, classes, tmp_path: Path) -> None:
-    booster, frame = learnt(objective)
+    booster, frame = learned(objective)
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
     model.save(tmp_path)
     loaded = load_model(tmp_path)
@@ -65,8 +65,8 @@ def test_it_answers_to_the_bit_as_lightgbm_does_and_so_does_what_was_saved(objec
     np.testing.assert_array_equal(loaded.predict(frame), expected)
 
 
-def test_its_signature_has_the_ranges_and_levels_it_learnt_from() -> None:
-    booster, frame = learnt()
+def test_its_signature_has_the_ranges_and_levels_it_learned_from() -> None:
+    booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns())
     assert model.signature is not None
     area, floor, age = model.signature.columns
@@ -87,7 +87,7 @@ def test_without_a_description_columns_are_numbers_named_as_lightgbm_has_them() 
 
 
 def test_it_is_judged_without_a_constant_nobody_knows() -> None:
-    booster, frame = learnt()
+    booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
     metrics = model.evaluate(frame.assign(rent=booster.predict(frame)))
     assert metrics["mae"] == 0.0
@@ -96,7 +96,7 @@ def test_it_is_judged_without_a_constant_nobody_knows() -> None:
 
 
 def test_it_learns_nothing_and_nothing_is_trained_by_it() -> None:
-    booster, frame = learnt()
+    booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
     with pytest.raises(RefusedError, match="keeps none of the rows"):
         model.update(frame.assign(rent=1.0), seed=1)
@@ -105,7 +105,7 @@ def test_it_learns_nothing_and_nothing_is_trained_by_it() -> None:
 
 
 def spoilt(pattern: str, replacement: str, **parameters: object) -> str:
-    text = learnt(**parameters)[0].model_to_string()
+    text = learned(**parameters)[0].model_to_string()
     found = re.sub(pattern, replacement, text, count=1, flags=re.MULTILINE)
     assert found != text
     return found
@@ -139,7 +139,7 @@ def test_trees_that_are_not_sound_are_refused_before_lightgbm_reads_them(text: s
 
 
 def test_sizes_that_point_past_the_end_are_not_followed() -> None:
-    booster, frame = learnt()
+    booster, frame = learned()
     text = re.sub(r"^tree_sizes=.*$", "tree_sizes=99999999 99999999", booster.model_to_string(), flags=re.MULTILINE)
     model = imported_trees(text, columns=columns())
     np.testing.assert_array_equal(model.predict(frame), booster.predict(frame, num_threads=1))

@@ -112,7 +112,7 @@ def test_boosting_goes_on_for_as_long_as_rows_held_out_gain_by_it():
         pytest.param("speed", Task.CLASSIFICATION, "accuracy", 0.7, id="three classes"),
     ],
 )
-def test_what_can_be_learnt_is_learnt_and_shown_on_other_rows(target, task, metric, least):
+def test_what_can_be_learned_is_learned_and_shown_on_other_rows(target, task, metric, least):
     model = TableModel.described(signature_of(target, task))
     model.fit(rows(), seed=1)
 
@@ -200,7 +200,7 @@ def test_intervals_over_groups_are_wider_where_rows_of_a_group_err_together():
         pytest.param(Task.REGRESSION, "price", "auto", {"depth": 3}, UnknownParameterError, id="a strange parameter"),
     ],
 )
-def test_a_method_or_parameter_that_does_not_fit_is_refused_before_anything_is_learnt(
+def test_a_method_or_parameter_that_does_not_fit_is_refused_before_anything_is_learned(
     task, target, algorithm, parameters, error
 ):
     with pytest.raises(error):
@@ -220,7 +220,7 @@ def test_a_table_model_learns_once():
         model.predict(rows()[["size", "noise"]])
 
 
-def test_a_target_with_a_gap_is_not_learnt():
+def test_a_target_with_a_gap_is_not_learned():
     model = TableModel.described(signature_of("price", Task.REGRESSION))
 
     with pytest.raises(UsageError, match="price"):
