@@ -77,7 +77,7 @@ def _print(trained: "Trained") -> None:
             "version": f"{version.model} {version.version}, in {version.stage}",
             "run": version.run_id,
             "ships": f"{report['ships']}: {report['why']}",
-            "split": f"{split['n_trained']} learned, {split['n_tested']} tested{unused}; held out: {split['method']}",
+            "split": f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}",
             "leans on": ", ".join(f"{name} {share:.0%}" for name, share in important),
         }
     )
