@@ -124,7 +124,7 @@ def prove_mlflow(python: Path, workspace: Workspace, version: ModelVersion, fold
         "over V2 are bit-identical to those of MLflow's trees"
     )
     pickled, skops = heard["notes"]["cloudpickle"], heard["notes"]["skops"]
-    require("is pickled, which is code" in pickled and "cannot be served" in skops, heard["notes"])
+    require("is a pickle, which is code" in pickled and "cannot be served" in skops, heard["notes"])
     proved(f"untrusted and unknown models are reported. Pickled: {pickled} Other: {skops}")
 
 

@@ -42,9 +42,9 @@ class ExperimentTracker:
         """
         stack = self._stack()
         if nested and not stack:
-            raise UsageError("No run is active, so there is none to nest this one in.")
+            raise UsageError("No run is active to nest this run in.")
         if stack and not nested:
-            raise UsageError(f"Run {stack[-1].run_id} is active: end_run() first, or start this one with nested=True.")
+            raise UsageError(f"Run {stack[-1].run_id} is active: call end_run() first, or nest this run (nested=True).")
         if nested:
             run = stack[-1].child(name, parameters=parameters, tags=tags)
         else:
@@ -68,7 +68,7 @@ class ExperimentTracker:
             UsageError: There is none.
         """
         if not (stack := self._stack()):
-            raise UsageError("No run is active: start_run() first.")
+            raise UsageError("No run is active: call start_run() first.")
         return stack[-1]
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
@@ -103,7 +103,7 @@ class ExperimentTracker:
         try:
             ended = RunStatus(str(status).lower())
         except ValueError:
-            raise UsageError(f"{status!r} is no way for a run to end: finished, failed or stopped.") from None
+            raise UsageError(f"{status!r} is not an end status; use finished, failed or stopped.") from None
         return run.end(ended)
 
     def search_runs(self, expression: str = "") -> list[Run]:

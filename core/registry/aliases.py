@@ -23,7 +23,7 @@ MARK = "@"
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 # The server's own labels: asked for @production it answers with what is live, whatever an alias of that name said.
 RESERVED = frozenset({*(stage.lower() for stage in Stage), "stable", "candidate"})
-_RULE = "1 to 64 characters: small letters, digits, '-' and '_', starting with a letter"
+_RULE = "1 to 64 characters: lowercase letters, digits, '-' and '_', starting with a letter"
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ class Aliases:
         name = checked_alias(alias)
         if name in RESERVED:
             raise InvalidNameError(
-                "alias", alias, f"another word than the labels of serving: {', '.join(sorted(RESERVED))}"
+                "alias", alias, f"a word other than serving's own labels: {', '.join(sorted(RESERVED))}"
             )
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = self._records.version(model, self.resolve(model, version)).version

@@ -77,13 +77,13 @@ class Approvals:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._records.version(model, number)
             if version.stage is Stage.PRODUCTION:
-                raise RefusedError(f"{model} {number} is in Production already; there is nothing to approve.")
+                raise RefusedError(f"{model} {number} is already in Production; there is nothing to approve.")
             key = f"{version.key}/{actor.name}"
             before = self._documents.find(key)
             # A word that fewer people can have given, such as one from the own account, takes the place of another.
             if before is not None and before in self.of(version) and not actor.persons < before.persons:
-                at = f"{before.approved_at:%Y-%m-%d %H:%M:%S} UTC"
-                raise RefusedError(f"{actor.name} has approved {model} {number} already, at {at}.")
+                at = f"{before.approved_at:%Y-%m-%d %H:%M} UTC"
+                raise RefusedError(f"{actor.name} already approved {model} {number} at {at}.")
             approval = Approval(
                 key=key,
                 model=model,
@@ -161,12 +161,12 @@ def tally(approvals: Sequence[Approval], version: ModelVersion, promoter: Actor 
 def _why_not(approval: Approval, shared: str, deed: str) -> str:
     person = approval.person
     if shared != person.casefold():
-        return f"the approval of {person} does not count: {shared} can be behind it and behind {deed}"
+        return f"the approval of {person} does not count: {shared} may be behind both it and {deed}"
     if deed == "the promotion":
-        return f"{person} cannot approve a promotion of their own"
+        return f"{person} cannot approve their own promotion"
     if deed == "the registration":
-        return f"{person} cannot approve what they have registered"
-    return f"the approval of {person} does not count: {person} can be behind {deed} as well"
+        return f"{person} cannot approve a version they registered"
+    return f"the approval of {person} does not count: {person} may also be behind {deed}"
 
 
 def _summary(approval: Approval) -> dict[str, object]:

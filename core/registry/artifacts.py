@@ -103,12 +103,12 @@ class ArtifactStore:
         try:
             target.parent.mkdir(exist_ok=True)
             if target.parent.is_symlink() or target.exists():  # a rename would replace an empty folder in silence
-                raise ArtifactRefusedError(f"{target} is in the way.")
+                raise ArtifactRefusedError(f"{target} already exists.")
             staged.folder.rename(target)
             sync(target.parent)
             sync(self.root)
         except OSError as error:
-            raise ArtifactRefusedError(f"{target} could not be put in place: {error.strerror or error}.") from error
+            raise ArtifactRefusedError(f"{target} could not be moved into place: {error.strerror or error}.") from error
 
     @contextmanager
     def claimed(self, model: str, version: str) -> Iterator[bool]:
@@ -184,7 +184,7 @@ def _checked(name: str, place: Path) -> str:
     if not name.isprintable():  # control characters, and bytes that are no UTF-8
         raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
     if PurePosixPath(name).suffix.lower() in PICKLED:
-        raise ArtifactRefusedError(f"{name} is pickled, which is code; save LightGBM text, skops, npz or JSON.")
+        raise ArtifactRefusedError(f"{name} is a pickle, which is code; save LightGBM text, skops, npz or JSON.")
     if name in RESERVED:
         raise ArtifactRefusedError(f"{name} is written by the registry itself; register a copy of {place} without it.")
     return name

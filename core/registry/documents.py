@@ -120,7 +120,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         moved = " and ".join(map(str, self.changes))
         why = f' ("{self.reason}")' if self.reason else ""
-        return f"{self.verb} by {self.by} at {self.at:%Y-%m-%d %H:%M:%S} UTC took {moved}{why}"
+        return f"{self.verb} by {self.by} at {self.at:%Y-%m-%d %H:%M} UTC moved {moved}{why}"
 
 
 def transition_key(model: str, number: int) -> str:

@@ -12,14 +12,14 @@ class InvalidNameError(UsageError):
 
     def __init__(self, kind: str, text: str, rule: str) -> None:
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-        super().__init__(f"{shown!a} is no {kind}: it must be {rule}.")
+        super().__init__(f"{shown!a} is not a valid {kind}: it must be {rule}.")
 
 
 class ModelNotFoundError(NotFoundError):
     """No version of this model was ever registered."""
 
     def __init__(self, model: str, known: Sequence[str]) -> None:
-        choices = ", ".join(known) or "none yet; a training registers them"
+        choices = ", ".join(known) or "none yet; training registers them"
         super().__init__(f"No model {model} is registered. Models to choose from: {choices}.")
 
 
@@ -61,8 +61,8 @@ class HashMismatchError(RefusedError):
     def __init__(self, model: str, version: str, problems: Sequence[str]) -> None:
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
         super().__init__(
-            f"The files of {model} {version} are not those that were registered: {'; '.join(problems[:3])}{more}. "
-            "Nothing was loaded or changed; restore the folder from a backup, or put another version in its place."
+            f"The files of {model} {version} differ from the registered files: {'; '.join(problems[:3])}{more}. "
+            "Nothing was loaded or changed. Restore the folder from a backup, or use another version."
         )
         self.problems = tuple(problems)
 

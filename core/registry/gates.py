@@ -91,7 +91,7 @@ def approvals_gate(
     reason = f"approved by {', '.join(counting)}" if counting else f"nobody has approved {version.version}"
     reason = "; ".join((reason, *tally.notes))
     if len(counting) < settings.required_approvals:
-        reason += f"; somebody else must: bondx registry approve {version.model} {version.version}"
+        reason += f"; another person must run: bondx registry approve {version.model} {version.version}"
     return judge(
         APPROVALS,
         float(len(counting)),
@@ -129,14 +129,14 @@ def _drift_gate(candidate: ModelVersion, settings: PromotionSettings, *, blockin
 
 
 def _explainability_gate(candidate: ModelVersion, n_explained: int, *, blocking: bool) -> GateResult:
-    told = f"the report gives {n_explained} features an importance"
+    found = f"the report gives the importance of {n_explained} features"
     return judge(
         "explainability",
         float(n_explained),
         ">=",
         1.0,
         unit="features",
-        reason=told if n_explained else f"the report of {candidate.version} does not say which features it rests on",
+        reason=found if n_explained else f"the report of {candidate.version} gives no feature importances",
         blocking=blocking,
     )
 

@@ -57,7 +57,7 @@ class Holds:
 def rolled_back(rollout_id: str, version: str, at: datetime, reasons: Sequence[str]) -> str:
     """Word the warning of a version that a rollout has rolled back; the last of its reasons is why."""
     reason = reasons[-1] if reasons else "no reason on record"
-    return f"{rollout_id} rolled {version} back at {at:%Y-%m-%d %H:%M} UTC: {reason}."
+    return f"{rollout_id} rolled back {version} at {at:%Y-%m-%d %H:%M} UTC: {reason}."
 
 
 # Workspaces of a release that wrote no holds: the documents as that release wrote them, which will not change any more.

@@ -63,4 +63,4 @@ def tell_operator(workspace: Workspace, result: IntegrityResult, *, now: datetim
             summary = f"{result.model} {result.version} ({result.stage}): {'; '.join(result.problems[:3])}"
             Alerts(workspace).fire("hash_mismatch", labels=labels, summary=summary, now=now)
     except (CoreError, OSError):
-        log.exception("the alert on the files of %s %s could not be brought up to date", result.model, result.version)
+        log.exception("could not update the alert on the files of %s %s", result.model, result.version)

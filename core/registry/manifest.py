@@ -88,7 +88,7 @@ def check(folder: Path, manifest_sha256: str) -> list[str]:
     try:
         expected = msgspec.json.decode(content, type=Manifest).files
     except msgspec.DecodeError:
-        return [f"{MANIFEST_NAME} is no manifest"]
+        return [f"{MANIFEST_NAME} is not a manifest"]
     return _differences(folder, expected)
 
 

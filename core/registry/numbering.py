@@ -13,7 +13,7 @@ NumberPart = Literal["major", "minor", "patch"]
 _MODEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 
-MODEL_RULE = "1 to 64 characters: small letters, digits, '-' and '_', starting with a letter"
+MODEL_RULE = "1 to 64 characters: lowercase letters, digits, '-' and '_', starting with a letter"
 
 
 class SemanticVersion(NamedTuple):
@@ -34,7 +34,7 @@ class SemanticVersion(NamedTuple):
         True
         """
         if (match := _NUMBER.fullmatch(text)) is None:
-            raise InvalidNameError("version", text, "three numbers with dots, such as 1.4.0")
+            raise InvalidNameError("version", text, "three numbers separated by dots, such as 1.4.0")
         return cls(*map(int, match.groups()))
 
     def bump(self, part: NumberPart) -> "SemanticVersion":

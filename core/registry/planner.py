@@ -109,7 +109,7 @@ class Planner:
         """Say in what this process differs from where a version was made."""
         folder = self._store.folder(version.model, version.version)
         differences = environment_differences(read_object(folder / ENVIRONMENT_NAME))
-        return (f"{version.version} was made elsewhere: {'; '.join(differences)}.",) if differences else ()
+        return (f"{version.version} was made in another environment: {'; '.join(differences)}.",) if differences else ()
 
     def promotion_settings(self, model: str) -> PromotionSettings:
         """Return the thresholds for a model as they are now.
@@ -163,7 +163,7 @@ class Planner:
         rollout = self._holds.of(plan.model).get(plan.version)
         if not plan.allowed or rollout is None:
             return plan
-        refusal = f"{plan.model} {plan.version} is in rollout {rollout}; abort that first, or let it end."
+        refusal = f"{plan.model} {plan.version} is in rollout {rollout}; abort the rollout first, or let it end."
         return msgspec.structs.replace(plan, allowed=False, refusal=refusal, effects=(), undo="")
 
     def _found(self, model: str, number: str | None) -> ModelVersion | None:

@@ -49,7 +49,7 @@ def promotion(
     target = to_stage or next_stage(candidate.stage)
     what = f"{model.model} {candidate.version}"
     if candidate.stage is target or target is None:
-        return _refused(model, TransitionVerb.PROMOTE, f"{what} is in {candidate.stage} already.", candidate, target)
+        return _refused(model, TransitionVerb.PROMOTE, f"{what} is already in {candidate.stage}.", candidate, target)
     if not is_allowed(TransitionVerb.PROMOTE, candidate.stage, target):
         return _refused(model, TransitionVerb.PROMOTE, _no_such_step(what, candidate.stage, target), candidate, target)
     replaced = model.production if target is Stage.PRODUCTION else None
@@ -71,7 +71,7 @@ def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequenc
     """
     if target is None:
         refusal = (
-            f"{model.model} has no earlier Production version to return to."
+            f"{model.model} has no earlier Production version to roll back to."
             if model.production
             else f"No version of {model.model} has been in Production yet."
         )
@@ -97,12 +97,12 @@ def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[Gate
     """
     if newest is None:
         return _refused(
-            model, TransitionVerb.UNDO, f"Nothing of {model.model} has been moved yet, so there is nothing to undo."
+            model, TransitionVerb.UNDO, f"No version of {model.model} has moved yet, so there is nothing to undo."
         )
     if newest.verb is TransitionVerb.UNDO:
         refusal = (
-            f"The last change of {model.model} was an undo itself (by {newest.by} at "
-            f"{newest.at:%Y-%m-%d %H:%M:%S} UTC). Promote or roll back instead."
+            f"The last change of {model.model} was itself an undo (by {newest.by} at "
+            f"{newest.at:%Y-%m-%d %H:%M} UTC). Promote or roll back instead."
         )
         return _refused(model, TransitionVerb.UNDO, refusal)
     changes = [StageChange(version=moved.version, before=moved.after, after=moved.before) for moved in newest.changes]
@@ -112,7 +112,7 @@ def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[Gate
 def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
     """Plan to take a version out of use; its files stay."""
     if not is_allowed(TransitionVerb.ARCHIVE, version.stage, Stage.ARCHIVED):
-        refusal = f"{model.model} {version.version} is in {version.stage} already."
+        refusal = f"{model.model} {version.version} is already in {version.stage}."
         return _refused(model, TransitionVerb.ARCHIVE, refusal, version, Stage.ARCHIVED)
     change = StageChange(version=version.version, before=version.stage, after=Stage.ARCHIVED)
     return _decided(model, TransitionVerb.ARCHIVE, [change], None, ())
@@ -194,8 +194,8 @@ def _refused(
 def _no_such_step(what: str, before: Stage, after: Stage) -> str:
     step = next_stage(before)
     if step is None:
-        return f"{what} is in {before}; promotions lead no further. Roll back or archive it instead."
-    return f"{what} is in {before}, from where a promotion leads to {step}, not to {after}."
+        return f"{what} is in {before} and cannot be promoted further. Roll back or archive it instead."
+    return f"{what} is in {before}; the next stage is {step}, not {after}."
 
 
 def _effects(model: RegisteredModel, verb: TransitionVerb, changes: Sequence[StageChange]) -> tuple[str, ...]:
@@ -203,25 +203,29 @@ def _effects(model: RegisteredModel, verb: TransitionVerb, changes: Sequence[Sta
     leaves = any(change.before is Stage.PRODUCTION for change in changes)
     enters = any(change.after is Stage.PRODUCTION for change in changes)
     if leaves and not enters:
-        effects.append(f"{model.model} is then without a Production version.")
+        effects.append(f"{model.model} then has no Production version.")
     if verb is TransitionVerb.PROMOTE and enters:
         previous = model.standing.promoted(changes[0].version).previous
         way_back = (
-            f"A rollback then returns to {previous[-1]}." if previous else "No rollback is possible then; an undo is."
+            f"A rollback then returns to {previous[-1]}."
+            if previous
+            else "There is no earlier version to roll back to; an undo is possible."
         )
         effects.append(way_back)
     if verb is TransitionVerb.ROLL_BACK:
         earlier = model.previous_production[:-1]
         effects.append(
-            f"A further rollback then returns to {earlier[-1]}." if earlier else "No further rollback is possible then."
+            f"A further rollback then returns to {earlier[-1]}."
+            if earlier
+            else "No earlier version remains to roll back to."
         )
     return tuple(effects)
 
 
 def _way_back(verb: TransitionVerb, changes: Sequence[StageChange]) -> str:
     if verb is TransitionVerb.UNDO:
-        return "An undo is not undone; promote or roll back instead."
-    return "Undo puts " + " and ".join(f"{change.version} back in {change.before}" for change in changes) + "."
+        return "An undo cannot be undone; promote or roll back instead."
+    return "Undo returns " + " and ".join(f"{change.version} to {change.before}" for change in changes) + "."
 
 
 def _count(n: int, noun: str) -> str:

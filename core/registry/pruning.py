@@ -65,9 +65,9 @@ class Pruner:
             for candidate in plan.doomed:
                 current = now_decided.get((candidate.model, candidate.version))
                 if current is None or not current.goes:
-                    why = current.reason if current else "is gone already"
+                    why = current.reason if current else "is already gone"
                     raise RefusedError(
-                        f"{candidate.model} {candidate.version} {why}; nothing was removed. Look at the plan again."
+                        f"{candidate.model} {candidate.version} {why}; nothing was removed. Review the plan again."
                     )
                 version = self._records.version(candidate.model, candidate.version)
                 self._records.versions.remove(version.key)

@@ -117,13 +117,13 @@ class Registrar:
                 return "; ".join(problems[:3])
             manifest, card = read_manifest(folder), RegistrationCard.read(folder)
         except (OSError, msgspec.DecodeError) as error:
-            return f"is no whole artifact ({error})"
+            return f"is not a complete artifact ({error})"
         if card.model != model:
             return f"is an artifact of {card.model}"
         if self._records.versions.find(version_key(model, number)) is not None:
             return ""
         staged = StagedArtifact(folder=folder, manifest=manifest, manifest_sha256=sha256)
-        reason = "its folder was whole, its record missing"
+        reason = "its folder was complete, but its record was missing"
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._insert(card, staged, number, actor, run_id="", session_id="")
             _record(change, "version.adopt", version)
@@ -183,7 +183,7 @@ class Registrar:
         return None
 
     def _reclaim(self, adopted: ModelVersion, run_id: str, session_id: str, actor: Actor) -> ModelVersion:
-        why = "its run computed it again"
+        why = "its run produced it again"
         with audited(self._workspace, DATABASE, actor=actor, reason=why, clock=self._clock) as change:
             reclaimed = self._records.versions.replace(
                 msgspec.structs.replace(

@@ -84,17 +84,17 @@ def plan(
         if version.stage is Stage.PRODUCTION:
             reason = "serves"
         elif number in model.previous_production[-WAYS_BACK:]:
-            reason = "is where a rollback returns to"
+            reason = "is the target of a rollback"
         elif number in returning:
-            reason = "an undo would move it back"
+            reason = "would be moved back by an undo"
         elif number in holds:
             reason = f"is in rollout {holds[number]}"
         elif number in named:
             reason = f"is {named[number]}"
         elif number in approved:
-            reason = "is approved and waits for its promotion"
+            reason = "is approved and awaits promotion"
         elif version.key in children:
-            reason = f"{children[version.key]} was made from it"
+            reason = f"is a parent of {children[version.key]}"
         elif seen[version.stage] <= keep[version.stage]:
             reason = f"is one of the newest {keep[version.stage]} in {version.stage}"
         else:

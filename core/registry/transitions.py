@@ -107,5 +107,5 @@ def stale(records: Records, plan: Plan) -> StaleRevisionError:
         found=model.revision,
         changes=seen,
         by=model.updated_by,
-        at=f"{model.updated_at:%Y-%m-%d %H:%M:%S} UTC",
+        at=f"{model.updated_at:%Y-%m-%d %H:%M} UTC",
     )

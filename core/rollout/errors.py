@@ -18,13 +18,13 @@ class RolloutActiveError(ConflictError):
         if active.desired is DesiredRollout.ABORTED:
             # The engine needs a moment; one that was killed in it leaves this to whoever asks again.
             cure = (
-                f"{active.desired_by} has aborted it, and the engine is ending it. Start the next one in a moment; "
-                f"should the engine be gone, bondx rollout abort {active.rollout_id} ends it."
+                f"{active.desired_by} aborted it, and the engine is ending it. Start the next rollout in a moment; "
+                f"if no engine is running, bondx rollout abort {active.rollout_id} ends it."
             )
         else:
-            cure = "Abort it or let it end, then start the next one."
+            cure = "Abort it or let it end, then start the next rollout."
         super().__init__(
-            f"{active.model} has an active rollout already: {active.rollout_id}, of {active.candidate}, started by "
+            f"{active.model} already has an active rollout: {active.rollout_id} of {active.candidate}, started by "
             f"{active.created_by}. {cure}"
         )
 

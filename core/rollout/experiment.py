@@ -50,7 +50,7 @@ def decide(reading: GuardReading, margin: float) -> ExperimentVerdict:
     elif high is not None and low > least and high < most:
         winner, reason = Winner.NEITHER, f"no difference that matters: {span}"
     else:
-        winner, reason = Winner.UNDECIDED, f"not decided yet: {span}"
+        winner, reason = Winner.UNDECIDED, f"undecided: {span}"
     return ExperimentVerdict(
         winner=winner, reason=reason, effect=reading.effect, low=low, high=high, level=reading.level
     )

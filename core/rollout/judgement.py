@@ -62,7 +62,7 @@ def judge(
                 outcome=VerdictOutcome.ROLL_BACK, reason=reading.reason, guard=reading.guard, eta_seconds=0.0
             )
     if standing.held:
-        return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason="held by a person; harm is still watched for")
+        return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason="held by a person; still watching for harm")
     waiting = _what_is_missing(plan, standing, readings, now)
     if waiting is None:
         return RolloutVerdict(
@@ -72,7 +72,7 @@ def judge(
         return msgspec.structs.replace(
             waiting,
             outcome=VerdictOutcome.INCONCLUSIVE,
-            reason=f"the deadline has passed and it is still open: {waiting.reason}",
+            reason=f"the deadline passed without a decision: {waiting.reason}",
         )
     return waiting
 
@@ -93,7 +93,7 @@ def _what_is_missing(
     dwell_ends_at = standing.step_since + timedelta(seconds=step.dwell_seconds)
     if now < dwell_ends_at:
         left = (dwell_ends_at - now).total_seconds()
-        reason = f"dwelling at {_share(step)} until {dwell_ends_at:%H:%M:%S} UTC"
+        reason = f"holding at {_share(step)} until {dwell_ends_at:%H:%M:%S} UTC"
         return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=reason, eta_seconds=left)
     if standing.n_step_candidate < step.min_samples:
         reason = f"{standing.n_step_candidate:,} of at least {step.min_samples:,} answers at {_share(step)}"
@@ -134,11 +134,11 @@ def _samples_eta(step: RolloutStep, standing: StepStanding, now: datetime) -> fl
 def _why_it_advances(plan: RolloutPlan, standing: StepStanding, readings: Sequence[GuardReading]) -> str:
     if standing.step < plan.last_step:
         step = plan.steps[standing.step]
-        return f"{standing.n_step_candidate:,} answers at {_share(step)} and no sign of harm"
+        return f"{standing.n_step_candidate:,} answers at {_share(step)} with no sign of harm"
     if (experiment := experiment_of(plan, readings)) is not None:
         return experiment.reason
     return "; ".join(reading.reason for reading in readings if reading.required)
 
 
 def _share(step: RolloutStep) -> str:
-    return f"{step.share * 100:g} %"
+    return f"{step.share * 100:g}%"

@@ -81,9 +81,9 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         names = [guard.name for guard in self.guards]
         shares = [step.share for step in self.steps]
         if not names or len(set(names)) < len(names):
-            raise ValueError("a rollout needs guards, each with a name of its own")
+            raise ValueError("a rollout needs guards, each with its own name")
         if not any(guard.required for guard in self.guards):
-            raise ValueError("at least one guard has to be required: nothing else could show that a candidate is safe")
+            raise ValueError("at least one guard must be required, or nothing could show that a candidate is safe")
         if not shares or any(later <= earlier for earlier, later in pairwise(shares)):
             raise ValueError(f"the shares of the steps must grow, not {shares}")
         if self.strategy is Strategy.CANARY and not 0 < shares[0] <= shares[-1] <= self.ceiling < 1:

@@ -61,7 +61,7 @@ def propose(
         allowed=refusal is None,
         refusal=refusal,
         effects=_effects(model, candidate, live.version, plan) if live and refusal is None else (),
-        undo=f"Abort returns all traffic to {live.version} at once; it stays loaded until the end." if live else "",
+        undo=f"Abort immediately returns all traffic to {live.version}; it stays loaded until the end." if live else "",
     )
 
 
@@ -74,46 +74,44 @@ def refusal_of(
         return str(RolloutActiveError(active))
     if live is None:
         return (
-            f"No version of {version.model} is in Production, so there is nothing to compare {what} with: promote it."
+            f"No version of {version.model} is in Production, so there is nothing to compare {what} with; promote it."
         )
     if version.version == live.version:
-        return f"{what} is in Production already."
+        return f"{what} is already in Production."
     if strategy is Strategy.SHADOW and version.stage is not Stage.ARCHIVED:
         return None
     if version.stage is not Stage.STAGING:
-        return (
-            f"{what} is in {version.stage}; a candidate that answers requests has to be in Staging: promote it there."
-        )
+        return f"{what} is in {version.stage}; a candidate that answers requests must be in Staging. Promote it there."
     return None
 
 
 _LATENCY_NOT_JUDGED = (
-    "Slow answers are not judged: {stable} has answered too few requests to say what is slow, and the policy "
-    "(latency_limit_ms) does not say it either."
+    "Slow answers are not judged: {stable} has answered too few requests to show what is slow, and the policy sets "
+    "no latency_limit_ms."
 )
 
 
 def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tuple[str, ...]:
     step = plan.steps[0]
-    shares = " → ".join(f"{step.share * 100:g} %" for step in plan.steps)
+    shares = " → ".join(f"{step.share * 100:g}%" for step in plan.steps)
     first = {
-        Strategy.CANARY: f"{model} {candidate} answers {shares} of the requests, then all; {stable} the rest.",
-        Strategy.BLUE_GREEN: f"{model} {candidate} answers all requests at once; {stable} stays warm.",
-        Strategy.AB: f"{model} {candidate} answers {shares} of the requests for as long as the experiment lasts.",
-        Strategy.SHADOW: f"{model} {candidate} is given copies of {plan.mirror_share * 100:g} % of the requests and "
-        f"answers nobody.",
+        Strategy.CANARY: f"{model} {candidate} answers {shares} of the requests, then all; {stable} answers the rest.",
+        Strategy.BLUE_GREEN: f"{model} {candidate} answers all requests immediately; {stable} stays loaded.",
+        Strategy.AB: f"{model} {candidate} answers {shares} of the requests while the experiment lasts.",
+        Strategy.SHADOW: f"{model} {candidate} receives copies of {plan.mirror_share * 100:g}% of the requests; its "
+        f"answers reach no caller.",
     }[plan.strategy]
     judged = ", ".join(
         guard.name + (f" (later than {guard.limit:g} ms)" if guard.source == "slow" else "") for guard in plan.guards
     )
-    least = f"A step lasts at least {step.dwell_seconds:g} s and {step.min_samples:,} answers of the candidate."
+    least = f"Each step lasts at least {step.dwell_seconds:g} s and {step.min_samples:,} candidate answers."
     end = {
-        True: f"It goes to Production by itself once shown to be within its margins (confidence {1 - plan.beta:.0%}).",
-        False: "It ends in a finding; nothing goes live by itself.",
+        True: f"It goes to Production automatically once proven within its margins (confidence {1 - plan.beta:.0%}).",
+        False: "It ends with a finding; nothing goes live automatically.",
     }[plan.strategy.promotes]
     return (
         first,
-        f"Judged by {judged}; shown harm takes it back by itself (a good one at most {plan.alpha:.1%} of the time).",
+        f"Judged by {judged}; proven harm rolls it back automatically (false-alarm rate at most {plan.alpha:.1%}).",
         *(() if plan.judges_latency else (_LATENCY_NOT_JUDGED.format(stable=stable),)),
         least,
         end,

@@ -36,7 +36,7 @@ def begin(rollout: Rollout, cursor: Cursor, *, now: datetime) -> RolloutChange:
         deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
         cursor=cursor,
     )
-    what = "copies of requests" if rollout.strategy is Strategy.SHADOW else f"{step.share * 100:g} % of the traffic"
+    what = "copies of requests" if rollout.strategy is Strategy.SHADOW else f"{step.share * 100:g}% of the traffic"
     return _change("rollout.begin", f"{rollout.candidate} gets {what}", opened, now)
 
 
@@ -68,7 +68,7 @@ def next_change(
             _in_phase(observed, RolloutPhase.RUNNING, now),
             deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
         )
-        return _change("rollout.resume", f"{asked}; a new deadline", renewed, now)
+        return _change("rollout.resume", f"{asked}; with a new deadline", renewed, now)
     if rollout.desired_step > observed.step:
         return _to_step(rollout, observed, rollout.desired_step, asked, now)
     if verdict.outcome is VerdictOutcome.ADVANCE and phase is RolloutPhase.RUNNING:
@@ -78,7 +78,7 @@ def next_change(
             return end(observed, RolloutPhase.PROMOTED, "rollout.promote", verdict.reason, now=now, promotes=True)
         return end(observed, RolloutPhase.FINISHED, "rollout.finish", verdict.reason, now=now)
     if verdict.outcome is VerdictOutcome.INCONCLUSIVE and phase is RolloutPhase.RUNNING:
-        reason = f"{verdict.reason}; it stays at its share until a person decides"
+        reason = f"{verdict.reason}; it keeps its share until a person decides"
         waiting = msgspec.structs.replace(
             _in_phase(observed, RolloutPhase.INCONCLUSIVE, now), heeded_revision=rollout.desired_revision
         )
@@ -113,7 +113,7 @@ def _to_step(rollout: Rollout, observed: ObservedRollout, step: int, reason: str
         n_before_step=(observed.evidence.n_stable, observed.evidence.n_candidate),
         verdict=None,  # it was about the step before
     )
-    return _change("rollout.advance", f"to {share * 100:g} %: {reason}", advanced, now)
+    return _change("rollout.advance", f"to {share * 100:g}%: {reason}", advanced, now)
 
 
 def _resumed(observed: ObservedRollout, now: datetime) -> ObservedRollout:

@@ -220,7 +220,7 @@ def _rate_reason(guard: Guard, counts: RateCounts, verdict: GuardVerdict, *, com
     seen = f"{counts.n_candidate_failed:,} of {counts.n_candidate:,}"
     if compared:
         seen += f" against {counts.n_stable_failed:,} of {counts.n_stable:,}"
-    limit = "" if guard.tolerated_share is None else f"{guard.tolerated_share * 100:g} %"
+    limit = "" if guard.tolerated_share is None else f"{guard.tolerated_share * 100:g}%"
     margin = f"less than {guard.margin:g} times the stable rate" if compared else ""
     either = " or ".join(filter(None, (margin, limit and f"at most {limit}")))
     match verdict:
@@ -231,7 +231,7 @@ def _rate_reason(guard: Guard, counts: RateCounts, verdict: GuardVerdict, *, com
         case GuardVerdict.SUSPECT:
             return f"{guard.name}: {seen}, under suspicion"
         case GuardVerdict.NO_DATA:
-            missing = f"no {'outcome' if guard.source.needs_outcomes else 'answer'} of the candidate yet"
+            missing = f"no candidate {'outcome' if guard.source.needs_outcomes else 'answer'} yet"
             return f"{guard.name}: " + (f"{seen}, nothing to compare with" if counts.n_candidate else missing)
     return f"{guard.name}: {seen}, not yet shown to be {either}"
 
@@ -253,5 +253,5 @@ def _mean_reason(guard: Guard, evidence: MeanEvidence, verdict: GuardVerdict) ->
             n, whose = min(arms, key=lambda arm: arm[0])
             return f"{guard.name}: {n:,} {what} of the {whose}, too few to judge a mean"
     if not evidence.shows(lower=evidence.candidate, higher=evidence.stable):
-        seen += f", few values make the mean: it takes {evidence.least_values:,} of each version to be sure"
+        seen += f", a few values dominate the mean: {evidence.least_values:,} of each version are needed"
     return f"{guard.name}: {seen}, not yet shown to be {margin}"

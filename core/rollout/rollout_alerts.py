@@ -26,7 +26,7 @@ class RolloutAlerts:
             return
         self._alerts.clear(INCONCLUSIVE, labels=_labels(rollout), now=now, reason=reason)
         if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
-            self._fire(ROLLED_BACK, rollout, f"was taken back: {reason}", now)
+            self._fire(ROLLED_BACK, rollout, f"was rolled back: {reason}", now)
 
     def catch_up(self, rollouts: Sequence[Rollout], now: datetime) -> None:
         """Tell what was decided and nobody told of: by an engine that was killed, or by a person while none ran."""

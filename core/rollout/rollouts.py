@@ -97,7 +97,7 @@ class Rollouts(RolloutRecords):
             if live is None or live.version != proposal.stable:
                 raise RolloutRefusedError(
                     f"{proposal.model} {live.version if live else 'nothing'} is in Production now, not "
-                    f"{proposal.stable}. Look at the plan again."
+                    f"{proposal.stable}. Review the plan again."
                 )
             number = max((rollout_number(rollout.rollout_id) for rollout in self._documents.all()), default=0) + 1
             event = RolloutEvent(at=now, verb="rollout.start", reason=reason, step=0, share=0.0, by=str(actor))
@@ -176,7 +176,7 @@ class Rollouts(RolloutRecords):
                 raise RolloutRefusedError(f"{rollout_id}: {refusal}.")
             observed = before.observed
             if ends_here:
-                why = f"asked by {actor} while no engine ran" + (f": {reason}" if reason else "")
+                why = f"asked by {actor} while no engine was running" + (f": {reason}" if reason else "")
                 observed = end(observed, RolloutPhase.ABORTED, "rollout.end", why, now=now, by=str(actor)).observed
             rollout = self._documents.replace(
                 msgspec.structs.replace(
@@ -277,22 +277,22 @@ def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, end
     """Say why a rollout cannot be asked for this, or None when it can."""
     phase = rollout.observed.phase
     if not phase.is_active:
-        return f"it has ended ({phase.value.replace('_', ' ')}); start a new one instead"
+        return f"it has ended ({phase.value.replace('_', ' ')}); start a new rollout instead"
     if ends_here:
         return None  # also what an engine was asked to abort and was killed before it did
     if rollout.desired is DesiredRollout.ABORTED:
-        return f"{rollout.desired_by} has aborted it, at {rollout.desired_at:%H:%M:%S} UTC"
+        return f"{rollout.desired_by} aborted it at {rollout.desired_at:%H:%M} UTC"
     if step is not None:
         if step > rollout.plan.last_step:
             cure = (
-                "promote it now, or let" if rollout.strategy.promotes else f"{rollout.strategy.value} has no other; let"
+                "promote it now, or let" if rollout.strategy.promotes else f"{rollout.strategy.value} has no more; let"
             )
-            return f"there is no step beyond its last; {cure} the evidence decide"
+            return f"there is no step after the last; {cure} the evidence decide"
         if step <= rollout.observed.step:
-            return f"it is at step {rollout.observed.step + 1} of {len(rollout.plan.steps)} already"
-        return None if phase is not RolloutPhase.PENDING else "its first step is not open yet"
+            return f"it is already at step {rollout.observed.step + 1} of {len(rollout.plan.steps)}"
+        return None if phase is not RolloutPhase.PENDING else "its first step has not opened yet"
     if desired is DesiredRollout.PROMOTE_NOW and not rollout.strategy.promotes:
-        return f"the strategy {rollout.strategy.value} ends in a finding; promote {rollout.candidate} by itself"
+        return f"strategy {rollout.strategy.value} ends with a finding; promote {rollout.candidate} separately"
     if rollout.desired is desired and not (desired is DesiredRollout.RUNNING and phase is RolloutPhase.INCONCLUSIVE):
-        return f"{rollout.desired_by} has asked for that already, at {rollout.desired_at:%H:%M:%S} UTC"
+        return f"{rollout.desired_by} already asked for that at {rollout.desired_at:%H:%M} UTC"
     return None

@@ -97,7 +97,7 @@ class RolloutWorker:
                 self._forget(rollout.rollout_id)
                 if self._failures.get(rollout.rollout_id) != str(error):  # once, not at every tick
                     self._failures[rollout.rollout_id] = str(error)
-                    log.exception("%s cannot be driven just now and stays as it is", rollout.rollout_id)
+                    log.exception("could not advance %s; it stays unchanged", rollout.rollout_id)
         return changes
 
     def _drive(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
@@ -118,11 +118,11 @@ class RolloutWorker:
         observed = self._pending.get(rollout.rollout_id, rollout.observed)
         live = self._registry.production(rollout.model)
         if live is not None and live.version == rollout.candidate:
-            reason = f"{rollout.candidate} has gone live by another way"
+            reason = f"{rollout.candidate} went live another way"
             return end(observed, RolloutPhase.PROMOTED, "rollout.end", reason, now=now)
         if live is None or live.version != rollout.stable:
             found = live.version if live else "no version"
-            reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing left to compare with"
+            reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing to compare with"
             return end(observed, RolloutPhase.ABORTED, "rollout.end", reason, now=now)
         if rollout.desired is DesiredRollout.ABORTED:  # also where predictions cannot be read just now
             return next_change(rollout, observed, RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=""), now=now)
@@ -200,7 +200,7 @@ class RolloutWorker:
         try:
             self._calls.step_taken(taken, now)
         except (CoreError, OSError):  # the step is taken all the same
-            log.exception("nobody could be called about %s", rollout.rollout_id)
+            log.exception("could not raise the alert about %s", rollout.rollout_id)
         return change
 
     def _catch_up(self, rollouts: list[Rollout], now: datetime) -> None:
@@ -211,7 +211,7 @@ class RolloutWorker:
         try:
             self._calls.catch_up(rollouts, now)
         except (CoreError, OSError):  # alerts that cannot be written must not stop rollouts
-            log.exception("nobody could be called about earlier rollouts")
+            log.exception("could not raise the alerts about earlier rollouts")
 
     def _save_now_and_then(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> None:
         """Write progress down, but not with every request: a killed engine reads on from where the document says."""

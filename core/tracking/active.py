@@ -82,11 +82,11 @@ class ActiveRun:
             UsageError: The value is no number, or the run has ended.
         """
         if self._ended is not None:
-            raise UsageError(f"Run {self.run_id} has ended; nothing can be logged to it any more.")
+            raise UsageError(f"Run {self.run_id} has ended; nothing more can be logged to it.")
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):  # a whole number may be beyond every float
-            raise UsageError(f"The metric {name} is {value!r}; a metric is a number.") from None
+            raise UsageError(f"The metric {name} is {value!r}; a metric must be a number.") from None
         if step is None:
             step = self._steps.get(name, -1) + 1
         self._steps[name] = step
@@ -153,7 +153,7 @@ class ActiveRun:
             if self._runs.get(self.run_id).status is not RunStatus.LOST:
                 raise
             # An engine has given this process up, but it was only asleep.
-            self._runs.reopen(self.run_id, actor=self._actor, reason="its process was heard of again")
+            self._runs.reopen(self.run_id, actor=self._actor, reason="its process reported again")
             return self._runs.finish(self.run_id, status, actor=self._actor, reason=reason)
 
     def __enter__(self) -> Self:

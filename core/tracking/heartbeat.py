@@ -100,4 +100,4 @@ class Heartbeat:
                 try:
                     self._say(run_id)
                 except CoreError:
-                    log.exception("the heartbeat of %s could not be kept", run_id)
+                    log.exception("could not record the heartbeat of %s", run_id)

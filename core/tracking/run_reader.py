@@ -91,7 +91,7 @@ class RunReader:
             RunNotFoundError: One does not exist.
         """
         if len(run_ids) < 2:
-            raise UsageError("A comparison takes two runs or more.")
+            raise UsageError("A comparison needs at least two runs.")
         return compare_runs([self.get(run_id) for run_id in run_ids])
 
     def prunable(self, *, keep: int, referenced: Collection[str]) -> list[Run]:

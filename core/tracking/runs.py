@@ -141,7 +141,7 @@ class Runs(RunReader):
             reason = f"silent for more than {run.lost_after_seconds:g} s"
             settled.append(self.finish(run.run_id, RunStatus.LOST, actor=actor, reason=reason))
         for run in heartbeat.heard_again(runs, beats):
-            settled.append(self.reopen(run.run_id, actor=actor, reason="its process was heard of again"))
+            settled.append(self.reopen(run.run_id, actor=actor, reason="its process reported again"))
         return settled
 
     def log_parameters(self, run_id: str, parameters: Mapping[str, Any], *, actor: Actor) -> Run:
@@ -222,7 +222,7 @@ class Runs(RunReader):
             RunIsOverError: The run has ended before.
         """
         if status is RunStatus.RUNNING:
-            raise UsageError("A run is finished as finished, failed, stopped or lost.")
+            raise UsageError("A run must end as finished, failed, stopped or lost.")
         if self._writer is not None:
             self._writer.flush()
         metrics = self._reader().latest_metrics(run_id)
@@ -304,7 +304,7 @@ class Runs(RunReader):
                 sha256 = sha256_of(file)
                 n_bytes = file.tell()
         except OSError as error:
-            raise UsageError(f"{path} cannot be noted with the run: {error.strerror or error}.") from error
+            raise UsageError(f"{path} cannot be recorded with the run: {error.strerror or error}.") from error
         absolute = path.absolute()
         inside = absolute.is_relative_to(self._workspace.root)
         shown = absolute.relative_to(self._workspace.root) if inside else absolute

@@ -103,7 +103,7 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
             at = position + len(text[position:]) - len(text[position:].lstrip())
-            problem = "this text has no end" if text[at] in "'\"" else f"{text[at]!r} means nothing here"
+            problem = "this text has no closing quote" if text[at] in "'\"" else f"{text[at]!r} is not expected here"
             raise ExpressionError(text, at, problem)
         tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         position = match.end()
@@ -173,7 +173,7 @@ class _Parser:
         at = self._next
         value = self._value(is_number)
         if isinstance(value, bool) and sign.text not in _EQUALITIES:
-            raise self._error(at, "true and false are compared by = and != only")
+            raise self._error(at, "true and false can be compared only with = and !=")
         if field.kind is FieldKind.TIME:
             value = self._instant(at, value)
         return _compared(of_run, _OPERATORS[sign.text], value)

@@ -40,7 +40,7 @@ async def test_what_stops_a_version_is_said_and_what_it_would_take(open_console,
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [("spread/1.2.0", "spread 1.2.0 is in Production already."), ("spread/1.1.0", "go from Archived to Staging")],
+    [("spread/1.2.0", "spread 1.2.0 is already in Production."), ("spread/1.1.0", "go from Archived to Staging")],
     ids=["live", "archived"],
 )
 async def test_every_version_has_an_answer(open_console, key, says):

@@ -45,7 +45,7 @@ def test_one_is_shown_with_guards_and_events(answer):
 def test_a_dry_run_says_what_would_happen_and_starts_nothing(answer, rollouts):
     code, out, _ = answer("start", "spread", "1.3.0", "--dry-run")
     assert code == 0
-    assert "5 % → 10 % → 20 % of the requests" in out
+    assert "5% → 10% → 20% of the requests" in out
     assert "verified_artifact" in out
     assert rollouts.active("spread") is None
 
@@ -113,13 +113,13 @@ def test_a_rollout_is_started_by_the_policy_that_is_named(answer, rollouts, tmp_
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        pytest.param(("start", "downgrade", "1.3.0"), 3, "active rollout already: ro-0002", id="one is active"),
-        pytest.param(("start", "spread", "1.2.0"), 3, "is in Production already", id="live already"),
+        pytest.param(("start", "downgrade", "1.3.0"), 3, "already has an active rollout: ro-0002", id="one is active"),
+        pytest.param(("start", "spread", "1.2.0"), 3, "is already in Production", id="live already"),
         pytest.param(("start", "spread", "9.9.9"), 2, "no version 9.9.9", id="no such version"),
         pytest.param(("start", "spread", "1.3.0", "--share", "0.9"), 3, "ceiling", id="beyond the ceiling"),
         pytest.param(("start", "spread", "1.3.0", "--share", "2"), 2, "'2' is no share", id="no share"),
         pytest.param(("hold", "ro-0001"), 3, "it has ended", id="ended"),
-        pytest.param(("resume", "ro-0002"), 3, "asked for that already", id="runs already"),
+        pytest.param(("resume", "ro-0002"), 3, "already asked for that", id="runs already"),
         pytest.param(("show", "ro-0404"), 2, "ro-0404", id="unknown"),
     ],
 )

@@ -65,13 +65,13 @@ async def test_stable_and_candidate_stand_side_by_side_with_the_time_to_a_decisi
             "step 2 of 3, 10%",
             "✓ 5% → ● 10% → ○ 20% → ○ live",
             "in about 7m; deadline in",
-            "dwelling at 10 %",
+            "holding at 10%",
             "of 667 this step",
             "8,793 : 767",
             "0.10 to 2.48x",
             "✓ safe",
             "○ undecided",
-            "701 answers at 5 % and no sign",
+            "701 answers at 5% with no sign",
         ):
             assert fact in text, fact
 
@@ -130,7 +130,7 @@ async def test_without_an_engine_an_abort_ends_the_rollout_by_itself(open_consol
         assert "Abort ro-0002 of downgrade" in console.text()
         await confirm(console)
         await console.until(lambda: rollouts.get(ACTIVE).observed.phase is RolloutPhase.ABORTED)
-        await console.until(lambda: "while no engine ran" in console.text())
+        await console.until(lambda: "while no engine was running" in console.text())
 
 
 async def test_h_holds_and_resumes(open_console, rollouts):
@@ -211,7 +211,11 @@ async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_consol
         await console.press("3")
         assert console.screen.main_table().move_to("spread/1.3.0")
         await console.dialog("C")
-        for fact in ("0% → 5% → 10% → 20% → all", "verified_artifact", "Abort returns all traffic to 1.2.0"):
+        for fact in (
+            "0% → 5% → 10% → 20% → all",
+            "verified_artifact",
+            "Abort immediately returns all traffic to 1.2.0",
+        ):
             assert fact in console.text(), fact
         await confirm(console)
         assert rollouts.active("spread") is None
@@ -225,8 +229,8 @@ async def test_a_canary_starts_in_the_registry_by_typing_the_version(open_consol
     [
         ("canary spread 1.3.0", "Start a rollout (canary) of spread 1.3.0"),
         ("canary spread 1.3.0 shadow", "Start a rollout (shadow) of spread 1.3.0"),
-        ("canary downgrade 1.3.0", "has an active rollout already: ro-0002"),
-        ("canary spread 1.2.0", "is in Production already"),
+        ("canary downgrade 1.3.0", "already has an active rollout: ro-0002"),
+        ("canary spread 1.2.0", "is already in Production"),
         ("advance ro-0002", "step 3 of 3, 20%"),
         ("hold ro-0002", "Hold ro-0002"),
         ("abort ro-0002", "all traffic to 1.2.0"),

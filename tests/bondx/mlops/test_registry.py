@@ -72,7 +72,7 @@ def test_a_pickle_is_refused_with_what_to_save_instead(registry, tmp_path):
     file = tmp_path / "model.pkl"
     file.write_bytes(pickle.dumps({"weights": [1.0]}))
 
-    with pytest.raises(ArtifactRefusedError, match=r"pickled, which is code; save LightGBM text, skops, npz or JSON"):
+    with pytest.raises(ArtifactRefusedError, match=r"a pickle, which is code; save LightGBM text, skops, npz or JSON"):
         registry.register_model("risk", file)
     assert registry.list_models() == []
 

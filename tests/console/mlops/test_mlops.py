@@ -150,7 +150,7 @@ def test_a_name_given_with_user_is_no_second_pair_of_eyes(train, answer, home, f
     promote = f"promote --model price --version 1.0.0 --stage production --config {tmp_path / 'strict.yaml'} --user ben"
     code, _, err = answer(promote)
     assert code == 3
-    assert "cannot approve a promotion of their own" in err
+    assert "cannot approve their own promotion" in err
     Registry(workspace).approve("price", "1.0.0", actor=Actor("cleo", "desk", Origin.CONSOLE))
     assert answer(promote)[0] == 0
     assert AuditLog(workspace).tail(2)[0].actor.endswith(f"via {Actor.current(Origin.COMMAND_LINE).name}")
@@ -267,7 +267,7 @@ def test_a_dry_run_that_is_refused_says_why(live, answer):
     code, out, _ = answer("promote --model price --version 1.0.0 --stage production --dry-run")
 
     assert code == 3
-    assert "refused: price 1.0.0 is in Production; promotions lead no further." in out
+    assert "refused: price 1.0.0 is in Production and cannot be promoted further." in out
 
 
 def test_the_config_file_may_stand_before_the_command_or_behind_it(live, answer, tmp_path):

@@ -46,18 +46,18 @@ def test_a_policy_that_is_named_counts_for_models_and_runs(config: MLOpsConfig, 
 
 
 def test_one_run_is_active_at_a_time_unless_nested(tracker: ExperimentTracker) -> None:
-    with pytest.raises(UsageError, match="No run is active: start_run"):
+    with pytest.raises(UsageError, match="No run is active: call start_run"):
         tracker.log_metric("mae", 1)
-    with pytest.raises(UsageError, match="none to nest"):
+    with pytest.raises(UsageError, match="No run is active to nest"):
         tracker.start_run("part", nested=True)
     tracker.start_run("whole")
-    with pytest.raises(UsageError, match=r"Run r-0001 is active: end_run\(\) first"):
+    with pytest.raises(UsageError, match=r"Run r-0001 is active: call end_run\(\) first"):
         tracker.start_run("another")
     part = tracker.start_run("part", nested=True)
     assert tracker.active_run is part
     tracker.end_run("failed")
     assert tracker.active_run.run_id == "r-0001"
-    with pytest.raises(UsageError, match="'gone' is no way for a run to end"):
+    with pytest.raises(UsageError, match="'gone' is not an end status"):
         tracker.end_run("gone")
     assert tracker.end_run().status is RunStatus.FINISHED
     assert tracker.search_runs("status = 'failed'")[0].parent_id == "r-0001"

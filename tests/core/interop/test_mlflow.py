@@ -145,7 +145,7 @@ def test_a_pickled_model_stays_in_mlflow_and_its_run_is_imported(mlflow, store: 
         mlflow.sklearn.log_model(model, name="model", serialization_format="cloudpickle")
     imported = import_run(workspace, store, theirs.info.run_id, actor=ANA, model="spread")
     assert imported.version is None
-    assert "is pickled, which is code" in imported.notes[0]
+    assert "is a pickle, which is code" in imported.notes[0]
     assert Registry(workspace).models() == []
 
 

@@ -46,14 +46,14 @@ def test_an_alias_that_was_removed_is_gone(register, registry: Registry, ana) ->
 @pytest.mark.parametrize("alias", ["", "@", "1.0.0", "Champion", "a b", "a/b", "@" + "a" * 65])
 def test_an_alias_is_a_plain_word(register, registry: Registry, ana, alias: str) -> None:
     register()
-    with pytest.raises(InvalidNameError, match="is no alias"):
+    with pytest.raises(InvalidNameError, match="is not a valid alias"):
         registry.set_alias("spread", alias, "1.0.0", actor=ana)
 
 
 @pytest.mark.parametrize("alias", ["production", "@staging", "archived", "stable", "candidate"])
 def test_an_alias_is_none_of_the_words_that_serving_has_a_meaning_for(register, registry: Registry, ana, alias) -> None:
     register()
-    with pytest.raises(InvalidNameError, match="labels of serving: archived, candidate"):
+    with pytest.raises(InvalidNameError, match="serving's own labels: archived, candidate"):
         registry.set_alias("spread", alias, "1.0.0", actor=ana)
     assert registry.aliases("spread") == {}
 

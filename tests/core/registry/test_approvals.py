@@ -36,7 +36,8 @@ def gate(registry: Registry, actor: Actor | None = None):
 
 
 def test_without_an_approval_nothing_goes_live_and_the_gate_says_how_to_get_one(staged, ana) -> None:
-    assert gate(staged).reason == "nobody has approved 1.0.0; somebody else must: bondx registry approve spread 1.0.0"
+    asks = "another person must run: bondx registry approve spread 1.0.0"
+    assert gate(staged).reason == f"nobody has approved 1.0.0; {asks}"
     with pytest.raises(PromotionRefusedError, match="nobody has approved"):
         promote(staged, ana)
 
@@ -54,17 +55,17 @@ def test_another_persons_approval_lets_it_through(staged, ana, ben) -> None:
 
 def test_nobody_approves_a_promotion_of_their_own_not_even_from_another_host(staged) -> None:
     staged.approve("spread", "1.0.0", actor=Actor("cleo", "server", Origin.COMMAND_LINE))
-    assert "cleo cannot approve a promotion of their own" in gate(staged, CLEO).reason
+    assert "cleo cannot approve their own promotion" in gate(staged, CLEO).reason
     plan = staged.plan_promotion("spread", "1.0.0")  # whoever makes it does not say who will apply it
     assert plan.allowed
-    with pytest.raises(PromotionRefusedError, match="cleo cannot approve a promotion of their own"):
+    with pytest.raises(PromotionRefusedError, match="cleo cannot approve their own promotion"):
         staged.apply(plan, actor=CLEO)
 
 
 def test_nobody_approves_what_they_have_registered(staged, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ana)
-    assert "ana cannot approve what they have registered" in gate(staged, ben).reason
-    with pytest.raises(PromotionRefusedError, match="ana cannot approve what they have registered"):
+    assert "ana cannot approve a version they registered" in gate(staged, ben).reason
+    with pytest.raises(PromotionRefusedError, match="ana cannot approve a version they registered"):
         promote(staged, ben)
 
 
@@ -75,13 +76,11 @@ BY_ROOT = {"via": "a token", "behind": ("root",)}
 @pytest.mark.parametrize(
     ("approving", "promoting", "says"),
     [
-        pytest.param([("ben", BY_ANA)], ("cleo", {}), "ana can be behind it and behind the registration", id="author"),
-        pytest.param([("ben", BY_ROOT)], ("root", {}), "root can be behind it and behind the promotion", id="maker"),
-        pytest.param(
-            [("root", {})], ("ben", BY_ROOT), "root cannot approve a promotion of their own", id="maker first"
-        ),
-        pytest.param([("ben", BY_ROOT)], ("cleo", BY_ROOT), "root can be behind it and behind", id="one maker of both"),
-        pytest.param([("Ben", {})], ("ben", {}), "Ben cannot approve a promotion of their own", id="capitals"),
+        pytest.param([("ben", BY_ANA)], ("cleo", {}), "ana may be behind both it and the registration", id="author"),
+        pytest.param([("ben", BY_ROOT)], ("root", {}), "root may be behind both it and the promotion", id="maker"),
+        pytest.param([("root", {})], ("ben", BY_ROOT), "root cannot approve their own promotion", id="maker first"),
+        pytest.param([("ben", BY_ROOT)], ("cleo", BY_ROOT), "root may be behind both it and", id="one maker of both"),
+        pytest.param([("Ben", {})], ("ben", {}), "Ben cannot approve their own promotion", id="capitals"),
     ],
 )
 def test_tokens_and_claimed_names_make_no_second_person(staged, approving, promoting, says) -> None:
@@ -105,7 +104,7 @@ def test_two_words_that_one_person_can_have_given_count_once(workspace, staged) 
 def test_a_word_from_the_own_account_takes_the_place_of_one_by_a_token_of_somebody_elses_making(staged, ana) -> None:
     staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.API, **BY_ANA))
     staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.COMMAND_LINE))
-    with pytest.raises(RefusedError, match="ben has approved"):
+    with pytest.raises(RefusedError, match="ben already approved"):
         staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.API, **BY_ANA))
     assert promote(staged, ana) is Stage.PRODUCTION
 
@@ -147,7 +146,7 @@ def as_fields(version) -> dict:
     ("actor", "says"),
     [
         pytest.param(Actor.engine(), "The engine cannot approve", id="the engine"),
-        pytest.param(CLEO, "cleo has approved spread 1.0.0 already", id="twice"),
+        pytest.param(CLEO, "cleo already approved spread 1.0.0", id="twice"),
     ],
 )
 def test_an_approval_is_one_persons_word(staged, actor: Actor, says: str) -> None:
@@ -160,7 +159,7 @@ def test_an_approval_is_one_persons_word(staged, actor: Actor, says: str) -> Non
 def test_what_is_live_needs_no_approval(staged, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ben)
     promote(staged, ana)
-    with pytest.raises(RefusedError, match="in Production already"):
+    with pytest.raises(RefusedError, match="already in Production"):
         staged.approve("spread", "1.0.0", actor=CLEO)
 
 

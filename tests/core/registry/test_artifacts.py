@@ -60,7 +60,7 @@ def test_nothing_that_exists_is_replaced(store: ArtifactStore, source: Path, is_
     taken.mkdir(parents=True)
     if not is_empty:
         (taken / "precious").touch()
-    with pytest.raises(ArtifactRefusedError, match="is in the way"):
+    with pytest.raises(ArtifactRefusedError, match="already exists"):
         publish(store, source)
     assert taken.exists()
 
@@ -103,7 +103,7 @@ def plant_socket(source: Path) -> None:
         pytest.param(plant_folder_link, "trees2 is a symbolic link", id="a link to a folder"),
         pytest.param(plant_pipe, "pipe is neither a file nor a folder", id="a pipe"),
         pytest.param(plant_socket, "socket is neither a file nor a folder", id="a socket"),
-        pytest.param(lambda source: (source / "m.PKL").touch(), "m.PKL is pickled, which is code", id="a pickle"),
+        pytest.param(lambda source: (source / "m.PKL").touch(), "m.PKL is a pickle, which is code", id="a pickle"),
         pytest.param(lambda source: (source / MANIFEST_NAME).touch(), "written by the registry", id="a manifest"),
         pytest.param(lambda source: (source / "a\nb").touch(), r"'a\\nb' cannot be written", id="a line end"),
         pytest.param(lambda source: Path(os.fsdecode(bytes(source) + b"/\xff")).touch(), "cannot be", id="no UTF-8"),
@@ -137,7 +137,7 @@ def test_what_is_not_there_is_neither_folder_nor_file(store: ArtifactStore, sour
 
 def test_one_pickled_file_is_refused_like_a_folder_with_one(store: ArtifactStore, source: Path) -> None:
     (source / "m.pkl").touch()
-    with pytest.raises(ArtifactRefusedError, match="is pickled, which is code"):
+    with pytest.raises(ArtifactRefusedError, match="is a pickle, which is code"):
         publish(store, source / "m.pkl")
 
 

@@ -34,7 +34,7 @@ def test_a_version_from_elsewhere_is_loaded_and_promoted_with_a_warning(
     (source / "environment.json").write_text(json.dumps({"packages": {"lightgbm": "0.1"}}))
     registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana)
     (warning,) = registry.environment_warnings("spread", "1.0.0")
-    assert warning.startswith("1.0.0 was made elsewhere: lightgbm 0.1, here ")
+    assert warning.startswith("1.0.0 was made in another environment: lightgbm 0.1, here ")
     plan = registry.plan_promotion("spread", "1.0.0")
     assert (plan.warnings, plan.allowed) == ((warning,), True)
     registry.load_path("spread", "1.0.0")

@@ -19,7 +19,7 @@ def test_raising_a_part_sets_those_after_it_to_zero(part, following: str) -> Non
     "text", ["", "1", "1.2", "1.2.3.4", "v1.2.3", "01.2.3", "1.2.-3", "1.2.3\n", "١.٢.٣", "9" * 5000]
 )
 def test_anything_but_three_plain_numbers_is_no_version(text: str) -> None:
-    with pytest.raises(InvalidNameError, match="is no version: it must be three numbers with dots"):
+    with pytest.raises(InvalidNameError, match="is not a valid version: it must be three numbers separated by dots"):
         SemanticVersion.parse(text)
 
 
@@ -50,7 +50,7 @@ def test_a_hostile_name_is_refused_in_one_short_printable_sentence(name: str) ->
     with pytest.raises(InvalidNameError) as refusal:
         version_key(name, "1.0.0")
     sentence = str(refusal.value)
-    assert "small letters" in sentence
+    assert "lowercase letters" in sentence
     assert sentence.isprintable()
     assert len(sentence) < 250
     assert refusal.value.exit_code is ExitCode.USAGE

@@ -139,7 +139,7 @@ def test_a_plan_says_what_will_happen_and_how_to_undo_it(register, registry: Reg
         "spread 1.0.0 goes from Production to Archived.",
         "A rollback then returns to 1.0.0.",
     )
-    assert plan.undo == "Undo puts 1.1.0 back in Staging and 1.0.0 back in Production."
+    assert plan.undo == "Undo returns 1.1.0 to Staging and 1.0.0 to Production."
     assert [gate.name for gate in plan.gates] == [
         "verified_artifact",
         "min_accuracy",
@@ -174,9 +174,9 @@ def test_a_failed_gate_refuses_production_and_says_why(register, registry, promo
 @pytest.mark.parametrize(
     ("stage", "refusal"),
     [
-        (Stage.PRODUCTION, "is in Development, from where a promotion leads to Staging, not to Production."),
-        (Stage.DEVELOPMENT, "is in Development already."),
-        (Stage.ARCHIVED, "is in Development, from where a promotion leads to Staging, not to Archived."),
+        (Stage.PRODUCTION, "is in Development; the next stage is Staging, not Production."),
+        (Stage.DEVELOPMENT, "is already in Development."),
+        (Stage.ARCHIVED, "is in Development; the next stage is Staging, not Archived."),
     ],
 )
 def test_a_step_that_the_table_does_not_have_is_refused(register, registry, ana, stage, refusal) -> None:
@@ -247,7 +247,7 @@ def test_rollback_walks_back_through_the_production_history(register, registry, 
     registry.apply(registry.plan_rollback("spread"), actor=ana)
     assert stages() == {"1.0.0": "Production", "1.1.0": "Archived", "1.2.0": "Archived"}
     plan = registry.plan_rollback("spread")
-    assert (plan.allowed, plan.refusal) == (False, "spread has no earlier Production version to return to.")
+    assert (plan.allowed, plan.refusal) == (False, "spread has no earlier Production version to roll back to.")
 
 
 def test_a_rolled_back_version_is_not_the_target_of_the_next_rollback(register, registry, promote, ana) -> None:
@@ -308,7 +308,7 @@ def test_an_undo_is_not_undone(register, registry: Registry, promote, ana) -> No
     registry.apply(registry.plan_undo("spread"), actor=ana)
     plan = registry.plan_undo("spread")
     assert not plan.allowed
-    assert "was an undo itself (by ana@desk" in plan.refusal
+    assert "was itself an undo (by ana@desk" in plan.refusal
 
 
 def test_with_nothing_moved_there_is_nothing_to_undo(register, registry: Registry) -> None:
@@ -323,7 +323,7 @@ def test_archiving_the_live_version_says_that_none_is_left(register, registry, p
     register(), register()
     promote("1.0.0", "1.1.0")
     plan = registry.plan_archive("spread", "1.1.0")
-    assert "spread is then without a Production version." in plan.effects
+    assert "spread then has no Production version." in plan.effects
     registry.apply(plan, actor=ana)
     assert registry.production("spread") is None
     assert registry.plan_rollback("spread").version == "1.0.0"
@@ -334,7 +334,7 @@ def test_archiving_the_live_version_says_that_none_is_left(register, registry, p
 def test_an_archived_version_comes_back_through_staging(register, registry, stages, ana) -> None:
     register()
     registry.apply(registry.plan_archive("spread", "1.0.0"), actor=ana)
-    assert registry.plan_archive("spread", "1.0.0").refusal == "spread 1.0.0 is in Archived already."
+    assert registry.plan_archive("spread", "1.0.0").refusal == "spread 1.0.0 is already in Archived."
     registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=ana)
     assert stages() == {"1.0.0": "Staging"}
 

@@ -39,7 +39,7 @@ def test_what_serves_or_is_a_way_back_stays(register, registry: Registry, promot
     promote("1.0.0", "1.1.0", "1.2.0", "1.3.0")
     found = decisions(registry)
     assert found["1.3.0"] == "serves"
-    assert found["1.2.0"] == found["1.1.0"] == "is where a rollback returns to"
+    assert found["1.2.0"] == found["1.1.0"] == "is the target of a rollback"
     assert found["1.0.0"] == "goes"
 
 
@@ -49,11 +49,13 @@ def test_what_serves_or_is_a_way_back_stays(register, registry: Registry, promot
         pytest.param(lambda r, a, b: r.set_alias("spread", "fallback", "1.0.0", actor=a), "is @fallback", id="alias"),
         pytest.param(
             lambda r, a, b: r.approve("spread", "1.0.0", actor=b),
-            "is approved and waits for its promotion",
+            "is approved and awaits promotion",
             id="approval",
         ),
         pytest.param(
-            lambda r, a, b: r.apply(r.plan_archive("spread", "1.0.0"), actor=a), "an undo would move it back", id="undo"
+            lambda r, a, b: r.apply(r.plan_archive("spread", "1.0.0"), actor=a),
+            "would be moved back by an undo",
+            id="undo",
         ),
     ],
 )
@@ -65,7 +67,7 @@ def test_what_is_referred_to_stays(register, registry: Registry, ana, ben, refer
 
 def test_what_another_version_was_made_from_stays(register, registry: Registry) -> None:
     register(), register(parents=["1.0.0"])
-    assert decisions(registry)["1.0.0"] == "spread/1.1.0 was made from it"
+    assert decisions(registry)["1.0.0"] == "is a parent of spread/1.1.0"
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +94,7 @@ def test_a_side_of_an_active_rollout_is_neither_pruned_nor_archived(register, re
     roll_out(workspace, "1.0.0", phase)
     assert decisions(registry)["1.0.0"] == "is in rollout ro-0001"
     assert registry.plan_archive("spread", "1.0.0").refusal == (
-        "spread 1.0.0 is in rollout ro-0001; abort that first, or let it end."
+        "spread 1.0.0 is in rollout ro-0001; abort the rollout first, or let it end."
     )
     with pytest.raises(RefusedError, match="is in rollout ro-0001"):
         registry.apply(plan, actor=ana)
@@ -163,7 +165,7 @@ def test_a_rollback_whose_target_was_pruned_is_refused_in_words(register, regist
     for _ in range(2):
         registry.apply(registry.plan_rollback("spread"), actor=ana)
     assert registry.production("spread").version == "1.1.0"
-    assert registry.plan_rollback("spread").refusal == "spread has no earlier Production version to return to."
+    assert registry.plan_rollback("spread").refusal == "spread has no earlier Production version to roll back to."
 
 
 def test_what_was_kept_of_a_pruned_version_says_who_and_when(register, registry, workspace, ana) -> None:

@@ -31,7 +31,7 @@ def test_a_folder_that_is_no_whole_artifact_is_left_alone_and_reported(register,
     sweep = registry.sweep(ana)
     assert sweep.adopted == ()
     assert len(sweep.left) == 1
-    assert sweep.left[0].startswith("spread/7.0.0: is no whole artifact")
+    assert sweep.left[0].startswith("spread/7.0.0: is not a complete artifact")
     assert (workspace.artifacts_dir / "spread" / "7.0.0").exists()
 
 

@@ -112,7 +112,7 @@ def test_what_an_earlier_release_rolled_back_is_warned_of_in_the_same_words(
     said = registry.plan_promotion("spread", candidate).warnings
     forget_holds()
     assert registry.plan_promotion("spread", candidate).warnings == said
-    assert said[0].startswith(f"{rollout.rollout_id} rolled {candidate} back at 2026-03-02 09:")
+    assert said[0].startswith(f"{rollout.rollout_id} rolled back {candidate} at 2026-03-02 09:")
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))

@@ -28,7 +28,7 @@ def a_reading(verdict: GuardVerdict, name: str = "errors", *, required: bool = T
     ("step", "seconds", "n", "verdicts", "held", "outcome", "because"),
     [
         pytest.param(
-            0, BEFORE_DWELL, 500, (S,), False, VerdictOutcome.HOLD, "dwelling at 5 %", id="dwell time comes first"
+            0, BEFORE_DWELL, 500, (S,), False, VerdictOutcome.HOLD, "holding at 5%", id="dwell time comes first"
         ),
         pytest.param(
             0, AFTER_DWELL, 49, (S,), False, VerdictOutcome.HOLD, "49 of at least 50", id="too few samples hold"
@@ -112,7 +112,7 @@ def test_a_hold_says_how_long_it_will_take(plan_of, seconds, n, eta) -> None:
         pytest.param(0.5, 0.9, S, VerdictOutcome.ADVANCE, "the candidate is better", id="better"),
         pytest.param(1.1, 1.9, U, VerdictOutcome.ADVANCE, "the stable version is better", id="worse, if not harmful"),
         pytest.param(0.8, 1.3, S, VerdictOutcome.ADVANCE, "no difference that matters", id="as good as equal"),
-        pytest.param(0.5, 1.6, U, VerdictOutcome.HOLD, "not decided yet", id="could be either"),
+        pytest.param(0.5, 1.6, U, VerdictOutcome.HOLD, "undecided", id="could be either"),
         pytest.param(0.0, None, N, VerdictOutcome.HOLD, "no data", id="nothing seen"),
     ],
 )

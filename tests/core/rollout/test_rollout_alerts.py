@@ -36,7 +36,7 @@ def test_a_rollback_calls_with_its_reason_and_stays_until_somebody_has_seen_to_i
     assert rollouts.get(rollout_id).observed.phase is RolloutPhase.ROLLED_BACK
     (alert,) = alerts.open()
     assert (alert.rule, alert.labels) == ("rollout_rolled_back", {"model": "spread", "rollout": rollout_id})
-    assert f"spread {candidate} was taken back: errors:" in alert.summary
+    assert f"spread {candidate} was rolled back: errors:" in alert.summary
     assert alert.advice
     assert AuditLog(workspace).tail(1)[0].verb == "alert.fire"
     for _ in range(3):

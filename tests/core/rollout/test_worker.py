@@ -72,7 +72,7 @@ def test_a_promotion_by_hand_of_what_was_taken_back_is_warned_of(
     worker.tick(clock.now)
     traffic.flow(rollout.rollout_id, ticks=60, candidate=0.2)
     (warning,) = registry.plan_promotion("spread", candidate).warnings
-    assert warning.startswith(f"{rollout.rollout_id} rolled {candidate} back at 2026-03-02 09:")
+    assert warning.startswith(f"{rollout.rollout_id} rolled back {candidate} at 2026-03-02 09:")
     assert "errors:" in warning
     lease.release()
     clock.pass_by(60)
@@ -247,7 +247,7 @@ def test_a_switch_beyond_its_objective_is_taken_back(rollouts, start, traffic, w
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=20, candidate=0.05)
     assert ended.observed.phase is RolloutPhase.ROLLED_BACK
-    assert "more than 1 %" in ended.observed.events[-1].reason
+    assert "more than 1%" in ended.observed.events[-1].reason
 
 
 @pytest.mark.parametrize(

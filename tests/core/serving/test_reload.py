@@ -152,7 +152,7 @@ def test_a_damaged_version_is_never_loaded_and_the_earlier_version_continues(
         assert server.ask("/api/v1/predict/spread", row).json["version"] == "1.0.0"
         named = server.ask(f"/api/v1/predict/spread/versions/{other.version}", row)
         assert named.status == 503
-        assert "are not those that were registered" in named.json["error"]
+        assert "differ from the registered files" in named.json["error"]
         states = {
             entry["version"]: entry["state"] for entry in server.ask("/v1/models/spread").json["model_version_status"]
         }

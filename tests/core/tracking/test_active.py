@@ -92,7 +92,7 @@ def test_a_parameter_cannot_become_another(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("value", ["low", None, [1, 2], 10**400], ids=["text", "nothing", "a list", "beyond floats"])
 def test_a_metric_is_a_number(workspace: Workspace, value) -> None:
-    with track(workspace, "mine", actor=ANA) as run, pytest.raises(UsageError, match="a metric is a number"):
+    with track(workspace, "mine", actor=ANA) as run, pytest.raises(UsageError, match="a metric must be a number"):
         run.log_metric("loss", value)
 
 

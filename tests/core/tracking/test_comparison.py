@@ -38,7 +38,7 @@ def test_only_what_differs_can_be_shown(runs: Runs) -> None:
 
 
 def test_a_comparison_takes_two_runs_that_exist(runs: Runs) -> None:
-    with pytest.raises(UsageError, match="two runs or more"):
+    with pytest.raises(UsageError, match="at least two runs"):
         runs.compare(["r-0001"])
     with pytest.raises(RunNotFoundError):
         runs.compare(["r-0001", "r-0009"])

@@ -81,7 +81,7 @@ def test_artifacts_are_noted_with_their_hash_by_their_place_in_the_workspace(run
 
 def test_a_file_that_cannot_be_read_is_named(runs: Runs, tmp_path: Path) -> None:
     run = runs.start(name="nightly", actor=ANA)
-    with pytest.raises(UsageError, match=r"nowhere.json cannot be noted with the run: No such file"):
+    with pytest.raises(UsageError, match=r"nowhere.json cannot be recorded with the run: No such file"):
         runs.log_artifact(run.run_id, tmp_path / "nowhere.json", actor=ANA)
 
 
