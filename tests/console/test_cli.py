@@ -34,7 +34,7 @@ def answer(called):
 def test_init_writes_every_default_with_its_meaning(home):
     text = (home / "bondx.yaml").read_text()
     assert "max_epochs: 100" in text
-    assert "# most epochs of a session" in text
+    assert "# maximum number of epochs" in text
 
 
 def test_init_again_keeps_what_was_changed(home):
