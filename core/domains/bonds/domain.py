@@ -37,8 +37,8 @@ class BondDomain:
     settings = BondSettings
     models = {
         "spread": ModelOffer("core.domains.bonds.models.spread:SpreadModel", SUPERVISED),
-        "downgrade": ModelOffer("core.domains.bonds.models.downgrade:DowngradeModel", SUPERVISED),
-        "liquidity_shock": ModelOffer("core.domains.bonds.models.liquidity_shock:LiquidityShockModel", SUPERVISED),
+        "downgrade": ModelOffer("core.domains.bonds.models.binary:DowngradeModel", SUPERVISED),
+        "liquidity_shock": ModelOffer("core.domains.bonds.models.binary:LiquidityShockModel", SUPERVISED),
         "anomaly": ModelOffer(
             "core.domains.bonds.models.anomaly:AnomalyModel", ("auto", "isolation_forest", "residual")
         ),

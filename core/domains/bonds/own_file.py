@@ -13,10 +13,9 @@ from core.domains.bonds.data.columns import BY_NAME, BondColumn, names
 from core.domains.bonds.data.panel import CATEGORIES
 from core.domains.bonds.models.anomaly import AnomalyModel
 from core.domains.bonds.models.attainment import sound_rows
+from core.domains.bonds.models.binary import DowngradeModel, LiquidityShockModel
 from core.domains.bonds.models.derived import DERIVED
 from core.domains.bonds.models.designs import ANOMALY_FOREST, SPREAD
-from core.domains.bonds.models.downgrade import DowngradeModel
-from core.domains.bonds.models.liquidity_shock import LiquidityShockModel
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.models.spread_law import to_learning_scale
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
