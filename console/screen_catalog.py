@@ -26,7 +26,7 @@ SCREENS = (
     ScreenEntry("", "runs", "Runs", "tracked runs"),
     ScreenEntry("3", "registry", "Registry", "models and their versions"),
     ScreenEntry("4", "rollouts", "Rollouts", "candidates beside the live versions"),
-    ScreenEntry("5", "alerts", "Alerts", "what fires, and what to do"),
+    ScreenEntry("5", "alerts", "Alerts", "firing alerts, and what to do"),
     ScreenEntry("7", "resources", "Resources", "machine and processes"),
     ScreenEntry("9", "audit", "Audit", "who changed what, and when"),
 )

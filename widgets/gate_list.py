@@ -23,22 +23,31 @@ class Gate(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:
+    """Give the names the room that no reason needs: where value and limit say it all, there is no reason to read."""
+    longest = max((len(gate.name) for gate in gates), default=0)
+    has_reasons = not gates or any(gate.reason for gate in gates)
+    return (
+        Column("verdict", "GATE", 6),
+        Column("name", "", 12, flex=3, max_width=30)
+        if has_reasons
+        else Column("name", "", min(max(longest, 12), 30), flex=1, max_width=30),
+        Column("value", "VALUE", 9, align="right"),
+        Column("threshold", "LIMIT", 10, align="right"),
+        Column("n", "N", 7, align="right", priority=2),
+        Column("reason", "REASON", 10, flex=2, priority=1) if has_reasons else Column("reason", "", 0, priority=1),
+    )
+
+
 class GateList(LiveTable):
     """A gate a row; ✓, ✗ or ! and the word beside the colour."""
 
     def __init__(self, *, empty: str = "No gate was judged yet.", id: str | None = None, classes: str | None = None):  # noqa: A002
-        columns = (
-            Column("verdict", "GATE", 6),
-            Column("name", "", 12, flex=3, max_width=30),
-            Column("value", "VALUE", 9, align="right"),
-            Column("threshold", "LIMIT", 10, align="right"),
-            Column("n", "N", 7, align="right", priority=2),
-            Column("reason", "REASON", 10, flex=2, priority=1),
-        )
-        super().__init__(columns, empty=empty, id=id, classes=classes)
+        super().__init__(_columns(()), empty=empty, id=id, classes=classes)
 
     def set_gates(self, gates: Sequence[Gate]) -> None:
         """Show these gates in the order given."""
+        self.set_columns(_columns(gates))
         glyphs = self.glyphs
         signs = {"pass": glyphs.passed, "fail": glyphs.failed, "warn": glyphs.warned}
         self.set_rows(

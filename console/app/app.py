@@ -216,7 +216,7 @@ class BondxApp(BugExit):
         if message.problem:
             self.say(message.problem, "bad")
         elif message.hosting is Hosting.STOPPING:
-            self.say("The engine stops: the epoch at work ends first, a checkpoint stays…", "warn")
+            self.say("Stopping the engine after the current epoch; a checkpoint stays…", "warn")
         self._show_standing()
 
     def shown_screen(self) -> ConsoleScreen | None:

@@ -47,7 +47,7 @@ class Changes:
             self._refuse("Nothing was changed", error)
         except Exception:
             log.exception("A change could not be carried out.")
-            self._app.say("A bug in bondx stopped this; logs/console.log has it. Look before you try again.", "bad")
+            self._app.say("A bug in bondx stopped this; see logs/console.log. Check before you try again.", "bad")
         else:
             self._app.say(done, "good")
             if then is not None:

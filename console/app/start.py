@@ -42,6 +42,6 @@ def run_console(
     finally:
         restore_terminal()
         if app.host.hosting is Hosting.EMBEDDED:
-            print("bondx: the engine ends its epoch and stops…", file=sys.stderr)
+            print("bondx: stopping the engine after the current epoch…", file=sys.stderr)
             app.host.stop()
     return app.return_code or 0

@@ -108,7 +108,7 @@ def plain_line(event: Event) -> str:
         case "epoch_failed":
             return f"epoch {event['epoch']} failed: {printable(event['reason'])}"
         case "draw_rejected":
-            return f"epoch {event['epoch']} taught nothing, its data failed a gate: {printable(event['reason'])}"
+            return f"epoch {event['epoch']} skipped, its data failed a gate: {printable(event['reason'])}"
         case "phase":
             return f"{event['session_id']} {event['phase']}"
         case "registered":
@@ -150,7 +150,7 @@ class LinePrinter:
         if self._bar and event["event"] == "epoch":
             bar = progress_bar(event["epoch"], event["n_epochs"], ascii_only=self._ascii)
             share = 100 * event["epoch"] // max(event["n_epochs"], 1)
-            line = f"{bar} {share:3d} % of {event['n_epochs']} epochs at most"
+            line = f"{bar} {share:3d}% of up to {event['n_epochs']} epochs"
             print(line[: shutil.get_terminal_size().columns - 1], end="", file=self._stream)
         self._stream.flush()
 

@@ -84,7 +84,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bondx",
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
-        epilog="Without a command: the console. Exit codes: 0 good, 1 failing gate or firing alert, 2 usage, "
+        epilog="Without a command, the console opens. Exit codes: 0 success, 1 failing gate or firing alert, 2 usage, "
         "3 refused, 4 conflict.",
     )
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
@@ -127,9 +127,9 @@ def _report_bug(args: argparse.Namespace, error: Exception) -> int:
         log.error("internal error in %s", sys.argv[1:], exc_info=error)
         log.removeHandler(handler)
         handler.close()
-        where = f"the details are in {handler.baseFilename}"
+        where = f"details: {handler.baseFilename}"
     except OSError:
-        where = "no workspace to log the details in"
+        where = "no workspace to log details in"
     complain(f"internal error, please report it: {type(error).__name__}: {error} ({where})")
     return INTERNAL_ERROR
 

@@ -26,7 +26,7 @@ def printable(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, Mapping):
         return " ".join(f"{printable(key)}={printable(item)}" for key, item in value.items()) or "-"
     if isinstance(value, (list, tuple)):

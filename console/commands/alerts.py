@@ -16,11 +16,11 @@ from core.errors import ExitCode
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
     verbs = noun_parser(commands, "alerts", help="list and acknowledge alerts")
-    listing = command_parser(verbs, "list", help="open alerts, the worst first: exit code 1 if one is firing")
-    listing.add_argument("--all", action="store_true", help="resolved ones, too")
+    listing = command_parser(verbs, "list", help="open alerts, the worst first: exit code 1 if any is firing")
+    listing.add_argument("--all", action="store_true", help="include resolved alerts")
     add_json_argument(listing)
     listing.set_defaults(command=list_alerts)
-    acknowledge = command_parser(verbs, "acknowledge", help="say that you have taken an alert")
+    acknowledge = command_parser(verbs, "acknowledge", help="acknowledge an alert")
     acknowledge.add_argument("fingerprint", metavar="FINGERPRINT")
     add_json_argument(acknowledge)
     acknowledge.set_defaults(command=acknowledge_alert)

@@ -8,9 +8,9 @@ from core.errors import ExitCode
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "audit", help="read and prove the record of every change")
+    verbs = noun_parser(commands, "audit", help="read and verify the record of every change")
     tail = command_parser(verbs, "tail", help="the newest records, oldest first")
-    tail.add_argument("-n", type=count, default=20, metavar="N", help="how many (default 20)")
+    tail.add_argument("-n", type=count, default=20, metavar="N", help="number of records (default 20)")
     add_json_argument(tail)
     tail.set_defaults(command=show_tail)
     verify = command_parser(

@@ -19,15 +19,15 @@ def add_parser(commands: Subparsers) -> None:
     bonds = command_parser(kinds, "bonds", help="a panel of corporate and sovereign bonds, with labels and truth")
     bonds.add_argument("--rows", type=count, default=1000, metavar="N", help="bonds to draw (default 1000)")
     bonds.add_argument("--seed", type=int, default=42, metavar="S", help="same seed, same bytes (default 42)")
-    bonds.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, made if missing")
+    bonds.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, created if missing")
     bonds.add_argument(
         "--format",
         dest="formats",
         action="append",
         choices=FORMATS,
-        help="write only this format; may be given again (default: all three)",
+        help="write only this format; repeatable (default: all three)",
     )
-    bonds.add_argument("--json", action="store_true", help="print the lineage record and nothing else")
+    bonds.add_argument("--json", action="store_true", help="print only the lineage record")
     bonds.set_defaults(command=generate_bonds)
 
 

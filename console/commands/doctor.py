@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = command_parser(commands, "doctor", help="check every file of the workspace; restore a damaged one")
+    parser = command_parser(commands, "doctor", help="check every file of the workspace; restore a damaged file")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--restore",
         type=Path,
         metavar="FILE",
-        help="bring back the last good generation of this state file; the damaged bytes are kept beside it",
+        help="restore this state file from its last good generation; the damaged bytes are kept beside it",
     )
     what.add_argument(
         "--environment",
@@ -57,7 +57,7 @@ def doctor(args: argparse.Namespace) -> int:
         for finding in findings:
             print_sentences(str(finding.file), {"problem": finding.problem, "cure": finding.cure})
         if not findings:
-            print(f"{workspace.root}: everything is whole")
+            print(f"{workspace.root}: no damage found")
     return ExitCode.FAILING if findings else ExitCode.GOOD
 
 
@@ -94,5 +94,5 @@ def terminal() -> "EnvironmentItem":
 
 def _row(item: "EnvironmentItem") -> dict[str, str]:
     state = "ok" if item.is_present else "missing" if item.is_required else "absent"
-    details = [item.found, item.purpose, f"cure: {item.cure}" if item.cure else ""]
+    details = [item.found, item.purpose, f"fix: {item.cure}" if item.cure else ""]
     return {"state": state, "name": item.name, "details": "; ".join(filter(None, details))}

@@ -8,7 +8,7 @@ from core.errors import ExitCode
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = command_parser(commands, "init", help="make a workspace with a commented bondx.yaml")
+    parser = command_parser(commands, "init", help="create a workspace with a commented bondx.yaml")
     parser.set_defaults(command=init)
 
 

@@ -21,7 +21,7 @@ def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object =
         type=Path,
         metavar="DIR",
         default=default,
-        help="where everything is kept (default: $BONDX_HOME, else the user's state folder)",
+        help="the workspace folder (default: $BONDX_HOME, else the user's state folder)",
     )
 
 
@@ -41,22 +41,22 @@ def noun_parser(commands: Subparsers, name: str, *, help: str) -> Subparsers:  #
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """Accept `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--json", action="store_true", help="print only JSON")
 
 
 def add_reason_argument(parser: argparse.ArgumentParser) -> None:
     """Accept `--reason`, which the audit log keeps."""
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the audit log")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="the reason, kept in the audit log")
 
 
 def add_policy_argument(parser: argparse.ArgumentParser, verb: str) -> None:
     """Accept `--config`: the policy file to go by, over the workspace's."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help=f"the policy to {verb} by, over the workspace's")
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"policy to {verb} by (overrides the workspace's)")
 
 
 def add_change_arguments(parser: argparse.ArgumentParser) -> None:
     """Accept what goes with a change that is planned before it is made."""
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
     add_reason_argument(parser)
     add_json_argument(parser)
 
@@ -120,5 +120,5 @@ def count(text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, at least 1")
     return number

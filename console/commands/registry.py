@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
     add_json_argument(listing)
     listing.set_defaults(command=list_versions)
 
-    show = command_parser(verbs, "show", help="one version: metrics, gates, lineage and who moved it when")
+    show = command_parser(verbs, "show", help="one version: metrics, gates, lineage and who moved it and when")
     _add_version_arguments(show)
     add_json_argument(show)
     show.set_defaults(command=show_version)
@@ -44,23 +44,23 @@ def add_parser(commands: Subparsers) -> None:
     add_json_argument(diff)
     diff.set_defaults(command=diff_versions)
 
-    promote = command_parser(verbs, "promote", help="move a version one stage up, or to --stage, through the gates")
+    promote = command_parser(verbs, "promote", help="promote a version one stage, or to --stage, through the gates")
     _add_version_arguments(promote)
     promote.add_argument(
-        "--stage", choices=[*map(str, reachable(TransitionVerb.PROMOTE))], help="where to (default: the next stage)"
+        "--stage", choices=[*map(str, reachable(TransitionVerb.PROMOTE))], help="target stage (default: the next stage)"
     )
     add_policy_argument(promote, "judge")
     add_change_arguments(promote)
     promote.set_defaults(command=change, verb="promote")
-    rollback = command_parser(verbs, "rollback", help="put the previous Production version back live")
+    rollback = command_parser(verbs, "rollback", help="roll back to the previous Production version")
     rollback.add_argument("model", metavar="MODEL")
     add_change_arguments(rollback)
     rollback.set_defaults(command=change, verb="rollback")
-    undo = command_parser(verbs, "undo", help="take the last promotion or rollback of a model back")
+    undo = command_parser(verbs, "undo", help="undo the last promotion or rollback of a model")
     undo.add_argument("model", metavar="MODEL")
     add_change_arguments(undo)
     undo.set_defaults(command=change, verb="undo")
-    archive = command_parser(verbs, "archive", help="retire a version that does not serve")
+    archive = command_parser(verbs, "archive", help="archive a version that is not serving")
     _add_version_arguments(archive)
     add_change_arguments(archive)
     archive.set_defaults(command=change, verb="archive")

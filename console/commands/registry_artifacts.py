@@ -22,43 +22,43 @@ BUMPS = ("auto", "major", "minor", "patch")
 
 def add_verbs(verbs: Subparsers) -> None:
     """Add the verbs of this module below the noun."""
-    register = command_parser(verbs, "register", help="take a folder or file in as the next version of a model")
+    register = command_parser(verbs, "register", help="register a folder or file as the next version of a model")
     register.add_argument("model", metavar="MODEL")
-    register.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="what to register")
+    register.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="the folder or file to register")
     register.add_argument(
         "--metric", action="append", default=[], type=metric, metavar="NAME=NUMBER", help="repeatable"
     )
     register.add_argument("--tag", action="append", default=[], type=pair, metavar="NAME=TEXT", help="repeatable")
     register.add_argument(
-        "--data", action="append", default=[], type=pair, metavar="NAME=SHA256", help="what it learnt from; repeatable"
+        "--data", action="append", default=[], type=pair, metavar="NAME=SHA256", help="its training data; repeatable"
     )
     register.add_argument(
-        "--parent", action="append", default=[], metavar="VERSION", help="what it was made from: 1.2.0 or MODEL/1.2.0"
+        "--parent", action="append", default=[], metavar="VERSION", help="its parent version: 1.2.0 or MODEL/1.2.0"
     )
     register.add_argument("--run", default="", metavar="RUN", help="the tracked run it came from")
     register.add_argument("--description", default="", metavar="TEXT")
-    register.add_argument("--bump", choices=BUMPS, default="auto", help="auto (default): by what has changed")
+    register.add_argument("--bump", choices=BUMPS, default="auto", help="auto (default): derived from the change")
     add_reason_argument(register)
     add_json_argument(register)
     register.set_defaults(command=register_path)
 
-    prune = command_parser(verbs, "prune", help="remove the versions that the policy lets go; a dry run without --yes")
+    prune = command_parser(verbs, "prune", help="remove the versions that the policy drops; a dry run without --yes")
     prune.add_argument("model", metavar="MODEL", nargs="?")
     add_policy_argument(prune, "prune")
     prune.add_argument(
-        "--keep", type=count, metavar="N", help="newest versions to keep in each stage, not the policy's"
+        "--keep", type=count, metavar="N", help="number of newest versions to keep in each stage (overrides the policy)"
     )
-    prune.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
+    prune.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
     add_reason_argument(prune)
     add_json_argument(prune)
     prune.set_defaults(command=prune_versions)
 
     lineage = command_parser(
-        verbs, "lineage", help="the versions that one comes from and what came of it, with data and runs, as a graph"
+        verbs, "lineage", help="the ancestors and descendants of a version, with data and runs, as a graph"
     )
     lineage.add_argument("model", metavar="MODEL")
     lineage.add_argument("version", metavar="VERSION", nargs="?")
-    lineage.add_argument("--all", action="store_true", help="every version, also those that nothing is special about")
+    lineage.add_argument("--all", action="store_true", help="do not fold ordinary versions")
     add_json_argument(lineage)
     lineage.set_defaults(command=show_lineage)
 
@@ -183,4 +183,4 @@ def metric(text: str) -> tuple[str, float]:
     try:
         return name, float(value)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number") from None
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None

@@ -21,22 +21,22 @@ def add_verbs(verbs: Subparsers) -> None:
     alias.add_argument("model", metavar="MODEL")
     alias.add_argument("alias", metavar="@ALIAS", nargs="?")
     alias.add_argument("version", metavar="VERSION", nargs="?")
-    alias.add_argument("--remove", action="store_true", help="take the alias away; its version stays")
+    alias.add_argument("--remove", action="store_true", help="remove the alias; its version stays")
     add_reason_argument(alias)
     add_json_argument(alias)
     alias.set_defaults(command=change_alias)
 
     approve = command_parser(
-        verbs, "approve", help="say that a version may go to Production; for somebody else to promote"
+        verbs, "approve", help="approve a version for Production; another person must promote it"
     )
     approve.add_argument("model", metavar="MODEL")
     approve.add_argument("version", metavar="VERSION")
-    approve.add_argument("--withdraw", action="store_true", help="take your approval back")
+    approve.add_argument("--withdraw", action="store_true", help="withdraw your approval")
     add_reason_argument(approve)
     add_json_argument(approve)
     approve.set_defaults(command=change_approval)
 
-    tag = command_parser(verbs, "tag", help="give a version words to find it by: NAME=TEXT, or NAME= to remove one")
+    tag = command_parser(verbs, "tag", help="tag a version: NAME=TEXT, or NAME= to remove a tag")
     tag.add_argument("model", metavar="MODEL")
     tag.add_argument("version", metavar="VERSION")
     tag.add_argument("tags", metavar="NAME=TEXT", nargs="+", type=pair)
@@ -44,10 +44,10 @@ def add_verbs(verbs: Subparsers) -> None:
     tag.set_defaults(command=tag_version)
 
     policy = command_parser(
-        verbs, "policy", help="the rules that count, for one model or for all, and where they stand"
+        verbs, "policy", help="the rules in force, for one model or for all, and the files they come from"
     )
     policy.add_argument("model", metavar="MODEL", nargs="?")
-    policy.add_argument("--config", type=Path, metavar="FILE", help="the policy file to lay over the workspace's")
+    policy.add_argument("--config", type=Path, metavar="FILE", help="a policy file that overrides the workspace's")
     add_json_argument(policy)
     policy.set_defaults(command=show_policy)
 
@@ -61,10 +61,10 @@ def change_alias(args: argparse.Namespace) -> int:
     registry = Registry(open_workspace(args))
     if args.remove:
         if not args.alias or args.version:
-            raise UsageError("Name the alias to remove, and no version: bondx registry alias MODEL @ALIAS --remove.")
+            raise UsageError("Name the alias to remove, without a version: bondx registry alias MODEL @ALIAS --remove.")
         registry.remove_alias(args.model, args.alias, actor=person(), reason=args.reason)
     elif args.alias and not args.version:
-        raise UsageError(f"Name the version that {args.alias} is to stand for, or --remove.")
+        raise UsageError(f"Name the version for {args.alias}, or give --remove.")
     elif args.alias:
         registry.set_alias(args.model, args.alias, args.version, actor=person(), reason=args.reason)
     found = registry.aliases(args.model)

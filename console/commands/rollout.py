@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 REQUESTS = {
-    "hold": "stay at this share; shown harm still takes it back",
-    "resume": "go on after a hold, or with a new deadline when it is inconclusive",
-    "advance": "take the next step without waiting for dwell time and samples",
-    "promote": "go live without waiting for proof; gates and shown harm still refuse",
-    "abort": "return all traffic to the stable version at once, and end the rollout; needs no engine",
+    "hold": "hold at this share; shown harm still rolls it back",
+    "resume": "resume after a hold, or with a new deadline when it is inconclusive",
+    "advance": "advance one step without waiting for dwell time and samples",
+    "promote": "go live without waiting for proof; a failing gate or shown harm still stops it",
+    "abort": "return all traffic to the stable version immediately, and end the rollout; needs no engine",
 }
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "rollout", help="move traffic to a version, watch it, take it back")
+    verbs = noun_parser(commands, "rollout", help="move a model's traffic to a version, watch it, roll it back")
     listing = command_parser(verbs, "list", help="every rollout, newest first")
-    listing.add_argument("--active", action="store_true", help="only those whose candidate is being judged")
+    listing.add_argument("--active", action="store_true", help="only active rollouts")
     add_json_argument(listing)
     listing.set_defaults(command=list_rollouts)
     show = command_parser(verbs, "show", help="one rollout: traffic, what each guard says, events")
@@ -51,7 +51,7 @@ def add_parser(commands: Subparsers) -> None:
         "--share",
         type=_share,
         metavar="SHARE",
-        help="of the first step, of the A/B split, or of the copies (default: the policy's)",
+        help="traffic share of the first step, of the A/B split, or of the copies (default: the policy's)",
     )
     add_policy_argument(start, "start")
     add_change_arguments(start)
@@ -128,11 +128,11 @@ def start_rollout(args: argparse.Namespace) -> int:
     if args.dry_run:
         return ExitCode.GOOD
     rollout = rollouts.start(proposal, actor=person(), reason=args.reason)
-    _warn_without_engine(workspace, f"{rollout.rollout_id} is started")
+    _warn_without_engine(workspace, f"{rollout.rollout_id} has started")
     if args.json:
         print_json(rollout)
     else:
-        print(f"{rollout.rollout_id} is started; to follow it: bondx rollout show {rollout.rollout_id}")
+        print(f"{rollout.rollout_id} has started; to follow it: bondx rollout show {rollout.rollout_id}")
         print(f"  to undo: bondx rollout abort {rollout.rollout_id}. {printable(proposal.undo)}")
     return ExitCode.GOOD
 
@@ -152,7 +152,7 @@ def request_change(args: argparse.Namespace) -> int:
     }[args.verb]
     rollout = ask(args.rollout_id, actor=person(), reason=args.reason)
     if args.verb != "abort":  # that waits for nobody
-        _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} is asked for")
+        _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:
         print(_told(rollout, args.verb), end="\n\n")
     return _print_rollout(rollout, as_json=args.json)
@@ -161,7 +161,7 @@ def request_change(args: argparse.Namespace) -> int:
 def _told(rollout: "Rollout", verb: str) -> str:
     """Say what came of a request; what an engine does about it, the facts below cannot show yet."""
     if verb != "abort":
-        return f"{rollout.rollout_id}: {verb} is asked for; the engine does it."
+        return f"{rollout.rollout_id}: {verb} requested; the engine carries it out."
     rest = ", and the rollout has ended" if not rollout.is_active else "; the engine ends the rollout"
     return (
         f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests as soon as the servers see it{rest}."
@@ -222,5 +222,5 @@ def _share(text: str) -> float:
     except ValueError:
         share = 0.0
     if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share above 0 and up to 1, such as 0.1")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a share above 0 and at most 1, such as 0.1")
     return share

@@ -26,7 +26,7 @@ POLL_SECONDS = 0.25
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = command_parser(commands, "run", help="train: resume what is unfinished, else start a session")
+    parser = command_parser(commands, "run", help="train: resume the unfinished session, or start a new session")
     add_training_arguments(parser)
     add_reason_argument(parser)
     parser.add_argument(
@@ -34,16 +34,16 @@ def add_parser(commands: Subparsers) -> None:
         nargs="?",
         const="",
         metavar="HOST:PORT",
-        help="answer predictions and the control API meanwhile (default: serving.listen of bondx.yaml)",
+        help="also serve predictions and the control API (default: serving.listen of bondx.yaml)",
     )
     group = parser.add_argument_group("headless")
-    group.add_argument("--headless", action="store_true", help="no screen; implied where there is no terminal")
-    group.add_argument("--log-json", action="store_true", help="print JSON lines")
-    group.add_argument("--stay", action="store_true", help="keep the engine for further sessions until it is stopped")
+    group.add_argument("--headless", action="store_true", help="no screen; implied without a terminal")
+    group.add_argument("--log-json", action="store_true", help="print one JSON object per line")
+    group.add_argument("--stay", action="store_true", help="keep the engine running for further sessions")
     group.add_argument(
         "--no-session",
         action="store_true",
-        help="start no session: stay for rollouts and for what is unfinished or queued",
+        help="start no session: run rollouts and the unfinished or queued sessions",
     )
     add_console_arguments(parser, suppress_defaults=True)
     parser.set_defaults(command=run)
@@ -52,7 +52,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
     if args.no_session and (args.config is not None or args.epochs is not None):
-        raise UsageError("--no-session starts no session that --config or --epochs could be about: leave one out.")
+        raise UsageError("--no-session starts no session, so --config and --epochs have no effect: leave one out.")
     workspace = create_workspace(args)
     with _api(workspace, args.api):
         if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -110,7 +110,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
         stop = _stop_on_signal(printer)
         session: Session | None = None
         if args.no_session:
-            printer.say(f"the engine of {workspace.root} runs; no session is started")
+            printer.say(f"the engine of {workspace.root} is running; no session starts")
         else:
             session, resumed = find_or_start(workspace, args)
             printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
@@ -160,7 +160,7 @@ def _stop_on_signal(printer: "LinePrinter") -> threading.Event:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
-        printer.say("stopping after this epoch, the checkpoint stays; once more to stop at once")
+        printer.say("stopping after this epoch, the checkpoint stays; interrupt again to stop immediately")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)

@@ -18,11 +18,11 @@ from core.errors import ExitCode
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
     verbs = noun_parser(commands, "runs", help="list, search, compare and prune tracked runs")
-    listing = command_parser(verbs, "list", help="every run, newest first, or those that match")
+    listing = command_parser(verbs, "list", help="every run, or every matching run, newest first")
     listing.add_argument(
-        "--filter", metavar="EXPRESSION", help="such as: metrics.mae < 0.2 and params.model = 'spread'"
+        "--filter", metavar="EXPRESSION", help="for example: metrics.mae < 0.2 and params.model = 'spread'"
     )
-    listing.add_argument("--limit", type=count, metavar="N", help="at most so many, the newest")
+    listing.add_argument("--limit", type=count, metavar="N", help="show only the newest N")
     add_json_argument(listing)
     listing.set_defaults(command=list_runs)
     show = command_parser(verbs, "show", help="one run with parameters, metrics, artifacts and environment")
@@ -33,20 +33,20 @@ def add_parser(commands: Subparsers) -> None:
     compare.add_argument("run_ids", metavar="RUN", nargs="+")
     add_json_argument(compare)
     compare.set_defaults(command=compare_runs)
-    tag = command_parser(verbs, "tag", help="give a run words to find it by: NAME=TEXT, or NAME= to remove one")
+    tag = command_parser(verbs, "tag", help="tag a run: NAME=TEXT, or NAME= to remove a tag")
     tag.add_argument("run_id", metavar="RUN")
     tag.add_argument("tags", metavar="NAME=TEXT", nargs="+", type=pair)
     add_json_argument(tag)
     tag.set_defaults(command=tag_run)
     prune = command_parser(
-        verbs, "prune", help="remove the oldest runs that nothing refers to; a dry run without --yes"
+        verbs, "prune", help="remove the oldest unreferenced runs; a dry run without --yes"
     )
-    prune.add_argument("--keep", type=count, metavar="N", help="runs that stay (default: the policy's keep_runs)")
-    prune.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
+    prune.add_argument("--keep", type=count, metavar="N", help="runs to keep (default: the policy's keep_runs)")
+    prune.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
     add_json_argument(prune)
     prune.set_defaults(command=prune_runs)
     imports = command_parser(
-        verbs, "import-mlflow", help="take a run, and its model if it has one, from an MLflow store"
+        verbs, "import-mlflow", help="import a run, and its model if it has one, from an MLflow store"
     )
     imports.add_argument("run_id", metavar="MLFLOW_RUN")
     imports.add_argument("--store", required=True, metavar="URI", help="tracking store: sqlite:///mlflow.db, http://…")
@@ -55,11 +55,11 @@ def add_parser(commands: Subparsers) -> None:
         "--target",
         default="target",
         metavar="COL",
-        help="what the model answers: the column that judges it (default: %(default)s)",
+        help="the column that the model predicts (default: %(default)s)",
     )
     add_json_argument(imports)
     imports.set_defaults(command=import_from_mlflow)
-    exports = command_parser(verbs, "export-mlflow", help="write a run, and the versions it made, to an MLflow store")
+    exports = command_parser(verbs, "export-mlflow", help="export a run, and the versions it made, to an MLflow store")
     exports.add_argument("run_id", metavar="RUN")
     exports.add_argument("--store", required=True, metavar="URI", help="tracking store: sqlite:///mlflow.db, http://…")
     exports.add_argument("--experiment", default="bondx", metavar="NAME", help="default: %(default)s")
@@ -163,7 +163,7 @@ def prune_runs(args: argparse.Namespace) -> int:
         print_json({"dry_run": not args.yes, "runs": [run.run_id for run in doomed]})
         return ExitCode.GOOD
     rows = [{"run_id": run.run_id, "name": run.name, "status": run.status, "ended_at": run.ended_at} for run in doomed]
-    print_table(rows, ("run_id", "name", "status", "ended_at"), empty=f"nothing to prune: {keep} runs may stay")
+    print_table(rows, ("run_id", "name", "status", "ended_at"), empty=f"nothing to prune: up to {keep} runs are kept")
     if doomed:
         print("removed" if args.yes else "nothing was removed; add --yes")
     return ExitCode.GOOD

@@ -32,7 +32,7 @@ LIMIT_FLAGS = {"max_body_mib": "--max-body-mib", "max_rows": "--max-rows", "answ
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command, and the verbs of tokens below it."""
-    parser = command_parser(commands, "serve", help="answer predictions and the control API over HTTP")
+    parser = command_parser(commands, "serve", help="serve predictions and the control API over HTTP")
     parser.add_argument(
         "--listen", metavar="HOST:PORT", help="default: serving.listen of bondx.yaml, 127.0.0.1:8501, this machine only"
     )
@@ -47,22 +47,22 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.set_defaults(command=serve)
     nouns = parser.add_subparsers(title="access", metavar="NOUN")
-    token = nouns.add_parser("token", help="make, list and revoke the tokens that open the API")
+    token = nouns.add_parser("token", help="create, list and revoke the tokens of the API")
     verbs = token.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    create = _token_parser(verbs, "create", "make a token and print it, this once")
-    create.add_argument("name", metavar="NAME", help="what it is for; the audit log names it")
-    create.add_argument("--person", metavar="ACCOUNT", help="whose it is and answers for it (default: yours)")
-    create.add_argument("--role", choices=ROLES, default="viewer", help="what it allows (default: %(default)s)")
-    create.add_argument("--days", type=float, metavar="N", help="how long it is valid (default: for ever)")
+    create = _token_parser(verbs, "create", "create a token and print it, only this once")
+    create.add_argument("name", metavar="NAME", help="its purpose, named in the audit log")
+    create.add_argument("--person", metavar="ACCOUNT", help="the person responsible for it (default: you)")
+    create.add_argument("--role", choices=ROLES, default="viewer", help="its role (default: %(default)s)")
+    create.add_argument("--days", type=float, metavar="N", help="how long it is valid (default: without limit)")
     add_reason_argument(create)
     add_json_argument(create)
     create.set_defaults(command=create_token)
-    listing = _token_parser(verbs, "list", "every token ever made, without what would open anything")
+    listing = _token_parser(verbs, "list", "every token ever created, without its secret")
     add_json_argument(listing)
     listing.set_defaults(command=list_tokens)
-    revoke = _token_parser(verbs, "revoke", "take a token back, for good")
-    revoke.add_argument("token_id", metavar="ID", help="as listed, such as t-0001")
+    revoke = _token_parser(verbs, "revoke", "revoke a token permanently")
+    revoke.add_argument("token_id", metavar="ID", help="its id, such as t-0001")
     add_reason_argument(revoke)
     revoke.set_defaults(command=revoke_token)
 
@@ -174,7 +174,7 @@ def revoke_token(args: argparse.Namespace) -> int:
     from core.serving import Tokens
 
     token = Tokens(open_workspace(args)).revoke(args.token_id, actor=person(), reason=args.reason)
-    print(f"{token.token_id} for {token.name} opens nothing any more")
+    print(f"{token.token_id} for {token.name} is revoked")
     return ExitCode.GOOD
 
 

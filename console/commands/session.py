@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from core.training.session import Session
 
 REQUESTS = {
-    "pause": ("paused", "let the epoch end, then wait"),
-    "resume": ("running", "go on where it paused"),
-    "stop": ("stopped", "let the epoch end, keep the checkpoint, end the session"),
+    "pause": ("paused", "pause after the current epoch"),
+    "resume": ("running", "resume where it paused"),
+    "stop": ("stopped", "stop after the current epoch and keep the checkpoint"),
 }
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "session", help="list and steer training sessions")
+    verbs = noun_parser(commands, "session", help="list and control training sessions")
     listing = command_parser(verbs, "list", help="every session, newest first")
     add_json_argument(listing)
     listing.set_defaults(command=list_sessions)
@@ -50,9 +50,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Accept what a session is told."""
     from pathlib import Path
 
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings laid over the workspace's bondx.yaml")
-    parser.add_argument("--epochs", type=count, metavar="N", help="most epochs, instead of max_epochs")
-    parser.add_argument("--name", default="", help="what to call the session")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings that override the workspace's bondx.yaml")
+    parser.add_argument("--epochs", type=count, metavar="N", help="maximum number of epochs (overrides max_epochs)")
+    parser.add_argument("--name", default="", help="a name for the session")
 
 
 def summary(session: "Session") -> dict[str, object]:

@@ -18,12 +18,12 @@ GAUGES = ("cpu_percent", "memory_percent", "disk_percent")
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = command_parser(
-        commands, "status", help="what is live, what runs, what is wrong: exit code 1 if an alert fires or a gate fails"
+        commands, "status", help="what is live, running and wrong: exit code 1 if an alert fires or a gate fails"
     )
-    parser.add_argument("--plain", action="store_true", help="one fact a line, no alignment, for screen readers")
+    parser.add_argument("--plain", action="store_true", help="one fact per line, not aligned, for screen readers")
     parser.add_argument("--watch", action="store_true", help="print again when something changes, until interrupted")
     parser.add_argument(
-        "--at", metavar="TIME", help="as it was at 02:50 or 2026-03-01T02:50 (UTC), for as long as the past is kept"
+        "--at", metavar="TIME", help="show the workspace at a past time, such as 02:50 or 2026-03-01T02:50 (UTC)"
     )
     add_json_argument(parser)
     parser.set_defaults(command=status)
@@ -55,7 +55,7 @@ def _status_at(args: argparse.Namespace) -> int:
     from core.view.past.replay import RecordedPast
 
     if args.watch:
-        raise UsageError("--at shows one instant, which --watch would never see change: leave one of them out.")
+        raise UsageError("--at shows one instant, which never changes, so --watch has no effect: leave one out.")
     workspace = open_workspace(args)
     facts = facts_of(RecordedPast(workspace).at(read_instant(args.at, utc_now())))
     _print(facts, args)
@@ -170,7 +170,7 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
             (
                 "session",
                 f"{session['session_id']} {session['phase']}, epoch {session['epoch']} of {session['n_epochs']}"
-                f"{score}{failing}{'' if engine else '; stands still without an engine'}",
+                f"{score}{failing}{'' if engine else '; waiting: no engine is running'}",
             )
         )
     for version in facts["production"]:
@@ -181,8 +181,8 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("production", "nothing"))
     for rollout in facts["rollouts"]:
         copies = "copies of " if rollout["mirror_share"] else ""
-        given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g} % of the requests"
-        judged = "" if engine else "; nothing is judged without an engine"
+        given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g}% of the requests"
+        judged = "" if engine else "; not judged: no engine is running"
         lines.append(
             (
                 "rollout",
@@ -194,5 +194,5 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("alert", "none")
     ]
     if facts["resources"]:
-        lines.append(("resources", ", ".join(f"{name.split('_')[0]} {v} %" for name, v in facts["resources"].items())))
+        lines.append(("resources", ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())))
     return lines + [("problem", problem) for problem in facts["problems"]]

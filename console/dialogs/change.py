@@ -74,10 +74,10 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def compose_body(self) -> ComposeResult:
         """Yield the text, the two fields and the buttons."""
-        yield Caption([Line((("Looking at the present state…", "muted"),))], id="dialog-body")
+        yield Caption([Line((("Reading the current state…", "muted"),))], id="dialog-body")
         yield VersionInput(id="typed", compact=True, select_on_focus=False)
         yield Input(
-            id="reason", placeholder="why (for the record)", compact=True, max_length=500, select_on_focus=False
+            id="reason", placeholder="reason (for the audit log)", compact=True, max_length=500, select_on_focus=False
         )
         with Horizontal(id="dialog-buttons"):
             yield Button("Cancel", id="cancel", compact=True)
@@ -95,10 +95,10 @@ class ChangeDialog(Dialog[Confirmed]):
         try:
             offer = await asyncio.to_thread(self._look)
         except CoreError as error:
-            offer = Offer(title="This cannot be done", lines=(), refusal=str(error))
+            offer = Offer(title="Not possible", lines=(), refusal=str(error))
         except Exception:
             log.exception("A change could not be looked up.")
-            offer = Offer(title="This cannot be done", lines=(), refusal="A bug in bondx; logs/console.log has it.")
+            offer = Offer(title="Not possible", lines=(), refusal="This is a bug in bondx; see logs/console.log.")
         self._show(offer)
         self.call_after_refresh(self.become_readable)
 
@@ -147,7 +147,7 @@ class ChangeDialog(Dialog[Confirmed]):
         if offer.refusal:
             hint = Line((("Esc or Enter closes; nothing was changed.", "muted"),))
         elif not self._listens:
-            hint = Line((("One moment: keys typed ahead do not count.", "muted"),))
+            hint = Line((("One moment: keys typed ahead are ignored.", "muted"),))
         elif not self._is_typed:
             hint = Line((("Type ", ""), (offer.typed or "", "strong"), (", then Y confirms. Esc cancels.", "")))
         else:

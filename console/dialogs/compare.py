@@ -52,7 +52,7 @@ class CompareDialog(Dialog[None]):
             self._say(str(error), "bad")
         except Exception:
             log.exception("A comparison failed.")
-            self._say("A bug in bondx stopped this; logs/console.log has it.", "bad")
+            self._say("A bug in bondx stopped this; see logs/console.log.", "bad")
         else:
             self._show(self._comparison)
 
@@ -60,7 +60,7 @@ class CompareDialog(Dialog[None]):
         self.query_one("#dialog").border_title = Content(clean(both.title))
         self.query_one(DiffView).set_diff(both.left, both.right, both.rows, only_changed=self._only_changed)
         notes = f"  {' '.join(both.notes)}" if both.notes else ""
-        what = "everything" if self._only_changed else "only what differs"
+        what = "everything" if self._only_changed else "only differences"
         self.query_one("#dialog-hint", Caption).show(
             [Line((("Esc", "key"), (" closes  ", "muted"), ("a", "key"), (f" shows {what}{notes}", "muted")))]
         )

@@ -71,7 +71,7 @@ class TextDialog(Dialog[None]):
             lines = [Line(((str(error), "bad"),))]
         except Exception:
             log.exception("What a dialog shows could not be found.")
-            lines = [Line((("A bug in bondx stopped this; logs/console.log has it.", "bad"),))]
+            lines = [Line((("A bug in bondx stopped this; see logs/console.log.", "bad"),))]
         self._show(lines)
 
     def _show(self, lines: Sequence[Line]) -> None:

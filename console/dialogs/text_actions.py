@@ -41,7 +41,7 @@ def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
     def find() -> list[Line]:
         from console.presentation.versions import evidence_lines
 
-        not_now = [Line((("Not judged in the past: p comes back to now.", "muted"),))]
+        not_now = [Line((("Gates are not judged in the past; p returns to now.", "muted"),))]
         promotion = not_now if is_past else _promotion_lines(app, version)
         return evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
 

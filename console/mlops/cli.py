@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bondx-mlops",
         description="Train on your own data, compare, register, promote, deploy and watch for drift.",
-        epilog="Exit codes: 0 good, 1 failing gate or drift, 2 usage, 3 refused, 4 conflict.",
+        epilog="Exit codes: 0 success, 1 failing gate or drift, 2 usage, 3 refused, 4 conflict.",
     )
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)

@@ -14,4 +14,4 @@ def print_metrics(metrics: Mapping[str, float]) -> None:
         for name, value in sorted(metrics.items())
         if not name.endswith(ENDS)
     ]
-    print_table(rows, ("metric", "value", "low", "high"), empty="nothing could be measured")
+    print_table(rows, ("metric", "value", "low", "high"), empty="no metric could be measured")

@@ -19,7 +19,7 @@ def verb_parser(commands: Subparsers, name: str, *, help: str) -> argparse.Argum
     parser = command_parser(commands, name, help=help)
     # Left out here, what was said before the command counts.
     add_config_argument(parser, default=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--json", action="store_true", help="print only JSON")
     return parser
 
 
@@ -30,7 +30,7 @@ def add_config_argument(parser: argparse.ArgumentParser, *, default: str | None)
         type=Path,
         default=default,
         metavar="FILE",
-        help="settings or policy laid over the workspace's bondx.yaml",
+        help="settings or policy that override the workspace's bondx.yaml",
     )
 
 
@@ -44,7 +44,7 @@ def stage(text: str) -> "Stage":
     from core.registry import Stage
 
     if text.lower() not in STAGES:
-        raise argparse.ArgumentTypeError(f"{text!r} is no stage; the stages are {', '.join(STAGES)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stage; the stages are {', '.join(STAGES)}")
     return Stage(text.capitalize())
 
 

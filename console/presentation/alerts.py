@@ -19,7 +19,7 @@ COLUMNS = (
     Column("summary", "WHAT", 34, flex=1),
     Column("age", "FOR", 4, align="right"),
     Column("n", "TIMES", 5, align="right", priority=2),
-    Column("who", "TAKEN BY", 12, priority=3),
+    Column("who", "ACK BY", 12, priority=3),
 )
 WRONG_COLUMNS = (
     Column("severity", "SEVERITY", 10),
@@ -29,8 +29,8 @@ WRONG_COLUMNS = (
 )
 NO_ENGINE = "no-engine"
 NO_ENGINE_ADVICE = (
-    "Sessions stand still and rollouts keep their shares, with nothing judged and nothing taken back by itself. "
-    ":engine starts an engine in this console; bondx run --headless --no-session starts one that survives it."
+    "Sessions wait. Rollouts stay at their shares: they are neither judged nor rolled back. "
+    ":engine starts an engine in this console; bondx run --headless --no-session starts an engine that outlives it."
 )
 _SEVERITY_TONES = {Severity.CRITICAL: "alarm", Severity.WARNING: "warn", Severity.INFO: "accent"}
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.ACKNOWLEDGED: 2, AlertState.RESOLVED: 3}
@@ -127,7 +127,7 @@ def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
         ("since", instant(alert.first_at)),
         ("last seen", instant(alert.last_at)),
         ("fired", f"{alert.n_fired} times" if alert.n_fired != 1 else "once"),
-        ("taken by", taken),
+        ("ack by", taken),
         ("resolved", instant(alert.resolved_at)),
         *(alert.labels.items()),
     ]
@@ -145,16 +145,16 @@ def advice(alert: Alert) -> list[str]:
     """Say what an operator does about an alert: the rule's own advice, then the keys that lead there."""
     steps = [alert.advice] if alert.advice else []
     if "rollout" in alert.labels:
-        steps.append("Enter leads to the rollout: what each guard saw, and when.")
+        steps.append("Enter shows the rollout: what each guard measured, and when.")
     elif pointed_at := suspect(alert):
         name = " ".join(filter(None, pointed_at))
-        steps.append(f"Enter leads to {name} in the registry; R there rolls the model back.")
+        steps.append(f"Enter shows {name} in the registry; R there rolls the model back.")
     elif "session" in alert.labels:
-        steps.append("Enter leads to the session: w says which gates failed and why, l reads the log, H holds it.")
+        steps.append("Enter shows the session: w shows which gates failed and why, l shows the log, H pauses it.")
     elif alert.is_of_machine:
-        steps.append("Enter leads to the resources; H holds a session, which frees its CPU and memory.")
+        steps.append("Enter shows the resources; H pauses a session, which frees its CPU and memory.")
     if alert.state is AlertState.FIRING:
-        steps.append("K takes it on, so that the others know.")
+        steps.append("K acknowledges it, so that the others know.")
     elif alert.state is AlertState.RESOLVED:
-        steps = ["Nothing: it is over."]
+        steps = ["Nothing: it is resolved."]
     return steps

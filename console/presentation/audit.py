@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, age
 from core.actor import Origin
-from core.clock import to_iso
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
@@ -70,7 +69,7 @@ def detail_lines(record: "AuditRecord") -> list[Line]:
     """Write out a record with its place in the chain."""
     facts = (
         ("sequence", str(record.sequence)),
-        ("at", to_iso(record.at)),
+        ("at", f"{record.at:%Y-%m-%d %H:%M:%S} UTC"),
         ("who", f"{record.actor} ({record.origin})"),
         ("what", f"{record.verb} {record.object}"),
         ("why", record.reason or NOTHING),

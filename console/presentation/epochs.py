@@ -20,8 +20,6 @@ MODEL_METRIC_COLUMNS = (
 _COLUMNS = (
     Column("epoch", "EPOCH", 5, align="right"),
     Column("score", "SCORE", 6, align="right"),
-    Column("quality", "QUALITY", 7, align="right"),
-    Column("seconds", "TOOK", 5, align="right"),
 )
 _OWN_COLUMNS = ("attainment", "loss", "score")
 
@@ -70,11 +68,17 @@ def loss_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
 
 
 def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
-    """Name the columns of the epoch table: what every epoch has, then the attainment of each model."""
-    return _COLUMNS + tuple(
+    """Name the columns of the epoch table: what every epoch has, then the attainment of each model.
+
+    Without room for all of them, the duration and the quality go before any model does.
+    """
+    columns = tuple(
         Column(model, model.upper(), max(6, min(len(model), 15)), align="right", priority=index + 1)
         for index, model in enumerate(models)
     )
+    quality = Column("quality", "QUALITY", 7, align="right", priority=len(models) + 1)
+    seconds = Column("seconds", "TOOK", 5, align="right", priority=len(models) + 2)
+    return (*_COLUMNS, quality, seconds, *columns)
 
 
 def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _TONES = {GateVerdict.PASS: "good", GateVerdict.FAIL: "bad", GateVerdict.WARN: "warn"}
 _ORDER = {GateVerdict.FAIL: 0, GateVerdict.WARN: 1, GateVerdict.PASS: 2}
+_MEASURES = ("", "%", "bps")
+_BROKEN = {">=": "<", "<=": ">"}
 
 
 def verdict_cell(gate: GateResult, glyphs: Glyphs) -> Cell:
@@ -30,7 +32,33 @@ def limit(gate: GateResult) -> str:
     >>> limit(judge("coverage", 99.0, ">=", 90.0, unit="%"))
     '>= 90%'
     """
-    return f"{gate.comparison} {number(gate.threshold, gate.unit)}"
+    return f"{gate.comparison} {number(gate.threshold, '' if _counts(gate) else gate.unit)}"
+
+
+def measured(gate: GateResult) -> str:
+    """Spell what a gate measured.
+
+    >>> from core.quality.gate import judge
+    >>> [measured(judge("verified", n, "<=", 0.0, unit="problems")) for n in (0.0, 1.0, 3.0)]
+    ['no problems', '1 problem', '3 problems']
+    """
+    if not _counts(gate) or gate.value not in (0, 1):
+        return number(gate.value, gate.unit)
+    if gate.value == 1:
+        return f"1 {gate.unit.removesuffix('s')}"
+    return "none failed" if gate.unit == "failed" else f"no {gate.unit}"
+
+
+def _bound(gate: GateResult) -> str:
+    """Spell the limit behind what was measured: a count has its noun already."""
+    if not _counts(gate):
+        return limit(gate)
+    return f"({'limit' if gate.comparison == '<=' else 'at least'} {number(gate.threshold)})"
+
+
+def _counts(gate: GateResult) -> bool:
+    """Tell whether the unit is the noun of what is counted, such as problems."""
+    return gate.unit not in _MEASURES and gate.threshold.is_integer()
 
 
 def worst_first(gates: Sequence[GateResult]) -> list[GateResult]:
@@ -44,7 +72,7 @@ def judged(gates: Sequence[GateResult]) -> list[Gate]:
         Gate(
             name=gate.name,
             verdict=gate.verdict.value,
-            value=number(gate.value, gate.unit),
+            value=measured(gate),
             threshold=limit(gate),
             n_samples=gate.n_samples,
             reason=gate.reason if _says_more(gate) else "",
@@ -55,7 +83,10 @@ def judged(gates: Sequence[GateResult]) -> list[Gate]:
 
 def _says_more(gate: GateResult) -> bool:
     """Tell whether the reason is more than the value and the limit, which stand beside it."""
-    return gate.reason != f"{number(gate.value, gate.unit)} {limit(gate)}"
+    value, threshold = number(gate.value, gate.unit), number(gate.threshold, gate.unit)
+    relations = (gate.comparison, _BROKEN[gate.comparison])
+    figures = {f"{value} {relation} {threshold}" for relation in relations} | {f"{measured(gate)} {_bound(gate)}"}
+    return gate.reason not in figures
 
 
 def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool = False) -> list[Line]:
@@ -69,7 +100,7 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool =
     if not gates:
         return [Line((("no gates", "muted"),))]
     name_width = min(max(len(gate.name) for gate in gates), 24)
-    value_width = max(len(number(gate.value, gate.unit)) for gate in gates)
+    value_width = max(len(measured(gate)) for gate in gates)
     lines = []
     for gate in worst_first(gates):
         verdict = verdict_cell(gate, glyphs)
@@ -78,15 +109,20 @@ def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool =
                 (
                     (f"{verdict.text:<7}", verdict.tone),
                     (f"{gate.name:<{name_width}} ", ""),
-                    (f"{number(gate.value, gate.unit):>{value_width}}", "strong"),
-                    (f" {limit(gate)}", "muted"),
+                    (f"{measured(gate):>{value_width}}", "strong"),
+                    (f" {_bound(gate)}", "muted"),
                 )
             )
         )
-        if not gate.passed or (explained and _says_more(gate)):
-            offending = f"; {gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
-            lines.append(Line(((f"       {gate.reason}{offending}", "muted"),)))
+        if not gate.passed or explained:
+            lines += [Line(((f"       {why}", "muted"),))] if (why := _why(gate)) else []
     return lines
+
+
+def _why(gate: GateResult) -> str:
+    """Say what a gate's line leaves out: its reason, and the rows that broke the rule."""
+    offending = f"{gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
+    return "; ".join(part for part in (gate.reason if _says_more(gate) else "", offending) if part)
 
 
 def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:
@@ -110,7 +146,7 @@ def promotion_lines(plan: "Plan", glyphs: Glyphs) -> list[Line]:
         glyphs: The signs of this terminal.
     """
     if plan.to_stage is None:
-        return [Line(((plan.refusal or "There is no stage above.", "muted"),))]
+        return [Line(((plan.refusal or "There is no higher stage.", "muted"),))]
     verdict = (f"{glyphs.passed} may", "good") if plan.allowed else (f"{glyphs.failed} may not", "bad")
     lines = [Line((verdict, (f" go from {plan.from_stage} to {plan.to_stage}", "strong")))]
     if plan.refusal and not plan.gates:
@@ -118,6 +154,6 @@ def promotion_lines(plan: "Plan", glyphs: Glyphs) -> list[Line]:
     lines += gate_lines(plan.gates, glyphs, explained=True) if plan.gates else []
     lines += [Line(((warning, "warn"),)) for warning in plan.warnings]
     if plan.gates:
-        rules = f"bondx registry policy {plan.model} prints the limits; they are changed in the policy."
+        rules = f"bondx registry policy {plan.model} prints the limits; change them in the policy."
         return [*lines, *section("Who may override", (f"Nobody at promotion. {rules}",))]
     return lines

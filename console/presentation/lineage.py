@@ -176,14 +176,14 @@ def _fact(name: str, text: str) -> Line:
 
 def _sources_text(ancestor: Ancestor, tree: Ancestry) -> str:
     if not ancestor.sources:
-        return "nothing before it"
+        return "no earlier version"
     told = []
     for source in ancestor.sources:
         there = tree.by_key[source.key]
         gone = f" ({there.detail})" if there.stage is None else ""
         told.append(f"{_label(there, ancestor.model)}{gone}")
     is_supposed = all(source.is_loose for source in ancestor.sources)
-    return " and ".join(told) + (", the number before it: no parent is on record" if is_supposed else "")
+    return " and ".join(told) + (", the previous number: no parent is recorded" if is_supposed else "")
 
 
 def _targets_text(ancestor: Ancestor, tree: Ancestry) -> str:

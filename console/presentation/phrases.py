@@ -120,11 +120,11 @@ def clock(now: datetime) -> str:
 
     >>> from datetime import UTC
     >>> clock(datetime(2026, 1, 1, 7, 5, 59, tzinfo=UTC))
-    '07:05Z'
+    '07:05 UTC'
     """
-    return now.strftime("%H:%MZ")
+    return now.strftime("%H:%M UTC")
 
 
 def instant(at: datetime | None) -> str:
     """Spell an instant to the minute, in UTC."""
-    return NOTHING if at is None else at.strftime("%Y-%m-%d %H:%MZ")
+    return NOTHING if at is None else at.strftime("%Y-%m-%d %H:%M UTC")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from console.presentation.phrases import NOTHING, duration, instant, number, share
+from console.presentation.phrases import NOTHING, clock, duration, instant, number, share
 from console.presentation.rollout_progress import summary_lines
 from console.presentation.rollouts import share_set, words
 from core.rollout import (
@@ -125,8 +125,13 @@ def interval_text(reading: GuardReading) -> str:
 
 
 def event_lines(rollout: Rollout) -> list[Line]:
-    """Write out what happened, newest first: when, what, why, and whose doing it was unless it was the engine's."""
-    return [_event_line(event) for event in reversed(rollout.observed.events)]
+    """List the events under their day, newest first: time, verb, reason, and the person unless it was the engine."""
+    lines, day = [], ""
+    for event in reversed(rollout.observed.events):
+        if (date := f"{event.at:%Y-%m-%d}") != day:
+            lines.append(Line(((day := date, "muted"),)))
+        lines.append(_event_line(event))
+    return lines
 
 
 def _event_line(event: RolloutEvent) -> Line:
@@ -134,7 +139,7 @@ def _event_line(event: RolloutEvent) -> Line:
     who = "" if event.by == "engine" else f"  by {event.by}"
     reason = f"  {event.reason}" if event.reason else ""
     tone = _EVENT_TONES.get(event.verb, "strong")
-    return Line(((f"{event.at:%d %H:%M}Z  ", "muted"), (verb, tone), (reason, ""), (who, "muted")))
+    return Line(((f"{clock(event.at)}  ", "muted"), (verb, tone), (reason, ""), (who, "muted")))
 
 
 def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
@@ -163,7 +168,7 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
         (
             (f"{verdict.text:<12}", verdict.tone),
             (reading.reason, ""),
-            ("" if reading.required else "  (can only take it back)", "muted"),
+            ("" if reading.required else "  (can only roll it back)", "muted"),
         )
     )
     facts = [f"samples {reading.n_stable:,} stable, {reading.n_candidate:,} candidate"]
@@ -171,7 +176,7 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
         what = "ratio" if reading.is_rate else "difference"
         interval = f"{reading.level:.0%} interval {interval_text(reading)}"
         facts.insert(0, f"{what} {effect_text(reading, reading.effect)}, {interval}")
-    proof = f"proof of safety {share(reading.safety_share, 0)}, of harm {share(reading.harm_share, 0)} of what it takes"
+    proof = f"evidence of safety {share(reading.safety_share, 0)}, of harm {share(reading.harm_share, 0)}"
     if reading.eta_seconds is not None:
         proof += f"; about {duration(reading.eta_seconds)} to go"
     indent = " " * 12
@@ -190,11 +195,11 @@ def rule_lines(rollout: Rollout) -> list[Line]:
     )
     facts = (
         ("strategy", words(plan.strategy)),
-        ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers of the candidate"),
+        ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers from the candidate"),
         ("margins", margins),
-        *([] if plan.judges_latency else [("latency", "not judged: at the start no limit was known")]),
-        ("risks", f"a good one is taken back {plan.alpha:.1%} of the time at most, a bad one passes {plan.beta:.1%}"),
-        ("deadline", f"{duration(plan.deadline_seconds)}; then it waits for a person"),
+        *([] if plan.judges_latency else [("latency", "not judged: no limit was known at the start")]),
+        ("risks", f"false-alarm rate at most {plan.alpha:.1%}, missed-harm rate at most {plan.beta:.1%}"),
+        ("deadline", f"{duration(plan.deadline_seconds)}; then an operator decides"),
         ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),
         ("reason", rollout.reason or NOTHING),
     )

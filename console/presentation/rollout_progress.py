@@ -16,10 +16,10 @@ from widgets.glyphs import Glyphs
 from widgets.line import Line, Span
 
 _DECISION_WORDS = {
-    VerdictOutcome.ADVANCE: "goes on",
-    VerdictOutcome.HOLD: "waits",
-    VerdictOutcome.INCONCLUSIVE: "waits for a person",
-    VerdictOutcome.ROLL_BACK: "takes it back",
+    VerdictOutcome.ADVANCE: "advancing",
+    VerdictOutcome.HOLD: "holding",
+    VerdictOutcome.INCONCLUSIVE: "inconclusive",
+    VerdictOutcome.ROLL_BACK: "rolling back",
 }
 
 
@@ -60,14 +60,24 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
         }.get(verdict.outcome)
         spans = (("verdict   ", "muted"), (_DECISION_WORDS[verdict.outcome], tone or "strong"))
         since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
-        lines.append(Line((*spans, (f": {verdict.reason}", ""), (since, "muted"))))
+        lines.append(Line((*spans, (_reason_behind(verdict.reason), ""), (since, "muted"))))
     if observed.experiment is not None:
         lines.append(Line((("finding   ", "muted"), (observed.experiment.reason, ""))))
     if rollout.desired is not DesiredRollout.RUNNING:
         reason = f": {rollout.desired_reason}" if rollout.desired_reason else ""
         wish = f"{words(rollout.desired)} by {rollout.desired_by}{reason}"
-        lines.append(Line((("asked     ", "muted"), (wish, "warn"))))
+        lines.append(Line((("requested ", "muted"), (wish, "warn"))))
     return lines
+
+
+def _reason_behind(reason: str) -> str:
+    """Spell a reason behind the word of its verdict: "holding at 10 %", and not "holding: dwelling at 10 %".
+
+    >>> _reason_behind("dwelling at 10 % until 07:36 UTC"), _reason_behind("37 of 100 answers")
+    (' at 10 % until 07:36 UTC', ': 37 of 100 answers')
+    """
+    dwelling = next((word for word in ("dwelling", "holding") if reason.startswith(f"{word} at ")), None)
+    return f": {reason}" if dwelling is None else reason.removeprefix(dwelling)
 
 
 def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
@@ -99,7 +109,7 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     observed = rollout.observed
     spans: list[Span]
     if not has_engine:
-        return [("not known: no engine runs on this workspace, so nothing is judged; :engine starts one", "warn")]
+        return [("unknown: no engine is running, so nothing is judged; :engine starts it", "warn")]
     if (seconds := seconds_to_decision(rollout, now)) is not None:
         spans = [(f"in about {duration(seconds)}" if seconds >= 1 else "due now", "strong")]
     else:
@@ -108,7 +118,7 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
         left = (observed.deadline_at - now).total_seconds()
         spans.append((f"; deadline in {duration(left)}" if left > 0 else "; the deadline has passed", "muted"))
         if seconds is not None and left < seconds:
-            spans.append((" comes first: then it waits for a person", "warn"))
+            spans.append((" comes first: then an operator decides", "warn"))
     return spans
 
 
@@ -118,16 +128,16 @@ def _why_nobody_knows(rollout: Rollout) -> str:
         return "due now: it is being aborted"
     if observed.phase is RolloutPhase.PENDING:
         held = rollout.desired is DesiredRollout.PAUSED
-        return "none while it is held" if held else "not known before the first step is open"
+        return "none while held" if held else "unknown until the first step opens"
     if observed.phase is RolloutPhase.PAUSED or rollout.desired is DesiredRollout.PAUSED:
-        return "none while it is held, unless harm is shown; H lets it go on"
+        return "none while held, unless harm is shown; H resumes it"
     if observed.phase is RolloutPhase.INCONCLUSIVE:
-        return "waits for a person: H gives it a new deadline, P goes on without proof, A aborts"
+        return "up to you: H sets a new deadline, P advances without proof, A aborts"
     if observed.verdict is None or observed.actual_share is None:
-        return "not known: no request has been answered at this step yet"
+        return "unknown: no request has been answered at this step yet"
     if any(reading.verdict is GuardVerdict.NO_DATA and reading.required for reading in observed.readings):
-        return "not known: too few samples to tell"
-    return "not in sight at the present rate"
+        return "unknown: too few samples"
+    return "too far off to estimate at the present rate"
 
 
 def _last_reason(rollout: Rollout) -> str:

@@ -96,7 +96,7 @@ def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -
         ("part of", run.parent_id),
     ]
     if run.status is RunStatus.LOST:
-        facts.append(("lost", "its process has said nothing for too long; it is taken up again when it does"))
+        facts.append(("lost", "its process has been silent for too long; the run resumes when it reports again"))
     lines += _facts((name, text) for name, text in facts if text)
     lines += _metrics(run, epochs, glyphs)
     for title, values in (

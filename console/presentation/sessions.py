@@ -54,7 +54,7 @@ def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> 
     elif session.desired is DesiredSession.STOPPED and not phase.is_at_rest:
         text = "stopping"
     elif phase is SessionPhase.STOPPING:
-        return Cell(f"{glyph} finishing", "accent")  # by itself: the final fit, the test, the registration
+        return Cell(f"{glyph} stopping", "accent")  # nobody asked: the final fit, the test, the registration
     return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""))
 
 
@@ -105,7 +105,7 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
         label += f" of {observed.n_epochs}"
     note = ""
     if not has_engine and session.wants_work:
-        note = "waits for an engine"
+        note = "waiting: no engine is running"
     elif observed.phase is SessionPhase.RUNNING and observed.eta_seconds is not None:
         note = f"at most {duration(observed.eta_seconds)} left"
     elif observed.phase.is_at_rest and observed.trained_seconds:
@@ -152,9 +152,9 @@ def _trouble_line(session: Session) -> Line | None:
         n_failed = f"{observed.n_failed_epochs} failed: " if observed.n_failed_epochs else ""
         return Line(((f"{n_failed}{observed.failure}", tone),))
     if observed.n_rejected_epochs:
-        return Line(
-            ((f"{counted(observed.n_rejected_epochs, 'epoch')} taught nothing: the data failed a gate", "warn"),)
-        )
+        whose = "its" if observed.n_rejected_epochs == 1 else "their"
+        skipped = f"{counted(observed.n_rejected_epochs, 'epoch')} skipped: {whose} data failed a gate"
+        return Line(((skipped, "warn"),))
     if notes := (*observed.warnings, *observed.announcements):
         return Line(((notes[0], "warn"),))
     return None
@@ -167,12 +167,12 @@ def detail_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         ("session", f"{session.session_id} {session.name}"),
         ("run", session.run_id or NOTHING),
         ("created", f"{instant(session.created_at)} by {session.created_by}"),
-        ("wanted", f"{session.desired} since {instant(session.desired_at)}, by {session.desired_by}"),
+        ("requested", f"{session.desired} since {instant(session.desired_at)}, by {session.desired_by}"),
         ("reason", session.reason or NOTHING),
         ("started", instant(observed.started_at)),
         ("trained", duration(observed.trained_seconds)),
         ("ended", f"{instant(observed.ended_at)} {observed.stop_reason or ''}".rstrip()),
-        ("epochs", f"{epochs_text(session)}, {observed.n_failed_epochs} failed, {observed.n_rejected_epochs} rejected"),
+        ("epochs", f"{epochs_text(session)}, {observed.n_failed_epochs} failed, {observed.n_rejected_epochs} skipped"),
         ("registered", ", ".join(observed.registered) or NOTHING),
         ("checkpoint", observed.checkpoint or NOTHING),
     )

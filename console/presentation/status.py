@@ -32,7 +32,7 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
     severities = counts(snapshot.alerts)
     frozen = "state unreadable" if around.is_blind else ""
     if around.frozen_at:
-        frozen = f"past {around.frozen_at:%H:%M:%SZ}" if around.is_past else f"frozen at {clock(around.frozen_at)}"
+        frozen = f"past {around.frozen_at:%H:%M:%S} UTC" if around.is_past else f"frozen at {clock(around.frozen_at)}"
     return Status(
         host=HOST,
         workspace=snapshot.workspace.name,

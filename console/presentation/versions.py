@@ -173,7 +173,7 @@ def evidence_lines(
         *(_titled("Promotion", promotion)[1:] if promotion else ()),
         *((Line(),) if promotion else ()),
         *fact_lines(version, snapshot, glyphs),
-        *_titled("Gates of its data", gate_lines(version.gates, glyphs)),
+        *_titled("Data gates", gate_lines(version.gates, glyphs)),
         *_titled("Lineage", lineage_lines(version.lineage)),
     ]
 
@@ -181,7 +181,7 @@ def evidence_lines(
 def detail_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
     """Write out all about a version; the moves of its model last, newest first."""
     moves = history_lines(snapshot.history(version.model))
-    return [*evidence_lines(version, snapshot, glyphs), *_titled(f"Moves of {version.model}", moves)]
+    return [*evidence_lines(version, snapshot, glyphs), *_titled(f"Stage changes of {version.model}", moves)]
 
 
 def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]:
@@ -198,7 +198,7 @@ def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]
 
 def history_lines(transitions: Sequence[Transition]) -> list[Line]:
     """Write out moves of a model between stages, in the order given."""
-    return [Line(((str(transition), ""),)) for transition in transitions] or [Line((("never moved", "muted"),))]
+    return [Line(((str(transition), ""),)) for transition in transitions] or [Line((("no stage change", "muted"),))]
 
 
 def _titled(title: str, lines: Sequence[Line]) -> list[Line]:

@@ -58,7 +58,7 @@ class Playback:
     @property
     def refusal(self) -> str | None:
         """Why nothing may be changed while the past is shown, or None."""
-        return None if self.at is None else "This is the past. p comes back to now; then you can act."
+        return None if self.at is None else "This is the past. p returns to now, where you can act."
 
     def step(self, n: int) -> None:
         """Go so many moments on, or back when negative."""
@@ -98,7 +98,7 @@ class Playback:
         except Exception:
             self._n_steps = 0
             log.exception("The past could not be shown.")
-            self._host.say("A bug in bondx stopped this; logs/console.log has it.", "bad")
+            self._host.say("A bug in bondx stopped this; see logs/console.log.", "bad")
         else:
             self.at = snapshot.taken_at if snapshot else None
             self._host.show_past(snapshot)
@@ -147,7 +147,7 @@ def told(snapshot: Snapshot, *, begins: bool) -> str:
     if snapshot.audit:
         newest = snapshot.audit[0]
         why = f": {newest.reason}" if newest.reason else ""
-        words.append(f"{newest.at:%H:%M:%SZ}  {newest.actor.partition('@')[0]} {newest.verb} {newest.object}{why}")
+        words.append(f"{newest.at:%H:%M:%S} UTC  {newest.actor.partition('@')[0]} {newest.verb} {newest.object}{why}")
     if begins:
         words.append("the recorded past begins here")
     return "; ".join(words)

@@ -32,7 +32,7 @@ class AlertsScreen(ConsoleScreen):
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and what to do about the one under the cursor beside them."""
         with Horizontal(classes="list-and-details"):
-            yield LiveTable(alerts.COLUMNS, empty="No alert, now or lately.", id="alerts", classes="pane main")
+            yield LiveTable(alerts.COLUMNS, empty="No recent alerts.", id="alerts", classes="pane main")
             yield LinesPane(id="details", classes="pane details")
 
     def main_table(self) -> LiveTable:

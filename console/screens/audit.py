@@ -38,7 +38,7 @@ class AuditScreen(ConsoleScreen):
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
         table.set_rows(audit.audit_rows(snapshot.audit, self.console_app.now()))
-        self.set_title(table, "Audit log", self.filter_words(table) or f"the newest {table.n_all_rows}")
+        self.set_title(table, "Audit log", self.filter_words(table) or f"newest {table.n_all_rows}")
         self._show_details()
 
     def _show_details(self, *, from_top: bool = False) -> None:

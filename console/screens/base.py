@@ -54,7 +54,7 @@ class ConsoleScreen(FramedScreen):
         """Answer a capital that means nothing here: who presses one means to change something."""
         is_capital = event.character is not None and event.character.isupper()
         if is_capital and event.key not in self.active_bindings:
-            self.say(f"{event.character} means nothing on this screen; ? lists its keys.", "muted")
+            self.say(f"{event.character} does nothing on this screen; ? lists its keys.", "muted")
 
     def selected(self, noun: Noun[Thing]) -> Thing | None:
         """Return the object of this kind that keys are about now."""
@@ -120,7 +120,7 @@ class ConsoleScreen(FramedScreen):
         """Show or hide the details."""
         pane = self._details()
         if pane is None:
-            self.say("There is nothing more to this row.", "muted")
+            self.say("This row has no details.", "muted")
         elif pane.display and pane.size.width:
             self._close_details()
         else:
@@ -184,7 +184,7 @@ class ConsoleScreen(FramedScreen):
         """Show the gates and the evidence."""
         reason = self.why()
         if reason is None:
-            self.say("Select a row first; then w shows what lies behind it.", "muted")
+            self.say("Select a row first; then w shows its evidence.", "muted")
         else:
             from console.dialogs.text import TextDialog
 

@@ -43,7 +43,7 @@ class OverviewScreen(ConsoleScreen):
             )
             yield LiveTable(
                 versions.LIVE_COLUMNS,
-                empty="No model is registered yet: a session registers its best ones when it ends. S starts one.",
+                empty="No model is registered yet. A session registers its best models when it ends; S starts one.",
                 id="live",
                 classes="pane main",
             )
@@ -88,7 +88,7 @@ class OverviewScreen(ConsoleScreen):
         )
         changes = self.query_one("#changes", LiveTable)
         changes.set_rows(audit.change_rows(snapshot.audit, now))
-        self.set_title(changes, "What people did lately")
+        self.set_title(changes, "Recent operator actions")
         n_live = sum(model.production is not None for model in snapshot.models)
         self.set_title(live, "Live models", f"{n_live} of {len(snapshot.models)} live" if snapshot.models else "")
         self._show_session(session, history)
@@ -101,7 +101,7 @@ class OverviewScreen(ConsoleScreen):
         bar.display = session is not None
         if session is None:
             self.set_title(pane, "Training")
-            lines.show([Line((("No session yet. S starts one with the settings of this workspace.", "muted"),))])
+            lines.show([Line((("No session yet. S starts a session with this workspace's settings.", "muted"),))])
             self.query_one(LineChart).set_series(())
             return
         has_engine = self.snapshot.engine is not None
@@ -148,9 +148,9 @@ class OverviewScreen(ConsoleScreen):
             if (alert := self.selected_alert()) is not None:
                 return f"Why: {alert.rule}", alerts.detail_lines(alert, glyphs)
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
-                return "No engine runs", [Line(((alerts.NO_ENGINE_ADVICE, ""),))]
+                return "No engine is running", [Line(((alerts.NO_ENGINE_ADVICE, ""),))]
             if self.snapshot.problems:
-                return "What cannot be read", [Line(((problem, ""),)) for problem in self.snapshot.problems]
+                return "Unreadable files", [Line(((problem, ""),)) for problem in self.snapshot.problems]
         model = next((m for m in self.snapshot.models if m.model == self.main_table().cursor_key), None)
         version = self.snapshot.version(model.model, model.production) if model and model.production else None
         if version is not None:

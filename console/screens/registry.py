@@ -36,7 +36,7 @@ class RegistryScreen(ConsoleScreen):
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 versions.COLUMNS,
-                empty="No version is registered yet: a session registers its best models when it ends. 2 shows it.",
+                empty="No version is registered yet. A session registers its best models when it ends; 2 shows it.",
                 id="versions",
                 classes="pane main",
             )
@@ -78,7 +78,7 @@ class RegistryScreen(ConsoleScreen):
         pane, app = self.lineage, self.console_app
         pane.show(self.snapshot, app.now(), app.glyphs, marked=self._marked)
         n_versions = self.filter_words(pane.table) or counted(pane.n_versions, "version")
-        self.set_title(pane.table, f"Lineage of {pane.model}, newest on top", n_versions)
+        self.set_title(pane.table, f"Lineage of {pane.model}, newest first", n_versions)
         self.set_title(pane.facts, pane.facts_title)
 
     def _show_details(self, *, from_top: bool = False) -> None:
@@ -128,7 +128,7 @@ class RegistryScreen(ConsoleScreen):
         key = key or self.main_table().cursor_key
         version = next((version for version in self.snapshot.versions if version.key == key), None)
         if version is None:
-            self.say("Select a version first; then t draws where it comes from.", "muted")
+            self.say("Select a version first; then t draws its lineage.", "muted")
             return
         self.add_class("-tree")
         self.lineage.open(version.model, version.key)
@@ -197,7 +197,7 @@ class RegistryScreen(ConsoleScreen):
             return "Mark two versions with Space, then c compares them."
         before, after = marked
         if before.model != after.model:
-            return f"{before.model} and {after.model} are different models; mark two versions of one."
+            return f"{before.model} and {after.model} are different models; mark two versions of one model."
         return before.model, before.version, after.version
 
     def _live_beside(self, version: ModelVersion) -> list[ModelVersion]:

@@ -48,7 +48,7 @@ class ResourcesScreen(ConsoleScreen):
         self.set_title(gauges, "Machine", f"network {resources.network(snapshot)}")
         table = self.main_table()
         table.set_rows(resources.process_rows(snapshot))
-        self.set_title(table, "Our processes", self.filter_words(table))
+        self.set_title(table, "BondX processes", self.filter_words(table))
         machine, network = self.query_one("#machine", LineChart), self.query_one("#network", LineChart)
         machine.set_series(resources.machine_series(snapshot))
         self.set_title(machine, "The last ten minutes")

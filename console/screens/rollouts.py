@@ -43,7 +43,7 @@ class RolloutsScreen(ConsoleScreen):
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 rollouts.COLUMNS,
-                empty="No rollout yet: 3 shows the versions, C starts a canary of the one under the cursor.",
+                empty="No rollout yet. 3 shows the versions; C starts a canary of the selected version.",
                 id="rollouts",
                 classes="pane main",
             )
@@ -83,7 +83,7 @@ class RolloutsScreen(ConsoleScreen):
             each.set_class(rollout is None, "-empty")
         self.set_title(events, "Events")
         if rollout is None:
-            events.show([Line((("Nothing has happened yet.", "muted"),))])
+            events.show([Line((("No event yet.", "muted"),))])
             return
         has_engine = self.snapshot.engine is not None
         self.set_title(pane, rollouts.title(rollout, app.glyphs))

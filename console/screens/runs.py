@@ -22,7 +22,7 @@ from widgets.line import Line
 from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
-NOTHING_YET = "No run is tracked yet. A session is one; so is whatever a program of yours does within track()."
+NOTHING_YET = "No run is tracked yet. Every session is a run; so is any code of your own inside track()."
 
 
 class RunsScreen(ConsoleScreen):

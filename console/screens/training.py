@@ -42,13 +42,13 @@ class TrainingScreen(ConsoleScreen):
             with Vertical(id="left", classes="main"):
                 yield LiveTable(
                     sessions.COLUMNS,
-                    empty="No session yet. S starts one with the settings of this workspace.",
+                    empty="No session yet. S starts a session with this workspace's settings.",
                     id="sessions",
                     classes="pane",
                 )
                 yield GateList(empty="No gate was judged yet.", id="gates", classes="pane side")
             with Vertical(id="course", classes="details"):
-                yield LiveTable(epochs.MODEL_METRIC_COLUMNS, id="models", classes="pane", empty="No epoch has ended.")
+                yield LiveTable(epochs.MODEL_METRIC_COLUMNS, id="models", classes="pane", empty="No epoch yet.")
                 with Horizontal(id="charts"):
                     yield LineChart(x_title="epoch", y_title="% of the best", id="attainment", classes="pane")
                     yield LineChart(x_title="epoch", y_title="% of the first", id="loss", classes="pane")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _named(snapshot: "Snapshot", words: Sequence[str]) -> Alert:
     if (alert := next((alert for alert in snapshot.alerts if alert.fingerprint == words[0]), None)) is None:
-        raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see the alerts there are.")
+        raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see the alerts.")
     return alert
 
 
@@ -34,7 +34,7 @@ class Acknowledge(Change[Alert]):
 
     def refusal(self, thing: Alert) -> str | None:
         """Only what fires is acknowledged."""
-        return None if thing.state is AlertState.FIRING else f"This alert is {thing.state} already."
+        return None if thing.state is AlertState.FIRING else f"This alert is already {thing.state}."
 
     def offer(self, context: OfferContext, thing: Alert, *options: Any) -> Offer:
         """Offer to put it under the operator's name, as it was when the key was pressed."""
@@ -46,12 +46,12 @@ class Acknowledge(Change[Alert]):
 
         effects = (
             "The alert stays on the list under your name until its condition ends.",
-            "Until then it calls nobody.",
+            "Until then it notifies nobody.",
         )
         lines = (
             Line(((f"{thing.severity}  ", "bad"), (thing.rule, "strong"))),
             Line(((thing.summary, ""),)),
             *section("What will happen", effects),
-            *section("How to undo it", ("It opens again by itself if it fires after it was resolved.",)),
+            *section("How to undo it", ("It reopens automatically if it fires after it was resolved.",)),
         )
         return Offer(title="Acknowledge an alert", lines=lines, confirm="Acknowledge", asks_reason=False, commit=commit)

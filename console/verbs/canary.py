@@ -38,7 +38,7 @@ class Canary(Change[VersionName]):
 
     name = "canary"
     noun = VERSION
-    key = Key("C", "canary", "Start a canary of the version: some of the traffic (asks first)")
+    key = Key("C", "canary", "Start a canary of the version with a share of the traffic (asks first)")
     command = Command("move traffic to a version, step by step, on evidence", options=(STRATEGY_WORD,))
 
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
@@ -74,6 +74,6 @@ class Canary(Change[VersionName]):
             lines=tuple(lines),
             confirm="Start",
             typed=proposal.candidate if strategy.promotes else None,
-            refusal=None if proposal.allowed else proposal.refusal or "The rules do not allow this.",
+            refusal=None if proposal.allowed else proposal.refusal or "The policy does not allow this.",
             commit=commit,
         )

@@ -18,12 +18,12 @@ class StartEngine(Verb[None]):
 
     name = "engine"
     changes = True
-    command = Command("start an engine in this console, if none runs")
+    command = Command("start an engine in this console, if none is running")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Start it; another one is not disturbed."""
         if (holder := app.snapshot.engine) is not None:
-            raise RefusedError(f"An engine runs already: {holder.mode}, {holder.user}@{holder.host}.")
+            raise RefusedError(f"An engine is already running: {holder.mode}, {holder.user}@{holder.host}.")
         app.host.start()
 
 
@@ -31,7 +31,7 @@ class Quit(Verb[None]):
     """Leave the console."""
 
     name = "quit"
-    key = Key("q", "quit", "Leave; an engine elsewhere stays untouched", pinned=True)
+    key = Key("q", "quit", "Leave; an engine elsewhere keeps running", pinned=True)
     command = Command("leave", aliases=("q",))
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
@@ -55,7 +55,7 @@ def leave_offer(session: Session, stop: Callable[[], None]) -> Offer:
     if session.observed.phase not in (SessionPhase.PAUSED, SessionPhase.QUEUED):
         next_epoch = session.observed.epoch + 1
         effects.append(f"{session.session_id} ends epoch {next_epoch} first, and a checkpoint stays.")
-    effects.append("The next engine goes on from there: start bondx again, or bondx run --headless.")
+    effects.append("The next engine continues from there: start bondx again, or bondx run --headless.")
     return Offer(
         title="Leave, and stop the engine",
         lines=tuple(section("What will happen", effects)),

@@ -38,11 +38,11 @@ def parse(line: str) -> Call:
     """
     words = line.split()
     if not words:
-        raise UsageError("Type a command, or Tab to see what there is.")
+        raise UsageError("Type a command, or press Tab for the list.")
     verb = _BY_WORD.get(words[0])
     if verb is None:
         nearest = difflib.get_close_matches(words[0], _BY_WORD, n=1, cutoff=0.5)
-        hint = f"did you mean :{nearest[0]}?" if nearest else "Tab shows what there is."
+        hint = f"did you mean :{nearest[0]}?" if nearest else "Tab lists the commands."
         raise UsageError(f"There is no command :{words[0]}; {hint}")
     given = tuple(words[1:])
     if verb.arguments and verb.arguments[0].takes_rest:

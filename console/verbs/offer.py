@@ -28,4 +28,4 @@ class OfferContext:
         """Say that a change waits for an engine, if it does."""
         if self.has_engine:
             return ()
-        return ("No engine runs on this workspace: this takes effect when one starts.",)
+        return ("No engine is running: this takes effect when an engine starts.",)

@@ -30,7 +30,7 @@ class Resume(Change["Rollout | Session"]):
 
     name = "resume"
     noun = Noun(arguments=(HELD_WORD,), find=_held)
-    command = Command("let a paused session or a held rollout go on")
+    command = Command("resume a paused session or a held rollout")
 
     def refusal(self, thing: "Rollout | Session") -> str | None:
         """As the verb for what is named."""

@@ -65,9 +65,9 @@ class RolloutRequest(Change["Rollout"]):
             from console.presentation.rollouts import words
 
             ended = words(thing.observed.phase)
-            return f"{thing.rollout_id} has ended: {ended}. A new one starts in the Registry: 3, then C."
+            return f"{thing.rollout_id} has ended: {ended}. Start another in the Registry: 3, then C."
         if thing.is_aborting:
-            return f"{thing.rollout_id} is being aborted already, by {thing.desired_by}; the engine ends it."
+            return f"{thing.rollout_id} is already being aborted by {thing.desired_by}; the engine ends it."
         return self.refuses(thing)
 
     def refuses(self, rollout: "Rollout") -> str | None:
@@ -126,7 +126,7 @@ class GoLive(RolloutRequest):
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the promotion."""
         rollouts.promote_now(rollout.rollout_id, **asked)
-        return f"{rollout.rollout_id} is asked to promote."
+        return f"Asked {rollout.rollout_id} to promote."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer it with what has not been proven, and with the gates of the registry."""
@@ -144,12 +144,12 @@ class GoLive(RolloutRequest):
         lines = [move_line(thing.model, thing.stable, thing.candidate, glyphs)]
         lines.append(Line((("traffic  ", "muted"), (f"{share(share_set(thing), 0)} {glyphs.arrow} 100%", "strong"))))
         if unproven:
-            lines += [Line(), Line((("Not shown yet", "title"),))]
+            lines += [Line(), Line((("Not proven yet", "title"),))]
             lines += [Line(((f"{glyphs.warned} {reason}", "warn"),)) for reason in unproven]
         lines += evidence_lines(plan, glyphs)
         effects = (
             f"{thing.candidate} goes to Production and answers all requests; {thing.stable} is archived.",
-            "Until then, gates and shown harm still refuse.",
+            "Until then, a failing gate or shown harm still stops it.",
         )
         lines += section("What will happen", (*effects, *context.without_engine()))
         lines += section("How to undo it", (f"R rolls back to {thing.stable}; U undoes the promotion.",))
@@ -170,8 +170,8 @@ class Advance(RolloutRequest):
     """Go one step further: to the next share, or after the last one live."""
 
     name = "advance"
-    key = Key("P", "advance", "Go one step further; after the last one, live (asks first)")
-    command = Command("take a rollout one step further")
+    key = Key("P", "advance", "Advance one step; after the last step, go live (asks first)")
+    command = Command("advance a rollout by one step")
     confirm = "Advance"
 
     def refuses(self, rollout: "Rollout") -> str | None:
@@ -180,9 +180,9 @@ class Advance(RolloutRequest):
         if not rollout.is_open:
             return f"The first step of {name} is not open yet; an engine opens it."
         if rollout.is_at_last_step and not rollout.strategy.promotes:
-            return f"{name} ends in a finding, not live; promote {rollout.candidate} in the Registry."
+            return f"{name} ends with a finding and does not go live; promote {rollout.candidate} in the Registry."
         if rollout.is_asked_further:
-            return f"{rollout.desired_by} has asked {name} for that already; the engine does it."
+            return f"{rollout.desired_by} has already asked {name} to advance; the engine does it."
         return None
 
     def wording(self, rollout: "Rollout") -> Wording:
@@ -193,15 +193,15 @@ class Advance(RolloutRequest):
             then=f"step {step + 1} of {len(rollout.plan.steps)}, {to}",
             effects=(
                 f"{rollout.candidate} answers {to} of the requests without waiting for dwell time and samples.",
-                "Harm is watched for as before.",
+                "The guards still watch for harm.",
             ),
-            way_back="A returns all traffic at once.",
+            way_back="A returns all traffic immediately.",
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the step that was shown: the engine may have taken it meanwhile, and must not take another."""
         rollouts.advance(rollout.rollout_id, step=rollout.observed.step + 1, **asked)
-        return f"{rollout.rollout_id} is asked to advance."
+        return f"Asked {rollout.rollout_id} to advance."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer the next share, or after the last one going live."""
@@ -212,25 +212,25 @@ class Hold(RolloutRequest):
     """Keep a rollout at its share."""
 
     name = "hold"
-    command = Command("keep a rollout at its share")
+    command = Command("hold a rollout at its share")
     confirm = "Hold"
 
     def refuses(self, rollout: "Rollout") -> str | None:
         """Once is enough."""
-        return f"{rollout.rollout_id} is held already, by {rollout.desired_by}." if rollout.is_held else None
+        return f"{rollout.rollout_id} is already held by {rollout.desired_by}." if rollout.is_held else None
 
     def wording(self, rollout: "Rollout") -> Wording:
         """Only harm ends a hold."""
         return Wording(
             then="held",
-            effects=("It stays at its share, whatever the evidence says for it; shown harm still rolls it back.",),
+            effects=("It stays at its share, however good the evidence; shown harm still rolls it back.",),
             way_back="H resumes it; the time on hold does not count.",
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for the hold."""
         rollouts.hold(rollout.rollout_id, **asked)
-        return f"{rollout.rollout_id} is asked to hold."
+        return f"Asked {rollout.rollout_id} to hold."
 
 
 class ResumeRollout(RolloutRequest):
@@ -242,17 +242,17 @@ class ResumeRollout(RolloutRequest):
     def refuses(self, rollout: "Rollout") -> str | None:
         """What runs needs no resuming."""
         goes_on = not rollout.needs_resuming and not rollout.is_asked_live
-        return f"{rollout.rollout_id} is neither held nor undecided." if goes_on else None
+        return f"{rollout.rollout_id} is neither held nor inconclusive." if goes_on else None
 
     def wording(self, rollout: "Rollout") -> Wording:
         """It is judged again."""
-        effect = "It goes on with a new deadline." if rollout.is_undecided else "It goes on from where it was held."
+        effect = "It continues with a new deadline." if rollout.is_undecided else "It continues from where it was held."
         return Wording(then="running", effects=(effect,), way_back="H holds it again.")
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
         """Ask for it."""
         rollouts.resume(rollout.rollout_id, **asked)
-        return f"{rollout.rollout_id} is asked to resume."
+        return f"Asked {rollout.rollout_id} to resume."
 
 
 class Abort(RolloutRequest):
@@ -270,10 +270,10 @@ class Abort(RolloutRequest):
             then=f"aborted, 0%; all traffic to {rollout.stable}",
             effects=(
                 f"{rollout.stable} answers all requests as soon as the servers see this, and the rollout ends.",
-                "No engine is needed for either.",
+                "No engine is needed.",
                 f"{rollout.candidate} stays in its stage, and the evidence stays on record.",
             ),
-            way_back="Start a new rollout; the evidence begins anew.",
+            way_back="Start a new rollout; its evidence starts from zero.",
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
@@ -314,7 +314,7 @@ class TakeBack(Change["Rollout"]):
 
     name = "take_back"
     noun = ROLLOUT
-    key = Key("R", "roll back", "The same; once promoted, bring the version before back (asks first)")
+    key = Key("R", "roll back", "Abort; once promoted, roll back to the version before (asks first)")
 
     def refusal(self, thing: "Rollout") -> str | None:
         """What is live is rolled back; what has ended otherwise has nothing to take back."""

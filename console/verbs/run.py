@@ -18,7 +18,7 @@ class SearchRuns(Verb[None]):
     """Show the tracked runs that an expression matches."""
 
     name = "runs"
-    command = Command("tracked runs, or those that match: metrics.mae < 0.2", options=(EXPRESSION_WORD,))
+    command = Command("tracked runs, or only matching runs: metrics.mae < 0.2", options=(EXPRESSION_WORD,))
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
         """Go to the runs; what cannot be read is said before anything moves."""
@@ -32,9 +32,9 @@ class SearchRuns(Verb[None]):
 
 
 SHOW_RUNS = ScreenAction(
-    "runs", Key("r", "runs", "Show the tracked runs; Esc goes back to the sessions"), on=("training", "runs")
+    "runs", Key("r", "runs", "Show the tracked runs; Esc returns to the sessions"), on=("training", "runs")
 )
 COMPARE_RUNS = ScreenAction(
-    "compare", Key("c", "compare", "Compare two runs: the marked ones, or the row with the one below it"), noun=RUN
+    "compare", Key("c", "compare", "Compare the two marked runs, or the row with the run below it"), noun=RUN
 )
-MARK_RUN = ScreenAction("mark", Key("space", "mark", "Mark a run for comparing", sign="Space"), noun=RUN)
+MARK_RUN = ScreenAction("mark", Key("space", "mark", "Mark a run for comparison", sign="Space"), noun=RUN)

@@ -57,7 +57,7 @@ class SessionRequest(Change[Session]):
             Sessions(context.workspace).request(
                 thing.session_id, self.desired, actor=context.actor, reason=reason, expected_revision=thing.revision
             )
-            return f"{thing.session_id} is asked to {self.confirm.lower()}."
+            return f"Asked {thing.session_id} to {self.confirm.lower()}."
 
         observed = thing.observed
         move = (
@@ -87,7 +87,7 @@ class Pause(SessionRequest):
     command = Command("pause a session after its epoch")
     desired = DesiredSession.PAUSED
     confirm = "Pause"
-    effect = "The current epoch ends first; then the session rests at its checkpoint."
+    effect = "The current epoch ends first; then the session waits at its checkpoint."
     way_back = "H resumes it from there."
 
 
@@ -97,7 +97,7 @@ class ResumeSession(SessionRequest):
     name = "resume_session"
     desired = DesiredSession.RUNNING
     confirm = "Resume"
-    effect = "The session goes on from its last checkpoint."
+    effect = "The session continues from its last checkpoint."
     way_back = "H pauses it after its epoch."
 
 
@@ -132,7 +132,7 @@ class Start(Change[None]):
         facts = [(name, str(getattr(training, name))) for name in _TOLD_SETTINGS]
         facts.append(("models", ", ".join(training.models)))
         width = max(len(name) for name, _ in facts) + 2
-        effect = "A new session trains the models; versions that beat the last ones arrive in the registry."
+        effect = "A new session trains the models and registers the versions that beat the previous versions."
         lines = [
             *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
             *(Line(((note, "warn"),)) for note in unavailable_features(training)),

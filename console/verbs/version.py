@@ -57,7 +57,7 @@ class Promote(Change[VersionName]):
     name = "promote"
     noun = VERSION
     key = Key("P", "promote", "Promote the version one stage (asks first)")
-    command = Command("move a version one stage up", options=(STAGE_WORD,))
+    command = Command("promote a version one stage", options=(STAGE_WORD,))
 
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
         """Offer the move that the registry plans."""
@@ -70,8 +70,8 @@ class RollBack(Change[str]):
 
     name = "rollback"
     noun = MODEL
-    key = Key("R", "roll back", "Go back to the version that was live before (asks first)")
-    command = Command("go back to the version that was live before")
+    key = Key("R", "roll back", "Roll back to the version that was live before (asks first)")
+    command = Command("roll back to the version that was live before")
 
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
         """Offer the rollback that the registry plans."""
@@ -125,7 +125,7 @@ class Lineage(Verb[None]):
     """Draw what a version came from and went into."""
 
     name = "lineage"
-    command = Command("what a version came from and went into, as a graph", options=(MODEL_WORD, VERSION_WORD))
+    command = Command("the lineage of a version, as a graph", options=(MODEL_WORD, VERSION_WORD))
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
         """Go to the registry, and draw it there; without a version that of the row under the cursor."""
@@ -152,13 +152,13 @@ def _known_version(snapshot: "Snapshot", model: str, word: str | None) -> str | 
 
 TREE = ScreenAction(
     "tree",
-    Key("t", "tree", "Draw what the version came from and went into; t or Esc goes back to the list"),
+    Key("t", "tree", "Draw the lineage of the version; t or Esc returns to the list"),
     noun=VERSION,
 )
 COMPARE = ScreenAction(
-    "compare", Key("c", "compare", "Compare two versions: the marked ones, or the row with what is live"), noun=VERSION
+    "compare", Key("c", "compare", "Compare the two marked versions, or the row with the live version"), noun=VERSION
 )
-MARK = ScreenAction("mark", Key("space", "mark", "Mark a version for comparing", sign="Space"), noun=VERSION)
+MARK = ScreenAction("mark", Key("space", "mark", "Mark a version for comparison", sign="Space"), noun=VERSION)
 
 _CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Undo", Move.ARCHIVE: "Archive"}
 

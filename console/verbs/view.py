@@ -36,17 +36,17 @@ EVIDENCE: Noun[Any] = Noun(arguments=(), find=lambda _snapshot, _words: None)
 DETAILS = ScreenAction(
     "details", Key("d", "details", "Show or hide the details of the row; Enter does the same"), noun=ROW
 )
-WHY = ScreenAction("why", Key("w", "why", "Show the gates and the evidence behind it"), noun=EVIDENCE)
+WHY = ScreenAction("why", Key("w", "why", "Show the gates and the evidence of the row"), noun=EVIDENCE)
 FILTER = ScreenAction(
-    "filter", Key("slash", "filter", "Show only the rows with these words", sign="/", takes_next_keys=True)
+    "filter", Key("slash", "filter", "Show only the rows that contain your words", sign="/", takes_next_keys=True)
 )
 LOGS = ScreenAction("logs", Key("l", "logs", "Read the newest log lines"))
-ZOOM = ScreenAction("zoom", Key("plus", "zoom", "Zoom the pane; Esc takes it back", sign="+"))
+ZOOM = ScreenAction("zoom", Key("plus", "zoom", "Zoom the pane; Esc restores it", sign="+"))
 COPY = ScreenAction("copy", Key("y", "copy", "Copy the row or the details, also over SSH"))
 PROMPT = ScreenAction(
     "command", Key("colon", "command", "Type a command; Tab completes it", sign=":", takes_next_keys=True)
 )
-BACK = ScreenAction("back", Key("escape", "", "One layer out", sign="Esc"))
+BACK = ScreenAction("back", Key("escape", "", "Go back one level", sign="Esc"))
 PALETTE = ScreenAction("palette", Key("", "", "Search for a command by its name", sign="Ctrl+P"))
 
 
@@ -54,7 +54,7 @@ class Freeze(Verb[None]):
     """Freeze the screen, or let it go on."""
 
     name = "freeze"
-    key = Key("p", "freeze", "Freeze the screen, or let it go on")
+    key = Key("p", "freeze", "Freeze the screen, or unfreeze it")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """From the past this leads back to now."""
@@ -65,7 +65,7 @@ class Now(Verb[None]):
     """Come back to the present."""
 
     name = "now"
-    command = Command("come back from the past, or let a frozen screen go on")
+    command = Command("return to the present, or unfreeze the screen")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Do nothing where the present is shown already."""
@@ -103,7 +103,7 @@ class StepForward(Verb[None]):
     """Go on by one change."""
 
     name = "step_forward"
-    key = Key("greater_than_sign", "", "Go forward again, up to now; p comes back at once", sign=">")
+    key = Key("greater_than_sign", "", "Go forward again, up to now; p returns to now", sign=">")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Show the next moment, and at last the present."""
@@ -160,7 +160,7 @@ class Help(Verb[None]):
     """Explain the keys of the screen."""
 
     name = "help"
-    key = Key("question_mark", "help", "These keys", sign="?", pinned=True)
+    key = Key("question_mark", "help", "Show these keys", sign="?", pinned=True)
     command = Command("the keys of this screen")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:

@@ -113,7 +113,7 @@ def test_status_tells_how_things_were(home, answer):
     [
         pytest.param(("--at", "teatime"), "'teatime' is not a time: write 02:50", id="no time"),
         pytest.param(("--at", "2020-01-01T00:00"), "nothing is recorded yet", id="nothing recorded"),
-        pytest.param(("--at", "02:50", "--watch"), "leave one of them out", id="watching the past"),
+        pytest.param(("--at", "02:50", "--watch"), "leave one out", id="watching the past"),
     ],
 )
 def test_a_past_that_cannot_be_shown_is_one_clear_error(home, answer, arguments, says):
@@ -147,12 +147,12 @@ def test_a_queued_session_can_be_paused_resumed_and_stopped_without_an_engine(ho
         pytest.param(("registry", "promote", "../../etc", "1.0.0"), 2, "../../etc", id="path as a model"),
         pytest.param(("registry", "rollback", "spread\x1b[2J"), 2, "spread", id="escape sequence as a model"),
         pytest.param(("alerts", "acknowledge", "nope"), 2, "nope", id="no such alert"),
-        pytest.param(("session", "start", "--epochs", "0"), 2, "--epochs: '0' is no whole number", id="no epochs"),
+        pytest.param(("session", "start", "--epochs", "0"), 2, "--epochs: '0' must be a whole number", id="no epochs"),
         pytest.param(("session", "start", "--config", "/nowhere.yaml"), 2, "/nowhere.yaml", id="no such config"),
         pytest.param(
             ("data", "generate", "bonds", "--rows", "0", "--out", "x"),
             2,
-            "--rows: '0' is no whole number",
+            "--rows: '0' must be a whole number",
             id="no rows",
         ),
         pytest.param(("data", "generate", "bonds", "--rows", "many", "--out", "x"), 2, "many", id="rows not a number"),
@@ -252,4 +252,4 @@ def test_a_machine_that_lacks_what_is_needed_fails_with_the_cure(answer, monkeyp
     (line,) = [line for line in out.splitlines() if line.startswith("missing")]
     assert code == 1
     assert line.split()[1] == "lightgbm"
-    assert "cure: " in line
+    assert "fix: " in line

@@ -81,7 +81,7 @@ def test_a_line_is_read(line, name, words):
     [
         ("", "Type a command"),
         ("rolback spread", "did you mean :rollback?"),
-        ("xyzzy", "Tab shows what there is"),
+        ("xyzzy", "Tab lists the commands"),
         ("rollback", "Usage: :rollback MODEL"),
         ("diff spread 1.0.0", "Usage: :diff MODEL VERSION VERSION"),
         ("quit now", "Usage: :quit"),

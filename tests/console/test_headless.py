@@ -94,7 +94,7 @@ def test_a_terminal_gets_a_bar_it_can_draw_and_a_pipe_gets_none(encoding):
             printer.print(event)
         stream.flush()
         text = stream.buffer.getvalue().decode(encoding)
-        assert ("% of 3 epochs at most" in text) is has_bar
+        assert ("% of up to 3 epochs" in text) is has_bar
 
 
 def test_text_from_documents_cannot_move_the_cursor():

@@ -64,9 +64,9 @@ async def test_one_goes_back_change_by_change_and_forth_to_now(open_console, rec
         await back(console)
         assert console.app.playback.at == recorded[1]
         assert stage_of_newest(console) != live
-        assert "03:06:00Z  mira version.promote anomaly" in console.sentence
+        assert "03:06:00 UTC  mira version.promote anomaly" in console.sentence
         assert "passed [review]" in console.sentence
-        assert "[past 03:06:00Z]" in console.text()
+        assert "[past 03:06:00 UTC]" in console.text()
         assert "ARMED" not in console.text()
         await back(console)
         assert console.app.playback.at == recorded[0]
@@ -111,7 +111,7 @@ async def test_every_screen_shows_the_past(open_console, recorded):
         await back(console)
         for key in "1234579":
             await console.press(key)
-            assert "[past 03:06:00Z]" in console.text()
+            assert "[past 03:06:00 UTC]" in console.text()
         assert str(console.screen.main_table().rows[0].cells[0]).strip() == str(console.app.snapshot.audit[0].sequence)
 
 

@@ -67,7 +67,7 @@ def test_a_folder_is_registered_with_what_is_said_of_it(register, answer) -> Non
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(("--metric", "mae=low"), "'low' is no number", id="metric"),
+        pytest.param(("--metric", "mae=low"), "'low' is not a number", id="metric"),
         pytest.param(("--tag", "owner"), "'owner' is not NAME=VALUE", id="tag"),
         pytest.param(("--run", "r-0404"), "There is no run 'r-0404'", id="run"),
         pytest.param(("--parent", "7.0.0"), "No model spread is registered", id="parent"),

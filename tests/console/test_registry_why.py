@@ -34,7 +34,7 @@ async def test_what_stops_a_version_is_said_and_what_it_would_take(open_console,
         assert "may not go from Staging to Production" in text
         assert "fail min_accuracy" in text
         assert "fail approvals" in text
-        assert "0 persons >= 1 persons" in text
+        assert "no persons (at least 1)" in text
         assert "nobody has approved 1.3.0" in text
 
 

@@ -79,8 +79,8 @@ def test_status_tells_of_the_rollouts_at_work_and_that_nothing_is_judged_without
         0.1,
     )
     main(["status", "--plain"])
-    told = "rollout: ro-0002 downgrade 1.2.0 -> 1.3.0 running, step 2 of 3, 10 % of the requests"
-    assert f"{told}; nothing is judged without an engine" in capsys.readouterr().out.splitlines()
+    told = "rollout: ro-0002 downgrade 1.2.0 -> 1.3.0 running, step 2 of 3, 10% of the requests"
+    assert f"{told}; not judged: no engine is running" in capsys.readouterr().out.splitlines()
 
 
 def test_what_is_aborted_without_an_engine_makes_room_for_the_next(answer, rollouts):
@@ -117,7 +117,7 @@ def test_a_rollout_is_started_by_the_policy_that_is_named(answer, rollouts, tmp_
         pytest.param(("start", "spread", "1.2.0"), 3, "is already in Production", id="live already"),
         pytest.param(("start", "spread", "9.9.9"), 2, "no version 9.9.9", id="no such version"),
         pytest.param(("start", "spread", "1.3.0", "--share", "0.9"), 3, "ceiling", id="beyond the ceiling"),
-        pytest.param(("start", "spread", "1.3.0", "--share", "2"), 2, "'2' is no share", id="no share"),
+        pytest.param(("start", "spread", "1.3.0", "--share", "2"), 2, "'2' must be a share", id="no share"),
         pytest.param(("hold", "ro-0001"), 3, "it has ended", id="ended"),
         pytest.param(("resume", "ro-0002"), 3, "already asked for that", id="runs already"),
         pytest.param(("show", "ro-0404"), 2, "ro-0404", id="unknown"),

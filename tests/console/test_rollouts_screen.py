@@ -86,7 +86,7 @@ async def test_what_took_a_candidate_back_is_said(open_console):
 async def test_without_an_engine_nobody_promises_a_decision(open_console):
     async with open_console((80, 24)) as console:
         await at(console, ACTIVE)
-        assert "no engine runs on this workspace, so nothing is judged" in console.text()
+        assert "no engine is running, so nothing is judged" in console.text()
 
 
 async def test_w_shows_the_evidence_and_the_rules(open_console, engine):
@@ -94,7 +94,7 @@ async def test_w_shows_the_evidence_and_the_rules(open_console, engine):
         await at(console, ACTIVE)
         await console.press("w")
         text = console.text()
-        for fact in ("ratio 0.71x, 95% interval 0.10 to 2.48x", "of what it takes", "below 1.5x", "at most"):
+        for fact in ("ratio 0.71x, 95% interval 0.10 to 2.48x", "evidence of safety", "below 1.5x", "at most"):
             assert fact in text, fact
 
 
@@ -106,7 +106,7 @@ async def test_p_asks_for_the_step_that_was_shown(open_console, rollouts):
         await confirm(console)
         await console.until(lambda: rollouts.get(ACTIVE).desired_step == 2)
         await console.until(lambda: "advancing" in console.text())
-        await console.until(lambda: "is asked to advance" in console.sentence)  # said later, it would hide the next
+        await console.until(lambda: "to advance" in console.sentence)  # said later, it would hide the next
         await console.press("P")
         assert "has asked ro-0002 for that already" in console.sentence
 
@@ -163,7 +163,7 @@ async def test_after_the_last_step_p_goes_live_only_by_typing_the_version(open_c
     async with open_console((160, 48)) as console:
         await at(console, ACTIVE)
         await console.dialog("P")
-        for fact in ("without waiting for proof", "Not shown yet", "verified_artifact", "10"):
+        for fact in ("without waiting for proof", "Not proven yet", "verified_artifact", "10"):
             assert fact in console.text(), fact
         await confirm(console)
         assert isinstance(console.app.screen, ChangeDialog)
@@ -248,7 +248,7 @@ async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
     [
         ("abort ro-0009", "There is no rollout ro-0009. Rollouts to choose from: ro-0002, ro-0001."),
         ("abort ro-0001", "has ended"),
-        ("resume ro-0002", "is neither held nor undecided"),
+        ("resume ro-0002", "is neither held nor inconclusive"),
         ("canary spread 1.3.0 purple", "There is no strategy purple."),
     ],
 )
@@ -273,9 +273,9 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
 @pytest.mark.parametrize(
     ("desired", "observed", "words"),
     [
-        (DesiredRollout.RUNNING, {"phase": RolloutPhase.PENDING, "verdict": None}, "before the first step is open"),
-        (DesiredRollout.PAUSED, {"phase": RolloutPhase.PAUSED}, "none while it is held, unless harm is shown"),
-        (DesiredRollout.RUNNING, {"phase": RolloutPhase.INCONCLUSIVE}, "waits for a person"),
+        (DesiredRollout.RUNNING, {"phase": RolloutPhase.PENDING, "verdict": None}, "until the first step opens"),
+        (DesiredRollout.PAUSED, {"phase": RolloutPhase.PAUSED}, "none while held, unless harm is shown"),
+        (DesiredRollout.RUNNING, {"phase": RolloutPhase.INCONCLUSIVE}, "up to you: H sets a new deadline"),
         (DesiredRollout.RUNNING, {"verdict": None}, "no request has been answered"),
         (DesiredRollout.ABORTED, {"verdict": None}, "it is being aborted"),
     ],
@@ -301,7 +301,7 @@ def test_a_decision_that_comes_after_the_deadline_is_not_promised(rollout):
     for deadline_at, warns in ((ends_at - timedelta(seconds=1), True), (ends_at + timedelta(seconds=1), False)):
         shown = rollout(deadline_at=deadline_at)
         lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
-        assert ("comes first: then it waits for a person" in "\n".join(line.text for line in lines)) is warns
+        assert ("comes first: then an operator decides" in "\n".join(line.text for line in lines)) is warns
 
 
 def test_an_interval_that_rules_nothing_out_is_not_drawn(rollout):
@@ -321,7 +321,7 @@ def test_a_shadow_has_copies_instead_of_a_share(rollout):
     shadow = msgspec.structs.replace(shown, plan=plan, observed=msgspec.structs.replace(shown.observed, step=0))
     assert rollout_evidence.guard_rows(shadow, UNICODE)[0].cells[2].text == "50%"
     assert rollout_progress.steps_line(shadow, UNICODE).text.endswith("○ finding")
-    assert "ends in a finding" in ADVANCE.refusal(shadow)
+    assert "ends with a finding" in ADVANCE.refusal(shadow)
 
 
 def test_a_key_means_what_is_possible_next(rollout):

@@ -78,7 +78,7 @@ async def test_the_overview_tells_what_is_wrong_what_is_live_and_what_trains(ope
             "spread",
             "1.2.0",
             "epoch 41 of 100",
-            "waits for an engine",
+            "waiting: no engine is running",
             "59%",
         ):
             assert fact in text
@@ -246,7 +246,7 @@ async def test_a_frozen_screen_stays_and_goes_on(open_console, workspace):
         await console.settled()
         stage = {row.key: row.cells[3].text for row in console.screen.main_table().rows}["anomaly/1.0.0"]
         assert "Development" in stage
-        assert "frozen at 03:04Z" in console.text()
+        assert "frozen at 03:04 UTC" in console.text()
         await console.press("p")
         await console.until(
             lambda: "Staging" in {r.key: r.cells[3].text for r in console.screen.main_table().rows}["anomaly/1.0.0"]
@@ -383,7 +383,7 @@ def test_every_screen_is_bound_once():
     assert set(BondxApp.MODES) == {screen.name for screen in SCREENS}
 
 
-@pytest.mark.parametrize(("key", "says"), [("Z", "Z means nothing on this screen"), ("C", "C means nothing")], ids=str)
+@pytest.mark.parametrize(("key", "says"), [("Z", "Z does nothing on this screen"), ("C", "C does nothing")], ids=str)
 async def test_a_capital_that_means_nothing_is_answered(open_console, key, says):
     async with open_console((80, 24)) as console:
         await console.press(key)

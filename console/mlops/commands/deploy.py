@@ -12,8 +12,8 @@ def add_parser(commands: Subparsers) -> None:
     parser = verb_parser(commands, "deploy", help="give a version in Staging a share of the traffic, as a canary")
     add_model_argument(parser)
     parser.add_argument("--version", required=True, metavar="V", help="the candidate")
-    parser.add_argument("--traffic", type=_share, metavar="SHARE", help="of the first step (default: the policy's)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    parser.add_argument("--traffic", type=_share, metavar="SHARE", help="share in the first step (default: the policy's)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
     add_reason_argument(parser)
     parser.set_defaults(command=deploy)
 
@@ -52,5 +52,5 @@ def _share(text: str) -> float:
     except ValueError:
         share = 0.0
     if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1, such as 0.1")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a share between 0 and 1, such as 0.1")
     return share

@@ -11,9 +11,9 @@ from core.errors import ExitCode
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = verb_parser(commands, "drift-check", help="compare a table with a baseline: exit code 1 on an alarm")
-    parser.add_argument("--baseline", required=True, type=Path, metavar="FILE", help="what is usual")
-    parser.add_argument("--current", required=True, type=Path, metavar="FILE", help="what to compare with it")
-    parser.add_argument("--model", default="", metavar="NAME", help="take the drift policy of this model")
+    parser.add_argument("--baseline", required=True, type=Path, metavar="FILE", help="the table to compare with")
+    parser.add_argument("--current", required=True, type=Path, metavar="FILE", help="the table to check")
+    parser.add_argument("--model", default="", metavar="NAME", help="use the drift policy of this model")
     parser.set_defaults(command=check)
 
 

@@ -10,11 +10,11 @@ from core.errors import ExitCode
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = verb_parser(commands, "evaluate", help="judge a version on a file with the target")
+    parser = verb_parser(commands, "evaluate", help="evaluate a version on a file that has the target column")
     add_model_argument(parser)
     parser.add_argument("--test-data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--version", metavar="V", help="this version (default: the live one, else the newest)")
+    which.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     which.add_argument("--stage", type=stage, metavar="STAGE", help="the newest version of this stage")
     parser.set_defaults(command=evaluate)
 
@@ -41,8 +41,8 @@ def evaluate(args: argparse.Namespace) -> int:
     if found.was_trained_on:
         print("note: the version was trained on this very file, so these figures flatter it")
     for name, n_values in found.notes.out_of_range.items():
-        print(f"note: {n_values} values of {name} are outside the range the model has learnt from")
+        print(f"note: {n_values} values of {name} are outside the range of the training data")
     for name, n_values in found.notes.unseen_levels.items():
-        print(f"note: {n_values} values of {name} are levels the model has never seen")
+        print(f"note: {n_values} values of {name} are categories the model has never seen")
     print_gates(gates)
     return ExitCode.GOOD

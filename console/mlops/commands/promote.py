@@ -18,7 +18,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--version", required=True, metavar="V")
     parser.add_argument("--stage", required=True, type=stage, metavar="STAGE", help="staging or production")
     parser.add_argument("--user", metavar="NAME", help="who promotes, for the audit log (default: your account)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
     add_reason_argument(parser)
     parser.set_defaults(command=promote)
 

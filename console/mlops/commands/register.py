@@ -10,9 +10,9 @@ from core.errors import ExitCode
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    parser = verb_parser(commands, "register", help="take a folder or file in as the next version of a model")
+    parser = verb_parser(commands, "register", help="register a folder or file as the next version of a model")
     add_model_argument(parser)
-    parser.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="what to register")
+    parser.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="the folder or file to register")
     parser.add_argument(
         "--metadata", action="append", default=[], type=_pair, metavar="K=V", help="kept with the version; repeatable"
     )

@@ -20,9 +20,9 @@ def add_parser(commands: Subparsers) -> None:
     add_model_argument(parser)
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
     parser.add_argument("--target", metavar="COL", help="the column to learn (default: target, label or y)")
-    parser.add_argument("--task", choices=TASKS, help="what to do with it (default: what its values say)")
-    parser.add_argument("--group", metavar="COL", help="hold rows of one group out together, such as issuers")
-    parser.add_argument("--time", metavar="COL", help="hold the latest rows out")
+    parser.add_argument("--task", choices=TASKS, help="the task (default: inferred from its values)")
+    parser.add_argument("--group", metavar="COL", help="hold out whole groups of rows, such as issuers")
+    parser.add_argument("--time", metavar="COL", help="hold out the latest rows")
     parser.set_defaults(command=train)
 
 
@@ -78,7 +78,7 @@ def _print(trained: "Trained") -> None:
             "run": version.run_id,
             "ships": f"{report['ships']}: {report['why']}",
             "split": f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}",
-            "leans on": ", ".join(f"{name} {share:.0%}" for name, share in important),
+            "relies on": ", ".join(f"{name} {share:.0%}" for name, share in important),
         }
     )
     print_metrics(version.metrics)

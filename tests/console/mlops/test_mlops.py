@@ -160,7 +160,7 @@ def test_training_makes_its_workspace_and_tells_what_ships_and_how_sure_that_is(
     code, out, err = answer("train --model price --target price --group desk --data", files / "learn.csv")
 
     assert (code, err) == (0, "")
-    for words in ("price 1.0.0, in Development", "r-0001", "whole groups", "METRIC", "mae", "LOW", "HIGH", "leans on"):
+    for words in ("price 1.0.0, in Development", "r-0001", "whole groups", "METRIC", "mae", "LOW", "HIGH", "relies on"):
         assert words in out
     workspace = Workspace.open(home)
     assert [version.key for version in Registry(workspace).versions()] == ["price/1.0.0"]

@@ -149,7 +149,7 @@ def test_what_is_asked_for_shows_before_it_has_happened(snapshot, desired, said)
 def test_a_session_without_an_engine_does_not_claim_to_run(snapshot):
     running, finished = snapshot.session("s-0002"), snapshot.session("s-0001")
     assert sessions.title(running, UNICODE, has_engine=False) == "s-0002 autonomous  ○ no engine"
-    assert sessions.progress(running, has_engine=False)[2] == "waits for an engine"
+    assert sessions.progress(running, has_engine=False)[2] == "waiting: no engine is running"
     assert sessions.progress(finished, has_engine=False)[2] == "took 1h"
     row = sessions.session_rows([running], NOW, UNICODE, has_engine=False)[0]
     assert "–" in texts(row)
@@ -169,7 +169,7 @@ def test_a_session_that_ends_by_itself_is_not_said_to_be_stopped(snapshot):
     ending = msgspec.structs.replace(
         running, observed=msgspec.structs.replace(running.observed, phase=SessionPhase.STOPPING, eta_seconds=0.0)
     )
-    assert sessions.phase_cell(ending, UNICODE).text == "○ finishing"
+    assert sessions.phase_cell(ending, UNICODE).text == "○ stopping"
     assert "0s" not in texts(sessions.session_rows([ending], NOW, UNICODE)[0])
     asked = msgspec.structs.replace(ending, desired=DesiredSession.STOPPED)
     assert sessions.phase_cell(asked, UNICODE).text == "○ stopping"
@@ -222,15 +222,15 @@ def test_what_is_wrong_begins_with_what_cannot_be_read(snapshot):
 
 def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
     by_rule = {alert.rule: plain(alerts.detail_lines(alert, UNICODE)) for alert in snapshot.alerts}
-    assert "Enter leads to downgrade 1.0.0 in the registry; R there rolls the model back." in by_rule["hash_mismatch"]
+    assert "Enter shows downgrade 1.0.0 in the registry; R there rolls the model back." in by_rule["hash_mismatch"]
     assert "Enter leads to the session" in by_rule["gate_failed"]
-    assert "Nothing: it is over." in by_rule["training_stalled"]
+    assert "Nothing: it is resolved." in by_rule["training_stalled"]
 
 
 def test_an_alert_about_a_rollout_leads_to_the_rollout(snapshot):
     labels = {"model": "spread", "rollout": "ro-0001"}
     alert = msgspec.structs.replace(snapshot.alerts[0], rule="rollout_rolled_back", labels=labels)
-    assert "Enter leads to the rollout: what each guard saw, and when." in plain(alerts.detail_lines(alert, UNICODE))
+    assert "Enter shows the rollout: what each guard measured, and when." in plain(alerts.detail_lines(alert, UNICODE))
 
 
 def test_gauges_warn_before_the_engine_calls(snapshot):
@@ -259,7 +259,7 @@ def test_people_are_told_apart_from_the_engine(snapshot):
 def test_the_top_line_counts_what_fires(snapshot):
     status = status_of(snapshot, Circumstances(now=NOW, standing=WriteAccess(read_only=True, armed=False)))
     assert (status.n_critical, status.n_warning, status.armed, status.engine) == (1, 2, False, "none")
-    assert status.clock == "03:04Z"
+    assert status.clock == "03:04 UTC"
 
 
 def test_only_what_enters_production_by_promotion_is_typed(workspace):
@@ -297,8 +297,8 @@ def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapsh
         context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=UNICODE, has_engine=has_engine)
         return plain(PAUSE.offer(context, snapshot.sessions[0]).lines)
 
-    assert "No engine runs" in text(False)
-    assert "No engine runs" not in text(True)
+    assert "No engine is running" in text(False)
+    assert "No engine is running" not in text(True)
 
 
 @pytest.mark.parametrize(
