@@ -55,7 +55,7 @@ def doctor(args: argparse.Namespace) -> int:
         print_json(findings)
     else:
         for finding in findings:
-            print_sentences(str(finding.file), {"problem": finding.problem, "cure": finding.cure})
+            print_sentences(str(finding.file), {"problem": finding.problem, "fix": finding.cure})
         if not findings:
             print(f"{workspace.root}: no damage found")
     return ExitCode.FAILING if findings else ExitCode.GOOD

@@ -26,9 +26,7 @@ def add_verbs(verbs: Subparsers) -> None:
     add_json_argument(alias)
     alias.set_defaults(command=change_alias)
 
-    approve = command_parser(
-        verbs, "approve", help="approve a version for Production; another person must promote it"
-    )
+    approve = command_parser(verbs, "approve", help="approve a version for Production; another person must promote it")
     approve.add_argument("model", metavar="MODEL")
     approve.add_argument("version", metavar="VERSION")
     approve.add_argument("--withdraw", action="store_true", help="withdraw your approval")

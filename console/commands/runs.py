@@ -38,9 +38,7 @@ def add_parser(commands: Subparsers) -> None:
     tag.add_argument("tags", metavar="NAME=TEXT", nargs="+", type=pair)
     add_json_argument(tag)
     tag.set_defaults(command=tag_run)
-    prune = command_parser(
-        verbs, "prune", help="remove the oldest unreferenced runs; a dry run without --yes"
-    )
+    prune = command_parser(verbs, "prune", help="remove the oldest unreferenced runs; a dry run without --yes")
     prune.add_argument("--keep", type=count, metavar="N", help="runs to keep (default: the policy's keep_runs)")
     prune.add_argument("--yes", action="store_true", help="remove them (without --yes: only list them)")
     add_json_argument(prune)

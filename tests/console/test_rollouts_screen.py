@@ -108,7 +108,7 @@ async def test_p_asks_for_the_step_that_was_shown(open_console, rollouts):
         await console.until(lambda: "advancing" in console.text())
         await console.until(lambda: "to advance" in console.sentence)  # said later, it would hide the next
         await console.press("P")
-        assert "has asked ro-0002 for that already" in console.sentence
+        assert "has already asked ro-0002 to advance" in console.sentence
 
 
 @pytest.mark.parametrize("key", ["A", "R"])

@@ -12,7 +12,9 @@ def add_parser(commands: Subparsers) -> None:
     parser = verb_parser(commands, "deploy", help="give a version in Staging a share of the traffic, as a canary")
     add_model_argument(parser)
     parser.add_argument("--version", required=True, metavar="V", help="the candidate")
-    parser.add_argument("--traffic", type=_share, metavar="SHARE", help="share in the first step (default: the policy's)")
+    parser.add_argument(
+        "--traffic", type=_share, metavar="SHARE", help="traffic share of the first step (default: the policy's)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
     add_reason_argument(parser)
     parser.set_defaults(command=deploy)

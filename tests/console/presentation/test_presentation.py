@@ -223,7 +223,7 @@ def test_what_is_wrong_begins_with_what_cannot_be_read(snapshot):
 def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
     by_rule = {alert.rule: plain(alerts.detail_lines(alert, UNICODE)) for alert in snapshot.alerts}
     assert "Enter shows downgrade 1.0.0 in the registry; R there rolls the model back." in by_rule["hash_mismatch"]
-    assert "Enter leads to the session" in by_rule["gate_failed"]
+    assert "Enter shows the session" in by_rule["gate_failed"]
     assert "Nothing: it is resolved." in by_rule["training_stalled"]
 
 
