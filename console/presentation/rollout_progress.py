@@ -58,26 +58,18 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
             VerdictOutcome.INCONCLUSIVE: "warn",
             VerdictOutcome.ADVANCE: "good",
         }.get(verdict.outcome)
-        spans = (("verdict   ", "muted"), (_DECISION_WORDS[verdict.outcome], tone or "strong"))
+        word = _DECISION_WORDS[verdict.outcome]
+        reason = verdict.reason.removeprefix(word) if verdict.reason.startswith(f"{word} ") else f": {verdict.reason}"
+        spans = (("verdict   ", "muted"), (word, tone or "strong"))
         since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
-        lines.append(Line((*spans, (_reason_behind(verdict.reason), ""), (since, "muted"))))
+        lines.append(Line((*spans, (reason, ""), (since, "muted"))))
     if observed.experiment is not None:
         lines.append(Line((("finding   ", "muted"), (observed.experiment.reason, ""))))
     if rollout.desired is not DesiredRollout.RUNNING:
-        reason = f": {rollout.desired_reason}" if rollout.desired_reason else ""
-        wish = f"{words(rollout.desired)} by {rollout.desired_by}{reason}"
+        wish = f"{words(rollout.desired)} by {rollout.desired_by}"
+        wish += f": {rollout.desired_reason}" if rollout.desired_reason else ""
         lines.append(Line((("requested ", "muted"), (wish, "warn"))))
     return lines
-
-
-def _reason_behind(reason: str) -> str:
-    """Spell a reason behind the word of its verdict: "holding at 10 %", and not "holding: dwelling at 10 %".
-
-    >>> _reason_behind("dwelling at 10 % until 07:36 UTC"), _reason_behind("37 of 100 answers")
-    (' at 10 % until 07:36 UTC', ': 37 of 100 answers')
-    """
-    dwelling = next((word for word in ("dwelling", "holding") if reason.startswith(f"{word} at ")), None)
-    return f": {reason}" if dwelling is None else reason.removeprefix(dwelling)
 
 
 def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
