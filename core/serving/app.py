@@ -68,7 +68,7 @@ class FrontDoor:
             if scope["method"] == "POST":
                 await self._predictor.answer(target, scope, receive, send)
             else:
-                await _refuse_method(send, b"POST")
+                await _refuse_method(send, b"POST", target.dialect)
         elif path.startswith(CONTROL_PREFIX):
             await self._control(scope, receive, send)
         elif (plain := self._plain.get(path.rstrip("/"))) is not None:
@@ -111,9 +111,13 @@ def _server_description(path: ServerPath) -> Plain:
     return describe
 
 
-async def _refuse_method(send: Send, allowed: bytes) -> None:
+async def _refuse_method(send: Send, allowed: bytes, dialect: Dialect | None = None) -> None:
     error = WrongMethodError(f"This path accepts {allowed.decode()} requests only.")
-    await send_json(send, error.status, refusal(error), headers=((b"allow", allowed),))
+    headers = ((b"allow", allowed),)
+    if dialect is None:
+        await send_json(send, error.status, refusal(error), headers=headers)
+    else:
+        await send_json(send, error.status, dialect.refusal(error), headers=headers, content_type=dialect.content_type)
 
 
 async def _no_such_path(send: Send, path: str) -> None:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from typing_extensions import override
 
 from core.arrays import FloatArray
-from core.models.scoring.fields import NUMERIC, Field, Rows
+from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
 from core.serving.errors import BadRequestError
 
 UNREADABLE = (msgspec.DecodeError, RecursionError)
@@ -24,6 +24,8 @@ _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.D
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _INDICES = re.compile(r"(?:\[(?:\d+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", flags=re.ASCII)
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _type_of(field: Field) -> Any:
@@ -134,6 +136,17 @@ class ServingSignature:
         except msgspec.ValidationError as error:
             raise self.explained(error) from None
 
+    def convert_text(self, columns: Mapping[str, Sequence[str]]) -> Rows:
+        """Check columns of text cells, such as those of a CSV file, and convert them; an empty cell is a missing value.
+
+        Raises:
+            BadRequestError: A cell does not fit its field.
+        """
+        kinds = {field.name: field.kind for field in self.fields}
+        return self.convert_columns(
+            {name: [_typed(cell, name, kinds.get(name, "text")) for cell in cells] for name, cells in columns.items()}
+        )
+
     def matrix(self, cells: FloatArray) -> Rows:
         """Convert a matrix of numbers, with its columns in the order of the fields.
 
@@ -206,3 +219,18 @@ class OpenSignature(ServingSignature):
         if len(lengths) > 1:
             raise BadRequestError(f"The columns have different lengths: {', '.join(map(str, sorted(lengths)))}.")
         return self.from_rows([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+def _typed(cell: str, name: str, kind: Kind) -> float | bool | str | None:
+    """Read one text cell as the kind of its field."""
+    if not cell:
+        return None
+    if kind == "bool":
+        if (flag := _FLAGS.get(cell.lower())) is None:
+            raise BadRequestError(f"has the value {cell!a}; it must be true or false", field=name)
+        return flag
+    if kind in NUMERIC:
+        if _NUMBER.fullmatch(cell) is None:
+            raise BadRequestError(f"has the value {cell!a}; it must be a number", field=name)
+        return float(cell)
+    return cell

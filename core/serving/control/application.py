@@ -79,7 +79,7 @@ def control_application(
             openapi_config=OpenAPIConfig(
                 title="BondX Console",
                 version=version_of("bondx-console"),
-                description="Predictions in three dialects, and every verb of the console.",
+                description="Predictions in several dialects, and every verb of the console.",
                 components=Components(
                     security_schemes={"token": SecurityScheme(type="http", scheme="bearer", description="A token.")}
                 ),

@@ -3,22 +3,8 @@
 from collections.abc import Sequence
 
 from core.serving.dialects import DIALECTS, Dialect
-from core.serving.dialects.schemas import Schema
+from core.serving.dialects.schemas import FAULT, Schema
 
-_FAULT: Schema = {
-    "type": "object",
-    "required": ["error", "status"],
-    "properties": {
-        "error": {"type": "string"},
-        "status": {"type": "integer"},
-        "field": {"type": "string"},
-        "changes": {
-            "type": "object",
-            "description": "Of a conflict: for each field, the expected value and the current value.",
-            "additionalProperties": {"type": "array", "items": {}},
-        },
-    },
-}
 _FAULTS = {
     "400": "The request is invalid; `field` names the field at fault.",
     "401": "A token is required.",
@@ -58,9 +44,10 @@ def _in_path(path: str) -> list[Schema]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
-def faults(*codes: str) -> Schema:
-    """Describe the answers with these statuses."""
-    return {code: {"description": _FAULTS[code], "content": _json(_FAULT)} for code in codes}
+def faults(*codes: str, dialect: Dialect | None = None) -> Schema:
+    """Describe the refusals with these statuses, in the form of a dialect or, by default, as JSON."""
+    content = _json(FAULT) if dialect is None else _spoken(dialect, dialect.refusal_schema)
+    return {code: {"description": _FAULTS[code], "content": content} for code in codes}
 
 
 def _predict(path: str, dialect: Dialect) -> tuple[str, Schema]:
@@ -72,7 +59,7 @@ def _predict(path: str, dialect: Dialect) -> tuple[str, Schema]:
         "requestBody": {"required": True, "content": _spoken(dialect, dialect.request_schema)},
         "responses": {
             "200": {"description": "The predictions.", "content": _spoken(dialect, dialect.answer_schema)},
-            **faults("400", "401", "403", "404", "413", "503"),
+            **faults("400", "401", "403", "404", "413", "503", dialect=dialect),
         },
     }
     return path, {"post": operation}

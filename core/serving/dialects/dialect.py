@@ -12,7 +12,7 @@ import orjson
 
 from core.errors import CoreError
 from core.models.scoring.fields import Rows
-from core.serving.dialects.schemas import Schema
+from core.serving.dialects.schemas import FAULT, Schema
 from core.serving.errors import status_of
 from core.serving.signature import ServingSignature
 
@@ -96,6 +96,7 @@ class Dialect(ABC):
     predict_path: ClassVar[str]  # of POST requests; `{which}` stands for the model, a version of it, or a label
     request_schema: ClassVar[Schema]
     answer_schema: ClassVar[Schema]
+    refusal_schema: ClassVar[Schema] = FAULT
     content_type: ClassVar[bytes] = b"application/json"  # of requests, answers and refusals
     model_paths: ClassVar[tuple[ModelPath, ...]] = ()
     server_paths: ClassVar[tuple[ServerPath, ...]] = ()
@@ -117,7 +118,7 @@ class Dialect(ABC):
 
 
 def refusal(error: CoreError) -> bytes:
-    """Encode a refusal as JSON; clients of all three protocols look for the message under `error`."""
+    """Encode a refusal as JSON; the clients of these protocols look for the message under `error`."""
     content: dict[str, object] = {"error": str(error), "status": status_of(error)}
     if (field := getattr(error, "field", None)) is not None:
         content["field"] = field

@@ -14,3 +14,16 @@ TEXT: Schema = {"type": "string"}
 def object_schema(required: list[str], **properties: Schema) -> Schema:
     """Describe an object with these properties."""
     return {"type": "object", "required": required, "properties": properties}
+
+
+FAULT: Schema = object_schema(
+    ["error", "status"],
+    error=TEXT,
+    status={"type": "integer"},
+    field=TEXT,
+    changes={
+        "type": "object",
+        "description": "Of a conflict: for each field, the expected value and the current value.",
+        "additionalProperties": {"type": "array", "items": {}},
+    },
+)

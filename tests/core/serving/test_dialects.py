@@ -1,11 +1,14 @@
 """A dialect owns its paths, its form and its description: an added dialect needs no change elsewhere."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.errors import CoreError
+from core.models.scoring.fields import Field, Rows
 from core.serving.access import Role
 from core.serving.app import FrontDoor
 from core.serving.control.predict_paths import predict_paths
@@ -16,7 +19,10 @@ from core.serving.limits import ServingLimits
 from core.serving.predict import Predictor
 from core.serving.reads import Reads
 from core.serving.signature import ServingSignature
-from core.serving.stats import ServerStats
+from core.serving.stats import ServerStats, VersionStats
+from core.serving.table import LoadedVersion, ServedModel, ServingTable
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 class Lines(Dialect):
@@ -27,6 +33,7 @@ class Lines(Dialect):
     predict_path = "/lines/{which}"
     request_schema = {"type": "string"}
     answer_schema = {"type": "string"}
+    refusal_schema = {"type": "string", "examples": ["! There is no model spread."]}
     content_type = b"text/plain"
     model_paths = (ModelPath("/lines/{which}/names", "Names", lambda served, version: (200, sorted(served.versions))),)
     server_paths = (ServerPath("/lines", "The server", lambda: {"speaks": "lines"}),)
@@ -38,9 +45,7 @@ class Lines(Dialect):
             rows = [line.split(",") for line in content.decode().splitlines()]
             if any(len(row) != len(names) for row in rows):
                 raise BadRequestError(f"must have {len(names)} values", field="line")
-            return ReadRequest(
-                signature.convert_columns({name: [row[k] for row in rows] for k, name in enumerate(names)})
-            )
+            return ReadRequest(signature.convert_text({name: [row[k] for row in rows] for k, name in enumerate(names)}))
 
         return read
 
@@ -56,6 +61,24 @@ class Admits:
 
     def admit(self, headers: Any, client: Any, *, at_least: Role, is_read: bool) -> None:
         """Refuse nobody."""
+
+
+class Sums:
+    """Answers with the sum of a row's numbers."""
+
+    is_fast = True
+    signature = ServingSignature([Field(name="price", kind="float"), Field(name="desk", kind="text")])
+
+    def answer(self, rows: Rows) -> Any:
+        """Add up."""
+        return rows.numbers.sum(axis=1)
+
+
+class Records:
+    """Keeps nothing."""
+
+    def predicted(self, *what: Any, **more: Any) -> None:
+        """Forget it."""
 
 
 async def ask(door: FrontDoor, method: str, path: str, body: bytes = b"") -> tuple[int, dict[bytes, bytes], bytes]:
@@ -74,9 +97,47 @@ async def ask(door: FrontDoor, method: str, path: str, body: bytes = b"") -> tup
 
 @pytest.fixture
 def door() -> FrontDoor:
-    predictor = Predictor(Admits(), None, ServerStats(), ServingLimits())  # type: ignore[arg-type]
+    predictor = Predictor(Admits(), Records(), ServerStats(), ServingLimits())  # type: ignore[arg-type]
     reads = Reads(Admits(), None, lambda: predictor.table)  # type: ignore[arg-type]
     return FrontDoor(predictor, reads, None, (*DIALECTS, Lines()))  # type: ignore[arg-type]
+
+
+def load(door: FrontDoor) -> None:
+    version = LoadedVersion("sums", "1.0.0", Sums(), VersionStats(), loaded_at=NOW, seconds=0.0)  # type: ignore[arg-type]
+    served = ServedModel(model="sums", registered={}, versions={"1.0.0": version}, live="1.0.0", default=version)
+    door._predictor.table = ServingTable(models={"sums": served}, is_complete=True)
+
+
+async def test_an_added_dialect_reads_text_and_answers_in_its_own_form(door):
+    load(door)
+
+    status, headers, body = await ask(door, "POST", "/lines/sums", b"1.5,rates\n2e1,credit")
+
+    assert (status, headers[b"content-type"], body) == (HTTPStatus.OK, b"text/plain", b"1.5\n20.0")
+    status, headers, body = await ask(door, "POST", "/lines/sums", b"dear,rates")
+    assert (status, headers[b"content-type"]) == (HTTPStatus.BAD_REQUEST, b"text/plain")
+    assert body == b"! The field price has the value 'dear'; it must be a number."
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1_0", "0x1", "１", " 1", "1,5", "--1"])
+def test_a_cell_that_is_no_plain_number_is_refused(cell):
+    with pytest.raises(BadRequestError, match="must be a number"):
+        Sums.signature.convert_text({"price": [cell], "desk": ["rates"]})
+
+
+@pytest.mark.parametrize(("cell", "number"), [("1", 1.0), ("-.5", -0.5), ("+2.", 2.0), ("1E-3", 0.001)])
+def test_a_plain_number_is_read(cell, number):
+    assert Sums.signature.convert_text({"price": [cell], "desk": ["rates"]}).numbers.tolist() == [[number]]
+
+
+def test_flags_and_empty_cells_are_read_as_such():
+    signature = ServingSignature([Field(name="is_new", kind="bool"), Field(name="note", kind="text", nullable=True)])
+
+    rows = signature.convert_text({"is_new": ["True", "0"], "note": ["", "late"]})
+
+    assert (rows.numbers.tolist(), list(rows.texts)) == ([[1.0], [0.0]], [(None,), ("late",)])
+    with pytest.raises(BadRequestError, match="must be true or false"):
+        signature.convert_text({"is_new": ["yes"], "note": ["x"]})
 
 
 async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_form(door):
@@ -90,9 +151,10 @@ async def test_an_added_dialect_answers_on_its_own_paths_in_its_own_form(door):
 
 @pytest.mark.parametrize("path", ["/lines/spread", "/lines/spread/versions/1.0.0", "/lines/spread/labels/champion"])
 async def test_a_predict_path_accepts_only_posts(door, path):
-    status, headers, _ = await ask(door, "GET", path)
+    status, headers, body = await ask(door, "GET", path)
 
     assert (status, headers[b"allow"]) == (HTTPStatus.METHOD_NOT_ALLOWED, b"POST")
+    assert (headers[b"content-type"], body) == (b"text/plain", b"! This path accepts POST requests only.")
 
 
 @pytest.mark.parametrize("path", ["/lines", "/v2/", "/health", "/v2/health/live"])
@@ -113,6 +175,7 @@ def test_an_added_dialect_describes_itself():
     operation = paths["/lines/{model}/versions/{version}"]["post"]
     assert operation["summary"] == "Predict (Lines)"
     assert list(operation["requestBody"]["content"]) == ["text/plain"]
+    assert operation["responses"]["404"]["content"] == {"text/plain": {"schema": Lines.refusal_schema}}
     assert paths["/lines/{model}/names"]["get"]["summary"] == "Names (Lines)"
     assert paths["/lines"]["get"]["summary"] == "The server (Lines)"
 
@@ -125,3 +188,11 @@ def test_no_two_dialects_share_a_name_or_a_path():
 
     assert len(set(names)) == len(names)
     assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_the_page_on_serving_describes_every_dialect(dialect):
+    page = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
+    prefix = dialect.predict_path.partition("{which}")[0]
+
+    assert f"$URL{prefix}" in page, f"docs/serving.md has no example of a request to {prefix}"
