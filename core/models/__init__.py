@@ -1,13 +1,13 @@
-"""Models that keep learning: one face, the learners behind it, and how they are written down. Which models there are,
-say the domains.
+"""Models that keep learning: one interface, the learners behind it, and their file format. The domains list the
+models.
 
     model = core.domains.catalogue.create("spread")
-    model.update(panel, seed=1)            # and again, with fresh panels: it knows more each time
+    model.update(panel, seed=1)            # repeat with fresh panels: it improves each time
     model.evaluate(validation_panel)       # {"r2": …, "attainment": …}
-    model.report()["why"]                  # what was tried, what ships, and why
+    model.report()["why"]                  # the candidates, the one that ships, and why
     model.save(folder); load_model(folder)
 
-Importing this package loads neither numpy nor LightGBM; the names below load what they need when first touched.
+Importing this package loads neither numpy nor LightGBM; the names below load their libraries when first used.
 """
 
 from importlib import import_module

@@ -1,20 +1,20 @@
-"""The algorithms: their names, by which settings ask for a way of training, and where the learners behind each are.
+"""The algorithms: their names in the settings, and the learners behind each.
 
-Light to import: settings are checked without any learner. A new learner is a class and an entry here.
+Light to import: settings are checked without loading a learner. A new learner is a class and an entry here.
 """
 
 from typing import NamedTuple
 
-AUTO = "auto"  # tries what suits the model and ships what wins on groups held out
-IMPORTED = "imported_lightgbm"  # nothing is trained by it
+AUTO = "auto"  # tries the suitable candidates and ships the winner on groups held out
+IMPORTED = "imported_lightgbm"  # never used for training
 
 
 class Algorithm(NamedTuple):
-    """Where the learners of one algorithm are, as `module:class` below `core.models.learners`.
+    """The learners of one algorithm, as `module:class` below `core.models.learners`.
 
     Attributes:
-        continuing: The one that goes on learning from panel to panel; None if there is none.
-        fit_once: The one that learns once, from a table; None if there is none.
+        continuing: The learner that continues from panel to panel, or None.
+        fit_once: The learner that trains once, on a table, or None.
     """
 
     continuing: str | None = None

@@ -1,4 +1,4 @@
-"""What can go wrong with a model that a caller acts on."""
+"""Model errors that some caller handles."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ class UnknownAlgorithmError(UsageError):
 
 
 class UnknownParameterError(UsageError):
-    """A parameter in the settings is none the algorithm takes."""
+    """The algorithm does not take a parameter in the settings."""
 
     def __init__(self, algorithm: str, parameters: Iterable[str], known: Iterable[str]) -> None:
         super().__init__(
@@ -32,14 +32,14 @@ class UnknownParameterError(UsageError):
 
 
 class MissingExtraError(UsageError):
-    """The algorithm lives in an optional extra that is not installed."""
+    """The algorithm needs an optional extra that is not installed."""
 
     def __init__(self, algorithm: str, extra: str) -> None:
         super().__init__(f"algorithm {algorithm!r} needs the optional extra: pip install 'bondx-console[{extra}]'.")
 
 
 class LightGbmUnavailableError(RefusedError):
-    """LightGBM is asked for, and cannot be loaded on this machine."""
+    """LightGBM is requested, and cannot be loaded on this machine."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(
@@ -57,25 +57,25 @@ class MissingColumnsError(UsageError):
 
 
 class EmptyPanelError(UsageError):
-    """There is nothing in a panel to learn from."""
+    """A panel has no row to learn from."""
 
     def __init__(self, model: str, label: str) -> None:
-        super().__init__(f"{model} cannot learn from this panel: no row of it has a {label}.")
+        super().__init__(f"{model} cannot learn from this panel: none of its rows has a {label}.")
 
 
 class NotFittedError(UsageError):
-    """The model was asked for an answer before it had learned anything."""
+    """The model was used before it was trained."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"{model} has not learned from any panel yet: fit it, or load an artifact.")
+        super().__init__(f"{model} is not trained yet: fit it, or load an artifact.")
 
 
 class ArtifactError(RefusedError):
-    """An artifact is damaged, tampered with or of a kind we do not load; nothing of it was used."""
+    """An artifact is damaged, tampered with or of a kind we do not load; no part of it was used."""
 
 
 class UnknownTruthError(UsageError):
-    """Attainment was asked for on a panel whose truth nobody knows."""
+    """Attainment was requested for a panel without a known truth."""
 
     def __init__(self) -> None:
-        super().__init__("attainment needs the truth about the panel, which only generated data have.")
+        super().__init__("attainment needs the truth about the panel, which only generated data has.")

@@ -1,8 +1,8 @@
-"""One epoch of learning for several models, side by side in a few threads.
+"""One epoch of training for several models, side by side in a few threads.
 
-LightGBM, BLAS and scikit-learn each run on one thread, and the threads are spent across the models instead: on a busy
-machine that is several times faster than four libraries each fighting for all cores, and it keeps results independent
-of how many cores there are.
+LightGBM, BLAS and scikit-learn each run on one thread, and the threads are spread across the models instead: on a busy
+machine that is several times faster than four libraries that each compete for all cores, and results do not depend
+on the number of cores.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from core.models.interface import Model, PanelLike
 
 
 def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed: int, n_threads: int) -> None:
-    """Let every model learn from a panel.
+    """Update every model with a panel.
 
     The result does not depend on `n_threads`: each model draws from a seed of its own.
 
     Args:
-        models: Models by name. One that says that it learns with another beside it learns after that one, in the same
-            thread, instead of training a second one of its kind.
-        panel: A panel none of them has learned from.
-        seed: Of everything drawn this epoch.
-        n_threads: How many models may learn at a time.
+        models: Models by name. A model that names another in `learns_with` learns after that model, in the same
+            thread, instead of training its own copy.
+        panel: A panel that is new to all of them.
+        seed: The random seed of this epoch.
+        n_threads: How many models may be trained in parallel.
     """
     seeds = {name: _seed_of(seed, name) for name in models}
     jobs = {name: partial(model.update, panel, seed=seeds[name]) for name, model in models.items()}

@@ -1,4 +1,4 @@
-"""The one interface of every model: learn, go on learning, answer, be judged, be saved, explain itself."""
+"""The one interface of every model: fit, update, predict, evaluate, save, explain."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from core.models.scoring.scorer import RowScorer
 
 @runtime_checkable
 class PanelLike(Protocol):
-    """What a model learns from: a table, and, for synthetic data only, the truth about its rows."""
+    """The input of training: a table, and, for synthetic data only, the truth about its rows."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -23,12 +23,12 @@ class PanelLike(Protocol):
 
     @property
     def truth(self) -> pd.DataFrame | None:
-        """What only the generator knows, with the index of `frame`; None for real data."""
+        """The truth, known only to the generator, with the index of `frame`; None for real data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Some rows with the truth about them, when it is known."""
+    """Rows, with the truth about them if it is known."""
 
     frame: pd.DataFrame
     truth: pd.DataFrame | None = None
@@ -36,19 +36,19 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """A model's headline score beside the optimum.
+    """A model's headline score compared with the optimum.
 
     Attributes:
-        metric: What is measured.
+        metric: The metric.
         value: The model's score on the rows' own labels.
-        optimum: The best attainable on these rows.
-        attainment: Share of the optimum reached; exact in the labels where their law is known.
+        optimum: The best attainable score on these rows.
+        attainment: Share of the optimum; free of label noise where the law of the labels is known.
         low: Lower end of its 95 % interval over groups.
         high: Upper end.
-        gini: For an AUC, the stricter share counted from one half; else the attainment.
-        leak: On the same labels the score beats the best possible answer by more than its interval: something the
-            model must not know has got in. Luck in the labels favours both alike, so it raises no alarm.
-        n_rows: Rows judged.
+        gini: For an AUC, the stricter share measured from 0.5; else the attainment.
+        leak: On the same labels the score beats the best possible answer by more than its interval: information the
+            model must not have has leaked. Luck in the labels favours both equally, so it raises no alarm.
+        n_rows: Rows evaluated.
     """
 
     metric: str
@@ -66,15 +66,15 @@ class Model(ABC):
     """A named model that keeps learning.
 
     Args:
-        algorithm: One of `algorithms`; "auto" tries what suits the model and ships what wins on groups held out.
-        parameters: Handed to the algorithm.
+        algorithm: One of `algorithms`; "auto" tries the suitable candidates and ships the winner on groups held out.
+        parameters: Passed to the algorithm.
     Raises:
-        UnknownAlgorithmError: This model cannot be trained that way.
+        UnknownAlgorithmError: This model does not offer the algorithm.
     """
 
     name: ClassVar[str]
     task: ClassVar[str]  # "regression", "classification" or "detection"
-    label: ClassVar[str]  # the column it learns; detection reads it only to be judged
+    label: ClassVar[str]  # the column to predict; detection uses it for evaluation only
     algorithms: ClassVar[tuple[str, ...]]
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
@@ -87,95 +87,95 @@ class Model(ABC):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What whoever trains it must know of the way it is trained on this machine, a sentence each."""
+        """Warnings about how the model is trained on this machine, one sentence each."""
         return ()
 
     def fit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
-        """Forget everything, then learn from a panel."""
+        """Train from scratch on a panel."""
         type(self).__init__(self, self.algorithm, self.parameters)
         self.update(panel, seed=seed)
 
     @abstractmethod
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
-        """Learn from a panel not seen before, on top of what is known, at a cost that does not grow with it."""
+        """Continue training on a new panel, at a cost that does not grow with the number of panels."""
 
     def learns_with(self, others: Mapping[str, "Model"]) -> str | None:
-        """Name the model beside this one that does part of its learning; with it, `update_with` takes `update`'s place.
+        """Name the model that this model shares its training with; `update_with` then replaces `update`.
 
         Args:
-            others: The models that learn from the same panels, by name.
+            others: The models trained on the same panels, by name.
         """
         return None
 
     def update_with(
         self, other: "Model", learn_other: Callable[[], None], panel: PanelLike | pd.DataFrame, *, seed: int
     ) -> None:
-        """Learn from a panel together with the model that `learns_with` named.
+        """Continue training on a panel together with the model named by `learns_with`.
 
         Args:
-            other: That model.
-            learn_other: Has it learn from the panel; to be called once.
-            panel: A panel that neither has seen.
-            seed: Of everything this model draws.
+            other: The other model.
+            learn_other: Trains the other model on the panel; to be called once.
+            panel: A panel that is new to both.
+            seed: The random seed of this model.
         """
         learn_other()
         self.update(panel, seed=seed)
 
     @abstractmethod
     def predict(self, frame: pd.DataFrame) -> AnyArray:
-        """Answer for each row: basis points, a probability, or a score that is higher the stranger the row is."""
+        """Predict each row: basis points, a probability, or an anomaly score that is higher for stranger rows."""
 
     @abstractmethod
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        """Judge the model on a panel it has not learned from.
+        """Evaluate the model on a panel it was not trained on.
 
         Returns:
-            The model's metrics, `loss` among them; with the truth at hand also the known `optimum` of its headline
-            metric, and `attainment`, the share of that optimum reached.
+            The model's metrics, including `loss`; if the truth is known also the `optimum` of its headline
+            metric, and `attainment`, the share of that optimum.
         """
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment | None:
-        """Measure the headline score against the best attainable one, with an interval over groups.
+        """Compare the headline score with the best attainable score, with an interval over groups.
 
         Args:
-            panel: A panel with its truth.
-            seed: Of the resampling.
-            same_draw: The panel is part of a draw the model has learned from, so the draw's common shocks are known.
+            panel: A panel with the truth.
+            seed: The seed of the resampling.
+            same_draw: The panel is part of a training draw, so the draw's common shocks are known to the model.
         Returns:
-            None for a model whose optimum is not known.
+            None for a model without a known optimum.
         """
         return None
 
     def row_scorer(self) -> RowScorer | None:
-        """Return what answers single rows without making a table of them, to the same figures as `predict`.
+        """Return a scorer for single rows that needs no table and gives the same figures as `predict`.
 
         Returns:
-            None where there is no such form: requests are then answered through `predict`.
+            None if there is no compiled form: requests are then answered through `predict`.
         Raises:
-            UnsupportedSpaceError: The model reads something that has no such form.
+            UnsupportedSpaceError: The model reads a column without a compiled form.
         """
         return None
 
     def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Lay the rows of a request out so that `predict` judges each by itself, whatever table it expects."""
+        """Arrange the rows of a request so that `predict` scores each row independently."""
         return frame
 
     @abstractmethod
     def feature_importance(self) -> dict[str, float]:
-        """Share of each of the table's columns in the model's answers, largest first, summing to 1."""
+        """Return each column's share in the model's answers, largest first, summing to 1."""
 
     @abstractmethod
     def report(self) -> dict[str, Any]:
-        """Say what was tried, with figures, what ships, and why; plain JSON values."""
+        """Return the candidates with their figures, which candidate ships, and why; plain JSON values."""
 
     @abstractmethod
     def save(self, folder: Path) -> list[Path]:
-        """Write the model with all it needs to go on learning; the same model always gives the same bytes."""
+        """Write the model with all it needs to continue training; the same model always gives the same bytes."""
 
     @classmethod
     @abstractmethod
     def load(cls, folder: Path) -> Self:
-        """Read a model back; going on from it gives the same bytes as going on from the one that was saved.
+        """Read a model; continuing from it gives the same bytes as continuing from the saved original.
 
         Raises:
             ArtifactError: The artifact is damaged, tampered with, or not of this model.
@@ -183,10 +183,10 @@ class Model(ABC):
 
 
 def table_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame:
-    """Take the table out of a panel, or the table itself."""
+    """Return the table of a panel, or the table itself."""
     return panel if isinstance(panel, pd.DataFrame) else panel.frame
 
 
 def truth_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame | None:
-    """Take the truth out of a panel, if it has one."""
+    """Return the truth of a panel, if it has one."""
     return None if isinstance(panel, pd.DataFrame) else panel.truth

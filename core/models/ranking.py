@@ -10,8 +10,8 @@ def expected_auc(chance: FloatArray, score: FloatArray, weight: FloatArray | Non
 
     Args:
         chance: Probability of each row's event, shape (n,).
-        score: Higher for rows held likelier, shape (n,).
-        weight: How often each row counts, shape (n,); once each if absent.
+        score: Higher for likelier rows, shape (n,).
+        weight: How often each row counts, shape (n,); by default once.
     Returns:
         The sum over pairs i ≠ j of p_i (1 - p_j) [1(s_i > s_j) + ½ 1(s_i = s_j)], over the sum of p_i (1 - p_j);
         NaN when no event, or no other outcome, is possible.
@@ -35,7 +35,7 @@ def expected_auc(chance: FloatArray, score: FloatArray, weight: FloatArray | Non
 
 
 def auc(happened: FloatArray, score: FloatArray, weight: FloatArray | None = None) -> float:
-    """Compute the area under the ROC curve; ties count half. NaN when only one outcome is there.
+    """Compute the area under the ROC curve; ties count half. NaN if there is only one outcome.
 
     >>> auc(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.3]))
     0.5
@@ -44,7 +44,7 @@ def auc(happened: FloatArray, score: FloatArray, weight: FloatArray | None = Non
 
 
 def average_precision(happened: FloatArray, score: FloatArray, weight: FloatArray | None = None) -> float:
-    """Compute the mean precision at each event, from the highest score down; equal scores are entered together.
+    """Compute the mean precision at each event, from the highest score down; equal scores enter together.
 
     Returns:
         0 to 1; NaN without an event.

@@ -1,4 +1,4 @@
-"""Robust statistics: how wide the ordinary misses are, and how far each row is to be believed."""
+"""Robust statistics: the spread of ordinary residuals, and the weight of each row."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ HUBER = 2.0  # standard deviations up to which a row counts in full
 
 
 def robust_scale(misses: FloatArray) -> float:
-    """Measure the standard deviation of the ordinary rows, whatever a few per cent of others do.
+    """Measure the standard deviation of ordinary rows, unaffected by a few per cent of outliers.
 
     Args:
-        misses: Observed minus predicted, shape (n,).
+        misses: Residuals, observed minus predicted, shape (n,).
     Returns:
-        1.4826 times the median absolute miss; never below 1e-6.
+        1.4826 times the median absolute residual; at least 1e-6.
     Source:
         Hampel, Journal of the American Statistical Association 69, 1974.
 
@@ -27,10 +27,10 @@ def huber_weight(misses: FloatArray, scale: float) -> FloatArray:
     """Weigh rows so that weighted least squares minimises Huber's loss.
 
     Args:
-        misses: Observed minus predicted, shape (n,).
+        misses: Residuals, observed minus predicted, shape (n,).
         scale: Standard deviation of the ordinary rows.
     Returns:
-        1 up to `HUBER` standard deviations, then falling as one over the miss.
+        1 up to `HUBER` standard deviations, then falling as one over the residual.
     Source:
         Huber, Annals of Mathematical Statistics 35, 1964.
 

@@ -1,6 +1,6 @@
-"""Metrics of answers, each with a 95 % interval over groups: from drawing them anew, or by DeLong's variance.
+"""Metrics of predictions, each with a 95 % interval over groups: by resampling, or by DeLong's variance.
 
-Rows of one group are alike, so an interval over rows would promise more than is known; without groups, rows are drawn.
+Rows of one group are similar, so an interval over rows would be too narrow; without groups, rows are resampled.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,10 +27,10 @@ def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray, 
     """Measure predicted numbers.
 
     Returns:
-        `mae`, `rmse`, `r2`, each with `_low` and `_high`, and `loss`, the mean squared error. R² is left out where
+        `mae`, `rmse`, `r2`, each with `_low` and `_high`, and `loss`, the mean squared error. R² is left out if
         all actual values are equal.
     """
-    # About a shared point, so that values around a million do not lose their spread to rounding.
+    # Relative to a shared point, so that values around a million do not lose their spread to rounding.
     centred = actual - actual.mean()
     sums = _Sums(
         group,
@@ -60,10 +60,10 @@ def classification_metrics(actual: FloatArray, answer: FloatArray, group: AnyArr
         actual: Position of each row's class, shape (n,).
         answer: Probabilities, shape (n, n_classes).
         group: Group of each row, shape (n,).
-        seed: Of the resampling.
+        seed: The seed of the resampling.
     Returns:
-        `accuracy`, `log_loss` and `auc`, each with `_low` and `_high`; with two classes `average_precision` of the
-        second one, too. With more, the AUC is the mean of each class against the others. `loss` is the log loss.
+        `accuracy`, `log_loss` and `auc`, each with `_low` and `_high`; for two classes also `average_precision` of the
+        second. For more classes the AUC is the mean of each class against the others. `loss` is the log loss.
     """
     is_right = (answer.argmax(axis=1) == actual).astype(np.float64)
     losses = row_losses(actual, answer)
@@ -83,23 +83,23 @@ def _auc_of_each_class(actual: FloatArray, answer: FloatArray, group: AnyArray) 
     """Measure the mean AUC of each class against the others, with its interval on the scale of log odds.
 
     Returns:
-        Nothing, where only one class is there.
+        An empty mapping if there is only one class.
     Source:
         DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), on whose parts of a row the variance over groups is
-        taken as in Obuchowski, Biometrics 53 (1997). Drawing anew would sort once a class and draw.
+        based as in Obuchowski, Biometrics 53 (1997). Resampling would sort once per class and draw.
     """
     from scipy.stats import norm, rankdata
 
     present = [k for k in range(answer.shape[1]) if 0 < np.count_nonzero(actual == k) < len(actual)]
     if not present:
         return {}
-    values, part = [], np.zeros(len(actual))  # part: what a row moves the mean by
+    values, part = [], np.zeros(len(actual))  # part: a row's contribution to the mean
     for k in present:
         happened = actual == k
         n_others = np.where(happened, np.count_nonzero(~happened), np.count_nonzero(happened))
         rank, own = rankdata(answer[:, k]), np.empty(len(actual))
         own[happened], own[~happened] = rankdata(answer[happened, k]), rankdata(answer[~happened, k])
-        won = (rank - own) / n_others  # the share of the others that a row stands above
+        won = (rank - own) / n_others  # the share of the other rows that a row ranks above
         won[~happened] = 1.0 - won[~happened]
         values.append(float(won[happened].mean()))
         part += (won - values[-1]) / (len(actual) - n_others) / len(present)
@@ -114,14 +114,14 @@ def _auc_of_each_class(actual: FloatArray, answer: FloatArray, group: AnyArray) 
 
 
 def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray, *, seed: int) -> Metrics:
-    """Measure how well scores rank what happened: `auc` and `average_precision`, with intervals.
+    """Measure how well scores rank the outcomes: `auc` and `average_precision`, with intervals.
 
     Returns:
-        Nothing, where only one outcome is there.
+        An empty mapping if there is only one outcome.
     """
     if happened.min() == happened.max():
         return {}
-    order = np.argsort(score, kind="stable")  # once; what is sorted sorts fast
+    order = np.argsort(score, kind="stable")  # once; sorted rows sort fast
     happened, score, group = happened[order], score[order], group[order]
     measures: dict[str, Callable[..., float]] = {"auc": auc, "average_precision": average_precision}
     drawn: dict[str, list[float]] = {name: [] for name in measures}
@@ -136,10 +136,10 @@ def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray, *,
 
 
 def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, seed: int) -> Metrics:
-    """Measure the share of the loss of a constant answer that the model takes away: `skill`, with its interval.
+    """Measure the share by which the model reduces the loss of a constant prediction: `skill`, with its interval.
 
     Returns:
-        At most 1; 0 and below is a model that knows no more than the mean.
+        At most 1; at 0 or below the model knows no more than the mean.
     """
 
     def measure(loss: FloatArray, constant: FloatArray) -> Named:
@@ -152,14 +152,14 @@ Named = dict[str, FloatArray]
 
 
 class _Sums:
-    """Columns added up by group, so that drawing groups anew is one product of matrices."""
+    """Columns summed by group, so that resampling groups is one product of matrices."""
 
     def __init__(self, group: AnyArray, *columns: FloatArray) -> None:
         code = np.unique(group, return_inverse=True)[1]
         self.table = np.stack([np.bincount(code, weights=column) for column in columns])
 
     def measured(self, measure: Callable[..., Named], *, seed: int) -> Metrics:
-        """Measure, and measure again on groups drawn with replacement."""
+        """Measure on all rows, and on groups drawn with replacement."""
         metrics: Metrics = {}
         values = measure(*self.table.sum(axis=1, keepdims=True))
         drawn = measure(*np.stack([self.table @ count for count in _counts(self.table.shape[1], seed)], axis=1))

@@ -1,8 +1,8 @@
-"""Which candidate ships: judged only on groups it had not learned from, with the uncertainty of the difference.
+"""Which candidate ships: judged only on groups it was not trained on, with the uncertainty of the difference.
 
-Before a model learns from a panel, each candidate answers for it. Those losses are out of sample and cost nothing
-extra, so the comparison goes on for as long as the model learns. Earlier panels fade, because the candidates have
-learned since. Simpler candidates come first, and one is passed over only for a clear gain.
+Before a model learns from a panel, each candidate predicts it. These losses are out of sample and cost nothing
+extra, so the comparison continues as long as the model learns. Earlier panels fade, because the candidates have
+learned since. Simpler candidates come first, and a more complex candidate wins only with a clear gain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 
-FADE = 0.9  # of the weight of all earlier panels, each panel
+FADE = 0.9  # share of their weight that earlier panels keep, per panel
 CLEAR = 2.0  # standard errors by which a more complex candidate must lead
-HOPELESS = 5.0  # standard errors behind the leader at which one may be given up
+HOPELESS = 5.0  # standard errors behind the leader at which a candidate may be dropped
 
 
 class CandidateComparison:
@@ -37,8 +37,8 @@ class CandidateComparison:
 
         Args:
             losses: Per candidate the loss of each row, shape (n,).
-            weight: How far each row is believed, shape (n,).
-            group: Group of each row as a code, shape (n,); rows of one group err together.
+            weight: The weight of each row, shape (n,).
+            group: Group of each row as a code, shape (n,); errors within a group are correlated.
         """
         table = np.stack([losses[name] * weight for name in self.names])
         by_group = np.stack([np.bincount(group, weights=row) for row in table])
@@ -58,12 +58,12 @@ class CandidateComparison:
         return self.names[best]
 
     def hopeless(self, name: str) -> bool:
-        """Whether a candidate is so far behind that it is not worth its cost any more."""
+        """Whether a candidate is so far behind that it is no longer worth its cost."""
         k, best = self.names.index(name), self.names.index(self.leader)
         return bool(self.difference[k, best] > HOPELESS * np.sqrt(self.squares[k, best]))
 
     def retire(self, name: str) -> dict[str, Any]:
-        """Take a candidate out of the comparison; its last standing is returned."""
+        """Drop a candidate from the comparison, and return its last standing."""
         last = next(entry for entry in self.standing() if entry["candidate"] == name)
         keep = [k for k, other in enumerate(self.names) if other != name]
         self.names = tuple(self.names[k] for k in keep)
@@ -73,7 +73,7 @@ class CandidateComparison:
         return last
 
     def standing(self) -> list[dict[str, Any]]:
-        """Tell each candidate's mean loss, and its difference from the leader with a standard error."""
+        """Return each candidate's mean loss, and its difference from the leader with a standard error."""
         best, n_rows = self.names.index(self.leader), max(self.n_rows, 1e-12)
         return [
             {
@@ -97,7 +97,7 @@ class CandidateComparison:
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
-        """Read what `dump` wrote."""
+        """Restore what `dump` wrote."""
         comparison = cls(state["names"])
         comparison.n_rows = float(state["n_rows"])
         comparison.loss = np.array(state["loss"])

@@ -1,4 +1,4 @@
-"""Metrics by slice: a model that is good on the whole may be bad for one sector."""
+"""Metrics by slice: a model that is good overall may be bad for one sector."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,11 +20,11 @@ def metrics_by_slice(
     """Measure each level of the categories and flags with few levels.
 
     Args:
-        frame: The rows that were answered.
-        columns: What the model reads.
-        measure: From a mask of rows to their metrics.
+        frame: The predicted rows.
+        columns: The model's columns.
+        measure: Maps a mask of rows to their metrics.
     Returns:
-        By "sector=utilities" the metrics of those rows with `n_rows`; slices of fewer than 30 rows are left out.
+        Metrics with `n_rows` by slice, such as "sector=utilities"; slices of fewer than 30 rows are left out.
     """
     slices: dict[str, Metrics] = {}
     for column in _sliceable(columns):

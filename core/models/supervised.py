@@ -1,8 +1,8 @@
-"""A model that learns a label: several learners side by side, the best of which answers.
+"""A model with a label: several learners side by side, of which the best predicts.
 
-Each panel goes the same way. The candidates answer for it before they learn from it; that settles who leads, how far
-each row can be believed, and what the trees on the linear offset see as offset, all out of sample. Then they learn.
-The first panel has no "before", so there the answers come from cross-validation that keeps groups whole.
+Each panel takes the same steps. The candidates predict it before they learn from it; that decides which leads, how much
+weight each row gets, and the offset for the trees on the linear core, all out of sample. Then they learn.
+For the first panel the predictions come from cross-validation that keeps groups together.
 """
 
 from abc import abstractmethod
@@ -34,7 +34,7 @@ from core.models.scoring.supervised import SupervisedScorer
 from core.models.selection import CandidateComparison
 
 N_FOLDS = 3
-HOLD_OUT_FROM_ROWS = 20_000  # from here one group in five is evidence enough
+HOLD_OUT_FROM_ROWS = 20_000  # from here on one group in five is enough evidence
 SCALE_MEMORY = 0.8
 PILOT_ROUNDS = 2
 PANELS_BEFORE_RETIRING = 3
@@ -43,13 +43,13 @@ Scores = dict[str, FloatArray]
 
 
 class SupervisedModel(Model):
-    """A model with a label. A new one is a subclass that names its design, its label and its target.
+    """A model with a label. A new model is a subclass that names its design, its label and its target.
 
     Attributes:
-        keys: Columns that tell rows apart, the group first: rows of one group err together, so a group is learned from
-            or judged by as a whole.
-        groups: What the domain calls its groups, for reports.
-        synonyms: The domain's own names of parameters, with the learners' names of them.
+        keys: Columns that identify rows, the group first: errors within a group are correlated, so a group is trained
+            on or held out as a whole.
+        groups: The domain's word for its groups, for reports.
+        synonyms: The domain's names of parameters, mapped to the learners' names.
     """
 
     design: ClassVar[Design]
@@ -57,8 +57,8 @@ class SupervisedModel(Model):
     keys: ClassVar[tuple[str, ...]]
     groups: ClassVar[str] = "groups"
     synonyms: ClassVar[Mapping[str, str]] = {}
-    robust: ClassVar[bool] = False  # whether rows far from the prediction are believed less
-    tuned: ClassVar[Mapping[str, Any]] = {}  # parameters that suit this model better than the algorithm's own
+    robust: ClassVar[bool] = False  # whether rows far from the prediction get less weight
+    tuned: ClassVar[Mapping[str, Any]] = {}  # defaults that suit this model better than the algorithm's own
     algorithms = SUPERVISED
 
     def __init__(self, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None) -> None:
@@ -66,7 +66,7 @@ class SupervisedModel(Model):
         problem = lightgbm_problem() if algorithm == "auto" else None
         self.candidates = algorithms_for(algorithm, has_lightgbm=problem is None)
         self._warnings: tuple[str, ...] = () if problem is None else (stand_in_warning(problem, STAND_IN),)
-        # What is set for LightGBM is no mistake where another stands in for it.
+        # A parameter for LightGBM is not an error where another learner replaces it.
         spelled = {learners_name: own_name for own_name, learners_name in self.synonyms.items()}
         kinds = (*algorithms_for(algorithm).values(), *self.candidates.values())
         known = {spelled.get(key, key) for kind in kinds for key in kind.defaults}
@@ -77,30 +77,30 @@ class SupervisedModel(Model):
         self.space: FeatureSpace | None = None
         self.learners: dict[str, ContinuingLearner] = {}
         self.comparison = CandidateComparison(tuple(self.candidates))
-        self.retired: dict[str, dict[str, Any]] = {}  # last standing of candidates given up
-        self.scale = 0.0  # robust standard deviation of what the leader misses; regression only
+        self.retired: dict[str, dict[str, Any]] = {}  # last standing of dropped candidates
+        self.scale = 0.0  # robust standard deviation of the leader's residuals; regression only
 
     @abstractmethod
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Keep the rows to learn from and be judged on."""
+        """Select the rows for training and evaluation."""
 
     @abstractmethod
     def target(self, rows: pd.DataFrame) -> FloatArray:
-        """Read the label of rows on the scale that is learned."""
+        """Read the label of rows on the learning scale."""
 
     @abstractmethod
     def answer(self, score: FloatArray) -> FloatArray:
-        """Turn scores on the scale that is learned into what `predict` returns."""
+        """Turn scores on the learning scale into the values of `predict`."""
 
     unit: ClassVar[str] = ""  # of the answer
 
     @classmethod
     def field(cls, name: str, levels: tuple[str, ...] | None) -> Field:
-        """Describe a column of the table as requests bring it; a domain adds units and limits.
+        """Describe a column of the table as a request field; a domain adds units and limits.
 
         Args:
             name: The column.
-            levels: What the model knows of it; None for a number.
+            levels: Its known levels; None for a number.
         """
         return Field(name=name, kind="float" if levels is None else "category", nullable=True, categories=levels or ())
 
@@ -118,7 +118,7 @@ class SupervisedModel(Model):
 
     @property
     def shipping(self) -> str:
-        """The candidate that answers."""
+        """The candidate that predicts."""
         return self.comparison.leader
 
     @override
@@ -144,7 +144,7 @@ class SupervisedModel(Model):
         return self.answer(self.score(frame))
 
     def score(self, frame: pd.DataFrame) -> FloatArray:
-        """Answer on the scale that is learned."""
+        """Predict on the learning scale."""
         if not self.learners:
             raise NotFittedError(self.name)
         return self.learners[self.shipping].score(self._matrices(frame))
@@ -162,7 +162,7 @@ class SupervisedModel(Model):
             "algorithm": self.algorithm,
             "ships": self.shipping,
             "why": self._why(),
-            "judged_on": f"{self.groups} not learned from, before each panel is learned; earlier panels fade",
+            "judged_on": f"{self.groups} of each new panel, before training on it; earlier panels fade",
             "candidates": [*self.comparison.standing(), *self.retired.values()],
             "continues_by": {
                 name: kind.continues_by.format(groups=self.groups) for name, kind in self.candidates.items()
@@ -201,7 +201,7 @@ class SupervisedModel(Model):
             "n_rows": self.n_rows,
             "scale": self.scale,
             "space": self.space.statistics,
-            "contest": self.comparison.dump(),  # the name that stored models have it under
+            "contest": self.comparison.dump(),  # its name in stored models
             "learners": states,
             "retired": self.retired,
             **self._noted_warnings,
@@ -210,22 +210,22 @@ class SupervisedModel(Model):
 
     @classmethod
     def restore(cls, header: Mapping[str, Any], files: Files) -> Self:
-        """Rebuild a model from what `dump` wrote.
+        """Restore a model from what `dump` wrote.
 
         Raises:
-            ArtifactError: It is not of this model, or something in it is missing or of the wrong kind.
+            ArtifactError: It is of another model, or a part of it is missing or of the wrong kind.
         """
         if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact holds the model {header.get('model')!r}, not {cls.name!r}")
+            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
         try:
             return cls._restore(header, files)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} does not hold together: {error!r}") from error
+            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
 
     @classmethod
     def _restore(cls, header: Mapping[str, Any], files: Files) -> Self:
         model = cls(header["algorithm"], header["parameters"])
-        # It goes on with the candidates it began with, whatever this machine has.
+        # It continues with its original candidates, whatever is installed on this machine.
         model.candidates = algorithms_for(model.algorithm, has_lightgbm=STAND_IN not in header["learners"])
         model._warnings = tuple(map(str, header.get("warnings", ())))
         model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
@@ -290,7 +290,7 @@ class SupervisedModel(Model):
         """Learn from the first panel."""
         if self.robust:
             sample = self._pilot(sample, seed=seed)
-        # One number, so choosing it on all folds at once flatters nobody, and saves most of the time.
+        # A single number, so choosing it on all folds together causes no bias, and saves most of the time.
         strength = self._strength(sample, seed=seed)
         folds = group_folds(sample.group, n_folds, seed=seed) if n_folds else []
         if len(folds) > 1:
@@ -306,7 +306,7 @@ class SupervisedModel(Model):
         self._learn(self.learners, judged, seed=seed)
 
     def _judge(self, sample: Sample, scores: Scores) -> Sample:
-        """Settle, from answers given before learning, who leads, what to believe, and the trees' offset."""
+        """Decide from out-of-sample predictions which candidate leads, the row weights, and the trees' offset."""
         if self.robust:
             misses = sample.target - scores[self.shipping]
             fresh = robust_scale(misses)
@@ -318,7 +318,7 @@ class SupervisedModel(Model):
         return replace(sample, offset=scores.get(LINEAR))
 
     def _retire(self) -> None:
-        """Give plain boosting up once it is far behind; trees on the linear core gain with every panel, and stay."""
+        """Drop plain boosting once it is far behind; trees on the linear core gain with every panel, and stay."""
         if (
             BOOSTING in self.learners
             and self.n_updates >= PANELS_BEFORE_RETIRING
@@ -344,7 +344,7 @@ class SupervisedModel(Model):
             learner.learn(sample, seed=seed)
 
     def _pilot(self, sample: Sample, *, seed: int) -> Sample:
-        """Find the rows not to be believed in a panel nobody has answered for: by a linear fit, twice."""
+        """Weight the rows of a panel without predictions, by fitting a linear model twice."""
         assert self.space is not None
         for _ in range(PILOT_ROUNDS):
             pilot = LinearLearner(self.space, self.link, {"strength": 3.0})
@@ -361,17 +361,15 @@ class SupervisedModel(Model):
 
     def _why(self) -> str:
         if not self.comparison.n_rows:
-            return f"{self.shipping} ships: there has been nothing to judge by but what was learned from"
+            return f"{self.shipping} ships: there is no panel yet to compare the candidates on"
         standing = {entry["candidate"]: entry for entry in self.comparison.standing()}
         shipping = standing[self.shipping]
         if len(standing) == 1:
-            return (
-                f"{self.shipping} was asked for; its loss on {self.groups} not learned from is {shipping['loss']:.4f}"
-            )
+            return f"{self.shipping} was requested; its loss on unseen {self.groups} is {shipping['loss']:.4f}"
         others = ", ".join(
             f"{name} {entry['loss']:.4f} ({entry['behind_leader']:+.4f} ± {entry['standard_error']:.4f})"
             for name, entry in standing.items()
             if name != self.shipping
         )
-        loss = f"{self.shipping} has a loss of {shipping['loss']:.4f} on {self.groups} not learned from"
-        return f"{loss}; against it {others}"
+        loss = f"{self.shipping} has a loss of {shipping['loss']:.4f} on unseen {self.groups}"
+        return f"{loss}; compared with it, {others}"

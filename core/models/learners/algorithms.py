@@ -11,20 +11,20 @@ STAND_IN = "hist_gradient_boosting"  # where LightGBM cannot be loaded
 
 
 def continuing(name: str) -> type[ContinuingLearner]:
-    """Return the learner of an algorithm that goes on learning.
+    """Return the continuing learner of an algorithm.
 
     Raises:
-        KeyError: The algorithm has none.
+        KeyError: The algorithm has no such learner.
     """
     learner: type[ContinuingLearner] = _loaded(name, ALGORITHMS[name].continuing)
     return learner
 
 
 def fit_once(name: str) -> type[FitOnceLearner]:
-    """Return the learner of an algorithm that learns once.
+    """Return the fit-once learner of an algorithm.
 
     Raises:
-        KeyError: The algorithm has none.
+        KeyError: The algorithm has no such learner.
     """
     learner: type[FitOnceLearner] = _loaded(name, ALGORITHMS[name].fit_once)
     return learner
@@ -35,7 +35,7 @@ def algorithms_for(algorithm: str, *, has_lightgbm: bool = True) -> dict[str, ty
 
     Args:
         algorithm: One of `SUPERVISED`.
-        has_lightgbm: Whether "auto" may choose LightGBM; else scikit-learn's boosting stands in for it.
+        has_lightgbm: Whether "auto" may choose LightGBM; else scikit-learn's boosting replaces it.
     """
     if algorithm != AUTO:
         return {algorithm: continuing(algorithm)}

@@ -1,7 +1,7 @@
-"""LightGBM that goes on learning: a few trees a panel up to a cap, and leaves that average over all panels.
+"""LightGBM that keeps learning: a few trees per panel up to a cap, and leaves that average over all panels.
 
-Plain, it starts from the mean; on a linear offset it learns what the linear core misses, while the linear core itself
-keeps learning. Its cost per panel is constant: once the cap is reached no tree is added, and every leaf still learns.
+Plain boosting starts from the mean; on a linear offset it learns the residual of the linear core, while the core itself
+keeps learning. The cost per panel is constant: at the cap no tree is added, but every leaf keeps learning.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from core.models.persistence.tree_text import TreeShape, append_trees, read_tree
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-CHUNK = 16_384  # rows whose leaves are looked up at a time
+CHUNK = 16_384  # rows per batch of leaf look-ups
 ROWS_FOR_BINS = 20_000
 
 
@@ -33,8 +33,8 @@ class BoostedLearner(ContinuingLearner):
 
     Attributes:
         base: Score before the first tree.
-        evidence: Per tree, how much stands behind each leaf's value.
-        reach: Standard deviation of the trees' part of the score on the last panel, and of what is below them.
+        evidence: Per tree, the evidence behind each leaf's value.
+        reach: Standard deviation of the trees' part of the score on the last panel, and of the part below them.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -59,7 +59,7 @@ class BoostedLearner(ContinuingLearner):
         self.values: list[FloatArray] = []
         self.evidence: list[FloatArray] = []
         self.reach = (0.0, 0.0)
-        self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel about to be learned from
+        self._leaves: tuple[Matrices, IntArray] | None = None  # of the panel to learn from next
 
     @classmethod
     @override
@@ -68,7 +68,7 @@ class BoostedLearner(ContinuingLearner):
 
     @property
     def booster(self) -> "lgb.Booster | None":
-        """The trees; None before anything was learned."""
+        """The trees; None before training."""
         return self.trees.booster
 
     @override
@@ -130,7 +130,7 @@ class BoostedLearner(ContinuingLearner):
         return np.full(len(matrices), self.base)
 
     def start(self, sample: Sample) -> FloatArray:
-        """Score before the first tree, of rows about to be learned from."""
+        """Score before the first tree, of rows to learn from next."""
         if self.booster is None:
             mean = float(np.average(sample.target, weights=sample.weight))
             if self.task == "classification":
@@ -180,7 +180,7 @@ class BoostedLearner(ContinuingLearner):
                 self.booster.set_leaf_output(tree, leaf, float(now[leaf]))
 
     def _grow(self, sample: Sample, score: FloatArray, *, seed: int) -> None:
-        """Add trees, and their answers to `score`."""
+        """Add trees, and add their answers to `score`."""
         n_before = len(self.values)
         n_more = int(self.parameters["trees_per_epoch" if n_before else "first_trees"])
         n_more = min(n_more, int(self.parameters["max_trees"]) - n_before)
@@ -202,7 +202,7 @@ class BoostedLearner(ContinuingLearner):
             min_sum_hessian_in_leaf=1e-3,
             max_cat_threshold=8,
         ).model_to_string()
-        # Through the text, so that going on in memory and going on from a file are the same thing.
+        # Through the text, so that continuing in memory and continuing from a file are identical.
         self._take(append_trees(self.booster.model_to_string(), grown) if self.booster else grown)
         for values, leaf in zip(self.values[n_before:], self._leaf_of_row(sample.matrices, n_before), strict=True):
             _, hessian = gradients(task, target, score)
@@ -211,20 +211,20 @@ class BoostedLearner(ContinuingLearner):
             score += values[leaf]
 
     def _take(self, text: str) -> None:
-        # Read by us first: LightGBM trusts the text it is given, and would follow a split to anywhere.
+        # We check the text first: LightGBM trusts it, and would follow a split anywhere in memory.
         self.shapes, self.values = read_trees(text, n_features=len(self.space.tree_columns))
         self.trees.read(text)
 
 
 class OffsetLearner(BoostedLearner):
-    """Trees on the linear offset: they only add what the linear core cannot say, so they start out more doubtful.
+    """Trees on the linear offset: they only add what the linear core cannot express, so their prior is stronger.
 
     Attributes:
-        linear: The learner below the trees. It learns by itself, before the trees do.
+        linear: The learner below the trees. It is trained separately, before the trees.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {**BoostedLearner.defaults, "lambda_l2": 40.0, "first_trees": 40}
-    continues_by = f"the linear core below as ever; on top {BoostedLearner.continues_by}"
+    continues_by = f"the linear core as usual; on top of it {BoostedLearner.continues_by}"
     linear: LinearLearner
 
     @override
@@ -237,13 +237,13 @@ class OffsetLearner(BoostedLearner):
 
     @override
     def start(self, sample: Sample) -> FloatArray:
-        # In sample the linear core looks better than it is, and would leave the trees too little to learn.
+        # In sample the linear core looks too good, and would leave the trees too little to learn.
         return self.below(sample.matrices) if sample.offset is None else sample.offset
 
     @property
     @override
     def directions(self) -> list[int]:
-        # What the linear core misses need not rise with the rating, even where the whole prediction does.
+        # The residual of the linear core need not rise with the rating, even where the whole prediction does.
         return [0] * len(self.space.tree_columns)
 
     @override

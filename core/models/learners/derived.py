@@ -1,7 +1,7 @@
-"""Columns that models read and a table does not have as such: logarithms and flags, made row by row.
+"""Derived columns, such as logarithms and flags, computed row by row.
 
-A derivation looks at one row of one table: at no other row and at no statistic, so it can carry nothing from one
-group of rows, or from the future, into another. A model's design names those it reads; serving compiles the same
+A derivation reads one row of one table, no other row and no statistic, so it cannot leak from one
+group of rows, or from the future, into another. A model's design names its derived columns; serving compiles the same
 objects for rows that never become a table.
 """
 
@@ -18,16 +18,16 @@ from core.models.errors import MissingColumnsError
 
 
 class Derivation(ABC):
-    """How one column is made of columns of the table."""
+    """How one column is computed from columns of the table."""
 
     @property
     @abstractmethod
     def sources(self) -> tuple[str, ...]:
-        """The table's own columns that it is made of."""
+        """The table's columns that it is computed from."""
 
     @abstractmethod
     def of(self, frame: pd.DataFrame) -> FloatArray:
-        """Make the column, shape (n,)."""
+        """Compute the column, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _OfOneColumn(Derivation):
 
 @dataclass(frozen=True, slots=True)
 class Log(_OfOneColumn):
-    """The logarithm of a number, which is taken to be `floor` at least."""
+    """The logarithm of a number, floored at `floor`."""
 
     floor: float
 
@@ -53,7 +53,7 @@ class Log(_OfOneColumn):
 
 @dataclass(frozen=True, slots=True)
 class LogOfOneMore(_OfOneColumn):
-    """The logarithm of one more than a number, which is taken to be 0 at least."""
+    """The logarithm of one plus a number, floored at 0."""
 
     @override
     def of(self, frame: pd.DataFrame) -> FloatArray:
@@ -73,7 +73,7 @@ class AtLeast(_OfOneColumn):
 
 @dataclass(frozen=True, slots=True)
 class Among(Derivation):
-    """1 where each category of `within` is one of its levels and each of `outside` is none of its levels, else 0."""
+    """1 where each category of `within` has one of its levels and each of `outside` has none of its levels, else 0."""
 
     within: Mapping[str, frozenset[str]]
     outside: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class DerivedColumns:
         self._derivations = dict(derivations)
 
     def get(self, name: str) -> Derivation | None:
-        """Return how a column is made; None for a column of the table itself."""
+        """Return the derivation of a column; None for a column of the table itself."""
         return self._derivations.get(name)
 
     def read(self, frame: pd.DataFrame, name: str) -> FloatArray:
@@ -109,7 +109,7 @@ class DerivedColumns:
         return numbers_of(frame, name) if derivation is None else derivation.of(frame)
 
     def sources(self, name: str) -> tuple[str, ...]:
-        """Name the table's own columns behind a feature, so that importance can be told in their terms."""
+        """Name the table's columns behind a feature, so that importance can be reported by them."""
         derivation = self.get(name)
         return (name,) if derivation is None else derivation.sources
 
@@ -117,7 +117,7 @@ class DerivedColumns:
         """Check that a table has every column behind these names.
 
         Raises:
-            MissingColumnsError: One or more are absent; all of them are named.
+            MissingColumnsError: Some columns are missing; all of them are named.
         """
         wanted = {source for name in names for source in self.sources(name)}
         if missing := sorted(wanted - set(frame.columns)):

@@ -1,4 +1,4 @@
-"""Ensembles of trees by scikit-learn and XGBoost, each fitted from nothing to one matrix."""
+"""Ensembles of trees by scikit-learn and XGBoost, each fitted from scratch to one matrix."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -43,7 +43,7 @@ class SklearnLearner(TreesLearner):
         chance = np.asarray(self.estimator.predict_proba(self._design(matrix)), dtype=np.float64)
         if chance.shape[1] == self.n_classes:
             return chance
-        # Rows without a single event leave one class, and its certainty.
+        # Rows without a single event leave one class, predicted with certainty.
         whole = np.zeros((len(chance), self.n_classes))
         whole[:, self.estimator.classes_] = chance
         return whole
@@ -75,7 +75,7 @@ class RandomForestLearner(SklearnLearner):
 
 
 class GradientBoostingLearner(SklearnLearner):
-    """Scikit-learn's exact gradient boosting; it cannot read missing values, which become a value of their own."""
+    """Scikit-learn's exact gradient boosting; it cannot read missing values, so they become a separate value."""
 
     name = "gradient_boosting"
     kinds = {"regression": "GradientBoostingRegressor", "classification": "GradientBoostingClassifier"}
@@ -86,7 +86,7 @@ class GradientBoostingLearner(SklearnLearner):
 class HistGradientBoostingLearner(SklearnLearner):
     """Scikit-learn's histogram gradient boosting: numbers and two classes, categories by the ranks of their levels.
 
-    The loss of several classes is none that a saved file may hold.
+    A saved file must not contain the multi-class loss.
     """
 
     name = "hist_gradient_boosting"
@@ -185,9 +185,9 @@ class XGBoostLearner(TreesLearner):
 @cache
 def _threads() -> ThreadpoolController:
     import_module("sklearn.ensemble")  # so that its OpenMP is among the libraries
-    return ThreadpoolController()  # looks at every library that is loaded, which takes its time
+    return ThreadpoolController()  # inspects every loaded library, which is slow
 
 
 def _one_thread() -> Any:
-    """Keep OpenMP to one thread: two that wait for each other on a busy machine are a hundred times slower."""
+    """Limit OpenMP to one thread: two threads that wait for each other on a busy machine are a hundred times slower."""
     return _threads().limit(limits=1, user_api="openmp")

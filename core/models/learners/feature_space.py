@@ -1,8 +1,8 @@
 """From a table to the two matrices the learners read: one for linear models, one for trees.
 
-A `Design` says which columns a model reads and how; a `FeatureSpace` is a design whose centres, scales, knots and
-category levels were learned from the first panel and are frozen from then on, so that everything learned later means
-the same. Labels are never read here.
+A `Design` lists the columns a model reads and how; a `FeatureSpace` is a design whose centres, scales, knots and
+category levels were learned from the first panel and then frozen, so that everything learned later keeps
+its meaning. This module never reads labels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import pandas as pd
 from core.arrays import Float32Array, FloatArray, IntArray
 from core.models.learners.derived import NONE_DERIVED, DerivedColumns
 
-CLIP = 5.0  # standard deviations; one absurd cell must not steer a whole fit
+CLIP = 5.0  # standard deviations; one absurd cell must not dominate a fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Curve:
     """A number, as a straight line with optional bends: at quantiles, or where `knots` says, in the number's own unit.
 
     `within` first removes the straight-line dependence on another column: leverage *for its rating*.
-    `prior_sd` and `bend_sd` say how large an effect is expected before any data, per standard deviation.
+    `prior_sd` and `bend_sd` are the prior sizes of the effects, per standard deviation.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """A category, one column a level; a level never seen before is all zeros."""
+    """A category, one column per level; an unseen level is all zeros."""
 
     name: str
     prior_sd: float = 0.5
@@ -58,17 +58,17 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What one model reads: the terms of its linear part, and the columns its trees may split on."""
+    """The inputs of one model: the terms of its linear part, and the columns its trees may split on."""
 
     terms: tuple[Curve | Levels | Product, ...]
     tree_numbers: tuple[str, ...]
     tree_categories: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()  # columns in which the prediction may only rise
-    derived: DerivedColumns = NONE_DERIVED  # what is meant by names that are no columns of the table
+    derived: DerivedColumns = NONE_DERIVED  # the derivations of names that are not columns of the table
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every feature the design reads, derived ones included, once."""
+        """Every feature the design reads, including derived features, once each."""
         names = [term.name for term in self.terms if not isinstance(term, Product)]
         names += [term.within for term in self.terms if isinstance(term, Curve) and term.within]
         return tuple(dict.fromkeys([*names, *self.tree_numbers, *self.tree_categories]))
@@ -78,8 +78,8 @@ class FeatureSpace:
     """A design with its frozen statistics.
 
     Args:
-        design: What to read.
-        statistics: As learned by `learn` or restored from an artifact: per term, plain JSON values.
+        design: The features.
+        statistics: Learned by `learn` or restored from an artifact: per term, plain JSON values.
     """
 
     def __init__(self, design: Design, statistics: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ class FeatureSpace:
 
     @classmethod
     def learn(cls, design: Design, frame: pd.DataFrame, *, model: str) -> "FeatureSpace":
-        """Take centres, scales, knots and levels from a first panel.
+        """Learn centres, scales, knots and levels from a first panel.
 
         Raises:
             MissingColumnsError: The table lacks columns the design reads.
@@ -155,7 +155,7 @@ class FeatureSpace:
         """Build the tree matrix.
 
         Returns:
-            Shape (n, len(tree_columns)); NaN where the table has no value; categories as codes, -1 if never seen.
+            Shape (n, len(tree_columns)); NaN where the table has no value; categories as codes, -1 for unseen levels.
         """
         out = np.empty((len(frame), len(self.tree_columns)), dtype=np.float32)
         for position, name in enumerate(self.design.tree_numbers):
@@ -165,7 +165,7 @@ class FeatureSpace:
         return out
 
     def _describe_linear(self) -> tuple[tuple[tuple[str, ...], ...], FloatArray]:
-        """Say, per linear column, which columns of the table it comes from, and its prior standard deviation."""
+        """Return, per linear column, the columns of the table behind it, and its prior standard deviation."""
         widths: dict[str, int] = {}
         made_of: dict[str, tuple[str, ...]] = {}
         sources = self.design.derived.sources
@@ -212,7 +212,7 @@ class FeatureSpace:
 
 
 def _levels(frame: pd.DataFrame, name: str) -> list[str]:
-    # A declared category counts even where a small first panel does not show it: a later one will.
+    # A declared category counts even if a small first panel does not have it: a later panel will.
     dtype = frame[name].dtype
     levels = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else frame[name].dropna().unique()
     return sorted({str(level) for level in levels})
@@ -243,7 +243,7 @@ def _curve_statistics(term: Curve, frame: pd.DataFrame, derived: DerivedColumns)
     present = values[np.isfinite(values)]
     if present.size == 0:
         return {"centre": 0.0, "scale": 1.0, "slope": slope, "knots": []}
-    # Quartiles rather than moments: the panel holds typing errors a hundred times too large.
+    # Quartiles rather than moments: the panel has typing errors a hundred times too large.
     low, centre, high = np.quantile(present, (0.1587, 0.5, 0.8413))
     scale = float(high - low) / 2 or float(np.std(present)) or 1.0
     inner = term.knots or np.quantile(present, np.arange(1, term.bends + 1) / (term.bends + 1)).tolist()

@@ -1,7 +1,7 @@
-"""A fitted isolation forest as plain arrays: all trees walk down together, one level a step.
+"""A fitted isolation forest as plain arrays: all trees are descended together, one level per step.
 
-Nothing but numbers, so it is written and read in milliseconds and without a word about scikit-learn's insides; and it
-scores without scikit-learn's two milliseconds of overhead for each tree and call.
+It holds only numbers, so it is written and read in milliseconds and independent of scikit-learn's internals; and it
+scores without scikit-learn's overhead of two milliseconds per tree and call.
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ import numpy as np
 from core.arrays import AnyArray, Float32Array, FloatArray
 from core.models.errors import ArtifactError
 
-CHUNK_ROWS = 1_024  # walked down at a time, so that the nodes they stand at stay in the processor's cache
+CHUNK_ROWS = 1_024  # rows per batch, so that their current nodes stay in the processor's cache
 KINDS = {"roots": "<i4", "children": "<i4", "feature": "<i2", "threshold": "<f8", "n_samples": "<i4", "drawn": "<i4"}
 
 
 @dataclass(frozen=True, eq=False)
 class FlatForest:
-    """The trees of an isolation forest, their nodes one after the other.
+    """The trees of an isolation forest, with their nodes in sequence.
 
     Attributes:
         roots: The first node of each tree.
-        children: Left and right child of each node, shape (n_nodes, 2); a leaf leads to itself.
-        feature: The column a node splits on; of a leaf, 0.
-        threshold: Values up to it go left; of a leaf, 0.
+        children: Left and right child of each node, shape (n_nodes, 2); a leaf points to itself.
+        feature: The column a node splits on; 0 for a leaf.
+        threshold: Values up to it go left; 0 for a leaf.
         n_samples: How many of the rows drawn for the tree reached the node.
         drawn: How many rows were drawn for each tree, shape (1,).
     """
@@ -46,15 +46,15 @@ class FlatForest:
         paths = (depths + average_path(self.n_samples.astype(np.float64))) / usual if usual else np.ones(len(depths))
         object.__setattr__(self, "_n_levels", int(depths.max()))
         object.__setattr__(self, "_paths", paths / len(self.roots))
-        wide = (self.roots, self.children.ravel(), self.feature)  # numpy indexes fastest by its own kind of integer
+        wide = (self.roots, self.children.ravel(), self.feature)  # numpy indexes fastest by its native integer type
         object.__setattr__(self, "_walk", tuple(array.astype(np.intp) for array in wide))
 
     @classmethod
     def of(cls, estimator: Any, *, n_features: int) -> Self:
-        """Take the trees out of scikit-learn's `IsolationForest`.
+        """Extract the trees of scikit-learn's `IsolationForest`.
 
         Raises:
-            ArtifactError: It came from a file, and its nodes are no trees over that many columns.
+            ArtifactError: It came from a file, and its nodes do not form trees over that many columns.
         """
         trees = [tree.tree_ for tree in estimator.estimators_]
         roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
@@ -82,7 +82,7 @@ class FlatForest:
         """Read what `dump` wrote.
 
         Raises:
-            ArtifactError: An array is missing, or the nodes are no trees over that many columns.
+            ArtifactError: An array is missing, or the nodes do not form trees over that many columns.
         """
         parts = {name: arrays.get(f"forest.{name}") for name in KINDS}
         for name, part in parts.items():
@@ -90,7 +90,7 @@ class FlatForest:
                 raise ArtifactError(f"the forest's array {name!r} is missing or of another kind")
         whole: dict[str, AnyArray] = {name: part for name, part in parts.items() if part is not None}
         if problem := _problem(**whole, n_features=n_features):
-            raise ArtifactError(f"the forest does not hold together: {problem}")
+            raise ArtifactError(f"the forest is inconsistent: {problem}")
         return cls(**whole)
 
     def dump(self) -> dict[str, AnyArray]:
@@ -103,7 +103,7 @@ class FlatForest:
         return np.asarray(self.feature[self.children[:, 0] != np.arange(len(self.children))])
 
     def score(self, rows: Float32Array) -> FloatArray:
-        """Tell how soon rows are isolated, shape (n,); the higher, the stranger. No value may be missing.
+        """Score how soon rows are isolated, shape (n,); higher is stranger. No value may be missing.
 
         Source:
             Liu, Ting and Zhou, Isolation Forest, ICDM 2008, equation 2.
@@ -112,7 +112,7 @@ class FlatForest:
         return np.asarray(2.0 ** -np.concatenate([np.empty(0), *chunks]))
 
     def _path(self, rows: Float32Array) -> FloatArray:
-        """Average length of the way down, as a share of what is usual."""
+        """Average path length, as a share of the usual length."""
         roots, children, feature = self._walk
         first = (np.arange(len(rows)) * rows.shape[1])[:, None]
         cells = rows.ravel()
@@ -153,9 +153,9 @@ def _problem(
     drawn: AnyArray,
     n_features: int,
 ) -> str | None:
-    """Say why arrays are no forest; nothing if they are one.
+    """Return why arrays are not a forest, or None.
 
-    Every node is to be the root of one tree or the child of one split, and never its own ancestor.
+    Every node must be the root of one tree or the child of one split, and never its own ancestor.
     """
     n_nodes = len(feature)
     if not len(roots) or children.shape != (n_nodes, 2) or not len(threshold) == len(n_samples) == n_nodes:
@@ -163,7 +163,7 @@ def _problem(
     own = np.arange(n_nodes)
     is_split = (children != own[:, None]).any(axis=1)
     if not np.array_equal(np.sort(np.concatenate((roots, children[is_split].ravel()))), own):
-        return "a node hangs from no split, or from several"
+        return "a node belongs to no split, or to several"
     reached, n_reached = roots, 0
     while len(reached):
         n_reached += len(reached)
@@ -171,7 +171,7 @@ def _problem(
     if n_reached != n_nodes:
         return "a node is its own ancestor"
     if feature.min() < 0 or feature.max() >= n_features or not np.isfinite(threshold).all():
-        return "a split is on no column or at no number"
+        return "a split has no valid column or threshold"
     if n_samples.min() < 1 or len(drawn) != 1 or drawn[0] < 1:
         return "a node without samples"
     return None

@@ -1,4 +1,4 @@
-"""An isolation forest: rows that few cuts set apart are strange. A rare level counts as a far value."""
+"""An isolation forest: rows that few splits isolate are anomalous. A rare level counts as an extreme value."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ def fit_forest(rows: AnyArray, parameters: Mapping[str, Any], *, seed: int) -> A
     Args:
         rows: Shape (n, columns); no value may be missing.
         parameters: `n_estimators`, and `max_samples` for each of them.
-        seed: Of the cuts.
+        seed: The random seed.
     """
     from sklearn.ensemble import IsolationForest
 
@@ -33,10 +33,10 @@ def fit_forest(rows: AnyArray, parameters: Mapping[str, Any], *, seed: int) -> A
 
 
 class IsolationForestLearner(FitOnceLearner):
-    """Detection without labels: there is nothing to settle on rows held out.
+    """Detection without labels: no parameter is tuned on rows held out.
 
     Attributes:
-        threshold: The score from which a row is called strange: the expected share of the rows learned from has more.
+        threshold: The score above which a row is an anomaly: the expected share of training rows is above it.
     """
 
     name = "isolation_forest"
@@ -76,13 +76,13 @@ class IsolationForestLearner(FitOnceLearner):
         self.estimator = load_estimator(files[ESTIMATOR], expected="IsolationForest")
 
     def _describe(self, matrix: AnyArray) -> None:
-        """Take the medians that stand for empty cells, and how rare each level is, in nats."""
+        """Learn the medians that replace empty cells, and the rarity of each level, in nats."""
         self.centre = np.zeros(len(self.columns.n_levels))
         self.rarity = []
         for position, n_levels in enumerate(self.columns.n_levels):
             present = matrix[:, position][~np.isnan(matrix[:, position])]
             if n_levels:
-                # The last place is for cells that are empty or of a level never seen.
+                # The last place is for empty cells and unseen levels.
                 counts = np.bincount(present.astype(np.int64), minlength=n_levels)
                 counts = np.append(counts, len(matrix) - len(present))
                 self.rarity.append(-np.log((counts + 0.5) / (len(matrix) + 0.5)))

@@ -1,4 +1,4 @@
-"""An isolation forest that goes on learning: a new fit on a bounded, uniform sample of the rows seen."""
+"""An isolation forest that keeps learning: a new fit on a bounded, uniform sample of the rows seen."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -18,10 +18,10 @@ MAX_ROWS = 4096
 
 
 class IsolationReservoir(Learner):
-    """Detection without labels, on numbers alone.
+    """Detection without labels, on numeric columns.
 
     Attributes:
-        centre: What stands for a missing value in each column: the median of the first panel.
+        centre: The replacement for missing values in each column: the median of the first panel.
         held: The rows it is fitted to.
     """
 
@@ -35,12 +35,12 @@ class IsolationReservoir(Learner):
         self.n_columns = len(space.tree_columns)
         self.centre: FloatArray = np.empty(0)
         self.held: Float32Array = np.empty((0, self.n_columns), dtype=np.float32)
-        self.ticket: FloatArray = np.empty(0)  # each row drew one when it came in; the lowest stay
+        self.ticket: FloatArray = np.empty(0)  # each row drew a key on arrival; the rows with the lowest keys stay
         self._trees: FlatForest | None = None
 
     @property
     def trees(self) -> FlatForest:
-        """The trees; only once it has learned."""
+        """The trees; only after training."""
         assert self._trees is not None
         return self._trees
 
@@ -48,7 +48,7 @@ class IsolationReservoir(Learner):
     def learn(self, sample: Sample, *, seed: int) -> None:
         rows = sample.matrices.trees
         if not len(self.centre):
-            # A column without a single value keeps zero.
+            # A column without any value keeps zero.
             self.centre = np.array(
                 [np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else 0.0 for column in rows.T]
             )
@@ -59,7 +59,7 @@ class IsolationReservoir(Learner):
         self._trees = FlatForest.of(fit_forest(self.held, self.parameters, seed=seed), n_features=self.n_columns)
 
     def score(self, rows: AnyArray) -> FloatArray:
-        """Tell how soon a row is isolated; the higher, the stranger. Shape (n,), about 0.3 to 0.8."""
+        """Score how soon a row is isolated; higher is stranger. Shape (n,), about 0.3 to 0.8."""
         return self.trees.score(self.filled(rows))
 
     def split_counts(self) -> FloatArray:
@@ -74,13 +74,13 @@ class IsolationReservoir(Learner):
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.centre, self.held, self.ticket = arrays["centre"], arrays["held"], arrays["ticket"]
         if self.centre.shape != (self.n_columns,) or self.held.shape != (len(self.ticket), self.n_columns):
-            raise ArtifactError("the rows the forest holds are not of the columns it reads")
-        if ESTIMATOR in files:  # of the first releases
+            raise ArtifactError("the forest's stored rows do not have the columns it reads")
+        if ESTIMATOR in files:  # written by the first releases
             estimator = load_estimator(files[ESTIMATOR], expected="IsolationForest")
             self._trees = FlatForest.of(estimator, n_features=self.n_columns)
         else:
             self._trees = FlatForest.restore(arrays, n_features=self.n_columns)
 
     def filled(self, rows: AnyArray) -> Float32Array:
-        """Put the centre where a value is missing."""
+        """Replace missing values by the centre."""
         return np.where(np.isfinite(rows), rows, self.centre).astype(np.float32)

@@ -1,8 +1,8 @@
-"""The face every learning method has, whatever it learns from: it learns, answers, and is written down without pickle.
+"""The interface of every learning method: it learns, answers, and is saved without pickle.
 
-There are two ways to learn. A `ContinuingLearner` goes on from panel to panel at a cost that does not grow. A
-`FitOnceLearner` settles on rows held out how much to learn, then learns once, from one matrix; `reservoir.py` makes a
-continuing learner of any that has trees.
+There are two kinds. A `ContinuingLearner` continues from panel to panel at a constant cost. A
+`FitOnceLearner` tunes its complexity on rows held out, then learns once, from one matrix; `reservoir.py` makes a
+continuing learner of any tree method.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ LearningTask = Literal["regression", "classification", "detection"]
 Files = dict[str, bytes]
 Dumped = tuple[dict[str, Any], dict[str, AnyArray], Files]
 
-LEAST_CHANCE = 1e-4  # certainty that log odds are cut at
+LEAST_CHANCE = 1e-4  # certainty at which log odds are clipped
 
 
 class MatrixColumns(Protocol):
@@ -31,20 +31,20 @@ class MatrixColumns(Protocol):
 
     @property
     def tree_columns(self) -> tuple[str, ...]:
-        """Their names, such that LightGBM's text can hold them."""
+        """Their names, in a form that LightGBM's text allows."""
 
     @property
     def n_levels(self) -> tuple[int, ...]:
-        """Of each how many levels it has, 0 for a number."""
+        """The number of levels of each, 0 for a number."""
 
     @property
     def category_positions(self) -> list[int]:
-        """Which of them hold categories."""
+        """Which columns are categories."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreParts:
-    """A score that is a constant, plus the linear matrix times coefficients, plus trees, as far as there are any."""
+    """A score: a constant, plus the linear matrix times coefficients, plus trees; each part is optional."""
 
     intercept: float
     coefficients: FloatArray | None = None
@@ -52,14 +52,14 @@ class ScoreParts:
 
 
 class Learner(ABC):
-    """One method of learning a target from rows.
+    """A method of learning a target from rows.
 
     Args:
-        space: What the matrices are made of.
-        task: What is learned.
-        parameters: What the settings say of the algorithm; `defaults` names what may be said.
-        n_classes: Of a classification.
-        defaults: Instead of the method's own.
+        space: Defines the matrices.
+        task: The kind of prediction.
+        parameters: The algorithm's parameters in the settings; `defaults` lists the allowed names.
+        n_classes: The number of classes of a classification.
+        defaults: Overrides the method's own defaults.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -82,11 +82,11 @@ class Learner(ABC):
 
     @classmethod
     def require(cls) -> None:
-        """Check that what the method needs is installed.
+        """Check that the method's libraries are installed.
 
         Raises:
-            MissingExtraError: It lives in an optional extra that is not.
-            LightGbmUnavailableError: It is LightGBM, which cannot be loaded here.
+            MissingExtraError: Its optional extra is not installed.
+            LightGbmUnavailableError: It is LightGBM, which cannot be loaded on this machine.
         """
         if cls.extra is not None:
             try:
@@ -96,7 +96,7 @@ class Learner(ABC):
 
     @abstractmethod
     def learn(self, sample: Sample, *, seed: int) -> None:
-        """Learn from rows not seen before: on top of what is known, or as much as was settled."""
+        """Learn from new rows: in addition to earlier rows, or with the tuned complexity."""
 
     @abstractmethod
     def dump(self) -> Dumped:
@@ -104,21 +104,21 @@ class Learner(ABC):
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
-        """Take up what `dump` wrote, such that learning goes on to the same bytes.
+        """Restore what `dump` wrote, such that further learning gives the same bytes.
 
         Raises:
-            ArtifactError, KeyError, ValueError: It does not hold together.
+            ArtifactError, KeyError, ValueError: The state is inconsistent.
         """
 
 
 class ContinuingLearner(Learner):
-    """A method that goes on learning: regression learns the target itself, classification learns log odds.
+    """A method that keeps learning: regression learns the target itself, classification learns log odds.
 
     Attributes:
-        space: How the matrices were made.
+        space: Defines the matrices.
     """
 
-    continues_by: ClassVar[str]  # `{groups}` stands for what the domain calls its groups
+    continues_by: ClassVar[str]  # `{groups}` is replaced by the domain's word for its groups
 
     def __init__(self, space: FeatureSpace, task: LearningTask, parameters: Mapping[str, Any]) -> None:
         super().__init__(space, task, parameters)
@@ -129,24 +129,24 @@ class ContinuingLearner(Learner):
         """Answer on the scale of the link: the target itself, or log odds. Shape (n,)."""
 
     def parts(self) -> ScoreParts | None:
-        """Take the score apart for serving, which then computes it without matrices; None where that cannot be done."""
+        """Decompose the score for serving, which then computes it without matrices; None if that is impossible."""
         return None
 
     def preview(self, matrices: Matrices) -> FloatArray:
-        """Score rows that will be learned from next; a learner may keep what `learn` can use."""
+        """Score rows to learn from next; a learner may cache results that `learn` can use."""
         return self.score(matrices)
 
     @abstractmethod
     def importance(self) -> dict[str, float]:
-        """Say how much each column of the table matters; shares that sum to 1."""
+        """Return the importance of each column of the table; shares that sum to 1."""
 
 
 class FitOnceLearner(Learner):
-    """A method that learns once, from the one matrix of a sample.
+    """A method that learns once, from the single matrix of a sample.
 
     Attributes:
-        is_fast: Whether it answers one row in microseconds, so that a server need not hand it to a thread.
-        tuned: What was settled on rows held out.
+        is_fast: Whether it answers one row in microseconds, so that a server need not use a thread.
+        tuned: The parameters tuned on rows held out.
     """
 
     name: ClassVar[str]
@@ -157,12 +157,12 @@ class FitOnceLearner(Learner):
         self.tuned: dict[str, float] = {}
 
     def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
-        """Learn from some rows, and settle on others how much to learn; there may be nothing to settle."""
+        """Tune the complexity: learn from some rows, and judge on others; some methods have nothing to tune."""
         self.learn(learn, seed=seed)
 
     @abstractmethod
     def answer(self, matrix: AnyArray) -> FloatArray:
-        """Answer rows: numbers of shape (n,), or probabilities of shape (n, n_classes).
+        """Predict rows: numbers of shape (n,), or probabilities of shape (n, n_classes).
 
         Args:
             matrix: Shape (n, columns); NaN for an empty cell, a category by the position of its level.
@@ -170,12 +170,12 @@ class FitOnceLearner(Learner):
 
     @property
     def row_booster(self) -> Any:
-        """The `lightgbm.Booster` that answers a row with one number, for serving, which asks it directly; else None."""
+        """The `lightgbm.Booster` that answers a row with one number, for serving to call directly; else None."""
         return None
 
 
 class TreesLearner(FitOnceLearner):
-    """A method that grows trees, and so can say what each column was good for."""
+    """A method that grows trees, and so knows the importance of each column."""
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
@@ -183,17 +183,17 @@ class TreesLearner(FitOnceLearner):
 
     @abstractmethod
     def fit(self, matrix: AnyArray, target: FloatArray, weight: FloatArray | None, *, seed: int) -> None:
-        """Grow trees from nothing.
+        """Grow trees from scratch.
 
         Args:
             matrix: As `answer` reads it.
             target: Shape (n,): the number to learn, or the position of the class.
-            weight: How far each row is believed, shape (n,); None where all are alike.
-            seed: Of everything drawn.
+            weight: The weight of each row, shape (n,); None for equal weights.
+            seed: The random seed.
         """
 
     def score(self, matrix: AnyArray) -> FloatArray:
-        """Answer on the scale of the link, shape (n,); of classes there are two."""
+        """Answer on the scale of the link, shape (n,); at most two classes."""
         answer = self.answer(matrix)
         if answer.ndim == 1:
             return answer

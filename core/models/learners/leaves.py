@@ -1,8 +1,8 @@
-"""Leaf values that go on learning: the trees keep their splits, and each leaf averages over every panel it has seen.
+"""Leaf values that keep learning: the trees keep their splits, and each leaf averages over every panel it has seen.
 
 LightGBM's own `refit` weighs old and new by one fixed share and knows no offset, so a leaf seen by a thousand rows
 moves as far as one seen by ten. Here each leaf carries the evidence (sum of second derivatives) behind its value, and
-new rows count by theirs; old evidence fades by a constant factor, because the trees before it have moved meanwhile.
+new rows count by theirs; old evidence fades by a constant factor, because the preceding trees have changed meanwhile.
 """
 
 import numpy as np
@@ -34,17 +34,17 @@ def relearn(
     keep: float,
     rising: IntArray,
 ) -> None:
-    """Let each leaf of each tree, in order, average its value with what fresh rows say.
+    """Average the value of each leaf of each tree, in order, with the evidence of new rows.
 
     Args:
-        task: Which loss.
+        task: Determines the loss.
         leaf_of_row: Leaf of each row in each tree, shape (n_trees, n).
         shapes: The trees' splits.
-        values: Leaf values, one array a tree; changed in place.
+        values: Leaf values, one array per tree; changed in place.
         evidence: Sum of second derivatives behind each value, same shapes; changed in place.
         target: Shape (n,).
         weight: Shape (n,).
-        score: Offset before the first tree, shape (n,); left at the score after the last tree.
+        score: Offset before the first tree, shape (n,); on return the score after the last tree.
         learning_rate: Shrinkage of a tree's answer.
         keep: Share of old evidence that still counts, 0 to 1.
         rising: Per feature 1 where the prediction may only rise.
@@ -55,7 +55,7 @@ def relearn(
         pull = np.bincount(leaves, weights=weight * gradient, minlength=n_leaves)
         fresh = np.bincount(leaves, weights=weight * hessian, minlength=n_leaves)
         old = keep * evidence[tree]
-        # Both are Newton steps from the score before this tree; weighed by curvature, their mean is the step of all.
+        # Both are Newton steps from the score before this tree; weighted by curvature, their mean is the joint step.
         values[tree][:] = (old * values[tree] - learning_rate * pull) / np.maximum(old + fresh, 1e-12)
         evidence[tree][:] = old + fresh
         hold_monotone(shapes[tree], values[tree], rising)
@@ -63,10 +63,10 @@ def relearn(
 
 
 def hold_monotone(shape: TreeShape, values: FloatArray, rising: IntArray) -> None:
-    """Push leaf values apart where a split on a rising feature would let the prediction fall; in place.
+    """Adjust leaf values in place where a split on a rising feature would let the prediction fall.
 
-    From the root down, wherever a leaf on the low side is above one on the high side, both sides are cut at the middle.
-    A cut below moves values towards each other inside one side only, so those above keep holding.
+    From the root down, wherever a leaf on the low side exceeds a leaf on the high side, both are clipped at the middle.
+    A clip further down moves values inside one side only, so the earlier clips stay valid.
     """
     for node in np.flatnonzero(rising[shape.feature]) if len(shape.feature) else ():
         low, high = shape.leaves_under(int(shape.left[node])), shape.leaves_under(int(shape.right[node]))

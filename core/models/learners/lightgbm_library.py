@@ -1,4 +1,4 @@
-"""LightGBM, loaded when it is first needed: its wheel leans on a library of the system, which may be missing."""
+"""LightGBM, loaded when first needed: its wheel depends on a system library, which may be missing."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ def load_lightgbm() -> Any:
     """Import LightGBM.
 
     Raises:
-        LightGbmUnavailableError: It cannot be loaded here, with the reason and the cure.
+        LightGbmUnavailableError: It cannot be loaded; the message has the reason and the cure.
     """
     try:
         import lightgbm
     except (ImportError, OSError) as error:
         if ran_out_of_memory(error):
-            raise  # it is there, and must not be passed over because memory is short at the moment
+            raise  # it is installed, and must not be replaced because memory is short at the moment
         raise LightGbmUnavailableError(" ".join(str(error).split())) from error
     return lightgbm
 
 
 def lightgbm_problem() -> str | None:
-    """Say why LightGBM cannot be loaded; None where it can."""
+    """Return why LightGBM cannot be loaded, or None if it can."""
     try:
         load_lightgbm()
     except LightGbmUnavailableError as error:
@@ -31,5 +31,5 @@ def lightgbm_problem() -> str | None:
 
 
 def stand_in_warning(problem: str, stand_in: str) -> str:
-    """Say which algorithm trains in the place of LightGBM, and how to have LightGBM back."""
+    """Say which algorithm replaces LightGBM, and how to restore LightGBM."""
     return f"LightGBM cannot be loaded ({problem}): {stand_in} trains in its place. Cure: {cure_for(problem)}."

@@ -1,4 +1,4 @@
-"""Trees by LightGBM: what holds whichever way they are grown, and the learner that grows as many as are called for."""
+"""Trees by LightGBM: the common part, and the learner that grows as many as rows held out call for."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,7 +29,7 @@ class LightGbmTrees:
     Args:
         space: The columns they split on.
         parameters: The learner's.
-        binning: Of the values, beyond what always holds.
+        binning: Binning parameters beyond the fixed parameters.
 
     Attributes:
         booster: None before the first tree.
@@ -43,12 +43,12 @@ class LightGbmTrees:
         self.booster: lgb.Booster | None = None
 
     def rows(self, matrix: AnyArray, target: FloatArray, *, score: FloatArray | None = None) -> "lgb.Dataset":
-        """Bin rows to learn from.
+        """Bin training rows.
 
         Args:
             matrix: Shape (n, columns).
             target: Shape (n,).
-            score: What has been said of the rows before the first of the trees to come, shape (n,).
+            score: The score of the rows before the first new tree, shape (n,).
         """
         binned: lgb.Dataset = self._lgb.Dataset(
             matrix,
@@ -70,15 +70,15 @@ class LightGbmTrees:
         judged_on: tuple[AnyArray, FloatArray] | None = None,
         **more: Any,
     ) -> "lgb.Booster":
-        """Grow trees; they take the place of those there were only when `read`.
+        """Grow trees; they replace the present trees only through `read`.
 
         Args:
-            rows: What `rows` made.
-            n_trees: At most how many.
-            seed: Of everything drawn.
-            objective: LightGBM's name of it, or first and second derivatives.
-            judged_on: Rows held out, which say when to stop.
-            more: Further settings.
+            rows: The result of `rows`.
+            n_trees: The maximum number of trees.
+            seed: The random seed.
+            objective: LightGBM's name of the objective, or first and second derivatives.
+            judged_on: Rows held out, which decide when to stop.
+            more: Further parameters.
         """
         judged = None if judged_on is None else self._judged(rows, *judged_on)
         grown: lgb.Booster = self._lgb.train(
@@ -91,7 +91,7 @@ class LightGbmTrees:
         return grown
 
     def read(self, text: str) -> None:
-        """Take over the trees of a text.
+        """Replace the trees by those of a text.
 
         Raises:
             ValueError: LightGBM cannot read it.
@@ -137,7 +137,7 @@ class LightGbmLearner(TreesLearner):
         "lambda_l2": 1.0,
         "feature_fraction": 0.7,
         "max_bin": 255,
-        "max_trees": 2_000,  # far beyond what most tables call for; rows held out say when to stop
+        "max_trees": 2_000,  # far more than most tables call for; rows held out decide when to stop
     }
 
     def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
@@ -151,7 +151,7 @@ class LightGbmLearner(TreesLearner):
 
     @property
     def booster(self) -> "lgb.Booster":
-        """The trees; only once it has learned."""
+        """The trees; only after training."""
         assert self.trees.booster is not None
         return self.trees.booster
 
@@ -207,7 +207,7 @@ class LightGbmLearner(TreesLearner):
 
 
 class ImportedTreesLearner(LightGbmLearner):
-    """Trees that came from elsewhere: they answer, and learn nothing."""
+    """Imported trees: they predict, and cannot be trained."""
 
     name = IMPORTED
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -218,4 +218,4 @@ class ImportedTreesLearner(LightGbmLearner):
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
-        raise RefusedError("Trees that came from elsewhere do not learn here. Train a model: bondx-mlops train.")
+        raise RefusedError("Imported trees cannot be trained here. Train a new model: bondx-mlops train.")

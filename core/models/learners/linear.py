@@ -1,11 +1,11 @@
-"""The linear core: everything it has ever seen, at a cost that does not grow.
+"""The linear core: it remembers all rows ever seen, at a constant cost.
 
-Ridge regression needs only the weighted sums of products of its columns, so learning from a panel is adding to
-them: after a hundred panels the coefficients are to rounding those of one fit on all rows. Logistic regression has no
+Ridge regression needs only the weighted sums of products of its columns, so learning from a panel adds to
+them: after 100 panels the coefficients equal, up to rounding, those of one fit to all rows. Logistic regression has no
 such sums; there the posterior after one panel (mode and curvature) is the prior of the next.
 
 Each column has its own prior standard deviation from the design; one strength for all of them is chosen on the first
-panel by cross-validation that keeps groups whole, and fades by itself as rows come in.
+panel by cross-validation that keeps groups together, and its influence fades as rows come in.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
 N_FOLDS = 4
 MAX_ROWS_TO_CHOOSE = 4000
 ROWS_FOR_DEVIATIONS = 2000
-CHUNK = 8192  # rows turned to double precision at a time
+CHUNK = 8192  # rows per batch of conversion to double precision
 MAX_NEWTON_STEPS = 12
 
 
@@ -38,7 +38,7 @@ class LinearLearner(ContinuingLearner):
 
     defaults: ClassVar[Mapping[str, Any]] = {
         "strength": 0.0,  # 0: chosen by cross-validation
-        "group_correlation": 0.2,  # of the misses of two rows of one group; regression only
+        "group_correlation": 0.2,  # correlation of the residuals of two rows of one group; regression only
     }
     continues_by = "exact sums of products (ridge) or the last posterior as the next prior (logistic)"
 
@@ -115,7 +115,7 @@ class LinearLearner(ContinuingLearner):
         return np.asarray(cho_solve(cho_factor(gram + self._prior(strength)), moment))
 
     def choose_strength(self, sample: Sample, *, seed: int) -> float:
-        """Try each strength on groups held out; the least loss wins. A few hundred groups are enough for that."""
+        """Try each strength on groups held out; the least loss wins. A few hundred groups are enough."""
         if len(sample) > MAX_ROWS_TO_CHOOSE:
             n_parts = -(-len(sample) // MAX_ROWS_TO_CHOOSE)
             sample = sample.take(group_folds(sample.group, n_parts, seed=seed + 1)[0])
@@ -138,7 +138,9 @@ class LinearLearner(ContinuingLearner):
                 rest = sample.take(~fold)
                 fitted = np.zeros_like(self.coefficients)
                 fitted[0] = _log_odds(rest)
-                for k in reversed(range(len(STRENGTHS))):  # from the strongest prior, each start is near its end
+                for k in reversed(
+                    range(len(STRENGTHS))
+                ):  # from the strongest prior on, each start is near its solution
                     fitted, _ = _newton(
                         rest.matrices.linear,
                         rest.target,
@@ -153,7 +155,7 @@ class LinearLearner(ContinuingLearner):
 
 
 def shares(names: tuple[tuple[str, ...], ...], effects: FloatArray) -> dict[str, float]:
-    """Add up effects by the columns of the table behind them; an effect of two columns counts half to each."""
+    """Sum effects by the columns of the table behind them; an effect of two columns counts half for each."""
     total: dict[str, float] = {}
     for columns, effect in zip(names, effects.tolist(), strict=True):
         for column in columns:
@@ -163,7 +165,7 @@ def shares(names: tuple[tuple[str, ...], ...], effects: FloatArray) -> dict[str,
 
 
 def _mirrored(matrix: FloatArray) -> FloatArray:
-    """Copy the upper triangle to the lower: products round differently on the two sides, and only one is saved."""
+    """Copy the upper triangle to the lower: products round differently on the two sides, and only one side is saved."""
     return np.triu(matrix) + np.triu(matrix, 1).T
 
 
@@ -183,15 +185,15 @@ def _with_intercept(rows: Float32Array) -> FloatArray:
 
 
 def _products(sample: Sample, correlation: float) -> tuple[FloatArray, FloatArray]:
-    """Sums of products of all columns, intercept included, and with the target, as generalised least squares has them.
+    """Sums of products of all columns, including the intercept, and with the target, as in generalised least squares.
 
-    Rows of one group miss alike, so ten of them tell less than ten groups would. With one correlation for every pair
-    of rows of a group, the inverse covariance is the identity less a multiple of the all-ones matrix, so all it
-    takes is to subtract the products of the groups' sums.
+    Rows of one group have similar errors, so ten of them tell less than ten groups. With one correlation for every pair
+    of rows of a group, the inverse covariance is the identity less a multiple of the all-ones matrix, so it is
+    enough to subtract the products of the groups' sums.
 
     Args:
         sample: Rows with weights; a row of weight w counts as one with 1/w of the variance.
-        correlation: Of the misses of two rows of one group, 0 to below 1.
+        correlation: Of the residuals of two rows of one group, 0 to below 1.
     Returns:
         Shapes (p, p) and (p,), for p columns with the intercept.
     Source:
@@ -218,7 +220,7 @@ def _products(sample: Sample, correlation: float) -> tuple[FloatArray, FloatArra
 
 
 def _log_odds(sample: Sample) -> float:
-    # Half an event and half a non-event more than seen: a small panel may hold none.
+    # Half an event and half a non-event are added: a small panel may have none.
     events = float(np.sum(sample.weight * sample.target)) + 0.5
     return float(np.log(events / (float(np.sum(sample.weight)) + 1.0 - events)))
 
@@ -232,15 +234,15 @@ def _newton(
     *,
     around_zero: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Find the mode of logistic likelihood times a normal prior, and the precision there.
+    """Find the mode of a logistic likelihood times a normal prior, and the precision there.
 
     Args:
         design: Shape (n, p - 1).
         target: 0 or 1, shape (n,).
         weight: Shape (n,).
-        start: Where to start, shape (p,); the mean of the prior unless `around_zero`.
-        prior: Its precision, shape (p, p).
-        around_zero: The prior's mean is zero, but for the intercept.
+        start: The starting point, shape (p,); also the mean of the prior unless `around_zero`.
+        prior: The precision of the prior, shape (p, p).
+        around_zero: The prior's mean is zero, except for the intercept.
     Returns:
         Mode, shape (p,), and precision, shape (p, p).
     """
@@ -257,7 +259,7 @@ def _newton(
             gradient += block.T @ (weight[rows] * (target[rows] - probability))
             precision += block.T @ (block * (weight[rows] * probability * (1.0 - probability))[:, None])
         step = cho_solve(cho_factor(precision), gradient)
-        # A step of more than a few log odds means the curvature at the start says little; go part of the way.
+        # A step of more than a few log odds means the curvature at the start is unreliable; take a partial step.
         current = current + step * min(1.0, 2.0 / (float(np.max(np.abs(step))) + 1e-12))
         if float(np.max(np.abs(step))) < 1e-4:
             break

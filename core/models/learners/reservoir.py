@@ -1,6 +1,6 @@
-"""Methods that cannot go on by themselves: a bounded, uniform sample of the groups seen so far, and a new fit on it.
+"""Continuing learning for fit-once methods: a bounded, uniform sample of the groups seen so far, and a new fit on it.
 
-Every group ever seen has the same chance of being in the reservoir, whichever panel it came in, so the fit never
+Every group ever seen has the same chance of being in the reservoir, whichever panel it came from, so the fit never
 drifts to the latest draw; its size is bounded, so the cost per panel is constant once it is full.
 """
 
@@ -22,16 +22,16 @@ from core.models.learners.learner import ContinuingLearner, Dumped, Files, Learn
 from core.models.learners.linear import shares
 from core.models.learners.samples import Matrices, Sample
 
-RESERVOIR_PANELS = 3  # rows kept, in panels of the first one's size
+RESERVOIR_PANELS = 3  # rows kept, in multiples of the first panel's size
 MAX_RESERVOIR_ROWS = 100_000
 
 
 class ReservoirLearner(ContinuingLearner):
-    """Fit a method anew on a bounded sample of all groups seen.
+    """Refits a method on a bounded sample of all groups seen.
 
     Attributes:
         kind: The method.
-        fitted: What answers; fitted to the rows held.
+        fitted: The learner that answers; fitted to the rows held.
     """
 
     continues_by = f"a new fit on a uniform sample of the {{groups}} seen, at most {RESERVOIR_PANELS} panels of rows"
@@ -41,7 +41,7 @@ class ReservoirLearner(ContinuingLearner):
         super().__init__(space, task, parameters)
         self.fitted = self.kind(space, task, parameters, defaults=self.defaults)
         self.capacity = 0
-        self.ticket = np.empty(0)  # each group drew one when it came in; the lowest stay
+        self.ticket = np.empty(0)  # each group drew a key on arrival; the groups with the lowest keys stay
         self.rows: Sample | None = None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a learner is handed: the two feature matrices of a panel, with target, weights and groups."""
+"""The input of a learner: the two feature matrices of a panel, with target, weights and groups."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ class Matrices:
     """The two views of the same rows."""
 
     linear: Float32Array
-    trees: AnyArray  # of single precision, or of double where one row of a table must not lose a digit
+    trees: AnyArray  # single precision, or double where a row of a table must not lose a digit
 
     @classmethod
     def of(cls, trees: AnyArray) -> "Matrices":
-        """Make the view of learners that read one matrix; the other has no columns."""
+        """Make the view for learners that read one matrix; the other matrix has no columns."""
         return cls(np.empty((len(trees), 0), dtype=np.float32), trees)
 
     def take(self, rows: AnyArray) -> "Matrices":
-        """Keep some rows."""
+        """Select rows."""
         return Matrices(self.linear[rows], self.trees[rows])
 
     def __len__(self) -> int:
@@ -29,14 +29,14 @@ class Matrices:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows to learn from.
+    """Training rows.
 
     Attributes:
         matrices: Features, shape (n, …).
         target: On the scale the model learns on, shape (n,); 0 or 1 for classification.
-        weight: How far each row is believed, 0 to 1, shape (n,).
+        weight: The weight of each row, 0 to 1, shape (n,).
         group: Group of each row as a code from 0, shape (n,).
-        offset: What the linear learner said of these rows before it learned from them, shape (n,), if it did.
+        offset: The linear learner's prediction of these rows before it learned from them, shape (n,), if available.
     """
 
     matrices: Matrices
@@ -46,7 +46,7 @@ class Sample:
     offset: FloatArray | None = None
 
     def take(self, rows: AnyArray) -> "Sample":
-        """Keep some rows."""
+        """Select rows."""
         offset = None if self.offset is None else self.offset[rows]
         return Sample(self.matrices.take(rows), self.target[rows], self.weight[rows], self.group[rows], offset)
 
@@ -55,12 +55,12 @@ class Sample:
 
 
 def group_folds(group: IntArray, n_folds: int, *, seed: int) -> list[BoolArray]:
-    """Split rows into folds such that no group is in two of them, and folds hold about as many groups.
+    """Split rows into folds such that no group is in two folds, and folds have about as many groups.
 
     Returns:
-        One mask of held-out rows per fold; fewer than `n_folds` when there are fewer groups.
+        One mask of held-out rows per fold; fewer than `n_folds` if there are fewer groups.
     """
-    # Numbered anew among those present: a subset of a split must itself split evenly.
+    # Renumbered among the groups present: a subset of a split must itself split evenly.
     present, code = np.unique(group, return_inverse=True)
     n_folds = min(n_folds, len(present))
     fold = (np.random.default_rng(seed).permutation(len(present)) % n_folds)[code]

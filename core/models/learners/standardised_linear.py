@@ -1,9 +1,9 @@
-"""Ridge and logistic regression, fitted once, on standardised numbers and one column a level.
+"""Ridge and logistic regression, fitted once, on standardised numbers and one column per level.
 
-`linear.py` goes on learning, from columns that a design lays out and with a prior for each; here nobody has said
-anything about the columns, there may be many classes, and one strength for all columns is settled on rows held out.
+`linear.py` keeps learning, from the columns of a design and with a prior for each; here nothing is known
+about the columns, there may be many classes, and one strength for all columns is tuned on rows held out.
 
-Centres and scales are quantiles and values are cut at five scales, so that one absurd cell does not steer the fit.
+Centres and scales are quantiles and values are clipped at five scales, so that one absurd cell cannot dominate.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from core.models.learners.samples import Sample
 from core.models.scores import row_losses
 
 CLIP = 5.0
-MOST_LEVELS = 50  # of one category; the rarer ones share the base
+MOST_LEVELS = 50  # of one category; rarer levels share the base
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
 MOST_ROWS = 100_000  # a straight line needs no more
 
@@ -28,7 +28,7 @@ class StandardisedLinearLearner(FitOnceLearner):
 
     name = "linear"
     is_fast = True
-    defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}  # of the shrinkage; 0 settles it on rows held out
+    defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}  # of the shrinkage; 0 tunes it on rows held out
 
     @override
     def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
@@ -78,10 +78,10 @@ class StandardisedLinearLearner(FitOnceLearner):
         self.weights, self.intercept = arrays["weights"], arrays["intercept"]
         n_numbers = self.columns.n_levels.count(0)
         if not len(self.centre) == len(self.scale) == n_numbers or len(self.weights) != 2 * n_numbers + len(self.shown):
-            raise ValueError("the arrays of the linear model are of different sizes")
+            raise ValueError("the arrays of the linear model have different sizes")
 
     def _describe(self, matrix: AnyArray) -> None:
-        """Take centres and scales of the numbers, and the levels that get a column."""
+        """Learn centres and scales of the numbers, and the levels that get a column."""
         centre, scale, shown = [], [], []
         for position, n_levels in enumerate(self.columns.n_levels):
             present = matrix[:, position]
@@ -117,6 +117,6 @@ class StandardisedLinearLearner(FitOnceLearner):
         from sklearn.linear_model import LogisticRegression
 
         fit = LogisticRegression(C=1.0 / self.tuned["strength"], max_iter=500).fit(design, target.astype(np.int64))
-        if self.n_classes == 2:  # one row of weights stands for both classes
+        if self.n_classes == 2:  # one row of weights serves both classes
             return np.stack((0.0 * fit.coef_[0], fit.coef_[0]), axis=1), np.array([0.0, fit.intercept_[0]])
         return np.asarray(fit.coef_.T), np.asarray(fit.intercept_)

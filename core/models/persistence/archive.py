@@ -1,4 +1,4 @@
-"""Arrays in one file, and files in one folder: plain formats, no code in them, the same bytes for the same content."""
+"""Arrays in one file, and files in one folder: plain formats without code, the same bytes for the same content."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from core.models.errors import ArtifactError
 
 HEADER = "model.json"
 FORMAT = 1
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold
 MAX_UNPACKED_BYTES = 2 << 30
 
 
@@ -25,7 +25,7 @@ def write_archive(members: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system = 3  # as on Linux, wherever it is written
+            entry.create_system = 3  # as on Linux, on every system
             archive.writestr(entry, content)
     return out.getvalue()
 
@@ -44,7 +44,7 @@ def unpack_arrays(blob: bytes, *, name: str) -> dict[str, AnyArray]:
     """Read arrays written by `pack_arrays`.
 
     Raises:
-        ArtifactError: The file is damaged, too large, or holds objects instead of numbers.
+        ArtifactError: The file is damaged, too large, or contains objects instead of numbers.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
@@ -68,12 +68,12 @@ def write_model(folder: Path, header: Mapping[str, Any], files: Mapping[str, byt
     listed = {name: {"sha256": digest(content), "n_bytes": len(content)} for name, content in sorted(files.items())}
     text = json.dumps({"format": FORMAT, **header, "files": listed}, indent=2, sort_keys=True, allow_nan=False)
     for name, content in {**dict(sorted(files.items())), HEADER: f"{text}\n".encode()}.items():
-        write_file(folder / name, content, durable=False)  # whoever saves for good writes a whole folder
+        write_file(folder / name, content, durable=False)  # a permanent save writes a whole folder
     return [folder / HEADER, *(folder / name for name in listed)]
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Read what `write_model` wrote, checking every file against the header before anything is made of it.
+    """Read what `write_model` wrote, checking every file against the header before using any.
 
     Raises:
         ArtifactError: A file is missing or differs from the header, or the header itself cannot be read.
@@ -82,9 +82,9 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         header = json.loads((folder / HEADER).read_bytes())
         listed = {str(name): dict(entry) for name, entry in header["files"].items()}
         if header["format"] != FORMAT:
-            raise ArtifactError(f"{folder / HEADER} is of format {header['format']}; this release reads {FORMAT}")
+            raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{folder / HEADER} cannot be read as a model's header: {error!r}") from error
+        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
     files: dict[str, bytes] = {}
     for name, entry in listed.items():
         if Path(name).name != name:
@@ -94,6 +94,6 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         except OSError as error:
             raise ArtifactError(f"{folder / name} is listed in {HEADER} but cannot be read: {error}") from error
         if digest(content) != entry.get("sha256"):
-            raise ArtifactError(f"{folder / name} is not the file that was saved: its SHA-256 differs from {HEADER}")
+            raise ArtifactError(f"{folder / name} is not the saved file: its SHA-256 differs from {HEADER}")
         files[name] = content
     return header, files

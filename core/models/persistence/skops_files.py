@@ -1,4 +1,4 @@
-"""Scikit-learn estimators as skops files: no pickle, an explicit list of trusted types, and the same bytes each time.
+"""Scikit-learn estimators as skops files: no pickle, an explicit list of trusted types, and reproducible bytes.
 
 skops names its members by memory addresses and stamps them with the time of day, so two dumps of one estimator
 differ. `dump_estimator` numbers them in order of appearance and writes a plain archive without times.
@@ -54,7 +54,7 @@ def dump_estimator(estimator: Any) -> bytes:
             return node
         out = {key: settle(child) for key, child in node.items()}
         if "__id__" in out:
-            # Which parts happen to share memory differs between a fitted estimator and a loaded one; none need to.
+            # A fitted estimator and a loaded estimator share memory between different parts; neither needs to.
             out["__id__"] = next(numbers)
         if "file" in out:
             content = _without_padding(members[out["file"]])
@@ -72,19 +72,19 @@ def load_estimator(blob: bytes, *, expected: str) -> Any:
         blob: The file's bytes.
         expected: Class name the estimator must have.
     Raises:
-        ArtifactError: The file is damaged, holds a type we do not trust, or another estimator than expected.
+        ArtifactError: The file is damaged, or contains an untrusted type or an unexpected estimator.
     """
     import skops.io
 
     try:
         untrusted = sorted(set(skops.io.get_untrusted_types(data=blob)) - set(TRUSTED_TYPES))
         if untrusted:
-            raise ArtifactError(f"the estimator file holds types we do not load: {', '.join(untrusted)}")
+            raise ArtifactError(f"the estimator file contains types we do not load: {', '.join(untrusted)}")
         _check_root(blob, expected)
         return skops.io.loads(blob, trusted=list(TRUSTED_TYPES))
     except ArtifactError:
         raise
-    except Exception as error:  # skops raises whatever its readers raise on damaged input
+    except Exception as error:  # skops passes on any error of its readers on damaged input
         raise ArtifactError(f"the estimator file is damaged: {error}") from error
 
 
@@ -93,11 +93,11 @@ def _check_root(blob: bytes, expected: str) -> None:
         root: Mapping[str, Any] = json.loads(archive.read("schema.json"))
     kind, module = root.get("__class__"), str(root.get("__module__"))
     if kind != expected or kind not in ESTIMATORS or not re.match(r"sklearn\.ensemble\b", module):
-        raise ArtifactError(f"the estimator file holds a {module}.{kind}, not a {expected}")
+        raise ArtifactError(f"the estimator file contains a {module}.{kind}, not a {expected}")
 
 
 def _without_padding(member: bytes) -> bytes:
-    """Zero the unused bytes between the fields of a structured array; they hold whatever memory held."""
+    """Zero the unused bytes between the fields of a structured array; they contain leftovers of memory."""
     if not member.startswith(b"\x93NUMPY"):
         return member
     array = np.load(io.BytesIO(member), allow_pickle=False)
@@ -106,5 +106,5 @@ def _without_padding(member: bytes) -> bytes:
     clean = np.zeros(array.shape, array.dtype)
     for field in array.dtype.names:
         clean[field] = array[field]
-    # Not through np.save, which copies through buffers and so brings the padding's garbage back.
+    # Not through np.save, which copies through buffers and so fills the padding with garbage again.
     return bytes(member[: len(member) - clean.nbytes] + clean.tobytes())

@@ -1,4 +1,4 @@
-"""LightGBM's text format as far as we read it: the splits and leaf values of trees, and trees added to trees."""
+"""The part of LightGBM's text format that we read: the splits and leaf values of trees, and adding trees to trees."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class TreeShape:
     right: IntArray
 
     def is_sound(self, n_leaves: int, n_features: int) -> bool:
-        """Whether every node but the root, and every leaf, is the child of exactly one split on a column there is."""
+        """Whether every node but the root, and every leaf, is the child of exactly one split on an existing column."""
         n_nodes = len(self.feature)
         children = sorted([*self.left.tolist(), *self.right.tolist()])
         expected = [*range(-n_leaves, 0), *range(1, n_nodes)] if n_nodes else []
@@ -38,9 +38,9 @@ def read_trees(text: str, *, n_features: int) -> tuple[list[TreeShape], list[Flo
     """Read splits and leaf values of every tree.
 
     Returns:
-        Shapes and leaf values, one entry a tree, in order.
+        Shapes and leaf values, one entry per tree, in order.
     Raises:
-        ValueError: A tree does not hold together: each node and leaf must hang from exactly one split.
+        ValueError: A tree is inconsistent: each node and leaf must belong to exactly one split.
     """
     shapes, values = [], []
     for tree in _trees(text):
@@ -49,41 +49,41 @@ def read_trees(text: str, *, n_features: int) -> tuple[list[TreeShape], list[Flo
         shapes.append(shape)
         values.append(np.array(fields["leaf_value"].split(), dtype=np.float64))
         if not shape.is_sound(len(values[-1]), n_features):
-            raise ValueError(f"tree {len(shapes)} does not hold together")
+            raise ValueError(f"tree {len(shapes)} is inconsistent")
     return shapes, values
 
 
 def checked_text(text: str, *, n_features: int) -> str:
-    """Make sure of a text from elsewhere before LightGBM, which follows it to anywhere in memory, is given it.
+    """Check a foreign text before LightGBM reads it, since LightGBM would follow it anywhere in memory.
 
     Returns:
-        The same trees, without the sizes by which LightGBM would jump from one to the next.
+        The same trees, without the sizes by which LightGBM would jump from one tree to the next.
     Raises:
-        ValueError, KeyError: A tree does not hold together, or has linear leaves, which nobody checks.
+        ValueError, KeyError: A tree is inconsistent, or has linear leaves, which we do not check.
     """
     read_trees(text, n_features=n_features)
     for number, tree in enumerate(_trees(text), start=1):
         fields = _fields(tree)
         if fields.get("is_linear", "0") != "0":
             raise ValueError(f"tree {number} has linear leaves")
-        if len(fields) != tree.count("=") or "Tree" in fields:  # what is said twice, two readers may read differently
-            raise ValueError(f"tree {number} says something twice")
+        if len(fields) != tree.count("=") or "Tree" in fields:  # two readers may read a repeated entry differently
+            raise ValueError(f"tree {number} has a repeated entry")
         bounds, chosen = _integers(fields, "cat_boundaries"), np.array(fields.get("threshold", "").split(), np.float64)
         by_category = chosen[(_integers(fields, "decision_type") & 1).astype(np.bool_)]
         n_sets, n_words = int(fields["num_cat"]), len(_integers(fields, "cat_threshold"))
         sound = len(bounds) == n_sets + 1 and bounds[0] == 0 and bounds[-1] == n_words if n_sets else n_words == 0
         if not sound or (np.diff(bounds) < 0).any() or not ((by_category >= 0) & (by_category < n_sets)).all():
-            raise ValueError(f"the categories of tree {number} do not hold together")
+            raise ValueError(f"the categories of tree {number} are inconsistent")
     return re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)
 
 
 def append_trees(text: str, more: str) -> str:
     """Write one model whose score is the sum of two, both with the same columns.
 
-    LightGBM itself can only continue from a model's own score, which knows nothing of an offset below the trees.
+    LightGBM itself can only continue from a model's own score, which does not include an offset below the trees.
     """
     head = _TREE.split(more, maxsplit=1)[0]
-    # Without sizes the reader finds each tree by its heading; the writer puts them back.
+    # Without sizes the reader finds each tree by its heading; the writer restores them.
     head = re.sub(r"^tree_sizes=.*\n", "", head, flags=re.MULTILINE)
     trees = [*_trees(text), *_trees(more)]
     blocks = [f"Tree={number}\n{tree.rstrip()}\n\n\n" for number, tree in enumerate(trees)]

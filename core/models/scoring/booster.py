@@ -1,7 +1,7 @@
-"""One row through LightGBM's trees by its single-row-fast C call: the configuration is parsed once, not per answer.
+"""One row through LightGBM's trees by its single-row-fast C call: the configuration is parsed once, not per prediction.
 
-`Booster.predict` spends a hundred microseconds on checks and on parsing its parameters for every call; the call made
-here spends five. A handle belongs to one thread, so each thread that predicts makes its own on first use.
+`Booster.predict` spends a hundred microseconds on checks and on parsing its parameters for every call; the call
+here takes five. A handle belongs to one thread, so each predicting thread makes its own on first use.
 """
 
 import ctypes
@@ -18,10 +18,10 @@ _PARAMETERS = b"num_threads=1"
 
 
 class SingleRow:
-    """The trees of one booster, as seen by one thread.
+    """The trees of one booster, for one thread.
 
     Attributes:
-        row: The row that is to be scored; written in place.
+        row: The row to score; written in place.
     """
 
     def __init__(self, library: Any, booster: Any, n_columns: int, *, raw: bool, dtype: type[np.floating[Any]]) -> None:
@@ -44,7 +44,7 @@ class SingleRow:
                 ctypes.byref(self._config),
             ),
         )
-        # Built once: what ctypes converts on every call costs more than the trees do.
+        # Built once: ctypes' conversion on every call would cost more than the trees.
         self._call = library.LGBM_BoosterPredictForMatSingleRowFast
         self._arguments = (
             self._config,
@@ -54,7 +54,7 @@ class SingleRow:
         )
 
     def score(self) -> float:
-        """Return the score of what `row` holds."""
+        """Return the score of `row`."""
         if status := self._call(*self._arguments):
             _check(self._library, status)
         return self._answer.value
@@ -69,8 +69,8 @@ class FastTrees:
 
     Args:
         booster: A `lightgbm.Booster` that answers one number a row.
-        raw: Whether the score before the objective's link is wanted, or the answer.
-        dtype: What rows are made of.
+        raw: Whether to return the score before the objective's link, or the answer.
+        dtype: The type of the rows.
     """
 
     def __init__(self, booster: Any, *, raw: bool = True, dtype: type[np.floating[Any]] = np.float32) -> None:

@@ -1,8 +1,8 @@
 """A feature space compiled into index arrays: rows of plain numbers become matrices in a dozen numpy calls.
 
 `FeatureSpace` walks its terms one by one and reads a pandas table; at one row that is half a millisecond of
-overhead. Here the walk is done once, when the model is loaded, and leaves arrays of positions: which number each
-curve reads, which columns each product multiplies. One row and a thousand take the same code, and every number is
+overhead. Here the walk is done once, when the model is loaded, and yields arrays of positions: which number each
+curve reads, which columns each product multiplies. One row and a thousand rows use the same code, and every number is
 computed by the same operations in the same order, so the matrices are equal to the bit.
 """
 
@@ -31,18 +31,18 @@ class CompiledSpace:
     Attributes:
         numbers: The table's numeric columns, in the order in which rows give them.
         categories: The table's category columns, in the order in which rows give them.
-        levels: Of each category, what the model knows.
-        flags: What computes each flag from a row's categories.
+        levels: The known levels of each category.
+        flags: Computes each flag from a row's categories.
     """
 
     def __init__(self, space: FeatureSpace, *, extra_numbers: Sequence[str] = ()) -> None:
         """Compile a space.
 
         Args:
-            space: What to compile.
-            extra_numbers: Further numeric columns that rows are to bring.
+            space: The space to compile.
+            extra_numbers: Further numeric columns that rows must have.
         Raises:
-            UnsupportedSpaceError: It reads a derived column that is not known here.
+            UnsupportedSpaceError: It reads a derived column without a compiled form.
         """
         design, statistics = space.design, space.statistics
         wanted = list(design.columns)
@@ -81,10 +81,10 @@ class CompiledSpace:
         return len(self.left)
 
     def values(self, numbers: FloatArray, texts: Sequence[Sequence[str | None]]) -> FloatArray:
-        """Lay out every number the features are made of.
+        """Compute every number behind the features.
 
         Args:
-            numbers: Shape (n, len(self.numbers)); NaN where a row has none.
+            numbers: Shape (n, len(self.numbers)); NaN for a missing value.
             texts: Per row its categories, in the order of `self.categories`.
         Returns:
             Shape (n, n_values).
@@ -206,7 +206,7 @@ class CompiledSpace:
         ]
 
     def _flag(self, how: Among) -> Callable[[Sequence[str | None]], float]:
-        """Return what computes a flag from a row's categories."""
+        """Return a function that computes a flag from a row's categories."""
         within = [(self._category_at[column], levels) for column, levels in how.within.items()]
         outside = [(self._category_at[column], levels) for column, levels in how.outside.items()]
         if len(within) == 1 and not outside:

@@ -1,4 +1,4 @@
-"""The named values that a model wants to be asked with, and the rows of a request once they have been checked."""
+"""The named values of a model's requests, and the checked rows of a request."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -32,14 +32,14 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nullable: bool = False
     required: bool = True
     categories: tuple[str, ...] = ()
-    strict: bool = True  # whether limits and categories are rules; else they only tell what the model has learned from
+    strict: bool = True  # whether limits and categories are enforced; else they only describe the training data
 
 
 class Rows(NamedTuple):
-    """Rows that have been checked: numbers as a matrix, everything else as text."""
+    """Checked rows: numbers as a matrix, all other values as text."""
 
-    numbers: FloatArray  # shape (n, n_numbers), NaN where a row has none
-    texts: Sequence[Any]  # per row a tuple of texts or None; of an open signature the whole row by name
+    numbers: FloatArray  # shape (n, n_numbers), NaN for a missing value
+    texts: Sequence[Any]  # per row a tuple of texts or None; for an open signature the whole row by name
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -51,7 +51,7 @@ def numbers_first(fields: Sequence[Field]) -> tuple[Field, ...]:
 
 
 def fields_of(signature: TableSignature) -> list[Field]:
-    """Turn the columns that a model has learned from into fields; their ranges and levels are no rules."""
+    """Turn the columns of a model's training data into fields; their ranges and levels are not enforced."""
     return [
         Field(
             name=column.name,

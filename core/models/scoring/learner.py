@@ -1,4 +1,4 @@
-"""A learner on compiled features: linear coefficients, trees, or both; only the matrices it reads are built."""
+"""A learner on compiled features: linear coefficients, trees, or both; builds only the matrices that are read."""
 
 import threading
 from typing import Any
@@ -15,10 +15,10 @@ from core.models.scoring.one_row import OneRow
 
 
 class CompiledLearner:
-    """Scores checked rows as the learner scores matrices.
+    """Scores checked rows exactly as the learner scores matrices.
 
     Attributes:
-        is_fast: Whether the learner's score could be taken apart, so that one row takes microseconds.
+        is_fast: Whether the learner's score could be decomposed, so that one row takes microseconds.
     """
 
     def __init__(self, learner: ContinuingLearner, space: CompiledSpace) -> None:
@@ -31,7 +31,7 @@ class CompiledLearner:
         self._of_thread = threading.local()
 
     def score(self, rows: Rows) -> FloatArray:
-        """Answer on the scale that is learned, shape (n,)."""
+        """Predict on the learning scale, shape (n,)."""
         space = self._space
         if self.is_fast and len(rows.numbers) == 1:
             return np.array([self._score_one(rows.numbers[0], rows.texts[0])])

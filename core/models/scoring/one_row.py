@@ -1,7 +1,7 @@
-"""One row through compiled features with nothing allocated: every step writes into buffers made beforehand.
+"""One row through compiled features without allocation: every step writes into preallocated buffers.
 
-The same operations in the same order as `CompiledSpace` does for many rows; what is saved is numpy's own overhead of
-making arrays, which at one row is most of the time. One instance belongs to one thread.
+The operations and their order are those of `CompiledSpace` for many rows; this saves numpy's overhead of
+making arrays, most of the time for one row. One instance belongs to one thread.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ class OneRow:
         self._absences = self._base[1 + n_curves + n_bends : 1 + n_curves + n_bends + n_nullable]
         self._levels = self._base[1 + n_curves + n_bends + n_nullable :]
         self._absent = np.empty(n_curves, dtype=np.bool_)
-        # Every curve takes part in one subtraction; those that remove nothing remove zero times zero.
+        # Every curve takes part in one subtraction; curves that remove nothing subtract zero times zero.
         self._slope = np.zeros(n_curves)
         self._slope[space.within] = space.slope
         self._within_from = np.full(n_curves, space.n_values, dtype=np.intp)
@@ -48,7 +48,7 @@ class OneRow:
         self._rounded: Float32Array = np.empty(space.n_linear, dtype=np.float32)
 
     def read(self, numbers: FloatArray, texts: Any) -> None:
-        """Take a row in: its numbers, shape (n_numbers,), and its categories."""
+        """Read a row: its numbers, shape (n_numbers,), and its categories."""
         space = self._space
         self._numbers[:] = numbers
         if len(self._logs):
@@ -66,7 +66,7 @@ class OneRow:
             self._values[position] = flag(texts)
 
     def linear(self, texts: Any) -> FloatArray:
-        """Return the linear columns of the row that was read, rounded as `FeatureSpace` rounds them."""
+        """Return the linear columns of the current row, rounded as `FeatureSpace` rounds them."""
         space, scaled, values = self._space, self._scaled, self._values
         values.take(space.curve_from, out=scaled, mode="clip")
         if len(space.within):
@@ -98,7 +98,7 @@ class OneRow:
         return self._product
 
     def trees(self, texts: Any, row: Float32Array) -> None:
-        """Write the tree columns of the row that was read."""
+        """Write the tree columns of the current row."""
         space = self._space
         column = len(space.tree_from)
         row[:column] = self._values.take(space.tree_from)

@@ -1,4 +1,4 @@
-"""What a model offers for rows that never become a table."""
+"""The scorer that a model offers for rows that never become a table."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from core.models.scoring.fields import Field, Rows
 
 
 class UnsupportedSpaceError(Exception):
-    """A model reads something that has no compiled form; it is served through its own `predict`."""
+    """A model reads a column without a compiled form; it is served through its own `predict`."""
 
 
 class RowScorer(ABC):
-    """Answers checked rows as its model would.
+    """Predicts checked rows exactly as its model would.
 
     Attributes:
-        fields: What a row holds.
-        unit: Of the answer.
-        is_fast: Whether one row takes microseconds, so that it may be answered where requests are read.
+        fields: The fields of a row.
+        unit: The unit of the answer.
+        is_fast: Whether one row takes microseconds, so that it may be answered in the thread that reads requests.
     """
 
     fields: Sequence[Field]
@@ -26,4 +26,4 @@ class RowScorer(ABC):
 
     @abstractmethod
     def answer(self, rows: Rows) -> FloatArray:
-        """Return what `Model.predict` would, shape (n,). Safe to call from several threads at once."""
+        """Return the same as `Model.predict`, shape (n,). Safe to call from several threads in parallel."""

@@ -14,7 +14,7 @@ from core.models.scoring.scorer import RowScorer
 
 
 class SupervisedScorer(RowScorer):
-    """Answers rows as a `SupervisedModel` does."""
+    """Predicts rows exactly as a `SupervisedModel` does."""
 
     def __init__(
         self,
@@ -25,16 +25,16 @@ class SupervisedScorer(RowScorer):
         field: Callable[[str, tuple[str, ...] | None], Field],
         unit: str,
     ) -> None:
-        """Compile what a model has learned.
+        """Compile a trained model.
 
         Args:
-            space: What it reads.
+            space: Its features.
             learner: The learner that ships.
-            to_answer: Turns scores into what `predict` returns.
-            field: Describes a column, by its name and the levels that the model knows of it.
-            unit: Of the answer.
+            to_answer: Turns scores into the values of `predict`.
+            field: Describes a column, by its name and its known levels.
+            unit: The unit of the answer.
         Raises:
-            UnsupportedSpaceError: It reads a derived column that has no compiled form.
+            UnsupportedSpaceError: It reads a derived column without a compiled form.
         """
         compiled = CompiledSpace(space)
         self._learner = CompiledLearner(learner, compiled)

@@ -23,7 +23,7 @@ def test_the_residual_detector_finds_what_a_forest_cannot(watchful, draw, fresh)
     assert figures["attainment"] > 0.8
 
 
-def test_the_report_says_which_detector_ships_and_by_which_figures(watchful):
+def test_the_report_says_which_detector_ships_and_on_which_figures(watchful):
     report = watchful.report()
     assert report["ships"] == "residual"
     residual, forest = report["candidates"]
@@ -62,7 +62,7 @@ def test_a_rating_at_odds_with_the_issuers_other_bonds_is_found(fresh):
     assert set(fresh.bonds["anomaly_type"][broken]) == {"rating_typo"}
 
 
-def test_evidence_rises_with_the_miss_and_asks_more_of_narrow_spreads():
+def test_evidence_rises_with_the_residual_and_is_weaker_for_narrow_spreads():
     score = np.arcsinh(np.full(4, 200.0) / 10)
     evidence = residual_evidence(np.array([200.0, 300.0, 500.0, 20_000.0]), score, 0.3)
     assert (np.diff(evidence) > 0).all()
@@ -71,6 +71,6 @@ def test_evidence_rises_with_the_miss_and_asks_more_of_narrow_spreads():
     assert narrow < wide
 
 
-def test_the_share_of_anomalies_is_read_off_their_evidence():
+def test_the_share_of_anomalies_is_estimated_from_their_evidence():
     evidence = np.concatenate((np.full(9_500, -3.0), np.full(500, 12.0)))
     assert share_of_anomalies(evidence, 0.02) == pytest.approx(0.05, abs=0.005)

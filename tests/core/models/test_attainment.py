@@ -44,7 +44,7 @@ def test_expected_auc_is_its_definition_over_all_pairs():
     assert ranking.expected_auc(chance, score) == pytest.approx((pairs * wins).sum() / pairs.sum())
 
 
-def test_a_measure_without_an_event_is_not_a_number():
+def test_a_metric_without_an_event_is_not_a_number():
     assert np.isnan(ranking.auc(np.zeros(5), np.arange(5.0)))
     assert np.isnan(ranking.average_precision(np.zeros(5), np.arange(5.0)))
 
@@ -74,7 +74,7 @@ def test_evidence_for_an_off_market_spread_grows_with_its_distance():
     assert far[0] < 0 < far[2]
 
 
-def test_nobody_beats_the_truth_and_the_truth_attains_everything(fresh):
+def test_no_score_beats_the_truth_and_the_truth_has_full_attainment(fresh):
     truth, bonds = fresh.truth, fresh.bonds
     best = SpreadLaw().moments(truth["s_opt"].to_numpy())[0]
     figures = spread_metrics(bonds, truth, best)
@@ -91,7 +91,7 @@ def test_nobody_beats_the_truth_and_the_truth_attains_everything(fresh):
     assert probability_metrics(bonds, truth, noisy, **keywords)["attainment"] < 0.99
 
 
-def test_taking_the_draws_common_shocks_as_known_raises_the_ceiling(fresh):
+def test_knowing_the_draws_common_shocks_raises_the_optimum(fresh):
     best = SpreadLaw().moments(fresh.truth["s_opt"].to_numpy())[0]
     apart = spread_attainment(fresh, best, seed=0)
     within = spread_attainment(fresh, best, seed=0, same_draw=True)
@@ -99,7 +99,7 @@ def test_taking_the_draws_common_shocks_as_known_raises_the_ceiling(fresh):
     assert within.attainment < apart.attainment == pytest.approx(1)
 
 
-def test_the_interval_holds_the_share_and_narrows_with_issuers(draw, fresh):
+def test_the_interval_contains_the_attainment_and_narrows_with_more_issuers(draw, fresh):
     model = create("spread")
     model.update(draw(0), seed=0)
     wide, narrow = model.attainment(draw(1), seed=0), model.attainment(fresh, seed=0)
@@ -141,11 +141,11 @@ def test_without_the_truth_there_are_scores_but_no_attainment(draw):
     model.update(draw(0, 300), seed=0)
     assert "attainment" not in model.evaluate(Panel(draw(1).bonds))
     assert model.evaluate(draw(1).bonds)["r2"] > 0.5
-    with pytest.raises(UnknownTruthError, match="only generated data"):
+    with pytest.raises(UnknownTruthError, match="only generated data has"):
         model.attainment(Panel(draw(1).bonds), seed=0)
 
 
-def test_part_of_a_panel_is_judged_by_its_own_truth(draw):
+def test_part_of_a_panel_is_evaluated_on_its_own_truth(draw):
     model = create("liquidity_shock")
     model.update(draw(0, 300), seed=0)
     panel = draw(1)

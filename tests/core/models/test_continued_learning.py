@@ -41,7 +41,7 @@ def test_anomalies_are_found_better_as_the_spread_model_learns(draw, fresh):
     assert model.evaluate(fresh)["attainment"] > first + 0.02
 
 
-def test_boosting_alone_learns_on_too_and_stops_growing_at_its_cap(draw, fresh):
+def test_boosting_alone_also_keeps_learning_and_stops_growing_at_its_cap(draw, fresh):
     model = create("spread", algorithm="lightgbm", settings={"max_trees": 100, "trees_per_epoch": 10})
     model.update(draw(0), seed=0)
     first = model.evaluate(fresh)["attainment"]
@@ -76,7 +76,7 @@ def test_ridge_after_many_panels_is_one_ridge_on_all_rows(draw):
     np.testing.assert_allclose(stepwise.coefficients, at_once.coefficients, atol=1e-8)
 
 
-def test_a_logistic_posterior_carried_on_is_near_one_fit_on_all_rows(draw):
+def test_a_continued_logistic_posterior_is_close_to_one_fit_on_all_rows(draw):
     model = create("liquidity_shock")
     space = FeatureSpace.learn(model.design, draw(0).bonds, model="liquidity_shock")
     parts = []
@@ -114,7 +114,7 @@ def test_a_logistic_posterior_carried_on_is_near_one_fit_on_all_rows(draw):
         ("anomaly", "isolation_forest"),
     ],
 )
-def test_going_on_from_a_file_is_going_on_in_memory(name, algorithm, draw, saved, tmp_path):
+def test_continuing_from_a_file_equals_continuing_in_memory(name, algorithm, draw, saved, tmp_path):
     kept = create(name, algorithm=algorithm, settings=SMALL.get(algorithm))
     for epoch in range(2):
         kept.update(draw(epoch, 300), seed=epoch)
@@ -145,7 +145,7 @@ def test_fit_forgets_what_was_learned_before(draw, saved):
     assert saved(tired) == saved(rested)
 
 
-def test_plain_boosting_is_given_up_once_far_behind_and_the_report_keeps_its_figures(draw):
+def test_plain_boosting_is_dropped_once_far_behind_and_the_report_keeps_its_figures(draw):
     model = create("spread")
     for epoch in range(8):
         model.update(draw(epoch), seed=epoch)
@@ -158,7 +158,7 @@ def test_plain_boosting_is_given_up_once_far_behind_and_the_report_keeps_its_fig
 
 @pytest.mark.parametrize("name", ["spread", "downgrade", "liquidity_shock", "anomaly"])
 @pytest.mark.parametrize("n_rows", [pytest.param(150, id="few issuers"), pytest.param(12, id="hardly any")])
-def test_a_tiny_first_panel_is_no_obstacle(name, n_rows, draw, fresh):
+def test_a_model_can_start_on_a_tiny_panel(name, n_rows, draw, fresh):
     model = create(name)
     model.update(draw(3, n_rows), seed=0)
     assert np.isfinite(model.predict(fresh.bonds)).all()
@@ -166,7 +166,7 @@ def test_a_tiny_first_panel_is_no_obstacle(name, n_rows, draw, fresh):
     assert model.evaluate(fresh)["attainment"] > 0.3
 
 
-def test_a_panel_without_a_single_event_is_no_obstacle(draw, fresh):
+def test_a_model_can_learn_from_a_panel_without_a_single_event(draw, fresh):
     quiet = draw(1).bonds.assign(downgrade_12m=0)
     for algorithm in ("auto", "random_forest"):
         model = create("downgrade", algorithm=algorithm)

@@ -19,7 +19,7 @@ def read_by(design):
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_a_model_reads_features_alone(name):
+def test_a_model_reads_only_features(name):
     roles = {BY_NAME[column].role for column in read_by(DESIGNS[name])}
     assert roles == ({"feature", "leakage"} if name == "downgrade" else {"feature"})
     assert not read_by(DESIGNS[name]) & ({c.name for c in TRUTH_COLUMNS} - {"bond_id", "as_of_date"})
@@ -65,14 +65,14 @@ def test_a_category_declared_but_not_yet_seen_has_its_own_column(draw):
     assert "energy" in space.statistics["levels:sector"]
 
 
-def test_a_category_nobody_declared_is_read_as_none_of_the_known(draw):
+def test_an_undeclared_category_matches_no_known_level(draw):
     model = create("spread")
     model.update(draw(0, 300), seed=0)
     odd = draw(1, 300).bonds.astype({"sector": str}).assign(sector="space_mining")
     assert np.isfinite(model.predict(odd)).all()
 
 
-def test_missing_and_absurd_cells_are_no_obstacle(draw):
+def test_missing_and_absurd_cells_do_not_prevent_training(draw):
     model = create("spread")
     model.update(draw(0, 300), seed=0)
     bonds = draw(1, 300).bonds.copy()
@@ -94,7 +94,7 @@ def test_rows_without_a_label_are_left_out_and_a_panel_of_them_is_refused(draw):
     model = create("spread")
     model.update(some, seed=0)
     assert model.n_rows == 200
-    with pytest.raises(EmptyPanelError, match="no row of it has a spread_bps"):
+    with pytest.raises(EmptyPanelError, match="none of its rows has a spread_bps"):
         model.update(bonds.assign(spread_bps=np.nan), seed=1)
 
 

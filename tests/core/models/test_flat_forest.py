@@ -43,7 +43,7 @@ def test_a_rows_score_does_not_depend_on_the_rows_beside_it():
     assert forest.score(asked[:0]).shape == (0,)
 
 
-def test_a_forest_written_and_read_is_the_same_to_the_byte():
+def test_a_forest_survives_storage_byte_for_byte():
     forest = FlatForest.of(IsolationForest(random_state=0).fit(rows(300)), n_features=4)
     again = FlatForest.restore(forest.dump(), n_features=4)
     for name, array in forest.dump().items():

@@ -1,4 +1,4 @@
-"""One set of learners: what holds for every one that learns once, and for one method under both ways of learning."""
+"""The learners: properties of every fit-once learner, and of one method used in both ways."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_a_learner_answers_rows_it_has_not_seen_better_than_a_constant(kind, n_c
 
 
 @pytest.mark.parametrize(("kind", "n_classes"), CASES)
-def test_a_learner_written_down_answers_the_same_and_is_written_down_the_same(kind, n_classes):
+def test_a_restored_learner_gives_the_same_answers_and_the_same_bytes(kind, n_classes):
     learner = learned(kind, n_classes)
     again = kind(Columns(), learner.task, {}, n_classes=n_classes)
     again.restore(*learner.dump())
@@ -127,7 +127,7 @@ def test_a_panel_without_a_single_event_is_answered_with_certainty_cut_off():
     assert np.isfinite(forest.score(rows.matrices.trees)).all()
 
 
-def test_a_method_in_a_reservoir_takes_the_settings_of_going_on():
+def test_a_method_in_a_reservoir_uses_the_settings_of_continued_learning():
     reservoir = HistGradientBoostingReservoir(Columns(), "regression", {"max_iter": 5})
     assert reservoir.fitted.parameters == {**HistGradientBoostingReservoir.defaults, "max_iter": 5}
     reservoir.learn(sample(0), seed=1)

@@ -27,7 +27,7 @@ def learned(draw):
 
 
 def rewrite(folder: Path, name: str, content: bytes) -> None:
-    """Put other content into a saved file and forge the header so that it agrees."""
+    """Replace the content of a saved file, and forge the header to match."""
     (folder / name).write_bytes(content)
     header = json.loads((folder / HEADER).read_bytes())
     header["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(content)}
@@ -56,7 +56,7 @@ def test_nothing_saved_is_a_pickle(learned, tmp_path):
             assert not path.read_bytes().startswith(b"\x80")
 
 
-def test_a_model_that_has_learned_nothing_has_nothing_to_save_or_say(draw, tmp_path):
+def test_an_untrained_model_has_nothing_to_save_or_report(draw, tmp_path):
     for name in ("spread", "anomaly"):
         with pytest.raises(NotFittedError, match="fit it, or load"):
             create(name).save(tmp_path)
@@ -109,7 +109,7 @@ def forest_without(name):
 
 
 def in_a_ring(children):
-    """Cut a split with two leaves off its parent and hang it below itself; the parent takes its leaf instead."""
+    """Detach a split with two leaves from its parent and attach it below itself; its leaf takes its place."""
     own = np.arange(len(children))
     is_leaf = children[:, 0] == own
     lowest = next(node for node in own if not is_leaf[node] and is_leaf[children[node]].all())
@@ -131,8 +131,8 @@ def pickled_array(folder):
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        pytest.param(truncated, "not the file that was saved", id="a truncated file"),
-        pytest.param(flipped, "not the file that was saved", id="one flipped bit"),
+        pytest.param(truncated, "not the saved file", id="a truncated file"),
+        pytest.param(flipped, "not the saved file", id="one flipped bit"),
         pytest.param(forged_estimator, "types we do not load", id="an estimator file with another type"),
         pytest.param(other_estimator, "not a IsolationForest", id="another estimator"),
         pytest.param(pickled_array, "damaged", id="an array of pickled objects"),
@@ -141,30 +141,34 @@ def pickled_array(folder):
         pytest.param(
             forest_with("children", lambda a: a.astype(float)),
             "another kind",
-            id="children that are no numbers of nodes",
+            id="children that are not node numbers",
         ),
         pytest.param(forest_with("roots", lambda a: a[:0]), "different sizes", id="a forest without a tree"),
         pytest.param(forest_with("threshold", lambda a: a[1:]), "different sizes", id="a threshold too few"),
         pytest.param(
-            forest_with("children", lambda a: a + 1), "no split, or from several", id="children beyond the nodes"
+            forest_with("children", lambda a: a + 1), "no split, or to several", id="children beyond the nodes"
         ),
-        pytest.param(forest_with("roots", lambda a: a[1:]), "no split, or from several", id="a tree without its root"),
+        pytest.param(forest_with("roots", lambda a: a[1:]), "no split, or to several", id="a tree without its root"),
         pytest.param(forest_with("children", in_a_ring), "its own ancestor", id="two nodes that lead to each other"),
-        pytest.param(forest_with("feature", lambda a: a + 99), "no column", id="a column there is not"),
+        pytest.param(forest_with("feature", lambda a: a + 99), "no valid column or threshold", id="an unknown column"),
         pytest.param(
-            forest_with("threshold", lambda a: a * np.nan), "at no number", id="a threshold that is no number"
+            forest_with("threshold", lambda a: a * np.nan),
+            "no valid column or threshold",
+            id="a threshold that is not a number",
         ),
         pytest.param(forest_with("n_samples", lambda a: a * 0), "without samples", id="nodes without samples"),
         pytest.param(forest_with("drawn", lambda a: a * 0), "without samples", id="trees without samples"),
-        pytest.param(rewritten("held", lambda a: a[:, 1:]), "of the columns it reads", id="held rows of other columns"),
+        pytest.param(
+            rewritten("held", lambda a: a[:, 1:]), "do not have the columns it reads", id="held rows of other columns"
+        ),
         pytest.param(lambda f: (f / HEADER).write_text("{"), "header", id="a broken header"),
         pytest.param(lambda f: (f / HEADER).unlink(), "header", id="no header"),
-        pytest.param(lambda f: edit(f, format=99), "format 99", id="a format to come"),
+        pytest.param(lambda f: edit(f, format=99), "format 99", id="a future format"),
         pytest.param(lambda f: edit(f, files={"../x": {}}), "outside its folder", id="a file outside the folder"),
-        pytest.param(lambda f: edit(f, model="nobody"), "does not know", id="a model nobody knows"),
+        pytest.param(lambda f: edit(f, model="nobody"), "does not know", id="an unknown model"),
         pytest.param(lambda f: edit(f, spread={}), "anomaly|spread", id="a header that lacks a part"),
         pytest.param(lambda f: rewrite(f, "spread.boosting.trees.txt", b""), "spread", id="trees that are gone"),
-        pytest.param(headless, "does not hold together", id="trees without a heading"),
+        pytest.param(headless, "is inconsistent", id="trees without a heading"),
     ],
 )
 def test_a_damaged_or_forged_artifact_is_refused_with_a_reason(damage, says, learned, tmp_path):
@@ -187,11 +191,11 @@ def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_
 
 def test_a_model_refuses_the_artifact_of_another(learned, tmp_path):
     learned["spread"].save(tmp_path)
-    with pytest.raises(ArtifactError, match="holds the model 'spread', not 'downgrade'"):
+    with pytest.raises(ArtifactError, match="contains the model 'spread', not 'downgrade'"):
         type(create("downgrade")).load(tmp_path)
 
 
-def test_a_trusted_part_is_no_licence_for_another_root():
+def test_a_trusted_part_does_not_allow_another_root():
     blob = dump_estimator(IsolationForest(n_estimators=2, random_state=0).fit(np.eye(20)))
     with pytest.raises(ArtifactError, match="not a RandomForestRegressor"):
         load_estimator(blob, expected="RandomForestRegressor")

@@ -1,4 +1,4 @@
-"""Metrics agree with scikit-learn's, and their intervals hold what they promise."""
+"""Metrics agree with scikit-learn's, and their intervals have the stated coverage."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_metrics_agree_with_those_of_scikit_learn():
 
 
 @pytest.mark.truth
-def test_an_interval_holds_the_truth_about_as_often_as_it_says(truth):
+def test_an_interval_contains_the_truth_at_its_stated_rate(truth):
     rng = np.random.default_rng(2)
     n_groups, per_group, held = 60, 5, 0
     group = np.repeat(np.arange(n_groups), per_group)
@@ -45,7 +45,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says(truth):
 
 
 @pytest.mark.truth
-def test_the_interval_of_an_auc_of_several_classes_holds_the_truth_about_as_often_as_it_says(truth):
+def test_the_interval_of_a_multiclass_auc_contains_the_truth_at_its_stated_rate(truth):
     rng = np.random.default_rng(4)
     centres, spread = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]), 1.0
     n_groups, per_group = 50, 4
@@ -84,7 +84,7 @@ def test_one_outcome_alone_has_no_ranking():
     assert scores.ranking_metrics(np.ones(50), np.arange(50.0), np.arange(50), seed=1) == {}
 
 
-def test_a_simpler_candidate_ships_where_the_best_is_not_surely_better():
+def test_a_simpler_candidate_ships_when_the_best_is_not_significantly_better():
     rng = np.random.default_rng(3)
     linear = rng.exponential(size=400)
     group = np.arange(400) // 4

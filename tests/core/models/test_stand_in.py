@@ -1,4 +1,4 @@
-"""Models where LightGBM cannot be loaded: who learns in its place, and what becomes of saved models."""
+"""Models where LightGBM cannot be loaded: the learner that replaces it, and the fate of saved models."""
 
 import sys
 
@@ -31,7 +31,7 @@ def test_auto_learns_with_scikit_learn_and_says_so(draw):
     assert create("anomaly", algorithm="isolation_forest").warnings == ()
 
 
-def test_with_lightgbm_there_is_nothing_to_warn_of(draw):
+def test_with_lightgbm_there_is_no_warning(draw):
     model = learned("spread", draw)
 
     assert model.warnings == ()
@@ -46,7 +46,7 @@ def test_lightgbm_asked_for_by_name_is_refused_with_the_cure(name):
 
 
 @pytest.mark.usefixtures("without_lightgbm")
-def test_parameters_for_lightgbm_are_no_mistake_where_another_stands_in(draw):
+def test_parameters_for_lightgbm_are_not_an_error_where_another_learner_replaces_it(draw):
     model = learned("downgrade", draw, settings={"num_leaves": 5, "learning_rate": 0.1, "max_iter": 20})
 
     assert model.learners["hist_gradient_boosting"].parameters["learning_rate"] == 0.1
@@ -55,9 +55,7 @@ def test_parameters_for_lightgbm_are_no_mistake_where_another_stands_in(draw):
 
 
 @pytest.mark.parametrize("name", ["spread", "anomaly"])
-def test_a_model_goes_on_with_the_candidates_it_began_with_also_where_lightgbm_is_back(
-    name, draw, tmp_path, monkeypatch
-):
+def test_a_model_continues_with_its_original_candidates_even_after_lightgbm_is_back(name, draw, tmp_path, monkeypatch):
     with monkeypatch.context() as hidden:
         hidden.setitem(sys.modules, "lightgbm", None)
         model = learned(name, draw)
@@ -82,7 +80,7 @@ def test_a_model_that_needs_lightgbm_is_refused_with_the_cure(name, draw, tmp_pa
         load_model(tmp_path)
 
 
-def test_a_lack_of_memory_is_not_taken_for_a_missing_library(monkeypatch):
+def test_a_lack_of_memory_is_not_mistaken_for_a_missing_library(monkeypatch):
     class Full:
         def find_spec(self, name, path=None, target=None):
             if name == "lightgbm":

@@ -26,7 +26,7 @@ def test_trees_added_to_trees_score_as_their_sum():
     np.testing.assert_allclose(both.predict(X), first.predict(X) + second.predict(X), rtol=1e-12)
 
 
-def test_trees_are_read_as_they_answer():
+def test_parsed_trees_give_lightgbms_answers():
     booster = grown(Y, 3)
     shapes, values = read_trees(booster.model_to_string(), n_features=3)
     leaves = booster.predict(X, pred_leaf=True).astype(int)
@@ -40,15 +40,15 @@ def test_trees_are_read_as_they_answer():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        pytest.param("left_child", "999 1 2 3", id="a child that is nowhere"),
-        pytest.param("left_child", "0 0 0 0", id="a tree that turns in a circle"),
-        pytest.param("split_feature", "0 1 2 77", id="a column that is not there"),
+        pytest.param("left_child", "999 1 2 3", id="a nonexistent child"),
+        pytest.param("left_child", "0 0 0 0", id="a cycle"),
+        pytest.param("split_feature", "0 1 2 77", id="a nonexistent column"),
         pytest.param("leaf_value", "0.1 0.2", id="leaves that are missing"),
     ],
 )
 def test_a_forged_tree_is_refused_before_lightgbm_sees_it(field, value):
     text = re.sub(rf"^{field}=.*$", f"{field}={value}", grown(Y, 1).model_to_string(), flags=re.MULTILINE)
-    with pytest.raises(ValueError, match="tree 1 does not hold together"):
+    with pytest.raises(ValueError, match="tree 1 is inconsistent"):
         read_trees(text, n_features=3)
 
 
@@ -88,7 +88,7 @@ def test_a_leaf_ends_at_the_mean_over_all_panels_it_has_seen():
         assert evidence[0][leaf] == len(seen)
 
 
-def test_leaves_pushed_apart_leave_every_answer_rising():
+def test_adjusted_leaves_make_every_answer_rise():
     booster = grown(np.sin(3 * X[:, 0]) + X[:, 1], 6, num_leaves=12)
     shapes, values = read_trees(booster.model_to_string(), n_features=3)
     rising = np.array([1, 0, 0])
