@@ -1,7 +1,7 @@
-"""The domains: what there is to learn, from which data, and under which checks.
+"""The domains: each has its data, its checks and its models.
 
-domain.py     what a domain is
-registry.py   which domains there are
+domain.py     the interface of a domain
+registry.py   the list of domains
 catalogue.py  the models of all domains, by name
 bonds/        synthetic bonds with a known truth
 table/        a user's own file

@@ -1,6 +1,6 @@
 """The models of all domains, and those of installed packages, by name. Light to import.
 
-A model of one's own is one class (a `Model`) and one line in its package's metadata:
+To add your own model, write one class (a `Model`) and one line in your package's metadata:
 
     [project.entry-points."bondx.models"]
     convexity = "my_package.convexity:ConvexityModel"
@@ -28,7 +28,7 @@ _installed = Plugins(MODELS, "model", unknown=UninstalledModelError)
 
 
 def known_models(domain: Domain | None = None) -> tuple[str, ...]:
-    """Name every model: those of a domain, or of all, then those of installed packages."""
+    """Name every model: the models of a domain, or of all domains, then those of installed packages."""
     domains = _domains() if domain is None else [domain]
     return tuple(dict.fromkeys([*(name for found in domains for name in found.models), *_installed.names()]))
 
@@ -38,9 +38,9 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
 
     Args:
         name: One of `known_models(domain)`.
-        domain: Whose model; by default that of any domain.
+        domain: The domain of the model; any by default.
     Raises:
-        UninstalledModelError: There is no such model, or the package that offers it cannot be loaded as one.
+        UninstalledModelError: There is no such model, or the package that offers it cannot be loaded.
         PluginNameTakenError: Several installed domains have a model of this name.
     """
     from core.models.interface import Model
@@ -60,16 +60,16 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
 
 
 def file_domains() -> tuple[FileDomain, ...]:
-    """Return the domains that train on a user's own file, in the order in which they are asked; the table takes any."""
+    """Return the domains that train on a user's own file, in order of precedence; the table domain takes any file."""
     readers = [cast(FileDomain, domain) for domain in _domains() if hasattr(domain, "prepare")]
     return tuple(sorted(readers, key=lambda domain: domain.name == LAST_READER))
 
 
 def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:
-    """Return the ways in which a model of a domain, or of an installed package, can be trained.
+    """Return the algorithms of a model of a domain, or of an installed package.
 
     Raises:
-        UninstalledModelError: The domain has no such model, and no package brings it.
+        UninstalledModelError: Neither the domain nor an installed package has this model.
     """
     offer = domain.models.get(name)
     return offer.algorithms if offer is not None else model_class(name, domain).algorithms
@@ -78,29 +78,29 @@ def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:
 def create(
     name: str, *, algorithm: str = "auto", settings: Mapping[str, Any] | None = None, domain: Domain | None = None
 ) -> "Model":
-    """Make a model that has learned nothing yet.
+    """Make an untrained model.
 
     Args:
         name: One of `known_models(domain)`.
-        algorithm: How to train it; "auto" tries what suits it and ships what wins.
-        settings: Parameters handed to the algorithm.
-        domain: Whose model; by default that of any domain.
+        algorithm: How to train it; "auto" tries the suitable candidates and ships the winner.
+        settings: Parameters passed to the algorithm.
+        domain: The domain of the model; any by default.
     Raises:
         UninstalledModelError: There is no such model.
-        UnknownAlgorithmError: The model cannot be trained that way.
-        UnknownParameterError: A parameter is none the algorithm takes.
+        UnknownAlgorithmError: The model does not offer the algorithm.
+        UnknownParameterError: The algorithm does not take a parameter.
         MissingExtraError: The algorithm needs an optional extra that is not installed.
     """
     return model_class(name, domain)(algorithm, settings)
 
 
 def load_model(folder: Path) -> "Model":
-    """Read a saved model of any name; nothing in the folder is executed.
+    """Read a saved model of any name; no code in the folder is executed.
 
     Call it only after the registry has checked the folder against its manifest.
 
     Raises:
-        ArtifactError: The artifact is damaged, tampered with, or of a model that is not known here.
+        ArtifactError: The artifact is damaged, tampered with, or of an unknown model.
     """
     from core.models.persistence.archive import read_model
 
@@ -108,7 +108,7 @@ def load_model(folder: Path) -> "Model":
     try:
         kind = model_class(str(header.get("model")))
     except UninstalledModelError as error:
-        raise ArtifactError(f"{folder} holds a model this installation does not know: {error}") from error
+        raise ArtifactError(f"{folder} contains a model this installation does not know: {error}") from error
     return kind.load(folder)
 
 
@@ -116,7 +116,7 @@ def _domains() -> Iterator[Domain]:
     for name in domain_names():
         try:
             yield find_domain(name)
-        except (PluginLoadError, PluginNameTakenError) as error:  # the models of the others are there all the same
+        except (PluginLoadError, PluginNameTakenError) as error:  # the models of the other domains remain available
             log.warning("%s", error)
 
 

@@ -1,13 +1,13 @@
-"""What a domain is: its data, its models and its words, handed to everything that trains, judges and serves.
+"""The interface of a domain: its data, its models and its words, used for training, evaluation and serving.
 
-A domain is one object. Those built in are named in `core.domains.registry`; another is one line in its package's
+A domain is one object. `core.domains.registry` names the built-in domains; your own takes one line in its package's
 metadata:
 
     [project.entry-points."bondx.domains"]
     loans = "my_package.loans:LOANS"
 
-The module that holds the object is imported wherever a session is asked for, so it must be light: pandas and learners
-are imported inside the methods that need them.
+The object's module is imported wherever a session is requested, so it must be light: import pandas and learners
+inside the methods that need them.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ VALIDATION = "validation"
 
 @dataclass(frozen=True, slots=True)
 class ModelOffer:
-    """A model of a domain, as far as it is known without importing it.
+    """A model of a domain, described without importing it.
 
     Attributes:
-        place: Where its class is, as `module:attribute`.
-        algorithms: What its `algorithms` are.
+        place: Its class, as `module:attribute`.
+        algorithms: Its `algorithms`.
     """
 
     place: str
@@ -37,18 +37,18 @@ class ModelOffer:
 
 
 class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a domain that has none."""
+    """The settings of a domain without settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawRequest:
-    """One panel that a session wants of its domain. The same request gives the same panel, byte for byte.
+    """A session's request for one panel. The same request gives the same panel, byte for byte.
 
     Attributes:
-        purpose: "draw" for what an epoch learns from, "validation", or the name of a test panel.
+        purpose: "draw" for an epoch's training data, "validation", or the name of a test panel.
         n_rows: How many rows.
         seed: Of this panel alone: panels of different seeds share no group.
-        session_seed: Of the session: what all of its panels have in common comes from it.
+        session_seed: Of the session: determines everything its panels have in common.
         settings: The domain's own settings.
     """
 
@@ -61,39 +61,39 @@ class DrawRequest:
 
 @runtime_checkable
 class Domain(Protocol):
-    """A kind of data, with the models that learn from it."""
+    """A kind of data, with its models."""
 
     @property
     def name(self) -> str:
-        """What settings call it."""
+        """Its name in the settings."""
 
     @property
     def models(self) -> Mapping[str, ModelOffer]:
-        """Its models, by the names that they are registered under."""
+        """Its models, by the names they are registered under."""
 
 
 class SessionDomain(Domain, Protocol):
-    """A domain that draws its data itself, so that a session can train on it."""
+    """A domain that draws its own data, so that a session can train on it."""
 
     @property
     def rows(self) -> str:
-        """What its rows are called, in the plural."""
+        """Its word for rows, in the plural."""
 
     @property
     def groups(self) -> str:
-        """What its groups are called, in the plural."""
+        """Its word for groups, in the plural."""
 
     @property
     def group_column(self) -> str | None:
-        """The column whose rows err together, and so are learned from or judged by as a whole; None: each by itself."""
+        """The group column: rows of one group have correlated errors, and stay together in splits; None: no groups."""
 
     @property
     def notice(self) -> str:
-        """What a reader of its reports must know before any figure."""
+        """The notice that its reports show before any figure."""
 
     @property
     def test_panels(self) -> tuple[str, ...]:
-        """The panels that are looked at once, after every choice; the first is the one a version is registered with."""
+        """The panels used once, after every choice; a version is registered with the metrics of the first."""
 
     @property
     def settings(self) -> type[msgspec.Struct]:
@@ -101,7 +101,7 @@ class SessionDomain(Domain, Protocol):
 
     @property
     def checks(self) -> "CheckSet":
-        """What its data is held to; a model learns from a draw only if no blocking check fails."""
+        """The checks on its data; a model is trained on a draw only if no blocking check fails."""
 
     def draw(self, request: DrawRequest) -> "PanelLike":
-        """Draw a panel, with the truth about it where it is known."""
+        """Draw a panel, with the truth if it is known."""

@@ -1,4 +1,4 @@
-"""A user's own file in a domain: what is asked of it, what is learned from it, and how a version is judged on one."""
+"""A user's own file in a domain: the request, the preparation for training, and the evaluation of a version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """What to train on a table.
+    """A request to train on a table.
 
     Attributes:
-        model: The name that it is to be registered under.
-        target: The column to learn, if one is named.
-        task: What to do with it, if that is said.
+        model: The name to register the model under.
+        target: The column to predict, if named.
+        task: The kind of prediction, if given.
         group: Rows of one group are held out together.
         time: The latest rows are held out.
-        algorithm: How to train.
+        algorithm: The algorithm.
         parameters: Handed to the algorithm.
         test_share: Share of the rows to hold out.
-        split_seed: Of the draw of those rows.
+        split_seed: The seed of the split.
     """
 
     model: str
@@ -46,15 +46,15 @@ class FileRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreparedTraining:
-    """A table made ready to be learned from.
+    """A table prepared for training.
 
     Attributes:
-        model: What learns.
-        signature: What it reads and answers.
-        frame: The rows, as it reads them.
-        split: Which of them are learned from, and which are held out.
-        checks: What the rows are held to first.
-        notes: What whoever asked for it must know, a sentence each.
+        model: The model to train.
+        signature: Its inputs and outputs.
+        frame: The rows, in the model's layout.
+        split: The training rows and the rows held out.
+        checks: The checks on the rows.
+        notes: Notes for the user, one sentence each.
     """
 
     model: "TrainableModel"
@@ -70,8 +70,8 @@ class Unfit:
     """A domain does not train this model on this table; the next one may.
 
     Attributes:
-        note: Why, where whoever asked for it must know.
-        target: The column that the model would have learned, for whoever trains it instead.
+        note: The reason, if the user must know it.
+        target: The column the model would have predicted, for the domain that trains it instead.
     """
 
     note: str = ""
@@ -80,13 +80,13 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A table made ready to judge a version by.
+    """A table prepared for the evaluation of a version.
 
     Attributes:
         model: The version's model.
-        signature: What it reads; None where nobody wrote that down.
+        signature: Its inputs; None if unrecorded.
         table: The table.
-        frame: Its rows, as the model reads them.
+        frame: Its rows, in the model's layout.
     """
 
     model: "TrainableModel"
@@ -99,14 +99,14 @@ class FileDomain(Domain, Protocol):
     """A domain that trains on a user's own file."""
 
     def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining | Unfit:
-        """Make a table ready to be learned from.
+        """Prepare a table for training.
 
         Raises:
-            TableError: The table is of this domain, but cannot be used.
+            TableError: The table belongs to this domain, but cannot be used.
         """
 
     def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
-        """Make a file ready to judge a model by; None for a model that is not of this domain.
+        """Prepare a file for the evaluation of a model; None for a model of another domain.
 
         Raises:
             TableError: The file cannot be used.
@@ -120,22 +120,22 @@ class TrainableModel(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What whoever trains it must know of the way it is trained on this machine, a sentence each."""
+        """Warnings about how the model is trained on this machine, one sentence each."""
 
     def fit(self, panel: "pd.DataFrame", *, seed: int) -> None:
         """Learn."""
 
     def judge(self, frame: "pd.DataFrame", *, seed: int) -> "Metrics":
-        """Measure on rows with the target, each metric with an interval where one can be had."""
+        """Measure on rows with the target, each metric with an interval if possible."""
 
     def judge_slices(self, frame: "pd.DataFrame", *, seed: int) -> "dict[str, Metrics]":
         """Measure on each level of the categories with few levels."""
 
     def feature_importance(self) -> dict[str, float]:
-        """Say how much each column matters, in shares."""
+        """Return the importance of each column, as shares."""
 
     def report(self) -> dict[str, Any]:
-        """Say what was tried, what ships, and why."""
+        """Return the candidates, the one that ships, and why."""
 
     def save(self, folder: Path) -> list[Path]:
-        """Write the model down."""
+        """Write the model."""

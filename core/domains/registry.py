@@ -1,4 +1,4 @@
-"""Which domains there are: the built-in ones, and those of installed packages. Light to import."""
+"""The list of domains: built-in, and of installed packages. Light to import."""
 
 from typing import cast
 
@@ -15,12 +15,12 @@ _plugins = Plugins(DOMAINS, "domain", _BUILT_IN)
 
 
 def domain_names() -> tuple[str, ...]:
-    """Name every domain: the built-in ones, then the installed ones."""
+    """Name every domain: built-in domains first, then those of installed packages."""
     return _plugins.names()
 
 
 def built_in_domains() -> tuple[Domain, ...]:
-    """Return the domains that come with this package."""
+    """Return the built-in domains."""
     return tuple(map(find_domain, _BUILT_IN))
 
 
@@ -28,8 +28,8 @@ def find_domain(name: str) -> Domain:
     """Return a domain.
 
     Raises:
-        UnknownPluginError: There is no such domain; the message lists those there are.
-        PluginLoadError: The package that offers it cannot be imported, or offers something else.
+        UnknownPluginError: There is no such domain; the message lists the known domains.
+        PluginLoadError: The package that offers it cannot be imported, or offers another kind of object.
     """
     found = _plugins.load(name)
     if not isinstance(found, Domain):
@@ -42,12 +42,14 @@ def session_domain(name: str) -> SessionDomain:
 
     Raises:
         UnknownPluginError: There is no such domain.
-        UsageError: It draws no data by itself.
+        UsageError: It does not draw data.
     """
     found = find_domain(name)
-    if not hasattr(found, "draw"):  # not `isinstance`: that would touch every member, and load what checks need
+    if not hasattr(
+        found, "draw"
+    ):  # not `isinstance`: that would read every member, and load the libraries of the checks
         raise UsageError(
-            f"domain is {name!r}, which draws no data of its own, so no session can train on it. Train on a file "
+            f"domain is {name!r}, which does not draw data, so no session can train on it. Train on a file "
             "instead: bondx-mlops train."
         )
     return cast(SessionDomain, found)

@@ -1,4 +1,4 @@
-"""Bonds: a synthetic market with a known truth, drawn anew for each panel on one macro path a session."""
+"""Bonds: a synthetic market with a known truth, newly drawn for each panel, on one macro path per session."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ NEW_MACRO = "test_new_macro"
 class BondDomain:
     """The first domain.
 
-    All panels of a session but one live on the same macro path, as the issuers of one history do. The second test panel
-    has a path of its own: it shows what the models have learned of the market, and what only of these twenty years.
+    All panels of a session but one share a macro path, like issuers of one history. The second test panel
+    has another path: it separates knowledge of the market from knowledge of these twenty years.
     """
 
     name = "bonds"
@@ -30,8 +30,8 @@ class BondDomain:
     groups = "issuers"
     group_column = "issuer_id"
     notice = (
-        "All figures come from synthetic bonds with a known truth. They show what the models learn of it, not how they "
-        "would do on a real portfolio."
+        "All figures come from synthetic bonds with a known truth. They show what the models learn, not how they "
+        "would perform on a real portfolio."
     )
     test_panels = ("test", NEW_MACRO)
     settings = BondSettings
@@ -45,7 +45,7 @@ class BondDomain:
     }
 
     def draw(self, request: DrawRequest) -> "PanelLike":
-        """Draw issuers of their own on the session's macro path, or, for one test panel, on another."""
+        """Draw new issuers on the session's macro path, or, for one test panel, on another path."""
         from core.domains.bonds.data import generate
 
         path = "new macro" if request.purpose == NEW_MACRO else "macro"
@@ -61,13 +61,13 @@ class BondDomain:
         return BOND_CHECKS
 
     def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining | Unfit:
-        """Train one of the bond models on a user's bonds, where the file has the columns that it reads."""
+        """Train a bond model on a user's bonds, if the file has its columns."""
         from core.domains.bonds.own_file import prepare
 
         return prepare(table, request)
 
     def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
-        """Judge one of the bond models on a user's bonds."""
+        """Evaluate a bond model on a user's bonds."""
         from core.domains.bonds.own_file import to_judge
 
         return to_judge(model, signature, data)

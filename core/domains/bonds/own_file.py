@@ -1,4 +1,4 @@
-"""The bond models on a user's own bonds: the same models, the same columns, real labels, and no known truth."""
+"""The bond models on a user's own bonds: the same models and columns, real labels, and no known truth."""
 
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,10 @@ _KINDS = {
 
 
 def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
-    """Make a user's bonds ready for one of the bond models, if the table has what it reads.
+    """Prepare a user's bonds for a bond model, if the table has its columns.
 
     Raises:
-        TableError: A cell is not what the column dictionary says.
+        TableError: A cell contradicts the column dictionary.
     """
     kind = _CLASSES.get(request.model)
     if kind is None or request.target not in (None, kind.label) or request.task is not None:
@@ -67,7 +67,7 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     signature = model.signature
     assert signature is not None
     if signature.target is not None:
-        # The same demands as on any table: filled, of two classes or not constant, enough rows.
+        # The requirements of any table: filled, of two classes or not constant, enough rows.
         describe(table, TaskRequest(target=signature.target, task=signature.task, group=signature.group))
     signature = msgspec.structs.replace(signature, time=request.time)
     classes = bonds[signature.target].to_numpy(dtype=np.float64) if signature.classes else np.zeros(len(bonds))
@@ -78,21 +78,21 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
 
 
 def to_judge(model: Model, signature: TableSignature | None, data: Path) -> Judged | None:
-    """Make a user's bonds ready to judge a bond model by.
+    """Prepare a user's bonds for the evaluation of a bond model.
 
     Raises:
-        TableError: The file cannot be read, or lacks columns that the model reads.
+        TableError: The file cannot be read, or lacks columns of the model.
     """
     if model.name not in _CLASSES:
         return None
     table = read_table(data)
     if lacking := lacking_columns(model.name, table):
-        raise table.error(f"it lacks {', '.join(lacking[:5])}", "The bond model reads these columns.")
+        raise table.error(f"it lacks {', '.join(lacking[:5])}", "Add these columns: the bond model reads them.")
     return Judged(TrainableBondModel(model, signature), signature, table, as_bonds(table))
 
 
 def columns_read(model: str) -> tuple[str, ...]:
-    """Return the columns of the bond dictionary that a bond model reads, in its order; labels are not among them."""
+    """Return the columns of the bond dictionary that a bond model reads, in its order, without labels."""
     kind = _CLASSES[model]
     if issubclass(kind, SupervisedModel):
         read = {ISSUER, "as_of_date"}
@@ -105,16 +105,16 @@ def columns_read(model: str) -> tuple[str, ...]:
 
 
 def lacking_columns(model: str, table: Table) -> tuple[str, ...]:
-    """Return the columns that a bond model needs and a table has not."""
+    """Return the columns of a bond model that a table lacks."""
     label = [] if model == AnomalyModel.name else [_CLASSES[model].label]
     return tuple(name for name in [*columns_read(model), *label] if name not in table.frame)
 
 
 def as_bonds(table: Table) -> pd.DataFrame:
-    """Lay a table out as the bond models know their bonds; columns that are none of theirs are left out.
+    """Convert a table to the layout of the bond models; other columns are left out.
 
     Raises:
-        TableError: A cell is not what the column dictionary says.
+        TableError: A cell contradicts the column dictionary.
     """
     return pd.DataFrame(
         {name: _as_column(table, column) for name, column in BY_NAME.items() if name in table.frame}, copy=False
@@ -122,11 +122,11 @@ def as_bonds(table: Table) -> pd.DataFrame:
 
 
 class TrainableBondModel:
-    """One of the bond models, judged by what can be seen in the user's rows alone.
+    """A bond model, evaluated on the user's rows alone.
 
     Attributes:
         model: The model.
-        signature: What it reads.
+        signature: Its columns.
     """
 
     def __init__(self, model: Model, signature: TableSignature | None = None) -> None:
@@ -136,7 +136,7 @@ class TrainableBondModel:
 
     @classmethod
     def of(cls, name: str, frame: pd.DataFrame, *, algorithm: str, parameters: dict[str, Any]) -> "TrainableBondModel":
-        """Make a bond model that has learned nothing yet, for the bonds of a frame."""
+        """Make an untrained bond model for the bonds of a frame."""
         model = _CLASSES[name](algorithm, parameters)
         task = _TASKS[model.task]
         classes = ("0", "1") if task is Task.CLASSIFICATION else ()
@@ -153,7 +153,7 @@ class TrainableBondModel:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the model says of the way it is trained on this machine."""
+        """The model's notes on how it is trained on this machine."""
         return self.model.warnings
 
     def fit(self, panel: pd.DataFrame, *, seed: int) -> None:
@@ -171,30 +171,30 @@ class TrainableBondModel:
         return self._measure(rows, self.model.predict(rows), np.ones(len(rows), dtype=np.bool_), seed=seed)
 
     def judge_slices(self, frame: pd.DataFrame, *, seed: int) -> dict[str, scores.Metrics]:
-        """Measure on each sector, region, and so on."""
+        """Measure by sector, region, and so on."""
         rows = self._judged_rows(frame)
         answer = self.model.predict(rows)
         columns = tuple(c for c in (self.signature.columns if self.signature else ()) if c.kind is ColumnKind.CATEGORY)
         return metrics_by_slice(rows, columns, lambda mask: self._measure(rows, answer, mask, seed=seed))
 
     def feature_importance(self) -> dict[str, float]:
-        """Say how much each column matters."""
+        """Return the importance of each column."""
         return self.model.feature_importance()
 
     def report(self) -> dict[str, Any]:
-        """Say what was tried, what ships, and why."""
+        """Return the candidates, the one that ships, and why."""
         features = [column.name for column in self.signature.columns] if self.signature else []
         return {**self.model.report(), "features": features}
 
     def save(self, folder: Path) -> list[Path]:
-        """Write the model down."""
+        """Write the model."""
         return self.model.save(folder)
 
     def _rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         return self.model.rows(frame) if isinstance(self.model, SupervisedModel) else frame
 
     def _judged_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
-        # A spread somebody has marked as an error is none to be judged by; sessions leave it out as well.
+        # A spread marked as an error cannot be used for evaluation; sessions leave it out as well.
         return self._rows(frame[sound_rows(frame)] if self.model.name == SpreadModel.name else frame)
 
     def _measure(self, rows: pd.DataFrame, answer: FloatArray, mask: BoolArray, *, seed: int) -> scores.Metrics:
@@ -267,6 +267,6 @@ def _as_category(table: Table, name: str) -> "pd.Categorical[Any]":
     strange = (~texts.isin(known) & values.notna()).to_numpy()
     if strange.any():
         row = int(np.argmax(strange))
-        cure = f"The bond models know: {', '.join(known)}."
-        raise table.error(f"{shown(str(texts.iloc[row]))} is no {name} they know", cure, column=name, row=row)
+        cure = f"Known values: {', '.join(known)}."
+        raise table.error(f"{shown(str(texts.iloc[row]))} is not a known {name}", cure, column=name, row=row)
     return pd.Categorical(texts, dtype=pd.CategoricalDtype(list(known)))

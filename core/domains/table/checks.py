@@ -1,4 +1,4 @@
-"""What a user's table is held to before a model learns from it."""
+"""The checks on a user's table before training."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ def table_checks(names: Sequence[str]) -> CheckSet:
     """Return the checks of a table.
 
     Args:
-        names: The columns that the model reads.
+        names: The model's columns.
     """
     return CheckSet(
         checks=(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class TableDomain:
-    """The domain of `bondx-mlops train`: it draws nothing, it reads what it is given."""
+    """The domain of `bondx-mlops train`: it reads a file and draws no data."""
 
     name = "table"
     models = {
@@ -23,13 +23,13 @@ class TableDomain:
     }
 
     def prepare(self, table: "Table", request: FileRequest) -> PreparedTraining:
-        """Train a model of any name on the columns that a table has."""
+        """Train a model of any name on the columns of a table."""
         from core.domains.table.own_file import prepare
 
         return prepare(table, request)
 
     def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
-        """Judge a table model on another file."""
+        """Evaluate a table model on another file."""
         from core.domains.table.own_file import to_judge
 
         return to_judge(model, data)

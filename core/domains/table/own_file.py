@@ -1,4 +1,4 @@
-"""A user's own table, made ready for the table model to learn from or to be judged by."""
+"""A user's own table, prepared for the training or evaluation of the table model."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from core.tables.held_rows import split_rows
 
 
 def prepare(table: Table, request: FileRequest) -> PreparedTraining:
-    """Describe a table, and hold rows of it out.
+    """Describe a table, and hold out rows.
 
     Raises:
         TableError: The table cannot be used.
@@ -22,13 +22,13 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining:
     model = TableModel.described(signature, algorithm=request.algorithm, parameters=request.parameters)
     target = model.target_of(table.frame)
     split = split_rows(table.frame, signature, target, request.test_share, seed=request.split_seed)
-    ignored = tuple(f"{column.name} is not read: it {column.reason}." for column in signature.ignored)
+    ignored = tuple(f"{column.name} is not used: it {column.reason}." for column in signature.ignored)
     checks = table_checks(signature.names)
     return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *ignored))
 
 
 def to_judge(model: Model, data: Path) -> Judged | None:
-    """Read a file as the table model's own table was read.
+    """Read a file as the model's training table was read.
 
     Raises:
         TableError: The file cannot be read.
@@ -43,7 +43,7 @@ def _kinds(signature: TableSignature | None) -> dict[str, ColumnKind]:
     assert signature is not None
     kinds = dict(signature.kinds)
     if signature.target and signature.target_kind:
-        # What was only ever seen whole may come with decimals; classes are told apart by their spelling.
+        # A column of whole numbers may later have decimals; classes are compared by spelling.
         is_number = signature.task is Task.REGRESSION and signature.target_kind is ColumnKind.INTEGER
         kinds[signature.target] = ColumnKind.NUMBER if is_number else signature.target_kind
     return kinds

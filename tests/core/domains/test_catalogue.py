@@ -51,14 +51,14 @@ def test_importing_the_package_loads_no_heavy_library():
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def test_a_model_of_ones_own_is_one_class_and_one_entry_point(monkeypatch):
+def test_your_own_model_is_one_class_and_one_entry_point(monkeypatch):
     offer(monkeypatch, ("convexity", "ConvexityModel"))
     assert isinstance(create("convexity"), ConvexityModel)
     assert known_models()[-1] == "convexity"
 
 
 @pytest.mark.parametrize("domain", built_in_domains(), ids=lambda domain: domain.name)
-def test_what_a_domain_says_of_its_models_is_what_they_are(domain):
+def test_a_domains_description_of_its_models_matches_their_classes(domain):
     for name, offer in domain.models.items():
         kind = model_class(name, domain)
         assert (kind.name, kind.algorithms) == (name, offer.algorithms)
@@ -69,7 +69,7 @@ def test_a_package_cannot_take_over_a_built_in_name(monkeypatch):
     assert type(create("spread")).__module__ == "core.domains.bonds.models.spread"
 
 
-def test_what_is_offered_must_be_a_model(monkeypatch):
+def test_an_entry_point_must_be_a_model(monkeypatch):
     offer(monkeypatch, ("convexity", "offer"))
     with pytest.raises(UninstalledModelError, match="not a core"):
         create("convexity")
@@ -91,12 +91,12 @@ def test_what_is_offered_must_be_a_model(monkeypatch):
         pytest.param("anomaly", {"settings": {"share": 3}}, UnknownParameterError, "expected_share", id="there, too"),
     ],
 )
-def test_a_wrong_name_is_refused_with_the_right_ones(name, keywords, error, says):
+def test_an_unknown_name_is_refused_with_the_known_names(name, keywords, error, says):
     with pytest.raises(error, match=says):
         create(name, **keywords)
 
 
-def test_an_absent_extra_is_one_clear_sentence(monkeypatch):
+def test_a_missing_extra_is_reported_in_one_clear_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "xgboost", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'bondx-console\[xgboost\]'"):
         create("spread", algorithm="xgboost")

@@ -1,4 +1,4 @@
-"""A domain of another package: trained by a session, registered and served, and nothing in core knows of it."""
+"""A domain of another package: trained by a session, registered and served, without any mention in core."""
 
 import importlib
 import os
@@ -38,7 +38,7 @@ SHORT = TrainingSettings(domain="loans", dataset_size=200, max_epochs=2, models=
 
 @pytest.fixture(scope="module")
 def loans(tmp_path_factory):
-    """Install the package as pip would, here and for the processes that are started from now on."""
+    """Install the package as pip would, for this process and for later child processes."""
     folder = tmp_path_factory.mktemp("site")
     for file in (Path(__file__).parent / "loan_package").glob("*.py"):
         shutil.copy(file, folder)
@@ -57,7 +57,7 @@ def loans(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(loans, tmp_path_factory):
-    """A workspace in which a session on loans has come to its end, and that session."""
+    """A workspace with a finished session on loans, and that session."""
     workspace = Workspace.create(tmp_path_factory.mktemp("loans") / "workspace", settings_text="{}\n")
     sessions = Sessions(workspace)
     session_id = sessions.start(SHORT, name="loans", actor=ADA).session_id
@@ -70,7 +70,7 @@ def finished(loans, tmp_path_factory):
     return workspace, sessions.get(session_id)
 
 
-def test_a_session_trains_all_models_of_the_domain_unless_some_are_named(loans):
+def test_a_session_trains_all_models_of_the_domain_unless_the_settings_name_some(loans):
     assert checked(TrainingSettings(domain="loans")).models == {"loss": ModelSettings()}
 
 
@@ -83,10 +83,10 @@ def test_a_session_trains_the_domain_and_registers_its_models(finished):
     assert "of 200 loans" in version.description
 
 
-def test_its_reports_speak_of_its_own_things(finished):
+def test_its_reports_use_the_domains_own_words(finished):
     workspace, session = finished
     report = (workspace.reports_dir / session.session_id / "final_report.md").read_text()
-    assert "No borrower in these figures exists." in report
+    assert "No borrower in these figures is real." in report
     assert "| panel | seed | rows | borrowers | SHA-256 |" in report
     assert "bond" not in report
 
@@ -105,7 +105,7 @@ def test_its_version_is_served_by_a_compiled_scorer(finished, loans):
     assert other - one == pytest.approx(1.5, abs=0.5)
 
 
-def test_a_model_of_a_package_learns_in_its_own_way_and_is_served_as_it_is(finished):
+def test_a_packages_own_model_trains_with_its_own_algorithm_and_is_served_through_predict(finished):
     workspace, _ = finished
     version = Registry(workspace).get("median", "1.0.0")
     assert "attainment" not in version.metrics
@@ -150,7 +150,7 @@ def test_domains_are_listed_without_importing_any(loans):
     ],
     ids=lambda value: None if not isinstance(value, dict) else str(value)[:40],
 )
-def test_a_session_that_cannot_be_trained_is_refused_when_it_is_asked_for(loans, workspace, changes, error, says):
+def test_an_untrainable_session_is_refused_on_request(loans, workspace, changes, error, says):
     settings = TrainingSettings(**{"domain": "loans"} | changes)
     with pytest.raises(error, match=says):
         Sessions(workspace).start(settings, name="", actor=ADA)
@@ -168,7 +168,7 @@ def test_what_a_session_computes_follows_from_the_settings_of_its_domain(loans):
     assert find_domain("loans").name == "loans"
 
 
-def test_a_domain_without_groups_and_without_a_truth_parts_its_rows_one_by_one(loans, monkeypatch):
+def test_a_domain_without_groups_or_truth_splits_its_rows_one_by_one(loans, monkeypatch):
     from core.models import Panel
     from core.training.panels import SessionPanels
 

@@ -1,7 +1,7 @@
-"""What a panel of bonds is held to.
+"""The checks of a bond panel.
 
-check_set.py   the list: a gate that is not in it is not applied
-dates.py       maturities that cannot be
+check_set.py   the list: only gates in it are applied
+dates.py       impossible maturities
 relations.py   worse ratings pay and default more, longer bonds pay more
-rules.py       what a sector may issue
+rules.py       market rules by sector
 """

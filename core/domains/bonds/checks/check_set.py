@@ -1,4 +1,4 @@
-"""Every check of a bond panel, in the order in which results are shown: the gates that block, then those that warn.
+"""Every check of a bond panel, in display order: the gates that block, then the gates that warn.
 
 A new gate is a function of `Cells` that returns a `Measurement`, and an entry here.
 """
@@ -23,7 +23,7 @@ LIMITS = {column.name: (column.least, column.most) for column in COLUMNS}
 NUMERIC_FEATURES = tuple(column.name for column in COLUMNS if column.kind == "float" and column.role == "feature")
 BOND_AND_DATE: KeyColumns = {"bond_id": "name", "as_of_date": "date"}
 
-# Two rows that agree in all of these are one bond under two names: no two bonds of an issuer share them all.
+# Two rows that agree in all of these are one bond under two names: no two bonds of an issuer share all of them.
 SAME_BOND: KeyColumns = {
     "issuer_id": "name",
     "as_of_date": "date",
@@ -36,7 +36,7 @@ SAME_BOND: KeyColumns = {
 
 
 def _scaled_spreads(cells: Cells) -> FloatArray:
-    return np.asarray(np.arcsinh(cells.numbers("spread_bps") / 10))  # on which spreads of all sizes vary alike
+    return np.asarray(np.arcsinh(cells.numbers("spread_bps") / 10))  # on which spreads of all sizes vary equally
 
 
 def _letters(cells: Cells) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Dates of a bond: which maturities cannot be."""
+"""Dates of a bond: impossible maturities."""
 
 import numpy as np
 

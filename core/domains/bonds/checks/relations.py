@@ -1,8 +1,8 @@
-"""Relations every bond market shows: worse ratings pay and default more, longer bonds pay more.
+"""Relations of every bond market: worse ratings pay and default more, longer bonds pay more.
 
-Rows of one issuer resemble one another, so evidence is counted by issuer: the effective sample of a panel is
-its issuers. The strong relation, of rating and spread, must be proven by the panel itself; the weaker ones only
-must not be disproven by it. Either way the reason gives the interval and the number of issuers behind it.
+Rows of one issuer are similar, so evidence is counted by issuer: the effective sample of a panel is
+its issuers. The panel itself must prove the strong relation, of rating and spread; it must only not disprove
+the weaker relations. Either way the reason gives the interval and the number of issuers behind it.
 """
 
 import math
@@ -21,7 +21,7 @@ FEWEST_ISSUERS = 8
 LETTER_EDGES = (0, 1, 4, 7, 10, 13, 16, 21)  # first notch of AAA, AA, A, BBB, BB, B, CCC/C, and default
 LETTERS = ("AAA", "AA", "A", "BBB", "BB", "B", "CCC/C")
 INVESTMENT_GRADE_END = 10
-CLEAR_CONTRADICTION = 0.01  # chance of the seen disorder, or worse, if neighbours defaulted alike
+CLEAR_CONTRADICTION = 0.01  # probability of the observed disorder, or worse, if neighbours had equal default rates
 
 _Z = float(ndtri(CONFIDENCE))
 
@@ -34,7 +34,7 @@ class _ByIssuer(NamedTuple):
 
 
 def _by_issuer(cells: Cells) -> _ByIssuer:
-    """Return rating and spread of the rows that have an issuer and both of them, on their scale; elsewhere NaN."""
+    """Return rating and spread, on their scales, of rows that have both and an issuer; elsewhere NaN."""
     issuer, names = cells.labels("issuer_id")
     notch, spread = cells.numbers("rating_num"), cells.numbers("spread_bps")
     known = (issuer >= 0) & _on_scale(notch) & ~np.isnan(spread)
@@ -48,7 +48,7 @@ def _on_scale(notch: FloatArray) -> BoolArray:
 
 
 def rating_spread_correlation(cells: Cells) -> Measurement:
-    """Bound from below how surely a worse rating goes with a wider spread.
+    """Bound from below the correlation of worse ratings with wider spreads.
 
     The value is the lower end of the one-sided 95 % interval of Spearman's correlation over issuers, each by
     its mean notch and the mean rank of its spreads; it should be above zero.
@@ -63,7 +63,7 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     seen = count > 0
     n = int(seen.sum())
     if n < FEWEST_ISSUERS:
-        raise UnreadableError(f"{n} issuers are too few to tell; {FEWEST_ISSUERS} are needed")
+        raise UnreadableError(f"{n} issuers are too few to judge; at least {FEWEST_ISSUERS} are needed")
     mean_notch = np.bincount(rows, data.notch[known], data.n_issuers)[seen] / count[seen]
     mean_rank = np.bincount(rows, _ranks(data.spread[known]), data.n_issuers)[seen] / count[seen]
     rho = _correlation(_ranks(mean_notch), _ranks(mean_rank))
@@ -71,17 +71,19 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
         raise UnreadableError("all issuers have the same rating or the same spread")
     clipped = min(max(rho, -0.999999), 0.999999)
     bound = math.tanh(math.atanh(clipped) - _Z * math.sqrt((1 + clipped**2 / 2) / (n - 3)))
-    return Measurement(bound, n, reason=f"Spearman {rho:.2f} over {n} issuers, at least {bound:.2f} at 95 %")
+    return Measurement(
+        bound, n, reason=f"Spearman correlation {rho:.2f} over {n} issuers, at least {bound:.2f} at 95% confidence"
+    )
 
 
 def maturity_risk(cells: Cells) -> Measurement:
     """Bound from above how often the longer of two bonds of one issuer pays more.
 
-    Shortest and longest bond of the same investment-grade issuer on the same day are compared, so that credit,
+    The shortest and longest bond of an investment-grade issuer on the same day are compared, so that credit,
     sector and market are the same on both sides; speculative-grade curves are flat or inverted, and are left
     out. The value is the upper end of the one-sided 95 % interval, over issuers, of the share of days on which
-    the longer pays more. That share is about four in five; a panel whose interval stays below two in three has
-    lost the relation, and a small one is not blamed for being small.
+    the longer bond pays more. That share is about four in five; a panel whose interval stays below two in three has
+    lost the relation, and a small panel does not fail for its size.
     """
     data = _by_issuer(cells)
     maturity, day = cells.numbers("maturity_years"), cells.dates("as_of_date")
@@ -108,15 +110,15 @@ def maturity_risk(cells: Cells) -> Measurement:
     # The half observation on each side keeps an error bar on samples that all agree.
     error = math.sqrt((float(share.var()) * n + 0.5) / (n * (n + 1)))
     bound = min(mean + _Z * error, 1.0)
-    reason = f"the longer bond pays more for {mean:.0%} of {n} issuers, at most {bound:.0%} at 95 %"
+    reason = f"the longer bond pays more for {mean:.0%} of {n} issuers, at most {bound:.0%} at 95% confidence"
     return Measurement(bound, n, reason=reason)
 
 
 def letter_medians(cells: Cells) -> Measurement:
-    """Count the letters whose median spread is below that of the next better one.
+    """Count the letters whose median spread is below that of the next better letter.
 
-    Letters with few rows are left out (fewer than 1 % of the panel, within 20 and 200), and so are those with
-    fewer than eight issuers, whose median is that of a handful of names.
+    Letters with few rows are left out (fewer than 1 % of the panel, within 20 and 200), and so are letters with
+    fewer than eight issuers, whose median reflects a handful of names.
     """
     data = _by_issuer(cells)
     known = ~np.isnan(data.spread)
@@ -131,15 +133,15 @@ def letter_medians(cells: Cells) -> Measurement:
     if len(medians) < 2:
         return Measurement(0.0, n_known, reason=f"fewer than two letters have {fewest} rows to compare")
     fallen = [f"{worse[0]} below {better[0]}" for better, worse in pairwise(medians) if worse[1] < better[1]]
-    return Measurement(float(len(fallen)), n_known, reason="; ".join(fallen) or "medians rise with every letter")
+    return Measurement(float(len(fallen)), n_known, reason="; ".join(fallen) or "median spreads rise with every letter")
 
 
 def default_order(cells: Cells) -> Measurement:
-    """Count neighbouring letters of which the better one clearly defaulted more often.
+    """Count neighbouring letters of which the better letter clearly defaulted more often.
 
     Defaults are counted once per issuer and date. Given the number of defaults in both letters, how many fall
-    on the better one is binomial if they default alike; only a disorder that would then be seen less than once
-    in a hundred times is counted, since defaults are few.
+    on the better letter is binomial if their default rates are equal; only a disorder with a probability below
+    one in a hundred is counted, since defaults are few.
     """
     issuer, _ = cells.labels("issuer_id")
     day, notch, defaulted = cells.dates("as_of_date"), cells.numbers("rating_num"), cells.numbers("default_12m")
@@ -165,7 +167,7 @@ def default_order(cells: Cells) -> Measurement:
 
 
 def _ranks(values: FloatArray) -> FloatArray:
-    """Return ranks, ties by their mean."""
+    """Return ranks; ties get their mean rank."""
     _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
     ranks: FloatArray = (np.cumsum(count) - (count - 1) / 2)[inverse]
     return ranks

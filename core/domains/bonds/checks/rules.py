@@ -1,4 +1,4 @@
-"""Rules of the market: what a sector may issue."""
+"""Market rules by sector."""
 
 from collections.abc import Iterable
 
@@ -36,7 +36,7 @@ def sector_rules(cells: Cells) -> Measurement:
 
 
 def _among(labels: Labels, names: Iterable[str], *, unknown: bool = False) -> BoolArray:
-    """Tell which rows carry one of the names, and answer `unknown` for those that carry none at all."""
+    """Return which rows have one of the names, and `unknown` for rows without a name."""
     wanted = np.array([*(name in set(names) for name in labels.names), unknown], dtype=np.bool_)
     return wanted[labels.codes]  # a code of -1 reads the last entry
 

@@ -1,6 +1,6 @@
 """Synthetic corporate and sovereign bonds with a known truth: issuers, ratings, spreads, liquidity and labels.
 
-The names below load pandas and SciPy when first touched; `core.domains.bonds.data.settings` and
+The names below load pandas and SciPy when first used; `core.domains.bonds.data.settings` and
 `core.domains.bonds.data.columns` are light.
 """
 

@@ -1,4 +1,4 @@
-"""Faults put into a panel on purpose, by a fixed count rather than by chance, after the clean copy is kept."""
+"""Faults injected into a panel on purpose, in a fixed number rather than by chance, after saving a clean copy."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from core.domains.bonds.data.ratings import N_LIVE
 from core.domains.bonds.data.settings import PanelSettings
 
 ANOMALY_TYPES = ("none", *cal.ANOMALY_SHARES.value, "maturity_error")
-"""Codes of `anomaly_type`; 0 is a sound row."""
+"""Codes of `anomaly_type`; 0 is a clean row."""
 
 
 def counts(settings: PanelSettings) -> dict[str, int]:
-    """Return how many rows of each kind of anomaly a panel holds; they depend on nothing but the settings.
+    """Return how many rows of each kind of anomaly a panel has; the counts depend only on the settings.
 
     >>> counts(PanelSettings(n_rows=10_000))["maturity_error"]
     5
@@ -29,7 +29,7 @@ def counts(settings: PanelSettings) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the panel shows where faults may change it; every array has shape (n,)."""
+    """The columns that faults may change, as shown in the panel; every array has shape (n,)."""
 
     kind: IntArray
     spread: FloatArray
@@ -48,19 +48,19 @@ def inject(
     maturity_date: DateArray,
     follows_itself: BoolArray,
 ) -> Shown:
-    """Put every fault but duplicates into the rows, at most one to a row.
+    """Inject every fault except duplicates, at most one per row.
 
     Args:
-        rng: Source of which rows, and how far.
+        rng: Draws the rows, and the size of the faults.
         n_of_kind: Rows wanted of each kind, as `counts` gives them.
         spread: Clean spreads, bp, shape (n,).
         notch: Clean ratings.
         as_of: Date of each observation.
         issue_date: Clean issue dates.
         maturity_date: Clean maturities.
-        follows_itself: Where the row before is the same bond a year earlier.
+        follows_itself: Where the previous row is the same bond a year earlier.
     Returns:
-        What is shown instead. Where no bond has a last year's price left, an off-market one is shown.
+        The changed columns. Where no bond has a price of last year left, an off-market price is shown.
     """
     n = len(spread)
     kind = np.zeros(n, dtype=np.int64)
@@ -93,7 +93,7 @@ def _either_sign(rng: np.random.Generator, n: int) -> FloatArray:
 
 
 def _mistyped(rng: np.random.Generator, notch: IntArray) -> IntArray:
-    """Move ratings by a few notches, the other way where the scale would end."""
+    """Move ratings by a few notches, in the other direction at the end of the scale."""
     nearest, farthest = cal.RATING_TYPO_NOTCHES.value
     step = rng.integers(nearest, farthest + 1, len(notch)) * _either_sign(rng, len(notch)).astype(np.int64)
     off_scale = (notch + step < 0) | (notch + step >= N_LIVE)
@@ -101,7 +101,7 @@ def _mistyped(rng: np.random.Generator, notch: IntArray) -> IntArray:
 
 
 def _impossible_maturity(as_of: DateArray, issue_date: DateArray) -> DateArray:
-    """Return maturities that cannot be, of three kinds in turn: already past, a century away, before issue."""
+    """Return impossible maturities, of three kinds in turn: already past, a century away, before issue."""
     days, years = cal.MATURITY_ERROR_DAYS.value, cal.MATURITY_ERROR_YEARS.value
     too_long = (as_of.astype("datetime64[M]") + MONTHS * years).astype("datetime64[D]")
     choices = np.stack((as_of - days, too_long, issue_date - days))
@@ -109,14 +109,14 @@ def _impossible_maturity(as_of: DateArray, issue_date: DateArray) -> DateArray:
 
 
 def empty_cells(rng: np.random.Generator, n_rows: int, n_required: int, can_lack: int, rate: float) -> BoolArray:
-    """Choose cells to leave empty, so that exactly `rate` of all required cells are.
+    """Choose cells to leave empty, so that exactly `rate` of all required cells are empty.
 
     Args:
-        rng: Source of which cells.
+        rng: Draws the cells.
         n_rows: Rows of the panel.
         n_required: Columns that should be filled.
-        can_lack: Those among them in which faults occur.
-        rate: Wanted share of empty cells among all required ones.
+        can_lack: The required columns that may have gaps.
+        rate: Wanted share of empty cells among all required cells.
     Returns:
         Shape (can_lack, n_rows), true where the cell is to be empty.
     """

@@ -1,7 +1,7 @@
 """Every constant of the synthetic bond market: its value, unit, grade and source, in one place.
 
 Grades: **V** seen in the cited source or recomputed from its public series; **T** taken from a second-hand
-transcription of it; **R** recalled, to be confirmed against it before it is published as fact; **J** a design
+transcription of it; **R** recalled, to be confirmed against the source before it is published as fact; **J** a design
 judgement, free to change, here and nowhere else. No other module of the generator holds a number of its own.
 """
 

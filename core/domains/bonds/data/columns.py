@@ -1,4 +1,4 @@
-"""The column dictionary: what each column of a bond panel is, in which unit, and what it may be used for."""
+"""The column dictionary: the meaning, unit and permitted use of each column of a bond panel."""
 
 from typing import Literal
 
@@ -15,10 +15,10 @@ class BondColumn(msgspec.Struct, frozen=True):
     kind: BondColumnKind
     unit: str
     role: BondColumnRole
-    nullable: bool = False  # may be empty without being at fault
-    can_lack: bool = False  # where faults of the source leave cells empty
+    nullable: bool = False  # may be empty without a fault
+    can_lack: bool = False  # faults of the source leave cells empty here
     decimals: int | None = None  # as published
-    least: float | None = None  # values outside these cannot be
+    least: float | None = None  # values outside these are impossible
     most: float | None = None
 
 
@@ -130,13 +130,13 @@ TRUTH_COLUMNS: tuple[BondColumn, ...] = (
     _float("clean_spread", "bp", 9),
     BondColumn("clean_rating_num", "int", "notch 0-20", "label"),
 )
-"""What only the generator knows; kept in a file of its own, and never a feature."""
+"""Known only to the generator; kept in a separate file, and never a feature."""
 
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
 def names(*, role: BondColumnRole | None = None, kind: BondColumnKind | None = None) -> tuple[str, ...]:
-    """Return the names of the panel's columns, in order, of one role or kind if given."""
+    """Return the names of the panel's columns, in order, optionally of one role or kind."""
     return tuple(c.name for c in COLUMNS if role in (None, c.role) and kind in (None, c.kind))
 
 

@@ -1,4 +1,4 @@
-"""The named random streams that every draw of the generator comes from, and the ways to draw."""
+"""The named random streams behind every draw of the generator, and the ways to draw."""
 
 import zlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 def stream(seed: int, name: str) -> np.random.Generator:
     """Return the random stream of one part of the market.
 
-    Each part draws from a stream of its own, so that a change inside one part leaves the others as they were.
+    Each part has its own stream, so that a change in one part leaves the other parts unchanged.
 
     Args:
         seed: Seed of the panel, not negative.
@@ -21,7 +21,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 def frozen(array: AnyArray) -> AnyArray:
-    """Return the array made read-only, for values that a cache shares."""
+    """Return the array as read-only, for values that a cache shares."""
     array.setflags(write=False)
     return array
 
@@ -42,15 +42,15 @@ def codes_at(uniform: FloatArray, shares: FloatArray) -> IntArray:
 
 
 def systematic_sample(rng: np.random.Generator, probability: FloatArray, size: IntArray) -> BoolArray:
-    """Choose units with exactly the given inclusion probabilities, and a count that is all but fixed.
+    """Choose units with exactly the given inclusion probabilities, and an almost fixed count.
 
     Independent coins would let a small panel miss its gates by bad luck; here the count is the sum of the
-    probabilities, rounded up or down, and units of every size have their part in it.
+    probabilities, rounded up or down, and units of every size are represented.
 
     Args:
-        rng: Source of the start, and of the order among units of one size.
+        rng: Draws the start, and the order among units of one size.
         probability: Inclusion probability of each unit, shape (n,).
-        size: What each unit counts for, shape (n,).
+        size: The size of each unit, shape (n,).
     Returns:
         Which units were chosen, shape (n,).
     Source:

@@ -1,4 +1,4 @@
-"""Sustainability scores of two providers that half agree, and which of them are published."""
+"""Sustainability scores of two providers that partly agree, and which scores are published."""
 
 from dataclasses import dataclass
 
@@ -22,15 +22,15 @@ class EsgScores:
     provider2: FloatArray
     observed: BoolArray  # whether the first provider's score and pillars are published
     second_observed: BoolArray
-    mean_given_rest: FloatArray  # of a silent first provider's score, before it is clipped to 0-100
+    mean_given_rest: FloatArray  # of an unpublished score of the first provider, before it is clipped to 0-100
     sd_given_rest: FloatArray
 
 
 def draw_esg(seed: int, esg_base: float, world: World) -> EsgScores:
-    """Draw the scores of both providers, and which of them are published.
+    """Draw the scores of both providers, and which scores are published.
 
-    Where the first provider is silent, what is known of its score comes from rating and region, and from the
-    second provider if that one speaks.
+    Where the first provider does not publish, its score is estimated from rating and region, and from the
+    second provider's score if published.
 
     Args:
         seed: Seed of the panel.
@@ -67,7 +67,7 @@ def draw_esg(seed: int, esg_base: float, world: World) -> EsgScores:
 
 
 def missing_probability(base: float, issuers: Issuers, notch: IntArray) -> FloatArray:
-    """Return the chance that no score is published: missing at random, given what is observed.
+    """Return the chance that no score is published: missing at random, given the observed columns.
 
     Args:
         base: Logit before the effects.

@@ -1,4 +1,4 @@
-"""A panel as files: Parquet, CSV and JSON lines beside their lineage, written whole or not at all."""
+"""A panel as files: Parquet, CSV and JSON lines with their lineage, written completely or not at all."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,14 +33,14 @@ _ARROW_TYPES = {
 
 
 class FolderInUseError(RefusedError):
-    """The folder already holds something that would be lost."""
+    """The folder already contains files that would be lost."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder} is not empty. Choose another folder, or overwrite it explicitly.")
 
 
 class DamagedPanelError(UsageError):
-    """The files of a panel are not those its lineage describes."""
+    """The files of a panel do not match its lineage."""
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PanelLineage(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a data set came from, complete enough to make it again; holds no time, host or user."""
+    """The origin of a data set, complete enough to reproduce it; has no time, host or user."""
 
     dataset: str
     synthetic: bool
@@ -74,25 +74,25 @@ def settings_digest(settings: PanelSettings) -> str:
 def write_panel(
     panel: BondPanel, folder: Path, *, formats: Sequence[PanelFormat] = FORMATS, overwrite: bool = False
 ) -> PanelLineage:
-    """Write a panel, its truth and its lineage into a folder that appears whole or not at all.
+    """Write a panel, its truth and its lineage into a folder that appears complete or not at all.
 
-    The truth is a file of its own, always Parquet. The same panel gives the same bytes in every file.
+    The truth is a separate file, always Parquet. The same panel gives the same bytes in every file.
 
     Args:
-        panel: What to write.
-        folder: Made if it is not there; its parent as well.
-        formats: Which of Parquet, CSV and JSON lines to write.
+        panel: The panel.
+        folder: Created if missing, with its parent.
+        formats: The formats to write: Parquet, CSV, JSON lines.
         overwrite: Replace a folder that is not empty.
     Returns:
         The lineage, as written to `lineage.json`.
     Raises:
         FolderInUseError: The folder is not empty, and may not be overwritten.
-        UsageError: A format is unknown, or none was asked for.
+        UsageError: A format is unknown, or no format was given.
     """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise UsageError(f"Unknown format {unknown[0]!r}. Known formats: {', '.join(FORMATS)}.")
     if not formats:
-        raise UsageError(f"No format was asked for. Known formats: {', '.join(FORMATS)}.")
+        raise UsageError(f"No format was given. Known formats: {', '.join(FORMATS)}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise FolderInUseError(folder)
     lineage: PanelLineage | None = None
@@ -120,29 +120,29 @@ def read_lineage(folder: Path) -> PanelLineage:
     """Read the lineage of a data set.
 
     Raises:
-        NotFoundError: The folder holds none.
+        NotFoundError: The folder has no lineage.
         DamagedPanelError: It cannot be read.
     """
     path = folder / LINEAGE_FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=PanelLineage)
     except FileNotFoundError:
-        raise NotFoundError(f"{folder} holds no data set: it has no {LINEAGE_FILE}.") from None
+        raise NotFoundError(f"{folder} is not a data set: it has no {LINEAGE_FILE}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedPanelError(f"{path} cannot be read: {error}.") from error
 
 
 def read_panel(folder: Path) -> BondPanel:
-    """Read a panel back, after checking every file it is read from against the lineage's hash.
+    """Read a panel, after checking every file used against its hash in the lineage.
 
     Raises:
-        NotFoundError: The folder holds no data set, or none in Parquet or CSV.
-        DamagedPanelError: A file is missing, or is not the one that was written.
+        NotFoundError: The folder is not a data set, or has neither Parquet nor CSV.
+        DamagedPanelError: A file is missing, or differs from the written file.
     """
     lineage = read_lineage(folder)
     name = next((name for name in ("bonds.parquet", "bonds.csv") if name in lineage.files), None)
     if name is None:
-        raise NotFoundError(f"{folder} holds the panel neither as Parquet nor as CSV, so it cannot be read back.")
+        raise NotFoundError(f"{folder} has the panel neither as Parquet nor as CSV, so it cannot be read.")
     for file in (name, "truth.parquet"):
         _check_hash(folder / file, lineage)
     bonds = pa.parquet.read_table(folder / name) if name.endswith("parquet") else _read_csv(folder / name)
@@ -153,7 +153,7 @@ def read_panel(folder: Path) -> BondPanel:
 
 
 def _to_arrow(frame: pd.DataFrame, dictionary: Sequence[BondColumn]) -> pa.Table:
-    """Convert a frame to the columns of the dictionary, with a schema that says what the data is."""
+    """Convert a frame to the columns of the dictionary, with a schema that describes the data."""
     arrays = []
     for column in dictionary:
         series = frame[column.name]
@@ -179,7 +179,7 @@ def _to_arrow(frame: pd.DataFrame, dictionary: Sequence[BondColumn]) -> pa.Table
 
 
 def _to_frame(table: pa.Table, dictionary: Sequence[BondColumn]) -> pd.DataFrame:
-    """Convert a table back to the frame the generator laid out."""
+    """Convert a table back to the generator's frame."""
     columns: dict[str, Any] = {}
     for column in dictionary:
         array = table.column(column.name).combine_chunks()
@@ -246,4 +246,4 @@ def _check_hash(path: Path, lineage: PanelLineage) -> None:
     except FileNotFoundError:
         raise DamagedPanelError(f"{path} is missing, though {LINEAGE_FILE} lists it.") from None
     if found != lineage.files[path.name].sha256:
-        raise DamagedPanelError(f"{path} is not the file {LINEAGE_FILE} describes: its SHA-256 is {found}.")
+        raise DamagedPanelError(f"{path} does not match {LINEAGE_FILE}: its SHA-256 is {found}.")

@@ -1,4 +1,4 @@
-"""The rating history of every issuer: one review a year, until its life ends or it defaults."""
+"""The rating history of every issuer: one review per year, until its life ends or it defaults."""
 
 from dataclasses import dataclass
 
@@ -29,13 +29,13 @@ class History:
 
 
 def simulate(seed: int, issuers: Issuers, reviews: Reviews, path: MacroPath) -> History:
-    """Let every issuer live through its years on the macro path.
+    """Simulate every issuer's years on the macro path.
 
     Args:
         seed: Seed of the panel; the month's frailty is drawn from it, not from the path's seed.
         issuers: Arrays of shape (n_issuers,).
         reviews: Arrays of shape (n_issuers, 5).
-        path: The macro path the issuers live on.
+        path: The macro path of the issuers.
     """
     rng = stream(seed, "moves")
     frailty = cal.FRAILTY_SD.value * stream(seed, "frailty").standard_normal(path.n_months)
@@ -53,7 +53,7 @@ def simulate(seed: int, issuers: Issuers, reviews: Reviews, path: MacroPath) -> 
         )
         years.append((observed, month, notch, recent, *moves))
         alive = observed & ~moves.defaulted
-        # A defaulted issuer is never looked at again; any live notch keeps the arithmetic defined.
+        # A defaulted issuer is never read again; any live notch keeps the arithmetic defined.
         notch = np.where(moves.next_notch == DEFAULTED, notch, moves.next_notch)
         recent = moves.downgraded
     observed, month, notch, recent, following, downgraded, upgraded, defaulted, eta = (

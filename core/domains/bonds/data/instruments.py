@@ -1,4 +1,4 @@
-"""Bonds: what each issuer has outstanding, with dates, coupon, seniority and identifiers."""
+"""Bonds: each issuer's outstanding bonds, with dates, coupon, seniority and identifiers."""
 
 import zlib
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def draw_instruments(rng: np.random.Generator, issuers: Issuers, path: MacroPath
     """Draw the bonds outstanding when their issuer is first reviewed.
 
     The coupon is the base yield at issue, the anchor spread of the entry rating and independent noise, so that
-    it tells nothing of the issuer's own spread effect.
+    it reveals nothing about the issuer's own spread effect.
     """
     issuer = np.repeat(np.arange(len(issuers.sector)), issuers.n_bonds)
     n = len(issuer)
@@ -114,7 +114,7 @@ def month_end(months: DateArray) -> DateArray:
 
 
 def panel_code(seed: int) -> str:
-    """Return five characters that tell panels of different seeds apart in their identifiers.
+    """Return five characters that distinguish the identifiers of panels with different seeds.
 
     >>> panel_code(42) == panel_code(42), len(panel_code(42))
     (True, 5)
@@ -124,7 +124,7 @@ def panel_code(seed: int) -> str:
 
 
 def identifiers(seed: int, issuer: IntArray, number: IntArray) -> tuple[AnyArray, AnyArray]:
-    """Spell issuer and bond identifiers, unique across panels of different seeds.
+    """Format issuer and bond identifiers, unique across panels of different seeds.
 
     Returns:
         Object arrays of strings: `I-7K2QF-000012` and `B-7K2QF-000012-2`.
@@ -137,7 +137,7 @@ def identifiers(seed: int, issuer: IntArray, number: IntArray) -> tuple[AnyArray
 
 
 def isin_like(seed: int, serial: IntArray) -> AnyArray:
-    """Spell ISIN-shaped identifiers under the reserved prefix XX, with a valid check digit.
+    """Format ISIN-shaped identifiers under the reserved prefix XX, with a valid check digit.
 
     Args:
         seed: Seed of the panel; it shifts the numbers.

@@ -1,4 +1,4 @@
-"""Issuers: who they are, where they start, how long they stay, and what is observed of them each year."""
+"""Issuers: their attributes, start and length of life, and their yearly observations."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -22,7 +22,7 @@ EMERGING = np.array([region.emerging for region in cal.REGIONS.value])
 
 @dataclass(frozen=True, slots=True)
 class Issuers:
-    """What does not change about each issuer; every array has shape (n_issuers,)."""
+    """The constant attributes of each issuer; every array has shape (n_issuers,)."""
 
     sector: IntArray
     region: IntArray
@@ -37,9 +37,9 @@ class Issuers:
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """What is observed of each issuer at each yearly review; every array has shape (n_issuers, n_years).
+    """The observations of each issuer at each yearly review; every array has shape (n_issuers, n_years).
 
-    Nothing here depends on the rating, so the same law serves every notch.
+    No observation here depends on the rating, so the same law applies to every notch.
     """
 
     z_leverage: FloatArray
@@ -91,10 +91,10 @@ def _draw_country(rng: np.random.Generator, region: IntArray) -> IntArray:
 
 
 def draw_reviews(rng: np.random.Generator, n_issuers: int, n_years: int) -> Reviews:
-    """Draw what the yearly reviews will find.
+    """Draw the observations of the yearly reviews.
 
-    The issuer-year effect on spreads is new every year: were it to last, today's rating, which it moved, would
-    tell of it, and the expected spread given what is observed would no longer be the model's.
+    The issuer-year effect on spreads is drawn every year: if it lasted, today's rating, which it moved, would
+    reveal it, and the expected spread given the observations would no longer be the model's.
     """
     shape = (n_issuers, n_years)
     correlation = cal.LEVERAGE_COVERAGE_CORRELATION.value
@@ -124,16 +124,16 @@ def _autoregressive(shocks: FloatArray, persistence: float) -> FloatArray:
 
 
 def settled_outlook(outlook: IntArray, notch: IntArray) -> IntArray:
-    """Return the outlook as an agency would give it: the best rating cannot have a positive one."""
+    """Return the outlook as an agency would give it: the best rating cannot have a positive outlook."""
     cannot_rise = (notch == 0) & (outlook == OUTLOOKS.index("positive"))
     return np.where(cannot_rise, OUTLOOKS.index("stable"), outlook)
 
 
 def is_high_yield(notch: IntArray) -> BoolArray:
-    """Tell which notches are speculative grade."""
+    """Return which notches are speculative grade."""
     return notch >= cal.FIRST_HIGH_YIELD.value
 
 
 def in_sectors(sector: IntArray, names: tuple[str, ...]) -> BoolArray:
-    """Tell which sector codes are among the named sectors."""
+    """Return which sector codes are among the named sectors."""
     return np.isin(sector, [SECTOR_NAMES.index(name) for name in names])

@@ -1,4 +1,4 @@
-"""Twelve-month rating moves and one-month liquidity shocks: their log-odds, and the levels that fit the matrix."""
+"""Twelve-month rating moves and one-month liquidity shocks: their log-odds, and the levels fitted to the matrix."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,13 +32,13 @@ _FRAILTY_NODES = 9
 def downgrade_odds(
     reviews: Reviews, notch: IntArray, sector: IntArray, recent_downgrade: BoolArray, cycle: FloatArray
 ) -> FloatArray:
-    """Return the log-odds of a downgrade within twelve months, without its level and without frailty.
+    """Return the log-odds of a downgrade within twelve months, without level and frailty.
 
     Args:
         reviews: One year of reviews; every other argument has the same shape.
         notch: Live notch now.
         sector: Sector code.
-        recent_downgrade: Whether the issuer came down within the last year.
+        recent_downgrade: Whether the issuer was downgraded within the last year.
         cycle: Credit cycle Z now, positive in bad times.
     """
     effect = cal.DOWNGRADE_EFFECTS.value
@@ -92,8 +92,8 @@ class NotchLevels(NamedTuple):
 def levels() -> NotchLevels:
     """Find, by bisection, the levels at which mean downgrade and upgrade chances equal the notch matrix.
 
-    The mean at a notch is over the law of the covariates there: reviews are the same at every notch, sectors
-    and recent downgrades are not, the cycle is standard normal, frailty is drawn.
+    The mean at a notch is over the law of its covariates: reviews have the same law at every notch, sectors
+    and recent downgrades do not, the cycle is standard normal, frailty is drawn.
     """
     rng = stream(_LAW_SEED, "label levels")
     reviews = draw_reviews(rng, _LAW_SAMPLE, 1).year(0)
@@ -130,7 +130,7 @@ def _level_at(odds: FloatArray, weight: FloatArray, target: float) -> float:
 
 
 class Moves(NamedTuple):
-    """What happened to each issuer within the year after its review, shape (n,)."""
+    """The events of each issuer within the year after its review, shape (n,)."""
 
     next_notch: IntArray
     downgraded: BoolArray
@@ -148,7 +148,7 @@ def draw_moves(
     cycle: FloatArray,
     frailty: FloatArray,
 ) -> Moves:
-    """Draw the rating one year on; a downgrade counts default, and an upgrade needs no downgrade.
+    """Draw the rating one year later; a downgrade includes default, and an upgrade excludes a downgrade.
 
     Args:
         rng: Three uniform draws are taken per issuer.
@@ -180,7 +180,7 @@ def _cumulative_steps() -> tuple[FloatArray, FloatArray]:
     down, up = np.ones((N_LIVE, N_LIVE - 1)), np.ones((N_LIVE, N_LIVE - 1))
     for notch, letter in enumerate(LETTER_OF_NOTCH):
         n_below, n_above = N_LIVE - 1 - notch, notch
-        # The last step is left at exactly 1, which no uniform draw reaches, whatever the rounding of the sum.
+        # The last step is set to exactly 1, which no uniform draw reaches, whatever the rounding of the sum.
         down[notch, : max(n_below - 1, 0)] = step_law(cal.DOWN_STEP_RATIO.value[letter], n_below).cumsum()[:-1]
         up[notch, : max(n_above - 1, 0)] = step_law(cal.UP_STEP_RATIO.value[letter], n_above).cumsum()[:-1]
     return frozen(down), frozen(up)

@@ -1,4 +1,4 @@
-"""Liquidity: bid-ask, turnover, days without a trade, and the index made of them."""
+"""Liquidity: bid-ask, turnover, days without a trade, and their index."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ def draw_liquidity(
     cycle: FloatArray,
     liq_shift: float,
 ) -> Liquidity:
-    """Draw what trading in each bond was like.
+    """Draw the trading of each bond.
 
     Args:
         rng: Three normal draws are taken per row.
@@ -38,7 +38,7 @@ def draw_liquidity(
         age_years: Years since issue.
         maturity: Years to maturity.
         cycle: Credit cycle Z.
-        liq_shift: Worsens everything; 0 in an ordinary market.
+        liq_shift: Worsens liquidity overall; 0 in an ordinary market.
     Source:
         Costs fall with rating and size and rise with age and maturity: Edwards, Harris and Piwowar (2007).
     """

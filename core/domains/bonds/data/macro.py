@@ -21,7 +21,7 @@ class MacroPathError(CoreError):
 
 @dataclass(frozen=True, slots=True)
 class MacroPath:
-    """Monthly factors of one possible world; arrays start `n_history` months before the panel does."""
+    """Monthly factors of one possible world; arrays start `n_history` months before the panel."""
 
     months: np.ndarray[tuple[int], np.dtype[np.datetime64]]  # the month each value belongs to
     n_history: int
@@ -68,7 +68,7 @@ def _draw(rng: np.random.Generator, n_paths: int, n_months: int) -> FloatArray:
 
 
 def acceptable(cycle: FloatArray) -> BoolArray:
-    """Tell which credit cycles hold both a crisis and normal times.
+    """Return which credit cycles contain both a crisis and normal times.
 
     Args:
         cycle: Credit cycle by month and path, shape (n_months, n_paths).
@@ -83,13 +83,13 @@ def acceptable(cycle: FloatArray) -> BoolArray:
 
 @lru_cache(maxsize=64)
 def macro_path(seed: int, n_years: int) -> MacroPath:
-    """Draw a macro path, again and again until its credit cycle is acceptable over the panel's years.
+    """Draw macro paths until the credit cycle is acceptable over the panel's years.
 
     Args:
         seed: Seed of the path; the same seed and length give the same path.
         n_years: Length of the panel; the path also covers the years of issue before it.
     Raises:
-        MacroPathError: No acceptable path was found, which only absurdly short panels can cause.
+        MacroPathError: No acceptable path was found; this only happens for extremely short panels.
     """
     rng = stream(seed, "macro")
     n_history, n_panel = cal.HISTORY_YEARS.value * MONTHS, n_years * MONTHS
@@ -99,7 +99,9 @@ def macro_path(seed: int, n_years: int) -> MacroPath:
         if len(found):
             break
     else:
-        raise MacroPathError(f"No macro path of {n_years} years met the conditions; ask for a longer panel.")
+        raise MacroPathError(
+            f"No macro path of {n_years} years met the conditions on the credit cycle; choose a longer panel."
+        )
     factor = dict(zip(cal.MACRO_FACTORS.value, paths[:, found[0], :].T.copy(), strict=True))
     first_month = np.datetime64(f"{cal.LAST_YEAR.value + 1 - n_years}-01", "M") - n_history
     return MacroPath(

@@ -1,4 +1,4 @@
-"""One row per bond and review: everything a vendor would publish of it, and the truth behind it."""
+"""One row per bond and review: all columns that a vendor would publish, and the truth behind them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ Columns = dict[str, AnyArray]
 
 
 class PanelRows:
-    """The rows of a world: where each stands in its arrays, and what several columns are made from."""
+    """The rows of a world: their positions in its arrays, and the inputs that several columns share."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -42,7 +42,7 @@ class PanelRows:
 
     @cached_property
     def fund_ownership(self) -> FloatArray:
-        """Share of the bond that funds hold; more where it is speculative."""
+        """Share of the bond held by funds; higher for speculative grade."""
         more = cal.FUND_OWNERSHIP.value["high_yield"] * is_high_yield(self.notch)
         share: FloatArray = np.minimum(self.world.bonds.fund_ownership_base[self.bond] + more, 1)
         return share
@@ -50,7 +50,7 @@ class PanelRows:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Clean rows, a bond's years one after the other; every array has shape (n_rows,)."""
+    """Clean rows, with a bond's years in sequence; every array has shape (n_rows,)."""
 
     published: Columns  # by column name; categories as codes
     truth: Columns
@@ -60,11 +60,11 @@ class Observation:
     notch: IntArray
     maturity_years: FloatArray
     as_of: DateArray
-    follows_itself: BoolArray  # the row before is the same bond a year earlier
+    follows_itself: BoolArray  # the previous row is the same bond a year earlier
 
 
 def observe(settings: PanelSettings, world: World) -> Observation:
-    """Publish every row of the world, without any fault."""
+    """Build every row of the world, without faults."""
     rows = PanelRows(world)
     liquidity = draw_liquidity(
         stream(settings.seed, "liquidity"),
@@ -143,9 +143,9 @@ def _spread_inputs(rows: PanelRows, liquidity: Liquidity) -> SpreadInputs:
 
 
 def _spread_effects(seed: int, rows: PanelRows) -> Columns:
-    """Return the parts of the multiplicative noise that rows share.
+    """Return the shared parts of the multiplicative noise.
 
-    The effects of a month belong to the panel's seed, so that new issuers on the same macro path see new ones.
+    Month effects belong to the panel's seed, so that new issuers on the same macro path get new month effects.
     """
     rng, world = stream(seed, "month effects"), rows.world
     n_months, sd = world.path.n_months, cal.SPREAD_SD.value
@@ -232,7 +232,7 @@ def _esg_columns(rows: PanelRows, esg: EsgScores) -> Columns:
 
 
 def _alternative_data(seed: int, rows: PanelRows) -> Columns:
-    """Draw the alternative data; none of it tells anything that sentiment does not."""
+    """Draw the alternative data, which add no information to sentiment."""
     rng = stream(seed, "alternative data")
     shape, law = rows.world.history.notch.shape, cal.ALTERNATIVE_DATA.value
     traffic, satellite, supplier = rng.standard_normal((3, *shape))

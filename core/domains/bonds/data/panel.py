@@ -1,4 +1,4 @@
-"""A whole bond panel: the world's rows, the faults put into them, their prices, and the truth kept apart."""
+"""A whole bond panel: the world's rows, the injected faults, the prices, and the separate truth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.data.world import draw_world
 
 GENERATOR_VERSION = "1"
-NOTICE = "Synthetic data: no issuer, bond, price or rating in it exists."
+NOTICE = "Synthetic data: no issuer, bond, price or rating in it is real."
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "sector": SECTOR_NAMES,
@@ -38,7 +38,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "anomaly_type": anomalies.ANOMALY_TYPES,
     "rating_next": cal.RATINGS.value,
 }
-"""What each categorical column may say, in the order of its codes."""
+"""The levels of each categorical column, in the order of its codes."""
 
 _DTYPES = {name: pd.CategoricalDtype(list(values)) for name, values in CATEGORIES.items()}
 
@@ -54,7 +54,7 @@ class BondPanel:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The bonds, as models of any domain ask for their table."""
+        """The bonds, under the name that models of any domain use for their table."""
         return self.bonds
 
 
@@ -62,8 +62,8 @@ def generate(settings: PanelSettings) -> BondPanel:
     """Generate a panel of exactly `n_rows` rows; the same settings give the same bytes.
 
     Args:
-        settings: Size, seeds and wanted faults. With the same `macro_seed` and another `seed`, new issuers
-            live on the same macro path; without a `macro_seed`, the path is the seed's own.
+        settings: Size, seeds and faults. With the same `macro_seed` and another `seed`, new issuers
+            live on the same macro path; without a `macro_seed`, `seed` determines the path.
     Raises:
         MacroPathError: No acceptable macro path of this length was found.
     """
@@ -97,7 +97,7 @@ def generate(settings: PanelSettings) -> BondPanel:
 
 
 def _with_faults(settings: PanelSettings, rows: Observation, n_of_kind: dict[str, int]) -> Columns:
-    """Inject faults into spread, rating and maturity, and price each bond at the spread it then shows."""
+    """Inject faults into spread, rating and maturity, and price each bond at its resulting spread."""
     clean = rows.published
     shown = anomalies.inject(
         stream(settings.seed, "anomalies"),
@@ -129,7 +129,7 @@ def _with_faults(settings: PanelSettings, rows: Observation, n_of_kind: dict[str
 
 
 def _unused_numbers(n_bonds: IntArray, issuer: IntArray) -> IntArray:
-    """Number the copies of each issuer's bonds from after its last bond."""
+    """Number the copies of each issuer's bonds, continuing after its last bond."""
     order = np.argsort(issuer, kind="stable")
     ordered = issuer[order]
     rank = np.arange(len(issuer)) - np.searchsorted(ordered, ordered)
@@ -139,7 +139,7 @@ def _unused_numbers(n_bonds: IntArray, issuer: IntArray) -> IntArray:
 
 
 def _frame(dictionary: tuple[BondColumn, ...], columns: Columns) -> pd.DataFrame:
-    """Lay arrays out as the column dictionary says, rounded as they are published."""
+    """Arrange arrays by the column dictionary, rounded as published."""
     laid_out: dict[str, Any] = {}
     for column in dictionary:
         values = columns[column.name]
@@ -148,7 +148,7 @@ def _frame(dictionary: tuple[BondColumn, ...], columns: Columns) -> pd.DataFrame
         elif column.kind == "date":
             laid_out[column.name] = values.astype("datetime64[s]")
         elif column.kind == "float":
-            laid_out[column.name] = np.round(values, column.decimals or 0) + 0.0  # no negative zero is published
+            laid_out[column.name] = np.round(values, column.decimals or 0) + 0.0  # avoids a negative zero
         else:
             laid_out[column.name] = values
     return pd.DataFrame(laid_out, copy=False)
@@ -159,7 +159,7 @@ def _categorical(name: str, codes: IntArray) -> "pd.Categorical[Any]":
 
 
 def _empty_cells(settings: PanelSettings, bonds: pd.DataFrame) -> None:
-    """Leave the wanted share of required cells empty, in place."""
+    """Empty the wanted share of required cells, in place."""
     lacking = [column for column in COLUMNS if column.can_lack]
     empty = anomalies.empty_cells(
         stream(settings.seed, "empty cells"), len(bonds), len(required()), len(lacking), settings.missing_rate
@@ -176,7 +176,7 @@ def _empty_cells(settings: PanelSettings, bonds: pd.DataFrame) -> None:
 
 
 def _metadata(settings: PanelSettings, bonds: pd.DataFrame) -> dict[str, Any]:
-    """Return facts about the panel that a reader of its files needs; none depends on when or where it was made."""
+    """Return the facts about the panel that its readers need; they do not depend on time or machine."""
     dates = bonds["as_of_date"]
     labels = ("downgrade_12m", "upgrade_12m", "default_12m", "liquidity_shock_1m", "is_anomaly")
     return {

@@ -64,7 +64,7 @@ def value(coupon_pct: FloatArray, maturity: FloatArray, ytm_pct: FloatArray) -> 
     growth = 1 + ytm_pct / 100 / FREQUENCY
     discount = 1 / growth
     coupon = coupon_pct / FREQUENCY
-    # Cash flows are walked one period at a time over the bonds that still have one, longest first.
+    # Cash flows are processed one period at a time over the bonds that still pay, longest first.
     order = np.argsort(-n_coupons, kind="stable")
     n_paying = len(order) - np.searchsorted(np.sort(n_coupons), np.arange(n_coupons.max(initial=0)), side="right")
     time = (maturity - (n_coupons - 1) * period)[order]
@@ -103,5 +103,5 @@ def expansion(mod_duration: FloatArray, convexity: FloatArray, yield_change: Flo
 
 
 def recovery_floor(lgd: FloatArray) -> FloatArray:
-    """Return the price, in % of par, below which a bond does not trade: what a default would recover."""
+    """Return the price floor of a bond, in % of par: the recovery in default."""
     return 100 * (1 - lgd)

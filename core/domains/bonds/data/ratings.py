@@ -1,4 +1,4 @@
-"""The rating scale, its one-year transition matrix by notch, and the default risk that follows from it."""
+"""The rating scale, its one-year transition matrix by notch, and the resulting default risk."""
 
 from functools import lru_cache
 
@@ -25,7 +25,7 @@ def notch_index(symbol: str) -> int:
 
 
 def step_law(ratio: float, n_steps: int) -> FloatArray:
-    """Return the geometric law of how many notches a move goes, over the `n_steps` notches there are.
+    """Return the geometric law of the number of notches of a move, over `n_steps` available notches.
 
     >>> step_law(0.5, 2).round(4).tolist()
     [0.6667, 0.3333]
@@ -39,8 +39,8 @@ def step_law(ratio: float, n_steps: int) -> FloatArray:
 def notch_matrix() -> FloatArray:
     """Build the one-year transition matrix, shape (22, 22), from the fit to the letter matrix.
 
-    Each live notch defaults at its own rate. Given that it does not, it moves down or up with the
-    probabilities of its letter, as far as a geometric law says. Default is absorbing.
+    Each live notch defaults at its own rate. Without default, it moves down or up with the
+    probabilities of its letter, by a geometric number of notches. Default is absorbing.
     """
     matrix = np.zeros((N_LIVE + 1, N_LIVE + 1))
     for notch, letter in enumerate(LETTER_OF_NOTCH):
@@ -151,7 +151,7 @@ def notch_shift(sector: cal.Sector, region: cal.Region) -> float:
 
 @lru_cache(maxsize=1)
 def recent_downgrade_share() -> FloatArray:
-    """Return the share of issuers at each live notch that came down to it within the last year."""
+    """Return the share of issuers at each live notch that were downgraded to it within the last year."""
     weights = np.array([sector.weight for sector in cal.SECTORS.value])
     before = (weights / weights.sum()) @ entry_law()
     live = notch_matrix()[:N_LIVE, :N_LIVE]

@@ -1,4 +1,4 @@
-"""What a caller may ask of the bond generator, and the ranges it accepts. Light to import."""
+"""The settings of the bond generator, and their valid ranges. Light to import."""
 
 from typing import Annotated
 
@@ -12,11 +12,11 @@ MAX_SEED = 2**63 - 1
 
 
 class PanelSettingsError(UsageError, ValueError):
-    """A panel was asked for that cannot be generated."""
+    """The requested panel cannot be generated."""
 
 
 class BondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a session may say of the bonds it is drawn: their history, and the faults put into them on purpose."""
+    """A session's settings for its bonds: their history, and the injected faults."""
 
     n_years: Annotated[int, Meta(ge=6, le=60, description="Length of the panel.")] = 20
     missing_rate: Annotated[float, Meta(ge=0, le=0.3, description="Share of required cells left empty.")] = 0.003
@@ -33,14 +33,14 @@ class BondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PanelSettings(BondSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One synthetic bond panel: its size and its seeds beside what a session may say."""
+    """One synthetic bond panel: its size and seeds, and the settings of a session."""
 
     n_rows: Annotated[int, Meta(ge=1, le=MAX_ROWS, description="Rows, met exactly.")] = 1000
     seed: Annotated[int, Meta(ge=0, le=MAX_SEED, description="Draws issuers, bonds, noise and labels.")] = 42
-    macro_seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None  # None: a macro path of the panel's own seed
+    macro_seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None  # None: the macro path of `seed`
 
     def __post_init__(self) -> None:
-        # msgspec checks the ranges when it decodes a file; a panel asked for from code is held to them, too.
+        # msgspec checks the ranges when it decodes a file; a panel requested from code is checked here.
         try:
             msgspec.convert({f: getattr(self, f) for f in self.__struct_fields__}, _Checked)
         except msgspec.ValidationError as error:
@@ -53,7 +53,7 @@ class PanelSettings(BondSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.seed if self.macro_seed is None else self.macro_seed
 
 
-# The same fields without `__post_init__`, which would otherwise check for ever.
+# The same fields without `__post_init__`, which would otherwise recurse without end.
 _Checked = msgspec.defstruct(
     "PanelSettings", [(field.name, field.type) for field in msgspec.structs.fields(PanelSettings)], frozen=True
 )

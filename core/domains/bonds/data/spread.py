@@ -1,4 +1,4 @@
-"""The spread model: an expected spread s(x) that is exact given what is observed, and the noise around it."""
+"""The spread model: an expected spread s(x) that is exact given the observations, and the noise around it."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _REGION_EFFECT = np.array([region.ln_spread for region in cal.REGIONS.value])
 
 @dataclass(frozen=True, slots=True)
 class SpreadInputs:
-    """What the expected spread depends on, but for the ESG score; every array has shape (n,)."""
+    """The inputs of the expected spread, except the ESG score; every array has shape (n,)."""
 
     notch: IntArray
     maturity: FloatArray
@@ -49,7 +49,7 @@ def maturity_exponent(notch: IntArray) -> FloatArray:
 
 
 def public_sector_scale(sector: IntArray, notch: IntArray) -> FloatArray:
-    """Return k_sov: how much of a corporate spread a sovereign or a supranational pays."""
+    """Return k_sov: the share of a corporate spread that a sovereign or a supranational pays."""
     by_letter = np.array(cal.SOVEREIGN_SCALE.value)[LETTER_OF_NOTCH[notch]]
     scale = np.where(sector == SECTOR_NAMES.index("sovereign"), by_letter, 1.0)
     supranational = sector == SECTOR_NAMES.index("supranational_agency")
@@ -95,7 +95,7 @@ def expected_spread(
     """Return s(x) with the ESG score known, and with a missing one integrated out, both in bp.
 
     Args:
-        x: Everything else the spread depends on.
+        x: The other inputs of the spread.
         esg: The score behind each row, observed or not.
         esg_observed: Where the score is among the features.
         esg_mean: Mean of the score given the other features, where it is missing.
@@ -124,7 +124,7 @@ def expected_spread(
 
 
 def esg_effect(esg: FloatArray) -> FloatArray:
-    """Return the factor an ESG score puts on the risk premium; 1 at the average score."""
+    """Return the factor of an ESG score on the risk premium; 1 at the average score."""
     law = cal.ESG.value
     factor: FloatArray = np.exp(cal.SPREAD_EFFECTS.value["esg"] * (esg - law["mean"]) / law["sd"])
     return factor

@@ -1,4 +1,4 @@
-"""The world a panel is cut from: a macro path, the issuers living on it, and the bonds they have outstanding."""
+"""The world behind a panel: a macro path, its issuers, and their outstanding bonds."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _MARGIN, _MORE, _FEWEST = 1.15, 1.3, 12
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything drawn before rows are observed, and which bond is observed in which year of its issuer."""
+    """All draws made before rows are observed, and which bond is observed in which year of its issuer."""
 
     path: MacroPath
     issuers: Issuers
@@ -30,10 +30,10 @@ class World:
 
 
 def draw_world(settings: PanelSettings, n_rows: int) -> World:
-    """Draw issuers until there are rows enough, and keep the first `n_rows`.
+    """Draw issuers until there are enough rows, and keep the first `n_rows`.
 
     Defaults and maturing bonds make the number of rows of an issuer uncertain, so more issuers are drawn than
-    are expected to be needed; should they not do, everything is drawn again with more.
+    expected to be needed; if they do not suffice, everything is drawn again with more.
     """
     path = macro_path(settings.path_seed, settings.n_years)
     margin = _MARGIN

@@ -1,1 +1,1 @@
-"""The four bond models, and the best score that each can attain."""
+"""The four bond models, and the best attainable score of each."""

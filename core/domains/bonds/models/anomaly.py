@@ -1,8 +1,8 @@
-"""Rows of a panel that are wrong: two detectors side by side, and a threshold that follows the data.
+"""Anomalous rows of a panel: two detectors side by side, and a threshold that follows the data.
 
-The isolation forest looks at the row as it stands; the residual detector asks whether the spread is what the robust
-spread model expects of such a bond, and whether the row contradicts the rest of the table. Neither reads the label;
-where a panel has one, it only settles which of the two ships.
+The isolation forest looks at the row alone; the residual detector asks whether the spread is what the robust
+spread model expects for such a bond, and whether the row contradicts the rest of the table. Neither reads the label;
+if a panel has labels, they only decide which of the two ships.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,11 +37,11 @@ class AnomalyModel(Model):
     """Detection without labels.
 
     Attributes:
-        spread: The robust spread model the residuals are taken from. It learns along, unless a model that learns from
-            the same panels anyway takes its place (`absorb`).
-        share: How many rows are thought to be anomalous; follows the data.
-        forest_threshold: The forest's score from which a row is called anomalous; follows the data.
-        precision: Running average precision per detector, on labels never learned from.
+        spread: The robust spread model behind the residuals. It is trained along, unless another model trained on
+            the same panels replaces it (`absorb`).
+        share: The estimated share of anomalous rows; follows the data.
+        forest_threshold: The forest's score from which a row is reported as anomalous; follows the data.
+        precision: Running average precision per detector, on labels never used in training.
     """
 
     name = "anomaly"
@@ -68,12 +68,12 @@ class AnomalyModel(Model):
 
     @property
     def shipping(self) -> str:
-        """The detector that answers."""
+        """The detector that predicts."""
         return max(self.detectors, key=lambda name: self.precision.get(name, 0.0))
 
     @property
     def threshold(self) -> float:
-        """The score from which a row is called anomalous: for residuals, even odds given the share."""
+        """The score from which a row is reported as anomalous: for residuals, even odds given the share."""
         return self.forest_threshold if self.shipping == FOREST else float(np.log((1 - self.share) / self.share))
 
     @override
@@ -101,7 +101,7 @@ class AnomalyModel(Model):
         self.absorb(panel, seed=seed, spread=other)
 
     def judge(self, panel: PanelLike | pd.DataFrame) -> None:
-        """Settle which detector ships, on a panel it has not learned from, if that panel has labels."""
+        """Decide which detector ships, on a new panel, if that panel has labels."""
         bonds = table_of(panel).head(MAX_JUDGED_ROWS)
         if not self.n_updates or len(self.detectors) == 1 or not bonds.get(self.label, pd.Series([0])).any():
             return
@@ -111,12 +111,12 @@ class AnomalyModel(Model):
             self.precision[name] = MEMORY * self.precision.get(name, reached) + (1 - MEMORY) * reached
 
     def absorb(self, panel: PanelLike | pd.DataFrame, *, seed: int, spread: SpreadModel | None = None) -> None:
-        """Learn everything but the spread model from a panel.
+        """Train everything except the spread model on a panel.
 
         Args:
             panel: The panel.
-            seed: Of everything drawn.
-            spread: A spread model that has just learned from this panel, to be used from now on.
+            seed: The random seed.
+            spread: A spread model just trained on this panel, to be used from now on.
         """
         bonds = table_of(panel)
         self.spread = spread or self.spread
@@ -147,7 +147,7 @@ class AnomalyModel(Model):
         return self.detect(self.shipping, frame)
 
     def flag(self, frame: pd.DataFrame) -> BoolArray:
-        """Call rows anomalous or not, by the threshold that follows the data."""
+        """Classify rows as anomalous or not, by the threshold that follows the data."""
         return self.predict(frame) >= self.threshold
 
     @override
@@ -165,7 +165,7 @@ class AnomalyModel(Model):
         }
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        """Measure the average precision on off-market spreads against the best there can be."""
+        """Compare the average precision on off-market spreads with the best attainable."""
         return anomaly_attainment(panel, self.predict(panel.frame), seed=seed, same_draw=same_draw)
 
     @override
@@ -182,7 +182,7 @@ class AnomalyModel(Model):
             raise NotFittedError(self.name)
         if self.shipping == FOREST:
             return self.forest.importance()
-        # A miss is the spread against what is expected of it: half is the one, half what the other is made of.
+        # A residual compares the spread with its expectation: half counts for the spread, half for the model's inputs.
         expected = {name: share / 2 for name, share in self.spread.feature_importance().items()}
         return {"spread_bps": 0.5, **expected}
 
@@ -193,14 +193,14 @@ class AnomalyModel(Model):
             "algorithm": self.algorithm,
             "ships": self.shipping,
             "why": self._why(),
-            "judged_on": "average precision on labels of panels not learned from; earlier panels fade",
+            "judged_on": "average precision on labels of each new panel, before training on it; earlier panels fade",
             "candidates": [
                 {"candidate": name, "average_precision": self.precision.get(name)} for name in self.detectors
             ],
             "threshold": self.threshold,
             "share_of_anomalies": self.share,
             "spread_model": self.spread.report() if self.spread.n_updates else None,
-            "continues_by": {FOREST: self.forest.continues_by, RESIDUAL: "the spread model it takes misses from"},
+            "continues_by": {FOREST: self.forest.continues_by, RESIDUAL: "the spread model behind its residuals"},
             "n_updates": self.n_updates,
             "n_rows": self.n_rows,
         }
@@ -232,7 +232,7 @@ class AnomalyModel(Model):
     def load(cls, folder: Path) -> Self:
         header, files = read_model(folder)
         if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact holds the model {header.get('model')!r}, not {cls.name!r}")
+            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
         try:
             model = cls(header["algorithm"], header["parameters"])
             model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
@@ -247,7 +247,7 @@ class AnomalyModel(Model):
                     {n.removeprefix(SPREAD_PREFIX): blob for n, blob in files.items() if n.startswith(SPREAD_PREFIX)},
                 )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} does not hold together: {error!r}") from error
+            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
         return model
 
     def _follow(self, before: float, now: float) -> float:
@@ -255,8 +255,8 @@ class AnomalyModel(Model):
 
     def _why(self) -> str:
         if len(self.detectors) == 1:
-            return f"{self.shipping} was asked for"
+            return f"{self.shipping} was requested"
         if not self.precision:
-            return f"no labelled panel has been judged yet; {RESIDUAL} is the stronger detector by construction"
+            return f"no labelled panel has been evaluated yet; {RESIDUAL} is the stronger detector by construction"
         figures = ", ".join(f"{name} {self.precision[name]:.3f}" for name in self.detectors)
-        return f"average precision on labels not learned from: {figures}"
+        return f"average precision on the labels of new panels: {figures}"

@@ -1,4 +1,4 @@
-"""The anomaly model for rows that never become a table: its forest's trees are flat arrays already."""
+"""The anomaly model for rows that never become a table: its forest's trees are already flat arrays."""
 
 import numpy as np
 from typing_extensions import override
@@ -21,19 +21,19 @@ _DATES = ("issue_date", "maturity_date")
 
 
 class ResidualScorer(RowScorer):
-    """The anomaly model by its residual detector, each row judged by itself.
+    """The anomaly model by its residual detector, each row scored independently.
 
-    What contradicts other rows of the same table (duplicates, stale prices, an issuer's odd rating out) needs that
-    table; a request of one row has none, so batches are judged row by row as well.
+    Contradictions to other rows of the same table (duplicates, stale prices, an issuer's odd rating) need that
+    table; a request of one row has none, so batches are scored row by row as well.
     """
 
     unit = "nats of evidence"
 
     def __init__(self, spread: SpreadModel) -> None:
-        """Compile the spread model that residuals are taken from.
+        """Compile the spread model behind the residuals.
 
         Raises:
-            UnsupportedSpaceError: It reads a derived column that has no compiled form.
+            UnsupportedSpaceError: It reads a derived column without a compiled form.
         """
         assert spread.space is not None
         space = CompiledSpace(spread.space, extra_numbers=("spread_bps", "maturity_years"))
@@ -68,7 +68,7 @@ class ForestScorer(RowScorer):
         """Compile a detector.
 
         Raises:
-            UnsupportedSpaceError: It reads a derived column that has no compiled form.
+            UnsupportedSpaceError: It reads a derived column without a compiled form.
         """
         made = {name: how for name in ANOMALY_FOREST if (how := DERIVED.get(name)) is not None}
         if unknown := [name for name, how in made.items() if not isinstance(how, Log | LogOfOneMore)]:

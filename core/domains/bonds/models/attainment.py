@@ -1,11 +1,11 @@
-"""How good a model is, measured against the best any model could be.
+"""The quality of a model, measured against the best possible model.
 
-The data are synthetic, so the truth about them is known: the expected spread, the probability behind each label, the
-law of the injected errors. From it follows the best attainable score on the very rows at hand, the *optimum*;
-*attainment* is the share of it a model reaches. A raw score alone says little: .84 is a poor R² here and a perfect AUC.
+The data are synthetic, so the truth is known: the expected spread, the probability behind each label, the
+law of the injected errors. It determines the best attainable score on the given rows, the *optimum*;
+*attainment* is a model's share of it. A raw score alone says little: .84 is a poor R² here and a perfect AUC.
 
-There are two ceilings. Effects common to a sector or a region in a month can be learned from other issuers of the same
-draw; for rows of a draw the model has learned from (`same_draw`) the ceiling takes them as known.
+There are two optima. Effects common to a sector or a region in a month can be learned from other issuers of the same
+draw; for rows of a training draw (`same_draw`) the optimum treats them as known.
 """
 
 import numpy as np
@@ -24,10 +24,10 @@ INTERVAL = (0.025, 0.975)
 
 
 def spread_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray) -> dict[str, float]:
-    """Judge spreads predicted on the scale of asinh(y / 10 bp), on rows nobody has put an error into.
+    """Evaluate spreads predicted on the scale of asinh(y / 10 bp), on rows without an injected error.
 
     Returns:
-        `r2`, `mae_bps`, `loss`; with the truth also `optimum`, `mae_optimum_bps` and `attainment`.
+        `r2`, `mae_bps`, `loss`; if the truth is known also `optimum`, `mae_optimum_bps` and `attainment`.
     """
     sound = sound_rows(bonds)
     spread = bonds["spread_bps"].to_numpy(dtype=np.float64)[sound]
@@ -51,10 +51,10 @@ def spread_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: Float
 def probability_metrics(
     rows: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray, *, label: str, truth_column: str
 ) -> dict[str, float]:
-    """Judge log odds.
+    """Evaluate log odds.
 
     Returns:
-        `auc`, `log_loss`, `loss`; with the truth also `optimum` (AUC), `log_loss_optimum`, `attainment` and
+        `auc`, `log_loss`, `loss`; if the truth is known also `optimum` (AUC), `log_loss_optimum`, `attainment` and
         `gini_attainment`. The last two use the probability behind each label instead of the label itself.
     """
     happened = rows[label].to_numpy(dtype=np.float64)
@@ -71,10 +71,10 @@ def probability_metrics(
 
 
 def anomaly_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray) -> dict[str, float]:
-    """Judge strangeness scores.
+    """Evaluate anomaly scores.
 
     Returns:
-        `average_precision` over all kinds of error and `loss`, what it lacks to 1; with the truth also
+        `average_precision` over all kinds of error and `loss`, its distance from 1; if the truth is known also
         `off_market_precision`, its `optimum` and the `attainment`: a likelihood ratio exists for off-market spreads.
     """
     strange = bonds["is_anomaly"].to_numpy(dtype=np.float64)
@@ -90,7 +90,7 @@ def anomaly_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: Floa
 
 
 def spread_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
-    """Measure R² of asinh(y / 10 bp) against its optimum, with an interval over issuers."""
+    """Compare R² of asinh(y / 10 bp) with its optimum, with an interval over issuers."""
     bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
     sound = sound_rows(bonds)
@@ -125,7 +125,7 @@ def spread_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_dr
 def probability_attainment(
     rows: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray, *, label: str, truth_column: str, seed: int
 ) -> Attainment:
-    """Measure the AUC against that of the probability behind the label, with an interval over issuers."""
+    """Compare the AUC with that of the probability behind the label, with an interval over issuers."""
     happened = rows[label].to_numpy(dtype=np.float64)
     chance = truth_rows(truth, rows)[truth_column].to_numpy(dtype=np.float64)
 
@@ -146,7 +146,7 @@ def probability_attainment(
 
 
 def anomaly_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
-    """Measure the average precision on off-market spreads against that of the optimal, likelihood-ratio score."""
+    """Compare the average precision on off-market spreads with that of the optimal, likelihood-ratio score."""
     bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
     rows = off_market_rows(bonds)
@@ -165,22 +165,22 @@ def anomaly_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_d
 
 
 def sound_rows(bonds: pd.DataFrame) -> BoolArray:
-    """Select the rows nobody has put an error into; all of them when the table does not say."""
+    """Select the rows without an injected error; all rows if the table does not say."""
     if "is_anomaly" not in bonds:
         return np.ones(len(bonds), dtype=np.bool_)
     return np.asarray(bonds["is_anomaly"] == 0)
 
 
 def off_market_rows(bonds: pd.DataFrame) -> BoolArray:
-    """Select sound rows and off-market ones, the kind of error with an exact likelihood ratio."""
+    """Select clean rows and off-market rows, the kind of error with an exact likelihood ratio."""
     return np.asarray(bonds["anomaly_type"].isin(("none", "off_market")))
 
 
 def truth_rows(truth: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
-    """Take the truth about some of a panel's rows, by their index.
+    """Return the truth about some of a panel's rows, by their index.
 
     Raises:
-        UnknownTruthError: The panel comes without it.
+        UnknownTruthError: The panel has no truth.
     """
     if truth is None:
         raise UnknownTruthError
@@ -200,13 +200,13 @@ def _r2(target: FloatArray, score: FloatArray) -> float:
 
 
 def _expected_r2(target: FloatArray, best: FloatArray, variance: FloatArray, score: FloatArray) -> float:
-    """R² with each squared miss replaced by its expectation, which the chance in the labels cannot move."""
+    """R² with each squared residual replaced by its expectation, which label noise cannot move."""
     misses = variance + np.square(best - score)
     return float(1 - np.sum(misses) / np.sum(np.square(target - target.mean())))
 
 
 class _Sums:
-    """Columns added up by issuer, so that resampling issuers is one product of matrices."""
+    """Columns summed by issuer, so that resampling issuers is one product of matrices."""
 
     def __init__(self, issuer: pd.Series, *columns: FloatArray) -> None:
         code = pd.factorize(issuer)[0]

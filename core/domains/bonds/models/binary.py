@@ -54,7 +54,7 @@ class BinaryBondModel(BondModel):
 class DowngradeModel(BinaryBondModel):
     """A downgrade by one notch or more, or a default, within twelve months.
 
-    It learns from one row per issuer and date: an issuer's bonds share the label and would only repeat it.
+    It learns from one row per issuer and date: more rows would only repeat an issuer's label.
     """
 
     name = "downgrade"

@@ -1,4 +1,4 @@
-"""What the models of bonds with a label have in common: how rows are told apart, and the fields of a request."""
+"""The common part of the bond models with a label: the keys of rows, and the fields of a request."""
 
 from typing_extensions import override
 
@@ -8,7 +8,7 @@ from core.models.supervised import SupervisedModel
 
 
 class BondModel(SupervisedModel):
-    """A model that learns a label of bonds."""
+    """A model that predicts a label of bonds."""
 
     keys = ("issuer_id", "as_of_date")
     groups = "issuers"

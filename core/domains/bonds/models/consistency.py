@@ -1,4 +1,4 @@
-"""Rows that contradict the rest of the table: no model is needed to know that they are wrong."""
+"""Rows that contradict the rest of the table: they are wrong without any model."""
 
 import numpy as np
 import pandas as pd
@@ -6,16 +6,16 @@ import pandas as pd
 from core.arrays import BoolArray, FloatArray
 
 LONGEST_YEARS = 100.0
-CERTAIN = 25.0  # nats of evidence that a contradiction counts for
+CERTAIN = 25.0  # nats of evidence per contradiction
 
 
 def contradictions(bonds: pd.DataFrame) -> dict[str, BoolArray]:
-    """Check each row against itself and against the other rows of the table handed in.
+    """Check each row on its own and against the other rows of the table.
 
     Returns:
-        Per check a mask, shape (n,): `duplicate` (a row stated before under another identifier), `maturity` (over,
-        a century away, or before issue), `stale` (to the digit the bond's spread a year before) and `rating` (not the
-        one that most of the issuer's bonds show on that date).
+        Per check a mask, shape (n,): `duplicate` (an earlier row under another identifier), `maturity` (past,
+        a century away, or before issue), `stale` (exactly the bond's spread a year before) and `rating` (not the
+        rating that most of the issuer's bonds have on that date).
     """
     return {
         "duplicate": _duplicate(bonds),

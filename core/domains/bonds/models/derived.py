@@ -1,6 +1,6 @@
-"""The columns that models of bonds read and a panel does not have as such.
+"""The derived columns of the bond models.
 
-Labels and prices are made of none of them, and none of them is made of a label or a price.
+No label or price is computed from them, and they are not computed from any label or price.
 """
 
 from core.models.learners.derived import Among, AtLeast, DerivedColumns, Log, LogOfOneMore

@@ -1,6 +1,6 @@
-"""What each of the built-in models reads.
+"""The features of each built-in model.
 
-Prices, yields, durations, labels and anything computed from the spread itself are absent on purpose: they are the
+Prices, yields, durations, labels and all columns computed from the spread itself are absent on purpose: they are the
 target in disguise. `market_implied_gap` leaks the spread's issuer effect, so only the downgrade model may read it.
 """
 

@@ -1,7 +1,7 @@
-"""An isolation forest over the table as it stands: the detector everybody has, and the one to beat.
+"""An isolation forest over the plain table: the standard detector, and the baseline to beat.
 
-It sees rows that are odd in themselves. A spread that is odd only *for its rating and the state of the cycle* looks
-ordinary to it, which is why the residual detector stands beside it.
+It finds rows that are unusual in themselves. A spread that is unusual only *for its rating and the cycle* looks
+ordinary to it, so it is paired with the residual detector.
 """
 
 from collections.abc import Mapping
@@ -39,14 +39,14 @@ class IsolationDetector:
         self.learner = IsolationReservoir(_ForestColumns(), parameters=parameters)
 
     def learn(self, bonds: pd.DataFrame, *, seed: int) -> None:
-        """Take rows into the sample and fit anew."""
+        """Add rows to the sample, and refit."""
         DERIVED.require(bonds, ANOMALY_FOREST, model="anomaly")
         n_rows = len(bonds)
         rows = Sample(Matrices.of(forest_rows(bonds)), np.zeros(n_rows), np.ones(n_rows), np.arange(n_rows))
         self.learner.learn(rows, seed=seed)
 
     def score(self, bonds: pd.DataFrame) -> FloatArray:
-        """Tell how soon a row is isolated; the higher, the stranger. Shape (n,), about 0.3 to 0.8."""
+        """Score how soon a row is isolated; higher is stranger. Shape (n,), about 0.3 to 0.8."""
         return self.learner.score(forest_rows(bonds))
 
     def importance(self) -> dict[str, float]:
@@ -62,7 +62,7 @@ class IsolationDetector:
         """Read what `dump` wrote.
 
         Raises:
-            ArtifactError: The arrays are no forest over the columns it reads.
+            ArtifactError: The arrays are not a forest over the columns it reads.
         """
         detector = cls(parameters)
         detector.learner.restore({}, arrays, files)
@@ -70,5 +70,5 @@ class IsolationDetector:
 
 
 def forest_rows(bonds: pd.DataFrame) -> FloatArray:
-    """Lay out the columns that the forest reads, NaN where there is no value; shape (n, columns)."""
+    """Build the matrix of the forest's columns, NaN for a missing value; shape (n, columns)."""
     return np.stack([DERIVED.read(bonds, name) for name in ANOMALY_FOREST], axis=1)

@@ -1,11 +1,11 @@
-"""The best detector of off-market spreads there can be: the exact likelihood ratio of the injected error."""
+"""The best possible detector of off-market spreads: the exact likelihood ratio of the injected error."""
 
 import numpy as np
 
 from core.arrays import FloatArray
 from core.domains.bonds.models.spread_law import SpreadLaw
 
-NARROW_BPS = 60.0  # below, the additive noise is no longer small against the spread
+NARROW_BPS = 60.0  # below it, the additive noise is not small relative to the spread
 _M_NODES = 81
 _M_REACH = 5.0  # standard deviations
 _SHIFT_NODES = 24
@@ -41,20 +41,22 @@ def clean_density(spread: FloatArray, expected: FloatArray, law: SpreadLaw) -> F
 def off_market_evidence(
     spread: FloatArray, expected: FloatArray, law: SpreadLaw, shift: tuple[float, float]
 ) -> FloatArray:
-    """Log likelihood ratio of an off-market spread, y·exp(±u) with u uniform, against a sound one.
+    """Log likelihood ratio of an off-market spread, y·exp(±u) with u uniform, against a clean spread.
 
     Args:
         spread: Observed, bp, shape (n,).
         expected: s, bp, shape (n,).
-        law: How sound spreads scatter.
+        law: How clean spreads scatter.
         shift: Least and greatest u.
     Returns:
-        Shape (n,), in nats; the higher, the surer.
+        Shape (n,), in nats; higher is more certain.
     """
     low, high = shift
     nodes, weights = np.polynomial.legendre.leggauss(_SHIFT_NODES)
     off_market = np.zeros(len(spread))
-    for node, weight in zip(nodes, weights / 4, strict=True):  # each sign half, each interval of length two halved
+    for node, weight in zip(
+        nodes, weights / 4, strict=True
+    ):  # each sign has probability one half, over an interval of length two
         u = (high + low + (high - low) * node) / 2
         for factor in (np.exp(u), np.exp(-u)):
             off_market += weight * factor * clean_density(spread * factor, expected, law)

@@ -1,8 +1,8 @@
-"""How strange a spread is for a bond like this: its miss against the spread model, in likelihood-ratio terms.
+"""How unusual a spread is for its bond: its residual from the spread model, as a likelihood ratio.
 
-The miss is measured against what ordinary spreads do, sqrt(σ² + (2.5 / s)²) in logarithms: σ is learned from rows the
-model had not learned from, and the additive noise matters only where spreads are narrow. The score is the log of how
-much likelier the spread is if it is off by a factor between exp(0.4) and exp(2.4) either way than if it is sound.
+The residual is compared with the scatter of ordinary spreads, sqrt(σ² + (2.5 / s)²) in logarithms: σ is learned from
+rows new to the model, and the additive noise matters only for narrow spreads. The score is the log of how
+much likelier the spread is if it is off by a factor between exp(0.4) and exp(2.4) either way than if it is correct.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from core.domains.bonds.models.spread_law import TICK_BPS, UNIT_BPS, to_learning
 
 SHIFTS = np.linspace(
     0.4, 2.4, 21
-)  # natural logarithms by which a print may be off: far wider than any one desk's errors
+)  # natural logarithms by which a print may be off: far wider than any single desk's errors
 
 
 def slope(expected_bps: FloatArray) -> FloatArray:
@@ -21,14 +21,14 @@ def slope(expected_bps: FloatArray) -> FloatArray:
 
 
 def residual_evidence(spread_bps: FloatArray, score: FloatArray, scale: float) -> FloatArray:
-    """Weigh whether spreads are off-market against their being sound.
+    """Compare the hypotheses that spreads are off-market and that they are correct.
 
     Args:
         spread_bps: Observed, shape (n,).
         score: Predicted, on the learning scale, shape (n,).
-        scale: σ of ordinary misses.
+        scale: σ of ordinary residuals.
     Returns:
-        Log likelihood ratio, nats, shape (n,); rises with the size of the miss.
+        Log likelihood ratio, nats, shape (n,); rises with the size of the residual.
     """
     expected = np.maximum(UNIT_BPS * np.sinh(score), 1.0)
     sd = slope(expected) * np.sqrt(scale**2 + (TICK_BPS / expected) ** 2)
@@ -45,7 +45,7 @@ def share_of_anomalies(evidence: FloatArray, start: float) -> float:
 
     Args:
         evidence: Log likelihood ratios, shape (n,).
-        start: First guess; also counts as a hundred rows' worth of prior, so that a clean panel is no proof of none.
+        start: First guess; also counts as a prior of a hundred rows, so that a clean panel does not force 0.
     Returns:
         A share strictly between 0 and 1.
     """

@@ -14,7 +14,7 @@ from core.models.interface import Attainment, PanelLike, table_of, truth_of
 
 
 class SpreadModel(BondModel):
-    """Regression of asinh(spread / 10 bp), robust against rows that are wrong."""
+    """Regression of asinh(spread / 10 bp), robust against anomalous rows."""
 
     name = "spread"
     task = "regression"

@@ -19,7 +19,7 @@ SHARED_VARIANCE = float(_PARTS["sector_month"] ** 2 + _PARTS["region_month"] ** 
 
 
 def to_learning_scale(spread_bps: FloatArray) -> FloatArray:
-    """Turn basis points into the scale that is learned: a logarithm for wide spreads, a line through zero for narrow.
+    """Turn basis points into the learning scale: logarithmic for wide spreads, linear through zero for narrow spreads.
 
     >>> to_learning_scale(np.array([0.0])).tolist()
     [0.0]
@@ -56,7 +56,7 @@ class SpreadLaw:
 
 
 def same_draw_law(truth: pd.DataFrame) -> tuple[SpreadLaw, FloatArray]:
-    """Take the effects of sector and region in the month as known: the law of what is left, and the expected spread."""
+    """Condition on the effects of sector and region in the month: the remaining law, and the expected spread."""
     shared = truth["u_sector_month"].to_numpy(dtype=np.float64) + truth["u_region_month"].to_numpy(dtype=np.float64)
     expected = truth["s_opt"].to_numpy(dtype=np.float64) * np.exp(shared - SHARED_VARIANCE / 2)
     return SpreadLaw(VARIANCE - SHARED_VARIANCE), expected

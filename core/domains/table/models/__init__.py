@@ -1,15 +1,15 @@
-"""A model of anybody's table: linear, LightGBM or histogram boosting, whichever does better on rows held out.
+"""A model of any table: linear, LightGBM or histogram boosting, whichever scores best on rows held out.
 
 The learners themselves are those of `core.models.learners`.
 
-encoding.py   a table as the matrix that learners read
-algorithms.py which learners there are for a task
-choice.py     which of them ships, and how sure that is
+encoding.py   a table as the matrix of the learners
+algorithms.py the learners for each task
+choice.py     which learner ships, and how certain the choice is
 compiled.py   single rows without a table
 model.py      the model
-imported.py   trees that LightGBM has learned elsewhere
+imported.py   LightGBM trees trained elsewhere
 
-The names load numpy and pandas when first touched.
+The names load numpy and pandas when first used.
 """
 
 from importlib import import_module

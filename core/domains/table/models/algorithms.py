@@ -1,4 +1,4 @@
-"""Which methods there are for which task, the simplest first."""
+"""The methods for each task, simplest first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,18 +17,18 @@ ALGORITHMS = ("auto", *SUPERVISED, *DETECTING)
 def algorithms_for(
     task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any], *, has_lightgbm: bool = True
 ) -> list[type[FitOnceLearner]]:
-    """Return the candidates, the simplest first.
+    """Return the candidates, simplest first.
 
     Args:
-        task: What is learned.
+        task: The kind of prediction.
         n_classes: How many classes there are; 0 for a regression.
-        algorithm: The one method that was asked for, or "auto".
-        parameters: What the settings say; each must be one that some candidate takes.
-        has_lightgbm: Whether "auto" may choose LightGBM; else the others stand in for it.
+        algorithm: The requested method, or "auto".
+        parameters: The parameters in the settings; some candidate must take each of them.
+        has_lightgbm: Whether "auto" may choose LightGBM; else other methods replace it.
     Raises:
         UnknownAlgorithmError: The method cannot do this task.
         UnknownParameterError: No candidate takes a parameter of this name.
-        LightGbmUnavailableError: LightGBM was asked for, and cannot be loaded.
+        LightGbmUnavailableError: LightGBM was requested, and cannot be loaded.
     """
     fit: tuple[str, ...] = SUPERVISED
     if task is Task.ANOMALY:
@@ -39,7 +39,7 @@ def algorithms_for(
         what = f"{task} of {n_classes} classes" if n_classes > 2 else str(task)
         raise UnknownAlgorithmError(f"a table model for {what}", algorithm, ("auto", *fit))
     names = fit if algorithm == "auto" else (algorithm,)
-    # What is set for LightGBM is no mistake where another stands in for it.
+    # A parameter for LightGBM is not an error where another learner replaces it.
     known = {key for name in names for key in fit_once(name).defaults}
     if unknown := sorted(set(parameters) - known):
         raise UnknownParameterError(algorithm, unknown, sorted(known))

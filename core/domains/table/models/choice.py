@@ -1,4 +1,4 @@
-"""Which candidate ships: the least loss on rows held out, unless a simpler one is as good for all one can tell."""
+"""Which candidate ships: the least loss on rows held out, unless a simpler candidate is statistically as good."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,13 +11,13 @@ from core.arrays import AnyArray, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a candidate did.
+    """The result of a candidate.
 
     Attributes:
         candidate: Its name.
-        loss: Mean over rows held out.
-        behind_best: Its loss beyond that of the best.
-        standard_error: Of `behind_best`, over groups: rows of one group err together.
+        loss: Mean loss over rows held out.
+        behind_best: Its loss minus that of the best.
+        standard_error: Of `behind_best`, over groups: errors within a group are correlated.
     """
 
     candidate: str
@@ -28,11 +28,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who ships, and why."""
+    """The candidate that ships, and why."""
 
     ships: str
     why: str
-    standings: tuple[Standing, ...]  # the least loss first
+    standings: tuple[Standing, ...]  # least loss first
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the standings as plain values."""
@@ -43,7 +43,7 @@ def choose(losses: Mapping[str, FloatArray], group: AnyArray) -> Choice:
     """Choose among candidates by the one-standard-error rule.
 
     Args:
-        losses: Loss of each row by candidate, the simplest first, each of shape (n,).
+        losses: Loss of each row by candidate, simplest first, each of shape (n,).
         group: Group of each row, shape (n,).
     Returns:
         The simplest candidate whose loss is within one standard error of the least.
@@ -63,13 +63,13 @@ def choose(losses: Mapping[str, FloatArray], group: AnyArray) -> Choice:
     ships = next(name for name, s in standings.items() if s.behind_best <= s.standard_error)
     least = standings[best]
     if len(losses) == 1:
-        why = f"{ships} was asked for; its loss on rows held out is {least.loss:.4g}"
+        why = f"{ships} was requested; its loss on rows held out is {least.loss:.4g}"
     elif ships == best:
         others = ", ".join(_told(s) for name, s in standings.items() if name != best)
-        why = f"{ships} has the least loss on rows held out, {least.loss:.4g}; against it {others}"
+        why = f"{ships} has the least loss on rows held out, {least.loss:.4g}; compared with it, {others}"
     else:
         why = (
-            f"{ships} is the simplest within one standard error of {best}, "
+            f"{ships} is the simplest candidate within one standard error of {best}, "
             f"whose loss on rows held out is {least.loss:.4g}: {_told(standings[ships])}"
         )
     return Choice(ships, why, tuple(sorted(standings.values(), key=lambda s: s.loss)))

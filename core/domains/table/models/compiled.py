@@ -1,4 +1,4 @@
-"""The table model for rows of a request: laid out as its learner reads them, without making a table of them."""
+"""The table model for rows of a request: encoded for its learner, without making a table."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,10 @@ from core.tables.signature import ColumnKind, TableSignature
 
 
 class TableRows:
-    """Lays rows out as `Encoding` lays tables out, without making a table of them.
+    """Encodes rows exactly as `Encoding` encodes tables, without making a table.
 
     Args:
-        signature: Of the model; none of its columns may be a time.
+        signature: Of the model; it must have no time column.
     """
 
     def __init__(self, signature: TableSignature) -> None:
@@ -30,13 +30,13 @@ class TableRows:
         ]
 
     def read_one(self, numbers: FloatArray, texts: Any, into: AnyArray) -> None:
-        """Lay one row out in a buffer of shape (n_columns,)."""
+        """Encode one row into a buffer of shape (n_columns,)."""
         into[self._numbers_at] = numbers
         for (position, codes), text in zip(self._codes_at, texts, strict=True):
             into[position] = codes.get(text, np.nan)
 
     def matrix(self, rows: Rows) -> FloatArray:
-        """Lay rows out, shape (n, n_columns)."""
+        """Encode rows, shape (n, n_columns)."""
         out = np.empty((len(rows), self.n_columns))
         for row, numbers, texts in zip(out, rows.numbers, rows.texts, strict=True):
             self.read_one(numbers, texts, row)
@@ -44,12 +44,12 @@ class TableRows:
 
 
 class TableScorer(RowScorer):
-    """A table model by its learner.
+    """Scores rows with the learner of a table model.
 
     Args:
-        answer: Answers rows that are laid out, as the model does.
-        signature: Of the model; no column is a time.
-        booster: A LightGBM booster that answers one number a row, if the learner is one.
+        answer: Predicts encoded rows, as the model does.
+        signature: Of the model; it has no time column.
+        booster: The learner's LightGBM booster, if it answers one number per row.
         is_fast: Whether the learner takes microseconds for a row.
     """
 

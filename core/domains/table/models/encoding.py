@@ -1,4 +1,4 @@
-"""A table as the matrix that learners read: numbers as they are, categories as positions among their levels."""
+"""A table as the matrix of the learners: numbers unchanged, categories as positions among their levels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ class Encoding:
     """The columns of a signature in the order of the matrix.
 
     Args:
-        columns: What the model reads.
+        columns: The model's columns.
     """
 
     def __init__(self, columns: Sequence[ColumnSignature]) -> None:
@@ -27,19 +27,19 @@ class Encoding:
 
     @property
     def tree_columns(self) -> tuple[str, ...]:
-        """Names of the columns of the matrix for LightGBM, whose text cannot hold every name that users give."""
+        """Names of the matrix's columns for LightGBM, whose text format does not allow every name."""
         return tuple(f"column_{position}" for position in range(len(self.columns)))
 
     @property
     def category_positions(self) -> list[int]:
-        """Which columns of the matrix hold categories."""
+        """Which columns of the matrix are categories."""
         return [position for position, n_levels in enumerate(self.n_levels) if n_levels]
 
     def matrix(self, frame: pd.DataFrame) -> FloatArray:
         """Build the matrix.
 
         Returns:
-            Shape (n, columns), float64; NaN for a missing cell and for a level never seen.
+            Shape (n, columns), float64; NaN for a missing cell and for an unseen level.
         Raises:
             MissingColumnsError: The frame lacks columns; all of them are named.
         """

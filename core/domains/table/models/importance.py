@@ -1,4 +1,4 @@
-"""How much a model leans on each column: what its loss gains when the column's values change places between rows."""
+"""The importance of each column: how much the loss rises when the column's values are permuted between rows."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ MOST_ROWS = 1_000
 def permutation_importance(
     learner: FitOnceLearner, rows: Sample, names: tuple[str, ...], *, seed: int
 ) -> dict[str, float]:
-    """Measure importances on rows that were not learned from.
+    """Measure importances on rows not used in training.
 
     Args:
-        learner: The method, before it has learned from these rows.
-        rows: Sample held out; a thousand are enough.
-        names: Of the matrix' columns.
+        learner: The method, not trained on these rows.
+        rows: Rows held out; a thousand are enough.
+        names: Of the matrix's columns.
         seed: Of the permutations.
     Returns:
         Shares that sum to 1, largest first; zeros where no column matters.

@@ -1,7 +1,7 @@
-"""Trees that LightGBM has learned elsewhere, as a table model that is served and judged like our own.
+"""LightGBM trees trained elsewhere, as a table model that is served and evaluated like our own.
 
-A LightGBM text says what its trees read (names, ranges, levels) and answer (the objective). It does not say what the
-target was called, which classes there were, or what the rows were like; that is asked for, or stays unknown.
+A LightGBM text describes its trees' inputs (names, ranges, levels) and output (the objective). It does not say what the
+target was called, which classes there were, or what the rows were like; the caller says so, or it stays unknown.
 """
 
 import json
@@ -28,11 +28,11 @@ _CLASSIFYING = ("binary", "multiclass", "multiclassova")
 
 @dataclass(frozen=True, slots=True)
 class ForeignColumn:
-    """What the model's former home says of a column.
+    """The description of a column by the model's origin.
 
     Attributes:
-        name: As callers know it; LightGBM itself cannot hold every name.
-        kind: What its values are.
+        name: The callers' name; LightGBM itself does not allow every name.
+        kind: The kind of its values.
         allows_missing: Whether a row may lack it.
     """
 
@@ -44,26 +44,26 @@ class ForeignColumn:
 def imported_trees(
     text: str, *, columns: Sequence[ForeignColumn] | None = None, target: str = "target", why: str = ""
 ) -> TableModel:
-    """Make a table model of a LightGBM text from elsewhere.
+    """Make a table model of a foreign LightGBM text.
 
     Args:
-        text: What `Booster.save_model` wrote.
-        columns: What is known of the columns, in their order; by default all are numbers that may be missing.
-        target: What the answer is called, and the column to judge it by.
-        why: Where it came from, for its report.
+        text: Written by `Booster.save_model`.
+        columns: Descriptions of the columns, in order; by default all are numbers that may be missing.
+        target: The name of the answer, and of the column to evaluate it against.
+        why: Its origin, for its report.
     Raises:
-        ArtifactError: The text is damaged, or says what we cannot answer for; the sentence names it.
+        ArtifactError: The text is damaged or unsupported; the message says how.
     """
     try:
         return _imported(text, columns, target, why)
     except (KeyError, IndexError, ValueError) as error:
-        raise ArtifactError(f"the trees do not hold together: {error}") from error
+        raise ArtifactError(f"the trees are inconsistent: {error}") from error
 
 
 def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, why: str) -> TableModel:
     told = _HEADING.findall(text.split("\nTree=", 1)[0])
     if len(head := dict(told)) < len(told):
-        raise ArtifactError("the head of the trees says something twice")
+        raise ArtifactError("the head of the trees has a repeated entry")
     ranges = head["feature_infos"].split()
     n_columns = int(head["max_feature_idx"]) + 1
     if columns is None:
@@ -89,29 +89,29 @@ def _imported(text: str, columns: Sequence[ForeignColumn] | None, target: str, w
     learner.restore({}, {}, {TREES: checked_text(text, n_features=n_columns).encode()})
     model.take(
         learner,
-        account={"why": why or "its trees came from elsewhere", "candidates": []},
+        account={"why": why or "its trees were trained elsewhere", "candidates": []},
         importance=shares(tuple((name,) for name in signature.names), learner.gains()),
     )
     return model
 
 
 def _classes(head: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the classes by their number, as LightGBM does; none for whatever answers one number a row."""
+    """Name the classes by number, as LightGBM does; none for a model that answers one number per row."""
     objective, *settings = head.get("objective", "one of its own").split()
     n_scores = int(head["num_tree_per_iteration"])
     if objective not in _CLASSIFYING:
         if n_scores != 1:
-            raise ArtifactError(f"it answers {n_scores} numbers a row, which are no probabilities of classes")
+            raise ArtifactError(f"it answers {n_scores} numbers per row, which are not class probabilities")
         return ()
     told = dict(setting.split(":", 1) for setting in settings if ":" in setting)
     n_classes = 2 if objective == "binary" else int(told["num_class"])
     if n_scores != (1 if objective == "binary" else n_classes) or int(head["num_class"]) != n_scores:
-        raise ArtifactError(f"its objective is of {n_classes} classes, its trees of {n_scores}")
+        raise ArtifactError(f"its objective is of {n_classes} classes, but its trees are of {n_scores}")
     return tuple(map(str, range(n_classes)))
 
 
 def _levels(text: str) -> list[tuple[str, ...]]:
-    """Return the levels of each category of the pandas table that the trees learned from, in the order of columns."""
+    """Return the levels of each category of the trees' training table, in column order."""
     found = _LEVELS.search(text)
     told = json.loads(found[1]) if found else None
     return [tuple(levels) for levels in told or ()]
@@ -120,7 +120,7 @@ def _levels(text: str) -> list[tuple[str, ...]]:
 def _described(
     columns: Sequence[ForeignColumn], ranges: Sequence[str], levels: Sequence[tuple[str, ...]]
 ) -> tuple[ColumnSignature, ...]:
-    """Put together what the trees and their former home say of each column."""
+    """Combine the trees' and their origin's descriptions of each column."""
     categories = [position for position, told in enumerate(ranges) if told != "none" and not told.startswith("[")]
     if levels and len(categories) != len(levels):
         raise ArtifactError(f"{len(levels)} columns have levels, but the trees read {len(categories)} as categories")
@@ -130,12 +130,12 @@ def _described(
         name, allows_missing = column.name, column.allows_missing
         if (known := levels_at.get(position)) is not None:
             if not all(isinstance(level, str) for level in known):
-                raise ArtifactError(f"the levels of {name} are no texts")
+                raise ArtifactError(f"the levels of {name} are not texts")
             category = ColumnSignature(name=name, kind=ColumnKind.CATEGORY, allows_missing=allows_missing, levels=known)
             found.append(category)
             continue
         if column.kind in (ColumnKind.CATEGORY, ColumnKind.TIME):
-            raise ArtifactError(f"{name} is a {column.kind}, and the trees do not say how they read it")
+            raise ArtifactError(f"{name} is a {column.kind}, and the trees do not say how they encode it")
         least, most = _limits(told)
         found.append(
             ColumnSignature(name=name, kind=column.kind, allows_missing=allows_missing, least=least, most=most)
@@ -144,7 +144,7 @@ def _described(
 
 
 def _limits(told: str) -> tuple[float | None, float | None]:
-    """Read `[0:4]`; anything else tells no limits."""
+    """Read `[0:4]`; any other text means no limits."""
     if not told.startswith("["):
         return None, None
     low, high = map(float, told.strip("[]").split(":"))

@@ -36,7 +36,7 @@ from core.tables.task import class_codes
 
 NAME = "table"
 JUDGED_SHARE = 0.2
-MOST_JUDGED = 50_000  # rows to choose the method on; all are learned from in the end
+MOST_JUDGED = 50_000  # rows for the choice of the method; the final fit uses all rows
 ARRAYS = "arrays.npz"
 
 _LEARNING: dict[Task, LearningTask] = {
@@ -50,9 +50,9 @@ class TableModel(Model):
     """Regression, classification or detection on the columns of a signature.
 
     Attributes:
-        signature: What it reads and answers; None until it is described.
-        learner: The method that ships; None before anything was learned.
-        constant: What one would answer without looking: the mean, or the share of each class; NaN where unknown.
+        signature: Its inputs and outputs; None until set by `described`.
+        learner: The method that ships; None before training.
+        constant: The constant prediction: the mean, or the share of each class; NaN if unknown.
     """
 
     name = NAME
@@ -73,12 +73,12 @@ class TableModel(Model):
     def described(
         cls, signature: TableSignature, *, algorithm: str = "auto", parameters: Mapping[str, Any] | None = None
     ) -> Self:
-        """Make a model of tables with a signature, which has learned nothing yet.
+        """Make an untrained model of tables with a signature.
 
         Raises:
             UnknownAlgorithmError: The method cannot do the signature's task.
             UnknownParameterError: No candidate takes a parameter of this name.
-            LightGbmUnavailableError: LightGBM was asked for, and cannot be loaded.
+            LightGbmUnavailableError: LightGBM was requested, and cannot be loaded.
         """
         model = cls(algorithm, parameters)
         model.signature = signature
@@ -99,15 +99,15 @@ class TableModel(Model):
 
     @override
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
-        """Learn from a table: choose on rows held out, then learn from all.
+        """Train on a table: choose the method on rows held out, then train on all rows.
 
         Raises:
-            RefusedError: It has learned before; nothing is kept of the rows, so it can only be trained anew.
-            UsageError: The rows cannot be parted into some to learn from and some to choose by.
+            RefusedError: It is already trained; it keeps no rows, so it can only be retrained on all rows.
+            UsageError: The rows cannot be split for training and choice.
         """
         if self.learner is not None:
             raise RefusedError(
-                "A table model keeps none of the rows it learned from, so it does not go on learning. Train it anew on "
+                "A table model does not keep its training rows, so it cannot continue training. Train it again on "
                 "all rows: bondx-mlops train."
             )
         signature = self._described()
@@ -123,11 +123,11 @@ class TableModel(Model):
         self.n_updates, self.n_rows = 1, len(rows)
 
     def take(self, learner: FitOnceLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
-        """Take over a learner that has learned elsewhere, so that the rows behind it are not known.
+        """Use a learner trained elsewhere, on unknown rows.
 
         Args:
-            learner: It fits the signature.
-            account: What the report is to say of it, `why` among it.
+            learner: A learner that fits the signature.
+            account: The entries of its report, including `why`.
             importance: Share of each column.
         """
         signature = self._described()
@@ -141,21 +141,21 @@ class TableModel(Model):
 
         Returns:
             Numbers; the probability of the second of two classes; probabilities of shape (n, n_classes) for more;
-            or scores that are higher the stranger the row is.
+            or anomaly scores, higher for stranger rows.
         """
         return self.predict_matrix(self.matrix(frame))
 
     def predict_matrix(self, matrix: FloatArray) -> FloatArray:
-        """Answer rows that are laid out, as `predict` does."""
+        """Predict encoded rows, as `predict` does."""
         answer = self.answer(matrix)
         return answer[:, 1] if answer.ndim == 2 and answer.shape[1] == 2 else answer
 
     def matrix(self, frame: pd.DataFrame) -> FloatArray:
-        """Lay the columns of the signature out as the learner reads them, shape (n, columns)."""
+        """Encode the columns of the signature for the learner, shape (n, columns)."""
         return Encoding(self._described().columns).matrix(frame)
 
     def answer(self, matrix: FloatArray) -> FloatArray:
-        """Answer rows that are laid out; probabilities of all classes, shape (n, n_classes)."""
+        """Predict encoded rows; probabilities of all classes, shape (n, n_classes)."""
         return self._learned().answer(matrix)
 
     @override
@@ -163,7 +163,7 @@ class TableModel(Model):
         return self.judge(table_of(panel), seed=0)
 
     def judge(self, frame: pd.DataFrame, *, seed: int) -> scores.Metrics:
-        """Measure the model on rows with the target, with intervals over groups, or over rows where there are none.
+        """Measure the model on rows with the target, with intervals over groups, or over rows if there are no groups.
 
         Raises:
             UsageError: A row has no target, or a class that the model does not know.
@@ -235,11 +235,11 @@ class TableModel(Model):
     def load(cls, folder: Path) -> Self:
         header, files = read_model(folder)
         if header.get("model") != cls.name:
-            raise ArtifactError(f"the artifact holds the model {header.get('model')!r}, not {cls.name!r}")
+            raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {cls.name!r}")
         try:
             return cls._restored(header, files)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
-            raise ArtifactError(f"the artifact of {cls.name} does not hold together: {error!r}") from error
+            raise ArtifactError(f"the artifact of {cls.name} is inconsistent: {error!r}") from error
 
     @classmethod
     def _restored(cls, header: Mapping[str, Any], files: dict[str, bytes]) -> Self:
@@ -257,7 +257,7 @@ class TableModel(Model):
         return model
 
     def _candidates(self) -> list[type[FitOnceLearner]]:
-        """Return the methods to choose among, and note what stands in for LightGBM where it cannot be loaded."""
+        """Return the candidate methods, and note which replaces LightGBM where it cannot be loaded."""
         signature = self._described()
         may_use_lightgbm = self.algorithm == "auto" and signature.task is not Task.ANOMALY
         problem = lightgbm_problem() if may_use_lightgbm else None
@@ -278,7 +278,10 @@ class TableModel(Model):
             learner.tune(learn, judge, seed=seed)
         if self._described().task is Task.ANOMALY:
             ships = next(iter(learners))
-            self._account = {"why": "detection without labels has one method: the forest", "candidates": []}
+            self._account = {
+                "why": "detection without labels has only one method: the isolation forest",
+                "candidates": [],
+            }
         else:
             losses = {
                 name: row_losses(judge.target, learner.answer(judge.matrices.trees))
@@ -311,14 +314,14 @@ class TableModel(Model):
         assert actual is not None
         measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
         metrics = measure(actual, answer, group, seed=seed)
-        if np.isnan(self.constant).any():  # it learned elsewhere, and nobody knows from what
+        if np.isnan(self.constant).any():  # trained elsewhere, on unknown rows
             return metrics
         constant = np.broadcast_to(self.constant, answer.shape)
         losses, without = row_losses(actual, answer), row_losses(actual, constant)
         return metrics | scores.skill(losses, without, group, seed=seed)
 
     def target_of(self, frame: pd.DataFrame) -> FloatArray:
-        """Return what is learned from: numbers, positions of classes, or zeros for anomalies (labels only judge)."""
+        """Return the target: numbers, class positions, or zeros for anomalies (labels are for evaluation only)."""
         actual = None if self._described().task is Task.ANOMALY else self._actual(frame)
         return np.zeros(len(frame)) if actual is None else actual
 
@@ -330,19 +333,23 @@ class TableModel(Model):
         if not signature.classes:
             numbers = values.to_numpy(dtype=np.float64)
             if not np.isfinite(numbers).all():
-                raise UsageError(f"Not every row has a number for {signature.target}: fill it in, or remove such rows.")
+                raise UsageError(f"Some rows have no number for {signature.target}: fill it in, or remove these rows.")
             return numbers
         kind = ColumnKind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else ColumnKind.NUMBER
         codes = class_codes(values, kind, signature.classes)
         if (codes < 0).any():
             unknown = values.iloc[int(np.argmax(codes < 0))]
             known = ", ".join(signature.classes)
-            raise UsageError(f"The model knows no class {str(unknown)!r} of {signature.target}; it knows {known}.")
+            raise UsageError(
+                f"{str(unknown)!r} is not a class of {signature.target} that the model knows; it knows {known}."
+            )
         return codes.astype(np.float64)
 
     def _described(self) -> TableSignature:
         if self.signature is None:
-            raise UsageError("A table model learns by a signature: make it with TableModel.described(signature).")
+            raise UsageError(
+                "A table model needs a signature before training: make it with TableModel.described(signature)."
+            )
         return self.signature
 
     def _learned(self) -> FitOnceLearner:

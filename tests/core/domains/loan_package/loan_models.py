@@ -1,4 +1,4 @@
-"""What the domain of loans loads once it is worked on: its data, its checks and its model."""
+"""The heavy part of the loans domain: its data, its checks and its model."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ LOAN_CHECKS = CheckSet(
 
 
 def draw_loans(n_rows: int, seed: int, *, noise: float) -> Panel:
-    """Draw loans of which each borrower has about three; `expected` is the loss that could be known of each."""
+    """Draw loans, about three per borrower; `expected` is the predictable loss of each."""
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -92,7 +92,7 @@ class LossModel(SupervisedModel):
 
 
 class MedianModel(Model):
-    """A model that a package offers by itself: of its own kind, and trained in a way of its own."""
+    """A model that a package offers on its own: with its own kind and its own algorithm."""
 
     name = "median"
     task = "regression"

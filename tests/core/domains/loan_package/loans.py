@@ -10,7 +10,7 @@ from core.models.algorithms import SUPERVISED
 
 
 class LoanSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    noise: Annotated[float, Meta(ge=0, description="Sd of what nobody can know of a loss.")] = 0.5
+    noise: Annotated[float, Meta(ge=0, description="Sd of the unpredictable part of a loss.")] = 0.5
 
 
 class LoanDomain:
@@ -18,7 +18,7 @@ class LoanDomain:
     rows = "loans"
     groups = "borrowers"
     group_column = "borrower"
-    notice = "No borrower in these figures exists."
+    notice = "No borrower in these figures is real."
     test_panels = ("test",)
     settings = LoanSettings
     models = {"loss": ModelOffer("loan_models:LossModel", SUPERVISED)}

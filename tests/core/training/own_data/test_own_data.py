@@ -316,7 +316,7 @@ def test_a_bond_models_name_on_other_columns_makes_a_table_model_with_a_note(wor
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [
-        pytest.param("rating", "Aa1", "'Aa1' is no rating", id="another agency's scale"),
+        pytest.param("rating", "Aa1", "'Aa1' is not a known rating", id="another agency's scale"),
         pytest.param("as_of_date", "soon", "not a date", id="an invalid date"),
         pytest.param("leverage_x", "high", "'leverage_x'", id="a word for a number"),
     ],

@@ -21,7 +21,7 @@ def test_a_sound_panel_raises_no_warning(n_rows, seed):
 
 
 def shuffled(frame, column):
-    """Deal the column's values anew among issuers."""
+    """Shuffle the column's values among issuers."""
     issuers = frame["issuer_id"].unique()
     other = dict(zip(issuers, np.random.default_rng(3).permutation(issuers), strict=True))
     return frame["issuer_id"].map(other).map(frame.groupby("issuer_id")[column].first())
@@ -55,7 +55,7 @@ def test_too_few_issuers_prove_nothing(sound):
     assert "too few" in gate.reason
 
 
-def test_maturities_that_do_not_matter_are_noticed():
+def test_maturities_without_an_effect_are_noticed():
     bonds = generate(PanelSettings(n_rows=4000, seed=2, anomaly_share=0)).bonds
     assert gates_of(bonds)["maturity_risk"].passed
     random = np.random.default_rng(1).permutation(bonds["maturity_years"])
@@ -71,7 +71,7 @@ def test_defaults_in_the_wrong_order_are_noticed():
     assert "defaulted more often than" in gate.reason
 
 
-def test_one_unlucky_default_is_no_disorder(sound):
+def test_a_single_unlucky_default_is_not_a_disorder(sound):
     frame = sound.assign(default_12m=0)
     frame.loc[frame.index[frame["rating_num"] == 5][:1], "default_12m"] = 1
     assert gates_of(frame)["default_order"].passed
@@ -87,7 +87,7 @@ def test_one_unlucky_default_is_no_disorder(sound):
         ("rating_num", 25),
     ],
 )
-def test_values_outside_their_meaning_are_noticed(sound, column, value):
+def test_values_out_of_range_are_noticed(sound, column, value):
     frame = sound.copy()
     frame.loc[frame.index[:5], column] = value
     gate = gates_of(frame)["value_ranges"]
@@ -157,5 +157,5 @@ def test_every_injected_duplicate_is_found():
     assert gates_of(bonds)["duplicates"].n_offending == (bonds["anomaly_type"] == "duplicate").sum() > 5
 
 
-def test_tied_values_share_their_rank():
+def test_tied_values_share_their_mean_rank():
     assert _ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]

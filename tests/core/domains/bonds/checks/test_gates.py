@@ -93,7 +93,7 @@ def test_the_offending_rows_are_counted_and_named(sound):
         pytest.param(lambda f: f["as_of_date"] + np.timedelta64(36_526, "D"), True, id="beyond a hundred years"),
     ],
 )
-def test_a_maturity_is_impossible_from_exactly_its_limits_on(sound, change, is_anomaly):
+def test_a_maturity_is_impossible_from_exactly_its_limits(sound, change, is_anomaly):
     frame = sound.head(1).copy()
     frame["maturity_date"] = change(frame)
     assert gates_of(frame)["maturity_anomalies"].n_offending == is_anomaly

@@ -63,7 +63,7 @@ def test_a_column_of_the_wrong_kind_fails_its_gate(sound, column, wrong):
 
 
 @pytest.mark.parametrize("column", ["maturity_date", "as_of_date"])
-def test_numbers_are_no_dates(sound, column):
+def test_numbers_are_not_dates(sound, column):
     gate = gates_of(sound.assign(**{column: 20_240_131}))["maturity_anomalies"]
     assert gate.blocks
     assert "not dates" in gate.reason
@@ -90,7 +90,7 @@ def test_numbers_may_come_as_text(sound):
     assert gates_of(sound.assign(spread_bps=sound["spread_bps"].astype(str)))["negative_spreads"].passed
 
 
-def test_one_unreadable_cell_is_enough_to_fail_and_is_shown(sound):
+def test_a_single_unreadable_cell_fails_the_gate_and_is_quoted(sound):
     spreads = sound["spread_bps"].astype(object)
     spreads.iloc[7] = "12o"
     gate = gates_of(sound.assign(spread_bps=spreads))["negative_spreads"]
@@ -99,7 +99,7 @@ def test_one_unreadable_cell_is_enough_to_fail_and_is_shown(sound):
     assert "'12o'" in gate.reason
 
 
-def test_infinite_numbers_are_no_values(sound):
+def test_infinite_numbers_are_not_values(sound):
     frame = sound.assign(liquidity_index=np.inf, esg_score=np.inf)
     gates = gates_of(frame)
     assert gates["liquidity_index_median"].blocks
@@ -117,7 +117,7 @@ def test_infinite_numbers_are_no_values(sound):
         pytest.param(pd.DataFrame({"spread_bps": [datetime.date(2020, 1, 1)]}), id="a date for a spread"),
     ],
 )
-def test_a_frame_that_is_no_panel_fails_every_gate_with_a_reason(frame):
+def test_a_frame_that_is_not_a_panel_fails_every_gate_with_a_reason(frame):
     report = assess(frame, BOND_CHECKS)
     assert not report.passed
     assert 0 <= report.score < 0.5
@@ -126,7 +126,7 @@ def test_a_frame_that_is_no_panel_fails_every_gate_with_a_reason(frame):
         assert gate.blocks or not gate.blocking
 
 
-def test_a_column_that_is_there_twice_is_refused(sound):
+def test_a_duplicate_column_is_refused(sound):
     frame = pd.concat([sound, sound[["spread_bps", "bond_id"]]], axis=1)
     gates = gates_of(frame)
     assert gates["negative_spreads"].blocks
@@ -146,7 +146,7 @@ def test_the_index_of_the_frame_does_not_matter(sound):
     assert assess(shuffled, BOND_CHECKS) == assess(sound, BOND_CHECKS)
 
 
-def test_the_frame_is_left_as_it_was(sound):
+def test_the_frame_is_left_unchanged(sound):
     before = sound.copy(deep=True)
     assess(sound, BOND_CHECKS)
     pd.testing.assert_frame_equal(sound, before)
@@ -172,7 +172,7 @@ numbers = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, -0.0, 1e308, -1e308
     n=st.integers(1, 60),
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_whatever_numbers_stand_in_the_cells_are_answered_with_a_report(sound, columns, data, n):
+def test_any_numbers_in_the_cells_get_a_report(sound, columns, data, n):
     values = {name: data.draw(st.lists(numbers, min_size=n, max_size=n)) for name in columns}
     report = assess(sound.head(n).assign(**values), BOND_CHECKS)
     assert 0 <= report.score <= 1
@@ -185,7 +185,7 @@ def test_whatever_numbers_stand_in_the_cells_are_answered_with_a_report(sound, c
     data=st.data(),
     n=st.integers(1, 40),
 )
-def test_whatever_stands_in_the_cells_is_answered_with_a_report(sound, columns, data, n):
+def test_any_values_in_the_cells_get_a_report(sound, columns, data, n):
     frame = sound.head(n).copy()
     for name in columns:
         frame[name] = pd.Series(data.draw(st.lists(cells, min_size=n, max_size=n)), index=frame.index, dtype=object)

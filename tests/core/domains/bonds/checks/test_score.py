@@ -10,12 +10,12 @@ from core.quality.report import overall_score
 @pytest.mark.parametrize(
     ("n_failed", "score"), [(0, 0.98), (1, 0.882), (2, 0.7938)], ids=["no gate failed", "one", "two"]
 )
-def test_each_failed_gate_takes_a_tenth(n_failed, score):
+def test_each_failed_gate_lowers_the_score_by_a_tenth(n_failed, score):
     dimensions = {"completeness": 0.96, "validity": 1.0}
     assert overall_score(dimensions, n_failed) == pytest.approx(score)
 
 
-def test_any_failed_gate_brings_the_score_under_the_alert():
+def test_any_failed_gate_brings_the_score_below_the_alert_threshold():
     assert overall_score(dict.fromkeys("abcde", 1.0), 1) <= 0.9
 
 

@@ -13,7 +13,7 @@ def faulty():
 
 @pytest.mark.parametrize("n_rows", [1, 7, 150, 1000, 20_000])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_faults_come_by_count_and_never_by_luck(n_rows, seed):
+def test_the_number_of_faults_is_fixed_and_not_random(n_rows, seed):
     settings = PanelSettings(n_rows=n_rows, seed=seed)
     kinds = generate(settings).bonds["anomaly_type"].value_counts()
     expected = counts(settings)

@@ -25,7 +25,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("formats", [("parquet", "csv", "jsonl"), ("parquet",), ("csv",)], ids="-".join)
-def test_a_panel_is_read_back_exactly_as_it_was(small, tmp_path, formats):
+def test_a_panel_survives_storage_exactly(small, tmp_path, formats):
     write_panel(small, tmp_path / "out", formats=formats)
     back = read_panel(tmp_path / "out")
     pd.testing.assert_frame_equal(back.bonds, small.bonds, check_exact=True)
@@ -71,7 +71,7 @@ def test_the_three_formats_hold_the_same_cells(small, tmp_path):
             assert csv[column.name].tolist() == [row[column.name] for row in jsonl]
 
 
-def test_the_truth_is_in_a_file_of_its_own(small, tmp_path):
+def test_the_truth_is_in_a_separate_file(small, tmp_path):
     write_panel(small, tmp_path / "out")
     assert "s_opt" not in pq.read_schema(tmp_path / "out" / "bonds.parquet").names
     assert "s_opt" in pq.read_schema(tmp_path / "out" / "truth.parquet").names

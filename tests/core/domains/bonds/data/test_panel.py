@@ -33,7 +33,7 @@ def test_any_panel_has_exactly_the_rows_and_columns_asked_for(n_rows, seed, n_ye
     assert not panel.bonds.drop(columns=list(may_lack)).isna().any().any()
 
 
-def test_truth_and_panel_are_row_by_row_the_same_bonds(panel):
+def test_truth_and_panel_have_the_same_bonds_in_the_same_rows(panel):
     assert (panel.bonds["bond_id"] == panel.truth["bond_id"]).all()
     assert (panel.bonds["as_of_date"] == panel.truth["as_of_date"]).all()
     hidden = {"s_full", "s_opt", "eta_down", "p_down", "p_liq", "clean_spread"}
@@ -139,14 +139,14 @@ def test_covariates_have_their_stated_levels(big_panel):
     assert (z.std() - 1).abs().max() < 0.03
 
 
-def test_the_gap_tells_of_the_issuer_year_effect_and_coupons_tell_of_no_effect(big_panel):
+def test_the_gap_reveals_the_issuer_year_effect_and_coupons_reveal_no_effect(big_panel):
     effect = big_panel.truth["u_issuer_year"]
     assert np.corrcoef(big_panel.bonds["market_implied_gap"], effect)[0, 1] == pytest.approx(0.6, abs=0.02)
     issuer = big_panel.truth["u_issuer"] + big_panel.truth["u_bond"]
     assert abs(np.corrcoef(big_panel.bonds["coupon_pct"], issuer)[0, 1]) < 0.03
 
 
-def test_decoys_are_listed_and_tell_nothing(big_panel):
+def test_decoys_are_listed_and_carry_no_information(big_panel):
     assert set(big_panel.metadata["decoys"]) == set(calibration.DECOYS.value)
     for name in ("news_count", "supplier_stress"):
         decoy = big_panel.bonds[name].to_numpy(dtype=float)

@@ -17,12 +17,12 @@ from core.domains.bonds.data import PanelSettings, PanelSettingsError
         pytest.param({"noise_add": float("nan")}, "noise_add", id="not a number"),
     ],
 )
-def test_a_panel_that_cannot_be_is_refused_with_the_field_named(wrong, said):
+def test_an_impossible_panel_is_refused_and_the_field_is_named(wrong, said):
     with pytest.raises(PanelSettingsError, match=said):
         PanelSettings(**wrong)
 
 
-def test_settings_from_a_file_are_held_to_the_same():
+def test_settings_from_a_file_are_checked_the_same_way():
     with pytest.raises(msgspec.ValidationError, match="n_rows"):
         msgspec.json.decode(b'{"n_rows": 0}', type=PanelSettings)
     with pytest.raises(msgspec.ValidationError, match="rows"):
@@ -30,6 +30,6 @@ def test_settings_from_a_file_are_held_to_the_same():
     assert msgspec.json.decode(msgspec.json.encode(PanelSettings(seed=7)), type=PanelSettings) == PanelSettings(seed=7)
 
 
-def test_without_a_macro_seed_the_path_is_the_seeds_own():
+def test_without_a_macro_seed_the_seed_determines_the_path():
     assert PanelSettings(seed=3).path_seed == 3
     assert PanelSettings(seed=3, macro_seed=0).path_seed == 0

@@ -49,7 +49,7 @@ def test_a_bond_at_its_own_yield_is_at_par(maturity):
     assert value(4.5, maturity, 4.5).clean_price[0] == pytest.approx(100)
 
 
-def test_many_bonds_are_valued_as_each_alone():
+def test_bonds_are_valued_the_same_together_and_alone():
     rng = np.random.default_rng(0)
     coupon, maturity, ytm = rng.uniform(0, 12, 50), rng.uniform(0.1, 30, 50), rng.uniform(0, 20, 50)
     together = pricing.value(coupon, maturity, ytm)
@@ -92,7 +92,7 @@ def test_published_figures_agree_with_one_another(panel):
     assert bonds["mod_duration"].to_numpy() == pytest.approx(repriced.mod_duration, rel=1e-4, abs=1e-4)
 
 
-def test_no_bond_trades_below_what_its_default_would_recover(panel):
+def test_no_bond_trades_below_its_recovery_in_default(panel):
     lowest = {"secured": 54, "senior_unsecured": 38, "subordinated": 32, "junior_subordinated": 23}
     prices = panel.bonds["clean_price"].groupby(panel.bonds["seniority"], observed=True).min()
     assert all(prices[name] >= floor - 1e-9 for name, floor in lowest.items() if name in prices)

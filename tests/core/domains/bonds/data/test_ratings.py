@@ -24,7 +24,7 @@ def test_the_fit_returns_the_published_letter_matrix():
     assert error[6].max() <= 0.009
 
 
-def test_another_agencys_matrix_agrees_in_the_large():
+def test_another_agencys_matrix_agrees_broadly():
     other = np.array(cal.LETTER_MATRIX_CHECK.value)
     difference = published_letters() - other / other.sum(axis=1, keepdims=True)
     assert np.abs(np.diag(difference[:6])).max() < 0.04  # S&P and Moody's define the lowest letter differently
@@ -64,7 +64,7 @@ def test_five_year_default_rates_follow_from_the_matrix(symbol, percent, toleran
         ("C", 445),
     ],
 )
-def test_the_risk_premium_is_what_expected_loss_and_liquidity_leave_of_the_anchor(symbol, premium):
+def test_the_risk_premium_is_the_anchor_less_expected_loss_and_liquidity(symbol, premium):
     assert ratings.risk_premium()[ratings.notch_index(symbol)] == pytest.approx(premium, abs=1.5)
 
 

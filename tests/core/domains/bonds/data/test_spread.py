@@ -63,7 +63,7 @@ def test_a_reference_bond_pays_its_anchor():
         pytest.param({"outlook": OUTLOOKS.index("watch_negative")}, id="on watch"),
     ],
 )
-def test_what_is_riskier_pays_more(worse):
+def test_a_riskier_bond_pays_more(worse):
     base = reference_bonds(np.array([4, 8]))
     changed = replace(base, **{name: np.full(2, value) for name, value in worse.items()})
     assert (spread_of(changed) > spread_of(base)).all()

@@ -1,4 +1,4 @@
-"""Trees that LightGBM has learned elsewhere: answered as LightGBM answers them, and refused when they are not sound."""
+"""LightGBM trees trained elsewhere: they answer exactly as in LightGBM, and invalid trees are refused."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ def columns() -> list[ForeignColumn]:
         ("multiclassova", ("0", "1", "2")),
     ],
 )
-def test_it_answers_to_the_bit_as_lightgbm_does_and_so_does_what_was_saved(objective, classes, tmp_path: Path) -> None:
+def test_it_answers_exactly_as_lightgbm_does_and_so_does_its_saved_copy(objective, classes, tmp_path: Path) -> None:
     booster, frame = learned(objective)
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
     model.save(tmp_path)
@@ -65,7 +65,7 @@ def test_it_answers_to_the_bit_as_lightgbm_does_and_so_does_what_was_saved(objec
     np.testing.assert_array_equal(loaded.predict(frame), expected)
 
 
-def test_its_signature_has_the_ranges_and_levels_it_learned_from() -> None:
+def test_its_signature_has_the_ranges_and_levels_of_its_training_data() -> None:
     booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns())
     assert model.signature is not None
@@ -86,7 +86,7 @@ def test_without_a_description_columns_are_numbers_named_as_lightgbm_has_them() 
     assert model.signature.task is Task.REGRESSION
 
 
-def test_it_is_judged_without_a_constant_nobody_knows() -> None:
+def test_it_is_evaluated_without_an_unknown_constant() -> None:
     booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
     metrics = model.evaluate(frame.assign(rent=booster.predict(frame)))
@@ -95,10 +95,10 @@ def test_it_is_judged_without_a_constant_nobody_knows() -> None:
     assert model.report()["parameters"] == {}
 
 
-def test_it_learns_nothing_and_nothing_is_trained_by_it() -> None:
+def test_it_cannot_be_trained_and_is_not_a_trainable_algorithm() -> None:
     booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
-    with pytest.raises(RefusedError, match="keeps none of the rows"):
+    with pytest.raises(RefusedError, match="does not keep its training rows"):
         model.update(frame.assign(rent=1.0), seed=1)
     with pytest.raises(UnknownAlgorithmError):
         TableModel("imported_lightgbm")
@@ -114,14 +114,16 @@ def spoilt(pattern: str, replacement: str, **parameters: object) -> str:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        pytest.param("tree\n", "do not hold together", id="no trees"),
-        pytest.param(spoilt(r"^left_child=\S+", "left_child=9999"), "does not hold together", id="a child nowhere"),
-        pytest.param(spoilt(r"^split_feature=\S+", "split_feature=77"), "does not hold together", id="no such column"),
+        pytest.param("tree\n", "are inconsistent", id="no trees"),
+        pytest.param(spoilt(r"^left_child=\S+", "left_child=9999"), "is inconsistent", id="a nonexistent child"),
+        pytest.param(spoilt(r"^split_feature=\S+", "split_feature=77"), "is inconsistent", id="no such column"),
         pytest.param(
             spoilt(r"^cat_boundaries=0 \d+", "cat_boundaries=0 999999"), "categories of tree", id="far levels"
         ),
         pytest.param(spoilt(r"^num_cat=", "num_cat=1"), "categories of tree", id="more categories than there are"),
-        pytest.param(spoilt(r"^leaf_value=", "num_leaves=2\nleaf_value="), "says something twice", id="said twice"),
+        pytest.param(
+            spoilt(r"^leaf_value=", "num_leaves=2\nleaf_value="), "has a repeated entry", id="a repeated entry"
+        ),
         pytest.param(spoilt(r"^num_class=1", "num_class=5\nnum_class=1"), "head of the trees", id="two heads"),
         pytest.param(spoilt(r"^num_class=1", "num_class=5", objective="binary"), "of 2 classes", id="more classes"),
         pytest.param(
@@ -129,11 +131,11 @@ def spoilt(pattern: str, replacement: str, **parameters: object) -> str:
         ),
         pytest.param(spoilt(r"^is_linear=0", "is_linear=1"), "linear leaves", id="linear leaves"),
         pytest.param(spoilt(r"^feature_infos=\S+ ", "feature_infos="), "3 are described", id="a column too many"),
-        pytest.param(spoilt(r"^pandas_categorical:.*", "pandas_categorical:[[1,2]]"), "no texts", id="odd levels"),
+        pytest.param(spoilt(r"^pandas_categorical:.*", "pandas_categorical:[[1,2]]"), "not texts", id="odd levels"),
         pytest.param(spoilt(r"^pandas_categorical:.*", "pandas_categorical:null"), "do not say how", id="no levels"),
     ],
 )
-def test_trees_that_are_not_sound_are_refused_before_lightgbm_reads_them(text: str, why: str) -> None:
+def test_invalid_trees_are_refused_before_lightgbm_reads_them(text: str, why: str) -> None:
     with pytest.raises(ArtifactError, match=why):
         imported_trees(text, columns=columns())
 

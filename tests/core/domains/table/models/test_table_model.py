@@ -1,4 +1,4 @@
-"""The model of a table: what it learns, how honestly it is judged, and what is left of it on disk."""
+"""The model of a table: its training, its evaluation, and its files."""
 
 import hashlib
 import json
@@ -70,7 +70,9 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("target", "task", "algorithm"), CASES)
-def test_the_same_rows_and_seed_give_the_same_bytes_and_a_copy_answers_alike(target, task, algorithm, tmp_path):
+def test_the_same_rows_and_seed_give_the_same_bytes_and_a_restored_copy_the_same_answers(
+    target, task, algorithm, tmp_path
+):
     frame = rows()
     for place in ("first", "second"):
         model = TableModel.described(signature_of(target, task, group="desk"), algorithm=algorithm)
@@ -85,7 +87,7 @@ def test_the_same_rows_and_seed_give_the_same_bytes_and_a_copy_answers_alike(tar
     assert copy.feature_importance() == model.feature_importance()
 
 
-def test_boosting_goes_on_for_as_long_as_rows_held_out_gain_by_it():
+def test_boosting_continues_as_long_as_it_improves_on_rows_held_out():
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(rng.uniform(1, 10, size=(3_000, 3)), columns=["a", "b", "c"])
     frame["price"] = frame["a"] * frame["b"] + 10 * np.sin(2 * frame["c"])
@@ -112,7 +114,7 @@ def test_boosting_goes_on_for_as_long_as_rows_held_out_gain_by_it():
         pytest.param("speed", Task.CLASSIFICATION, "accuracy", 0.7, id="three classes"),
     ],
 )
-def test_what_can_be_learned_is_learned_and_shown_on_other_rows(target, task, metric, least):
+def test_a_learnable_target_is_learned_and_the_score_holds_on_other_rows(target, task, metric, least):
     model = TableModel.described(signature_of(target, task))
     model.fit(rows(), seed=1)
 
@@ -124,7 +126,7 @@ def test_what_can_be_learned_is_learned_and_shown_on_other_rows(target, task, me
     assert sum(model.feature_importance().values()) == pytest.approx(1)
 
 
-def test_where_there_is_nothing_to_learn_the_skill_says_so():
+def test_the_skill_shows_when_there_is_nothing_to_learn():
     rng = np.random.default_rng(3)
     frame = rows().assign(price=rng.normal(size=800))
     model = TableModel.described(signature_of("price", Task.REGRESSION))
@@ -153,7 +155,7 @@ def test_strange_rows_score_higher_than_usual_ones():
     assert model.predict(strange).min() > np.quantile(model.predict(rows(seed=2)), 0.98)
 
 
-def test_empty_cells_and_levels_never_seen_are_answered():
+def test_empty_cells_and_unseen_levels_are_answered():
     model = TableModel.described(signature_of("price", Task.REGRESSION), algorithm="linear")
     model.fit(rows(), seed=1)
     frame = pd.DataFrame({"size": [np.nan, 1.0], "noise": [0.0, None], "grade": ["Z", None]})
@@ -171,7 +173,7 @@ def test_a_slice_is_measured_for_each_level_with_enough_rows():
     assert all(found["n_rows"] >= 30 and 0 < found["accuracy"] < 1 for found in slices.values())
 
 
-def test_intervals_over_groups_are_wider_where_rows_of_a_group_err_together():
+def test_intervals_over_groups_are_wider_when_errors_within_a_group_are_correlated():
     frame = rows(1_200)
     frame["price"] = frame["noise"] + np.random.default_rng(1).normal(0, 3, 60)[frame["desk"].astype(int)]
     model = TableModel.described(signature_of("price", Task.REGRESSION, group="desk"), algorithm="linear")
@@ -200,9 +202,7 @@ def test_intervals_over_groups_are_wider_where_rows_of_a_group_err_together():
         pytest.param(Task.REGRESSION, "price", "auto", {"depth": 3}, UnknownParameterError, id="a strange parameter"),
     ],
 )
-def test_a_method_or_parameter_that_does_not_fit_is_refused_before_anything_is_learned(
-    task, target, algorithm, parameters, error
-):
+def test_an_unsuitable_method_or_parameter_is_refused_before_training(task, target, algorithm, parameters, error):
     with pytest.raises(error):
         TableModel.described(signature_of(target, task), algorithm=algorithm, parameters=parameters)
 
@@ -213,21 +213,21 @@ def test_a_table_model_learns_once():
         model.predict(rows())
     model.fit(rows(), seed=1)
 
-    with pytest.raises(RefusedError, match="Train it anew"):
+    with pytest.raises(RefusedError, match="Train it again"):
         model.update(rows(), seed=2)
     model.fit(rows(seed=2), seed=2)
     with pytest.raises(MissingColumnsError, match="grade"):
         model.predict(rows()[["size", "noise"]])
 
 
-def test_a_target_with_a_gap_is_not_learned():
+def test_a_target_with_a_gap_is_refused():
     model = TableModel.described(signature_of("price", Task.REGRESSION))
 
     with pytest.raises(UsageError, match="price"):
         model.fit(rows().assign(price=np.nan), seed=1)
 
 
-def test_a_class_that_is_only_in_the_groups_held_out_is_said():
+def test_a_class_found_only_in_the_groups_held_out_is_refused_by_name():
     frame = rows()
     frame["speed"] = pd.Categorical(np.where(frame["desk"] == 3, "fast", np.where(frame["desk"] == 4, "mid", "slow")))
     model = TableModel.described(signature_of("speed", Task.CLASSIFICATION, group="desk"))
@@ -246,7 +246,7 @@ def test_a_class_that_is_only_in_the_groups_held_out_is_said():
         pytest.param(lambda f: (f / "model.json").write_text("{}"), id="an empty header"),
     ],
 )
-def test_an_artifact_that_does_not_hold_together_is_refused(harm, tmp_path):
+def test_an_inconsistent_artifact_is_refused(harm, tmp_path):
     model = TableModel.described(signature_of("price", Task.REGRESSION), algorithm="lightgbm")
     model.fit(rows(200), seed=1)
     model.save(tmp_path)

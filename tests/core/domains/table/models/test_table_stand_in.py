@@ -39,7 +39,7 @@ def described(target: str | None, task: Task, **options) -> TableModel:
         pytest.param("speed", Task.CLASSIFICATION, "linear", id="three classes, for which there is but one"),
     ],
 )
-def test_auto_learns_without_and_says_which_method_stands_in(target, task, stand_in, tmp_path):
+def test_auto_trains_without_lightgbm_and_says_which_method_replaces_it(target, task, stand_in, tmp_path):
     model = described(target, task, parameters={"num_leaves": 7})
     model.fit(rows().astype(float), seed=1)
     report = model.report()
@@ -52,7 +52,7 @@ def test_auto_learns_without_and_says_which_method_stands_in(target, task, stand
 
 
 @pytest.mark.usefixtures("without_lightgbm")
-def test_a_forest_never_needed_it():
+def test_a_forest_does_not_need_lightgbm():
     assert described(None, Task.ANOMALY).warnings == ()
 
 
