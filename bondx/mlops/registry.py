@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.actor import Actor
 from core.api import MLOpsConfig
-from core.errors import NotFoundError, UsageError
-from core.registry import ModelVersion, Plan, Registry, Stage
+from core.api.models import ModelRegistry as Models
+from core.errors import UsageError
+from core.registry import ModelVersion, Registry, Stage
 
 MAX_METADATA_BYTES = 1 << 20
 
@@ -20,6 +20,7 @@ class ModelRegistry:
         """Open the registry; by default of the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         self._registry = Registry(self._config.workspace, policy=self._config.source)
+        self._models = Models(self._config)
 
     def register_model(
         self,
@@ -99,19 +100,17 @@ class ModelRegistry:
             PromotionRefusedError: A rule or a gate forbids it; the message says which and why.
             HashMismatchError: The files are not those that were registered.
         """
-        actor = self._actor(deployed_by)
-        plan = self._registry.plan_promotion(model_name, version, Stage.named(target_stage), actor=actor)
-        return self._apply(plan, actor, reason)
+        return self._models_of(deployed_by).promote_model(model_name, version, target_stage, reason=reason)
 
     def rollback_model(self, model_name: str, *, rolled_back_by: str | None = None, reason: str = "") -> ModelVersion:
         """Put the previous Production version back live; raises as `promote_model` does."""
-        return self._apply(self._registry.plan_rollback(model_name), self._actor(rolled_back_by), reason)
+        return self._models_of(rolled_back_by).rollback_model(model_name, reason=reason)
 
     def archive_model(
         self, model_name: str, version: str, *, archived_by: str | None = None, reason: str = ""
     ) -> ModelVersion:
         """Take a version out of use; raises as `promote_model` does."""
-        return self._apply(self._registry.plan_archive(model_name, version), self._actor(archived_by), reason)
+        return self._models_of(archived_by).archive_model(model_name, version, reason=reason)
 
     def get_model(self, model_name: str, version: str | None = None) -> ModelVersion:
         """Return one version; by default the one in Production.
@@ -119,16 +118,11 @@ class ModelRegistry:
         Raises:
             NotFoundError: There is no such model or version, or nothing is in Production.
         """
-        if version is not None:
-            return self._registry.get(model_name, version)
-        if (live := self._registry.production(model_name)) is None:
-            raise NotFoundError(f"No version of {model_name} is in Production; name a version.")
-        return live
+        return self._models.get_model(model_name, version)
 
     def list_models(self, model_name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
         """Return versions by model and ascending number."""
-        wanted = None if stage is None else Stage.named(stage)
-        return [found for found in self._registry.versions(model_name) if wanted in (None, found.stage)]
+        return self._models.list_models(model_name, stage=stage)
 
     def model_path(self, model_name: str, version: str | None = None) -> Path:
         """Return the folder of a version after verifying the hash of every file, for its own library to load.
@@ -136,13 +130,11 @@ class ModelRegistry:
         Raises:
             HashMismatchError: The files are not those that were registered.
         """
-        return self._registry.load_path(model_name, self.get_model(model_name, version).version)
+        return self._models.model_path(model_name, version)
 
-    def _actor(self, name: str | None) -> Actor:
-        return self._config.actor if name is None else self._config.actor.in_the_name_of(name)
-
-    def _apply(self, plan: Plan, actor: Actor, reason: str) -> ModelVersion:
-        return self._registry.apply(plan, actor=actor, reason=reason)[0]
+    def _models_of(self, person: str | None) -> Models:
+        """Return the registry as the caller opened it, or the same one in the name of a person."""
+        return self._models if person is None else Models(self._config.in_the_name_of(person))
 
 
 def _metadata(path: Path | str | None) -> dict[str, Any]:

@@ -61,11 +61,6 @@ class RolloutRecords:
         """Return the rollout in which a candidate of this model is being judged, if there is one."""
         return next((found for found in self._documents.all() if found.model == model and found.is_active), None)
 
-    def holding(self, model: str, version: str) -> Rollout | None:
-        """Return the active rollout that needs a version, as stable or candidate: it must not be removed."""
-        rollout = self.active(model)
-        return rollout if rollout and version in (rollout.stable, rollout.candidate) else None
-
     def save(self, base: Rollout, observed: ObservedRollout) -> Rollout:
         """Keep what was observed since, no decision among it; for the engine alone.
 

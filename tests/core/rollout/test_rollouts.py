@@ -10,6 +10,7 @@ from core.actor import Actor, Origin
 from core.errors import ConflictError, NotFoundError
 from core.governance import AuditLog
 from core.registry import Registry, Stage
+from core.registry.holds import Holds
 from core.rollout import RolloutActiveError, RolloutPhase, RolloutRefusedError, Rollouts, Strategy
 from core.settings import PolicySource, PromotionSettings, load_policy
 from core.state import StaleRevisionError
@@ -230,13 +231,15 @@ def test_a_candidate_named_by_an_alias_is_the_version_behind_it(rollouts, regist
     assert rollouts.start(rollouts.plan("spread", "@next"), actor=ana).candidate == candidate
 
 
-def test_both_versions_of_an_active_rollout_are_held(rollouts, start, stable, candidate, worker, clock, ana) -> None:
+def test_both_versions_of_an_active_rollout_are_held(
+    workspace, rollouts, start, stable, candidate, worker, clock, ana
+) -> None:
+    holds = Holds(workspace.database("registry"))
     rollout = start()
-    assert rollouts.holding("spread", stable) == rollouts.holding("spread", candidate) == rollout
-    assert rollouts.holding("spread", "9.9.9") is None
+    assert holds.of("spread") == {stable: rollout.rollout_id, candidate: rollout.rollout_id}
     rollouts.abort(rollout.rollout_id, actor=ana)
     worker.tick(clock.now)
-    assert rollouts.holding("spread", stable) is None
+    assert holds.of("spread") == {}
 
 
 def test_every_wish_is_recorded_with_who_and_why(workspace, rollouts, start, ana) -> None:
