@@ -6,8 +6,8 @@
     with ExperimentTracker(config).start_run("mine") as run:
         run.log_metrics({"mae": 0.12})
 
-Four thin faces over the same core that the console and the command line use: what is written here is seen there at
-once, is held to the same gates, and stands in the same audit log. `docs/python-api.md` has examples that run.
+Four thin classes over the same core as the console and the command line: changes made here appear there immediately,
+pass the same gates, and are in the same audit log. `docs/python-api.md` has examples that run.
 """
 
 from importlib import import_module

@@ -1,6 +1,7 @@
 """`CanaryDeploymentManager`: moving traffic to a candidate, for programs that answer requests themselves.
 
-The engine (`bondx run`, or a console) judges what is recorded here, takes the steps, and takes a bad candidate back.
+The engine (`bondx run`, or a console) judges the predictions recorded here, takes the steps, and rolls back a bad
+candidate.
 """
 
 import threading
@@ -17,12 +18,12 @@ class CanaryDeploymentManager:
     """The canaries of one workspace. Safe to share between threads; `close` it, or use it in a `with` block."""
 
     def __init__(self, config: MLOpsConfig | None = None) -> None:
-        """Open it; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
+        """Open the canaries; by default of the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         workspace = self._config.workspace
         self._rollouts = Rollouts(workspace, policy=self._config.source)
         self._router = Router()
-        self._routed: object = None  # the state of the registry that the router's tables are of
+        self._routed: object = None  # the registry state behind the router's tables
         self._lock = threading.Lock()
         self._writer: PredictionWriter | None = None
 
@@ -36,13 +37,13 @@ class CanaryDeploymentManager:
         """Start to move traffic from the version in Production to a candidate in Staging.
 
         Args:
-            model: Whose traffic.
+            model: The model.
             version: The candidate.
             traffic: Its share in the first step; by default the policy's.
             reason: Why, for the audit log.
         Raises:
             RolloutRefusedError: A rule or a gate forbids it.
-            RolloutActiveError: A rollout of this model is under way.
+            RolloutActiveError: A rollout of this model is active.
         """
         proposal = self.plan_canary_deployment(model, version, traffic=traffic)
         return self._rollouts.start(proposal, actor=self._config.actor, reason=reason)
@@ -52,7 +53,7 @@ class CanaryDeploymentManager:
 
         Args:
             model: The model asked.
-            key: What the decision sticks to: a caller's id, or else the request's own.
+            key: The sticky key of the decision: a caller's id, or else the request's own.
         Raises:
             NotRoutedError: No version of this model is in Production.
         """
@@ -70,18 +71,18 @@ class CanaryDeploymentManager:
         error: bool = False,
         sticky: bool = True,
     ) -> bool:
-        """Note how a routed request went; this is what the candidate is judged by. Never waits for a disk.
+        """Record the outcome of a routed request, by which the candidate is judged. Never waits for a disk.
 
         Args:
             model: The model asked.
-            route: What `route_prediction` said.
-            request_id: Under which its outcome will be reported.
+            route: The result of `route_prediction`.
+            request_id: The id under which its outcome will be reported.
             latency_ms: How long the answer took.
-            value: What was predicted.
-            error: Whether the model failed; a request that was refused for what it asks is no error.
+            value: The prediction.
+            error: Whether the model failed; a request refused because of its content is not an error.
             sticky: Whether the key was a caller's, whose requests are one observation, or the request's own.
         Returns:
-            Whether it was taken; under back-pressure it is dropped and counted.
+            Whether it was accepted; under back-pressure it is dropped and counted.
         """
         prediction = PredictionRecord(
             request_id=request_id,
@@ -99,15 +100,15 @@ class CanaryDeploymentManager:
         return self._predictions().add(prediction)
 
     def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
-        """Report what turned out to be true; without a loss of one's own it is the distance to what was predicted."""
+        """Report the actual value; without a loss, the loss is the distance to the prediction."""
         return self._predictions().add_outcome(OutcomeRecord(request_id, utc_now(), actual, loss))
 
     def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
-        """Ask for the candidate to go live without waiting for proof; gates and shown harm still refuse."""
+        """Ask for the candidate to go live without waiting for proof; gates and proven harm still refuse."""
         return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason)
 
     def rollback_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
-        """Return all traffic to the stable version, at once."""
+        """Return all traffic to the stable version immediately."""
         return self._rollouts.abort(rollout_id, actor=self._config.actor, reason=reason)
 
     def get_deployment(self, rollout_id: str) -> Rollout:
@@ -115,11 +116,11 @@ class CanaryDeploymentManager:
         return self._rollouts.get(rollout_id)
 
     def list_deployments(self, *, active: bool = False) -> list[Rollout]:
-        """Return every rollout, oldest first, or only those under way."""
+        """Return every rollout, oldest first, or only the active ones."""
         return [rollout for rollout in self._rollouts.all() if rollout.is_active or not active]
 
     def close(self) -> None:
-        """Write what waits to be written."""
+        """Flush the buffered predictions."""
         with self._lock:
             if self._writer is not None:
                 self._writer.close()
@@ -134,7 +135,7 @@ class CanaryDeploymentManager:
         self.close()
 
     def _look_up(self) -> None:
-        """Take over new routing tables when the registry's file, which holds rollouts too, has changed."""
+        """Load new routing tables when the registry's file, which also holds rollouts, has changed."""
         found = self._config.workspace.database("registry").signature()
         if found != self._routed:
             with self._lock:

@@ -14,7 +14,7 @@ _EMPTY_SETTINGS = "# Every key has a default; `bondx init` in an empty folder wr
 
 @dataclass(frozen=True, slots=True)
 class MLOpsConfig:
-    """What the other classes of this package are opened with."""
+    """The configuration that opens the other classes of this package."""
 
     workspace: Workspace
     source: PolicySource
@@ -24,15 +24,15 @@ class MLOpsConfig:
     def from_yaml(
         cls, file: Path | str | None = None, *, workspace: Path | str | None = None, user: str | None = None
     ) -> "MLOpsConfig":
-        """Choose the workspace, and the policy file that is laid over its own.
+        """Choose the workspace, and the policy file that overrides its policy.
 
         Args:
             file: A policy file; by default the one that `BONDX_ENV` selects, else `policy.yaml` of the workspace.
-            workspace: Its folder, made if there is none; by default `$BONDX_HOME`, else the user's state folder.
-            user: In whose name things are done; by default the account this process runs for, which stays on record
-                beside it: for four eyes the two are one person.
+            workspace: Its folder, created if missing; by default `$BONDX_HOME`, else the user's state folder.
+            user: The person to act for; by default the account this process runs for, which is always recorded
+                too: for four eyes the two are one person.
         Raises:
-            SettingsError: The file cannot be used; the message names line, field and cure.
+            SettingsError: The file cannot be used; the message names line, field and fix.
             StateError: The workspace cannot be opened.
         """
         root = Workspace.locate(Path(workspace) if workspace is not None else None, os.environ)
@@ -40,18 +40,18 @@ class MLOpsConfig:
         config = None
         if file is not None:
             config = Path(file).expanduser().absolute()
-            read_policy(config)  # a mistake in it is told here and not at the first promotion
+            read_policy(config)  # a mistake is reported here and not at the first promotion
         account = Actor.current(Origin.API)
         actor = account if user is None else account.in_the_name_of(user)
         return cls(opened, PolicySource(opened.root, config=config), actor)
 
     def in_the_name_of(self, name: str) -> "MLOpsConfig":
-        """Return the same configuration for somebody whom nothing but the caller's word vouches for."""
+        """Return the same configuration for a person named by the caller, without proof."""
         return replace(self, actor=self.actor.in_the_name_of(name))
 
     @property
     def policy(self) -> Policy:
-        """The rules that count now."""
+        """The rules in force."""
         return self.source.policy()
 
     def for_model(self, model: str) -> ModelPolicy:

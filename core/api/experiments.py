@@ -12,14 +12,14 @@ from core.tracking import ActiveRun, Run, Runs, RunStatus, track
 
 
 class ExperimentTracker:
-    """The runs of one workspace. Each thread has its own active run; a nested one is active until it ends."""
+    """The runs of one workspace. Each thread has its own active run; a nested run is active until it ends."""
 
     def __init__(self, config: MLOpsConfig | None = None) -> None:
         """Open the tracker; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         self._active = threading.local()
         self._open: list[ActiveRun] = []
-        # What waits to be written is written, even by a script that forgets to end its run.
+        # Buffered metrics are written even if a script forgets to end its run.
         weakref.finalize(self, _end_all, self._open)
 
     def start_run(
@@ -30,15 +30,15 @@ class ExperimentTracker:
         tags: Mapping[str, str] | None = None,
         nested: bool = False,
     ) -> ActiveRun:
-        """Start a run and make it the active one; in a `with` block it ends with the block.
+        """Start a run and make it active; in a `with` block it ends with the block.
 
         Args:
             name: For people.
-            parameters: What decides the outcome, as plain JSON values; `log_parameters` adds more.
+            parameters: Everything that decides the outcome, as plain JSON values; `log_parameters` adds more.
             tags: Words to find it by.
-            nested: Make it a part of the active run: a fold, a trial, a stage.
+            nested: Make it part of the active run: a fold, a trial, a stage.
         Raises:
-            UsageError: A run is active already, or none is and this one is to be nested; or the policy requires a tag.
+            UsageError: A run is already active, none is active to nest in, or a required tag is missing.
         """
         stack = self._stack()
         if nested and not stack:
@@ -65,18 +65,18 @@ class ExperimentTracker:
         """The run that this thread logs to.
 
         Raises:
-            UsageError: There is none.
+            UsageError: No run is active.
         """
         if not (stack := self._stack()):
             raise UsageError("No run is active: call start_run() first.")
         return stack[-1]
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Note what decides the outcome, nested at will; one that is noted cannot become another."""
+        """Record what decides the outcome, nested to any depth; a recorded parameter cannot change."""
         self.active_run.log_parameters(parameters)
 
     def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
-        """Log one value; the step counts by itself if none is given."""
+        """Log one value; without a step, the last step plus one."""
         self.active_run.log_metric(name, value, step=step)
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
@@ -84,11 +84,11 @@ class ExperimentTracker:
         self.active_run.log_metrics(metrics, step=step)
 
     def log_artifact(self, *paths: Path | str) -> None:
-        """Note files with their SHA-256; they stay where they are."""
+        """Record files with their SHA-256; they are not copied."""
         self.active_run.log_artifact(*paths)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Add words to find the run by; an empty value takes a tag away."""
+        """Add words to find the run by; an empty value removes a tag."""
         self.active_run.set_tags(tags)
 
     def end_run(self, status: RunStatus | str = RunStatus.FINISHED) -> Run:
@@ -97,7 +97,7 @@ class ExperimentTracker:
         Args:
             status: finished, failed or stopped.
         Returns:
-            The run as it is kept.
+            The run as stored.
         """
         run = self.active_run
         try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ModelRegistry:
-    """The models of one workspace. Wherever a version is asked for, an alias such as `@champion` will do."""
+    """The models of one workspace. Wherever a version is expected, an alias such as `@champion` works too."""
 
     def __init__(self, config: MLOpsConfig | None = None) -> None:
         """Open the registry; by default of the workspace that `MLOpsConfig.from_yaml()` finds."""
@@ -46,13 +46,13 @@ class ModelRegistry:
         description: str = "",
         bump: Bump = "auto",
     ) -> ModelVersion:
-        """Take a folder or file in as the next version of a model, in Development.
+        """Register a folder or file as the next version of a model, in Development.
 
         Args:
             name: The model's name.
             path: The folder or file; it is copied and hashed. Pickles are refused: they are code.
-            metrics: Finite figures by name; `attainment`, `accuracy` or `r2` is what the accuracy gate looks at.
-            lineage: `data` (hashes by name), `parameters`, and whatever else made it what it is.
+            metrics: Finite figures by name; the accuracy gate judges `attainment`, `accuracy` or `r2`.
+            lineage: `data` (hashes by name), `parameters`, and everything else that decided the result.
             gates: Verdicts on the training data.
             run_id: The tracked run it came from.
             parents: The versions it was made from.
@@ -89,20 +89,20 @@ class ModelRegistry:
 
         Raises:
             PromotionRefusedError: A rule or a gate forbids it; the message says which and why.
-            HashMismatchError: The files are not those that were registered.
+            HashMismatchError: The files differ from the registered files.
         """
         return self._apply(self.plan_promotion(name, version, stage), reason)
 
     def rollback_model(self, name: str, *, reason: str = "") -> ModelVersion:
-        """Put the previous Production version back live; raises as `promote_model` does."""
+        """Roll back to the previous Production version; raises as `promote_model` does."""
         return self._apply(self._registry.plan_rollback(name), reason)
 
     def archive_model(self, name: str, version: str, *, reason: str = "") -> ModelVersion:
-        """Take a version out of use; raises as `promote_model` does."""
+        """Archive a version; raises as `promote_model` does."""
         return self._apply(self._registry.plan_archive(name, version), reason)
 
     def approve_model(self, name: str, version: str, *, reason: str = "") -> Approval:
-        """Say that a version may go to Production; somebody else must promote it."""
+        """Approve a version for Production; another person must promote it."""
         return self._registry.approve(name, version, actor=self._config.actor, reason=reason)
 
     def set_alias(self, name: str, alias: str, version: str, *, reason: str = "") -> None:
@@ -134,19 +134,19 @@ class ModelRegistry:
         """Load a version that BondX has trained, after hashing every file of it.
 
         Raises:
-            HashMismatchError: The files are not those that were registered.
-            ArtifactError: The files are no model that this installation can read; see `model_path`.
+            HashMismatchError: The files differ from the registered files.
+            ArtifactError: The files are not a model that this installation can read; see `model_path`.
         """
         from core.domains.catalogue import load_model
 
         return load_model(self.model_path(name, version))
 
     def model_path(self, name: str, version: str | None = None) -> Path:
-        """Return the folder of a version after hashing every file in it, to be loaded by what made it."""
+        """Return the folder of a version after hashing every file in it, for the software that made it to load."""
         return self._registry.load_path(name, self.get_model(name, version).version)
 
     def compare_models(self, name: str, a: str, b: str) -> VersionDiff:
-        """Lay two versions side by side."""
+        """Compare two versions."""
         return self._registry.diff(name, a, b)
 
     def lineage(self, name: str, version: str | None = None) -> LineageGraph:
@@ -158,7 +158,7 @@ class ModelRegistry:
         return self._registry.verify(name)
 
     def prune_models(self, name: str | None = None, *, dry_run: bool = True, reason: str = "") -> PrunePlan:
-        """Say which versions the policy lets go; remove them unless this is a dry run."""
+        """Say which versions the policy lets go of; remove them unless this is a dry run."""
         plan = self._registry.plan_prune(name)
         if not dry_run:
             self._registry.prune(plan, actor=self._config.actor, reason=reason)

@@ -1,25 +1,25 @@
-"""Versions of models, the stages they stand in, and the moves between them.
+"""Versions of models, their stages, and the moves between stages.
 
 stages.py        the stages, and the one table of moves between them
 numbering.py     names of models and numbers of versions
 documents.py     what the database holds
-records.py       looking it up
+records.py       reading it
 manifest.py      the hash of every file of an artifact, and the check of a folder
 card.py          the evidence, hashed along with the files
 artifacts.py     artifact folders: staged, durable, put in place by one rename
-contents.py      the files of an artifact that say something about it
-registration.py  how a version comes in, and the sweep after a crash; version_bump.py decides which number it gets
-aliases.py       names that people give to versions
-approvals.py     four eyes: who has found that a version may serve, and whose word counts
-holds.py         which versions a rollout rests on
+contents.py      the files of an artifact that describe it
+registration.py  registering a version, and the sweep after a crash; version_bump.py decides its number
+aliases.py       names people give to versions
+approvals.py     four eyes: who has approved a version, and which approvals count
+holds.py         the versions that a rollout uses
 gates.py         what a version must show before it moves up
-planning.py      what a move would do, decided before it is done; planner.py gathers what that takes
-transitions.py   carrying a plan out
-integrity.py     whether the files are still those that were registered
-diff.py          two versions side by side
-lineage.py       where a version comes from, as a graph; ancestry.py lays its versions out, graph_layout.py draws them
+planning.py      what a move would do, decided beforehand; planner.py gathers its inputs
+transitions.py   carrying out a plan
+integrity.py     whether the files still match the registered files
+diff.py          two versions compared
+lineage.py       where a version comes from, as a graph; ancestry.py lists its versions, graph_layout.py draws them
 retention.py     which versions may go; pruning.py removes them
-registry.py      the face of it all; registry_reader.py is its half that changes nothing
+registry.py      the public class; registry_reader.py is its read-only half
 """
 
 from importlib import import_module
@@ -85,7 +85,7 @@ __all__ = [
     "next_stage",
 ]
 
-# Where the rest lives, imported when first asked for: the command line names the stages before it opens anything, and
+# The home of every other name, imported on first use: the command line names the stages before it opens anything, and
 # a console paints its first screen before it opens the registry.
 _HOMES = {
     "Alias": "aliases",

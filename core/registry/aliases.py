@@ -1,7 +1,7 @@
-"""Aliases: names that people give to versions beside their stages, such as `@champion`.
+"""Aliases: names people give to versions in addition to their stages, such as `@champion`.
 
-An alias is a pointer and nothing more: it moves no traffic and passes no gate. It lives in a table of its own, so that
-moving one makes no plan of a promotion stale.
+An alias is only a pointer: it moves no traffic and passes no gate. It has its own table, so that moving an alias does
+not make a promotion plan stale.
 """
 
 import re
@@ -21,7 +21,7 @@ from core.state import Workspace
 MARK = "@"
 
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-# The server's own labels: asked for @production it answers with what is live, whatever an alias of that name said.
+# The server's own labels: it answers @production with the live version, regardless of an alias of that name.
 RESERVED = frozenset({*(stage.lower() for stage in Stage), "stable", "candidate"})
 _RULE = "1 to 64 characters: lowercase letters, digits, '-' and '_', starting with a letter"
 
@@ -56,10 +56,10 @@ class Aliases:
         return {found.alias: found.version for found in self.all() if found.model == model}
 
     def resolve(self, model: str, word: str) -> str:
-        """Return the version that a word names: `@champion`, or a number as it is.
+        """Return the version that a word names: `@champion`, or a number unchanged.
 
         Raises:
-            AliasNotFoundError: The model has no such alias; those it has are named.
+            AliasNotFoundError: The model has no such alias; the message names its aliases.
         """
         if not word.startswith(MARK):
             return word
@@ -70,10 +70,10 @@ class Aliases:
         return found.version
 
     def get(self, model: str, alias: str) -> Alias:
-        """Return an alias as it is kept.
+        """Return an alias as stored.
 
         Raises:
-            AliasNotFoundError: The model has no such alias; those it has are named.
+            AliasNotFoundError: The model has no such alias; the message names its aliases.
         """
         word = MARK + checked_alias(alias)
         self.resolve(model, word)
@@ -82,7 +82,7 @@ class Aliases:
     def set(
         self, model: str, alias: str, version: str, *, actor: Actor, reason: str, expected_revision: int | None = None
     ) -> Alias:
-        """Point an alias at a version, from wherever it pointed before."""
+        """Point an alias at a version, wherever it pointed before."""
         name = checked_alias(alias)
         if name in RESERVED:
             raise InvalidNameError(
@@ -112,7 +112,7 @@ class Aliases:
     def remove(
         self, model: str, alias: str, *, actor: Actor, reason: str, expected_revision: int | None = None
     ) -> None:
-        """Take an alias away; its version stays."""
+        """Remove an alias; its version stays."""
         key = f"{checked_model_name(model)}{MARK}{checked_alias(alias)}"
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             was = self.resolve(model, key.removeprefix(model))
@@ -124,7 +124,7 @@ def checked_alias(alias: str) -> str:
     """Return an alias without its mark.
 
     Raises:
-        InvalidNameError: It is not spelled as one.
+        InvalidNameError: It is not a valid alias.
 
     >>> checked_alias("@champion")
     'champion'

@@ -27,9 +27,9 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
     key: str  # "spread/1.4.0"
     model: str
     version: str
-    stage: Stage | None  # None where it is gone
+    stage: Stage | None  # None once it is removed
     aliases: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()  # schema, data, parameters, refit or first; empty where nobody knows
+    changes: tuple[str, ...] = ()  # schema, data, parameters, refit or first; empty if unknown
     created_at: datetime | None = None
     metric: tuple[str, float] | None = None
     data: tuple[str, ...] = ()  # purpose and hash
@@ -45,7 +45,7 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_landmark(self) -> bool:
-        """Whether a reader looks for it: it serves, waits to, or has a name."""
+        """Whether a reader looks for it: it is in Production or Staging, or has an alias."""
         return self.stage in (Stage.PRODUCTION, Stage.STAGING) or bool(self.aliases)
 
 
@@ -59,12 +59,12 @@ class Ancestry:
     def rows(
         self, near: Collection[str] = (), *, reach: int = 0, unfolded: Collection[str] = (), whole: bool = False
     ) -> list[GraphRow | Fold]:
-        """Return the rows to show; runs of versions that nothing is special about are one row each.
+        """Return the rows to show; each run of ordinary versions is folded into one row.
 
         Args:
-            near: What the reader is looking at; without anything, the newest version.
-            reach: How many rows around that are shown one by one.
-            unfolded: Versions that are shown one by one wherever they are.
+            near: The versions the reader is looking at; by default the newest version.
+            reach: How many rows around them are not folded.
+            unfolded: Versions that are never folded.
             whole: Fold nothing.
         """
         if whole:
@@ -77,12 +77,12 @@ class Ancestry:
 
 
 def ancestry(graph: LineageGraph, versions: Iterable[ModelVersion], aliases: Iterable[Alias]) -> Ancestry:
-    """Lay the versions of a lineage out.
+    """Lay out the versions of a lineage.
 
     Args:
         graph: The lineage.
         versions: At least those of the graph that are registered.
-        aliases: The names that people gave to versions.
+        aliases: The names people gave to versions.
     """
     nodes = {node.key.removeprefix(_VERSION): node for node in graph.nodes if node.kind == "version"}
     registered = {version.key: version for version in versions}
@@ -97,7 +97,7 @@ def ancestry(graph: LineageGraph, versions: Iterable[ModelVersion], aliases: Ite
     for alias in aliases:
         names.setdefault(f"{alias.model}/{alias.version}", []).append(f"{MARK}{alias.alias}")
 
-    # By age; of one age, as they came, which is by number.
+    # By age; versions of the same age keep their order, which is by number.
     dated = sorted((node.created_at, index, key) for index, (key, node) in enumerate(nodes.items()) if node.created_at)
     ranks: dict[str, int | None] = dict.fromkeys(nodes, None)
     ranks.update({key: rank for rank, (_, _, key) in enumerate(dated)})
@@ -167,7 +167,7 @@ def _ancestor(
 def _changes(
     version: ModelVersion, sources: Sequence[GraphParent], registered: Mapping[str, ModelVersion]
 ) -> tuple[str, ...]:
-    """Say what changed since the first of the versions that one was made from."""
+    """Say what changed since the first parent of a version."""
     if not sources:
         return (FIRST,)
     source = registered.get(sources[0].key)

@@ -1,9 +1,9 @@
-"""Four eyes: who has looked at a version and found that it may serve.
+"""Four eyes: who has reviewed a version and approved it for Production.
 
-An approval names the very files it is for by the hash of their manifest and counts for one promotion to Production.
+An approval names its files by the hash of their manifest, and counts for one promotion to Production.
 
-A token can have been used by whoever made it, and a name given with `--user` is the word of one account. So an
-approval and a promotion count as two pairs of eyes only where nobody can be behind both.
+The person who created a token can use it too, and a name given with `--user` is only that account's claim. So an
+approval and a promotion count as two persons' only if no single person can be behind both.
 """
 
 from collections.abc import Sequence
@@ -25,24 +25,24 @@ from core.state import Workspace
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's word that a version may go to Production."""
+    """One person's approval for a version to go to Production."""
 
-    key: str  # "spread/1.4.0/ana": a second word of the same person is the same word
+    key: str  # "spread/1.4.0/ana": a person approves a version once
     model: str
     version: str
     manifest_sha256: str
-    person: str  # the account; the same person on another host is no second person
-    behind: tuple[str, ...] = ()  # who else can have given it
+    person: str  # the account; the same person on another host is not a second person
+    behind: tuple[str, ...] = ()  # who else may have given it
     approved_by: str
     approved_at: datetime
     origin: str
     reason: str
-    used_by: int | None = None  # the number of the transition that rested on it
+    used_by: int | None = None  # the number of the transition that used it
     revision: int = 0
 
     @property
     def persons(self) -> frozenset[str]:
-        """Everybody who can have given it."""
+        """Everyone who may have given it."""
         return frozenset(name.casefold() for name in (self.person, *self.behind))
 
 
@@ -67,10 +67,10 @@ class Approvals:
         return sorted(counting, key=lambda approval: approval.approved_at)
 
     def approve(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
-        """Put a person's approval on record.
+        """Record a person's approval.
 
         Raises:
-            RefusedError: The actor is no person, the version is live already, or the person has approved it before.
+            RefusedError: The actor is not a person, the version is already live, or the person approved it before.
         """
         if actor.origin is Origin.ENGINE:
             raise RefusedError("The engine cannot approve a promotion; a person must.")
@@ -80,7 +80,7 @@ class Approvals:
                 raise RefusedError(f"{model} {number} is already in Production; there is nothing to approve.")
             key = f"{version.key}/{actor.name}"
             before = self._documents.find(key)
-            # A word that fewer people can have given, such as one from the own account, takes the place of another.
+            # An approval that fewer people may have given, such as from the person's own account, replaces the other.
             if before is not None and before in self.of(version) and not actor.persons < before.persons:
                 at = f"{before.approved_at:%Y-%m-%d %H:%M} UTC"
                 raise RefusedError(f"{actor.name} already approved {model} {number} at {at}.")
@@ -102,10 +102,10 @@ class Approvals:
             return stored
 
     def withdraw(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
-        """Take the actor's own approval back.
+        """Withdraw the actor's own approval.
 
         Raises:
-            ApprovalNotFoundError: There is none that still counts.
+            ApprovalNotFoundError: No approval of the actor still counts.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._records.version(model, number)
@@ -118,7 +118,7 @@ class Approvals:
             return own
 
     def use(self, change: AuditedChange, version: ModelVersion, transition: int) -> None:
-        """Mark the approvals that a promotion has rested on, in the transaction of `change`."""
+        """Mark the approvals that a promotion used, in the transaction of `change`."""
         for approval in self.of(version):
             used = self._documents.replace(msgspec.structs.replace(approval, used_by=transition))
             change.record("approval.use", used.key, before={"used_by": None}, after={"used_by": transition})
@@ -132,7 +132,7 @@ class ApprovalTally(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def n_approvals(self) -> int:
-        """How many there are, whether or not they count."""
+        """The number of approvals, whether or not they count."""
         return len(self.counting) + len(self.notes)
 
 
@@ -140,15 +140,15 @@ def tally(approvals: Sequence[Approval], version: ModelVersion, promoter: Actor 
     """Say which approvals of a version count for its promotion.
 
     Args:
-        approvals: Those on record for its very files.
-        version: Whose authors cannot approve it.
-        promoter: Who promotes, if known; neither can they.
+        approvals: The approvals recorded for exactly these files.
+        version: The version; its authors cannot approve it.
+        promoter: Who promotes, if known; they cannot approve it either.
     """
     taken = dict.fromkeys(version.authors, "the registration")
     if promoter is not None:
         taken |= dict.fromkeys(promoter.persons, "the promotion")
     counting, notes = [], []
-    # Those that fewest people can have given first: at worst too few are counted, never too many.
+    # The approvals that the fewest people may have given come first: at worst too few are counted, never too many.
     for approval in sorted(approvals, key=lambda found: (len(found.persons), found.approved_at)):
         if shared := sorted(approval.persons & taken.keys(), key=lambda name: name != approval.person.casefold()):
             notes.append(_why_not(approval, shared[0], taken[shared[0]]))

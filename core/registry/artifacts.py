@@ -1,7 +1,7 @@
 """Artifact folders on disk: staged apart, made durable, then put in place by one rename.
 
-A process killed at any instant leaves either nothing at `artifacts/<model>/<version>/` or the whole folder. What it
-leaves in the staging area is told apart from a copy in progress by the lock its process held, which died with it.
+A process killed at any instant leaves either nothing at `artifacts/<model>/<version>/` or the complete folder. Its
+leftovers in the staging area differ from a copy in progress by their lock, which was released when the process died.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ PICKLED = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
 
 
 class StagedArtifact(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete, durable copy that waits for its version number."""
+    """A complete, durable copy without a version number yet."""
 
     folder: Path
     manifest: Manifest
@@ -42,7 +42,7 @@ class ArtifactStore:
         self.root = root
 
     def folder(self, model: str, version: str) -> Path:
-        """Return where the artifact of a version lives, whether or not it is there."""
+        """Return the path of a version's artifact, whether or not it exists."""
         return self.root / checked_model_name(model) / str(SemanticVersion.parse(version))
 
     def published(self) -> Iterator[tuple[str, str]]:
@@ -52,7 +52,7 @@ class ArtifactStore:
                 yield from ((model, version) for version in map(str, self.numbers(model)))
 
     def numbers(self, model: str) -> list[SemanticVersion]:
-        """Return the numbers that folders of this model take, ascending."""
+        """Return the version numbers of this model's folders, ascending."""
         numbers = []
         for name in self._folders(self.root / checked_model_name(model)):
             with suppress(InvalidNameError):
@@ -61,15 +61,15 @@ class ArtifactStore:
 
     @contextmanager
     def staged(self, source: Path, additions: Mapping[str, bytes]) -> Iterator[StagedArtifact]:
-        """Copy a folder, or one file, into the staging area with its manifest, on disk to the last byte.
+        """Copy a folder, or one file, into the staging area with its manifest, and sync it to disk.
 
         Leaving the context removes the copy, unless `publish` has taken it.
 
         Args:
-            source: The folder whose plain files become the artifact, or the one file that does.
-            additions: Further files by name, for names that the source does not have.
+            source: The folder whose plain files become the artifact, or the one file that becomes it.
+            additions: Further files by name, used for names that the source lacks.
         Raises:
-            ArtifactRefusedError: The source holds something an artifact may not, or the copy failed.
+            ArtifactRefusedError: The source holds something an artifact must not hold, or the copy failed.
         """
         place, names = _contents(source)
         try:
@@ -94,15 +94,15 @@ class ArtifactStore:
             os.close(lock)
 
     def publish(self, staged: StagedArtifact, model: str, version: str) -> None:
-        """Rename a staged copy to its place, for good; the caller holds the registry's database lock.
+        """Rename a staged copy to its permanent place; the caller holds the registry's database lock.
 
         Raises:
-            ArtifactRefusedError: The place is taken, or cannot be reached.
+            ArtifactRefusedError: The target exists, or cannot be reached.
         """
         target = self.folder(model, version)
         try:
             target.parent.mkdir(exist_ok=True)
-            if target.parent.is_symlink() or target.exists():  # a rename would replace an empty folder in silence
+            if target.parent.is_symlink() or target.exists():  # a rename would silently replace an empty folder
                 raise ArtifactRefusedError(f"{target} already exists.")
             staged.folder.rename(target)
             sync(target.parent)
@@ -112,7 +112,7 @@ class ArtifactStore:
 
     @contextmanager
     def claimed(self, model: str, version: str) -> Iterator[bool]:
-        """Yield whether a version folder is ours to judge: not if a process is registering it at this moment."""
+        """Yield whether a version folder may be judged: not while a process is registering it."""
         try:
             lock = _lock_folder(self.folder(model, version))
         except OSError:
@@ -124,14 +124,14 @@ class ArtifactStore:
             os.close(lock)
 
     def withdraw(self, model: str, version: str) -> None:
-        """Take away a folder whose registration was given up after `publish`."""
+        """Remove a folder whose registration was abandoned after `publish`."""
         doomed = self.root / STAGING_NAME / f"withdrawn-{secrets.token_hex(8)}"
         with suppress(OSError):
             self.folder(model, version).rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
 
     def clear_staging(self) -> int:
-        """Remove what killed processes left in the staging area, and return how many copies that were."""
+        """Remove the copies that killed processes left in the staging area, and return their number."""
         n_removed = 0
         for name in self._folders(self.root / STAGING_NAME):
             folder = self.root / STAGING_NAME / name
@@ -181,7 +181,7 @@ def _contents(source: Path) -> tuple[Path, list[str]]:
 
 
 def _checked(name: str, place: Path) -> str:
-    if not name.isprintable():  # control characters, and bytes that are no UTF-8
+    if not name.isprintable():  # control characters, and bytes that are not UTF-8
         raise ArtifactRefusedError(f"{name!a} cannot be written in a manifest; rename the file.")
     if PurePosixPath(name).suffix.lower() in PICKLED:
         raise ArtifactRefusedError(f"{name} is a pickle, which is code; save LightGBM text, skops, npz or JSON.")

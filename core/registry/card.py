@@ -1,7 +1,7 @@
-"""`registration.json`: what was said of a version when it was registered, hashed along with its files.
+"""`registration.json`: the facts given when a version was registered, hashed along with its files.
 
-It binds the evidence to the artifact: metrics edited in the database no longer match it. It also lets a version whose
-database record was lost be taken up again from its folder alone.
+It binds the evidence to the artifact: metrics edited in the database no longer match it. It also allows a version
+whose database record was lost to be restored from its folder alone.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ CARD_NAME = "registration.json"
 
 
 class RegistrationCard(msgspec.Struct, frozen=True, kw_only=True):
-    """The evidence for a version; nothing in it depends on who registered it, when or where."""
+    """The evidence for a version, independent of who registered it, when or where."""
 
     model: str
     description: str
@@ -26,7 +26,7 @@ class RegistrationCard(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateResult, ...]
 
     def to_bytes(self) -> bytes:
-        """Return the one spelling of this card.
+        """Return the canonical bytes of this card.
 
         Raises:
             TypeError: The lineage holds something that JSON does not have.
@@ -38,14 +38,14 @@ class RegistrationCard(msgspec.Struct, frozen=True, kw_only=True):
         """Read the card of an artifact.
 
         Raises:
-            OSError: There is none, or it cannot be read.
+            OSError: The card is missing or cannot be read.
             msgspec.DecodeError: It is not a card.
         """
         with open_regular(folder / CARD_NAME) as file:
             return msgspec.json.decode(file.read(), type=cls)
 
     def contradictions(self, version: ModelVersion) -> list[str]:
-        """Name what the database says differently of this version, one clause each."""
+        """Name every fact on which the database disagrees, one clause each."""
         problems = [
             f"{CARD_NAME} has {name} {self.metrics.get(name)}, the database {version.metrics.get(name)}"
             for name in {**self.metrics, **version.metrics}

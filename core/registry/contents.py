@@ -1,4 +1,4 @@
-"""The files of an artifact that say something about it: report, signature, environment."""
+"""The files of an artifact that describe it: report, signature, environment."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ ENVIRONMENT_NAME = "environment.json"
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object; empty where there is none, or where the file is something else."""
+    """Read a JSON object; empty if the file is missing or holds something else."""
     try:
         with open_regular(path) as file:
             return parsed_object(file.read())
@@ -22,7 +22,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def parsed_object(content: bytes) -> dict[str, Any]:
-    """Parse a JSON object; empty where the bytes are something else."""
+    """Parse a JSON object; empty if the bytes hold something else."""
     try:
         found = msgspec.json.decode(content)
     except msgspec.DecodeError:
@@ -31,6 +31,6 @@ def parsed_object(content: bytes) -> dict[str, Any]:
 
 
 def importances(report: dict[str, Any]) -> dict[str, Any]:
-    """Return what a report says of how much each feature counts, by feature."""
+    """Return the feature importances of a report, by feature."""
     found = report.get("feature_importance", report.get("importances"))
     return found if isinstance(found, dict) else {}

@@ -1,6 +1,6 @@
 """What differs between two versions of a model, section by section, as rows a screen or a script can show.
 
-What of their files is not as registered is left out, and the result says so.
+Files that differ from the registered files are left out, and the result says so.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ ChangeKind = Literal["same", "changed", "added", "removed"]
 
 
 class VersionDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """One named value on both sides; None where a side has none."""
+    """One named value on both sides; None where a side lacks it."""
 
     section: VersionSection
     name: str
@@ -46,7 +46,7 @@ class VersionDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """Two versions side by side: `a` is before, `b` is after."""
+    """The comparison of two versions: `a` is before, `b` is after."""
 
     model: str
     a: str
@@ -56,12 +56,12 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def changed(self) -> tuple[VersionDifference, ...]:
-        """The rows that are not the same on both sides."""
+        """The rows that differ between the sides."""
         return tuple(row for row in self.rows if row.change != "same")
 
 
 class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one side."""
+    """Everything known about one side."""
 
     version: ModelVersion
     manifest: Manifest | None = None
@@ -77,7 +77,7 @@ class ComparedVersion(msgspec.Struct, frozen=True, kw_only=True):
                 return self.version.metrics
             case "slices":  # metrics of parts of the test data: report.json has slices: {part: {metric: value}}
                 return _flat(self.report.get("slices"))
-            case "model":  # what the report says in one word: algorithm, what ships and why
+            case "model":  # single words of the report: algorithm, the shipped model and why
                 return {key: value for key, value in self.report.items() if isinstance(value, str | int | float)}
             case "lineage":
                 return flatten(self.version.lineage)
@@ -103,7 +103,7 @@ _DESCRIBING = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME)
 
 
 def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ()) -> VersionDiff:
-    """Lay two versions side by side."""
+    """Compare two versions."""
     rows = [
         difference(section, name, before.get(name), after.get(name))
         for section in SECTIONS
@@ -114,7 +114,7 @@ def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ())
 
 
 def compare_versions(workspace: Workspace, store: ArtifactStore, a: ModelVersion, b: ModelVersion) -> VersionDiff:
-    """Lay two versions side by side; what of their files is not as registered is left out, and found."""
+    """Compare two versions; files that differ from the registered files are left out and noted."""
     notes: list[str] = []
     before, after = (_gather(workspace, store, version, notes) for version in (a, b))
     return compare(before, after, tuple(notes))
@@ -141,7 +141,7 @@ def _flat(values: Any) -> dict[str, Any]:
 
 
 def _by_name(value: Any) -> Any:
-    """Turn lists of named things into mappings, so that a column is compared with itself and not with a neighbour.
+    """Turn lists of named entries into mappings, so that a column is compared with itself and not with a neighbour.
 
     >>> _by_name({"columns": [{"name": "rating", "kind": "number"}]})
     {'columns': {'rating': {'kind': 'number'}}}

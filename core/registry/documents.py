@@ -10,7 +10,7 @@ from core.registry.stages import Stage, TransitionVerb
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable artifact of a registered model, and the stage it stands in."""
+    """One immutable artifact of a registered model, and its stage."""
 
     key: str  # "spread/1.4.0"
     model: str
@@ -19,7 +19,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     stage_since: datetime
     created_at: datetime
     created_by: str
-    authors: tuple[str, ...] = ()  # the persons who can be behind that; nobody where the engine registered
+    authors: tuple[str, ...] = ()  # the persons who may be behind that; empty if the engine registered it
     run_id: str
     session_id: str
     description: str
@@ -30,7 +30,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
     n_files: int
     n_bytes: int
-    bump: str = ""  # which part of the number it raised, and why, where the registry decided that
+    bump: str = ""  # which part of the number was raised, and why, if the registry decided it
     tags: dict[str, str] = {}
     updated_at: datetime
     updated_by: str
@@ -44,7 +44,7 @@ class ProductionStanding(msgspec.Struct, frozen=True, kw_only=True):
     previous: tuple[str, ...] = ()  # newest last; a version that was rolled back is not among them
 
     def promoted(self, version: str) -> "ProductionStanding":
-        """Return the standing with `version` live and the replaced one as the target of the next rollback.
+        """Return the standing with `version` live and the replaced version as the target of the next rollback.
 
         >>> ProductionStanding(production="1.0.0").promoted("1.1.0")
         ProductionStanding(production='1.1.0', previous=('1.0.0',))
@@ -55,7 +55,7 @@ class ProductionStanding(msgspec.Struct, frozen=True, kw_only=True):
         return ProductionStanding(production=version, previous=previous)
 
     def rolled_back(self) -> "ProductionStanding":
-        """Return the standing with the previous version live again, and the one that was live forgotten."""
+        """Return the standing with the previous version live again and the rolled-back version forgotten."""
         return ProductionStanding(production=self.previous[-1], previous=self.previous[:-1])
 
     def retired(self) -> "ProductionStanding":
@@ -66,8 +66,8 @@ class ProductionStanding(msgspec.Struct, frozen=True, kw_only=True):
 class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model and which of its versions is live.
 
-    `revision` grows by one with each move of a version between stages, and with nothing else: a plan made at one
-    revision holds for as long as the revision does, however many versions a training registers meanwhile.
+    `revision` grows by one with each move of a version between stages, and with nothing else: a plan stays valid
+    while the revision stays the same, however many versions are registered meanwhile.
     """
 
     model: str
@@ -76,7 +76,7 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     updated_by: str
     production: str | None = None
     previous_production: tuple[str, ...] = ()  # newest last; the last one is the target of a rollback
-    before: ProductionStanding | None = None  # what an undo of the newest move returns to
+    before: ProductionStanding | None = None  # the standing that an undo of the newest move restores
     revision: int = 0
 
     @property
@@ -106,7 +106,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     from_stage: Stage
     to_stage: Stage
-    changes: tuple[StageChange, ...]  # everything that moved, `version` first
+    changes: tuple[StageChange, ...]  # every move, `version` first
     replaced: str | None  # the version that left Production for it
     at: datetime
     by: str
@@ -129,7 +129,7 @@ def transition_key(model: str, number: int) -> str:
 
 
 class PrunedVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a version whose files are gone: its number is never given to another."""
+    """The record of a version whose files are removed: its number is never reused."""
 
     key: str
     model: str

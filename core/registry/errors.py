@@ -1,4 +1,4 @@
-"""What the registry refuses, each in one sentence that says what to do."""
+"""The registry's refusals, each in one sentence that says what to do."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ _SHOWN = 60  # characters of a hostile name that are repeated in a message
 
 
 class InvalidNameError(UsageError):
-    """A model name or version number is not spelled as such."""
+    """A model name, alias or version number is not valid."""
 
     def __init__(self, kind: str, text: str, rule: str) -> None:
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
@@ -41,7 +41,7 @@ class AliasNotFoundError(NotFoundError):
 
 
 class ApprovalNotFoundError(NotFoundError):
-    """The person has given no approval that still counts."""
+    """The person has no approval that still counts."""
 
     def __init__(self, model: str, version: str, person: str, known: Sequence[str]) -> None:
         others = f"approved by {', '.join(known)}" if known else "nobody has approved it"
@@ -56,7 +56,7 @@ class ArtifactRefusedError(UsageError):
 
 
 class HashMismatchError(RefusedError):
-    """The files of a version are not those that were registered."""
+    """The files of a version differ from the registered files."""
 
     def __init__(self, model: str, version: str, problems: Sequence[str]) -> None:
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""

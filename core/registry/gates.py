@@ -1,4 +1,4 @@
-"""Promotion gates: what a version must show before it moves up, as pure functions of what is recorded."""
+"""Promotion gates: what a version must show before it moves up, as pure functions of the records."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from core.registry.stages import Stage
 from core.settings.promotion import PromotionSettings
 
 ATTAINMENT = "attainment"
-ACCURACIES = (ATTAINMENT, "accuracy", "r2")  # what `accuracy_metric: auto` looks for, in this order
+ACCURACIES = (ATTAINMENT, "accuracy", "r2")  # the metrics `accuracy_metric: auto` looks for, in this order
 DRIFT = "drift"
 VERIFIED_ARTIFACT = "verified_artifact"
 APPROVALS = "approvals"
@@ -36,10 +36,10 @@ def promotion_gates(
         settings: The thresholds.
         to_stage: Where the candidate would go.
         integrity: What is wrong with the candidate's files, from `core.registry.manifest.check`.
-        n_explained: How many features its report gives an importance.
+        n_explained: The number of features with an importance in its report.
         approvals: Which of the approvals of these very files count.
     Returns:
-        One result a gate: `verified_artifact`, `min_accuracy`, `quality_gates`; `attainment_drop` where there is a
+        One result per gate: `verified_artifact`, `min_accuracy`, `quality_gates`; `attainment_drop` where there is a
         Production version to compare with; `max_drift` where drift was measured or must be; `explainability` and
         `approvals` where the policy asks for them.
     """
@@ -61,14 +61,14 @@ def promotion_gates(
 
 
 def accuracy_metric(version: ModelVersion, settings: PromotionSettings) -> str:
-    """Name the metric that says how good a version is: the policy's, else the first of `ACCURACIES` that it has."""
+    """Name the metric that rates a version: the policy's, else the first of `ACCURACIES` that it has."""
     if settings.accuracy_metric != "auto":
         return settings.accuracy_metric
     return next((name for name in ACCURACIES if name in version.metrics), ATTAINMENT)
 
 
 def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: PromotionSettings) -> GateResult:
-    """Judge whether the files of a version are those that were registered."""
+    """Judge whether the files of a version match the registered files."""
     return judge(
         VERIFIED_ARTIFACT,
         float(len(integrity)),
@@ -86,7 +86,7 @@ def integrity_gate(version: ModelVersion, integrity: Sequence[str], settings: Pr
 def approvals_gate(
     version: ModelVersion, tally: ApprovalTally, settings: PromotionSettings, *, blocking: bool
 ) -> GateResult:
-    """Judge whether enough persons other than who registered and who promotes have approved a version."""
+    """Judge whether enough persons have approved a version, not counting its authors and its promoter."""
     counting = tally.counting
     reason = f"approved by {', '.join(counting)}" if counting else f"nobody has approved {version.version}"
     reason = "; ".join((reason, *tally.notes))
@@ -171,7 +171,7 @@ def _drop_gate(
     before, after = production.metrics.get(metric), candidate.metrics.get(metric)
     if before is None or after is None:
         bare = production if before is None else candidate
-        # A Production version without the metric must not keep every successor out: said, but not blocking.
+        # A Production version without the metric must not block every successor: the gate fails without blocking.
         return judge(
             "attainment_drop",
             None,

@@ -1,7 +1,7 @@
-"""A graph drawn down the left edge of a list, one row a node, as version control draws its log.
+"""A graph drawn down the left edge of a list, one row per node, as version control draws its log.
 
-What came of a node stands above it, what it came from below. Every node that is awaited has one line of its own, which
-all that came of it join: a node with a hundred children takes two columns, not a hundred.
+The descendants of a node are above it, its sources below. Every awaited node has one line of its own, which all its
+descendants join: a node with a hundred children takes two columns, not a hundred.
 """
 
 import heapq
@@ -15,7 +15,7 @@ _ASCII = str.maketrans("│┊─├┤┼╮╭┬⋮●", "|:-++++++~*")
 
 
 class GraphParent(NamedTuple):
-    """What a node came from; loosely where that is only supposed, which is drawn as a dotted line."""
+    """A source of a node; a supposed source is loose and drawn as a dotted line."""
 
     key: str
     is_loose: bool = False
@@ -27,7 +27,7 @@ class GraphRow(NamedTuple):
     key: str
     before: str
     after: str
-    is_plain: bool  # nothing begins, ends or branches here, so rows like it can stand behind a count
+    is_plain: bool  # nothing begins, ends or branches here, so rows like it can be folded into a count
     column: int
     through: str  # the lines that leave the row downwards
 
@@ -38,7 +38,7 @@ class GraphRow(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """A row that stands for several."""
+    """A row that represents several folded rows."""
 
     keys: tuple[str, ...]
     text: str
@@ -50,11 +50,11 @@ class _Lane(NamedTuple):
 
 
 def in_order(ranks: Mapping[str, int | None], sources: Mapping[str, Sequence[GraphParent]]) -> list[str]:
-    """Put every node above what it came from, those of the highest rank first.
+    """Put every node above its sources, the highest rank first.
 
     Args:
-        ranks: Every node; one without a rank stands right below the last that came of it.
-        sources: What each node came from. Of a circle, the node of the highest rank begins.
+        ranks: Every node; a node without a rank is placed right below its last descendant.
+        sources: The sources of each node. A cycle begins with its node of the highest rank.
 
     >>> in_order({"1": 1, "2": 2, "3": 3}, {"3": [GraphParent("1")], "2": [GraphParent("1")]})
     ['3', '2', '1']
@@ -88,8 +88,8 @@ def draw(order: Sequence[str], sources: Mapping[str, Sequence[GraphParent]]) -> 
     """Draw the lines of every node.
 
     Args:
-        order: Every node, above what it came from.
-        sources: What each node came from. What was drawn above it already, as in a circle, gets no line.
+        order: Every node, above its sources.
+        sources: The sources of each node. A source already drawn above it, as in a cycle, gets no line.
 
     >>> sources = {"1.2": [GraphParent("1.0"), GraphParent("1.1")], "1.1": [GraphParent("1.0")]}
     >>> print(*(f"{row.text:4} {row.key}" for row in draw(["1.2", "1.1", "1.0"], sources)), sep="\\n")
@@ -103,7 +103,7 @@ def draw(order: Sequence[str], sources: Mapping[str, Sequence[GraphParent]]) -> 
     for key in order:
         column = _awaiting(key, lanes)
         if column is None:
-            # Right below the end of another line it would look as if that one went on.
+            # Right below the end of another line it would look like a continuation of that line.
             column = _free(lanes, 0, avoid=graph[-1].column if graph else None)
         above = list(lanes)
         lanes[column] = None
@@ -124,7 +124,7 @@ def draw(order: Sequence[str], sources: Mapping[str, Sequence[GraphParent]]) -> 
 
 
 def fold(graph: Sequence[GraphRow], kept: Collection[Hashable]) -> list[GraphRow | Fold]:
-    """Let one row stand for each run of plain rows, except for those that are kept.
+    """Fold each run of plain rows into one row, except for the kept rows.
 
     >>> chain = [str(number) for number in range(9, 0, -1)]
     >>> graph = draw(chain, {a: [GraphParent(b)] for a, b in zip(chain, chain[1:])})
@@ -144,7 +144,7 @@ def fold(graph: Sequence[GraphRow], kept: Collection[Hashable]) -> list[GraphRow
 
 
 def in_ascii(lines: str) -> str:
-    """Draw the lines in ASCII, for a terminal that knows no others.
+    """Draw the lines in ASCII, for a terminal without line characters.
 
     >>> in_ascii("├─┤ ┊ ")
     '+-+ : '
@@ -166,7 +166,7 @@ def _awaiting(key: str, lanes: Sequence[_Lane | None]) -> int | None:
 
 
 def _free(lanes: list[_Lane | None], start: int, *, avoid: int | None = None) -> int:
-    """Find the first free lane from `start` on, or make one."""
+    """Find the first free lane from `start` on, or add a lane."""
     index = start
     while index == avoid or (index < len(lanes) and lanes[index] is not None):
         index += 1

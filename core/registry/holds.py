@@ -1,6 +1,6 @@
-"""What rollouts say of versions: what one rests on may not go, and what one has rolled back is warned of.
+"""What rollouts report about versions: a version in use must stay, and a rolled-back version carries a warning.
 
-Rollouts write it in the transaction that starts or ends them, and the registry reads no more of them than this.
+Rollouts write it in the transaction that starts or ends them; the registry reads nothing else about rollouts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,16 @@ from core.state.database import Database
 
 
 class ModelHolds(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rollouts of one model say of its versions."""
+    """What the rollouts of one model report about its versions."""
 
     model: str
-    held: Mapping[str, str] = {}  # the rollout that rests on a version, by version
-    warnings: Mapping[str, str] = {}  # what speaks against a version, by version
+    held: Mapping[str, str] = {}  # the rollout that uses a version, by version
+    warnings: Mapping[str, str] = {}  # the warning about a version, by version
     revision: int = 0
 
 
 class Holds:
-    """What rollouts say of the versions of all models."""
+    """What rollouts report about the versions of all models."""
 
     def __init__(self, database: Database) -> None:
         self._documents = database.documents("holds", ModelHolds, "model")
@@ -32,16 +32,16 @@ class Holds:
         return self._read(model).held
 
     def warnings(self, model: str, version: str) -> tuple[str, ...]:
-        """Say which rollout rolled a version back and why, if the newest one that ended with it as candidate did."""
+        """Say which rollout rolled back a version and why, if the newest ended rollout with that candidate did."""
         found = self._read(model).warnings.get(version)
         return () if found is None else (found,)
 
     def is_written(self, model: str) -> bool:
-        """Whether rollouts have said anything of a model yet; a release before this one wrote no holds."""
+        """Whether rollouts have written holds of a model yet; earlier releases wrote none."""
         return self._documents.find(model) is not None
 
     def write(self, holds: ModelHolds) -> None:
-        """Put what rollouts say of a model in the place of what they said; the caller holds the transaction."""
+        """Replace the holds of a model; the caller holds the transaction."""
         before = self._documents.find(holds.model)
         if before is None:
             self._documents.insert(holds)
@@ -55,12 +55,12 @@ class Holds:
 
 
 def rolled_back(rollout_id: str, version: str, at: datetime, reasons: Sequence[str]) -> str:
-    """Word the warning of a version that a rollout has rolled back; the last of its reasons is why."""
+    """Return the warning about a version that a rollout rolled back; the last of its reasons is why."""
     reason = reasons[-1] if reasons else "no reason on record"
     return f"{rollout_id} rolled back {version} at {at:%Y-%m-%d %H:%M} UTC: {reason}."
 
 
-# Workspaces of a release that wrote no holds: the documents as that release wrote them, which will not change any more.
+# Workspaces of a release that wrote no holds: the documents as that release wrote them, a format that is final.
 # The next start or end of a rollout, or the next engine, writes what is derived here.
 
 _WAS_ACTIVE = frozenset({"pending", "running", "paused", "inconclusive"})
@@ -91,7 +91,7 @@ def _before_holds(model: str, rollouts: list[_Rollout]) -> ModelHolds:
     held = {version: rollout.rollout_id for rollout in active for version in (rollout.stable, rollout.candidate)}
     ended = [(at, rollout) for rollout in rollouts if (at := rollout.observed.ended_at) is not None]
     warnings: dict[str, str] = {}
-    for at, rollout in sorted(ended, key=lambda found: found[0]):  # so that the newest has the last word
+    for at, rollout in sorted(ended, key=lambda found: found[0]):  # the newest rollout decides
         warnings.pop(rollout.candidate, None)
         if rollout.observed.phase == _WAS_ROLLED_BACK:
             reasons = [event.reason for event in rollout.observed.events]

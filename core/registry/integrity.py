@@ -1,4 +1,4 @@
-"""Whether the files of a version are still those that were registered; a mismatch calls an operator."""
+"""Whether the files of a version still match the registered files; a mismatch alerts an operator."""
 
 import logging
 from datetime import datetime
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class IntegrityResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What hashing every file of one version again has shown."""
+    """The result of hashing every file of one version again."""
 
     model: str
     version: str
@@ -49,9 +49,9 @@ def inspect(store: ArtifactStore, version: ModelVersion) -> IntegrityResult:
 
 
 def tell_operator(workspace: Workspace, result: IntegrityResult, *, now: datetime) -> None:
-    """Fire the critical alert for a version whose files are not as registered, or clear it once they are again.
+    """Fire the critical alert for a version whose files were changed, or clear it once they are restored.
 
-    A failure to do so is logged and goes no further: it must not hide the result itself.
+    A failure to do so is only logged: it must not hide the result itself.
     """
     from core.alerts import Alerts
 

@@ -1,4 +1,4 @@
-"""Where a version comes from, as a graph: data sets, runs, sessions, and the versions it was made from."""
+"""Where a version comes from, as a graph: data sets, runs, sessions, and parent versions."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,18 +18,18 @@ _SHOWN_HASH = 12
 
 
 class LineageNode(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a version comes from, or a version."""
+    """A version, or something it comes from."""
 
     key: str  # "version:spread/1.4.0", "run:r-0001", "session:s-0001", "data:ab12cd34ef56"
     kind: NodeKind
     label: str
-    stage: Stage | None = None  # None for what is no version, or no longer one
+    stage: Stage | None = None  # None unless it is a registered version
     created_at: datetime | None = None  # of a version
     detail: str = ""
 
 
 class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """From where something comes to what came of it."""
+    """An edge from a source to its result."""
 
     source: str
     target: str
@@ -43,19 +43,19 @@ class LineageGraph(msgspec.Struct, frozen=True, kw_only=True):
     edges: tuple[LineageEdge, ...]
 
     def node(self, key: str) -> LineageNode | None:
-        """Return a node, if there is one of this key."""
+        """Return the node of a key, if there is one."""
         return next((node for node in self.nodes if node.key == key), None)
 
     def sources(self, key: str) -> tuple[str, ...]:
-        """Return what a node directly comes from."""
+        """Return the direct sources of a node."""
         return tuple(edge.source for edge in self.edges if edge.target == key)
 
     def targets(self, key: str) -> tuple[str, ...]:
-        """Return what directly came of a node."""
+        """Return the direct results of a node."""
         return tuple(edge.target for edge in self.edges if edge.source == key)
 
     def around(self, *keys: str) -> "LineageGraph":
-        """Return the part of the graph that some nodes come from or that came of them, themselves included."""
+        """Return the part of the graph above and below some nodes, including the nodes."""
         back, forth = self._neighbours("target", "source"), self._neighbours("source", "target")
         kept = _reached(keys, back) | _reached(keys, forth)
         return LineageGraph(
@@ -78,13 +78,13 @@ def version_node_key(version_key: str) -> str:
 def lineage_of(
     model: str, versions: Sequence[ModelVersion], pruned: Sequence[PrunedVersion], *, version: str | None = None
 ) -> LineageGraph:
-    """Return what the versions of a model come from, and what came of them.
+    """Return the sources and the results of a model's versions.
 
     Args:
-        model: Whose versions.
-        versions: Those of every model.
-        pruned: Those of every model that are gone.
-        version: Only what this one comes from, and what came of it.
+        model: The model.
+        versions: The versions of every model.
+        pruned: The pruned versions of every model.
+        version: Only the sources and results of this version.
     """
     whole = lineage_graph(versions, pruned)
     keys = [each.key for each in versions if each.model == model and version in (None, each.version)]
@@ -92,11 +92,11 @@ def lineage_of(
 
 
 def lineage_graph(versions: Sequence[ModelVersion], pruned: Sequence[PrunedVersion] = ()) -> LineageGraph:
-    """Draw versions with all that they come from.
+    """Build the graph of versions and all their sources.
 
     Args:
-        versions: Those there are. A parent that is not among them is drawn all the same.
-        pruned: Those there were.
+        versions: The registered versions. A parent that is not among them is included anyway.
+        pruned: The pruned versions.
     """
     nodes: dict[str, LineageNode] = {}
     edges: dict[tuple[str, str], LineageEdge] = {}
@@ -137,7 +137,7 @@ def _link_makers(version: ModelVersion, here: LineageNode, link: Callable[[Linea
 
 
 def parents_of(version: ModelVersion) -> tuple[str, ...]:
-    """Return the keys of the versions that a version says it was made from: `parent` or `parents` of its lineage."""
+    """Return the keys of a version's parents: `parent` or `parents` of its lineage."""
     named = version.lineage.get("parents", version.lineage.get("parent", ()))
     words = [named] if isinstance(named, str) else named if isinstance(named, list | tuple) else []
     return tuple(word if "/" in word else f"{version.model}/{word}" for word in words if isinstance(word, str) and word)
@@ -197,7 +197,7 @@ def _reached(starts: Iterable[str], neighbours: Mapping[str, Sequence[str]]) -> 
 
 
 def _in_order(nodes: Mapping[str, LineageNode], edges: Iterable[LineageEdge]) -> tuple[LineageNode, ...]:
-    """Put causes before effects, otherwise as they came; what hangs in a circle comes last."""
+    """Put causes before effects, otherwise in the given order; nodes in a cycle come last."""
     targets: dict[str, list[str]] = {}
     waiting = dict.fromkeys(nodes, 0)
     for edge in edges:

@@ -18,14 +18,14 @@ MANIFEST_NAME = "MANIFEST.json"
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one file was when it was registered."""
+    """The hash and size of one file when it was registered."""
 
     sha256: str
     size: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every file of an artifact by its path inside the folder, but for the manifest itself."""
+    """Every file of an artifact by its path inside the folder, except the manifest itself."""
 
     files: dict[str, ManifestFile]
 
@@ -35,17 +35,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return sum(file.size for file in self.files.values())
 
     def to_bytes(self) -> bytes:
-        """Return the one spelling of this manifest."""
+        """Return the canonical bytes of this manifest."""
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a plain file for reading, and nothing that a link or a pipe could lead to.
+    """Open a plain file for reading; refuse links, pipes and everything else.
 
     Raises:
         OSError: The file is missing, a symbolic link, or not a plain file.
     """
-    # O_NONBLOCK, so that a pipe planted in the folder cannot hang the open; it changes nothing for plain files.
+    # O_NONBLOCK: a pipe planted in the folder cannot block the open; plain files are unaffected.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -54,7 +54,7 @@ def open_regular(path: Path) -> io.BufferedReader:
 
 
 def walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield everything below a folder that is not a folder, with its path inside, sorted; no link is followed."""
+    """Yield every entry below a folder that is not a folder, with its relative path, sorted; follow no link."""
     pending = [(folder, "")]
     while pending:
         place, prefix = pending.pop()
@@ -72,9 +72,9 @@ def check(folder: Path, manifest_sha256: str) -> list[str]:
 
     Args:
         folder: The artifact.
-        manifest_sha256: What the registry's database says of the manifest.
+        manifest_sha256: The hash of the manifest in the registry's database.
     Returns:
-        One clause for each thing that is wrong, naming the file; empty when all is as registered.
+        One clause per problem, naming the file; empty if everything is as registered.
     """
     if folder.is_symlink() or not folder.is_dir():
         return ["the folder is missing"]
@@ -126,7 +126,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an artifact without checking the files.
 
     Raises:
-        OSError: There is none, or it cannot be read.
+        OSError: The manifest is missing or cannot be read.
         msgspec.DecodeError: It is not a manifest.
     """
     with open_regular(folder / MANIFEST_NAME) as file:

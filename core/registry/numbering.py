@@ -1,6 +1,6 @@
-"""Names of models and numbers of versions: what is spelled right, and what comes next.
+"""Names of models and numbers of versions: what is valid, and which number comes next.
 
-Both become folder names below `artifacts/`, so the rules also keep a name from leaving that folder.
+Both become folder names below `artifacts/`, so the rules also keep paths inside that folder.
 """
 
 import re
@@ -17,7 +17,7 @@ MODEL_RULE = "1 to 64 characters: lowercase letters, digits, '-' and '_', starti
 
 
 class SemanticVersion(NamedTuple):
-    """A version number that sorts as numbers do: 1.10.0 comes after 1.9.0."""
+    """A version number that sorts numerically: 1.10.0 comes after 1.9.0."""
 
     major: int
     minor: int
@@ -60,7 +60,7 @@ def checked_model_name(name: str) -> str:
     """Return the name of a model unchanged.
 
     Raises:
-        InvalidNameError: It is not spelled as models are.
+        InvalidNameError: It is not a valid model name.
 
     >>> checked_model_name("liquidity_shock")
     'liquidity_shock'
@@ -71,5 +71,5 @@ def checked_model_name(name: str) -> str:
 
 
 def version_key(model: str, version: str) -> str:
-    """Return the key of a version's document, which is its folder below `artifacts/`, too."""
+    """Return the key of a version's document, which is also its folder below `artifacts/`."""
     return f"{checked_model_name(model)}/{SemanticVersion.parse(version)}"

@@ -1,4 +1,4 @@
-"""Making a plan: the documents, files and settings it takes, gathered for the pure functions of `planning`."""
+"""Making a plan: gathering documents, files and settings for the pure functions of `planning`."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ from core.tracking.environment import differences as environment_differences
 
 
 class Planner:
-    """Looks at everything a move depends on; changes nothing but the alerts on files."""
+    """Reads everything a move depends on; changes nothing but the alerts on files."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Planner:
         *,
         actor: Actor | None = None,
     ) -> Plan:
-        """Plan a move of a model at the revision found first; should that grow meanwhile, the plan is stale."""
+        """Plan a move of a model at its current revision; the plan is stale once the revision grows."""
         model = self._records.model(name)
         if verb is TransitionVerb.PROMOTE:
             candidate = self._records.version(name, number)
@@ -72,7 +72,7 @@ class Planner:
             return msgspec.structs.replace(plan, warnings=warnings)
         if verb is TransitionVerb.ROLL_BACK:
             target_number = next(reversed(model.previous_production), None)
-            # A prune may have taken what lies further back.
+            # Older versions may have been pruned.
             previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
             return planning.rollback(model, previous, self._integrity_gates(previous))
         if verb is TransitionVerb.UNDO:
@@ -83,7 +83,7 @@ class Planner:
         return self._unless_held(plan)
 
     def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
-        """Look again, under the lock, at what may have changed while the model's revision did not."""
+        """Check again, under the lock, what may have changed while the model's revision did not."""
         if plan.verb is TransitionVerb.ARCHIVE:
             return self._unless_held(plan).refusal
         if plan.verb is not TransitionVerb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
@@ -91,7 +91,7 @@ class Planner:
         return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)
 
     def lacking_approvals(self, candidate: ModelVersion, actor: Actor | None) -> str | None:
-        """Say why the approvals of a version do not suffice for somebody to put it into Production, or None."""
+        """Say why a version lacks the approvals for this actor to put it into Production, or None."""
         settings = self.promotion_settings(candidate.model)
         if not settings.required_approvals:
             return None
@@ -100,21 +100,21 @@ class Planner:
         return f"{candidate.model} {candidate.version}: {gate.reason}." if gate.blocks else None
 
     def examine(self, version: ModelVersion) -> IntegrityResult:
-        """Hash the files of a version again, and bring the alert on them up to date."""
+        """Hash the files of a version again, and update the alert on them."""
         result = inspect(self._store, version)
         tell_operator(self._workspace, result, now=self._clock())
         return result
 
     def warnings(self, version: ModelVersion) -> tuple[str, ...]:
-        """Say in what this process differs from where a version was made."""
+        """Say how this process differs from the environment in which a version was made."""
         folder = self._store.folder(version.model, version.version)
         differences = environment_differences(read_object(folder / ENVIRONMENT_NAME))
         return (f"{version.version} was made in another environment: {'; '.join(differences)}.",) if differences else ()
 
     def promotion_settings(self, model: str) -> PromotionSettings:
-        """Return the thresholds for a model as they are now.
+        """Return the current thresholds for a model.
 
-        A policy that is named for one command can ask for more approvals than the workspace does, never for fewer.
+        A policy named for one command can require more approvals than the workspace does, never fewer.
         """
         if self._promotion is not None:
             return self._promotion
@@ -124,7 +124,7 @@ class Planner:
         return msgspec.structs.replace(named, required_approvals=own.required_approvals)
 
     def policy_gates(self, candidate: ModelVersion) -> tuple[GateResult, ...]:
-        """Hold a version against what the policy asks before it serves; its files are hashed only when it moves."""
+        """Judge a version by the policy's gates for serving; its files are hashed only when it moves."""
         model = self._records.model(candidate.model)
         gates = self._promotion_gates(model, candidate, Stage.PRODUCTION, None, ())
         return tuple(gate for gate in gates if gate.name != VERIFIED_ARTIFACT)

@@ -1,7 +1,7 @@
 """Plans: what a promotion, rollback, undo or archiving would do, decided before anything is done.
 
 Everything here is a pure function of the documents. `Registry.apply` makes the plan again inside its transaction, so
-a plan is a question with its answer, never a permission.
+a plan is a preview, never a permission.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     verb: TransitionVerb
     model: str
-    version: str  # empty where there is nothing to move
+    version: str  # empty if there is nothing to move
     from_stage: Stage | None
     to_stage: Stage | None
     replaces: str | None = None  # the version that leaves Production for it
-    changes: tuple[StageChange, ...] = ()  # everything that would move, `version` first
+    changes: tuple[StageChange, ...] = ()  # every move, `version` first
     gates: tuple[GateResult, ...] = ()
     allowed: bool
     refusal: str | None = None
     effects: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()  # what forbids nothing, and should be known
+    warnings: tuple[str, ...] = ()  # known problems that do not forbid the move
     undo: str = ""
     expected_revision: int
-    undoes: int | None = None  # the number of the transition that an undo takes back
+    undoes: int | None = None  # the number of the transition that an undo reverses
 
 
 def promotion(
@@ -39,12 +39,12 @@ def promotion(
     """Plan one step up for a version.
 
     Args:
-        model: The model as it stands.
+        model: The model.
         candidate: The version to promote.
-        to_stage: Where to; None is the next stage.
+        to_stage: The target stage; None is the next stage.
         gates: The verdicts of `core.registry.gates.promotion_gates` for that stage.
     Returns:
-        The plan, refused where the table of stages or a gate forbids it.
+        The plan, refused if the table of stages or a gate forbids it.
     """
     target = to_stage or next_stage(candidate.stage)
     what = f"{model.model} {candidate.version}"
@@ -63,11 +63,11 @@ def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequenc
     """Plan the return to the previous Production version.
 
     Args:
-        model: The model as it stands.
-        target: The version named last in `model.previous_production`; None where there is none.
+        model: The model.
+        target: The last version of `model.previous_production`; None if it is empty.
         gates: The verdict on the target's files.
     Returns:
-        The plan, refused where there is nothing to return to.
+        The plan, refused if there is no version to return to.
     """
     if target is None:
         refusal = (
@@ -89,11 +89,11 @@ def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[Gate
     """Plan the exact reversal of a model's newest transition.
 
     Args:
-        model: The model as it stands.
-        newest: Its newest transition; None where nothing has moved yet.
+        model: The model.
+        newest: Its newest transition; None if nothing has moved yet.
         gates: The verdict on the files of the version that would serve again.
     Returns:
-        The plan, refused where the newest transition is itself an undo: one step back, never two.
+        The plan, refused if the newest transition is itself an undo: one step back, never two.
     """
     if newest is None:
         return _refused(
@@ -119,7 +119,7 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
 
 
 def standing_after(model: RegisteredModel, plan: Plan) -> ProductionStanding:
-    """Return which version is live, and which were before it, once an allowed plan is done."""
+    """Return the live version and the versions before it, once an allowed plan is done."""
     standing = model.standing
     if plan.verb is TransitionVerb.UNDO:
         return model.before or standing
@@ -139,7 +139,7 @@ def version_to_return(newest: Transition | None) -> str | None:
 
 
 def version_to_serve(plan: Plan) -> str:
-    """Name the version whose files a plan rests on: the one that enters Production, or else the one that moves."""
+    """Name the version whose files a plan depends on: the version that enters Production, else the moved version."""
     return next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), plan.version)
 
 

@@ -1,4 +1,4 @@
-"""Carrying retention out: versions that may go are forgotten, then their files are removed."""
+"""Carrying out retention: the records of doomed versions are removed, then their files."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from core.state import Workspace
 
 
 class Pruner:
-    """Removes the versions that no rule and nobody needs."""
+    """Removes the versions that no rule keeps."""
 
     def __init__(
         self,
@@ -44,17 +44,17 @@ class Pruner:
         self._clock = clock
 
     def plan(self, model: str | None, keep: int | None) -> PrunePlan:
-        """Decide over every version of a model, or of all; `keep` is how many of each stage stay."""
+        """Decide about every version of one model, or of all; `keep` is how many of each stage stay."""
         names = [self._records.model(model).model] if model else sorted(m.model for m in self._records.models.all())
         children = retention.children_of(self._records.versions_of(None))
         decided = (found for name in names for found in self._decide(name, children, keep))
         return PrunePlan(candidates=tuple(decided), keep=keep)
 
     def carry_out(self, plan: PrunePlan, *, actor: Actor, reason: str) -> tuple[PruneCandidate, ...]:
-        """Remove what a plan says, or nothing if a version of it may not go any more.
+        """Remove the versions of a plan, or nothing if one of them must now stay.
 
         Raises:
-            RefusedError: Something has changed since the plan was made; the version and the reason are named.
+            RefusedError: Something has changed since the plan was made; the message names the version and the reason.
         """
         if not plan.doomed:
             return ()
@@ -74,7 +74,7 @@ class Pruner:
                 self._records.pruned.insert(self._tombstone(version, actor))
                 was = {"stage": version.stage, "run_id": version.run_id, "metrics": version.metrics}
                 change.record("version.prune", version.key, before=was, evidence=[evidence(version)])
-        for candidate in plan.doomed:  # a kill in the middle of this is finished by the next sweep
+        for candidate in plan.doomed:  # if the process is killed here, the next sweep finishes the work
             self._store.withdraw(candidate.model, candidate.version)
         return plan.doomed
 

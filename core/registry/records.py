@@ -1,4 +1,4 @@
-"""The registry's tables: looking models, versions and transitions up, with answers that name the choices."""
+"""The registry's tables: reading models, versions and transitions, with errors that name the choices."""
 
 from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition, transition_key
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
@@ -16,7 +16,7 @@ class Records:
         self.database = workspace.database(DATABASE)
         self.models = self.database.documents("models", RegisteredModel, "model")
         self.versions = self.database.documents("versions", ModelVersion, "key")
-        self._sorted: tuple[FileSignature, list[ModelVersion]] | None = None  # of the generation last looked at
+        self._sorted: tuple[FileSignature, list[ModelVersion]] | None = None  # of the last generation read
         self.transitions = self.database.documents("transitions", Transition, "key")
         self.pruned = self.database.documents("pruned", PrunedVersion, "key")
 
@@ -35,7 +35,7 @@ class Records:
 
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
-            VersionNotFoundError: The model has no such version; the newest are named.
+            VersionNotFoundError: The model has no such version; the message names the newest.
         """
         if (version := self.versions.find(version_key(model, number))) is None:
             self.model(model)
@@ -58,7 +58,7 @@ class Records:
     def _in_order(self) -> list[ModelVersion]:
         if self.database.in_transaction:
             return sorted(self.versions.all(), key=_order)
-        signature = self.database.signature()  # taken before the read: at worst, the next look sorts once more
+        signature = self.database.signature()  # taken before the read: at worst, the next read sorts once more
         if self._sorted is None or self._sorted[0] != signature:
             self._sorted = signature, sorted(self.versions.all(), key=_order)
         return self._sorted[1]

@@ -1,4 +1,4 @@
-"""How a version comes into the registry: by registering a folder, or by a sweep that finds a lost one."""
+"""How a version enters the registry: by registering a folder, or by a sweep that finds a lost folder."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -23,27 +23,27 @@ from core.registry.manifest import MANIFEST_NAME, check, read_manifest
 from core.registry.numbering import FIRST_VERSION, NumberPart, SemanticVersion, checked_model_name, version_key
 from core.registry.records import DATABASE, Records
 from core.registry.stages import Stage
-from core.registry.version_bump import Makeup, part_to_raise, told
+from core.registry.version_bump import Makeup, bump_record, part_to_raise
 from core.state import Workspace
 from core.state.encoding import plain
 from core.tracking.environment import software
 
 Bump = NumberPart | Literal["auto"]
-"""The part of the number to raise, or the registry's own judgement of what has changed."""
+"""The part of the number to raise, or `auto` to let the registry judge what has changed."""
 
 log = logging.getLogger(__name__)
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep found that no version accounted for."""
+    """The folders without a version that a sweep found."""
 
-    adopted: tuple[str, ...] = ()  # "spread/1.4.0": whole folders whose record was missing
-    left: tuple[str, ...] = ()  # folders that are no whole artifact, left alone, each with the reason
+    adopted: tuple[str, ...] = ()  # "spread/1.4.0": complete folders whose record was missing
+    left: tuple[str, ...] = ()  # folders that are not a complete artifact, left alone, each with the reason
     n_removed: int = 0  # unfinished copies of killed processes
 
 
 class Registrar:
-    """Takes folders into the registry, each as the next version of its model."""
+    """Registers folders, each as the next version of its model."""
 
     def __init__(self, workspace: Workspace, records: Records, store: ArtifactStore, clock: Clock) -> None:
         self._workspace = workspace
@@ -79,7 +79,7 @@ class Registrar:
                     )
                     _record(change, "version.register", version)
             except InDoubtError:
-                raise  # the record is in place; taking its files away would make things worse
+                raise  # the record exists; removing its files would make things worse
             except BaseException:
                 if number and not staged.folder.exists():
                     self._store.withdraw(card.model, number)
@@ -96,7 +96,7 @@ class Registrar:
             key = version_key(model, number)
             if key in known:
                 continue
-            if key in pruned:  # whoever pruned it was killed before its files were gone
+            if key in pruned:  # the process that pruned it was killed before it removed the files
                 self._store.withdraw(model, number)
                 n_removed += 1
                 continue
@@ -109,7 +109,7 @@ class Registrar:
         return Sweep(adopted=tuple(adopted), left=tuple(left), n_removed=n_removed)
 
     def _adopt(self, model: str, number: str, actor: Actor) -> str | None:
-        """Record a folder that has no version; return why not, empty where it has one by now."""
+        """Record a folder that has no version; return why not, empty if it has one by now."""
         folder = self._store.folder(model, number)
         try:
             sha256 = digest((folder / MANIFEST_NAME).read_bytes())
@@ -174,10 +174,10 @@ class Registrar:
         )
 
     def _twin(self, model: str, manifest_sha256: str, run_id: str) -> ModelVersion | None:
-        """Find what the same run has registered before, byte for byte."""
+        """Find the identical version that the same run registered before."""
         for version in self._records.versions.all():
             same = version.model == model and version.manifest_sha256 == manifest_sha256
-            # An adopted version has lost its run; the only run that can compute these bytes again is its own.
+            # An adopted version has lost its run; only its own run can produce these bytes again.
             if same and run_id and version.run_id in ("", run_id):
                 return version
         return None
@@ -194,8 +194,8 @@ class Registrar:
             return reclaimed
 
     def _number(self, card: RegistrationCard, folder: Path, bump: Bump, wanted: str | None) -> tuple[str, str]:
-        """Decide on the number of a new version, and say why if that was ours to judge."""
-        # Folders count, too: a number that was ever given to an artifact is not given to another.
+        """Decide the number of a new version, and say why if the registry judged it."""
+        # Folders count, too: the number of an artifact is never reused.
         recorded = [version.version for version in self._records.versions_of(card.model)]
         recorded += [pruned.version for pruned in self._records.pruned.all() if pruned.model == card.model]
         taken = [SemanticVersion.parse(number) for number in recorded] + self._store.numbers(card.model)
@@ -211,15 +211,15 @@ class Registrar:
         return str(newest.bump(part)), why
 
     def _part(self, card: RegistrationCard, folder: Path, bump: Bump) -> tuple[NumberPart, str]:
-        """Decide which part of the number to raise, against the newest version there is."""
+        """Decide which part of the number to raise, compared with the newest version."""
         if bump != "auto":
             return bump, ""
         newest = next(reversed(self._records.versions_of(card.model)), None)
         if newest is None:
-            return "minor", ""  # all there were are pruned
+            return "minor", ""  # all versions were pruned
         before = Makeup.of(self._store.folder(newest.model, newest.version), newest.lineage)
         part, why = part_to_raise(before, Makeup.of(folder, card.lineage))
-        return part, told(part, why, newest.version)
+        return part, bump_record(part, why, newest.version)
 
 
 def card_of(
@@ -230,11 +230,11 @@ def card_of(
     gates: Sequence[GateResult],
     description: str,
 ) -> RegistrationCard:
-    """Put what is said of a version into the form in which it is kept.
+    """Make the registration card of a version.
 
     Raises:
-        InvalidNameError: The model's name is not spelled as one.
-        UnstorableValueError: A metric is not finite, or the lineage has no faithful spelling in JSON.
+        InvalidNameError: The model's name is not valid.
+        UnstorableValueError: A metric is not finite, or the lineage cannot be stored as JSON.
     """
     checked_model_name(model)
     return RegistrationCard(
@@ -257,6 +257,6 @@ def _additions(card: RegistrationCard) -> dict[str, bytes]:
 
 
 def _record(change: AuditedChange, verb: str, version: ModelVersion) -> None:
-    told = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes", "bump", "tags")
-    after = {name: getattr(version, name) for name in told}
+    recorded = ("stage", "run_id", "session_id", "metrics", "n_files", "n_bytes", "bump", "tags")
+    after = {name: getattr(version, name) for name in recorded}
     change.record(verb, version.key, after=after, evidence=[evidence(version)])

@@ -1,7 +1,7 @@
-"""The registry: which versions there are, where each stands, and how one takes another's place.
+"""The registry: the versions, their stages, and how one version replaces another.
 
-All that one move touches (versions, model, transition, audit record) is one transaction on one file. Files are hashed
-and alerts fired outside of it, so that nobody waits for another's 500 MB.
+Everything one move touches (versions, model, transition, audit record) is one transaction on one file. Files are
+hashed and alerts fired outside of it, so that nobody waits for another caller's 500 MB.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ from core.registry.transitions import move, stale
 class Registry(RegistryReader):
     """The models of one workspace. Cheap to make; safe to share between threads.
 
-    Wherever a version is asked for, an alias such as `@champion` will do as well as its number.
+    Wherever a version is expected, an alias such as `@champion` works as well as its number.
     """
 
-    # Coming in
+    # Registering
 
     def register(
         self,
@@ -53,33 +53,33 @@ class Registry(RegistryReader):
         description: str = "",
         reason: str = "",
     ) -> ModelVersion:
-        """Take a folder in as the next version of a model, in Development.
+        """Register a folder as the next version of a model, in Development.
 
-        The files are copied, hashed, made durable and put in place before the version is recorded. Beside them lie
-        the manifest, `registration.json` (metrics, lineage and gates as given here) and `environment.json`, unless
-        the folder has one. Nothing of that depends on clock, host or session. Registering the very same bytes from
-        the same run again answers with the version that is there, so that a resumed session doubles nothing.
+        The files are copied, hashed, made durable and moved into place before the version is recorded. Next to them
+        are the manifest, `registration.json` (metrics, lineage and gates as given here) and `environment.json`, unless
+        the folder has one. None of these depends on clock, host or session. Registering the same bytes from the same
+        run again returns the existing version, so that a resumed session registers nothing twice.
 
         Args:
-            model: Its name; the first version makes it known.
-            source_dir: The folder of files, or one file; it is left as it is.
-            metrics: Finite figures by name; `attainment` is what promotion gates look at.
+            model: Its name; the first version creates the model.
+            source_dir: The folder of files, or one file; it is not changed.
+            metrics: Finite figures by name; promotion gates judge `attainment`.
             lineage: Data hashes, seeds, settings digest, parent version: plain JSON values.
             gates: Verdicts on the training data.
             actor: Who registers.
             run_id: The tracked run it came from.
             session_id: The session it came from.
-            bump: The part of the number to raise; `auto` looks at what has changed since the newest version: another
+            bump: The part of the number to raise; `auto` decides by what changed since the newest version: another
                 schema raises major, other data or parameters minor, a refit patch. The first version is 1.0.0.
-            version: The very number to give it, above every number that the model has had; instead of `bump`.
+            version: The number to use instead of `bump`, above every number the model has had.
             parents: The versions it was made from: "1.2.0" of the same model, or "spread/1.2.0"; part of the lineage.
-            tags: Words to find it by; unlike all else here they may change later.
+            tags: Words to find it by; unlike everything else here they may change later.
             description: One line for people.
             reason: Why, for the audit log.
         Raises:
-            InvalidNameError: The model's name is not spelled as one.
-            ArtifactRefusedError: The folder holds what an artifact may not, or could not be copied.
-            UnstorableValueError: A metric or the lineage has no faithful spelling in JSON.
+            InvalidNameError: The model's name is not valid.
+            ArtifactRefusedError: The folder holds something an artifact must not hold, or could not be copied.
+            UnstorableValueError: A metric or the lineage cannot be stored as JSON.
         """
         if parents:
             lineage = {**lineage, "parents": [self._parent(model, parent) for parent in parents]}
@@ -106,10 +106,10 @@ class Registry(RegistryReader):
         reason: str = "",
         expected_revision: int | None = None,
     ) -> ModelVersion:
-        """Add words to find a version by; an empty value takes a tag away.
+        """Add words to find a version by; an empty value removes a tag.
 
         Raises:
-            StaleRevisionError: The version is not at the revision that was expected.
+            StaleRevisionError: The version is not at the expected revision.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self.get(model, version)
@@ -122,7 +122,7 @@ class Registry(RegistryReader):
             return after
 
     def sweep(self, actor: Actor) -> Sweep:
-        """Clear up after killed processes: remove unfinished copies, record whole folders whose record was lost."""
+        """Clean up after killed processes: remove unfinished copies, record complete folders whose record was lost."""
         return self._registrar.sweep(actor)
 
     # Names
@@ -137,66 +137,66 @@ class Registry(RegistryReader):
         reason: str = "",
         expected_revision: int | None = None,
     ) -> Alias:
-        """Point an alias at a version, from wherever it pointed before.
+        """Point an alias at a version, wherever it pointed before.
 
         Args:
-            model: Whose version.
-            alias: With its mark or without.
+            model: The model.
+            alias: The alias, with or without `@`.
             version: A number, or another alias.
-            actor: Who does.
+            actor: Who sets it.
             reason: Why, for the record.
-            expected_revision: The alias's when this was decided, 0 where there was none; by default whatever it is at.
+            expected_revision: The alias's revision when this was decided, 0 if there was none; by default any.
         Raises:
-            InvalidNameError: The alias is not spelled as one, or is a label that serving gives by itself.
+            InvalidNameError: The alias is not valid, or is one of serving's own labels.
             VersionNotFoundError: The model has no such version.
-            StaleRevisionError: Somebody has pointed it elsewhere meanwhile.
+            StaleRevisionError: It was changed by someone else first.
         """
         return self._aliases.set(model, alias, version, actor=actor, reason=reason, expected_revision=expected_revision)
 
     def remove_alias(
         self, model: str, alias: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
     ) -> None:
-        """Take an alias away; its version stays.
+        """Remove an alias; its version stays.
 
         Raises:
             AliasNotFoundError: The model has no such alias.
-            StaleRevisionError: Somebody has pointed it elsewhere meanwhile.
+            StaleRevisionError: It was changed by someone else first.
         """
         self._aliases.remove(model, alias, actor=actor, reason=reason, expected_revision=expected_revision)
 
     # Four eyes
 
     def approve(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Approval:
-        """Put on record that a person has looked at a version and found that it may serve.
+        """Record that a person has reviewed a version and approved it for Production.
 
-        The approval holds for these very files and for one promotion. It does not count for one by a person who can be
-        behind it, nor for a version that such a person has registered.
+        The approval is valid for exactly these files and for one promotion. It does not count for a promotion by a
+        person who may be behind it, nor for a version that such a person registered.
 
         Raises:
-            RefusedError: The actor is no person, the version is live already, or the person has approved it before.
+            RefusedError: The actor is not a person, the version is already live, or the person approved it before.
         """
         return self._approvals.approve(model, self.get(model, version).version, actor=actor, reason=reason)
 
     def withdraw_approval(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Approval:
-        """Take the actor's own approval back.
+        """Withdraw the actor's own approval.
 
         Raises:
-            ApprovalNotFoundError: There is none that still counts.
+            ApprovalNotFoundError: No approval of the actor still counts.
         """
         return self._approvals.withdraw(model, self.get(model, version).version, actor=actor, reason=reason)
 
     # Moving between stages
 
     def apply(self, plan: Plan, *, actor: Actor, reason: str = "") -> tuple[ModelVersion, ...]:
-        """Do what a plan says, if it still holds.
+        """Carry out a plan, if it is still valid.
 
-        Rules, gates and files are judged again; of the plan itself only the wish and the revision are believed.
+        Rules, gates and files are judged again; only the requested move and the revision of the plan are trusted.
 
         Returns:
             The versions that moved, the plan's own first.
         Raises:
-            StaleRevisionError: Somebody moved a version of this model meanwhile; the message says who, when and what.
-            HashMismatchError: The files of the version are not those that were registered.
+            StaleRevisionError: Someone else moved a version of this model first; the message says who, when and what.
+            HashMismatchError: The files of the version differ from the registered files.
             PromotionRefusedError: A rule or a gate forbids it.
         """
         decided = self._planner.propose(plan.verb, plan.model, plan.version, plan.to_stage, actor=actor)
@@ -205,20 +205,20 @@ class Registry(RegistryReader):
         if not decided.allowed:
             raise self._refusal(decided)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            # Every stage of every version of the model is as it was at this revision, so what was decided holds.
+            # At this revision every version of the model is in the stage it had then, so the decision is still valid.
             if self._records.model(plan.model).revision != plan.expected_revision:
                 raise stale(self._records, plan)
             if (refusal := self._planner.late_refusal(decided, actor)) is not None:
                 raise PromotionRefusedError(refusal)
             return move(self._records, self._approvals, change, decided, actor=actor, reason=reason, clock=self._clock)
 
-    # Going out
+    # Pruning
 
     def prune(self, plan: PrunePlan, *, actor: Actor, reason: str = "") -> tuple[PruneCandidate, ...]:
-        """Remove the versions that a plan lets go, files and all; history and audit log keep what they were.
+        """Remove the doomed versions of a plan with their files; history and audit log keep their records.
 
         Raises:
-            RefusedError: A version of the plan may not go any more; nothing was removed.
+            RefusedError: A version of the plan must now stay; nothing was removed.
         """
         return self._pruner.carry_out(plan, actor=actor, reason=reason)
 

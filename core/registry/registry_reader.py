@@ -1,4 +1,4 @@
-"""Looking at the registry: what there is, and what a change would do. Nothing moves here."""
+"""Reading the registry: its contents, and what a change would do. Nothing moves here."""
 
 import logging
 from pathlib import Path
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class RegistryReader:
-    """The models of one workspace, to be looked at, loaded and planned with."""
+    """The models of one workspace, for reading, loading and planning."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class RegistryReader:
         """Open the registry.
 
         Args:
-            workspace: Where it is kept.
-            policy: The rules; by default those of the workspace, read anew whenever a file of theirs changes.
-            promotion: The thresholds of promotion gates for every model, in the place of the policy's.
-            clock: When things happen.
+            workspace: The workspace.
+            policy: The rules; by default the workspace's, read again whenever one of its files changes.
+            promotion: The thresholds of promotion gates for every model, instead of the policy's.
+            clock: The current time.
         """
         self._workspace = workspace
         self._clock = clock
@@ -77,13 +77,13 @@ class RegistryReader:
 
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
-            VersionNotFoundError: The model has no such version; the newest are named.
+            VersionNotFoundError: The model has no such version; the message names the newest.
             AliasNotFoundError: The model has no such alias.
         """
         return self._records.version(model, self._aliases.resolve(model, version))
 
     def pruned(self) -> list[PrunedVersion]:
-        """Return what is kept of the versions that are gone."""
+        """Return the records of pruned versions."""
         return self._records.pruned.all()
 
     def production(self, model: str) -> ModelVersion | None:
@@ -92,21 +92,21 @@ class RegistryReader:
         return None if live is None else self._records.version(model, live)
 
     def history(self, model: str, version: str | None = None) -> list[Transition]:
-        """Return who moved which version, when, from where, why and on what evidence; the newest first.
+        """Return who moved which version, when, from where, why and on what evidence, newest first.
 
         Args:
             model: Whose versions.
-            version: Only the moves that touched this one.
+            version: Only the moves of this version.
         """
         moves = reversed(self._records.transitions_of(self._records.model(model)))
         version = version and self._aliases.resolve(model, version)
         return [move for move in moves if version is None or any(version == moved.version for moved in move.changes)]
 
     def went_live(self, model: str, version: str | None = None) -> Transition | None:
-        """Return the last move that put a version into Production: by default, the one that is live.
+        """Return the last move that put a version into Production, by default the live version.
 
         Returns:
-            The move, with its author, time, reason and gates; None if the version never was in Production.
+            The move, with its author, time, reason and gates; None if the version was never in Production.
         """
         live = self._aliases.resolve(model, version) if version else self._records.model(model).production
         for found in self.history(model, live) if live else ():
@@ -115,22 +115,22 @@ class RegistryReader:
         return None
 
     def diff(self, model: str, a: str, b: str) -> VersionDiff:
-        """Lay two versions side by side: metrics, also by slice, lineage, parameters, features, signature and more."""
+        """Compare two versions: metrics, also by slice, lineage, parameters, features, signature and more."""
         return compare_versions(self._workspace, self._store, self.get(model, a), self.get(model, b))
 
     def lineage(self, model: str, version: str | None = None) -> LineageGraph:
-        """Return where the versions of a model come from, and what was made from them.
+        """Return the sources of a model's versions, and what was made from them.
 
         Args:
             model: Whose versions.
-            version: Only what this one comes from, and what came of it.
+            version: Only the sources and results of this version.
         """
         self._records.model(model)
         number = self.get(model, version).version if version is not None else None
         return lineage_of(model, self._records.versions_of(None), self.pruned(), version=number)
 
     def environment_warnings(self, model: str, version: str) -> tuple[str, ...]:
-        """Say in what this process differs from where a version was made: Python, machine, packages that matter."""
+        """Say how this process differs from where a version was made: Python, machine, relevant packages."""
         return self._planner.warnings(self.get(model, version))
 
     def all_aliases(self) -> list[Alias]:
@@ -142,7 +142,7 @@ class RegistryReader:
         return self._aliases.of(self._records.model(model).model)
 
     def alias(self, model: str, alias: str) -> Alias:
-        """Return one alias, with who pointed it where and when.
+        """Return one alias, with who set it and when.
 
         Raises:
             AliasNotFoundError: The model has no such alias.
@@ -154,13 +154,13 @@ class RegistryReader:
         return self._approvals.of(self.get(model, version))
 
     def lacking_approvals(self, model: str, version: str, *, actor: Actor | None) -> str | None:
-        """Say why the approvals of a version do not suffice for somebody to let it answer requests, or None."""
+        """Say why a version lacks the approvals for this actor to let it answer requests, or None."""
         return self._planner.lacking_approvals(self.get(model, version), actor)
 
     def policy_gates(self, model: str, version: str) -> tuple[GateResult, ...]:
-        """Return what the policy says of a version on its way to Production, from whatever stage.
+        """Return the policy's gates for a version on its way to Production, from any stage.
 
-        Its files are left out: they are hashed when it moves.
+        Its files are not checked: they are hashed when it moves.
         """
         return self._planner.policy_gates(self.get(model, version))
 
@@ -171,31 +171,31 @@ class RegistryReader:
 
         Args:
             model: Whose version.
-            version: Which.
-            stage: Where to; by default the next stage.
-            actor: Who is going to, if known: their own approval does not count.
+            version: The version.
+            stage: The target stage; by default the next stage.
+            actor: Who will promote it, if known: their own approval does not count.
         """
         number = self._aliases.resolve(model, version)
         return self._planner.propose(TransitionVerb.PROMOTE, model, number, stage, actor=actor)
 
     def plan_rollback(self, model: str) -> Plan:
-        """Say what the return to the previous Production version would do."""
+        """Say what rolling back to the previous Production version would do."""
         return self._planner.propose(TransitionVerb.ROLL_BACK, model)
 
     def plan_undo(self, model: str) -> Plan:
-        """Say what taking back the newest promotion, rollback or archiving would do."""
+        """Say what undoing the newest promotion, rollback or archiving would do."""
         return self._planner.propose(TransitionVerb.UNDO, model)
 
     def plan_archive(self, model: str, version: str) -> Plan:
-        """Say what taking a version out of use would do."""
+        """Say what archiving a version would do."""
         return self._planner.propose(TransitionVerb.ARCHIVE, model, self._aliases.resolve(model, version))
 
     def plan_prune(self, model: str | None = None, *, keep: int | None = None) -> PrunePlan:
-        """Say which versions may go, and why each of the others stays.
+        """Say which versions would be removed, and why each of the others stays.
 
         Args:
-            model: Whose versions; by default those of all models.
-            keep: How many of each stage stay; by default what the policy says.
+            model: The model; by default all models.
+            keep: How many of each stage stay; by default as the policy says.
         """
         return self._pruner.plan(model, keep)
 
@@ -205,12 +205,12 @@ class RegistryReader:
         return [self._planner.examine(found) for found in chosen]
 
     def load_path(self, model: str, version: str) -> Path:
-        """Return the folder of a version after hashing every file in it; nothing is to be loaded otherwise.
+        """Return the folder of a version after hashing every file in it; load versions only from this path.
 
         A version that was made with other packages than those installed here is loaded with a warning in the log.
 
         Raises:
-            HashMismatchError: The files are not those that were registered; a critical alert was fired.
+            HashMismatchError: The files differ from the registered files; a critical alert was fired.
         """
         found = self.get(model, version)
         result = self._planner.examine(found)

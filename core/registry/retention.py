@@ -1,7 +1,7 @@
-"""Retention: which versions may go, decided before anything is removed.
+"""Retention: which versions may be removed, decided beforehand.
 
-The newest of each stage stay, as the policy says how many, and whatever serves, is referred to, or is a way back stays
-in any case. Of a version that goes a tombstone remains, so that its number is never given to another.
+The newest versions of each stage stay, as many as the policy says. A version that serves, is referred to, or is the
+target of a rollback always stays. A removed version leaves a tombstone, so that its number is never reused.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from core.registry.numbering import SemanticVersion
 from core.registry.stages import Stage
 from core.settings.policy import RetentionPolicy
 
-WAYS_BACK = 2  # former Production versions that stay, so that two rollbacks in a row have somewhere to go
+WAYS_BACK = 2  # former Production versions that stay, so that two rollbacks in a row have a target
 
 
 class PruneCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,19 +30,19 @@ class PruneCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PrunePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a prune would remove, and what it would keep and why."""
+    """The versions a prune would remove, and the versions it would keep and why."""
 
     candidates: tuple[PruneCandidate, ...]
-    keep: int | None = None  # of each stage; None: what the policy says
+    keep: int | None = None  # of each stage; None: as the policy says
 
     @property
     def doomed(self) -> tuple[PruneCandidate, ...]:
-        """The versions that would go."""
+        """The versions that would be removed."""
         return tuple(candidate for candidate in self.candidates if candidate.goes)
 
     @property
     def n_bytes(self) -> int:
-        """The space that would be free."""
+        """The space that would be freed."""
         return sum(candidate.n_bytes for candidate in self.doomed)
 
 
@@ -57,17 +57,17 @@ def plan(
     approved: Collection[str],
     children: Mapping[str, str],
 ) -> tuple[PruneCandidate, ...]:
-    """Decide over every version of one model.
+    """Decide about every version of one model.
 
     Args:
-        model: The model as it stands.
+        model: The model.
         versions: All its versions.
         policy: How many of each stage stay.
-        newest: The newest transition, which an undo would take back.
+        newest: The newest transition, which an undo would reverse.
         aliases: The version behind each alias.
         holds: The rollout that holds a version, by version.
         approved: Versions with an approval that still counts.
-        children: A version that was made from each version, by the key of the parent.
+        children: A child of each version, by the key of the parent.
     """
     keep = {
         Stage.DEVELOPMENT: policy.keep_development,
@@ -114,7 +114,7 @@ def plan(
 
 
 def children_of(versions: Sequence[ModelVersion]) -> dict[str, str]:
-    """Return a version that names each parent in its lineage, by the parent's key."""
+    """Return a child of each parent, by the parent's key."""
     return {parent: version.key for version in versions for parent in parents_of(version)}
 
 

@@ -7,7 +7,7 @@ from core.errors import UsageError
 
 
 class Stage(StrEnum):
-    """Where a model version stands; it is in exactly one stage at a time."""
+    """The stage of a model version; it is in exactly one stage at a time."""
 
     DEVELOPMENT = "Development"
     STAGING = "Staging"
@@ -19,7 +19,7 @@ class Stage(StrEnum):
         """Return the stage of this name, however it is capitalised.
 
         Raises:
-            UsageError: There is no such stage; those there are are named.
+            UsageError: There is no such stage; the message names the stages.
 
         >>> Stage.named("production")
         <Stage.PRODUCTION: 'Production'>
@@ -39,7 +39,7 @@ class TransitionVerb(StrEnum):
     ARCHIVE = "archive"
 
 
-# Undo has no row: it takes back one recorded transition, so its moves are the rows below read from right to left.
+# Undo has no row: it reverses one recorded transition, so its moves are the rows below read from right to left.
 # The version that a promotion or a rollback replaces goes from Production to Archived as part of that same move.
 ALLOWED: Mapping[TransitionVerb, frozenset[tuple[Stage, Stage]]] = {
     TransitionVerb.PROMOTE: frozenset(
@@ -67,7 +67,7 @@ ALLOWED: Mapping[TransitionVerb, frozenset[tuple[Stage, Stage]]] = {
 
 
 def is_allowed(verb: TransitionVerb, before: Stage, after: Stage) -> bool:
-    """Tell whether `verb` may move a version from one stage to the other.
+    """Return whether `verb` may move a version from one stage to the other.
 
     >>> is_allowed(TransitionVerb.PROMOTE, Stage.DEVELOPMENT, Stage.PRODUCTION)
     False

@@ -1,4 +1,4 @@
-"""Carrying a decided plan out: documents, transition and audit record, inside the transaction of the caller."""
+"""Carrying out a decided plan: documents, transition and audit record, inside the caller's transaction."""
 
 import msgspec
 
@@ -26,7 +26,7 @@ def move(
     reason: str,
     clock: Clock,
 ) -> tuple[ModelVersion, ...]:
-    """Do what a plan says, and record it.
+    """Carry out a plan, and record it.
 
     Returns:
         The versions that moved, the plan's own first.
@@ -79,7 +79,7 @@ def move(
 
 
 def _stand(records: Records, model: RegisteredModel, plan: Plan, **stamps: object) -> int:
-    """Say which version is live from now on, and return the model's new revision."""
+    """Record which version is live from now on, and return the model's new revision."""
     standing = planning.standing_after(model, plan)
     return records.models.replace(
         msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""Which part of the number a new version raises, by what is different from the version before it."""
+"""Which part of the number a new version raises, by its differences from the version before it."""
 
 import re
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ _KINDS = ("type", "kind", "dtype", "datatype")
 
 
 class Makeup(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version is made of, as far as its number tells."""
+    """The properties of a version that decide its number."""
 
-    interface: Any  # what a caller gives and gets; None where the artifact does not say
+    interface: Any  # a caller's inputs and outputs; None if the artifact does not say
     data: Any
     parameters: Any
 
     @classmethod
     def of(cls, folder: Path, lineage: Mapping[str, Any]) -> "Makeup":
-        """Look at an artifact's folder, or the folder it is to be made of, and at its lineage."""
+        """Read an artifact's folder, or the folder it will be made from, and its lineage."""
         report = read_object(folder / REPORT_NAME)
         settings = {name: lineage[name] for name in _SETTINGS if name in lineage}
         return cls(
@@ -39,8 +39,8 @@ def part_to_raise(before: Makeup, after: Makeup) -> tuple[NumberPart, str]:
     """Decide which part of the number a successor raises, and say why.
 
     Returns:
-        `major` where callers must change what they send or read, `minor` where it learnt from other data or with
-        other parameters, `patch` for the same thing fitted again; and the reason.
+        `major` if callers must change what they send or read, `minor` if it learned from other data or with other
+        parameters, `patch` for the same model fitted again; and the reason.
     """
     if before.interface != after.interface:
         return "major", "the schema changed"
@@ -50,13 +50,13 @@ def part_to_raise(before: Makeup, after: Makeup) -> tuple[NumberPart, str]:
     return "patch", "fitted again: same schema, data and parameters"
 
 
-def told(part: NumberPart, why: str, version: str) -> str:
-    """Put on record which part of the number was raised, why, and since which version."""
+def bump_record(part: NumberPart, why: str, version: str) -> str:
+    """Return the record of which part of the number was raised, why, and since which version."""
     return f"{part}: {why} since {version}"
 
 
 def changes_named(record: str, version: str) -> tuple[str, ...]:
-    """Return what such a record says has changed since a version; nothing if it speaks of another one.
+    """Return the changes since a version that such a record names; none if it names another version.
 
     >>> changes_named("minor: the data and parameters changed since 1.0.0", "1.0.0")
     ('data', 'parameters')
@@ -72,7 +72,7 @@ def changes_named(record: str, version: str) -> tuple[str, ...]:
 
 
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what differs between two lineages: data, parameters, both or, as far as they tell, neither."""
+    """Return the differences between two lineages: data, parameters, both, or neither as far as they show."""
     settings = any(before.get(name) != after.get(name) for name in _SETTINGS)
     differs = {"data": before.get("data") != after.get("data"), "parameters": settings}
     return tuple(name for name, is_other in differs.items() if is_other)
@@ -90,9 +90,9 @@ def _interface(signature: Mapping[str, Any], report: Mapping[str, Any]) -> Any:
 
 
 def _column(entry: Any) -> Any:
-    """Reduce a column to its name and kind: ranges and levels come from the data, and change no interface."""
+    """Reduce a column to its name and kind: ranges and levels come from the data and do not change the interface."""
     if not isinstance(entry, Mapping):
         return entry
     name = next((entry[key] for key in _NAMES if key in entry), None)
     kind = next((entry[key] for key in _KINDS if key in entry), None)
-    return name, "number" if kind == "integer" else kind  # a wider number is no other interface
+    return name, "number" if kind == "integer" else kind  # a wider number is the same interface

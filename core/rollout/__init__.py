@@ -1,19 +1,19 @@
-"""Moving traffic to a version, watched at every request, and taken back when the evidence says so.
+"""Moving traffic to a version, judged at every request, and rolled back when the evidence says so.
 
 strategies.py  how traffic may move: canary, blue-green, A/B, shadow
-plan.py        what a rollout intends: steps, shares, dwell times, guards
+plan.py        the plan of a rollout: steps, shares, dwell times, guards
 eprocess.py    evidence on rates of failure; ceilings.py where there is nothing to compare; means.py on means
-evidence.py    what was observed so far, guard by guard
-readings.py    evidence -> what each guard says, with effect, interval and time to a decision
+evidence.py    the observations so far, guard by guard
+readings.py    evidence -> each guard's verdict, with effect, interval and time to a decision
 judgement.py   plan + readings + now -> verdict
 experiment.py  which side of an A/B split is better
-rollout.py     the document: what people want, what the engine saw
+rollout.py     the document: what people want, what the engine observed
 progress.py    verdicts and wishes -> the next state of a rollout
 rollouts.py    the verbs; planner.py previews a start, rollout_records.py keeps the documents
-held_versions.py  what the registry is told of versions
+held_versions.py  the holds and warnings that the registry reads
 routing.py     which version answers which request
-source.py      where a worker learns what was served
-worker.py      the engine's turn: read, judge, take the next step; rollout_alerts.py when people have to know
+source.py      where a worker reads the served requests
+worker.py      the engine's turn: read, judge, take the next step; rollout_alerts.py alerts people
 """
 
 from importlib import import_module
@@ -64,7 +64,7 @@ __all__ = [
     "routing_tables",
 ]
 
-# Where it lives, imported when first asked for: whoever shows a rollout needs none of the statistics behind a verdict.
+# The home of every name, imported on first use: showing a rollout needs none of the statistics behind a verdict.
 _HOMES = {
     "Arm": "core.telemetry.predictions",
     "DesiredRollout": "core.rollout.rollout",

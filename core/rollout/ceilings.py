@@ -1,8 +1,8 @@
-"""Is one arm's failure rate below, or above, a rate that is stated beforehand? For where there is nothing to compare.
+"""Is one arm's failure rate below, or above, a rate stated beforehand? For rollouts without a control to compare.
 
-After a switch of all traffic there is no concurrent control, and a service that never fails gives a comparison
-nothing to go by. An objective ("at most 0.1 % of answers are errors") can be judged from one arm alone. Each request
-is one observation, and the evidence is sound however the true rate moves on its side of the objective.
+After a switch of all traffic there is no concurrent control, and a service that never fails gives a comparison no
+evidence. An objective ("at most 0.1 % of answers are errors") can be judged from one arm alone. Each request is one
+observation, and the evidence is sound however the true rate moves on its side of the objective.
 """
 
 import math

@@ -1,13 +1,13 @@
-"""Is the candidate's failure rate worse, or surely not much worse? Evidence that may be looked at without end.
+"""Is the candidate's failure rate worse, or surely not much worse? Evidence that stays valid at every look.
 
 Each failure, whichever arm had it, is one observation: given that a request failed, equal arms make it the
 candidate's with exactly the candidate's share of the traffic at that moment. Successes carry no information and cost
 nothing, and neither the base rate nor its changes over the day, nor changes of the share, matter. At a share of 0 or
-1 there is no concurrent control, and such failures rightly weigh nothing.
+1 there is no concurrent control, and such failures rightly carry no weight.
 
-Two conditions: requests are assigned at random by a share that is known, and a failure of one says nothing of the
-next one's arm. Where one caller's requests all go to the same arm, that caller's first failure counts, and safety
-is asked of all failures as well (see `evidence.py`).
+Two conditions: requests are assigned at random by a known share, and the failure of one request says nothing about the
+arm of the next. Where one caller's requests all go to the same arm, only that caller's first failure counts, and
+safety must also hold over all failures (see `evidence.py`).
 """
 
 import functools
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 HARM_RATIOS: tuple[float, ...] = tuple(round(1.1 * (10 / 1.1) ** (i / 7), 6) for i in range(8))
-"""Ratios of failure rates, candidate to stable, among which harm is looked for."""
+"""Ratios of failure rates, candidate to stable, tested for harm."""
 
 SAFE_RATIOS: tuple[float, ...] = (0.1, 0.25, 0.5, 0.7, 0.85, 1.0)
 SAFE_WEIGHTS: tuple[float, ...] = (0.05, 0.05, 0.1, 0.1, 0.2, 0.5)  # most candidates are just as good as the stable
@@ -40,10 +40,10 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the failures of a rollout say: counts by share, which is sufficient, small and exact."""
+    """The evidence in a rollout's failures: counts by share, which are sufficient, small and exact."""
 
     tallies: tuple[Tally, ...] = ()
-    peak_log_harm: float = 0.0  # the most that the evidence of harm has ever been; a verdict may rest on it (Ville)
+    peak_log_harm: float = 0.0  # the highest evidence of harm so far; a verdict may use it (Ville)
 
     def after(self, share: float, *, candidate_failed: bool) -> "RateEvidence":
         """Return the evidence after one more failure.
@@ -65,7 +65,7 @@ class RateEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def n_informative(self) -> int:
-        """Failures that could have been either arm's."""
+        """Failures that either arm could have had."""
         return sum(tally.n for tally in self.tallies if 0 < tally.share < 1)
 
 
@@ -120,7 +120,7 @@ def log_safety(tallies: Sequence[Tally], margin: float) -> float:
 
 
 def estimate(tallies: Sequence[Tally]) -> float | None:
-    """Return the most likely ratio of failure rates; None while the failures say nothing, or no finite one.
+    """Return the most likely ratio of failure rates; None while the failures show no finite ratio.
 
     >>> round(estimate([Tally(share=0.2, n_stable=80, n_candidate=40)]), 6)
     2.0
@@ -142,8 +142,8 @@ def estimate(tallies: Sequence[Tally]) -> float | None:
 def interval(tallies: Sequence[Tally], alpha: float) -> tuple[float, float | None]:
     """Return the ratios of failure rates that are not excluded: a confidence sequence.
 
-    It may be looked at as often as one likes: the probability that it ever leaves the true ratio out is at most
-    `alpha`, as it is the set of ratios against which the evidence stays below 1/alpha.
+    It stays valid at every look: the probability that it ever excludes the true ratio is at most `alpha`, since it is
+    the set of ratios against which the evidence stays below 1/alpha.
 
     Args:
         tallies: The failures, by share.

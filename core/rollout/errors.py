@@ -1,4 +1,4 @@
-"""What can go wrong with a rollout, where some caller acts differently on it."""
+"""The errors of rollouts that callers handle differently."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from core.rollout.rollout import DesiredRollout, Rollout
 
 
 class RolloutRefusedError(RefusedError):
-    """A rule forbids what was asked of a rollout; the message says which, and what to do instead."""
+    """A rule forbids the request; the message names the rule, and what to do instead."""
 
 
 class RolloutActiveError(ConflictError):
-    """The model has a rollout already; there is one at a time."""
+    """The model already has a rollout; only one runs at a time."""
 
     def __init__(self, active: Rollout) -> None:
         self.rollout_id = active.rollout_id
         if active.desired is DesiredRollout.ABORTED:
-            # The engine needs a moment; one that was killed in it leaves this to whoever asks again.
+            # The engine needs a moment; if it was killed meanwhile, a second abort ends the rollout.
             cure = (
                 f"{active.desired_by} aborted it, and the engine is ending it. Start the next rollout in a moment; "
                 f"if no engine is running, bondx rollout abort {active.rollout_id} ends it."
@@ -30,7 +30,7 @@ class RolloutActiveError(ConflictError):
 
 
 class NotRoutedError(NotFoundError):
-    """No version of this model serves."""
+    """No version of this model is in Production."""
 
     def __init__(self, model: str, known: Sequence[str]) -> None:
         choices = ", ".join(sorted(known)) or "none; promote a version to Production first"

@@ -1,4 +1,4 @@
-"""What was observed of a rollout so far, guard by guard: small, exact, and kept in its document."""
+"""The observations of a rollout so far, guard by guard: small, exact, and stored in its document."""
 
 import msgspec
 
@@ -8,32 +8,32 @@ from core.rollout.plan import Guard, GuardSource, RolloutPlan
 from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Arm, Batch, Scored, ServedRequest
 
-_OF_PAIRS = 0.5  # of two arms that were both given the request, the one that failed alone is either with this chance
+_OF_PAIRS = 0.5  # if only one of two arms fails a request given to both, either is equally likely
 
 
 class RateCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests and failures by arm, as they were counted, and what the failures say."""
+    """Requests and failures by arm, and the evidence in the failures."""
 
     n_stable: int = 0
     n_candidate: int = 0
     n_stable_failed: int = 0
     n_candidate_failed: int = 0
-    evidence: RateEvidence = RateEvidence()  # the first failure of each caller, and those of nobody known
-    failures: tuple[Tally, ...] = ()  # all of them, once some caller has failed again
+    evidence: RateEvidence = RateEvidence()  # the first failure of each caller, and all failures of unknown callers
+    failures: tuple[Tally, ...] = ()  # all failures, once some caller has failed again
 
     def log_safety(self, margin: float) -> float:
         """Weigh the evidence that the candidate's rate is below a margin.
 
         First failures alone would call any candidate safe in the end: once most callers of both arms have failed, the
-        first failures are as many as the callers. All failures alone would rest on few callers who fail often. Of two
-        proofs of which one at least is sound, the weaker one is.
+        first failures are as many as the callers. All failures alone would depend on few callers who fail often. If at
+        least one of two proofs is sound, the weaker of them is.
         """
         first = log_safety(self.evidence.tallies, margin)
         return min(first, log_safety(self.failures, margin)) if self.failures else first
 
 
 class RolloutEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a verdict rests on."""
+    """Everything a verdict is based on."""
 
     n_stable: int = 0
     n_candidate: int = 0
@@ -41,28 +41,28 @@ class RolloutEvidence(msgspec.Struct, frozen=True, kw_only=True):
     means: dict[str, MeanEvidence] = {}
 
     def counts_losses(self, guard: Guard) -> bool:
-        """Say whether the losses of a guard are judged as a rate: all that came so far are 0 or 1.
+        """Return whether the losses of a guard are judged as a rate: all losses so far are 0 or 1.
 
-        The first other loss ends that for good, in the order in which outcomes are stored: from it on, and by none of
-        those before it, the mean is judged.
+        The first other loss ends that permanently, in the order in which outcomes are stored: from that loss on, the
+        mean is judged, without the losses before it.
         """
         counts, mean = self.rates.get(guard.name, RateCounts()), self.means.get(guard.name, MeanEvidence())
         return guard.source is GuardSource.LOSS and counts.n_stable + counts.n_candidate > 0 and not mean.has_begun
 
 
 class Collector:
-    """Adds observations up. O(1) a success, O(grid) a failure."""
+    """Adds up observations. O(1) per success, O(grid) per failure."""
 
     def __init__(
         self, plan: RolloutPlan, evidence: RolloutEvidence, failed_units: dict[str, set[int]] | None = None
     ) -> None:
-        """Go on from what was observed before.
+        """Continue from earlier observations.
 
         Args:
-            plan: Which guards there are.
-            evidence: What was observed before.
-            failed_units: By guard, the callers whose first failure is counted already. A caller's requests all go to
-                one arm, so a single one that always fails would otherwise look like an arm that does.
+            plan: The plan with its guards.
+            evidence: The earlier observations.
+            failed_units: By guard, the callers whose first failure is already counted. A caller's requests all go to
+                one arm, so a single caller who always fails would otherwise look like a failing arm.
         """
         self._rates = [
             _RateCollector(guard, evidence.rates.get(guard.name)) for guard in plan.guards if guard.source.is_rate
@@ -82,7 +82,7 @@ class Collector:
         self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
 
     def add(self, batch: Batch) -> None:
-        """Take in what was read."""
+        """Add a batch of observations."""
         for served in batch.served:
             self._serve(served)
         for answer, copy in batch.pairs:
@@ -92,7 +92,7 @@ class Collector:
 
     @property
     def evidence(self) -> RolloutEvidence:
-        """What was observed, as a document."""
+        """The observations, as a document."""
         return RolloutEvidence(
             n_stable=self._n_stable,
             n_candidate=self._n_candidate,
@@ -108,7 +108,7 @@ class Collector:
         self._time(served, is_candidate)
 
     def _compare(self, answer: ServedRequest, copy: ServedRequest) -> None:
-        """Take an answer and the candidate's answer to a copy of the request: only where they differ is it news."""
+        """Add an answer and the candidate's answer to a copy of the request: only a difference counts."""
         self._count(False)
         self._count(True)
         for rate in self._of_served:

@@ -1,4 +1,4 @@
-"""What an A/B split has shown: which side is better, or that it does not matter."""
+"""The finding of an A/B split: which side is better, or that it does not matter."""
 
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ class Winner(StrEnum):
 
 
 class ExperimentVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The finding of an experiment, with the interval it rests on."""
+    """The finding of an experiment, with its interval."""
 
     winner: Winner
     reason: str
@@ -31,7 +31,7 @@ def decide(reading: GuardReading, margin: float) -> ExperimentVerdict:
     """Say which side is better, by an interval that stays valid at every look.
 
     Args:
-        reading: Of the metric that decides; lower values are better.
+        reading: The reading of the deciding metric; lower values are better.
         margin: The ratio, candidate to stable, from which a difference matters.
     """
     low, high, stable = reading.low, reading.high, reading.stable_value

@@ -1,4 +1,4 @@
-"""What the rollouts of a model tell the registry: the versions that an active one rests on, and those rolled back."""
+"""The holds of a model for the registry: the versions of its active rollout, and warnings on rolled-back versions."""
 
 from collections.abc import Iterable
 
@@ -7,11 +7,11 @@ from core.rollout.rollout import Rollout, RolloutPhase
 
 
 def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
-    """Say what the registry has to know of a model's versions.
+    """Return the holds and warnings of a model's versions.
 
     Args:
         model: The model.
-        rollouts: All there ever were, of this model and perhaps of others.
+        rollouts: All rollouts ever started of this model, perhaps among others.
     """
     own = [rollout for rollout in rollouts if rollout.model == model]
     held = {
@@ -22,7 +22,7 @@ def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
     }
     ended = [(at, rollout) for rollout in own if (at := rollout.observed.ended_at) is not None]
     warnings: dict[str, str] = {}
-    for at, rollout in sorted(ended, key=lambda found: found[0]):  # so that the newest has the last word
+    for at, rollout in sorted(ended, key=lambda found: found[0]):  # the newest rollout decides
         warnings.pop(rollout.candidate, None)
         if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
             reasons = [event.reason for event in rollout.observed.events]

@@ -1,4 +1,4 @@
-"""Plan, readings and the hour -> a verdict with its reason. No disk, no clock of its own."""
+"""Plan, readings and the time -> a verdict with its reason. It reads no disk and no clock."""
 
 import math
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from core.rollout.strategies import Strategy
 
 
 class VerdictOutcome(StrEnum):
-    """What is to be done with a rollout."""
+    """What to do with a rollout."""
 
     ADVANCE = "advance"  # to the next step; from the last, to the end
     HOLD = "hold"
-    INCONCLUSIVE = "inconclusive"  # the time is over and nothing was shown: a person has to decide
+    INCONCLUSIVE = "inconclusive"  # the deadline passed without proof: a person must decide
     ROLL_BACK = "roll_back"
 
 
 class RolloutVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done, and why."""
+    """What to do with a rollout, and why."""
 
     outcome: VerdictOutcome
     reason: str
-    guard: str | None = None  # the one it rests on
-    eta_seconds: float | None = None  # to the next decision, as far as one can tell
+    guard: str | None = None  # the deciding guard
+    eta_seconds: float | None = None  # to the next decision, if it can be estimated
 
 
 class StepStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a rollout stands when it is judged."""
+    """The state of a rollout when it is judged."""
 
     step: int
     step_since: datetime
@@ -46,15 +46,15 @@ def judge(
 ) -> RolloutVerdict:
     """Decide whether a candidate may go a step further, and say why.
 
-    Harm comes before everything else, even while a person holds the rollout. A step is left after its dwell time and
-    its least number of samples, and not under suspicion. Going live takes more: every required guard shown to be
-    safe. Until the deadline, lack of evidence is patience; after it, it is a question to a person, never a yes.
+    Harm comes before everything else, even while a person holds the rollout. A step ends after its dwell time and its
+    minimum number of samples, unless a guard is suspect. Going live takes more: every required guard must be shown to
+    be safe. Without enough evidence the rollout waits until the deadline; then a person must decide.
 
     Args:
-        plan: What was intended.
-        standing: Where the rollout is.
-        readings: What its guards say.
-        now: The hour.
+        plan: The plan of the rollout.
+        standing: The state of the rollout.
+        readings: The readings of its guards.
+        now: The current time.
     """
     for reading in readings:
         if reading.verdict is GuardVerdict.HARMFUL:
@@ -108,7 +108,7 @@ def _what_is_missing(
             primary = next(reading for reading in readings if reading.guard == plan.primary)
             return _hold(primary, experiment.reason)
         return None
-    # The one that takes longest is named: when it is shown, so are the others.
+    # The slowest guard is named: when it is shown to be safe, so are the others.
     open_guards = [reading for reading in readings if reading.required and reading.verdict is not GuardVerdict.SAFE]
     if not open_guards:
         return None

@@ -1,4 +1,4 @@
-"""What a rollout intends: its steps, the shares of traffic, how long it dwells, and what it is judged by."""
+"""The plan of a rollout: its steps, shares of traffic, dwell times, and guards."""
 
 from enum import StrEnum
 from itertools import pairwise
@@ -15,10 +15,10 @@ Probability = Annotated[float, Meta(gt=0, lt=0.5)]
 
 
 class GuardSource(StrEnum):
-    """What a guard looks at."""
+    """What a guard measures."""
 
     ERRORS = "errors"  # rate of answers that failed
-    SLOW = "slow"  # rate of answers later than the limit: how a p99 is judged, which is no mean
+    SLOW = "slow"  # rate of answers later than the limit: a p99 is judged as a rate
     POOR = "poor"  # rate of predictions whose loss, once known, exceeds the limit
     LOSS = "loss"  # mean loss of predictions, once known
     LATENCY = "latency"  # mean latency
@@ -30,7 +30,7 @@ class GuardSource(StrEnum):
 
     @property
     def needs_limit(self) -> bool:
-        """Whether a limit says what a failure is."""
+        """Whether a limit defines a failure."""
         return self in (GuardSource.SLOW, GuardSource.POOR)
 
     @property
@@ -45,9 +45,11 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     source: GuardSource
     limit: float | None = None  # ms for `slow`, loss for `poor`
-    margin: Annotated[float, Meta(gt=1)] = 1.5  # candidate to stable: the ratio from which it is not acceptable
-    tolerated_share: Annotated[float, Meta(gt=0, lt=0.5)] | None = None  # a failure rate that is good enough anyway
-    required: bool = True  # to be shown safe before the candidate goes live; otherwise it can only take it back
+    margin: Annotated[float, Meta(gt=1)] = (
+        1.5  # candidate to stable: the ratio from which the candidate is not acceptable
+    )
+    tolerated_share: Annotated[float, Meta(gt=0, lt=0.5)] | None = None  # a failure rate that is acceptable in any case
+    required: bool = True  # must be shown safe before the candidate goes live; otherwise it can only roll back
 
     def __post_init__(self) -> None:
         if self.source.needs_limit and self.limit is None:
@@ -57,7 +59,7 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One share of the traffic, and what it takes to leave it."""
+    """One share of the traffic, and the conditions to leave the step."""
 
     share: Share
     dwell_seconds: Annotated[float, Meta(ge=0)] = 300.0
@@ -65,16 +67,16 @@ class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that is decided before the first request; nothing of it changes afterwards."""
+    """Everything decided before the first request; it does not change afterwards."""
 
     strategy: Strategy
     steps: tuple[RolloutStep, ...]
     ceiling: Share = 0.2  # of a canary's share before it takes all
-    alpha: Probability = 0.01  # the most probability that a good candidate is ever taken back
-    beta: Probability = 0.05  # the most probability that a bad one is ever called safe, guard by guard
+    alpha: Probability = 0.01  # the highest probability that a good candidate is ever rolled back
+    beta: Probability = 0.05  # the highest probability that a bad candidate is ever called safe, guard by guard
     deadline_seconds: Annotated[float, Meta(gt=0)] = 86_400.0
     guards: tuple[Guard, ...]
-    mirror_share: Share = 1.0  # of the requests that a shadow is given copies of
+    mirror_share: Share = 1.0  # share of the requests that a shadow receives copies of
     primary: str = ""  # the guard that decides an A/B experiment
 
     def __post_init__(self) -> None:
@@ -104,12 +106,12 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def judges_latency(self) -> bool:
-        """Whether slow answers count: not without a limit, from the policy or from what the stable version takes."""
+        """Whether slow answers count: only with a limit, from the policy or from the stable version's latency."""
         return any(guard.source is GuardSource.SLOW for guard in self.guards)
 
     @property
     def alpha_per_guard(self) -> float:
-        """Each guard's part of alpha, so that all together take back a good candidate no more often than that."""
+        """Each guard's part of alpha, so that all guards together keep to alpha."""
         return self.alpha / len(self.guards)
 
 
@@ -120,16 +122,16 @@ def make_plan(
     share: float | None = None,
     latency_limit_ms: float | None = None,
 ) -> RolloutPlan:
-    """Make a plan of what people have set.
+    """Make a plan from a policy.
 
     Args:
         strategy: How traffic gets to the candidate.
         policy: The rules for the model; the defaults if None.
-        share: Instead of the policy's: the first step of a canary, the candidate's side of an A/B split, the requests
-            that a shadow is given copies of.
+        share: Overrides the policy: the first step of a canary, the candidate's side of an A/B split, the requests
+            that a shadow receives copies of.
         latency_limit_ms: The stable version's p99, for a policy without a limit. Without either, latency is not judged.
     Raises:
-        ValueError: The share does not go with the policy or the strategy.
+        ValueError: The share does not fit the policy or the strategy.
 
     >>> [step.share for step in make_plan(Strategy.CANARY).steps]
     [0.05, 0.1, 0.2]
@@ -171,7 +173,7 @@ def _guards(strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | 
     guards = [rate("errors", GuardSource.ERRORS, policy.tolerated_error_share)]
     if latency_limit_ms is not None:
         guards.append(rate("slow", GuardSource.SLOW, policy.tolerated_slow_share, latency_limit_ms))
-    if strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing that a mean could be compared with
+    if strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing to compare a mean with
         # Outcomes may be months away, or never reported: where they come, a worse loss takes a candidate back, but
         # unless people ask for it only an experiment waits for them.
         is_awaited = policy.require_loss or strategy is Strategy.AB

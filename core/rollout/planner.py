@@ -12,15 +12,15 @@ from core.rollout.strategies import Strategy
 
 
 class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout that could be started, with what will happen and the way back."""
+    """A rollout that could be started, with its effects and the way back."""
 
     model: str
-    stable: str  # empty where nothing is live
+    stable: str  # empty if nothing is live
     candidate: str
     plan: RolloutPlan
-    policy_sha256: str = ""  # of the rules for the model that it was made by
+    policy_sha256: str = ""  # of the model's rules that it was made by
     policy_files: tuple[str, ...] = ()
-    gates: tuple[GateResult, ...] = ()  # those that going live will be judged by at the end
+    gates: tuple[GateResult, ...] = ()  # the gates that judge going live at the end
     allowed: bool
     refusal: str | None = None
     effects: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ def propose(
     *,
     actor: Actor | None = None,
 ) -> RolloutProposal:
-    """Look at everything that a start depends on; change nothing.
+    """Read everything a start depends on; change nothing.
 
     Raises:
         ModelNotFoundError: Nothing was registered under this name.

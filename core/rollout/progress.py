@@ -1,4 +1,4 @@
-"""Wishes and verdicts -> the next state of a rollout. Pure: the worker writes what comes out."""
+"""Requests and verdicts -> the next state of a rollout. Pure functions: the worker writes the result."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,9 +47,9 @@ def next_change(
 
     Args:
         rollout: The document, for what people want.
-        observed: What was seen up to now, newer perhaps than the document.
-        verdict: What the evidence says.
-        now: The hour.
+        observed: The observations so far, perhaps newer than the document.
+        verdict: The verdict on the evidence.
+        now: The current time.
     """
     desired, phase = rollout.desired, observed.phase
     asked = f"asked by {rollout.desired_by}" + (f": {rollout.desired_reason}" if rollout.desired_reason else "")
@@ -96,7 +96,7 @@ def end(
     promotes: bool = False,
     by: str = _ENGINE,
 ) -> RolloutChange:
-    """End a rollout; unless the candidate is promoted with it, the stable version answers everybody from now on."""
+    """End a rollout; unless the candidate is promoted with it, the stable version answers all requests from now on."""
     ended = msgspec.structs.replace(
         _in_phase(observed, phase, now), share=1.0 if phase is RolloutPhase.PROMOTED else 0.0, ended_at=now
     )
@@ -111,13 +111,13 @@ def _to_step(rollout: Rollout, observed: ObservedRollout, step: int, reason: str
         step_since=now,
         share=share,
         n_before_step=(observed.evidence.n_stable, observed.evidence.n_candidate),
-        verdict=None,  # it was about the step before
+        verdict=None,  # it was about the previous step
     )
     return _change("rollout.advance", f"to {share * 100:g}%: {reason}", advanced, now)
 
 
 def _resumed(observed: ObservedRollout, now: datetime) -> ObservedRollout:
-    """Go on as if the time on hold had not been: dwell time and deadline move by it."""
+    """Resume: dwell time and deadline are extended by the time on hold."""
     held = max(now - observed.phase_since, timedelta()) if observed.phase_since else timedelta()
     return msgspec.structs.replace(
         _in_phase(observed, RolloutPhase.RUNNING, now),
@@ -127,8 +127,8 @@ def _resumed(observed: ObservedRollout, now: datetime) -> ObservedRollout:
 
 
 def _is_answered(rollout: Rollout, observed: ObservedRollout) -> bool:
-    """Say whether somebody has asked for something since it became inconclusive, whatever the clocks have done."""
-    if observed.heeded_revision is None:  # it became so before revisions were kept
+    """Return whether someone has requested something since it became inconclusive, whatever the clocks show."""
+    if observed.heeded_revision is None:  # it became inconclusive before revisions were stored
         return observed.phase_since is not None and rollout.desired_at > observed.phase_since
     return rollout.desired_revision > observed.heeded_revision
 

@@ -1,4 +1,4 @@
-"""What each guard says: effect with its interval, evidence for and against, and the expected time to a decision."""
+"""The reading of each guard: effect with interval, evidence for and against, and expected time to a decision."""
 
 import math
 from enum import StrEnum
@@ -11,14 +11,14 @@ from core.rollout.evidence import RateCounts, RolloutEvidence
 from core.rollout.means import MeanEvidence, log_mixture
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
 
-_FURTHEST = 2.0**20  # beyond a million times the data there are, "never at this rate" is the honest answer
+_FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
 
 
 class GuardVerdict(StrEnum):
-    """What one guard says of the candidate."""
+    """One guard's verdict on the candidate."""
 
     HARMFUL = "harmful"  # shown to be worse
-    SUSPECT = "suspect"  # leaning that way; no reason for more traffic
+    SUSPECT = "suspect"  # leaning towards harm; the candidate gets no more traffic
     UNDECIDED = "undecided"
     SAFE = "safe"  # shown to be within its margin
     NO_DATA = "no data"
@@ -37,12 +37,12 @@ class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
     n_stable: int = 0  # requests, or values
     n_candidate: int = 0
     effect: float | None = None  # rates: the ratio, candidate to stable; means: the difference
-    low: float | None = None  # of its interval, which stays valid however often one looks
+    low: float | None = None  # of its interval, which stays valid at every look
     high: float | None = None  # None: not bounded yet
     level: float = 0.95
-    harm_share: float = 0.0  # the evidence of harm on its way to a verdict, on a log scale: 1 takes the candidate back
+    harm_share: float = 0.0  # the evidence of harm, on a log scale: 1 rolls the candidate back
     safety_share: float = 0.0  # the same for safety
-    eta_requests: int | None = None  # further requests of both arms to a verdict, at this rate; None: not in sight
+    eta_requests: int | None = None  # further requests of both arms to a verdict, at this rate; None: unknown
     eta_seconds: float | None = None
     is_counted: bool = False  # losses of 0 and 1, which are judged as a rate
 
@@ -60,7 +60,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float  # since the rollout began
 
     def seconds_of(self, n_requests: float | None) -> float | None:
-        """Return how long so many further requests take at the pace so far."""
+        """Return how long further requests take at the pace so far."""
         if n_requests is None or self.n_requests == 0 or self.seconds <= 0:
             return None
         return n_requests * self.seconds / self.n_requests
@@ -82,7 +82,9 @@ def read_guards(plan: RolloutPlan, evidence: RolloutEvidence, pace: Pace) -> tup
 def _read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace) -> GuardReading:
     tallies, tolerated = counts.evidence.tallies, guard.tolerated_share
     n, n_failed = counts.n_candidate, counts.n_candidate_failed
-    compared = plan.steps[-1].share < 1  # otherwise all traffic goes to the candidate, and only an objective judges it
+    compared = (
+        plan.steps[-1].share < 1
+    )  # otherwise all traffic goes to the candidate, and only its objective can judge it
     if compared:
         harm, peak = eprocess.log_harm(tallies), counts.evidence.peak_log_harm
         safety = counts.log_safety(guard.margin)
@@ -122,8 +124,8 @@ def _read_mean(
 ) -> GuardReading:
     """Read the guard of a mean.
 
-    Losses that were counted until one came that is neither 0 nor 1 have had their looks: what they said against a
-    verdict is carried on, what they said for it is given up. So both tests together are wrong no more often than one.
+    Losses that were counted until the first loss other than 0 or 1 were already judged: their evidence against a
+    verdict is carried on, their evidence for it is dropped. So both tests together are wrong no more often than one.
     """
     before = min(0.0, eprocess.log_harm(counted.tallies))
     harm, peak = evidence.log_harm + before, max(counted.peak_log_harm, evidence.peak_log_harm + before)
@@ -163,7 +165,7 @@ def _verdict(plan: RolloutPlan, harm: float, peak: float, safety: float, *, has_
         return GuardVerdict.NO_DATA
     if safety >= -math.log(plan.beta):
         return GuardVerdict.SAFE
-    # Half the way on a log scale: a good candidate is ever under suspicion with a probability of √alpha at most.
+    # Half the way on a log scale: a good candidate is ever suspect with a probability of at most √alpha.
     return GuardVerdict.SUSPECT if harm >= needed / 2 else GuardVerdict.UNDECIDED
 
 
@@ -179,7 +181,7 @@ def _log_mean(a: float, b: float) -> float:
 def _rate_eta(
     plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace, harm: float, safety: float
 ) -> int | None:
-    """Expect the verdict that the data lean to: harm at the ratio estimated, or safety if both are equal."""
+    """Estimate the requests to the likelier verdict: harm at the estimated ratio, or safety if both arms are equal."""
     n = counts.n_stable + counts.n_candidate
     rate = (counts.n_stable_failed + counts.n_candidate_failed + 0.5) / (n + 1)
     ratio = eprocess.estimate(counts.evidence.tallies)
@@ -198,7 +200,7 @@ def _requests(missing: float, growth: float) -> int | None:
 
 
 def _mean_eta(plan: RolloutPlan, guard: Guard, evidence: MeanEvidence, pace: Pace) -> int | None:
-    """Expect the verdict that the data lean to, with as many values of each arm as so far, times over."""
+    """Estimate the requests to the likelier verdict, as a multiple of the values of each arm so far."""
     if evidence.tau is None or not evidence.is_enough:
         return None
     leans_to_harm = evidence.log_harm > evidence.log_safety(guard.margin - 1)

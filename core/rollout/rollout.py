@@ -1,4 +1,4 @@
-"""A rollout as a document: what people want of it, and what the engine saw of it."""
+"""A rollout as a document: what people want, and what the engine observed."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,16 +17,16 @@ MAX_EVENTS = 200
 
 
 class DesiredRollout(StrEnum):
-    """What people want of a rollout; the engine takes the next step towards it."""
+    """The state people want a rollout in; the engine takes the next step towards it."""
 
     RUNNING = "running"
-    PAUSED = "paused"  # stay at this share; harm is still watched for
-    ABORTED = "aborted"  # all traffic back to the stable version, at once
-    PROMOTE_NOW = "promote_now"  # go live without waiting for proof; gates and shown harm still refuse
+    PAUSED = "paused"  # stay at this share; still watching for harm
+    ABORTED = "aborted"  # all traffic back to the stable version immediately
+    PROMOTE_NOW = "promote_now"  # go live without waiting for proof; gates and proven harm still refuse
 
 
 class RolloutPhase(StrEnum):
-    """Where a rollout stands; only the engine writes it."""
+    """The phase of a rollout; only the engine writes it."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -35,7 +35,7 @@ class RolloutPhase(StrEnum):
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     ABORTED = "aborted"
-    FINISHED = "finished"  # an experiment or a shadow has its finding; the stable version answers everybody
+    FINISHED = "finished"  # an experiment or a shadow has its finding; the stable version answers all requests
 
     @property
     def is_active(self) -> bool:
@@ -61,11 +61,13 @@ class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
     phase_since: datetime | None = None
     step: int = 0
     step_since: datetime | None = None
-    share: float = 0.0  # of the traffic that is to go to the candidate
+    share: float = 0.0  # the target share of traffic for the candidate
     started_at: datetime | None = None
     deadline_at: datetime | None = None
     ended_at: datetime | None = None
-    heeded_revision: int | None = None  # of what was wanted when it became inconclusive; what comes later is an answer
+    heeded_revision: int | None = (
+        None  # the desired revision when it became inconclusive; a later revision is an answer
+    )
     n_before_step: tuple[int, int] = (0, 0)  # answers of stable and candidate before this step began
     evidence: RolloutEvidence = RolloutEvidence()
     cursor: Cursor | None = None  # how far predictions have been read; None: not begun
@@ -87,7 +89,7 @@ class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def actual_share(self) -> float | None:
-        """The share of this step's traffic that did go to the candidate; None before the first request."""
+        """The share of this step's traffic that actually went to the candidate; None before the first request."""
         n = self.n_step_stable + self.n_step_candidate
         return self.n_step_candidate / n if n else None
 
@@ -102,16 +104,16 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     plan: RolloutPlan
     created_at: datetime
     created_by: str
-    starters: tuple[str, ...] = ()  # the persons who can be behind its start, and so behind its promotion at the end
-    policy_sha256: str = ""  # of the rules for the model, in force when it was started: which policy decided
-    policy_files: tuple[str, ...] = ()  # where they stood, the one that wins last
+    starters: tuple[str, ...] = ()  # the persons who may be behind its start, and so behind its promotion at the end
+    policy_sha256: str = ""  # of the model's rules when it was started
+    policy_files: tuple[str, ...] = ()  # the files of these rules, the overriding file last
     reason: str = ""
     desired: DesiredRollout = DesiredRollout.RUNNING
-    desired_step: int = 0  # a person wants it to be at this step at least
+    desired_step: int = 0  # the lowest step a person has requested
     desired_by: str
     desired_at: datetime
     desired_reason: str = ""
-    desired_revision: int = 1  # the revision in which somebody last changed what is wanted
+    desired_revision: int = 1  # the revision of the last change of the desired state
     observed: ObservedRollout = ObservedRollout()
     updated_at: datetime
     updated_by: str
@@ -124,12 +126,12 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_active(self) -> bool:
-        """Whether the candidate is still being judged; until it is not, neither version may be removed."""
+        """Whether the candidate is still being judged; meanwhile neither version may be removed."""
         return self.observed.phase.is_active
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody wants it to stay at its share."""
+        """Whether a person holds it at its share."""
         return self.desired is DesiredRollout.PAUSED
 
     @property
@@ -139,12 +141,12 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_resuming(self) -> bool:
-        """Whether it stays at its share until somebody lets it go on."""
+        """Whether it keeps its share until a person resumes it."""
         return self.is_held or self.is_undecided or self.observed.phase is RolloutPhase.PAUSED
 
     @property
     def is_aborting(self) -> bool:
-        """Whether somebody has asked for its end, and it has not ended yet."""
+        """Whether an abort was requested and it has not ended yet."""
         return self.is_active and self.desired is DesiredRollout.ABORTED
 
     @property
@@ -164,22 +166,22 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_asked_live(self) -> bool:
-        """Whether somebody wants its candidate live without waiting for proof."""
+        """Whether a person wants its candidate live without waiting for proof."""
         return self.desired is DesiredRollout.PROMOTE_NOW
 
     @property
     def is_asked_further(self) -> bool:
-        """Whether somebody has asked for the next step already, and it has not been taken yet."""
+        """Whether the next step was requested and has not been taken yet."""
         return self.is_asked_live or self.desired_step > self.observed.step
 
     @property
     def share(self) -> float:
-        """The share of the traffic to route to the candidate now: none from the moment somebody asked to abort."""
+        """The share of the traffic to route to the candidate now: 0 as soon as an abort is requested."""
         return self.observed.share if self.is_active and self.desired is not DesiredRollout.ABORTED else 0.0
 
     @property
     def mirror_share(self) -> float:
-        """The share of requests whose copy the candidate is to be given now."""
+        """The share of requests to copy to the candidate now."""
         serves = (
             self.observed.phase is not RolloutPhase.PENDING
             and self.is_active

@@ -1,4 +1,4 @@
-"""When a rollout is worth an operator's attention: it was taken back, or it waits for a decision."""
+"""The alerts of rollouts: a rollout was rolled back, or it waits for a decision."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ class RolloutAlerts:
         self._alerts = alerts
 
     def step_taken(self, rollout: Rollout, now: datetime) -> None:
-        """Tell of the step that a rollout has just taken, if somebody has to know."""
+        """Alert people about the step a rollout has just taken, if they must know."""
         reason = rollout.observed.events[-1].reason
         if rollout.observed.phase is RolloutPhase.INCONCLUSIVE:
             self._fire(INCONCLUSIVE, rollout, f"waits for a person: {reason}", now)
@@ -29,12 +29,12 @@ class RolloutAlerts:
             self._fire(ROLLED_BACK, rollout, f"was rolled back: {reason}", now)
 
     def catch_up(self, rollouts: Sequence[Rollout], now: datetime) -> None:
-        """Tell what was decided and nobody told of: by an engine that was killed, or by a person while none ran."""
+        """Raise alerts that are missing: the engine was killed, or a person decided while no engine was running."""
         told = {(alert.rule, alert.labels.get("rollout")) for alert in self._alerts.all()}
         waiting = {alert.labels.get("rollout") for alert in self._alerts.open() if alert.rule == INCONCLUSIVE}
         for rollout in rollouts:
             if rollout.rollout_id in waiting and rollout.observed.phase is not RolloutPhase.INCONCLUSIVE:
-                self.step_taken(rollout, now)  # somebody has decided meanwhile
+                self.step_taken(rollout, now)  # a person has decided meanwhile
                 continue
             rule = {RolloutPhase.INCONCLUSIVE: INCONCLUSIVE, RolloutPhase.ROLLED_BACK: ROLLED_BACK}.get(
                 rollout.observed.phase
@@ -44,7 +44,7 @@ class RolloutAlerts:
                 self.step_taken(rollout, now)
 
     def _fire(self, rule: str, rollout: Rollout, what: str, now: datetime) -> None:
-        summary = f"{rollout.model} {rollout.candidate} {what} ({rollout.rollout_id})"  # what matters comes first
+        summary = f"{rollout.model} {rollout.candidate} {what} ({rollout.rollout_id})"  # the model comes first
         self._alerts.fire(rule, labels=_labels(rollout), summary=summary, now=now)
 
 

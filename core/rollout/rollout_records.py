@@ -1,4 +1,4 @@
-"""The rollouts of a workspace as documents: looking them up, and writing down what the engine saw and did."""
+"""The rollouts of a workspace as documents: reading them, and recording what the engine observed and did."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ TABLE = "rollouts"
 
 
 class RolloutRecords:
-    """Rollouts by id, and what the engine writes of them."""
+    """Rollouts by id, and the engine's writes."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class RolloutRecords:
         policy: PolicySource | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Open them.
+        """Open the rollouts.
 
         Args:
-            workspace: Where they are kept.
-            registry: The versions; by default those of the workspace, under the same policy.
-            policy: The rules that plans are made by; by default those of the workspace.
-            clock: When things happen.
+            workspace: The workspace.
+            registry: The registry; by default the workspace's, under the same policy.
+            policy: The rules for plans; by default the workspace's.
+            clock: The current time.
         """
         self._workspace = workspace
         self._policy = policy or PolicySource(workspace.root)
@@ -53,7 +53,7 @@ class RolloutRecords:
         """Return one rollout.
 
         Raises:
-            NotFoundError: There is none by this id; the message names those there are.
+            NotFoundError: There is no rollout of this id; the message names the known ids.
         """
         return self._documents.get(rollout_id)
 
@@ -62,43 +62,43 @@ class RolloutRecords:
         return next((found for found in self._documents.all() if found.model == model and found.is_active), None)
 
     def save(self, base: Rollout, observed: ObservedRollout) -> Rollout:
-        """Keep what was observed since, no decision among it; for the engine alone.
+        """Store new observations without a decision; for the engine only.
 
         Raises:
-            StaleRevisionError: The rollout is not as it was read.
+            StaleRevisionError: The rollout was changed since it was read.
         """
         with self._workspace.database(DATABASE).transaction():
             return self._replace(base, observed)
 
     def observe(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
-        """Take a step and record it; for the engine alone.
+        """Take a step and record it; for the engine only.
 
         Raises:
-            StaleRevisionError: The rollout is not as it was when the step was decided: somebody wants something else.
+            StaleRevisionError: The rollout was changed since the step was decided.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
             return self._step(audit, base, change)
 
     def promote(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
-        """Put the candidate into Production and end its rollout, both or neither; for the engine alone.
+        """Put the candidate into Production and end its rollout, both or neither; for the engine only.
 
         Raises:
-            StaleRevisionError: The rollout or the model is not as it was when the step was decided.
+            StaleRevisionError: The rollout or the model was changed since the step was decided.
             PromotionRefusedError: A promotion gate or rule forbids it.
-            HashMismatchError: The candidate's files are not those that were registered.
+            HashMismatchError: The candidate's files differ from the registered files.
         """
-        # Whoever started it promotes: what the engine does at the end is no second pair of eyes.
+        # The promoter is the person who started it: the engine is not a second person.
         actor = dataclasses.replace(actor, behind=base.starters)
         self._registry.verify(base.model, base.candidate)  # outside of the transaction, where alerts can be fired
         with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
-            # First the rollout ends: while one is active, the registry moves neither of its versions.
+            # The rollout ends first: while it is active, the registry moves neither of its versions.
             ended = self._step(audit, base, change)
             plan = self._registry.plan_promotion(base.model, base.candidate, Stage.PRODUCTION, actor=actor)
             self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
         return ended
 
     def settle_holds(self) -> list[str]:
-        """Write down what the versions of a model are held for, where an earlier release has not; for the engine alone.
+        """Write the holds that an earlier release did not write; for the engine only.
 
         Returns:
             The models.
@@ -126,7 +126,7 @@ class RolloutRecords:
         )
 
     def _write_holds(self, model: str) -> None:
-        """Tell the registry, in the transaction that changes a rollout, what is held now."""
+        """Write the present holds, in the transaction that changes a rollout."""
         self._holds.write(holds_of(model, self._documents.all()))
 
     @property
@@ -139,7 +139,7 @@ class RolloutRecords:
 
 
 REFUSALS: tuple[type[RefusedError], ...] = (PromotionRefusedError, HashMismatchError)
-"""What a promotion at the end of a rollout may be refused by, for good."""
+"""The errors that permanently refuse the promotion at the end of a rollout."""
 
 
 def rollout_number(rollout_id: str) -> int:
@@ -148,7 +148,7 @@ def rollout_number(rollout_id: str) -> int:
 
 
 def summary_of(rollout: Rollout) -> dict[str, object]:
-    """Reduce what was observed to what an auditor asks for."""
+    """Reduce the observations to the facts for the audit log."""
     observed = rollout.observed
     return {
         "phase": observed.phase,

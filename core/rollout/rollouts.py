@@ -1,4 +1,4 @@
-"""The rollouts of a workspace and the few verbs that people and the engine have for them.
+"""The rollouts of a workspace, with the verbs of people and of the engine.
 
 They live in the registry's own file, so that the end of a canary, its version going live and the record of both are
 one transaction.
@@ -33,8 +33,8 @@ _VERBS = {
 class Rollouts(RolloutRecords):
     """Rollouts by id. Cheap to make; safe to share between threads.
 
-    People change what is *desired* (`start`, `request` and its short forms), the engine what is *observed* (`observe`,
-    `promote`); either leaves the other's half untouched. Only an abort writes both, where no engine could end it.
+    People change the *desired* half (`start`, `request` and its short forms), the engine the *observed* half
+    (`observe`, `promote`). Only an abort without a running engine writes both.
     """
 
     def plan(
@@ -50,16 +50,16 @@ class Rollouts(RolloutRecords):
         """Say what starting a rollout would do; a refusal is an answer, not an error.
 
         Args:
-            model: Whose traffic.
-            candidate: The version it is to go to.
-            strategy: How.
-            policy: The rules, or a whole plan of one's own; by default the policy's for the model.
+            model: The model.
+            candidate: The version that gets traffic.
+            strategy: How traffic moves.
+            policy: The rules, or a complete plan; by default the model's rules of the policy.
             share: As `make_plan` takes it.
-            actor: Who is going to start it, if known: it goes live in their name, so their own approval does not count.
+            actor: Who will start it, if known: it goes live in their name, so their own approval does not count.
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
             VersionNotFoundError: The model has no such version.
-            RolloutRefusedError: The share does not go with the rules.
+            RolloutRefusedError: The share does not fit the rules.
             SettingsError: The workspace's policy cannot be used.
         """
         rules = self._policy.policy().for_model(model)
@@ -75,10 +75,10 @@ class Rollouts(RolloutRecords):
         )
 
     def start(self, proposal: RolloutProposal, *, actor: Actor, reason: str = "") -> Rollout:
-        """Start what was proposed; the engine opens the first step at its next turn.
+        """Start a proposed rollout; the engine opens the first step at its next turn.
 
         Raises:
-            RolloutActiveError: Somebody has started one of this model meanwhile.
+            RolloutActiveError: Someone else started a rollout of this model first.
             RolloutRefusedError: A rule forbids it, or another version has gone live since the proposal.
         """
         now = self._clock()
@@ -145,27 +145,27 @@ class Rollouts(RolloutRecords):
         step: int | None = None,
         expected_revision: int | None = None,
     ) -> Rollout:
-        """Say what is wanted of a rollout from now on.
+        """Request a state or a step of a rollout.
 
-        An abort takes traffic from the candidate as soon as the servers see the document, engine or not. Where no
-        engine runs it ends the rollout, too: nothing is left to judge, and another may start.
+        An abort takes traffic from the candidate as soon as the servers read the document, even without an engine. If
+        no engine is running, the abort also ends the rollout, so that another may start.
 
         Args:
-            rollout_id: Which one.
-            desired: What is wanted; None, with a step, is whatever is wanted already.
-            actor: Who wants it.
+            rollout_id: The rollout.
+            desired: The desired state; None, with a step, keeps the present one.
+            actor: Who requests it.
             reason: Why, for the record.
-            step: The step it is to be at, at least; None leaves that to the evidence.
-            expected_revision: The revision that the decision was made on. Progress made since does not matter; that
-                somebody else has asked for something since does.
+            step: The lowest step it should be at; None leaves that to the evidence.
+            expected_revision: The revision that the decision was based on. Later progress does not matter; a later
+                request of someone else does.
         Raises:
             NotFoundError: There is no such rollout.
-            RolloutRefusedError: It has ended, is asked for just that already, or cannot do that.
-            StaleRevisionError: Somebody else asked for something meanwhile.
+            RolloutRefusedError: It has ended, the same was already requested, or it cannot do that.
+            StaleRevisionError: It was changed by someone else first.
         """
         now = self._clock()
         verb = "rollout.advance" if step is not None or desired is None else _VERBS[desired]
-        # An engine that starts only now finds that it has ended; one that dies only now leaves that to who asks again.
+        # An engine that starts only now finds it ended; if an engine dies only now, a second abort ends it.
         ends_here = desired is DesiredRollout.ABORTED and read_lease(self._workspace) is None
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             before = self._documents.get(rollout_id)
@@ -215,11 +215,11 @@ class Rollouts(RolloutRecords):
         """Go a step further without waiting for dwell time and samples; raises as `request` does.
 
         Args:
-            rollout_id: Which one.
-            actor: Who wants it.
+            rollout_id: The rollout.
+            actor: Who requests it.
             reason: Why, for the record.
-            step: The step to go to. A screen names the one it has shown, so that a key pressed just after the engine
-                took that step does not take another; by default the one after the present.
+            step: The step to go to. A screen names the step it showed, so that a key pressed just after the engine
+                took that step does not take another; by default the next step.
             expected_revision: As for `request`.
         """
         return self.request(
@@ -240,7 +240,7 @@ class Rollouts(RolloutRecords):
     def resume(
         self, rollout_id: str, *, actor: Actor, reason: str = "", expected_revision: int | None = None
     ) -> Rollout:
-        """Go on, after a hold or, with a new deadline, after an inconclusive verdict; raises as `request` does."""
+        """Continue after a hold or, with a new deadline, after an inconclusive verdict; raises as `request` does."""
         return self.request(
             rollout_id, DesiredRollout.RUNNING, actor=actor, reason=reason, expected_revision=expected_revision
         )
@@ -262,7 +262,7 @@ class Rollouts(RolloutRecords):
         )
 
     def _latency_limit(self, model: str) -> float | None:
-        """Return the 99th percentile of what the stable version takes, if it has answered enough."""
+        """Return the 99th percentile of the stable version's latency, if it has answered enough requests."""
         live = self._registry.production(model)
         if live is None:
             return None
@@ -274,12 +274,12 @@ class Rollouts(RolloutRecords):
 
 
 def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, ends_here: bool) -> str | None:
-    """Say why a rollout cannot be asked for this, or None when it can."""
+    """Return why a request to a rollout is refused, or None."""
     phase = rollout.observed.phase
     if not phase.is_active:
         return f"it has ended ({phase.value.replace('_', ' ')}); start a new rollout instead"
     if ends_here:
-        return None  # also what an engine was asked to abort and was killed before it did
+        return None  # also if an engine was asked to abort it and was killed first
     if rollout.desired is DesiredRollout.ABORTED:
         return f"{rollout.desired_by} aborted it at {rollout.desired_at:%H:%M} UTC"
     if step is not None:

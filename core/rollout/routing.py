@@ -24,32 +24,32 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True):
     stable: str
     candidate: str | None = None
     share: float = 0.0  # of requests that the candidate answers
-    mirror_share: float = 0.0  # of requests whose copy the candidate is given
+    mirror_share: float = 0.0  # share of requests copied to the candidate
     rollout_id: str | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The versions to keep warm: until a rollout ends, the candidate may be needed, and the stable always."""
+        """The versions to keep loaded: the stable version, and the candidate until its rollout ends."""
         return (self.stable,) if self.candidate is None else (self.stable, self.candidate)
 
 
 class Route(NamedTuple):
-    """The answer for one request: who answers, and what to note of it in the prediction."""
+    """The route of one request: who answers, and what to record with the prediction."""
 
     version: str
     arm: Arm
     share: float  # the candidate's share when this was decided
     rollout_id: str | None
-    unit: int  # the caller's number in this rollout: note it where the caller chose the key
-    mirror: str | None  # give a copy of the request to this version, and its answer to nobody
+    unit: int  # the caller's number in this rollout: record it if the caller chose the key
+    mirror: str | None  # send a copy of the request to this version, and its answer to nobody
 
 
 class Router:
-    """Routes requests. Any number of threads may ask while another exchanges the tables.
+    """Routes requests. Any number of threads may route while another replaces the tables.
 
     A key keeps its place on a line from 0 to 1 for as long as a rollout lasts, and the candidate has the part up to
-    its share: growing the share moves keys from stable to candidate, and none the other way. Another rollout puts
-    the keys into another order, so that no caller is the first to meet every candidate.
+    its share: growing the share moves keys from stable to candidate, and none the other way. Another rollout orders
+    the keys differently, so that no caller is always the first to meet a candidate.
     """
 
     def __init__(self, tables: Mapping[str, RoutingTable] | None = None) -> None:
@@ -57,7 +57,7 @@ class Router:
         self.update(tables or {})
 
     def update(self, tables: Mapping[str, RoutingTable]) -> None:
-        """Take over new tables, all at once; requests that are being answered are not disturbed."""
+        """Replace the tables in one step; requests in progress are not disturbed."""
         self._tables = {model: _Compiled(table) for model, table in tables.items()}
 
     @property
@@ -91,7 +91,7 @@ def routing_tables(workspace: "Workspace") -> dict[str, RoutingTable]:
         if model.production is None:
             continue
         rollout = rollouts.get(model.model)
-        # A stable version that was exchanged under a rollout ends it; until the engine has, nobody meets the candidate.
+        # Replacing the stable version ends its rollout; until the engine ends it, the candidate gets no requests.
         if rollout is None or rollout.stable != model.production:
             tables[model.model] = RoutingTable(model=model.model, stable=model.production)
             continue
@@ -107,7 +107,7 @@ def routing_tables(workspace: "Workspace") -> dict[str, RoutingTable]:
 
 
 class _Compiled:
-    """A routing table with its answers made beforehand."""
+    """A routing table with precomputed answers."""
 
     __slots__ = ("_candidate_below", "_mirror_below", "_salted", "table")
 

@@ -17,7 +17,7 @@ NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What the simulated rollouts are given."""
+    """The traffic of the simulated rollouts."""
 
     base_rate: float  # failures per request of the stable version
     ratio: float = 1.0  # of the failure rates, candidate to stable
@@ -37,7 +37,7 @@ class Verdicts:
 
     @property
     def rolled_back(self) -> BoolArray:
-        """Which rollouts are taken back: shown harmful before they were shown safe."""
+        """Which rollouts are rolled back: shown harmful before they were shown safe."""
         return self.harmful_at < self.safe_at
 
     @property
@@ -50,12 +50,12 @@ def simulate(traffic: Traffic, *, n_rollouts: int, alpha: float, beta: float, ma
     """Watch simulated rollouts at every single request.
 
     Args:
-        traffic: What they are given.
-        n_rollouts: How many.
+        traffic: Their traffic.
+        n_rollouts: The number of rollouts.
         alpha: Roll back when the evidence of harm reaches 1/alpha.
         beta: Call safe when the evidence of safety reaches 1/beta.
         margin: The ratio of rates that a safe candidate stays below.
-        seed: Of the random numbers.
+        seed: The random seed.
     Returns:
         The verdicts, shape (n_rollouts,) each.
     """

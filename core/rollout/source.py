@@ -1,4 +1,4 @@
-"""Where a worker learns what was served: the interface, and one that is told what to say."""
+"""Where a worker reads the served requests: the interface, and a scripted source."""
 
 from datetime import datetime
 from typing import Protocol
@@ -7,7 +7,7 @@ from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ServedRequest
 
 
 class PredictionSource(Protocol):
-    """What the worker asks of `PredictionReader`, or of another in its place."""
+    """The interface of `PredictionReader` that the worker uses."""
 
     def end(self) -> Cursor:
         """Return the cursor behind everything that is stored."""
@@ -15,14 +15,14 @@ class PredictionSource(Protocol):
     def read(
         self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = ...
     ) -> Batch:
-        """Return what was stored of a rollout after a cursor."""
+        """Return the records of a rollout after a cursor."""
 
     def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
         """Return the callers of a rollout that had a failure up to a cursor."""
 
 
 class ScriptedSource:
-    """Says what it was told: for rehearsals and tests. Knows one rollout."""
+    """Returns scripted records: for rehearsals and tests. Knows one rollout."""
 
     def __init__(self) -> None:
         self.served: list[ServedRequest] = []
@@ -32,21 +32,21 @@ class ScriptedSource:
     def serve(
         self, arm: Arm, n: int, *, share: float, n_failed: int = 0, latency_ms: float = 2.0, unit: int | None = None
     ) -> None:
-        """Have an arm answer so many requests, the failures first."""
+        """Let an arm answer n requests, the failures first."""
         self.served += [ServedRequest(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
 
     def score(self, arm: Arm, *losses: float, share: float) -> None:
-        """Have the losses of so many predictions become known."""
+        """Report the losses of predictions."""
         self.scored += [Scored(arm, share, loss, None) for loss in losses]
 
     def end(self) -> Cursor:
-        """Return the cursor behind all it was told."""
+        """Return the cursor behind all records."""
         return Cursor(store="script", prediction=len(self.served) + len(self.pairs), outcome=len(self.scored))
 
     def read(
         self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = 20_000
     ) -> Batch:
-        """Return what it was told after a cursor."""
+        """Return the records after a cursor."""
         served = [] if paired else self.served[after.prediction :][:n]
         pairs = self.pairs[after.prediction :][:n] if paired else []
         scored = self.scored[after.outcome :][:n]

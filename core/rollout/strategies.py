@@ -1,4 +1,4 @@
-"""How a rollout may move traffic. It stands alone: a command line names the strategies before it loads a rollout."""
+"""How a rollout may move traffic. It imports nothing: a command line lists strategies before it loads a rollout."""
 
 from enum import StrEnum
 
@@ -7,9 +7,9 @@ class Strategy(StrEnum):
     """How traffic gets to a candidate."""
 
     CANARY = "canary"  # a little, then more, then all
-    BLUE_GREEN = "blue_green"  # all at once, and back at once
+    BLUE_GREEN = "blue_green"  # all traffic immediately, and back immediately
     AB = "ab"  # a fixed split, to learn which side is better
-    SHADOW = "shadow"  # copies of requests; the candidate answers nobody
+    SHADOW = "shadow"  # copies of requests; the candidate answers no caller
 
     @property
     def promotes(self) -> bool:
@@ -18,5 +18,5 @@ class Strategy(StrEnum):
 
     @property
     def serves(self) -> bool:
-        """Whether the candidate answers anybody; a split may send it nearly all there is."""
+        """Whether the candidate answers callers; a split may send it nearly all traffic."""
         return self is not Strategy.SHADOW

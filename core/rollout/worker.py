@@ -1,7 +1,7 @@
-"""The engine's turn: read what was served, judge it, take the next step.
+"""The engine's turn: read the served requests, judge them, take the next step.
 
-All that a verdict rests on is in the rollout's document together with the place up to which predictions were read, so
-that an engine that was killed goes on where the document says and comes to the very same evidence.
+Everything a verdict is based on is in the rollout's document, with the cursor up to which predictions were read. So an
+engine that follows a killed one continues from the document and comes to the same evidence.
 """
 
 import logging
@@ -32,13 +32,13 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 SAVE_EVERY = timedelta(seconds=3)
-SAVE_CURSOR_EVERY = timedelta(minutes=1)  # past the traffic of others
+SAVE_CURSOR_EVERY = timedelta(minutes=1)  # when only other traffic was read
 _SETTLED_AFTER = timedelta(seconds=3)
 _BATCHES_A_TICK = 5
 
 
 class RolloutWorker:
-    """Drives the active rollouts of a workspace; one thread of the one engine calls `tick`."""
+    """Advances the active rollouts of a workspace; one thread of the one engine calls `tick`."""
 
     def __init__(
         self,
@@ -50,15 +50,15 @@ class RolloutWorker:
         actor: Actor | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Prepare to drive rollouts.
+        """Prepare to advance rollouts.
 
         Args:
-            workspace: Whose.
-            source: Where predictions are read; the workspace's own store by default.
+            workspace: The workspace.
+            source: Where predictions are read; by default the workspace's store.
             registry: Where the candidate goes live.
-            alerts: Where people are called; the engine passes its own.
+            alerts: Where alerts are raised; the engine passes its own.
             actor: In whose name steps are recorded; the engine's by default.
-            clock: When documents are said to be changed; verdicts take their time from `tick`.
+            clock: The time of document changes; verdicts take their time from `tick`.
         """
         self._registry = registry or Registry(workspace, clock=clock)
         self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
@@ -67,14 +67,14 @@ class RolloutWorker:
         self._has_caught_up = False
         self._actor = actor or Actor.engine()
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
-        self._pending: dict[str, ObservedRollout] = {}  # seen since the document was last written
+        self._pending: dict[str, ObservedRollout] = {}  # observed since the document was last written
         self._saved_at: dict[str, datetime] = {}
-        self._failures: dict[str, str] = {}  # what keeps a rollout from being driven, said once
+        self._failures: dict[str, str] = {}  # the error that keeps a rollout from advancing, logged once
 
     def tick(self, now: datetime) -> list[RolloutChange]:
-        """Take every active rollout as far as it goes now.
+        """Advance every active rollout as far as possible.
 
-        A rollout that cannot be driven just now does not keep the others waiting.
+        A rollout that cannot be advanced does not keep the others waiting.
 
         Returns:
             The steps that were taken.
@@ -91,7 +91,7 @@ class RolloutWorker:
                     log.info("%s: %s: %s", rollout.rollout_id, change.verb, change.reason)
                     changes.append(change)
                 self._failures.pop(rollout.rollout_id, None)
-            except StaleRevisionError:  # somebody wants something else since it was read: look again at the next tick
+            except StaleRevisionError:  # it was changed by someone else first: read it again at the next tick
                 self._forget(rollout.rollout_id)
             except (CoreError, OSError) as error:
                 self._forget(rollout.rollout_id)
@@ -102,7 +102,7 @@ class RolloutWorker:
 
     def _drive(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
         if rollout.observed.phase is RolloutPhase.PENDING and rollout.desired is DesiredRollout.PAUSED:
-            return None  # held before its first step: it waits with no traffic at all
+            return None  # held before its first step: it waits without traffic
         if (change := self._without_evidence(rollout, now)) is not None:
             return self._take(rollout, change, now)
         observed = self._observe(rollout, now)
@@ -114,7 +114,7 @@ class RolloutWorker:
         return None
 
     def _without_evidence(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
-        """Decide what does not depend on what was served."""
+        """Decide whatever does not depend on the served requests."""
         observed = self._pending.get(rollout.rollout_id, rollout.observed)
         live = self._registry.production(rollout.model)
         if live is not None and live.version == rollout.candidate:
@@ -124,16 +124,16 @@ class RolloutWorker:
             found = live.version if live else "no version"
             reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing to compare with"
             return end(observed, RolloutPhase.ABORTED, "rollout.end", reason, now=now)
-        if rollout.desired is DesiredRollout.ABORTED:  # also where predictions cannot be read just now
+        if rollout.desired is DesiredRollout.ABORTED:  # also while predictions cannot be read
             return next_change(rollout, observed, RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=""), now=now)
         if observed.phase is not RolloutPhase.PENDING:
             return None
         return begin(rollout, self._source.end(), now=now)
 
     def _observe(self, rollout: Rollout, now: datetime) -> ObservedRollout:
-        """Read on, and judge what is known by now."""
+        """Read new predictions, and judge the evidence so far."""
         observed = self._pending.get(rollout.rollout_id, rollout.observed)
-        # What people want is the document's; what was seen may be newer here.
+        # The desired half is the document's; the observed half may be newer here.
         cursor, collector = self._collector(rollout, observed)
         n_before = observed.evidence.n_stable + observed.evidence.n_candidate
         for _ in range(_BATCHES_A_TICK):
@@ -199,12 +199,12 @@ class RolloutWorker:
         self._saved_at[rollout.rollout_id] = now
         try:
             self._calls.step_taken(taken, now)
-        except (CoreError, OSError):  # the step is taken all the same
+        except (CoreError, OSError):  # the step is taken anyway
             log.exception("could not raise the alert about %s", rollout.rollout_id)
         return change
 
     def _catch_up(self, rollouts: list[Rollout], now: datetime) -> None:
-        """Call people about what the engine before this one decided, once."""
+        """Raise the alerts that the previous engine did not raise, once."""
         if self._has_caught_up:
             return
         self._has_caught_up = True
@@ -214,8 +214,8 @@ class RolloutWorker:
             log.exception("could not raise the alerts about earlier rollouts")
 
     def _save_now_and_then(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> None:
-        """Write progress down, but not with every request: a killed engine reads on from where the document says."""
-        since = abs(now - self._saved_at.setdefault(rollout.rollout_id, now))  # clocks are set back, too
+        """Store progress now and then, not with every request: the next engine continues from the document."""
+        since = abs(now - self._saved_at.setdefault(rollout.rollout_id, now))  # a clock may be set back
         before = rollout.observed
         is_news = (observed.evidence, observed.verdict) != (before.evidence, before.verdict)
         if (is_news and since >= SAVE_EVERY) or (observed.cursor != before.cursor and since >= SAVE_CURSOR_EVERY):

@@ -1,12 +1,12 @@
 """Runs: the record of every training, with its parameters, metrics, artifacts, environment and data.
 
-run.py          what is kept of one training
+run.py          the record of one training
 environment.py  where it ran
-runs.py         the record of all; run_reader.py looks it up
-active.py       a run that this process logs
+runs.py         the record of all trainings; run_reader.py reads it
+active.py       a run logged by this process
 heartbeat.py    signs of life of processes that log
-search.py       finding runs by an expression; fields.py what it may ask for
-comparison.py   several side by side
+search.py       finding runs by an expression; fields.py its fields
+comparison.py   several runs compared
 """
 
 from core.tracking.active import ActiveRun, track

@@ -25,17 +25,17 @@ def track(
     actor: Actor | None = None,
     policy: TrackingPolicy | None = None,
 ) -> "ActiveRun":
-    """Start a run that this process logs, in whatever folder it works.
+    """Start a run that this process logs, in any working folder.
 
     Args:
-        workspace: Where to keep it.
+        workspace: The workspace.
         name: For people.
-        parameters: What decides the outcome, as plain JSON values; more may come later.
+        parameters: Everything that decides the outcome, as plain JSON values; more may come later.
         tags: Words to find it by.
         actor: Who trains; by default the account this process runs for.
-        policy: The rules of tracking; by default the workspace's.
+        policy: The tracking rules; by default the workspace's.
     Raises:
-        UsageError: The policy requires a tag that is not given.
+        UsageError: A tag that the policy requires is missing.
     """
     policy = policy or PolicySource(workspace.root).policy().tracking
     if missing := [tag for tag in policy.required_tags if not (tags or {}).get(tag)]:
@@ -61,7 +61,7 @@ class ActiveRun:
         self._heartbeat = heartbeat
         self._actor = actor
         self._lost_after_seconds = run.lost_after_seconds
-        self._is_whole = is_whole  # not a part of another run of this process
+        self._is_whole = is_whole  # it is not part of another run of this process
         self._steps: dict[str, int] = {}
         self._ended: Run | None = None
         heartbeat.add(run.run_id)
@@ -72,20 +72,20 @@ class ActiveRun:
         return self._ended is not None
 
     def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
-        """Log one value of a metric, on disk within a second; a value that is not finite leaves a gap.
+        """Log one value of a metric, on disk within a second; a non-finite value leaves a gap.
 
         Args:
-            name: Of the metric.
+            name: The name of the metric.
             value: A number.
-            step: Epoch, iteration, batch; by default one more than the last of this metric.
+            step: Epoch, iteration, batch; by default the metric's last step plus one.
         Raises:
-            UsageError: The value is no number, or the run has ended.
+            UsageError: The value is not a number, or the run has ended.
         """
         if self._ended is not None:
             raise UsageError(f"Run {self.run_id} has ended; nothing more can be logged to it.")
         try:
             number = float(value)
-        except (TypeError, ValueError, OverflowError):  # a whole number may be beyond every float
+        except (TypeError, ValueError, OverflowError):  # an integer may exceed every float
             raise UsageError(f"The metric {name} is {value!r}; a metric must be a number.") from None
         if step is None:
             step = self._steps.get(name, -1) + 1
@@ -98,29 +98,29 @@ class ActiveRun:
             self.log_metric(name, value, step=step)
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Note what decides the outcome, as plain JSON values, nested at will.
+        """Record what decides the outcome, as plain JSON values, nested to any depth.
 
         Raises:
-            ParameterChangedError: One of them was noted with another value.
+            ParameterChangedError: A parameter was recorded with another value.
         """
         self._runs.log_parameters(self.run_id, parameters, actor=self._actor)
 
     def log_artifact(self, *paths: Path | str) -> None:
-        """Note files with their SHA-256; they stay where they are."""
+        """Record files with their SHA-256; they are not copied."""
         self._runs.log_artifact(self.run_id, *map(Path, paths), actor=self._actor)
 
     def log_data(self, hashes: Mapping[str, str]) -> None:
-        """Note the SHA-256 of the data sets it learns from, by name."""
+        """Record the SHA-256 of its training data sets, by name."""
         self._runs.set_data_hashes(self.run_id, hashes, actor=self._actor)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Add words to find it by; an empty value takes a tag away."""
+        """Add words to find it by; an empty value removes a tag."""
         self._runs.set_tags(self.run_id, tags, actor=self._actor)
 
     def child(
         self, name: str, *, parameters: Mapping[str, Any] | None = None, tags: Mapping[str, str] | None = None
     ) -> "ActiveRun":
-        """Start a run that is a part of this one: a fold, a trial, a stage."""
+        """Start a run that is part of this run: a fold, a trial, a stage."""
         part = self._runs.start(
             name=name,
             actor=self._actor,
@@ -136,7 +136,7 @@ class ActiveRun:
         """Close the record with the last value of each metric. Ending twice is harmless.
 
         Returns:
-            The run as it is kept.
+            The run as stored.
         """
         if self._ended is None:
             self._heartbeat.remove(self.run_id)
@@ -152,7 +152,7 @@ class ActiveRun:
         except RunIsOverError:
             if self._runs.get(self.run_id).status is not RunStatus.LOST:
                 raise
-            # An engine has given this process up, but it was only asleep.
+            # An engine has marked the run as lost, but its process was only suspended.
             self._runs.reopen(self.run_id, actor=self._actor, reason="its process reported again")
             return self._runs.finish(self.run_id, status, actor=self._actor, reason=reason)
 
@@ -166,5 +166,5 @@ class ActiveRun:
             self.end()
         elif isinstance(error, Exception):
             self.end(RunStatus.FAILED, reason=f"{type(error).__name__}: {error}")
-        else:  # Ctrl-C, or the program leaves
+        else:  # Ctrl-C, or the program exits
             self.end(RunStatus.STOPPED, reason=type(error).__name__)

@@ -1,4 +1,4 @@
-"""Runs side by side: one row a value, one column a run."""
+"""Runs compared: one row per value, one column per run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -21,7 +21,7 @@ _SECTIONS: dict[RunSection, Callable[[Run], Mapping[str, Any]]] = {
 
 
 class ComparedValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One named value in every run; None where a run has none."""
+    """One named value in every run; None where a run lacks it."""
 
     section: RunSection
     name: str
@@ -34,7 +34,7 @@ class ComparedValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Several runs side by side, in the order asked for."""
+    """The comparison of several runs, in the order requested."""
 
     run_ids: tuple[str, ...]
     rows: tuple[ComparedValue, ...]
@@ -46,7 +46,7 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_runs(runs: Sequence[Run]) -> RunComparison:
-    """Lay runs side by side, nested values by their dotted path."""
+    """Compare runs, nested values by their dotted path."""
     rows = []
     for section, of_run in _SECTIONS.items():
         columns = [flatten(of_run(run)) for run in runs]

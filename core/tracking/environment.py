@@ -11,7 +11,7 @@ DISTRIBUTION = "bondx-console"
 
 _GIT_SECONDS = 2.0
 
-# Those whose version can change what a model answers; a new terminal library cannot.
+# The packages whose version can change a model's answers; a terminal library cannot.
 _BEARING = frozenset(
     {
         *("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "lightgbm", "xgboost", "catboost", "skops"),
@@ -23,10 +23,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 @cache
 def software() -> dict[str, Any]:
-    """Describe what decides the bytes a training computes: the same on every machine set up alike.
+    """Describe the software that decides the bytes of a model: equal on every machine with the same setup.
 
     Returns:
-        `python`, `implementation`, `system`, `machine`, and `packages`: the versions of those we require.
+        `python`, `implementation`, `system`, `machine`, and `packages`: the versions of the required packages.
     """
     return {
         "python": platform.python_version(),
@@ -38,12 +38,12 @@ def software() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Describe the software, and the very machine it runs on."""
+    """Describe the software and the machine it runs on."""
     return {**software(), "platform": platform.platform(), "host": platform.node()}
 
 
 def differences(environment: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say, a clause each, in what this process differs from where a version was made.
+    """Return one clause per difference between this process and the environment of a version.
 
     >>> differences({"packages": {"numpy": "0.1"}})[0].startswith("numpy 0.1, here ")
     True
@@ -66,7 +66,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     """Describe the git checkout a folder lies in.
 
     Returns:
-        `commit`, `branch` (None when detached) and `dirty`; None where there is no checkout, no commit yet, or no git.
+        `commit`, `branch` (None when detached) and `dirty`; None if there is no checkout, no commit yet, or no git.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
@@ -80,7 +80,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    # A checkout may name a program to run at every status; no folder decides what we execute.
+    # A checkout may configure a program to run at every status; a folder must not decide what is executed.
     import subprocess
 
     command = ["git", "-c", "core.fsmonitor=false", "--no-optional-locks", "-C", str(folder), *arguments]
@@ -92,7 +92,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _required_packages() -> dict[str, str]:
-    from importlib import metadata  # 20 ms that the start of a console would pay for
+    from importlib import metadata  # 20 ms that would delay the start of a console
 
     try:
         requirements = metadata.requires(DISTRIBUTION) or []

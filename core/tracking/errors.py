@@ -1,4 +1,4 @@
-"""What the tracking of runs refuses."""
+"""The errors of run tracking."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from core.errors import NotFoundError, RefusedError
 
 
 class RunNotFoundError(NotFoundError):
-    """There is no run of this id."""
+    """No run has this id."""
 
     def __init__(self, run_id: str, known: Sequence[str]) -> None:
         newest = ", ".join(known[-8:]) or "none yet; `bondx run` starts one"
@@ -14,14 +14,14 @@ class RunNotFoundError(NotFoundError):
 
 
 class RunIsOverError(RefusedError):
-    """The run has ended, and its record with it."""
+    """The run has ended; its record is closed."""
 
     def __init__(self, run_id: str, status: str) -> None:
         super().__init__(f"Run {run_id} is {status}; nothing can be added to it. Reopen it first, or start another.")
 
 
 class ParameterChangedError(RefusedError):
-    """A parameter is what a run was started with, so it cannot become another."""
+    """A parameter of a run cannot change."""
 
     def __init__(self, run_id: str, name: str, before: object, after: object) -> None:
         super().__init__(

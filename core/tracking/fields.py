@@ -1,4 +1,4 @@
-"""What a run can be asked for by name: `metrics.mae`, `params.model`, `tags.owner`, `status`, `started_at`."""
+"""The named fields of a run: `metrics.mae`, `params.model`, `tags.owner`, `status`, `started_at`."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from core.tracking.run import Run
 
 
 class FieldKind(StrEnum):
-    """What the values of a field are; of a parameter nobody knows before."""
+    """The type of a field's values; unknown in advance for a parameter."""
 
     ANY = "any"
     NUMBER = "number"
@@ -48,7 +48,7 @@ _ATTRIBUTES: Mapping[str, RunField] = {
 
 
 def field_named(text: str) -> RunField | None:
-    """Return the field of a name, or None where there is none.
+    """Return the field of a name, or None if there is none.
 
     >>> field_named("metrics.mae").kind
     <FieldKind.NUMBER: 'number'>
@@ -67,7 +67,7 @@ def field_named(text: str) -> RunField | None:
 
 
 def nearest_field(text: str) -> str:
-    """Suggest what somebody may have meant."""
+    """Suggest the field that was probably meant."""
     name = text.partition(".")[2] or "NAME"
     choices = [*_ATTRIBUTES, *(f"{section}.{name}" for section in _SECTIONS)]
     nearest = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)

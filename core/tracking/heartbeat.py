@@ -1,6 +1,6 @@
-"""Signs of life of the processes that log runs, kept in the telemetry and not in documents: ten a minute cost nothing.
+"""Heartbeats of the processes that log runs, stored in the telemetry and not in documents: ten a minute cost nothing.
 
-All heartbeats are one row each under a name that no run has, so that one question answers for every run.
+Each heartbeat is one row under a name that no run has, so that one query covers every run.
 """
 
 import logging
@@ -21,18 +21,18 @@ _HEARTBEATS = "~heartbeats"
 
 
 def beat(writer: "TelemetryWriter", run_id: str, at: datetime) -> None:
-    """Say that the process of a run is alive."""
+    """Record that the process of a run is alive."""
     writer.add_epoch(_HEARTBEATS, 0, {run_id: at.timestamp()}, at)
 
 
 def last_beats(reader: "TelemetryReader") -> dict[str, datetime]:
-    """Return when the process of each run was last heard of, by run."""
+    """Return the time of each run's last heartbeat, by run."""
     heard = reader.epochs(_HEARTBEATS)
     return {run_id: datetime.fromtimestamp(points[-1][1], UTC) for run_id, points in heard.items()}
 
 
 def silent(runs: Sequence[Run], beats: Mapping[str, datetime], now: datetime) -> list[Run]:
-    """Return the runs whose process promised signs of life and has given none for too long."""
+    """Return the runs whose process should send heartbeats and has sent none for too long."""
     return [
         run
         for run in runs
@@ -43,7 +43,7 @@ def silent(runs: Sequence[Run], beats: Mapping[str, datetime], now: datetime) ->
 
 
 def heard_again(runs: Sequence[Run], beats: Mapping[str, datetime]) -> list[Run]:
-    """Return the runs that were given up, and whose process was only asleep."""
+    """Return the lost runs whose process was only suspended."""
     return [
         run
         for run in runs
@@ -55,13 +55,13 @@ def heard_again(runs: Sequence[Run], beats: Mapping[str, datetime]) -> list[Run]
 
 
 class Heartbeat:
-    """A thread that beats for the runs of this process for as long as it has any."""
+    """A thread that sends heartbeats for the runs of this process while it has any."""
 
     def __init__(self, say: Callable[[str], None], every_seconds: float) -> None:
         """Prepare the thread; it starts with the first run.
 
         Args:
-            say: Called with the id of each run, each time.
+            say: Called with the id of each run at each heartbeat.
             every_seconds: How often.
         """
         self._say = say
@@ -72,7 +72,7 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     def add(self, run_id: str) -> None:
-        """Beat for a run from now on."""
+        """Send heartbeats for a run from now on."""
         self._say(run_id)
         with self._lock:
             self._run_ids.add(run_id)
@@ -82,7 +82,7 @@ class Heartbeat:
                 self._thread.start()
 
     def remove(self, run_id: str) -> None:
-        """Beat for a run no more."""
+        """Stop the heartbeats of a run."""
         with self._lock:
             self._run_ids.discard(run_id)
 

@@ -1,4 +1,4 @@
-"""What is kept of one training: what went in, what came out, and where it ran."""
+"""The record of one training: its inputs, its results, and where it ran."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ import msgspec
 
 
 class RunStatus(StrEnum):
-    """How a run stands. Lost means that its process is gone and nobody took it up again."""
+    """The status of a run. Lost means that its process is gone and the run was not resumed."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -36,21 +36,21 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_by: str
     ended_at: datetime | None = None
     parameters: dict[str, Any] = {}
-    metrics: dict[str, float] = {}  # the last value of each; their history is in the telemetry
+    metrics: dict[str, float] = {}  # the last value of each metric; the history is in the telemetry
     artifacts: tuple[RunArtifact, ...] = ()
     environment: dict[str, Any] = {}
     git: dict[str, Any] | None = None
     data_hashes: dict[str, str] = {}
     tags: dict[str, str] = {}
-    parent_id: str = ""  # the run it is a part of
-    lost_after_seconds: float | None = None  # silent for longer it is lost; None: an engine answers for it
+    parent_id: str = ""  # the run it is part of
+    lost_after_seconds: float | None = None  # it is lost after a longer silence; None: an engine is responsible for it
     updated_at: datetime
     updated_by: str
     revision: int = 0
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether it has ended."""
         return self.status is not RunStatus.RUNNING
 
     @property

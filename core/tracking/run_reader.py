@@ -1,4 +1,4 @@
-"""Looking runs up: what was recorded of every training, and which runs may go."""
+"""Reading runs: the record of every training, and which runs may be removed."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -21,14 +21,14 @@ DATABASE = "runs"
 
 
 class RunReader:
-    """The runs of one workspace, to be looked at."""
+    """The runs of one workspace, read-only."""
 
     def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
         """Open the runs.
 
         Args:
-            workspace: Where they are kept.
-            clock: What is too long ago is judged by it.
+            workspace: The workspace.
+            clock: The current time, for judging how long a run has been silent.
         """
         self._workspace = workspace
         self._clock = clock
@@ -36,21 +36,21 @@ class RunReader:
         self._documents = workspace.database(DATABASE).documents("runs", Run, "run_id")
 
     def all(self) -> list[Run]:
-        """Return every run, oldest first; those that still run without metrics, which `get` adds.
+        """Return every run, oldest first; running runs without metrics, which `get` adds.
 
-        A run of another process that has been silent for too long is shown as lost, whether or not an engine has
-        put that on record yet.
+        A run of another process that has been silent for too long is shown as lost, even before an engine records
+        it.
         """
         runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
         silent = self._silent(runs)
         return [msgspec.structs.replace(run, status=RunStatus.LOST) if run.run_id in silent else run for run in runs]
 
     def latest(self) -> list[Run]:
-        """Return every run, newest first; those that have not ended with the latest value of each metric."""
+        """Return every run, newest first; running runs with the latest value of each metric."""
         return [self._with_metrics(run) for run in reversed(self.all())]
 
     def find(self, run_id: str) -> Run | None:
-        """Return a run, or None; one that still runs with the latest value of each metric."""
+        """Return a run, or None; a running run with the latest value of each metric."""
         run = self._documents.find(run_id)
         if run is None or run.is_over:
             return run
@@ -73,7 +73,7 @@ class RunReader:
         """Return a run.
 
         Raises:
-            RunNotFoundError: There is none of this id; the newest are named.
+            RunNotFoundError: No run has this id; the message names the newest.
         """
         if (run := self.find(run_id)) is None:
             raise self._not_found(run_id)
@@ -84,11 +84,11 @@ class RunReader:
         return self._reader().epochs(self.get(run_id).run_id)
 
     def compare(self, run_ids: Sequence[str]) -> RunComparison:
-        """Lay runs side by side.
+        """Compare runs.
 
         Raises:
-            UsageError: There are fewer than two.
-            RunNotFoundError: One does not exist.
+            UsageError: Fewer than two runs are named.
+            RunNotFoundError: A run does not exist.
         """
         if len(run_ids) < 2:
             raise UsageError("A comparison needs at least two runs.")
@@ -99,7 +99,7 @@ class RunReader:
         runs = sorted(self._documents.all(), key=lambda run: run_number(run.run_id))
         free = [run for run in runs if run.is_over and run.run_id not in referenced]
         kept = {run.run_id for run in runs} - {run.run_id for run in free[: max(0, len(runs) - keep)]}
-        for run in reversed(runs):  # a whole is older than its parts, so it comes after them
+        for run in reversed(runs):  # a parent is older than its parts, so it comes after them
             if run.run_id in kept and run.parent_id:
                 kept.add(run.parent_id)
         return [run for run in runs if run.run_id not in kept]

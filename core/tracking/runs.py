@@ -1,4 +1,4 @@
-"""The record of every training: documents for what it is, telemetry for how its metrics went."""
+"""The record of every training: documents for the runs, telemetry for their metrics."""
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.telemetry import TelemetryWriter
 
 Edit: TypeAlias = Callable[[Run], dict[str, Any]]
-"""From a run as it stands to the fields that are to change."""
+"""From the present run to the fields to change."""
 
 
 class Runs(RunReader):
@@ -35,10 +35,10 @@ class Runs(RunReader):
         """Open the runs.
 
         Args:
-            workspace: Where they are kept.
-            telemetry: Where metrics are written; by default a writer of one's own, made when first needed and
+            workspace: The workspace.
+            telemetry: Where metrics are written; by default an own writer, opened on first use and
                 closed by `close`.
-            clock: When things happen.
+            clock: The current time.
         """
         super().__init__(workspace, clock=clock)
         self._writer = telemetry
@@ -53,7 +53,7 @@ class Runs(RunReader):
         self.close()
 
     def close(self) -> None:
-        """Write what is buffered, and close the writer if it is our own."""
+        """Flush the buffer, and close the writer if this object opened it."""
         if self._writer is not None and self._owns_writer:
             self._writer.close()
             self._writer = None
@@ -78,19 +78,19 @@ class Runs(RunReader):
             name: For people.
             actor: Who starts it.
             session_id: The session it belongs to.
-            parameters: Everything that decides its outcome, as plain JSON values, nested at will.
+            parameters: Everything that decides its outcome, as plain JSON values, nested to any depth.
             data_hashes: SHA-256 by the name of the data set.
             tags: Further words to find it by.
-            parent_id: The run it is a part of.
-            lost_after_seconds: How long its process may be silent before the run is lost; `beat` breaks the silence.
-                None for a run that an engine answers for.
-            code: A folder of the code that trains, whose state in git is noted; ours by default.
+            parent_id: The run it is part of.
+            lost_after_seconds: How long its process may be silent before the run is lost; `beat` ends the silence.
+                None for a run that an engine is responsible for.
+            code: The folder of the training code, whose git state is recorded; by default this package.
             reason: Why, for the audit log.
 
         Raises:
             RunNotFoundError: There is no such parent.
         """
-        made_in = environment(), git_state(code or Path(__file__).parent)  # before the lock: git takes its time
+        made_in = environment(), git_state(code or Path(__file__).parent)  # before the lock: git is slow
         now, author = self._clock(), str(actor)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if parent_id and self._documents.find(parent_id) is None:
@@ -121,16 +121,16 @@ class Runs(RunReader):
     def log_metrics(self, run_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Add the metrics of one epoch to a run's history, on disk within a second.
 
-        Nothing is looked up and no document is written: this may be called as often as epochs end.
+        It reads and writes no document, so it may be called at every epoch.
         """
         self._telemetry().add_epoch(run_id, epoch, metrics, self._clock())
 
     def beat(self, run_id: str) -> None:
-        """Say that the process of a run is alive; known within a second, and no document is written."""
+        """Record that the process of a run is alive, within a second and without writing a document."""
         heartbeat.beat(self._telemetry(), run_id, self._clock())
 
     def settle(self, *, actor: Actor) -> list[Run]:
-        """Put on record which runs of other processes are lost, and which of those were heard of again.
+        """Record which runs of other processes are lost, and which lost runs reported again.
 
         Returns:
             The runs whose status changed.
@@ -145,10 +145,10 @@ class Runs(RunReader):
         return settled
 
     def log_parameters(self, run_id: str, parameters: Mapping[str, Any], *, actor: Actor) -> Run:
-        """Note further parameters of a run.
+        """Record further parameters of a run.
 
         Raises:
-            ParameterChangedError: The run has one of them with another value.
+            ParameterChangedError: The run has a parameter with another value.
             RunIsOverError: The run has ended.
         """
 
@@ -169,10 +169,10 @@ class Runs(RunReader):
         reason: str = "",
         expected_revision: int | None = None,
     ) -> Run:
-        """Add words to find a run by, also after its end; an empty value takes a tag away.
+        """Add words to find a run by, also after its end; an empty value removes a tag.
 
         Raises:
-            StaleRevisionError: The run is not at the revision that was expected.
+            StaleRevisionError: The run is not at the expected revision.
         """
         return self._update(
             run_id,
@@ -185,7 +185,7 @@ class Runs(RunReader):
         )
 
     def log_artifact(self, run_id: str, *paths: Path, actor: Actor) -> Run:
-        """Hash files and note them with a run; a file noted before is noted anew.
+        """Hash files and record them with a run; a file recorded before is replaced.
 
         Raises:
             UsageError: A file cannot be read.
@@ -202,7 +202,7 @@ class Runs(RunReader):
         )
 
     def set_data_hashes(self, run_id: str, data_hashes: Mapping[str, str], *, actor: Actor) -> Run:
-        """Note the hashes of further data sets a run was trained on.
+        """Record the hashes of further data sets a run was trained on.
 
         Raises:
             RunIsOverError: The run has ended.
@@ -219,7 +219,7 @@ class Runs(RunReader):
 
         Raises:
             UsageError: The status says that it is still running.
-            RunIsOverError: The run has ended before.
+            RunIsOverError: The run has already ended.
         """
         if status is RunStatus.RUNNING:
             raise UsageError("A run must end as finished, failed, stopped or lost.")
@@ -235,7 +235,7 @@ class Runs(RunReader):
         )
 
     def reopen(self, run_id: str, *, actor: Actor, reason: str = "") -> Run:
-        """Take up a run that ended early, for the session that is resumed; its history goes on."""
+        """Reopen a run that ended early, for a resumed session; its history continues."""
         return self._update(
             run_id,
             actor,
@@ -254,18 +254,18 @@ class Runs(RunReader):
         only: Collection[str] | None = None,
         reason: str = "",
     ) -> int:
-        """Remove the oldest runs that are over, but none that a version or a session still refers to.
+        """Remove the oldest ended runs that no version or session refers to.
 
-        A run whose parts stay, stays with them.
+        A run also stays while one of its parts stays.
 
         Args:
             keep: How many runs may stay.
-            referenced: Ids of runs that stay in any case.
+            referenced: Ids of runs that always stay.
             actor: Who removes them.
-            only: The ids that may go; by default any.
+            only: The ids that may be removed; by default any.
             reason: Why, for the record.
         Returns:
-            How many were removed.
+            How many runs were removed.
         """
         prunable = self.prunable(keep=keep, referenced=referenced)
         doomed = [run for run in prunable if only is None or run.run_id in only]

@@ -11,7 +11,7 @@
     name        := words with dots, dashes and slashes, or anything inside backticks
     value       := number | 'text' | "text" | true | false
 
-A run that lacks a field fails every comparison of it but `is null`. Nothing is ever evaluated as code.
+A run that lacks a field fails every comparison of it except `is null`. Nothing is ever evaluated as code.
 """
 
 import operator
@@ -74,7 +74,7 @@ class _Token:
 
     @property
     def keyword(self) -> str:
-        """The word in lower case, if it is one of ours."""
+        """The word in lower case, if it is a keyword."""
         word = self.text.lower()
         return word if self.kind == "word" and word in _KEYWORDS else ""
 
@@ -83,10 +83,10 @@ class _Token:
 
 
 def parse(text: str) -> Predicate:
-    """Read an expression and return what decides whether a run matches.
+    """Read an expression and return a predicate that decides whether a run matches.
 
     Raises:
-        ExpressionError: It cannot be read; the message names the place and what would stand there.
+        ExpressionError: It cannot be read; the message names the place and what is expected there.
     """
     if len(text) > MAX_CHARACTERS:
         raise UsageError(f"The expression has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.")
@@ -111,7 +111,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    """One pass over the tokens, one method a rule of the grammar."""
+    """One pass over the tokens, one method per rule of the grammar."""
 
     def __init__(self, text: str, tokens: list[_Token]) -> None:
         self._text = text
@@ -211,7 +211,7 @@ class _Parser:
         raise self._error(token, f"expected a number or text in quotes instead of {token}{hint}")
 
     def _instant(self, token: _Token, value: Value) -> str:
-        """Spell a day or an instant as runs spell theirs, so that text sorts as time does."""
+        """Write a day or an instant in the format of runs, so that text sorts as time does."""
         try:
             at = datetime.fromisoformat(str(value))
         except ValueError:
@@ -270,7 +270,7 @@ def _present(field: Callable[[Run], Any], choices: list[Value], negated: bool) -
 
 
 def _alike(found: Any, value: Value) -> tuple[Any, Any]:
-    """Bring what a run has and what is asked for to one type: numbers as numbers, all else as text."""
+    """Convert the run's value and the expected value to one type: numbers as numbers, all else as text."""
     if isinstance(found, bool) or isinstance(value, bool):
         return _text(found), _text(value)
     if isinstance(found, int | float) and isinstance(value, float):
