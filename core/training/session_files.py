@@ -58,7 +58,7 @@ class SessionFiles:
         last: EpochRecord,
         judgement: Judgement,
     ) -> Evidence:
-        """Write the final report as JSON and as a page; return their hashes."""
+        """Write the final report as JSON and as a page; return the evidence for the JSON."""
         domain = domain_of(session.training)
         report = final_report(
             session.settings,

@@ -143,7 +143,7 @@ def _tracked(
     actor: Actor,
     tags: dict[str, str],
 ) -> Iterator[Run]:
-    """Open a run, renew its lease while this process lives, and close the run with its outcome."""
+    """Open a run, keep its heartbeat while this process lives, and close the run with its outcome."""
     policy = PolicySource(workspace.root).policy().tracking
     run = runs.start(
         name=request.model,
