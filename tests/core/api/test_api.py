@@ -1,4 +1,4 @@
-"""The Python API is a thin face: what it does is the core's, and what it adds is tested here."""
+"""The Python API is a thin layer over the core; its additions are tested here."""
 
 import subprocess
 import sys
@@ -27,17 +27,17 @@ def tracker(config: MLOpsConfig) -> ExperimentTracker:
     return ExperimentTracker(config)
 
 
-def test_every_name_it_promises_is_there() -> None:
+def test_every_public_name_exists() -> None:
     assert all(getattr(core.api, name) for name in core.api.__all__)
 
 
-def test_a_wrong_policy_is_told_when_it_is_named(config: MLOpsConfig, tmp_path: Path) -> None:
+def test_a_faulty_policy_is_reported_when_it_is_named(config: MLOpsConfig, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("canary: {initial: 0.1}\n")
     with pytest.raises(SettingsError, match=r"policy\.canary has no key 'initial': did you mean initial_share\?"):
         MLOpsConfig.from_yaml(tmp_path / "policy.yaml")
 
 
-def test_a_policy_that_is_named_counts_for_models_and_runs(config: MLOpsConfig, tmp_path: Path) -> None:
+def test_a_named_policy_applies_to_models_and_runs(config: MLOpsConfig, tmp_path: Path) -> None:
     (tmp_path / "strict.yaml").write_text("tracking: {required_tags: [owner]}\npromotion: {min_accuracy: 0.99}\n")
     strict = MLOpsConfig.from_yaml(tmp_path / "strict.yaml")
     assert strict.for_model("spread").promotion.min_accuracy == 0.99
@@ -63,7 +63,7 @@ def test_one_run_is_active_at_a_time_unless_nested(tracker: ExperimentTracker) -
     assert tracker.search_runs("status = 'failed'")[0].parent_id == "r-0001"
 
 
-def test_who_acts_stands_in_the_audit_log(config: MLOpsConfig, tracker: ExperimentTracker) -> None:
+def test_the_audit_log_names_who_acts(config: MLOpsConfig, tracker: ExperimentTracker) -> None:
     tracker.start_run("mine")
     tracker.end_run()
     assert AuditLog(config.workspace).tail(1)[0].actor.startswith("ana@")
@@ -84,7 +84,7 @@ def test_a_script_that_forgets_to_end_its_run_loses_nothing(config: MLOpsConfig)
     assert (run.status, run.metrics) == (RunStatus.STOPPED, {"mae": 0.25})
 
 
-def test_without_a_version_the_one_in_production_is_meant(config: MLOpsConfig, tmp_path: Path) -> None:
+def test_without_a_version_the_production_version_is_used(config: MLOpsConfig, tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_text("tree")
     registry = ModelRegistry(config)
     registry.register_model("spread", tmp_path / "model.txt")
@@ -95,7 +95,7 @@ def test_without_a_version_the_one_in_production_is_meant(config: MLOpsConfig, t
         registry.list_models(stage="live")
 
 
-def test_a_model_that_nobody_serves_routes_nobody(config: MLOpsConfig) -> None:
+def test_a_model_without_a_live_version_routes_no_request(config: MLOpsConfig) -> None:
     with CanaryDeploymentManager(config) as canaries, pytest.raises(NotRoutedError):
         canaries.route_prediction("spread", "caller")
 

@@ -4,7 +4,7 @@ from core.governance.audit_log import AuditLog
 from core.registry import AliasNotFoundError, InvalidNameError, Registry, VersionNotFoundError
 
 
-def test_an_alias_stands_for_its_version_wherever_one_is_asked_for(register, registry: Registry, ana) -> None:
+def test_an_alias_works_wherever_a_version_is_expected(register, registry: Registry, ana) -> None:
     register(), register()
     registry.set_alias("spread", "@champion", "1.1.0", actor=ana)
     assert registry.get("spread", "@champion").version == "1.1.0"
@@ -26,7 +26,7 @@ def test_an_alias_moves_and_the_log_says_from_where(register, registry: Registry
     assert (moved.before, moved.after, moved.reason) == ({"version": "1.0.0"}, {"version": "1.1.0"}, "it won")
 
 
-def test_moving_an_alias_makes_no_plan_stale(register, registry: Registry, ana) -> None:
+def test_moving_an_alias_does_not_make_a_plan_stale(register, registry: Registry, ana) -> None:
     register()
     plan = registry.plan_promotion("spread", "1.0.0")
     registry.set_alias("spread", "champion", "1.0.0", actor=ana)
@@ -51,7 +51,7 @@ def test_an_alias_is_a_plain_word(register, registry: Registry, ana, alias: str)
 
 
 @pytest.mark.parametrize("alias", ["production", "@staging", "archived", "stable", "candidate"])
-def test_an_alias_is_none_of_the_words_that_serving_has_a_meaning_for(register, registry: Registry, ana, alias) -> None:
+def test_an_alias_cannot_be_one_of_servings_own_labels(register, registry: Registry, ana, alias) -> None:
     register()
     with pytest.raises(InvalidNameError, match="serving's own labels: archived, candidate"):
         registry.set_alias("spread", alias, "1.0.0", actor=ana)

@@ -20,7 +20,7 @@ def laid_out(registry: Registry, model: str = "spread") -> Ancestry:
         pytest.param({}, {"data": {"train": "cd34"}, "chosen": "b"}, ("data", "parameters"), id="both"),
     ],
 )
-def test_what_changed_is_what_the_number_was_raised_for(
+def test_the_listed_change_is_the_reason_the_number_was_raised(
     registry: Registry, source, ana, before, after, changes
 ) -> None:
     for number, more in enumerate((before, after)):
@@ -31,7 +31,7 @@ def test_what_changed_is_what_the_number_was_raised_for(
     assert [tree.by_key[graph_row.key].changes for graph_row in tree.graph] == [changes, ("first",)]
 
 
-def test_another_schema_is_told(registry: Registry, source, ana) -> None:
+def test_a_schema_change_is_listed(registry: Registry, source, ana) -> None:
     for features in (["a"], ["a", "b"]):
         (source / "signature.json").write_text(str({"inputs": features}).replace("'", '"'))
         registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana, bump="auto")
@@ -67,7 +67,7 @@ def test_a_parent_that_was_never_registered_here_is_drawn(registry: Registry, so
     assert tree.by_key["spread/1.0.0"].changes == ()
 
 
-def test_what_serves_what_has_a_name_and_what_is_looked_at_is_never_folded(register, registry, promote, ana) -> None:
+def test_live_named_and_selected_versions_are_never_folded(register, registry, promote, ana) -> None:
     for _ in range(30):
         register()
     promote("1.10.0")

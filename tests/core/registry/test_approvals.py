@@ -35,14 +35,14 @@ def gate(registry: Registry, actor: Actor | None = None):
     return next(gate for gate in gates if gate.name == "approvals")
 
 
-def test_without_an_approval_nothing_goes_live_and_the_gate_says_how_to_get_one(staged, ana) -> None:
+def test_without_an_approval_nothing_goes_live_and_the_gate_names_the_command(staged, ana) -> None:
     asks = "another person must run: bondx registry approve spread 1.0.0"
     assert gate(staged).reason == f"nobody has approved 1.0.0; {asks}"
     with pytest.raises(PromotionRefusedError, match="nobody has approved"):
         promote(staged, ana)
 
 
-def test_on_the_way_to_staging_an_approval_is_not_asked_for_yet(register, registry, ana) -> None:
+def test_staging_needs_no_approval(register, registry, ana) -> None:
     register()
     assert gate(registry).verdict is GateVerdict.WARN
 
@@ -53,7 +53,7 @@ def test_another_persons_approval_lets_it_through(staged, ana, ben) -> None:
     assert promote(staged, ana) is Stage.PRODUCTION
 
 
-def test_nobody_approves_a_promotion_of_their_own_not_even_from_another_host(staged) -> None:
+def test_nobody_approves_their_own_promotion_even_from_another_host(staged) -> None:
     staged.approve("spread", "1.0.0", actor=Actor("cleo", "server", Origin.COMMAND_LINE))
     assert "cleo cannot approve their own promotion" in gate(staged, CLEO).reason
     plan = staged.plan_promotion("spread", "1.0.0")  # whoever makes it does not say who will apply it
@@ -62,7 +62,7 @@ def test_nobody_approves_a_promotion_of_their_own_not_even_from_another_host(sta
         staged.apply(plan, actor=CLEO)
 
 
-def test_nobody_approves_what_they_have_registered(staged, ana, ben) -> None:
+def test_nobody_approves_a_version_they_registered(staged, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ana)
     assert "ana cannot approve a version they registered" in gate(staged, ben).reason
     with pytest.raises(PromotionRefusedError, match="ana cannot approve a version they registered"):
@@ -83,7 +83,7 @@ BY_ROOT = {"via": "a token", "behind": ("root",)}
         pytest.param([("Ben", {})], ("ben", {}), "Ben cannot approve their own promotion", id="capitals"),
     ],
 )
-def test_tokens_and_claimed_names_make_no_second_person(staged, approving, promoting, says) -> None:
+def test_tokens_and_claimed_names_are_not_a_second_person(staged, approving, promoting, says) -> None:
     for name, more in approving:
         staged.approve("spread", "1.0.0", actor=Actor(name, "desk", Origin.API, **more))
     promoter = Actor(promoting[0], "desk", Origin.API, **promoting[1])
@@ -92,7 +92,7 @@ def test_tokens_and_claimed_names_make_no_second_person(staged, approving, promo
         promote(staged, promoter)
 
 
-def test_two_words_that_one_person_can_have_given_count_once(workspace, staged) -> None:
+def test_two_approvals_that_one_person_may_have_given_count_once(workspace, staged) -> None:
     strict = Registry(workspace, promotion=PromotionSettings(required_approvals=2))
     for name, maker in (("ben", "root"), ("dora", "root"), ("eva", "admin")):
         actor = Actor(name, "desk", Origin.API, via="a token", behind=(maker,))
@@ -101,7 +101,7 @@ def test_two_words_that_one_person_can_have_given_count_once(workspace, staged) 
         assert (lacking is None) == (name == "eva"), lacking
 
 
-def test_a_word_from_the_own_account_takes_the_place_of_one_by_a_token_of_somebody_elses_making(staged, ana) -> None:
+def test_an_approval_from_the_own_account_replaces_one_by_a_token_someone_else_created(staged, ana) -> None:
     staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.API, **BY_ANA))
     staged.approve("spread", "1.0.0", actor=Actor("ben", "desk", Origin.COMMAND_LINE))
     with pytest.raises(RefusedError, match="ben already approved"):
@@ -109,7 +109,7 @@ def test_a_word_from_the_own_account_takes_the_place_of_one_by_a_token_of_somebo
     assert promote(staged, ana) is Stage.PRODUCTION
 
 
-def test_an_approval_withdrawn_after_the_plan_counts_no_more(staged, ana, ben) -> None:
+def test_an_approval_withdrawn_after_the_plan_no_longer_counts(staged, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ben)
     plan = staged.plan_promotion("spread", "1.0.0", actor=ana)
     staged.withdraw_approval("spread", "1.0.0", actor=ben, reason="look again")
@@ -119,7 +119,7 @@ def test_an_approval_withdrawn_after_the_plan_counts_no_more(staged, ana, ben) -
         staged.withdraw_approval("spread", "1.0.0", actor=ben)
 
 
-def test_an_approval_is_good_for_one_promotion(staged, ana, ben) -> None:
+def test_an_approval_counts_for_one_promotion(staged, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ben)
     promote(staged, ana)
     staged.apply(staged.plan_undo("spread"), actor=ana)
@@ -130,7 +130,7 @@ def test_an_approval_is_good_for_one_promotion(staged, ana, ben) -> None:
     assert promote(staged, ana) is Stage.PRODUCTION
 
 
-def test_an_approval_is_for_the_files_it_was_given_for(staged, workspace, ana, ben) -> None:
+def test_an_approval_counts_only_for_its_own_files(staged, workspace, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ben)
     versions = workspace.database("registry").documents("versions", type(staged.get("spread", "1.0.0")), "key")
     version = versions.get("spread/1.0.0")
@@ -149,21 +149,21 @@ def as_fields(version) -> dict:
         pytest.param(CLEO, "cleo already approved spread 1.0.0", id="twice"),
     ],
 )
-def test_an_approval_is_one_persons_word(staged, actor: Actor, says: str) -> None:
+def test_only_a_person_approves_and_only_once(staged, actor: Actor, says: str) -> None:
     staged.approve("spread", "1.0.0", actor=CLEO)
     with pytest.raises(RefusedError, match=says):
         staged.approve("spread", "1.0.0", actor=actor)
     assert [approval.person for approval in staged.approvals("spread", "1.0.0")] == ["cleo"]
 
 
-def test_what_is_live_needs_no_approval(staged, ana, ben) -> None:
+def test_a_live_version_cannot_be_approved(staged, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ben)
     promote(staged, ana)
     with pytest.raises(RefusedError, match="already in Production"):
         staged.approve("spread", "1.0.0", actor=CLEO)
 
 
-def test_approvals_and_their_use_stand_in_the_audit_log_with_the_files(staged, workspace, ana, ben) -> None:
+def test_approvals_and_their_use_are_in_the_audit_log_with_the_files(staged, workspace, ana, ben) -> None:
     staged.approve("spread", "1.0.0", actor=ben, reason="checked")
     promote(staged, ana)
     approved, promoted, used = AuditLog(workspace).tail(3)

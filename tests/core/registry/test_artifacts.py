@@ -21,7 +21,7 @@ def publish(store: ArtifactStore, source: Path, version: str = "1.0.0") -> str:
         return staged.manifest_sha256
 
 
-def test_a_published_artifact_is_the_source_with_a_manifest_that_holds(store: ArtifactStore, source: Path) -> None:
+def test_a_published_artifact_is_the_source_with_a_matching_manifest(store: ArtifactStore, source: Path) -> None:
     sha256 = publish(store, source)
     folder = store.folder("spread", "1.0.0")
     assert (folder / "trees" / "0.txt").read_text() == "leaf\n"
@@ -106,10 +106,10 @@ def plant_socket(source: Path) -> None:
         pytest.param(lambda source: (source / "m.PKL").touch(), "m.PKL is a pickle, which is code", id="a pickle"),
         pytest.param(lambda source: (source / MANIFEST_NAME).touch(), "written by the registry", id="a manifest"),
         pytest.param(lambda source: (source / "a\nb").touch(), r"'a\\nb' cannot be written", id="a line end"),
-        pytest.param(lambda source: Path(os.fsdecode(bytes(source) + b"/\xff")).touch(), "cannot be", id="no UTF-8"),
+        pytest.param(lambda source: Path(os.fsdecode(bytes(source) + b"/\xff")).touch(), "cannot be", id="not UTF-8"),
     ],
 )
-def test_what_is_no_plain_data_is_refused(store: ArtifactStore, source: Path, plant, sentence: str) -> None:
+def test_anything_but_plain_files_is_refused(store: ArtifactStore, source: Path, plant, sentence: str) -> None:
     plant(source)
     with pytest.raises(ArtifactRefusedError, match=sentence) as refusal:
         publish(store, source)
@@ -117,7 +117,7 @@ def test_what_is_no_plain_data_is_refused(store: ArtifactStore, source: Path, pl
     assert not store.folder("spread", "1.0.0").exists()
 
 
-def test_an_empty_folder_is_no_artifact(store: ArtifactStore, tmp_path: Path) -> None:
+def test_an_empty_folder_is_not_an_artifact(store: ArtifactStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArtifactRefusedError, match="holds no files"):
         publish(store, tmp_path / "empty")
@@ -130,7 +130,7 @@ def test_one_file_becomes_an_artifact_of_one_file(store: ArtifactStore, source: 
     assert not (folder / "trees").exists()
 
 
-def test_what_is_not_there_is_neither_folder_nor_file(store: ArtifactStore, source: Path) -> None:
+def test_a_missing_source_is_refused(store: ArtifactStore, source: Path) -> None:
     with pytest.raises(ArtifactRefusedError, match="is neither a folder nor a plain file"):
         publish(store, source / "nowhere.txt")
 

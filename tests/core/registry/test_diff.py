@@ -33,7 +33,7 @@ def two_versions(registry: Registry, source, ana: Actor, workspace) -> Registry:
     return registry
 
 
-def test_a_diff_tells_what_changed_in_every_section(two_versions: Registry) -> None:
+def test_a_diff_lists_the_changes_of_every_section(two_versions: Registry) -> None:
     changed = {
         (row.section, row.name): (row.before, row.after)
         for row in two_versions.diff("spread", "1.0.0", "1.1.0").changed
@@ -52,7 +52,7 @@ def test_a_diff_tells_what_changed_in_every_section(two_versions: Registry) -> N
     }
 
 
-def test_what_is_the_same_is_there_too_and_says_so(two_versions: Registry) -> None:
+def test_equal_values_are_listed_as_the_same(two_versions: Registry) -> None:
     rows = {(row.section, row.name): row for row in two_versions.diff("spread", "1.0.0", "1.1.0").rows}
     for key in [("parameters", "random_seed"), ("parameters", "tuning.method"), ("files", "environment.json")]:
         assert rows[key].change == "same"
@@ -62,7 +62,7 @@ def test_a_diff_of_a_version_with_itself_has_no_changes(two_versions: Registry) 
     assert two_versions.diff("spread", "1.1.0", "1.1.0").changed == ()
 
 
-def test_a_report_that_was_tampered_with_is_left_out_and_said(two_versions: Registry, workspace) -> None:
+def test_a_changed_report_is_left_out_and_noted(two_versions: Registry, workspace) -> None:
     report = workspace.artifacts_dir / "spread" / "1.1.0" / "report.json"
     report.chmod(0o644)
     report.write_text('{"features": ["forged"]}')
@@ -76,8 +76,8 @@ def test_a_report_that_was_tampered_with_is_left_out_and_said(two_versions: Regi
     [
         pytest.param(1, 1, "same", 0.0, id="equal numbers"),
         pytest.param(1, 3, "changed", 2.0, id="numbers that differ have a delta"),
-        pytest.param("a", "b", "changed", None, id="words have none"),
-        pytest.param(True, False, "changed", None, id="nor have truths"),
+        pytest.param("a", "b", "changed", None, id="words have no delta"),
+        pytest.param(True, False, "changed", None, id="booleans have no delta"),
         pytest.param(None, 1, "added", None, id="only on the right"),
         pytest.param(1, None, "removed", None, id="only on the left"),
     ],

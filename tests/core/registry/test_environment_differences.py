@@ -13,7 +13,7 @@ HERE = {"python": platform.python_version(), "packages": {"numpy": metadata.vers
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
-        pytest.param(HERE, [], id="made here, but for what draws the screen"),
+        pytest.param(HERE, [], id="made here, except terminal packages"),
         pytest.param({}, [], id="nothing recorded"),
         pytest.param({"packages": ["numpy"]}, [], id="recorded in another way"),
         pytest.param({"python": "2.7.18"}, ["Python 2.7.18, here"], id="another Python"),
@@ -22,7 +22,7 @@ HERE = {"python": platform.python_version(), "packages": {"numpy": metadata.vers
         pytest.param({"packages": {"torch": "99.0"}}, ["torch 99.0, here"], id="a package that is not here"),
     ],
 )
-def test_what_can_change_an_answer_is_told(environment: dict, says: list[str]) -> None:
+def test_differences_that_can_change_an_answer_are_reported(environment: dict, says: list[str]) -> None:
     found = differences(environment)
     assert len(found) == len(says)
     assert all(clause.startswith(start) for clause, start in zip(found, says, strict=True))

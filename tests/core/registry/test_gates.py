@@ -53,7 +53,7 @@ def test_a_gate_at_its_threshold_passes(candidate: ModelVersion) -> None:
         pytest.param({"gates": ()}, "quality_gates", id="data that no gate has seen"),
     ],
 )
-def test_a_shortcoming_fails_its_gate_on_the_way_to_production(candidate, fields: dict, gate: str) -> None:
+def test_a_shortcoming_fails_its_gate_before_production(candidate, fields: dict, gate: str) -> None:
     assert verdicts(changed(candidate, **fields))[gate] is FAIL
 
 
@@ -74,12 +74,12 @@ def test_settings_can_turn_a_requirement_into_a_warning(candidate: ModelVersion)
     assert (found["quality_gates"], found["verified_artifact"]) == (WARN, WARN)
 
 
-def test_the_first_version_has_nothing_to_be_compared_with(candidate: ModelVersion) -> None:
+def test_the_first_version_is_compared_with_nothing(candidate: ModelVersion) -> None:
     gates = promotion_gates(candidate, None, PromotionSettings(), to_stage=Stage.PRODUCTION, integrity=())
     assert "attainment_drop" not in {gate.name for gate in gates}
 
 
-def test_a_live_version_without_attainment_does_not_keep_every_successor_out(candidate: ModelVersion) -> None:
+def test_a_live_version_without_attainment_does_not_block_every_successor(candidate: ModelVersion) -> None:
     assert verdicts(candidate, live=None)["attainment_drop"] is WARN
 
 
@@ -109,8 +109,8 @@ def test_accuracy_is_what_the_policy_names_or_the_first_there_is(candidate, metr
 @pytest.mark.parametrize(
     ("metrics", "settings", "verdict"),
     [
-        pytest.param({}, {}, None, id="not measured and not asked for"),
-        pytest.param({}, {"require_drift_check": True}, FAIL, id="not measured but asked for"),
+        pytest.param({}, {}, None, id="not measured and not required"),
+        pytest.param({}, {"require_drift_check": True}, FAIL, id="not measured but required"),
         pytest.param({"drift": 0.1}, {}, PASS, id="at the limit"),
         pytest.param({"drift": 0.11}, {}, FAIL, id="above it"),
     ],
@@ -123,7 +123,7 @@ def test_drift_is_judged_where_it_was_measured_or_must_be(candidate, metrics, se
 
 
 @pytest.mark.parametrize(("n_explained", "verdict"), [(0, FAIL), (3, PASS)])
-def test_a_policy_may_ask_what_a_model_rests_on(candidate: ModelVersion, n_explained: int, verdict) -> None:
+def test_a_policy_may_require_feature_importances(candidate: ModelVersion, n_explained: int, verdict) -> None:
     gates = promotion_gates(
         candidate,
         None,

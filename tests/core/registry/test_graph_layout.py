@@ -78,7 +78,7 @@ def followed(rows: list[str], keys: list[str], start: int) -> set[str]:
 
 
 @given(graphs())
-def test_every_line_leads_to_what_a_version_came_from_and_to_nothing_else(sources) -> None:
+def test_every_line_leads_to_a_parent_and_to_nothing_else(sources) -> None:
     order = in_order({key: int(key) for key in sources}, sources)
     graph = draw(order, sources)
     rows = [graph_row.text for graph_row in graph]
@@ -111,7 +111,7 @@ def test_a_hundred_children_take_three_columns() -> None:
     assert max(len(graph_row.text) for graph_row in graph) == 5
 
 
-def test_what_is_only_supposed_is_dotted() -> None:
+def test_a_supposed_parent_is_dotted() -> None:
     sources = {"2": [GraphParent("1", is_loose=True)], "1": []}
     assert [graph_row.through for graph_row in draw(["2", "1"], sources)] == ["┊", ""]
 
@@ -123,6 +123,6 @@ def test_a_circle_is_drawn_once() -> None:
     assert [graph_row.text for graph_row in draw(order, sources)] == ["●", "●"]
 
 
-def test_a_node_without_an_age_stands_below_what_came_of_it() -> None:
+def test_a_node_without_an_age_is_below_its_descendants() -> None:
     sources = graph(a="", c="x", d="c", x="")
     assert in_order({"a": 1, "c": 2, "d": 3, "x": None}, sources) == ["d", "c", "x", "a"]

@@ -18,14 +18,14 @@ def tamper(workspace: Workspace, version: ModelVersion) -> Path:
     return file
 
 
-def test_an_untouched_version_is_handed_out_and_nobody_is_called(register, registry: Registry, workspace) -> None:
+def test_an_unchanged_version_is_loaded_without_an_alert(register, registry: Registry, workspace) -> None:
     version = register()
     assert registry.load_path("spread", "1.0.0") == workspace.artifacts_dir / version.path
     assert [result.ok for result in registry.verify()] == [True]
     assert Alerts(workspace).all() == []
 
 
-def test_a_changed_file_is_never_handed_out_and_calls_an_operator(register, registry: Registry, workspace) -> None:
+def test_a_changed_file_is_never_loaded_and_alerts_an_operator(register, registry: Registry, workspace) -> None:
     tamper(workspace, register())
     with pytest.raises(HashMismatchError, match=r"spread 1.0.0 .*: trees/0.txt was changed") as refusal:
         registry.load_path("spread", "1.0.0")
@@ -39,7 +39,7 @@ def test_a_changed_file_is_never_handed_out_and_calls_an_operator(register, regi
     assert "trees/0.txt was changed" in alert.summary
 
 
-def test_the_same_mismatch_calls_once_and_is_cleared_when_the_file_is_back(register, registry, workspace) -> None:
+def test_the_same_mismatch_alerts_once_and_clears_when_the_file_is_restored(register, registry, workspace) -> None:
     file = tamper(workspace, register())
     for _ in range(2):
         assert [result.problems for result in registry.verify("spread")] == [("trees/0.txt was changed",)]
@@ -61,7 +61,7 @@ def test_a_changed_version_is_not_promoted(register, registry: Registry, workspa
 
 
 @pytest.mark.parametrize("way", ["plan_rollback", "plan_undo"])
-def test_nobody_returns_to_a_version_that_was_changed(register, registry, promote, workspace, ana, way) -> None:
+def test_a_rollback_to_a_changed_version_is_refused(register, registry, promote, workspace, ana, way) -> None:
     register(), register()
     promote("1.0.0", "1.1.0")
     tamper(workspace, registry.get("spread", "1.0.0"))

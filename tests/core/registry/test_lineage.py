@@ -40,13 +40,13 @@ def test_around_one_version_only_its_causes_and_effects_are_drawn(register, regi
     assert "version:spread/1.2.0" not in keys
 
 
-def test_a_parent_has_to_exist(register, registry: Registry) -> None:
+def test_a_parent_must_exist(register, registry: Registry) -> None:
     register()
     with pytest.raises(VersionNotFoundError):
         register(parents=["7.0.0"])
 
 
-def test_a_lineage_in_a_circle_is_drawn_all_the_same(registry: Registry, source, ana) -> None:
+def test_a_circular_lineage_is_still_drawn(registry: Registry, source, ana) -> None:
     for number, parent in (("1", "1.1.0"), ("2", "1.0.0")):
         (source / "model.txt").write_text(number)
         registry.register("spread", source, metrics={}, lineage={"parent": parent}, gates=(), actor=ana)

@@ -18,7 +18,7 @@ def test_raising_a_part_sets_those_after_it_to_zero(part, following: str) -> Non
 @pytest.mark.parametrize(
     "text", ["", "1", "1.2", "1.2.3.4", "v1.2.3", "01.2.3", "1.2.-3", "1.2.3\n", "١.٢.٣", "9" * 5000]
 )
-def test_anything_but_three_plain_numbers_is_no_version(text: str) -> None:
+def test_anything_but_three_plain_numbers_is_not_a_version(text: str) -> None:
     with pytest.raises(InvalidNameError, match="is not a valid version: it must be three numbers separated by dots"):
         SemanticVersion.parse(text)
 

@@ -40,7 +40,7 @@ for line in sys.stdin:
 """
 
 
-def test_of_two_operators_who_promote_at_once_one_wins_and_the_other_learns_what_happened(
+def test_when_two_operators_promote_at_once_one_wins_and_the_other_is_told_what_happened(
     register, registry: Registry, workspace: Workspace
 ) -> None:
     operators = {

@@ -21,7 +21,7 @@ FAILED = (judge("coverage", 10.0, ">=", 90.0, unit="%"),)
 # Registering
 
 
-def test_the_first_version_is_1_0_0_and_stands_in_development(register) -> None:
+def test_the_first_version_is_1_0_0_in_development(register) -> None:
     version = register()
     assert (version.version, version.stage, version.created_by) == ("1.0.0", Stage.DEVELOPMENT, "ana@desk")
 
@@ -32,7 +32,7 @@ def test_the_next_version_raises_the_part_it_is_told_to(register, bump: str, num
     assert register(bump=bump).version == number
 
 
-def test_a_number_whose_folder_is_taken_is_never_given_again(register, workspace) -> None:
+def test_a_number_with_an_existing_folder_is_never_reused(register, workspace) -> None:
     register()
     (workspace.artifacts_dir / "spread" / "1.1.0").mkdir()
     assert register().version == "1.2.0"
@@ -72,7 +72,7 @@ def test_the_same_bytes_from_the_same_run_are_registered_once(registry: Registry
         pytest.param({"auc": float("inf")}, {}, id="an endless metric"),
         pytest.param({}, {"seed": float("nan")}, id="NaN in the lineage"),
         pytest.param({}, {"data": object()}, id="an object in the lineage"),
-        pytest.param({}, {1: "x"}, id="a key that is no text"),
+        pytest.param({}, {1: "x"}, id="a key that is not text"),
     ],
 )
 def test_what_json_cannot_keep_is_refused(registry: Registry, source, ana, metrics, lineage) -> None:
@@ -101,7 +101,7 @@ def _no_space(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_asking_for_what_is_not_there_names_what_is(register, registry: Registry) -> None:
+def test_an_unknown_model_or_version_is_answered_with_the_known_ones(register, registry: Registry) -> None:
     register()
     with pytest.raises(VersionNotFoundError, match=r"spread has no version 9.9.9. Versions to choose from: 1.0.0"):
         registry.get("spread", "9.9.9")
@@ -179,7 +179,7 @@ def test_a_failed_gate_refuses_production_and_says_why(register, registry, promo
         (Stage.ARCHIVED, "is in Development; the next stage is Staging, not Archived."),
     ],
 )
-def test_a_step_that_the_table_does_not_have_is_refused(register, registry, ana, stage, refusal) -> None:
+def test_a_move_outside_the_table_is_refused(register, registry, ana, stage, refusal) -> None:
     register()
     plan = registry.plan_promotion("spread", "1.0.0", stage)
     assert (plan.allowed, plan.refusal) == (False, f"spread 1.0.0 {refusal}")
@@ -187,7 +187,7 @@ def test_a_step_that_the_table_does_not_have_is_refused(register, registry, ana,
         registry.apply(plan, actor=ana)
 
 
-def test_a_plan_that_was_tampered_with_is_worth_nothing(register, registry: Registry, ana) -> None:
+def test_a_manipulated_plan_is_refused(register, registry: Registry, ana) -> None:
     register(attainment=0.1)
     registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=ana)
     refused = registry.plan_promotion("spread", "1.0.0")
@@ -205,7 +205,7 @@ def test_thresholds_are_those_of_the_settings_file_at_that_moment(register, work
     assert from_file.plan_promotion("spread", "1.0.0").allowed
 
 
-# Somebody else was faster
+# Changed by someone else first
 
 
 def test_a_stale_plan_is_refused_with_what_changed_who_and_when(register, registry: Registry, ana, ben) -> None:
@@ -259,7 +259,7 @@ def test_a_rolled_back_version_is_not_the_target_of_the_next_rollback(register, 
     assert registry.plan_rollback("spread").version == "1.0.0"
 
 
-def test_a_version_that_is_live_again_is_no_target_of_its_own_rollback(register, registry, promote, ana) -> None:
+def test_a_version_that_is_live_again_is_not_the_target_of_its_own_rollback(register, registry, promote, ana) -> None:
     register(), register()
     promote("1.0.0", "1.1.0")
     registry.apply(registry.plan_archive("spread", "1.1.0"), actor=ana)
@@ -302,7 +302,7 @@ def test_undo_of_a_rollback_restores_both_stages_and_the_way_back(register, regi
     assert registry.plan_rollback("spread").version == "1.0.0"
 
 
-def test_an_undo_is_not_undone(register, registry: Registry, promote, ana) -> None:
+def test_an_undo_cannot_be_undone(register, registry: Registry, promote, ana) -> None:
     register()
     promote("1.0.0")
     registry.apply(registry.plan_undo("spread"), actor=ana)
@@ -319,7 +319,7 @@ def test_with_nothing_moved_there_is_nothing_to_undo(register, registry: Registr
 # Archiving
 
 
-def test_archiving_the_live_version_says_that_none_is_left(register, registry, promote, ana) -> None:
+def test_archiving_the_live_version_says_that_none_remains(register, registry, promote, ana) -> None:
     register(), register()
     promote("1.0.0", "1.1.0")
     plan = registry.plan_archive("spread", "1.1.0")
@@ -342,7 +342,7 @@ def test_an_archived_version_comes_back_through_staging(register, registry, stag
 # Who did that?
 
 
-def test_one_call_tells_who_put_a_version_live_when_from_where_why_and_on_what_evidence(
+def test_one_call_shows_who_put_a_version_live_when_from_where_why_and_on_what_evidence(
     register, registry: Registry, ana, ben
 ) -> None:
     version = register()
@@ -359,7 +359,7 @@ def test_one_call_tells_who_put_a_version_live_when_from_where_why_and_on_what_e
     assert [gate.name for gate in move.gates if gate.passed] == ["verified_artifact", "min_accuracy", "quality_gates"]
 
 
-def test_history_tells_every_move_newest_first(register, registry: Registry, promote, ana) -> None:
+def test_history_lists_every_move_newest_first(register, registry: Registry, promote, ana) -> None:
     register(), register()
     promote("1.0.0", "1.1.0")
     registry.apply(registry.plan_rollback("spread"), actor=ana)
@@ -390,7 +390,7 @@ def test_every_move_is_in_the_audit_log_with_the_hash_of_the_artifact(register, 
     assert log.verify().ok
 
 
-def test_another_process_sees_a_move_at_once(register, registry, promote, workspace) -> None:
+def test_another_process_sees_a_move_immediately(register, registry, promote, workspace) -> None:
     register()
     elsewhere = Registry(type(workspace).open(workspace.root))
     assert elsewhere.production("spread") is None

@@ -33,7 +33,7 @@ def test_the_newest_of_a_stage_stay(register, registry: Registry) -> None:
     }
 
 
-def test_what_serves_or_is_a_way_back_stays(register, registry: Registry, promote, ana) -> None:
+def test_a_live_version_and_rollback_targets_stay(register, registry: Registry, promote, ana) -> None:
     for _ in range(5):
         register()
     promote("1.0.0", "1.1.0", "1.2.0", "1.3.0")
@@ -59,13 +59,13 @@ def test_what_serves_or_is_a_way_back_stays(register, registry: Registry, promot
         ),
     ],
 )
-def test_what_is_referred_to_stays(register, registry: Registry, ana, ben, refer, reason: str) -> None:
+def test_a_version_in_use_stays(register, registry: Registry, ana, ben, refer, reason: str) -> None:
     register(), register()
     refer(registry, ana, ben)
     assert decisions(registry)["1.0.0"] == reason
 
 
-def test_what_another_version_was_made_from_stays(register, registry: Registry) -> None:
+def test_a_parent_version_stays(register, registry: Registry) -> None:
     register(), register(parents=["1.0.0"])
     assert decisions(registry)["1.0.0"] == "is a parent of spread/1.1.0"
 
@@ -125,7 +125,7 @@ def test_a_dry_run_removes_nothing_and_a_prune_removes_files_and_record(register
     assert registry.prune(registry.plan_prune(), actor=ana) == ()
 
 
-def test_the_number_of_a_pruned_version_is_never_given_to_another(register, registry, workspace, ana) -> None:
+def test_the_number_of_a_pruned_version_is_never_reused(register, registry, workspace, ana) -> None:
     register()
     registry.apply(registry.plan_archive("spread", "1.0.0"), actor=ana)
     register()
@@ -147,7 +147,7 @@ def test_a_kill_between_record_and_files_is_finished_by_the_next_sweep(
     assert (sweep.adopted, sweep.n_removed, folder.exists()) == ((), 1, False)
 
 
-def test_a_plan_whose_version_has_begun_to_matter_is_refused_whole(register, registry, ana) -> None:
+def test_a_prune_is_refused_entirely_if_one_version_must_now_stay(register, registry, ana) -> None:
     for _ in range(3):
         register()
     plan = registry.plan_prune("spread")
@@ -168,7 +168,7 @@ def test_a_rollback_whose_target_was_pruned_is_refused_in_words(register, regist
     assert registry.plan_rollback("spread").refusal == "spread has no earlier Production version to roll back to."
 
 
-def test_what_was_kept_of_a_pruned_version_says_who_and_when(register, registry, workspace, ana) -> None:
+def test_the_record_of_a_pruned_version_says_who_and_when(register, registry, workspace, ana) -> None:
     register(), register()
     sha256 = registry.get("spread", "1.0.0").manifest_sha256
     registry.prune(registry.plan_prune("spread"), actor=ana)

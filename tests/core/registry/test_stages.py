@@ -32,5 +32,5 @@ def test_a_move_is_allowed_by_the_one_table(verb: TransitionVerb, before: Stage,
     assert is_allowed(verb, before, after) is allowed
 
 
-def test_each_stage_has_at_most_one_next_one() -> None:
+def test_each_stage_has_at_most_one_next_stage() -> None:
     assert [next_stage(stage) for stage in Stage] == [Stage.STAGING, Stage.PRODUCTION, None, Stage.STAGING]

@@ -2,7 +2,9 @@ from core.registry import Registry
 from core.registry.artifacts import STAGING_NAME
 
 
-def test_a_whole_folder_whose_record_was_lost_is_recorded_again(register, registry: Registry, workspace, ana) -> None:
+def test_a_complete_folder_whose_record_was_lost_is_recorded_again(
+    register, registry: Registry, workspace, ana
+) -> None:
     register(description="the good one", run_id="r-0001")
     before = registry.get("spread", "1.0.0")
     workspace.database("registry").drop_tables()
@@ -13,7 +15,7 @@ def test_a_whole_folder_whose_record_was_lost_is_recorded_again(register, regist
     assert registry.verify()[0].ok
 
 
-def test_an_adopted_version_goes_back_to_the_run_that_computes_it_again(registry, source, workspace, ana) -> None:
+def test_an_adopted_version_returns_to_the_run_that_produces_it_again(registry, source, workspace, ana) -> None:
     def once_more():
         return registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana, run_id="r-0001")
 
@@ -25,7 +27,7 @@ def test_an_adopted_version_goes_back_to_the_run_that_computes_it_again(registry
     assert len(registry.versions("spread")) == 1
 
 
-def test_a_folder_that_is_no_whole_artifact_is_left_alone_and_reported(register, registry, workspace, ana) -> None:
+def test_an_incomplete_artifact_is_left_alone_and_reported(register, registry, workspace, ana) -> None:
     register()
     (workspace.artifacts_dir / "spread" / "7.0.0").mkdir()
     sweep = registry.sweep(ana)

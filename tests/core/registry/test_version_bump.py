@@ -29,7 +29,7 @@ def makeup(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        pytest.param({}, "patch", id="the same thing again"),
+        pytest.param({}, "patch", id="the same model again"),
         pytest.param({"lineage": {**BASE["lineage"], "random_seed": 7}}, "patch", id="another seed"),
         pytest.param({"lineage": {**BASE["lineage"], "data": {"train": "ef56"}}}, "minor", id="other data"),
         pytest.param({"lineage": {**BASE["lineage"], "settings_sha256": "ef"}}, "minor", id="other settings"),

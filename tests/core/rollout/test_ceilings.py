@@ -37,5 +37,5 @@ def test_an_arm_without_failures_is_below_the_objective_after_a_few_of_its_inver
     assert 3_000 < needed < 4_500
 
 
-def test_an_arm_far_above_the_objective_is_found_at_once() -> None:
+def test_an_arm_far_above_the_objective_is_found_quickly() -> None:
     assert log_above(20, 4, 0.001) > math.log(1_000)

@@ -1,4 +1,4 @@
-"""What rollouts tell the registry of versions: in their own transaction, and of workspaces that knew no holds."""
+"""The holds that rollouts write for the registry: in their own transaction, and in workspaces without holds."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_a_rollout_holds_its_two_versions_from_start_to_end(
     assert holds.of("spread") == {}
 
 
-def test_an_abort_without_an_engine_releases_at_once(holds, rollouts, start, lease, ana):
+def test_an_abort_without_an_engine_releases_immediately(holds, rollouts, start, lease, ana):
     rollout = start()
     lease.release()
     rollouts.abort(rollout.rollout_id, actor=ana)
@@ -52,7 +52,7 @@ def test_what_is_observed_in_between_writes_no_holds(workspace, holds, start, tr
     assert stored(workspace)["holds"] == before
 
 
-def test_a_start_that_fails_half_way_holds_nothing(workspace, holds, rollouts, start, monkeypatch):
+def test_a_failed_start_holds_nothing(workspace, holds, rollouts, start, monkeypatch):
     def fail(*_args, **_kwargs):
         raise RuntimeError("the disk")
 

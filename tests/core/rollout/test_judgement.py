@@ -43,27 +43,50 @@ def a_reading(verdict: GuardVerdict, name: str = "errors", *, required: bool = T
             0, AFTER_DWELL, 50, (N,), False, VerdictOutcome.ADVANCE, "", id="an unreported mean holds no step"
         ),
         pytest.param(1, AFTER_DWELL, 50, (U,), False, VerdictOutcome.HOLD, "undecided", id="going live needs proof"),
-        pytest.param(1, AFTER_DWELL, 50, (N,), False, VerdictOutcome.HOLD, "no data", id="no data are no proof"),
+        pytest.param(1, AFTER_DWELL, 50, (N,), False, VerdictOutcome.HOLD, "no data", id="no data is not proof"),
         pytest.param(1, AFTER_DWELL, 50, (S,), False, VerdictOutcome.ADVANCE, "safe", id="proof goes live"),
         pytest.param(
             1, AFTER_DWELL, 50, (S, U), False, VerdictOutcome.HOLD, "guard 1", id="every required guard is needed"
         ),
-        pytest.param(0, 1, 0, (H,), False, VerdictOutcome.ROLL_BACK, "harmful", id="harm waits for nothing"),
+        pytest.param(0, 1, 0, (H,), False, VerdictOutcome.ROLL_BACK, "harmful", id="harm counts immediately"),
         pytest.param(1, AFTER_DWELL, 50, (S, H), False, VerdictOutcome.ROLL_BACK, "guard 1", id="any harm is enough"),
         pytest.param(0, AFTER_DWELL, 50, (U,), True, VerdictOutcome.HOLD, "held by a person", id="a person holds it"),
         pytest.param(
             0, AFTER_DWELL, 50, (H,), True, VerdictOutcome.ROLL_BACK, "harmful", id="a hold stops no rollback"
         ),
         pytest.param(
-            1, AFTER_DEADLINE, 50, (U,), False, VerdictOutcome.INCONCLUSIVE, "deadline", id="out of time is no yes"
+            1,
+            AFTER_DEADLINE,
+            50,
+            (U,),
+            False,
+            VerdictOutcome.INCONCLUSIVE,
+            "deadline",
+            id="a passed deadline is not proof",
         ),
         pytest.param(
             1, AFTER_DEADLINE, 50, (S,), False, VerdictOutcome.ADVANCE, "safe", id="proof in the last second counts"
         ),
         pytest.param(
-            1, AFTER_DEADLINE, 50, (H,), False, VerdictOutcome.ROLL_BACK, "harmful", id="nor does time heal harm"
+            1,
+            AFTER_DEADLINE,
+            50,
+            (H,),
+            False,
+            VerdictOutcome.ROLL_BACK,
+            "harmful",
+            id="harm counts after the deadline too",
         ),
-        pytest.param(0, AFTER_DEADLINE, 3, (U,), False, VerdictOutcome.INCONCLUSIVE, "3 of", id="so does no traffic"),
+        pytest.param(
+            0,
+            AFTER_DEADLINE,
+            3,
+            (U,),
+            False,
+            VerdictOutcome.INCONCLUSIVE,
+            "3 of",
+            id="nor does missing traffic count as proof",
+        ),
         pytest.param(0, AFTER_DEADLINE, 50, (D,), True, VerdictOutcome.HOLD, "held", id="a hold outlasts the deadline"),
     ],
 )
@@ -81,7 +104,7 @@ def test_harm_then_holds_then_patience_then_proof(plan_of, step, seconds, n, ver
     assert because in verdict.reason
 
 
-def test_a_guard_that_is_not_required_can_only_take_a_candidate_back(plan_of) -> None:
+def test_a_guard_that_is_not_required_can_only_roll_back(plan_of) -> None:
     standing = StepStanding(step=1, step_since=NOON, n_step_candidate=99, deadline_at=NOON + timedelta(hours=1))
     loss = a_reading(U, "loss", required=False)
     assert (

@@ -76,7 +76,7 @@ def test_a_worse_mean_with_a_heavy_tail_is_found_at_a_small_share() -> None:
     assert (harm.max(axis=1) >= math.log(100)).mean() >= 0.95
 
 
-def test_evidence_kept_before_skewness_was_goes_on() -> None:
+def test_evidence_stored_before_skewness_existed_continues() -> None:
     kept = msgspec.json.decode(
         b"""{"calibration": {"n": 50, "mean": 1.0, "squares": 49.0}, "tau": 0.2, "peak_log_harm": 0.5,
             "stable": {"n": 90, "mean": 1.0, "squares": 89.0}, "candidate": {"n": 80, "mean": 1.1, "squares": 79.0}}""",
@@ -120,7 +120,7 @@ def test_fewer_than_fifty_values_an_arm_say_nothing() -> None:
     assert evidence.log_harm > math.log(100)
 
 
-def test_constant_values_are_no_division_by_zero() -> None:
+def test_constant_values_cause_no_division_by_zero() -> None:
     evidence = MeanEvidence()
     for number in range(400):
         evidence = evidence.after(1.0, is_candidate=number % 2 == 0)

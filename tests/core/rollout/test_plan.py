@@ -13,7 +13,7 @@ from core.settings.policy import CanaryPolicy
         pytest.param(Strategy.CANARY, (0.05, 0.1, 0.2), {"errors", "slow", "loss"}, id="a canary grows to its ceiling"),
         pytest.param(Strategy.BLUE_GREEN, (1.0,), {"errors", "slow"}, id="a switch has no means to compare"),
         pytest.param(Strategy.AB, (0.5,), {"errors", "slow", "loss"}, id="a split stays"),
-        pytest.param(Strategy.SHADOW, (0.0,), {"errors", "slow", "loss"}, id="a shadow answers nobody"),
+        pytest.param(Strategy.SHADOW, (0.0,), {"errors", "slow", "loss"}, id="a shadow answers no caller"),
     ],
 )
 def test_a_policy_becomes_a_plan_for_each_strategy(strategy, shares, guards) -> None:
@@ -53,7 +53,7 @@ def test_the_guards_share_alpha_so_that_all_together_keep_it(plan_of) -> None:
             Strategy.CANARY,
             {"guards": (Guard(name="loss", source=GuardSource.LOSS, required=False),)},
             "required",
-            id="nothing that could show safety",
+            id="no guard that could show safety",
         ),
         pytest.param(Strategy.AB, {"primary": "profit"}, "primary", id="an unknown primary"),
         pytest.param(

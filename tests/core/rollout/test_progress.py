@@ -76,37 +76,39 @@ RUNNING, PAUSED, INCONCLUSIVE = RolloutPhase.RUNNING, RolloutPhase.PAUSED, Rollo
 @pytest.mark.parametrize(
     ("desired", "phase", "step", "outcome", "verb", "after", "share"),
     [
-        pytest.param(RUN, RUNNING, 0, A, "rollout.advance", RUNNING, 0.2, id="a good step leads to the next"),
+        pytest.param(RUN, RUNNING, 0, A, "rollout.advance", RUNNING, 0.2, id="after a good step comes the next"),
         pytest.param(
             RUN, RUNNING, 1, A, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="a good last step goes live"
         ),
         pytest.param(RUN, RUNNING, 0, H, None, None, None, id="a hold changes nothing"),
-        pytest.param(RUN, RUNNING, 1, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="harm takes it back"),
+        pytest.param(RUN, RUNNING, 1, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="harm rolls it back"),
         pytest.param(RUN, RUNNING, 1, INC, "rollout.inconclusive", INCONCLUSIVE, 0.2, id="out of time waits"),
-        pytest.param(RUN, INCONCLUSIVE, 1, INC, None, None, None, id="and goes on waiting"),
-        pytest.param(RUN, INCONCLUSIVE, 1, A, None, None, None, id="it never goes live by itself from there"),
+        pytest.param(RUN, INCONCLUSIVE, 1, INC, None, None, None, id="and keeps waiting"),
+        pytest.param(RUN, INCONCLUSIVE, 1, A, None, None, None, id="it never goes live automatically from there"),
         pytest.param(
             RUN, INCONCLUSIVE, 1, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="harm still counts"
         ),
-        pytest.param(PAUSE, RUNNING, 0, A, "rollout.hold", PAUSED, 0.05, id="a wish to hold goes before a good step"),
+        pytest.param(
+            PAUSE, RUNNING, 0, A, "rollout.hold", PAUSED, 0.05, id="a requested hold comes before a good step"
+        ),
         pytest.param(PAUSE, PAUSED, 0, A, None, None, None, id="held is held"),
         pytest.param(
             PAUSE, PAUSED, 0, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="a hold stops no rollback"
         ),
         pytest.param(RUN, PAUSED, 0, H, "rollout.resume", RUNNING, 0.05, id="a hold ends when it is no longer wanted"),
         pytest.param(
-            ABORT, RUNNING, 1, A, "rollout.end", RolloutPhase.ABORTED, 0.0, id="an abort goes before everything"
+            ABORT, RUNNING, 1, A, "rollout.end", RolloutPhase.ABORTED, 0.0, id="an abort comes before everything"
         ),
         pytest.param(ABORT, RUNNING, 1, R, "rollout.end", RolloutPhase.ABORTED, 0.0, id="even before harm"),
         pytest.param(ABORT, INCONCLUSIVE, 1, INC, "rollout.end", RolloutPhase.ABORTED, 0.0, id="and ends the waiting"),
         pytest.param(
-            NOW_, RUNNING, 0, H, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="a person may go live at once"
+            NOW_, RUNNING, 0, H, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="a person may go live immediately"
         ),
         pytest.param(
             NOW_, INCONCLUSIVE, 1, INC, "rollout.promote", RolloutPhase.PROMOTED, 1.0, id="or end the waiting"
         ),
         pytest.param(
-            NOW_, RUNNING, 0, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="but not against shown harm"
+            NOW_, RUNNING, 0, R, "rollout.roll_back", RolloutPhase.ROLLED_BACK, 0.0, id="but not against proven harm"
         ),
     ],
 )
@@ -129,7 +131,7 @@ def test_what_happens_next(plan_of, desired, phase, step, outcome, verb, after, 
 
 
 @pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.SHADOW])
-def test_a_strategy_that_promotes_nobody_ends_in_a_finding(plan_of, strategy) -> None:
+def test_a_strategy_that_promotes_nothing_ends_with_a_finding(plan_of, strategy) -> None:
     change = next_change(
         a_rollout(plan_of(strategy)), seen(RUNNING, 0, 0.5), RolloutVerdict(outcome=A, reason="it is better"), now=NOW
     )
@@ -157,7 +159,7 @@ def test_time_on_hold_counts_neither_as_dwelling_nor_towards_the_deadline(plan_o
     assert change.observed.deadline_at == NOON + timedelta(hours=1) + held
 
 
-def test_asking_to_go_on_after_an_inconclusive_verdict_gives_a_new_deadline(plan_of) -> None:
+def test_resuming_after_an_inconclusive_verdict_gives_a_new_deadline(plan_of) -> None:
     rollout = a_rollout(plan_of(), desired_at=NOON + timedelta(minutes=7))
     change = next_change(rollout, seen(INCONCLUSIVE, 1, 0.2), RolloutVerdict(outcome=INC, reason=""), now=NOW)
     assert (change.verb, change.observed.phase) == ("rollout.resume", RUNNING)
@@ -165,7 +167,7 @@ def test_asking_to_go_on_after_an_inconclusive_verdict_gives_a_new_deadline(plan
 
 
 @pytest.mark.parametrize("asked_at", [NOON - timedelta(hours=2), NOON + timedelta(hours=2)], ids=["before", "after"])
-def test_an_answer_to_an_inconclusive_verdict_is_heard_whatever_the_clocks_say(plan_of, asked_at) -> None:
+def test_an_answer_to_an_inconclusive_verdict_counts_whatever_the_clocks_say(plan_of, asked_at) -> None:
     waits = next_change(
         a_rollout(plan_of(), desired_revision=4, desired_at=asked_at),
         seen(RUNNING, 1, 0.2),
@@ -178,7 +180,7 @@ def test_an_answer_to_an_inconclusive_verdict_is_heard_whatever_the_clocks_say(p
     assert next_change(asked, waits, still, now=NOW).verb == "rollout.resume"
 
 
-def test_a_hold_over_a_clock_set_back_shortens_no_deadline(plan_of) -> None:
+def test_a_hold_while_the_clock_is_set_back_does_not_shorten_the_deadline(plan_of) -> None:
     change = next_change(a_rollout(plan_of()), seen(PAUSED, 0, 0.05), RolloutVerdict(outcome=H, reason=""), now=NOON)
     assert (change.observed.step_since, change.observed.deadline_at) == (NOON, NOON + timedelta(hours=1))
 
@@ -190,7 +192,7 @@ def test_a_beginning_opens_the_first_step_and_counts_from_there(plan_of) -> None
     assert change.observed.deadline_at == NOW + timedelta(hours=1)
 
 
-def test_no_traffic_goes_to_a_candidate_from_the_moment_somebody_asks_to_abort(plan_of) -> None:
+def test_a_candidate_gets_no_traffic_once_an_abort_is_requested(plan_of) -> None:
     rollout = msgspec.structs.replace(a_rollout(plan_of()), observed=seen(RUNNING, 1, 0.2))
     assert rollout.share == 0.2
     assert msgspec.structs.replace(rollout, desired=ABORT).share == 0.0

@@ -99,7 +99,7 @@ def test_one_caller_who_always_fails_is_one_failure(plan_of) -> None:
     ("rate", "is_safe"),
     [pytest.param(0.03, False, id="half as bad again"), pytest.param(0.02, True, id="as good")],
 )
-def test_callers_who_have_all_failed_once_make_no_candidate_safe(plan_of, rate, is_safe) -> None:
+def test_callers_who_have_all_failed_once_do_not_make_a_candidate_safe(plan_of, rate, is_safe) -> None:
     """First failures alone are as many as the callers in the end, whatever the rates."""
     dice = random.Random(3)
     rows = []
@@ -171,10 +171,10 @@ def zero_or_one(arm: Arm, n: int, n_lost: int) -> list[Scored]:
     ("stable", "candidate", "verdict"),
     [
         pytest.param((800, 0), (200, 0), GuardVerdict.UNDECIDED, id="nothing lost yet says nothing of a rare event"),
-        pytest.param((800, 16), (200, 2), GuardVerdict.UNDECIDED, id="nor does one that has lost hardly any yet"),
+        pytest.param((800, 16), (200, 2), GuardVerdict.UNDECIDED, id="nor does a candidate with few losses"),
         pytest.param((8_000, 1_600), (2_000, 400), GuardVerdict.SAFE, id="as many, and plenty"),
         pytest.param((800, 8), (200, 40), GuardVerdict.HARMFUL, id="many more"),
-        pytest.param((20, 0), (20, 20), GuardVerdict.HARMFUL, id="it takes no fifty values an arm"),
+        pytest.param((20, 0), (20, 20), GuardVerdict.HARMFUL, id="it needs no fifty values per arm"),
     ],
 )
 def test_losses_of_0_and_1_are_judged_as_errors_are(plan_of, stable, candidate, verdict) -> None:
@@ -196,7 +196,7 @@ def test_a_caller_s_lost_outcomes_all_count(plan_of) -> None:
 
 
 @pytest.mark.parametrize("arm", [Arm.STABLE, Arm.CANDIDATE])
-def test_the_first_other_loss_ends_the_counting_for_good(plan_of, arm) -> None:
+def test_the_first_other_loss_ends_the_counting_permanently(plan_of, arm) -> None:
     plan = plan_of(guards=(LOSS,))
     collector = Collector(plan, RolloutEvidence())
     collector.add(batch(scored=zero_or_one(Arm.STABLE, 80, 8)))
@@ -210,7 +210,7 @@ def test_the_first_other_loss_ends_the_counting_for_good(plan_of, arm) -> None:
     assert collector.evidence.means["loss"].calibration.n == N_CALIBRATION
 
 
-def test_what_counted_losses_said_against_a_candidate_is_carried_on_and_what_they_said_for_it_is_not(plan_of) -> None:
+def test_counted_losses_keep_their_evidence_against_a_candidate_but_not_for_it(plan_of) -> None:
     plan = plan_of(guards=(LOSS,))
 
     def after(n_lost_by_candidate: int) -> GuardReading:
@@ -247,7 +247,7 @@ def test_an_experiment_on_a_mean_looks_at_the_difference(plan_of) -> None:
     assert "95% interval" in verdict.reason
 
 
-def test_counting_goes_on_from_a_document_as_if_it_had_never_stopped(plan_of) -> None:
+def test_counting_continues_from_a_document_as_if_it_had_never_stopped(plan_of) -> None:
     plan = plan_of(guards=(ERRORS, SLOW, LOSS))
     rows = served(Arm.STABLE, 300, 30) + served(Arm.CANDIDATE, 100, 15, share=0.05, latency_ms=12.0)
     scored = scores(Arm.STABLE, 1.0, 100) + scores(Arm.CANDIDATE, 1.2, 90)

@@ -1,4 +1,4 @@
-"""Whom a rollout calls, and when it stops calling."""
+"""The alerts of a rollout, and when they are cleared."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def alerts(workspace, clock) -> Alerts:
 
 @pytest.fixture
 def taken_back(rollouts, start, worker, source, clock):
-    """Let a candidate fail until it is taken back; leave the last tick to the test."""
+    """Let a candidate fail until it is rolled back; leave the last tick to the test."""
 
     def fail() -> str:
         rollout = start()
@@ -28,7 +28,7 @@ def taken_back(rollouts, start, worker, source, clock):
     return fail
 
 
-def test_a_rollback_calls_with_its_reason_and_stays_until_somebody_has_seen_to_it(
+def test_a_rollback_alerts_with_its_reason_until_someone_resolves_it(
     workspace, rollouts, taken_back, worker, alerts, clock, ana, candidate
 ) -> None:
     rollout_id = taken_back()
@@ -44,7 +44,7 @@ def test_a_rollback_calls_with_its_reason_and_stays_until_somebody_has_seen_to_i
     assert alerts.resolve(alert.fingerprint, ana).n_fired == 1
 
 
-def test_an_inconclusive_rollout_calls_until_a_person_has_decided(
+def test_an_inconclusive_rollout_alerts_until_a_person_has_decided(
     rollouts, start, worker, source, alerts, clock, ana
 ) -> None:
     rollout = start(guards=RARE)
@@ -59,7 +59,7 @@ def test_an_inconclusive_rollout_calls_until_a_person_has_decided(
     assert alerts.open() == []
 
 
-def test_what_a_person_ended_while_no_engine_ran_calls_nobody_any_more(
+def test_a_rollout_ended_by_a_person_without_an_engine_clears_its_alert(
     workspace, registry, rollouts, start, worker, source, alerts, clock, lease, ana
 ) -> None:
     rollout = start(guards=RARE)
@@ -72,7 +72,7 @@ def test_what_a_person_ended_while_no_engine_ran_calls_nobody_any_more(
     assert alerts.open() == []
 
 
-def test_an_engine_that_was_killed_before_it_called_calls_when_it_is_back(
+def test_an_engine_killed_before_it_raised_an_alert_raises_it_after_its_restart(
     workspace, registry, source, taken_back, worker, alerts, clock, monkeypatch
 ) -> None:
     taken_back()
@@ -85,7 +85,7 @@ def test_an_engine_that_was_killed_before_it_called_calls_when_it_is_back(
     assert [alert.rule for alert in alerts.open()] == ["rollout_rolled_back"]
 
 
-def test_what_was_told_is_not_told_again_by_the_next_engine(
+def test_the_next_engine_does_not_repeat_an_alert(
     workspace, registry, source, taken_back, worker, alerts, clock, ana
 ) -> None:
     taken_back()
@@ -95,7 +95,7 @@ def test_what_was_told_is_not_told_again_by_the_next_engine(
     assert [alert.state for alert in alerts.all()] == [AlertState.RESOLVED]
 
 
-def test_alerts_that_cannot_be_written_stop_no_rollout(workspace, rollouts, taken_back, worker, clock) -> None:
+def test_a_failed_alert_does_not_stop_a_rollout(workspace, rollouts, taken_back, worker, clock) -> None:
     rollout_id = taken_back()
     (workspace.state_dir / "alerts.json").write_text("garbage")
     worker.tick(clock.pass_by(30))

@@ -122,7 +122,7 @@ class TestAbortWithoutAnEngine:
         rollouts.abort(rollout.rollout_id, actor=ana)
         assert start().rollout_id == "ro-0002"
 
-    def test_ends_what_an_engine_was_asked_to_and_was_killed_before_it_did(self, rollouts, start, lease, ana):
+    def test_ends_a_rollout_whose_engine_was_killed_before_it_did(self, rollouts, start, lease, ana):
         rollout = start()
         assert rollouts.abort(rollout.rollout_id, actor=ana).is_active
         with pytest.raises(RolloutRefusedError, match="aborted it at"):
@@ -147,7 +147,7 @@ class TestAbortWithoutAnEngine:
         assert rollouts.get(seen.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
-def test_a_proposal_is_no_permission_once_another_version_is_live(rollouts, registry, register, candidate, ana) -> None:
+def test_a_proposal_is_stale_once_another_version_is_live(rollouts, registry, register, candidate, ana) -> None:
     proposal = rollouts.plan("spread", candidate)
     register(Stage.PRODUCTION)
     with pytest.raises(RolloutRefusedError, match="Review the plan again"):
@@ -187,7 +187,7 @@ class TestFourEyes:
         registry.approve("spread", candidate, actor=CLEO)
         assert rollouts.start(open_to_others, actor=BEN).strategy is Strategy.AB
 
-    def test_a_shadow_answers_nobody_and_takes_none(self, rollouts, registry, candidate) -> None:
+    def test_a_shadow_answers_nobody_and_needs_no_approval(self, rollouts, registry, candidate) -> None:
         assert rollouts.plan("spread", candidate, Strategy.SHADOW, actor=BEN).allowed
 
     def test_nor_does_an_approval_after_the_start_help(self, rollouts, registry, candidate, worker, clock) -> None:
@@ -202,7 +202,7 @@ class TestFourEyes:
         assert ended.observed.phase is RolloutPhase.ROLLED_BACK
         assert "ben cannot approve their own promotion" in ended.observed.events[-1].reason
 
-    def test_with_somebody_elses_it_goes_live(self, rollouts, registry, candidate, worker, clock) -> None:
+    def test_with_another_persons_approval_it_goes_live(self, rollouts, registry, candidate, worker, clock) -> None:
         registry.approve("spread", candidate, actor=CLEO)
         rollout = rollouts.start(rollouts.plan("spread", candidate), actor=BEN)
         worker.tick(clock.now)
@@ -242,7 +242,7 @@ def test_both_versions_of_an_active_rollout_are_held(
     assert holds.of("spread") == {}
 
 
-def test_every_wish_is_recorded_with_who_and_why(workspace, rollouts, start, ana) -> None:
+def test_every_request_is_recorded_with_who_and_why(workspace, rollouts, start, ana) -> None:
     rollout = start(reason="better on the holdout")
     rollouts.hold(rollout.rollout_id, actor=ana, reason="the desk asked")
     rollouts.resume(rollout.rollout_id, actor=ana)
@@ -257,7 +257,7 @@ def test_every_wish_is_recorded_with_who_and_why(workspace, rollouts, start, ana
     assert {record.actor for record in records} == {"ana@desk"}
 
 
-def test_a_wish_made_on_a_stale_view_is_refused_but_progress_makes_no_view_stale(
+def test_a_request_based_on_a_stale_view_is_refused_but_progress_makes_no_view_stale(
     rollouts, start, worker, clock, ana
 ) -> None:
     seen = start()
@@ -273,11 +273,11 @@ def test_a_wish_made_on_a_stale_view_is_refused_but_progress_makes_no_view_stale
     [
         pytest.param(["resume"], "already asked for that", id="running already"),
         pytest.param(["hold", "hold"], "already asked for that", id="held already"),
-        pytest.param(["abort", "resume"], "aborted it at", id="an abort is for good"),
+        pytest.param(["abort", "resume"], "aborted it at", id="an abort is final"),
         pytest.param(["advance"], "has not opened yet", id="no step before the first"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused_with_the_reason(rollouts, start, ana, asked, says) -> None:
+def test_an_impossible_request_is_refused_with_the_reason(rollouts, start, ana, asked, says) -> None:
     rollout = start()
     *before, last = asked
     for verb in before:
@@ -309,7 +309,7 @@ def test_a_key_pressed_just_after_the_engine_took_the_step_does_not_take_another
         rollouts.advance(rollout.rollout_id, actor=ana, step=1)
 
 
-def test_a_step_asked_for_while_another_holds_the_rollout_leaves_it_held(
+def test_a_step_requested_while_someone_else_holds_the_rollout_leaves_it_held(
     rollouts, start, worker, clock, ana, monkeypatch
 ) -> None:
     rollout = start()
@@ -339,7 +339,7 @@ def test_an_experiment_is_not_promoted_from_within(rollouts, start, ana) -> None
         rollouts.promote_now(rollout.rollout_id, actor=ana)
 
 
-def test_what_has_ended_can_be_asked_for_nothing(rollouts, start, worker, clock, ana) -> None:
+def test_an_ended_rollout_refuses_every_request(rollouts, start, worker, clock, ana) -> None:
     rollout = start()
     rollouts.abort(rollout.rollout_id, actor=ana)
     worker.tick(clock.now)
@@ -371,7 +371,7 @@ except CoreError as error:
 """
 
 
-def test_of_two_processes_that_start_a_rollout_at_once_exactly_one_does(workspace, rollouts, candidate) -> None:
+def test_when_two_processes_start_a_rollout_at_once_exactly_one_succeeds(workspace, rollouts, candidate) -> None:
     starters = [
         subprocess.Popen(
             [sys.executable, "-c", STARTER, name, str(workspace.root), candidate],

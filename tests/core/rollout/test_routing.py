@@ -39,7 +39,7 @@ def test_a_share_is_honoured_within_chance(share) -> None:
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.0, 0), (1.0, N_KEYS)])
-def test_none_is_none_and_all_is_all(share, n) -> None:
+def test_a_share_of_0_routes_none_and_1_routes_all(share, n) -> None:
     assert len(taken(share)) == n
 
 
@@ -51,7 +51,7 @@ def test_growing_the_share_only_moves_keys_to_the_candidate() -> None:
         before = after
 
 
-def test_another_rollout_meets_other_callers_first() -> None:
+def test_another_rollout_starts_with_other_callers() -> None:
     both = taken(0.1) & taken(0.1, rollout_id="ro-0002")
     assert len(both) / N_KEYS == pytest.approx(0.01, abs=0.003)
 
@@ -69,7 +69,7 @@ def test_a_key_goes_the_same_way_in_another_process() -> None:
     assert here == there
 
 
-def test_a_route_says_what_to_note_of_the_prediction() -> None:
+def test_a_route_names_what_to_record_with_the_prediction() -> None:
     route = Router({"spread": a_table(1.0)}).route("spread", "x")
     assert (route.version, route.arm, route.share, route.rollout_id, route.mirror) == (
         "1.1.0",
@@ -93,7 +93,7 @@ def test_a_model_without_a_live_version_is_named_with_those_that_have_one() -> N
         Router({"spread": a_table(0.1)}).route("liquidity", "x")
 
 
-def test_an_exchange_of_tables_disturbs_no_thread_that_routes() -> None:
+def test_replacing_the_tables_disturbs_no_routing_thread() -> None:
     router = Router({"spread": a_table(0.0)})
     odd, stop = [], threading.Event()
 

@@ -1,4 +1,4 @@
-"""Lives of rollouts, from the first request to the last, told to the worker by a script."""
+"""Lives of rollouts, from the first request to the last, scripted for the worker."""
 
 import random
 from datetime import timedelta
@@ -49,7 +49,7 @@ def test_a_good_canary_grows_step_by_step_and_goes_live(
     assert recorded == ["rollout.begin", "rollout.advance", "version.promote", "rollout.promote"]
 
 
-def test_a_canary_that_fails_more_often_is_taken_back_and_says_why(
+def test_a_canary_that_fails_more_often_is_rolled_back_with_the_reason(
     workspace, registry, rollouts, start, traffic, worker, clock, stable
 ) -> None:
     rollout = start()
@@ -65,7 +65,7 @@ def test_a_canary_that_fails_more_often_is_taken_back_and_says_why(
     assert [record.verb for record in AuditLog(workspace).tail(2)] == ["rollout.roll_back", "alert.fire"]
 
 
-def test_a_promotion_by_hand_of_what_was_taken_back_is_warned_of(
+def test_promoting_a_rolled_back_version_by_hand_shows_a_warning(
     registry, rollouts, start, traffic, worker, clock, lease, ana, candidate
 ) -> None:
     rollout = start()
@@ -90,7 +90,7 @@ def test_a_hold_stops_growth_but_not_a_rollback(rollouts, start, traffic, worker
     assert ended.observed.phase is RolloutPhase.ROLLED_BACK
 
 
-def test_rare_failures_end_in_a_question_and_a_person_decides(
+def test_rare_failures_end_inconclusive_and_a_person_decides(
     registry, rollouts, start, traffic, worker, clock, ana, candidate
 ) -> None:
     guards = (Guard(name="errors", source=GuardSource.ERRORS),)
@@ -164,7 +164,7 @@ def test_a_worker_that_is_replaced_in_the_middle_comes_to_the_same_evidence(
     assert observed.evidence.n_candidate == 400
 
 
-def test_progress_is_written_down_now_and_then_not_with_every_request(
+def test_progress_is_stored_now_and_then_not_with_every_request(
     workspace, rollouts, start, worker, source, clock
 ) -> None:
     rollout = start()
@@ -179,9 +179,7 @@ def test_progress_is_written_down_now_and_then_not_with_every_request(
     assert AuditLog(workspace).tail(1)[0].verb == "rollout.begin"  # progress is no decision
 
 
-def test_a_wish_that_comes_between_judging_and_writing_wins(
-    rollouts, start, worker, source, clock, ana, monkeypatch
-) -> None:
+def test_a_request_between_judging_and_writing_wins(rollouts, start, worker, source, clock, ana, monkeypatch) -> None:
     rollout = start()
     worker.tick(clock.now)
     source.serve(Arm.CANDIDATE, 100, share=0.05)
@@ -213,9 +211,7 @@ def test_a_candidate_that_went_live_another_way_ends_its_rollout(
     assert "another way" in ended.observed.events[-1].reason
 
 
-def test_a_stable_version_that_was_exchanged_ends_the_comparison(
-    workspace, rollouts, start, worker, clock, register
-) -> None:
+def test_replacing_the_stable_version_ends_the_rollout(workspace, rollouts, start, worker, clock, register) -> None:
     rollout = start()
     worker.tick(clock.now)
     another = register(Stage.STAGING)
@@ -225,7 +221,7 @@ def test_a_stable_version_that_was_exchanged_ends_the_comparison(
     assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
-def test_a_switch_sends_all_traffic_and_takes_it_back_at_once(
+def test_a_switch_sends_all_traffic_and_returns_it_immediately(
     workspace, registry, rollouts, start, traffic, worker, clock, stable, candidate, ana
 ) -> None:
     rollout = start(Strategy.BLUE_GREEN)
@@ -242,7 +238,7 @@ def test_a_switch_sends_all_traffic_and_takes_it_back_at_once(
     assert registry.production("spread").version == candidate
 
 
-def test_a_switch_beyond_its_objective_is_taken_back(rollouts, start, traffic, worker, clock) -> None:
+def test_a_switch_beyond_its_objective_is_rolled_back(rollouts, start, traffic, worker, clock) -> None:
     rollout = start(Strategy.BLUE_GREEN)
     worker.tick(clock.now)
     ended = traffic.flow(rollout.rollout_id, ticks=20, candidate=0.05)
@@ -254,7 +250,7 @@ def test_a_switch_beyond_its_objective_is_taken_back(rollouts, start, traffic, w
     ("candidate_rate", "winner"),
     [pytest.param(0.05, Winner.CANDIDATE, id="half the errors"), pytest.param(0.1, Winner.NEITHER, id="as many")],
 )
-def test_an_experiment_ends_in_a_finding(
+def test_an_experiment_ends_with_a_finding(
     registry, rollouts, start, traffic, worker, clock, stable, candidate_rate, winner
 ) -> None:
     guards = (Guard(name="errors", source=GuardSource.ERRORS, margin=1.5),)
@@ -266,7 +262,7 @@ def test_an_experiment_ends_in_a_finding(
     assert registry.production("spread").version == stable
 
 
-def test_a_rollout_that_cannot_be_driven_keeps_no_other_waiting(
+def test_a_rollout_that_cannot_advance_does_not_delay_the_others(
     rollouts, start, register, worker, source, clock, ana, plan_of
 ) -> None:
     start()
@@ -291,7 +287,7 @@ def test_a_rollout_that_cannot_be_driven_keeps_no_other_waiting(
 def test_the_whole_way_from_the_router_to_the_verdict(
     workspace, registry, rollouts, start, clock, stable, candidate
 ) -> None:
-    """Real routing, real storage, real outcomes: a candidate with a worse loss is taken back."""
+    """Real routing, real storage, real outcomes: a candidate with a worse loss is rolled back."""
     guards = (
         Guard(name="errors", source=GuardSource.ERRORS),
         Guard(name="loss", source=GuardSource.LOSS, margin=1.1, required=False),
@@ -349,7 +345,7 @@ def test_an_abort_ends_the_rollout_also_while_predictions_cannot_be_read(
     assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
 
 
-def test_evidence_is_written_down_also_after_the_clock_was_set_back(rollouts, start, worker, source, clock) -> None:
+def test_evidence_is_stored_even_after_the_clock_was_set_back(rollouts, start, worker, source, clock) -> None:
     rollout = start()
     worker.tick(clock.now)
     source.serve(Arm.CANDIDATE, 7, share=0.05)

@@ -1,4 +1,4 @@
-"""Runs that a process logs by itself: what is kept, and what becomes of those whose process falls silent."""
+"""Runs logged by a process: what is stored, and what happens when the process falls silent."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def settings_text() -> str:
     return FAST
 
 
-def test_what_is_logged_is_kept_with_steps_that_count_themselves(workspace: Workspace, tmp_path: Path) -> None:
+def test_logged_values_are_stored_with_automatic_steps(workspace: Workspace, tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("good")
     with track(workspace, "mine", parameters={"depth": 6}, tags={"owner": "ana"}, actor=ANA) as run:
@@ -48,7 +48,7 @@ def test_what_is_logged_is_kept_with_steps_that_count_themselves(workspace: Work
     assert (kept.data_hashes, kept.artifacts[0].path) == ({"train": "ab12"}, notes.as_posix())
 
 
-def test_parts_of_a_run_are_runs_that_know_their_whole(workspace: Workspace) -> None:
+def test_parts_of_a_run_are_runs_that_name_their_parent(workspace: Workspace) -> None:
     with track(workspace, "search", actor=ANA) as search:
         for fold in range(2):
             with search.child(f"fold {fold}", tags={"fold": str(fold)}) as part:
@@ -83,7 +83,7 @@ def test_a_run_ends_as_its_block_does(workspace: Workspace, error: BaseException
     assert (kept.status, kept.metrics) == (status, {"loss": 0.5})
 
 
-def test_a_parameter_cannot_become_another(workspace: Workspace) -> None:
+def test_a_parameter_cannot_change(workspace: Workspace) -> None:
     with track(workspace, "mine", parameters={"depth": 6}, actor=ANA) as run:
         run.log_parameters({"depth": 6})
         with pytest.raises(ParameterChangedError, match="has depth = 6 already, so it cannot become 7"):
@@ -146,7 +146,7 @@ def status_just_before_it_counts_as_silent(workspace: Workspace, run_id: str) ->
     return Runs(workspace, clock=lambda: then).get(run_id).status
 
 
-def test_a_process_elsewhere_is_seen_live_and_lost_when_it_falls_silent(workspace: Workspace, tmp_path: Path) -> None:
+def test_another_process_is_shown_running_and_lost_when_it_falls_silent(workspace: Workspace, tmp_path: Path) -> None:
     folder = tmp_path / "anywhere"
     folder.mkdir()
     command = [sys.executable, "-c", SCRIPT, str(workspace.root)]
@@ -175,7 +175,7 @@ def test_a_process_elsewhere_is_seen_live_and_lost_when_it_falls_silent(workspac
         process.kill()
 
 
-def test_a_process_that_was_only_asleep_ends_its_run_all_the_same(workspace: Workspace) -> None:
+def test_a_process_that_was_only_suspended_still_ends_its_run(workspace: Workspace) -> None:
     run = track(workspace, "mine", actor=ANA)
     Runs(workspace).finish(run.run_id, RunStatus.LOST, actor=Actor.engine())
     assert run.end().status is RunStatus.FINISHED
@@ -188,13 +188,13 @@ def test_a_run_of_an_engine_is_never_called_silent(workspace: Workspace) -> None
     assert later.settle(actor=ANA) == []
 
 
-def test_heartbeats_are_no_metrics(workspace: Workspace) -> None:
+def test_heartbeats_are_not_metrics(workspace: Workspace) -> None:
     with track(workspace, "mine", actor=ANA) as run:
         run.log_metric("loss", 0.5)
     assert set(Runs(workspace).metric_history(run.run_id)) == {"loss"}
 
 
-def test_a_heart_beats_for_each_run_until_it_is_taken_away() -> None:
+def test_a_heartbeat_is_sent_for_each_run_until_it_is_removed() -> None:
     heard: list[str] = []
     heartbeat = Heartbeat(heard.append, 0.01)
     heartbeat.add("a")

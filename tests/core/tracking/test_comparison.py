@@ -23,7 +23,7 @@ def runs(tmp_path: Path) -> Runs:
     return opened
 
 
-def test_runs_are_laid_side_by_side_in_the_order_asked_for(runs: Runs) -> None:
+def test_runs_are_compared_in_the_order_requested(runs: Runs) -> None:
     comparison = runs.compare(["r-0002", "r-0001"])
     rows = {(row.section, row.name): row for row in comparison.rows}
     assert comparison.run_ids == ("r-0002", "r-0001")
@@ -37,7 +37,7 @@ def test_only_what_differs_can_be_shown(runs: Runs) -> None:
     assert runs.compare(["r-0002", "r-0003"]).differing == ()
 
 
-def test_a_comparison_takes_two_runs_that_exist(runs: Runs) -> None:
+def test_a_comparison_needs_two_existing_runs(runs: Runs) -> None:
     with pytest.raises(UsageError, match="at least two runs"):
         runs.compare(["r-0001"])
     with pytest.raises(RunNotFoundError):

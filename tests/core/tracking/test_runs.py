@@ -69,7 +69,9 @@ def test_a_run_that_still_runs_shows_its_latest_metrics(runs: Runs, workspace: W
         assert shared.finish(run.run_id, RunStatus.STOPPED, actor=ANA).metrics == {"score": 0.7}
 
 
-def test_artifacts_are_noted_with_their_hash_by_their_place_in_the_workspace(runs: Runs, workspace: Workspace) -> None:
+def test_artifacts_are_recorded_with_their_hash_and_their_path_in_the_workspace(
+    runs: Runs, workspace: Workspace
+) -> None:
     run = runs.start(name="nightly", actor=ANA)
     report = workspace.reports_dir / "final.json"
     for content in (b"{}", b'{"score": 1}'):
@@ -107,14 +109,14 @@ def test_a_metric_that_was_not_measured_in_the_end_is_left_out(runs: Runs) -> No
     assert runs.finish(run.run_id, RunStatus.FAILED, actor=ANA).metrics == {"score": 0.5}
 
 
-def test_running_is_no_way_to_finish(runs: Runs) -> None:
+def test_a_run_cannot_end_as_running(runs: Runs) -> None:
     run = runs.start(name="nightly", actor=ANA)
     with pytest.raises(UsageError, match="finished, failed, stopped or lost"):
         runs.finish(run.run_id, RunStatus.RUNNING, actor=ANA)
 
 
 @pytest.mark.parametrize("run_id", ["r-0404", "", "../r-0001", "r-x"])
-def test_asking_for_a_run_that_is_not_there_names_those_that_are(runs: Runs, run_id: str) -> None:
+def test_an_unknown_run_is_answered_with_the_known_runs(runs: Runs, run_id: str) -> None:
     runs.start(name="nightly", actor=ANA)
     with pytest.raises(RunNotFoundError, match=r"Runs to choose from: r-0001"):
         runs.get(run_id)
@@ -126,7 +128,7 @@ def test_parameters_that_json_cannot_keep_are_refused(runs: Runs) -> None:
     assert runs.all() == []
 
 
-def test_pruning_takes_the_oldest_that_nothing_refers_to(runs: Runs) -> None:
+def test_pruning_removes_the_oldest_runs_that_nothing_refers_to(runs: Runs) -> None:
     for number in range(5):
         run = runs.start(name=f"night {number}", actor=ANA)
         if number != 2:
@@ -144,7 +146,7 @@ def test_every_change_of_a_run_is_in_the_audit_log(runs: Runs, workspace: Worksp
     assert (stopped.verb, stopped.object, stopped.after["status"]) == ("run.finish", "r-0001", "stopped")
 
 
-def test_pruning_a_whole_whose_part_stays_is_left_undone(runs: Runs) -> None:
+def test_a_run_whose_part_stays_is_not_pruned(runs: Runs) -> None:
     whole = runs.start(name="whole", actor=ANA)
     part = runs.start(name="part", actor=ANA, parent_id=whole.run_id)
     other = runs.start(name="other", actor=ANA)
@@ -155,12 +157,12 @@ def test_pruning_a_whole_whose_part_stays_is_left_undone(runs: Runs) -> None:
     assert [run.name for run in runs.all()] == ["other"]
 
 
-def test_a_part_needs_a_whole(runs: Runs) -> None:
+def test_a_part_needs_an_existing_parent(runs: Runs) -> None:
     with pytest.raises(RunNotFoundError):
         runs.start(name="part", actor=ANA, parent_id="r-0404")
 
 
-def test_a_run_keeps_its_tags_open_after_its_end(runs: Runs) -> None:
+def test_tags_may_change_after_a_run_has_ended(runs: Runs) -> None:
     run = runs.start(name="nightly", actor=ANA)
     runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
     assert runs.set_tags(run.run_id, {"good": "yes"}, actor=ANA).tags == {"good": "yes"}

@@ -106,13 +106,13 @@ def test_an_expression_means_what_it_says(expression: str, matches: bool | None)
         pytest.param("and = 1", "expected a field such as metrics.mae instead of and", id="keyword"),
     ],
 )
-def test_a_wrong_expression_is_told_where_and_what_would_do(expression: str, says: str) -> None:
+def test_a_wrong_expression_is_refused_with_the_place_and_what_is_expected(expression: str, says: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse(expression)
     assert says in str(refusal.value)
 
 
-def test_many_negations_are_no_deep_recursion() -> None:
+def test_many_negations_do_not_recurse_deeply() -> None:
     assert parse("not " * 2000 + "name = 'nightly'")(RUN)
 
 
