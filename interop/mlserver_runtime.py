@@ -6,7 +6,7 @@ from mlserver import MLModel
 from mlserver.codecs import NumpyCodec, PandasCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from core.models import load_model
+from core.domains.catalogue import load_model
 
 
 class BondxRuntime(MLModel):
