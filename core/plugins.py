@@ -33,7 +33,8 @@ class PluginLoadError(UsageError):
     """An installed package offers a plug-in that cannot be imported."""
 
     def __init__(self, noun: str, name: str, place: str, reason: object) -> None:
-        super().__init__(f"The {noun} {name!r} ({place}) cannot be loaded: {reason}.")
+        why = f"it ends the program on import ({reason})" if isinstance(reason, SystemExit) else reason
+        super().__init__(f"The {noun} {name!r} ({place}) cannot be loaded: {why}.")
 
 
 class PluginNameTakenError(UsageError):
@@ -87,7 +88,7 @@ class Plugins:
         place, point = points.popitem()
         try:
             return point.load()
-        except Exception as error:  # third-party code: whatever it raises, it cannot be loaded
+        except (Exception, SystemExit) as error:  # third-party code: whatever it raises, it cannot be loaded
             raise PluginLoadError(self.noun, name, place, error) from error
 
     def _points(self) -> "Iterable[EntryPoint]":

@@ -1,6 +1,7 @@
 """`DriftMonitor`: has the data drifted from the training data of a model, and is retraining due?"""
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,15 @@ class DataDriftReport:
     reports: "tuple[DriftReport, ...]"
 
     @property
+    def missing_columns(self) -> tuple[str, ...]:
+        """The columns that current_data does not have, or holds in a form that no model reads."""
+        return tuple(name for report in self.reports for name in report.lost)
+
+    @property
     def requires_retraining(self) -> bool:
-        """Whether a column has significantly drifted beyond its limit."""
-        return any(found.verdict == "alarm" for report in self.reports for found in report.features) or any(
-            report.lost for report in self.reports
-        )
+        """Whether a column has significantly drifted beyond its limit, or is missing."""
+        alarms = any(found.verdict == "alarm" for report in self.reports for found in report.features)
+        return alarms or bool(self.missing_columns)
 
     @property
     def drifted_features(self) -> tuple[str, ...]:
@@ -65,8 +70,10 @@ class DataDriftReport:
     def summary(self) -> str:
         """One sentence for people."""
         verdict = "retraining is due" if self.requires_retraining else "no retraining is due"
-        moved = ", ".join(self.drifted_features) or "no column"
-        return f"{self.model_name} {self.model_version}: {moved} drifted; {verdict}."
+        found = [f"{', '.join(self.drifted_features) or 'no column'} drifted"]
+        if self.missing_columns:
+            found.append(f"{', '.join(self.missing_columns)} cannot be compared, missing from the current data")
+        return f"{self.model_name} {self.model_version}: {'; '.join(found)}; {verdict}."
 
 
 class DriftMonitor:
@@ -98,11 +105,14 @@ class DriftMonitor:
             The report. A verdict is never a bare cut-off: an effect counts when it is both large enough and sure.
         Raises:
             TableError: A table cannot be used.
-            UsageError: A column that was named is in neither table, or nothing is left to compare.
+            UsageError: The baseline lacks a column that was named, a column is named twice, or nothing is left to
+                compare.
         """
         from core.monitoring.drift_check import check_drift
         from core.tables import ColumnKind
 
+        if isinstance(feature_columns, str):
+            raise UsageError(f"feature_columns is {feature_columns!r}; it must be a list of column names.")
         rules = self._config.for_model(model_name).drift
         baseline = read_table_like(baseline_data, "baseline_data")
         # Integers that now have decimals may have drifted; the table is not wrong.
@@ -116,6 +126,8 @@ class DriftMonitor:
             if feature_columns is not None
             else [name for name in baseline.kinds if name not in targets]
         )
+        if twice := [name for name, n in Counter([*features, *targets]).items() if n > 1]:
+            raise UsageError(f"The column {twice[0]!r} is named twice; name each column once.")
         for name in (*features, *targets):
             if name not in baseline.kinds:
                 known = ", ".join(baseline.kinds)
@@ -146,12 +158,16 @@ def read_table_like(table: TableLike, argument: str, **options: Any) -> "Table":
         UsageError: It is none of the forms that are read.
         TableError: It cannot be used.
     """
-    from core.tables import read_table
+    from core.tables import TableError, read_table
 
     if isinstance(table, str | Path):
         return read_table(Path(table), **options)
     with tempfile.TemporaryDirectory() as folder:
-        return read_table(as_file(table, Path(folder), argument), **options)
+        file = as_file(table, Path(folder), argument)
+        try:
+            return read_table(file, **options)
+        except TableError as error:
+            raise UsageError(str(error).replace(str(file), argument)) from error
 
 
 def as_file(table: TableLike, folder: Path, argument: str) -> Path:
@@ -164,10 +180,12 @@ def as_file(table: TableLike, folder: Path, argument: str) -> Path:
 
     if isinstance(table, str | Path):
         return Path(table)
+    if table is None:
+        raise UsageError(f"{argument} is None; it must be a data frame, columns by name, or a file.")
     try:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
         file = folder / f"{argument}.parquet"
         frame.rename(columns=str).reset_index(drop=True).to_parquet(file)
-    except (ValueError, TypeError, OSError, ArithmeticError) as error:
+    except (ValueError, TypeError, OSError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise UsageError(f"{argument} cannot be read as a table of plain values: {error}.") from error
     return file

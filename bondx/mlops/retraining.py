@@ -9,7 +9,7 @@ from bondx.mlops.drift import DataDriftReport, TableLike, as_file
 from bondx.mlops.registry import ModelRegistry
 from bondx.mlops.tracker import ExperimentTracker
 from core.api import MLOpsConfig
-from core.errors import CoreError
+from core.errors import CoreError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,13 @@ class RetrainPipeline:
             tracker: Where the run is found afterwards.
             registry: Where the version is found afterwards.
         """
+        for name, given, kind in (
+            ("config", config, MLOpsConfig),
+            ("tracker", tracker, ExperimentTracker),
+            ("registry", registry, ModelRegistry),
+        ):
+            if given is not None and not isinstance(given, kind):
+                raise UsageError(f"{name} is {given!r}; it must be of the class {kind.__qualname__} of bondx.mlops.")
         self.config = config or MLOpsConfig.from_yaml()
         self.tracker = tracker or ExperimentTracker(self.config)
         self.registry = registry or ModelRegistry(self.config)
@@ -76,7 +83,8 @@ class RetrainPipeline:
                 settings = load_settings(workspace.settings_file)
                 trained = train_on_file(workspace, request, settings, actor=self.config.actor)
             except CoreError as error:
-                return RetrainingResult(False, None, time.monotonic() - began, str(error))
+                reason = str(error).replace(f"{folder}/", "")  # the file there is ours, not the caller's
+                return RetrainingResult(False, None, time.monotonic() - began, reason)
         version = trained.version.version
         reason = f"{drift_report.model_name} {version} trained after drift against {drift_report.model_version}"
         return RetrainingResult(True, version, time.monotonic() - began, reason)

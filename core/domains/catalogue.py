@@ -40,7 +40,8 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
         name: One of `known_models(domain)`.
         domain: The domain of the model; any by default.
     Raises:
-        UninstalledModelError: There is no such model, or the package that offers it cannot be loaded.
+        UninstalledModelError: There is no such model.
+        PluginLoadError: The package that offers it cannot be loaded, or offers another kind of object.
         PluginNameTakenError: Several installed domains have a model of this name.
     """
     from core.models.interface import Model
@@ -55,7 +56,11 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
     else:
         raise UninstalledModelError(name, known_models(domain))
     if not (isinstance(found, type) and issubclass(found, Model)):
-        raise UninstalledModelError(name, [f"{name} is offered by a package, but is not a core.models.Model"])
+        raise PluginLoadError(
+            "model", name, getattr(found, "__qualname__", repr(found)), "it is not a core.models.Model"
+        )
+    if lacking := sorted(getattr(found, "__abstractmethods__", ())):
+        raise PluginLoadError("model", name, found.__qualname__, f"it lacks {', '.join(lacking)}")
     return found
 
 
@@ -107,7 +112,7 @@ def load_model(folder: Path) -> "Model":
     header, _ = read_model(folder)
     try:
         kind = model_class(str(header.get("model")))
-    except UninstalledModelError as error:
+    except (UninstalledModelError, PluginLoadError) as error:
         raise ArtifactError(f"{folder} contains a model this installation does not know: {error}") from error
     return kind.load(folder)
 

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from core.domains.domain import Domain, SessionDomain
+from core.domains.domain import Domain, ModelOffer, SessionDomain
 from core.errors import UsageError
 from core.plugins import DOMAINS, PluginLoadError, Plugins
 
@@ -32,9 +32,14 @@ def find_domain(name: str) -> Domain:
         PluginLoadError: The package that offers it cannot be imported, or offers another kind of object.
     """
     found = _plugins.load(name)
-    if not isinstance(found, Domain):
-        raise PluginLoadError("domain", name, type(found).__qualname__, "it is not a core.domains.Domain")
-    return found
+    place = type(found).__qualname__
+    try:  # the properties are third-party code
+        is_domain = isinstance(found, Domain) and all(isinstance(offer, ModelOffer) for offer in found.models.values())
+    except Exception as error:
+        raise PluginLoadError("domain", name, place, f"its members cannot be read: {error}") from error
+    if not is_domain:
+        raise PluginLoadError("domain", name, place, "it is not a core.domains.Domain with a ModelOffer for each model")
+    return cast(Domain, found)
 
 
 def session_domain(name: str) -> SessionDomain:

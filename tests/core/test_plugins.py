@@ -43,6 +43,14 @@ def test_a_package_that_cannot_be_imported_is_named_with_its_error(offer):
         PLUGINS.load("a")
 
 
+def test_a_package_that_ends_the_program_on_import_ends_only_its_own_loading(offer, monkeypatch, tmp_path):
+    (tmp_path / "leaver.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    offer(("a", "leaver:gate"))
+    with pytest.raises(PluginLoadError, match=r"The gate 'a' \(leaver:gate\) cannot be loaded: it ends the program"):
+        PLUGINS.load("a")
+
+
 def test_two_packages_with_one_name_are_refused_rather_than_picked_from(offer):
     offer(("a", "core.errors:UsageError"), ("a", "core.errors:ConflictError"))
     with pytest.raises(PluginNameTakenError, match=r"core.errors:ConflictError, core.errors:UsageError"):

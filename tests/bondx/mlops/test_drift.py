@@ -99,3 +99,33 @@ def test_a_comparison_without_columns_is_refused(monitor):
 def test_an_argument_that_is_not_a_table_is_refused_by_name(monitor, bad):
     with pytest.raises(CoreError, match="current_data"):
         monitor.detect_drift("risk", "1.0.0", frame(1), bad, ["price"])
+
+
+def test_a_column_that_is_missing_is_named_in_the_summary(monitor):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).drop(columns="volume"), ["price", "volume"])
+
+    assert report.missing_columns == ("volume",)
+    assert report.summary == (
+        "risk 1.0.0: no column drifted; volume cannot be compared, missing from the current data; retraining is due."
+    )
+
+
+def test_a_text_in_place_of_column_names_is_refused(monitor):
+    with pytest.raises(UsageError, match="feature_columns is 'price'; it must be a list"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), "price")
+
+
+def test_a_column_that_is_named_twice_is_refused(monitor):
+    with pytest.raises(UsageError, match="'price' is named twice"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), ["price", "price"])
+
+
+def test_a_column_that_no_file_can_hold_is_refused(monitor):
+    with pytest.raises(UsageError, match="current_data cannot be read as a table of plain values"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).assign(price=1j), ["price"])
+
+
+def test_messages_name_the_argument_and_no_file_of_ours(monitor):
+    with pytest.raises(UsageError) as refused:
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).head(0), ["price"])
+    assert str(refused.value).startswith("current_data")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bondx.mlops import DriftMonitor, MLOpsConfig, ModelRegistry, RetrainPipeline
+from core.errors import UsageError
 
 
 def table(seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -46,3 +47,16 @@ def test_unusable_training_data_is_a_reason_and_registers_nothing(pipeline, conf
     assert not result.success
     assert "loss" in result.reason
     assert ModelRegistry(config).list_models() == []
+
+
+def test_a_reason_names_the_argument_and_no_file_of_ours(pipeline, config):
+    result = pipeline.trigger_retraining(report(config, 2.0), table(3).head(3))
+
+    assert not result.success
+    assert "training_data" in result.reason
+    assert "/tmp" not in result.reason
+
+
+def test_arguments_of_other_classes_are_refused(config):
+    with pytest.raises(UsageError, match="tracker is 6; it must be of the class ExperimentTracker"):
+        RetrainPipeline(config, 6)

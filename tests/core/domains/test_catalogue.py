@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core.domains.catalogue import create, known_models, model_class
-from core.domains.registry import built_in_domains
+from core.domains.registry import built_in_domains, find_domain
 from core.models.errors import MissingExtraError, UninstalledModelError, UnknownAlgorithmError, UnknownParameterError
 from core.models.interface import Model
-from core.plugins import MODELS
+from core.plugins import DOMAINS, MODELS, PluginLoadError
 
 
 class ConvexityModel(Model):
@@ -71,8 +71,38 @@ def test_a_package_cannot_take_over_a_built_in_name(monkeypatch):
 
 def test_an_entry_point_must_be_a_model(monkeypatch):
     offer(monkeypatch, ("convexity", "offer"))
-    with pytest.raises(UninstalledModelError, match="not a core"):
+    with pytest.raises(PluginLoadError, match=r"The model 'convexity' \(offer\) cannot be loaded: it is not a core"):
         create("convexity")
+
+
+def test_a_model_that_lacks_members_is_refused_with_them(monkeypatch):
+    class Half(Model):
+        """Only a name."""
+
+        name = "half"
+
+    monkeypatch.setattr(Half, "__module__", __name__)
+    monkeypatch.setattr(sys.modules[__name__], "Half", Half, raising=False)
+    offer(monkeypatch, ("half", "Half"))
+    with pytest.raises(PluginLoadError, match=r"The model 'half' \(.*Half\) cannot be loaded: it lacks .*update"):
+        create("half")
+
+
+@pytest.mark.parametrize(
+    ("models", "says"),
+    [
+        pytest.param(property(lambda self: 1 / 0), "its members cannot be read: division by zero", id="that raise"),
+        pytest.param({"loss": "no offer"}, "it is not a core.domains.Domain with a ModelOffer", id="of another kind"),
+    ],
+)
+def test_a_domain_whose_members_are_unusable_leaves_the_others_available(monkeypatch, models, says):
+    bad = type("Bad", (), {"name": "bad", "models": models})()
+    points = [EntryPoint("bad", "anywhere:BAD", DOMAINS)]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == DOMAINS else [])
+    monkeypatch.setattr(EntryPoint, "load", lambda self: bad)
+    with pytest.raises(PluginLoadError, match=says):
+        find_domain("bad")
+    assert "spread" in known_models()
 
 
 @pytest.mark.parametrize(
