@@ -1,1 +1,1 @@
-"""What a person touches: the console, its screens and dialogs, and the command line."""
+"""The parts that people use: the console, its screens and dialogs, and the command line."""

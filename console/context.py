@@ -1,7 +1,7 @@
-"""What the parts of the console know of the app they live in: these few members, and not the app itself.
+"""The few members of the app that the parts of the console may use, instead of the app itself.
 
-Dialogs know a `ConsoleContext`, screens a `ScreenContext`, and what acts for the operator (keys, commands) a
-`ConsoleControls`. `BondxApp` is all three; nothing but what starts the console names it.
+Dialogs know a `ConsoleContext`, screens a `ScreenContext`, and keys and commands a `ConsoleControls`. `BondxApp`
+is all three; only the module that starts the console names it.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -24,7 +24,7 @@ from widgets.glyphs import Glyphs
 
 
 class ShownScreen(Protocol):
-    """The screen below any dialog, as far as others may use it."""
+    """The part of a screen that others may use."""
 
     def show_row(self, key: str) -> None:
         """Put the cursor on a row."""
@@ -34,19 +34,19 @@ class ShownScreen(Protocol):
 
 
 class CommandEntry(Protocol):
-    """What stands behind the `:` line, wherever it is typed."""
+    """The logic behind the `:` line."""
 
     history: list[str]
 
     def complete(self, line: str) -> Sequence[str]:
-        """Return what a line may go on to."""
+        """Return the completions of a line."""
 
     def run(self, line: str) -> None:
-        """Carry a line out; what is wrong with it is shown, not raised."""
+        """Carry out a line; errors are shown, not raised."""
 
 
 class ConsoleContext(Protocol):
-    """What a dialog knows of the console, and whatever finds the way to another screen."""
+    """The part of the console that dialogs and navigation may use."""
 
     @property
     def workspace(self) -> Workspace:
@@ -54,7 +54,7 @@ class ConsoleContext(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """How the console looks; the alert limits."""
+        """The console's look and the alert limits."""
 
     @property
     def glyphs(self) -> Glyphs:
@@ -62,60 +62,60 @@ class ConsoleContext(Protocol):
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is shown: the newest snapshot, the frozen one, or one of the past."""
+        """The shown snapshot: the newest, the frozen one, or one of the past."""
 
     @property
     def actor(self) -> Actor:
-        """Who asks for changes."""
+        """The person who asks for changes."""
 
     @property
     def monotonic(self) -> Callable[[], float]:
-        """Seconds that never jump."""
+        """A monotonic clock in seconds."""
 
     def now(self) -> datetime:
-        """Return the instant by which what is shown is judged: the present, or the moment of the past."""
+        """Return the time that the screens show: the present, or a moment of the past."""
 
     def say(self, text: str, tone: str = "") -> None:
-        """Tell the operator something on the screen that is shown."""
+        """Show the operator a sentence on the current screen."""
 
     def copy(self, text: str) -> None:
-        """Put a text on the operator's clipboard, or show it where no clipboard takes it."""
+        """Copy a text to the operator's clipboard, or show it where no clipboard accepts it."""
 
     def push_screen(self, screen: Screen[Any], callback: Callable[[Any], None] | None = None) -> object:
-        """Open a dialog; the callback gets its answer."""
+        """Open a dialog; the callback receives its answer."""
 
     async def action_go(self, name: str) -> None:
         """Show a screen."""
 
 
 class ScreenContext(ConsoleContext, Protocol):
-    """What a screen knows beyond that: where its snapshots come from, and the keys that work everywhere."""
+    """The part that screens may use as well: the source of snapshots, and the keys that work everywhere."""
 
     @property
     def commands(self) -> CommandEntry:
         """The command line."""
 
     def circumstances(self) -> Circumstances:
-        """Return what the top line says beside the snapshot."""
+        """Return the facts of the top line that no snapshot has."""
 
     def silence(self) -> float:
-        """Return for how many seconds the workspace has not been looked at."""
+        """Return the seconds since the workspace was last polled."""
 
     def sample_silence(self) -> float:
-        """Return for how many seconds the machine has not been sampled."""
+        """Return the seconds since the machine was last sampled."""
 
     def follow(self, run_id: str | None) -> None:
-        """Have the epochs of this run in the snapshots."""
+        """Include the epochs of this run in the snapshots."""
 
     def look_at_runs(self, wanted: bool) -> None:
-        """Have the tracked runs in the snapshots while a screen shows them."""
+        """Include the tracked runs in the snapshots while a screen shows them."""
 
     def call_next(self, callback: Callable[..., Any], *args: Any) -> object:
-        """Call back once the present message has been handled."""
+        """Call back once the current message has been handled."""
 
 
 class ConsoleControls(ScreenContext, Protocol):
-    """What keys and commands know beyond that: the engine, the tasks and the switches of the console."""
+    """The part that keys and commands may use as well: the engine, the tasks and the switches of the console."""
 
     theme: str
 
@@ -129,45 +129,45 @@ class ConsoleControls(ScreenContext, Protocol):
 
     @property
     def newest(self) -> Snapshot:
-        """The newest snapshot, whatever a frozen screen shows."""
+        """The newest snapshot, even if the screen is frozen."""
 
     @property
     def has_engine(self) -> bool:
-        """Whether some engine works on the workspace now, whatever a frozen screen shows."""
+        """Whether an engine is running on the workspace now, even if a frozen screen shows otherwise."""
 
     @property
     def frozen_at(self) -> datetime | None:
-        """When the screen was frozen, or the moment of the past that is shown."""
+        """The time at which the screen was frozen, or the shown moment of the past."""
 
     @property
     def clock(self) -> Clock:
         """The time of day."""
 
     def shown_screen(self) -> ShownScreen | None:
-        """Return the screen below any dialog, if there is one already."""
+        """Return the screen below any dialog; None before the first."""
 
     def send(self, sequence: str) -> None:
         """Send an escape sequence to the terminal."""
 
     def run_worker(self, work: Coroutine[Any, Any, None]) -> object:
-        """Let a task run beside the screens."""
+        """Run a task beside the screens."""
 
     def call_after_refresh(self, callback: Callable[..., Any], *args: Any) -> object:
         """Call back once the screens have been drawn."""
 
     @property
     def playback(self) -> Playback:
-        """The way through the recorded past."""
+        """The playback of the recorded past."""
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing may be changed now, or None when it may."""
+        """The reason why changes are refused now, or None."""
 
     def toggle_arm(self) -> None:
         """Arm or disarm writes."""
 
     def toggle_freeze(self) -> None:
-        """Freeze the screen, or let it go on; from the past this leads back to now."""
+        """Freeze the screen or unfreeze it; from the past, return to the present."""
 
     def leave(self) -> None:
         """Leave the console."""
@@ -176,6 +176,6 @@ class ConsoleControls(ScreenContext, Protocol):
         """Open the dialog of a change.
 
         Args:
-            look: Looks the change up; it runs in a thread.
-            then: What follows once the change has been carried out.
+            look: Looks up the change; runs in a thread.
+            then: Called once the change has been carried out.
         """

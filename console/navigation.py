@@ -1,4 +1,4 @@
-"""From one object to the one it is about: an alert to its suspect, a model to its live version."""
+"""The way from one object to another: from an alert to its suspect, from a model to its live version."""
 
 from typing import Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ RUNS_SCREEN = "runs"  # has no key of its own: opened from Training, and by `:ru
 
 @runtime_checkable
 class DrawsLineage(Protocol):
-    """A screen that draws where a version comes from."""
+    """A screen that draws the lineage of a version."""
 
     def draw_lineage(self, key: str | None) -> None:
         """Draw the lineage of a version, or that of the row under the cursor."""
@@ -20,20 +20,20 @@ class DrawsLineage(Protocol):
 
 @runtime_checkable
 class SearchesRuns(Protocol):
-    """A screen that shows only the runs an expression matches."""
+    """A screen that shows only the runs that match an expression."""
 
     def search(self, expression: str) -> None:
-        """Show what matches; everything for an empty expression."""
+        """Show the matching runs; all runs for an empty expression."""
 
 
 async def open_model(app: ConsoleControls, model: str) -> None:
-    """Show a model in the registry, the cursor on its live version or else on its newest."""
+    """Show a model in the registry, with the cursor on its live version, else on its newest."""
     await app.action_go("registry")
     _move_to(app, f"{model}/{_live_or_newest(app, model)}")
 
 
 async def open_lineage(app: ConsoleControls, model: str | None, version: str | None) -> None:
-    """Draw where a version comes from: without its number of the live or else newest, without a model of the row."""
+    """Draw a lineage: without a number that of the live, else newest version; without a model that of the row."""
     await app.action_go("registry")
 
     def draw() -> None:
@@ -44,7 +44,7 @@ async def open_lineage(app: ConsoleControls, model: str | None, version: str | N
 
 
 async def open_runs(app: ConsoleControls, expression: str) -> None:
-    """Show the runs that an expression matches; all without one."""
+    """Show the runs that match an expression; all runs without an expression."""
     await app.action_go(RUNS_SCREEN)
     if isinstance(screen := app.shown_screen(), SearchesRuns):
         screen.search(expression)
@@ -72,7 +72,7 @@ async def open_alert(app: ConsoleControls, alert: Alert) -> None:
 
 
 def _move_to(app: ConsoleControls, key: str) -> None:
-    # The screen that was just asked for fills its list when it is mounted.
+    # A new screen fills its list when it is mounted.
     def move() -> None:
         if (screen := app.shown_screen()) is not None:
             screen.show_row(key)

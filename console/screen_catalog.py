@@ -1,4 +1,4 @@
-"""The screens there are. An entry here makes the key, the command, the place in the row of screens, and the way there.
+"""The list of screens. An entry here makes the key, the command, the place in the row of screens, and the way there.
 
 A screen is a class in a module of its own: `audit` is `AuditScreen` in `console/screens/audit.py`.
 """
@@ -13,13 +13,13 @@ from textual.screen import Screen
 class ScreenEntry(msgspec.Struct, frozen=True):
     """A screen: its key, its name, its title in the row of screens, and its command in the palette."""
 
-    key: str  # "" is opened from another screen, by a key and a command of its own
+    key: str  # "" is opened from another screen, by its own key and command
     name: str
     title: str
     summary: str
 
 
-# The numbers between belong to screens that are yet to come.
+# The numbers between belong to future screens.
 SCREENS = (
     ScreenEntry("1", "overview", "Overview", "what is wrong and what is live"),
     ScreenEntry("2", "training", "Training", "sessions, epochs and gates"),

@@ -56,7 +56,7 @@ def screen_on_top(app: App[Any]) -> Screen[Any] | None:
 
 
 def write_raw(app: App[Any], sequence: str) -> None:
-    """Send an escape sequence to the terminal, in turn with what is drawn."""
+    """Send an escape sequence to the terminal, in order with the drawing."""
     if app._driver is not None:
         app._driver.write(sequence)
 

@@ -1,1 +1,1 @@
-"""The Textual application, and what the keys and commands of every screen share."""
+"""The Textual application, and the logic that keys and commands share on every screen."""

@@ -1,4 +1,4 @@
-"""The console: one app over one workspace, embedding the engine when nobody runs it."""
+"""The console: one app over one workspace, which embeds an engine when no other is running."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, 
 if TYPE_CHECKING:
     from console.presentation.offer import Offer
 
-# What the first frame does not need is imported where it is first used: start-up is mostly imports.
+# Modules that the first frame does not need are imported at first use: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
 
 
@@ -53,7 +53,7 @@ class BondxApp(BugExit):
     TITLE = "BondX Console"
     CSS_PATH = [str(sheet) for sheet in shared_sheets()]
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Ctrl+C is never an accident-free way out of a console that may carry the engine.
+        # Ctrl+C does not quit: it is pressed by accident too easily in a console that may carry the engine.
         Binding("ctrl+c", "leave", "Leave", show=False, priority=True),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
     ]
@@ -74,13 +74,13 @@ class BondxApp(BugExit):
         """Make the console of a workspace.
 
         Args:
-            workspace: What is shown.
-            settings: How a console looks and whether it starts armed; the alert limits.
+            workspace: The workspace to show.
+            settings: The console's look, whether it starts armed, and the alert limits.
             read_only: Never arm, and never start an engine.
-            theme: Wins over the settings' theme.
-            embed: Start an engine in this console if nobody runs one.
+            theme: Overrides the theme of the settings.
+            embed: Start an engine in this console if none is running.
             clock: The time of day.
-            monotonic: Seconds that never jump; dialogs and ages judge by them.
+            monotonic: A monotonic clock in seconds; dialogs and ages use it.
         """
         super().__init__()
         self.animation_level = "none"
@@ -113,23 +113,23 @@ class BondxApp(BugExit):
         return "bondx-ansi" if self.console.color_system == "standard" else DEFAULT_THEME
 
     def offer(self, look: "Callable[[], Offer]", *, then: Callable[[], object] | None = None) -> None:
-        """Open the dialog of a change; it is carried out once it is confirmed."""
+        """Open the dialog of a change, which is carried out once confirmed."""
         from console.app.changes import Changes
 
         Changes(self).offer(look, then=then)
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing may be changed now, or None when it may."""
+        """The reason why changes are refused now, or None."""
         return self.standing.refusal or self.playback.refusal
 
     def now(self) -> datetime:
-        """Return the instant by which what is shown is judged: the present, or the moment of the past."""
+        """Return the time that the screens show: the present, or a moment of the past."""
         return self.playback.at or self.clock()
 
     @property
     def has_engine(self) -> bool:
-        """Whether some engine works on the workspace now, whatever a frozen screen shows."""
+        """Whether an engine is running on the workspace now, even if a frozen screen shows otherwise."""
         return self.newest.engine is not None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -139,7 +139,7 @@ class BondxApp(BugExit):
     # Start and end
 
     def on_mount(self) -> None:
-        """Begin to look at the workspace once the first frame is out."""
+        """Start polling the workspace once the first frame is drawn."""
         on_terminate(asyncio.get_running_loop(), lambda: self.exit(return_code=TERMINATED_EXIT_CODE))
         self.set_interval(TICK_SECONDS, self._tick)
         self.call_after_refresh(self._first_frame_is_out)
@@ -149,11 +149,11 @@ class BondxApp(BugExit):
         self._poller.start()
 
     def on_unmount(self) -> None:
-        """Let the poller go."""
+        """Stop the poller."""
         self._poller.stop()
 
     def leave(self) -> None:
-        """Leave; an engine in this console is asked about while a session is at work, and stopped in order."""
+        """Leave; confirm first if an engine in this console is training, and stop it in order."""
         session = self.newest.active_session()
         if self.host.hosting is Hosting.EMBEDDED and session is not None and session.wants_work:
             self.offer(partial(leave_offer, session, self.host.stop), then=self.exit)
@@ -161,27 +161,27 @@ class BondxApp(BugExit):
             self.exit()
 
     def action_leave(self) -> None:
-        """Leave from anywhere; while a dialog is open this only closes it."""
+        """Leave from anywhere; an open dialog is only closed."""
         if isinstance(self.screen, Dialog):
             self.screen.action_cancel()
         else:
             self.leave()
 
     def last_words(self) -> Text:
-        """End on a bug: the log gets the traceback, the operator a sentence, the shell a code other than 0."""
+        """Exit on a bug: traceback to the log, a sentence to the operator, a non-zero exit code to the shell."""
         log.critical("The console stopped because of a bug.", exc_info=True)
         log_file = self.workspace.logs_dir / "console.log"
         return Text(f"bondx: the console stopped because of a bug; {log_file} has the details.")
 
     async def on_event(self, event: Event) -> None:
-        """Keep what was typed ahead away from a dialog that has only just appeared."""
+        """Drop keys typed ahead of a dialog that has just appeared."""
         screen = screen_on_top(self)
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return
         await super().on_event(event)
 
     def on_key(self, event: Key) -> None:
-        """Stop keys that were on their way to a list when a dialog opened: they were not meant for it either."""
+        """Drop keys that were on their way to a list when a dialog opened: they were meant for neither."""
         if isinstance(self.screen, Dialog) and self.screen.is_deaf_to(event):
             event.prevent_default()
 
@@ -212,7 +212,7 @@ class BondxApp(BugExit):
             self._refresh_all()
 
     def on_hosting_changed(self, message: HostingChanged) -> None:
-        """Tell the operator what became of the engine."""
+        """Tell the operator how the engine started or stopped."""
         if message.problem:
             self.say(message.problem, "bad")
         elif message.hosting is Hosting.STOPPING:
@@ -220,7 +220,7 @@ class BondxApp(BugExit):
         self._show_standing()
 
     def shown_screen(self) -> ConsoleScreen | None:
-        """Return the screen below any dialog; there is none for a moment while a screen opens or the app ends."""
+        """Return the screen below any dialog; None for a moment while a screen opens or the app exits."""
         stack = self.screen_stack if self.is_running else []
         screen = next((screen for screen in reversed(stack) if isinstance(screen, ConsoleScreen)), None)
         return screen if screen is not None and screen.is_whole else None
@@ -238,29 +238,29 @@ class BondxApp(BugExit):
             screen.refresh_all()
 
     def silence(self) -> float:
-        """Return for how many seconds the workspace has not been looked at."""
+        """Return the seconds since the workspace was last polled."""
         return 0.0 if self.frozen_at else self.monotonic() - self._poller.looked_at
 
     def sample_silence(self) -> float:
-        """Return for how many seconds the machine has not been sampled."""
+        """Return the seconds since the machine was last sampled."""
         sampled_at = newest_at(self.snapshot)
         if self.frozen_at or sampled_at is None:
             return 0.0
         return max(self.silence(), self.clock().timestamp() - sampled_at)
 
     def follow(self, run_id: str | None) -> None:
-        """Have the epochs of this run in the snapshots, beside those of the session at work."""
+        """Include the epochs of this run in the snapshots, beside those of the active session."""
         self._poller.follow(run_id)
         self.playback.follow(run_id)
 
     def look_at_runs(self, wanted: bool) -> None:
-        """Have the runs in the snapshots while a screen shows them."""
+        """Include the runs in the snapshots while a screen shows them."""
         self._poller.look_at_runs(wanted)
         if wanted:  # now, and not at the next tick
             self.run_worker(asyncio.to_thread(self._poller.look))
 
     def circumstances(self) -> Circumstances:
-        """Collect what the top line says beside the snapshot."""
+        """Collect the facts of the top line that no snapshot has."""
         return Circumstances(
             now=self.clock(),
             standing=self.standing,
@@ -269,14 +269,14 @@ class BondxApp(BugExit):
             is_blind=self.silence() > 3 * TICK_SECONDS,
         )
 
-    # What screens and commands ask for
+    # Requests of screens and commands
 
     async def action_go(self, name: str) -> None:
-        """Show a screen; keys typed behind it wait until it is there."""
+        """Show a screen; keys typed meanwhile wait until it is ready."""
         await self.switch_mode(name)
 
     def say(self, text: str, tone: str = "") -> None:
-        """Tell the operator something on the screen that is shown."""
+        """Show the operator a sentence on the current screen."""
         if (screen := self.shown_screen()) is not None:
             screen.say(text, tone)
 
@@ -290,7 +290,7 @@ class BondxApp(BugExit):
         self._show_standing()
 
     def toggle_freeze(self) -> None:
-        """Hold what is shown, or let it go on; from the past this leads back to now."""
+        """Freeze the screens or unfreeze them; from the past, return to the present."""
         if self.frozen_at is None:
             self.frozen_at = self.clock()
             self._refresh_all()
@@ -300,24 +300,24 @@ class BondxApp(BugExit):
             self.say("")
 
     def show_past(self, snapshot: Snapshot | None) -> None:
-        """Show a snapshot of the past, or the present again when there is none."""
+        """Show a snapshot of the past, or the present again without a snapshot."""
         self.frozen_at = snapshot.taken_at if snapshot else None
         self.snapshot = snapshot or self.newest
         self._refresh_all()
 
     def send(self, sequence: str) -> None:
-        """Send an escape sequence to the terminal, in turn with what is drawn."""
+        """Send an escape sequence to the terminal, in order with the drawing."""
         write_raw(self, sequence)
 
     def copy(self, text: str) -> None:
-        """Put a text on the operator's clipboard, or show it where no clipboard takes it."""
+        """Copy a text to the operator's clipboard, or show it where no clipboard accepts it."""
         from console.dialogs.text_actions import copy_text
 
         copy_text(self, text)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Fill the palette with the commands of the command line, each with every word it may take."""
+        """Fill the palette with the commands of the command line and their possible arguments."""
         for line, summary in self.commands.every_line():
-            # Before anything is typed the palette lists what takes no words; typing finds the rest.
+            # Until something is typed the palette lists the commands without arguments; typing finds the rest.
             is_plain = " " not in line
             yield SystemCommand(line, summary, partial(self.commands.run, line), is_plain)

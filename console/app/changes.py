@@ -1,4 +1,4 @@
-"""Every change goes through here: looked up in a thread, offered in a dialog, carried out in a thread, told."""
+"""The path of every change: looked up in a thread, offered in a dialog, carried out in a thread, reported."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger("bondx.console")
 
 
 class Changes:
-    """Offers the changes of one console. What an operator saw when the key was pressed is what gets carried out."""
+    """Offers the changes of one console: exactly the state shown at the key press is acted on."""
 
     def __init__(self, app: ConsoleControls) -> None:
         self._app = app
@@ -24,15 +24,15 @@ class Changes:
         """Open the dialog of a change.
 
         Args:
-            look: Looks the change up; it runs in a thread.
-            then: What follows once the change has been carried out.
+            look: Looks up the change; runs in a thread.
+            then: Called once the change has been carried out.
         """
 
         def answered(confirmed: Confirmed | None) -> None:
             if confirmed is not None:
                 self._app.run_worker(self._carry_out(confirmed, then))
 
-        # Pushed here and now: a key typed right behind this one already belongs to the dialog, which ignores it.
+        # Pushed immediately: the next key already belongs to the dialog, which ignores it.
         self._app.push_screen(ChangeDialog(look), answered)
 
     async def _carry_out(self, confirmed: Confirmed, then: Callable[[], object] | None) -> None:

@@ -1,15 +1,15 @@
-"""The command line of one console: what was entered, what completes it, and carrying it out."""
+"""The command line of one console: its history, completion and execution."""
 
 from collections.abc import Iterator, Sequence
 
 from console.context import ConsoleControls
 from core.errors import CoreError
 
-# What a command line consists of is imported when one is typed: no first frame needs it.
+# The parts of a command line are imported when the first one is typed: no first frame needs them.
 
 
 class Commands:
-    """Every screen's prompt and the palette lead here."""
+    """The command line behind every screen's prompt and the palette."""
 
     def __init__(self, app: ConsoleControls) -> None:
         self._app = app
@@ -23,7 +23,7 @@ class Commands:
         return complete(line, self._app.newest)
 
     def run(self, line: str) -> None:
-        """Carry a command line out; what is wrong with it is said, not raised."""
+        """Carry out a command line; errors are shown, not raised."""
         from console.verbs.line import carry_out, parse
 
         try:
@@ -32,7 +32,7 @@ class Commands:
             self._app.say(str(error), "warn")
 
     def every_line(self) -> Iterator[tuple[str, str]]:
-        """Yield every command with every word it may take, and its summary."""
+        """Yield every command with its possible arguments and its summary."""
         from console.verbs.line import every_line
 
         for line, verb in every_line(self._app.newest):

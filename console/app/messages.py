@@ -1,4 +1,4 @@
-"""What threads tell the app; each is posted once a tick at most."""
+"""Messages from threads to the app, each posted at most once a tick."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from console.runtime.engine_host import Hosting
 
 
 class SnapshotReady(Message):
-    """A new snapshot lies ready; several that came while the app was busy are one message."""
+    """A new snapshot is ready; several that arrived while the app was busy are one message."""
 
 
 @dataclass

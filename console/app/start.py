@@ -20,7 +20,7 @@ def run_console(
         read_only: Never change anything, and start no engine.
         theme: A theme's name; None follows the settings.
         mouse: Whether to take the mouse; None follows the settings.
-        embed: Start an engine inside the console if nobody runs one.
+        embed: Start an engine inside the console if none is running.
     Returns:
         The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
     Raises:

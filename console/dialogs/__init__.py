@@ -1,1 +1,1 @@
-"""What asks before anything changes. Cancel has the focus, and `Y` alone confirms."""
+"""The dialogs that ask before any change. Cancel has the focus; only `Y` confirms."""

@@ -1,6 +1,6 @@
-"""The dialog before every change: from what to what, the evidence, the effects, the way back.
+"""The dialog before every change: the change itself, its evidence, its effects, and how to undo it.
 
-Enter confirms nowhere. `Y` does, or a click; what enters Production must be typed by its version first.
+Enter never confirms. `Y` or a click does; before a version enters Production its number must be typed.
 """
 
 import asyncio
@@ -30,35 +30,35 @@ _VERSION_KEYS = (*((digit, digit) for digit in "0123456789"), ("full_stop", ".")
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What the operator said yes to, and why."""
+    """The change that the operator confirmed, and the reason."""
 
     offer: Offer
     reason: str
 
 
 class ConfirmButton(Button):
-    """A button that a key alone cannot press: Enter on it only says how to confirm."""
+    """A button that Enter does not press: it only says how to confirm."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "screen.explain", "", show=False)]
 
 
 class VersionInput(Input):
-    """The field a version is typed into. No version has a Y in it, so that one confirms here, too."""
+    """The field for a version. No version contains a Y, so Y confirms here as well."""
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Take every character but the one that confirms."""
+        """Accept every character except the confirming Y."""
         return character != "Y" and super().check_consume_key(key, character)
 
 
 class ChangeDialog(Dialog[Confirmed]):
-    """Looks a change up in a thread, shows it, and answers with it once it is confirmed."""
+    """Looks up a change in a thread, shows it, and returns it once confirmed."""
 
     AUTO_FOCUS = "#cancel"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("Y", "confirm", "Confirm", show=False, priority=True),
         Binding("down,j", "body('scroll_lines', 1)", show=False),
         Binding("up,k", "body('scroll_lines', -1)", show=False),
-        # Done where keys come in, and in their order: by way of the focus, which moves a moment after it is asked to,
+        # Handled where keys arrive, in their order: through the focus, which moves a moment after the request,
         # some of a fast typist's would overtake others, or be lost.
         *(Binding(key, f"type('{sign}')", show=False, priority=True) for key, sign in _VERSION_KEYS),
         Binding("pagedown", "body('scroll_pages', 1)", show=False),
@@ -66,7 +66,7 @@ class ChangeDialog(Dialog[Confirmed]):
     ]
 
     def __init__(self, look: Callable[[], Offer]) -> None:
-        """Take what looks the change up; it runs in a thread."""
+        """Take the function that looks up the change; it runs in a thread."""
         super().__init__()
         self._look = look
         self._offer: Offer | None = None
@@ -121,7 +121,7 @@ class ChangeDialog(Dialog[Confirmed]):
         self.fit_body()
 
     def begin_to_listen(self) -> None:
-        """Name the key that confirms only when it does."""
+        """Name the confirming key only once it confirms."""
         self._listens = True
         self._judge()
 
@@ -158,26 +158,26 @@ class ChangeDialog(Dialog[Confirmed]):
         self.query_one("#dialog-hint", Caption).show([hint])
 
     def action_confirm(self) -> None:
-        """Answer with the offer, if everything that must be typed is typed."""
+        """Return the offer once everything required has been typed."""
         if self._offer is not None and self._may_confirm:
             self.dismiss(Confirmed(self._offer, self.query_one("#reason", Input).value.strip()))
         else:
             self.action_explain()
 
     def action_explain(self) -> None:
-        """Say again how to confirm: Enter does not."""
+        """Say again how to confirm: Enter does not confirm."""
         self._judge()
         self.app.bell()
 
     def action_body(self, what: str, n: int) -> None:
-        """Scroll the text from wherever the focus is."""
+        """Scroll the text, wherever the focus is."""
         getattr(self.query_one("#dialog-body", Caption), f"action_{what}")(n)
 
     def action_type(self, character: str) -> None:
-        """Let the version be typed without looking for its field first.
+        """Type into the version's field without focusing it first.
 
         Raises:
-            SkipAction: The key belongs to the reason, or to nobody.
+            SkipAction: The key belongs to the reason, or to no field.
         """
         typed = self.query_one("#typed", Input)
         if self._writes_reason or not typed.display:
@@ -192,7 +192,7 @@ class ChangeDialog(Dialog[Confirmed]):
 
     @on(Input.Submitted)
     def _field_left(self, event: Input.Submitted) -> None:
-        """Enter in a field goes on to the next one; it confirms nothing."""
+        """Move on to the next field on Enter; confirm nothing."""
         event.stop()
         self.screen.focus_next()
         self._judge()

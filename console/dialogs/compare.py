@@ -20,7 +20,7 @@ log = logging.getLogger("bondx.console")
 
 
 class CompareDialog(Dialog[None]):
-    """Shows what differs; `a` shows what is alike as well. Nothing in it changes anything."""
+    """Shows the differences; `a` shows equal rows as well. It changes nothing."""
 
     AUTO_FOCUS = "DiffView"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,14 +29,14 @@ class CompareDialog(Dialog[None]):
     ]
 
     def __init__(self, look: Look) -> None:
-        """Take what compares the two; it runs in a thread."""
+        """Take the function that compares the two; it runs in a thread."""
         super().__init__()
         self._look = look
         self._comparison: Comparison | None = None
         self._only_changed = True
 
     def compose_body(self) -> ComposeResult:
-        """Yield the rows and how to leave."""
+        """Yield the rows and the hint how to leave."""
         yield DiffView()
         yield Caption(id="dialog-hint")
 
@@ -69,18 +69,18 @@ class CompareDialog(Dialog[None]):
         self.query_one("#dialog-hint", Caption).show([Line(((text, tone),))])
 
     def is_deaf_to(self, event: object) -> bool:
-        """Looking needs no protection."""
+        """Accept keys immediately: this dialog changes nothing."""
         return False
 
     def action_all(self) -> None:
-        """Show what is alike as well, or leave it out again."""
+        """Show equal rows as well, or hide them again."""
         self._only_changed = not self._only_changed
         if self._comparison is not None:
             self._show(self._comparison)
 
 
 def compare_versions(context: ConsoleContext, model: str, before: str, after: str) -> None:
-    """Show what differs between two versions of a model."""
+    """Show the differences between two versions of a model."""
 
     def look() -> Comparison:
         from core.registry import Registry
@@ -91,7 +91,7 @@ def compare_versions(context: ConsoleContext, model: str, before: str, after: st
 
 
 def compare_runs(context: ConsoleContext, before: str, after: str) -> None:
-    """Show what differs between two runs."""
+    """Show the differences between two runs."""
 
     def look() -> Comparison:
         from core.tracking import Runs

@@ -1,4 +1,4 @@
-"""The frame of every dialog: deaf to what was typed ahead, Cancel in focus, Esc leads out."""
+"""The frame of every dialog: it ignores keys typed ahead, focuses Cancel, and closes on Esc."""
 
 from typing import ClassVar, Generic, TypeVar, cast
 
@@ -22,7 +22,7 @@ FRAME_ROWS = 2
 
 
 class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answer]):
-    """A modal screen that answers None unless something in it was confirmed."""
+    """A modal screen that returns None unless the operator confirmed."""
 
     CSS_PATH = screen_sheet("dialogs")
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
@@ -44,7 +44,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
             yield from self.compose_body()
 
     def compose_body(self) -> ComposeResult:
-        """Yield what is inside the frame."""
+        """Yield the content of the frame."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
@@ -52,11 +52,11 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         self._opened_at = self.context.monotonic()
 
     def on_resize(self) -> None:
-        """Fit the text anew."""
+        """Fit the text again."""
         self.fit_body()
 
     def fit_body(self) -> None:
-        """Leave the text the room that the rows below it do not need, so that those are always in view."""
+        """Limit the text to the room above the rows below it, so that these rows are always in view."""
         for body in self.query("#dialog-body"):
             rows = [row for row in self.query_one("#dialog").children if row.display and row is not body]
             needed = sum(1 + row.styles.margin.height for row in rows) + FRAME_ROWS
@@ -68,16 +68,16 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         self.set_timer(DEAF_SECONDS, self.begin_to_listen)
 
     def begin_to_listen(self) -> None:
-        """Say, where a dialog has something to say about it, that keys count from now on."""
+        """Announce that keys count from now on; a dialog without an announcement does nothing."""
 
     def is_deaf_to(self, event: events.Event) -> bool:
-        """Tell whether this input must be ignored. The app asks before anything else sees the event."""
+        """Return whether this input must be ignored. The app asks before any other handler sees the event."""
         if not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
             return False
         now = self.context.monotonic()
         if self._opened_at is None or now - (self._readable_at or self._opened_at) < DEAF_SECONDS:
             return True
-        # Still looking things up: nothing can be confirmed yet, but a person who waits may leave.
+        # Still looking up: nothing can be confirmed yet, but the operator may leave.
         return self._readable_at is None and not (isinstance(event, events.Key) and event.key == "escape")
 
     def action_cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""Text on top of a screen: help, why, logs, what a conflict was about, what could not be copied."""
+"""Text on top of a screen: help, why, logs, the details of a conflict, a text that could not be copied."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger("bondx.console")
 
 
 class TextDialog(Dialog[None]):
-    """Lines to read; nothing in it changes anything, so it listens from the start, unless it warns."""
+    """Lines to read. It changes nothing, so it accepts keys from the start unless it is a warning."""
 
     AUTO_FOCUS = "#dialog-body"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,7 +35,7 @@ class TextDialog(Dialog[None]):
         is_warning: bool = False,
         at_end: bool = False,
     ) -> None:
-        """Take the text, or what finds it; that runs in a thread, while the dialog is open already.
+        """Take the text, or a function that finds it in a thread while the dialog is already open.
 
         Keys that come meanwhile are the dialog's, not those of the screen below.
         """
@@ -46,7 +46,7 @@ class TextDialog(Dialog[None]):
         self._at_end = at_end
 
     def compose_body(self) -> ComposeResult:
-        """Yield the text and how to leave."""
+        """Yield the text and the hint how to leave."""
         yield LinesPane(id="dialog-body")
         keys = Line((("Esc", "key"), (" closes  ", "muted"), ("y", "key"), (" copies", "muted")))
         yield Caption([keys], id="dialog-hint")
@@ -82,7 +82,7 @@ class TextDialog(Dialog[None]):
         self.call_after_refresh(self.become_readable)
 
     def is_deaf_to(self, event: events.Event) -> bool:
-        """Reading needs no protection, but a warning must not be gone before it is seen."""
+        """Accept keys immediately, except for a warning, which must be seen first."""
         return self._is_warning and super().is_deaf_to(event)
 
     def action_copy(self) -> None:

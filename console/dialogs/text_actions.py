@@ -1,4 +1,4 @@
-"""Taking text out of the console: to the operator's clipboard, or from the logs onto the screen."""
+"""Text from the console to the operator's clipboard, and from the logs to the screen."""
 
 import os
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def copy_text(app: ConsoleControls, text: str) -> None:
-    """Put a text on the operator's clipboard, through whatever lies between; where none takes it, show it."""
+    """Copy a text to the operator's clipboard, also through SSH and tmux, or show it where no clipboard accepts it."""
     if not text:
         app.say("There is nothing to copy here.", "muted")
         return
@@ -35,7 +35,7 @@ def show_logs(app: ConsoleControls) -> None:
 
 
 def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
-    """Show what a version rests on. Its files are hashed for the gates, which may take a second."""
+    """Show the evidence behind a version. The gates hash its files, which may take a second."""
     snapshot, is_past = app.snapshot, app.playback.at is not None
 
     def find() -> list[Line]:

@@ -1,4 +1,4 @@
-"""Alerts as rows and as advice: what fires, since when, and what to do about it."""
+"""Alerts as rows and as advice: which fire, since when, and what to do."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,14 +38,14 @@ _STATE_TONES = {AlertState.FIRING: "bad", AlertState.ACKNOWLEDGED: "accent", Ale
 
 
 def severity_cell(alert: Alert, glyphs: Glyphs) -> Cell:
-    """Say how bad it is with a glyph, a word and a tone."""
+    """Draw the severity with a glyph, a word and a tone."""
     glyph = {Severity.CRITICAL: glyphs.failed, Severity.WARNING: glyphs.warned}.get(alert.severity, glyphs.dot)
     tone = "muted" if alert.state is AlertState.RESOLVED else _SEVERITY_TONES[alert.severity]
     return Cell(f"{glyph} {alert.severity}", tone)
 
 
 def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
-    """Order alerts: what fires before what was taken on, critical before warning, the newest before the older."""
+    """Order alerts: firing before acknowledged, critical before warning, newest first."""
     newest = sorted(alerts, key=lambda alert: alert.last_at, reverse=True)
     return sorted(newest, key=lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank))
 
@@ -70,7 +70,7 @@ def alert_rows(alerts: Sequence[Alert], now: datetime, glyphs: Glyphs) -> list[R
 
 
 def unattended(snapshot: "Snapshot") -> str | None:
-    """Say what stands still because no engine runs, and what to do about it; None where nothing does."""
+    """Say what waits because no engine is running, and what to do; None where nothing waits."""
     if snapshot.engine is not None:
         return None
     waiting = [session.session_id for session in snapshot.sessions if session.wants_work]
@@ -88,7 +88,7 @@ def wrong_rows(
     *,
     idle: str | None = None,
 ) -> list[Row]:
-    """Draw what is wrong now as rows of `WRONG_COLUMNS`: unreadable files, what no engine attends to, open alerts."""
+    """Draw the present problems as rows of `WRONG_COLUMNS`: unreadable files, a missing engine, open alerts."""
     rows = [
         Row(f"problem-{index}", (Cell(f"{glyphs.failed} damage", "alarm"), Cell(problem, "bad"), "", ""))
         for index, problem in enumerate(problems)
@@ -104,19 +104,19 @@ def wrong_rows(
 
 
 def counts(alerts: Sequence[Alert]) -> dict[str, int]:
-    """Count what fires by severity, for the status line."""
+    """Count firing alerts by severity, for the status line."""
     firing = [alert.severity for alert in alerts if alert.state is AlertState.FIRING]
     return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}
 
 
 def suspect(alert: Alert) -> tuple[str, str] | None:
-    """Return the (model, version) an alert points at; the version is empty where it names only the model."""
+    """Return the (model, version) an alert points at; the version is empty if the alert names only the model."""
     model = alert.labels.get("model")
     return (model, alert.labels.get("version", "")) if model else None
 
 
 def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
-    """Write out an alert: what was measured, since when, who took it on, and what to do."""
+    """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
     severity = severity_cell(alert, glyphs)
     taken = f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING
     facts = [
@@ -142,7 +142,7 @@ def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
 
 
 def advice(alert: Alert) -> list[str]:
-    """Say what an operator does about an alert: the rule's own advice, then the keys that lead there."""
+    """Advise the operator on an alert: the rule's own advice, then the keys that lead there."""
     steps = [alert.advice] if alert.advice else []
     if "rollout" in alert.labels:
         steps.append("Enter shows the rollout: what each guard measured, and when.")

@@ -1,4 +1,4 @@
-"""What differs between two versions or two runs, as rows that say which side is better where that means something."""
+"""The differences of two versions or runs as rows, which say the better side where a metric has one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from widgets.diff_view import Difference
 if TYPE_CHECKING:
     from core.tracking.comparison import RunComparison
 
-# Of these more is better, of those less; about any other metric the rows take no side.
+# Higher is better for the first set, lower for the second; for other metrics the rows name no better side.
 _MORE_IS_BETTER = ("attainment", "r2", "auc", "average_precision", "precision", "recall", "f1", "accuracy", "coverage")
 _LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "brier", "error")
 _HASH_LENGTH = 64
@@ -19,7 +19,7 @@ _HASH_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two things side by side."""
+    """Two compared objects."""
 
     title: str
     left: str
@@ -32,7 +32,7 @@ Look = Callable[[], Comparison]
 
 
 def of_versions(diff: VersionDiff) -> Comparison:
-    """Lay two versions side by side, sections by name."""
+    """Compare two versions, sections by name."""
     rows = tuple(
         Difference(
             section=row.section,
@@ -48,7 +48,7 @@ def of_versions(diff: VersionDiff) -> Comparison:
 
 
 def of_runs(comparison: "RunComparison") -> Comparison:
-    """Lay two runs side by side, sections by name."""
+    """Compare two runs, sections by name."""
     left, right = comparison.run_ids
     rows = []
     for row in comparison.rows:
@@ -74,13 +74,13 @@ def _delta(before: object, after: object) -> float:
 
 
 def is_better(metric: str, delta: float) -> bool | None:
-    """Say whether a change of a metric is one for the better; None where nobody can tell from its name.
+    """Return whether a change of a metric is an improvement; None where its name does not say.
 
     >>> is_better("attainment", 0.01), is_better("mae_bps", 0.2), is_better("mae_optimum_bps", 0.2)
     (True, False, None)
     """
     name = metric.rpartition(".")[2]
-    if "optimum" in name:  # what the data allow at best, whatever the model
+    if "optimum" in name:  # the best that the data allow, for any model
         return None
     if name.startswith(_MORE_IS_BETTER):
         return delta > 0

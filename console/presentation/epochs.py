@@ -1,4 +1,4 @@
-"""What a session has learnt: its models, and their course from epoch to epoch, as rows and as series for a chart."""
+"""The models of a session and their course from epoch to epoch, as rows and as series for a chart."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
 
 
 def attainment_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
-    """Draw how near each model comes to the best attainable score, in percent by epoch."""
+    """Draw the attainment of each model in percent by epoch."""
     return [
         Series(model, tuple((float(epoch), value * 100) for epoch, value in epochs[f"{model}.attainment"]))
         for model in models
@@ -68,7 +68,7 @@ def loss_series(epochs: EpochSeries, models: Sequence[str]) -> list[Series]:
 
 
 def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
-    """Name the columns of the epoch table: what every epoch has, then the attainment of each model.
+    """Name the columns of the epoch table: the facts of every epoch, then the attainment of each model.
 
     Without room for all of them, the duration and the quality go before any model does.
     """

@@ -20,13 +20,13 @@ _BROKEN = {">=": "<", "<=": ">"}
 
 
 def verdict_cell(gate: GateResult, glyphs: Glyphs) -> Cell:
-    """Say a verdict with a glyph, a word and a tone."""
+    """Draw a verdict with a glyph, a word and a tone."""
     glyph = {GateVerdict.PASS: glyphs.passed, GateVerdict.FAIL: glyphs.failed, GateVerdict.WARN: glyphs.warned}
     return Cell(f"{glyph[gate.verdict]} {gate.verdict}", _TONES[gate.verdict])
 
 
 def limit(gate: GateResult) -> str:
-    """Spell what a gate asks for.
+    """Spell the limit of a gate.
 
     >>> from core.quality.gate import judge
     >>> limit(judge("coverage", 99.0, ">=", 90.0, unit="%"))
@@ -57,12 +57,12 @@ def _bound(gate: GateResult) -> str:
 
 
 def _counts(gate: GateResult) -> bool:
-    """Tell whether the unit is the noun of what is counted, such as problems."""
+    """Return whether the unit is a noun for counted things, such as problems."""
     return gate.unit not in _MEASURES and gate.threshold.is_integer()
 
 
 def worst_first(gates: Sequence[GateResult]) -> list[GateResult]:
-    """Put what failed on top; gates of one verdict keep their order."""
+    """Put failed gates on top; gates of one verdict keep their order."""
     return sorted(gates, key=lambda gate: _ORDER[gate.verdict])
 
 
@@ -82,7 +82,7 @@ def judged(gates: Sequence[GateResult]) -> list[Gate]:
 
 
 def _says_more(gate: GateResult) -> bool:
-    """Tell whether the reason is more than the value and the limit, which stand beside it."""
+    """Return whether the reason says more than the value and the limit beside it."""
     value, threshold = number(gate.value, gate.unit), number(gate.threshold, gate.unit)
     relations = (gate.comparison, _BROKEN[gate.comparison])
     figures = {f"{value} {relation} {threshold}" for relation in relations} | {f"{measured(gate)} {_bound(gate)}"}
@@ -90,12 +90,12 @@ def _says_more(gate: GateResult) -> bool:
 
 
 def gate_lines(gates: Sequence[GateResult], glyphs: Glyphs, *, explained: bool = False) -> list[Line]:
-    """Draw gates as lines for a dialog or a detail pane: verdict, name, value, limit; why under what failed.
+    """Draw gates as lines for a dialog or a detail pane: verdict, name, value, limit; the reason under failures.
 
     Args:
         gates: The verdicts.
         glyphs: The signs of this terminal.
-        explained: Say the reason and the samples under what passed, too.
+        explained: Show the reason and the samples under passed gates as well.
     """
     if not gates:
         return [Line((("no gates", "muted"),))]
@@ -139,7 +139,7 @@ def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:
 
 
 def promotion_lines(plan: "Plan", glyphs: Glyphs) -> list[Line]:
-    """Write out what a promotion by one step would be judged by, and who may decide otherwise.
+    """Write out the gates of a promotion by one stage, and who may override them.
 
     Args:
         plan: What promoting the version would do now.

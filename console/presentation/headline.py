@@ -1,10 +1,10 @@
-"""Which of many metrics says most, for lists that have room for one; spelt in as few letters as possible."""
+"""The most telling of many metrics, for lists with room for one; spelled as short as possible."""
 
 from collections.abc import Collection, Mapping
 
 from console.presentation.phrases import NOTHING, number
 
-# As the last part of its name goes; "spread.mae" says as much as "mae".
+# By the last part of the name: "spread.mae" says as much as "mae".
 _BY_WORTH = (
     *("score", "attainment", "auc", "average_precision", "accuracy", "r2"),
     *("mae_bps", "mae", "rmse_bps", "rmse", "precision", "recall", "loss", "log_loss"),
@@ -16,12 +16,12 @@ _BASIS_POINTS = "_bps"
 def headline_metric(
     metrics: Mapping[str, float], *, of: str = "", besides: Collection[str] = ()
 ) -> tuple[str, float] | None:
-    """Return the name and value of the metric that says most; None without metrics.
+    """Return the name and value of the most telling metric; None without metrics.
 
     Args:
         metrics: Values by name.
-        of: A model: only its own metrics count ("spread.mae"), and those that name no model.
-        besides: Names that are shown elsewhere, without the model.
+        of: A model: only its own metrics count ("spread.mae"), and metrics that name no model.
+        besides: Names shown elsewhere, without the model.
 
     >>> headline_metric({"loss": 0.25, "auc": 0.91}), headline_metric({"zeal": 2.0, "depth": 3.0}), headline_metric({})
     (('auc', 0.91), ('depth', 3.0), None)
@@ -42,12 +42,12 @@ def headline_metric(
 
 
 def headline_text(metrics: Mapping[str, float], *, of: str = "", besides: Collection[str] = ()) -> str:
-    """Spell the metric that says most.
+    """Spell the most telling metric.
 
     Args:
         metrics: Values by name.
-        of: Only what is known of this model; its name is left out.
-        besides: Names that are shown elsewhere.
+        of: Only metrics of this model; its name is left out.
+        besides: Names shown elsewhere.
 
     >>> headline_text({"loss": 0.25, "auc": 0.91}), headline_text({"spread.mae_bps": 14.2}, of="spread")
     ('auc 0.91', 'mae 14.2 bps')

@@ -1,4 +1,4 @@
-"""The lineage of a model as rows with lines, and what is to be said of the one under the cursor."""
+"""The lineage of a model as rows with lines, and the facts of the row under the cursor."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,19 +15,19 @@ from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
-REACH = 4  # rows around the version that somebody looks at which are never folded
+REACH = 4  # rows around the version in focus that are never folded
 FOLD = "fold:"
 GONE = "gone"
 _SHOWN_HASH = 8
 _METRIC_WIDTH = 7
 _NAME_WIDTH = 9
-_N_NAMED = 4  # of what a version became, those that are named one by one
+_N_NAMED = 4  # descendants that are named one by one
 _GRAPH_WIDTH = (3, 16)
 _VERSION_WIDTH = (8, 24)
 
 
 def family(snapshot: Snapshot, model: str) -> Ancestry:
-    """Lay out the versions of a model with whatever versions they came from and went into."""
+    """Lay out the versions of a model with their ancestors and descendants."""
     graph = lineage_of(model, snapshot.versions, snapshot.pruned)
     return ancestry(graph, snapshot.versions, snapshot.aliases)
 
@@ -60,17 +60,17 @@ def rows(
     marked: Collection[str] = (),
     flat: bool = False,
 ) -> list[Row]:
-    """Draw each version as a row of `columns`, newest on top; a fold's key names the versions it stands for.
+    """Draw each version as a row of `columns`, newest first; the key of a fold names its versions.
 
     Args:
-        tree: What to draw.
-        model: Whose versions need no model before their number.
+        tree: The lineage to draw.
+        model: The model whose versions need no model before their number.
         now: The present.
         glyphs: The signs of this terminal.
-        near: The version around which nothing is folded.
-        unfolded: Versions that are not folded either.
-        marked: Versions that are marked for comparing.
-        flat: Draw no lines and fold nothing, as for a list with gaps.
+        near: The version around which no row is folded.
+        unfolded: Other versions that are not folded.
+        marked: Versions marked for comparison.
+        flat: Draw no lines and fold no rows, as for a list with gaps.
     """
     drawn = []
     for row in tree.rows((near,), reach=REACH, unfolded=unfolded, whole=flat):
@@ -83,7 +83,7 @@ def rows(
 
 
 def fact_lines(tree: Ancestry, key: str) -> list[Line]:
-    """Say of a version what no row has room for: what it came from and went into, what it learnt from and when."""
+    """Write out the facts that no row has room for: ancestors, descendants, training data and time of a version."""
     if keys := folded_keys(key):
         newest, oldest = tree.by_key[keys[0]], tree.by_key[keys[-1]]
         span = f"{_label(oldest, '')} to {_label(newest, '')}"
@@ -105,13 +105,13 @@ def fact_lines(tree: Ancestry, key: str) -> list[Line]:
 
 
 def title(tree: Ancestry, key: str) -> str:
-    """Name what the facts are about."""
+    """Name the subject of the facts."""
     ancestor = tree.by_key.get(key)
     return "" if ancestor is None else " ".join((ancestor.model, ancestor.version, *ancestor.aliases))
 
 
 def folded_keys(key: str) -> tuple[str, ...]:
-    """Return the versions that a fold stands for, by the key of its row."""
+    """Return the versions in a fold, by the key of its row."""
     return tuple(key.removeprefix(FOLD).split()) if key.startswith(FOLD) else ()
 
 
@@ -164,7 +164,7 @@ def _metric_text(ancestor: Ancestor) -> str:
 
 
 def _metric_title(tree: Ancestry) -> str:
-    """Name the figure that every row shows, where it is the same."""
+    """Name the figure that every row shows, if it is the same in all rows."""
     names = {ancestor.metric[0] for ancestor in tree.by_key.values() if ancestor.metric}
     name = names.pop() if len(names) == 1 else "metric"
     return "ATTAIN" if name == ATTAINMENT else name[:_METRIC_WIDTH].upper()

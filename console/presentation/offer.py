@@ -1,4 +1,4 @@
-"""What a dialog asks: one change, from what to what, on which evidence, with which effects, and the way back."""
+"""The question of a dialog: one change with its evidence, its effects and how to undo it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from widgets.line import Line
 
 Commit = Callable[[str], str]
-"""Carries the change out with the operator's reason, and returns the sentence that says what was done."""
+"""Carries out the change with the operator's reason, and returns the sentence that reports it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One change an operator may confirm. It stands for what was looked at: carrying it out checks that again."""
+    """One change that an operator may confirm. Carrying it out checks that the state shown is still current."""
 
     title: str
     lines: tuple[Line, ...]
     confirm: str = ""  # the word on the button
     typed: str | None = None  # must be typed before anything can be confirmed
-    refusal: str | None = None  # why this cannot be done; then there is nothing to confirm
+    refusal: str | None = None  # why the change is not possible; then there is nothing to confirm
     asks_reason: bool = True
     commit: Commit | None = None

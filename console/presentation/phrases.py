@@ -1,4 +1,4 @@
-"""Numbers, ages and durations as an operator reads them: short, in coarse steps, never more digits than known.
+"""Numbers, ages and durations for operators: short, in coarse steps, with no more digits than are known.
 
 Steps are coarse on purpose: text that does not change is not sent, so a screen at rest stays silent.
 """
@@ -32,7 +32,7 @@ def age(since: datetime | None, now: datetime) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Spell a length of time with two units at most, rounded the more the longer it is.
+    """Spell a duration with at most two units, rounded more coarsely the longer it is.
 
     >>> [duration(s) for s in (0.4, 47, 130, 5400, 100_000, None)]
     ['0s', '45s', '2m', '1h 30m', '1d 4h', '–']

@@ -20,7 +20,7 @@ HISTORY_STEP_SECONDS = 15.0  # a sparkline then moves four times a minute, not w
 
 
 def gauges(snapshot: Snapshot, limits: AlertSettings, *, with_history: bool = False) -> list[Gauge]:
-    """Read the three gauges; each warns at nine tenths of the limit at which the engine calls an operator."""
+    """Read the three gauges; each warns at nine tenths of the limit at which the engine raises an alert."""
     return [
         _gauge(snapshot, label, series, limit, with_history)
         for label, series, limit in (
@@ -45,7 +45,7 @@ def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_histo
 
 
 def one_line(snapshot: Snapshot, limits: AlertSettings) -> Line:
-    """Say all of it in one line, for screens with little room."""
+    """Write the gauges in one line, for screens with little room."""
     spans: list[Span] = []
     for gauge in gauges(snapshot, limits):
         tone = gauge.tone if gauge.tone in ("warn", "bad") else ""
@@ -54,7 +54,7 @@ def one_line(snapshot: Snapshot, limits: AlertSettings) -> Line:
 
 
 def network(snapshot: Snapshot) -> str:
-    """Spell what goes over the network."""
+    """Spell the network traffic."""
     sent = snapshot.latest("resource.net_sent_bytes_per_second")
     received = snapshot.latest("resource.net_received_bytes_per_second")
     if sent is None and received is None:
@@ -104,7 +104,7 @@ def machine_series(snapshot: Snapshot) -> list[Series]:
 
 
 def network_series(snapshot: Snapshot) -> list[Series]:
-    """Draw what comes in and goes out, in KiB a second."""
+    """Draw incoming and outgoing traffic in KiB per second."""
     return [
         Series(name, tuple((x, y / 1024) for x, y in _by_minutes_ago(snapshot, f"resource.net_{series}")))
         for name, series in (("in", "received_bytes_per_second"), ("out", "sent_bytes_per_second"))

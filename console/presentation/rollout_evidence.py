@@ -1,4 +1,4 @@
-"""What a verdict on a rollout rests on: stable and candidate side by side, every guard, the rules, the events."""
+"""The evidence of a rollout: stable and candidate side by side, every guard, the rules, the events."""
 
 from datetime import datetime
 
@@ -88,7 +88,7 @@ def _guard_row(reading: GuardReading, glyphs: Glyphs) -> Row:
 
 
 def verdict_cell(reading: GuardReading, glyphs: Glyphs) -> Cell:
-    """Say what a guard says with a glyph, its word and a tone."""
+    """Draw the verdict of a guard with a glyph, its word and a tone."""
     glyph = {
         GuardVerdict.SAFE: glyphs.passed,
         GuardVerdict.HARMFUL: glyphs.failed,
@@ -103,7 +103,7 @@ def side_text(reading: GuardReading, value: float | None) -> str:
 
 
 def effect_text(reading: GuardReading, value: float | None) -> str:
-    """Spell an effect: how many times the stable rate, or the difference of the means with its sign."""
+    """Spell an effect: a multiple of the stable rate, or the signed difference of the means."""
     if value is None:
         return NOTHING
     if reading.is_rate:
@@ -143,7 +143,7 @@ def _event_line(event: RolloutEvent) -> Line:
 
 
 def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
-    """Write out everything that a verdict rests on: what every guard says, the rules, and what happened."""
+    """Write out all the evidence of a verdict: every guard, the rules, and the events."""
     lines = summary_lines(rollout, now, glyphs, has_engine=has_engine)
     lines += [Line(), Line((("What each guard says", "title"),))]
     for reading in rollout.observed.readings:
@@ -154,7 +154,7 @@ def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engin
 
 
 def detail_lines(rollout: Rollout) -> list[Line]:
-    """Write out what happened, then the rules."""
+    """Write out the events, then the rules."""
     return [*event_lines(rollout), Line(), Line((("Rules", "title"),)), *rule_lines(rollout)]
 
 
@@ -184,7 +184,7 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
 
 
 def rule_lines(rollout: Rollout) -> list[Line]:
-    """Write out what was decided before the first request."""
+    """Write out the rules, which were fixed before the first request."""
     plan = rollout.plan
     step = plan.steps[min(rollout.observed.step, plan.last_step)]
     margins = ", ".join(

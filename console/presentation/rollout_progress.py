@@ -1,4 +1,4 @@
-"""How far a rollout is: a bar, its steps, when the next decision is due or why nobody knows."""
+"""The progress of a rollout: a bar, its steps, and when the next decision is due or why that is unknown."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ _DECISION_WORDS = {
 
 
 def progress(rollout: Rollout) -> tuple[str, float | None, str]:
-    """Reduce a rollout to a bar: label, how far this step is, tone. The slowest of what is awaited counts."""
+    """Reduce a rollout to a bar: label, progress of this step, tone. The slowest condition counts."""
     observed, plan = rollout.observed, rollout.plan
     step = plan.steps[observed.step]
     label = f"step {observed.step + 1} of {len(plan.steps)}"
@@ -44,7 +44,7 @@ def progress(rollout: Rollout) -> tuple[str, float | None, str]:
 
 
 def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine: bool) -> list[Line]:
-    """Say what a bar cannot: the steps, when a decision is due or why nobody knows, and what it rests on."""
+    """Write out what a bar cannot show: the steps, when a decision is due or why that is unknown, and its reason."""
     lines = [steps_line(rollout, glyphs)]
     observed = rollout.observed
     if not rollout.is_active:
@@ -73,7 +73,7 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
 
 
 def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
-    """Draw the steps one after another, the present one marked; at the end of a canary stands all traffic."""
+    """Draw the steps in order, the current step marked; a canary ends with all traffic."""
     observed, plan = rollout.observed, rollout.plan
     spans: list[Span] = [("steps     ", "muted")]
     for index, step in enumerate(plan.steps):
@@ -97,7 +97,7 @@ def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:
 
 
 def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> list[Span]:
-    """Say when the next decision is due, or why nobody can tell; then the deadline."""
+    """Say when the next decision is due, or why that is unknown; then the deadline."""
     observed = rollout.observed
     spans: list[Span]
     if not has_engine:
@@ -105,7 +105,7 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     if (seconds := seconds_to_decision(rollout, now)) is not None:
         spans = [(f"in about {duration(seconds)}" if seconds >= 1 else "due now", "strong")]
     else:
-        spans = [(_why_nobody_knows(rollout), "warn" if observed.phase is RolloutPhase.INCONCLUSIVE else "")]
+        spans = [(_why_unknown(rollout), "warn" if observed.phase is RolloutPhase.INCONCLUSIVE else "")]
     if observed.deadline_at is not None and observed.phase is RolloutPhase.RUNNING:
         left = (observed.deadline_at - now).total_seconds()
         spans.append((f"; deadline in {duration(left)}" if left > 0 else "; the deadline has passed", "muted"))
@@ -114,7 +114,7 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     return spans
 
 
-def _why_nobody_knows(rollout: Rollout) -> str:
+def _why_unknown(rollout: Rollout) -> str:
     observed = rollout.observed
     if rollout.desired is DesiredRollout.ABORTED:
         return "due now: it is being aborted"

@@ -1,4 +1,4 @@
-"""Rollouts as rows: which version beside which, how far, and when a decision may be expected."""
+"""Rollouts as rows: stable and candidate, progress, and when a decision is expected."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,7 +37,7 @@ PHASE_TONES = {
 
 
 def words(name: str) -> str:
-    """Spell the name of a phase or a strategy as people write it.
+    """Spell a phase or a strategy in words.
 
     >>> words(RolloutPhase.ROLLED_BACK), words(Strategy.AB)
     ('rolled back', 'A/B')
@@ -46,7 +46,7 @@ def words(name: str) -> str:
 
 
 def phase_text(rollout: Rollout) -> str:
-    """Say where a rollout stands, or what it is asked for and has not done yet."""
+    """Spell the phase of a rollout, or the request that it has not carried out yet."""
     phase, desired = rollout.observed.phase, rollout.desired
     if phase.is_active:
         if desired is DesiredRollout.ABORTED:
@@ -63,7 +63,7 @@ def phase_text(rollout: Rollout) -> str:
 
 
 def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
-    """Say it with a glyph and a tone."""
+    """Draw the phase with a glyph and a tone."""
     phase = rollout.observed.phase
     glyph = {
         RolloutPhase.RUNNING: glyphs.dot,
@@ -78,20 +78,20 @@ def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
 
 
 def share_set(rollout: Rollout) -> float:
-    """Return the share of requests that the candidate is to be given now: answers, or copies for a shadow."""
+    """Return the share of requests that the candidate should get now: to answer, or as copies for a shadow."""
     if rollout.strategy is Strategy.SHADOW:
         return rollout.mirror_share
     return rollout.share if rollout.is_active else rollout.observed.share
 
 
 def mark(rollout: Rollout, glyphs: Glyphs) -> Cell:
-    """Reduce a rollout to its candidate and the share of requests that it is given."""
+    """Reduce a rollout to its candidate and the candidate's share of requests."""
     phase = phase_cell(rollout, glyphs)
     return Cell(f"{phase.text[0]} {rollout.candidate} at {share(share_set(rollout), 0)}", phase.tone)
 
 
 def standing_text(rollout: Rollout, glyphs: Glyphs) -> str:
-    """Say in a sentence what a rollout does: from which version to which, how far it is, and how much it is given."""
+    """Describe a rollout in a sentence: its versions, its progress and its share of requests."""
     given = "copies of" if rollout.strategy is Strategy.SHADOW else "of"
     step = f"step {rollout.observed.step + 1} of {len(rollout.plan.steps)}"
     share_given = f"{share(share_set(rollout), 0)} {given} the requests"
@@ -123,13 +123,13 @@ def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, 
 
 
 def title(rollout: Rollout, glyphs: Glyphs) -> str:
-    """Name a rollout and say where it stands."""
+    """Name a rollout and its phase."""
     move = f"{rollout.stable} {glyphs.arrow} {rollout.candidate}"
     return f"{rollout.rollout_id} {rollout.model} {move}  {phase_cell(rollout, glyphs).text}"
 
 
 def seconds_to_decision(rollout: Rollout, now: datetime) -> float | None:
-    """Return the time to the next decision, as far as one can tell; None where nobody can, or none is due."""
+    """Return the estimated time to the next decision; None where it is unknown or no decision is due."""
     verdict = rollout.observed.verdict
     if not rollout.is_active or verdict is None or verdict.eta_seconds is None:
         return None

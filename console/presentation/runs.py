@@ -1,4 +1,4 @@
-"""Tracked runs as rows, a run within its parent below it, and as facts."""
+"""Tracked runs as rows, nested runs below their parent, and as facts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -37,9 +37,9 @@ _MAX_NAME_WIDTH = 28
 
 
 def nested(runs: Sequence[Run]) -> Iterator[tuple[Run, int]]:
-    """Order runs newest first, each followed by its parts, the first part first; beside each, how deep it is in.
+    """Order runs newest first, each followed by its nested runs, oldest first; with the depth of each.
 
-    A run whose parent is not among them stands for itself.
+    A run whose parent is missing counts as a top-level run.
     """
     known = {run.run_id for run in runs}
     parts: dict[str, list[Run]] = {}
@@ -75,7 +75,7 @@ def run_rows(runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequenc
 
 
 def status_cell(status: RunStatus, glyphs: Glyphs) -> Cell:
-    """Say how a run stands with a glyph, its word and a tone."""
+    """Draw the status of a run with a glyph, its word and a tone."""
     glyph = {
         RunStatus.RUNNING: glyphs.dot,
         RunStatus.FINISHED: glyphs.passed,
@@ -85,7 +85,7 @@ def status_cell(status: RunStatus, glyphs: Glyphs) -> Cell:
 
 
 def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -> list[Line]:
-    """Write a run out: how it stands, what came out and how that went, what went in, where it ran."""
+    """Write out a run: status, metrics with their course, parameters, environment."""
     status = status_cell(run.status, glyphs)
     lines = [Line(((f"{run.run_id} {run.name}", "strong"), ("  ", ""), (status.text, status.tone)))]
     so_far = f"{duration((now - run.started_at).total_seconds())} so far"

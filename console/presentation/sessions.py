@@ -38,7 +38,7 @@ _BAR_TONES = {
 
 
 def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> Cell:
-    """Say where a session stands, and where it is asked to go when that differs; without an engine it stands still."""
+    """Draw the phase of a session, or the requested phase if it differs; without an engine the session waits."""
     phase = session.observed.phase
     if not has_engine and session.wants_work:
         return Cell(f"{glyphs.hollow} no engine", "warn")
@@ -54,12 +54,12 @@ def phase_cell(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> 
     elif session.desired is DesiredSession.STOPPED and not phase.is_at_rest:
         text = "stopping"
     elif phase is SessionPhase.STOPPING:
-        return Cell(f"{glyph} stopping", "accent")  # nobody asked: the final fit, the test, the registration
+        return Cell(f"{glyph} stopping", "accent")  # on its own: the final fit, the test, the registration
     return Cell(f"{glyph} {text}", _PHASE_TONES.get(phase, ""))
 
 
 def epochs_text(session: Session) -> str:
-    """Spell how far a session is: the epochs completed, and the most there may be."""
+    """Spell the progress of a session: completed epochs, and their maximum number."""
     observed = session.observed
     return f"{observed.epoch}/{observed.n_epochs}" if observed.n_epochs else str(observed.epoch)
 
@@ -89,14 +89,14 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
 
 
 def title(session: Session, glyphs: Glyphs, *, has_engine: bool = True) -> str:
-    """Name a session and say where it stands."""
+    """Name a session and its phase."""
     return f"{session.session_id} {session.name}  {phase_cell(session, glyphs, has_engine=has_engine).text}"
 
 
 def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float | None, str, str]:
-    """Reduce a session to a progress bar: label, share, what is known about the end, tone.
+    """Reduce a session to a progress bar: label, share, a note on the end, tone.
 
-    The time left is to the last epoch there may be: convergence may end the session earlier, hence "at most".
+    The time left is to the last possible epoch: convergence may end the session earlier, hence "at most".
     """
     observed = session.observed
     done = observed.epoch / observed.n_epochs if observed.n_epochs else None
@@ -114,7 +114,7 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
 
 
 def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
-    """Say what a progress bar cannot: how good a session is, why it rests, and what went wrong."""
+    """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong."""
     lines = [_score_line(session, glyphs)]
     if session.observed.stop_reason:
         lines.append(Line((("ended: ", "muted"), (session.observed.stop_reason, ""))))
@@ -127,7 +127,7 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
 
 
 def _score_line(session: Session, glyphs: Glyphs) -> Line:
-    """Say how good a session is: score, best, data quality, gates."""
+    """Draw the scores of a session: score, best, data quality, gates."""
     observed = session.observed
     gates = summary(observed.gates, glyphs)
     best = f" @{observed.best_epoch}" if observed.best_epoch is not None else ""

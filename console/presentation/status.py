@@ -1,4 +1,4 @@
-"""The top line: where one is, who drives the engine, whether writes are armed, what alarms, what time."""
+"""The top line: the workspace, the holder of the engine, whether writes are armed, alerts, the time."""
 
 import socket
 from datetime import datetime
@@ -15,15 +15,15 @@ HOST = socket.gethostname().partition(".")[0]
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """What a top line says that no snapshot knows."""
+    """The facts of the top line that no snapshot has."""
 
     now: datetime
     standing: WriteAccess
     frozen_at: datetime | None = None
     is_past: bool = False
-    """What is shown is not the present of `frozen_at`, but a moment that was already over."""
+    """Whether `frozen_at` is a moment of the recorded past rather than a frozen present."""
     is_blind: bool = False
-    """The workspace could not be looked at lately."""
+    """Whether recent polls of the workspace have failed."""
 
 
 def status_of(snapshot: Snapshot, around: Circumstances) -> Status:

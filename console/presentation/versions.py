@@ -44,7 +44,7 @@ def attainment(metrics: Mapping[str, float]) -> float | None:
 
 
 def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
-    """Say a stage with a glyph, its word and a tone: a filled dot is live."""
+    """Draw a stage with a glyph, its word and a tone: a filled dot is live."""
     glyph = glyphs.dot if stage is Stage.PRODUCTION else glyphs.hollow if stage is Stage.STAGING else " "
     return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""))
 
@@ -54,7 +54,7 @@ def _number_of(version: str) -> tuple[int, ...]:
 
 
 def newest_first(versions: Sequence[ModelVersion]) -> list[ModelVersion]:
-    """Order versions by model, then by number, the newest on top."""
+    """Order versions by model, then by number, newest first."""
     by_number = sorted(versions, key=lambda v: (_number_of(v.version), v.created_at), reverse=True)
     return sorted(by_number, key=lambda v: v.model)
 
@@ -90,7 +90,7 @@ def live_rows(
     glyphs: Glyphs,
     trend: Callable[[Sequence[float]], str],
 ) -> list[Row]:
-    """Draw each model as a row of `LIVE_COLUMNS`: what is live, how good it is, what waits behind it and what is tried.
+    """Draw each model as a row of `LIVE_COLUMNS`: its live version and score, and the candidate or next version.
 
     Args:
         snapshot: The models, their versions and rollouts.
@@ -125,7 +125,7 @@ def live_rows(
 def _next_cell(
     live: ModelVersion | None, newest: ModelVersion | None, rollout: "Rollout | None", glyphs: Glyphs
 ) -> Cell:
-    """Say what may follow the live version: the candidate of a rollout, else the newest version."""
+    """Name the version that may follow the live one: the candidate of a rollout, else the newest."""
     if rollout is not None:
         from console.presentation.rollouts import mark  # few first frames have a rollout to draw
 
@@ -141,7 +141,7 @@ def trends_of(models: Sequence[RegisteredModel], epochs: EpochSeries) -> dict[st
 
 
 def fact_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
-    """Write out where a version stands and what it measures."""
+    """Write out the stage and the metrics of a version."""
     stage = stage_cell(version.stage, glyphs)
     names = " ".join(snapshot.aliases_of(version.model, version.version))
     facts = [("aliases", names)] if names else []
@@ -168,7 +168,7 @@ def fact_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> lis
 def evidence_lines(
     version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs, *, promotion: Sequence[Line] = ()
 ) -> list[Line]:
-    """Write out what a version rests on: its promotion where that was looked at, gates of its data, lineage."""
+    """Write out the evidence behind a version: its promotion if it was planned, its data gates, its lineage."""
     return [
         *(_titled("Promotion", promotion)[1:] if promotion else ()),
         *((Line(),) if promotion else ()),
@@ -179,13 +179,13 @@ def evidence_lines(
 
 
 def detail_lines(version: ModelVersion, snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
-    """Write out all about a version; the moves of its model last, newest first."""
+    """Write out everything about a version; the stage changes of its model last, newest first."""
     moves = history_lines(snapshot.history(version.model))
     return [*evidence_lines(version, snapshot, glyphs), *_titled(f"Stage changes of {version.model}", moves)]
 
 
 def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]:
-    """Write out where a version comes from; what is nested is indented below its name."""
+    """Write out the lineage of a version; nested values are indented below their name."""
     lines: list[Line] = []
     for name, value in lineage.items():
         if isinstance(value, Mapping):
@@ -197,7 +197,7 @@ def lineage_lines(lineage: Mapping[str, object], indent: str = "") -> list[Line]
 
 
 def history_lines(transitions: Sequence[Transition]) -> list[Line]:
-    """Write out moves of a model between stages, in the order given."""
+    """Write out stage changes of a model, in the order given."""
     return [Line(((str(transition), ""),)) for transition in transitions] or [Line((("no stage change", "muted"),))]
 
 

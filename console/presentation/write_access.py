@@ -1,18 +1,18 @@
-"""Whether this console may change anything now, and if not, why: the sentence shown beside a dim key."""
+"""Whether this console may change anything now, and the sentence that says why not."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class WriteAccess:
-    """What a console is allowed to do. `--read-only` never arms."""
+    """The write access of a console. `--read-only` never arms."""
 
     read_only: bool = False
     armed: bool = True
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing may be changed, or None when it may."""
+        """The reason why changes are refused, or None."""
         if self.read_only:
             return "This console is read-only; start it without --read-only to change anything."
         if not self.armed:

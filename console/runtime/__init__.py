@@ -1,1 +1,1 @@
-"""What runs beside the screens: the poller, the embedded engine, hang-ups, frames and the log."""
+"""The parts that run beside the screens: the poller, the embedded engine, hang-ups and the log."""

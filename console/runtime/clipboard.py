@@ -35,5 +35,5 @@ def osc52(text: str, environ: Mapping[str, str]) -> str | None:
 
 
 def is_certain(environ: Mapping[str, str]) -> bool:
-    """Tell whether nothing between here and the operator's terminal may swallow the sequence."""
+    """Return whether nothing between here and the operator's terminal can swallow the sequence."""
     return not environ.get("TMUX") and not environ.get("TERM", "").startswith("screen")

@@ -1,7 +1,7 @@
 """Starting without garbage collections.
 
-What start-up makes is modules, classes and widgets, which live until the end: looking through them again and again for
-garbage took a sixth of the time to the first frame, and every full collection later on would look through them anew.
+Start-up creates modules, classes and widgets that live until the end: scanning them again and again for garbage took a
+sixth of the time to the first frame, and every full collection later on would scan them again.
 """
 
 import gc
@@ -22,7 +22,7 @@ def paused() -> Iterator[None]:
 
 
 def resume() -> None:
-    """Collect garbage from now on, and leave what start-up made out of it. Does nothing unless paused."""
+    """Collect garbage from now on, except the objects of start-up. Does nothing unless paused."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

@@ -1,4 +1,4 @@
-"""The engine inside this console: taken when nobody holds the lease, given back when the console leaves."""
+"""The engine inside this console: started when nobody holds the lease, stopped when the console leaves."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ log = logging.getLogger("bondx.console")
 
 
 class Hosting(Enum):
-    """What this console has to do with the engine."""
+    """The relation of this console to the engine."""
 
     NONE = "none"
     STARTING = "starting"
@@ -27,7 +27,7 @@ class Hosting(Enum):
 
 
 class EngineHost:
-    """Starts and stops an embedded engine in threads; `report` is told of each change, from those threads."""
+    """Starts and stops an embedded engine in threads; `report` is called with each change, from those threads."""
 
     def __init__(self, workspace: Workspace, actor: Actor, report: Callable[[Hosting, str], None]) -> None:
         self._workspace = workspace
@@ -38,7 +38,7 @@ class EngineHost:
         self.hosting = Hosting.NONE
 
     def start(self) -> None:
-        """Take the engine in a thread of its own: its imports must not hold up the first paint."""
+        """Start the engine in its own thread: its imports must not delay the first paint."""
         self._become(Hosting.STARTING, "")
         threading.Thread(target=self._start, name="engine-start", daemon=True).start()
 

@@ -1,8 +1,8 @@
-"""How a console leaves when nobody presses q: a dropped line, a SIGTERM, a terminal left in a strange mode.
+"""How a console exits without q: a dropped line, a SIGTERM, a terminal left in a strange mode.
 
 A dropped SSH line is not left to Textual's loop, which may be stalled on that very line: a daemon thread polls
 the terminal for POLLHUP, and the process ends at once with 129. State is safe by then, since every acknowledged
-change is on disk and sessions checkpoint each epoch; `save` gets a moment to let the engine close its books.
+change is on disk and sessions checkpoint each epoch; `save` gets a moment to let the engine stop.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Where a console's own complaints go: a rotated file, never the screen it draws on."""
+"""The log of a console: a rotated file, never the screen it draws on."""
 
 import logging
 from logging.handlers import RotatingFileHandler
@@ -13,7 +13,7 @@ def log_to(file: Path) -> None:
     """Send warnings and worse of this process to a file; a terminal that is being drawn on is no place for them."""
     handler = RotatingFileHandler(file, maxBytes=MAX_BYTES, backupCount=N_BACKUPS - 1, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.setLevel(logging.WARNING)  # what the engine tells beyond that is in its own log
+    handler.setLevel(logging.WARNING)  # the rest of the engine's messages is in its own log
     logging.getLogger().addHandler(handler)
 
 

@@ -25,28 +25,28 @@ class PlaybackHost(Protocol):
 
     @property
     def workspace(self) -> Workspace:
-        """Whose past it is."""
+        """The workspace whose past is shown."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is shown now."""
+        """The snapshot that is shown."""
 
     @property
     def clock(self) -> Clock:
         """The time of day."""
 
     def show_past(self, snapshot: Snapshot | None) -> None:
-        """Show a snapshot of the past, or the present again when there is none."""
+        """Show a snapshot of the past, or the present again without a snapshot."""
 
     def say(self, text: str, tone: str = "") -> None:
-        """Tell the operator something."""
+        """Show the operator a sentence."""
 
     def run_worker(self, work: Coroutine[Any, Any, None]) -> object:
-        """Let a task run beside the screens."""
+        """Run a task beside the screens."""
 
 
 class Playback:
-    """Leads one console from moment to moment. Keys that come while one is read are counted, not lost."""
+    """Moves one console from moment to moment. Keys pressed while a moment is read are counted, not lost."""
 
     def __init__(self, host: PlaybackHost) -> None:
         self._host = host
@@ -57,11 +57,11 @@ class Playback:
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing may be changed while the past is shown, or None."""
+        """The reason why changes are refused while the past is shown, or None."""
         return None if self.at is None else "This is the past. p returns to now, where you can act."
 
     def step(self, n: int) -> None:
-        """Go so many moments on, or back when negative."""
+        """Go forward by this number of moments, or back if negative."""
         self._n_steps += n
         self._read(lambda past: _walk(past, self.at, self._take_steps(), self._host.clock()))
 
@@ -70,12 +70,12 @@ class Playback:
         self._read(lambda _past: when)
 
     def leave(self) -> None:
-        """Come back to the present."""
+        """Return to the present."""
         self._n_steps = 0
         self.at = None
 
     def follow(self, run_id: str | None) -> None:
-        """Have the epochs of this run in what is shown."""
+        """Include the epochs of this run in the shown snapshot."""
         if self.at is not None and run_id is not None and run_id not in self._host.snapshot.epochs:
             at = self.at
             self._read(lambda _past: at, follow=(run_id,))
@@ -126,7 +126,7 @@ def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
     for _ in range(-n):
         here = at or past.before(now) or now
         if (before := past.before(here)) is None:
-            past.at(here)  # says where the past begins, if it does not reach so far
+            past.at(here)  # says where the past begins, if it does not reach that far
             return here
         at = before
     for _ in range(n):
@@ -137,7 +137,7 @@ def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
 
 
 def told(snapshot: Snapshot, *, begins: bool) -> str:
-    """Say what had been changed last at a moment of the past.
+    """Describe the last change before a moment of the past.
 
     Args:
         snapshot: The workspace as it was.

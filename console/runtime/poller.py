@@ -1,4 +1,4 @@
-"""The thread that watches a workspace and hands on one snapshot a tick, only when something has changed."""
+"""The thread that watches a workspace and posts at most one snapshot a tick, only after a change."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from core.view.snapshot import Snapshot
 from core.view.source import SnapshotSource
 
 TICK_SECONDS = 1.0
-LEAST_SECONDS_APART = 0.1  # between two looks, however fast the files change
+LEAST_SECONDS_APART = 0.1  # between two polls, however fast the files change
 
 log = logging.getLogger("bondx.console")
 
@@ -38,31 +38,31 @@ class Poller(threading.Thread):
         self._look_lock = threading.Lock()
         self._monotonic = monotonic
         self.looked_at = monotonic()
-        """When the workspace was last looked at, on the monotonic clock: panes judge their age by it."""
+        """When the workspace was last polled, on the monotonic clock: panes measure their age by it."""
 
     def follow(self, run_id: str | None) -> None:
-        """Have the epoch history of this run in every snapshot from the next one on."""
+        """Include the epoch history of this run in every snapshot from now on."""
         self._source.follow([run_id] if run_id else [])
 
     def look_at_runs(self, wanted: bool) -> None:
-        """Have the runs in every snapshot from the next one on, or no more."""
+        """Include the runs in every snapshot from now on, or leave them out."""
         self._source.look_at_runs(wanted)
 
     def run(self) -> None:
-        """Look, post what is new, wait for a change or the next tick."""
+        """Poll, post a changed snapshot, wait for a change or the next tick."""
         from core.state import ChangeWatch
 
         watch = ChangeWatch(self._workspace)
         while not self._halt.is_set():
             try:
                 self.look()
-            except Exception:  # a bug in one look must not silence the screens for good: they turn stale, it is logged
+            except Exception:  # a bug in one poll must not stop the screens: they turn stale, it is logged
                 log.exception("The poller could not take a snapshot.")
             if not self._halt.wait(LEAST_SECONDS_APART):
                 watch.wait(self._tick_seconds - LEAST_SECONDS_APART, self._halt)
 
     def look(self) -> None:
-        """Take one snapshot and post it unless it is the one posted last; any thread may."""
+        """Take one snapshot and post it unless it was posted last; any thread may call this."""
         with self._look_lock:
             snapshot = self._source.take()
             self.looked_at = self._monotonic()
@@ -71,5 +71,5 @@ class Poller(threading.Thread):
                 self._post(snapshot)
 
     def stop(self) -> None:
-        """End after the look under way; does not wait for it."""
+        """Stop after the current poll, without waiting for it."""
         self._halt.set()

@@ -1,4 +1,4 @@
-"""Screen 5: what fires, since when, who has taken it on, and what to do."""
+"""Screen 5: which alerts fire, since when, who acknowledged them, and what to do."""
 
 from collections.abc import Sequence
 
@@ -23,14 +23,14 @@ from widgets.live_table import LiveTable
 
 
 class AlertsScreen(ConsoleScreen):
-    """From an alert to its suspect, and to the rollback."""
+    """Alerts, with the way to their suspects and to the rollback."""
 
     NAME = "alerts"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (ALERT, MODEL, SESSION, EVIDENCE)
 
     def compose_body(self) -> ComposeResult:
-        """Yield the alerts, and what to do about the one under the cursor beside them."""
+        """Yield the alerts, and the advice on the alert under the cursor beside them."""
         with Horizontal(classes="list-and-details"):
             yield LiveTable(alerts.COLUMNS, empty="No recent alerts.", id="alerts", classes="pane main")
             yield LinesPane(id="details", classes="pane details")

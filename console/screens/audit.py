@@ -25,7 +25,7 @@ class AuditScreen(ConsoleScreen):
     NOUNS = (EVIDENCE,)
 
     def compose_body(self) -> ComposeResult:
-        """Yield the records, and the one under the cursor in full beside them."""
+        """Yield the records, and the record under the cursor in full beside them."""
         with Horizontal(classes="list-and-details"):
             yield LiveTable(audit.COLUMNS, empty="Nothing has been changed yet.", id="records", classes="pane main")
             yield LinesPane(id="details", classes="pane details")

@@ -1,4 +1,4 @@
-"""What keys do on every screen: the verbs of what it shows, and what only looks: filter, details, zoom, help, copy."""
+"""The keys of every screen: verbs about its objects, and keys that only look: filter, details, zoom, help, copy."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
@@ -22,19 +22,19 @@ class ConsoleScreen(FramedScreen):
     """A screen of the console. It asks the app to offer changes, and changes nothing itself."""
 
     NOUNS: ClassVar[tuple[Noun[Any], ...]] = ()
-    """What it shows, the most important first: the verbs about these have their keys here."""
+    """The nouns it shows, the most important first: the verbs about them have their keys here."""
     VERBS: ClassVar[tuple[Verb[Any], ...]] = ()
-    """The verbs that only this screen and its like have, in the order of its footer; they follow from the nouns."""
+    """The verbs of this screen's nouns, in the order of its footer."""
     BINDINGS = bindings(EVERYWHERE)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Give a screen the keys of what it shows."""
+        """Give a screen the keys of its nouns."""
         cls.VERBS = own_verbs(cls.NAME, cls.NOUNS)
         cls.BINDINGS = bindings(cls.VERBS)
         super().__init_subclass__(**options)
 
     def under_cursor(self) -> Things:
-        """Return the objects that keys are about now, by noun; a key without its object is dim."""
+        """Return the objects that keys act on now, by noun; a key without its object is dim."""
         return {}
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
@@ -51,13 +51,13 @@ class ConsoleScreen(FramedScreen):
         ]
 
     def on_key(self, event: events.Key) -> None:
-        """Answer a capital that means nothing here: who presses one means to change something."""
+        """Answer a capital without a meaning here: its sender wanted to change something."""
         is_capital = event.character is not None and event.character.isupper()
         if is_capital and event.key not in self.active_bindings:
             self.say(f"{event.character} does nothing on this screen; ? lists its keys.", "muted")
 
     def selected(self, noun: Noun[Thing]) -> Thing | None:
-        """Return the object of this kind that keys are about now."""
+        """Return the object of this kind that keys act on now."""
         return self._meant(noun, self.under_cursor())
 
     def _meant(self, noun: Noun[Thing], things: Things) -> Thing | None:
@@ -68,7 +68,7 @@ class ConsoleScreen(FramedScreen):
         return verb.refused(self.console_app, self._meant(verb.noun, things) if verb.noun else None)
 
     async def action_verb(self, name: str) -> None:
-        """Do a verb to what is under the cursor now, or say why not."""
+        """Apply a verb to the object under the cursor, or say why not."""
         verb, things = verb_named(name), self.under_cursor()
         if (refused := self._refused(verb, things)) is not None:
             self.console_app.say(refused, "warn")
@@ -82,7 +82,7 @@ class ConsoleScreen(FramedScreen):
                 await later
 
     async def action_filter(self) -> None:
-        """Ask for words that rows must have."""
+        """Ask for the words of the filter."""
         await self.query_one(Prompt).ask(Asking.FILTER, self.main_table().filter_words)
 
     async def action_command(self) -> None:
@@ -140,11 +140,11 @@ class ConsoleScreen(FramedScreen):
 
     @property
     def is_covered(self) -> bool:
-        """Whether the details lie over the list, for lack of room beside it."""
+        """Whether the details cover the list, for lack of room beside it."""
         return self.has_class("-open") and not (self.has_class("-wide") or self.has_class("-huge"))
 
     def action_back(self) -> None:
-        """Go one layer out: zoom, details over the list, focus in the details, filter."""
+        """Go back one level: zoom, details over the list, focus in the details, filter."""
         if self.maximized is not None:
             self.minimize()
         elif self.is_covered:
@@ -155,10 +155,10 @@ class ConsoleScreen(FramedScreen):
             self.leave_view()
 
     def leave_view(self) -> None:
-        """Put the list back where something else stands in its place; most screens show nothing else."""
+        """Show the list again where another view has replaced it; most screens have no other view."""
 
     def show_row(self, key: str) -> None:
-        """Put the cursor on a row, wherever the screen was."""
+        """Put the cursor on a row, whatever the screen shows."""
         self.main_table().move_to(key)
 
     def action_zoom(self) -> None:

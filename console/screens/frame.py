@@ -1,4 +1,4 @@
-"""What every screen of the console looks like: top line, screen names, body, prompt, footer; titles and their ages."""
+"""The frame of every screen: top line, screen names, body, prompt, footer; titles and their ages."""
 
 from collections.abc import Sequence
 from typing import ClassVar, cast
@@ -28,7 +28,7 @@ SENTENCE_SECONDS = 12.0
 
 
 class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
-    """A screen in its frame. It shows the app's snapshot; what a key does on it is for `ConsoleScreen` to say."""
+    """A screen in its frame, which shows the app's snapshot. `ConsoleScreen` adds the keys."""
 
     NAME: ClassVar[str] = ""
     IN_ROW: ClassVar[str] = ""
@@ -43,7 +43,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         self._sentence_expiry: Timer | None = None
         self._has_been_shown = False
 
-    # What a screen must say
+    # What a screen must provide
 
     def compose_body(self) -> ComposeResult:
         """Yield the panes."""
@@ -54,7 +54,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         raise NotImplementedError
 
     def main_table(self) -> LiveTable:
-        """Return the list that the filter and the small layouts are about."""
+        """Return the list that the filter and the small layouts apply to."""
         raise NotImplementedError
 
     def sampled_panes(self) -> Sequence[Painted]:
@@ -62,7 +62,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         return ()
 
     def key_hints(self) -> Sequence[KeyHint]:
-        """Return the keys for the footer, those that would do nothing now dim."""
+        """Return the keys for the footer; keys without effect now are dim."""
         return ()
 
     # The frame
@@ -74,12 +74,12 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is shown: the newest snapshot, or the frozen one."""
+        """The shown snapshot: the newest or the frozen one."""
         return self.console_app.snapshot
 
     def compose(self) -> ComposeResult:
         """Frame the body."""
-        self.add_class(*size_classes(self))  # before there is anything here: Textual says it later, and styles all anew
+        self.add_class(*size_classes(self))  # before any widget exists: Textual sets the classes later, and styles everything again
         yield StatusLine(id="status")
         yield ScreenRow([(screen.key, screen.name, screen.title) for screen in IN_ROW], self.IN_ROW or self.NAME)
         with Container(id="body"):
@@ -88,8 +88,8 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         yield KeyFooter(id="footer")
 
     def on_screen_resume(self, event: ScreenResume) -> None:
-        """Catch up with what has happened while another screen was shown."""
-        # What has only just been put on the screen has been styled on the way.
+        """Catch up with events from while another screen was shown."""
+        # A screen that was just opened has been styled already.
         event.refresh_styles = self._has_been_shown
         self._has_been_shown = True
         self.refresh_all()
@@ -103,11 +103,11 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the panes are there: not yet while the screen opens, and no more while the app ends."""
+        """Whether the panes exist: they do not while the screen opens or the app exits."""
         return self.is_mounted and any(isinstance(child, KeyFooter) for child in self.children)
 
     def show_standing(self) -> None:
-        """Bring the top line and the footer in line with what may be done."""
+        """Update the top line and the footer."""
         self._show_status()
         self._show_keys()
 
@@ -124,11 +124,11 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
 
     @staticmethod
     def filter_words(table: LiveTable) -> str:
-        """Say what a list is filtered by, for its frame; empty without a filter."""
+        """Name the filter of a list for its frame; empty without a filter."""
         return f"/{table.filter_words}: {len(table.rows)} of {table.n_all_rows}" if table.filter_words else ""
 
     def tick(self) -> None:
-        """Judge the age of each pane and move the clock; sends nothing unless a word changes."""
+        """Update the age of each pane and the clock; sends nothing unless a word changes."""
         app = self.console_app
         sampled = self.sampled_panes()
         for pane, (title, subtitle) in self._titles.items():
@@ -139,7 +139,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:
-        """Answer what was just done, in the footer's place; the keys come back after a while."""
+        """Show an answer in the footer's place; the keys return after a while."""
         self.query_one(KeyFooter).say(text, tone)
         if self._sentence_expiry is not None:
             self._sentence_expiry.stop()

@@ -1,4 +1,4 @@
-"""The lineage of a model in the list's place: versions with their lines, and what there is to say of one of them."""
+"""The lineage of a model in the list's place: versions with their lines, and the facts of the selected version."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,11 +13,11 @@ from widgets.glyphs import Glyphs
 from widgets.lines_pane import Caption
 from widgets.live_table import LiveTable
 
-_PARTS = ("versions", "aliases", "pruned")  # of a snapshot, that a lineage is made of
+_PARTS = ("versions", "aliases", "pruned")  # the parts of a snapshot that make a lineage
 
 
 class LineagePane(Vertical):
-    """A list that is a graph. Its cursor is on a version, or on a row that stands for several."""
+    """A list drawn as a graph. Its cursor is on a version or on a fold of several versions."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -25,7 +25,7 @@ class LineagePane(Vertical):
         self._near = ""
         self._unfolded: set[str] = set()
         self._tree = Ancestry({}, ())
-        self._drawn: Snapshot | None = None  # what the tree was laid out from
+        self._drawn: Snapshot | None = None  # the input of the layout
 
     def compose(self) -> ComposeResult:
         """Yield the graph, and the facts below it."""
@@ -39,33 +39,33 @@ class LineagePane(Vertical):
 
     @property
     def facts(self) -> Caption:
-        """What is said of the version under the cursor."""
+        """The facts of the version under the cursor."""
         return self.query_one("#lineage-facts", Caption)
 
     @property
     def facts_title(self) -> str:
-        """Of which version."""
+        """The title of the facts."""
         return lineage.title(self._tree, self.table.cursor_key or "")
 
     @property
     def n_versions(self) -> int:
-        """How many versions are drawn or folded, those that are gone included."""
+        """The number of versions drawn or folded, including pruned versions."""
         return len(self._tree.by_key)
 
     def open(self, model: str, near: str) -> None:
-        """Turn to a model, and leave unfolded what is around one of its versions."""
+        """Show a model, unfolded around one of its versions."""
         self.model, self._near, self._drawn = model, near, None
         self._unfolded.clear()
 
     def unfold(self, row_key: str) -> bool:
-        """Take a fold apart; False if the row is a version."""
+        """Unfold a row; False if the row is a version."""
         keys = lineage.folded_keys(row_key)
         self._unfolded.update(keys)
         return bool(keys)
 
     def show(self, snapshot: Snapshot, now: datetime, glyphs: Glyphs, *, marked: Sequence[str] = ()) -> None:
-        """Draw the lineage as of a snapshot."""
-        # A snapshot keeps the very parts that have not changed, so this need not look into them.
+        """Draw the lineage of a snapshot."""
+        # A snapshot keeps unchanged parts as the same objects, so identity suffices.
         if any(getattr(snapshot, part) is not getattr(self._drawn, part, None) for part in _PARTS):
             self._drawn = snapshot
             self._tree = lineage.family(snapshot, self.model)
@@ -86,5 +86,5 @@ class LineagePane(Vertical):
         self.show_facts()
 
     def show_facts(self) -> None:
-        """Say what there is to say of the version under the cursor."""
+        """Show the facts of the version under the cursor."""
         self.facts.show(lineage.fact_lines(self._tree, self.table.cursor_key or ""))

@@ -1,10 +1,10 @@
-"""Marking rows, to lay two of them side by side."""
+"""Marking rows, to compare two of them."""
 
 N_MARKS = 2
 
 
 def toggled(marked: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Mark a row, or take its mark away; a third mark replaces the first.
+    """Mark a row, or remove its mark; a third mark replaces the first.
 
     >>> toggled(("a",), "b"), toggled(("a", "b"), "c"), toggled(("a", "b"), "a")
     (('a', 'b'), ('b', 'c'), ('b',))

@@ -1,4 +1,4 @@
-"""Screen 1: what is wrong, what is live, what trains, and what the machine has left."""
+"""Screen 1: problems, live models, the training session, and the machine."""
 
 from collections.abc import Sequence
 
@@ -29,14 +29,14 @@ from widgets.progress_line import ProgressLine
 
 
 class OverviewScreen(ConsoleScreen):
-    """What an operator looks at first."""
+    """The screen that an operator reads first."""
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (MODEL, SESSION, ALERT, EVIDENCE)
 
     def compose_body(self) -> ComposeResult:
-        """Yield what is wrong and what is live on the left, what trains and the machine on the right."""
+        """Yield problems and live models on the left, training and the machine on the right."""
         with Vertical(id="left"):
             yield LiveTable(
                 alerts.WRONG_COLUMNS, empty="Nothing is wrong.", show_header=False, id="wrong", classes="pane side"
@@ -125,7 +125,7 @@ class OverviewScreen(ConsoleScreen):
         return (self.query_one(GaugeList), self.query_one("#resource-line", Caption))
 
     def under_cursor(self) -> Things:
-        """Return the model and the alert that the cursors are on."""
+        """Return the model and the alert under the cursors."""
         return {MODEL: self._selected_model(), ALERT: self.selected_alert()}
 
     def _selected_model(self) -> str | None:
@@ -137,12 +137,12 @@ class OverviewScreen(ConsoleScreen):
         return self.main_table().cursor_key
 
     def selected_alert(self) -> Alert | None:
-        """Return the alert under the cursor, where that list has the focus or nothing else could be meant."""
+        """Return the alert under the cursor if its list has the focus or no model is under the cursor."""
         key = self.query_one("#wrong", LiveTable).cursor_key
         return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Say why the row in focus is as it is: an alert's rule, or the gates of the live version."""
+        """Explain the row in focus: an alert's rule, or the gates of the live version."""
         glyphs = self.console_app.glyphs
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:

@@ -19,16 +19,16 @@ _N_CANDIDATES_SHOWN = 8
 
 
 class Asking(StrEnum):
-    """What the prompt asks for, by the sign before it."""
+    """The kind of prompt, by the sign before it."""
 
     FILTER = "/"
     COMMAND = ":"
 
 
 class Prompt(Horizontal):
-    """Hidden until something is asked for; completions stand beside the field."""
+    """The prompt row, hidden until it is opened; completions appear beside the field."""
 
-    # The focus is in the field, and a key goes from there to the row around it.
+    # The focus is in the field; keys bubble from there to this row.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "step(1)", show=False, priority=True),
         Binding("shift+tab", "step(-1)", show=False, priority=True),
@@ -57,7 +57,7 @@ class Prompt(Horizontal):
         asking: Asking
 
     def __init__(self, commands: CommandEntry) -> None:
-        """Take what completes a command line and remembers the lines entered before; every screen shares it."""
+        """Take the command line with its completions and history, which every screen shares."""
         super().__init__(id="prompt")
         self._commands = commands
         self._place = 0
@@ -67,7 +67,7 @@ class Prompt(Horizontal):
 
     @property
     def asking(self) -> Asking | None:
-        """What is being asked for now, if anything."""
+        """The kind of the open prompt, or None."""
         return self._asking
 
     @property
@@ -85,19 +85,19 @@ class Prompt(Horizontal):
         self.screen.add_class("-asking")
         self.query_one("#prompt-sign", Caption).show([Line(((asking.value, "key"),))])
         self._put(text)
-        self.screen.set_focus(self._field)  # at once: what is typed behind the sign belongs into the field
+        self.screen.set_focus(self._field)  # immediately: keys typed after the sign belong in the field
         self._find_candidates()
 
     async def _fill(self) -> None:
-        """Put in the sign, the field and what is said beside them; few consoles need them for their first frame."""
+        """Add the sign, the field and the hint; few first frames need them."""
         from textual.widgets import Input
 
         field = Input(id="prompt-input", compact=True, select_on_focus=False)
-        field.cursor_blink = False  # a blinking cursor would never let the line rest
+        field.cursor_blink = False  # a blinking cursor would send bytes all the time
         await self.mount(Caption(id="prompt-sign"), field, Caption(id="prompt-said"))
 
     def action_step(self, steps: int) -> None:
-        """Put the next completion in; one that stands alone leads on to the next word."""
+        """Insert the next completion; a single completion moves on to the next word."""
         if not self._candidates:
             return
         self._candidate = (self._candidate + steps) % len(self._candidates)
@@ -108,13 +108,13 @@ class Prompt(Horizontal):
             self._show_candidates()
 
     def action_recall(self, steps: int) -> None:
-        """Put a line entered earlier in."""
+        """Insert an earlier line."""
         if self._asking is Asking.COMMAND and self._commands.history:
             self._place = max(0, min(len(self._commands.history) - 1, self._place + steps))
             self._put(self._commands.history[self._place])
 
     def action_abandon(self) -> None:
-        """Close the row without doing anything."""
+        """Close the row without effect."""
         if (asked := self._close()) is not None:
             self.post_message(self.Left(asked))
 

@@ -1,4 +1,4 @@
-"""Screen 3: every version of every model, where it stands, and what it rests on."""
+"""Screen 3: every version of every model, its stage and its evidence."""
 
 from textual import on
 from textual.app import ComposeResult
@@ -21,7 +21,7 @@ from widgets.live_table import LiveTable
 
 
 class RegistryScreen(ConsoleScreen):
-    """Promote, roll back, undo; start a canary; compare two versions; see where one comes from."""
+    """Promote, roll back, undo; start a canary; compare two versions; see a lineage."""
 
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
@@ -32,7 +32,7 @@ class RegistryScreen(ConsoleScreen):
         self._marked: tuple[str, ...] = ()
 
     def compose_body(self) -> ComposeResult:
-        """Yield the versions, and the details of the one under the cursor beside them."""
+        """Yield the versions, and the details of the version under the cursor beside them."""
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 versions.COLUMNS,
@@ -44,7 +44,7 @@ class RegistryScreen(ConsoleScreen):
             yield LinesPane(id="details", classes="pane details")
 
     def main_table(self) -> LiveTable:
-        """Return the list of versions, or the lineage that stands in its place."""
+        """Return the list of versions, or the lineage in its place."""
         return self.lineage.table if self._draws_lineage else self._list
 
     @property
@@ -124,7 +124,7 @@ class RegistryScreen(ConsoleScreen):
             self.draw_lineage(self.main_table().cursor_key)
 
     def draw_lineage(self, key: str | None) -> None:
-        """Draw where a version comes from, and what came of it."""
+        """Draw the ancestors and descendants of a version."""
         key = key or self.main_table().cursor_key
         version = next((version for version in self.snapshot.versions if version.key == key), None)
         if version is None:
@@ -138,7 +138,7 @@ class RegistryScreen(ConsoleScreen):
         self._another_version()
 
     def leave_view(self) -> None:
-        """Go back to the list, the cursor on the version that was looked at in the lineage."""
+        """Go back to the list, with the cursor on the version selected in the lineage."""
         if self._draws_lineage:
             key = self.main_table().cursor_key
             self.lineage.table.filter_words = ""
@@ -168,7 +168,7 @@ class RegistryScreen(ConsoleScreen):
             self._row_chosen()
 
     def action_mark(self) -> None:
-        """Mark the version for comparing, or take its mark away; a third mark replaces the first."""
+        """Mark the version for comparison, or remove its mark; a third mark replaces the first."""
         version = self._version()
         if version is not None:
             self._marked = toggled(self._marked, version.key)
@@ -176,7 +176,7 @@ class RegistryScreen(ConsoleScreen):
             self.tick()
 
     def action_compare(self) -> None:
-        """Compare the two marked versions, or the version with what is marked or live."""
+        """Compare the two marked versions, or the version with the marked or live one."""
         pair = self._pair()
         if isinstance(pair, str):
             self.say(pair, "warn")
@@ -201,14 +201,14 @@ class RegistryScreen(ConsoleScreen):
         return before.model, before.version, after.version
 
     def _live_beside(self, version: ModelVersion) -> list[ModelVersion]:
-        """Return what is live of the version's model; beside the live one itself, what was live before it."""
+        """Return the live version of the model; for the live version itself, the version that was live before it."""
         model = next(model for model in self.snapshot.models if model.model == version.model)
         before = model.previous_production[-1] if model.previous_production else None
         beside = before if model.production == version.version else model.production
         return [other for other in self.snapshot.versions if (other.model, other.version) == (model.model, beside)]
 
     def action_why(self) -> None:
-        """Show whether the version under the cursor may be promoted, gate by gate, and what it rests on."""
+        """Show whether the version under the cursor may be promoted, gate by gate, and its evidence."""
         from console.dialogs.text_actions import show_why
 
         version = self._version()

@@ -1,4 +1,4 @@
-"""Screen 7: what the machine and our processes use, now and in the last ten minutes."""
+"""Screen 7: what the machine and the processes of BondX use, now and in the last ten minutes."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from widgets.painted import Painted
 
 
 class ResourcesScreen(ConsoleScreen):
-    """Is there enough of everything, and who takes it."""
+    """The resources of the machine, and the processes that use them."""
 
     NAME = "resources"
     CSS_PATH = screen_sheet(NAME)

@@ -1,4 +1,4 @@
-"""Screen 4: candidates against what is live: traffic, evidence, the next decision, and the way back."""
+"""Screen 4: candidates against live versions: traffic, evidence, the next decision, and the way back."""
 
 from collections.abc import Sequence
 
@@ -21,19 +21,19 @@ from widgets.progress_line import ProgressLine
 
 
 class RolloutsScreen(ConsoleScreen):
-    """Watch a candidate, let it go further, hold it, take it back."""
+    """Watch a candidate, advance it, hold it, roll it back."""
 
     NAME = "rollouts"
     CSS_PATH = screen_sheet(NAME)
-    AUTO_FOCUS = "#rollouts"  # the metrics above it are looked at
+    AUTO_FOCUS = "#rollouts"  # the metrics above it have the focus
     NOUNS = (ROLLOUT, EVIDENCE)
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: set[str] = set()  # the rollouts that have been shown
+        self._known: set[str] = set()  # the rollouts shown before
 
     def compose_body(self) -> ComposeResult:
-        """Yield the rollout under the cursor on top, its metrics below, then all rollouts and what happened."""
+        """Yield the rollout under the cursor on top, its metrics below, then all rollouts and the events."""
         with Vertical(id="rollout", classes="pane side"):
             yield ProgressLine(id="progress")
             yield Caption(id="rollout-lines")
@@ -64,7 +64,7 @@ class RolloutsScreen(ConsoleScreen):
         self._show_rollout()
 
     def _turn_to_what_started(self, snapshot: Snapshot) -> None:
-        """Put the cursor on a rollout that has started meanwhile, unless it is on one that is at work."""
+        """Put the cursor on a newly started rollout, unless it is on an active rollout."""
         ids = {rollout.rollout_id for rollout in snapshot.rollouts}
         new = next((each for each in snapshot.rollouts if each.is_active and each.rollout_id not in self._known), None)
         selected = self.selected_rollout()
@@ -116,7 +116,7 @@ class RolloutsScreen(ConsoleScreen):
         self.query_one("#events").focus()
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Show what the verdict rests on: every guard with its evidence, the rules, the events."""
+        """Show the evidence of the verdict: every guard, the rules, the events."""
         rollout, app = self.selected_rollout(), self.console_app
         if rollout is None:
             return None

@@ -1,4 +1,4 @@
-"""The runs that are tracked, of sessions and of people's own programs: live, lost, nested, compared."""
+"""The tracked runs of sessions and of people's own programs: live, lost, nested, compared."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ NOTHING_YET = "No run is tracked yet. Every session is a run; so is any code of 
 
 
 class RunsScreen(ConsoleScreen):
-    """Watch a program that logs here, and lay two runs side by side."""
+    """Watch a program that logs here, and compare two runs."""
 
     NAME = "runs"
     IN_ROW = "training"
@@ -40,7 +40,7 @@ class RunsScreen(ConsoleScreen):
         self._matches: Callable[[Run], bool] = lambda _: True
 
     def compose_body(self) -> ComposeResult:
-        """Yield the runs, and the one under the cursor in full beside them."""
+        """Yield the runs, and the run under the cursor in full beside them."""
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 runs.COLUMNS,
@@ -51,11 +51,11 @@ class RunsScreen(ConsoleScreen):
             yield LinesPane(id="details", classes="pane details")
 
     def on_screen_resume(self, event: ScreenResume) -> None:
-        """Have the runs read for as long as they are shown."""
+        """Include the runs in the snapshots while they are shown."""
         self.console_app.look_at_runs(True)
 
     def on_screen_suspend(self) -> None:
-        """Let them be."""
+        """Leave the runs out of the snapshots again."""
         self.console_app.look_at_runs(False)
 
     def main_table(self) -> LiveTable:
@@ -63,10 +63,10 @@ class RunsScreen(ConsoleScreen):
         return self.query_one("#runs", LiveTable)
 
     def search(self, expression: str) -> None:
-        """Show only the runs that an expression matches; an empty one shows all.
+        """Show only the runs that match an expression; an empty expression shows all.
 
         Raises:
-            ExpressionError: It cannot be read; the message shows where.
+            ExpressionError: The expression cannot be parsed; the message shows where.
         """
         self._matches = parse(expression) if expression else lambda _: True
         self._expression = expression
@@ -125,7 +125,7 @@ class RunsScreen(ConsoleScreen):
         await self.console_app.action_go(self.IN_ROW)
 
     def action_mark(self) -> None:
-        """Mark the run for comparing, or take its mark away; a third mark replaces the first."""
+        """Mark the run for comparison, or remove its mark; a third mark replaces the first."""
         run = self._run()
         if run is not None:
             self._marked = toggled(self._marked, run.run_id)
@@ -133,7 +133,7 @@ class RunsScreen(ConsoleScreen):
             self.tick()
 
     def action_compare(self) -> None:
-        """Compare the two marked runs, the run with the marked one, or with the one below it."""
+        """Compare the two marked runs, the run with the marked run, or with the run below it."""
         pair = self._pair()
         if pair is None:
             self.say("Mark two runs with Space, then c compares them.", "warn")
@@ -143,7 +143,7 @@ class RunsScreen(ConsoleScreen):
             compare_runs(self.console_app, *pair)
 
     def _pair(self) -> tuple[str, str] | None:
-        """Name two runs, the one that began first on the left."""
+        """Name two runs, the older on the left."""
         run = self._run()
         marked = [run_id for run_id in self._marked if self.snapshot.run(run_id)]
         if len(marked) < N_MARKS and run is not None:

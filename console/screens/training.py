@@ -27,7 +27,7 @@ from widgets.progress_line import ProgressLine
 
 
 class TrainingScreen(ConsoleScreen):
-    """Watch a training, hold it, stop it, start another."""
+    """Watch a training session, pause it, stop it, start another."""
 
     NAME = "training"
     CSS_PATH = screen_sheet(NAME)
@@ -125,11 +125,11 @@ class TrainingScreen(ConsoleScreen):
         self.set_title(by_epoch, "Epochs", f"{by_epoch.n_all_rows} recorded")
 
     async def action_runs(self) -> None:
-        """Show the runs that are tracked: those of sessions, and of people's own programs."""
+        """Show the tracked runs of sessions and of people's own programs."""
         await self.console_app.action_go(RUNS_SCREEN)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
-        """Say everything about the session: who asked for it, its gates, its settings."""
+        """Show everything about the session: who asked for it, its gates, its settings."""
         session = self.selected_session()
         if session is None:
             return None

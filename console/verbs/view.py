@@ -62,7 +62,7 @@ class Freeze(Verb[None]):
 
 
 class Now(Verb[None]):
-    """Come back to the present."""
+    """Return to the present."""
 
     name = "now"
     command = Command("return to the present, or unfreeze the screen")

@@ -281,7 +281,7 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
     ],
     ids=["pending", "held", "inconclusive", "no request", "aborting"],
 )
-def test_why_nobody_knows_when_the_decision_comes_is_said(rollout, desired, observed, words):
+def test_why_unknown_when_the_decision_comes_is_said(rollout, desired, observed, words):
     shown = rollout(desired, **observed)
     assert seconds_to_decision(shown, shown.updated_at) is None
     lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
