@@ -27,14 +27,14 @@ ASCII_BAR, UNICODE_BAR = ("#", "-"), ("█", "░")
 
 @dataclass(slots=True)
 class SessionFeed:
-    """Turns successive snapshots into events, each of which is told once."""
+    """Turns successive snapshots into events, each reported once."""
 
     session_id: str
     _told: dict[str, Any] = field(default_factory=dict)
     _epoch: int = 0
 
     def events(self, snapshot: "Snapshot") -> Iterator[Event]:
-        """Yield what has happened to the session since the snapshot before this one."""
+        """Yield the events of the session since the previous snapshot."""
         session = snapshot.session(self.session_id)
         if session is None:
             return
@@ -43,7 +43,7 @@ class SessionFeed:
         yield from self._news(base, "notice", (*observed.warnings, *observed.announcements))
         yield from self._epochs(snapshot, session, base)
         if observed.epoch > self._epoch and not observed.phase.is_at_rest:
-            return  # the figures of an epoch are written a moment after it; what follows it is told after it
+            return  # the figures of an epoch are written a moment after it; later events are reported after it
         if self._is_new("failures", (observed.n_failed_epochs, observed.failure)) and observed.failure:
             yield base | {"event": "epoch_failed", "epoch": observed.epoch + 1, "reason": observed.failure}
         if self._is_new("rejected", observed.n_rejected_epochs) and observed.n_rejected_epochs:
@@ -123,7 +123,7 @@ def plain_line(event: Event) -> str:
 
 
 def progress_bar(epoch: int, n_epochs: int, *, cells: int = BAR_CELLS, ascii_only: bool = False) -> str:
-    """Draw how many of the most epochs there may be are done.
+    """Draw the completed epochs out of the maximum number.
 
     >>> progress_bar(3, 4, cells=8, ascii_only=True)
     '######--'
@@ -155,7 +155,7 @@ class LinePrinter:
         self._stream.flush()
 
     def say(self, sentence: str) -> None:
-        """Say something that is no event; scripts that read JSON find it on stderr."""
+        """Print a note that is not an event; for scripts that read JSON it goes to stderr."""
         print(("\r\x1b[K" if self._bar else "") + sentence, file=sys.stderr, flush=True)
 
 

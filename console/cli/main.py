@@ -1,4 +1,4 @@
-"""The command line: parse, call one verb of the engine, print what it answered.
+"""The command line: parse, call one verb of the engine, print its answer.
 
 `main()` alone turns a `CoreError` into an exit code. Nothing heavy is imported here: `bondx --help` costs
 argparse and no more.
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def commands_needed(words: Sequence[str]) -> Sequence[str]:
-    """Say which commands a command line can mean, so that only their modules are paid for.
+    """Return the commands that a command line can mean, so that only their modules are imported.
 
     >>> commands_needed(["--workspace", "w", "status", "--json"])
     ('status',)
@@ -58,7 +58,7 @@ def commands_needed(words: Sequence[str]) -> Sequence[str]:
 
 
 def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    """Parse a command line, run its command, and turn whatever comes of it into an exit code."""
+    """Parse a command line, run its command, and turn the outcome into an exit code."""
     args = parser.parse_args(argv)
     try:
         code = int(args.command(args))
@@ -71,7 +71,7 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # `bondx … | head` closed the pipe: that is no error of ours, and flushing at exit must not make it one.
+        # `bondx … | head` closed the pipe: that is not an error, and flushing at exit must not make it one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.GOOD
     except Exception as error:
@@ -99,7 +99,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 
 class PrintVersion(argparse.Action):
-    """Reads the version only when asked: the metadata of a distribution costs more than the parser."""
+    """Reads the version on demand: the metadata of a distribution costs more than the parser."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print the program's name and version, and leave."""
@@ -110,7 +110,7 @@ class PrintVersion(argparse.Action):
 
 
 def _report_bug(args: argparse.Namespace, error: Exception) -> int:
-    """Keep the traceback for whoever mends it, and give the operator one line."""
+    """Log the traceback, and print one line for the operator."""
     import logging
 
     from console.cli.output import complain

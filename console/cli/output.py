@@ -1,6 +1,6 @@
-"""What the command line prints: aligned tables for people, JSON for scripts, complaints to stderr.
+"""The output of the command line: aligned tables for people, JSON for scripts, complaints to stderr.
 
-Text that comes out of documents is stripped of control characters first: a model name must not be able to
+Text from documents is stripped of control characters first: a model name must not be able to
 move the cursor of the terminal it is listed on.
 """
 
@@ -40,7 +40,7 @@ def print_json(value: object) -> None:
 
 
 def draws_lines() -> bool:
-    """Whether standard output can spell the lines of a drawing."""
+    """Return whether standard output can encode line-drawing characters."""
     try:
         "●─│┊".encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -49,9 +49,9 @@ def draws_lines() -> bool:
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
-    """Print rows under their column names, aligned; say what to do when there are none.
+    """Print rows under their column names, aligned; without rows print the `empty` sentence.
 
-    In a terminal too narrow for the table, its last column goes on below itself, if there is room for a sentence.
+    In a terminal too narrow for the table, the last column wraps below itself, if there is room for a sentence.
     """
     table = [[printable(row.get(column)) for column in columns] for row in rows]
     if not table:
@@ -82,20 +82,20 @@ def print_sentences(title: str, sentences: Mapping[str, str]) -> None:
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Print one thing: a line a fact, names aligned."""
+    """Print one object: one fact per line, names aligned."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         print(f"{name:<{width}}  {printable(value)}")
 
 
 def complain(message: str) -> None:
-    """Say on stderr what went wrong, each line named as ours."""
+    """Print an error to stderr, each line prefixed with the program's name."""
     for line in message.splitlines() or [""]:
         print(f"bondx: {printable(line)}", file=sys.stderr)
 
 
 def _terminal_width() -> int | None:
-    """Return how many columns standard output has, or None where it is no terminal: what is piped is never wrapped."""
+    """Return the width of standard output, or None if it is not a terminal: piped output is never wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

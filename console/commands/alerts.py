@@ -1,4 +1,4 @@
-"""`bondx alerts`: what calls for an operator, and saying that one has taken it."""
+"""`bondx alerts`: list alerts and acknowledge them."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`bondx audit`: read the record of every change, and prove that nobody edited it."""
+"""`bondx audit`: read the record of every change, and verify that nobody edited it."""
 
 import argparse
 

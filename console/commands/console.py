@@ -8,12 +8,12 @@ from console.runtime import collector
 
 
 def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults: bool = False) -> None:
-    """Accept how a console looks and what it may change.
+    """Accept the look and the write access of a console.
 
     Args:
-        parser: Where to add them.
+        parser: The parser to extend.
         suppress_defaults: For a command below the top parser, which accepts the same arguments: a default here
-            would overwrite what was given before the command.
+            would overwrite an argument given before the command.
     """
     suppressed: dict[str, Any] = {"default": argparse.SUPPRESS} if suppress_defaults else {}
     group = parser.add_argument_group("console")
@@ -27,7 +27,7 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
 
 
 def open_console(args: argparse.Namespace) -> int:
-    """Open the console, attached to the engine that runs or with one of its own."""
+    """Open the console, attached to the running engine or with its own."""
     with collector.paused():
         from console.app.start import run_console
 

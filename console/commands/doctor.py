@@ -1,4 +1,4 @@
-"""`bondx doctor`: find what is damaged in a workspace or missing on the machine, and restore a damaged file."""
+"""`bondx doctor`: find damage in a workspace and gaps on the machine, and restore a damaged file."""
 
 import argparse
 import os
@@ -62,7 +62,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def examine_machine(*, as_json: bool) -> int:
-    """Print what this machine has of what BondX needs and can use; exit code 1 if a requirement is missing."""
+    """Print which requirements and extras this machine has; exit code 1 if a requirement is missing."""
     from console.cli.output import print_json, print_table
     from core.maintenance.environment import examine_environment
 

@@ -1,4 +1,4 @@
-"""`bondx init`: make a workspace."""
+"""`bondx init`: create a workspace."""
 
 import argparse
 
@@ -13,7 +13,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def init(args: argparse.Namespace) -> int:
-    """Make the folders and write the settings file; what is there already stays as it is."""
+    """Create the folders and write the settings file; existing files stay unchanged."""
     workspace = create_workspace(args)
     print(f"workspace {workspace.root}")
     print(f"settings  {workspace.settings_file}")

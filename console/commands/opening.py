@@ -1,4 +1,4 @@
-"""What every command shares: which workspace, who acts, and for listings whether JSON is wanted."""
+"""The arguments that commands share: the workspace, the actor, the reason, the policy, and JSON output."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object =
 def command_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
     """Add one command whose description is its help."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=f"{help[:1].upper()}{help[1:]}.")
-    # A default here would overwrite what was given before the command.
+    # A default here would overwrite an argument given before the command.
     add_workspace_argument(parser, default=argparse.SUPPRESS)
     return parser
 
@@ -50,12 +50,12 @@ def add_reason_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_policy_argument(parser: argparse.ArgumentParser, verb: str) -> None:
-    """Accept `--config`: the policy file to go by, over the workspace's."""
+    """Accept `--config`: a policy file that overrides the workspace's."""
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"policy to {verb} by (overrides the workspace's)")
 
 
 def add_change_arguments(parser: argparse.ArgumentParser) -> None:
-    """Accept what goes with a change that is planned before it is made."""
+    """Accept the arguments of a planned change."""
     parser.add_argument("--dry-run", action="store_true", help="show what would happen; change nothing")
     add_reason_argument(parser)
     add_json_argument(parser)
@@ -68,13 +68,13 @@ def add_request_parsers(
     target: str,
     command: Callable[[argparse.Namespace], int],
 ) -> None:
-    """Add the verbs that ask something of one document: its id, why, and `verb` for the command to know which.
+    """Add the verbs that request a change of one document: its id, the reason, and `verb` for the command.
 
     Args:
-        verbs: Below which noun.
-        consequences: What each verb asks for, for its help.
-        target: Of which kind the document is, such as SESSION.
-        command: What carries them out.
+        verbs: The subparsers of the noun.
+        consequences: The effect of each verb, for its help.
+        target: The kind of document, such as SESSION.
+        command: The function that carries them out.
     """
     for verb, consequence in consequences.items():
         request = command_parser(verbs, verb, help=consequence)
@@ -85,21 +85,21 @@ def add_request_parsers(
 
 
 def workspace_root(args: argparse.Namespace) -> Path:
-    """Say where the workspace is, whether or not it exists."""
+    """Return the path of the workspace, whether or not it exists."""
     from core.state import Workspace
 
     return Workspace.locate(args.workspace, os.environ)
 
 
 def open_workspace(args: argparse.Namespace) -> "Workspace":
-    """Open the workspace; one that is missing is an error that names `bondx init`."""
+    """Open the workspace; the error for a missing workspace names `bondx init`."""
     from core.state import Workspace
 
     return Workspace.open(workspace_root(args))
 
 
 def create_workspace(args: argparse.Namespace) -> "Workspace":
-    """Open the workspace, making it first where there is none."""
+    """Open the workspace, and create it if missing."""
     import sample_configs
     from core.state import Workspace
 
@@ -107,7 +107,7 @@ def create_workspace(args: argparse.Namespace) -> "Workspace":
 
 
 def person() -> "Actor":
-    """Name who typed the command."""
+    """Return the person who typed the command."""
     from core.actor import Actor, Origin
 
     return Actor.current(Origin.COMMAND_LINE)

@@ -142,7 +142,7 @@ def show_version(args: argparse.Namespace) -> int:
 
 
 def diff_versions(args: argparse.Namespace) -> int:
-    """Print what differs between two versions."""
+    """Print the differences of two versions."""
     from console.cli.output import print_json, print_table, printable
     from core.registry import Registry
 

@@ -1,4 +1,4 @@
-"""`bondx registry register`, `prune` and `lineage`: what comes into the registry, what goes, and where it came from."""
+"""`bondx registry register`, `prune` and `lineage`: versions that enter and leave the registry, and their origin."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from console.commands.opening import (
 )
 from core.errors import ExitCode
 
-LINEAGE_REACH = 10  # versions around the one that is asked about which are shown one by one
+LINEAGE_REACH = 10  # versions around the requested one that are never folded
 LINEAGE_COLUMNS = ("", "version", "stage", "aliases", "changed", "created", "metric", "data", "run")
 BUMPS = ("auto", "major", "minor", "patch")
 
@@ -95,7 +95,7 @@ def register_path(args: argparse.Namespace) -> int:
 
 
 def prune_versions(args: argparse.Namespace) -> int:
-    """Say what would go and why the rest stays; remove it with `--yes`."""
+    """List the versions to remove and why the rest stays; remove them with `--yes`."""
     from console.cli.output import print_json, print_table
     from core.registry import Registry
     from core.settings.policy_source import PolicySource
@@ -127,7 +127,7 @@ def prune_versions(args: argparse.Namespace) -> int:
 
 
 def show_lineage(args: argparse.Namespace) -> int:
-    """Draw a lineage, what came of a version above what it came from."""
+    """Draw a lineage, descendants above ancestors."""
     from console.cli.output import draws_lines, print_json, print_table
     from core.registry import Registry
     from core.registry.ancestry import ancestry

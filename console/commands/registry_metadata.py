@@ -1,4 +1,4 @@
-"""`bondx registry alias`, `approve`, `tag` and `policy`: what people say of versions, and the rules for them."""
+"""`bondx registry alias`, `approve`, `tag` and `policy`: people's marks on versions, and the rules for them."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`bondx rollout`: move a model's traffic to a version, watched. A verb writes what is desired; the engine does it."""
+"""`bondx rollout`: move a model's traffic to a version. A verb writes the desired state; the engine acts on it."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def summary(rollout: "Rollout") -> dict[str, Any]:
-    """Flatten a rollout to what a list shows."""
+    """Flatten a rollout to the row of a list."""
     observed = rollout.observed
     goes_on = rollout.desired not in ("aborted", "paused")
     return {
@@ -106,7 +106,7 @@ def show_rollout(args: argparse.Namespace) -> int:
 
 
 def start_rollout(args: argparse.Namespace) -> int:
-    """Plan a rollout by the policy, say what it will do, and start it."""
+    """Plan a rollout by the policy, print its effects, and start it."""
     from console.cli.output import print_json, print_table, printable
     from core.errors import RefusedError
     from core.rollout import Rollouts
@@ -138,7 +138,7 @@ def start_rollout(args: argparse.Namespace) -> int:
 
 
 def request_change(args: argparse.Namespace) -> int:
-    """Write what is desired of a rollout."""
+    """Write the desired state of a rollout."""
     from core.rollout import Rollouts
 
     workspace = open_workspace(args)
@@ -151,7 +151,7 @@ def request_change(args: argparse.Namespace) -> int:
         "abort": rollouts.abort,
     }[args.verb]
     rollout = ask(args.rollout_id, actor=person(), reason=args.reason)
-    if args.verb != "abort":  # that waits for nobody
+    if args.verb != "abort":  # an abort needs no engine
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:
         print(_told(rollout, args.verb), end="\n\n")
@@ -159,7 +159,7 @@ def request_change(args: argparse.Namespace) -> int:
 
 
 def _told(rollout: "Rollout", verb: str) -> str:
-    """Say what came of a request; what an engine does about it, the facts below cannot show yet."""
+    """Report a request; the facts below do not show yet how the engine acts on it."""
     if verb != "abort":
         return f"{rollout.rollout_id}: {verb} requested; the engine carries it out."
     rest = ", and the rollout has ended" if not rollout.is_active else "; the engine ends the rollout"

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _api(workspace: "Workspace", address: str | None) -> "Iterator[None]":
-    """Serve for as long as the rest runs, if that is asked for: at an address, or an empty one for the settings'."""
+    """Serve while the rest runs, if requested: at an address, or at the settings' address if empty."""
     if address is None:
         yield
         return
@@ -79,9 +79,9 @@ def _api(workspace: "Workspace", address: str | None) -> "Iterator[None]":
 
 
 def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Session, bool]":
-    """Return the session to show, and whether it is one that is resumed.
+    """Return the session to show, and whether it is resumed.
 
-    An unfinished session is resumed when the arguments ask for nothing else, or for just what it does.
+    An unfinished session is resumed if the arguments ask for no other settings than its own.
     """
     from core.training.sessions import Sessions
 
@@ -98,7 +98,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     """Hold the engine in this process and print a line an epoch, until the session ends or a signal comes.
 
     The first SIGINT or SIGTERM lets the epoch end and keeps the checkpoint: the next `bondx run` resumes. The
-    second ends at once; what was acknowledged is safe either way.
+    second ends immediately; acknowledged changes are safe either way.
     """
     from console.cli.headless import LinePrinter
     from core.engine import Engine
@@ -126,7 +126,7 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
 def _tell_events(
     workspace: "Workspace", printer: "LinePrinter", stop: threading.Event, session_id: str | None
 ) -> "Callable[[], bool]":
-    """Print events until the session is at rest, or for ever when none is named; return what tells the rest."""
+    """Print events until the session is at rest, or forever without a session; return the function for the rest."""
     from console.cli.headless import SessionFeed
     from core.view.source import SnapshotSource
 

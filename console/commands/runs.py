@@ -114,7 +114,7 @@ def show_run(args: argparse.Namespace) -> int:
 
 
 def compare_runs(args: argparse.Namespace) -> int:
-    """Print what differs between runs."""
+    """Print the differences of runs."""
     from console.cli.output import print_json, print_table
     from core.tracking import Runs
 
@@ -144,7 +144,7 @@ def tag_run(args: argparse.Namespace) -> int:
 
 
 def prune_runs(args: argparse.Namespace) -> int:
-    """Say which runs would go; remove them with `--yes`."""
+    """List the runs to remove; remove them with `--yes`."""
     from console.cli.output import print_json, print_table
     from core.settings.policy_source import PolicySource
     from core.tracking import Runs
@@ -168,7 +168,7 @@ def prune_runs(args: argparse.Namespace) -> int:
 
 
 def import_from_mlflow(args: argparse.Namespace) -> int:
-    """Import a run from MLflow; exit code 3 when its model was asked for and could not be taken."""
+    """Import a run from MLflow; exit code 3 if its model was requested and could not be imported."""
     from console.cli.output import print_json, printable
     from core.interop.mlflow import import_run
 

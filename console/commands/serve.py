@@ -1,4 +1,4 @@
-"""`bondx serve`: answer prediction requests, and everything else that can be asked over HTTP."""
+"""`bondx serve`: serve predictions and the control API over HTTP."""
 
 import argparse
 import logging
@@ -117,7 +117,7 @@ def start_server(workspace: "Workspace", address: str | None, args: argparse.Nam
 
 
 def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) -> "ServingSettings":
-    """Lay the flags over the settings; they are held to the same ranges."""
+    """Override the settings with the flags, within the same ranges."""
     import msgspec
 
     for name, flag in LIMIT_FLAGS.items():
@@ -131,7 +131,7 @@ def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) ->
 
 
 def create_token(args: argparse.Namespace) -> int:
-    """Make a token and print it."""
+    """Create a token and print it."""
     from console.cli.output import complain, print_json
     from core.serving import Role, Tokens
 
@@ -170,7 +170,7 @@ def list_tokens(args: argparse.Namespace) -> int:
 
 
 def revoke_token(args: argparse.Namespace) -> int:
-    """Take a token back."""
+    """Revoke a token."""
     from core.serving import Tokens
 
     token = Tokens(open_workspace(args)).revoke(args.token_id, actor=person(), reason=args.reason)

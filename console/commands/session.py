@@ -1,4 +1,4 @@
-"""`bondx session`: training sessions. A verb writes what is desired; the engine does it and reports."""
+"""`bondx session`: training sessions. A verb writes the desired state; the engine acts on it and reports."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Accept what a session is told."""
+    """Accept the settings of a session."""
     from pathlib import Path
 
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings that override the workspace's bondx.yaml")
@@ -56,7 +56,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def summary(session: "Session") -> dict[str, object]:
-    """Flatten a session to what a list shows."""
+    """Flatten a session to the row of a list."""
     observed = session.observed
     return {
         "session_id": session.session_id,
@@ -106,7 +106,7 @@ def show_session(args: argparse.Namespace) -> int:
 
 
 def start_session(args: argparse.Namespace) -> int:
-    """Queue a session; the engine that runs takes it up at once, the next one otherwise."""
+    """Queue a session; the running engine starts it immediately, else the next engine does."""
     from console.cli.output import complain
     from core.state import read_lease
 
@@ -118,7 +118,7 @@ def start_session(args: argparse.Namespace) -> int:
 
 
 def start_from_arguments(args: argparse.Namespace) -> "Session":
-    """Queue a session with the settings that the arguments name, saying what they ask for in vain."""
+    """Queue a session with the settings of the arguments, and name those that this release cannot follow."""
     from console.cli.output import complain
     from core.settings import unavailable_features
     from core.training.sessions import Sessions
@@ -131,7 +131,7 @@ def start_from_arguments(args: argparse.Namespace) -> "Session":
 
 
 def training_settings(args: argparse.Namespace) -> "TrainingSettings":
-    """Lay the arguments over the files: `--epochs` over `--config` over the workspace's settings."""
+    """Merge the settings: `--epochs` overrides `--config`, which overrides the workspace's."""
     import msgspec
 
     from core.settings import load_settings
@@ -144,7 +144,7 @@ def training_settings(args: argparse.Namespace) -> "TrainingSettings":
 
 
 def request_change(args: argparse.Namespace) -> int:
-    """Write what is desired of a session."""
+    """Write the desired state of a session."""
     from core.training.session import DesiredSession
     from core.training.sessions import Sessions
 

@@ -1,4 +1,4 @@
-"""`bondx status`: what is live, what runs, what is wrong. For scripts, screen readers and a glance."""
+"""`bondx status`: what is live, running and wrong. For scripts, screen readers and a glance."""
 
 import argparse
 import sys
@@ -65,7 +65,7 @@ def _status_at(args: argparse.Namespace) -> int:
 def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
     """Reduce a snapshot to the facts a script asks for; JSON-ready but for instants.
 
-    Ages are left to the reader: a fact that changed by itself every second would make `--watch` talk for ever.
+    Ages are left to the reader: a fact that changes every second would make `--watch` print forever.
     """
     from core.alerts import AlertState
 

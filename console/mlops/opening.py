@@ -40,7 +40,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def stage(text: str) -> "Stage":
-    """Read a stage, however it is spelled in capitals (an argparse type)."""
+    """Read a stage, ignoring case (an argparse type)."""
     from core.registry import Stage
 
     if text.lower() not in STAGES:
@@ -54,7 +54,7 @@ def opened(args: argparse.Namespace) -> "Workspace":
 
 
 def settings_for(args: argparse.Namespace, workspace: "Workspace") -> "Settings":
-    """Read the settings of the workspace, with what `--config` lays over them."""
+    """Read the settings of the workspace, overridden by `--config`."""
     from core.settings import load_settings
 
     return load_settings(workspace.settings_file, *([args.config] if args.config else []))

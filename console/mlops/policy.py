@@ -1,4 +1,4 @@
-"""What the policy in force, or the one that `--config` names, says of a version on its way to Production."""
+"""The verdict of the policy in force, or of `--config`, on promoting a version to Production."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def policy_source(args: argparse.Namespace, workspace: "Workspace") -> "PolicySource":
-    """Open the policy: that of the workspace, with `--config` laid over it."""
+    """Open the policy of the workspace, overridden by `--config`."""
     from core.settings import PolicySource
 
     return PolicySource(workspace.root, config=args.config)
 
 
 def gates_of(args: argparse.Namespace, workspace: "Workspace", *versions: "ModelVersion") -> "list[list[GateResult]]":
-    """Hold versions against the policy; of each its gates."""
+    """Judge versions by the policy; return the gates of each."""
     from core.registry import Registry
 
     registry = Registry(workspace, policy=policy_source(args, workspace))
@@ -27,7 +27,7 @@ def gates_of(args: argparse.Namespace, workspace: "Workspace", *versions: "Model
 
 
 def print_gates(gates: "Sequence[GateResult]") -> None:
-    """Print what decides over a promotion to Production."""
+    """Print the gates of a promotion to Production."""
     from console.cli.output import printable
 
     print("on the way to Production:")

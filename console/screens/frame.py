@@ -79,7 +79,7 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Frame the body."""
-        self.add_class(*size_classes(self))  # before any widget exists: Textual sets the classes later, and styles everything again
+        self.add_class(*size_classes(self))  # Textual sets them later, and styles all again
         yield StatusLine(id="status")
         yield ScreenRow([(screen.key, screen.name, screen.title) for screen in IN_ROW], self.IN_ROW or self.NAME)
         with Container(id="body"):

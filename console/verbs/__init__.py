@@ -1,7 +1,7 @@
 """Everything an operator can do, a verb a class, a module a noun.
 
 verb.py      what a verb is: key, command, refusal, deed; a change also offers before it acts
-offer.py     what the dialog before a change shows, and what it is made from
+offer.py     the state an offer is made from
 catalog.py   the list of them all, in the order of footer, palette and completion
 keys.py      list -> bindings, footer, help          line.py    list -> command line, completion, palette
 version.py   promote, roll back, undo, archive, compare, lineage

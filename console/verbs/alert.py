@@ -25,7 +25,7 @@ ALERT: Noun[Alert] = Noun(arguments=(ALERT_WORD,), missing="No alert is selected
 
 
 class Acknowledge(Change[Alert]):
-    """Say that somebody sees to an alert."""
+    """Acknowledge an alert."""
 
     name = "acknowledge"
     noun = ALERT
@@ -33,11 +33,11 @@ class Acknowledge(Change[Alert]):
     command = Command("acknowledge an alert", aliases=("ack",))
 
     def refusal(self, thing: Alert) -> str | None:
-        """Only what fires is acknowledged."""
+        """Refuse an alert that is not firing."""
         return None if thing.state is AlertState.FIRING else f"This alert is already {thing.state}."
 
     def offer(self, context: OfferContext, thing: Alert, *options: Any) -> Offer:
-        """Offer to put it under the operator's name, as it was when the key was pressed."""
+        """Offer to put it under the operator's name, in the state shown at the key press."""
         from core.alerts import Alerts
 
         def commit(_reason: str) -> str:

@@ -34,7 +34,7 @@ STRATEGY_WORD = Argument("STRATEGY", _strategies, read=_strategy)
 
 
 class Canary(Change[VersionName]):
-    """Start to move a model's traffic to a version."""
+    """Start moving a model's traffic to a version."""
 
     name = "canary"
     noun = VERSION
@@ -42,7 +42,7 @@ class Canary(Change[VersionName]):
     command = Command("move traffic to a version, step by step, on evidence", options=(STRATEGY_WORD,))
 
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
-        """Offer it by the rules of the workspace's policy. What ends live by itself is confirmed by its version."""
+        """Offer it by the workspace's policy. A rollout that promotes is confirmed by typing its version."""
         from console.presentation.gates import gate_lines
         from console.presentation.phrases import share
         from console.presentation.rollouts import words

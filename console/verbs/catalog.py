@@ -1,7 +1,7 @@
-"""Every verb of the console, once. A new one needs an entry here, and nothing else outside its module.
+"""Every verb of the console, once. A new verb needs an entry here, and nothing else outside its module.
 
-The order is that of the palette and of completion. In a footer, verbs that change something stand first, sorted by
-the nouns that the screen shows.
+The palette and completion use this order. In a footer, verbs that change something come first, sorted by the
+screen's nouns.
 """
 
 from typing import Any
@@ -71,13 +71,13 @@ def verb_named(name: str) -> Verb[Any]:
 
 
 def own_verbs(screen: str, nouns: tuple[Noun[Any], ...]) -> tuple[Verb[Any], ...]:
-    """Return the verbs whose keys only this screen and its like have, in the order of its footer.
+    """Return the verbs whose keys belong to this screen's nouns, in the order of its footer.
 
-    Where two verbs have one key, it belongs to the noun that the screen names first.
+    A key of two verbs belongs to the noun that the screen names first.
 
     Args:
         screen: Its name.
-        nouns: What it shows, the most important first.
+        nouns: Its nouns, the most important first.
     """
     nouns = (*nouns, view.ROW)
     offered = [verb for verb in VERBS if verb.key and _is_offered(verb, screen, nouns)]

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class StartEngine(Verb[None]):
-    """Start an engine in this console, where none runs."""
+    """Start an engine in this console if none is running."""
 
     name = "engine"
     changes = True
     command = Command("start an engine in this console, if none is running")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Start it; another one is not disturbed."""
+        """Start it; another engine is not disturbed."""
         if (holder := app.snapshot.engine) is not None:
             raise RefusedError(f"An engine is already running: {holder.mode}, {holder.user}@{holder.host}.")
         app.host.start()

@@ -21,7 +21,7 @@ MOVING = (
 
 
 def bindings(verbs: Iterable[Verb[Any]]) -> list[BindingType]:
-    """Build the bindings of verbs; keys that something else binds have none."""
+    """Build the bindings of verbs; keys bound elsewhere get none."""
     return [
         Binding(key.keys, verb.action, key.label, show=False, priority=key.takes_next_keys)
         for verb in verbs
@@ -33,7 +33,7 @@ def help_lines(own: Sequence[Verb[Any]]) -> list[Line]:
     """Explain the keys of a screen, its own first.
 
     Args:
-        own: The verbs that only this screen has, in the order of its footer.
+        own: The verbs of this screen alone, in the order of its footer.
     """
     everywhere = [verb for verb in EVERYWHERE if verb not in GO]
     sections: tuple[tuple[str, Iterable[Key | None]], ...] = (

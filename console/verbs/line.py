@@ -30,7 +30,7 @@ def parse(line: str) -> Call:
     """Read a command line.
 
     Raises:
-        UsageError: There is no such command, or it takes other words.
+        UsageError: There is no such command, or its arguments are wrong.
 
     >>> call = parse("ack ab12")
     >>> call.verb.name, call.words
@@ -53,10 +53,10 @@ def parse(line: str) -> Call:
 
 
 def carry_out(app: "ConsoleControls", call: Call) -> None:
-    """Do what a command line says: as its key would, to the object that it names.
+    """Carry out a command line as its key would, on the object that it names.
 
     Raises:
-        CoreError: It names something that is not there, or it is refused now.
+        CoreError: The object does not exist, or the command is refused now.
     """
     verb, noun = call.verb, call.verb.noun
     n_words = len(noun.arguments) if noun else 0
@@ -72,7 +72,7 @@ def carry_out(app: "ConsoleControls", call: Call) -> None:
 
 
 def complete(line: str, snapshot: "Snapshot") -> tuple[str, ...]:
-    """Return the whole lines that the one typed so far may become, best first."""
+    """Return the complete lines that the typed line may become, best first."""
     words = line.split()
     typed = "" if not words or line.endswith(" ") else words.pop()
     if not words:
@@ -88,7 +88,7 @@ def complete(line: str, snapshot: "Snapshot") -> tuple[str, ...]:
 
 
 def every_line(snapshot: "Snapshot") -> Iterator[tuple[str, Verb[Any]]]:
-    """Spell every command with every word it may take, for the palette; of many versions only the newest few."""
+    """Spell every command with its possible arguments, for the palette; of many versions only the newest few."""
     for verb in COMMANDS:
         lines: list[tuple[str, ...]] = [(verb.name,)]
         for argument in verb.arguments[: verb.n_required]:

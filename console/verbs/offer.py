@@ -1,4 +1,4 @@
-"""What an offer is made from: the workspace, and who asks, as they were when the key was pressed."""
+"""The state an offer is made from: the workspace and the person, as of the key press."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferContext:
-    """What an offer is made from, as it was when the key was pressed."""
+    """The state an offer is made from, as of the key press."""
 
     workspace: "Workspace"
     actor: "Actor"
     glyphs: "Glyphs"
-    has_engine: bool  # whether some engine would take the change up at once
+    has_engine: bool  # whether a running engine would act on the change immediately
 
     @classmethod
     def of(cls, app: "ConsoleControls") -> Self:

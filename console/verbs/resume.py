@@ -1,4 +1,4 @@
-"""The command that lets a paused session or a held rollout go on; the keys for it are those that pause and hold."""
+"""The command that resumes a paused session or a held rollout; its keys are those of pause and hold."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,18 +26,18 @@ HELD_WORD = Argument(
 
 
 class Resume(Change["Rollout | Session"]):
-    """Let a held rollout or a paused session go on: one command for both."""
+    """Resume a held rollout or a paused session: one command for both."""
 
     name = "resume"
     noun = Noun(arguments=(HELD_WORD,), find=_held)
     command = Command("resume a paused session or a held rollout")
 
     def refusal(self, thing: "Rollout | Session") -> str | None:
-        """As the verb for what is named."""
+        """Refuse as the verb of the named object does."""
         return RESUME_SESSION.refusal(thing) if isinstance(thing, Session) else RESUME_ROLLOUT.refusal(thing)
 
     def offer(self, context: OfferContext, thing: "Rollout | Session", *options: Any) -> Offer:
-        """Offer it for what is named."""
+        """Offer it for the named object."""
         if isinstance(thing, Session):
             return RESUME_SESSION.offer(context, thing)
         return RESUME_ROLLOUT.offer(context, thing)

@@ -1,4 +1,4 @@
-"""Verbs about rollouts: go a step further, hold, resume, abort; and the way back once it is live."""
+"""Verbs about rollouts: advance, hold, resume, abort; and the way back once the candidate is live."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
@@ -29,7 +29,7 @@ def _active(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
 
 
 class Asked(TypedDict):
-    """Who asks core for something, why, and on which state of the object."""
+    """The person, the reason, and the state of the object that a request is based on."""
 
     actor: "Actor"
     reason: str
@@ -45,7 +45,7 @@ ROLLOUT: "Noun[Rollout]" = Noun(
 
 
 class Wording(NamedTuple):
-    """What a request comes to: where the rollout will stand, what will happen, how to undo it."""
+    """The consequences of a request: the next state, the effects, how to undo it."""
 
     then: str
     effects: tuple[str, ...]
@@ -53,14 +53,14 @@ class Wording(NamedTuple):
 
 
 class RolloutRequest(Change["Rollout"]):
-    """Ask for something else of a rollout than what it does, as it was when the key was pressed."""
+    """Request a change of a rollout, based on the state shown at the key press."""
 
     noun = ROLLOUT
     confirm: str
     needs_engine = True
 
     def refusal(self, thing: "Rollout") -> str | None:
-        """Nothing can be asked of a rollout that has ended, or is about to."""
+        """Refuse for a rollout that has ended or is being aborted."""
         if not thing.is_active:
             from console.presentation.rollouts import words
 
@@ -71,15 +71,15 @@ class RolloutRequest(Change["Rollout"]):
         return self.refuses(thing)
 
     def refuses(self, rollout: "Rollout") -> str | None:
-        """Say why an active rollout cannot be asked for this now, or None."""
+        """Return the reason why an active rollout refuses this now, or None."""
         return None
 
     def wording(self, rollout: "Rollout") -> Wording:
-        """Say what it comes to."""
+        """Describe the consequences."""
         raise NotImplementedError
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
-        """Ask core for it, and say what was done."""
+        """Send the request to core, and report it."""
         raise NotImplementedError
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
@@ -105,7 +105,7 @@ class RolloutRequest(Change["Rollout"]):
         )
 
     def commit(self, context: OfferContext, rollout: "Rollout") -> Commit:
-        """Return what carries the request out, unless somebody has asked for something else meanwhile."""
+        """Return the function that sends the request, unless another request came first."""
         from core.rollout import Rollouts
 
         rollouts = Rollouts(context.workspace)
@@ -118,7 +118,7 @@ class RolloutRequest(Change["Rollout"]):
 
 
 class GoLive(RolloutRequest):
-    """Let a candidate go live without waiting for proof; confirmed by typing its version."""
+    """Promote a candidate without waiting for proof; confirmed by typing its version."""
 
     name = "go_live"
     confirm = "Promote"
@@ -129,7 +129,7 @@ class GoLive(RolloutRequest):
         return f"Asked {rollout.rollout_id} to promote."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
-        """Offer it with what has not been proven, and with the gates of the registry."""
+        """Offer it with the guards that are not proven yet, and with the gates of the registry."""
         from console.presentation.phrases import share
         from console.presentation.rollouts import share_set
         from core.registry import Registry, Stage
@@ -167,7 +167,7 @@ GO_LIVE = GoLive()
 
 
 class Advance(RolloutRequest):
-    """Go one step further: to the next share, or after the last one live."""
+    """Advance one step: to the next share, or after the last step live."""
 
     name = "advance"
     key = Key("P", "advance", "Advance one step; after the last step, go live (asks first)")
@@ -175,7 +175,7 @@ class Advance(RolloutRequest):
     confirm = "Advance"
 
     def refuses(self, rollout: "Rollout") -> str | None:
-        """One step at a time, and only where there is one."""
+        """Allow one step at a time, and only if there is a next step."""
         name = rollout.rollout_id
         if not rollout.is_open:
             return f"The first step of {name} is not open yet; an engine opens it."
@@ -186,7 +186,7 @@ class Advance(RolloutRequest):
         return None
 
     def wording(self, rollout: "Rollout") -> Wording:
-        """The next share, whatever has been proven; harm still counts."""
+        """Describe the next share, without waiting for proof; harm still counts."""
         step = rollout.observed.step + 1
         to = _share_at(rollout, step)
         return Wording(
@@ -199,12 +199,12 @@ class Advance(RolloutRequest):
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
-        """Ask for the step that was shown: the engine may have taken it meanwhile, and must not take another."""
+        """Request the step that was shown: the engine may have taken it meanwhile, and must not take another."""
         rollouts.advance(rollout.rollout_id, step=rollout.observed.step + 1, **asked)
         return f"Asked {rollout.rollout_id} to advance."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
-        """Offer the next share, or after the last one going live."""
+        """Offer the next share, or after the last step going live."""
         return GO_LIVE.offer(context, thing) if thing.is_at_last_step else super().offer(context, thing)
 
 
@@ -216,11 +216,11 @@ class Hold(RolloutRequest):
     confirm = "Hold"
 
     def refuses(self, rollout: "Rollout") -> str | None:
-        """Once is enough."""
+        """Refuse a second hold."""
         return f"{rollout.rollout_id} is already held by {rollout.desired_by}." if rollout.is_held else None
 
     def wording(self, rollout: "Rollout") -> Wording:
-        """Only harm ends a hold."""
+        """Describe the hold, which only harm ends."""
         return Wording(
             then="held",
             effects=("It stays at its share, however good the evidence; shown harm still rolls it back.",),
@@ -228,29 +228,29 @@ class Hold(RolloutRequest):
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
-        """Ask for the hold."""
+        """Request the hold."""
         rollouts.hold(rollout.rollout_id, **asked)
         return f"Asked {rollout.rollout_id} to hold."
 
 
 class ResumeRollout(RolloutRequest):
-    """Let a rollout go on."""
+    """Resume a rollout."""
 
     name = "resume_rollout"
     confirm = "Resume"
 
     def refuses(self, rollout: "Rollout") -> str | None:
-        """What runs needs no resuming."""
+        """Refuse for a rollout that is running."""
         goes_on = not rollout.needs_resuming and not rollout.is_asked_live
         return f"{rollout.rollout_id} is neither held nor inconclusive." if goes_on else None
 
     def wording(self, rollout: "Rollout") -> Wording:
-        """It is judged again."""
+        """Describe how judging continues."""
         effect = "It continues with a new deadline." if rollout.is_undecided else "It continues from where it was held."
         return Wording(then="running", effects=(effect,), way_back="H holds it again.")
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
-        """Ask for it."""
+        """Request it."""
         rollouts.resume(rollout.rollout_id, **asked)
         return f"Asked {rollout.rollout_id} to resume."
 
@@ -265,7 +265,7 @@ class Abort(RolloutRequest):
     needs_engine = False
 
     def wording(self, rollout: "Rollout") -> Wording:
-        """It is at once, and the evidence stays."""
+        """Describe the abort: it is immediate, and the evidence stays."""
         return Wording(
             then=f"aborted, 0%; all traffic to {rollout.stable}",
             effects=(
@@ -277,7 +277,7 @@ class Abort(RolloutRequest):
         )
 
     def ask(self, rollouts: "Rollouts", rollout: "Rollout", asked: Asked) -> str:
-        """Ask for the end."""
+        """Request the abort."""
         rollouts.abort(rollout.rollout_id, **asked)
         return f"{rollout.rollout_id} is aborted: {rollout.stable} answers all requests."
 
@@ -286,23 +286,23 @@ ADVANCE, HOLD, RESUME_ROLLOUT, ABORT = Advance(), Hold(), ResumeRollout(), Abort
 
 
 class HoldOrResume(Change["Rollout"]):
-    """Hold the rollout that runs, resume the one that is held or undecided: one key for both."""
+    """Hold a running rollout, resume a held or inconclusive rollout: one key for both."""
 
     name = "hold_or_resume"
     noun = ROLLOUT
     key = Key("H", "hold", "Hold the rollout at its share, or resume it (asks first)")
 
     def refusal(self, thing: "Rollout") -> str | None:
-        """As the verb that the key stands for now."""
+        """Refuse as the verb behind the key does."""
         return self.choose(thing).refusal(thing)
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
-        """Offer what the rollout does not do now."""
+        """Offer the opposite of the present state."""
         return self.choose(thing).offer(context, thing)
 
     @staticmethod
     def choose(rollout: "Rollout") -> RolloutRequest:
-        """Return what the key stands for now."""
+        """Return the verb behind the key."""
         return RESUME_ROLLOUT if rollout.needs_resuming else HOLD
 
 
@@ -310,14 +310,14 @@ HOLD_OR_RESUME = HoldOrResume()
 
 
 class TakeBack(Change["Rollout"]):
-    """Take a candidate back: abort its rollout, or once it is live, roll the model back."""
+    """Abort the rollout of a candidate, or once it is live, roll the model back."""
 
     name = "take_back"
     noun = ROLLOUT
     key = Key("R", "roll back", "Abort; once promoted, roll back to the version before (asks first)")
 
     def refusal(self, thing: "Rollout") -> str | None:
-        """What is live is rolled back; what has ended otherwise has nothing to take back."""
+        """Refuse for a rollout that ended without going live: there is nothing to roll back."""
         return None if thing.is_live else ABORT.refusal(thing)
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
@@ -326,14 +326,14 @@ class TakeBack(Change["Rollout"]):
 
 
 class UndoPromotion(Change["Rollout"]):
-    """Undo the promotion that a rollout has ended with."""
+    """Undo the promotion at the end of a rollout."""
 
     name = "undo_promotion"
     noun = ROLLOUT
     key = Key("U", "undo", "Undo the promotion that the rollout ended with (asks first)")
 
     def refusal(self, thing: "Rollout") -> str | None:
-        """Only what has gone live can be undone."""
+        """Refuse for a candidate that has not gone live."""
         if thing.is_live:
             return None
         return f"The candidate of {thing.rollout_id} has not gone live, so there is no promotion to undo."

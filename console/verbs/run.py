@@ -15,13 +15,13 @@ RUN: "Noun[Run | None]" = Noun(
 
 
 class SearchRuns(Verb[None]):
-    """Show the tracked runs that an expression matches."""
+    """Show the tracked runs that match an expression."""
 
     name = "runs"
     command = Command("tracked runs, or only matching runs: metrics.mae < 0.2", options=(EXPRESSION_WORD,))
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
-        """Go to the runs; what cannot be read is said before anything moves."""
+        """Go to the runs; a wrong expression is reported before the screen changes."""
         from console.navigation import open_runs
         from core.tracking.search import parse
 

@@ -1,4 +1,4 @@
-"""The way from screen to screen: a key and a command for each, from the one list of screens."""
+"""The way from screen to screen: a key and a command for each, from the list of screens."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -41,7 +41,7 @@ _TOLD_SETTINGS = (
 
 
 class SessionRequest(Change[Session]):
-    """Ask for something else of a session than what it does, as it was when the key was pressed."""
+    """Request a change of a session, based on the state shown at the key press."""
 
     noun = SESSION
     desired: DesiredSession
@@ -50,7 +50,7 @@ class SessionRequest(Change[Session]):
     way_back: str
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
-        """Offer what is wanted from now on; the engine does it."""
+        """Offer the new desired state; the engine carries it out."""
         from core.training.sessions import Sessions
 
         def commit(reason: str) -> str:
@@ -81,7 +81,7 @@ class SessionRequest(Change[Session]):
 
 
 class Pause(SessionRequest):
-    """Let a session rest at its checkpoint."""
+    """Pause a session at its checkpoint."""
 
     name = "pause"
     command = Command("pause a session after its epoch")
@@ -92,7 +92,7 @@ class Pause(SessionRequest):
 
 
 class ResumeSession(SessionRequest):
-    """Let a session go on."""
+    """Resume a session."""
 
     name = "resume_session"
     desired = DesiredSession.RUNNING
@@ -119,7 +119,7 @@ class Start(Change[None]):
     command = Command("start a training session with the workspace's settings")
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
-        """Offer it with the settings that matter most, and with those that this release cannot follow."""
+        """Offer it with the most important settings, and with the settings that this release cannot follow."""
         from core.settings import load_settings, unavailable_features
         from core.training.sessions import Sessions
 
@@ -146,38 +146,38 @@ PAUSE, RESUME_SESSION, STOP, START = Pause(), ResumeSession(), Stop(), Start()
 
 
 class PauseOrResume(Change[Session]):
-    """Pause the session that runs, resume the one that rests: one key for both."""
+    """Pause a running session, resume a paused session: one key for both."""
 
     name = "pause_or_resume"
     noun = SESSION
     key = Key("H", "pause", "Pause the session after its epoch, or resume it (asks first)")
 
     def refusal(self, thing: Session) -> str | None:
-        """A finished session does neither."""
+        """Refuse for a finished session."""
         if thing.observed.phase is SessionPhase.FINISHED:
             return f"{thing.session_id} has finished; S starts a new one."
         return None
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
-        """Offer what the session does not do now."""
+        """Offer the opposite of the present state."""
         rests = thing.desired is not DesiredSession.RUNNING or thing.observed.phase.is_at_rest
         return (RESUME_SESSION if rests else PAUSE).offer(context, thing)
 
 
 class StartOrStop(Change[Session | None]):
-    """Stop the session that runs, or start a new one: one key for both."""
+    """Stop the running session, or start a new session: one key for both."""
 
     name = "start_or_stop"
     noun = SESSION
     on = ("overview", "training")
-    key = Key("S", "start/stop", "Start a session, or stop the one that runs (asks first)")
+    key = Key("S", "start/stop", "Start a session, or stop the running session (asks first)")
 
     def refused(self, app: "ConsoleControls", thing: Session | None) -> str | None:
-        """Without a session this starts one."""
+        """Start a session if there is none."""
         return app.refusal
 
     def offer(self, context: OfferContext, thing: Session | None, *options: Any) -> Offer:
-        """Offer to stop what runs, unless that is asked for already."""
+        """Offer to stop the running session, unless it is stopping already."""
         if thing is None or thing.observed.phase.is_at_rest or thing.desired is DesiredSession.STOPPED:
             return START.offer(context, None)
         return STOP.offer(context, thing)

@@ -1,6 +1,6 @@
-"""What a verb is: one thing an operator can do, told once. Keys, commands, footer, help and palette follow from it.
+"""A verb: one action of an operator, described once. Keys, commands, footer, help and palette follow from it.
 
-A verb is about a noun: the object under the cursor when its key is pressed, or the one that a command line names.
+A verb is about a noun: the object under the cursor at the key press, or the object that a command line names.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,19 +21,19 @@ Thing = TypeVar("Thing")
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """A word that a command takes."""
+    """An argument of a command."""
 
     word: str  # as the usage spells it
     choices: "Callable[[Snapshot, Sequence[str]], Sequence[str]]" = lambda _snapshot, _before: ()
-    """What may stand here, given the words before it."""
+    """The possible values, given the arguments before it."""
     read: Callable[[str], Any] = str
-    """What the word means to the verb; raises `UsageError` when it means nothing."""
+    """Reads the argument; raises `UsageError` for a wrong value."""
     takes_rest: bool = False
-    """All that follows, blanks within it as they are."""
+    """Whether it takes the rest of the line, blanks included."""
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key: as Textual names it, what the footer calls it in at most two words, and what the help says about it."""
+    """A key: Textual's name, its footer label of at most two words, and its help text."""
 
     keys: str  # several with commas; "" is bound elsewhere, and only explained here
     label: str  # "" keeps it out of the footer
@@ -49,7 +49,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command of the `:` line, beyond the words that name its object."""
+    """A command of the `:` line: its summary, and its arguments after those that name the object."""
 
     summary: str
     options: tuple[Argument, ...] = ()
@@ -59,33 +59,33 @@ class Command(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Noun(Generic[Thing]):
-    """A kind of object that verbs are about: how a command line names one, and what is said where there is none."""
+    """A kind of object that verbs are about: how a command line names it, and the answer where there is none."""
 
     arguments: tuple[Argument, ...]
-    missing: str = ""  # why a key does nothing without one
+    missing: str = ""  # the answer of a key without an object
     find: "Callable[[Snapshot, Sequence[str]], Thing]"
     """Finds the object that the words of a command name; raises `NotFoundError`."""
     usual: "Callable[[Snapshot], Thing | None]" = lambda _snapshot: None
-    """The object that is meant on a screen where none is under the cursor."""
+    """The default object on a screen without one under the cursor."""
 
 
 Things = Mapping[Noun[Any], object]
-"""The objects that stand under the cursors of a screen, by noun."""
+"""The objects under the cursors of a screen, by noun."""
 
 
 class Verb(Generic[Thing]):
-    """One thing an operator can do. Subclasses say what; the catalog holds one object of each."""
+    """One action of an operator. Subclasses define it; the catalog holds one object of each."""
 
     name: str
     """Names the verb, and its command where it has one."""
     noun: Noun[Any] | None = None
-    """What it is about; its key is offered on the screens that show this noun, without one on every screen."""
+    """Its noun; its key is offered on the screens that show this noun, without a noun on every screen."""
     on: tuple[str, ...] = ()
     """The only screens on which its key is offered, by name."""
     key: Key | None = None
     command: Command | None = None
     changes: bool = False
-    """Whether it changes anything; then its key is a capital, and it is refused while nothing may be changed."""
+    """Whether it changes anything; then its key is a capital, and it is refused without write access."""
 
     @property
     def action(self) -> str:
@@ -94,22 +94,22 @@ class Verb(Generic[Thing]):
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
-        """The words of its command: those that name the object, then the options."""
+        """The arguments of its command: those that name the object, then the options."""
         return (*(self.noun.arguments if self.noun else ()), *(self.command.options if self.command else ()))
 
     @property
     def n_required(self) -> int:
-        """How many words its command cannot do without."""
+        """The number of required arguments of its command."""
         return len(self.noun.arguments if self.noun else ()) + (self.command.n_required if self.command else 0)
 
     @property
     def usage(self) -> str:
-        """Its command as one would type it, optional words in brackets."""
+        """Its command as typed, optional arguments in brackets."""
         words = [a.word if i < self.n_required else f"[{a.word}]" for i, a in enumerate(self.arguments)]
         return " ".join((self.name, *words))
 
     def refused(self, app: "ConsoleControls", thing: Thing | None) -> str | None:
-        """Say why the verb would do nothing now, in the sentence that a dim key answers with, or None."""
+        """Return the sentence with which a dim key answers, or None if the verb may act."""
         if self.changes and (refused := app.refusal) is not None:
             return refused
         if thing is None:
@@ -117,34 +117,34 @@ class Verb(Generic[Thing]):
         return self.refusal(thing)
 
     def refusal(self, thing: Thing) -> str | None:
-        """Say why it cannot be done to this object, or None."""
+        """Return the reason why it is refused for this object, or None."""
         return None
 
     def do(self, app: "ConsoleControls", thing: Thing, *options: Any) -> Awaitable[None] | None:
-        """Do it. What takes a while is answered with: keys typed behind this one wait for that.
+        """Do it. A slow action is awaited: later keys wait for it.
 
         Args:
             app: The console.
-            thing: The object, as it was when the key was pressed; None for a verb without a noun.
-            options: The other words of the command, read; a key has none.
+            thing: The object as of the key press; None for a verb without a noun.
+            options: The other arguments of the command, already read; a key has none.
         Raises:
-            CoreError: It cannot be done; the sentence is shown to the operator.
+            CoreError: It is refused; the sentence is shown to the operator.
         """
         raise NotImplementedError
 
 
 class Change(Verb[Thing]):
-    """A verb that changes something. It is offered in a dialog, and done when the operator confirms."""
+    """A verb that changes something. It is offered in a dialog, and done once the operator confirms."""
 
     changes = True
 
     def offer(self, context: OfferContext, thing: Thing, *options: Any) -> "Offer":
-        """Look the present state up, and say what would be done. Runs in a thread, and may read files.
+        """Look up the present state, and describe the change. Runs in a thread, and may read files.
 
-        The offer's `commit` does the very thing that is shown; core refuses it when somebody was faster.
+        The offer's `commit` does exactly what is shown; core refuses it if the state was changed by someone else first.
 
         Raises:
-            CoreError: It cannot be done; the dialog then says why.
+            CoreError: It is refused; the dialog then says why.
         """
         raise NotImplementedError
 
@@ -154,7 +154,7 @@ class Change(Verb[Thing]):
 
 
 class ScreenAction(Verb[None]):
-    """A verb that a screen does by itself, in its method `action_NAME`: it is about how things are shown."""
+    """A verb that the screen carries out in its method `action_NAME`: it only changes the view."""
 
     def __init__(self, name: str, key: Key, *, noun: Noun[Any] | None = None, on: tuple[str, ...] = ()) -> None:
         self.name = name
@@ -164,5 +164,5 @@ class ScreenAction(Verb[None]):
 
     @property
     def action(self) -> str:
-        """The screen's own."""
+        """The screen's own action."""
         return self.name

@@ -1,4 +1,4 @@
-"""Verbs about models and their versions: promote, roll back, undo, archive; compare; where a version comes from."""
+"""Verbs about models and their versions: promote, roll back, undo, archive, compare, lineage."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class VersionName(NamedTuple):
-    """A version by its name; whether there is one, the registry says."""
+    """A version by its number; the registry checks that it exists."""
 
     model: str
     version: str
@@ -79,7 +79,7 @@ class RollBack(Change[str]):
 
 
 class Undo(Change[str]):
-    """Take the last change of a model's stages back."""
+    """Undo the last change of a model's stages."""
 
     name = "undo"
     noun = MODEL
@@ -88,7 +88,7 @@ class Undo(Change[str]):
     command = Command("undo the last change of a model's stages")
 
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
-        """Offer the way back that the registry plans."""
+        """Offer the undo that the registry plans."""
         return _offer_move(context, lambda registry: registry.plan_undo(thing))
 
 
@@ -96,7 +96,7 @@ ROLL_BACK, UNDO = RollBack(), Undo()
 
 
 class Archive(Change[VersionName]):
-    """Put a version away."""
+    """Archive a version."""
 
     name = "archive"
     noun = VERSION
@@ -122,13 +122,13 @@ class Diff(Verb[VersionName]):
 
 
 class Lineage(Verb[None]):
-    """Draw what a version came from and went into."""
+    """Draw the lineage of a version."""
 
     name = "lineage"
     command = Command("the lineage of a version, as a graph", options=(MODEL_WORD, VERSION_WORD))
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> Any:
-        """Go to the registry, and draw it there; without a version that of the row under the cursor."""
+        """Go to the registry and draw the lineage; without a version that of the row under the cursor."""
         from console.navigation import open_lineage
 
         model, version = (*options, None, None)[:2]
@@ -177,15 +177,16 @@ def _offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") 
 
 
 def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
-    """Turn a plan of the registry into an offer. Whatever enters Production is confirmed by typing its version."""
+    """Turn a plan of the registry into an offer. A version entering Production is confirmed by typing it."""
     confirm = _CONFIRM[plan.verb]
     lines = [*_moves(plan, glyphs), *evidence_lines(plan, glyphs)]
     lines += section("What will happen", plan.effects)
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
+    to = " to" if plan.verb is Move.ROLLBACK and plan.version else ""
     must_type = plan.verb is Move.PROMOTE and enters
     return Offer(
-        title=f"{confirm} {plan.model} {plan.version}".rstrip(),
+        title=f"{confirm} {plan.model}{to} {plan.version}".rstrip(),
         lines=tuple(lines),
         confirm=confirm,
         typed=enters[0] if must_type else None,
@@ -195,7 +196,7 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
 
 
 def evidence_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:
-    """List the gates that a plan rests on, and what it warns of."""
+    """List the gates and the warnings of a plan."""
     from console.presentation.gates import gate_lines
 
     gates = [Line(), Line((("Gates", "title"),)), *gate_lines(plan.gates, glyphs)] if plan.gates else []

@@ -1,4 +1,4 @@
-"""Verbs that only look, or set how the console looks: filter, details, logs, evidence, the past, themes, help."""
+"""Verbs that only look or change the view: filter, details, logs, evidence, the past, themes, help."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ TIME_WORD = Argument("TIME")
 ROW: Noun[Any] = Noun(arguments=(), find=lambda _snapshot, _words: None)
 """A row of the list that every screen has."""
 EVIDENCE: Noun[Any] = Noun(arguments=(), find=lambda _snapshot, _words: None)
-"""What lies behind a row, on the screens that say so in `why`."""
+"""The evidence behind a row, on the screens that have a `why`."""
 
 DETAILS = ScreenAction(
     "details", Key("d", "details", "Show or hide the details of the row; Enter does the same"), noun=ROW
@@ -51,13 +51,13 @@ PALETTE = ScreenAction("palette", Key("", "", "Search for a command by its name"
 
 
 class Freeze(Verb[None]):
-    """Freeze the screen, or let it go on."""
+    """Freeze the screen, or unfreeze it."""
 
     name = "freeze"
     key = Key("p", "freeze", "Freeze the screen, or unfreeze it")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """From the past this leads back to now."""
+        """Freeze or unfreeze; from the past, return to the present."""
         app.toggle_freeze()
 
 
@@ -68,7 +68,7 @@ class Now(Verb[None]):
     command = Command("return to the present, or unfreeze the screen")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Do nothing where the present is shown already."""
+        """Do nothing if the present is shown already."""
         if app.frozen_at is not None:
             app.toggle_freeze()
 
@@ -82,7 +82,7 @@ class Past(Verb[None]):
     )
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Go to the instant; a time of day is the last one that has been."""
+        """Go to the instant; a time of day means its last occurrence."""
         from core.clock import read_instant
 
         app.playback.go(read_instant(options[0], app.clock()))
@@ -128,7 +128,7 @@ class ArmWrites(Verb[None]):
     command = Command("allow writes")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Do nothing where they are armed already."""
+        """Do nothing if writes are armed already."""
         if not app.standing.armed:
             app.toggle_arm()
 
@@ -140,7 +140,7 @@ class Disarm(Verb[None]):
     command = Command("forbid writes")
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Do nothing where they are disarmed already."""
+        """Do nothing if writes are disarmed already."""
         if app.standing.armed:
             app.toggle_arm()
 
@@ -152,7 +152,7 @@ class Theme(Verb[None]):
     command = Command("choose the colours", options=(THEME_WORD,), n_required=1)
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
-        """Show everything in them at once."""
+        """Show everything in the theme immediately."""
         app.theme = options[0]
 
 

@@ -1,4 +1,4 @@
-"""`bondx-mlops deploy`: start a canary, which the engine then judges, advances or takes back."""
+"""`bondx-mlops deploy`: start a canary, which the engine then judges, advances or rolls back."""
 
 import argparse
 

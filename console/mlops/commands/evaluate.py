@@ -30,7 +30,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from core.training.own_data import evaluate_on_file
 
     workspace = open_workspace(args)
-    policy_source(args, workspace).policy()  # a mistake in it is told before the work, not after it
+    policy_source(args, workspace).policy()  # a mistake in it is reported before the work, not after it
     found = evaluate_on_file(workspace, args.model, args.test_data, version=args.version, stage=args.stage)
     (gates,) = gates_of(args, workspace, Registry(workspace).get(found.model, found.version))
     if args.json:

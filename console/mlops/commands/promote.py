@@ -37,7 +37,7 @@ def promote(args: argparse.Namespace) -> int:
     while True:
         step = target
         if target is Stage.PRODUCTION and registry.get(args.model, args.version).stage is not Stage.STAGING:
-            step = Stage.STAGING  # the way up leads through Staging, and its gates are asked first
+            step = Stage.STAGING  # the way up leads through Staging, whose gates come first
         plan = registry.plan_promotion(args.model, args.version, step, actor=actor)
         if not args.json:
             _print_plan(plan)

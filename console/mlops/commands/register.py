@@ -1,4 +1,4 @@
-"""`bondx-mlops register`: take files made elsewhere into the registry."""
+"""`bondx-mlops register`: register files made elsewhere."""
 
 import argparse
 from pathlib import Path
@@ -30,7 +30,7 @@ def register(args: argparse.Namespace) -> int:
     from core.training.own_data import register_path
 
     workspace = opened(args)
-    policy_source(args, workspace).policy()  # a mistake in it is told before anything is registered
+    policy_source(args, workspace).policy()  # a mistake in it is reported before anything is registered
     version = register_path(
         Registry(workspace),
         args.model,
