@@ -183,7 +183,7 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     lines += section("What will happen", plan.effects)
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
-    to = " to" if plan.verb is Move.ROLLBACK and plan.version else ""
+    to = " to" if plan.verb is Move.ROLL_BACK and plan.version else ""
     must_type = plan.verb is Move.PROMOTE and enters
     return Offer(
         title=f"{confirm} {plan.model}{to} {plan.version}".rstrip(),
