@@ -7,15 +7,18 @@ To add your own model, write one class (a `Model`) and one line in your package'
 """
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from core.domains.domain import Domain, ModelOffer
 from core.domains.own_file import FileDomain
 from core.domains.registry import built_in_domains, domain_names, find_domain
+from core.errors import CoreError
 from core.models.errors import ArtifactError, UninstalledModelError
-from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, load_object
+from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, installed_plugins, load_object
 
 if TYPE_CHECKING:
     from core.models.interface import Model
@@ -50,7 +53,7 @@ def model_class(name: str, domain: Domain | None = None) -> "type[Model]":
     if offer is None and domain is None and name not in _installed.names():
         offer = _offer(name, _domains())
     if offer is not None:
-        found = load_object(offer.place)
+        found = _offered(name, offer.place)
     elif name in _installed.names():
         found = _installed.load(name)
     else:
@@ -68,6 +71,28 @@ def file_domains() -> tuple[FileDomain, ...]:
     """Return the domains that train on a user's own file, in order of precedence; the table domain takes any file."""
     readers = [cast(FileDomain, domain) for domain in _domains() if hasattr(domain, "prepare")]
     return tuple(sorted(readers, key=lambda domain: domain.name == LAST_READER))
+
+
+def plugin_packages() -> dict[str, str]:
+    """Name what each package of plug-ins offers, for errors raised in its code.
+
+    Returns:
+        By top-level package, such as {"loans": "the domain 'loans'"}. The packages of the models that a domain offers
+        are included once the domain has been imported.
+    """
+    packages: dict[str, str] = {}
+    for noun, name, place in installed_plugins():
+        packages.setdefault(_top(place), f"the {noun} {name!r}")
+        if noun == "domain" and place.partition(":")[0] in sys.modules:
+            with suppress(CoreError, AttributeError):  # it is not a domain, and has no models
+                for model, offer in find_domain(name).models.items():
+                    packages.setdefault(_top(offer.place), f"the model {model!r} of the domain {name!r}")
+    packages.pop("core", None)
+    return packages
+
+
+def _top(place: str) -> str:
+    return place.partition(":")[0].partition(".")[0]
 
 
 def algorithms_of(name: str, domain: Domain) -> tuple[str, ...]:
@@ -123,6 +148,18 @@ def _domains() -> Iterator[Domain]:
             yield find_domain(name)
         except (PluginLoadError, PluginNameTakenError) as error:  # the models of the other domains remain available
             log.warning("%s", error)
+
+
+def _offered(name: str, place: str) -> Any:
+    try:
+        return load_object(place)
+    except ModuleNotFoundError as error:
+        # a module that the model itself imports is missing from the machine, and the place is right
+        if error.name is None or not f"{place.partition(':')[0]}.".startswith(f"{error.name}."):
+            raise
+        raise PluginLoadError("model", name, place, error) from error
+    except (AttributeError, ValueError) as error:  # no such class in the module; no module in the place
+        raise PluginLoadError("model", name, place, error) from error
 
 
 def _offer(name: str, domains: Iterable[Domain]) -> ModelOffer | None:

@@ -29,7 +29,8 @@ def find_domain(name: str) -> Domain:
 
     Raises:
         UnknownPluginError: There is no such domain; the message lists the known domains.
-        PluginLoadError: The package that offers it cannot be imported, or offers another kind of object.
+        PluginLoadError: The package that offers it cannot be imported, or offers another kind of
+            object or an object of another name.
     """
     found = _plugins.load(name)
     place = type(found).__qualname__
@@ -39,6 +40,8 @@ def find_domain(name: str) -> Domain:
         raise PluginLoadError("domain", name, place, f"its members cannot be read: {error}") from error
     if not is_domain:
         raise PluginLoadError("domain", name, place, "it is not a core.domains.Domain with a ModelOffer for each model")
+    if found.name != name:
+        raise PluginLoadError("domain", name, place, f"its `name` is {found.name!r}, but its entry point says {name!r}")
     return cast(Domain, found)
 
 
@@ -47,14 +50,24 @@ def session_domain(name: str) -> SessionDomain:
 
     Raises:
         UnknownPluginError: There is no such domain.
-        UsageError: It does not draw data.
+        UsageError: It does not draw data, or lacks another member of `SessionDomain`.
     """
     found = find_domain(name)
-    if not hasattr(
-        found, "draw"
-    ):  # not `isinstance`: that would read every member, and load the libraries of the checks
+    missing = [member for member in _MEMBERS if not _has(found, member)]
+    if "draw" in missing and _has(found, "prepare"):
         raise UsageError(
             f"domain is {name!r}, which does not draw data, so no session can train on it. Train on a file "
             "instead: bondx-mlops train."
         )
+    if missing:
+        members = ", ".join(f"`{member}`" for member in missing)
+        raise UsageError(f"The domain {name!r} has no {members} (core/domains/domain.py lists what a domain has).")
     return cast(SessionDomain, found)
+
+
+_MEMBERS = [name for protocol in (Domain, SessionDomain) for name in vars(protocol) if not name.startswith("_")]
+
+
+def _has(found: Domain, member: str) -> bool:
+    """Look for a member without reading a property: reading `checks` would load pandas."""
+    return hasattr(type(found), member) or hasattr(found, member)

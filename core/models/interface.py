@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -60,6 +61,17 @@ class Attainment:
     gini: float
     leak: bool
     n_rows: int
+
+    def __post_init__(self) -> None:
+        """Turn numpy's numbers into Python's, since JSON can write only these.
+
+        Raises:
+            TypeError: A field holds something other than a number.
+        """
+        for name in ("value", "optimum", "attainment", "low", "high", "gini"):
+            object.__setattr__(self, name, _plain(name, getattr(self, name)))
+        object.__setattr__(self, "leak", bool(self.leak))
+        object.__setattr__(self, "n_rows", int(_plain("n_rows", self.n_rows)))
 
 
 class Model(ABC):
@@ -180,6 +192,12 @@ class Model(ABC):
         Raises:
             ArtifactError: The artifact is damaged, tampered with, or not of this model.
         """
+
+
+def _plain(name: str, value: object) -> float:
+    if not isinstance(value, Real):  # numpy's numbers are Real, too
+        raise TypeError(f"Attainment.{name} must be a number, but is {value!r}")
+    return float(value)
 
 
 def table_of(panel: PanelLike | pd.DataFrame) -> pd.DataFrame:

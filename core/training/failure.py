@@ -9,6 +9,8 @@ from core.files import FileAccessError, InDoubtError
 from core.system_libraries import cure_for, ran_out_of_memory
 from core.training.wire import Failed
 
+# Mistakes of a program: the same code raises them again at every attempt.
+_MISTAKES = (AttributeError, TypeError, NameError, NotImplementedError)
 # The exceptions learners raise for invalid parameters; by name, since the child may not have loaded the learners.
 _PARAMETERS_REFUSED = ("InvalidParameterError", "LightGBMError", "XGBoostError")
 
@@ -30,9 +32,24 @@ def failure_of(error: Exception) -> Failed:
         kind, reason = "refused", f"{text.rstrip('. ')}. Cure: correct the model's parameters in the settings"
     elif isinstance(error, ImportError) or _is_from_the_loader(error):
         kind, reason = "environment", f"{text}. Cure: {cure_for(text)}"
+    elif isinstance(error, _MISTAKES) and (plugin := _plugin_of(error)) is not None:
+        kind = "refused"
+        reason = f"{plugin} is at fault: {type(error).__name__}: {text.rstrip('. ')}. Cure: correct the package"
     else:
         kind, reason = "error", f"{type(error).__name__}: {text}"
     return Failed(kind=kind, reason=reason, details=traceback.format_exc())
+
+
+def _plugin_of(error: Exception) -> str | None:
+    """Name the plug-in whose code raised an error, and the line; None if no code of a plug-in took part."""
+    from core.domains.catalogue import plugin_packages
+
+    packages = plugin_packages()
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame.f_globals.get("__name__", ""))
+        if (plugin := packages.get(module.partition(".")[0])) is not None:
+            return f"{plugin} ({module}, {frame.f_code.co_name}, line {line})"
+    return None
 
 
 def _is_from_the_loader(error: Exception) -> bool:

@@ -7,10 +7,8 @@ done. The test panels are drawn after that and used once; no choice depends on t
 """
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -21,12 +19,13 @@ import pandas as pd
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.files import sha256_of, write_folder
-from core.models import Model, Panel, PanelLike
+from core.models import Model, Panel
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
 from core.training.checkpoint import Checkpoint, Checkpoints, to_json
 from core.training.convergence import EpochScore, best_epoch
 from core.training.errors import CheckpointDamagedError
+from core.training.metrics import plain
 from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import DrawRecord, FinalModel, FinalRecord
@@ -146,8 +145,7 @@ class FinalFit:
             draw = self._panels.test(name)
             draws.append(draw.record)
             seed = derive_seed(self._settings.random_seed, "interval", number)
-            judge = partial(_judge, panel=draw.panel, seed=seed)
-            for model, figures in model_set.side_by_side(judge).items():
+            for model, figures in model_set.test(draw.panel, seed=seed).items():
                 metrics[model] |= {f"{name}.{metric}": value for metric, value in figures.items()}
         return draws, metrics
 
@@ -157,7 +155,9 @@ class FinalFit:
         def fill(folder: Path) -> None:
             nonlocal record
             models = tuple(
-                _save_model(model, name, folder, way=made.choice[name], metrics=made.metrics[name])
+                _save_model(
+                    model, name, folder, way=made.choice[name], metrics=made.metrics[name], domain=self._settings.domain
+                )
                 for name, model in made.model_set.models.items()
             )
             record = FinalRecord(
@@ -184,25 +184,13 @@ class _Made:
     draws: tuple[DrawRecord, ...]
 
 
-def _judge(model: Model, *, panel: PanelLike, seed: int) -> dict[str, float]:
-    """Measure every metric on one test panel, and the interval of the attainment."""
-    figures = model.evaluate(panel)
-    if (attainment := model.attainment(panel, seed=seed)) is not None:
-        figures |= {
-            "attainment": attainment.attainment,
-            "attainment_low": attainment.low,
-            "attainment_high": attainment.high,
-            "gini_attainment": attainment.gini,
-            "optimum": attainment.optimum,
-            "leak": float(attainment.leak),
-        }
-    return {name: value for name, value in figures.items() if math.isfinite(value)}
-
-
-def _save_model(model: Model, name: str, folder: Path, *, way: str, metrics: dict[str, float]) -> FinalModel:
+def _save_model(
+    model: Model, name: str, folder: Path, *, way: str, metrics: dict[str, float], domain: str
+) -> FinalModel:
     place = folder / name
     model.save(place)
-    account, importance = model.report(), model.feature_importance()
+    account = plain(model.report(), name, "report", domain=domain)
+    importance = plain(model.feature_importance(), name, "feature_importance", domain=domain)
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics}
     (place / REPORT).write_bytes(
         msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2) + b"\n"

@@ -11,6 +11,7 @@ from typing import TypeVar
 from core.domains.catalogue import create
 from core.models import Model, PanelLike, train_all
 from core.settings import TrainingSettings
+from core.training.metrics import measured, measured_with_interval
 from core.training.session_domain import domain_of
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class ModelSet:
             UnknownAlgorithmError: A model does not offer the algorithm in the settings.
         """
         domain = domain_of(settings)
+        self._domain = settings.domain
         self.models: dict[str, Model] = {
             name: create(name, algorithm=entry.algorithm, settings=entry.parameters, domain=domain)
             for name, entry in settings.models.items()
@@ -84,17 +86,37 @@ class ModelSet:
             panels: By name.
         Returns:
             For each panel, `<model>.<metric>`; metrics that could not be measured are left out.
+        Raises:
+            UnusableMetricError: A model returned something that is not a metric.
         """
-        by_model = self.side_by_side(lambda model: {name: model.evaluate(panel) for name, panel in panels.items()})
+        by_model = self._side_by_side(
+            lambda name, model: {
+                panel_name: measured(model, name, panel, domain=self._domain) for panel_name, panel in panels.items()
+            }
+        )
         return {
             name: {
                 f"{model}.{metric}": value
                 for model, figures in by_model.items()
                 for metric, value in figures[name].items()
-                if math.isfinite(value)
             }
             for name in panels
         }
+
+    def test(self, panel: PanelLike, *, seed: int) -> dict[str, Figures]:
+        """Measure every model on a test panel, with the interval of its attainment.
+
+        Args:
+            panel: The test panel.
+            seed: The seed of the resampling.
+        Returns:
+            The metrics of each model.
+        Raises:
+            UnusableMetricError: A model returned something that is not a metric.
+        """
+        return self._side_by_side(
+            lambda name, model: measured_with_interval(model, name, panel, seed=seed, domain=self._domain)
+        )
 
     def save(self, folder: Path) -> None:
         """Write each trained model into a folder of its name."""
@@ -112,11 +134,7 @@ class ModelSet:
             self.models = {name: type(model).load(folder / name) for name, model in self.models.items()}
             self.has_learned = True
 
-    def side_by_side(self, work: Callable[[Model], T]) -> dict[str, T]:
-        """Do the same with every model in parallel.
-
-        Returns:
-            Each model's result, in the order of the settings.
-        """
+    def _side_by_side(self, work: Callable[[str, Model], T]) -> dict[str, T]:
+        """Do the same with every model, by name, in parallel; return each model's result in the settings' order."""
         with ThreadPoolExecutor(self._n_threads, thread_name_prefix="model") as threads:
-            return dict(zip(self.models, threads.map(work, self.models.values()), strict=True))
+            return dict(zip(self.models, threads.map(work, self.models, self.models.values()), strict=True))

@@ -1,9 +1,7 @@
 """A domain of another package: trained by a session, registered and served, without any mention in core."""
 
-import importlib
-import os
 import shutil
-import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +20,11 @@ from core.state import Workspace
 from core.training.session import SessionPhase
 from core.training.session_domain import DomainSettingsError, checked
 from core.training.sessions import Sessions
+from tests.packages import installed
 from tests.waiting import until
 
 ADA = Actor("ada", "desk", Origin.COMMAND_LINE)
-ENTRY_POINTS = """[bondx.domains]
-loans = loans:LOANS
-broken = no_such_package:BROKEN
-odd = core.errors:UsageError
-[bondx.models]
-median = loan_models:MedianModel
-"""
+PACKAGE = Path(__file__).parent / "loan_package"
 BOTH = {"loss": ModelSettings(), "median": ModelSettings(algorithm="running_median")}
 SHORT = TrainingSettings(domain="loans", dataset_size=200, max_epochs=2, models=BOTH)
 
@@ -40,19 +33,12 @@ SHORT = TrainingSettings(domain="loans", dataset_size=200, max_epochs=2, models=
 def loans(tmp_path_factory):
     """Install the package as pip would, for this process and for later child processes."""
     folder = tmp_path_factory.mktemp("site")
-    for file in (Path(__file__).parent / "loan_package").glob("*.py"):
+    for file in PACKAGE.glob("*.py"):
         shutil.copy(file, folder)
-    metadata = folder / "loans-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: loans\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
-        importlib.invalidate_caches()
+    declared = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["entry-points"]
+    domains = declared["bondx.domains"] | {"broken": "no_such_package:BROKEN", "odd": "core.errors:UsageError"}
+    with installed(folder, "loans", declared | {"bondx.domains": domains}):
         yield folder
-        for name in ("loans", "loan_models"):
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

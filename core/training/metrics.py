@@ -1,0 +1,117 @@
+"""The metrics that a model reports, checked where the engine receives them: a plug-in may return anything."""
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.errors import RefusedError
+from core.models import Attainment, Model, PanelLike
+
+
+class UnusableMetricError(RefusedError):
+    """A model returned something that is not a metric."""
+
+    def __init__(self, domain: str, model: str, member: str, problem: str) -> None:
+        super().__init__(
+            f"The model {model!r} of the domain {domain!r}: `{member}` {problem}. Correct the model, then start a new "
+            "session."
+        )
+
+
+def measured(model: Model, name: str, panel: PanelLike, *, domain: str) -> dict[str, float]:
+    """Evaluate a model, and return its metrics as plain floats.
+
+    Args:
+        model: The model.
+        name: Its name in the settings.
+        panel: A panel it was not trained on.
+        domain: The name of its domain.
+    Returns:
+        The metrics that could be measured; NaN and infinity are left out.
+    Raises:
+        UnusableMetricError: It did not return a mapping of names to numbers.
+    """
+    return _finite(_evaluated(model, name, panel, domain=domain))
+
+
+def measured_with_interval(model: Model, name: str, panel: PanelLike, *, seed: int, domain: str) -> dict[str, float]:
+    """Measure every metric on a test panel, and the interval of the attainment.
+
+    Args:
+        model: The model.
+        name: Its name in the settings.
+        panel: The test panel.
+        seed: The seed of the resampling.
+        domain: The name of its domain.
+    Raises:
+        UnusableMetricError: The model returned something that is not a metric.
+    """
+    figures = _evaluated(model, name, panel, domain=domain)
+    attainment = model.attainment(panel, seed=seed)
+    if attainment is None:
+        return _finite(figures)
+    if not isinstance(attainment, Attainment):
+        raise UnusableMetricError(
+            domain,
+            name,
+            "attainment",
+            f"returned {type(attainment).__name__}; it must return a core.models.Attainment or None",
+        )
+    figures |= {
+        "attainment": attainment.attainment,
+        "attainment_low": attainment.low,
+        "attainment_high": attainment.high,
+        "gini_attainment": attainment.gini,
+        "optimum": attainment.optimum,
+        "leak": float(attainment.leak),
+    }
+    return _finite(figures)
+
+
+def plain(told: Mapping[str, Any], name: str, member: str, *, domain: str) -> dict[str, Any]:
+    """Turn the numbers of numpy in what a model tells of itself into Python's, which JSON can write.
+
+    Args:
+        told: What its `member` returned.
+        name: The model's name in the settings.
+        member: The method.
+        domain: The name of its domain.
+    Raises:
+        UnusableMetricError: It holds something that JSON cannot write.
+    """
+
+    def as_number(value: object) -> object:
+        if isinstance(value, np.generic):
+            return value.item()
+        raise UnusableMetricError(
+            domain, name, member, f"returned a {type(value).__name__}; it must return plain JSON values"
+        )
+
+    built: dict[str, Any] = msgspec.to_builtins(told, enc_hook=as_number)
+    return built
+
+
+def _evaluated(model: Model, name: str, panel: PanelLike, *, domain: str) -> dict[str, float]:
+    figures = model.evaluate(panel)
+    if not isinstance(figures, Mapping):
+        raise UnusableMetricError(
+            domain, name, "evaluate", f"returned {type(figures).__name__}; it must return a dict of metrics by name"
+        )
+    metrics: dict[str, float] = {}
+    for metric, value in figures.items():
+        if not isinstance(metric, str):
+            raise UnusableMetricError(domain, name, "evaluate", f"named a metric {metric!r}; a name must be a string")
+        if not isinstance(value, Real):  # numpy's numbers are Real, too
+            raise UnusableMetricError(
+                domain, name, "evaluate", f"returned {value!r} as {metric}; a metric must be a number"
+            )
+        metrics[metric] = float(value)
+    return metrics
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {metric: value for metric, value in metrics.items() if math.isfinite(value)}
