@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import ScreenResume
 
 from console.navigation import RUNS_SCREEN
 from console.presentation import epochs, sessions
@@ -74,10 +75,17 @@ class TrainingScreen(ConsoleScreen):
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())
 
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Follow the session under the cursor again: another screen may have followed a run of its own."""
+        self._follow(self.selected_session())
+
+    def _follow(self, session: Session | None) -> None:
+        self.console_app.follow(session.run_id if session else None)
+
     @on(LiveTable.RowHighlighted, "#sessions")
     def _another_session(self) -> None:
         session = self.selected_session()
-        self.console_app.follow(session.run_id if session else None)
+        self._follow(session)
         self._show_session(session)
         self.show_standing()
         self.tick()

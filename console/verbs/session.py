@@ -22,7 +22,19 @@ def _named(snapshot: "Snapshot", words: Sequence[str]) -> Session:
     return session
 
 
-SESSION_WORD = Argument("SESSION", lambda snapshot, _: [session.session_id for session in snapshot.sessions])
+def _unfinished(snapshot: "Snapshot") -> list[str]:
+    finished = SessionPhase.FINISHED
+    return [session.session_id for session in snapshot.sessions if session.observed.phase is not finished]
+
+
+def _refusal(session: Session) -> str | None:
+    """Say that a finished session takes no more requests, or return None."""
+    if session.observed.phase is SessionPhase.FINISHED:
+        return f"{session.session_id} has finished; S starts a new session."
+    return None
+
+
+SESSION_WORD = Argument("SESSION", lambda snapshot, _: _unfinished(snapshot))
 SESSION: Noun[Session] = Noun(
     arguments=(SESSION_WORD,),
     missing="There is no session; S starts one.",
@@ -48,6 +60,10 @@ class SessionRequest(Change[Session]):
     confirm: str
     effect: str
     way_back: str
+
+    def refusal(self, thing: Session) -> str | None:
+        """Refuse a finished session."""
+        return _refusal(thing)
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer the new desired state; the engine carries it out."""
@@ -120,6 +136,7 @@ class Start(Change[None]):
 
     def offer(self, context: OfferContext, thing: None, *options: Any) -> Offer:
         """Offer it with the most important settings, and with the settings that this release cannot follow."""
+        from core.domains.registry import find_domain
         from core.settings import load_settings, unavailable_features
         from core.training.sessions import Sessions
 
@@ -130,7 +147,8 @@ class Start(Change[None]):
             return f"{started.session_id} is queued."
 
         facts = [(name, str(getattr(training, name))) for name in _TOLD_SETTINGS]
-        facts.append(("models", ", ".join(training.models)))
+        every_model = f"all of {training.domain}: {', '.join(find_domain(training.domain).models)}"
+        facts.append(("models", ", ".join(training.models) or every_model))
         width = max(len(name) for name, _ in facts) + 2
         effect = "A new session trains the models and registers the versions that beat the previous versions."
         lines = [
@@ -154,9 +172,7 @@ class PauseOrResume(Change[Session]):
 
     def refusal(self, thing: Session) -> str | None:
         """Refuse for a finished session."""
-        if thing.observed.phase is SessionPhase.FINISHED:
-            return f"{thing.session_id} has finished; S starts a new one."
-        return None
+        return _refusal(thing)
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer the opposite of the present state."""

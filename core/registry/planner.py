@@ -78,13 +78,13 @@ class Planner:
         if verb is TransitionVerb.UNDO:
             newest = self._records.newest_transition(model)
             returning = self._found(name, planning.version_to_return(newest))
-            return planning.undo(model, newest, self._integrity_gates(returning))
+            return self._unless_held(planning.undo(model, newest, self._integrity_gates(returning)))
         plan = planning.archiving(model, self._records.version(name, number))
         return self._unless_held(plan)
 
     def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
         """Check again, under the lock, what may have changed while the model's revision did not."""
-        if plan.verb is TransitionVerb.ARCHIVE:
+        if plan.verb in (TransitionVerb.ARCHIVE, TransitionVerb.UNDO):
             return self._unless_held(plan).refusal
         if plan.verb is not TransitionVerb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
             return None
@@ -160,10 +160,11 @@ class Planner:
         return (integrity_gate(version, self.examine(version).problems, settings),)
 
     def _unless_held(self, plan: Plan) -> Plan:
-        rollout = self._holds.of(plan.model).get(plan.version)
-        if not plan.allowed or rollout is None:
+        held = self._holds.of(plan.model)
+        version = next((change.version for change in plan.changes if change.version in held), None)
+        if not plan.allowed or version is None:
             return plan
-        refusal = f"{plan.model} {plan.version} is in rollout {rollout}; abort the rollout first, or let it end."
+        refusal = f"{plan.model} {version} is in rollout {held[version]}; abort the rollout first, or let it end."
         return msgspec.structs.replace(plan, allowed=False, refusal=refusal, effects=(), undo="")
 
     def _found(self, model: str, number: str | None) -> ModelVersion | None:

@@ -23,6 +23,7 @@ from console.verbs.catalog import COMMANDS, EVERYWHERE
 from console.verbs.keys import help_lines
 from console.verbs.line import complete, every_line, parse
 from core.errors import UsageError
+from core.training.session import SessionPhase
 from core.view.snapshot import Snapshot
 from widgets.line import Line
 from widgets.lines_pane import wrap
@@ -36,7 +37,7 @@ WORDS = Snapshot(
         Object(model="spread", version="1.0.0"),
         Object(model="anomaly", version="2.0.0"),
     ),
-    sessions=(Object(session_id="s-0002"),),
+    sessions=(Object(session_id="s-0002", observed=Object(phase=SessionPhase.RUNNING)),),
     rollouts=(Object(rollout_id="ro-0002", is_active=True), Object(rollout_id="ro-0001", is_active=False)),
     alerts=(Object(fingerprint="ab12"),),
 )

@@ -39,6 +39,24 @@ async def test_runs_are_read_only_while_they_are_shown(open_console):
         await console.until(lambda: console.screen.NAME == "training", "the sessions again")
 
 
+async def test_the_sessions_follow_the_session_under_the_cursor_again_after_the_runs(open_console, monkeypatch):
+    async with open_console((120, 40)) as console:
+        followed = []
+        monkeypatch.setattr(console.app, "follow", followed.append)
+        await console.press("2")
+        await console.until(
+            lambda: console.screen.NAME == "training" and console.screen.selected_session(), "a session"
+        )
+        run_id = console.screen.selected_session().run_id
+        await console.press("r")
+        await console.until(lambda: console.screen.NAME == "runs" and ids(console), "the runs")
+        await console.press("j")
+        await console.until(lambda: followed and followed[-1] != run_id, "another run")
+        await console.press("escape")
+        await console.until(lambda: console.screen.NAME == "training", "the sessions")
+        await console.until(lambda: followed[-1] == run_id, "the run of the session")
+
+
 async def test_keys_about_a_run_are_dim_only_without_one(open_console):
     async with open_console((80, 24)) as console:
         await open_runs(console)

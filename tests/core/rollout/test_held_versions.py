@@ -67,6 +67,22 @@ def stored(workspace: Workspace) -> dict:
     return json.loads(workspace.state_file("registry").read_text())
 
 
+def test_an_undo_does_not_take_a_version_out_of_its_rollout(registry, start, candidate, ana):
+    allowed = registry.plan_undo("spread")
+    assert allowed.changes[0].version == candidate
+    rollout = start()
+
+    refused = registry.plan_undo("spread")
+
+    assert (
+        refused.refusal
+        == f"spread {candidate} is in rollout {rollout.rollout_id}; abort the rollout first, or let it end."
+    )
+    with pytest.raises(RefusedError, match="is in rollout"):
+        registry.apply(allowed, actor=ana)  # planned before the rollout began
+    assert registry.get("spread", candidate).stage == "Staging"
+
+
 def test_versions_of_an_active_rollout_are_held_in_a_workspace_of_an_earlier_release(
     registry, holds, start, forget_holds, stable, candidate, ana
 ):
