@@ -1,4 +1,4 @@
-"""How the console looks: palettes, and one style sheet per widget or screen."""
+"""The look of the console: palettes, and one style sheet per widget or screen."""
 
 from __future__ import annotations
 

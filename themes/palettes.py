@@ -1,7 +1,7 @@
-"""The palettes. No colour is written anywhere else.
+"""The palettes: the only place for colours.
 
-A palette names roles, not colours: a tone says what a text means (`good`, `warn`, `bad`, `muted`, `accent`, `strong`),
-a ground what lies beneath it. Every tone reads at 4.5:1 or better on every ground, which a test checks.
+A palette names roles, not colours: a tone is the meaning of a text (`good`, `warn`, `bad`, `muted`, `accent`,
+`strong`), a ground is the background below it. Every tone reads at 4.5:1 or better on every ground; a test checks it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Palette(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def grounds(self) -> dict[str, str]:
-        """Every colour that may lie beneath text."""
+        """Every colour that may be the background of text."""
         return {
             "background": self.background,
             "surface": self.surface,
@@ -59,7 +59,7 @@ class Palette(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def variables(self) -> dict[str, str]:
-        """Name the roles for style sheets, and bring Textual's own widgets into line with them."""
+        """Name the roles for style sheets, and map the variables of Textual's own widgets to them."""
         tones = {f"tone-{name}": colour for name, colour in self.tones.items()}
         grounds = {f"ground-{name}": colour for name, colour in self.grounds.items()}
         return (
@@ -221,5 +221,5 @@ THEMES: dict[str, Theme] = {palette.name: palette.theme() for palette in PALETTE
 
 
 def default_variables() -> dict[str, str]:
-    """Give `App.get_theme_variable_defaults` our roles, so that a foreign theme can be loaded, too."""
+    """Give `App.get_theme_variable_defaults` our roles, so that other themes can be loaded as well."""
     return DARK.variables()

@@ -8,21 +8,21 @@ _FOLDER = Path(__file__).parent
 
 
 def shared_sheets() -> list[Path]:
-    """List what every screen needs, in the order in which it must be read.
+    """List the sheets that every screen needs, in the order in which they must be read.
 
     Returns:
         Absolute paths for `App.CSS_PATH`: the base first, then widgets, then the frame of the screens, so that a screen
-        may overrule a widget of equal specificity.
+        may override a widget of equal specificity.
     """
     return [_FOLDER / "base.tcss", _FOLDER / "widgets.tcss", screen_sheet("frame")]
 
 
 def screen_sheet(name: str) -> Path:
-    """Name the style sheet that a screen brings along for `Screen.CSS_PATH`: it is parsed once the screen is shown."""
+    """Return the style sheet of a screen for `Screen.CSS_PATH`: it is parsed when the screen is first shown."""
     return _FOLDER / "screens" / f"{name}.tcss"
 
 
 def style_sheets() -> list[Path]:
-    """List every style sheet there is, the shared ones first."""
+    """List every style sheet, the shared sheets first."""
     shared = shared_sheets()
     return [*shared, *sorted(set((_FOLDER / "screens").glob("*.tcss")) - set(shared))]

@@ -1,1 +1,1 @@
-"""Drawings for the terminal that take plain values and send only what changed."""
+"""Drawings for the terminal that take plain values and send only the cells that changed."""

@@ -1,9 +1,9 @@
-"""Ages in coarse steps: a screen at rest must have nothing to say, so its ages rarely change."""
+"""Ages in coarse steps: a screen at rest must send nothing, so its ages rarely change."""
 
 from __future__ import annotations
 
 MISSED_TICKS = 3
-"""So many missed ticks make a pane stale."""
+"""The number of missed ticks that make a pane stale."""
 
 _STEPS = (
     (60, 15, "s", 1),
@@ -17,7 +17,7 @@ def age_text(seconds: float) -> str:
     """Say how long ago something was, in steps that grow with the age.
 
     Args:
-        seconds: The age; a negative one (a clock that was set back) counts as none.
+        seconds: The age; a negative age (a clock set back) counts as zero.
 
     Returns:
         "now" below 15 s, then quarters of a minute, minutes, five minutes, hours and days.

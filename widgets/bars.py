@@ -11,10 +11,10 @@ from widgets.line import Span
 
 
 def bar(share: float | None, width: int, *, tone: str = "accent", glyphs: Glyphs = UNICODE) -> tuple[Span, ...]:
-    """Draw a share as a bar: a heavy stroke for what is there, a thin one for what is not.
+    """Draw a share as a bar: a heavy stroke for the share, a thin stroke for the rest.
 
     Args:
-        share: 0–1, clipped; None or NaN (not known) draws an empty bar.
+        share: 0–1, clipped; None or NaN (unknown) draws an empty bar.
         width: The cells of the whole bar.
         tone: The tone of the heavy part.
         glyphs: The signs to draw with.
@@ -24,7 +24,7 @@ def bar(share: float | None, width: int, *, tone: str = "accent", glyphs: Glyphs
     """
     known = 0.0 if share is None or math.isnan(share) else min(1.0, max(0.0, share))
     full = round(known * width)
-    # What has begun shows, and what is not complete is not drawn as complete.
+    # A share above 0 shows, and a share below 1 is not drawn as complete.
     if known > 0:
         full = max(1, full)
     if known < 1:
@@ -52,7 +52,7 @@ def sparkline(
         glyphs: The signs to draw with.
 
     Returns:
-        Exactly `width` characters. Values that are all alike are drawn on the middle level.
+        Exactly `width` characters. Equal values are drawn on the middle level.
 
     >>> sparkline([0, 1, 2, 3], 4), sparkline([5, 5], 4)
     ('▁▃▆█', '  ▄▄')

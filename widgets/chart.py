@@ -1,4 +1,4 @@
-"""Line charts as lines of text: braille where the terminal has it, plain characters where it has not.
+"""Line charts as lines of text: braille where the terminal has it, plain characters elsewhere.
 
 A pure drawing: series in, lines out. One cell has one colour, so that a row takes few changes of style; where two
 series meet in a cell, the later one gives its colour and both give their dots.
@@ -31,7 +31,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class _Frame(msgspec.Struct, frozen=True):
-    """The part of the plane that is shown, and the dots it is shown with."""
+    """The visible part of the plane, and its size in dots."""
 
     x_low: float
     x_high: float
@@ -56,7 +56,7 @@ def nice_ticks(low: float, high: float, n_ticks: int) -> list[float]:
     Args:
         low: The least value.
         high: The greatest value, above `low`.
-        n_ticks: How many there may be at most.
+        n_ticks: The maximum number of ticks.
 
     Returns:
         Multiples of 1, 2 or 5 times a power of ten within the range, in rising order; at least one.
@@ -101,17 +101,17 @@ def draw_chart(
     """Draw series into a box of text.
 
     Args:
-        series: What to draw; the first has the first colour and marker.
+        series: The series to draw; the first has the first colour and marker.
         width: The cells of a line.
         height: The number of lines.
         x_title: What the horizontal axis counts.
         y_title: What the vertical axis measures.
-        empty: What to say when no point can be drawn.
+        empty: The text when no point can be drawn.
         glyphs: The signs to draw with.
 
     Returns:
         `height` lines: the legend, the plane with its labels at the left, the horizontal axis and its labels. Each
-        series ends in its own marker, which the legend repeats, so that series are told apart without colour.
+        series ends in its own marker, which the legend repeats, so that series differ without colour.
     """
     if height <= 0 or width <= 0:
         return []
@@ -123,7 +123,7 @@ def draw_chart(
     legend = [_legend(drawable, y_title, width, glyphs)] if height >= 5 else []
     n_rows = height - len(legend) - 2
     if n_rows < 2 or width < 16:
-        # No room for a plane: the newest values are the most that can be told.
+        # No room for a plane: only the newest values fit.
         return [_newest(index, item, points, glyphs) for index, item, points in drawable][:height]
     y_low, y_high = _range([y for _, y in everything])
     x_low, x_high = _range([x for x, _ in everything], margin=0.0)
@@ -194,7 +194,7 @@ class _Plane:
         self._tones[cell] = tone
 
     def row(self, row: int) -> Iterator[Span]:
-        """Draw one line of the plane; blanks go with their neighbours."""
+        """Draw one line of the plane; blanks take the tone of their neighbours."""
         text, tone = "", ""
         for column in range(self._n_columns):
             cell = (column, row)

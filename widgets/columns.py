@@ -17,22 +17,22 @@ class Column(msgspec.Struct, frozen=True):
     key: str
     title: str
     width: int
-    """Its cells; with `flex`, the least it is content with."""
+    """Its cells; with `flex`, its minimum."""
     flex: int = 0
     """Its share of the width that is left over; 0 keeps it fixed."""
     max_width: int = 0
-    """The most a flexible column takes; 0 is no limit."""
+    """The maximum of a flexible column; 0 is no limit."""
     align: Align = "left"
     priority: int = 0
-    """When the pane is too narrow, the column with the highest number goes first; 0 always stays."""
+    """In a narrow pane the column with the highest number is dropped first; 0 always stays."""
 
 
 def fit_columns(columns: Sequence[Column], width: int, *, gap: int = 1) -> tuple[tuple[int, int], ...]:
     """Choose which columns fit, and how wide each is.
 
     Args:
-        columns: In the order in which they are shown.
-        width: The cells there are.
+        columns: The columns, in the order shown.
+        width: The available cells.
         gap: The blanks between two columns.
 
     Returns:
@@ -48,11 +48,11 @@ def fit_columns(columns: Sequence[Column], width: int, *, gap: int = 1) -> tuple
         return sum(columns[index].width for index in kept) + gap * (len(kept) - 1)
 
     while needed() > width and any(columns[index].priority for index in kept):
-        # Of two equals the one further to the right goes.
+        # Of two equal columns the right one is dropped.
         kept.remove(max(kept, key=lambda index: (columns[index].priority, index)))
     widths = {index: columns[index].width for index in kept}
     spare = width - needed()
-    # Words can be cut and still be known; a number that is cut is another number.
+    # A cut word can still be recognised; a cut number is another number.
     words = [index for index in kept if columns[index].align == "left"]
     while spare < 0 and words and widths[longest := max(words, key=lambda index: widths[index])] > _LEAST_WORD:
         widths[longest] -= 1

@@ -1,4 +1,4 @@
-"""Two things side by side, with what differs between them marked."""
+"""A side-by-side comparison with marked differences."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from widgets.live_table import Cell, Column, LiveTable, Row
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One line of a comparison; None stands for what one side does not have."""
+    """One line of a comparison; None stands for a missing value."""
 
     name: str
     left: str | None
     right: str | None
     delta: str = ""
-    """The difference in words, where there is one to tell."""
+    """The difference in words, if any."""
     better: bool | None = None
-    """Whether the right side is the better one; None where that means nothing."""
+    """Whether the right side is better; None where neither can be."""
     section: str = ""
-    """What it is one of; rows of one section stand below its name."""
+    """Its section; the rows of a section stand below the section's name."""
 
     @property
     def changed(self) -> bool:
@@ -30,19 +30,19 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class DiffView(LiveTable):
-    """Rows of name, left and right; ± marks a change, + what came, - what went."""
+    """Rows of name, left and right; ± marks a changed row, + an added row, - a removed row."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(_columns("left", "right"), empty="Nothing to compare yet.", id=id, classes=classes)
 
     def set_diff(self, left: str, right: str, differences: Sequence[Difference], *, only_changed: bool = False) -> None:
-        """Compare two things.
+        """Show a comparison.
 
         Args:
-            left: The name of the one.
-            right: The name of the other.
-            differences: What each has; one row a name.
-            only_changed: Leave out what is alike on both sides.
+            left: The name of the left side.
+            right: The name of the right side.
+            differences: The compared values, one row per name.
+            only_changed: Leave out rows that are equal on both sides.
         """
         self.set_columns(_columns(left, right))
         shown = [item for item in differences if item.changed or not only_changed]

@@ -1,4 +1,4 @@
-"""Gates with what decides them: verdict, value, threshold, number of samples, reason."""
+"""Gates with their evidence: verdict, value, threshold, number of samples, reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:
-    """Give the names the room that no reason needs: where value and limit say it all, there is no reason to read."""
+    """Give the names the room of the reasons where value and limit say everything."""
     longest = max((len(gate.name) for gate in gates), default=0)
     has_reasons = not gates or any(gate.reason for gate in gates)
     return (
@@ -40,7 +40,7 @@ def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:
 
 
 class GateList(LiveTable):
-    """A gate a row; ✓, ✗ or ! and the word beside the colour."""
+    """One gate per row; ✓, ✗ or ! and the word beside the colour."""
 
     def __init__(self, *, empty: str = "No gate was judged yet.", id: str | None = None, classes: str | None = None):  # noqa: A002
         super().__init__(_columns(()), empty=empty, id=id, classes=classes)

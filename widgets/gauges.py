@@ -16,16 +16,16 @@ class Gauge(msgspec.Struct, frozen=True):
 
     label: str
     share: float | None
-    """0–1; None when it is not known."""
+    """0–1; None if unknown."""
     value: str
-    """What is written beside the bar, unit included."""
+    """The text beside the bar, unit included."""
     warn_at: float | None = None
     alert_at: float | None = None
     history: tuple[float, ...] = ()
 
     @property
     def tone(self) -> str:
-        """How the share stands to its limits."""
+        """The relation of the share to its limits."""
         if self.share is None:
             return "muted"
         if self.alert_at is not None and self.share > self.alert_at:
@@ -48,11 +48,11 @@ class GaugeList(Painted):
         self.resize_to_content()
 
     def n_lines(self, width: int) -> int:
-        """One line a gauge."""
+        """Return the height: one line per gauge."""
         return max(1, len(self._gauges))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Draw every gauge; the past goes first when there is little room, the bar next."""
+        """Draw every gauge; in little room the sparkline is dropped first, then the bar."""
         label_width = max((len(gauge.label) for gauge in self._gauges), default=0)
         value_width = max((len(gauge.value) for gauge in self._gauges), default=0)
         room = width - label_width - value_width - 5

@@ -1,4 +1,4 @@
-"""The signs we draw with, for terminals that know Unicode and for those that do not."""
+"""The signs we draw with, for terminals with and without Unicode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN_TERMINALS = frozenset({"", "linux", "dumb", "vt52", "vt100", "vt102", "vt
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of signs. Each stands beside a colour, so that no meaning hangs on colour alone."""
+    """One set of signs. Each accompanies a colour, so that no meaning depends on colour alone."""
 
     name: str
     cursor: str
@@ -42,7 +42,7 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     markers: str  # one per series of a chart
 
     def spelled(self, text: str) -> str:
-        """Spell our own sentences, which have dashes and arrows in them, with what this terminal knows, cell by cell.
+        """Spell our own sentences, which contain dashes and arrows, with the signs of this terminal, cell by cell.
 
         >>> ASCII.spelled("5 % → 10 %, then –")
         '5 % > 10 %, then -'
@@ -114,7 +114,7 @@ def choose_glyphs(environ: Mapping[str, str], *, setting: str = "auto") -> Glyph
 
     Args:
         environ: The process environment; TERM, LC_ALL, LC_CTYPE and LANG are read.
-        setting: "unicode" or "ascii" overrule what the environment says; "auto" follows it.
+        setting: "unicode" or "ascii" override the environment; "auto" follows it.
 
     Returns:
         ASCII for the Linux console, for dumb terminals and where the locale names no UTF-8.

@@ -1,4 +1,4 @@
-"""The last line: the keys that work here and now, or a sentence that answers what was just done."""
+"""The last line: the keys that work now, or a sentence that answers the last action."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from widgets.painted import Painted
 
 
 class KeyHint(msgspec.Struct, frozen=True):
-    """A key and what it does here."""
+    """A key and its action here."""
 
     key: str
     label: str
@@ -22,7 +22,7 @@ class KeyHint(msgspec.Struct, frozen=True):
 
 
 class KeyFooter(Painted):
-    """Keys from left to right by importance; those that do not work are in parentheses and muted."""
+    """Keys from left to right by importance; keys that do not work now are muted, in parentheses."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -50,7 +50,7 @@ class KeyFooter(Painted):
         return 1
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Draw the sentence, or as many keys as there is room for."""
+        """Draw the sentence, or as many keys as fit."""
         if self._sentence:
             return [Line(((" ", ""), self._sentence))]
         hints = list(self._hints)

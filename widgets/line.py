@@ -1,6 +1,6 @@
 """A line of text as plain data: spans with a tone, fitted to terminal cells and safe to send.
 
-Data never reaches the terminal as markup or as an escape sequence: what cannot be printed is replaced here.
+Data never reaches the terminal as markup or as an escape sequence: unprintable characters are replaced here.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def clean(text: str, *, replacement: str = "�") -> str:
 
     Args:
         text: Anything, control characters and direction overrides included.
-        replacement: What stands for a character that cannot be printed.
+        replacement: The substitute for an unprintable character.
 
     Returns:
         The text with line breaks and tabs as single spaces and other unprintable characters replaced.
@@ -69,7 +69,7 @@ def fit(text: str, width: int, *, align: Align = "left", ellipsis: str = "…") 
         text: Printable text; characters may be two cells wide.
         width: The cells to fill.
         align: Where the text stands when it is shorter.
-        ellipsis: What ends it when it is longer.
+        ellipsis: The end of a text that was cut.
 
     Returns:
         A text of exactly `width` cells.
@@ -121,8 +121,8 @@ def changed_ranges(old: Line, new: Line) -> list[tuple[int, int]]:
     """Find the cells in which two lines of equal width differ.
 
     Args:
-        old: What the terminal shows.
-        new: What it is to show.
+        old: The line on the terminal.
+        new: The line to show.
 
     Returns:
         Ranges (first cell, cell after the last) from left to right; ranges that are near each other are joined.
@@ -178,7 +178,7 @@ def _outer_range(before: list[tuple[str, str]], after: list[tuple[str, str]], wi
 
 
 def section(title: str, sentences: Sequence[str]) -> list[Line]:
-    """Put sentences under a title, below a blank line; nothing where there are none."""
+    """Put sentences under a title, below a blank line; return no line without sentences."""
     if not sentences:
         return []
     return [Line(), Line(((title, "title"),)), *(Line(((sentence, ""),)) for sentence in sentences)]

@@ -32,7 +32,7 @@ class LineChart(Painted):
             self.repaint()
 
     def n_lines(self, width: int) -> int:
-        """Ask for a pleasant height where the style sheet names none."""
+        """Return a pleasant height, for style sheets that set none."""
         return 10
 
     def paint(self, width: int, height: int) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Lines of text that wrap to their pane and scroll, and captions that are only looked at."""
+"""Lines of text that wrap to their pane and scroll, and captions without focus."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -14,7 +14,7 @@ MAX_INDENT = 14
 
 
 def wrap(line: Line, width: int) -> list[Line]:
-    """Break a line that is too wide at its blanks; what follows is indented below the text it belongs to.
+    """Break a wide line at its blanks, and indent the rest below the text it belongs to.
 
     >>> [part.text for part in wrap(Line((("reason  ", "muted"), ("too few rows", ""))), 16)]
     ['reason  too few', '        rows']
@@ -63,7 +63,7 @@ def _stripped(spans: Sequence[Span], ground: str) -> Line:
 
 
 class LinesPane(Painted, can_focus=True):
-    """Text in lines that wrap to the pane; keys scroll it where it is longer."""
+    """Text in lines that wrap to the pane; keys scroll a longer text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_lines(1)", "Down", show=False),
@@ -81,7 +81,7 @@ class LinesPane(Painted, can_focus=True):
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """What the pane holds, before it is wrapped."""
+        """The text of the pane before wrapping."""
         return self._content
 
     def show(self, lines: Sequence[Line], *, from_top: bool = False) -> None:
@@ -103,7 +103,7 @@ class LinesPane(Painted, can_focus=True):
         return max(1, len(self._wrapped(width)))
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Draw the lines in view; a mark in the last row says that there is more."""
+        """Draw the lines in view; a mark in the last row announces more lines."""
         wrapped = self._wrapped(width)
         self._top = max(0, min(self._top, len(wrapped) - height))
         shown = wrapped[self._top : self._top + height]
@@ -136,4 +136,4 @@ class LinesPane(Painted, can_focus=True):
 
 
 class Caption(LinesPane, can_focus=False):
-    """Lines that are only looked at; the focus passes them by."""
+    """Lines that never take the focus."""

@@ -1,4 +1,4 @@
-"""A table for lists that tick: rows are known by key, and only cells that changed are sent."""
+"""A table for lists that tick: rows have keys, and only cells that changed are sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class LiveTable(Painted, can_focus=True):
-    """A list with a cursor that stays on its row, whatever is inserted, removed or sorted around it."""
+    """A list with a cursor that stays on its row while others are inserted, removed or sorted around it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "move(1)", "Down", show=False),
@@ -95,7 +95,7 @@ class LiveTable(Painted, can_focus=True):
         self._layout_key: tuple[int, int] = (-1, 0)
         self._drawn: dict[str, tuple[Row, Line]] = {}
 
-    # What the table is handed
+    # Input of the table
 
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its row, or on its place when that row is gone.
@@ -111,7 +111,7 @@ class LiveTable(Painted, can_focus=True):
         self._select_rows()
 
     def set_columns(self, columns: Sequence[Column]) -> None:
-        """Replace the columns; rows stay where they have as many cells as before, and go otherwise."""
+        """Replace the columns; rows are kept if they have as many cells as before, else dropped."""
         if tuple(columns) == self._columns:
             return
         fits = len(columns) == len(self._columns)
@@ -121,7 +121,7 @@ class LiveTable(Painted, can_focus=True):
 
     @property
     def filter_words(self) -> str:
-        """Words that must all occur in a row, whatever their case; "" shows every row."""
+        """Words that must all occur in a row, ignoring case; "" shows every row."""
         return self._filter
 
     @filter_words.setter
@@ -132,7 +132,7 @@ class LiveTable(Painted, can_focus=True):
 
     @property
     def empty(self) -> str:
-        """What to say, and what to do, when there is no row."""
+        """The text without any row, with advice."""
         return self._empty
 
     @empty.setter
@@ -140,11 +140,11 @@ class LiveTable(Painted, can_focus=True):
         self._empty = text
         self.repaint()
 
-    # What the table tells
+    # State of the table
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Every column, those dropped for lack of room included."""
+        """Every column, including columns dropped for lack of room."""
         return self._columns
 
     @property
@@ -154,7 +154,7 @@ class LiveTable(Painted, can_focus=True):
 
     @property
     def n_all_rows(self) -> int:
-        """How many rows there are without the filter."""
+        """The number of rows without the filter."""
         return len(self._all_rows)
 
     @property
@@ -186,7 +186,7 @@ class LiveTable(Painted, can_focus=True):
         self._put_cursor(self._cursor + steps)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by what fits on the pane."""
+        """Move the cursor by pages."""
         self._put_cursor(self._cursor + pages * max(1, self._body_height() - 1))
 
     def action_first(self) -> None:

@@ -1,4 +1,4 @@
-"""The base of our own drawings: lines of spans of which only the cells that changed are sent.
+"""The base of our drawings: lines of spans, of which only the changed cells are sent.
 
 Textual repaints a widget whole when its content changes. On an SSH line that is most of the traffic, so these widgets
 keep the lines they have drawn, compare them with the new ones, and refresh just the cells that differ.
@@ -30,7 +30,7 @@ _BOLD = frozenset({"strong", "key", "alarm"})
 
 
 class Painted(Widget):
-    """A widget that draws lines and sends only what differs from the lines before."""
+    """A widget that draws lines and sends only the differences from the lines before."""
 
     ALLOW_SELECT = False
 
@@ -52,7 +52,7 @@ class Painted(Widget):
         raise NotImplementedError
 
     def n_lines(self, width: int) -> int:
-        """Say how many lines the content needs, for widgets whose height is `auto`."""
+        """Return the number of lines of the content, for widgets whose height is `auto`."""
         return len(self.paint(width, 10_000))
 
     @property
@@ -63,7 +63,7 @@ class Painted(Widget):
     def repaint(self) -> None:
         """Draw again and refresh the cells that changed."""
         if not self.is_mounted or not self._lines or self._lines_size != self.size:
-            # Nothing of this size is on the terminal yet; the next rendering draws all of it.
+            # No drawing of this size is on the terminal yet; the next rendering draws all of it.
             self._lines = []
             self.refresh()
             return
@@ -81,7 +81,7 @@ class Painted(Widget):
         """Draw again where the number of lines may have changed."""
         if self.is_mounted and self.styles.auto_dimensions:
             # Compared with what was asked for, not with what was given: a pane that is hidden, or as high as it may
-            # become, would have the whole screen laid out anew at each tick.
+            # become, would have the whole screen laid out again at each tick.
             asked, self._n_asked = self._n_asked, self.n_lines(self.size.width)
             if self._n_asked != asked:
                 self.refresh(layout=True)
@@ -126,7 +126,7 @@ class Painted(Widget):
             style = self.visual_style.rich_style
             if ground:
                 style += self._ground_style(ground)
-            # Reversed, each tone would become a background of its own; a cursor is to be one quiet bar.
+            # Reversed, each tone would become its own background; a cursor should be one quiet bar.
             if tone and not style.reverse:
                 style += Style(
                     color=self._colour(_COLOUR_OF_TONE.get(tone, f"tone-{tone}")), bold=tone in _BOLD or None

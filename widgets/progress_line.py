@@ -1,4 +1,4 @@
-"""One line of progress: what is done, a bar, a share, and when it will end, as far as anyone can tell."""
+"""One line of progress: a label, a bar, a share, and the estimated end."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class ProgressLine(Painted):
         """Show progress.
 
         Args:
-            label: What progresses.
-            share: 0–1; None or NaN when it is not known, which writes no percentage rather than a guess.
-            note: What is known about the end; written as it is given.
-            tone: Of the bar: `warn` for one that is paused, `bad` for one that failed.
+            label: The subject of the progress.
+            share: 0–1; None or NaN if unknown, which shows no percentage rather than a guess.
+            note: A note on the end, shown unchanged.
+            tone: The tone of the bar: `warn` if paused, `bad` if failed.
         """
         self._label, self._note, self._tone = clean(label), clean(note), tone
         self._share = None if share is None or math.isnan(share) else min(1.0, max(0.0, share))
@@ -42,7 +42,7 @@ class ProgressLine(Painted):
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Draw the line; the note goes first when there is little room, then the bar."""
-        # Nothing that is unfinished says 100 %.
+        # Unfinished progress never shows 100 %.
         percent = "" if self._share is None else f"{math.floor(self._share * 100)}%".rjust(4)
         note = f"  {self._note}" if self._note else ""
         rest = cell_len(self._label) + len(percent) + 3

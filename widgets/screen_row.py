@@ -1,4 +1,4 @@
-"""The row of screen names: each with its key, the present one marked."""
+"""The row of screen names: each with its key, the current screen marked."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from widgets.painted import Painted
 
 
 class ScreenRow(Painted):
-    """The screens there are, each with its key, the present one marked; a click goes there."""
+    """The row of screens, each with its key, the current one marked; a click goes there."""
 
     class Chosen(Message):
         """A click on a screen's name."""
@@ -21,13 +21,13 @@ class ScreenRow(Painted):
             self.name = name
 
     def __init__(self, screens: Sequence[tuple[str, str, str]], current: str) -> None:
-        """Take (key, name, title) of every screen, and the name of the present one."""
+        """Take (key, name, title) of every screen, and the name of the current screen."""
         super().__init__(id="screens")
         self._screens = tuple(screens)
         self._current = current
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Draw the row; where there is no room for names, the present one alone has its own."""
+        """Draw the row; without room for all names, only the current screen shows its name."""
         return [Line(tuple(span for _, spans in self._pieces(width) for span in spans))]
 
     def on_click(self, event: Click) -> None:

@@ -1,4 +1,4 @@
-"""The top line of every screen: where one is, who drives the engine, what alarms, whether writes are armed."""
+"""The top line of every screen: the workspace, the holder of the engine, alerts, whether writes are armed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from widgets.painted import Painted
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What the top line tells; plain values, ages already in coarse words."""
+    """The facts of the top line: plain values, ages already in coarse words."""
 
     host: str = ""
     workspace: str = ""
@@ -20,29 +20,29 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     holder: str = ""
     """Who holds the engine."""
     engine_age: str = ""
-    """Since when, in words."""
+    """How long the engine has run, in words."""
     armed: bool = False
     n_critical: int = 0
     n_warning: int = 0
     n_info: int = 0
     clock: str = ""
     frozen: str = ""
-    """What part of the past is shown, when it is not the present."""
+    """The moment of the past that is shown, if any."""
 
 
 Piece = tuple[int, tuple[Span, ...]]
-"""A priority (0 stays, the highest number goes first) and what is drawn."""
+"""A priority (0 stays, the highest number is dropped first) and its spans."""
 
 
 class StatusLine(Painted):
-    """One line that fits any width: details go first, alarms and the state of the lock stay."""
+    """One line that fits any width: details are dropped first, alerts and write access stay."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._status = Status()
 
     def set_status(self, status: Status) -> None:
-        """Show this; a status that says the same sends nothing."""
+        """Show this status; an unchanged status sends nothing."""
         if status != self._status:
             self._status = status
             self.repaint()
@@ -52,7 +52,7 @@ class StatusLine(Painted):
         return 1
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Draw the line: place and engine at the left; alarms, lock and clock at the right."""
+        """Draw the line: workspace and engine at the left; alerts, write access and clock at the right."""
         left, right = self._left(), self._right()
         if _width(left) + _width(right) + 2 > width:
             right = self._right(brief=True)

@@ -1,6 +1,6 @@
-"""Everything private of Textual, and of Rich below it, that we touch. It was written against Textual 8.2.
+"""Every private part of Textual and of Rich that we touch, written against Textual 8.2.
 
-A test an attribute, in `tests/widgets/test_textual_internals.py`, says what stops working when a release changes one;
+`tests/widgets/test_textual_internals.py` has one test per attribute, which says what breaks when a release changes it;
 no other module may name them.
 """
 
@@ -29,16 +29,16 @@ __all__ = ["ChopsUpdate", "LayoutUpdate"]
 FRAME_SECONDS = 1 / 500
 
 
-# What Textual and Rich know but do not tell
+# State that Textual and Rich do not publish
 
 
 def attribute_bits(style: Style) -> int:
-    """Return which attributes (bold, italic, …) a style switches on, a bit each, as Rich numbers them."""
+    """Return the attributes (bold, italic, …) that a style switches on, one bit each, as Rich numbers them."""
     return style._attributes & style._set_attributes
 
 
 def colour_system(console: Console) -> ColorSystem:
-    """Return how many colours the terminal has."""
+    """Return the number of colours of the terminal."""
     return console._color_system or ColorSystem.TRUECOLOR
 
 
@@ -61,7 +61,7 @@ def write_raw(app: App[Any], sequence: str) -> None:
         app._driver.write(sequence)
 
 
-# What Textual does otherwise than we need
+# Behaviour of Textual that we change
 
 
 def write_frame(pane: Widget, *, title: str, subtitle: str) -> None:
@@ -92,7 +92,7 @@ class BugExit(App[None]):
 class SteadyStylesheet(Stylesheet):
     """A style sheet that is parsed once for each theme; sources added since are still parsed when needed.
 
-    Textual parses every rule anew whenever the theme is set and whenever a screen is shown for the first time, which
+    Textual parses every rule again whenever the theme is set and whenever a screen is shown for the first time, which
     took a third of the time to the first frame. Unless a variable has changed, the rules are those parsed before.
     """
 
@@ -140,7 +140,7 @@ class PromptFrames(_AnyScreen):
 
 
 class ChangesCompositor(Compositor):
-    """A compositor that asks nothing of widgets that have not changed."""
+    """A compositor that does not render unchanged widgets."""
 
     _changed: tuple[Region, ...] | None = None
 

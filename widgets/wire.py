@@ -1,4 +1,4 @@
-"""What goes over the line: the same screen in fewer bytes.
+"""The bytes sent over the line: the same screen in fewer bytes.
 
 Textual 8.2 repaints a range of a line from the left edge of its widget, and writes every piece of text with its whole
 style and a reset. Here a repaint starts where the change starts, and a style is written as the difference from the one

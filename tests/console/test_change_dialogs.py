@@ -79,7 +79,7 @@ async def test_keys_behind_the_capital_in_one_burst_reach_nothing_else(open_cons
         assert stage_of(workspace, "spread", "1.2.0") is Stage.PRODUCTION
 
 
-async def test_the_cursor_is_where_the_keys_before_the_capital_have_put_it(open_console):
+async def test_a_capital_acts_on_the_row_that_earlier_keys_selected(open_console):
     async with open_console() as console:
         await at(console, "spread/1.3.0")
         await console.burst("j", "R")
@@ -88,7 +88,7 @@ async def test_the_cursor_is_where_the_keys_before_the_capital_have_put_it(open_
 
 
 @pytest.mark.parametrize("keys", [("enter",), ("escape",), ("ctrl+c",)], ids=["enter on cancel", "escape", "ctrl+c"])
-async def test_cancel_has_the_focus_and_leads_out(open_console, workspace, keys):
+async def test_cancel_has_the_focus_and_closes_the_dialog(open_console, workspace, keys):
     async with open_console() as console:
         await at(console, "spread/1.2.0")
         dialog = await console.dialog("R")
@@ -183,7 +183,7 @@ async def test_a_stale_plan_is_refused_with_what_changed(open_console, workspace
         assert stage_of(workspace, "spread", "1.3.0") is Stage.PRODUCTION
 
 
-async def test_what_the_registry_refuses_has_nothing_to_confirm(open_console, workspace):
+async def test_a_refused_change_has_nothing_to_confirm(open_console, workspace):
     async with open_console() as console:
         await at(console, "anomaly/1.3.0")
         dialog = await console.dialog("R")
@@ -194,7 +194,7 @@ async def test_what_the_registry_refuses_has_nothing_to_confirm(open_console, wo
         assert console.app.screen is dialog
 
 
-async def test_the_version_is_the_one_under_the_cursor_when_the_key_was_pressed(open_console, workspace):
+async def test_the_dialog_is_about_the_version_under_the_cursor_at_the_key_press(open_console, workspace):
     async with open_console() as console:
         await at(console, "downgrade/1.3.0")
         await console.dialog("P")
@@ -205,7 +205,7 @@ async def test_the_version_is_the_one_under_the_cursor_when_the_key_was_pressed(
         assert stage_of(workspace, "spread", "1.3.0") is Stage.STAGING
 
 
-async def test_a_session_is_held_and_resumed_by_h(open_console, workspace):
+async def test_a_session_is_paused_and_resumed_by_h(open_console, workspace):
     async with open_console() as console:
         await console.press("2")
         for desired in (DesiredSession.PAUSED, DesiredSession.RUNNING):
@@ -221,7 +221,7 @@ async def test_a_session_is_held_and_resumed_by_h(open_console, workspace):
             await console.until(lambda desired=desired: Sessions(workspace).get("s-0002").desired is desired, desired)
 
 
-async def test_s_stops_the_session_at_work_and_starts_one_when_none_is(open_console, workspace):
+async def test_s_stops_the_running_session_and_else_starts_one(open_console, workspace):
     async with open_console() as console:
         await console.press("2")
         await console.dialog("S")
@@ -236,7 +236,7 @@ async def test_s_stops_the_session_at_work_and_starts_one_when_none_is(open_cons
         await console.until(lambda: len(Sessions(workspace).all()) == 3, "the new session")
 
 
-async def test_somebody_elses_request_wins_over_a_stale_hold(open_console, workspace):
+async def test_someone_elses_request_wins_over_a_stale_pause(open_console, workspace):
     async with open_console() as console:
         await console.press("2")
         await console.dialog("H")
@@ -247,7 +247,7 @@ async def test_somebody_elses_request_wins_over_a_stale_hold(open_console, works
         assert Sessions(workspace).get("s-0002").desired is DesiredSession.STOPPED
 
 
-async def test_k_takes_the_alert_under_the_cursor_on(open_console, workspace):
+async def test_k_acknowledges_the_alert_under_the_cursor(open_console, workspace):
     async with open_console() as console:
         await console.press("5")
         await console.until(lambda: console.screen.NAME == "alerts" and console.screen.selected_alert())

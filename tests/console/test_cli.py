@@ -87,7 +87,7 @@ def test_a_listing_of_nothing_is_an_empty_list_in_json_and_a_sentence_for_people
     assert len(out.strip()) > 10
 
 
-def test_status_of_an_empty_workspace_is_good(home, answer):
+def test_status_of_an_empty_workspace_exits_with_0(home, answer):
     code, out, _ = answer("status", "--json")
 
     facts = json.loads(out)
@@ -96,7 +96,7 @@ def test_status_of_an_empty_workspace_is_good(home, answer):
     assert answer("status", "--plain")[1].splitlines()[1] == "engine: not running"
 
 
-def test_status_tells_how_things_were(home, answer):
+def test_status_shows_the_workspace_at_a_past_time(home, answer):
     workspace = Workspace.open(home)
     at = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
     with contextlib.closing(DocumentRecorder(workspace, hours=24, clock=lambda: at)) as recorder:
@@ -200,7 +200,7 @@ def test_generated_data_is_the_same_for_the_same_seed(tmp_path, answer):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_a_bug_is_logged_and_told_in_one_line(home, monkeypatch, answer):
+def test_a_bug_is_logged_and_reported_in_one_line(home, monkeypatch, answer):
     monkeypatch.setattr("console.commands.init.create_workspace", lambda args: 1 / 0)
 
     code, out, err = answer("init")
@@ -227,7 +227,7 @@ def test_nothing_heavy_is_imported(arguments, home):
     assert ran.stdout.splitlines()[-1] == "loaded:", ran.stderr
 
 
-def test_a_reader_that_goes_away_is_no_error(home):
+def test_a_closed_pipe_is_not_an_error(home):
     command = f"{sys.executable} -m console.cli.main session list --json | true; echo ${{PIPESTATUS[0]}}"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 

@@ -88,7 +88,7 @@ def test_a_line_is_read(line, name, words):
         ("quit now", "Usage: :quit"),
     ],
 )
-def test_a_line_that_cannot_be_read_says_how_it_is_meant(line, said):
+def test_a_wrong_line_is_answered_with_the_usage(line, said):
     with pytest.raises(UsageError, match=said.replace("?", r"\?")):
         parse(line)
 
@@ -132,7 +132,7 @@ def test_inside_tmux_the_sequence_goes_plain_and_in_its_envelope():
     assert sequence.endswith("\x1bPtmux;\x1b\x1b]52;c;eA==\x07\x1b\\")
 
 
-def test_what_no_terminal_would_take_is_not_sent():
+def test_a_text_too_long_for_terminals_is_not_sent():
     assert osc52("x" * (MAX_BYTES + 1), {}) is None
 
 
@@ -141,11 +141,11 @@ def test_what_no_terminal_would_take_is_not_sent():
     [(WriteAccess(), True), (WriteAccess(armed=False), False), (WriteAccess(read_only=True, armed=False), False)],
     ids=["armed", "disarmed", "read-only"],
 )
-def test_a_standing_says_why_nothing_may_change(standing, may):
+def test_write_access_says_why_changes_are_refused(standing, may):
     assert (standing.refusal is None) is may
 
 
-def test_a_read_only_standing_is_never_armed():
+def test_read_only_write_access_is_never_armed():
     assert WriteAccess(read_only=True, armed=False).toggled().refusal
 
 

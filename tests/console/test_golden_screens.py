@@ -84,7 +84,7 @@ def common_terminal(monkeypatch):
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize(("name", "keys"), SCENES, ids=[name for name, _ in SCENES])
-async def test_a_screen_looks_as_it_should(open_console, name, keys, size):
+async def test_a_screen_matches_its_golden(open_console, name, keys, size):
     async with open_console(size, theme="bondx-dark") as console:
         for key in keys:
             await console.press(key)

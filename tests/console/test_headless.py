@@ -40,7 +40,7 @@ def kinds(feed: SessionFeed, snapshot: Snapshot) -> list[str]:
     return [event["event"] for event in feed.events(snapshot)]
 
 
-def test_each_epoch_is_told_once_even_when_several_came_at_once():
+def test_each_epoch_is_reported_once_even_when_several_arrive_together():
     feed = SessionFeed("s-0001")
 
     assert [event["epoch"] for event in feed.events(seen({1: 0.5, 2: 0.6})) if event["event"] == "epoch"] == [1, 2]
@@ -48,7 +48,7 @@ def test_each_epoch_is_told_once_even_when_several_came_at_once():
     assert kinds(feed, seen({1: 0.5, 2: 0.6, 3: 0.7})) == ["epoch"]
 
 
-def test_what_follows_an_epoch_is_told_after_its_figures_have_come():
+def test_events_after_an_epoch_wait_for_its_figures():
     feed = SessionFeed("s-0001")
     list(feed.events(seen({1: 0.5})))
 
@@ -56,7 +56,7 @@ def test_what_follows_an_epoch_is_told_after_its_figures_have_come():
     assert kinds(feed, seen({1: 0.5, 2: 0.6}, phase=SessionPhase.PAUSED)) == ["epoch", "phase"]
 
 
-def test_an_end_is_told_even_if_the_figures_never_come():
+def test_an_end_is_reported_even_if_the_figures_never_arrive():
     assert kinds(SessionFeed("s-0001"), seen({}, epoch=2, phase=SessionPhase.FAILED, failure="killed"))[-1] == "end"
 
 
@@ -71,7 +71,7 @@ def test_a_rejected_draw_names_the_gate_and_its_value():
     assert told["reason"] == "coverage 80% < 90%"
 
 
-def test_json_lines_are_one_object_a_line():
+def test_json_lines_are_one_object_per_line():
     stream = io.StringIO()
     printer = LinePrinter(stream, log_json=True)
     for event in SessionFeed("s-0001").events(seen({1: 0.5, 2: 0.6}, phase=SessionPhase.FINISHED)):

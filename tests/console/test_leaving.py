@@ -54,7 +54,7 @@ def assert_restored(output: bytes) -> None:
     assert b"\x1b[?1016l" in output, "mouse reports in pixels are off"
 
 
-def test_q_leaves_with_0_and_a_terminal_as_it_was(workspace):
+def test_q_exits_with_0_and_restores_the_terminal(workspace):
     child = start(workspace)
     child.expect(b"liquidity_shock")
     child.send("q")
@@ -98,7 +98,7 @@ def test_a_bug_is_a_sentence_on_the_screen_a_traceback_in_the_log_and_no_0(works
     assert "ZeroDivisionError" in (workspace.logs_dir / "console.log").read_text(encoding="utf-8")
 
 
-def test_an_engine_elsewhere_stays_untouched(workspace):
+def test_an_engine_elsewhere_keeps_running(workspace):
     with Lease.acquire(workspace, Actor.current(Origin.COMMAND_LINE), "headless"):
         child = start(workspace, read_only=False)
         child.expect(b"headless")
@@ -107,7 +107,7 @@ def test_an_engine_elsewhere_stays_untouched(workspace):
         assert read_lease(workspace).mode == "headless"
 
 
-def test_an_embedded_engine_is_asked_about_and_stops_in_order(workspace):
+def test_leaving_an_embedded_engine_asks_first_and_stops_it_in_order(workspace):
     sessions = Sessions(workspace)
     sessions.request("s-0002", DesiredSession.STOPPED, actor=OPERATOR)
     small = TrainingSettings(max_epochs=5000, patience=5000, dataset_size=100, models=ONE_MODEL)

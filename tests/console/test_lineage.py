@@ -36,7 +36,7 @@ def grow(registry: Registry, folder, n_versions: int, **options) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_branches_merges_names_and_what_is_live_are_seen_at_every_size(open_console, size):
+async def test_branches_merges_names_and_live_versions_show_at_every_size(open_console, size):
     async with open_console(size) as console:
         await at(console, "spread/1.2.0")
         await console.press("t")
@@ -54,7 +54,7 @@ async def test_the_list_counts_versions_and_models(open_console):
         assert "16 versions of 4 models" in console.text()
 
 
-async def test_keys_walk_the_graph_open_a_version_and_lead_back_one_layer_at_a_time(open_console):
+async def test_keys_walk_the_graph_open_a_version_and_go_back_one_level_at_a_time(open_console):
     async with open_console((80, 24)) as console:
         await at(console, "spread/1.2.0")
         await console.press("t", "j", "enter")
@@ -115,7 +115,7 @@ async def test_a_command_without_words_draws_the_row_under_the_cursor(open_conso
     ("line", "said"),
     [("lineage spraed", "No model spraed"), ("lineage spread 7.0.0", "spread has no version 7.0.0")],
 )
-async def test_a_lineage_of_what_is_not_there_is_answered_in_the_footer(open_console, line, said):
+async def test_a_lineage_of_a_missing_version_is_answered_in_the_footer(open_console, line, said):
     async with open_console((120, 24)) as console:
         console.app.commands.run(line)
         await console.settled()
@@ -146,7 +146,7 @@ async def test_a_long_history_is_folded_around_the_cursor_and_unfolds_with_enter
         assert console.screen.main_table().id == "lineage"
 
 
-def test_versions_that_are_gone_are_shown_as_such(workspace, tmp_path):
+def test_pruned_versions_are_marked(workspace, tmp_path):
     registry = Registry(workspace)
     grow(registry, tmp_path / "incoming", 4, actor=OPERATOR)
     registry.prune(registry.plan_prune("nightly", keep=1), actor=OPERATOR)

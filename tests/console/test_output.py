@@ -41,7 +41,7 @@ def findings() -> None:
     print_sentences("state/registry.json", FINDING)
 
 
-def test_a_long_last_column_goes_on_below_itself_in_a_terminal(printed):
+def test_a_long_last_column_wraps_below_itself_in_a_terminal(printed):
     lines = printed(40, a_table)
     assert lines == [
         "AT     REASON",

@@ -57,7 +57,7 @@ async def back(console, n=1):
         await console.until(lambda before=before: console.app.playback.at not in (before, None), "the moment before")
 
 
-async def test_one_goes_back_change_by_change_and_forth_to_now(open_console, recorded):
+async def test_keys_go_back_change_by_change_and_forward_to_now(open_console, recorded):
     async with open_console((80, 24)) as console:
         await console.press("3")
         live = stage_of_newest(console)
@@ -89,7 +89,7 @@ async def test_further_back_than_it_begins_stays_at_the_beginning(open_console, 
         assert console.app.playback.at == recorded[0]
 
 
-async def test_nothing_can_be_changed_in_the_past_and_p_comes_back(open_console, recorded):
+async def test_the_past_cannot_be_changed_and_p_returns_to_now(open_console, recorded):
     async with open_console((80, 24)) as console:
         await console.press("3")
         await back(console)
@@ -115,7 +115,7 @@ async def test_every_screen_shows_the_past(open_console, recorded):
         assert str(console.screen.main_table().rows[0].cells[0]).strip() == str(console.app.snapshot.audit[0].sequence)
 
 
-async def test_a_time_that_is_typed_is_shown(open_console, recorded):
+async def test_a_typed_time_is_shown(open_console, recorded):
     async with open_console((80, 24)) as console:
         await console.press("colon", *"past 03:06:30", "enter")
         await console.until(lambda: console.app.playback.at == T0 + timedelta(seconds=90), "the instant")

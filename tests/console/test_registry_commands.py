@@ -50,7 +50,7 @@ def register(answer, tmp_path: Path):
     return one_more
 
 
-def test_a_folder_is_registered_with_what_is_said_of_it(register, answer) -> None:
+def test_a_folder_is_registered_with_its_metadata(register, answer) -> None:
     first = register("a", "--data", "train=ab12", "--tag", "owner=ana", "--description", "trees")
     second = register("b", "--data", "train=cd34", "--parent", "1.0.0")
     assert (first["version"], first["tags"], first["metrics"]) == ("1.0.0", {"owner": "ana"}, {"attainment": 0.95})
@@ -73,7 +73,7 @@ def test_a_folder_is_registered_with_what_is_said_of_it(register, answer) -> Non
         pytest.param(("--parent", "7.0.0"), "No model spread is registered", id="parent"),
     ],
 )
-def test_what_cannot_be_registered_is_said(answer, tmp_path, arguments, says) -> None:
+def test_a_failed_registration_says_why(answer, tmp_path, arguments, says) -> None:
     (tmp_path / "model.txt").write_text("a")
     code, _, err = answer("registry", "register", "spread", "--path", tmp_path / "model.txt", *arguments)
     assert code == 2
@@ -136,7 +136,7 @@ def test_the_environment_selects_the_policy(answer, workspace, monkeypatch) -> N
     assert "staging_policy.yaml" in err
 
 
-def test_a_prune_is_dry_until_it_is_told_otherwise(register, answer, workspace) -> None:
+def test_a_prune_is_a_dry_run_without_yes(register, answer, workspace) -> None:
     for content in "abc":
         register(content)
     code, out, _ = answer("registry", "prune", "--keep", "1")
@@ -164,7 +164,7 @@ def test_runs_are_found_tagged_and_pruned(answer, workspace) -> None:
     assert [run["run_id"] for run in json.loads(answer("runs", "list", "--json")[1])] == ["r-0002"]
 
 
-def test_mlflow_is_asked_for_in_one_sentence_where_it_is_missing(answer) -> None:
+def test_a_missing_mlflow_is_one_sentence(answer) -> None:
     try:
         import mlflow  # noqa: F401
     except ImportError:

@@ -27,7 +27,7 @@ async def test_the_gates_of_the_next_step_come_first_with_value_limit_and_reason
             assert fact in text, fact
 
 
-async def test_what_stops_a_version_is_said_and_what_it_would_take(open_console, workspace):
+async def test_a_blocked_version_shows_the_failing_gates_and_their_limits(open_console, workspace):
     workspace.settings_file.write_text("policy: {promotion: {required_approvals: 1, min_accuracy: 0.999}}\n")
     async with open_console((160, 48)) as console:
         text = await why(console, "spread/1.3.0")

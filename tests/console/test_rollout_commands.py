@@ -34,7 +34,7 @@ def test_rollouts_are_listed_newest_first(answer):
     assert "ro-0001" not in out
 
 
-def test_one_is_shown_with_guards_and_events(answer):
+def test_a_rollout_is_shown_with_guards_and_events(answer):
     code, out, _ = answer("show", "ro-0001")
     assert code == 0
     for fact in ("liquidity_shock", "roll_back", "harmful", "9 of 100 against 1 of 1,900", "on the new panel"):
@@ -69,7 +69,7 @@ def test_a_canary_is_started_held_resumed_advanced_and_aborted(answer, rollouts)
     assert rollouts.get("ro-0002").desired is DesiredRollout.PROMOTE_NOW
 
 
-def test_status_tells_of_the_rollouts_at_work_and_that_nothing_is_judged_without_an_engine(answer, capsys):
+def test_status_shows_active_rollouts_and_that_none_is_judged_without_an_engine(answer, capsys):
     assert main(["status", "--json"]) == 1
     (rollout,) = json.loads(capsys.readouterr().out)["rollouts"]
     assert (rollout["rollout_id"], rollout["phase"], rollout["step"], rollout["share"]) == (
@@ -83,7 +83,7 @@ def test_status_tells_of_the_rollouts_at_work_and_that_nothing_is_judged_without
     assert f"{told}; not judged: no engine is running" in capsys.readouterr().out.splitlines()
 
 
-def test_what_is_aborted_without_an_engine_makes_room_for_the_next(answer, rollouts):
+def test_an_abort_without_an_engine_makes_room_for_the_next_rollout(answer, rollouts):
     code, out, _ = answer("abort", "ro-0002", "--reason", "odd")
     assert code == 0
     assert out.startswith("ro-0002 is aborted: 1.2.0 answers all requests")
@@ -92,7 +92,7 @@ def test_what_is_aborted_without_an_engine_makes_room_for_the_next(answer, rollo
     assert [rollout.rollout_id for rollout in rollouts.all() if rollout.is_active] == ["ro-0003"]
 
 
-def test_a_rollout_is_started_by_the_policy_that_is_named(answer, rollouts, tmp_path, workspace, monkeypatch):
+def test_a_rollout_follows_the_named_policy(answer, rollouts, tmp_path, workspace, monkeypatch):
     policy = "overrides: {spread: {canary: {initial_share: 0.02, max_share: 0.03}}}\n"
     (tmp_path / "careful.yaml").write_text(policy)
     (workspace.root / "careful_policy.yaml").write_text(policy)
@@ -123,7 +123,7 @@ def test_a_rollout_is_started_by_the_policy_that_is_named(answer, rollouts, tmp_
         pytest.param(("show", "ro-0404"), 2, "ro-0404", id="unknown"),
     ],
 )
-def test_what_cannot_be_has_a_sentence_and_an_exit_code(answer, arguments, code, says):
+def test_a_refusal_has_a_sentence_and_an_exit_code(answer, arguments, code, says):
     found, _, err = answer(*arguments)
     assert (found, says in err) == (code, True), err
 

@@ -76,14 +76,14 @@ async def test_stable_and_candidate_stand_side_by_side_with_the_time_to_a_decisi
             assert fact in text, fact
 
 
-async def test_what_took_a_candidate_back_is_said(open_console):
+async def test_the_reason_of_a_rollback_is_shown(open_console):
     async with open_console((120, 40)) as console:
         await at(console, TAKEN_BACK)
         assert "errors: 9 of 100 against 1 of 1,900, shown to be more frequent" in console.text()
         assert "✗ 5%" in console.text()
 
 
-async def test_without_an_engine_nobody_promises_a_decision(open_console):
+async def test_without_an_engine_no_decision_is_promised(open_console):
     async with open_console((80, 24)) as console:
         await at(console, ACTIVE)
         assert "no engine is running, so nothing is judged" in console.text()
@@ -112,7 +112,7 @@ async def test_p_asks_for_the_step_that_was_shown(open_console, rollouts):
 
 
 @pytest.mark.parametrize("key", ["A", "R"])
-async def test_one_key_takes_the_candidate_back(open_console, rollouts, key, engine):
+async def test_one_key_rolls_the_candidate_back(open_console, rollouts, key, engine):
     async with open_console() as console:
         await at(console, ACTIVE)
         await console.dialog(key)
@@ -123,7 +123,7 @@ async def test_one_key_takes_the_candidate_back(open_console, rollouts, key, eng
         await console.until(lambda: "aborting" in console.text())
 
 
-async def test_without_an_engine_an_abort_ends_the_rollout_by_itself(open_console, rollouts):
+async def test_without_an_engine_an_abort_ends_the_rollout_immediately(open_console, rollouts):
     async with open_console() as console:
         await at(console, ACTIVE)
         await console.dialog("A")
@@ -145,7 +145,7 @@ async def test_h_holds_and_resumes(open_console, rollouts):
             )
 
 
-async def test_who_was_faster_is_told_and_nothing_is_changed(open_console, rollouts):
+async def test_a_change_by_someone_else_first_is_named_and_nothing_is_changed(open_console, rollouts):
     async with open_console() as console:
         await at(console, ACTIVE)
         await console.dialog("P")
@@ -171,7 +171,7 @@ async def test_after_the_last_step_p_goes_live_only_by_typing_the_version(open_c
         await console.until(lambda: rollouts.get(ACTIVE).desired is DesiredRollout.PROMOTE_NOW)
 
 
-async def test_the_cursor_turns_to_what_starts_but_never_leaves_what_is_at_work(open_console, rollouts, engine):
+async def test_the_cursor_moves_to_a_new_rollout_but_never_leaves_an_active_one(open_console, rollouts, engine):
     async with open_console() as console:
         await at(console, TAKEN_BACK)
         first = rollouts.start(rollouts.plan("spread", "1.3.0"), actor=OPERATOR)
@@ -252,7 +252,7 @@ async def test_a_command_opens_the_dialog_of_its_key(open_console, line, shown):
         ("canary spread 1.3.0 purple", "There is no strategy purple."),
     ],
 )
-async def test_a_command_that_cannot_be_is_answered_in_the_footer(open_console, line, said):
+async def test_a_refused_command_is_answered_in_the_footer(open_console, line, said):
     async with open_console() as console:
         console.app.commands.run(line)
         await console.settled()
@@ -281,14 +281,14 @@ async def test_an_alert_about_a_rollout_leads_to_it(open_console, workspace):
     ],
     ids=["pending", "held", "inconclusive", "no request", "aborting"],
 )
-def test_why_unknown_when_the_decision_comes_is_said(rollout, desired, observed, words):
+def test_an_unknown_decision_time_has_a_reason(rollout, desired, observed, words):
     shown = rollout(desired, **observed)
     assert seconds_to_decision(shown, shown.updated_at) is None
     lines = rollout_progress.summary_lines(shown, shown.updated_at, UNICODE, has_engine=True)
     assert words in "\n".join(line.text for line in lines)
 
 
-def test_the_countdown_goes_on_between_two_verdicts(rollout):
+def test_the_countdown_continues_between_two_verdicts(rollout):
     shown = rollout()
     first = seconds_to_decision(shown, shown.updated_at)
     assert seconds_to_decision(shown, shown.updated_at + timedelta(seconds=60)) == first - 60

@@ -74,7 +74,7 @@ async def test_a_run_whose_process_is_silent_is_lost(open_console):
         assert "depth 6" in next(line for line in console.text().splitlines() if "lost" in line)
 
 
-async def test_details_tell_what_came_out_and_what_went_in(open_console):
+async def test_details_show_metrics_and_parameters(open_console):
     async with open_console((120, 40)) as console:
         await open_runs(console)
         await console.press("j")
@@ -97,7 +97,7 @@ async def test_two_marked_runs_are_compared_and_without_marks_the_row_with_the_o
         await console.until(lambda: "r-0003 and r-0004" in console.text(), "the row and the one below it")
 
 
-async def test_keys_about_a_run_are_dim_only_while_there_is_none(open_console):
+async def test_keys_about_a_run_are_dim_while_no_run_is_listed(open_console):
     async with open_console((80, 24)) as console:
         await open_runs(console)
         assert "(c compare)" not in console.text()
@@ -105,14 +105,14 @@ async def test_keys_about_a_run_are_dim_only_while_there_is_none(open_console):
         assert "(c compare)" in console.text()
 
 
-async def test_one_run_alone_has_nothing_beside_it(open_console):
+async def test_a_single_run_cannot_be_compared(open_console):
     async with open_console((80, 24)) as console:
         await open_runs(console)
         await console.press("G", "c")
         assert "Mark two runs with Space" in console.sentence
 
 
-async def test_an_expression_leaves_the_runs_that_match(open_console):
+async def test_an_expression_keeps_the_matching_runs(open_console):
     async with open_console((120, 40)) as console:
         await console.press("colon", *"runs metrics.mae < 11.5 and params.model = 'spread'", "enter")
         await console.until(lambda: console.screen.NAME == "runs" and ids(console) == ["r-0005", "r-0004"], "two")
@@ -122,7 +122,7 @@ async def test_an_expression_leaves_the_runs_that_match(open_console):
         assert console.screen.NAME == "runs"
 
 
-async def test_an_expression_that_cannot_be_read_moves_nothing(open_console):
+async def test_a_wrong_expression_changes_no_screen(open_console):
     async with open_console((120, 40)) as console:
         await console.press("colon", *"runs metrics.mae <", "enter")
         await console.until(lambda: console.sentence, "the answer")
@@ -149,7 +149,7 @@ with track(Workspace.open(Path(sys.argv[1])), "my [own]", parameters={"depth": 3
 """
 
 
-async def test_what_another_program_logs_appears_while_it_runs(open_console, workspace, tmp_path):
+async def test_metrics_of_another_program_appear_while_it_runs(open_console, workspace, tmp_path):
     def line_of_it():
         return next((line for line in console.text().splitlines() if "my [own]" in line), "")
 

@@ -56,20 +56,20 @@ async def test_a_digit_leads_to_its_screen(open_console, screen):
 
 
 @pytest.mark.parametrize("key", [*sorted({*"123456789"} - {screen.key for screen in IN_ROW}), "A", "Z"])
-async def test_keys_of_screens_that_are_not_there_do_nothing(open_console, key):
+async def test_keys_of_missing_screens_do_nothing(open_console, key):
     async with open_console((80, 24)) as console:
         await console.press(key)
         assert console.app.screen is console.screen
         assert console.screen.NAME == "overview"
 
 
-async def test_the_overview_tells_how_long_a_session_takes_where_an_engine_trains_it(open_console, workspace):
+async def test_the_overview_shows_the_time_left_only_with_an_engine(open_console, workspace):
     with Lease.acquire(workspace, OPERATOR, "headless"):
         async with open_console((80, 24)) as console:
             assert "30m left" in console.text()
 
 
-async def test_the_overview_tells_what_is_wrong_what_is_live_and_what_trains(open_console):
+async def test_the_overview_shows_problems_live_models_and_training(open_console):
     async with open_console((80, 24)) as console:
         text = console.text()
         for fact in (
@@ -191,7 +191,7 @@ async def test_a_wrong_command_is_answered_in_the_footer(open_console, line, sai
         assert said in console.sentence
 
 
-async def test_a_command_for_what_is_not_there_says_so_in_its_dialog(open_console):
+async def test_a_command_for_a_missing_object_says_so_in_its_dialog(open_console):
     async with open_console() as console:
         console.app.commands.run("promote spread 9.9.9")
         await console.dialog()
@@ -238,7 +238,7 @@ async def test_an_alert_leads_to_its_suspect_and_the_rollback_in_three_keys(open
         assert "Roll back downgrade" in console.text()
 
 
-async def test_a_frozen_screen_stays_and_goes_on(open_console, workspace):
+async def test_a_screen_is_frozen_and_unfrozen(open_console, workspace):
     async with open_console() as console:
         await console.press("3", "p")
         Registry(workspace).apply(Registry(workspace).plan_promotion("anomaly", "1.0.0"), actor=OPERATOR)
@@ -253,7 +253,7 @@ async def test_a_frozen_screen_stays_and_goes_on(open_console, workspace):
         )
 
 
-async def test_a_change_by_somebody_else_appears_by_itself(open_console, workspace):
+async def test_a_change_by_someone_else_appears_automatically(open_console, workspace):
     async with open_console() as console:
         Registry(workspace).apply(Registry(workspace).plan_promotion("anomaly", "1.0.0"), actor=OPERATOR)
         await console.until(
@@ -281,7 +281,7 @@ async def test_samples_age_by_their_own_time(open_console):
         assert "stale" not in str(console.screen.main_table().border_subtitle)
 
 
-async def test_names_full_of_markup_and_escapes_are_shown_as_they_are(open_console, workspace, demo_root):
+async def test_names_full_of_markup_and_escapes_are_shown_literally(open_console, workspace, demo_root):
     name = "".join(character for character in HOSTILE if character.isprintable())  # others are refused
     Sessions(workspace).start(Settings().training, name=name, actor=OPERATOR, reason=HOSTILE)
     Alerts(workspace).fire(
@@ -308,7 +308,7 @@ async def test_an_empty_workspace_says_what_to_do(open_console, tmp_path, monkey
         assert console.app.return_code is None
 
 
-async def test_a_damaged_file_is_one_sentence_and_the_rest_lives_on(open_console, workspace):
+async def test_a_damaged_file_is_one_sentence_and_the_rest_still_works(open_console, workspace):
     workspace.state_file("registry").write_bytes(b"{ this is not json")
     async with open_console((160, 48), ready=False) as console:
         await console.until(lambda: console.app.snapshot.problems, "the problem")
@@ -369,7 +369,7 @@ async def test_ascii_glyphs_leave_no_other_sign(open_console, monkeypatch, works
                 assert not set(console.text()) - set(map(chr, range(32, 127))) - {"\n"}
 
 
-async def test_the_workspace_is_written_by_nobody_while_one_only_looks(open_console, workspace: Workspace):
+async def test_looking_writes_nothing_to_the_workspace(open_console, workspace: Workspace):
     before = {file: file.stat().st_mtime_ns for file in workspace.root.rglob("*") if file.is_file()}
     async with open_console() as console:
         for key in (screen.key for screen in IN_ROW):
@@ -384,7 +384,7 @@ def test_every_screen_is_bound_once():
 
 
 @pytest.mark.parametrize(("key", "says"), [("Z", "Z does nothing on this screen"), ("C", "C does nothing")], ids=str)
-async def test_a_capital_that_means_nothing_is_answered(open_console, key, says):
+async def test_a_capital_without_a_meaning_is_answered(open_console, key, says):
     async with open_console((80, 24)) as console:
         await console.press(key)
         await console.until(lambda: says in console.sentence, "the answer")
@@ -392,7 +392,7 @@ async def test_a_capital_that_means_nothing_is_answered(open_console, key, says)
         await console.until(lambda: console.screen.main_table().filter_words == key, "a letter of the filter")
 
 
-async def test_without_marks_what_is_live_is_compared_with_what_was_live_before(open_console):
+async def test_without_marks_the_live_version_is_compared_with_the_one_before(open_console):
     async with open_console((80, 24)) as console:
         await console.press("3", "slash", *"spread prod", "enter", "c")
         await console.until(lambda: isinstance(console.app.screen, CompareDialog) and console.app.screen._comparison)

@@ -46,7 +46,7 @@ asyncio.run(start())
 
 
 @pytest.mark.parametrize("package", ["core.rollout", "core.registry", "core.alerts", "core.engine", "core.state"])
-def test_the_face_of_a_package_costs_no_more_than_what_is_asked_of_it(package):
+def test_importing_a_package_loads_only_the_requested_names(package):
     heavy = ("numpy", "pandas", "scipy", "sqlite3", "cryptography", "tinydb", "yaml")
     code = f"import sys, {package}; print('loaded:', *[name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run(
@@ -55,7 +55,7 @@ def test_the_face_of_a_package_costs_no_more_than_what_is_asked_of_it(package):
     assert ran.stdout.strip() == "loaded:"
 
 
-def test_every_name_of_the_lazy_faces_is_there():
+def test_every_name_of_the_lazy_packages_exists():
     import core.rollout
 
     assert all(hasattr(core.rollout, name) for name in core.rollout.__all__)

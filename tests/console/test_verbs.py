@@ -42,7 +42,7 @@ def test_a_name_means_one_verb():
 
 
 @pytest.mark.parametrize("verb", WITH_KEYS, ids=name_of)
-def test_what_changes_something_has_a_capital_and_nothing_else_has_one(verb):
+def test_only_verbs_that_change_something_have_capitals(verb):
     is_capital = len(verb.key.keys) == 1 and verb.key.keys.isupper()
     assert is_capital is verb.changes
     assert not verb.changes or ("asks first" in verb.key.words and isinstance(verb, Change))
@@ -69,19 +69,19 @@ def test_no_key_of_a_screen_is_bound_twice(screen):
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
-def test_a_screen_can_do_what_its_keys_ask_of_it(screen):
+def test_a_screen_has_the_actions_of_its_keys(screen):
     shown = CLASSES[screen.name]
     assert all(callable(getattr(shown, f"action_{v.name}")) for v in shown.VERBS if isinstance(v, ScreenAction))
 
 
-def test_every_key_is_offered_somewhere_and_only_on_screens_that_there_are():
+def test_every_key_is_offered_on_an_existing_screen():
     offered = {verb for shown in CLASSES.values() for verb in shown.VERBS} | set(EVERYWHERE)
     assert [verb.name for verb in WITH_KEYS if verb not in offered] == []
     assert {name for verb in VERBS for name in verb.on} <= set(CLASSES)
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
-def test_a_footer_names_first_what_changes_the_object_that_the_screen_is_about(screen):
+def test_a_footer_begins_with_the_changes_of_the_main_object(screen):
     shown = CLASSES[screen.name]
     ranks = [shown.NOUNS.index(verb.noun) if verb.changes else len(shown.NOUNS) for verb in shown.VERBS]
     assert ranks == sorted(ranks)
@@ -95,6 +95,6 @@ def test_the_readme_explains_every_key(verb):
         assert all(word in said[verb.key.display] for word in verb.key.label.split("/"))
 
 
-def test_the_readme_explains_no_key_that_there_is_not():
+def test_the_readme_explains_no_missing_key():
     known = {verb.key.display for verb in WITH_KEYS} | {"Enter", "PgUp", "PgDn"}
     assert set(readme_keys()) <= known | {sign for key in MOVING for sign in key.display.split()}

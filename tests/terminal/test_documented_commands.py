@@ -80,7 +80,7 @@ def test_a_shell_beside_no_engine(name, desk):
     documented.play(name, desk)
 
 
-def test_a_table_of_ones_own(desk, monkeypatch):
+def test_a_table_of_your_own(desk, monkeypatch):
     monkeypatch.setenv("BONDX_HOME", str(desk / "new"))
     for name, seed, n in (("prices", 1, 400), ("more", 2, 500), ("new", 3, 300)):
         write_prices(desk / f"{name}.csv", n, random.Random(seed))
@@ -114,7 +114,7 @@ def test_a_console_opens_and_closes(line, desk, own_make, terminal):
 
 
 @pytest.mark.parametrize("line", [line for line in STAYS if line.startswith(("bondx serve", "bondx status"))])
-def test_what_runs_until_it_is_interrupted(line, desk, terminal):
+def test_commands_that_run_until_interrupted(line, desk, terminal):
     certify(desk)
     if "0.0.0.0" in line:
         documented.play("tokens", desk)  # nothing is open to others without one
@@ -130,7 +130,7 @@ def test_what_runs_until_it_is_interrupted(line, desk, terminal):
 
 
 @pytest.mark.parametrize("line", WOULD)
-def test_what_takes_minutes_says_what_it_would_do(line, desk, own_make):
+def test_commands_that_take_minutes_show_their_plan(line, desk, own_make):
     done = subprocess.run([*line.split(), "-n"], cwd=documented.ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert WOULD[line] in done.stdout
@@ -151,7 +151,7 @@ def test_every_command_and_option_a_page_names_is_typed_here(page):
         assert form.options <= frozenset().union(*options), f"{page.name}: {' '.join(form.command)} {form.options}"
 
 
-def test_every_command_there_is_stands_in_a_page():
+def test_every_command_is_on_a_page():
     named = {form.command for page in documented.PAGES for form in documented.forms(page)}
     named |= {
         form.command

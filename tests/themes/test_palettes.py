@@ -101,7 +101,7 @@ def test_themes_are_registered_by_their_names():
     assert set(default_variables()) == set(THEMES[DEFAULT_THEME].variables)
 
 
-def test_no_style_sheet_names_a_colour_of_its_own():
+def test_no_style_sheet_names_its_own_colour():
     for sheet in style_sheets():
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[^{]*;)|\brgba?\(|\bansi_\w+", sheet.read_text()), sheet.name
 

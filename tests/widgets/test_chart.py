@@ -62,7 +62,7 @@ def test_a_gap_stays_a_gap():
     assert 0.3 * dots[0] < dots[1] < 0.7 * dots[0]
 
 
-def test_series_are_told_apart_by_marker_and_by_tone():
+def test_series_differ_by_marker_and_by_tone():
     lines = draw_chart([curve("train", 3, 2, 1), curve("valid", 3, 2.5, 2)], 60, 12)
     assert "● train 1" in lines[0].text
     assert "◆ valid 2" in lines[0].text
@@ -82,7 +82,7 @@ def test_a_plain_chart_is_plain():
     assert all(line.isascii() for line in text_of(curve("a", 1, 2), curve("b", 2, 1), glyphs=ASCII))
 
 
-def test_where_there_is_no_room_for_a_plane_the_newest_values_are_told():
+def test_without_room_for_a_plot_the_newest_values_are_shown():
     assert text_of(curve("loss", 3, 2, 1), width=14, height=3) == ["● loss 1"]
 
 

@@ -50,6 +50,16 @@ async def test_at_a_narrow_width_a_gate_keeps_value_and_limit(stage):
         assert "<= 1 %" in app.text()[2]
 
 
+async def test_without_reasons_a_gate_has_room_for_its_name(stage):
+    gates = GateList()
+    app = stage(gates)
+    async with app.run_test(size=(56, 8)) as pilot:
+        gates.set_gates([Gate("liquidity_index_median", "pass", "47.1", ">= 30", 1000)])
+        await settled(pilot)
+        assert "liquidity_index_median" in app.text()[1]
+        assert "REASON" not in app.text()[0]
+
+
 async def test_differences_are_marked_by_sign_and_word(stage):
     view = DiffView()
     app = stage(view)

@@ -50,7 +50,7 @@ async def test_only_the_changed_cell_is_sent(stage):
         assert app.n_bytes < 60
 
 
-async def test_rows_that_say_the_same_send_nothing(stage):
+async def test_unchanged_rows_send_nothing(stage):
     table = LiveTable(COLUMNS)
     app = stage(table)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -295,6 +295,6 @@ async def test_without_colour_the_cursor_is_one_reversed_bar(stage, theme, monke
         assert not any(segment.style.reverse for segment in table.render_line(2))
 
 
-def test_where_even_the_least_does_not_fit_words_are_cut_and_numbers_are_not():
+def test_in_too_little_room_words_are_cut_and_numbers_are_not():
     columns = [Column("stage", "STAGE", 14), Column("score", "SCORE", 7, align="right")]
     assert fit_columns(columns, 16) == ((0, 8), (1, 7))

@@ -98,7 +98,7 @@ def test_glyphs_follow_terminal_locale_and_setting(environ, setting, glyphs):
     assert choose_glyphs(environ, setting=setting) is glyphs
 
 
-def test_every_ascii_glyph_is_ascii_and_has_the_width_of_its_sister():
+def test_every_ascii_glyph_is_ascii_and_as_wide_as_its_unicode_glyph():
     for name in ASCII.__slots__:
         plain, rich = getattr(ASCII, name), getattr(UNICODE, name)
         assert plain.isascii()
@@ -150,7 +150,7 @@ async def test_the_status_line_drops_details_first_and_alarms_never(stage, width
         assert [word for word in absent if word in text] == []
 
 
-async def test_a_status_that_says_the_same_sends_nothing(stage):
+async def test_an_unchanged_status_sends_nothing(stage):
     line = StatusLine()
     app = stage(line)
     async with app.run_test(size=(120, 3)) as pilot:

@@ -92,7 +92,7 @@ def titled(place: str) -> object:
 
 
 @pytest.mark.parametrize(("name", "holds", "what_for"), RELIED_UPON, ids=[name for name, _, _ in RELIED_UPON])
-def test_what_we_rely_on_is_there(name, holds, what_for):
+def test_the_internals_we_rely_on_exist(name, holds, what_for):
     try:
         answer = holds()
     except (AttributeError, TypeError) as error:
@@ -117,7 +117,7 @@ def modules(node: ast.ImportFrom | ast.Import) -> list[str]:
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
 
 
-def test_nothing_else_touches_them():
+def test_no_other_module_touches_them():
     relied_upon = {name.rpartition(".")[2] for name, _, _ in RELIED_UPON if "._" in name and "_compositor." not in name}
     files = [file for folder in ("console", "widgets", "themes") for file in (ROOT / folder).rglob("*.py")]
     touched = {str(file.relative_to(ROOT)): private_names(file) & {"textual._", *relied_upon} for file in files}

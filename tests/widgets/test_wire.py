@@ -79,7 +79,7 @@ async def test_dialogs_and_screenshots_work_on_lean_screens(stage):
         assert all(isinstance(update, LeanChops | LeanLayout) for update in app.updates)
 
 
-async def test_what_was_sent_bit_by_bit_shows_what_a_whole_repaint_shows(stage):
+async def test_partial_repaints_show_the_same_as_a_whole_repaint(stage):
     chance = random.Random(11)
     columns = [Column(str(index), f"C{index}", 10, flex=index % 2) for index in range(4)]
     tables = [LiveTable(columns, classes="pane") for _ in range(3)]

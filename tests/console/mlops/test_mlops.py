@@ -109,7 +109,7 @@ class TestConfig:
         assert (code, "fail  approvals: nobody has approved 1.0.0" in out) == (0, True)
         assert {gate["name"] for gate in json.loads(answer(*line, "--json")[1])["promotion_gates"]} >= {"min_accuracy"}
 
-    def test_list_says_what_the_policy_refuses_and_what_was_started_by_it(self, live, answer, files, strict):
+    def test_list_shows_what_the_policy_refuses_and_which_rollouts_it_started(self, live, answer, files, strict):
         out = answer("list --models --stage staging --config", strict)[1]
         assert "refuses: min_accuracy, approvals" in out
         (version,) = json.loads(answer("list --models --stage staging --json --config", strict)[1])
@@ -131,7 +131,7 @@ class TestConfig:
             "list --deployments",
         ],
     )
-    def test_one_that_is_wrong_is_refused_before_anything_is_done(self, train, answer, files, home, tmp_path, line):
+    def test_a_wrong_policy_is_refused_before_any_work(self, train, answer, files, home, tmp_path, line):
         train()
         (tmp_path / "wrong.yaml").write_text("promotion: {min_acuracy: 0.9}\n")
         code, out, err = answer(line.format(files=files), "--config", tmp_path / "wrong.yaml")
@@ -140,7 +140,7 @@ class TestConfig:
         assert len(Registry(Workspace.open(home)).versions()) == 1
 
 
-def test_a_name_given_with_user_is_no_second_pair_of_eyes(train, answer, home, files, tmp_path):
+def test_a_name_given_with_user_is_not_a_second_approver(train, answer, home, files, tmp_path):
     train()
     (tmp_path / "strict.yaml").write_text(
         "promotion: {min_accuracy: 0.5, required_approvals: 1, require_quality_gates: false}\n"
@@ -156,7 +156,7 @@ def test_a_name_given_with_user_is_no_second_pair_of_eyes(train, answer, home, f
     assert AuditLog(workspace).tail(2)[0].actor.endswith(f"via {Actor.current(Origin.COMMAND_LINE).name}")
 
 
-def test_training_makes_its_workspace_and_tells_what_ships_and_how_sure_that_is(answer, files, home):
+def test_training_creates_its_workspace_and_reports_the_shipped_model_with_intervals(answer, files, home):
     code, out, err = answer("train --model price --target price --group desk --data", files / "learn.csv")
 
     assert (code, err) == (0, "")
@@ -214,7 +214,7 @@ def test_an_evaluation_is_one_json_object_with_the_metrics_at_the_top_too(target
     assert (found["version"], found["n_rows"], found["was_trained_on"]) == ("1.0.0", 300, False)
 
 
-def test_an_evaluation_for_people_says_when_it_flatters(train, answer, files):
+def test_an_evaluation_says_when_its_figures_flatter_the_model(train, answer, files):
     train()
 
     _, other, _ = answer("evaluate --model price --version 1.0.0 --test-data", files / "moved.csv")
@@ -224,7 +224,7 @@ def test_an_evaluation_for_people_says_when_it_flatters(train, answer, files):
     assert "flatter" in same
 
 
-def test_a_version_goes_live_under_the_name_of_who_promotes_it(live, answer, home):
+def test_a_promotion_records_who_promoted(live, answer, home):
     workspace = Workspace.open(home)
 
     assert Registry(workspace).production("price").version == "1.0.0"
@@ -311,7 +311,7 @@ def test_a_version_that_may_not_serve_gets_no_further_than_staging(train, answer
     assert str(Registry(Workspace.open(home)).get("price", "1.0.0").stage) == "Staging"
 
 
-def test_a_canary_is_started_listed_and_only_once(live, answer):
+def test_a_canary_is_started_once_and_listed(live, answer):
     code, out, _ = answer("deploy --model price --version 1.1.0 --traffic 0.1")
     again, _, err = answer("deploy --model price --version 1.1.0 --traffic 0.1")
     listed = json.loads(answer("list --deployments --json")[1])
@@ -325,7 +325,7 @@ def test_a_canary_is_started_listed_and_only_once(live, answer):
     assert "ro-0001" in answer("list --deployments")[1]
 
 
-def test_a_canary_needs_something_to_be_compared_with(train, answer):
+def test_a_canary_needs_a_live_version(train, answer):
     train()
 
     code, _, err = answer("deploy --model price --version 1.0.0 --traffic 0.1")
@@ -390,7 +390,7 @@ def test_files_made_elsewhere_are_registered_with_metadata(answer, tmp_path):
         pytest.param("train --model p --data {files}/learn.csv --config no.yaml", 2, "no.yaml", id="no config"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_on_stderr_and_nothing_is_registered(line, code, words, answer, files, home, capsys):
+def test_an_error_goes_to_stderr_and_registers_nothing(line, code, words, answer, files, home, capsys):
     assert start(["--workspace", str(home), "init"]) == 0
     capsys.readouterr()
 
@@ -417,14 +417,14 @@ def test_a_command_that_makes_no_version_needs_a_workspace(line, answer):
     ["", "train", "evaluate", "register", "promote", "deploy", "drift-check", "list"],
     ids=lambda line: line or "all",
 )
-def test_help_is_there_for_each_command(line, answer):
+def test_each_command_has_help(line, answer):
     code, out, _ = answer(f"{line} --help".strip())
 
     assert code == 0
     assert "usage: bondx-mlops" in out
 
 
-def test_help_pays_for_nothing_heavy():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys, console.mlops.cli as c; c.build_parser(); "
         f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])"
@@ -454,7 +454,7 @@ def test_the_installed_command_trains_and_evaluates(command, files, tmp_path):
     assert json.loads(evaluated.stdout)["r2"] > 0.8
 
 
-def test_the_installed_command_leaves_with_its_code_and_one_line(command, tmp_path):
+def test_the_installed_command_exits_with_its_code_and_one_line(command, tmp_path):
     (tmp_path / "bad\x1b[2J.csv").write_text("a,b\n1\n")
     environment = {"PATH": "/usr/bin:/bin", "BONDX_HOME": str(tmp_path / "home")}
     line = [command, "train", "--model", "m", "--data", str(tmp_path / "bad\x1b[2J.csv")]

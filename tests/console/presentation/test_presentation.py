@@ -21,7 +21,9 @@ from core.state import LeaseHolder
 from core.training.session import DesiredSession, SessionPhase
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
+from widgets.columns import fit_columns
 from widgets.glyphs import ASCII, UNICODE
+from widgets.live_table import Cell
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
 
@@ -67,11 +69,11 @@ def test_ages_count_in_coarse_steps(seconds, said):
         (float("inf"), "–"),
     ],
 )
-def test_durations_are_rounded_the_more_the_longer_they_are(seconds, said):
+def test_longer_durations_are_rounded_more_coarsely(seconds, said):
     assert duration(seconds) == said
 
 
-def test_what_is_not_known_is_a_dash():
+def test_unknown_values_are_a_dash():
     assert {share(None), number(None), size(None), age(None, NOW), duration(None), number(float("nan"))} == {"–"}
 
 
@@ -88,7 +90,7 @@ def test_failed_gates_come_first_with_value_limit_and_offending_rows():
     [((), "–"), (gates(), "✗ 1/6 fail"), (gates()[2:5], "! 1/3 warn"), (gates()[:1], "✓ 1 pass")],
     ids=["none", "a failure", "a warning", "all pass"],
 )
-def test_a_summary_of_gates_tells_the_worst(judged_gates, said):
+def test_a_summary_of_gates_shows_the_worst_verdict(judged_gates, said):
     assert summary(judged_gates, UNICODE).text == said
 
 
@@ -104,7 +106,7 @@ def test_version_1_10_is_newer_than_1_9(snapshot):
     assert [version.version for version in versions.newest_first([nine, ten])] == ["1.10.0", "1.9.0"]
 
 
-def test_live_models_tell_what_waits_behind_them(snapshot):
+def test_live_models_show_the_next_version(snapshot):
     rows = versions.live_rows(snapshot, {"spread": [0.1, 0.2]}, NOW, UNICODE, str)
     by_model = {row.key: texts(row) for row in rows}
     assert by_model["spread"][1:5] == ["1.2.0", "3h", "94.2%", "1.3.0 Staging"]
@@ -113,14 +115,14 @@ def test_live_models_tell_what_waits_behind_them(snapshot):
     assert by_model["downgrade"][4] == "● 1.3.0 at 10%"  # what is tried tells more than what is newest
 
 
-def test_details_of_a_version_tell_metrics_gates_lineage_and_moves(snapshot):
+def test_details_of_a_version_show_metrics_gates_lineage_and_stage_changes(snapshot):
     version = snapshot.version("spread", "1.2.0")
     text = plain(versions.detail_lines(version, snapshot, UNICODE))
     for fact in ("attainment", "liquidity_index_median", "n_rows  1000", "weekly release", "s-0001"):
         assert fact in text
 
 
-def test_details_of_a_version_tell_its_names_and_the_rollout_of_its_model(snapshot):
+def test_details_of_a_version_show_its_names_and_the_rollout_of_its_model(snapshot):
     text = plain(versions.fact_lines(snapshot.version("spread", "1.0.0"), snapshot, UNICODE))
     assert "@baseline" in text
     assert "rollout" not in text
@@ -128,7 +130,7 @@ def test_details_of_a_version_tell_its_names_and_the_rollout_of_its_model(snapsh
     assert "ro-0002, canary 1.2.0 → 1.3.0: running, step 2 of 3, 10% of the requests" in text
 
 
-def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapshot):
+def test_sessions_show_phase_progress_and_a_time_left_only_while_running(snapshot):
     running, finished = snapshot.sessions
     label, done, note, _ = sessions.progress(running)
     assert (label, done, note) == ("epoch 41 of 100", 0.41, "at most 30m left")
@@ -141,7 +143,7 @@ def test_sessions_tell_phase_progress_and_a_time_left_only_while_running(snapsho
     ("desired", "said"),
     [(DesiredSession.PAUSED, "pausing"), (DesiredSession.STOPPED, "stopping"), (DesiredSession.RUNNING, "running")],
 )
-def test_what_is_asked_for_shows_before_it_has_happened(snapshot, desired, said):
+def test_a_request_shows_before_it_is_carried_out(snapshot, desired, said):
     asked = msgspec.structs.replace(snapshot.sessions[0], desired=desired)
     assert sessions.phase_cell(asked, UNICODE).text == f"● {said}"
 
@@ -155,7 +157,7 @@ def test_a_session_without_an_engine_does_not_claim_to_run(snapshot):
     assert "–" in texts(row)
 
 
-def test_what_waits_for_an_engine_is_wrong_until_one_runs(snapshot):
+def test_waiting_for_an_engine_is_a_problem_until_an_engine_runs(snapshot):
     assert alerts.unattended(snapshot) == "s-0002, ro-0002 wait for an engine; :engine starts it"
     holder = LeaseHolder(user="mira", host="desk-4", pid=1, mode="headless", acquired_at=NOW)
     assert alerts.unattended(replace(snapshot, engine=holder)) is None
@@ -164,18 +166,18 @@ def test_what_waits_for_an_engine_is_wrong_until_one_runs(snapshot):
     assert [row.key for row in rows] == [alerts.NO_ENGINE]
 
 
-def test_a_session_that_ends_by_itself_is_not_said_to_be_stopped(snapshot):
+def test_a_session_that_ends_on_its_own_is_stopping_in_another_tone(snapshot):
     running = snapshot.session("s-0002")
     ending = msgspec.structs.replace(
         running, observed=msgspec.structs.replace(running.observed, phase=SessionPhase.STOPPING, eta_seconds=0.0)
     )
-    assert sessions.phase_cell(ending, UNICODE).text == "○ stopping"
+    assert sessions.phase_cell(ending, UNICODE) == Cell("○ stopping", "accent")
     assert "0s" not in texts(sessions.session_rows([ending], NOW, UNICODE)[0])
     asked = msgspec.structs.replace(ending, desired=DesiredSession.STOPPED)
-    assert sessions.phase_cell(asked, UNICODE).text == "○ stopping"
+    assert sessions.phase_cell(asked, UNICODE) == Cell("○ stopping", "warn")
 
 
-def test_a_failure_is_told_with_its_number(snapshot):
+def test_a_failure_is_shown_with_its_count(snapshot):
     session = snapshot.sessions[0]
     failed = msgspec.structs.replace(session.observed, failure="the child was killed", n_failed_epochs=2)
     assert "2 failed: the child was killed" in plain(
@@ -183,7 +185,7 @@ def test_a_failure_is_told_with_its_number(snapshot):
     )
 
 
-def test_a_warning_stands_below_the_score_and_in_the_details(snapshot):
+def test_a_warning_appears_below_the_score_and_in_the_details(snapshot):
     session = snapshot.sessions[0]
     calm = {"failure": None, "n_failed_epochs": 0, "n_rejected_epochs": 0, "announcements": ("a note",)}
     observed = msgspec.structs.replace(session.observed, **calm, warnings=("scikit-learn trains in its place",))
@@ -204,17 +206,23 @@ def test_epochs_are_rows_newest_first_and_series_by_model(snapshot):
     assert epochs.attainment_series(history, ["unknown"]) == []
 
 
-def test_a_loss_that_begins_at_zero_is_measured_from_the_first_that_is_not():
+def test_a_narrow_epoch_table_drops_duration_and_quality_before_any_model():
+    models = ["spread", "downgrade", "liquidity_shock", "anomaly"]
+    columns = epochs.epoch_columns(models)
+    assert [columns[index].key for index, _ in fit_columns(columns, 54)] == ["epoch", "score", *models]
+
+
+def test_a_loss_that_begins_at_zero_is_scaled_by_its_first_other_value():
     series = epochs.loss_series({"m.loss": ((1, 0.0), (2, 2.0), (3, 1.0))}, ["m"])
     assert series[0].points == ((1.0, 0.0), (2.0, 100.0), (3.0, 50.0))
 
 
-def test_alerts_put_what_fires_first_and_resolved_ones_last(snapshot):
+def test_firing_alerts_come_first_and_resolved_alerts_last(snapshot):
     states = [texts(row)[1] for row in alerts.alert_rows(snapshot.alerts, NOW, UNICODE)]
     assert states == sorted(states, key=["firing", "pending", "acknowledged", "resolved"].index)
 
 
-def test_what_is_wrong_begins_with_what_cannot_be_read(snapshot):
+def test_problems_begin_with_unreadable_files(snapshot):
     rows = alerts.wrong_rows(snapshot.alerts, ["registry.json is damaged"], NOW, ASCII)
     assert texts(rows[0]) == ["x damage", "registry.json is damaged", "", ""]
     assert len(rows) == 5
@@ -233,7 +241,7 @@ def test_an_alert_about_a_rollout_leads_to_the_rollout(snapshot):
     assert "Enter shows the rollout: what each guard measured, and when." in plain(alerts.detail_lines(alert, UNICODE))
 
 
-def test_gauges_warn_before_the_engine_calls(snapshot):
+def test_gauges_warn_before_the_engine_raises_an_alert(snapshot):
     cpu, memory, disk = resources.gauges(snapshot, AlertSettings())
     assert (cpu.alert_at, cpu.warn_at) == (0.8, pytest.approx(0.72))
     assert disk.value == "37%"
@@ -241,14 +249,14 @@ def test_gauges_warn_before_the_engine_calls(snapshot):
     assert "network in" in resources.one_line(snapshot, AlertSettings()).text
 
 
-def test_no_samples_are_no_gauges_but_dashes(snapshot, workspace):
+def test_gauges_without_samples_are_dashes(snapshot, workspace):
     bare = SnapshotSource(workspace, clock=lambda: NOW + timedelta(days=2)).take()
     assert {gauge.value for gauge in resources.gauges(bare, AlertSettings())} == {"–"}
     assert resources.network(bare) == "–"
     assert resources.machine_series(bare)[0].points == ()
 
 
-def test_people_are_told_apart_from_the_engine(snapshot):
+def test_changes_by_people_leave_out_the_engine(snapshot):
     changes = audit.change_rows(snapshot.audit, NOW)
     assert {texts(row)[1] for row in changes} == {"mira"}
     assert len(changes) < len(audit.audit_rows(snapshot.audit, NOW))
@@ -256,13 +264,13 @@ def test_people_are_told_apart_from_the_engine(snapshot):
     assert "hash before" in plain(audit.detail_lines(snapshot.audit[0]))
 
 
-def test_the_top_line_counts_what_fires(snapshot):
+def test_the_top_line_counts_firing_alerts(snapshot):
     status = status_of(snapshot, Circumstances(now=NOW, standing=WriteAccess(read_only=True, armed=False)))
     assert (status.n_critical, status.n_warning, status.armed, status.engine) == (1, 2, False, "none")
     assert status.clock == "03:04 UTC"
 
 
-def test_only_what_enters_production_by_promotion_is_typed(workspace):
+def test_only_a_promotion_to_production_is_confirmed_by_typing(workspace):
     registry = Registry(workspace)
 
     def commit(_reason: str) -> str:
@@ -280,7 +288,7 @@ def test_only_what_enters_production_by_promotion_is_typed(workspace):
     assert typed == {"to staging": None, "to production": "1.3.0", "rollback": None, "archive": None}
 
 
-def test_an_offer_tells_effects_and_the_way_back(workspace):
+def test_an_offer_shows_its_effects_and_how_to_undo_it(workspace):
     offer = plan_offer(Registry(workspace).plan_promotion("spread", "1.3.0"), UNICODE, lambda _reason: "")
     text = plain(offer.lines)
     for fact in ("Staging → Production", "Gates", "What will happen", "How to undo it"):
@@ -304,7 +312,7 @@ def test_a_session_without_an_engine_says_when_it_takes_effect(workspace, snapsh
 @pytest.mark.parametrize(
     ("phase", "told"), [(SessionPhase.RUNNING, True), (SessionPhase.PAUSED, False)], ids=["running", "paused"]
 )
-def test_leaving_tells_which_epoch_ends_first(snapshot, phase, told):
+def test_leaving_names_the_epoch_that_ends_first(snapshot, phase, told):
     session = snapshot.sessions[0]
     session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, phase=phase))
     assert ("ends epoch 42 first" in plain(leave_offer(session, lambda: None).lines)) is told
