@@ -10,7 +10,10 @@ import msgspec
 from core.errors import CoreError
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
-from core.state.errors import DamagedFileError
+from core.registry.holds import TABLE as HOLDS_TABLE
+from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
+from core.rollout.rollouts import Rollouts
+from core.state.errors import DamagedFileError, DocumentFormatError
 from core.state.generation import good_generation, load, previous_of
 from core.state.workspace import Workspace
 from core.telemetry import TelemetryError, check
@@ -38,6 +41,7 @@ def examine(workspace: Workspace) -> list[Finding]:
     return [
         *_examine_disk(workspace),
         *_examine_state(workspace),
+        *_examine_holds(workspace),
         *_examine_audit(workspace),
         *_examine_telemetry(workspace),
     ]
@@ -78,6 +82,25 @@ def _examine_state(workspace: Workspace) -> Iterator[Finding]:
                     problem="the generation kept for restoring is damaged",
                     cure=f"nothing to do: {path.name} is intact, and its next change replaces this; check the disk",
                 )
+
+
+def _examine_holds(workspace: Workspace) -> Iterator[Finding]:
+    """Compare the holds that protect versions in rollouts with the rollouts; an earlier release writes none."""
+    path = workspace.state_file(REGISTRY_DATABASE)
+    cure = "start the engine (bondx run --headless --no-session): it writes the holds again from the rollouts"
+    try:
+        wrong = Rollouts(workspace).wrong_holds()
+    except DocumentFormatError as error:
+        if error.table != HOLDS_TABLE:
+            cure = "use the release that wrote the document, or restore a backup if it was edited by hand"
+        yield Finding(file=str(path), problem=str(error), cure=cure)
+    except CoreError:
+        return  # the file cannot be read; that is already reported, with its cure
+    else:
+        for found in wrong:
+            if found.is_repair:
+                problem = f"the holds of {found.model} differ from its rollouts ({found.problem})"
+                yield Finding(file=str(path), problem=problem, cure=cure)
 
 
 def _examine_audit(workspace: Workspace) -> Iterator[Finding]:

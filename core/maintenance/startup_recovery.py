@@ -22,8 +22,8 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
         workspace: The workspace.
         actor: The engine.
     """
-    AuditLog(workspace).drain()
     Rollouts(workspace).settle_holds()  # before anything is swept or pruned
+    AuditLog(workspace).drain()  # with the records of corrected holds
     sweep = Registry(workspace).sweep(actor)
     for folder in sweep.left:
         log.warning("left alone: %s", folder)

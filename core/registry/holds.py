@@ -1,14 +1,19 @@
 """What rollouts report about versions: a version in use must stay, and a rolled-back version carries a warning.
 
-Rollouts write it in the transaction that starts or ends them; the registry reads nothing else about rollouts.
+Rollouts write it in the transaction that starts or ends them. The registry reads nothing else about rollouts, unless
+the number of rollouts shows that an earlier release has started one since without writing it.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from tinydb import where
 
 from core.state.database import Database
+from core.state.errors import DocumentFormatError
+
+TABLE = "holds"
 
 
 class ModelHolds(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +22,7 @@ class ModelHolds(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     held: Mapping[str, str] = {}  # the rollout that uses a version, by version
     warnings: Mapping[str, str] = {}  # the warning about a version, by version
+    n_rollouts: int = 0  # the number of rollouts it was derived from: with another number, it is out of date
     revision: int = 0
 
 
@@ -24,7 +30,8 @@ class Holds:
     """What rollouts report about the versions of all models."""
 
     def __init__(self, database: Database) -> None:
-        self._documents = database.documents("holds", ModelHolds, "model")
+        self._database = database
+        self._documents = database.documents(TABLE, ModelHolds, "model")
         self._rollouts = database.documents("rollouts", _Rollout, "rollout_id")
 
     def of(self, model: str) -> Mapping[str, str]:
@@ -40,18 +47,39 @@ class Holds:
         """Whether rollouts have written holds of a model yet; earlier releases wrote none."""
         return self._documents.find(model) is not None
 
+    def written(self) -> dict[str, ModelHolds]:
+        """Return the holds as they are stored, by model.
+
+        Raises:
+            DocumentFormatError: A document is damaged.
+        """
+        return {holds.model: holds for holds in self._documents.all()}
+
     def write(self, holds: ModelHolds) -> None:
-        """Replace the holds of a model; the caller holds the transaction."""
-        before = self._documents.find(holds.model)
+        """Replace the holds of a model, also if they are damaged; the caller holds the transaction."""
+        try:
+            before = self._documents.find(holds.model)
+        except DocumentFormatError:
+            self._database.table(TABLE).remove(where("model") == holds.model)
+            before = None
         if before is None:
             self._documents.insert(holds)
-        elif (before.held, before.warnings) != (holds.held, holds.warnings):
-            self._documents.replace(msgspec.structs.replace(holds, revision=before.revision))
+        elif before != (present := msgspec.structs.replace(holds, revision=before.revision)):
+            self._documents.replace(present)
+
+    def discard(self) -> None:
+        """Remove the holds of all models, in whatever form they are stored; the caller holds the transaction."""
+        self._database.drop_table(TABLE)
 
     def _read(self, model: str) -> ModelHolds:
-        return self._documents.find(model) or _before_holds(
-            model, [rollout for rollout in self._rollouts.all() if rollout.model == model]
-        )
+        rollouts = [rollout for rollout in self._rollouts.all() if rollout.model == model]
+        try:
+            written = self._documents.find(model)
+        except DocumentFormatError:  # the doctor reports it, and the next engine replaces it
+            written = None
+        if written is not None and written.n_rollouts == len(rollouts):
+            return written
+        return _before_holds(model, rollouts)
 
 
 def rolled_back(rollout_id: str, version: str, at: datetime, reasons: Sequence[str]) -> str:
@@ -60,8 +88,9 @@ def rolled_back(rollout_id: str, version: str, at: datetime, reasons: Sequence[s
     return f"{rollout_id} rolled back {version} at {at:%Y-%m-%d %H:%M} UTC: {reason}."
 
 
-# Workspaces of a release that wrote no holds: the documents as that release wrote them, a format that is final.
-# The next start or end of a rollout, or the next engine, writes what is derived here.
+# Workspaces of a release that wrote no holds, or that such a release has used since holds were written: the documents
+# as that release wrote them, a format that is final. The next start or end of a rollout, or the next engine, writes
+# what is derived here.
 
 _WAS_ACTIVE = frozenset({"pending", "running", "paused", "inconclusive"})
 _WAS_ROLLED_BACK = "rolled_back"

@@ -1,21 +1,27 @@
 """The rollouts of a workspace as documents: reading them, and recording what the engine observed and did."""
 
 import dataclasses
+import logging
 
 import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
-from core.errors import RefusedError
+from core.errors import NotFoundError, RefusedError
 from core.governance import audited
 from core.governance.outbox import AuditedChange
 from core.registry import HashMismatchError, PromotionRefusedError, Registry, Stage
-from core.registry.holds import Holds
-from core.rollout.held_versions import holds_of
+from core.registry.holds import Holds, ModelHolds
+from core.rollout.errors import RolloutRefusedError
+from core.rollout.held_versions import HoldsCorrection, corrections, holds_of
+from core.rollout.planner import refusal_of
 from core.rollout.progress import RolloutChange
 from core.rollout.rollout import ObservedRollout, Rollout
 from core.settings.policy_source import PolicySource
 from core.state import Documents, Workspace
+from core.state.errors import DocumentFormatError
+
+log = logging.getLogger(__name__)
 
 DATABASE = "registry"
 TABLE = "rollouts"
@@ -75,8 +81,12 @@ class RolloutRecords:
 
         Raises:
             StaleRevisionError: The rollout was changed since the step was decided.
+            RolloutRefusedError: The step gives traffic to a candidate that was archived since the step was decided.
         """
         with audited(self._workspace, DATABASE, actor=actor, reason=change.reason, clock=self._clock) as audit:
+            is_active = change.observed.phase.is_active
+            if is_active and (refusal := self.refusal_to_continue(base)) is not None:
+                raise RolloutRefusedError(refusal)
             return self._step(audit, base, change)
 
     def promote(self, base: Rollout, change: RolloutChange, *, actor: Actor) -> Rollout:
@@ -97,18 +107,66 @@ class RolloutRecords:
             self._registry.apply(plan, actor=actor, reason=f"{base.rollout_id}: {change.reason}")
         return ended
 
+    def refusal_to_continue(self, rollout: Rollout) -> str | None:
+        """Return why the candidate must get no traffic: it was removed, or no rollout may start from its stage.
+
+        The holds of an active rollout prevent both. An earlier release wrote no holds, so the engine checks before
+        every step that the rule for a start is still met.
+        """
+        try:
+            version = self._registry.get(rollout.model, rollout.candidate)
+        except NotFoundError as error:
+            return str(error)
+        return refusal_of(version, self._registry.production(rollout.model), rollout.strategy, None)
+
+    def wrong_holds(self) -> list[HoldsCorrection]:
+        """Compare the stored holds with the rollouts; change nothing.
+
+        Raises:
+            DocumentFormatError: Stored holds or a rollout are damaged.
+        """
+        return corrections(self._holds.written(), self._documents.all())
+
     def settle_holds(self) -> list[str]:
-        """Write the holds that an earlier release did not write; for the engine only.
+        """Write the holds that are missing, and correct wrong or damaged holds; for the engine only.
+
+        An earlier release starts and ends rollouts without writing holds. A correction is recorded in the audit log;
+        the record waits for the next drain of the log.
 
         Returns:
             The models.
         """
         with self._workspace.database(DATABASE).transaction():
-            models = sorted({rollout.model for rollout in self._documents.all()})
-            lacking = [model for model in models if not self._holds.is_written(model)]
-            for model in lacking:
-                self._write_holds(model)
-        return lacking
+            try:
+                found = self.wrong_holds()
+            except DocumentFormatError as error:
+                found = self._replace_damaged_holds(str(error))
+            if repairs := [correction for correction in found if correction.is_repair]:
+                reason = "the stored holds differed from the rollouts"
+                with audited(
+                    self._workspace, DATABASE, actor=Actor.engine(), reason=reason, clock=self._clock
+                ) as audit:
+                    for correction in repairs:
+                        log.warning("corrected the holds of %s: %s", correction.model, correction.problem)
+                        audit.record(
+                            "holds.correct",
+                            correction.model,
+                            before=correction.written and _reported(correction.written),
+                            after=_reported(correction.right),
+                        )
+            for correction in found:
+                self._holds.write(correction.right)
+        return [correction.model for correction in found]
+
+    def _replace_damaged_holds(self, problem: str) -> list[HoldsCorrection]:
+        """Remove all holds, which the rollouts can restate in full."""
+        found = corrections({}, self._documents.all())  # raises if a rollout is damaged, not the holds
+        with audited(self._workspace, DATABASE, actor=Actor.engine(), reason=problem, clock=self._clock) as audit:
+            log.warning("replaced the damaged holds: %s", problem)
+            self._holds.discard()
+            after = {correction.model: _reported(correction.right) for correction in found}
+            audit.record("holds.replace", "holds", after=after)
+        return found
 
     def _step(self, audit: AuditedChange, base: Rollout, change: RolloutChange) -> Rollout:
         rollout = self._replace(base, change.observed)
@@ -136,6 +194,10 @@ class RolloutRecords:
     @property
     def _documents(self) -> Documents[Rollout]:
         return self._workspace.database(DATABASE).documents(TABLE, Rollout, "rollout_id")
+
+
+def _reported(holds: ModelHolds) -> dict[str, object]:
+    return {"held": holds.held, "warnings": holds.warnings}
 
 
 REFUSALS: tuple[type[RefusedError], ...] = (PromotionRefusedError, HashMismatchError)

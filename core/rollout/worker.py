@@ -126,6 +126,8 @@ class RolloutWorker:
             return end(observed, RolloutPhase.ABORTED, "rollout.end", reason, now=now)
         if rollout.desired is DesiredRollout.ABORTED:  # also while predictions cannot be read
             return next_change(rollout, observed, RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=""), now=now)
+        if (refusal := self._rollouts.refusal_to_continue(rollout)) is not None:
+            return end(observed, RolloutPhase.ROLLED_BACK, "rollout.roll_back", refusal, now=now)
         if observed.phase is not RolloutPhase.PENDING:
             return None
         return begin(rollout, self._source.end(), now=now)

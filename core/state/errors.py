@@ -100,6 +100,7 @@ class DocumentFormatError(StateError):
     """A stored document is valid JSON, but not in the form that this version of the program expects."""
 
     def __init__(self, path: Path, table: str, key: object, problem: str) -> None:
+        self.table = table
         super().__init__(
             f"{path}, table {table}, document {key!r} does not read as expected: {problem}. "
             "It was written by another version of the program, or by hand; nothing was changed."

@@ -6,6 +6,8 @@ import pytest
 
 from core.actor import Actor
 from core.errors import RefusedError
+from core.governance import AuditLog
+from core.maintenance.doctor import examine
 from core.maintenance.startup_recovery import recover
 from core.registry import Registry
 from core.registry.holds import Holds
@@ -129,6 +131,108 @@ def test_what_an_earlier_release_rolled_back_is_warned_of_in_the_same_words(
     forget_holds()
     assert registry.plan_promotion("spread", candidate).warnings == said
     assert said[0].startswith(f"{rollout.rollout_id} rolled back {candidate} at 2026-03-02 09:")
+
+
+@pytest.fixture
+def forget_the_rollout(workspace):
+    """Make the stored holds those from before an earlier release started the rollout, which wrote none."""
+
+    def forgotten(**more) -> None:
+        holds = {"model": "spread", "held": {}, "warnings": {}, "revision": 1} | more
+        workspace.database("registry").drop_table("holds")
+        workspace.database("registry").table("holds").insert(holds)
+
+    return forgotten
+
+
+DAMAGED = {"held": ["1.0.0"]}
+
+
+@pytest.mark.parametrize("stored_holds", [{}, {"n_rollouts": 0}, DAMAGED], ids=["no number", "none", "damaged"])
+def test_the_registry_does_not_trust_holds_that_do_not_count_a_rollout(
+    registry, holds, start, forget_the_rollout, stored_holds, stable, candidate, ana
+):
+    rollout = start()
+    forget_the_rollout(**stored_holds)
+    assert holds.of("spread") == {stable: rollout.rollout_id, candidate: rollout.rollout_id}
+    with pytest.raises(RefusedError, match="is in rollout"):
+        registry.apply(registry.plan_archive("spread", candidate), actor=ana)
+    (kept,) = [found for found in registry.plan_prune("spread", keep=0).candidates if found.version == candidate]
+    assert not kept.goes
+
+
+@pytest.mark.parametrize("stored_holds", [{"n_rollouts": 1}, {}, DAMAGED], ids=["same number", "no number", "damaged"])
+def test_the_next_engine_corrects_wrong_holds_and_records_it(
+    workspace, rollouts, holds, start, forget_the_rollout, stored_holds, stable, candidate
+):
+    rollout = start()
+    forget_the_rollout(**stored_holds)
+    recover(workspace, actor=Actor.engine())
+    right = {stable: rollout.rollout_id, candidate: rollout.rollout_id}
+    (written,) = stored(workspace)["holds"].values()
+    assert (written["held"], written["n_rollouts"]) == (right, 1)
+    assert holds.of("spread") == right
+    (record,) = [found for found in AuditLog(workspace).tail(9) if found.verb.startswith("holds.")]
+    assert record.actor == str(Actor.engine())
+    assert right in (record.after.get("held"), record.after.get("spread", {}).get("held"))
+    assert rollouts.settle_holds() == []
+    assert rollouts.wrong_holds() == []
+
+
+def test_holds_of_a_model_without_rollouts_are_corrected(workspace, rollouts, holds, stable, forget_the_rollout):
+    forget_the_rollout(held={stable: "ro-0001"})
+    assert rollouts.settle_holds() == ["spread"]
+    assert holds.of("spread") == {}
+    assert stored(workspace)["holds"]["1"]["held"] == {}
+
+
+def test_right_holds_are_left_alone_at_engine_start(workspace, start, lease):
+    start()
+    before = stored(workspace)["holds"]
+    recover(workspace, actor=Actor.engine())
+    assert stored(workspace)["holds"] == before
+    assert not [found for found in AuditLog(workspace).tail(9) if found.verb.startswith("holds.")]
+
+
+@pytest.mark.parametrize("stored_holds", [{"n_rollouts": 1}, DAMAGED], ids=["wrong", "damaged"])
+def test_the_first_step_and_the_end_of_a_rollout_correct_its_holds(
+    rollouts, holds, start, worker, clock, ana, forget_the_rollout, stored_holds, stable, candidate
+):
+    rollout = start()
+    forget_the_rollout(**stored_holds)
+    worker.tick(clock.pass_by(1))
+    assert rollouts.wrong_holds() == []
+    assert set(holds.of("spread")) == {stable, candidate}
+    forget_the_rollout(**stored_holds)
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    worker.tick(clock.pass_by(1))
+    assert rollouts.wrong_holds() == []
+    assert holds.of("spread") == {}
+
+
+def test_the_doctor_compares_holds_with_rollouts(workspace, rollouts, start, forget_the_rollout, candidate):
+    rollout = start()
+    assert examine(workspace) == []
+    forget_the_rollout(n_rollouts=1)
+    (finding,) = examine(workspace)
+    assert finding.file == str(workspace.state_file("registry"))
+    assert f"{candidate} is held by {rollout.rollout_id}" in finding.problem
+    assert "start the engine" in finding.cure
+    forget_the_rollout(**DAMAGED)
+    (finding,) = examine(workspace)
+    assert "table holds" in finding.problem
+    assert "start the engine" in finding.cure
+    rollouts.settle_holds()  # as the engine does at its start
+    AuditLog(workspace).drain()
+    assert examine(workspace) == []
+
+
+def test_the_doctor_does_not_send_the_engine_to_repair_a_damaged_rollout(workspace, start):
+    start()
+    workspace.database("registry").table("rollouts").update({"plan": 1})
+    (finding,) = examine(workspace)
+    assert "table rollouts" in finding.problem
+    assert "engine" not in finding.cure
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))

@@ -4,11 +4,14 @@ import random
 from datetime import timedelta
 
 import pytest
+from tinydb import where
 
+from core.alerts import Alerts
 from core.governance import AuditLog
 from core.registry import Stage
 from core.rollout import (
     Arm,
+    DesiredRollout,
     Guard,
     GuardSource,
     GuardVerdict,
@@ -219,6 +222,98 @@ def test_replacing_the_stable_version_ends_the_rollout(workspace, rollouts, star
     assert routing_tables(workspace)["spread"].candidate is None  # at once
     worker.tick(clock.pass_by(1))
     assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ABORTED
+
+
+@pytest.fixture
+def archive_behind_its_back(workspace):
+    """Archive a version as an earlier release could, whatever rollout it is in."""
+
+    def archived(version: str) -> None:
+        versions = workspace.database("registry").table("versions")
+        assert versions.update({"stage": "Archived"}, where("version") == version)
+
+    return archived
+
+
+def test_an_archived_candidate_gets_no_first_step_and_its_rollout_ends_with_an_alert(
+    workspace, rollouts, start, worker, clock, stable, candidate, archive_behind_its_back
+) -> None:
+    rollout = start()
+    archive_behind_its_back(candidate)
+    worker.tick(clock.pass_by(1))
+    ended = rollouts.get(rollout.rollout_id)
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
+    assert verbs(ended) == ["rollout.start", "rollout.roll_back"]
+    assert ended.observed.events[-1].reason.startswith(f"spread {candidate} is in Archived")
+    assert routing_tables(workspace)["spread"].versions == (stable,)
+    (alert,) = Alerts(workspace, clock=clock).open()
+    assert (alert.rule, alert.labels["rollout"]) == ("rollout_rolled_back", rollout.rollout_id)
+    assert "is in Archived" in alert.summary
+
+
+@pytest.mark.parametrize("desired", [DesiredRollout.RUNNING, DesiredRollout.PAUSED, DesiredRollout.PROMOTE_NOW])
+def test_a_candidate_that_is_archived_between_two_steps_loses_its_traffic(
+    workspace,
+    registry,
+    rollouts,
+    start,
+    traffic,
+    worker,
+    clock,
+    stable,
+    candidate,
+    ana,
+    archive_behind_its_back,
+    desired,
+) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    traffic.flow(rollout.rollout_id, ticks=1)
+    if desired is not DesiredRollout.RUNNING:
+        rollouts.request(rollout.rollout_id, desired, actor=ana)
+    archive_behind_its_back(candidate)
+    worker.tick(clock.pass_by(1))
+    ended = rollouts.get(rollout.rollout_id)
+    assert (ended.observed.phase, ended.observed.share) == (RolloutPhase.ROLLED_BACK, 0.0)
+    assert registry.production("spread").version == stable
+    assert routing_tables(workspace)["spread"].versions == (stable,)
+
+
+def test_a_candidate_that_is_archived_between_judging_and_writing_gets_no_step(
+    rollouts, start, worker, clock, candidate, archive_behind_its_back, monkeypatch
+) -> None:
+    rollout = start()
+    observe = type(rollouts).observe
+
+    def beaten(self, base, change, *, actor):
+        monkeypatch.undo()
+        archive_behind_its_back(candidate)
+        return observe(self, base, change, actor=actor)
+
+    monkeypatch.setattr(type(rollouts), "observe", beaten)
+    assert worker.tick(clock.pass_by(1)) == []
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.PENDING
+    worker.tick(clock.pass_by(1))
+    assert verbs(rollouts.get(rollout.rollout_id)) == ["rollout.start", "rollout.roll_back"]
+
+
+def test_a_candidate_that_was_removed_ends_its_rollout(workspace, rollouts, start, worker, clock, candidate) -> None:
+    rollout = start()
+    workspace.database("registry").table("versions").remove(where("version") == candidate)
+    worker.tick(clock.pass_by(1))
+    ended = rollouts.get(rollout.rollout_id)
+    assert ended.observed.phase is RolloutPhase.ROLLED_BACK
+    assert candidate in ended.observed.events[-1].reason
+
+
+def test_a_shadow_of_a_version_in_development_continues(
+    rollouts, register, worker, clock, stable, ana, plan_of
+) -> None:
+    proposal = rollouts.plan("spread", register(Stage.DEVELOPMENT), Strategy.SHADOW, plan_of(Strategy.SHADOW))
+    rollout = rollouts.start(proposal, actor=ana)
+    for _ in range(2):
+        worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.RUNNING
 
 
 def test_a_switch_sends_all_traffic_and_returns_it_immediately(
