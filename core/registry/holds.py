@@ -6,6 +6,7 @@ the number of rollouts shows that an earlier release has started one since witho
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from tinydb import where
@@ -14,6 +15,7 @@ from core.state.database import Database
 from core.state.errors import DocumentFormatError
 
 TABLE = "holds"
+_ROLLOUTS = "rollouts"
 
 
 class ModelHolds(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,13 +28,44 @@ class ModelHolds(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
+class Use(NamedTuple):
+    """One rollout, as far as it concerns the versions of its model."""
+
+    rollout_id: str
+    stable: str
+    candidate: str
+    is_active: bool
+    ended_at: datetime | None
+    reasons: Sequence[str] | None  # of its events, if it rolled the candidate back
+
+
+def derive(model: str, uses: Sequence[Use]) -> ModelHolds:
+    """Return the holds and warnings of a model's versions.
+
+    Args:
+        model: The model.
+        uses: All rollouts ever started of this model.
+    """
+    held = {version: use.rollout_id for use in uses if use.is_active for version in (use.stable, use.candidate)}
+    ended = [(at, use) for use in uses if (at := use.ended_at) is not None]
+    warnings: dict[str, str] = {}
+    for at, use in sorted(ended, key=lambda found: found[0]):  # the newest rollout decides
+        warnings.pop(use.candidate, None)
+        if use.reasons is not None:
+            reason = use.reasons[-1] if use.reasons else "no reason on record"
+            warnings[use.candidate] = (
+                f"{use.rollout_id} rolled back {use.candidate} at {at:%Y-%m-%d %H:%M} UTC: {reason}."
+            )
+    return ModelHolds(model=model, held=held, warnings=warnings, n_rollouts=len(uses))
+
+
 class Holds:
     """What rollouts report about the versions of all models."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._documents = database.documents(TABLE, ModelHolds, "model")
-        self._rollouts = database.documents("rollouts", _Rollout, "rollout_id")
+        self._rollouts = database.documents(_ROLLOUTS, _Rollout, "rollout_id")
 
     def of(self, model: str) -> Mapping[str, str]:
         """Return the rollout that holds each version of a model, by version."""
@@ -72,20 +105,13 @@ class Holds:
         self._database.drop_table(TABLE)
 
     def _read(self, model: str) -> ModelHolds:
-        rollouts = [rollout for rollout in self._rollouts.all() if rollout.model == model]
         try:
             written = self._documents.find(model)
         except DocumentFormatError:  # the doctor reports it, and the next engine replaces it
             written = None
-        if written is not None and written.n_rollouts == len(rollouts):
+        if written is not None and written.n_rollouts == self._database.table(_ROLLOUTS).count(where("model") == model):
             return written
-        return _before_holds(model, rollouts)
-
-
-def rolled_back(rollout_id: str, version: str, at: datetime, reasons: Sequence[str]) -> str:
-    """Return the warning about a version that a rollout rolled back; the last of its reasons is why."""
-    reason = reasons[-1] if reasons else "no reason on record"
-    return f"{rollout_id} rolled back {version} at {at:%Y-%m-%d %H:%M} UTC: {reason}."
+        return derive(model, [rollout.use for rollout in self._rollouts.all() if rollout.model == model])
 
 
 # Workspaces of a release that wrote no holds, or that such a release has used since holds were written: the documents
@@ -114,15 +140,9 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
     observed: _Observed = _Observed()
     revision: int = 0
 
-
-def _before_holds(model: str, rollouts: list[_Rollout]) -> ModelHolds:
-    active = (rollout for rollout in rollouts if rollout.observed.phase in _WAS_ACTIVE)
-    held = {version: rollout.rollout_id for rollout in active for version in (rollout.stable, rollout.candidate)}
-    ended = [(at, rollout) for rollout in rollouts if (at := rollout.observed.ended_at) is not None]
-    warnings: dict[str, str] = {}
-    for at, rollout in sorted(ended, key=lambda found: found[0]):  # the newest rollout decides
-        warnings.pop(rollout.candidate, None)
-        if rollout.observed.phase == _WAS_ROLLED_BACK:
-            reasons = [event.reason for event in rollout.observed.events]
-            warnings[rollout.candidate] = rolled_back(rollout.rollout_id, rollout.candidate, at, reasons)
-    return ModelHolds(model=model, held=held, warnings=warnings)
+    @property
+    def use(self) -> Use:
+        """What it says about versions."""
+        seen = self.observed
+        reasons = [event.reason for event in seen.events] if seen.phase == _WAS_ROLLED_BACK else None
+        return Use(self.rollout_id, self.stable, self.candidate, seen.phase in _WAS_ACTIVE, seen.ended_at, reasons)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from core.registry.holds import ModelHolds, rolled_back
+from core.registry.holds import ModelHolds, Use, derive
 from core.rollout.rollout import Rollout, RolloutPhase
 
 
@@ -60,18 +60,10 @@ def holds_of(model: str, rollouts: Iterable[Rollout]) -> ModelHolds:
         model: The model.
         rollouts: All rollouts ever started of this model, perhaps among others.
     """
-    own = [rollout for rollout in rollouts if rollout.model == model]
-    held = {
-        version: rollout.rollout_id
-        for rollout in own
-        if rollout.is_active
-        for version in (rollout.stable, rollout.candidate)
-    }
-    ended = [(at, rollout) for rollout in own if (at := rollout.observed.ended_at) is not None]
-    warnings: dict[str, str] = {}
-    for at, rollout in sorted(ended, key=lambda found: found[0]):  # the newest rollout decides
-        warnings.pop(rollout.candidate, None)
-        if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
-            reasons = [event.reason for event in rollout.observed.events]
-            warnings[rollout.candidate] = rolled_back(rollout.rollout_id, rollout.candidate, at, reasons)
-    return ModelHolds(model=model, held=held, warnings=warnings, n_rollouts=len(own))
+    return derive(model, [_use(rollout) for rollout in rollouts if rollout.model == model])
+
+
+def _use(rollout: Rollout) -> Use:
+    seen = rollout.observed
+    reasons = [event.reason for event in seen.events] if seen.phase is RolloutPhase.ROLLED_BACK else None
+    return Use(rollout.rollout_id, rollout.stable, rollout.candidate, rollout.is_active, seen.ended_at, reasons)
