@@ -4,6 +4,7 @@ errors.py      the fault of a file, its place, and the fix
 limits.py      size limits
 source.py      the format of a file, its hash, and whether its bytes can be read at all
 text_columns.py  text to numbers, flags, dates and categories
+salvage.py     a column despite cells that cannot be read
 csv_file.py, json_lines.py, parquet_file.py   one format each
 table.py       a table in memory
 signature.py   a model's inputs: names, kinds, ranges, levels, and the check of rows against them; light

@@ -11,6 +11,7 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError, shown
 from core.tables.names import check_names
+from core.tables.salvage import read_or_salvage, with_decimal_points
 from core.tables.signature import ColumnKind
 from core.tables.source import Source, text_lines
 from core.tables.table import Table
@@ -19,12 +20,13 @@ from core.tables.text_columns import Reading, read_text
 SEPARATORS = (",", ";", "\t", "|")
 
 
-def read_csv(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
+def read_csv(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bool = False) -> Table:
     """Read a CSV file.
 
     Args:
         source: The file.
         kinds: Of known columns; the other kinds are inferred.
+        lenient: Whether cells that cannot be read are left empty and counted.
     Raises:
         TableError: The header, a row or a cell is invalid.
     """
@@ -45,8 +47,13 @@ def read_csv(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
         return TableError(path, problem, cure, column=column, place=f"line {line_of(row)}")
 
     def read(name: str) -> Reading:
-        decimal_comma = separator in (";", "\t")
-        return read_text(name, cells.column(name), complain, wanted=kinds.get(name), decimal_comma=decimal_comma)
+        decimal_comma, wanted, texts = separator in (";", "\t"), kinds.get(name), cells.column(name)
+        return read_or_salvage(
+            lambda: read_text(name, texts, complain, wanted=wanted, decimal_comma=decimal_comma),
+            lambda: with_decimal_points(texts) if decimal_comma else texts,
+            wanted,
+            lenient=lenient,
+        )
 
     return Table.of(source, dict(zip(names, columnwise(read, names), strict=True)), line_of=line_of)
 

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from core.arrays import FloatArray
 from core.tables import limits
 from core.tables.errors import TableError, shown
 from core.tables.names import check_names
+from core.tables.salvage import read_or_salvage
 from core.tables.signature import ColumnKind
 from core.tables.source import Source, text_lines
 from core.tables.table import Table
@@ -44,12 +46,13 @@ class _Rows:
             column.append(value)
 
 
-def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
+def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bool = False) -> Table:
     """Read a file of JSON lines.
 
     Args:
         source: The file.
         kinds: Of known columns; the other kinds are inferred.
+        lenient: Whether cells that cannot be read are left empty and counted.
     Raises:
         TableError: A line is not an object, or a column mixes kinds of values.
     """
@@ -65,10 +68,13 @@ def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
     left_out: dict[str, str] = {}
     for name, values in rows.cells.items():
         values.extend([None] * (len(rows.lines) - len(values)))
-        if any(isinstance(value, (list, dict)) for value in values):
+        wanted = kinds.get(name)
+        if not (lenient and wanted) and any(isinstance(value, (list, dict)) for value in values):
             left_out[name] = "holds lists or objects"
         else:
-            readings[name] = _read(name, values, kinds.get(name), complain)
+            readings[name] = read_or_salvage(
+                partial(_read, name, values, wanted, complain), partial(_texts, values), wanted, lenient=lenient
+            )
     return Table.of(source, readings, left_out=left_out, line_of=rows.lines.__getitem__)
 
 

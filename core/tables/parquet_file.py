@@ -13,6 +13,7 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names
+from core.tables.salvage import read_or_salvage
 from core.tables.signature import ColumnKind
 from core.tables.source import Source
 from core.tables.table import Table
@@ -21,12 +22,13 @@ from core.tables.text_columns import Complain, Distinct, Reading, are_dates, rea
 MOST_UNPACKED_BYTES = 8 << 30
 
 
-def read_parquet(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
+def read_parquet(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bool = False) -> Table:
     """Read a Parquet file.
 
     Args:
         source: The file.
         kinds: Of known columns; the other kinds follow from the types.
+        lenient: Whether cells that cannot be read are left empty and counted.
     Raises:
         TableError: It is damaged, empty, too large, or a cell is not of the wanted kind.
     """
@@ -45,7 +47,10 @@ def read_parquet(source: Source, kinds: Mapping[str, ColumnKind]) -> Table:
         return TableError(path, problem, cure, column=column, place=f"row {row}")
 
     def read(name: str) -> Reading:
-        return _read(name, table.column(name).combine_chunks(), kinds.get(name), complain)
+        cells, wanted = table.column(name).combine_chunks(), kinds.get(name)
+        return read_or_salvage(
+            lambda: _read(name, cells, wanted, complain), lambda: cells.cast(pa.string()), wanted, lenient=lenient
+        )
 
     names = table.column_names
     return Table.of(source, dict(zip(names, columnwise(read, names), strict=True)), left_out=left_out)
@@ -75,6 +80,14 @@ def _is_flat(kind: pa.DataType) -> bool:
     return bool(is_number or is_other or pa.types.is_null(kind) or _is_text(kind))
 
 
+def _as_codes(cells: Any) -> Any:
+    """Turn whole floats to integers: a column of codes becomes 1.0 and 2.0 as soon as one of its cells is empty."""
+    try:
+        return cells.cast(pa.int64()) if pa.types.is_floating(cells.type) else cells
+    except pa.ArrowInvalid:
+        return cells
+
+
 def _read(name: str, cells: Any, wanted: ColumnKind | None, complain: Complain) -> Reading:
     kind = cells.type
     if _is_text(kind):
@@ -90,7 +103,7 @@ def _read(name: str, cells: Any, wanted: ColumnKind | None, complain: Complain) 
         instants = pc.cast(cells, pa.timestamp("us"), safe=False)
         return Reading.of_times(instants.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
     if wanted is ColumnKind.CATEGORY:
-        return Reading(ColumnKind.CATEGORY, Distinct.of(cells.cast(pa.string())).categories())
+        return Reading(ColumnKind.CATEGORY, Distinct.of(_as_codes(cells).cast(pa.string())).categories())
     values = np.asarray(pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
     if pa.types.is_boolean(kind) and wanted in (None, ColumnKind.FLAG):
         return Reading.of_flags(values)

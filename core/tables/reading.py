@@ -8,12 +8,14 @@ from core.tables.source import inspect
 from core.tables.table import Table
 
 
-def read_table(path: Path, *, kinds: Mapping[str, ColumnKind] | None = None) -> Table:
+def read_table(path: Path, *, kinds: Mapping[str, ColumnKind] | None = None, lenient: bool = False) -> Table:
     """Read a CSV, Parquet or JSON lines file.
 
     Args:
         path: The file; its name gives the format.
         kinds: The kinds of known columns; the other kinds are inferred.
+        lenient: Leave cells empty that cannot be read, and count them in `Table.unreadable`, instead of refusing the
+            file because of them.
     Raises:
         TableError: The file cannot be used; file, place, value and fix are named.
     """
@@ -21,14 +23,14 @@ def read_table(path: Path, *, kinds: Mapping[str, ColumnKind] | None = None) -> 
     if source.format == "csv":
         from core.tables.csv_file import read_csv
 
-        table = read_csv(source, kinds or {})
+        table = read_csv(source, kinds or {}, lenient=lenient)
     elif source.format == "jsonl":
         from core.tables.json_lines import read_json_lines
 
-        table = read_json_lines(source, kinds or {})
+        table = read_json_lines(source, kinds or {}, lenient=lenient)
     else:
         from core.tables.parquet_file import read_parquet
 
-        table = read_parquet(source, kinds or {})
+        table = read_parquet(source, kinds or {}, lenient=lenient)
     source.require_unchanged()
     return table

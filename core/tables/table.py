@@ -23,6 +23,8 @@ class Table:
         kinds: The kind of each column of the frame.
         left_out: Columns that no model can read, and why.
         line_of: Maps the position of a row to its line; None for a format without lines.
+        unreadable: Of a lenient reading: the number of filled cells by column that could not be read and are empty
+            in the frame.
     """
 
     source: Source
@@ -30,6 +32,7 @@ class Table:
     kinds: dict[str, ColumnKind]
     left_out: dict[str, str] = field(default_factory=dict)
     line_of: Callable[[int], int] | None = None
+    unreadable: dict[str, int] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -56,7 +59,8 @@ class Table:
             raise TableError(source.path, problem, "Use plain numbers, text, dates, true and false.")
         frame = pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False)
         kinds = {name: reading.kind for name, reading in readings.items()}
-        return cls(source, frame, kinds, dict(left_out or {}), line_of)
+        unreadable = {name: reading.n_unreadable for name, reading in readings.items() if reading.n_unreadable}
+        return cls(source, frame, kinds, dict(left_out or {}), line_of, unreadable)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -39,6 +39,7 @@ class Reading:
 
     kind: ColumnKind
     values: "pd.Series[Any]"
+    n_unreadable: int = 0  # filled cells that a lenient reading could not read, and left empty
 
     @classmethod
     def of_flags(cls, values: FloatArray) -> "Reading":

@@ -199,8 +199,8 @@ def test_a_file_that_changes_while_it_is_being_read_is_refused(write, monkeypatc
     path = write("a\n1\n2\n")
     honest = csv_file.read_csv
 
-    def slow(source, kinds):
-        table = honest(source, kinds)
+    def slow(source, kinds, **options):
+        table = honest(source, kinds, **options)
         path.write_text("a\n1\n2\n3\n")
         return table
 

@@ -1,0 +1,86 @@
+"""Reading a column despite cells that cannot be read: they count, and are then empty.
+
+Training refuses such a column, since a model must not learn from a guess. A comparison of two tables must not end
+because of it: that the cells cannot be read is its finding.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.arrays import BoolArray
+from core.tables.errors import TableError
+from core.tables.signature import ColumnKind
+from core.tables.text_columns import EMPTY_WORDS, FALSE_WORDS, TRUE_WORDS, Distinct, Reading
+
+MOSTLY = 0.5  # a column of unknown kind holds numbers if at least this share of its filled cells does
+
+
+def read_or_salvage(
+    read: Callable[[], Reading],
+    texts: Callable[[], pa.Array | pa.ChunkedArray],
+    wanted: ColumnKind | None,
+    *,
+    lenient: bool,
+) -> Reading:
+    """Read a column by the rules of its format; where they refuse it, salvage the cells that can be read.
+
+    Args:
+        read: Reads the column, or raises.
+        texts: Returns its cells as text, null where the format marks a missing value.
+        wanted: The kind of a known column.
+        lenient: Whether to salvage.
+    Raises:
+        TableError: The column cannot be read, and `lenient` is false.
+    """
+    try:
+        return read()
+    except TableError:
+        if not lenient:
+            raise
+    return salvage(texts(), wanted)
+
+
+def salvage(texts: pa.Array | pa.ChunkedArray, wanted: ColumnKind | None) -> Reading:
+    """Read the cells of a kind; the other filled cells become empty and are counted.
+
+    Args:
+        texts: The cells.
+        wanted: Their kind; if None, numbers where at least half of the filled cells are numbers, else categories.
+
+    >>> found = salvage(pa.array(["1.5", "abc", "", "inf"]), ColumnKind.NUMBER)
+    >>> found.values.tolist(), found.n_unreadable
+    ([1.5, nan, nan, nan], 2)
+    """
+    whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    cells = pc.utf8_trim_whitespace(whole)
+    distinct = Distinct.of(pc.if_else(pc.is_in(cells, pa.array(EMPTY_WORDS)), None, cells))
+    names = pd.Series(distinct.names.to_numpy(zero_copy_only=False).astype(object))
+    if wanted is ColumnKind.CATEGORY:
+        return Reading(wanted, distinct.categories())
+    if wanted is ColumnKind.TIME:
+        instants = pd.to_datetime(names, utc=True, format="ISO8601", errors="coerce").dt.tz_localize(None)
+        times = distinct.spread(instants.to_numpy().astype("datetime64[us]"), "NaT")
+        return Reading(wanted, pd.Series(times), _n_lost(distinct, np.isnat(times)))
+    if wanted is ColumnKind.FLAG:
+        flags = names.str.lower().map(dict.fromkeys(TRUE_WORDS, 1.0) | dict.fromkeys(FALSE_WORDS, 0.0))
+        values = distinct.spread(flags.to_numpy(dtype=np.float64), np.nan)
+    else:
+        numbers = pd.to_numeric(names, errors="coerce").to_numpy(dtype=np.float64)
+        values = distinct.spread(np.where(np.isfinite(numbers), numbers, np.nan), np.nan)
+    n_lost, n_filled = _n_lost(distinct, np.isnan(values)), int((distinct.codes >= 0).sum())
+    if wanted is None and n_filled - n_lost < MOSTLY * n_filled:
+        return Reading(ColumnKind.CATEGORY, distinct.categories())
+    return Reading(wanted or ColumnKind.NUMBER, pd.Series(values), n_lost)
+
+
+def with_decimal_points(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Rewrite numbers with a decimal comma; other cells stay as they are."""
+    return pc.replace_substring_regex(texts, r"^(\s*[+-]?[0-9]+),([0-9]+\s*)$", r"\1.\2")
+
+
+def _n_lost(distinct: Distinct, is_empty: BoolArray) -> int:
+    return int((is_empty & (distinct.codes >= 0)).sum())
