@@ -34,6 +34,9 @@ SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "DAM": "A. Damodaran, Ratings, Interest Coverage Ratios and Default Spread, NYU Stern, three vintages",
         "ICE": "ICE BofA indices through FRED: BAMLC0A1CAAA, BAMLC0A4CBBB, BAMLH0A0HYM2 (statistics only)",
         "FRB": "Federal Reserve, Supervisory Stress Test scenarios, historic tables 1990Q1-2025Q3",
+        "GOV": "OECD Main Economic Indicators: three-month interbank and ten-year government rates, 1999-2024",
+        "GBI": "J.P. Morgan GBI-EM Global Diversified, index yield, 2003-2024",
+        "ICMA": "Market convention: optional redemption at par on 30 days' notice; quotes of callable bonds to worst",
         "FEDS20": "FEDS Notes, 7 October 2020, accessible data",
         "EHP": "Edwards, Harris and Piwowar, Journal of Finance, 2007",
         "HAR": "Harris, Transaction Costs, Trade Throughs, and Riskless Principal Trading, 2015 (SSRN)",
@@ -70,6 +73,17 @@ class Sector(NamedTuple):
     ln_spread: float
     cyclicality: float
     weight: float
+
+
+class CurrencyCurve(NamedTuple):
+    """The base curve of a currency: its long-run ends, how far it follows the dollar, and its own swings."""
+
+    rate: float
+    rate_beta: float
+    rate_sd: float
+    slope: float
+    slope_beta: float
+    slope_sd: float
 
 
 class Region(NamedTuple):
@@ -187,8 +201,14 @@ ENTRY_AGE_SHARE = Constant(0.45, "of the tenor", "J", "OWN", "largest age when a
 MAX_ENTRY_AGE = Constant(8.0, "years", "J", "OWN")
 MIN_MATURITY = Constant(0.5, "years", "J", "OWN", "a bond this close to its end has left the panel")
 CALLABLE_SHARE = Constant(_table(investment_grade=0.25, high_yield=0.60), "share of bonds", "J", "OWN")
+FIRST_CALL_SHARE = Constant(0.5, "of the tenor", "J", "OWN", "no call before; 10NC5, 8NC4; make-whole calls never bind")
+CALL_NOTICE = Constant(1 / 12, "years", "R", "ICMA", "of a call at par; a bond past its first call can leave this soon")
 COUPON_NOISE = Constant(0.40, "%", "J", "OWN", "sd; independent of every spread effect, so that coupons leak none")
 COUPON_STEP = Constant(0.125, "%", "J", "OWN")
+RATING_AT_ISSUE = Constant(
+    _table(worst=15, if_worse=14), "notch", "J", "OWN", "issuers below B- borrowed when they were healthier, at B"
+)
+MAX_COUPON = Constant(14.0, "%", "J", "OWN", "new issues above it are rare; the market shuts before")
 FACES = Constant(
     _table(USD=1_000.0, EUR=100_000.0, GBP=100_000.0, JPY=100_000_000.0, LOCAL_EM=100_000.0), "currency", "J", "OWN"
 )
@@ -389,11 +409,13 @@ PERSISTENCE = Constant(
     _table(fundamentals=0.7, esg=0.9), "annual autocorrelation", "J", "OWN", "of leverage and coverage, and of ESG"
 )
 ESG = Constant(
-    _table(mean=55.0, notch=-1.0, centre_notch=9.0, sd=14.0, pillar_sd=9.0, provider_correlation=0.6),
-    "points 0-100",
+    _table(
+        mean=55.0, notch=-1.0, centre_notch=9.0, sd=14.0, logit_sd=0.60, pillar_logit_sd=0.37, provider_correlation=0.51
+    ),
+    "points 0-100; sd of the logit of the score",
     "J",
     "BKR",
-    "raters agree at .54-.61 (V)",
+    "raters agree at .54-.61 (V); rating and region, which both raters see, add to the correlation given here",
 )
 ESG_MISSING = Constant(
     _table(size=-0.45, high_yield=0.6, emerging=0.5, thin_coverage=0.4, second_provider=0.30),
@@ -444,6 +466,26 @@ MACRO_CORRELATION = Constant(
     "slope against rate and cycle is a judgement (J)",
 )
 POLICY_RATE_FLOOR = Constant(-0.5, "%", "J", "OWN")
+CURRENCY_CURVES: Final = Constant(
+    {
+        "USD": CurrencyCurve(2.70, 1.0, 0.0, 1.60, 1.0, 0.0),
+        "EUR": CurrencyCurve(1.65, 0.75, 0.9, 0.75, 0.6, 0.5),
+        "GBP": CurrencyCurve(2.75, 0.85, 0.9, 0.50, 0.6, 0.5),
+        "JPY": CurrencyCurve(0.20, 0.10, 0.3, 0.65, 0.2, 0.3),
+        "LOCAL_EM": CurrencyCurve(6.00, 0.50, 1.3, 0.80, 0.3, 0.6),
+    },
+    "long-run three-month rate %, per dollar %, sd %; ten-year less three-month %, per dollar %, sd %",
+    "R",
+    "FRB,GOV,GBI",
+    "the dollar's are the means of the macro factors; how far others follow it is a judgement (J)",
+)
+CURRENCY_OWN = Constant(
+    _table(kappa=0.18, correlation=-0.6),
+    "per year; of own rate and own slope",
+    "J",
+    "FRB",
+    "between the dollar's own two",
+)
 TYPICAL_FX_VOL = Constant(0.09, "annualised", "V", "FRB")
 BASE_CURVE = Constant(
     _table(decay=1.8, short_end=0.25, long_end=10.0), "years", "J", "OWN", "Nelson-Siegel through both ends"

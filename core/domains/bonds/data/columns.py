@@ -99,6 +99,7 @@ COLUMNS: tuple[BondColumn, ...] = (
     _float("vix", "index", 3, within=_POSITIVE),
     _float("dealer_inventory_z", "z", 4),
     BondColumn("recent_downgrade", "bool", "", "feature"),
+    BondColumn("first_call_date", "date", "", "price", nullable=True),
     _float("spread_bps", "bp", 3, role="price"),
     _float("base_yield_pct", "%", 5, role="price"),
     _float("ytm_pct", "%", 5, role="price"),

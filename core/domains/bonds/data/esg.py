@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
@@ -22,7 +23,7 @@ class EsgScores:
     provider2: FloatArray
     observed: BoolArray  # whether the first provider's score and pillars are published
     second_observed: BoolArray
-    mean_given_rest: FloatArray  # of an unpublished score of the first provider, before it is clipped to 0-100
+    mean_given_rest: FloatArray  # of the logit of an unpublished score of the first provider
     sd_given_rest: FloatArray
 
 
@@ -41,12 +42,12 @@ def draw_esg(seed: int, esg_base: float, world: World) -> EsgScores:
     law = cal.ESG.value
     notch, z = world.history.notch, world.reviews.z_esg
     shape = notch.shape
-    location = law["mean"] + law["notch"] * (notch - law["centre_notch"]) + _REGION_SHIFT[world.issuers.region, None]
-    score = np.clip(location + law["sd"] * z, 0, 100)
+    location = score_location(notch, world.issuers.region[:, None])
+    first = location + law["logit_sd"] * z
     agreement = law["provider_correlation"]
-    pillars = np.clip(score + law["pillar_sd"] * rng.standard_normal((3, *shape)), 0, 100)
+    pillars = first + law["pillar_logit_sd"] * rng.standard_normal((3, *shape))
     second_z = agreement * z + np.sqrt(1 - agreement**2) * rng.standard_normal(shape)
-    second = np.clip(location + law["sd"] * second_z, 0, 100)
+    second = location + law["logit_sd"] * second_z
 
     n_rows = np.zeros(shape, dtype=np.int64)
     np.add.at(n_rows, (world.bonds.issuer[world.row_bond], world.row_year), 1)
@@ -56,14 +57,30 @@ def draw_esg(seed: int, esg_base: float, world: World) -> EsgScores:
     second_observed = rng.random(shape) >= cal.ESG_MISSING.value["second_provider"]
     informed = second_observed * agreement
     return EsgScores(
-        score=score,
-        pillars=pillars,
-        provider2=second,
+        score=_points(first),
+        pillars=_points(pillars),
+        provider2=_points(second),
         observed=observed,
         second_observed=second_observed,
         mean_given_rest=location + informed * (second - location),
-        sd_given_rest=law["sd"] * np.sqrt(1 - informed**2),
+        sd_given_rest=law["logit_sd"] * np.sqrt(1 - informed**2),
     )
+
+
+def score_location(notch: IntArray, region: IntArray) -> FloatArray:
+    """Return the logit of a typical score, given rating and region; scores scatter normally around it.
+
+    On the logit scale no score reaches 0 or 100, so none piles up there.
+    """
+    law = cal.ESG.value
+    typical: FloatArray = logit(
+        (law["mean"] + law["notch"] * (notch - law["centre_notch"]) + _REGION_SHIFT[region]) / 100
+    )
+    return typical
+
+
+def _points(logit_of_score: FloatArray) -> FloatArray:
+    return np.asarray(100 * expit(logit_of_score))
 
 
 def missing_probability(base: float, issuers: Issuers, notch: IntArray) -> FloatArray:

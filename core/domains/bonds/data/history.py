@@ -9,6 +9,7 @@ from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.draws import stream
 from core.domains.bonds.data.issuers import MAX_LIFE, Issuers, Reviews
 from core.domains.bonds.data.labels import draw_moves
+from core.domains.bonds.data.levels import levels
 from core.domains.bonds.data.macro import MONTHS, MacroPath
 from core.domains.bonds.data.ratings import DEFAULTED, recent_downgrade_share
 
@@ -39,6 +40,7 @@ def simulate(seed: int, issuers: Issuers, reviews: Reviews, path: MacroPath) -> 
     """
     rng = stream(seed, "moves")
     frailty = cal.FRAILTY_SD.value * stream(seed, "frailty").standard_normal(path.n_months)
+    level = levels(path.n_months // MONTHS)
     n = len(issuers.sector)
     notch = issuers.entry_notch
     recent = rng.random(n) < recent_downgrade_share()[notch]
@@ -49,7 +51,14 @@ def simulate(seed: int, issuers: Issuers, reviews: Reviews, path: MacroPath) -> 
         panel_month = np.minimum(issuers.entry_month + MONTHS * year, path.n_months - 1)
         month = panel_month + path.n_history
         moves = draw_moves(
-            rng, reviews.year(year), notch, issuers.sector, recent, path.credit_cycle[month], frailty[panel_month]
+            rng,
+            reviews.year(year),
+            notch,
+            issuers.sector,
+            recent,
+            path.credit_cycle[month],
+            frailty[panel_month],
+            level,
         )
         years.append((observed, month, notch, recent, *moves))
         alive = observed & ~moves.defaulted

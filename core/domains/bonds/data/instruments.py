@@ -8,7 +8,13 @@ import numpy as np
 from core.arrays import AnyArray, BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.draws import codes_at, draw_codes
-from core.domains.bonds.data.issuers import REGION_NAMES, Issuers, in_sectors, is_high_yield
+from core.domains.bonds.data.issuers import (
+    REGION_NAMES,
+    Issuers,
+    in_sectors,
+    is_high_yield,
+    public_sector_scale,
+)
 from core.domains.bonds.data.macro import MONTHS, MacroPath
 from core.domains.bonds.data.pricing import base_yield
 
@@ -31,6 +37,7 @@ class Instruments:
     callable: BoolArray
     issue_date: DateArray
     maturity_date: DateArray
+    first_call_date: DateArray  # not a time where the bond cannot be called
     tenor: FloatArray
     coupon_pct: FloatArray
     issue_size: FloatArray
@@ -42,8 +49,8 @@ class Instruments:
 def draw_instruments(rng: np.random.Generator, issuers: Issuers, path: MacroPath) -> Instruments:
     """Draw the bonds outstanding when their issuer is first reviewed.
 
-    The coupon is the base yield at issue, the anchor spread of the entry rating and independent noise, so that
-    it reveals nothing about the issuer's own spread effect.
+    The coupon is near the par yield at issue: the base yield of the currency, the anchor spread of the rating at
+    issue and independent noise, so that it reveals nothing about the issuer's own spread effect.
     """
     issuer = np.repeat(np.arange(len(issuers.sector)), issuers.n_bonds)
     n = len(issuer)
@@ -64,30 +71,43 @@ def draw_instruments(rng: np.random.Generator, issuers: Issuers, path: MacroPath
     entry = issuers.entry_month[issuer] + path.n_history
     day = rng.integers(0, _LAST_COMMON_DAY, n)
     issue_month = path.months[entry] - age_months
-    base = base_yield(path.policy_rate[entry - age_months], path.slope[entry - age_months], tenor)
-    anchor = np.array(cal.SPREAD_ANCHOR.value)[issuers.entry_notch[issuer]] / 100
-    coupon = base + anchor + cal.COUPON_NOISE.value * rng.standard_normal(n)
+    at_issue = (currency, entry - age_months)
+    base = base_yield(path.currency_rate[at_issue], path.currency_slope[at_issue], tenor)
+    par_yield = base + spread_at_issue(issuers.entry_notch, issuers.sector)[issuer]
+    coupon = np.clip(par_yield + cal.COUPON_NOISE.value * rng.standard_normal(n), 0.0, cal.MAX_COUPON.value)
     step = cal.COUPON_STEP.value
 
     size = cal.ISSUE_SIZE.value
     issuer_part = size["issuer_size"] * issuers.size_z[issuer]
     ln_size = np.log(size["median"]) + size["sd"] * rng.standard_normal(n) + issuer_part
     fund = cal.FUND_OWNERSHIP.value
+    is_callable = rng.random(n) < callable_share
+    until_call = np.rint(MONTHS * cal.FIRST_CALL_SHARE.value * tenor).astype(np.int64)
+    first_call_date = (issue_month + until_call).astype("datetime64[D]") + day
     return Instruments(
         issuer=issuer,
         number=np.arange(n) - first_of_issuer[issuer] + 1,
         currency=currency,
         seniority=seniority,
-        callable=rng.random(n) < callable_share,
+        callable=is_callable,
         issue_date=issue_month.astype("datetime64[D]") + day,
         maturity_date=(issue_month + MONTHS * tenor.astype(np.int64)).astype("datetime64[D]") + day,
+        first_call_date=np.where(is_callable, first_call_date, np.datetime64("NaT", "D")),
         tenor=tenor,
-        coupon_pct=np.maximum(np.rint(coupon / step) * step, 0.0),
+        coupon_pct=np.rint(coupon / step) * step,
         issue_size=np.round(np.exp(ln_size), 1),
         face=np.array(list(cal.FACES.value.values()))[currency],
         fund_ownership_base=rng.beta(fund["a"], fund["b"], n),
         u_bond=cal.SPREAD_SD.value["bond"] * rng.standard_normal(n),
     )
+
+
+def spread_at_issue(entry_notch: IntArray, sector: IntArray) -> FloatArray:
+    """Return the spread, in %, at which issuers borrowed: issuers in distress borrowed when they were healthier."""
+    law = cal.RATING_AT_ISSUE.value
+    notch = np.where(entry_notch > law["worst"], law["if_worse"], entry_notch).astype(np.int64)
+    anchor: FloatArray = np.array(cal.SPREAD_ANCHOR.value)[notch] * public_sector_scale(sector, notch) / 100
+    return anchor
 
 
 def _draw_currency(rng: np.random.Generator, region: IntArray) -> IntArray:
@@ -102,9 +122,9 @@ def _draw_currency(rng: np.random.Generator, region: IntArray) -> IntArray:
 
 
 def years_between(start: DateArray, end: DateArray) -> FloatArray:
-    """Return the years from one date to another, of 365.25 days each."""
-    years: FloatArray = (end - start).astype("timedelta64[D]").astype(np.float64) / DAYS_PER_YEAR
-    return years
+    """Return the years from one date to another, of 365.25 days each; NaN where a date is not known."""
+    days = (end - start).astype("timedelta64[D]")
+    return np.where(np.isnat(days), np.nan, days.astype(np.float64) / DAYS_PER_YEAR)
 
 
 def month_end(months: DateArray) -> DateArray:

@@ -8,7 +8,7 @@ from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.draws import codes_at, draw_codes
 from core.domains.bonds.data.macro import MONTHS
-from core.domains.bonds.data.ratings import N_LIVE, notch_shift
+from core.domains.bonds.data.ratings import LETTER_OF_NOTCH, N_LIVE, notch_shift
 
 MAX_LIFE = cal.LIFE_YEARS.value[1]
 SECTOR_NAMES = tuple(sector.name for sector in cal.SECTORS.value)
@@ -121,6 +121,14 @@ def _autoregressive(shocks: FloatArray, persistence: float) -> FloatArray:
     for year in range(1, shocks.shape[1]):
         values[:, year] = persistence * values[:, year - 1] + np.sqrt(1 - persistence**2) * shocks[:, year]
     return values
+
+
+def public_sector_scale(sector: IntArray, notch: IntArray) -> FloatArray:
+    """Return k_sov: the share of a corporate spread that a sovereign or a supranational pays."""
+    by_letter = np.array(cal.SOVEREIGN_SCALE.value)[LETTER_OF_NOTCH[notch]]
+    scale = np.where(sector == SECTOR_NAMES.index("sovereign"), by_letter, 1.0)
+    supranational = sector == SECTOR_NAMES.index("supranational_agency")
+    return np.where(supranational, cal.SUPRANATIONAL_SCALE.value, scale)
 
 
 def settled_outlook(outlook: IntArray, notch: IntArray) -> IntArray:

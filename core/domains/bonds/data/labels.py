@@ -1,31 +1,24 @@
-"""Twelve-month rating moves and one-month liquidity shocks: their log-odds, and the levels fitted to the matrix."""
+"""Twelve-month rating moves and one-month liquidity shocks: their log-odds, and the moves themselves."""
 
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, ndtri
+from scipy.special import expit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.data.draws import codes_at, frozen, stream
-from core.domains.bonds.data.issuers import CYCLICALITY, OUTLOOKS, Reviews, draw_reviews, is_high_yield, settled_outlook
+from core.domains.bonds.data.draws import frozen
+from core.domains.bonds.data.issuers import CYCLICALITY, OUTLOOKS, Reviews, is_high_yield, settled_outlook
 from core.domains.bonds.data.ratings import (
     DEFAULT_RATE,
     DEFAULTED,
     LETTER_OF_NOTCH,
     N_LIVE,
     down_probability,
-    entry_law,
-    recent_downgrade_share,
     step_law,
-    up_probability,
 )
 
-_LAW_SAMPLE = 65_536
-_LAW_SEED = 0
-_BIN, _EDGE = 0.01, 12.0  # the grid on which the law of the log-odds is tabulated
-_BRACKET = 20.0
 _FRAILTY_NODES = 9
 
 
@@ -88,47 +81,6 @@ class NotchLevels(NamedTuple):
     upgrade: FloatArray
 
 
-@lru_cache(maxsize=1)
-def levels() -> NotchLevels:
-    """Find, by bisection, the levels at which mean downgrade and upgrade chances equal the notch matrix.
-
-    The mean at a notch is over the law of its covariates: reviews have the same law at every notch, sectors
-    and recent downgrades do not, the cycle is standard normal, frailty is drawn.
-    """
-    rng = stream(_LAW_SEED, "label levels")
-    reviews = draw_reviews(rng, _LAW_SAMPLE, 1).year(0)
-    cycle = ndtri((rng.permutation(_LAW_SAMPLE) + 0.5) / _LAW_SAMPLE)  # evenly: it moves the mean most
-    frailty = cal.FRAILTY_SD.value * rng.standard_normal(_LAW_SAMPLE)
-    which_sector, is_recent = rng.random((2, _LAW_SAMPLE))
-    sector_weight = np.array([s.weight for s in cal.SECTORS.value])[:, None] * entry_law()
-    recent_share = recent_downgrade_share()
-
-    down, up = down_probability(), up_probability()
-    downgrade, upgrade = np.full(N_LIVE, -np.inf), np.full(N_LIVE, -np.inf)
-    for index in range(N_LIVE):
-        notch = np.full(_LAW_SAMPLE, index)
-        sector = codes_at(which_sector, sector_weight[:, index])
-        odds = downgrade_odds(reviews, notch, sector, is_recent < recent_share[index], cycle) + frailty
-        downgrade[index] = _level_at(odds, np.ones(_LAW_SAMPLE), down[index])
-        if up[index] > 0:
-            stays = expit(-(odds + downgrade[index]))
-            upgrade[index] = _level_at(upgrade_odds(reviews, notch, cycle), stays, up[index])
-    return NotchLevels(frozen(downgrade), frozen(upgrade))
-
-
-def _level_at(odds: FloatArray, weight: FloatArray, target: float) -> float:
-    """Find the level a at which the mean of weight times sigma(a + odds) is the target."""
-    n_bins = round(2 * _EDGE / _BIN)
-    bins = np.clip(((odds + _EDGE) / _BIN).astype(np.int64), 0, n_bins - 1)
-    mass = np.bincount(bins, weights=weight, minlength=n_bins) / len(odds)
-    centre = (np.arange(n_bins) + 0.5) * _BIN - _EDGE
-    low, high = -_BRACKET, _BRACKET
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if mass @ expit(middle + centre) < target else (low, middle)
-    return (low + high) / 2
-
-
 class Moves(NamedTuple):
     """The events of each issuer within the year after its review, shape (n,)."""
 
@@ -147,6 +99,7 @@ def draw_moves(
     recent_downgrade: BoolArray,
     cycle: FloatArray,
     frailty: FloatArray,
+    level: NotchLevels,
 ) -> Moves:
     """Draw the rating one year later; a downgrade includes default, and an upgrade excludes a downgrade.
 
@@ -158,9 +111,9 @@ def draw_moves(
         recent_downgrade: Whether the issuer came down within the last year.
         cycle: Credit cycle Z now.
         frailty: The month's common shift of the downgrade log-odds.
+        level: The levels of the log-odds by notch.
     """
     chance, kind, distance = rng.random((3, len(notch)))
-    level = levels()
     eta = level.downgrade[notch] + downgrade_odds(reviews, notch, sector, recent_downgrade, cycle)
     downgraded = chance < expit(eta + frailty)
     defaulted = downgraded & (kind < (DEFAULT_RATE / down_probability())[notch])

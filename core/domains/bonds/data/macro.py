@@ -32,6 +32,8 @@ class MacroPath:
     credit_cycle: FloatArray
     ln_vix: FloatArray
     dealer_inventory_z: FloatArray
+    currency_rate: FloatArray  # three-month rate of each currency, shape (n_currencies, n months)
+    currency_slope: FloatArray
 
     @property
     def n_months(self) -> int:
@@ -103,11 +105,14 @@ def macro_path(seed: int, n_years: int) -> MacroPath:
             f"No macro path of {n_years} years met the conditions on the credit cycle; choose a longer panel."
         )
     factor = dict(zip(cal.MACRO_FACTORS.value, paths[:, found[0], :].T.copy(), strict=True))
+    rate, slope = _currency_curves(seed, factor["policy_rate"], factor["slope"])
     first_month = np.datetime64(f"{cal.LAST_YEAR.value + 1 - n_years}-01", "M") - n_history
     return MacroPath(
         months=frozen(first_month + np.arange(n_history + n_panel)),
         n_history=n_history,
         policy_rate=frozen(np.maximum(factor["policy_rate"], cal.POLICY_RATE_FLOOR.value)),
+        currency_rate=frozen(rate),
+        currency_slope=frozen(slope),
         slope=frozen(factor["slope"]),
         cpi_yoy=frozen(factor["cpi_yoy"]),
         fx_vol=frozen(np.exp(factor["ln_fx_vol"])),
@@ -115,3 +120,23 @@ def macro_path(seed: int, n_years: int) -> MacroPath:
         ln_vix=frozen(factor["ln_vix"]),
         dealer_inventory_z=frozen(rng.standard_normal(n_history + n_panel)),
     )
+
+
+def _currency_curves(seed: int, dollar_rate: FloatArray, dollar_slope: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the three-month rate and the slope of each currency, each of shape (n_currencies, n_months).
+
+    Each follows the dollar in part, and swings around its own long-run average besides.
+    """
+    theta = dict(zip(cal.MACRO_FACTORS.value, cal.MACRO_THETA.value, strict=True))
+    curves = np.array(list(cal.CURRENCY_CURVES.value.values()))[:, :, None]
+    law = cal.CURRENCY_OWN.value
+    decay = np.exp(-law["kappa"] / MONTHS)
+    own = stream(seed, "currency rates").standard_normal((len(dollar_rate), 2, len(curves)))
+    own[1:] *= np.sqrt(1 - decay**2)
+    own[:, 1] = law["correlation"] * own[:, 0] + np.sqrt(1 - law["correlation"] ** 2) * own[:, 1]
+    for month in range(1, len(own)):
+        own[month] += decay * own[month - 1]
+    rate_mean, rate_beta, rate_sd, slope_mean, slope_beta, slope_sd = curves.transpose(1, 0, 2)
+    rate = rate_mean + rate_beta * (dollar_rate - theta["policy_rate"]) + rate_sd * own[:, 0].T
+    slope = slope_mean + slope_beta * (dollar_slope - theta["slope"]) + slope_sd * own[:, 1].T
+    return np.maximum(rate, cal.POLICY_RATE_FLOOR.value), slope

@@ -14,6 +14,7 @@ from core.domains.bonds.data.instruments import month_end, years_between
 from core.domains.bonds.data.issuers import REGION_NAMES, SECTOR_NAMES, in_sectors, is_high_yield, settled_outlook
 from core.domains.bonds.data.labels import frailty_integrated, liquidity_shock_odds
 from core.domains.bonds.data.liquidity import Liquidity, draw_liquidity
+from core.domains.bonds.data.pricing import base_yield
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.data.spread import LN_VARIANCE, SpreadInputs, expected_spread
 from core.domains.bonds.data.world import World
@@ -191,6 +192,7 @@ def _instrument_columns(rows: PanelRows) -> Columns:
     return {
         "issue_date": bonds.issue_date[bond],
         "maturity_date": bonds.maturity_date[bond],
+        "first_call_date": bonds.first_call_date[bond],
         "currency": bonds.currency[bond],
         "seniority": bonds.seniority[bond],
         "age_years": rows.age_years,
@@ -257,7 +259,14 @@ def _macro_columns(rows: PanelRows) -> Columns:
         "credit_cycle": rows.cycle,
         "vix": np.exp(path.ln_vix[month]),
         "dealer_inventory_z": path.dealer_inventory_z[month],
+        "base_yield_pct": _base_yield(rows),
     }
+
+
+def _base_yield(rows: PanelRows) -> FloatArray:
+    """Return the base yield of each bond's own currency at its maturity, in %."""
+    path, at = rows.world.path, (rows.world.bonds.currency[rows.bond], rows.month)
+    return base_yield(path.currency_rate[at], path.currency_slope[at], rows.maturity_years)
 
 
 def _label_columns(rows: PanelRows) -> Columns:

@@ -109,9 +109,9 @@ def _with_faults(settings: PanelSettings, rows: Observation, n_of_kind: dict[str
         maturity_date=clean["maturity_date"],
         follows_itself=rows.follows_itself,
     )
-    base = pricing.base_yield(clean["policy_rate"], clean["slope"], rows.maturity_years)
-    ytm = base + shown.spread / 100
-    valuation = pricing.value(clean["coupon_pct"], rows.maturity_years, ytm)
+    ytm = clean["base_yield_pct"] + shown.spread / 100
+    first_call = years_between(rows.as_of, clean["first_call_date"])
+    valuation = pricing.value_to_worst(clean["coupon_pct"], rows.maturity_years, ytm, first_call)
     lgd = np.array(list(cal.LGD.value.values()))[clean["seniority"]]
     return clean | {
         "maturity_date": shown.maturity_date,
@@ -119,7 +119,6 @@ def _with_faults(settings: PanelSettings, rows: Observation, n_of_kind: dict[str
         "rating": shown.notch,
         "rating_num": shown.notch,
         "spread_bps": shown.spread,
-        "base_yield_pct": base,
         "ytm_pct": ytm,
         "clean_price": np.maximum(valuation.clean_price, pricing.recovery_floor(lgd)),
         "mod_duration": valuation.mod_duration,

@@ -90,6 +90,32 @@ def value(coupon_pct: FloatArray, maturity: FloatArray, ytm_pct: FloatArray) -> 
     return Valuation(dirty - accrued, dirty, weighted / (dirty * growth), curved / (dirty * growth**2))
 
 
+def value_to_worst(
+    coupon_pct: FloatArray, maturity: FloatArray, ytm_pct: FloatArray, first_call: FloatArray
+) -> Valuation:
+    """Value bonds that may be called at par from a date on: the least price over every possible redemption.
+
+    At one yield, the price is least at the earliest call if the coupon exceeds the yield, else at maturity, so the
+    two cover all dates between them. The yield given is then the yield to worst. The option's time value is left out.
+
+    Args:
+        coupon_pct: Yearly coupon, % of par, shape (n,).
+        maturity: Years to maturity, positive.
+        ytm_pct: Yield to worst, %, compounded half-yearly.
+        first_call: Years to the first call, NaN where a bond cannot be called; a past call needs notice still.
+    Returns:
+        Price, duration and convexity to the worst date.
+
+    >>> to_worst = value_to_worst(np.array([8.0]), np.array([7.0]), np.array([4.0]), np.array([1.0]))
+    >>> to_worst.clean_price.round(3).tolist()
+    [103.883]
+    """
+    can_be_called = ~np.isnan(first_call)
+    earliest = np.minimum(np.maximum(first_call, cal.CALL_NOTICE.value), maturity)
+    is_called = can_be_called & (coupon_pct > ytm_pct)
+    return value(coupon_pct, np.where(is_called, earliest, maturity), ytm_pct)
+
+
 def expansion(mod_duration: FloatArray, convexity: FloatArray, yield_change: FloatArray) -> FloatArray:
     """Return the second-order estimate of the relative price change; a check on exact repricing, never a price.
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data.instruments import CURRENCY_NAMES, SENIORITY_NAMES
-from core.domains.bonds.data.issuers import CYCLICALITY, EMERGING, OUTLOOKS, SECTOR_NAMES
-from core.domains.bonds.data.ratings import LETTER_OF_NOTCH, default_intensity, notch_index, risk_premium
+from core.domains.bonds.data.issuers import CYCLICALITY, EMERGING, OUTLOOKS, public_sector_scale
+from core.domains.bonds.data.ratings import default_intensity, notch_index, risk_premium
 
 LN_VARIANCE = sum(sd**2 for sd in cal.SPREAD_SD.value.values())
 """Variance of m, the whole multiplicative noise."""
@@ -46,14 +47,6 @@ def maturity_exponent(notch: IntArray) -> FloatArray:
     knots = cal.MATURITY_EXPONENT.value
     exponent: FloatArray = np.interp(notch, [notch_index(symbol) for symbol, _ in knots], [power for _, power in knots])
     return exponent
-
-
-def public_sector_scale(sector: IntArray, notch: IntArray) -> FloatArray:
-    """Return k_sov: the share of a corporate spread that a sovereign or a supranational pays."""
-    by_letter = np.array(cal.SOVEREIGN_SCALE.value)[LETTER_OF_NOTCH[notch]]
-    scale = np.where(sector == SECTOR_NAMES.index("sovereign"), by_letter, 1.0)
-    supranational = sector == SECTOR_NAMES.index("supranational_agency")
-    return np.where(supranational, cal.SUPRANATIONAL_SCALE.value, scale)
 
 
 def ln_premium_effect(x: SpreadInputs) -> FloatArray:
@@ -98,8 +91,8 @@ def expected_spread(
         x: The other inputs of the spread.
         esg: The score behind each row, observed or not.
         esg_observed: Where the score is among the features.
-        esg_mean: Mean of the score given the other features, where it is missing.
-        esg_sd: Its standard deviation there, before it is clipped to 0-100.
+        esg_mean: Mean of the logit of the score given the other features, where the score is missing.
+        esg_sd: Its standard deviation there.
     Returns:
         `s_full` and `s_opt`, each of shape (n,).
     """
@@ -131,8 +124,7 @@ def esg_effect(esg: FloatArray) -> FloatArray:
 
 
 def mean_esg_effect(mean: FloatArray, sd: FloatArray) -> FloatArray:
-    """Return the mean factor of a clipped normal score, by Gauss-Hermite quadrature with 20 nodes."""
+    """Return the mean factor of a score whose logit is normal, by Gauss-Hermite quadrature with 20 nodes."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_ESG_NODES)
-    scores = np.clip(mean[:, None] + sd[:, None] * nodes, 0, 100)
-    average: FloatArray = esg_effect(scores) @ (weights / weights.sum())
+    average: FloatArray = esg_effect(100 * expit(mean[:, None] + sd[:, None] * nodes)) @ (weights / weights.sum())
     return average

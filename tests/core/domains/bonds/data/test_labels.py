@@ -1,30 +1,51 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.data import labels, ratings
-from core.domains.bonds.data.draws import codes_at, stream
-from core.domains.bonds.data.issuers import draw_reviews
+from core.domains.bonds.data.draws import stream
+from core.domains.bonds.data.history import simulate
+from core.domains.bonds.data.issuers import MAX_LIFE, draw_issuers, draw_reviews
+from core.domains.bonds.data.macro import macro_path
+
+N_PATHS = 200
+
+
+class Lives(NamedTuple):
+    """All observed years of issuers that lived on many macro paths."""
+
+    notch: np.ndarray
+    next_notch: np.ndarray
+    downgraded: np.ndarray
+    upgraded: np.ndarray
+    defaulted: np.ndarray
+    p_down: np.ndarray
+    path: np.ndarray
+
+
+def lives(n_years: int, n_paths: int) -> Lives:
+    """Simulate issuers as panels do, as many on each path."""
+    found = []
+    for seed in range(n_paths):
+        path = macro_path.__wrapped__(seed, n_years)
+        issuers = draw_issuers(stream(seed, "issuers"), 1_600, path.n_months)
+        reviews = draw_reviews(stream(seed, "reviews"), 1_600, MAX_LIFE)
+        history = simulate(seed, issuers, reviews, path)
+        chance = labels.frailty_integrated(history.eta_down)
+        columns = (history.notch, history.next_notch, history.downgraded, history.upgraded, history.defaulted, chance)
+        found.append([*(c[history.observed] for c in columns), np.full(history.observed.sum(), seed)])
+    return Lives(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 @pytest.fixture(scope="module")
-def simulated():
-    """One year of 240,000 issuers whose covariates follow the law the levels were fitted to."""
-    n, rng = 240_000, stream(2024, "simulated years")
-    notch = np.arange(n) % ratings.N_LIVE  # as many at every notch: the letters are weighted afterwards anyway
-    weights = np.array([s.weight for s in cal.SECTORS.value])[:, None] * ratings.entry_law()
-    sector = np.zeros(n, dtype=np.int64)
-    for index in range(ratings.N_LIVE):
-        sector[notch == index] = codes_at(rng.random((notch == index).sum()), weights[:, index])
-    recent = rng.random(n) < ratings.recent_downgrade_share()[notch]
-    cycle, frailty = rng.standard_normal(n), cal.FRAILTY_SD.value * rng.standard_normal(n)
-    reviews = draw_reviews(rng, n, 1).year(0)
-    return notch, labels.draw_moves(rng, reviews, notch, sector, recent, cycle, frailty)
+def simulated() -> Lives:
+    return lives(20, N_PATHS)
 
 
 def test_simulated_moves_return_the_letter_matrix(simulated):
-    notch, moves = simulated
+    notch, moves = simulated.notch, simulated
     counts = np.zeros((21, 22))
     np.add.at(counts, (notch, moves.next_notch), 1)
     seen = ratings.letter_matrix(counts / counts.sum(axis=1, keepdims=True))
@@ -34,7 +55,7 @@ def test_simulated_moves_return_the_letter_matrix(simulated):
 
 
 def test_simulated_moves_return_the_notch_table(simulated):
-    notch, moves = simulated
+    notch, moves = simulated.notch, simulated
     n = np.bincount(notch, minlength=21)
     for happened, chance in (
         (moves.downgraded, ratings.down_probability()),
@@ -46,7 +67,7 @@ def test_simulated_moves_return_the_notch_table(simulated):
 
 
 def test_moves_are_consistent(simulated):
-    notch, moves = simulated
+    notch, moves = simulated.notch, simulated
     assert not (moves.downgraded & moves.upgraded).any()
     assert (moves.downgraded[moves.defaulted]).all()
     assert (moves.next_notch[moves.defaulted] == 21).all()
@@ -58,7 +79,7 @@ def test_moves_are_consistent(simulated):
 
 
 def test_the_best_rating_cannot_rise_nor_have_a_positive_outlook(simulated):
-    notch, moves = simulated
+    notch, moves = simulated.notch, simulated
     assert not moves.upgraded[notch == 0].any()
 
 
@@ -97,3 +118,25 @@ def test_labels_happen_about_as_often_as_they_should(many_worlds):
     }.items():  # fmt: skip
         assert downgrade[high_yield, time] == pytest.approx(down, rel=0.2, abs=0.015), (high_yield, time)
         assert shock[high_yield, time] == pytest.approx(dry, rel=0.2, abs=0.015), (high_yield, time)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("n_years", [10, 20, 40])
+def test_panels_are_downgraded_as_often_as_the_matrix_says(truth, n_years):
+    """Though every path holds a crisis: on average over all paths, and at each notch."""
+    n_paths = N_PATHS * truth.scale
+    seen = lives(n_years, n_paths)
+    matrix = ratings.down_probability()[seen.notch]
+    expected = np.bincount(seen.path, matrix)
+    surplus = np.bincount(seen.path, seen.p_down) - expected
+    # Paths are independent draws, so their scatter is the error of the simulation; the fit of the levels has its own.
+    error = surplus.std() * np.sqrt(n_paths) / expected.sum()
+    truth.at_most(abs(surplus.sum() / expected.sum()), 3.1 * error + 0.01, n=n_paths)
+    relative = np.zeros(ratings.N_LIVE)
+    for notch in range(ratings.N_LIVE):
+        here = seen.notch == notch
+        expected = np.bincount(seen.path[here], matrix[here], minlength=n_paths)
+        happened = np.bincount(seen.path[here], seen.downgraded[here], minlength=n_paths) - expected
+        error = happened.std() * np.sqrt(n_paths) / expected.sum()
+        relative[notch] = abs(happened.sum() / expected.sum()) / (4 * error + 0.025)
+    truth.at_most(relative.max(), 1.0, n=n_paths)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,10 +87,60 @@ def test_published_figures_agree_with_one_another(panel):
         (bonds["base_yield_pct"] + bonds["spread_bps"] / 100).to_numpy(), abs=2e-5
     )
     maturity = (bonds["maturity_date"] - bonds["as_of_date"]).dt.days.to_numpy() / 365.25
-    repriced = pricing.value(bonds["coupon_pct"].to_numpy(), maturity, bonds["ytm_pct"].to_numpy())
+    first_call = years_to(bonds, "first_call_date")
+    repriced = pricing.value_to_worst(bonds["coupon_pct"].to_numpy(), maturity, bonds["ytm_pct"].to_numpy(), first_call)
     floored = np.maximum(repriced.clean_price, bonds["clean_price"].to_numpy().min())
     assert np.abs(bonds["clean_price"] - floored).quantile(0.99) < 1e-3
     assert bonds["mod_duration"].to_numpy() == pytest.approx(repriced.mod_duration, rel=1e-4, abs=1e-4)
+
+
+def years_to(bonds: pd.DataFrame, date: str) -> np.ndarray:
+    return ((bonds[date] - bonds["as_of_date"]).dt.days / 365.25).to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("first_call", "redeemed"),
+    [
+        pytest.param(3.0, 3.0, id="at the first call"),
+        pytest.param(-2.0, 1 / 12, id="after notice, since the first call is past"),
+        pytest.param(np.nan, 10.0, id="at maturity: not callable"),
+    ],
+)
+def test_a_bond_that_pays_more_than_its_yield_is_worth_its_worst_redemption(first_call, redeemed):
+    coupon, maturity, ytm = np.array([8.0]), np.array([10.0]), np.array([4.0])
+    worst = pricing.value_to_worst(coupon, maturity, ytm, np.array([first_call]))
+    assert worst == pricing.value(coupon, np.array([redeemed]), ytm)
+
+
+@pytest.mark.parametrize("coupon", [0.0, 3.0, 5.0, 9.0])
+def test_no_call_date_is_worse_than_the_one_chosen(coupon):
+    """By search over all coupon dates from the first call on; so the yield given is the yield to worst."""
+    every = np.arange(2.0, 10.01, 0.5)
+    n = len(every)
+    searched = pricing.value(np.full(n, coupon), every, np.full(n, 5.0)).clean_price.min()
+    chosen = pricing.value_to_worst(np.array([coupon]), np.array([10.0]), np.array([5.0]), np.array([2.0]))
+    assert chosen.clean_price[0] == pytest.approx(searched)
+
+
+def test_callable_bonds_are_not_priced_as_bullets(big_panel):
+    bonds = big_panel.bonds
+    until_call = years_to(bonds, "first_call_date")
+    assert (np.isnan(until_call) == ~bonds["callable"]).all()
+    now = until_call <= 0
+    assert now.sum() > 500
+    assert bonds["clean_price"][now].max() < 101
+    later = until_call >= 1 / 12
+    assert bonds["clean_price"][later].quantile(0.99) < 120
+    to_call = pricing.value(
+        bonds["coupon_pct"][later].to_numpy(), until_call[later], bonds["ytm_pct"][later].to_numpy()
+    ).clean_price
+    richer = bonds["coupon_pct"][later] > bonds["ytm_pct"][later]
+    assert (bonds["clean_price"][later] <= to_call + 1e-3)[richer].all()
+
+
+def test_bonds_are_issued_near_par(big_panel):
+    young = big_panel.bonds[big_panel.bonds["age_years"] < 0.5]
+    assert young["clean_price"].quantile([0.25, 0.75]).between(92, 105).all()
 
 
 def test_no_bond_trades_below_its_recovery_in_default(panel):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.bonds.data.issuers import OUTLOOKS, REGION_NAMES, SECTOR_NAMES
@@ -76,8 +77,8 @@ def test_a_better_esg_score_pays_less():
 
 def test_a_missing_esg_score_is_integrated_out():
     rng = np.random.default_rng(1)
-    mean, sd = np.array([50.0, 8.0, 97.0]), np.array([14.0, 11.2, 14.0])
-    draws = np.clip(mean[:, None] + sd[:, None] * rng.standard_normal((3, 200_000)), 0, 100)
+    mean, sd = np.array([0.2, -1.3, 1.4]), np.array([0.6, 0.52, 0.6])
+    draws = 100 * expit(mean[:, None] + sd[:, None] * rng.standard_normal((3, 200_000)))
     assert mean_esg_effect(mean, sd) == pytest.approx(esg_effect(draws).mean(axis=1), rel=2e-3)
 
 
