@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.rollout.slices import Slice, levels_of
 from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
 from core.settings.units import Share
@@ -78,6 +79,9 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     guards: tuple[Guard, ...]
     mirror_share: Share = 1.0  # share of the requests that a shadow receives copies of
     primary: str = ""  # the guard that decides an A/B experiment
+    answer_changes_outcome: bool = True  # otherwise both versions score every row, and losses are compared by row
+    slices: tuple[Slice, ...] = ()  # the columns by whose levels losses are judged
+    difference_tolerance: float | None = None  # answers of both versions to one row that differ by more are different
 
     def __post_init__(self) -> None:
         names = [guard.name for guard in self.guards]
@@ -110,9 +114,34 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return any(guard.source is GuardSource.SLOW for guard in self.guards)
 
     @property
+    def is_paired(self) -> bool:
+        """Whether both versions answer the same rows, so that losses are compared row by row."""
+        return self.strategy is Strategy.SHADOW or self.scores_copies
+
+    @property
+    def scores_copies(self) -> bool:
+        """Whether the version that does not answer a caller scores a copy of the request."""
+        return not self.answer_changes_outcome and self.strategy in (Strategy.CANARY, Strategy.AB)
+
+    @property
+    def copied_share(self) -> float:
+        """The share of the requests that are copied to the version that does not answer them."""
+        return self.mirror_share if self.is_paired else 0.0
+
+    @property
+    def n_levels(self) -> int:
+        """How many levels of slices are judged, over all columns."""
+        return len(levels_of(self.slices)) if any(guard.source is GuardSource.LOSS for guard in self.guards) else 0
+
+    @property
     def alpha_per_guard(self) -> float:
-        """Each guard's part of alpha, so that all guards together keep to alpha."""
-        return self.alpha / len(self.guards)
+        """Each guard's part of alpha, so that all guards together keep to alpha; slices take half of it."""
+        return (self.alpha / 2 if self.n_levels else self.alpha) / len(self.guards)
+
+    @property
+    def alpha_per_level(self) -> float:
+        """The part of alpha of each level of each slice, so that the whole verdict keeps to alpha."""
+        return self.alpha / 2 / self.n_levels if self.n_levels else 0.0
 
 
 def make_plan(
@@ -121,6 +150,8 @@ def make_plan(
     *,
     share: float | None = None,
     latency_limit_ms: float | None = None,
+    slices: tuple[Slice, ...] = (),
+    difference_tolerance: float | None = None,
 ) -> RolloutPlan:
     """Make a plan from a policy.
 
@@ -130,6 +161,8 @@ def make_plan(
         share: Overrides the policy: the first step of a canary, the candidate's side of an A/B split, the requests
             that a shadow receives copies of.
         latency_limit_ms: The stable version's p99, for a policy without a limit. Without either, latency is not judged.
+        slices: The policy's slice columns with their levels.
+        difference_tolerance: From which difference two answers count as different, for a policy without a tolerance.
     Raises:
         ValueError: The share does not fit the policy or the strategy.
 
@@ -163,6 +196,11 @@ def make_plan(
         guards=_guards(strategy, policy, policy.latency_limit_ms or latency_limit_ms),
         mirror_share=share if strategy is Strategy.SHADOW and share is not None else policy.mirror_share,
         primary="loss" if strategy is Strategy.AB else "",
+        answer_changes_outcome=policy.answer_changes_outcome,
+        slices=slices,
+        difference_tolerance=(
+            difference_tolerance if policy.difference_tolerance is None else policy.difference_tolerance
+        ),
     )
 
 

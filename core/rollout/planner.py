@@ -111,9 +111,31 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
     }[plan.strategy.promotes]
     return (
         first,
+        *_pairs(plan),
         f"Judged by {judged}; proven harm rolls it back automatically (false-alarm rate at most {plan.alpha:.1%}).",
+        *_slices(plan),
         *(() if plan.judges_latency else (_LATENCY_NOT_JUDGED.format(stable=stable),)),
         least,
         end,
         f"After {plan.deadline_seconds / 3600:g} h without proof it waits for a person.",
+    )
+
+
+def _pairs(plan: RolloutPlan) -> tuple[str, ...]:
+    if not plan.scores_copies:
+        return ()
+    copied = "each request" if plan.mirror_share == 1 else f"{plan.mirror_share * 100:g}% of the requests"
+    return (
+        f"The other version scores a copy of {copied}: an answer does not change its outcome (policy), so losses are "
+        f"compared row by row.",
+    )
+
+
+def _slices(plan: RolloutPlan) -> tuple[str, ...]:
+    if not plan.slices:
+        return ()
+    columns = "; ".join(map(str, plan.slices))
+    return (
+        f"Losses are also judged by {plan.n_levels} levels of {columns}; each level has a false-alarm rate of at most "
+        f"{plan.alpha_per_level:.2g}.",
     )

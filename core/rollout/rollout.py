@@ -181,10 +181,10 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mirror_share(self) -> float:
-        """The share of requests to copy to the candidate now."""
+        """The share of requests to copy now to the version that does not answer them."""
         serves = (
             self.observed.phase is not RolloutPhase.PENDING
             and self.is_active
             and self.desired is not DesiredRollout.ABORTED
         )
-        return self.plan.mirror_share if serves and self.strategy is Strategy.SHADOW else 0.0
+        return self.plan.copied_share if serves else 0.0

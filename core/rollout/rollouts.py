@@ -4,6 +4,8 @@ They live in the registry's own file, so that the end of a canary, its version g
 one transaction.
 """
 
+from datetime import timedelta
+
 import msgspec
 
 from core.actor import Actor
@@ -12,14 +14,18 @@ from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.plan import RolloutPlan, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import end
+from core.rollout.read_columns import read_columns
 from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
 from core.rollout.rollout_records import DATABASE, TABLE, RolloutRecords, rollout_number, summary_of
+from core.rollout.slices import Slice, make_slices
 from core.rollout.strategies import Strategy
+from core.rollout.usual_traffic import UsualTraffic, usual_traffic
 from core.settings.policy import CanaryPolicy
 from core.state import StaleRevisionError, read_lease
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import PredictionReader
 
+_USUAL_PAST = timedelta(days=7)
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
 
 _VERBS = {
@@ -59,14 +65,22 @@ class Rollouts(RolloutRecords):
         Raises:
             ModelNotFoundError: Nothing was registered under this name.
             VersionNotFoundError: The model has no such version.
-            RolloutRefusedError: The share does not fit the rules.
+            RolloutRefusedError: The share does not fit the rules, or a slice column is not one that both versions read.
             SettingsError: The workspace's policy cannot be used.
         """
         rules = self._policy.policy().for_model(model)
+        usual = self._usual_traffic(model)
         if not isinstance(policy, RolloutPlan):
-            limit = self._latency_limit(model)
+            canary = policy or rules.canary
             try:
-                policy = make_plan(strategy, policy or rules.canary, share=share, latency_limit_ms=limit)
+                policy = make_plan(
+                    strategy,
+                    canary,
+                    share=share,
+                    latency_limit_ms=self._latency_limit(model),
+                    slices=self._slices(model, candidate, strategy, canary),
+                    difference_tolerance=None if usual is None else usual.difference_tolerance,
+                )
             except ValueError as error:
                 raise RolloutRefusedError(f"No {strategy.value} rollout of {model} {candidate}: {error}.") from error
         proposal = propose(self._registry, model, candidate, policy, self.active(model), actor=actor)
@@ -260,6 +274,27 @@ class Rollouts(RolloutRecords):
         return self.request(
             rollout_id, DesiredRollout.PROMOTE_NOW, actor=actor, reason=reason, expected_revision=expected_revision
         )
+
+    def _slices(self, model: str, candidate: str, strategy: Strategy, policy: CanaryPolicy) -> tuple[Slice, ...]:
+        """Fix the levels of the policy's slice columns, which both versions must read."""
+        live = self._registry.production(model)
+        if not policy.slices or live is None or strategy is Strategy.BLUE_GREEN:
+            return ()
+        numbers = (live.version, self._registry.get(model, candidate).version)
+        columns = {f"{model} {number}": read_columns(self._registry, model, number) for number in numbers}
+        return make_slices(policy.slice_rules, columns)
+
+    def _usual_traffic(self, model: str) -> UsualTraffic | None:
+        """Return what the model and its stable version did in the last week; None if nothing is known."""
+        live, now = self._registry.production(model), self._clock()
+        if live is None:
+            return None
+        try:
+            reader = PredictionReader(self._workspace.predictions_file)
+            found = reader.recent_traffic(model, live.version, since=now - _USUAL_PAST, now=now)
+        except TelemetryError:
+            return None
+        return usual_traffic(found)
 
     def _latency_limit(self, model: str) -> float | None:
         """Return the 99th percentile of the stable version's latency, if it has answered enough requests."""

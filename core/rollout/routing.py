@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from core.rollout.errors import NotRoutedError
+from core.rollout.slices import Slice
 from core.rollout.strategies import Strategy
 from core.telemetry.predictions import Arm
 
@@ -24,8 +25,9 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True):
     stable: str
     candidate: str | None = None
     share: float = 0.0  # of requests that the candidate answers
-    mirror_share: float = 0.0  # share of requests copied to the candidate
+    mirror_share: float = 0.0  # share of requests copied to the version that does not answer them
     rollout_id: str | None = None
+    slices: tuple[Slice, ...] = ()  # the columns whose levels are recorded with each prediction
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -102,6 +104,7 @@ def routing_tables(workspace: "Workspace") -> dict[str, RoutingTable]:
             share=0.0 if rollout.strategy is Strategy.SHADOW else rollout.share,
             mirror_share=rollout.mirror_share,
             rollout_id=rollout.rollout_id,
+            slices=rollout.plan.slices,
         )
     return tables
 
@@ -122,7 +125,9 @@ class _Compiled:
         salted.update(key.encode(errors="surrogatepass"))  # JSON allows halves of characters
         place = int.from_bytes(salted.digest(), "big")
         table = self.table
-        mirror = table.candidate if place < self._mirror_below else None
+        is_copied = place < self._mirror_below
         if place < self._candidate_below and table.candidate is not None:
+            mirror = table.stable if is_copied else None
             return Route(table.candidate, Arm.CANDIDATE, table.share, table.rollout_id, place - _SIGNED, mirror)
+        mirror = table.candidate if is_copied else None
         return Route(table.stable, Arm.STABLE, table.share, table.rollout_id, place - _SIGNED, mirror)

@@ -13,7 +13,14 @@ class PredictionSource(Protocol):
         """Return the cursor behind everything that is stored."""
 
     def read(
-        self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = ...
+        self,
+        rollout_id: str,
+        after: Cursor,
+        *,
+        settled_before: datetime,
+        paired: bool = False,
+        with_served: bool | None = None,
+        n: int = ...,
     ) -> Batch:
         """Return the records of a rollout after a cursor."""
 
@@ -44,7 +51,14 @@ class ScriptedSource:
         return Cursor(store="script", prediction=len(self.served) + len(self.pairs), outcome=len(self.scored))
 
     def read(
-        self, rollout_id: str, after: Cursor, *, settled_before: datetime, paired: bool = False, n: int = 20_000
+        self,
+        rollout_id: str,
+        after: Cursor,
+        *,
+        settled_before: datetime,
+        paired: bool = False,
+        with_served: bool | None = None,
+        n: int = 20_000,
     ) -> Batch:
         """Return the records after a cursor."""
         served = [] if paired else self.served[after.prediction :][:n]

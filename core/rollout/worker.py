@@ -143,7 +143,8 @@ class RolloutWorker:
                 rollout.rollout_id,
                 cursor,
                 settled_before=now - _SETTLED_AFTER,
-                paired=rollout.strategy is Strategy.SHADOW,
+                paired=rollout.plan.is_paired,
+                with_served=rollout.strategy is not Strategy.SHADOW,
             )
             collector.add(batch)
             cursor = batch.cursor

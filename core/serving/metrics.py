@@ -52,7 +52,12 @@ class _Answers(Collector):
         )
         rows = CounterMetricFamily("bondx_predict_rows", "Rows answered.", labels=_MODEL)
         errors = CounterMetricFamily("bondx_predict_failures", "Requests on which the model failed.", labels=_MODEL)
-        copies = CounterMetricFamily("bondx_predict_shadow", "Copies of requests sent to a shadow.", labels=_MODEL)
+        copies = CounterMetricFamily(
+            "bondx_predict_shadow", "Copies of requests that the version answered for no caller.", labels=_MODEL
+        )
+        dropped = CounterMetricFamily(
+            "bondx_predict_shadow_dropped", "Copies of requests dropped under load.", labels=_MODEL
+        )
         unfamiliar = CounterMetricFamily(
             "bondx_predict_unfamiliar_values",
             "Values outside the training data of the model.",
@@ -65,6 +70,7 @@ class _Answers(Collector):
             rows.add_metric(labels, stats.n_rows)
             errors.add_metric(labels, stats.n_errors)
             copies.add_metric(labels, stats.n_shadow)
+            dropped.add_metric(labels, stats.n_copies_dropped)
             for name, n in list(stats.unfamiliar.items()):
                 unfamiliar.add_metric((*labels, name), n)
         refused = CounterMetricFamily(
@@ -72,7 +78,7 @@ class _Answers(Collector):
         )
         for (dialect, status), n in list(self._stats.refused.items()):
             refused.add_metric((dialect, str(status)), n)
-        return seconds, rows, errors, copies, unfamiliar, refused
+        return seconds, rows, errors, copies, dropped, unfamiliar, refused
 
 
 class _Recording(Collector):

@@ -34,7 +34,7 @@ from core.serving.loading import Loader
 from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment, LoadedVersion, ServedModel, ServingTable, Speech
-from core.telemetry.predictions import Arm
+from core.telemetry.predictions import Arm, request_number
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +137,10 @@ class Predictor:
     def _assigned(self, target: Target, served: ServedModel, headers: Headers, request_id: str) -> Assignment | None:
         """Find the version that must answer; None if it is not loaded."""
         if target.version is None and target.label is None:
-            if served.routing is None:
-                return served.answering().alone
             key = headers.get(b"x-bondx-key")
+            if served.routing is None:
+                alone = served.answering().alone
+                return alone if key is None else alone._replace(unit=request_number(key.decode("latin-1")))
             return served.routing.assign(key.decode("latin-1") if key else None, request_id)
         found = served.versions.get(_number(target, served))
         return None if found is None else found.alone
@@ -251,7 +252,8 @@ class Predictor:
         body = dialect.reply(asked, answered)
         seconds = time.perf_counter() - begin
         version.stats.answered(seconds, len(values))
-        self._recorder.predicted(request_id, assignment, seconds, values)
+        slices = assignment.slicer.of(asked.rows) if assignment.slicer is not None else ()
+        self._recorder.predicted(request_id, assignment, seconds, values, slices=slices)
         self._copy_to_shadow(dialect, assignment, content, request_id)
         return PredictReply(version.speech(dialect), request_id, body)
 
@@ -262,13 +264,15 @@ class Predictor:
             task.add_done_callback(self._shadows.discard)
 
     async def _answer_copy(self, dialect: Dialect, assignment: Assignment, content: bytes, request_id: str) -> None:
-        """Let the shadow answer a copy of the request, only to record it."""
+        """Let the version that does not answer the caller answer a copy of the request, only to record it."""
         assert assignment.shadow is not None
         shadow, begin = assignment.shadow, time.perf_counter()
-        copy = assignment._replace(version=shadow, arm=Arm.SHADOW)
+        arm = Arm.STABLE_COPY if assignment.arm is Arm.CANDIDATE else Arm.SHADOW
+        copy = assignment._replace(version=shadow, arm=arm, slicer=None)  # slices are recorded with the answer
         try:
             _, values = await self._score(dialect, shadow, content)
         except UnavailableError:  # under load, copies are dropped first
+            shadow.stats.n_copies_dropped += 1
             return
         except Exception as error:
             self._note_failure(copy, request_id, begin, error)

@@ -50,11 +50,20 @@ class PredictionRecorder:
         values: Sequence[Any],
         *,
         error: bool = False,
+        slices: Sequence[int] = (),
     ) -> None:
         """Record the answers to one request; row 0 is recorded with it, row i of several as `request_id/i`.
 
         The request itself is recorded once, however many rows it has: its rows go to one version and are slow or fail
         together, and a judge that counted each row would see one slow batch as a thousand slow answers.
+
+        Args:
+            request_id: The request.
+            assignment: Its route.
+            seconds: How long the answer took.
+            values: The answer to each row.
+            error: Whether the version failed.
+            slices: The levels of the slice columns of each row, if the rollout has slices.
         """
         writer, version = self._writer, assignment.version
         if not self._is_on:
@@ -68,6 +77,7 @@ class PredictionRecorder:
             PredictionRecord(
                 request_id, at, version.model, version.version, latency_ms, error, value,
                 assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
+                slices[0] if slices else None,
             )
         )  # fmt: skip
         for number, value in enumerate(values[1:], start=1):
@@ -76,6 +86,7 @@ class PredictionRecorder:
                     f"{request_id}/{number}", at, version.model, version.version, None, error,
                     value if isinstance(value, float) else None,
                     assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
+                    slices[number] if slices else None,
                 )
             )  # fmt: skip
 

@@ -12,10 +12,10 @@ BOUNDS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 class VersionStats:
     """The counters of one version since the server started."""
 
-    __slots__ = ("buckets", "n_errors", "n_requests", "n_rows", "n_shadow", "seconds", "unfamiliar")
+    __slots__ = ("buckets", "n_copies_dropped", "n_errors", "n_requests", "n_rows", "n_shadow", "seconds", "unfamiliar")
 
     def __init__(self) -> None:
-        self.n_requests = self.n_rows = self.n_errors = self.n_shadow = 0
+        self.n_requests = self.n_rows = self.n_errors = self.n_shadow = self.n_copies_dropped = 0
         self.seconds = 0.0
         self.buckets = [0] * (len(BOUNDS_SECONDS) + 1)
         self.unfamiliar: dict[str, int] = defaultdict(int)

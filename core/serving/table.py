@@ -10,6 +10,7 @@ from core.registry import Stage
 from core.rollout.routing import Router, RoutingTable
 from core.serving.dialects import Dialect, Reader
 from core.serving.errors import UnavailableError, UnknownVersionError
+from core.serving.slicer import Slicer
 from core.serving.stats import VersionStats
 from core.telemetry.predictions import Arm
 
@@ -72,6 +73,7 @@ class Assignment(NamedTuple):
     unit: int | None = None
     shadow: LoadedVersion | None = None  # receives a copy; its answer is not sent
     fallback: LoadedVersion | None = None  # answers when `version` fails
+    slicer: Slicer | None = None  # finds the levels to record with the prediction
 
 
 class Routing:
@@ -82,6 +84,11 @@ class Routing:
         self._model = table.model
         self._loaded = loaded
         self._stable = loaded[table.stable]
+        self._slicers = {
+            number: Slicer(table.slices, loaded[number].signature)
+            for number in table.versions
+            if table.slices and number in loaded
+        }
 
     def assign(self, key: str | None, request_id: str) -> Assignment:
         """Decide the route of a request.
@@ -100,6 +107,7 @@ class Routing:
             route.unit if key else None,
             self._loaded[route.mirror] if route.mirror else None,
             self._stable if version is not self._stable else None,
+            self._slicers.get(route.version),
         )
 
 

@@ -25,6 +25,38 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     residual: Annotated[float, Meta(gt=0, description="PSI of the residuals, once outcomes are known, in nats.")] = 0.2
 
 
+MAX_SLICES = 5
+MAX_LEVELS = 12  # with a name of their own; all others are judged together
+MAX_CUTS = 12
+
+
+class SliceRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A column of the requests by whose levels candidates are judged, and how its values are divided."""
+
+    column: Annotated[str, Meta(min_length=1, description="A column that the model reads.")]
+    levels: Annotated[
+        tuple[str, ...],
+        Meta(description="Values of a categorical column that are judged separately; by default its first twelve."),
+    ] = ()
+    cuts: Annotated[
+        tuple[float, ...], Meta(description="Where a numeric column is divided, ascending; by default at quantiles.")
+    ] = ()
+    bins: Annotated[int, Meta(ge=2, le=10, description="Number of quantile bins of a numeric column without cuts.")] = 4
+
+    def __post_init__(self) -> None:
+        for name, values, most in (("levels", self.levels, MAX_LEVELS), ("cuts", self.cuts, MAX_CUTS)):
+            if len(values) > most:
+                raise ValueError(f"slice column {self.column!r} has {len(values)} {name}, and may have {most}")
+            if len(set(values)) < len(values):
+                raise ValueError(f"slice column {self.column!r} names one of its {name} twice")
+        if list(self.cuts) != sorted(self.cuts):
+            raise ValueError(f"the cuts {list(self.cuts)} of slice column {self.column!r} must ascend")
+        if self.levels and self.cuts:
+            raise ValueError(
+                f"slice column {self.column!r} has levels and cuts: give levels of a text, cuts of a number"
+            )
+
+
 class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How traffic moves to a candidate, and when the rollout ends; also for other strategies, where applicable."""
 
@@ -61,9 +93,28 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         bool, Meta(description="Also wait for outcomes that show the loss to be within its margin.")
     ] = False
     ab_share: Annotated[float, Meta(gt=0, lt=1, description="The candidate's side of an A/B split.")] = 0.5
-    mirror_share: Annotated[PositiveShare, Meta(description="Share of requests copied to a shadow.")] = 1.0
+    mirror_share: Annotated[
+        PositiveShare, Meta(description="Share of requests copied to the version that does not answer them.")
+    ] = 1.0
+    answer_changes_outcome: Annotated[
+        bool, Meta(description="false: both versions score every row, and their losses are compared row by row.")
+    ] = True
+    slices: Annotated[
+        tuple[str | SliceRule, ...],
+        Meta(max_length=MAX_SLICES, description="Columns by whose levels a candidate is judged, at most five."),
+    ] = ()
+    difference_tolerance: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="Answers of both versions that differ by more count as different; by default a tenth of the "
+            "standard deviation of the stable version's answers."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
+        columns = [rule.column for rule in self.slice_rules]
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"slices names a column twice: {', '.join(columns)}")
         if self.initial_share > self.max_share:
             raise ValueError(f"initial_share ({self.initial_share}) must not be above max_share ({self.max_share})")
         if self.max_share == 1:
@@ -88,6 +139,11 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         while shares[-1] * 2 < self.max_share:
             shares.append(shares[-1] * 2)
         return (*shares, self.max_share) if shares[-1] < self.max_share else tuple(shares)
+
+    @property
+    def slice_rules(self) -> tuple[SliceRule, ...]:
+        """The slice columns, each with its rule."""
+        return tuple(SliceRule(column=rule) if isinstance(rule, str) else rule for rule in self.slices)
 
     @property
     def ceiling(self) -> float:

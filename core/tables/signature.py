@@ -57,6 +57,8 @@ class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     least: float | None = None
     most: float | None = None
     levels: tuple[str, ...] = ()  # of a category, sorted; empty where any text is allowed
+    common: tuple[str, ...] = ()  # of the levels, the most frequent in the training rows first, at most twelve
+    quantiles: tuple[float, ...] = ()  # of a number in the training rows, at 5 %, 10 % … 95 %
 
     @property
     def dtype(self) -> str:

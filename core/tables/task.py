@@ -14,6 +14,8 @@ from core.tables.table import Table
 USUAL_TARGETS = ("target", "label", "y")
 LEAST_OF_A_CLASS = 10
 NAMES_THINGS = 0.5  # a category whose levels exceed this share of its rows identifies rows
+_N_COMMON = 12
+_QUANTILES = [part / 20 for part in range(1, 20)]
 FEW_LEVELS = 50  # but stays a category with at most this many levels
 
 
@@ -87,9 +89,22 @@ def column_signature(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> C
     if kind is ColumnKind.CATEGORY:
         found = values.cat.remove_unused_categories().cat.categories
         levels = tuple(str(level) for level in found)
-        return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, levels=levels)
+        common = values.value_counts().loc[lambda counts: counts > 0]
+        by_count = sorted(common.items(), key=lambda item: (-int(item[1]), str(item[0])))
+        return ColumnSignature(
+            name=name,
+            kind=kind,
+            allows_missing=allows_missing,
+            levels=levels,
+            common=tuple(str(level) for level, _ in by_count[:_N_COMMON]),
+        )
     least, most = float(values.min()), float(values.max())
-    return ColumnSignature(name=name, kind=kind, allows_missing=allows_missing, least=least, most=most)
+    quantiles: tuple[float, ...] = ()
+    if kind in (ColumnKind.NUMBER, ColumnKind.INTEGER):
+        quantiles = tuple(float(value) for value in values.astype("float64").quantile(_QUANTILES))
+    return ColumnSignature(
+        name=name, kind=kind, allows_missing=allows_missing, least=least, most=most, quantiles=quantiles
+    )
 
 
 def outputs_of(task: Task, target: str | None, classes: tuple[str, ...]) -> tuple[Output, ...]:

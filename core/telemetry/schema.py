@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,14 @@ def connect_to_write(file: Path) -> sqlite3.Connection:
     return open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
 
 
-def open_to_write(file: Path, tables: str, *, version: int, wal_kept_bytes: int) -> sqlite3.Connection:
+def open_to_write(
+    file: Path,
+    tables: str,
+    *,
+    version: int,
+    wal_kept_bytes: int,
+    upgrade: Callable[[sqlite3.Connection], None] | None = None,
+) -> sqlite3.Connection:
     """Open a store for writing, and make it if there is none.
 
     Args:
@@ -42,6 +50,7 @@ def open_to_write(file: Path, tables: str, *, version: int, wal_kept_bytes: int)
         tables: The statements that make its tables.
         version: Of its format.
         wal_kept_bytes: How much of the write-ahead log stays for the next writes.
+        upgrade: Brings the tables of an earlier version up to date, in the same transaction; safe to repeat.
 
     Raises:
         TelemetryDamagedError: The file is not a sound database.
@@ -60,7 +69,11 @@ def open_to_write(file: Path, tables: str, *, version: int, wal_kept_bytes: int)
                     f"use that version, or move the file aside."
                 )
             if found < version:
-                connection.executescript(f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {version};COMMIT;")
+                connection.executescript(f"BEGIN IMMEDIATE;{tables}")
+                if upgrade is not None:
+                    upgrade(connection)
+                connection.execute(f"PRAGMA user_version = {version}")
+                connection.execute("COMMIT")
         except BaseException:
             connection.close()
             raise

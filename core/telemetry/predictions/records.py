@@ -12,6 +12,17 @@ class Arm(StrEnum):
     STABLE = "stable"
     CANDIDATE = "candidate"
     SHADOW = "shadow"  # made by the candidate on a copy of the request; the answer is not sent
+    STABLE_COPY = "stable_copy"  # made by the stable version on a copy of a request that the candidate answered
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the answer was made on a copy of a request, and sent to nobody."""
+        return self in (Arm.SHADOW, Arm.STABLE_COPY)
+
+    @property
+    def is_of_candidate(self) -> bool:
+        """Whether the candidate made the answer."""
+        return self in (Arm.CANDIDATE, Arm.SHADOW)
 
 
 class PredictionRecord(NamedTuple):
@@ -28,6 +39,7 @@ class PredictionRecord(NamedTuple):
     arm: Arm = Arm.STABLE
     share: float = 0.0  # the candidate's share of the traffic when this request was routed
     unit: int | None = None  # `Route.unit` if requests are routed by the caller's key; None: each request separately
+    slices: int | None = None  # the levels of the slice columns, packed; None: the rollout has no slices
 
 
 class OutcomeRecord(NamedTuple):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from core.telemetry.errors import translated
 from core.telemetry.schema import open_to_write
 
-VERSION = 1
+VERSION = 2  # 2: `slices` of predictions
 _WAL_KEPT_BYTES = 64 << 20
 _CACHE_KILOBYTES = 16 << 10  # the index of a whole segment
 
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS outcome (
 _SEGMENT = """
 CREATE TABLE prediction_{id} (
     seq INTEGER PRIMARY KEY, route INTEGER NOT NULL, request INTEGER NOT NULL, at INTEGER NOT NULL, latency_ms REAL,
-    error INTEGER NOT NULL, value REAL, unit INTEGER)"""
+    error INTEGER NOT NULL, value REAL, unit INTEGER, slices INTEGER)"""
 _INDEX = "CREATE INDEX prediction_{id}_by_request ON prediction_{id} (request)"
 
 
@@ -88,6 +88,18 @@ def drop_segment(connection: sqlite3.Connection, segment: Segment) -> None:
     connection.execute("DELETE FROM segment WHERE id = ?", (segment.id,))
 
 
+def has_slices(connection: sqlite3.Connection, segment: Segment) -> bool:
+    """Return whether a segment has the column `slices`: a store of format 1 that no writer has opened yet lacks it."""
+    columns = connection.execute("SELECT name FROM pragma_table_info(?)", (segment.table,))
+    return any(name == "slices" for (name,) in columns)
+
+
+def _add_missing_columns(connection: sqlite3.Connection) -> None:
+    for segment in segments_of(connection):
+        if not has_slices(connection, segment):
+            connection.execute(f"ALTER TABLE {segment.table} ADD COLUMN slices INTEGER")
+
+
 def open_store(file: Path) -> sqlite3.Connection:
     """Open a store for writing, and make it if there is none.
 
@@ -95,7 +107,9 @@ def open_store(file: Path) -> sqlite3.Connection:
         TelemetryDamagedError: The file is not a sound database.
         TelemetryError: It cannot be opened, or was written by a newer version of the program.
     """
-    connection = open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
+    connection = open_to_write(
+        file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES, upgrade=_add_missing_columns
+    )
     with translated(file):
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")

@@ -28,7 +28,7 @@ _LEAST_SLICE = 1_000
 _SEGMENT_ROWS = 500_000
 _SEGMENTS_KEPT = 24
 
-_ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_OUTCOME = "INSERT OR IGNORE INTO outcome (request, at, actual, loss) VALUES (?, ?, ?, ?)"
 _ADD_ROUTE = "INSERT OR IGNORE INTO route (model, version, rollout, arm, share) VALUES (?, ?, ?, ?, ?)"
 _FIND_ROUTE = "SELECT id FROM route WHERE model = ? AND version = ? AND rollout = ? AND arm = ? AND share = ?"
@@ -183,11 +183,11 @@ class PredictionWriter(Committer):
         routes = self._routes
         rows = []
         for seq, prediction in enumerate(batch, segment.last + 1):
-            request_id, at, model, version, latency_ms, error, value, rollout_id, arm, share, unit = prediction
+            request_id, at, model, version, latency_ms, error, value, rollout_id, arm, share, unit, slices = prediction
             key = (model, version, rollout_id or "", arm, share)
             route = routes.get(key) or self._add_route(connection, key)
             number = request_number(request_id)
-            rows.append((seq, route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit))
+            rows.append((seq, route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit, slices))
         connection.executemany(_ADD_PREDICTION.format(table=segment.table), rows)
 
     def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[OutcomeRecord]) -> None:

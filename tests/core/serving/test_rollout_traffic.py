@@ -10,8 +10,12 @@ import pytest
 from core.clock import utc_now
 from core.registry import Registry
 from core.rollout import Rollouts, RolloutWorker, Strategy
+from core.rollout.slices import code_of
+from core.serving.errors import UnavailableError
+from core.serving.predict import Predictor
 from core.serving.scoring.scorer import CompiledScorer
 from core.serving.server import Server
+from core.settings.policy import CanaryPolicy, SliceRule
 from core.settings.promotion import PromotionSettings
 from core.telemetry.predictions import (
     Arm,
@@ -31,9 +35,9 @@ def rolling(workspace, artifacts, put_live, register, ana):
     candidate = register(workspace, "spread", artifacts / "spread_other")
     registry.apply(registry.plan_promotion("spread", candidate.version), actor=ana)
 
-    def start(strategy, share=None):
+    def start(strategy, share=None, policy=None):
         rollouts = Rollouts(workspace)
-        rollout = rollouts.start(rollouts.plan("spread", "1.1.0", strategy, share=share), actor=ana)
+        rollout = rollouts.start(rollouts.plan("spread", "1.1.0", strategy, policy, share=share), actor=ana)
         RolloutWorker(workspace).tick(utc_now())
         return rollouts.get(rollout.rollout_id)
 
@@ -60,9 +64,9 @@ def serving(workspace):
         server.stop()
 
 
-def recorded(workspace, rollout_id, *, paired=False):
+def recorded(workspace, rollout_id, *, paired=False, with_served=None):
     return PredictionReader(workspace.predictions_file).read(
-        rollout_id, Cursor(), settled_before=utc_now(), paired=paired
+        rollout_id, Cursor(), settled_before=utc_now(), paired=paired, with_served=with_served
     )
 
 
@@ -219,3 +223,94 @@ def test_a_batch_is_one_request_and_its_rows_are_found_by_their_outcomes(workspa
     )
     assert len(batch.pairs if paired else batch.served) == 1
     assert len(batch.scored) == (20 if paired else 10)
+
+
+SLICES = CanaryPolicy(slices=("sector", SliceRule(column="rating_num", cuts=(11.0,))))
+
+
+@pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.SHADOW])
+def test_the_levels_of_every_row_are_recorded_with_its_answer(workspace, rolling, rows_of, strategy):
+    rollout = rolling(strategy, 0.5 if strategy is Strategy.AB else None, SLICES)
+    rows = rows_of("spread", 20)
+    with serving(workspace) as (server, ask, until):
+        assert {ask(row)[0] for row in rows} == {200}
+        if strategy is Strategy.SHADOW:
+            until(lambda: server.table.models["spread"].versions["1.1.0"].stats.n_shadow == 20)
+    expected = [code_of(rollout.plan.slices, row) for row in rows]
+    assert len(set(expected)) > 2
+    if strategy is Strategy.SHADOW:
+        pairs = recorded(workspace, rollout.rollout_id, paired=True).answer_pairs
+        assert sorted(pair.slices for pair in pairs) == sorted(expected)
+    else:
+        served = recorded(workspace, rollout.rollout_id).served
+        assert [entry.slices for entry in served] == expected
+        assert {entry.arm for entry in served} == {Arm.STABLE, Arm.CANDIDATE}
+
+
+def test_a_rollout_without_slices_records_none(workspace, rolling, rows_of):
+    rollout = rolling(Strategy.AB, 0.5)
+    (row,) = rows_of("spread", 1)
+    with serving(workspace) as (server, ask, _until):
+        assert ask(row)[0] == 200
+        routing = server.table.models["spread"].routing
+        assert routing.assign(None, "r").slicer is None
+    assert [entry.slices for entry in recorded(workspace, rollout.rollout_id).served] == [None]
+
+
+def test_where_an_answer_changes_no_outcome_the_other_version_scores_a_copy(workspace, rolling, rows_of):
+    rollout = rolling(Strategy.AB, 0.5, CanaryPolicy(answer_changes_outcome=False))
+    rows = rows_of("spread", 30)
+    with serving(workspace) as (server, ask, until):
+        answered = [ask(row, request_id=f"r{number}")[1] for number, row in enumerate(rows)]
+        versions = server.table.models["spread"].versions
+        until(lambda: sum(version.stats.n_shadow for version in versions.values()) == 30)
+        assert {answer["version"] for answer in answered} == {"1.0.0", "1.1.0"}
+    with PredictionWriter(workspace.predictions_file) as writer:
+        for number in range(30):
+            writer.add_outcome(OutcomeRecord(f"r{number}", utc_now(), actual=100.0))
+        writer.flush()
+    batch = PredictionReader(workspace.predictions_file).read(
+        rollout.rollout_id,
+        Cursor(),
+        settled_before=utc_now() + timedelta(minutes=1),
+        paired=True,
+        with_served=True,
+    )
+    assert {entry.arm for entry in batch.served} == {Arm.STABLE, Arm.CANDIDATE}
+    assert len(batch.served) == len(batch.answer_pairs) == len(batch.scored_pairs) == 30
+    assert batch.n_unpaired == 0
+    sides = {"1.0.0": 0, "1.1.0": 1}
+    for answer, pair in zip(answered, batch.scored_pairs, strict=True):
+        mine = (pair.stable, pair.candidate)[sides[answer["version"]]]
+        assert mine == pytest.approx(abs(100.0 - answer["prediction"]))
+
+
+def test_a_copy_dropped_under_load_is_counted(workspace, rolling, rows_of, monkeypatch):
+    rolling(Strategy.SHADOW)
+    (row,) = rows_of("spread", 1)
+    with serving(workspace) as (server, ask, until):
+        score = Predictor._score
+
+        async def busy(self, dialect, version, content):
+            if version.version == "1.1.0":
+                raise UnavailableError("Too many batches are waiting; retry in a moment.")
+            return await score(self, dialect, version, content)
+
+        monkeypatch.setattr(Predictor, "_score", busy)
+        assert ask(row)[0] == 200
+        shadow = server.table.models["spread"].versions["1.1.0"]
+        until(lambda: shadow.stats.n_copies_dropped == 1)
+        assert shadow.stats.n_shadow == 0
+
+
+def test_the_number_of_a_caller_is_recorded_outside_of_rollouts(workspace, artifacts, put_live, rows_of):
+    put_live(workspace, "spread", artifacts / "spread")
+    (row,) = rows_of("spread", 1)
+    with serving(workspace) as (_, ask, _until):
+        for key in ("desk-1", "desk-2", "desk-1", None):
+            assert ask(row, key)[0] == 200
+    found = PredictionReader(workspace.predictions_file).recent_traffic(
+        "spread", "1.0.0", since=utc_now() - timedelta(hours=1), now=utc_now()
+    )
+    assert sorted(found.callers) == [1, 2]
+    assert found.n_requests == 4

@@ -3,13 +3,23 @@
 import multiprocessing
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import Arm, Cursor, OutcomeRecord, PredictionReader, PredictionRecord, PredictionWriter
+from core.telemetry.predictions import (
+    AnswerPair,
+    Arm,
+    Cursor,
+    OutcomeRecord,
+    PredictionReader,
+    PredictionRecord,
+    PredictionWriter,
+    ScoredPair,
+)
 from tests.waiting import until
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -313,3 +323,77 @@ def test_what_is_accepted_is_stored_also_after_the_file_was(file: Path, writer: 
     batch = read(PredictionReader(file))
     assert [served.unit for served in batch.served] == [7]
     assert [scored.loss for scored in batch.scored] == [1.0]
+
+
+def test_copies_by_either_version_are_paired_with_the_stable_version_first(
+    file: Path, writer: PredictionWriter
+) -> None:
+    answered = {"version": "1.0.0", "share": 0.2, "slices": 3}
+    writer.add(a_prediction(1, arm=Arm.STABLE, value=1.0, unit=7, **answered))
+    writer.add(a_prediction(1, arm=Arm.SHADOW, value=3.0, share=0.2, unit=7))
+    writer.add(a_prediction(2, arm=Arm.CANDIDATE, value=5.0, share=0.2, unit=8, slices=4))
+    writer.add(a_prediction(2, arm=Arm.STABLE_COPY, value=6.0, version="1.0.0", share=0.2, unit=8))
+    writer.add(a_prediction(3, arm=Arm.STABLE, value=1.0, **answered))  # its copy was dropped
+    for number in (1, 2, 3):
+        writer.add_outcome(OutcomeRecord(f"request-{number}", NOON, actual=2.0))
+    writer.flush()
+    batch = read(PredictionReader(file), paired=True, with_served=True)
+    assert [served.unit for served in batch.served] == [7, 8, None]
+    assert list(batch.answer_pairs) == [AnswerPair(1.0, 3.0, 3), AnswerPair(6.0, 5.0, 4)]
+    assert list(batch.scored_pairs) == [ScoredPair(1.0, 1.0, 7, 3), ScoredPair(4.0, 3.0, 8, 4)]
+    assert batch.n_unpaired == 1
+
+
+def test_every_row_of_a_batch_is_compared_and_the_request_counts_once(file: Path, writer: PredictionWriter) -> None:
+    for number, latency in enumerate((2.0, None, None)):
+        name = f"batch/{number}" if number else "batch"
+        more = {"request_id": name, "latency_ms": latency}
+        writer.add(a_prediction(**more, arm=Arm.STABLE, version="1.0.0", value=float(number)))
+        writer.add(a_prediction(**more, arm=Arm.SHADOW, value=number + 0.5))
+    writer.flush()
+    batch = read(PredictionReader(file), paired=True)
+    assert [pair.candidate - pair.stable for pair in batch.answer_pairs] == [0.5] * 3
+    assert len(batch.pairs) == 1
+
+
+def test_slices_are_read_with_requests_and_losses(file: Path, writer: PredictionWriter) -> None:
+    writer.add(a_prediction(1, slices=0x21))
+    writer.add_outcome(OutcomeRecord("request-1", NOON, loss=1.0))
+    writer.flush()
+    batch = read(PredictionReader(file))
+    assert [served.slices for served in batch.served] == [0x21]
+    assert [scored.slices for scored in batch.scored] == [0x21]
+
+
+def test_a_store_of_the_first_format_is_read_as_it_is_and_goes_on_after_a_writer_opened_it(file: Path) -> None:
+    with PredictionWriter(file, clock=lambda: NOON) as writer:
+        writer.add(a_prediction(1, unit=1))
+        writer.flush()
+    with closing(sqlite3.connect(file)) as connection:  # as an earlier release wrote it
+        connection.execute("ALTER TABLE prediction_1 DROP COLUMN slices")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    assert [(served.unit, served.slices) for served in read(PredictionReader(file)).served] == [(1, None)]
+    with PredictionWriter(file, clock=lambda: NOON) as writer:
+        writer.add(a_prediction(2, unit=2, slices=5))
+        writer.flush()
+    assert [(served.unit, served.slices) for served in read(PredictionReader(file)).served] == [(1, None), (2, 5)]
+
+
+def test_recent_traffic_counts_requests_callers_failures_and_losses(file: Path, writer: PredictionWriter) -> None:
+    live = {"version": "1.0.0", "rollout_id": None, "arm": Arm.STABLE, "share": 0.0}
+    for number in range(10):
+        at = NOON - timedelta(hours=10 - number)
+        writer.add(a_prediction(number, at=at, unit=number % 2, value=float(number), error=number == 9, **live))
+    writer.add(a_prediction(20, at=NOON - timedelta(days=9), **live))  # too long ago
+    writer.add(a_prediction(21, at=NOON, arm=Arm.SHADOW))  # a copy
+    writer.add(a_prediction(22, at=NOON, model="downgrade"))
+    writer.add_outcome(OutcomeRecord("request-3", NOON, actual=5.0))
+    writer.flush()
+    found = PredictionReader(file).recent_traffic("spread", "1.0.0", since=NOON - timedelta(days=7), now=NOON)
+    assert found is not None
+    assert (found.n_requests, found.n_answers, found.n_failed) == (10, 10, 1)
+    assert found.seconds == 36_000
+    assert sorted(found.callers) == [5, 5]
+    assert found.values == (10, 45.0, 285.0)
+    assert list(found.losses) == [(2.0, 1)]
