@@ -125,10 +125,10 @@ class TrainableModel(Protocol):
     def fit(self, panel: "pd.DataFrame", *, seed: int) -> None:
         """Learn."""
 
-    def judge(self, frame: "pd.DataFrame", *, seed: int) -> "Metrics":
+    def judge(self, frame: "pd.DataFrame") -> "Metrics":
         """Measure on rows with the target, each metric with an interval if possible."""
 
-    def judge_slices(self, frame: "pd.DataFrame", *, seed: int) -> "dict[str, Metrics]":
+    def judge_slices(self, frame: "pd.DataFrame") -> "dict[str, Metrics]":
         """Measure on each level of the categories with few levels."""
 
     def feature_importance(self) -> dict[str, float]:

@@ -151,7 +151,7 @@ class Model(ABC):
 
         Args:
             panel: A panel with the truth.
-            seed: The seed of the resampling.
+            seed: The seed of an interval that is resampled; one that is computed ignores it.
             same_draw: The panel is part of a training draw, so the draw's common shocks are known to the model.
         Returns:
             None for a model without a known optimum.

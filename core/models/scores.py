@@ -1,17 +1,14 @@
-"""Metrics of predictions, each with a 95 % interval over groups: by resampling, or by DeLong's variance.
+"""Metrics of predictions, each with its 95 % interval over groups, or over rows if there are no groups."""
 
-Rows of one group are similar, so an interval over rows would be too narrow; without groups, rows are resampled.
-"""
-
-from collections.abc import Callable, Iterator
+import math
 
 import numpy as np
 
+from core import intervals
 from core.arrays import AnyArray, FloatArray
+from core.intervals import Interval
 from core.models.ranking import auc, average_precision
 
-N_BOOTSTRAP = 200
-INTERVAL = (0.025, 0.975)
 Metrics = dict[str, float]
 
 
@@ -23,7 +20,7 @@ def row_losses(target: FloatArray, answer: FloatArray) -> FloatArray:
     return np.asarray(-np.log(np.clip(chosen, 1e-15, None)))
 
 
-def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray, *, seed: int) -> Metrics:
+def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray) -> Metrics:
     """Measure predicted numbers.
 
     Returns:
@@ -32,88 +29,42 @@ def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray, 
     """
     # Relative to a shared point, so that values around a million do not lose their spread to rounding.
     centred = actual - actual.mean()
-    sums = _Sums(
-        group,
-        np.ones_like(actual),
-        np.abs(actual - answer),
-        np.square(actual - answer),
-        centred,
-        np.square(centred),
-    )
-
-    def measure(n: FloatArray, miss: FloatArray, squared: FloatArray, total: FloatArray, spread: FloatArray) -> Named:
-        variance = spread - np.square(total) / n
-        return {
-            "mae": miss / n,
-            "rmse": np.sqrt(squared / n),
-            "r2": 1.0 - np.divide(squared, variance, out=np.full_like(squared, np.nan), where=variance > 0),
-        }
-
-    metrics = sums.measured(measure, seed=seed)
-    return metrics | {"loss": float(np.mean(np.square(actual - answer)))}
+    miss, squared, spread = np.abs(actual - answer), np.square(actual - answer), np.square(centred)
+    loss = float(squared.mean())
+    mae = intervals.mean_interval(miss, group, reference=float(np.abs(centred).mean()))
+    mse = intervals.mean_interval(squared, group, reference=float(spread.mean()))
+    metrics = _with_interval("mae", float(miss.mean()), mae)
+    metrics |= _with_interval("rmse", math.sqrt(loss), mse and Interval(math.sqrt(mse.low), math.sqrt(mse.high)))
+    if spread.sum() > 0:
+        unexplained = intervals.unexplained_interval(squared, actual, group)
+        metrics |= _with_interval("r2", 1.0 - float(squared.sum() / spread.sum()), _rest(unexplained))
+    return metrics | {"loss": loss}
 
 
-def classification_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray, *, seed: int) -> Metrics:
+def classification_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray) -> Metrics:
     """Measure probabilities of classes.
 
     Args:
         actual: Position of each row's class, shape (n,).
         answer: Probabilities, shape (n, n_classes).
         group: Group of each row, shape (n,).
-        seed: The seed of the resampling.
     Returns:
         `accuracy`, `log_loss` and `auc`, each with `_low` and `_high`; for two classes also `average_precision` of the
         second. For more classes the AUC is the mean of each class against the others. `loss` is the log loss.
     """
-    is_right = (answer.argmax(axis=1) == actual).astype(np.float64)
-    losses = row_losses(actual, answer)
-
-    def measure(n: FloatArray, right: FloatArray, loss: FloatArray) -> Named:
-        return {"accuracy": right / n, "log_loss": loss / n}
-
-    metrics = _Sums(group, np.ones_like(actual), is_right, losses).measured(measure, seed=seed)
+    is_right, losses = answer.argmax(axis=1) == actual, row_losses(actual, answer)
+    loss = float(losses.mean())
+    metrics = _with_interval("accuracy", float(is_right.mean()), intervals.share_interval(is_right, group))
+    metrics |= _with_interval("log_loss", loss, intervals.mean_interval(losses, group, reference=_entropy(actual)))
     if answer.shape[1] == 2:
-        metrics |= ranking_metrics(actual, answer[:, 1], group, seed=seed)
-    else:
-        metrics |= _auc_of_each_class(actual, answer, group)
-    return metrics | {"loss": float(losses.mean())}
+        metrics |= ranking_metrics(actual, answer[:, 1], group)
+    elif present := [k for k in range(answer.shape[1]) if 0 < np.count_nonzero(actual == k) < len(actual)]:
+        value = float(np.mean([auc((actual == k).astype(np.float64), answer[:, k]) for k in present]))
+        metrics |= _with_interval("auc", value, intervals.auc_of_classes_interval(actual, answer, group))
+    return metrics | {"loss": loss}
 
 
-def _auc_of_each_class(actual: FloatArray, answer: FloatArray, group: AnyArray) -> Metrics:
-    """Measure the mean AUC of each class against the others, with its interval on the scale of log odds.
-
-    Returns:
-        An empty mapping if there is only one class.
-    Source:
-        DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), on whose parts of a row the variance over groups is
-        based as in Obuchowski, Biometrics 53 (1997). Resampling would sort once per class and draw.
-    """
-    from scipy.stats import norm, rankdata
-
-    present = [k for k in range(answer.shape[1]) if 0 < np.count_nonzero(actual == k) < len(actual)]
-    if not present:
-        return {}
-    values, part = [], np.zeros(len(actual))  # part: a row's contribution to the mean
-    for k in present:
-        happened = actual == k
-        n_others = np.where(happened, np.count_nonzero(~happened), np.count_nonzero(happened))
-        rank, own = rankdata(answer[:, k]), np.empty(len(actual))
-        own[happened], own[~happened] = rankdata(answer[happened, k]), rankdata(answer[~happened, k])
-        won = (rank - own) / n_others  # the share of the other rows that a row ranks above
-        won[~happened] = 1.0 - won[~happened]
-        values.append(float(won[happened].mean()))
-        part += (won - values[-1]) / (len(actual) - n_others) / len(present)
-    value, by_group = float(np.mean(values)), np.bincount(np.unique(group, return_inverse=True)[1], weights=part)
-    if len(by_group) < 2 or not 0.0 < value < 1.0:
-        return {"auc": value}
-    error = float(np.sqrt(np.square(by_group).sum() * len(by_group) / (len(by_group) - 1)))
-    reach = float(norm.ppf(INTERVAL[1])) * error / (value * (1.0 - value))
-    odds = value / (1.0 - value)
-    low, high = odds * np.exp(-reach), odds * np.exp(reach)
-    return {"auc": value, "auc_low": float(low / (1.0 + low)), "auc_high": float(high / (1.0 + high))}
-
-
-def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray, *, seed: int) -> Metrics:
+def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray) -> Metrics:
     """Measure how well scores rank the outcomes: `auc` and `average_precision`, with intervals.
 
     Returns:
@@ -121,71 +72,38 @@ def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray, *,
     """
     if happened.min() == happened.max():
         return {}
-    order = np.argsort(score, kind="stable")  # once; sorted rows sort fast
-    happened, score, group = happened[order], score[order], group[order]
-    measures: dict[str, Callable[..., float]] = {"auc": auc, "average_precision": average_precision}
-    drawn: dict[str, list[float]] = {name: [] for name in measures}
-    for weight in _weights(group, seed):
-        for name, measure in measures.items():
-            drawn[name].append(measure(happened, score, weight))
-    metrics: Metrics = {}
-    for name, measure in measures.items():
-        metrics[name] = measure(happened, score)
-        metrics |= _interval(name, np.array(drawn[name]))
-    return metrics
+    precision = intervals.average_precision_interval(happened, score, group)
+    return {
+        **_with_interval("auc", auc(happened, score), intervals.auc_interval(happened, score, group)),
+        **_with_interval("average_precision", average_precision(happened, score), precision),
+    }
 
 
-def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, seed: int) -> Metrics:
+def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray) -> Metrics:
     """Measure the share by which the model reduces the loss of a constant prediction: `skill`, with its interval.
 
     Returns:
-        At most 1; at 0 or below the model knows no more than the mean.
+        At most 1; at 0 or below the model knows no more than the mean. Empty if the constant has no loss.
     """
-
-    def measure(loss: FloatArray, constant: FloatArray) -> Named:
-        return {"skill": 1.0 - np.divide(loss, constant, out=np.full_like(loss, np.nan), where=constant > 0)}
-
-    return _Sums(group, losses, constant_losses).measured(measure, seed=seed)
-
-
-Named = dict[str, FloatArray]
-
-
-class _Sums:
-    """Columns summed by group, so that resampling groups is one product of matrices."""
-
-    def __init__(self, group: AnyArray, *columns: FloatArray) -> None:
-        code = np.unique(group, return_inverse=True)[1]
-        self.table = np.stack([np.bincount(code, weights=column) for column in columns])
-
-    def measured(self, measure: Callable[..., Named], *, seed: int) -> Metrics:
-        """Measure on all rows, and on groups drawn with replacement."""
-        metrics: Metrics = {}
-        values = measure(*self.table.sum(axis=1, keepdims=True))
-        drawn = measure(*np.stack([self.table @ count for count in _counts(self.table.shape[1], seed)], axis=1))
-        for name, value in values.items():
-            if np.isfinite(value[0]):
-                metrics[name] = float(value[0])
-                metrics |= _interval(name, drawn[name])
-        return metrics
-
-
-def _weights(group: AnyArray, seed: int) -> Iterator[FloatArray]:
-    """How often each row counts, draw by draw."""
-    code = np.unique(group, return_inverse=True)[1]
-    return (count[code] for count in _counts(int(code.max()) + 1, seed))
-
-
-def _counts(n_groups: int, seed: int) -> Iterator[FloatArray]:
-    """How often each group is drawn, N_BOOTSTRAP times, each of shape (n_groups,)."""
-    rng = np.random.default_rng(seed)
-    for _ in range(N_BOOTSTRAP):
-        yield np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups).astype(np.float64)
-
-
-def _interval(name: str, drawn: FloatArray) -> Metrics:
-    known = drawn[np.isfinite(drawn)]
-    if known.size < N_BOOTSTRAP // 2:
+    if constant_losses.sum() <= 0:
         return {}
-    low, high = np.quantile(known, INTERVAL)
-    return {f"{name}_low": float(low), f"{name}_high": float(high)}
+    value = 1.0 - float(losses.sum() / constant_losses.sum())
+    return _with_interval("skill", value, _rest(intervals.ratio_interval(losses, constant_losses, group)))
+
+
+def _rest(interval: Interval | None) -> Interval | None:
+    """Turn the interval of a share into that of the rest."""
+    return interval and Interval(1.0 - interval.high, 1.0 - interval.low)
+
+
+def _with_interval(name: str, value: float, interval: Interval | None) -> Metrics:
+    if interval is None:
+        return {name: value}
+    # A rounding error of the sums must not leave the value outside its interval.
+    return {name: value, f"{name}_low": min(interval.low, value), f"{name}_high": max(interval.high, value)}
+
+
+def _entropy(actual: FloatArray) -> float:
+    """The log loss of the share of each class."""
+    share = np.bincount(actual.astype(np.int64)) / len(actual)
+    return float(-np.sum(share[share > 0] * np.log(share[share > 0])))

@@ -164,18 +164,18 @@ class TrainableBondModel:
             mean = float(actual.mean())
             self._constant = np.array(mean if self.model.link == "regression" else [1.0 - mean, mean])
 
-    def judge(self, frame: pd.DataFrame, *, seed: int) -> scores.Metrics:
+    def judge(self, frame: pd.DataFrame) -> scores.Metrics:
         """Measure on bonds; for spreads `mae` and `rmse` are basis points and `r2` is that of asinh(y / 10 bp),
         over rows that the table does not mark as anomalies."""
         rows = self._judged_rows(frame)
-        return self._measure(rows, self.model.predict(rows), np.ones(len(rows), dtype=np.bool_), seed=seed)
+        return self._measure(rows, self.model.predict(rows), np.ones(len(rows), dtype=np.bool_))
 
-    def judge_slices(self, frame: pd.DataFrame, *, seed: int) -> dict[str, scores.Metrics]:
+    def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure by sector, region, and so on."""
         rows = self._judged_rows(frame)
         answer = self.model.predict(rows)
         columns = tuple(c for c in (self.signature.columns if self.signature else ()) if c.kind is ColumnKind.CATEGORY)
-        return metrics_by_slice(rows, columns, lambda mask: self._measure(rows, answer, mask, seed=seed))
+        return metrics_by_slice(rows, columns, lambda mask: self._measure(rows, answer, mask))
 
     def feature_importance(self) -> dict[str, float]:
         """Return the importance of each column."""
@@ -197,7 +197,7 @@ class TrainableBondModel:
         # A spread marked as an error cannot be used for evaluation; sessions leave it out as well.
         return self._rows(frame[sound_rows(frame)] if self.model.name == SpreadModel.name else frame)
 
-    def _measure(self, rows: pd.DataFrame, answer: FloatArray, mask: BoolArray, *, seed: int) -> scores.Metrics:
+    def _measure(self, rows: pd.DataFrame, answer: FloatArray, mask: BoolArray) -> scores.Metrics:
         rows, answer = rows[mask], answer[mask]
         issuer = pd.factorize(rows[ISSUER])[0]
         if isinstance(self.model, AnomalyModel):
@@ -205,19 +205,19 @@ class TrainableBondModel:
             if self.model.label not in rows:
                 return {"flagged_share": flagged}
             happened = rows[self.model.label].to_numpy(dtype=np.float64)
-            return {"flagged_share": flagged, **scores.ranking_metrics(happened, answer, issuer, seed=seed)}
+            return {"flagged_share": flagged, **scores.ranking_metrics(happened, answer, issuer)}
         actual = rows[self.model.label].to_numpy(dtype=np.float64)
         if self.model.task == "classification":
             answer = np.stack((1.0 - answer, answer), axis=1)
-            metrics = scores.classification_metrics(actual, answer, issuer, seed=seed)
+            metrics = scores.classification_metrics(actual, answer, issuer)
         else:
-            metrics = scores.regression_metrics(actual, answer, issuer, seed=seed)
+            metrics = scores.regression_metrics(actual, answer, issuer)
             learned = to_learning_scale(actual), to_learning_scale(answer)
-            on_learning_scale = scores.regression_metrics(*learned, issuer, seed=seed)
+            on_learning_scale = scores.regression_metrics(*learned, issuer)
             metrics |= {name: on_learning_scale[name] for name in on_learning_scale if name.startswith(("r2", "loss"))}
         if self._constant is not None:
             without = row_losses(actual, np.broadcast_to(self._constant, answer.shape))
-            metrics |= scores.skill(row_losses(actual, answer), without, issuer, seed=seed)
+            metrics |= scores.skill(row_losses(actual, answer), without, issuer)
         return metrics
 
 

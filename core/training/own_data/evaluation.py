@@ -10,8 +10,6 @@ from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
 from core.tables import InputNotes, TableSignature, Task, conform, require_target
 
-SEED = 0  # of the intervals
-
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """How a version scored on a file."""
@@ -76,6 +74,6 @@ def evaluate_on_file(
         data_sha256=table.source.sha256,
         n_rows=len(table),
         was_trained_on=learned_from == table.source.sha256,
-        metrics=found.model.judge(found.frame, seed=SEED),
+        metrics=found.model.judge(found.frame),
         notes=notes,
     )

@@ -101,9 +101,9 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         tested = prepared.frame[prepared.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             prepared.model.fit(prepared.frame[prepared.split.learn], seed=seed)
-            metrics = prepared.model.judge(tested, seed=seed)
+            metrics = prepared.model.judge(tested)
         runs.log_metrics(run.run_id, 1, metrics)
-        report = _report(prepared, metrics, prepared.model.judge_slices(tested, seed=seed))
+        report = _report(prepared, metrics, prepared.model.judge_slices(tested))
         version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes)

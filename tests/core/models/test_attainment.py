@@ -93,8 +93,8 @@ def test_no_score_beats_the_truth_and_the_truth_has_full_attainment(fresh):
 
 def test_knowing_the_draws_common_shocks_raises_the_optimum(fresh):
     best = SpreadLaw().moments(fresh.truth["s_opt"].to_numpy())[0]
-    apart = spread_attainment(fresh, best, seed=0)
-    within = spread_attainment(fresh, best, seed=0, same_draw=True)
+    apart = spread_attainment(fresh, best)
+    within = spread_attainment(fresh, best, same_draw=True)
     assert within.optimum > apart.optimum
     assert within.attainment < apart.attainment == pytest.approx(1)
 
@@ -122,13 +122,13 @@ def test_a_score_that_knows_the_label_raises_the_leak_alarm(fresh):
     bonds, truth = fresh.bonds, fresh.truth
     target = to_learning_scale(bonds["spread_bps"].to_numpy())
     best = SpreadLaw().moments(truth["s_opt"].to_numpy())[0]
-    assert spread_attainment(fresh, 0.8 * best + 0.2 * target, seed=0).leak
+    assert spread_attainment(fresh, 0.8 * best + 0.2 * target).leak
     happened = bonds["liquidity_shock_1m"].to_numpy()
     knowing = log_odds(truth["p_liq"].to_numpy()) + 0.5 * happened
-    keywords = {"label": "liquidity_shock_1m", "truth_column": "p_liq", "seed": 0}
+    keywords = {"label": "liquidity_shock_1m", "truth_column": "p_liq"}
     assert probability_attainment(bonds, truth, knowing, **keywords).leak
     strange = bonds["is_anomaly"].to_numpy().astype(float)
-    assert anomaly_attainment(fresh, strange, seed=0).leak
+    assert anomaly_attainment(fresh, strange).leak
 
 
 def test_no_detector_beats_the_likelihood_ratio(fresh):

@@ -11,19 +11,19 @@ from core.models import scores
 def test_metrics_agree_with_those_of_scikit_learn():
     rng = np.random.default_rng(1)
     actual, answer = rng.normal(1e6, 1, 500), rng.normal(1e6, 1, 500)
-    found = scores.regression_metrics(actual, answer, np.arange(500), seed=1)
+    found = scores.regression_metrics(actual, answer, np.arange(500))
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(actual, answer))
     assert found["rmse"] == pytest.approx(sk.root_mean_squared_error(actual, answer))
     assert found["r2"] == pytest.approx(sk.r2_score(actual, answer))
 
     chance = rng.dirichlet([1, 1, 1], 500)
     classes = rng.integers(0, 3, 500).astype(float)
-    found = scores.classification_metrics(classes, chance, np.arange(500), seed=1)
+    found = scores.classification_metrics(classes, chance, np.arange(500))
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(classes, chance.argmax(axis=1)))
     assert found["log_loss"] == pytest.approx(sk.log_loss(classes, chance))
     assert found["auc"] == pytest.approx(sk.roc_auc_score(classes, chance, multi_class="ovr"))
 
-    found = scores.ranking_metrics((classes > 0).astype(float), chance[:, 1], np.arange(500), seed=1)
+    found = scores.ranking_metrics((classes > 0).astype(float), chance[:, 1], np.arange(500))
     assert found["auc"] == pytest.approx(sk.roc_auc_score(classes > 0, chance[:, 1]))
     assert found["average_precision"] == pytest.approx(sk.average_precision_score(classes > 0, chance[:, 1]))
 
@@ -35,9 +35,9 @@ def test_an_interval_contains_the_truth_at_its_stated_rate(truth):
     group = np.repeat(np.arange(n_groups), per_group)
     true_error = np.sqrt(2 / np.pi) * np.sqrt(2)  # mean of |shared + own|, each N(0, 1)
     n = 200 * truth.scale
-    for seed in range(n):
+    for _ in range(n):
         miss = np.repeat(rng.normal(size=n_groups), per_group) + rng.normal(size=n_groups * per_group)
-        found = scores.regression_metrics(miss, np.zeros_like(miss), group, seed=seed)
+        found = scores.regression_metrics(miss, np.zeros_like(miss), group)
         held += found["mae_low"] <= true_error <= found["mae_high"]
 
     truth.at_least(held / n, 0.90, n=n)  # 95 %, give or take three standard errors
@@ -58,22 +58,45 @@ def test_the_interval_of_a_multiclass_auc_contains_the_truth_at_its_stated_rate(
 
     true_auc = sk.roc_auc_score(*_one_against_rest(*drawn(40_000, np.arange(40_000))), average="macro")
     n, held = 200 * truth.scale, 0
-    for seed in range(n):
+    for _ in range(n):
         classes, score = drawn(n_groups, group)
-        found = scores.classification_metrics(classes, np.exp(score), group, seed=seed)
+        found = scores.classification_metrics(classes, np.exp(score), group)
         held += found["auc_low"] <= true_auc <= found["auc_high"]
 
     truth.at_least(held / n, 0.90, n=n)
     truth.at_most(held / n, 0.99, n=n)
 
 
-def test_an_auc_without_any_mistake_has_no_interval():
+def test_metrics_without_any_mistake_have_an_interval_with_a_width():
     classes = np.repeat([0.0, 1.0, 2.0], 20)
+    several = scores.classification_metrics(classes, np.eye(3)[classes.astype(int)], np.arange(60))
+    two = scores.classification_metrics(classes[:40], np.eye(2)[classes[:40].astype(int)], np.arange(40))
+    numbers = scores.regression_metrics(np.arange(30.0), np.arange(30.0), np.arange(30))
+    gained = scores.skill(np.zeros(30), np.ones(30), np.arange(30))
 
-    found = scores.classification_metrics(classes, np.eye(3)[classes.astype(int)], np.arange(60), seed=1)
+    for found in (several, two, numbers, gained):
+        for name in {name.removesuffix("_low") for name in found if name.endswith("_low")}:
+            assert found[f"{name}_low"] < found[f"{name}_high"]
+            assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
+    assert several["auc"] == several["auc_high"] == 1.0
+    assert two.keys() >= {"accuracy_low", "log_loss_low", "auc_low", "average_precision_low"}
+    assert numbers["mae_low"] == 0.0 < numbers["mae_high"]
+    assert 0.85 < gained["skill_low"] < gained["skill"] == 1.0
 
-    assert found["auc"] == 1.0
-    assert "auc_low" not in found
+
+def test_a_constant_target_has_no_skill_and_no_r2():
+    found = scores.regression_metrics(np.ones(30), np.ones(30), np.arange(30))
+
+    assert "r2" not in found
+    assert found["mae"] == 0.0
+    assert "mae_low" not in found
+    assert scores.skill(np.zeros(30), np.zeros(30), np.arange(30)) == {}
+
+
+def test_one_group_alone_has_metrics_and_no_interval():
+    found = scores.regression_metrics(np.arange(30.0), np.arange(30.0) + 1, np.zeros(30))
+
+    assert found.keys() == {"mae", "rmse", "r2", "loss"}
 
 
 def _one_against_rest(classes: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +104,7 @@ def _one_against_rest(classes: np.ndarray, score: np.ndarray) -> tuple[np.ndarra
 
 
 def test_one_outcome_alone_has_no_ranking():
-    assert scores.ranking_metrics(np.ones(50), np.arange(50.0), np.arange(50), seed=1) == {}
+    assert scores.ranking_metrics(np.ones(50), np.arange(50.0), np.arange(50)) == {}
 
 
 def test_a_simpler_candidate_ships_when_the_best_is_not_significantly_better():

@@ -166,7 +166,7 @@ class AnomalyModel(Model):
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
         """Compare the average precision on off-market spreads with the best attainable."""
-        return anomaly_attainment(panel, self.predict(panel.frame), seed=seed, same_draw=same_draw)
+        return anomaly_attainment(panel, self.predict(panel.frame), same_draw=same_draw)
 
     @override
     def row_scorer(self) -> RowScorer:

@@ -11,16 +11,14 @@ draw; for rows of a training draw (`same_draw`) the optimum treats them as known
 import numpy as np
 import pandas as pd
 
-from core.arrays import BoolArray, FloatArray, IntArray
+from core import intervals
+from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.bonds.data import calibration as cal
 from core.domains.bonds.models.optimal_scores import off_market_evidence
 from core.domains.bonds.models.spread_law import UNIT_BPS, SpreadLaw, same_draw_law, to_learning_scale
 from core.models.errors import UnknownTruthError
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
 from core.models.ranking import auc, average_precision, expected_auc, log_loss
-
-N_BOOTSTRAP = 200
-INTERVAL = (0.025, 0.975)
 
 
 def spread_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray) -> dict[str, float]:
@@ -89,7 +87,7 @@ def anomaly_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: Floa
     return metrics
 
 
-def spread_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
+def spread_attainment(panel: PanelLike, score: FloatArray, *, same_draw: bool = False) -> Attainment:
     """Compare R² of asinh(y / 10 bp) with its optimum, with an interval over issuers."""
     bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
@@ -100,68 +98,53 @@ def spread_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_dr
     if same_draw:
         law, expected = same_draw_law(known)
     best, variance = law.moments(expected)
-    score = score[sound]
-    by_issuer = _Sums(
-        bonds["issuer_id"][sound],
-        np.ones_like(target), target, target**2, (target - score) ** 2, (target - best) ** 2,
-        variance + (best - score) ** 2, variance,
-    )  # fmt: skip
-
-    def measure(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        n, total, squares, misses, best_misses, expected_misses, noise = sums
-        spread = squares - total**2 / n
-        return 1 - misses / spread, 1 - best_misses / spread, 1 - noise / spread, 1 - expected_misses / spread
-
-    value, _, optimum, reached = measure(by_issuer.total())
-    values, best_values, optima, shares = measure(by_issuer.resampled(seed))
-    low, high = np.quantile(shares / optima, INTERVAL)
-    leak = bool(np.quantile(values - best_values, INTERVAL[0]) > 0)
+    score, issuer = score[sound], bonds["issuer_id"][sound].to_numpy()
+    value, optimum = _r2(target, score), _expected_r2(target, best, variance, best)
+    reached = _expected_r2(target, best, variance, score)
+    # The attainment is 1 - the squared distance from the best prediction, over what that explains of the variance.
+    explained = np.square(target - target.mean()) - variance
+    lost = intervals.ratio_interval(np.square(best - score), explained, issuer)
+    low, high = (1.0 - lost.high, 1.0 - lost.low) if lost else (reached / optimum, reached / optimum)
+    better = intervals.difference_interval(np.square(target - best) - np.square(target - score), issuer)
+    leak = better is not None and better.low > 0
     return Attainment(
-        "R² of asinh(y/10)", float(value), float(optimum), float(reached / optimum), float(low), float(high),
-        float(reached / optimum), leak, len(target),
-    )  # fmt: skip
+        "R² of asinh(y/10)", value, optimum, reached / optimum, low, high, reached / optimum, leak, len(target)
+    )
 
 
 def probability_attainment(
-    rows: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray, *, label: str, truth_column: str, seed: int
+    rows: pd.DataFrame, truth: pd.DataFrame | None, score: FloatArray, *, label: str, truth_column: str
 ) -> Attainment:
     """Compare the AUC with that of the probability behind the label, with an interval over issuers."""
-    happened = rows[label].to_numpy(dtype=np.float64)
+    happened, issuer = rows[label].to_numpy(dtype=np.float64), rows["issuer_id"].to_numpy()
     chance = truth_rows(truth, rows)[truth_column].to_numpy(dtype=np.float64)
-
-    def measure(weight: FloatArray) -> tuple[float, float, float, float]:
-        return (
-            auc(happened, score, weight),
-            auc(happened, chance, weight),
-            expected_auc(chance, chance, weight),
-            expected_auc(chance, score, weight),
-        )
-
-    value, _, optimum, reached = measure(np.ones(len(rows)))
-    drawn = np.array([measure(weight) for weight in _issuer_weights(rows["issuer_id"], seed)])
-    low, high = np.quantile(drawn[:, 3] / drawn[:, 2], INTERVAL)
-    leak = bool(np.quantile(drawn[:, 0] - drawn[:, 1], INTERVAL[0]) > 0)
+    value, of_value = intervals.auc_influence(happened, score)
+    best, of_best = intervals.auc_influence(happened, chance)
+    optimum, of_optimum = intervals.auc_influence(chance, chance)
+    reached, of_reached = intervals.auc_influence(chance, score)
+    gap, of_gap = optimum - reached, of_optimum - of_reached
+    lost = intervals.positive_interval(gap / optimum, of_gap / gap - of_optimum / optimum, issuer) if gap > 0 else None
+    low, high = (1.0 - lost.high, 1.0 - lost.low) if lost else _unseen(issuer)
+    leak = _is_better(value - best, of_value - of_best, issuer)
     gini = (reached - 0.5) / (optimum - 0.5)
-    return Attainment("AUC", value, optimum, reached / optimum, float(low), float(high), gini, leak, len(rows))
+    return Attainment("AUC", value, optimum, reached / optimum, low, high, gini, leak, len(rows))
 
 
-def anomaly_attainment(panel: PanelLike, score: FloatArray, *, seed: int, same_draw: bool = False) -> Attainment:
+def anomaly_attainment(panel: PanelLike, score: FloatArray, *, same_draw: bool = False) -> Attainment:
     """Compare the average precision on off-market spreads with that of the optimal, likelihood-ratio score."""
     bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
     rows = off_market_rows(bonds)
     strange = bonds["is_anomaly"].to_numpy(dtype=np.float64)[rows]
     evidence, score = _evidence(bonds[rows], truth[rows], same_draw=same_draw), score[rows]
-
-    def measure(weight: FloatArray) -> tuple[float, float]:
-        return average_precision(strange, score, weight), average_precision(strange, evidence, weight)
-
-    value, optimum = measure(np.ones(len(strange)))
-    drawn = np.array([measure(weight) for weight in _issuer_weights(bonds["issuer_id"][rows], seed)])
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], INTERVAL)
-    leak = bool(np.quantile(drawn[:, 0] - drawn[:, 1], INTERVAL[0]) > 0)
+    issuer = bonds["issuer_id"][rows].to_numpy()
+    value, of_value = intervals.average_precision_influence(strange, score)
+    optimum, of_optimum = intervals.average_precision_influence(strange, evidence)
     share = value / optimum
-    return Attainment("average precision", value, optimum, share, float(low), float(high), share, leak, len(strange))
+    found = intervals.positive_interval(share, of_value / value - of_optimum / optimum, issuer)
+    low, high = found or _unseen(issuer)
+    leak = _is_better(value - optimum, of_value - of_optimum, issuer)
+    return Attainment("average precision", value, optimum, share, low, high, share, leak, len(strange))
 
 
 def sound_rows(bonds: pd.DataFrame) -> BoolArray:
@@ -205,26 +188,13 @@ def _expected_r2(target: FloatArray, best: FloatArray, variance: FloatArray, sco
     return float(1 - np.sum(misses) / np.sum(np.square(target - target.mean())))
 
 
-class _Sums:
-    """Columns summed by issuer, so that resampling issuers is one product of matrices."""
-
-    def __init__(self, issuer: pd.Series, *columns: FloatArray) -> None:
-        code = pd.factorize(issuer)[0]
-        self.table = np.stack([np.bincount(code, weights=column) for column in columns])
-
-    def total(self) -> FloatArray:
-        return np.asarray(self.table.sum(axis=1))
-
-    def resampled(self, seed: int) -> FloatArray:
-        """Sums over issuers drawn with replacement, shape (columns, N_BOOTSTRAP)."""
-        n_issuers = self.table.shape[1]
-        counts = np.random.default_rng(seed).multinomial(n_issuers, np.full(n_issuers, 1 / n_issuers), N_BOOTSTRAP)
-        return np.asarray(self.table @ counts.T.astype(np.float64))
+def _is_better(difference: float, influence: FloatArray, issuer: AnyArray) -> bool:
+    """Whether a score beats the best possible score by more than chance."""
+    found = intervals.difference_interval(influence * len(issuer), issuer)
+    return difference > 0 and found is not None and found.low + difference > 0
 
 
-def _issuer_weights(issuer: pd.Series, seed: int) -> list[FloatArray]:
-    """How often each row counts, with issuers drawn with replacement."""
-    code: IntArray = pd.factorize(issuer)[0].astype(np.int64)
-    n_issuers = int(code.max()) + 1
-    counts = np.random.default_rng(seed).multinomial(n_issuers, np.full(n_issuers, 1 / n_issuers), N_BOOTSTRAP)
-    return [row.astype(np.float64)[code] for row in counts]
+def _unseen(issuer: AnyArray) -> tuple[float, float]:
+    """The limits of a full attainment: at 95 % no more issuers than 1 - 0.05^(1/n) are unlike those seen."""
+    unlike = 1.0 - 0.05 ** (1.0 / len(np.unique(issuer)))
+    return 1.0 - unlike, 1.0 + unlike

@@ -47,7 +47,7 @@ class BinaryBondModel(BondModel):
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
         rows = self.rows(panel.frame)
         return probability_attainment(
-            rows, truth_of(panel), self.score(rows), label=self.label, truth_column=self.truth_column, seed=seed
+            rows, truth_of(panel), self.score(rows), label=self.label, truth_column=self.truth_column
         )
 
 

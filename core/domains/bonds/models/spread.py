@@ -43,4 +43,4 @@ class SpreadModel(BondModel):
 
     @override
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        return spread_attainment(panel, self.score(panel.frame), seed=seed, same_draw=same_draw)
+        return spread_attainment(panel, self.score(panel.frame), same_draw=same_draw)

@@ -160,9 +160,9 @@ class TableModel(Model):
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
-        return self.judge(table_of(panel), seed=0)
+        return self.judge(table_of(panel))
 
-    def judge(self, frame: pd.DataFrame, *, seed: int) -> scores.Metrics:
+    def judge(self, frame: pd.DataFrame) -> scores.Metrics:
         """Measure the model on rows with the target, with intervals over groups, or over rows if there are no groups.
 
         Raises:
@@ -170,9 +170,9 @@ class TableModel(Model):
         """
         signature = self._described()
         answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
-        return self._measure(answer, self._actual(frame), group, seed=seed)
+        return self._measure(answer, self._actual(frame), group)
 
-    def judge_slices(self, frame: pd.DataFrame, *, seed: int) -> dict[str, scores.Metrics]:
+    def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure the model on each level of its categories with few levels."""
         signature = self._described()
         if signature.target is None:
@@ -181,7 +181,7 @@ class TableModel(Model):
 
         def measure(mask: BoolArray) -> scores.Metrics:
             assert actual is not None
-            return self._measure(answer[mask], actual[mask], group[mask], seed=seed)
+            return self._measure(answer[mask], actual[mask], group[mask])
 
         return metrics_by_slice(frame, signature.columns, measure)
 
@@ -304,21 +304,21 @@ class TableModel(Model):
         space, task = Encoding(signature.columns), _LEARNING[signature.task]
         return kind(space, task, self.parameters, n_classes=len(signature.classes))
 
-    def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray, *, seed: int) -> scores.Metrics:
+    def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray) -> scores.Metrics:
         signature, learner = self._described(), self._learned()
         if signature.task is Task.ANOMALY:
             assert isinstance(learner, IsolationForestLearner)
             flagged = float(np.mean(answer > learner.threshold))
             metrics = {"flagged_share": flagged, "loss": abs(flagged - float(learner.parameters["expected_share"]))}
-            return metrics if actual is None else metrics | scores.ranking_metrics(actual, answer, group, seed=seed)
+            return metrics if actual is None else metrics | scores.ranking_metrics(actual, answer, group)
         assert actual is not None
         measure = scores.regression_metrics if answer.ndim == 1 else scores.classification_metrics
-        metrics = measure(actual, answer, group, seed=seed)
+        metrics = measure(actual, answer, group)
         if np.isnan(self.constant).any():  # trained elsewhere, on unknown rows
             return metrics
         constant = np.broadcast_to(self.constant, answer.shape)
         losses, without = row_losses(actual, answer), row_losses(actual, constant)
-        return metrics | scores.skill(losses, without, group, seed=seed)
+        return metrics | scores.skill(losses, without, group)
 
     def target_of(self, frame: pd.DataFrame) -> FloatArray:
         """Return the target: numbers, class positions, or zeros for anomalies (labels are for evaluation only)."""
