@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from core.registry import Stage
     from core.settings import Settings
     from core.state import Workspace
+    from core.tables import ReadingRules
 
 STAGES = ("development", "staging", "production", "archived")
 
@@ -32,6 +33,33 @@ def add_config_argument(parser: argparse.ArgumentParser, *, default: str | None)
         metavar="FILE",
         help="settings or policy that override the workspace's bondx.yaml",
     )
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Accept what a person says of the cells of a file."""
+    parser.add_argument(
+        "--na",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="a word or number that marks an empty cell (repeatable)",
+    )
+    parser.add_argument(
+        "--read",
+        action="append",
+        default=[],
+        metavar="[COL=]HOW",
+        help="read a column, or all, as number, category, decimal-point, decimal-comma, day-first or month-first "
+        "(repeatable)",
+    )
+
+
+def reading_rules(args: argparse.Namespace) -> "ReadingRules":
+    """Turn `--na` and `--read` into rules."""
+    from core.tables import ReadingRules
+    from core.tables.rules import manners_of
+
+    return ReadingRules(missing=tuple(args.na), manners=manners_of(args.read))
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:

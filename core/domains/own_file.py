@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.models.interface import Model
     from core.models.scores import Metrics
     from core.quality import CheckSet
-    from core.tables import Table, TableSignature, Task
+    from core.tables import ReadingRules, Table, TableSignature, Task
     from core.tables.split import Split
 
 
@@ -27,6 +27,8 @@ class FileRequest:
         task: The kind of prediction, if given.
         group: Rows of one group are held out together.
         time: The latest rows are held out.
+        keep: Columns to learn from although they name rows.
+        drop_missing_target: Leave out rows without a target.
         algorithm: The algorithm.
         parameters: Handed to the algorithm.
         test_share: Share of the rows to hold out.
@@ -42,6 +44,8 @@ class FileRequest:
     parameters: Mapping[str, Any]
     test_share: float
     split_seed: int
+    keep: tuple[str, ...] = ()
+    drop_missing_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,9 @@ class FileDomain(Domain, Protocol):
             TableError: The table belongs to this domain, but cannot be used.
         """
 
-    def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
+    def to_judge(
+        self, model: "Model", signature: "TableSignature | None", data: Path, rules: "ReadingRules"
+    ) -> Judged | None:
         """Prepare a file for the evaluation of a model; None for a model of another domain.
 
         Raises:

@@ -3,12 +3,17 @@
 errors.py      the fault of a file, its place, and the fix
 limits.py      size limits
 source.py      the format of a file, its hash, and whether its bytes can be read at all
-text_columns.py  text to numbers, flags, dates and categories
+rules.py       how columns are to be read: what a signature knows, and what a person has said
+names.py       column names
+number_forms.py, date_forms.py   numbers and dates as people write them
+number_columns.py, date_columns.py, text_columns.py   text to numbers, flags, dates and categories
 salvage.py     a column despite cells that cannot be read
-csv_file.py, json_lines.py, parquet_file.py   one format each
+settling.py    columns that fit two readings
+csv_head.py, csv_file.py, json_lines.py, parquet_file.py   one format each
 table.py       a table in memory
 signature.py   a model's inputs: names, kinds, ranges, levels, and the check of rows against them; light
 task.py        the target, and the columns to learn from
+usefulness.py, magnitude.py   columns that no model can learn from
 conforming.py  the check of a table against a signature
 split.py       rows held out by group, by time or by class
 
@@ -24,6 +29,7 @@ from core.tables.signature import ColumnKind, ColumnSignature, InputNotes, Table
 if TYPE_CHECKING:
     from core.tables.conforming import conform, require_target
     from core.tables.reading import read_table
+    from core.tables.rules import ReadingRules
     from core.tables.split import hold_out
     from core.tables.table import Table
     from core.tables.task import TaskRequest, describe
@@ -33,6 +39,7 @@ __all__ = [
     "ColumnSignature",
     "InputError",
     "InputNotes",
+    "ReadingRules",
     "Table",
     "TableError",
     "TableSignature",
@@ -53,6 +60,7 @@ _HOME = {
     "describe": "task",
     "hold_out": "split",
     "read_table": "reading",
+    "ReadingRules": "rules",
 }
 
 

@@ -16,8 +16,7 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
     Returns:
         Valid values unlike any in the model's training data.
     Raises:
-        TableError: A column is missing, or a cell is empty in a column never empty in training; the file, the place
-            and the fix are named.
+        TableError: A column is missing; the file and the fix are named.
     """
     try:
         signature.require_columns(list(table.frame.columns))
@@ -25,19 +24,23 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
         raise table.error(error.problem, error.cure, column=error.column) from None
     out_of_range: dict[str, int] = {}
     unseen: dict[str, int] = {}
+    decimals: dict[str, int] = {}
+    missing: dict[str, int] = {}
     for column in signature.columns:
         values = table.frame[column.name]
         is_empty = values.isna().to_numpy()
         if is_empty.any() and not column.allows_missing:
-            cure = "Fill it in: this column was never empty in the model's training data."
-            raise table.error("it is empty", cure, column=column.name, row=int(np.argmax(is_empty)))
+            missing[column.name] = int(is_empty.sum())
         if column.kind is ColumnKind.CATEGORY:
             n_strange = int((~values.isin(column.levels) & ~is_empty).sum()) if column.levels else 0
             unseen |= {column.name: n_strange} if n_strange else {}
         elif column.least is not None and column.most is not None:
             n_outside = int(((values < column.least) | (values > column.most)).sum())
             out_of_range |= {column.name: n_outside} if n_outside else {}
-    return InputNotes(out_of_range=out_of_range, unseen_levels=unseen)
+        if column.kind is ColumnKind.INTEGER:
+            n_broken = int((values[~is_empty] != np.floor(values[~is_empty])).sum())
+            decimals |= {column.name: n_broken} if n_broken else {}
+    return InputNotes(out_of_range=out_of_range, unseen_levels=unseen, decimals=decimals, missing=missing)
 
 
 def require_target(table: Table, signature: TableSignature) -> None:
@@ -54,7 +57,7 @@ def require_target(table: Table, signature: TableSignature) -> None:
         raise table.error(f"there is no column {target!r}", "The model is evaluated against this column: add it.")
     values = table.frame[target]
     if (is_empty := values.isna().to_numpy()).any():
-        cure = "Fill it in, or remove such rows."
+        cure = "Fill it in, or leave out such rows: --drop-missing-target."
         raise table.error("it is empty here", cure, column=target, row=int(np.argmax(is_empty)))
     if signature.classes:
         codes = class_codes(values, table.kinds[target], signature.classes)

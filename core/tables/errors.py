@@ -1,5 +1,6 @@
 """The fault of a table: the file, the place, the value found there, and the fix, in one or two sentences."""
 
+import shlex
 from pathlib import Path
 
 from core.errors import UsageError
@@ -38,3 +39,8 @@ def shown(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     cut = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
     return repr(cut) if isinstance(value, str) else cut
+
+
+def as_typed(text: str) -> str:
+    """Spell a text so that a shell takes it as one word."""
+    return shlex.quote(text) if text.isprintable() else shown(text)

@@ -1,10 +1,11 @@
 """JSON lines: one object a line. A missing key is an empty cell."""
 
+import contextlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,11 +17,14 @@ from core.arrays import FloatArray
 from core.tables import limits
 from core.tables.errors import TableError, shown
 from core.tables.names import check_names
+from core.tables.number_columns import EMPTY_WORDS, GAP_WORDS, refine, without_numbers
+from core.tables.reading_of_column import Complain, Reading
+from core.tables.rules import ColumnRules, ReadingRules
 from core.tables.salvage import read_or_salvage
 from core.tables.signature import ColumnKind
 from core.tables.source import Source, text_lines
 from core.tables.table import Table
-from core.tables.text_columns import Complain, Reading, are_dates, read_text, refine
+from core.tables.text_columns import read_quoted
 
 CHECKED_FOR_REPEATED_KEYS = 1_000  # lines; a writer that repeats a key does so on each line
 MOST_FLOAT = sys.float_info.max
@@ -46,13 +50,12 @@ class _Rows:
             column.append(value)
 
 
-def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bool = False) -> Table:
+def read_json_lines(source: Source, rules: ReadingRules) -> Table:
     """Read a file of JSON lines.
 
     Args:
         source: The file.
-        kinds: Of known columns; the other kinds are inferred.
-        lenient: Whether cells that cannot be read are left empty and counted.
+        rules: How its columns are to be read.
     Raises:
         TableError: A line is not an object, or a column mixes kinds of values.
     """
@@ -60,6 +63,7 @@ def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind], *, lenient:
     if not rows.lines:
         raise TableError(source.path, "it has no rows", "Give one JSON object a line.")
     check_names(source.path, list(rows.cells))
+    rules.require_known(rows.cells)
 
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
         return TableError(source.path, problem, cure, column=column, place=f"line {rows.lines[row]}")
@@ -67,13 +71,15 @@ def read_json_lines(source: Source, kinds: Mapping[str, ColumnKind], *, lenient:
     readings: dict[str, Reading] = {}
     left_out: dict[str, str] = {}
     for name, values in rows.cells.items():
+        if not rules.reads(name):
+            continue
         values.extend([None] * (len(rows.lines) - len(values)))
-        wanted = kinds.get(name)
-        if not (lenient and wanted) and any(isinstance(value, (list, dict)) for value in values):
+        own = rules.of(name)
+        if not (rules.lenient and own.wanted) and any(isinstance(value, (list, dict)) for value in values):
             left_out[name] = "holds lists or objects"
         else:
             readings[name] = read_or_salvage(
-                partial(_read, name, values, wanted, complain), partial(_texts, values), wanted, lenient=lenient
+                partial(_read, name, values, own, complain), partial(_texts, values), own, lenient=rules.lenient
             )
     return Table.of(source, readings, left_out=left_out, line_of=rows.lines.__getitem__)
 
@@ -90,18 +96,39 @@ def _parse(source: Source) -> _Rows:
                     json.loads(line, object_pairs_hook=_without_repeats)
                 values = decode(line)
             except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors, too
-                raise TableError(
-                    source.path,
-                    f"{shown(line.strip())} cannot be read ({error})",
-                    'Write one JSON object a line: {"size": 1.5, "grade": "A"}; an empty cell is null.',
-                    place=f"line {number}",
-                ) from None
+                raise _malformed(source, line, number, error) from None
             rows.add(values, number)
             if len(rows.cells) > limits.MOST_COLUMNS:
                 check_names(source.path, list(rows.cells), place=f"line {number}")
             if len(rows.lines) * len(rows.cells) > limits.MOST_CELLS:
                 raise TableError(source.path, f"it has more than {number:,} rows", "Take a sample of the rows.")
     return rows
+
+
+def _malformed(source: Source, line: str, number: int, error: Exception) -> TableError:
+    """Name the field of a NaN or an infinity, which Python writes and JSON does not have."""
+    strange: list[tuple[str, str]] = []
+
+    def pairs_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        strange.extend((name, value.word) for name, value in pairs if isinstance(value, _Strange))
+        return dict(pairs)
+
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(line, parse_constant=_Strange, object_pairs_hook=pairs_of)
+    place = f"line {number}"
+    if strange:
+        name, word = strange[0]
+        cure = "Write null for a missing value." if word == "NaN" else "Write a number, or null for a missing value."
+        return TableError(source.path, f"{word} is not a JSON value", cure, column=name, place=place)
+    cure = 'Write one JSON object a line: {"size": 1.5, "grade": "A"}; an empty cell is null.'
+    return TableError(source.path, f"{shown(line.strip())} cannot be read ({error})", cure, place=place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strange:
+    """NaN, Infinity or -Infinity."""
+
+    word: str
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,10 +139,13 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _read(name: str, values: list[Any], wanted: ColumnKind | None, complain: Complain) -> Reading:
+def _read(name: str, values: list[Any], rules: ColumnRules, complain: Complain) -> Reading:
+    wanted = rules.wanted
+    values, words = _without_words(values, rules)
     kinds = {type(value) for value in values} - {_NOTHING}
     if kinds <= {int, float} and wanted not in (ColumnKind.CATEGORY, ColumnKind.FLAG):
-        return refine(name, _numbers(name, values, complain), complain, wanted=wanted)
+        numbers, gaps = without_numbers(_numbers(name, values, complain), rules.missing)
+        return replace(refine(name, numbers, complain, wanted=wanted), gaps=words | gaps)
     if kinds == {bool}:
         flags = np.array([np.nan if value is None else float(value) for value in values])
         return (
@@ -124,20 +154,42 @@ def _read(name: str, values: list[Any], wanted: ColumnKind | None, complain: Com
             else refine(name, flags, complain, wanted=wanted)
         )
     if kinds == {str} or (kinds and wanted in (ColumnKind.CATEGORY, ColumnKind.FLAG)):
-        # A text that looks like a number stays a text: the quotes were written on purpose.
-        texts = _texts(values)
-        return read_text(
-            name, texts, complain, wanted=wanted or (ColumnKind.TIME if are_dates(texts) else ColumnKind.CATEGORY)
-        )
+        return read_quoted(name, _texts(values), complain, rules)
+    if kinds == {str, int} or kinds == {str, float} or kinds == {str, int, float}:
+        raise _quoted(name, values, complain)
     counts = {kind: sum(type(value) is kind for value in values) for kind in kinds}
     rarest = min(counts, key=lambda kind: (counts[kind], kind.__name__))
     row = next(position for position, value in enumerate(values) if type(value) is rarest)
     raise complain(
         f"{shown(values[row])} is of another kind than other cells ({', '.join(sorted(k.__name__ for k in kinds))})",
-        "Write all values of a column alike: all numbers, all text, or all true and false.",
+        "Write all values of a column alike: all numbers, all text, or all true and false; null for a missing value.",
         name,
         row,
     )
+
+
+def _without_words(values: list[Any], rules: ColumnRules) -> tuple[list[Any], dict[str, int]]:
+    """Empty the cells of words for a missing value among numbers; among text, a later step decides."""
+    if {type(value) for value in values} & {int, float} and any(isinstance(value, str) for value in values):
+        words = {*EMPTY_WORDS, *GAP_WORDS, *rules.missing}
+        is_gap = [isinstance(value, str) and value.strip() in words for value in values]
+        gaps = Counter(value for value, is_one in zip(values, is_gap, strict=True) if is_one)
+        return [None if is_one else value for value, is_one in zip(values, is_gap, strict=True)], dict(gaps)
+    return values, {}
+
+
+def _quoted(name: str, values: list[Any], complain: Complain) -> TableError:
+    """Make the error for text among numbers, or numbers among text."""
+    is_text = [isinstance(value, str) for value in values]
+    n_text, n_filled = sum(is_text), sum(value is not None for value in values)
+    if 2 * n_text > n_filled:
+        row = next(k for k, value in enumerate(values) if value is not None and not is_text[k])
+        problem = f"{shown(values[row])} is a number, while {n_text:,} of {n_filled:,} values are text"
+        return complain(problem, f"Write it in quotes: {json.dumps(str(values[row]))}.", name, row)
+    row = is_text.index(True)
+    problem = f"{shown(values[row])} is text, while {n_filled - n_text:,} of {n_filled:,} values are numbers"
+    cure = "Write the number without quotes, and null for a missing value."
+    return complain(problem, cure, name, row)
 
 
 def _numbers(name: str, values: list[Any], complain: Complain) -> FloatArray:

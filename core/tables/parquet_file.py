@@ -1,6 +1,6 @@
 """Parquet: the columns keep their stored types."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,24 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names
+from core.tables.number_columns import refine, without_numbers
+from core.tables.reading_of_column import Complain, Distinct, Reading
+from core.tables.rules import ColumnRules, ReadingRules
 from core.tables.salvage import read_or_salvage
 from core.tables.signature import ColumnKind
 from core.tables.source import Source
 from core.tables.table import Table
-from core.tables.text_columns import Complain, Distinct, Reading, are_dates, read_text, refine
+from core.tables.text_columns import read_quoted, read_text
 
 MOST_UNPACKED_BYTES = 8 << 30
 
 
-def read_parquet(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bool = False) -> Table:
+def read_parquet(source: Source, rules: ReadingRules) -> Table:
     """Read a Parquet file.
 
     Args:
         source: The file.
-        kinds: Of known columns; the other kinds follow from the types.
-        lenient: Whether cells that cannot be read are left empty and counted.
+        rules: How its columns are to be read; by default their kinds follow from the types.
     Raises:
         TableError: It is damaged, empty, too large, or a cell is not of the wanted kind.
     """
@@ -36,9 +38,10 @@ def read_parquet(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bo
     try:
         with pq.ParquetFile(path) as file:
             _check_size(path, file)
-            readable = [field for field in file.schema_arrow if _is_flat(field.type)]
+            rules.require_known(file.schema_arrow.names)
+            readable = [field for field in file.schema_arrow if _is_flat(field.type) and rules.reads(field.name)]
             texts = [field.name for field in readable if _is_text(field.type)]
-            left_out = {field.name: f"holds {field.type}" for field in file.schema_arrow if field not in readable}
+            left_out = {field.name: f"holds {field.type}" for field in file.schema_arrow if not _is_flat(field.type)}
         table = pq.read_table(path, columns=[f.name for f in readable], read_dictionary=texts, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
@@ -47,9 +50,9 @@ def read_parquet(source: Source, kinds: Mapping[str, ColumnKind], *, lenient: bo
         return TableError(path, problem, cure, column=column, place=f"row {row}")
 
     def read(name: str) -> Reading:
-        cells, wanted = table.column(name).combine_chunks(), kinds.get(name)
+        cells, own = table.column(name).combine_chunks(), rules.of(name)
         return read_or_salvage(
-            lambda: _read(name, cells, wanted, complain), lambda: cells.cast(pa.string()), wanted, lenient=lenient
+            lambda: _read(name, cells, own, complain), lambda: cells.cast(pa.string()), own, lenient=rules.lenient
         )
 
     names = table.column_names
@@ -88,15 +91,12 @@ def _as_codes(cells: Any) -> Any:
         return cells
 
 
-def _read(name: str, cells: Any, wanted: ColumnKind | None, complain: Complain) -> Reading:
-    kind = cells.type
+def _read(name: str, cells: Any, rules: ColumnRules, complain: Complain) -> Reading:
+    kind, wanted = cells.type, rules.wanted
     if _is_text(kind):
-        distinct = Distinct.of(cells)
-        if wanted is None:
-            wanted = ColumnKind.TIME if are_dates(distinct.names) else ColumnKind.CATEGORY
-        if wanted is ColumnKind.CATEGORY:
-            return Reading(wanted, distinct.categories())
-        return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
+        if wanted is ColumnKind.CATEGORY and not rules.missing:
+            return Reading(wanted, Distinct.of(cells).categories())
+        return read_quoted(name, pa.chunked_array([cells.cast(pa.string())]), complain, rules)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         if wanted not in (None, ColumnKind.TIME):
             raise complain("it holds dates", f"The model reads {wanted}s here.", name, 0)
@@ -108,5 +108,6 @@ def _read(name: str, cells: Any, wanted: ColumnKind | None, complain: Complain) 
     if pa.types.is_boolean(kind) and wanted in (None, ColumnKind.FLAG):
         return Reading.of_flags(values)
     if wanted in (ColumnKind.TIME, ColumnKind.FLAG):
-        return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, wanted=wanted)
-    return refine(name, values, complain, wanted=wanted)
+        return read_text(name, pa.chunked_array([cells.cast(pa.string())]), complain, rules)
+    values, gaps = without_numbers(values, rules.missing)
+    return replace(refine(name, values, complain, wanted=wanted), gaps=gaps)

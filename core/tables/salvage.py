@@ -12,9 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import BoolArray
+from core.tables.date_forms import read_dates
 from core.tables.errors import TableError
+from core.tables.number_columns import EMPTY_WORDS
+from core.tables.number_forms import most_numbers
+from core.tables.reading_of_column import Distinct, Reading
+from core.tables.rules import ColumnRules
 from core.tables.signature import ColumnKind
-from core.tables.text_columns import EMPTY_WORDS, FALSE_WORDS, TRUE_WORDS, Distinct, Reading
+from core.tables.text_columns import FALSE_WORDS, TRUE_WORDS
 
 MOSTLY = 0.5  # a column of unknown kind holds numbers if at least this share of its filled cells does
 
@@ -22,7 +27,7 @@ MOSTLY = 0.5  # a column of unknown kind holds numbers if at least this share of
 def read_or_salvage(
     read: Callable[[], Reading],
     texts: Callable[[], pa.Array | pa.ChunkedArray],
-    wanted: ColumnKind | None,
+    rules: ColumnRules,
     *,
     lenient: bool,
 ) -> Reading:
@@ -31,7 +36,7 @@ def read_or_salvage(
     Args:
         read: Reads the column, or raises.
         texts: Returns its cells as text, null where the format marks a missing value.
-        wanted: The kind of a known column.
+        rules: How the column is to be read.
         lenient: Whether to salvage.
     Raises:
         TableError: The column cannot be read, and `lenient` is false.
@@ -41,15 +46,19 @@ def read_or_salvage(
     except TableError:
         if not lenient:
             raise
-    return salvage(texts(), wanted)
+    return salvage(texts(), rules.wanted, order=rules.order, decimal=rules.decimal)
 
 
-def salvage(texts: pa.Array | pa.ChunkedArray, wanted: ColumnKind | None) -> Reading:
+def salvage(
+    texts: pa.Array | pa.ChunkedArray, wanted: ColumnKind | None, *, order: str = "", decimal: str = ""
+) -> Reading:
     """Read the cells of a kind; the other filled cells become empty and are counted.
 
     Args:
         texts: The cells.
         wanted: Their kind; if None, numbers where at least half of the filled cells are numbers, else categories.
+        order: Whether the day or the month of dates comes first, if that is known.
+        decimal: The decimal mark of numbers, if that is known.
 
     >>> found = salvage(pa.array(["1.5", "abc", "", "inf"]), ColumnKind.NUMBER)
     >>> found.values.tolist(), found.n_unreadable
@@ -62,24 +71,18 @@ def salvage(texts: pa.Array | pa.ChunkedArray, wanted: ColumnKind | None) -> Rea
     if wanted is ColumnKind.CATEGORY:
         return Reading(wanted, distinct.categories())
     if wanted is ColumnKind.TIME:
-        instants = pd.to_datetime(names, utc=True, format="ISO8601", errors="coerce").dt.tz_localize(None)
-        times = distinct.spread(instants.to_numpy().astype("datetime64[us]"), "NaT")
-        return Reading(wanted, pd.Series(times), _n_lost(distinct, np.isnat(times)))
+        times = distinct.spread(read_dates(distinct.names, order).instants, "NaT")
+        return Reading(wanted, pd.Series(times), n_unreadable=_n_lost(distinct, np.isnat(times)))
     if wanted is ColumnKind.FLAG:
         flags = names.str.lower().map(dict.fromkeys(TRUE_WORDS, 1.0) | dict.fromkeys(FALSE_WORDS, 0.0))
         values = distinct.spread(flags.to_numpy(dtype=np.float64), np.nan)
     else:
-        numbers = pd.to_numeric(names, errors="coerce").to_numpy(dtype=np.float64)
+        numbers = most_numbers(distinct.names, decimal)
         values = distinct.spread(np.where(np.isfinite(numbers), numbers, np.nan), np.nan)
     n_lost, n_filled = _n_lost(distinct, np.isnan(values)), int((distinct.codes >= 0).sum())
     if wanted is None and n_filled - n_lost < MOSTLY * n_filled:
         return Reading(ColumnKind.CATEGORY, distinct.categories())
-    return Reading(wanted or ColumnKind.NUMBER, pd.Series(values), n_lost)
-
-
-def with_decimal_points(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Rewrite numbers with a decimal comma; other cells stay as they are."""
-    return pc.replace_substring_regex(texts, r"^(\s*[+-]?[0-9]+),([0-9]+\s*)$", r"\1.\2")
+    return Reading(wanted or ColumnKind.NUMBER, pd.Series(values), n_unreadable=n_lost)
 
 
 def _n_lost(distinct: Distinct, is_empty: BoolArray) -> int:

@@ -9,7 +9,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,27 @@ DTYPES = {
 }
 
 
+class ColumnForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the text of a column was written, where that is more than plain numbers, words or ISO dates.
+
+    Attributes:
+        decimal: The decimal mark that its cells show.
+        thousands: The thousands separator.
+        unit: The unit at every number, such as % or $; the model reads the number as written.
+        order: Of a date: `day-first` or `month-first`.
+        missing: Words that stand for an empty cell in this column.
+    """
+
+    decimal: str = ""
+    thousands: str = ""
+    unit: str = ""
+    order: str = ""
+    missing: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.decimal == "," or self.thousands or self.unit or self.order or self.missing)
+
+
 class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):
     """One column that the model reads."""
 
@@ -81,13 +102,39 @@ class IgnoredColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputNotes(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of valid values unlike any in the model's training data, by column."""
+    """The number of valid values unlike any in the model's training data, by column.
+
+    Attributes:
+        out_of_range: Numbers outside the range.
+        unseen_levels: Unknown levels of a category.
+        decimals: Numbers with decimals in a column of whole numbers.
+        missing: Empty cells in a column that had none.
+    """
 
     out_of_range: dict[str, int] = {}
     unseen_levels: dict[str, int] = {}
+    decimals: dict[str, int] = {}
+    missing: dict[str, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.out_of_range or self.unseen_levels)
+        return bool(self.out_of_range or self.unseen_levels or self.decimals or self.missing)
+
+    def sentences(self) -> list[str]:
+        """Tell each number in a sentence."""
+        told = (
+            (self.out_of_range, "{n} of {name} outside the range of the training data"),
+            (self.unseen_levels, "{n} of {name} in no category of the training data"),
+            (self.decimals, "{n} of {name} with decimals, where the training data has whole numbers"),
+        )
+        found = [
+            text.format(n=f"{n:,} values" if n != 1 else "1 value", name=name)
+            for by_name, text in told
+            for name, n in by_name.items()
+        ]
+        for name, n in self.missing.items():
+            cells = f"{n:,} cells of {name} are" if n != 1 else f"1 cell of {name} is"
+            found.append(f"{cells} empty, where the training data had no empty cell; read as missing")
+        return found
 
 
 class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +149,8 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnSignature, ...] = msgspec.field(name="inputs")
     outputs: tuple[Output, ...] = ()
     ignored: tuple[IgnoredColumn, ...] = ()
+    forms: dict[str, ColumnForm] = {}  # of columns whose text is more than plain numbers, words or ISO dates
+    missing_words: tuple[str, ...] = ()  # the user's own words for an empty cell, in every column
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,6 +219,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         """
         out_of_range: dict[str, int] = {}
         unseen: dict[str, int] = {}
+        decimals: dict[str, int] = {}
         for column in self.columns:
             levels = frozenset(column.levels)
             for position, row in enumerate(rows):
@@ -179,9 +229,12 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
                 if isinstance(value, str):
                     if levels and value not in levels:
                         unseen[column.name] = unseen.get(column.name, 0) + 1
-                elif not _within(column, value):
+                    continue
+                if not _within(column, value):
                     out_of_range[column.name] = out_of_range.get(column.name, 0) + 1
-        return InputNotes(out_of_range=out_of_range, unseen_levels=unseen)
+                if column.kind is ColumnKind.INTEGER and not value.is_integer():
+                    decimals[column.name] = decimals.get(column.name, 0) + 1
+        return InputNotes(out_of_range=out_of_range, unseen_levels=unseen, decimals=decimals)
 
     def _interface(self) -> tuple[object, ...]:
         number_like = {ColumnKind.INTEGER: ColumnKind.NUMBER}  # a wider number is the same interface
@@ -210,8 +263,6 @@ def _checked(column: ColumnSignature, row: Mapping[str, Any], position: int) -> 
     number = float(value)
     if not math.isfinite(number):
         raise InputError(f"{shown(value)} is not finite", "Leave it empty instead.", column=name, row=position)
-    if column.kind is ColumnKind.INTEGER and not (isinstance(value, Integral) or number.is_integer()):
-        raise InputError(f"{shown(value)} is not a whole number", "Give a whole number.", column=name, row=position)
     if column.kind is ColumnKind.FLAG and number not in (0.0, 1.0):
         raise InputError(f"{shown(value)} is neither true nor false", "Give true or false.", column=name, row=position)
     return number

@@ -1,15 +1,18 @@
 """A table in memory: columns of four kinds of values, and the place of each row in its file."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from core.arrays import BoolArray, IntArray
 from core.tables.errors import TableError, shown
-from core.tables.signature import ColumnKind
+from core.tables.reading_of_column import Reading
+from core.tables.settling import settled
+from core.tables.signature import ColumnForm, ColumnKind
 from core.tables.source import Source
-from core.tables.text_columns import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +25,29 @@ class Table:
             times as datetime64[us] in UTC.
         kinds: The kind of each column of the frame.
         left_out: Columns that no model can read, and why.
-        line_of: Maps the position of a row to its line; None for a format without lines.
+        forms: How the text of a column was written, where that is more than plain numbers, words or ISO dates.
+        looks: What a category nearly is, if anything.
+        doubts: Columns that fit two readings, and the error to raise where such a column is used.
+        notes: What was done while reading, one sentence each.
         unreadable: Of a lenient reading: the number of filled cells by column that could not be read and are empty
             in the frame.
+        missing_words: A person's words for an empty cell.
+        line_of: Maps the position of a row in the file to its line; None for a format without lines.
+        rows: The position in the file of each row; None if no row was dropped.
     """
 
     source: Source
     frame: pd.DataFrame
     kinds: dict[str, ColumnKind]
     left_out: dict[str, str] = field(default_factory=dict)
+    forms: dict[str, ColumnForm] = field(default_factory=dict)
+    looks: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, TableError] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     line_of: Callable[[int], int] | None = None
     unreadable: dict[str, int] = field(default_factory=dict)
+    missing_words: tuple[str, ...] = ()
+    rows: IntArray | None = None
 
     @property
     def path(self) -> Path:
@@ -46,6 +61,7 @@ class Table:
         readings: Mapping[str, Reading],
         *,
         left_out: Mapping[str, str] | None = None,
+        notes: Iterable[str] = (),
         line_of: Callable[[int], int] | None = None,
     ) -> "Table":
         """Build a table from columns.
@@ -57,16 +73,41 @@ class Table:
             lost = ", ".join(f"{shown(name)} {reason}" for name, reason in list((left_out or {}).items())[:3])
             problem = f"no column holds plain values ({lost or 'the file has no columns'})"
             raise TableError(source.path, problem, "Use plain numbers, text, dates, true and false.")
-        frame = pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False)
-        kinds = {name: reading.kind for name, reading in readings.items()}
-        unreadable = {name: reading.n_unreadable for name, reading in readings.items() if reading.n_unreadable}
-        return cls(source, frame, kinds, dict(left_out or {}), line_of, unreadable)
+        readings, told = settled(readings)
+        return cls(
+            source,
+            pd.DataFrame({name: reading.values for name, reading in readings.items()}, copy=False),
+            {name: reading.kind for name, reading in readings.items()},
+            dict(left_out or {}),
+            {name: reading.form for name, reading in readings.items() if reading.form},
+            {name: reading.looks for name, reading in readings.items() if reading.looks},
+            {name: reading.doubt.error for name, reading in readings.items() if reading.doubt},
+            (*notes, *told),
+            line_of,
+            {name: reading.n_unreadable for name, reading in readings.items() if reading.n_unreadable},
+        )
 
     def __len__(self) -> int:
         return len(self.frame)
 
+    def take(self, mask: BoolArray) -> "Table":
+        """Keep some rows; their places in the file stay known."""
+        rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        return replace(self, frame=self.frame[mask].reset_index(drop=True), rows=rows)
+
+    def require_clear(self, names: Iterable[str]) -> None:
+        """Make sure that columns fit one reading only.
+
+        Raises:
+            TableError: A column fits two; both are named, with the option that settles it.
+        """
+        for name in names:
+            if name in self.doubts:
+                raise self.doubts[name]
+
     def place(self, row: int) -> str:
         """Return the place of a row: its line in a text file, else its number from 0."""
+        row = row if self.rows is None else int(self.rows[row])
         return f"row {row}" if self.line_of is None else f"line {self.line_of(row)}"
 
     def error(self, problem: str, cure: str, *, column: str | None = None, row: int | None = None) -> TableError:

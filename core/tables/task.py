@@ -1,22 +1,37 @@
 """The target to learn from a table, and the columns to learn from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from core.arrays import BoolArray
 from core.tables import limits
+from core.tables.date_forms import look_like_dates
 from core.tables.errors import shown
-from core.tables.signature import NUMERIC, ColumnKind, ColumnSignature, IgnoredColumn, Output, TableSignature, Task
+from core.tables.magnitude import require_scale
+from core.tables.signature import (
+    NUMERIC,
+    ColumnForm,
+    ColumnKind,
+    ColumnSignature,
+    IgnoredColumn,
+    Output,
+    TableSignature,
+    Task,
+)
 from core.tables.table import Table
+from core.tables.usefulness import useless
 
 USUAL_TARGETS = ("target", "label", "y")
 LEAST_OF_A_CLASS = 10
-NAMES_THINGS = 0.5  # a category whose levels exceed this share of its rows identifies rows
 _N_COMMON = 12
 _QUANTILES = [part / 20 for part in range(1, 20)]
-FEW_LEVELS = 50  # but stays a category with at most this many levels
+MOST_CODED = 10  # classes coded as consecutive whole numbers from 0 or 1; more of them are amounts
+FEW_VALUES = 50  # a target of whole numbers with at most this many values may be meant as classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +43,16 @@ class TaskRequest:
         task: The kind of prediction.
         group: Rows of one group are similar, so they are held out together.
         time: The latest rows are held out.
+        keep: Columns to learn from although they name rows.
+        drop_missing_target: Leave out rows without a target.
     """
 
     target: str | None = None
     task: Task | None = None
     group: str | None = None
     time: str | None = None
+    keep: tuple[str, ...] = ()
+    drop_missing_target: bool = False
 
 
 def describe(table: Table, request: TaskRequest) -> TableSignature:
@@ -45,11 +64,12 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
     if len(table) < limits.LEAST_ROWS:
         cure = f"At least {limits.LEAST_ROWS} rows are needed to train, choose and test."
         raise table.error(f"it has {len(table)} rows", cure)
-    for name in (request.target, request.group, request.time):
+    for name in (request.target, request.group, request.time, *request.keep):
         if name is not None:
             _require_column(table, name)
     target = _target(table, request)
     _check_roles(table, target, request)
+    table.require_clear(name for name in (target, request.group, request.time) if name is not None)
     task = request.task or _infer_task(table, target)
     classes = _check_target(table, target, task)
     for name in (request.group, request.time):
@@ -61,9 +81,14 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
     for name, kind in table.kinds.items():
         if name in reserved:
             continue
-        if reason := _useless(table.frame[name], kind):
+        is_kept = name in request.keep
+        if reason := useless(table, name, is_kept=is_kept):
+            if is_kept:
+                raise table.error(f"it {reason}, so it cannot be kept", "Leave out --keep.", column=name)
             ignored.append(IgnoredColumn(name=name, reason=reason))
         else:
+            table.require_clear([name])
+            require_scale(table, name)
             columns.append(column_signature(table.frame[name], name, kind))
     if not columns:
         reasons = (
@@ -80,7 +105,56 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
         columns=tuple(columns),
         outputs=outputs_of(task, target, classes),
         ignored=tuple(ignored),
+        forms=forms_of(table, (*reserved, *(column.name for column in columns))),
+        missing_words=table.missing_words,
     )
+
+
+def forms_of(table: Table, names: Iterable[str]) -> dict[str, ColumnForm]:
+    """Return how the text of columns was written, sorted by name."""
+    return {name: table.forms[name] for name in sorted(names) if name in table.forms}
+
+
+def with_target(table: Table, request: TaskRequest) -> tuple[Table, tuple[str, ...]]:
+    """Leave out rows without a target, if a person asks for it.
+
+    Returns:
+        The table, and a note if rows were left out.
+    Raises:
+        TableError: There is no target.
+    """
+    if not request.drop_missing_target:
+        return table, ()
+    if request.target is not None:
+        _require_column(table, request.target)
+    if (target := _target(table, request)) is None:
+        return table, ()
+    is_filled = has_target(table, target)
+    if not (n_lost := int((~is_filled).sum())):
+        return table, ()
+    return table.take(is_filled), (f"{n_lost:,} of {len(table):,} rows are left out: they have no {target}.",)
+
+
+def has_target(table: Table, target: str) -> BoolArray:
+    """Return which rows have a target; all of them where the table has no such column."""
+    if target not in table.frame:
+        return np.ones(len(table), dtype=np.bool_)
+    return np.asarray(table.frame[target].notna().to_numpy(), dtype=np.bool_)
+
+
+def told_task(table: Table, signature: TableSignature, request: TaskRequest) -> tuple[str, ...]:
+    """Say which task was taken where whole numbers may mean either, and how to ask for the other."""
+    target = signature.target
+    if request.task is not None or target is None or table.kinds[target] is not ColumnKind.INTEGER:
+        return ()
+    values = table.frame[target]
+    n_values = int(values.nunique())
+    counted = f"{target} has {n_values} different whole numbers from {values.min():.15g} to {values.max():.15g}"
+    if signature.task is Task.CLASSIFICATION:
+        return (f"{counted}, learned as classes. To learn them as amounts: --task regression.",)
+    if n_values <= FEW_VALUES:
+        return (f"{counted}, learned as amounts. To learn them as classes: --task classification.",)
+    return ()
 
 
 def column_signature(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> ColumnSignature:
@@ -162,8 +236,7 @@ def _check_roles(table: Table, target: str | None, request: TaskRequest) -> None
             raise table.error(f"it is named as {taken[name]} and as {role}", "Name two different columns.", column=name)
         taken[name] = role
     if request.time is not None and table.kinds[request.time] is ColumnKind.CATEGORY:
-        cure = "Write dates as 2026-03-31, times as 2026-03-31T09:00:00Z, or use an increasing number."
-        raise table.error("its values are not times", cure, column=request.time, row=0)
+        _refuse_times(table, request.time)
 
 
 def _infer_task(table: Table, target: str | None) -> Task:
@@ -171,14 +244,30 @@ def _infer_task(table: Table, target: str | None) -> Task:
     kind = table.kinds[target]
     if kind in (ColumnKind.CATEGORY, ColumnKind.FLAG):
         return Task.CLASSIFICATION
-    return Task.CLASSIFICATION if table.frame[target].nunique() == 2 and kind is ColumnKind.INTEGER else Task.REGRESSION
+    if kind is not ColumnKind.INTEGER:
+        return Task.REGRESSION
+    counts = table.frame[target].value_counts()
+    numbers = np.sort(counts.index.to_numpy(dtype=np.float64))
+    # Classes are coded 0, 1, 2 or 1, 2, 3. Counts are too, but their tail is thin.
+    are_coded = numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1 and len(numbers) <= MOST_CODED
+    are_coded = are_coded and int(counts.min()) >= LEAST_OF_A_CLASS
+    return Task.CLASSIFICATION if len(numbers) == 2 or are_coded else Task.REGRESSION
+
+
+def _refuse_times(table: Table, name: str) -> None:
+    values = table.frame[name]
+    fits = look_like_dates(pa.array(values.cat.categories.astype(str), pa.string()))
+    is_wrong = np.append(~fits, False)[values.cat.codes.to_numpy()]
+    row = int(np.argmax(is_wrong))
+    cure = "Write dates as 2026-03-31, times as 2026-03-31T09:00:00Z, or use an increasing number."
+    raise table.error(f"{shown(str(values.iloc[row]))} is not a time", cure, column=name, row=row)
 
 
 def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ...]:
     """Make sure that the target can be learned; return its classes, if any."""
     if target is None:
         return ()
-    _require_filled(table, target)
+    _require_filled(table, target, "Fill it in, or leave out such rows: --drop-missing-target.")
     kind, values = table.kinds[target], table.frame[target]
     if kind is ColumnKind.TIME:
         raise table.error("a date cannot be a target", "Convert it to a number, such as days from now.", column=target)
@@ -189,6 +278,7 @@ def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ..
         if values.nunique() == 1:
             cure = "There is nothing to learn: choose a target that varies."
             raise table.error(f"every row has the value {values.iloc[0]:g}", cure, column=target)
+        require_scale(table, target)
         return ()
     return _check_classes(table, target, task)
 
@@ -219,28 +309,9 @@ def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
     return tuple(f"{value:.15g}" for value in sorted(counts.index))
 
 
-def _require_filled(table: Table, name: str) -> None:
+def _require_filled(table: Table, name: str, cure: str = "Fill it in, or remove such rows.") -> None:
     is_empty = table.frame[name].isna().to_numpy()
     if is_empty.any():
         n_empty, row = int(is_empty.sum()), int(np.flatnonzero(is_empty)[0])
         more = f" (and {n_empty - 1:,} more)" if n_empty > 1 else ""
-        raise table.error(f"it is empty here{more}", "Fill it in, or remove such rows.", column=name, row=row)
-
-
-def _useless(values: "pd.Series[Any]", kind: ColumnKind) -> str:
-    n_filled = int(values.notna().sum())
-    if n_filled == 0:
-        return "is empty"
-    if kind is ColumnKind.TIME:
-        return "is a time: convert it to a number, such as days to maturity"
-    if kind is not ColumnKind.CATEGORY:
-        is_same = n_filled == len(values) and values.min() == values.max()
-        return "is the same in every row" if is_same else ""
-    n_levels = int(values.nunique())
-    if n_levels == 1 and n_filled == len(values):
-        return "is the same in every row"
-    if n_levels > FEW_LEVELS and n_levels > NAMES_THINGS * n_filled:
-        return f"identifies rows: {n_levels:,} different values in {n_filled:,} rows"
-    if n_levels > limits.MOST_LEVELS:
-        return f"has {n_levels:,} levels; a category may have at most {limits.MOST_LEVELS:,}"
-    return ""
+        raise table.error(f"it is empty here{more}", cure, column=name, row=row)

@@ -4,181 +4,153 @@ A column is numeric when every filled cell is a number. When nearly all are, the
 named, instead of silently making a category of thousands of levels.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from core.tables.errors import TableError, shown
+from core.arrays import FloatArray
+from core.tables.date_columns import are_dates, read_times
+from core.tables.date_forms import look_like_dates
+from core.tables.errors import as_typed, shown
+from core.tables.number_columns import (
+    EMPTY_WORDS,
+    GAP_WORDS,
+    NUMERIC,
+    SAMPLE,
+    are_codes,
+    are_written_numbers,
+    not_a_number,
+    plain_numbers,
+    written_numbers,
+)
+from core.tables.number_forms import best_fit, taken_apart
+from core.tables.reading_of_column import Complain, Distinct, Reading, all_match, mask_of
+from core.tables.rules import ColumnRules
 from core.tables.signature import ColumnKind
 
-EMPTY_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "#N/A")
-TRUE_WORDS = ("true", "1", "1.0")
-FALSE_WORDS = ("false", "0", "0.0")
+TRUE_WORDS = ("true", "1", "1.0", "yes")
+FALSE_WORDS = ("false", "0", "0.0", "no")
 MOSTLY = 0.9  # from this share of numbers on, any other cell is an error
-MOST_EXACT = 2**53
-MOST_DIGITS = 16  # from here on a float cannot distinguish neighbouring whole numbers
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_DECIMAL_COMMA = r"^[+-]?[0-9]+(,[0-9]+)?$"
+LOOKS_LIKE = 0.5  # from this share on, a category that is left out is told to look like numbers or dates
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
-_CODE = r"^[+-]?0[0-9]"  # 007 is a name, not the number 7
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
-
-Complain = Callable[[str, str, str, int], TableError]
-"""Makes the error to raise from problem, fix, column and row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The values of a column."""
-
-    kind: ColumnKind
-    values: "pd.Series[Any]"
-    n_unreadable: int = 0  # filled cells that a lenient reading could not read, and left empty
-
-    @classmethod
-    def of_flags(cls, values: FloatArray) -> "Reading":
-        """Take zeros, ones and NaN."""
-        return cls(ColumnKind.FLAG, pd.Series(values))
-
-    @classmethod
-    def of_times(cls, values: AnyArray) -> "Reading":
-        """Take datetime64[us] in UTC, NaT where empty."""
-        return cls(ColumnKind.TIME, pd.Series(values))
-
-
-def read_text(
-    name: str,
-    texts: pa.ChunkedArray,
-    complain: Complain,
-    *,
-    wanted: ColumnKind | None = None,
-    decimal_comma: bool = False,
-) -> Reading:
+def read_text(name: str, texts: pa.ChunkedArray, complain: Complain, rules: ColumnRules | None = None) -> Reading:
     """Read the cells of a column.
 
     Args:
         name: Of the column, for errors.
         texts: Its cells as text; null where the format itself marks a missing value.
         complain: Makes the error for a cell.
-        wanted: The required kind of a known column; else the kind is inferred.
-        decimal_comma: Whether numbers may be written 1,5.
+        rules: How it is to be read; by default all is inferred.
     Raises:
         TableError: A cell is not of the wanted kind, or not of the kind of nearly all other cells.
     """
-    cells = texts.combine_chunks()
-    if (values := None if wanted is ColumnKind.CATEGORY else _cast(cells)) is None:
+    rules = rules or ColumnRules()
+    wanted = rules.wanted
+    cells, gaps = _without_words(texts.combine_chunks(), rules.missing)
+    values = None if wanted is ColumnKind.CATEGORY else _cast(cells)
+    if values is None:
         cells = pc.utf8_trim_whitespace(cells)
         cells = pc.if_else(pc.is_in(cells, pa.array(EMPTY_WORDS)), None, cells)
-        if (
-            decimal_comma
-            and wanted is not ColumnKind.CATEGORY
-            and _all(pc.match_substring_regex(cells, _DECIMAL_COMMA))
-        ):
-            cells = pc.replace_substring(cells, ",", ".")
-        values = _cast(cells)
-    if values is not None and (
-        wanted in (ColumnKind.NUMBER, ColumnKind.INTEGER) or (wanted is None and not _are_codes(cells))
-    ):
-        return refine(name, values, complain, wanted=wanted)
+        values = None if wanted is ColumnKind.CATEGORY else _cast(cells)
+    is_plain = values is not None and not (rules.decimal == "," and pc.any(pc.match_substring(cells, ".")).as_py())
+    if values is not None and is_plain and (wanted in NUMERIC or (wanted is None and not are_codes(cells))):
+        return plain_numbers(name, cells, values, gaps, complain, rules)
     distinct = Distinct.of(cells)
+    if wanted in (None, *NUMERIC):
+        if (found := written_numbers(name, distinct, complain, rules)) is not None:
+            return replace(found, gaps={**gaps, **found.gaps})
+        if wanted is not None:
+            raise not_a_number(name, distinct, complain, rules)
     kind = wanted or _infer(name, distinct, complain)
     if kind is ColumnKind.CATEGORY:
-        return Reading(kind, distinct.categories())
+        return Reading(kind, distinct.categories(), gaps=gaps, looks=looks_of(distinct) if wanted is None else "")
     if kind is ColumnKind.TIME:
-        distinct.require(name, pc.match_substring_regex(distinct.names, _DATE), "a date (2026-03-31)", complain)
-        return Reading(kind, _times(name, distinct, complain))
-    if kind is ColumnKind.FLAG:
-        lowered = pc.utf8_lower(distinct.names)
-        distinct.require(
-            name, pc.is_in(lowered, pa.array(TRUE_WORDS + FALSE_WORDS)), "a flag (true or false)", complain
-        )
-        is_true = _mask(pc.is_in(lowered, pa.array(TRUE_WORDS))).astype(np.float64)
-        return Reading.of_flags(distinct.spread(is_true, np.nan))
-    distinct.require(name, _are_numbers(distinct.names), "a number", complain)
-    raise AssertionError("unreachable: cells that are all numbers were cast")
+        found = read_times(name, distinct, complain, rules)
+        return replace(found, gaps={**gaps, **found.gaps})
+    lowered = pc.utf8_lower(distinct.names)
+    known = mask_of(pc.is_in(lowered, pa.array(TRUE_WORDS + FALSE_WORDS)))
+    distinct.require(name, known, "a flag (true or false)", complain)
+    is_true = mask_of(pc.is_in(lowered, pa.array(TRUE_WORDS))).astype(np.float64)
+    return replace(Reading.of_flags(distinct.spread(is_true, np.nan)), gaps=gaps)
 
 
-@dataclass(frozen=True, slots=True)
-class Distinct:
-    """The cells of a column by their distinct values: each distinct value is examined once.
+def read_quoted(name: str, texts: pa.ChunkedArray, complain: Complain, rules: ColumnRules) -> Reading:
+    """Read the cells of a column that its format marks as text.
 
-    Attributes:
-        names: The distinct values, without missing cells.
-        codes: Position of each row's value, shape (n,); -1 where the cell is empty.
+    Digits in quotes stay text, since someone wrote the quotes on purpose. Numbers with decimals, separators or units
+    are read as numbers: as text they would only name the rows.
     """
-
-    names: pa.Array
-    codes: IntArray
-
-    @classmethod
-    def of(cls, cells: pa.Array) -> "Distinct":
-        """Collect the distinct values."""
-        encoded = cells if isinstance(cells, pa.DictionaryArray) else cells.dictionary_encode()
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        return cls(encoded.dictionary, codes)
-
-    def categories(self) -> "pd.Series[Any]":
-        """Make a category with sorted levels."""
-        names = self.names.to_numpy(zero_copy_only=False).astype(object)
-        order = np.argsort(names.astype(str), kind="stable")
-        rank = np.empty(len(names) + 1, dtype=np.int64)
-        rank[order], rank[-1] = np.arange(len(names)), -1
-        return pd.Series(pd.Categorical.from_codes(rank[self.codes], categories=pd.Index(names[order], dtype=object)))
-
-    def spread(self, values: AnyArray, empty: object) -> AnyArray:
-        """Map the result for each distinct value to its rows."""
-        return np.append(values, np.array([empty], dtype=values.dtype))[self.codes]
-
-    def count(self, fits: BoolArray) -> int:
-        """Count the matching rows."""
-        return int(self.spread(fits, False).sum())
-
-    def first(self, fits: BoolArray) -> int:
-        """Return the first matching row."""
-        return int(np.argmax(self.spread(fits, False)))
-
-    def require(self, name: str, fits: pa.Array, what: str, complain: Complain) -> None:
-        """Raise the error for the first row whose value does not match."""
-        if not (wrong := ~_mask(fits)).any():
-            return
-        row = self.first(wrong)
-        raise complain(f"{shown(self.at(row))} is not {what}", "Correct or clear the cell.", name, row)
-
-    def at(self, row: int) -> str:
-        """Return the value of a row."""
-        return str(self.names[int(self.codes[row])].as_py())
+    if rules.wanted is not None:
+        return read_text(name, texts, complain, rules)
+    cells, gaps = _without_words(texts.combine_chunks(), rules.missing)
+    distinct = Distinct.of(cells)
+    if are_dates(distinct.names) or are_written_numbers(distinct.names):
+        return read_text(name, texts, complain, rules)
+    return Reading(ColumnKind.CATEGORY, distinct.categories(), gaps=gaps, looks=looks_of(distinct))
 
 
-def are_dates(texts: pa.ChunkedArray) -> bool:
-    """Return whether there are filled cells and all are dates or times."""
-    return _all(pc.match_substring_regex(texts, _DATE))
+def _without_words(cells: pa.Array, words: tuple[str, ...]) -> tuple[pa.Array, dict[str, int]]:
+    if not words:
+        return cells, {}
+    trimmed = pc.utf8_trim_whitespace(cells)
+    is_gap = pc.is_in(trimmed, pa.array(words, pa.string()))
+    counted = pc.value_counts(trimmed.filter(is_gap)).to_pylist()
+    return pc.if_else(is_gap, None, cells), {row["values"]: row["counts"] for row in counted}
 
 
-def refine(name: str, values: FloatArray, complain: Complain, *, wanted: ColumnKind | None = None) -> Reading:
-    """Distinguish whole numbers from others; refuse infinite numbers."""
-    if (lost := np.flatnonzero(np.isinf(values))).size:
-        row = int(lost[0])
-        raise complain(f"{values[row]} is not a finite number", "Correct or clear the cell.", name, row)
-    filled = values[~np.isnan(values)]
-    is_whole = bool((filled == np.floor(filled)).all())
-    if wanted is ColumnKind.INTEGER and not is_whole:
-        row = int(np.flatnonzero(~np.isnan(values) & (values != np.floor(values)))[0])
-        raise complain(f"{values[row]} is not a whole number", "Correct or clear the cell.", name, row)
-    is_integer = is_whole and filled.size > 0 and bool((np.abs(filled) <= MOST_EXACT).all())
-    kind = (
-        wanted
-        if wanted in (ColumnKind.NUMBER, ColumnKind.INTEGER)
-        else ColumnKind.INTEGER
-        if is_integer
-        else ColumnKind.NUMBER
-    )
-    return Reading(kind, pd.Series(values))
+def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
+    names = distinct.names
+    is_gap = mask_of(pc.is_in(names, pa.array(GAP_WORDS)))
+    if are_dates(names):
+        return ColumnKind.TIME
+    if all_match(pc.is_in(pc.utf8_lower(names), pa.array(("true", "false")))):
+        return ColumnKind.FLAG
+    if not len(names) or not taken_apart(names.slice(0, SAMPLE)).looks.any():
+        return ColumnKind.CATEGORY
+    written = taken_apart(names)
+    if written.has_codes:
+        return ColumnKind.CATEGORY
+    fits = best_fit(written) | mask_of(pc.match_substring_regex(names, _INFINITE))
+    n_fit, n_told = distinct.count(fits), int((distinct.codes >= 0).sum())
+    n_filled = n_told - distinct.count(is_gap)
+    if n_filled > n_fit >= MOSTLY * n_filled and n_fit >= LOOKS_LIKE * n_told:
+        row = distinct.first(~(fits | is_gap))
+        cell = distinct.at(row)
+        raise complain(
+            f"{shown(cell)} is not a number, while {n_fit:,} of {n_filled:,} cells are",
+            f"Correct or clear the cell; if it marks a missing value, declare it: --na {as_typed(cell)}; "
+            f"if the column is a category, say so: --read {as_typed(name)}=category.",
+            name,
+            row,
+        )
+    return ColumnKind.CATEGORY
+
+
+def looks_of(distinct: Distinct) -> str:
+    """Say what a category nearly is, by the share of its cells."""
+    n_filled = int((distinct.codes >= 0).sum())
+    some = Distinct(distinct.names.slice(0, SAMPLE), distinct.codes)
+    if not n_filled or not len(some.names):
+        return ""
+    written = taken_apart(some.names)
+    for what, fits in (("numbers", best_fit(written)), ("dates", look_like_dates(some.names))):
+        # By the cells of the sampled values, which stand for the others.
+        n_rows = np.bincount(distinct.codes[distinct.codes >= 0], minlength=len(distinct.names))[: len(fits)]
+        share = float(n_rows[fits].sum() / n_rows.sum())
+        if share >= 1.0 and what == "numbers":
+            first = shown(str(some.names[0].as_py()))
+            return f"its cells are digits that read as names, such as {first}; --read COLUMN=number reads numbers"
+        if share >= LOOKS_LIKE and not fits.all():
+            other = str(some.names[int(np.argmin(fits))].as_py())
+            return (
+                f"{share:.0%} of its cells look like {what}, others do not, such as {shown(other)}; "
+                f"if that marks a missing value, declare it: --na {as_typed(other)}"
+            )
+    return ""
 
 
 def _cast(cells: pa.Array) -> FloatArray | None:
@@ -188,57 +160,3 @@ def _cast(cells: pa.Array) -> FloatArray | None:
     except pa.ArrowInvalid:
         return None
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _are_codes(cells: pa.Array) -> bool:
-    """Return whether digits are identifiers: 007, or an account number whose last digits a float would lose."""
-    zeros = cells.filter(pc.starts_with(cells, "0"))
-    if pc.any(pc.match_substring_regex(zeros, r"^0[0-9]")).as_py():
-        return True
-    longest = pc.max(pc.binary_length(cells)).as_py() or 0
-    return longest >= MOST_DIGITS and _all(pc.match_substring_regex(cells, rf"^[0-9]{{{MOST_DIGITS},}}$"))
-
-
-def _are_numbers(cells: pa.Array) -> pa.Array:
-    return pc.or_(pc.match_substring_regex(cells, _NUMBER), pc.match_substring_regex(cells, _INFINITE))
-
-
-def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
-    names = distinct.names
-    if are_dates(names):
-        return ColumnKind.TIME
-    if _all(pc.is_in(pc.utf8_lower(names), pa.array(("true", "false")))):
-        return ColumnKind.FLAG
-    if pc.any(pc.match_substring_regex(names, _CODE)).as_py():
-        return ColumnKind.CATEGORY
-    fits = _mask(_are_numbers(names))
-    n_fit, n_filled = distinct.count(fits), int((distinct.codes >= 0).sum())
-    if n_filled > n_fit >= MOSTLY * n_filled:
-        row = distinct.first(~fits)
-        raise complain(
-            f"{shown(distinct.at(row))} is not a number, while {n_fit:,} of {n_filled:,} cells are",
-            "Correct or clear the cell; if the column is a category, add a letter to all its values.",
-            name,
-            row,
-        )
-    return ColumnKind.CATEGORY
-
-
-def _times(name: str, distinct: Distinct, complain: Complain) -> "pd.Series[Any]":
-    """Read ISO dates and times; a time without a zone is taken as UTC."""
-    read = pd.to_datetime(pd.Series(distinct.names.to_pandas()), utc=True, format="ISO8601", errors="coerce")
-    if (lost := read.isna().to_numpy()).any():  # not every text of the right shape is a day: 30 February
-        row = distinct.first(lost)
-        raise complain(f"{shown(distinct.at(row))} is not a valid date", "Correct or clear the cell.", name, row)
-    instants = read.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return pd.Series(distinct.spread(instants, "NaT"))
-
-
-def _mask(fits: pa.Array) -> BoolArray:
-    mask: BoolArray = fits.fill_null(False).to_numpy(zero_copy_only=False)
-    return mask
-
-
-def _all(fits: pa.Array) -> bool:
-    """Return whether there are filled cells and all match."""
-    return bool(pc.all(fits, min_count=1).as_py())

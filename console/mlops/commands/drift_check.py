@@ -1,10 +1,11 @@
 """`bondx-mlops drift-check`: has the current table moved away from the baseline?"""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from console.commands.opening import Subparsers
-from console.mlops.opening import verb_parser
+from console.mlops.opening import add_reading_arguments, reading_rules, verb_parser
 from core.errors import ExitCode
 
 
@@ -14,6 +15,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--baseline", required=True, type=Path, metavar="FILE", help="the table to compare with")
     parser.add_argument("--current", required=True, type=Path, metavar="FILE", help="the table to check")
     parser.add_argument("--model", default="", metavar="NAME", help="use the drift policy of this model")
+    add_reading_arguments(parser)
     parser.set_defaults(command=check)
 
 
@@ -27,10 +29,11 @@ def check(args: argparse.Namespace) -> int:
 
     # No workspace is needed to compare two files; where there is one, its policy counts.
     rules = load_policy(workspace_root(args), config=args.config).for_model(args.model).drift
-    baseline = read_table(args.baseline)
+    reading = reading_rules(args)
+    baseline = read_table(args.baseline, rules=reading)
     # Whole numbers that come with decimals now have moved, if anything; they are no wrong file.
     wanted = {name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in baseline.kinds.items()}
-    current = read_table(args.current, kinds=wanted)
+    current = read_table(args.current, rules=replace(reading, kinds=wanted, forms=baseline.forms))
     report = check_drift(baseline.frame, current.frame, baseline.kinds, matters=rules.feature)
     if args.json:
         print_json(report)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from console.commands.opening import Subparsers, open_workspace
-from console.mlops.opening import add_model_argument, stage, verb_parser
+from console.mlops.opening import add_model_argument, add_reading_arguments, reading_rules, stage, verb_parser
 from core.errors import ExitCode
 
 
@@ -16,6 +16,8 @@ def add_parser(commands: Subparsers) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     which.add_argument("--stage", type=stage, metavar="STAGE", help="the newest version of this stage")
+    add_reading_arguments(parser)
+    parser.add_argument("--drop-missing-target", action="store_true", help="leave out rows whose target is empty")
     parser.set_defaults(command=evaluate)
 
 
@@ -23,7 +25,7 @@ def evaluate(args: argparse.Namespace) -> int:
     """Judge, and print the metrics and what the policy says; as JSON the metrics are at the top as well."""
     import msgspec
 
-    from console.cli.output import print_json
+    from console.cli.output import print_json, printable
     from console.mlops.metrics import print_metrics
     from console.mlops.policy import gates_of, policy_source, print_gates
     from core.registry import Registry
@@ -31,7 +33,15 @@ def evaluate(args: argparse.Namespace) -> int:
 
     workspace = open_workspace(args)
     policy_source(args, workspace).policy()  # a mistake in it is reported before the work, not after it
-    found = evaluate_on_file(workspace, args.model, args.test_data, version=args.version, stage=args.stage)
+    found = evaluate_on_file(
+        workspace,
+        args.model,
+        args.test_data,
+        version=args.version,
+        stage=args.stage,
+        rules=reading_rules(args),
+        drop_missing_target=args.drop_missing_target,
+    )
     (gates,) = gates_of(args, workspace, Registry(workspace).get(found.model, found.version))
     if args.json:
         print_json({**found.metrics, **msgspec.to_builtins(found), "promotion_gates": gates})
@@ -40,9 +50,9 @@ def evaluate(args: argparse.Namespace) -> int:
     print_metrics(found.metrics)
     if found.was_trained_on:
         print("note: the version was trained on this very file, so these figures flatter it")
-    for name, n_values in found.notes.out_of_range.items():
-        print(f"note: {n_values} values of {name} are outside the range of the training data")
-    for name, n_values in found.notes.unseen_levels.items():
-        print(f"note: {n_values} values of {name} are categories the model has never seen")
+    if found.n_without_target:
+        print(f"note: {found.n_without_target:,} more rows have no target, and are left out")
+    for note in (*found.reading, *found.notes.sentences()):
+        print(f"note: {printable(note)}")
     print_gates(gates)
     return ExitCode.GOOD

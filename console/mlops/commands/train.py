@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, person
-from console.mlops.opening import add_model_argument, opened, settings_for, verb_parser
+from console.mlops.opening import (
+    add_model_argument,
+    add_reading_arguments,
+    opened,
+    reading_rules,
+    settings_for,
+    verb_parser,
+)
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -23,6 +30,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--task", choices=TASKS, help="the task (default: inferred from its values)")
     parser.add_argument("--group", metavar="COL", help="hold out whole groups of rows, such as issuers")
     parser.add_argument("--time", metavar="COL", help="hold out the latest rows")
+    add_reading_arguments(parser)
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="COL", help="learn from a column that names rows (repeatable)"
+    )
+    parser.add_argument("--drop-missing-target", action="store_true", help="leave out rows whose target is empty")
     parser.set_defaults(command=train)
 
 
@@ -40,6 +52,9 @@ def train(args: argparse.Namespace) -> int:
         task=Task(args.task) if args.task else None,
         group=args.group,
         time=args.time,
+        rules=reading_rules(args),
+        keep=tuple(args.keep),
+        drop_missing_target=args.drop_missing_target,
     )
     trained = train_on_file(workspace, request, settings_for(args, workspace), actor=person())
     version = trained.version
@@ -56,6 +71,7 @@ def train(args: argparse.Namespace) -> int:
                 "gates": version.gates,
                 "split": trained.report["split"],
                 "feature_importance": trained.report["feature_importance"],
+                "left_out": trained.report.get("ignored", {}),
                 "notes": trained.notes,
             }
         )

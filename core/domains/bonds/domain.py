@@ -12,7 +12,7 @@ from core.seeds import derive_seed
 if TYPE_CHECKING:
     from core.models.interface import Model, PanelLike
     from core.quality import CheckSet
-    from core.tables import Table, TableSignature
+    from core.tables import ReadingRules, Table, TableSignature
 
 MODEL_NAMES = ("spread", "downgrade", "liquidity_shock", "anomaly")
 NEW_MACRO = "test_new_macro"
@@ -66,11 +66,13 @@ class BondDomain:
 
         return prepare(table, request)
 
-    def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
+    def to_judge(
+        self, model: "Model", signature: "TableSignature | None", data: Path, rules: "ReadingRules"
+    ) -> Judged | None:
         """Evaluate a bond model on a user's bonds."""
         from core.domains.bonds.own_file import to_judge
 
-        return to_judge(model, signature, data)
+        return to_judge(model, signature, data, rules)
 
 
 BONDS = BondDomain()

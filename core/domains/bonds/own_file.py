@@ -23,12 +23,12 @@ from core.models import Model, scores
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
 from core.models.supervised import SupervisedModel
-from core.tables import TaskRequest, describe, read_table
+from core.tables import ReadingRules, TaskRequest, describe, read_table
 from core.tables.errors import shown
 from core.tables.held_rows import split_rows
 from core.tables.signature import NUMERIC, ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.table import Table
-from core.tables.task import column_signature, outputs_of
+from core.tables.task import column_signature, outputs_of, with_target
 
 ISSUER = "issuer_id"
 _CLASSES: dict[str, type[Model]] = {
@@ -61,6 +61,8 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
             "columns that the bond model reads.",
             kind.label if kind.label in table.frame else None,
         )
+    asked = TaskRequest(target=request.target or kind.label, drop_missing_target=request.drop_missing_target)
+    table, dropped = with_target(table, asked) if kind.label in table.frame else (table, ())
     bonds = as_bonds(table)
     parameters = dict(request.parameters)
     model = TrainableBondModel.of(request.model, bonds, algorithm=request.algorithm, parameters=parameters)
@@ -74,10 +76,10 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     if request.time is not None and request.time not in bonds:
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, request.test_share, seed=request.split_seed)
-    return PreparedTraining(model, signature, bonds, split, BOND_CHECKS, model.warnings)
+    return PreparedTraining(model, signature, bonds, split, BOND_CHECKS, (*model.warnings, *dropped, *table.notes))
 
 
-def to_judge(model: Model, signature: TableSignature | None, data: Path) -> Judged | None:
+def to_judge(model: Model, signature: TableSignature | None, data: Path, rules: ReadingRules) -> Judged | None:
     """Prepare a user's bonds for the evaluation of a bond model.
 
     Raises:
@@ -85,7 +87,7 @@ def to_judge(model: Model, signature: TableSignature | None, data: Path) -> Judg
     """
     if model.name not in _CLASSES:
         return None
-    table = read_table(data)
+    table = read_table(data, rules=rules)
     if lacking := lacking_columns(model.name, table):
         raise table.error(f"it lacks {', '.join(lacking[:5])}", "Add these columns: the bond model reads them.")
     return Judged(TrainableBondModel(model, signature), signature, table, as_bonds(table))
@@ -239,6 +241,7 @@ def _describe(values: "pd.Series[Any]", column: BondColumn) -> ColumnSignature:
 
 
 def _as_column(table: Table, column: BondColumn) -> Any:
+    table.require_clear([column.name])
     values, found = table.frame[column.name], table.kinds[column.name]
     if column.kind == "category":
         return _as_category(table, column.name)

@@ -8,7 +8,7 @@ from core.domains.own_file import FileRequest, Judged, PreparedTraining
 
 if TYPE_CHECKING:
     from core.models.interface import Model
-    from core.tables import Table, TableSignature
+    from core.tables import ReadingRules, Table, TableSignature
 
 
 class TableDomain:
@@ -28,11 +28,13 @@ class TableDomain:
 
         return prepare(table, request)
 
-    def to_judge(self, model: "Model", signature: "TableSignature | None", data: Path) -> Judged | None:
+    def to_judge(
+        self, model: "Model", signature: "TableSignature | None", data: Path, rules: "ReadingRules"
+    ) -> Judged | None:
         """Evaluate a table model on another file."""
         from core.domains.table.own_file import to_judge
 
-        return to_judge(model, data)
+        return to_judge(model, data, rules)
 
 
 TABLE = TableDomain()

@@ -8,7 +8,8 @@ from core.domains.catalogue import file_domains, load_model
 from core.errors import NotFoundError, UsageError
 from core.registry import ModelVersion, Registry, Stage
 from core.state import Workspace
-from core.tables import InputNotes, TableSignature, Task, conform, require_target
+from core.tables import InputNotes, ReadingRules, TableSignature, Task, conform, require_target
+from core.tables.task import has_target
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     was_trained_on: bool  # the version was trained on this very file, so the metrics are too optimistic
     metrics: dict[str, float]
     notes: InputNotes
+    n_without_target: int = 0  # rows that were left out
+    reading: tuple[str, ...] = ()  # how the file was read, a sentence each
 
 
 def chosen_version(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
@@ -44,10 +47,25 @@ def chosen_version(registry: Registry, model: str, version: str | None, stage: S
 
 
 def evaluate_on_file(
-    workspace: Workspace, model: str, data: Path, *, version: str | None = None, stage: Stage | None = None
+    workspace: Workspace,
+    model: str,
+    data: Path,
+    *,
+    version: str | None = None,
+    stage: Stage | None = None,
+    rules: ReadingRules | None = None,
+    drop_missing_target: bool = False,
 ) -> Evaluation:
     """Evaluate a version on a file with the target.
 
+    Args:
+        workspace: Where the version is registered.
+        model: Its model.
+        data: The file; its columns are read as those of the training data.
+        version: Its number, by default chosen by stage.
+        stage: Its stage; by default the live version is chosen, else the newest.
+        rules: How columns are to be read, beyond what the signature says.
+        drop_missing_target: Leave out rows without a target.
     Raises:
         NotFoundError: There is no such model or version.
         TableError: The file cannot be used, or does not fit the signature of the version.
@@ -58,10 +76,15 @@ def evaluate_on_file(
     folder = registry.load_path(chosen.model, chosen.version)
     loaded = load_model(folder)
     written = TableSignature.read(folder)
-    found = next(filter(None, (domain.to_judge(loaded, written, data) for domain in file_domains())), None)
+    given = rules or ReadingRules()
+    found = next(filter(None, (domain.to_judge(loaded, written, data, given) for domain in file_domains())), None)
     if found is None:
         raise UsageError(f"{chosen.key} is a {loaded.name} model, which cannot be evaluated on a file.")
-    table, signature = found.table, found.signature
+    table, signature, frame = found.table, found.signature, found.frame
+    n_rows = len(table)
+    if drop_missing_target and signature is not None and signature.target is not None:
+        is_filled = has_target(table, signature.target)
+        table, frame = table.take(is_filled), frame[is_filled].reset_index(drop=True)
     notes = conform(table, signature) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
@@ -74,6 +97,8 @@ def evaluate_on_file(
         data_sha256=table.source.sha256,
         n_rows=len(table),
         was_trained_on=learned_from == table.source.sha256,
-        metrics=found.model.judge(found.frame),
+        metrics=found.model.judge(frame),
         notes=notes,
+        n_without_target=n_rows - len(table),
+        reading=table.notes,
     )

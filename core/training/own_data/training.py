@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from core.registry.numbering import checked_model_name
 from core.seeds import derive_seed
 from core.settings import ModelSettings, PolicySource, Settings
 from core.state import Workspace
-from core.tables import Table, Task, read_table
+from core.tables import ReadingRules, Table, Task, read_table
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
@@ -48,6 +48,9 @@ class TrainRequest:
         task: Regression, classification or anomaly detection; inferred by default.
         group: Rows of one group are held out together; a domain's model knows its own group.
         time: The latest rows are held out.
+        rules: How the columns of the file are to be read.
+        keep: Columns to learn from although they name rows.
+        drop_missing_target: Leave out rows without a target.
     """
 
     model: str
@@ -56,6 +59,9 @@ class TrainRequest:
     task: Task | None = None
     group: str | None = None
     time: str | None = None
+    rules: ReadingRules = field(default_factory=ReadingRules)
+    keep: tuple[str, ...] = ()
+    drop_missing_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     """
     checked_model_name(request.model)
     custom.require_known(settings.quality_gates.custom_gates)
-    table = read_table(request.data)
+    table = read_table(request.data, rules=request.rules)
     own = settings.models.get(request.model, ModelSettings())
     prepared = _prepare(table, request, own, settings)
     gates = assess(prepared.frame, prepared.checks, settings.quality_gates).gates
@@ -97,6 +103,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     tags = {"kind": "own data"}
     if prepared.model.warnings:
         tags["warning"] = " ".join(prepared.model.warnings)
+    tags |= _told(prepared)
     with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
         tested = prepared.frame[prepared.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
@@ -121,6 +128,8 @@ def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: 
         parameters=own.parameters,
         test_share=TEST_SHARE,
         split_seed=derive_seed(settings.random_seed, "test rows"),
+        keep=request.keep,
+        drop_missing_target=request.drop_missing_target,
     )
     notes: tuple[str, ...] = ()
     for domain in file_domains():
@@ -156,6 +165,7 @@ def _tracked(
             "time": request.time,
             "algorithm": own.algorithm,
             "random_seed": settings.random_seed,
+            **_reading_parameters(request),
             **{f"parameters.{name}": value for name, value in own.parameters.items()},
         },
         data_hashes={request.data.name: table.source.sha256},
@@ -164,6 +174,20 @@ def _tracked(
     )
     with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
         yield run
+
+
+def _reading_parameters(request: TrainRequest) -> dict[str, str | None]:
+    """Record what a person has said of the file; nothing by default."""
+    manners = [f"{name}={how}" if name else how for name, said in request.rules.manners.items() for how in said]
+    given = {"na": list(request.rules.missing), "read": manners, "keep": list(request.keep)}
+    found: dict[str, str | None] = {name: ", ".join(values) for name, values in given.items() if values}
+    return found | ({"drop_missing_target": "yes"} if request.drop_missing_target else {})
+
+
+def _told(prepared: PreparedTraining) -> dict[str, str]:
+    """Record how the file was read, and which columns are left out, as the command line says it."""
+    notes = [note for note in prepared.notes if note not in prepared.model.warnings]
+    return {"notes": " ".join(notes)} if notes else {}
 
 
 def _report(
@@ -182,6 +206,7 @@ def _report(
             "n_unused": int((~split.learn & ~split.held).sum()),
         },
         "notice": NOTICE,
+        "notes": list(prepared.notes),
     }
 
 

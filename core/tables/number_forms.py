@@ -1,0 +1,199 @@
+"""Numbers as people write them: decimal commas, thousands separators, percent, currencies, negatives in brackets.
+
+A form is decided by the whole column: of all known forms, those count that fit every cell. If two of them read
+different numbers from the same cells (1.257 as 1257 or as 1.257), the column is in doubt, and a person must decide.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.arrays import BoolArray, FloatArray
+
+# Spellings of one thing: spaces that do not break a line, the typographic minus and apostrophe.
+_SAME = (("\u00a0", " "), ("\u202f", " "), ("\u2009", " "), ("\u2212", "-"), ("\u2019", "'"), ("\u02bc", "'"))
+_CODES = "USD|EUR|GBP|CHF|JPY|CNY|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|BRL|MXN|ZAR|SGD|HKD|KRW|TRY|RUB"
+_CURRENCY = rf"(?:US\$|[$€£¥₹₩₽₺₪฿₴₫]|zł|kr\.?|Fr\.?|(?i:{_CODES}))"
+_WRITTEN = (
+    r"^(?P<bracket>\()? ?(?P<sign>[+-])? ?"
+    rf"(?P<before>{_CURRENCY})? ?(?P<inner>[+-])?"
+    r"(?P<core>[0-9.,'][0-9.,' ]*?(?:[eE][+-]?[0-9]+)?)"
+    rf" ?(?P<after>%|‰|{_CURRENCY})?(?P<last>-)? ?(?P<end>\))?$"
+)
+_PARTS = ("bracket", "sign", "before", "inner", "core", "after", "last", "end")
+_CODE = r"^0[0-9]"  # 007 is a name, not the number 7
+_EXPONENT = "(?:[eE][+-]?[0-9]+)?"
+PERCENT = ("%", "‰")
+
+
+class Marks(NamedTuple):
+    """The decimal mark and the thousands separator of a form."""
+
+    decimal: str
+    thousands: str
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression of a number without sign and unit."""
+        point = rf"\{self.decimal}"
+        whole = "[0-9]+"
+        if self.thousands:
+            mark = rf"\{self.thousands}" if self.thousands != " " else " "
+            grouped = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+"
+            if self.thousands == ",":  # 12,34,567 is how India writes 1,234,567
+                grouped = rf"{grouped}|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}"
+            # A writer who groups with points groups every number, so 1257 beside 1.257 shows a decimal point.
+            whole = rf"(?:{'[0-9]{1,3}' if self.thousands == '.' else '[0-9]+'}|{grouped})"
+        return rf"^(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){_EXPONENT}$"
+
+
+FORMS = (
+    Marks(".", ""),
+    Marks(",", ""),
+    Marks(".", ","),
+    Marks(",", "."),
+    Marks(".", "'"),
+    Marks(",", "'"),
+    Marks(".", " "),
+    Marks(",", " "),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Cells taken apart.
+
+    Attributes:
+        cores: The digits with their marks; null where a cell does not look like a number.
+        units: The unit of each cell, "" if it has none.
+        is_negative: Whether a cell is negative.
+    """
+
+    cores: pa.Array
+    units: list[str]
+    is_negative: BoolArray
+
+    @property
+    def looks(self) -> BoolArray:
+        """Which cells look like numbers."""
+        return np.asarray(self.cores.is_valid().to_numpy(zero_copy_only=False))
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether digits start with a zero, as in 007."""
+        return bool(pc.any(pc.match_substring_regex(self.cores, _CODE)).as_py())
+
+    def fits(self, marks: Marks) -> BoolArray:
+        """Return which cells are numbers of a form."""
+        found = pc.match_substring_regex(self.cores, marks.pattern).fill_null(False)
+        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+    def values(self, marks: Marks) -> FloatArray:
+        """Read the cells that fit a form; NaN elsewhere."""
+        cores = pc.if_else(pa.array(self.fits(marks)), self.cores, None)
+        if marks.thousands:
+            cores = pc.replace_substring(cores, marks.thousands, "")
+        if marks.decimal == ",":
+            cores = pc.replace_substring(cores, ",", ".")
+        numbers = np.asarray(pc.cast(cores, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        return np.where(self.is_negative, -numbers, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersRead:
+    """The numbers of distinct cells.
+
+    Attributes:
+        marks: Of the form.
+        values: The numbers, shape (n,).
+        decimal: The decimal mark that the cells show; "" if every form reads the same numbers.
+        others: Further readings of the same cells, by their decimal mark.
+    """
+
+    marks: Marks
+    values: FloatArray
+    decimal: str
+    others: dict[str, "NumbersRead"] = field(default_factory=dict)
+
+
+def spelled_alike(cells: pa.Array) -> pa.Array:
+    """Replace typographic spaces, minus signs and apostrophes with plain ones."""
+    for special, plain in _SAME:
+        cells = pc.replace_substring(cells, special, plain)
+    return cells
+
+
+def taken_apart(names: pa.Array) -> Written:
+    """Split cells into digits, sign and unit."""
+    found = pc.extract_regex(spelled_alike(names), _WRITTEN)
+    parts = {name: found.field(position).to_pylist() for position, name in enumerate(_PARTS) if name != "core"}
+    is_valid = found.is_valid()
+    signs = zip(*(parts[name] for name in ("bracket", "end", "sign", "inner", "last")), strict=True)
+    n_signs = np.array([sum(map(bool, (bracket, *rest))) for bracket, _, *rest in signs], dtype=np.int64)
+    is_paired = np.array([bool(a) == bool(b) for a, b in zip(parts["bracket"], parts["end"], strict=True)], dtype=bool)
+    minus = np.array(
+        [bool(b) or "-" in (s, i, last) for b, s, i, last in _columns(parts, "bracket", "sign", "inner", "last")],
+        dtype=bool,
+    )
+    units = [before or after or "" for before, after in _columns(parts, "before", "after")]
+    is_sound = np.asarray(is_valid.to_numpy(zero_copy_only=False)) & is_paired & (n_signs <= 1)
+    is_sound &= np.array([not (b and a) for b, a in _columns(parts, "before", "after")], dtype=bool)
+    return Written(pc.if_else(pa.array(is_sound), found.field(_PARTS.index("core")), None), units, minus)
+
+
+def read_numbers(written: Written, wanted: tuple[str, ...] = (".", ",")) -> NumbersRead | None:
+    """Read distinct cells in the form that fits all of them; None if no form does.
+
+    Args:
+        written: The cells.
+        wanted: The decimal marks that may be meant.
+    """
+    readings: list[NumbersRead] = []
+    for marks in FORMS:
+        if marks.decimal in wanted and written.fits(marks).all():
+            values = written.values(marks)
+            if not any(np.array_equal(values, other.values, equal_nan=True) for other in readings):
+                readings.append(NumbersRead(marks, values, marks.decimal))
+    if not readings:
+        return None
+    first, *rest = readings
+    others = {other.marks.decimal: other for other in rest if other.marks.decimal != first.marks.decimal}
+    shows = any(
+        written.fits(marks).all() for marks in FORMS if marks.decimal in wanted and marks.decimal != first.marks.decimal
+    )
+    return NumbersRead(first.marks, first.values, "" if shows and not others else first.marks.decimal, others)
+
+
+def best_fit(written: Written) -> BoolArray:
+    """Return which cells fit the form that fits most of them."""
+    return max((written.fits(marks) for marks in FORMS), key=lambda fits: int(fits.sum()))
+
+
+def most_numbers(names: pa.Array, decimal: str = "") -> FloatArray:
+    """Read distinct cells in the form that fits most of them; NaN for the others."""
+    written = taken_apart(names)
+    marks = max(
+        (marks for marks in FORMS if decimal in ("", marks.decimal)), key=lambda marks: int(written.fits(marks).sum())
+    )
+    return written.values(marks)
+
+
+def may_be_grouped(values: FloatArray) -> bool:
+    """Return whether numbers read with a decimal point may be thousands grouped by points, before the text is read.
+
+    Each has at most three decimals, and lies between 1 and 1,000 where it has any.
+    """
+    filled = np.abs(values[~np.isnan(values)])
+    if not filled.size or filled.max() >= 1_000.0:
+        return False
+    broken = filled[filled != np.floor(filled)]
+    if broken.size and broken.min() < 1.0:
+        return False
+    return bool((np.abs(filled * 1_000.0 - np.rint(filled * 1_000.0)) < 1e-6).all())
+
+
+def _columns(parts: dict[str, list[str]], *names: str) -> "zip[tuple[str, ...]]":
+    return zip(*(parts[name] for name in names), strict=True)

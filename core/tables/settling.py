@@ -1,0 +1,54 @@
+"""Columns that fit two readings, settled by the other columns of the same file: one writer uses one decimal mark."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from core.tables.reading_of_column import Reading
+from core.tables.signature import ColumnKind
+
+MOST_TOLD = 6  # words for an empty cell that a note lists
+_SPELLED = {
+    ".": "a decimal point",
+    ",": "a decimal comma",
+    "day-first": "the day before the month",
+    "month-first": "the month before the day",
+}
+_MARKS = {",": "commas", ".": "points", "'": "apostrophes", " ": "blanks"}
+
+
+def settled(readings: Mapping[str, Reading]) -> tuple[dict[str, Reading], list[str]]:
+    """Settle doubts by the other columns, and tell how columns were read.
+
+    Returns:
+        The readings, and a sentence for each column that is read as more than plain numbers, words or ISO dates.
+    """
+    clear = [reading for reading in readings.values() if reading.doubt is None]
+    marks = {reading.form.decimal for reading in clear} - {""}
+    orders = {reading.form.order for reading in clear} - {""}
+    found, notes = dict(readings), []
+    for name, reading in readings.items():
+        evidence = orders if reading.kind is ColumnKind.TIME else marks
+        if reading.doubt is not None and len(evidence) == 1:
+            (said,) = evidence
+            found[name] = replace(reading.doubt.choices[said], gaps=reading.gaps)
+            notes.append(f"{name} is read with {_SPELLED[said]}, as other columns of the file are written.")
+        notes.extend(_told(name, found[name]))
+    return found, notes
+
+
+def _told(name: str, reading: Reading) -> list[str]:
+    form, parts = reading.form, []
+    if form.decimal == ",":
+        parts.append("a decimal comma")
+    if form.thousands:
+        parts.append(f"{_MARKS[form.thousands]} between thousands")
+    if form.unit:
+        parts.append(f"the unit {form.unit}, figures as written")
+    notes = [f"{name} is read as numbers with {' and '.join(parts)}."] if parts else []
+    if form.order and reading.doubt is None:
+        notes.append(f"{name} is read as dates with {_SPELLED[form.order]}.")
+    if reading.gaps:
+        shown = list(reading.gaps.items())[:MOST_TOLD]
+        words = ", ".join(f"{word!r} ({n:,})" for word, n in shown) + (", …" if len(reading.gaps) > MOST_TOLD else "")
+        notes.append(f"{name}: {sum(reading.gaps.values()):,} cells are read as missing: {words}.")
+    return notes

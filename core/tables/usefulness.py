@@ -1,0 +1,84 @@
+"""The columns that a model cannot learn from, and why: empty, constant, or naming rows instead of describing them."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.tables import limits
+from core.tables.errors import as_typed, shown
+from core.tables.signature import ColumnKind
+from core.tables.table import Table
+
+NAMES_THINGS = 0.5  # a category whose levels exceed this share of its rows identifies rows
+FEW_LEVELS = 50  # but stays a category with at most this many levels
+# Different whole numbers that fill their range to this share number rows. Fifty draws from a range hardly wider than
+# fifty would repeat one another, unless someone counted.
+DENSE = 0.9
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_ID_WORDS = frozenset({"id", "ids", "uid", "uuid", "guid", "rowid", "pk"})
+_ID_LAST_WORDS = frozenset(
+    {"no", "nr", "num", "number", "key", "code", "index", "idx", "ref", "serial", "row", "rownames", "unnamed"}
+)
+# Whole numbers that count up and still say something about a row.
+_MEASURES = frozenset(
+    {"rank", "ranking", "year", "quarter", "month", "week", "day", "hour", "minute", "second", "time", "age", "step"}
+    | {"period", "epoch", "distance", "position"}
+)
+
+
+def useless(table: Table, name: str, *, is_kept: bool = False) -> str:
+    """Say why a model cannot learn from a column, with an example of its cells; "" if it can.
+
+    Args:
+        table: The table.
+        name: Of the column.
+        is_kept: Whether a person wants it although it names rows.
+    """
+    values, kind = table.frame[name], table.kinds[name]
+    filled = values.dropna()
+    if not len(filled):
+        return "is empty"
+    if kind is ColumnKind.TIME:
+        first = str(filled.iloc[0])
+        return f"is a time, such as {first}: convert it to a number, such as days to maturity"
+    if len(filled) == len(values) and filled.nunique() == 1:
+        return f"is the same in every row: {_shown(filled.iloc[0])}"
+    if kind is ColumnKind.CATEGORY:
+        return _useless_category(table, name, filled, is_kept=is_kept)
+    if is_kept or kind is not ColumnKind.INTEGER:
+        return ""
+    return _numbering(name, filled, len(values))
+
+
+def _useless_category(table: Table, name: str, filled: "pd.Series[Any]", *, is_kept: bool) -> str:
+    n_levels = int(filled.nunique())
+    looks = f"; {table.looks[name].replace('COLUMN', as_typed(name))}" if name in table.looks else ""
+    if not is_kept and n_levels > FEW_LEVELS and n_levels > NAMES_THINGS * len(filled):
+        example = _shown(filled.iloc[0])
+        counted = f"{n_levels:,} different values in {len(filled):,} rows, such as {example}"
+        return f"identifies rows: {counted}{looks or f'; --keep {as_typed(name)} keeps it'}"
+    if n_levels > limits.MOST_LEVELS:
+        return f"has {n_levels:,} levels; a category may have at most {limits.MOST_LEVELS:,}{looks}"
+    return ""
+
+
+def _numbering(name: str, filled: "pd.Series[Any]", n_rows: int) -> str:
+    """Recognise whole numbers that name rows: by their name, or because they count."""
+    numbers = np.unique(filled.to_numpy(dtype=np.float64))
+    least, most = numbers[0], numbers[-1]
+    n_words = [word.lower() for word in _WORDS.findall(name)]
+    is_id = bool(_ID_WORDS & {*n_words}) or bool(n_words and _ID_LAST_WORDS & {n_words[0], n_words[-1]})
+    is_dense = len(numbers) == n_rows and len(numbers) >= DENSE * (most - least + 1)
+    counted = f"{len(numbers):,} different whole numbers from {least:.15g} to {most:.15g} in {n_rows:,} rows"
+    keep = f"--keep {as_typed(name)} keeps it"
+    if is_dense and not _MEASURES & {*n_words}:
+        return f"numbers the rows: {counted}; {keep}"
+    if is_id and len(numbers) > FEW_LEVELS and len(numbers) > NAMES_THINGS * len(filled):
+        return f"identifies rows by its name and its values: {counted}; {keep}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    return shown(value) if isinstance(value, str) else f"{value:.15g}"
