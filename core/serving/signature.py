@@ -31,9 +31,9 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 def _type_of(field: Field) -> Any:
     """Return the type against which a decoder checks the values of a field."""
     if field.kind in ("float", "int"):
-        limits: dict[str, Any] = {"multiple_of": 1 if field.kind == "int" else None}
-        if field.strict:
-            limits |= {"ge": field.least, "le": field.most}
+        limits: dict[str, Any] = {}
+        if field.strict:  # else whole numbers of the training data may have decimals now: they are counted
+            limits = {"multiple_of": 1 if field.kind == "int" else None, "ge": field.least, "le": field.most}
         found: Any = Annotated[float, Meta(**{key: limit for key, limit in limits.items() if limit is not None})]
     elif field.kind == "bool":
         found = bool | Annotated[int, Meta(ge=0, le=1)]
@@ -64,6 +64,7 @@ class ServingSignature:
         self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
         self._loose = [field for field in self.fields if not field.strict]
         self._least = np.array([-np.inf if field.least is None else field.least for field in self.numbers])
+        self._is_whole = np.array([field.kind == "int" and not field.strict for field in self.numbers], dtype=np.bool_)
         self._most = np.array([np.inf if field.most is None else field.most for field in self.numbers])
         self.row: Any = msgspec.defstruct("Row", self._definition(_type_of), kw_only=True)
         self.columns: Any = msgspec.defstruct(
@@ -114,10 +115,18 @@ class ServingSignature:
         return Rows(np.ascontiguousarray(numbers), texts)
 
     def n_unfamiliar(self, rows: Rows) -> dict[str, int]:
-        """Count, by field, valid values outside the training data: out of range, or an unknown category."""
+        """Count, by field, valid values outside the training data: out of range, new decimals, an unknown category."""
         if not self._loose:
             return {}
         outside = np.count_nonzero((rows.numbers < self._least) | (rows.numbers > self._most), axis=0)
+        outside += np.count_nonzero(
+            self._is_whole
+            & (rows.numbers != np.floor(rows.numbers))
+            & ~np.isnan(rows.numbers)
+            & (rows.numbers >= self._least)
+            & (rows.numbers <= self._most),
+            axis=0,
+        )
         found = {field.name: int(n) for field, n in zip(self.numbers, outside, strict=True) if n}
         for position, field in enumerate(self.texts):
             if field.kind == "category" and field.categories:
@@ -180,6 +189,11 @@ class ServingSignature:
         if field is None:
             at = f" at {path.lstrip('.')}" if path else ""
             return BadRequestError(f"The request has the wrong form: {problem.lower()}{at}.")
+        problem = self.described_problem(problem, field)
+        return BadRequestError(f"{problem} (at {path.lstrip('.')})", field=field.name)
+
+    def described_problem(self, problem: str, field: Field) -> str:
+        """Rephrase a decoder's problem with a value of a field."""
         if field.categories and problem.startswith("Invalid enum value"):
             shown = ", ".join(field.categories[:_MAX_CHOICES])
             more = f" and {len(field.categories) - _MAX_CHOICES} more" if len(field.categories) > _MAX_CHOICES else ""
@@ -191,7 +205,7 @@ class ServingSignature:
                 problem = problem.replace("expected float", "expected a whole number").replace(
                     "a whole number that's a multiple of 1.0", "a whole number"
                 )
-        return BadRequestError(f"{problem} (at {path.lstrip('.')})", field=field.name)
+        return problem
 
     def _field_at(self, path: str) -> Field | None:
         """Find the field at the end of a path: the longest match, as a user's column may have dots and brackets."""

@@ -24,7 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.tables.errors import InputError, TableError
-from core.tables.signature import ColumnKind, ColumnSignature, InputNotes, TableSignature, Task
+from core.tables.signature import ColumnForm, ColumnKind, ColumnSignature, InputNotes, TableSignature, Task
 
 if TYPE_CHECKING:
     from core.tables.conforming import conform, require_target
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from core.tables.task import TaskRequest, describe
 
 __all__ = [
+    "ColumnForm",
     "ColumnKind",
     "ColumnSignature",
     "InputError",

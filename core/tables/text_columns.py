@@ -30,8 +30,8 @@ from core.tables.reading_of_column import Complain, Distinct, Reading, all_match
 from core.tables.rules import ColumnRules
 from core.tables.signature import ColumnKind
 
-TRUE_WORDS = ("true", "1", "1.0", "yes")
-FALSE_WORDS = ("false", "0", "0.0", "no")
+TRUE_WORDS = ("true", "1", "1.0")
+FALSE_WORDS = ("false", "0", "0.0")
 MOSTLY = 0.9  # from this share of numbers on, any other cell is an error
 LOOKS_LIKE = 0.5  # from this share on, a category that is left out is told to look like numbers or dates
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"

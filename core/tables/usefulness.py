@@ -41,7 +41,7 @@ def useless(table: Table, name: str, *, is_kept: bool = False) -> str:
     if not len(filled):
         return "is empty"
     if kind is ColumnKind.TIME:
-        first = str(filled.iloc[0])
+        first = str(filled.iloc[0]).removesuffix(" 00:00:00")
         return f"is a time, such as {first}: convert it to a number, such as days to maturity"
     if len(filled) == len(values) and filled.nunique() == 1:
         return f"is the same in every row: {_shown(filled.iloc[0])}"

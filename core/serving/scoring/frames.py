@@ -16,7 +16,8 @@ def frame_of(signature: ServingSignature, rows: Rows) -> pd.DataFrame:
     columns: dict[str, object] = {}
     for position, field in enumerate(signature.numbers):
         values = rows.numbers[:, position]
-        is_whole = field.kind != "float" and not np.isnan(values).any()
+        # Whole numbers of the training data may have decimals now.
+        is_whole = field.kind != "float" and bool((values == np.floor(values)).all())
         columns[field.name] = values.astype(np.bool_ if field.kind == "bool" else np.int64) if is_whole else values
     for position, field in enumerate(signature.texts):
         texts = [row[position] for row in rows.texts]

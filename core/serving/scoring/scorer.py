@@ -9,6 +9,7 @@ from core.arrays import FloatArray
 from core.models.interface import Model
 from core.models.scoring.fields import Rows
 from core.models.scoring.scorer import RowScorer
+from core.serving.renamed_signature import signature_of
 from core.serving.scoring.frames import frame_of, open_frame
 from core.serving.signature import OpenSignature, ServingSignature
 
@@ -38,7 +39,7 @@ class CompiledScorer(Scorer):
 
     def __init__(self, rows: RowScorer) -> None:
         self.rows = rows
-        self.signature = ServingSignature(rows.fields, unit=rows.unit)
+        self.signature = signature_of(rows.fields, unit=rows.unit)
         self.is_fast = rows.is_fast
 
     @override

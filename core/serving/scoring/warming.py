@@ -16,6 +16,7 @@ from core.errors import CoreError
 from core.models.interface import Model
 from core.models.scoring.fields import Rows, fields_of
 from core.models.scoring.scorer import UnsupportedSpaceError
+from core.serving.renamed_signature import signature_of
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
 from core.serving.signature import ServingSignature
 from core.tables.signature import TableSignature
@@ -109,4 +110,4 @@ def _first(rows: Rows) -> Rows:
 
 def _signature_in(folder: Path) -> ServingSignature | None:
     found = TableSignature.read(folder)
-    return None if found is None else ServingSignature(fields_of(found))
+    return None if found is None else signature_of(fields_of(found))

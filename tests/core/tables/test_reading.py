@@ -113,9 +113,12 @@ def test_a_known_kind_takes_precedence_over_the_look_of_the_cells(write):
         pytest.param(b"\n\n", "data.csv", ["first line is empty"], id="blank lines only"),
         pytest.param(b"a,b\n", "data.csv", ["no rows"], id="header only"),
         pytest.param(b"a,a\n1,2\n", "data.csv", ["column 'a'", "more than one"], id="a column twice"),
-        pytest.param(b"a,\n1,2\n", "data.csv", ["column 2", "empty"], id="a column without a name"),
+        pytest.param(b"a,\n1,2\n", "data.csv", ["line 1", "column 2", "empty"], id="a column without a name"),
+        pytest.param(b"a,b,\n1,2\n", "data.csv", ["line 2", "2 cells"], id="a separator only behind the header"),
+        pytest.param(b"a,b\n1,2,\n3,4,\n", "data.csv", ["line 2", "separator at the end"], id="one behind each row"),
+        pytest.param(b"Report\na,b\n1,2\n", "data.csv", ["line 2", "line 1 is a title"], id="a title"),
+        pytest.param(b"a" * 1_001 + b",b\n1,2\n", "data.csv", ["1,000 characters"], id="an endless name"),
         pytest.param(b"a,=cmd|x\n1,2\n", "data.csv", ["'=cmd|x'", "formula"], id="a formula as a name"),
-        pytest.param(b"a,b\x1b[2J\n1,2\n", "data.csv", ["\\x1b", "control"], id="an escape sequence in a name"),
         pytest.param(b"a,b\n1,2\n3\n", "data.csv", ["line 3", "1 cells", "2"], id="a short row"),
         pytest.param(b"a,b\n1,2\n3,4,5\n", "data.csv", ["line 3", "3 cells", "2"], id="a long row"),
         pytest.param(b'a,b\n"x\ny",2\n\n3,4\n5\n', "data.csv", ["line 6"], id="lines count, not rows"),
@@ -137,6 +140,13 @@ def test_a_known_kind_takes_precedence_over_the_look_of_the_cells(write):
         pytest.param(b"PAR1........", "data.parquet", ["damaged"], id="damaged Parquet"),
         pytest.param(b"\x1f\x8b\x08\x00junk", "data.csv.gz", ["gzip", "damaged"], id="damaged gzip"),
         pytest.param(b"[1]\n", "data.jsonl", ["line 1", "one JSON object"], id="lists instead of objects"),
+        pytest.param(b'{"a": NaN}\n', "data.jsonl", ["line 1", "'a'", "NaN", "null"], id="NaN in JSON"),
+        pytest.param(
+            b'{"a": 1}\n{"b": -Infinity}\n', "data.jsonl", ["line 2", "'b'", "-Infinity", "null"], id="infinity"
+        ),
+        pytest.param(
+            b'{"a": "1"}\n{"a": "x"}\n{"a": 2}\n', "data.jsonl", ["line 3", "quotes"], id="a number among text"
+        ),
         pytest.param(b'{"a": 1}\n{"a": \n', "data.jsonl", ["line 2"], id="half an object"),
         pytest.param(b'{"a": 1, "a": 2}\n', "data.jsonl", ["line 1", "'a' twice"], id="a key twice"),
         pytest.param(b'{"a": 1}\n{"a": 2}\n{"a": "x"}\n', "data.jsonl", ["line 3", "'x'"], id="text among numbers"),

@@ -34,7 +34,13 @@ def table(tmp_path):
         pytest.param("late", None, Task.CLASSIFICATION, id="words"),
         pytest.param("hit", [0, 1] * 60, Task.CLASSIFICATION, id="zeros and ones"),
         pytest.param("flag", [True, False] * 60, Task.CLASSIFICATION, id="flags"),
-        pytest.param("notch", list(range(6)) * 20, Task.REGRESSION, id="whole numbers of several values"),
+        pytest.param("notch", list(range(6)) * 20, Task.CLASSIFICATION, id="classes coded from 0"),
+        pytest.param("grade_no", [1, 2, 3] * 40, Task.CLASSIFICATION, id="classes coded from 1"),
+        pytest.param("notch", list(range(12)) * 10, Task.REGRESSION, id="more whole numbers than classes"),
+        pytest.param("rating", [3, 4, 5, 6] * 30, Task.REGRESSION, id="whole numbers that start at three"),
+        pytest.param("gap", [0, 1, 3] * 40, Task.REGRESSION, id="whole numbers with a gap"),
+        pytest.param("count", [0] * 80 + [1] * 30 + [2] * 8 + [3] * 2, Task.REGRESSION, id="counts with a thin tail"),
+        pytest.param("half", [0.5, 1.5, 2.5] * 40, Task.REGRESSION, id="few numbers with decimals"),
     ],
 )
 def test_the_task_follows_from_the_target(column, values, task, table):

@@ -361,9 +361,6 @@ def test_a_target_of_whole_numbers_may_later_have_decimals(workspace, own, tmp_p
         pytest.param(lambda f: f.drop(columns="late"), "no column 'late'", id="the target is missing"),
         pytest.param(lambda f: f.assign(late="perhaps"), "'perhaps' is not a class", id="a class never learned"),
         pytest.param(lambda f: f.assign(size="big"), "'big' is not a number", id="words for numbers"),
-        pytest.param(
-            lambda f: f.assign(size=[None] + [1.0] * 399), "line 2, column 'size': it is empty", id="a new gap"
-        ),
     ],
 )
 def test_test_data_that_violate_the_signature_are_refused_with_the_place(change, words, workspace, own, tmp_path):
