@@ -197,8 +197,8 @@ class _Canary:
         self._now = started_at
         self._source = ScriptedSource()
         rollouts = Rollouts(workspace, clock=lambda: self._now)
-        rules = CanaryPolicy(require_loss=True, dwell_seconds=480)
-        plan = make_plan(Strategy.CANARY, rules, latency_limit_ms=12.0)
+        rules = CanaryPolicy(require_loss=True, latency_limit_ms=12.0, dwell_seconds=480)
+        plan = make_plan(Strategy.CANARY, rules)
         candidate = max(Registry(workspace).versions(model), key=lambda version: version.created_at).version
         self._worker = RolloutWorker(workspace, source=self._source, clock=lambda: self._now)
         rollouts.start(rollouts.plan(model, candidate, policy=plan), actor=OPERATOR, reason=reason)

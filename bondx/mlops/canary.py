@@ -114,7 +114,12 @@ class CanaryDeploymentManager:
         return self._routed(request_id)[1].version
 
     def record_prediction(
-        self, request_id: str, *, latency_ms: float, value: float | None = None, error: bool = False
+        self,
+        request_id: str,
+        *,
+        latency_ms: float,
+        value: float | str | Mapping[str, float] | None = None,
+        error: bool = False,
     ) -> bool:
         """Record the result of a routed request, by which the candidate is judged. Never waits for the disk.
 
@@ -132,8 +137,12 @@ class CanaryDeploymentManager:
                 self._pending.pop(request_id, None)
         return taken
 
-    def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
-        """Record the outcome of a request, once it is known."""
+    def record_outcome(self, request_id: str, *, actual: float | str | None = None, loss: float | None = None) -> bool:
+        """Record the outcome of a request, once it is known: the actual value, the class that came, or your own loss.
+
+        Raises:
+            OutcomeError: It is no finite number within the limit, or not a class of the version that answered.
+        """
         return self._canaries.record_outcome(request_id, actual=actual, loss=loss)
 
     def promote_canary(

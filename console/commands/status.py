@@ -96,7 +96,8 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
                 "stable": rollout.stable,
                 "candidate": rollout.candidate,
                 "strategy": rollout.strategy,
-                "phase": rollout.observed.phase,
+                "phase": "stuck" if rollout.is_stuck else rollout.observed.phase,
+                "problem": rollout.observed.problem,
                 "desired": rollout.desired,
                 "step": rollout.observed.step + 1,
                 "n_steps": len(rollout.plan.steps),
@@ -183,6 +184,7 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         copies = "copies of " if rollout["mirror_share"] else ""
         given = f"{copies}{100 * (rollout['mirror_share'] or rollout['share']):g}% of the requests"
         judged = "" if engine else "; not judged: no engine is running"
+        judged = f": {rollout['problem']}" if rollout["problem"] else judged
         lines.append(
             (
                 "rollout",

@@ -187,17 +187,14 @@ def rule_lines(rollout: Rollout) -> list[Line]:
     """Write out the rules, which were fixed before the first request."""
     plan = rollout.plan
     step = plan.steps[min(rollout.observed.step, plan.last_step)]
-    margins = ", ".join(
-        guard.name
-        + (f" (later than {guard.limit:g} ms)" if guard.source is GuardSource.SLOW else "")
-        + f" below {guard.margin:g}x"
-        for guard in plan.guards
-    )
+    margins = ", ".join(f"{guard.name} below {guard.margin:g}x" for guard in plan.guards)
+    slow = next((guard for guard in plan.guards if guard.source is GuardSource.SLOW), None)
     facts = (
         ("strategy", words(plan.strategy)),
         ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers from the candidate"),
         ("margins", margins),
-        *([] if plan.judges_latency else [("latency", "not judged: no limit was known at the start")]),
+        ("latency", plan.describe_guard(slow) if slow else "not judged: no limit was known at the start"),
+        ("loss", plan.describe_guard(plan.loss_guard) if plan.loss_guard else "not judged after a switch"),
         ("risks", f"false-alarm rate at most {plan.alpha:.1%}, missed-harm rate at most {plan.beta:.1%}"),
         ("deadline", f"{duration(plan.deadline_seconds)}; then an operator decides"),
         ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),

@@ -12,6 +12,7 @@ from core.rollout import (
     Strategy,
     VerdictOutcome,
 )
+from core.rollout.unjudged import in_a_line
 from widgets.glyphs import Glyphs
 from widgets.line import Line, Span
 
@@ -49,7 +50,9 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
     observed = rollout.observed
     if not rollout.is_active:
         ended = f"{words(observed.phase)} {instant(observed.ended_at)}"
-        return [*lines, Line((("ended     ", "muted"), (ended, ""), (f": {_last_reason(rollout)}", "muted")))]
+        lines.append(Line((("ended     ", "muted"), (ended, ""), (f": {_last_reason(rollout)}", "muted"))))
+        unjudged = in_a_line(rollout.not_judged) if rollout.is_live else ""
+        return [*lines, *([Line((("unjudged  ", "muted"), (unjudged, "warn")))] if unjudged else [])]
     lines.append(Line((("decision  ", "muted"), *_decision_spans(rollout, now, has_engine=has_engine))))
     if observed.verdict is not None:
         verdict = observed.verdict
@@ -63,6 +66,10 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
         spans = (("verdict   ", "muted"), (word, tone or "strong"))
         since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
         lines.append(Line((*spans, (reason, ""), (since, "muted"))))
+    if observed.readings and (unjudged := in_a_line(rollout.not_judged)):
+        lines.append(Line((("unjudged  ", "muted"), (unjudged, "warn"))))
+    if observed.losses.note:
+        lines.append(Line((("losses    ", "muted"), (observed.losses.note, ""))))
     if observed.experiment is not None:
         lines.append(Line((("finding   ", "muted"), (observed.experiment.reason, ""))))
     if rollout.desired is not DesiredRollout.RUNNING:
@@ -102,6 +109,9 @@ def _decision_spans(rollout: Rollout, now: datetime, *, has_engine: bool) -> lis
     spans: list[Span]
     if not has_engine:
         return [("unknown: no engine is running, so nothing is judged; :engine starts it", "warn")]
+    if rollout.is_stuck:
+        since = f" since {instant(observed.problem_since)}" if observed.problem_since is not None else ""
+        return [(f"none: it cannot be judged{since}: {observed.problem}", "bad")]
     if (seconds := seconds_to_decision(rollout, now)) is not None:
         spans = [(f"in about {duration(seconds)}" if seconds >= 1 else "due now", "strong")]
     else:

@@ -48,6 +48,8 @@ def words(name: str) -> str:
 def phase_text(rollout: Rollout) -> str:
     """Spell the phase of a rollout, or the request that it has not carried out yet."""
     phase, desired = rollout.observed.phase, rollout.desired
+    if rollout.is_stuck:
+        return "stuck"
     if phase.is_active:
         if desired is DesiredRollout.ABORTED:
             return "aborting"
@@ -65,6 +67,8 @@ def phase_text(rollout: Rollout) -> str:
 def phase_cell(rollout: Rollout, glyphs: Glyphs) -> Cell:
     """Draw the phase with a glyph and a tone."""
     phase = rollout.observed.phase
+    if rollout.is_stuck:
+        return Cell(f"{glyphs.failed} {phase_text(rollout)}", "bad")
     glyph = {
         RolloutPhase.RUNNING: glyphs.dot,
         RolloutPhase.INCONCLUSIVE: glyphs.warned,
@@ -131,7 +135,7 @@ def title(rollout: Rollout, glyphs: Glyphs) -> str:
 def seconds_to_decision(rollout: Rollout, now: datetime) -> float | None:
     """Return the estimated time to the next decision; None where it is unknown or no decision is due."""
     verdict = rollout.observed.verdict
-    if not rollout.is_active or verdict is None or verdict.eta_seconds is None:
+    if not rollout.is_active or rollout.is_stuck or verdict is None or verdict.eta_seconds is None:
         return None
     if rollout.observed.phase is not RolloutPhase.RUNNING or rollout.desired is DesiredRollout.PAUSED:
         return None

@@ -134,6 +134,7 @@ class GoLive(RolloutRequest):
         from console.presentation.rollouts import share_set
         from core.registry import Registry, Stage
         from core.rollout import GuardVerdict
+        from core.rollout.unjudged import in_a_line
 
         glyphs = context.glyphs
         registry = Registry(context.workspace)
@@ -146,6 +147,8 @@ class GoLive(RolloutRequest):
         if unproven:
             lines += [Line(), Line((("Not proven yet", "title"),))]
             lines += [Line(((f"{glyphs.warned} {reason}", "warn"),)) for reason in unproven]
+        if unjudged := in_a_line(thing.not_judged):
+            lines += [Line(), Line(((f"{glyphs.warned} {unjudged}", "warn"),))]
         lines += evidence_lines(plan, glyphs)
         effects = (
             f"{thing.candidate} goes to Production and answers all requests; {thing.stable} is archived.",

@@ -5,13 +5,26 @@ candidate.
 """
 
 import threading
+from collections import OrderedDict
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from core.api.answers import RecordedAnswers
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
+from core.losses import Answer
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
-from core.telemetry.predictions import OutcomeRecord, PredictionRecord, PredictionWriter
+from core.settings import load_settings
+from core.telemetry.predictions import (
+    PredictionReader,
+    PredictionRecord,
+    PredictionWriter,
+    check_against,
+    checked_outcome,
+)
+
+_MAX_RECENT = 100_000
 
 
 class CanaryDeploymentManager:
@@ -26,6 +39,12 @@ class CanaryDeploymentManager:
         self._routed: object = None  # the registry state behind the router's tables
         self._lock = threading.Lock()
         self._writer: PredictionWriter | None = None
+        self._reader = PredictionReader(workspace.predictions_file)
+        self._forms = RecordedAnswers(workspace)
+        self._recent: OrderedDict[str, Answer] = OrderedDict()  # answers that may not be stored yet
+        settings = load_settings(workspace.settings_file)
+        self._outcome_limit = settings.serving.outcome_limit
+        self._retention = settings.telemetry.predictions
 
     def plan_canary_deployment(self, model: str, version: str, *, traffic: float | None = None) -> RolloutProposal:
         """Say what a canary would do, gate by gate and step by step. Changes nothing."""
@@ -67,7 +86,7 @@ class CanaryDeploymentManager:
         request_id: str,
         *,
         latency_ms: float,
-        value: float | None = None,
+        value: float | str | Mapping[str, float] | None = None,
         error: bool = False,
         sticky: bool = True,
     ) -> bool:
@@ -78,12 +97,16 @@ class CanaryDeploymentManager:
             route: The result of `route_prediction`.
             request_id: The id under which its outcome will be reported.
             latency_ms: How long the answer took.
-            value: The prediction.
+            value: The prediction: a number, the name of a class, or the probability of each class by its name. For a
+                version that gives the probability of the second of two classes, the number is that probability.
             error: Whether the model failed; a request refused because of its content is not an error.
             sticky: Whether the key was a caller's, whose requests are one observation, or the request's own.
         Returns:
             Whether it was accepted; under back-pressure it is dropped and counted.
+        Raises:
+            UsageError: The value is none of these.
         """
+        recorded = self._forms.recorded(model, route.version, value)
         prediction = PredictionRecord(
             request_id=request_id,
             at=utc_now(),
@@ -91,17 +114,40 @@ class CanaryDeploymentManager:
             version=route.version,
             latency_ms=latency_ms,
             error=error,
-            value=value,
+            value=recorded.value,
             rollout_id=route.rollout_id,
             arm=route.arm,
             share=route.share,
             unit=route.unit if sticky else None,
+            form=recorded.form,
+            detail=recorded.detail,
         )
-        return self._predictions().add(prediction)
+        taken = self._predictions().add(prediction)
+        if taken and not error:
+            with self._lock:
+                self._recent[request_id] = recorded
+                while len(self._recent) > _MAX_RECENT:
+                    self._recent.popitem(last=False)
+        return taken
 
-    def record_outcome(self, request_id: str, *, actual: float | None = None, loss: float | None = None) -> bool:
-        """Report the actual value; without a loss, the loss is the distance to the prediction."""
-        return self._predictions().add_outcome(OutcomeRecord(request_id, utc_now(), actual, loss))
+    def record_outcome(self, request_id: str, *, actual: float | str | None = None, loss: float | None = None) -> bool:
+        """Report what came of a prediction; the loss of the rollout is computed from it.
+
+        Args:
+            request_id: The id of the prediction. An outcome may come before its prediction is recorded; it waits.
+            actual: The actual value, or the class that came, by its name or number.
+            loss: The loss, if you compute it yourself; `actual` is then not compared.
+        Returns:
+            Whether it was accepted; under back-pressure it is dropped and counted.
+        Raises:
+            OutcomeError: It is no finite number within the limit, or not a class of the version that answered.
+        """
+        outcome = checked_outcome(request_id, utc_now(), actual=actual, loss=loss, limit=self._outcome_limit)
+        with self._lock:
+            answer = self._recent.get(request_id)
+        known = {request_id: answer} if answer is not None else self._reader.answers([request_id])
+        check_against(outcome, known)
+        return self._predictions().add_outcome(outcome)
 
     def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
         """Ask for the candidate to go live without waiting for proof; gates and proven harm still refuse."""
@@ -125,6 +171,7 @@ class CanaryDeploymentManager:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -145,5 +192,9 @@ class CanaryDeploymentManager:
     def _predictions(self) -> PredictionWriter:
         with self._lock:
             if self._writer is None:
-                self._writer = PredictionWriter(self._config.workspace.predictions_file)
+                self._writer = PredictionWriter(
+                    self._config.workspace.predictions_file,
+                    retention=self._retention,
+                    held_since=self._rollouts.needed_since,
+                )
             return self._writer

@@ -11,7 +11,7 @@ answers.py      the answers, the same in every dialect; errors.py the exceptions
 """
 
 from core.backoff import BackOff
-from core.client.answers import Health, Metadata, Outcome, Prediction, TensorInfo, VersionState
+from core.client.answers import Health, Metadata, Outcome, Prediction, Reported, TensorInfo, VersionState
 from core.client.breaker import BreakerState, CircuitBreaker
 from core.client.client import Client, ClientDialect
 from core.client.errors import (
@@ -50,6 +50,7 @@ __all__ = [
     "PeerFailedError",
     "Prediction",
     "RejectedError",
+    "Reported",
     "TensorInfo",
     "TimedOutError",
     "Timeouts",

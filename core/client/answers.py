@@ -82,5 +82,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     request_id: str
     row: int | None = None  # row index in a request of several rows, from 0
-    actual: float | None = None
-    loss: float | None = None
+    actual: float | str | bool | None = None  # a number, or a class by its name or number
+    loss: float | None = None  # computed by you; `actual` is then not compared
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server did with reported outcomes."""
+
+    n_accepted: int
+    n_matched: int | None = None  # outcomes whose prediction is stored; None: the server does not say
+    n_unmatched: int | None = None  # outcomes that wait for their prediction

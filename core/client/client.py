@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from core.backoff import BackOff
-from core.client.answers import Health, Metadata, Outcome, Prediction, VersionState, Which
+from core.client.answers import Health, Metadata, Outcome, Prediction, Reported, VersionState, Which
 from core.client.breaker import CircuitBreaker
 from core.client.errors import RejectedError, TransientError
 from core.client.http import Http
@@ -169,14 +169,16 @@ class Client:
         except TransientError as error:
             return Health(live=error.status is not None, ready=False, reasons=(str(error),))
 
-    def report(self, outcomes: Outcome | Sequence[Outcome]) -> int:
+    def report(self, outcomes: Outcome | Sequence[Outcome]) -> Reported:
         """Report outcomes of predictions, by their request ids.
 
         Repeating a report is safe: the first report of a prediction counts.
 
         Returns:
-            The number of accepted outcomes.
+            How many were accepted, and how many of these have found their prediction.
         Raises:
+            RejectedError: An outcome is no finite number within the server's limit, or not a class of the model; none
+                was stored.
             NotSpokenError: The dialect has no outcomes.
             ClientError: As `predict`.
         """

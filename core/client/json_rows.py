@@ -7,7 +7,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
-from core.client.answers import Health, Outcome, Prediction, VersionState, Which
+from core.client.answers import Health, Outcome, Prediction, Reported, VersionState, Which
 from core.client.errors import NotSpokenError
 from core.client.open_inference import OpenInferenceClient
 from core.client.rows import RequestRows
@@ -19,10 +19,6 @@ class _Predicted(msgspec.Struct):
     version: str
     request_id: str
     predictions: list[Any]
-
-
-class _Accepted(msgspec.Struct):
-    n_accepted: int
 
 
 class JsonRowsClient(OpenInferenceClient):
@@ -56,7 +52,7 @@ class JsonRowsClient(OpenInferenceClient):
         return self._health("/ready", deadline) if which is None else super().health(which, deadline)
 
     @override
-    def report(self, outcomes: Sequence[Outcome], deadline: float) -> int:
+    def report(self, outcomes: Sequence[Outcome], deadline: float) -> Reported:
         content = msgspec.json.encode({"outcomes": outcomes})
         answer = self._http.ask("POST", "/api/v1/outcomes", deadline, content=content)
-        return self._http.read(answer, _Accepted).n_accepted
+        return self._http.read(answer, Reported)

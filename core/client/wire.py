@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from core.client.answers import Health, Metadata, Outcome, Prediction, VersionState, Which
+from core.client.answers import Health, Metadata, Outcome, Prediction, Reported, VersionState, Which
 from core.client.errors import NotSpokenError
 from core.client.rows import RequestRows
 
@@ -29,7 +29,7 @@ class Wire(ABC):
     def health(self, which: Which | None, deadline: float) -> Health:
         """Request the readiness of the server or of one model; "not ready" is an answer, not an error."""
 
-    def report(self, outcomes: Sequence[Outcome], deadline: float) -> int:
+    def report(self, outcomes: Sequence[Outcome], deadline: float) -> Reported:
         """Report outcomes; return the number accepted.
 
         Raises:

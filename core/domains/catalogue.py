@@ -132,14 +132,18 @@ def load_model(folder: Path) -> "Model":
     Raises:
         ArtifactError: The artifact is damaged, tampered with, or of an unknown model.
     """
+    return class_of(folder).load(folder)
+
+
+def class_of(folder: Path) -> "type[Model]":
+    """Find the class of a saved model; raises as `load_model` does."""
     from core.models.persistence.archive import read_model
 
     header, _ = read_model(folder)
     try:
-        kind = model_class(str(header.get("model")))
+        return model_class(str(header.get("model")))
     except (UninstalledModelError, PluginLoadError) as error:
         raise ArtifactError(f"{folder} contains a model this installation does not know: {error}") from error
-    return kind.load(folder)
 
 
 def _domains() -> Iterator[Domain]:

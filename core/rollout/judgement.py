@@ -11,6 +11,7 @@ from core.rollout.experiment import ExperimentVerdict, Winner, decide
 from core.rollout.plan import RolloutPlan, RolloutStep
 from core.rollout.readings import GuardReading, GuardVerdict
 from core.rollout.strategies import Strategy
+from core.rollout.unjudged import not_judged
 
 
 class VerdictOutcome(StrEnum):
@@ -137,7 +138,10 @@ def _why_it_advances(plan: RolloutPlan, standing: StepStanding, readings: Sequen
         return f"{standing.n_step_candidate:,} answers at {_share(step)} with no sign of harm"
     if (experiment := experiment_of(plan, readings)) is not None:
         return experiment.reason
-    return "; ".join(reading.reason for reading in readings if reading.required)
+    reasons = [reading.reason for reading in readings if reading.required]
+    if plan.strategy.promotes and (open_points := not_judged(plan, readings)):
+        reasons.append(f"not judged: {', '.join(map(str, open_points))}")
+    return "; ".join(reasons)
 
 
 def _share(step: RolloutStep) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.losses import AnswerForm, AnswerKind, LossKind, LossRule
 from core.rollout.slices import Slice, levels_of
 from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
@@ -59,6 +60,28 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"guard {self.name!r} judges a mean, which has no tolerated_share")
 
 
+class LatencyBasis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the limit of slow answers comes from: the stable version's latency."""
+
+    stable_p99_ms: float
+    factor: float
+    floor_ms: float
+
+    @property
+    def limit_ms(self) -> float:
+        """The limit: the larger of the floor and the factor times the p99."""
+        return max(self.floor_ms, round(self.factor * self.stable_p99_ms, 3))
+
+    def describe(self) -> str:
+        """Say where the limit comes from.
+
+        >>> LatencyBasis(stable_p99_ms=0.4, factor=1.5, floor_ms=5).describe()
+        "the larger of 1.5 times stable's p99 0.4 ms and the floor 5 ms"
+        """
+        p99 = f"{self.factor:g} times stable's p99 {self.stable_p99_ms:g} ms"
+        return f"the larger of {p99} and the floor {self.floor_ms:g} ms"
+
+
 class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One share of the traffic, and the conditions to leave the step."""
 
@@ -82,6 +105,9 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     answer_changes_outcome: bool = True  # otherwise both versions score every row, and losses are compared by row
     slices: tuple[Slice, ...] = ()  # the columns by whose levels losses are judged
     difference_tolerance: float | None = None  # answers of both versions to one row that differ by more are different
+    loss: LossRule = LossRule()  # how the loss of an answer is computed from its outcome
+    latency: LatencyBasis | None = None  # what the limit of slow answers comes from; None: from the policy
+    outcomes_come: bool | None = None  # whether outcomes of the stable version came lately; None: nobody looked
 
     def __post_init__(self) -> None:
         names = [guard.name for guard in self.guards]
@@ -134,6 +160,20 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return len(levels_of(self.slices)) if any(guard.source is GuardSource.LOSS for guard in self.guards) else 0
 
     @property
+    def loss_guard(self) -> Guard | None:
+        """The guard that judges the loss, if there is one."""
+        return next((guard for guard in self.guards if guard.source is GuardSource.LOSS), None)
+
+    def describe_guard(self, guard: Guard) -> str:
+        """Name a guard with what it measures in absolute terms."""
+        if guard.source is GuardSource.SLOW and guard.limit is not None:
+            basis = f": {self.latency.describe()}" if self.latency is not None else ""
+            return f"{guard.name} (slower than {guard.limit:g} ms{basis})"
+        if guard.source is GuardSource.LOSS:
+            return f"{guard.name} ({self.loss.describe()}{'' if guard.required else '; not required'})"
+        return guard.name
+
+    @property
     def alpha_per_guard(self) -> float:
         """Each guard's part of alpha, so that all guards together keep to alpha; slices take half of it."""
         return (self.alpha / 2 if self.n_levels else self.alpha) / len(self.guards)
@@ -149,9 +189,11 @@ def make_plan(
     policy: CanaryPolicy | None = None,
     *,
     share: float | None = None,
-    latency_limit_ms: float | None = None,
     slices: tuple[Slice, ...] = (),
     difference_tolerance: float | None = None,
+    stable_p99_ms: float | None = None,
+    answers: AnswerForm | None = None,
+    outcomes_come: bool | None = None,
 ) -> RolloutPlan:
     """Make a plan from a policy.
 
@@ -160,9 +202,11 @@ def make_plan(
         policy: The rules for the model; the defaults if None.
         share: Overrides the policy: the first step of a canary, the candidate's side of an A/B split, the requests
             that a shadow receives copies of.
-        latency_limit_ms: The stable version's p99, for a policy without a limit. Without either, latency is not judged.
         slices: The policy's slice columns with their levels.
         difference_tolerance: From which difference two answers count as different, for a policy without a tolerance.
+        stable_p99_ms: The stable version's p99, for a policy without a limit. Without either, latency is not judged.
+        answers: What the stable version answers, so that the plan names the loss; None if unknown.
+        outcomes_come: Whether outcomes of the stable version came lately, so that they may be waited for.
     Raises:
         ValueError: The share does not fit the policy or the strategy.
 
@@ -172,6 +216,7 @@ def make_plan(
     [0.1, 0.2]
     """
     policy = policy or CanaryPolicy()
+    basis = _latency_basis(policy, stable_p99_ms)
     shares: tuple[float, ...]
     match strategy:
         case Strategy.CANARY:
@@ -193,7 +238,7 @@ def make_plan(
         alpha=policy.alpha,
         beta=round(1 - policy.promotion_threshold, 9),
         deadline_seconds=policy.deadline_seconds,
-        guards=_guards(strategy, policy, policy.latency_limit_ms or latency_limit_ms),
+        guards=_guards(strategy, policy, basis.limit_ms if basis else policy.latency_limit_ms, bool(outcomes_come)),
         mirror_share=share if strategy is Strategy.SHADOW and share is not None else policy.mirror_share,
         primary="loss" if strategy is Strategy.AB else "",
         answer_changes_outcome=policy.answer_changes_outcome,
@@ -201,10 +246,34 @@ def make_plan(
         difference_tolerance=(
             difference_tolerance if policy.difference_tolerance is None else policy.difference_tolerance
         ),
+        loss=loss_rule(policy, answers),
+        latency=basis,
+        outcomes_come=outcomes_come,
     )
 
 
-def _guards(strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | None) -> tuple[Guard, ...]:
+def _latency_basis(policy: CanaryPolicy, stable_p99_ms: float | None) -> LatencyBasis | None:
+    """Derive the limit from the stable version's latency, if the policy sets none.
+
+    A bare p99 lets one answer in a hundred be slow by definition, and where answers take less than a millisecond it
+    rolls back for a quarter of a millisecond.
+    """
+    if policy.latency_limit_ms is not None or stable_p99_ms is None:
+        return None
+    return LatencyBasis(stable_p99_ms=stable_p99_ms, factor=policy.latency_factor, floor_ms=policy.latency_floor_ms)
+
+
+def loss_rule(policy: CanaryPolicy, answers: AnswerForm | None = None) -> LossRule:
+    """Settle the loss for what the stable version answers; as the policy says where that is unknown."""
+    rule = LossRule(kind=LossKind(policy.loss), quantile=policy.loss_quantile)
+    if answers is None or answers.kind is AnswerKind.UNKNOWN:
+        return rule
+    return msgspec.structs.replace(rule, kind=rule.for_form(answers))
+
+
+def _guards(
+    strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | None, outcomes_come: bool
+) -> tuple[Guard, ...]:
     def rate(name: str, source: GuardSource, tolerated_share: float, limit: float | None = None) -> Guard:
         return Guard(name=name, source=source, limit=limit, margin=policy.rate_margin, tolerated_share=tolerated_share)
 
@@ -212,8 +281,9 @@ def _guards(strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | 
     if latency_limit_ms is not None:
         guards.append(rate("slow", GuardSource.SLOW, policy.tolerated_slow_share, latency_limit_ms))
     if strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing to compare a mean with
-        # Outcomes may be months away, or never reported: where they come, a worse loss takes a candidate back, but
-        # unless people ask for it only an experiment waits for them.
-        is_awaited = policy.require_loss or strategy is Strategy.AB
+        # Outcomes may be months away, or never reported: a rollout waits for them where they came lately, where people
+        # ask for it, and in an experiment. Everywhere a worse loss takes a candidate back.
+        is_awaited = outcomes_come if policy.require_loss == "auto" else policy.require_loss
+        is_awaited = is_awaited or strategy is Strategy.AB
         guards.append(Guard(name="loss", source=GuardSource.LOSS, margin=policy.loss_margin, required=is_awaited))
     return tuple(guards)

@@ -9,6 +9,7 @@ from core.rollout.errors import RolloutActiveError
 from core.rollout.plan import RolloutPlan
 from core.rollout.rollout import Rollout
 from core.rollout.strategies import Strategy
+from core.rollout.unjudged import in_a_line, not_judged
 
 
 class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,12 +86,6 @@ def refusal_of(
     return None
 
 
-_LATENCY_NOT_JUDGED = (
-    "Slow answers are not judged: {stable} has answered too few requests to show what is slow, and the policy sets "
-    "no latency_limit_ms."
-)
-
-
 def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tuple[str, ...]:
     step = plan.steps[0]
     shares = " → ".join(f"{step.share * 100:g}%" for step in plan.steps)
@@ -101,9 +96,8 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
         Strategy.SHADOW: f"{model} {candidate} receives copies of {plan.mirror_share * 100:g}% of the requests; its "
         f"answers reach no caller.",
     }[plan.strategy]
-    judged = ", ".join(
-        guard.name + (f" (later than {guard.limit:g} ms)" if guard.source == "slow" else "") for guard in plan.guards
-    )
+    judged = ", ".join(map(plan.describe_guard, plan.guards))
+    unjudged = in_a_line(not_judged(plan))
     least = f"Each step lasts at least {step.dwell_seconds:g} s and {step.min_samples:,} candidate answers."
     end = {
         True: f"It goes to Production automatically once proven within its margins (confidence {1 - plan.beta:.0%}).",
@@ -114,7 +108,7 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
         *_pairs(plan),
         f"Judged by {judged}; proven harm rolls it back automatically (false-alarm rate at most {plan.alpha:.1%}).",
         *_slices(plan),
-        *(() if plan.judges_latency else (_LATENCY_NOT_JUDGED.format(stable=stable),)),
+        *((unjudged,) if unjudged else ()),
         least,
         end,
         f"After {plan.deadline_seconds / 3600:g} h without proof it waits for a person.",

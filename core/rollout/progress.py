@@ -8,6 +8,7 @@ import msgspec
 from core.rollout.judgement import RolloutVerdict, VerdictOutcome
 from core.rollout.rollout import MAX_EVENTS, DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
 from core.rollout.strategies import Strategy
+from core.rollout.unjudged import not_judged
 from core.telemetry.predictions import Cursor
 
 _ENGINE = "engine"
@@ -58,7 +59,9 @@ def next_change(
     if verdict.outcome is VerdictOutcome.ROLL_BACK:
         return end(observed, RolloutPhase.ROLLED_BACK, "rollout.roll_back", verdict.reason, now=now)
     if desired is DesiredRollout.PROMOTE_NOW:
-        return end(observed, RolloutPhase.PROMOTED, "rollout.promote", asked, now=now, promotes=True)
+        open_points = not_judged(rollout.plan, observed.readings)
+        unjudged = f"; not judged: {', '.join(map(str, open_points))}" if open_points else ""
+        return end(observed, RolloutPhase.PROMOTED, "rollout.promote", f"{asked}{unjudged}", now=now, promotes=True)
     if desired is DesiredRollout.PAUSED and phase in (RolloutPhase.RUNNING, RolloutPhase.INCONCLUSIVE):
         return _change("rollout.hold", asked, _in_phase(observed, RolloutPhase.PAUSED, now), now)
     if desired is DesiredRollout.RUNNING and phase is RolloutPhase.PAUSED:

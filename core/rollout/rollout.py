@@ -11,6 +11,7 @@ from core.rollout.judgement import RolloutVerdict
 from core.rollout.plan import RolloutPlan
 from core.rollout.readings import GuardReading
 from core.rollout.strategies import Strategy
+from core.rollout.unjudged import LossOrigins, NotJudged, not_judged
 from core.telemetry.predictions import Cursor
 
 MAX_EVENTS = 200
@@ -74,6 +75,10 @@ class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[GuardReading, ...] = ()
     verdict: RolloutVerdict | None = None
     experiment: ExperimentVerdict | None = None
+    losses: LossOrigins = LossOrigins()
+    not_judged: tuple[NotJudged, ...] = ()  # what the candidate has not been judged by so far
+    problem: str | None = None  # why it cannot be judged now: it keeps its share, and is tried again
+    problem_since: datetime | None = None
     last_answer_at: datetime | None = None  # when new predictions were last read
     events: tuple[RolloutEvent, ...] = ()
 
@@ -128,6 +133,20 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     def is_active(self) -> bool:
         """Whether the candidate is still being judged; meanwhile neither version may be removed."""
         return self.observed.phase.is_active
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it cannot be judged: an error keeps the engine from reading or judging its evidence."""
+        return self.is_active and self.observed.problem is not None
+
+    def cannot_be_read(self, problem: str) -> "Rollout":
+        """Return this earlier state, marked as one that may not be the present one."""
+        return msgspec.structs.replace(self, observed=msgspec.structs.replace(self.observed, problem=problem))
+
+    @property
+    def not_judged(self) -> tuple[NotJudged, ...]:
+        """What the candidate has not been judged by so far; at the end, what it never was."""
+        return self.observed.not_judged if self.observed.readings else not_judged(self.plan)
 
     @property
     def is_held(self) -> bool:

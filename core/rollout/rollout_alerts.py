@@ -1,4 +1,4 @@
-"""The alerts of rollouts: a rollout was rolled back, or it waits for a decision."""
+"""The alerts of rollouts: a rollout was rolled back, waits for a decision, or cannot be judged."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from core.rollout.rollout import Rollout, RolloutPhase
 
 ROLLED_BACK = "rollout_rolled_back"
 INCONCLUSIVE = "rollout_inconclusive"
+STUCK = "rollout_stuck"
 
 _TOLD_LATE = timedelta(days=1)
 
@@ -25,8 +26,25 @@ class RolloutAlerts:
             self._fire(INCONCLUSIVE, rollout, f"waits for a person: {reason}", now)
             return
         self._alerts.clear(INCONCLUSIVE, labels=_labels(rollout), now=now, reason=reason)
+        if not rollout.is_active:
+            self._alerts.clear(STUCK, labels=_labels(rollout), now=now, reason=reason)
         if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
             self._fire(ROLLED_BACK, rollout, f"was rolled back: {reason}", now)
+
+    def stuck(self, rollout: Rollout, problem: str, now: datetime) -> None:
+        """Alert people that a rollout cannot be judged: nothing would roll its candidate back."""
+        self._fire(
+            STUCK, rollout, f"cannot be judged and keeps {rollout.share * 100:g}% of the traffic: {problem}", now
+        )
+
+    def unreadable(self, rollout_id: str, problem: str, now: datetime) -> None:
+        """Alert people that the document of a rollout cannot be read."""
+        self._alerts.fire(STUCK, labels={"rollout": rollout_id}, summary=f"{rollout_id}: {problem}", now=now)
+
+    def work_again(self, rollout: Rollout, now: datetime) -> None:
+        """Clear the alert of a rollout that can be judged again."""
+        for labels in (_labels(rollout), {"rollout": rollout.rollout_id}):
+            self._alerts.clear(STUCK, labels=labels, now=now, reason="it can be judged again")
 
     def catch_up(self, rollouts: Sequence[Rollout], now: datetime) -> None:
         """Raise alerts that are missing: the engine was killed, or a person decided while no engine was running."""

@@ -55,6 +55,12 @@ class RolloutRecords:
         """Return every rollout, oldest first."""
         return sorted(self._documents.all(), key=lambda rollout: rollout_number(rollout.rollout_id))
 
+    def readable(self) -> tuple[list[Rollout], dict[str, str]]:
+        """Return the rollouts that can be read, oldest first, and by id why the others cannot."""
+        found, problems = self._documents.readable()
+        by_number = sorted(found, key=lambda rollout: rollout_number(rollout.rollout_id))
+        return by_number, {rollout_id: str(error) for rollout_id, error in problems.items()}
+
     def get(self, rollout_id: str) -> Rollout:
         """Return one rollout.
 
@@ -219,4 +225,5 @@ def summary_of(rollout: Rollout) -> dict[str, object]:
         "n_stable": observed.evidence.n_stable,
         "n_candidate": observed.evidence.n_candidate,
         "guards": {reading.guard: reading.reason for reading in observed.readings},
+        "not_judged": [str(found) for found in rollout.not_judged],
     }

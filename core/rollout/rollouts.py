@@ -4,14 +4,16 @@ They live in the registry's own file, so that the end of a canary, its version g
 one transaction.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from core.actor import Actor
 from core.governance import audited
+from core.losses import AnswerForm, LossRule
+from core.rollout.answers import form_of_version
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
-from core.rollout.plan import RolloutPlan, make_plan
+from core.rollout.plan import RolloutPlan, loss_rule, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import end
 from core.rollout.read_columns import read_columns
@@ -22,11 +24,13 @@ from core.rollout.strategies import Strategy
 from core.rollout.usual_traffic import UsualTraffic, usual_traffic
 from core.settings.policy import CanaryPolicy
 from core.state import StaleRevisionError, read_lease
+from core.tables.errors import TableError
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import PredictionReader
 
 _USUAL_PAST = timedelta(days=7)
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
+_LEAST_OUTCOMES = 20  # fewer may be a trial of the door
 
 _VERBS = {
     DesiredRollout.RUNNING: "rollout.resume",
@@ -69,15 +73,18 @@ class Rollouts(RolloutRecords):
             SettingsError: The workspace's policy cannot be used.
         """
         rules = self._policy.policy().for_model(model)
-        usual = self._usual_traffic(model)
+        usual = self._usual_traffic(model, loss_rule(rules.canary))
         if not isinstance(policy, RolloutPlan):
             canary = policy or rules.canary
+            p99_ms, answers, outcomes_come = self._lately(model)
             try:
                 policy = make_plan(
                     strategy,
                     canary,
                     share=share,
-                    latency_limit_ms=self._latency_limit(model),
+                    stable_p99_ms=p99_ms,
+                    answers=answers,
+                    outcomes_come=outcomes_come,
                     slices=self._slices(model, candidate, strategy, canary),
                     difference_tolerance=None if usual is None else usual.difference_tolerance,
                 )
@@ -284,28 +291,41 @@ class Rollouts(RolloutRecords):
         columns = {f"{model} {number}": read_columns(self._registry, model, number) for number in numbers}
         return make_slices(policy.slice_rules, columns)
 
-    def _usual_traffic(self, model: str) -> UsualTraffic | None:
+    def _usual_traffic(self, model: str, loss: LossRule) -> UsualTraffic | None:
         """Return what the model and its stable version did in the last week; None if nothing is known."""
         live, now = self._registry.production(model), self._clock()
         if live is None:
             return None
         try:
             reader = PredictionReader(self._workspace.predictions_file)
-            found = reader.recent_traffic(model, live.version, since=now - _USUAL_PAST, now=now)
+            found = reader.recent_traffic(model, live.version, since=now - _USUAL_PAST, now=now, loss=loss)
         except TelemetryError:
             return None
         return usual_traffic(found)
 
-    def _latency_limit(self, model: str) -> float | None:
-        """Return the 99th percentile of the stable version's latency, if it has answered enough requests."""
+    def needed_since(self) -> dict[str, datetime]:
+        """Return, by model, since when an active rollout needs the predictions, which must not be deleted."""
+        return {rollout.model: rollout.created_at for rollout in self._documents.all() if rollout.is_active}
+
+    def _lately(self, model: str) -> tuple[float | None, AnswerForm | None, bool | None]:
+        """Return the p99 of the stable version in ms, what it answers, and whether its outcomes come.
+
+        Each is None if it is unknown: there is no stable version, or predictions cannot be read.
+        """
         live = self._registry.production(model)
         if live is None:
-            return None
+            return None, None, None
+        reader = PredictionReader(self._workspace.predictions_file)
         try:
-            found = PredictionReader(self._workspace.predictions_file).latency_quantile(model, live.version, 0.99)
-        except TelemetryError:
-            return None
-        return round(found[0], 3) if found and found[1] >= _LEAST_LATENCIES and found[0] > 0 else None
+            latency = reader.latency_quantile(model, live.version, 0.99)
+            answers = form_of_version(self._workspace, reader, live)
+            outcomes_come = reader.n_outcomes(model, live.version) >= _LEAST_OUTCOMES
+        except (TelemetryError, TableError):
+            return None, None, None
+        finally:
+            reader.close()
+        is_known = latency is not None and latency[1] >= _LEAST_LATENCIES and latency[0] > 0
+        return round(latency[0], 3) if latency and is_known else None, answers, outcomes_come
 
 
 def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, ends_here: bool) -> str | None:

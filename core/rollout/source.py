@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from core.losses import LossRule
 from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ServedRequest
 
 
@@ -20,6 +21,7 @@ class PredictionSource(Protocol):
         settled_before: datetime,
         paired: bool = False,
         with_served: bool | None = None,
+        loss: LossRule = ...,
         n: int = ...,
     ) -> Batch:
         """Return the records of a rollout after a cursor."""
@@ -58,6 +60,7 @@ class ScriptedSource:
         settled_before: datetime,
         paired: bool = False,
         with_served: bool | None = None,
+        loss: LossRule | None = None,
         n: int = 20_000,
     ) -> Batch:
         """Return the records after a cursor."""

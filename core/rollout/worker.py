@@ -5,7 +5,9 @@ engine that follows a killed one continues from the document and comes to the sa
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -25,6 +27,7 @@ from core.rollout.rollout_records import REFUSALS
 from core.rollout.rollouts import Rollouts
 from core.rollout.source import PredictionSource
 from core.rollout.strategies import Strategy
+from core.rollout.unjudged import LossOrigins, not_judged
 from core.state import StaleRevisionError, Workspace
 from core.telemetry.predictions import Cursor, PredictionReader
 
@@ -69,7 +72,7 @@ class RolloutWorker:
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
         self._pending: dict[str, ObservedRollout] = {}  # observed since the document was last written
         self._saved_at: dict[str, datetime] = {}
-        self._failures: dict[str, str] = {}  # the error that keeps a rollout from advancing, logged once
+        self._failures: dict[str, str] = {}  # the error that keeps a rollout from being judged, reported once
 
     def tick(self, now: datetime) -> list[RolloutChange]:
         """Advance every active rollout as far as possible.
@@ -80,8 +83,10 @@ class RolloutWorker:
             The steps that were taken.
         """
         changes = []
-        rollouts = self._rollouts.all()
+        rollouts, unreadable = self._rollouts.readable()
         self._catch_up(rollouts, now)
+        for rollout_id, problem in unreadable.items():
+            self._report(rollout_id, problem, partial(self._calls.unreadable, rollout_id, problem, now))
         for rollout in rollouts:
             if not rollout.is_active:
                 self._forget(rollout.rollout_id)
@@ -90,15 +95,52 @@ class RolloutWorker:
                 if (change := self._drive(rollout, now)) is not None:
                     log.info("%s: %s: %s", rollout.rollout_id, change.verb, change.reason)
                     changes.append(change)
-                self._failures.pop(rollout.rollout_id, None)
+                self._work_again(rollout, now)
             except StaleRevisionError:  # it was changed by someone else first: read it again at the next tick
                 self._forget(rollout.rollout_id)
-            except (CoreError, OSError) as error:
+            except Exception as error:  # whatever is wrong with one, people must see it and the others must go on
                 self._forget(rollout.rollout_id)
-                if self._failures.get(rollout.rollout_id) != str(error):  # once, not at every tick
-                    self._failures[rollout.rollout_id] = str(error)
-                    log.exception("could not advance %s; it stays unchanged", rollout.rollout_id)
+                self._stick(rollout, error, now)
         return changes
+
+    def _stick(self, rollout: Rollout, error: Exception, now: datetime) -> None:
+        """Show that a rollout cannot be judged, in its document and by an alert; it is tried again at every tick."""
+        is_expected = isinstance(error, CoreError | OSError)
+        problem = str(error) if is_expected else f"internal error, see the engine's log: {error!r}"
+        self._report(rollout.rollout_id, problem, partial(self._calls.stuck, rollout, problem, now))
+        if rollout.observed.problem == problem:
+            return
+        since = rollout.observed.problem_since or now
+        try:
+            observed = msgspec.structs.replace(rollout.observed, problem=problem, problem_since=since)
+            self._rollouts.save(rollout, observed)
+        except (CoreError, OSError):  # the state file is the cause: it is named by every reader of it
+            log.exception("could not store that %s cannot be judged", rollout.rollout_id)
+
+    def _report(self, rollout_id: str, problem: str, alert: Callable[[], None]) -> None:
+        """Log and alert once, not at every tick."""
+        if self._failures.get(rollout_id) == problem:
+            return
+        log.error("could not judge %s; it keeps its share: %s", rollout_id, problem, exc_info=True)
+        try:
+            alert()
+        except (CoreError, OSError):  # tried again at the next tick
+            log.exception("could not raise the alert about %s", rollout_id)
+        else:
+            self._failures[rollout_id] = problem
+
+    def _work_again(self, rollout: Rollout, now: datetime) -> None:
+        """Clear the state and the alert of a rollout that could not be judged and now can."""
+        failed = self._failures.pop(rollout.rollout_id, None)
+        if rollout.observed.problem is None and failed is None:
+            return
+        current = self._rollouts.get(rollout.rollout_id)
+        if current.observed.problem is not None:
+            seen = self._pending.pop(rollout.rollout_id, current.observed)
+            self._rollouts.save(current, msgspec.structs.replace(seen, problem=None, problem_since=None))
+            self._saved_at[rollout.rollout_id] = now
+        self._calls.work_again(rollout, now)
+        log.info("%s can be judged again", rollout.rollout_id)
 
     def _drive(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
         if rollout.observed.phase is RolloutPhase.PENDING and rollout.desired is DesiredRollout.PAUSED:
@@ -138,6 +180,7 @@ class RolloutWorker:
         # The desired half is the document's; the observed half may be newer here.
         cursor, collector = self._collector(rollout, observed)
         n_before = observed.evidence.n_stable + observed.evidence.n_candidate
+        losses = observed.losses
         for _ in range(_BATCHES_A_TICK):
             batch = self._source.read(
                 rollout.rollout_id,
@@ -145,8 +188,14 @@ class RolloutWorker:
                 settled_before=now - _SETTLED_AFTER,
                 paired=rollout.plan.is_paired,
                 with_served=rollout.strategy is not Strategy.SHADOW,
+                loss=rollout.plan.loss,
             )
             collector.add(batch)
+            n_reported = sum(scored.is_reported for scored in batch.scored)
+            losses = LossOrigins(
+                n_computed=losses.n_computed + len(batch.scored) - n_reported,
+                n_reported=losses.n_reported + n_reported,
+            )
             cursor = batch.cursor
             if batch.is_last:
                 break
@@ -165,6 +214,8 @@ class RolloutWorker:
             cursor=cursor,
             readings=readings,
             experiment=experiment_of(rollout.plan, readings),
+            losses=losses,
+            not_judged=not_judged(rollout.plan, readings),
             last_answer_at=now if n > n_before else observed.last_answer_at,
         )
         standing = StepStanding(

@@ -19,6 +19,7 @@ class ServingLimits:
     inline_rows: int = 64
     waiting_batches: int = 32
     workers: int = 2
+    outcome_limit: float = 1e12
 
     @classmethod
     def of(cls, settings: ServingSettings) -> Self:
@@ -37,4 +38,5 @@ class ServingLimits:
             inline_rows=settings.inline_rows,
             waiting_batches=settings.waiting_batches,
             workers=settings.workers,
+            outcome_limit=settings.outcome_limit,
         )

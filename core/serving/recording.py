@@ -1,43 +1,74 @@
 """Predictions and outcomes on their way to telemetry: queued without waiting, dropped and counted under overload."""
 
 import logging
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
-from core.serving.errors import NotRecordedError, UnavailableError
+from core.losses import Answer, pack_probabilities
+from core.serving.errors import BadRequestError, NotRecordedError, UnavailableError
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment
+from core.settings.telemetry import PredictionRetention
 from core.state import Workspace
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import OutcomeRecord, PredictionHealth, PredictionRecord, PredictionWriter
+from core.telemetry.predictions import (
+    OutcomeError,
+    OutcomeRecord,
+    PredictionHealth,
+    PredictionReader,
+    PredictionRecord,
+    PredictionWriter,
+    check_against,
+)
 
 log = logging.getLogger(__name__)
+
+
+class OutcomeReceipt(NamedTuple):
+    """What became of reported outcomes: every one is stored."""
+
+    n_matched: int  # their prediction is stored
+    n_unmatched: int  # they wait for it
 
 
 class PredictionRecorder:
     """Records one server's predictions in the store; an unusable store never blocks an answer."""
 
-    def __init__(self, workspace: Workspace, stats: ServerStats, *, is_on: bool = True, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        stats: ServerStats,
+        *,
+        is_on: bool = True,
+        retention: PredictionRetention | None = None,
+        held_since: Callable[[], Mapping[str, datetime]] = dict,
+        clock: Clock = utc_now,
+    ) -> None:
         """Open the store.
 
         Args:
             workspace: The workspace with the store.
             stats: Counts dropped records.
             is_on: Whether to record at all.
+            retention: How long predictions are kept; the defaults if None.
+            held_since: By model, since when an active rollout needs its predictions.
             clock: The time.
         """
         self._stats = stats
         self._is_on = is_on
         self._clock = clock
         self._writer: PredictionWriter | None = None
+        self._reader = PredictionReader(workspace.predictions_file)
         self._failure: str | None = None
         if not is_on:
             return
         try:
-            self._writer = PredictionWriter(workspace.predictions_file, clock=clock)
+            self._writer = PredictionWriter(
+                workspace.predictions_file, clock=clock, retention=retention, held_since=held_since
+            )
         except (CoreError, OSError) as error:
             self._failure = str(error)
             log.error("predictions are not recorded: %s", error)
@@ -72,38 +103,53 @@ class PredictionRecorder:
             self._stats.n_telemetry_dropped += max(len(values), 1)
             return
         at, latency_ms = self._clock(), seconds * 1000.0
-        value = values[0] if values and isinstance(values[0], float) else None
+        value, detail = _stored(values[0]) if values else (None, None)
         writer.add(
             PredictionRecord(
                 request_id, at, version.model, version.version, latency_ms, error, value,
                 assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
-                slices[0] if slices else None,
+                slices[0] if slices else None, version.form, detail,
             )
         )  # fmt: skip
-        for number, value in enumerate(values[1:], start=1):
+        for number, answer in enumerate(values[1:], start=1):
+            value, detail = _stored(answer)
             writer.add(
                 PredictionRecord(
-                    f"{request_id}/{number}", at, version.model, version.version, None, error,
-                    value if isinstance(value, float) else None,
+                    f"{request_id}/{number}", at, version.model, version.version, None, error, value,
                     assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
-                    slices[number] if slices else None,
+                    slices[number] if slices else None, version.form, detail,
                 )
             )  # fmt: skip
 
-    def turned_out(self, request_id: str, *, actual: float | None, loss: float | None) -> None:
-        """Record the outcome of one prediction.
+    def report(self, outcomes: Sequence[OutcomeRecord]) -> OutcomeReceipt:
+        """Store outcomes, all or none; they have been stored when this returns.
 
         Raises:
+            BadRequestError: One of them says nothing about its prediction.
             NotRecordedError: This server does not record predictions.
-            UnavailableError: The outcome cannot be stored now; report it again later.
+            UnavailableError: The outcomes cannot be stored now; report them again later.
         """
         if not self._is_on:
             raise NotRecordedError(
                 "This server does not record predictions (serving.record_predictions in bondx.yaml)."
             )
-        outcome = OutcomeRecord(request_id, self._clock(), _finite(actual), _finite(loss))
-        if self._writer is None or not self._writer.add_outcome(outcome):
-            raise UnavailableError("Outcomes cannot be stored now; report this outcome and all later ones again.")
+        ids = [outcome.request_id for outcome in outcomes]
+        try:
+            if self._writer is None:
+                raise TelemetryError(self._failure or "the store of predictions is closed")
+            self._writer.flush()  # predictions of a moment ago
+            answers = self._reader.answers(ids)
+            for number, outcome in enumerate(outcomes):
+                _check(number, outcome, answers)
+            now = self._clock()
+            taken = [self._writer.add_outcome(outcome._replace(at=now)) for outcome in outcomes]
+            if not all(taken):
+                raise TelemetryError("too many outcomes are waiting to be stored")
+            self._writer.flush()
+            n_matched = sum(map(self._reader.answers(ids).__contains__, ids))
+        except TelemetryError as error:
+            raise UnavailableError("Outcomes cannot be stored now; report these outcomes again later.") from error
+        return OutcomeReceipt(n_matched, len(outcomes) - n_matched)
 
     def health(self) -> PredictionHealth:
         """Return the health of the writer."""
@@ -111,24 +157,22 @@ class PredictionRecorder:
             return PredictionHealth(0, 0, self._stats.n_telemetry_dropped, self._failure)
         return self._writer.health()
 
-    def store(self) -> None:
-        """Wait until all accepted outcomes are stored.
-
-        Raises:
-            UnavailableError: Storing did not finish in time; report the outcomes again.
-        """
-        if self._writer is None:
-            return
-        try:
-            self._writer.flush()
-        except TelemetryError as error:
-            raise UnavailableError("Outcomes cannot be stored now; report these outcomes again later.") from error
-
     def close(self) -> None:
         """Store all queued records, and stop."""
         if self._writer is not None:
             self._writer.close()
+        self._reader.close()
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _check(number: int, outcome: OutcomeRecord, answers: Mapping[str, Answer]) -> None:
+    try:
+        check_against(outcome, answers)
+    except OutcomeError as error:
+        raise BadRequestError(error.problem, field=f"outcomes[{number}].{error.field}") from error
+
+
+def _stored(answer: Any) -> tuple[float | None, bytes | None]:
+    """Split an answer into its number, or the probabilities of its classes."""
+    if isinstance(answer, float):
+        return answer, None
+    return None, pack_probabilities(answer) if isinstance(answer, list) else None

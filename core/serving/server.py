@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from core.clock import Clock, utc_now
+from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator, is_loopback
 from core.serving.control.application import control_application
@@ -23,6 +24,7 @@ from core.serving.reads import Reads
 from core.serving.recording import PredictionRecorder
 from core.serving.stats import ServerStats
 from core.serving.table import ServingTable
+from core.settings import load_settings
 from core.state import Workspace
 from core.view.source import take_snapshot
 
@@ -88,7 +90,14 @@ class Server:
         self._socket = _listen(host, port)
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
-        self._recorder = PredictionRecorder(workspace, self._stats, is_on=records, clock=clock)
+        self._recorder = PredictionRecorder(
+            workspace,
+            self._stats,
+            is_on=records,
+            retention=load_settings(workspace.settings_file).telemetry.predictions,
+            held_since=Rollouts(workspace, clock=clock).needed_since,
+            clock=clock,
+        )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
         metrics = ServingMetrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))

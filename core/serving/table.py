@@ -30,6 +30,7 @@ class LoadedVersion:
         self.version = version
         self.scorer = scorer
         self.signature = scorer.signature
+        self.form = scorer.form
         self.stats = stats
         self.loaded_at = loaded_at
         self.load_seconds = seconds

@@ -7,7 +7,7 @@ pattern. `Policy.for_model` returns the rules of a model.
 import fnmatch
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -82,16 +82,24 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     tolerated_error_share: Annotated[
         float, Meta(gt=0, lt=0.5, description="Error share that is acceptable, whatever the stable version has.")
     ] = 0.001
+    loss: Annotated[
+        Literal["auto", "log", "brier", "absolute", "squared", "quantile"],
+        Meta(description="Loss of an outcome; where it does not fit a model's answers, as auto."),
+    ] = "auto"
+    loss_quantile: Annotated[float, Meta(gt=0, lt=1, description="The quantile of the quantile loss.")] = 0.5
     latency_limit_ms: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="A slower answer counts as slow; by default the stable version's p99."),
+        Meta(description="A slower answer counts as slow; by default from the stable version's p99."),
     ] = None
+    latency_floor_ms: Annotated[float, Meta(gt=0, description="Smallest limit that comes from the p99.")] = 5.0
+    latency_factor: Annotated[float, Meta(ge=1, description="The limit as a multiple of the p99.")] = 1.5
     tolerated_slow_share: Annotated[
         float, Meta(gt=0, lt=0.5, description="Share of slow answers that is acceptable.")
     ] = 0.02
     require_loss: Annotated[
-        bool, Meta(description="Also wait for outcomes that show the loss to be within its margin.")
-    ] = False
+        bool | Literal["auto"],
+        Meta(description="Wait for outcomes that show the loss to be within its margin; auto: where outcomes come."),
+    ] = "auto"
     ab_share: Annotated[float, Meta(gt=0, lt=1, description="The candidate's side of an A/B split.")] = 0.5
     mirror_share: Annotated[
         PositiveShare, Meta(description="Share of requests copied to the version that does not answer them.")

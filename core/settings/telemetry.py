@@ -1,9 +1,59 @@
-"""The `telemetry` block: retention of measurements."""
+"""The `telemetry` block: retention of measurements and of predictions."""
 
+import fnmatch
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+
+class ModelRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the predictions of a model wait for their outcomes; a key left out is as for all models."""
+
+    keep_days: Annotated[Annotated[float, Meta(gt=0, le=3650)] | None, Meta(description="As above.")] = None
+    keep_rows: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="As above.")] = None
+
+
+class PredictionRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long predictions wait for their outcomes: whatever comes first, the time or the rows."""
+
+    keep_days: Annotated[float, Meta(gt=0, le=3650, description="Days that predictions and outcomes are kept.")] = 30.0
+    keep_rows: Annotated[int, Meta(ge=1, description="Predictions kept at most, and outcomes kept at most.")] = (
+        10_000_000
+    )
+    unmatched_hours: Annotated[
+        float, Meta(gt=0, le=8760, description="Hours that an outcome without its prediction waits for it.")
+    ] = 24.0
+    models: Annotated[
+        dict[str, ModelRetention],
+        Meta(description="keep_days and keep_rows of single models, by name (`downgrade`) or pattern (`desk_*`)."),
+    ] = {}
+
+    def chain(self, model: str) -> str:
+        """Return the chain of segments in which a model's predictions lie: its own, or empty for that of all others.
+
+        >>> PredictionRetention(models={"down*": ModelRetention(keep_days=400)}).chain("downgrade")
+        'downgrade'
+        """
+        return model if self._own(model) is not None else ""
+
+    def kept(self, chain: str) -> timedelta:
+        """Return how long the predictions of a chain are kept."""
+        own = self._own(chain)
+        return timedelta(days=self.keep_days if own is None or own.keep_days is None else own.keep_days)
+
+    def rows(self, chain: str) -> int:
+        """Return how many predictions of a chain are kept at most."""
+        own = self._own(chain)
+        return self.keep_rows if own is None or own.keep_rows is None else own.keep_rows
+
+    def _own(self, model: str) -> ModelRetention | None:
+        if not model:
+            return None
+        if (named := self.models.get(model)) is not None:
+            return named
+        return next((own for pattern, own in self.models.items() if fnmatch.fnmatchcase(model, pattern)), None)
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -13,3 +63,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     seconds_hours: Annotated[float, Meta(gt=0, le=720, description="One point a second.")] = 24.0
     minutes_days: Annotated[float, Meta(gt=0, le=3650, description="One histogram a minute.")] = 90.0
     past_hours: Annotated[float, Meta(gt=0, le=720, description="States of documents, for playback.")] = 24.0
+    predictions: Annotated[PredictionRetention, Meta(description="Predictions, which wait for their outcomes.")] = (
+        PredictionRetention()
+    )

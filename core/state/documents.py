@@ -67,6 +67,18 @@ class Documents(Generic[T]):
         view = self._view()
         return [self._document(view, doc_id) for doc_id in view.stored]
 
+    def readable(self) -> tuple[list[T], dict[str, DocumentFormatError]]:
+        """Return the documents that can be read, in the order of `all`, and by key why the others cannot."""
+        view = self._view()
+        found: list[T] = []
+        problems: dict[str, DocumentFormatError] = {}
+        for doc_id, stored in view.stored.items():
+            try:
+                found.append(self._document(view, doc_id))
+            except DocumentFormatError as error:
+                problems[str(stored.get(self._key))] = error
+        return found, problems
+
     def find(self, key: str) -> T | None:
         """Return the document with this key, or None."""
         view = self._view()

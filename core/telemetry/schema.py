@@ -41,7 +41,7 @@ def open_to_write(
     *,
     version: int,
     wal_kept_bytes: int,
-    upgrade: Callable[[sqlite3.Connection], None] | None = None,
+    upgrade: Callable[[sqlite3.Connection, int], None] | None = None,
 ) -> sqlite3.Connection:
     """Open a store for writing, and make it if there is none.
 
@@ -50,7 +50,7 @@ def open_to_write(
         tables: The statements that make its tables.
         version: Of its format.
         wal_kept_bytes: How much of the write-ahead log stays for the next writes.
-        upgrade: Brings the tables of an earlier version up to date, in the same transaction; safe to repeat.
+        upgrade: Brings the tables of an earlier format, which it is told, to this one; within a transaction.
 
     Raises:
         TelemetryDamagedError: The file is not a sound database.
@@ -69,15 +69,32 @@ def open_to_write(
                     f"use that version, or move the file aside."
                 )
             if found < version:
-                connection.executescript(f"BEGIN IMMEDIATE;{tables}")
-                if upgrade is not None:
-                    upgrade(connection)
-                connection.execute(f"PRAGMA user_version = {version}")
-                connection.execute("COMMIT")
+                _bring_up(connection, tables, version, upgrade)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _bring_up(
+    connection: sqlite3.Connection,
+    tables: str,
+    version: int,
+    upgrade: Callable[[sqlite3.Connection, int], None] | None,
+) -> None:
+    """Make the tables, or bring those of an earlier format to this one; all of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have been faster
+        if 0 < found < version and upgrade is not None:
+            upgrade(connection, found)
+        for statement in filter(str.strip, tables.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {max(found, version)}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def place_of(file: Path) -> tuple[int, int] | None:

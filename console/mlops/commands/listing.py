@@ -95,7 +95,7 @@ def _row(rollout: "Rollout") -> dict[str, object]:
         "candidate": rollout.candidate,
         "stable": rollout.stable,
         "strategy": rollout.strategy,
-        "phase": rollout.observed.phase,
+        "phase": "stuck" if rollout.is_stuck else rollout.observed.phase,
         "share": f"{rollout.share:.0%}",
         "started_at": rollout.created_at,
         "started_by": rollout.created_by,

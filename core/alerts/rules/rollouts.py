@@ -15,4 +15,9 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.WARNING,
         advice="Its deadline passed without enough evidence; it keeps its share. Resume, promote now, or abort it.",
     ),
+    EventRule(
+        name="rollout_stuck",
+        severity=Severity.CRITICAL,
+        advice="Nothing rolls its candidate back while this lasts. Remove the cause, or abort the rollout.",
+    ),
 )

@@ -33,8 +33,9 @@ class RolloutLoop(Worker):
                 context.workspace, alerts=context.alerts, actor=context.actor, clock=context.clock
             )
         self._worker.tick(self._context.clock())
-        is_any_active = any(rollout.is_active for rollout in self._rollouts.all())
-        return TICK_SECONDS if is_any_active else None
+        rollouts, unreadable = self._rollouts.readable()
+        is_any_active = any(rollout.is_active for rollout in rollouts)
+        return TICK_SECONDS if is_any_active or unreadable else None
 
     @override
     def end(self, *, after_failure: bool) -> None:

@@ -66,6 +66,7 @@ def control_application(
             dependencies={
                 "workspace": Provide(lambda: workspace, sync_to_thread=False),
                 "recorder": Provide(lambda: recorder, sync_to_thread=False),
+                "limits": Provide(lambda: limits, sync_to_thread=False),
                 "table": Provide(table, sync_to_thread=False),
                 "caller": Provide(caller_of, sync_to_thread=False),
             },

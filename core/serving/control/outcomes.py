@@ -7,9 +7,12 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from core.clock import utc_now
 from core.serving.control.admission import REPORT, Given
 from core.serving.errors import BadRequestError
+from core.serving.limits import ServingLimits
 from core.serving.recording import PredictionRecorder
+from core.telemetry.predictions import OutcomeError, OutcomeRecord, checked_outcome
 
 MAX_OUTCOMES = 10_000
 
@@ -19,8 +22,8 @@ class ReportedOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     request_id: Annotated[str, Meta(min_length=1, max_length=160)]
     row: Annotated[int, Meta(ge=0)] | None = None  # row index in a request of several rows; 0 for a single row
-    actual: float | None = None
-    loss: float | None = None
+    actual: float | str | bool | None = None  # a number, or a class by its name or number
+    loss: float | bool | None = None  # computed by the caller; `actual` is then not compared
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +36,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The number of outcomes accepted; the first report of a request counts."""
 
     n_accepted: int
+    n_matched: int  # outcomes whose prediction is stored
+    n_unmatched: int  # outcomes that wait for their prediction (telemetry.predictions.unmatched_hours)
 
 
 class OutcomeRoutes(Controller):
@@ -42,13 +47,19 @@ class OutcomeRoutes(Controller):
     tags = ["predictions"]
 
     @post("/", opt=REPORT, status_code=202, sync_to_thread=True)
-    def report(self, recorder: Given[PredictionRecorder], data: JSONBody[Report]) -> Accepted:
+    def report(
+        self, recorder: Given[PredictionRecorder], limits: Given[ServingLimits], data: JSONBody[Report]
+    ) -> Accepted:
         """Store outcomes; rollout judges and monitors join them to their predictions."""
-        for number, outcome in enumerate(data.outcomes):
-            if outcome.actual is None and outcome.loss is None:
-                raise BadRequestError("requires `actual` or `loss`", field=f"outcomes[{number}]")
-        for outcome in data.outcomes:
-            request_id = f"{outcome.request_id}/{outcome.row}" if outcome.row else outcome.request_id
-            recorder.turned_out(request_id, actual=outcome.actual, loss=outcome.loss)
-        recorder.store()  # accepted outcomes survive the server
-        return Accepted(n_accepted=len(data.outcomes))
+        records = [_checked(number, outcome, limits.outcome_limit) for number, outcome in enumerate(data.outcomes)]
+        receipt = recorder.report(records)
+        return Accepted(n_accepted=len(records), n_matched=receipt.n_matched, n_unmatched=receipt.n_unmatched)
+
+
+def _checked(number: int, outcome: ReportedOutcome, limit: float) -> OutcomeRecord:
+    request_id = f"{outcome.request_id}/{outcome.row}" if outcome.row else outcome.request_id
+    try:
+        return checked_outcome(request_id, utc_now(), actual=outcome.actual, loss=outcome.loss, limit=limit)
+    except OutcomeError as error:
+        field = f"outcomes[{number}]" + (f".{error.field}" if error.field else "")
+        raise BadRequestError(error.problem, field=field) from error

@@ -6,6 +6,7 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import FloatArray
+from core.losses import AnswerForm
 from core.models.interface import Model
 from core.models.scoring.fields import Rows
 from core.models.scoring.scorer import RowScorer
@@ -20,10 +21,12 @@ class Scorer(ABC):
     Attributes:
         signature: The fields of a row.
         is_fast: Whether one row takes microseconds, so that the fast path may answer it.
+        form: What it answers, by which the outcome of a prediction is judged.
     """
 
     signature: ServingSignature
     is_fast: bool = False
+    form: AnswerForm = AnswerForm()
 
     @abstractmethod
     def answer(self, rows: Rows) -> FloatArray:

@@ -16,6 +16,7 @@ from core.errors import CoreError
 from core.models.interface import Model
 from core.models.scoring.fields import Rows, fields_of
 from core.models.scoring.scorer import UnsupportedSpaceError
+from core.rollout.answers import form_of_model, form_of_signature
 from core.serving.renamed_signature import signature_of
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
 from core.serving.signature import ServingSignature
@@ -38,9 +39,12 @@ def warm_scorer(folder: Path) -> Scorer:
     """
     model = load_model(folder)
     scorer = _proven(model)
-    if scorer is None:
-        signature = _signature_in(folder)
-        scorer = OpenScorer(model) if signature is None else FrameScorer(model, signature)
+    described = TableSignature.read(folder)
+    if scorer is None and described is not None:
+        scorer = FrameScorer(model, signature_of(fields_of(described)))
+    elif scorer is None:
+        scorer = OpenScorer(model)
+    scorer.form = form_of_model(model.task) if described is None else form_of_signature(described)
     if not isinstance(scorer, OpenScorer):  # a model without declared fields cannot be verified
         scorer.answer(probes(scorer.signature))
         scorer.answer(_first(probes(scorer.signature)))
@@ -106,8 +110,3 @@ def _row(rows: Rows, number: int) -> Rows:
 
 def _first(rows: Rows) -> Rows:
     return _row(rows, 0)
-
-
-def _signature_in(folder: Path) -> ServingSignature | None:
-    found = TableSignature.read(folder)
-    return None if found is None else signature_of(fields_of(found))

@@ -1,11 +1,14 @@
 """All answered predictions and all reported outcomes, in a separate SQLite file beside the time series.
 
-records.py   the stored fields of a prediction and of an outcome
-schema.py    the tables
-writer.py    the thread that commits once a second, so that an answer never waits for a disk
-reader.py    incremental reading with a cursor
-usual.py     the recent traffic of a version, for a plan
-matching.py  the prediction that an outcome is about
+records.py    the stored fields of a prediction and of an outcome
+schema.py     the tables; routes.py what many predictions have in common
+writer.py     the thread that commits once a second, so that an answer never waits for a disk
+retention.py  which predictions and outcomes are deleted, and when
+waiting.py    outcomes that came before their prediction
+reader.py     incremental reading with a cursor
+recent.py     the recent traffic of a version, for a plan
+matching.py   the prediction that an outcome is about
+reporting.py  what an outcome may be
 """
 
 from core.telemetry.predictions.reader import (
@@ -19,13 +22,16 @@ from core.telemetry.predictions.reader import (
 )
 from core.telemetry.predictions.recent import RecentTraffic
 from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, request_number
+from core.telemetry.predictions.reporting import OUTCOME_LIMIT, OutcomeError, check_against, checked_outcome
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
 __all__ = [
+    "OUTCOME_LIMIT",
     "AnswerPair",
     "Arm",
     "Batch",
     "Cursor",
+    "OutcomeError",
     "OutcomeRecord",
     "PredictionHealth",
     "PredictionReader",
@@ -35,5 +41,7 @@ __all__ = [
     "Scored",
     "ScoredPair",
     "ServedRequest",
+    "check_against",
+    "checked_outcome",
     "request_number",
 ]

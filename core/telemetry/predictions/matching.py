@@ -6,38 +6,52 @@ would read well, and SQLite would answer it by scanning every one of them for ev
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from core.telemetry.predictions.schema import Segment, has_slices
+from core.losses import Actual, Answer, AnswerForm
+from core.telemetry.predictions.routes import forms_of
+from core.telemetry.predictions.schema import Segment
 
 _N_OUTCOMES = "SELECT count(*) FROM outcome WHERE seq > ? AND seq <= ?"
 # CROSS JOIN: outcomes, or copies, first, and then each one's request in the index. A version that failed has answered
 # nothing that an outcome could be about: where another answered instead, the loss is that one's.
 _SCORED = """
-SELECT outcome.seq, prediction.route, {loss}, prediction.unit, {slices}
+SELECT outcome.seq, prediction.route, prediction.unit, prediction.slices, prediction.value,
+       prediction.detail,        outcome.actual, outcome.name, outcome.loss
 FROM outcome CROSS JOIN {table} prediction ON prediction.request = outcome.request
 WHERE outcome.seq > ? AND outcome.seq <= ? AND prediction.route IN ({routes}) AND NOT prediction.error
 ORDER BY prediction.seq"""
-_GIVEN_LOSS = "coalesce(outcome.loss, abs(outcome.actual - prediction.value))"
-_DISTANCE = "abs(outcome.actual - prediction.value)"
 _COPIES = """
-SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit, {slices},
-       copy.route, copy.latency_ms, copy.error, copy.unit, {slices}, answer.value, copy.value
+SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit, answer.slices,
+       copy.route, copy.latency_ms, copy.error, copy.unit, answer.slices, answer.value, copy.value
 FROM {copies} copy CROSS JOIN {answers} answer ON answer.request = copy.request
 WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) AND answer.route IN ({answering})
 ORDER BY answer.seq"""
+_ANSWERS = "SELECT request, route, value, detail FROM {table} WHERE request IN ({requests}) AND NOT error ORDER BY seq"
+_REQUESTS_A_QUERY = 500
 
 
-def scored_outcomes(
+class MatchedOutcome(NamedTuple):
+    """An outcome with the prediction that it is about."""
+
+    route: int
+    unit: int | None
+    slices: int | None
+    value: float | None
+    detail: bytes | None
+    actual: float | None
+    name: str | None
+    loss: float | None  # as the caller reported it
+
+
+def matched_outcomes(
     connection: sqlite3.Connection,
     segments: Sequence[Segment],
     routes: Iterable[int],
     after: int,
     until: int,
-    *,
-    as_distance: bool = False,
-) -> dict[int, tuple[int, float | None, int | None, int | None]]:
-    """Return route, loss, unit and slices of the latest prediction each outcome is about, by the outcome's number.
+) -> dict[int, MatchedOutcome]:
+    """Return the latest prediction each outcome is about, by the number of the outcome.
 
     Args:
         connection: To the store.
@@ -45,22 +59,43 @@ def scored_outcomes(
         routes: Whose predictions; outcomes of others are left out.
         after: The number of the outcome behind which to begin.
         until: The number of the last one.
-        as_distance: Take the distance between actual and predicted value, whatever loss was reported.
     """
     (n,) = connection.execute(_N_OUTCOMES, (after, until)).fetchone()
-    found: dict[int, tuple[int, float | None, int | None, int | None]] = {}
+    found: dict[int, MatchedOutcome] = {}
     for segment in reversed(segments):
         if len(found) == n:
             break
-        query = _SCORED.format(
-            table=segment.table,
-            loss=_DISTANCE if as_distance else _GIVEN_LOSS,
-            routes=listed(routes),
-            slices=slices_in(connection, segment, "prediction"),
-        )
+        query = _SCORED.format(table=segment.table, routes=listed(routes))
         rows = connection.execute(query, (after, until))
-        found = {**{seq: tuple(rest) for seq, *rest in rows}, **found}
+        found = {**{seq: MatchedOutcome(*rest) for seq, *rest in rows}, **found}
     return dict(sorted(found.items()))
+
+
+def answers_to(
+    connection: sqlite3.Connection, segments: Sequence[Segment], requests: Iterable[int]
+) -> dict[int, Answer]:
+    """Return the latest stored answer to each request, by the number of the request; none for unknown ones."""
+    found: dict[int, Answer] = {}
+    forms: dict[int, AnswerForm] = {}
+    missing = set(requests)
+    for segment in reversed(segments):
+        if not missing:
+            break
+        wanted = sorted(missing)
+        for begin in range(0, len(wanted), _REQUESTS_A_QUERY):
+            some = listed(wanted[begin : begin + _REQUESTS_A_QUERY])
+            query = _ANSWERS.format(table=segment.table, requests=some)
+            for request, route, value, detail in connection.execute(query).fetchall():
+                if route not in forms:
+                    forms |= forms_of(connection)
+                found[request] = Answer(forms[route], value, detail)
+        missing -= found.keys()
+    return found
+
+
+def actual_of(actual: float | None, name: str | None) -> Actual | None:
+    """Return what came of a prediction; None if only its loss was reported."""
+    return None if actual is None and name is None else Actual(actual, name)
 
 
 def copies_with_answers(
@@ -81,22 +116,13 @@ def copies_with_answers(
     found: dict[int, tuple[Any, ...]] = {}
     for segment in reversed(segments):
         query = _COPIES.format(
-            copies=segments[-1].table,
-            answers=segment.table,
-            shadow=listed(shadow),
-            answering=listed(answering),
-            slices=slices_in(connection, segment, "answer"),
+            copies=segments[-1].table, answers=segment.table, shadow=listed(shadow), answering=listed(answering)
         )
         earlier = {seq: tuple(rest) for seq, *rest in connection.execute(query, (after, until))}
         found = {**earlier, **found}
     return [pair for _, pair in sorted(found.items())]
 
 
-def slices_in(connection: sqlite3.Connection, segment: Segment, table: str) -> str:
-    """Spell the column of slices for a query; NULL in a segment that has none."""
-    return f"{table}.slices" if has_slices(connection, segment) else "NULL"
-
-
-def listed(routes: Iterable[int]) -> str:
-    """Spell routes for a query."""
-    return ", ".join(map(str, routes))
+def listed(numbers: Iterable[int]) -> str:
+    """Spell numbers for a query."""
+    return ", ".join(map(str, numbers))

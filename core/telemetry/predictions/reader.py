@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,27 +11,35 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from core.losses import Answer, AnswerForm, LossRule, loss_of
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
-from core.telemetry.predictions.matching import copies_with_answers, listed, scored_outcomes, slices_in
+from core.telemetry.predictions.matching import (
+    MatchedOutcome,
+    actual_of,
+    answers_to,
+    copies_with_answers,
+    listed,
+    matched_outcomes,
+)
 from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
 from core.telemetry.predictions.records import Arm, request_number
-from core.telemetry.predictions.schema import Segment, segments_of
+from core.telemetry.predictions.routes import StoredRoute, form_of_version, routes_of
+from core.telemetry.predictions.schema import VERSION, Segment, open_store, segments_of
 from core.telemetry.schema import connect_to_read
 
 _Value = TypeVar("_Value")
-_Routes = Mapping[int, tuple[Arm, float]]
 
 MAX_ROWS = 20_000
 _N_RECENT = 5_000
 _FURTHEST_AHEAD = timedelta(minutes=1)  # a later timestamp was written before the clock was set back
 _RECENT_SEGMENTS = 2
+_DEFAULT_LOSS = LossRule()
 
 _STORE = "SELECT store FROM identity"
 _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"
-_ROUTES = "SELECT id, arm, share FROM route WHERE rollout = ?"
 _SERVED = """
-SELECT route, latency_ms, error, unit, {slices} FROM {table}
+SELECT seq, route, latency_ms, error, unit, slices FROM {table}
 WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND (latency_ms IS NOT NULL OR error) ORDER BY seq"""
 _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
 _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3 AND at <= ?4"
@@ -56,6 +64,7 @@ class Scored(NamedTuple):
     loss: float
     unit: int | None
     slices: int | None = None
+    is_reported: bool = False  # the caller computed it
 
 
 class ScoredPair(NamedTuple):
@@ -117,7 +126,8 @@ class PredictionReader:
                 return Cursor()
             segments = segments_of(connection)
             (outcome,) = connection.execute(_OUTCOMES_END).fetchone()
-            return Cursor(store=store, prediction=segments[-1].last if segments else 0, outcome=outcome)
+            last = max((segment.last for segment in segments), default=0)
+            return Cursor(store=store, prediction=last, outcome=outcome)
 
     def read(
         self,
@@ -127,6 +137,7 @@ class PredictionReader:
         settled_before: datetime,
         paired: bool = False,
         with_served: bool | None = None,
+        loss: LossRule = _DEFAULT_LOSS,
         n: int = MAX_ROWS,
     ) -> Batch:
         """Return the records of a rollout after a cursor, in the order of storage.
@@ -138,52 +149,45 @@ class PredictionReader:
                 their predictions yet.
             paired: Return each copy of a request with its answer, and score the rows that both versions answered.
             with_served: Return the served requests; by default unless they are paired.
+            loss: How losses are computed from actual values.
             n: The maximum number of rows of each kind.
         """
         with self._snapshot() as connection:
             if connection is None or (store := _store_of(connection)) is None:
                 return Batch([], [], [], after, True)
             start = after if after.store == store else Cursor(store=store)
-            routes = {route: (Arm(arm), share) for route, arm, share in connection.execute(_ROUTES, (rollout_id,))}
-            answering = [route for route, (arm, _) in routes.items() if not arm.is_copy]
-            shadow = [route for route, (arm, _) in routes.items() if arm.is_copy]
+            routes = routes_of(connection, rollout_id)
+            answering = [route for route, found in routes.items() if not found.arm.is_copy]
+            shadow = [route for route, found in routes.items() if found.arm.is_copy]
             segments = segments_of(connection)
             until, outcomes_until, is_last = _end_of(connection, segments, start, settled_before, n)
-            # One segment at a time, the oldest that has something new; `until` is in it.
-            index = next((i for i, segment in enumerate(segments) if segment.last >= until > segment.first - 1), None)
-            served, copied = [], []
-            if index is not None and paired:
-                copied = copies_with_answers(
-                    connection,
-                    segments[max(index - 1, 0) : index + 1],  # an answer is stored shortly before its copy
-                    shadow=shadow,
-                    answering=answering,
-                    after=start.prediction,
-                    until=until,
-                )
-            if index is not None and (not paired if with_served is None else with_served):
-                segment = segments[index]
-                query = _SERVED.format(
-                    table=segment.table,
-                    routes=listed(answering),
-                    slices=slices_in(connection, segment, segment.table),
-                )
-                served = connection.execute(query, (start.prediction, until)).fetchall()
-            scored = [
-                scored_outcomes(connection, segments, arms, start.outcome, outcomes_until, as_distance=paired)
+            served: list[tuple[Any, ...]] = []
+            copied: list[tuple[Any, ...]] = []
+            # In each chain one segment, the oldest that has something new; `until` is not beyond it.
+            for oldest, *before in _with_news(segments, start.prediction):
+                if paired:
+                    copied += copies_with_answers(
+                        connection,
+                        [*before, oldest],  # an answer is stored shortly before its copy
+                        shadow=shadow,
+                        answering=answering,
+                        after=start.prediction,
+                        until=until,
+                    )
+                if not paired if with_served is None else with_served:
+                    query = _SERVED.format(table=oldest.table, routes=listed(answering))
+                    served += connection.execute(query, (start.prediction, until)).fetchall()
+            matched = [
+                matched_outcomes(connection, segments, arms, start.outcome, outcomes_until)
                 for arms in ((answering, shadow) if paired else (answering,))
             ]
+        scored = [_scored(routes, rows, loss, may_report=not paired) for rows in matched]
         # Of a shadow, what both were asked is compared: an answer without a copy would be one arm's alone.
-        both = set.intersection(*({seq for seq, row in rows.items() if row[1] is not None} for rows in scored))
+        both = set.intersection(*map(set, scored))
         return Batch(
-            served=[_served(routes, row) for row in served],
+            served=[_served(routes, row) for _, *row in sorted(served)],
             pairs=[_oriented(routes, row) for row in copied if row[6] is not None or row[7]],
-            scored=[
-                Scored(*routes[route], loss, unit, slices)
-                for rows in scored
-                for seq, (route, loss, unit, slices) in rows.items()
-                if loss is not None and seq in both
-            ],
+            scored=[each for rows in scored for seq, each in rows.items() if seq in both],
             cursor=Cursor(store=store, prediction=until, outcome=outcomes_until),
             is_last=is_last,
             answer_pairs=[
@@ -191,9 +195,38 @@ class PredictionReader:
                 for row in copied
                 if not row[2] and not row[7] and row[10] is not None and row[11] is not None
             ],
-            scored_pairs=_scored_pairs(routes, both, *scored) if paired else (),
+            scored_pairs=_scored_pairs(both, *scored) if paired else (),
             n_unpaired=len(scored[0]) - len(both) if paired else 0,
         )
+
+    def answers(self, request_ids: Iterable[str]) -> dict[str, Answer]:
+        """Return the latest stored answer to each request, by its id; ids of which nothing is stored are left out."""
+        numbers = {request_number(request_id): request_id for request_id in request_ids}
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return {}
+            found = answers_to(connection, segments_of(connection), numbers)
+        return {numbers[number]: answer for number, answer in found.items()}
+
+    def form(self, model: str, version: str) -> AnswerForm:
+        """Return what a version answered latest; unknown if nothing is recorded of it."""
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return AnswerForm()
+            return form_of_version(connection, model, version)
+
+    def n_outcomes(self, model: str, version: str) -> int:
+        """Count the outcomes of a version's answers among the latest outcomes of all."""
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return 0
+            rows = connection.execute(
+                "SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (?, ?)",
+                (model, version, Arm.SHADOW, Arm.STABLE_COPY),
+            )
+            routes = [route for (route,) in rows]
+            (newest,) = connection.execute(_OUTCOMES_END).fetchone()
+            return len(matched_outcomes(connection, segments_of(connection), routes, newest - _N_RECENT, newest))
 
     def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
         """Return the units of a rollout that had a failure up to a cursor.
@@ -224,7 +257,7 @@ class PredictionReader:
             if connection is None or _store_of(connection) is None:
                 return None
             rows: list[tuple[float]] = []
-            for segment in segments_of(connection)[: -_RECENT_SEGMENTS - 1 : -1]:
+            for segment in _recent(segments_of(connection)):
                 rows += connection.execute(
                     f"""SELECT latency_ms FROM {segment.table} WHERE latency_ms IS NOT NULL AND NOT error
                         AND route IN (SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (?, ?))
@@ -234,7 +267,9 @@ class PredictionReader:
         latencies = sorted(latency for (latency,) in rows)
         return (latencies[min(int(share * len(latencies)), len(latencies) - 1)], len(latencies)) if latencies else None
 
-    def recent_traffic(self, model: str, version: str, *, since: datetime, now: datetime) -> RecentTraffic | None:
+    def recent_traffic(
+        self, model: str, version: str, *, since: datetime, now: datetime, loss: LossRule = _DEFAULT_LOSS
+    ) -> RecentTraffic | None:
         """Return what a model and one of its versions did lately; None without any request.
 
         Args:
@@ -242,13 +277,13 @@ class PredictionReader:
             version: Whose failures, answers and losses.
             since: The beginning of the past that counts; where the store holds very many requests, only the latest do.
             now: Its end.
+            loss: How losses are computed from actual values.
         """
         with self._snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return None
-            return recent_traffic(
-                connection, segments_of(connection), model, version, since_us=to_us(since), now_us=to_us(now)
-            )
+            past = {"since_us": to_us(since), "now_us": to_us(now)}
+            return recent_traffic(connection, segments_of(connection), model, version, **past, rule=loss)
 
     def holds(self, request_id: str) -> bool:
         """Say whether a prediction of this request is stored."""
@@ -290,6 +325,9 @@ class PredictionReader:
         if self._connection is None or file_id != self._file_id:  # another file was put there
             self._disconnect()
             self._connection, self._file_id = connect_to_read(self._file), file_id
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if 0 < version < VERSION:  # no server of this release has opened it for writing yet
+                open_store(self._file).close()
         return self._connection
 
     def _disconnect(self) -> None:
@@ -309,44 +347,81 @@ def _store_of(connection: sqlite3.Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def _served(routes: _Routes, row: tuple[Any, ...]) -> ServedRequest:
+def _scored(
+    routes: Mapping[int, StoredRoute], rows: Mapping[int, MatchedOutcome], rule: LossRule, *, may_report: bool
+) -> dict[int, Scored]:
+    """Compute the losses, by the number of the outcome; what says nothing about its prediction is left out."""
+    found = {}
+    for seq, row in rows.items():
+        route = routes[row.route]
+        actual = actual_of(row.actual, row.name)
+        loss = row.loss if may_report else None
+        if loss is None and actual is not None:
+            loss = loss_of(rule, Answer(route.form, row.value, row.detail), actual)
+        if loss is not None:
+            is_reported = may_report and row.loss is not None
+            found[seq] = Scored(route.arm, route.share, loss, row.unit, row.slices, is_reported)
+    return found
+
+
+def _served(routes: Mapping[int, StoredRoute], row: Sequence[Any]) -> ServedRequest:
     route, latency_ms, error, unit, slices = row
-    return ServedRequest(*routes[route], latency_ms, bool(error), unit, slices)
+    return ServedRequest(routes[route].arm, routes[route].share, latency_ms, bool(error), unit, slices)
 
 
-def _stable_first(routes: _Routes, route: int, answer: _Value, copy: _Value) -> tuple[_Value, _Value]:
+def _stable_first(routes: Mapping[int, StoredRoute], route: int, answer: _Value, copy: _Value) -> tuple[_Value, _Value]:
     """Order an answer, made on a route, and the other version's answer to a copy of the request."""
-    return (copy, answer) if routes[route][0].is_of_candidate else (answer, copy)
+    return (copy, answer) if routes[route].arm.is_of_candidate else (answer, copy)
 
 
-def _oriented(routes: _Routes, row: tuple[Any, ...]) -> tuple[ServedRequest, ServedRequest]:
+def _oriented(routes: Mapping[int, StoredRoute], row: tuple[Any, ...]) -> tuple[ServedRequest, ServedRequest]:
     return _stable_first(routes, row[0], _served(routes, row[:5]), _served(routes, row[5:10]))
 
 
-def _scored_pairs(
-    routes: _Routes, both: set[int], answers: Mapping[int, Sequence[Any]], copies: Mapping[int, Sequence[Any]]
-) -> list[ScoredPair]:
+def _scored_pairs(both: set[int], answers: Mapping[int, Scored], copies: Mapping[int, Scored]) -> list[ScoredPair]:
     pairs = []
     for seq in sorted(both):
-        route, loss, unit, slices = answers[seq]
-        pairs.append(ScoredPair(*_stable_first(routes, route, loss, copies[seq][1]), unit, slices))
+        answer, copy = answers[seq], copies[seq]
+        stable, candidate = (copy, answer) if answer.arm.is_of_candidate else (answer, copy)
+        pairs.append(ScoredPair(stable.loss, candidate.loss, answer.unit, answer.slices))
     return pairs
+
+
+def _with_news(segments: Sequence[Segment], after: int) -> list[list[Segment]]:
+    """Return, for each chain with rows after a number, the oldest such segment, and behind it the one before it."""
+    found: dict[str, list[Segment]] = {}
+    before: dict[str, Segment] = {}
+    for segment in segments:
+        if segment.last > after and segment.n and segment.chain not in found:
+            found[segment.chain] = [segment, *([before[segment.chain]] if segment.chain in before else [])]
+        before[segment.chain] = segment
+    return list(found.values())
+
+
+def _recent(segments: Sequence[Segment]) -> list[Segment]:
+    """Return the newest segments of every chain, the newest first."""
+    n_of: dict[str, int] = {}
+    recent = []
+    for segment in reversed(segments):
+        n_of[segment.chain] = n_of.get(segment.chain, 0) + 1
+        if n_of[segment.chain] <= _RECENT_SEGMENTS:
+            recent.append(segment)
+    return recent
 
 
 def _end_of(
     connection: sqlite3.Connection, segments: Sequence[Segment], start: Cursor, settled_before: datetime, n: int
 ) -> tuple[int, int, bool]:
     """Return the end of the next batch: the last prediction, the last outcome, and whether nothing is left after it."""
-    until, is_last = start.prediction, True
-    for segment in segments:
-        if segment.last > start.prediction:
-            (until,) = connection.execute(
-                _LAST_OF.format(table=segment.table), (start.prediction, segment.last, n)
-            ).fetchone()
-            is_last = until == segments[-1].last
-            break
-    (newest,) = connection.execute(_OUTCOMES_END).fetchone()
+    newest = max((segment.last for segment in segments), default=start.prediction)
+    until = max(newest, start.prediction)
+    for oldest, *_ in _with_news(segments, start.prediction):
+        (last,) = connection.execute(_LAST_OF.format(table=oldest.table), (start.prediction, oldest.last, n)).fetchone()
+        if last < max(segment.last for segment in segments if segment.chain == oldest.chain):
+            until = min(until, last)
+    is_last = until >= newest
+    (newest_outcome,) = connection.execute(_OUTCOMES_END).fetchone()
     unsettled = to_us(settled_before), to_us(settled_before + _FURTHEST_AHEAD)
-    (settled,) = connection.execute(_SETTLED, (start.outcome, newest, *unsettled)).fetchone()
+    (settled,) = connection.execute(_SETTLED, (start.outcome, newest_outcome, *unsettled)).fetchone()
     (outcomes_until,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, settled, n)).fetchone()
     return until, outcomes_until or settled, is_last and (outcomes_until or settled) == settled

@@ -1,11 +1,13 @@
 """The recent traffic of a version: how many requests, callers, failures and losses, as a plan needs them."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from core.telemetry.predictions.matching import listed, scored_outcomes
+from core.losses import Answer, LossRule, loss_of
+from core.telemetry.predictions.matching import MatchedOutcome, actual_of, listed, matched_outcomes
 from core.telemetry.predictions.records import Arm
+from core.telemetry.predictions.routes import forms_of
 from core.telemetry.predictions.schema import Segment
 
 _MOST_ROWS = 300_000  # read in about 0.1 s; a longer past says little more about the traffic of a day
@@ -34,7 +36,14 @@ class RecentTraffic(NamedTuple):
 
 
 def recent_traffic(
-    connection: sqlite3.Connection, segments: Sequence[Segment], model: str, version: str, *, since_us: int, now_us: int
+    connection: sqlite3.Connection,
+    segments: Sequence[Segment],
+    model: str,
+    version: str,
+    *,
+    since_us: int,
+    now_us: int,
+    rule: LossRule,
 ) -> RecentTraffic | None:
     """Read the recent traffic of a model; None if it had none.
 
@@ -45,6 +54,7 @@ def recent_traffic(
         version: Whose failures, answers and losses.
         since_us: The beginning of the past that counts.
         now_us: Its end.
+        rule: How losses are computed from actual values.
     """
     routes = connection.execute(_ROUTES, (model, Arm.SHADOW, Arm.STABLE_COPY)).fetchall()
     of_model = listed(route for route, _ in routes)
@@ -74,8 +84,8 @@ def recent_traffic(
     if not n_requests:
         return None
     (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM outcome").fetchone()
-    scored = scored_outcomes(connection, segments, own, last - _MOST_OUTCOMES, last)
-    losses = [(loss, unit) for _, loss, unit, _ in scored.values() if loss is not None]
+    matched = matched_outcomes(connection, segments, own, last - _MOST_OUTCOMES, last)
+    losses = [(loss, row.unit) for row, loss in _losses(connection, matched.values(), rule) if loss is not None]
     return RecentTraffic(
         seconds=max((now_us - min(begins)) / 1e6, 1.0),
         n_requests=n_requests,
@@ -85,3 +95,15 @@ def recent_traffic(
         values=(int(values[0]), values[1], values[2]),
         losses=losses,
     )
+
+
+def _losses(
+    connection: sqlite3.Connection, matched: Iterable[MatchedOutcome], rule: LossRule
+) -> Iterable[tuple[MatchedOutcome, float | None]]:
+    forms = forms_of(connection)
+    for row in matched:
+        actual = actual_of(row.actual, row.name)
+        if row.loss is not None or actual is None:
+            yield row, row.loss
+        else:
+            yield row, loss_of(rule, Answer(forms[row.route], row.value, row.detail), actual)

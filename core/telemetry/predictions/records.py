@@ -5,6 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from core.losses import AnswerForm
+
+_UNKNOWN = AnswerForm()
+
 
 class Arm(StrEnum):
     """The side of a rollout that made a prediction."""
@@ -40,6 +44,8 @@ class PredictionRecord(NamedTuple):
     share: float = 0.0  # the candidate's share of the traffic when this request was routed
     unit: int | None = None  # `Route.unit` if requests are routed by the caller's key; None: each request separately
     slices: int | None = None  # the levels of the slice columns, packed; None: the rollout has no slices
+    form: AnswerForm = _UNKNOWN  # what the version answers
+    detail: bytes | None = None  # `pack_probabilities` of all classes, or the name of the answered class
 
 
 class OutcomeRecord(NamedTuple):
@@ -48,7 +54,8 @@ class OutcomeRecord(NamedTuple):
     request_id: str
     at: datetime  # arrival, by the writer's clock; decides when readers see it and when it expires
     actual: float | None = None
-    loss: float | None = None  # None: the distance between the actual value and the predicted one
+    loss: float | None = None  # None: computed from the actual value by the loss of the rollout
+    name: str | None = None  # of the class that came, where `actual` is no number
 
 
 def request_number(request_id: str) -> int:

@@ -3,35 +3,32 @@
 import logging
 import math
 import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice, pairwise
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from core.clock import Clock, utc_now
+from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.predictions.records import OutcomeRecord, PredictionRecord, request_number
-from core.telemetry.predictions.schema import Segment, add_segment, drop_segment, open_store, segments_of
+from core.telemetry.predictions.retention import Expiry, segment_to_write
+from core.telemetry.predictions.routes import RouteKey, add_route, key_of
+from core.telemetry.predictions.schema import open_store, segments_of
+from core.telemetry.predictions.waiting import match_new_outcomes, match_new_predictions
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 100_000
-KEEP_HOURS = 24.0
-KEEP_ROWS = 10_000_000
 _BATCH = 20_000  # a transaction of 0.1 s: another server process waits no longer than that
-_LEAST_SLICE = 1_000
-_SEGMENT_ROWS = 500_000
-_SEGMENTS_KEPT = 24
 
-_ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_ADD_OUTCOME = "INSERT OR IGNORE INTO outcome (request, at, actual, loss) VALUES (?, ?, ?, ?)"
-_ADD_ROUTE = "INSERT OR IGNORE INTO route (model, version, rollout, arm, share) VALUES (?, ?, ?, ?, ?)"
-_FIND_ROUTE = "SELECT id FROM route WHERE model = ? AND version = ? AND rollout = ? AND arm = ? AND share = ?"
+_ADD_PREDICTION = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_GROWN = "UPDATE segment SET last = ?, n = n + ? WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,9 @@ class PredictionHealth:
     n_stored: int
     n_dropped: int  # because the disk was too slow, or because of an error in the log
     failure: str | None
+    n_matched: int = 0  # outcomes that found their prediction
+    n_unmatched: int = 0  # outcomes that did not, when they came; some found it later
+    n_refused: int = 0  # outcomes that came before their prediction, and then said nothing about it
 
 
 class PredictionWriter(Committer):
@@ -60,8 +60,8 @@ class PredictionWriter(Committer):
         clock: Clock = utc_now,
         commit_seconds: float = COMMIT_SECONDS,
         max_waiting: int = MAX_WAITING,
-        keep_hours: float = KEEP_HOURS,
-        keep_rows: int = KEEP_ROWS,
+        retention: PredictionRetention | None = None,
+        held_since: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         """Open the store, make it if there is none, and start the thread.
 
@@ -70,8 +70,8 @@ class PredictionWriter(Committer):
             clock: For retention.
             commit_seconds: How often what waits is committed.
             max_waiting: How many may wait before new ones are dropped.
-            keep_hours: How long predictions and outcomes are kept.
-            keep_rows: How many predictions, and how many outcomes, are kept at most.
+            retention: How long, and how many, predictions and outcomes are kept; the defaults if None.
+            held_since: By model, since when predictions are kept however old they are: an active rollout needs them.
         Raises:
             TelemetryDamagedError: The file is damaged; the message names the way back.
             TelemetryError: It cannot be opened.
@@ -79,12 +79,14 @@ class PredictionWriter(Committer):
         super().__init__(file, commit_seconds)
         self._clock = clock
         self._max_waiting = max_waiting
-        self._kept = timedelta(hours=keep_hours)
-        self._keep_rows = keep_rows
+        self._retention = retention or PredictionRetention()
+        self._expiry = Expiry(self._retention, held_since)
         self._predictions: deque[PredictionRecord] = deque()
         self._outcomes: deque[OutcomeRecord] = deque()
-        self._routes: dict[tuple[str, str, str, str, float], int] = {}
+        self._routes: dict[RouteKey, int] = {}
         self._n_stored = self._n_dropped = 0
+        self._outcomes_met = Counter[str]()  # matched, unmatched, refused
+        self._just_met = Counter[str]()  # the same, of the transaction under way
         self._connection: sqlite3.Connection | None = open_store(file)
         self._opened()
         self._start()
@@ -104,7 +106,16 @@ class PredictionWriter(Committer):
     def health(self) -> PredictionHealth:
         """Return the state of the writer."""
         n_waiting = len(self._predictions) + len(self._outcomes)
-        return PredictionHealth(n_waiting, self._n_stored, self._n_dropped, self._failure)
+        met = self._outcomes_met
+        return PredictionHealth(
+            n_waiting,
+            self._n_stored,
+            self._n_dropped,
+            self._failure,
+            n_matched=met["matched"],
+            n_unmatched=met["unmatched"],
+            n_refused=met["refused"],
+        )
 
     def _take(self, queue: deque[Any], record: PredictionRecord | OutcomeRecord) -> bool:
         if len(queue) >= self._max_waiting:
@@ -157,11 +168,13 @@ class PredictionWriter(Committer):
             self._connection = open_store(self._file)
             self._opened()
         connection = self._connection
+        self._just_met.clear()
         with translated(self._file):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 store(connection, batch)
                 connection.execute("COMMIT")
+                self._outcomes_met.update(self._just_met)
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -179,57 +192,40 @@ class PredictionWriter(Committer):
             self._connection = None
 
     def _store_predictions(self, connection: sqlite3.Connection, batch: Iterable[PredictionRecord]) -> None:
-        segment = self._make_room(connection)
-        routes = self._routes
-        rows = []
-        for seq, prediction in enumerate(batch, segment.last + 1):
-            request_id, at, model, version, latency_ms, error, value, rollout_id, arm, share, unit, slices = prediction
-            key = (model, version, rollout_id or "", arm, share)
-            route = routes.get(key) or self._add_route(connection, key)
-            number = request_number(request_id)
-            rows.append((seq, route, number, to_us(at), _finite(latency_ms), error, _finite(value), unit, slices))
-        connection.executemany(_ADD_PREDICTION.format(table=segment.table), rows)
+        segments = segments_of(connection)
+        first = max((segment.last for segment in segments), default=0) + 1
+        routes, retention = self._routes, self._retention
+        by_chain: dict[str, list[tuple[Any, ...]]] = {}
+        for seq, prediction in enumerate(batch, first):
+            key = key_of(prediction)
+            route = routes.get(key)
+            if route is None:
+                route = routes[key] = add_route(connection, key)
+            by_chain.setdefault(retention.chain(prediction.model), []).append(
+                (
+                    seq, route, request_number(prediction.request_id), to_us(prediction.at),
+                    _finite(prediction.latency_ms), prediction.error, _finite(prediction.value), prediction.unit,
+                    prediction.slices, prediction.detail,
+                )
+            )  # fmt: skip
+        now = self._clock()
+        for chain, rows in by_chain.items():
+            segment = segment_to_write(connection, retention, chain, to_us(now))
+            connection.executemany(_ADD_PREDICTION.format(table=segment.table), rows)
+            connection.execute(_GROWN, (rows[-1][0], len(rows), segment.id))
+            n_late, n_refused = match_new_predictions(connection, segment, rows[0][0], to_us(now))
+            self._just_met.update(matched=n_late, refused=n_refused)
+        self._expiry.drop_segments(connection, now)
 
     def _store_outcomes(self, connection: sqlite3.Connection, batch: Iterable[OutcomeRecord]) -> None:
         rows = [
-            (request_number(request_id), to_us(at), _finite(actual), _finite(loss))
-            for request_id, at, actual, loss in batch
-        ]
-        connection.executemany(_ADD_OUTCOME, rows)
-        self._expire_outcomes(connection, 2 * len(rows))
-
-    def _add_route(self, connection: sqlite3.Connection, key: tuple[str, str, str, str, float]) -> int:
-        connection.execute(_ADD_ROUTE, key)
-        (route,) = connection.execute(_FIND_ROUTE, key).fetchone()
-        self._routes[key] = int(route)
-        return int(route)
-
-    def _make_room(self, connection: sqlite3.Connection) -> Segment:
-        """Return the segment to write to, a new one when its time has come, and drop those that are too many or old."""
-        now_us = to_us(self._clock())
-        kept_us = self._kept // timedelta(microseconds=1)
-        segments = segments_of(connection)
-        newest = segments[-1] if segments else None
-        rows = min(_SEGMENT_ROWS, max(1, self._keep_rows // _SEGMENTS_KEPT))
-        if newest is None or newest.n >= rows or (newest.n and now_us - newest.begun_us >= kept_us // _SEGMENTS_KEPT):
-            newest = add_segment(connection, newest, now_us)
-            segments.append(newest)
-        for segment, following in pairwise(segments):
-            is_old = following.begun_us < now_us - kept_us
-            if is_old or newest.last - following.first + 1 >= self._keep_rows:
-                drop_segment(connection, segment)
-        return newest
-
-    def _expire_outcomes(self, connection: sqlite3.Connection, n_at_most: int) -> None:
-        """Delete a slice of the oldest outcomes when they are too old or too many: at most twice of what came."""
-        limit_us = to_us(self._clock() - self._kept)
-        first, last = connection.execute("SELECT min(seq), max(seq) FROM outcome").fetchone()
-        end = first + max(n_at_most, _LEAST_SLICE)
-        (young,) = connection.execute(
-            "SELECT coalesce(min(seq), ?2) FROM outcome WHERE seq BETWEEN ?1 AND ?2 AND at >= ?3",
-            (first, end, limit_us),
-        ).fetchone()
-        connection.execute("DELETE FROM outcome WHERE seq < ?", (max(young, min(last + 1 - self._keep_rows, end)),))
+            (request_number(outcome.request_id), to_us(outcome.at), _finite(outcome.actual), _finite(outcome.loss),
+             outcome.name)
+            for outcome in batch
+        ]  # fmt: skip
+        n_matched, n_unmatched = match_new_outcomes(connection, segments_of(connection), rows)
+        self._just_met.update(matched=n_matched, unmatched=n_unmatched)
+        self._expiry.drop_outcomes(connection, self._clock(), 2 * len(rows))
 
 
 def _finite(value: float | None) -> float | None:

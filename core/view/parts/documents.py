@@ -126,7 +126,11 @@ class RolloutsPart(_OfDatabase):
             return {"rollouts": ()}  # most workspaces have none, and are spared the import
         from core.rollout.rollouts import Rollouts
 
-        return {"rollouts": tuple(reversed(Rollouts(self._workspace).all()))}
+        rollouts, unreadable = Rollouts(self._workspace).readable()
+        if unreadable:  # what was last read of it must not pass for its state
+            stale = (rollout for rollout in self._look.seen.rollouts if rollout.rollout_id in unreadable)
+            rollouts += [rollout.cannot_be_read(unreadable[rollout.rollout_id]) for rollout in stale]
+        return {"rollouts": tuple(reversed(rollouts))}
 
     @classmethod
     @override

@@ -91,7 +91,12 @@ def test_a_missing_field_is_named(client: Client) -> None:
 def test_outcomes_are_accepted_only_with_a_token(served: SimpleNamespace) -> None:
     with Client(served.url, token=served.token, timeouts=PATIENT) as client:
         told = client.predict("rent", ROWS)
-        assert client.report([Outcome(request_id=told.request_id, row=n, actual=1.0) for n in range(2)]) == 2
+        about = [Outcome(request_id=told.request_id, row=n, actual=1.0) for n in range(2)]
+        found = client.report([*about, Outcome(request_id="not predicted yet", actual=1.0)])
+        assert (found.n_accepted, found.n_matched, found.n_unmatched) == (3, 2, 1)
+        with pytest.raises(RejectedError, match=r"finite number from -1e.12 to 1e.12") as caught:
+            client.report([about[0], Outcome(request_id="r-2", actual=1e200)])
+        assert caught.value.field == "outcomes[1].actual"
     with Client(served.url, timeouts=PATIENT) as client, pytest.raises(NotAllowedError, match="token"):
         client.report(Outcome(request_id="r-1", actual=1.0))
 

@@ -25,7 +25,7 @@ def test_a_policy_becomes_a_plan_for_each_strategy(strategy, shares, guards) -> 
 
 def test_without_a_limit_latency_is_not_judged() -> None:
     assert [guard.name for guard in make_plan(Strategy.CANARY).guards] == ["errors", "loss"]
-    (slow,) = (guard for guard in make_plan(Strategy.CANARY, latency_limit_ms=7.5).guards if guard.name == "slow")
+    (slow,) = (guard for guard in make_plan(Strategy.CANARY, stable_p99_ms=5.0).guards if guard.name == "slow")
     assert slow.limit == 7.5
 
 

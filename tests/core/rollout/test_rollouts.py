@@ -27,7 +27,7 @@ def test_a_proposal_says_what_will_happen_and_the_way_back(rollouts, stable, can
     assert [step.share for step in proposal.plan.steps] == [0.05, 0.1, 0.2]
     assert {gate.name for gate in proposal.gates} >= {"min_accuracy"}
     assert "5% → 10% → 20%" in " ".join(proposal.effects)
-    assert f"Slow answers are not judged: {stable} has answered too few" in " ".join(proposal.effects)
+    assert "Not judged: latency (the stable version has answered too few requests" in " ".join(proposal.effects)
     assert stable in proposal.undo
 
 
@@ -47,8 +47,10 @@ def test_the_latency_limit_is_the_99th_percentile_of_the_stable_version(
         writer.flush()
     proposal = rollouts.plan("spread", candidate)
     (slow,) = (guard for guard in proposal.plan.guards if guard.name == "slow")
-    assert slow.limit == 99.0
-    assert "Slow answers are not judged" not in " ".join(proposal.effects)
+    assert slow.limit == 148.5
+    told = " ".join(proposal.effects)
+    assert "slow (slower than 148.5 ms: the larger of 1.5 times stable's p99 99 ms and the floor 5 ms)" in told
+    assert "Not judged: latency" not in told
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 import multiprocessing
 import sqlite3
 import threading
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from core.settings.telemetry import PredictionRetention
 from core.telemetry import TelemetryError
 from core.telemetry.predictions import (
     AnswerPair,
@@ -201,7 +201,12 @@ def test_one_record_that_no_store_can_take_takes_no_other_with_it(file: Path, wr
 
 def test_old_predictions_go_and_the_numbers_go_on(file: Path) -> None:
     hours = 0
-    with PredictionWriter(file, clock=lambda: NOON + timedelta(hours=hours), keep_hours=2, commit_seconds=60) as writer:
+    with PredictionWriter(
+        file,
+        clock=lambda: NOON + timedelta(hours=hours),
+        retention=PredictionRetention(keep_days=2 / 24),
+        commit_seconds=60,
+    ) as writer:
         reader, cursor, units = PredictionReader(file), Cursor(), []
         for hours in range(6):
             writer.add(a_prediction(hours, unit=hours))
@@ -215,7 +220,9 @@ def test_old_predictions_go_and_the_numbers_go_on(file: Path) -> None:
 
 
 def test_a_store_stays_within_about_its_number_of_rows(file: Path) -> None:
-    with PredictionWriter(file, clock=lambda: NOON, keep_rows=100, commit_seconds=60) as writer:
+    with PredictionWriter(
+        file, clock=lambda: NOON, retention=PredictionRetention(keep_rows=100), commit_seconds=60
+    ) as writer:
         for start in range(0, 1_000, 20):
             for number in range(start, start + 20):
                 writer.add(a_prediction(number, unit=number))
@@ -232,7 +239,9 @@ def test_a_store_stays_within_about_its_number_of_rows(file: Path) -> None:
 
 
 def test_outcomes_and_copies_find_predictions_in_earlier_segments(file: Path) -> None:
-    with PredictionWriter(file, clock=lambda: NOON, keep_rows=1_000, commit_seconds=60) as writer:
+    with PredictionWriter(
+        file, clock=lambda: NOON, retention=PredictionRetention(keep_rows=1_000), commit_seconds=60
+    ) as writer:
         for number in range(120):
             writer.add(a_prediction(number, arm=Arm.STABLE, share=0.0, value=1.0, error=number % 2 == 0))
             writer.flush()  # segments of 42: a copy may come to lie in the one after its answer's
@@ -363,21 +372,6 @@ def test_slices_are_read_with_requests_and_losses(file: Path, writer: Prediction
     batch = read(PredictionReader(file))
     assert [served.slices for served in batch.served] == [0x21]
     assert [scored.slices for scored in batch.scored] == [0x21]
-
-
-def test_a_store_of_the_first_format_is_read_as_it_is_and_goes_on_after_a_writer_opened_it(file: Path) -> None:
-    with PredictionWriter(file, clock=lambda: NOON) as writer:
-        writer.add(a_prediction(1, unit=1))
-        writer.flush()
-    with closing(sqlite3.connect(file)) as connection:  # as an earlier release wrote it
-        connection.execute("ALTER TABLE prediction_1 DROP COLUMN slices")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
-    assert [(served.unit, served.slices) for served in read(PredictionReader(file)).served] == [(1, None)]
-    with PredictionWriter(file, clock=lambda: NOON) as writer:
-        writer.add(a_prediction(2, unit=2, slices=5))
-        writer.flush()
-    assert [(served.unit, served.slices) for served in read(PredictionReader(file)).served] == [(1, None), (2, 5)]
 
 
 def test_recent_traffic_counts_requests_callers_failures_and_losses(file: Path, writer: PredictionWriter) -> None:
