@@ -94,7 +94,7 @@ def _in_words(kind: LossKind, quantile: float) -> str:
     }[kind]
 
 
-class Answer(NamedTuple):
+class RecordedAnswer(NamedTuple):
     """One recorded answer."""
 
     form: AnswerForm
@@ -147,14 +147,14 @@ def _is_number(name: str) -> bool:
     return True
 
 
-def loss_of(rule: LossRule, answer: Answer, actual: Actual) -> float | None:
+def loss_of(rule: LossRule, answer: RecordedAnswer, actual: Actual) -> float | None:
     """Compute the loss of an answer; None if its outcome says nothing about it.
 
     Source:
         Gneiting & Raftery, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102(477), 2007, sections
         3 (log and Brier score) and 6 (quantiles).
 
-    >>> liquid = Answer(AnswerForm(AnswerKind.PROBABILITIES, ("0", "1")), 0.25)
+    >>> liquid = RecordedAnswer(AnswerForm(AnswerKind.PROBABILITIES, ("0", "1")), 0.25)
     >>> round(loss_of(LossRule(), liquid, Actual(1.0)), 3), loss_of(LossRule(kind=LossKind.BRIER), liquid, Actual(1.0))
     (1.386, 0.5625)
     """
@@ -173,7 +173,7 @@ def loss_of(rule: LossRule, answer: Answer, actual: Actual) -> float | None:
     return abs(error)
 
 
-def _wrong_class(answer: Answer, actual: Actual) -> float | None:
+def _wrong_class(answer: RecordedAnswer, actual: Actual) -> float | None:
     if answer.detail is None:
         return None
     given = answer.detail.decode(errors="replace")
@@ -184,7 +184,7 @@ def _wrong_class(answer: Answer, actual: Actual) -> float | None:
     return None if came_at is None else float(came_at != class_index(answer.form.classes, Actual(name=given)))
 
 
-def _of_probabilities(kind: LossKind, answer: Answer, actual: Actual) -> float | None:
+def _of_probabilities(kind: LossKind, answer: RecordedAnswer, actual: Actual) -> float | None:
     came = class_index(answer.form.classes or ("0", "1"), actual)
     probabilities = probabilities_of(answer)
     if came is None or probabilities is None or came >= len(probabilities):
@@ -198,7 +198,7 @@ def _of_probabilities(kind: LossKind, answer: Answer, actual: Actual) -> float |
     return sum((p - (index == came)) ** 2 for index, p in enumerate(probabilities))
 
 
-def probabilities_of(answer: Answer) -> Sequence[float] | None:
+def probabilities_of(answer: RecordedAnswer) -> Sequence[float] | None:
     """Return the probabilities of all classes; None if the answer has none."""
     if answer.detail is not None and answer.form.kind is AnswerKind.PROBABILITIES:
         found = array("f")
@@ -209,7 +209,7 @@ def probabilities_of(answer: Answer) -> Sequence[float] | None:
     return (1 - answer.value, answer.value)
 
 
-def refusal_of(answer: Answer, actual: Actual) -> str | None:
+def refusal_of(answer: RecordedAnswer, actual: Actual) -> str | None:
     """Return why no loss can be computed from an outcome, with the cure; None if one can."""
     form = answer.form
     if form.kind is AnswerKind.SCORE:

@@ -7,7 +7,7 @@ from numbers import Real
 from pathlib import Path
 
 from core.errors import CoreError, UsageError
-from core.losses import Answer, AnswerForm, AnswerKind, pack_probabilities
+from core.losses import AnswerForm, AnswerKind, RecordedAnswer, pack_probabilities
 from core.rollout.answers import form_of_model, form_of_signature
 from core.state import Workspace
 from core.tables.signature import TableSignature
@@ -23,7 +23,7 @@ class RecordedAnswers:
         self._forms: dict[tuple[str, str], AnswerForm] = {}
         self._lock = threading.Lock()
 
-    def recorded(self, model: str, version: str, value: float | str | Mapping[str, float] | None) -> Answer:
+    def recorded(self, model: str, version: str, value: float | str | Mapping[str, float] | None) -> RecordedAnswer:
         """Return an answer of a version.
 
         Raises:
@@ -31,9 +31,9 @@ class RecordedAnswers:
         """
         form = self._form(model, version)
         if value is None:
-            return Answer(form)
+            return RecordedAnswer(form)
         if isinstance(value, str):
-            return Answer(AnswerForm(AnswerKind.CLASS, form.classes), None, value.encode())
+            return RecordedAnswer(AnswerForm(AnswerKind.CLASS, form.classes), None, value.encode())
         if isinstance(value, Mapping):
             return _of_probabilities(form, value)
         if not isinstance(value, Real):
@@ -41,7 +41,7 @@ class RecordedAnswers:
                 f"The value of a prediction is {ascii(value)[:60]}; it must be a number, the name of a class, or the "
                 "probability of each class by its name."
             )
-        return Answer(form, float(value))
+        return RecordedAnswer(form, float(value))
 
     def _form(self, model: str, version: str) -> AnswerForm:
         with self._lock:
@@ -62,7 +62,7 @@ def _form_in(folder: Path) -> AnswerForm:
         return AnswerForm()
 
 
-def _of_probabilities(form: AnswerForm, given: Mapping[str, float]) -> Answer:
+def _of_probabilities(form: AnswerForm, given: Mapping[str, float]) -> RecordedAnswer:
     classes = form.classes or tuple(sorted(map(str, given)))
     told = {str(name): float(p) for name, p in given.items()}
     if set(told) != set(classes):
@@ -72,5 +72,5 @@ def _of_probabilities(form: AnswerForm, given: Mapping[str, float]) -> Answer:
     probabilities = [told[name] for name in classes]
     form = AnswerForm(AnswerKind.PROBABILITIES, classes)
     if len(classes) == 2:
-        return Answer(form, probabilities[1])
-    return Answer(form, None, pack_probabilities(probabilities))
+        return RecordedAnswer(form, probabilities[1])
+    return RecordedAnswer(form, None, pack_probabilities(probabilities))

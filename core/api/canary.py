@@ -13,7 +13,7 @@ from typing import Self
 from core.api.answers import RecordedAnswers
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
-from core.losses import Answer
+from core.losses import RecordedAnswer
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
 from core.settings import load_settings
 from core.telemetry.predictions import (
@@ -41,7 +41,7 @@ class CanaryDeploymentManager:
         self._writer: PredictionWriter | None = None
         self._reader = PredictionReader(workspace.predictions_file)
         self._forms = RecordedAnswers(workspace)
-        self._recent: OrderedDict[str, Answer] = OrderedDict()  # answers that may not be stored yet
+        self._recent: OrderedDict[str, RecordedAnswer] = OrderedDict()  # answers that may not be stored yet
         settings = load_settings(workspace.settings_file)
         self._outcome_limit = settings.serving.outcome_limit
         self._retention = settings.telemetry.predictions

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
-from core.losses import Answer, pack_probabilities
+from core.losses import RecordedAnswer, pack_probabilities
 from core.serving.errors import BadRequestError, NotRecordedError, UnavailableError
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment
@@ -164,7 +164,7 @@ class PredictionRecorder:
         self._reader.close()
 
 
-def _check(number: int, outcome: OutcomeRecord, answers: Mapping[str, Answer]) -> None:
+def _check(number: int, outcome: OutcomeRecord, answers: Mapping[str, RecordedAnswer]) -> None:
     try:
         check_against(outcome, answers)
     except OutcomeError as error:

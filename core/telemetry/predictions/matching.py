@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from core.losses import Actual, Answer, AnswerForm
+from core.losses import Actual, AnswerForm, RecordedAnswer
 from core.telemetry.predictions.routes import forms_of
 from core.telemetry.predictions.schema import Segment
 
@@ -73,9 +73,9 @@ def matched_outcomes(
 
 def answers_to(
     connection: sqlite3.Connection, segments: Sequence[Segment], requests: Iterable[int]
-) -> dict[int, Answer]:
+) -> dict[int, RecordedAnswer]:
     """Return the latest stored answer to each request, by the number of the request; none for unknown ones."""
-    found: dict[int, Answer] = {}
+    found: dict[int, RecordedAnswer] = {}
     forms: dict[int, AnswerForm] = {}
     missing = set(requests)
     for segment in reversed(segments):
@@ -88,7 +88,7 @@ def answers_to(
             for request, route, value, detail in connection.execute(query).fetchall():
                 if route not in forms:
                     forms |= forms_of(connection)
-                found[request] = Answer(forms[route], value, detail)
+                found[request] = RecordedAnswer(forms[route], value, detail)
         missing -= found.keys()
     return found
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from core.losses import Answer, AnswerForm, LossRule, loss_of
+from core.losses import AnswerForm, LossRule, RecordedAnswer, loss_of
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
 from core.telemetry.predictions.matching import (
@@ -199,7 +199,7 @@ class PredictionReader:
             n_unpaired=len(scored[0]) - len(both) if paired else 0,
         )
 
-    def answers(self, request_ids: Iterable[str]) -> dict[str, Answer]:
+    def answers(self, request_ids: Iterable[str]) -> dict[str, RecordedAnswer]:
         """Return the latest stored answer to each request, by its id; ids of which nothing is stored are left out."""
         numbers = {request_number(request_id): request_id for request_id in request_ids}
         with self._snapshot() as connection:
@@ -357,7 +357,7 @@ def _scored(
         actual = actual_of(row.actual, row.name)
         loss = row.loss if may_report else None
         if loss is None and actual is not None:
-            loss = loss_of(rule, Answer(route.form, row.value, row.detail), actual)
+            loss = loss_of(rule, RecordedAnswer(route.form, row.value, row.detail), actual)
         if loss is not None:
             is_reported = may_report and row.loss is not None
             found[seq] = Scored(route.arm, route.share, loss, row.unit, row.slices, is_reported)

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from core.losses import Answer, LossRule, loss_of
+from core.losses import LossRule, RecordedAnswer, loss_of
 from core.telemetry.predictions.matching import MatchedOutcome, actual_of, listed, matched_outcomes
 from core.telemetry.predictions.records import Arm
 from core.telemetry.predictions.routes import forms_of
@@ -106,4 +106,4 @@ def _losses(
         if row.loss is not None or actual is None:
             yield row, row.loss
         else:
-            yield row, loss_of(rule, Answer(forms[row.route], row.value, row.detail), actual)
+            yield row, loss_of(rule, RecordedAnswer(forms[row.route], row.value, row.detail), actual)

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from core.errors import UsageError
-from core.losses import Actual, Answer, refusal_of
+from core.losses import Actual, RecordedAnswer, refusal_of
 from core.telemetry.predictions.records import OutcomeRecord
 
 OUTCOME_LIMIT = 1e12
@@ -53,7 +53,7 @@ def checked_outcome(
     return OutcomeRecord(request_id, at, _number(actual, "actual", limit), _number(loss, "loss", limit))
 
 
-def check_against(outcome: OutcomeRecord, answers: Mapping[str, Answer]) -> None:
+def check_against(outcome: OutcomeRecord, answers: Mapping[str, RecordedAnswer]) -> None:
     """Check an outcome against the prediction that it is about, if that is known.
 
     Raises:

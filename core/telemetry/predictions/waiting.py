@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from core.losses import Answer, refusal_of
+from core.losses import RecordedAnswer, refusal_of
 from core.telemetry.predictions.matching import actual_of
 from core.telemetry.predictions.routes import forms_of
 from core.telemetry.predictions.schema import Segment
@@ -86,7 +86,7 @@ def match_new_predictions(connection: sqlite3.Connection, segment: Segment, firs
     n_matched = n_refused = 0
     for request, number, loss, name, route, value, detail in awaited:
         actual = actual_of(number, name)
-        answer = Answer(forms[route], value, detail)
+        answer = RecordedAnswer(forms[route], value, detail)
         refusal = None if loss is not None or actual is None else refusal_of(answer, actual)
         if refusal is None:
             n_matched += connection.execute(_ADD_OUTCOME, (request, now_us, number, loss, name)).rowcount

@@ -122,7 +122,7 @@ READS = {
     Registry: "aliases alias all_aliases approvals diff environment_warnings get history lacking_approvals lineage "
     "load_path models plan_archive plan_promotion plan_prune plan_rollback plan_undo policy_gates production pruned "
     "verify versions went_live",
-    Rollouts: "active all get plan refusal_to_continue wrong_holds",
+    Rollouts: "active all get needed_since plan readable refusal_to_continue wrong_holds",
     Sessions: "all get",
     Alerts: "all open",
     Runs: "all children close compare find get latest metric_history prunable search",
