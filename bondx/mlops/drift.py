@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.monitoring.drift_check import DriftReport
-    from core.tables import Table
+    from core.tables import ColumnKind, Table
 
 TableLike: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Path | str"
 """A data frame, columns by name, or a CSV, Parquet or JSON-lines file."""
@@ -28,7 +29,7 @@ class DataDriftReport:
         model_name: The model whose policy decided what matters.
         model_version: The version that the baseline belongs to.
         target_column: The column that the model predicts, if it was compared.
-        reports: The reports on the features and, if a target was named, on the target.
+        reports: The reports on the features and, if they were named, on the target and on the residuals.
     """
 
     model_name: str
@@ -38,7 +39,7 @@ class DataDriftReport:
 
     @property
     def missing_columns(self) -> tuple[str, ...]:
-        """The columns that current_data does not have, or holds in a form that no model reads."""
+        """The columns that current_data does not have."""
         return tuple(name for report in self.reports for name in report.lost)
 
     @property
@@ -76,6 +77,9 @@ class DataDriftReport:
         return f"{self.model_name} {self.model_version}: {'; '.join(found)}; {verdict}."
 
 
+_WEIGHTS = (3, 1, 1)  # the shares of features, target and residuals in the level of the whole check
+
+
 class DriftMonitor:
     """Compares tables under the drift policy of a model."""
 
@@ -91,69 +95,86 @@ class DriftMonitor:
         current_data: TableLike,
         feature_columns: Sequence[str] | None = None,
         target_column: str | None = None,
+        residual_column: str | None = None,
     ) -> DataDriftReport:
         """Compare current data with baseline data, column by column.
 
         Args:
-            model_name: Whose policy says which size of drift matters (`drift.feature`, `drift.target`).
+            model_name: Whose policy says which size of drift matters (`drift.feature`, `drift.target`,
+                `drift.residual`).
             model_version: The version that the baseline belongs to; it is noted in the report.
             baseline_data: The baseline, for example the training data of the version.
             current_data: The data to compare with the baseline.
-            feature_columns: The columns to compare; by default all that both have, the target aside.
+            feature_columns: The columns to compare; by default all of baseline_data but target and residuals.
             target_column: Compared under a limit of its own.
+            residual_column: What the model's predictions were off by, where outcomes are known; compared under a
+                limit of its own.
         Returns:
-            The report. A verdict is never a bare cut-off: an effect counts when it is both large enough and sure.
+            The report. A verdict is never a bare cut-off: an effect counts when it is both large enough and certain.
+            If nothing has moved, any column is watched or alarms with a probability of at most 5 %: features,
+            target and residuals share that level. A column that cannot be read is an alarm, never an exception.
         Raises:
             TableError: A table cannot be used.
             UsageError: The baseline lacks a column that was named, a column is named twice, or nothing is left to
                 compare.
         """
-        from core.monitoring.drift_check import check_drift
-        from core.tables import ColumnKind
+        from core.monitoring.column_drift import LEVEL
+        from core.monitoring.drift_check import check_drift, kinds_to_read
 
         if isinstance(feature_columns, str):
             raise UsageError(f"feature_columns is {feature_columns!r}; it must be a list of column names.")
         rules = self._config.for_model(model_name).drift
         baseline = read_table_like(baseline_data, "baseline_data")
-        # Integers that now have decimals may have drifted; the table is not wrong.
-        wanted = {
-            name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in baseline.kinds.items()
-        }
-        current = read_table_like(current_data, "current_data", kinds=wanted)
-        targets = [target_column] if target_column is not None else []
+        current = read_table_like(current_data, "current_data", kinds=kinds_to_read(baseline.kinds))
+        targets, residuals = ([name] if name is not None else [] for name in (target_column, residual_column))
         features = (
             list(feature_columns)
             if feature_columns is not None
-            else [name for name in baseline.kinds if name not in targets]
+            else [name for name in baseline.kinds if name not in (*targets, *residuals)]
         )
-        if twice := [name for name, n in Counter([*features, *targets]).items() if n > 1]:
-            raise UsageError(f"The column {twice[0]!r} is named twice; name each column once.")
-        for name in (*features, *targets):
-            if name not in baseline.kinds:
-                known = ", ".join(baseline.kinds)
-                raise UsageError(f"baseline_data has no column {name!r}. Its columns: {known}.")
-        reports = [
-            check_drift(
-                baseline.frame[columns],
-                current.frame[[name for name in columns if name in current.frame.columns]],
-                {name: baseline.kinds[name] for name in columns},
-                matters=matters,
+        _require_known([*features, *targets, *residuals], list(baseline.kinds))
+        compared = [
+            (columns, matters, weight)
+            for columns, matters, weight in (
+                (features, rules.feature, _WEIGHTS[0]),
+                (targets, rules.target, _WEIGHTS[1]),
+                (residuals, rules.residual, _WEIGHTS[2]),
             )
-            for columns, matters in ((features, rules.feature), (targets, rules.target))
             if columns
         ]
-        if not reports:
+        if not compared:
             raise UsageError("There is no column to compare: feature_columns is empty and no target_column is named.")
+        reports = [
+            check_drift(
+                baseline.frame,
+                current.frame,
+                {name: baseline.kinds[name] for name in columns},
+                matters=matters,
+                level=LEVEL * weight / sum(weight for *_, weight in compared),
+                unreadable=(baseline.unreadable, current.unreadable),
+            )
+            for columns, matters, weight in compared
+        ]
         return DataDriftReport(model_name, model_version, target_column, tuple(reports))
 
 
-def read_table_like(table: TableLike, argument: str, **options: Any) -> "Table":
+def _require_known(names: list[str], known: list[str]) -> None:
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
+        raise UsageError(f"The column {twice[0]!r} is named twice; name each column once.")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"baseline_data has no column {name!r}. Its columns: {', '.join(known)}.")
+
+
+def read_table_like(table: TableLike, argument: str, *, kinds: "Mapping[str, ColumnKind] | None" = None) -> "Table":
     """Read a table under the rules for files, so that one set of rules decides the kind of each column.
+
+    Cells that cannot be read are counted and do not end the reading.
 
     Args:
         table: Rows, however they are held.
         argument: Its name in the caller's program, for messages.
-        options: For `core.tables.read_table`.
+        kinds: The kinds of known columns.
     Raises:
         UsageError: It is none of the forms that are read.
         TableError: It cannot be used.
@@ -161,18 +182,23 @@ def read_table_like(table: TableLike, argument: str, **options: Any) -> "Table":
     from core.tables import TableError, read_table
 
     if isinstance(table, str | Path):
-        return read_table(Path(table), **options)
+        return read_table(Path(table), kinds=kinds, lenient=True)
     with tempfile.TemporaryDirectory() as folder:
-        file = as_file(table, Path(folder), argument)
+        file = as_file(table, Path(folder), argument, mixed_as_text=True)
         try:
-            return read_table(file, **options)
+            return read_table(file, kinds=kinds, lenient=True)
         except TableError as error:
             raise UsageError(str(error).replace(str(file), argument)) from error
 
 
-def as_file(table: TableLike, folder: Path, argument: str) -> Path:
+def as_file(table: TableLike, folder: Path, argument: str, *, mixed_as_text: bool = False) -> Path:
     """Write a table that is held in memory to a folder; a file stays where it is.
 
+    Args:
+        table: Rows, however they are held.
+        folder: Where to write.
+        argument: Its name in the caller's program, for messages.
+        mixed_as_text: Whether a column of numbers and text is written as text; else it is refused.
     Raises:
         UsageError: It is none of the forms that are read, or holds what no file can.
     """
@@ -184,8 +210,19 @@ def as_file(table: TableLike, folder: Path, argument: str) -> Path:
         raise UsageError(f"{argument} is None; it must be a data frame, columns by name, or a file.")
     try:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+        if mixed_as_text and (mixed := [name for name in frame.columns if _is_mixed(frame[name])]):
+            frame = frame.copy(deep=False)
+            for name in mixed:
+                frame[name] = frame[name].map(str, na_action="ignore")
         file = folder / f"{argument}.parquet"
         frame.rename(columns=str).reset_index(drop=True).to_parquet(file)
     except (ValueError, TypeError, OSError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise UsageError(f"{argument} cannot be read as a table of plain values: {error}.") from error
     return file
+
+
+def _is_mixed(values: "pd.Series[Any]") -> bool:
+    if values.dtype != object:
+        return False
+    kinds = {type(value) for value in values.dropna()}
+    return str in kinds and len(kinds) > 1 and all(issubclass(kind, str | Real) for kind in kinds)

@@ -1,28 +1,35 @@
 """Comparing two tables: has a column moved, how far, and how certain is that?
 
-- **alarm**: certainly moved by more than is harmless. It may trigger retraining.
+- **alarm**: certainly moved by more than is harmless, or unreadable. It may trigger retraining.
 - **watch**: certainly moved, by enough to look at.
 - **inconclusive**: too few rows to rule out a move that would matter; the check says how many it takes.
 - **stable**: no move that would matter.
+
+Without drift a whole check ends in a watch or an alarm at most with the probability `LEVEL`. That level is split over
+the families of tests (values, empty cells, unseen levels, unreadable cells), and in each family over the columns.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from core.arrays import FloatArray, IntArray
 from core.columnwise import columnwise
 from core.errors import UsageError
 from core.monitoring import drift
+from core.monitoring.column_drift import LEVEL, Measured, Tested, measure
+from core.monitoring.exact_tests import benjamini_hochberg
 from core.tables.signature import ColumnKind
 
-LEVEL = 0.05
-FEW_VALUES = 20  # a number with at most this many different values is compared value by value
-MOST_LEVELS = 50  # of a category; rarer levels count as one
+FEW_ROWS_SHARE = 0.1
+"""The share of the level at which few rows alarm: only a gross move, never a watch. Otherwise they are inconclusive."""
+THREADED_ROWS = 20_000  # of both tables; below, threads cost more than they save
+WEIGHTS = {"values": 3, "missing": 1, "unseen": 1, "unreadable": 1}
+"""The share of each family in the level; a family without a test leaves its share to the others."""
+UNSEEN_WATCHED = 0.1  # of the harmless gap of shares: the excess of unseen levels from which a column is watched
 
 
 class DriftVerdict(StrEnum):
@@ -38,22 +45,31 @@ _GRAVITY = list(DriftVerdict)
 
 
 class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """How one column has moved."""
+    """How one column has moved.
+
+    Adjusted p-values already account for all columns and families: each is compared with the level of the report.
+    """
 
     feature: str
     kind: str
     verdict: DriftVerdict
     reason: str
-    n_baseline: int  # cells with a value
+    n_reference: int  # cells with a value
     n_current: int
     psi: float | None = None  # population stability index, nats
-    ks_statistic: float | None = None  # Kolmogorov-Smirnov statistic of numbers, total variation of levels, 0 to 1
     psi_bound: float | None = None  # 95 % upper bound of the true PSI
-    watch_p: float | None = None  # adjusted over all columns
-    alarm_p: float | None = None
-    missing_share_baseline: float = 0.0
+    ks_statistic: float | None = None  # of numbers, 0 to 1
+    total_variation: float | None = None  # of levels, 0 to 1
+    p_value: float | None = None  # of values that have not moved at all
+    adjusted_p_value: float | None = None
+    adjusted_alarm_p_value: float | None = None  # of values that have moved, but harmlessly
+    missing_share_reference: float = 0.0
     missing_share_current: float = 0.0
-    unseen_share: float = 0.0  # share of rows with levels absent from the baseline
+    adjusted_missing_p_value: float | None = None  # None if no cell is empty
+    unseen_share: float = 0.0  # share of current rows with levels absent from the reference
+    adjusted_unseen_p_value: float | None = None  # None if there are no levels
+    unreadable_share_reference: float = 0.0  # share of cells that are not of the kind of the column, or infinite
+    unreadable_share_current: float = 0.0
     rows_needed: int | None = None  # rows needed on each side to settle an inconclusive check
 
 
@@ -61,97 +77,80 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a check."""
 
     verdict: DriftVerdict
-    n_baseline: int
+    n_reference: int
     n_current: int
     level: float
     matters: float  # the PSI from which a move is drift, nats
     harmless_psi: float
     harmless_ks_statistic: float
     features: tuple[FeatureDrift, ...]  # most severe first
-    lost: tuple[str, ...] = ()  # columns only in the baseline
+    lost: tuple[str, ...] = ()  # columns only in the reference
     added: tuple[str, ...] = ()  # columns only in the current table
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """One column before the verdicts, which need the p-values of all columns."""
+class _Adjusted(msgspec.Struct, frozen=True):
+    """The p-values of one column, adjusted for all columns and families; 1 where there is no test."""
 
-    name: str
-    kind: ColumnKind
-    n: tuple[int, int]
-    missing: tuple[float, float]
-    missing_watch_p: float
-    missing_alarm_p: float
-    moved: "_Moved | None"  # None if a side has no values
-
-    @property
-    def watch_p(self) -> float:
-        return self.moved.watch_p if self.moved else 1.0
-
-    @property
-    def alarm_p(self) -> float:
-        return self.moved.alarm_p if self.moved else 1.0
-
-    @property
-    def unseen_p(self) -> float:
-        return self.moved.unseen_p if self.moved else 1.0
+    values: Tested
+    missing: Tested
+    unseen: Tested
+    unreadable: Tested
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """How far the values of a column have moved."""
+def kinds_to_read(kinds: Mapping[str, ColumnKind]) -> dict[str, ColumnKind]:
+    """Return the kinds with which to read the current table: whole numbers may have decimals now.
 
-    psi: float
-    ks_statistic: float
-    n_bins: int
-    watch_p: float
-    alarm_p: float
-    unseen_share: float = 0.0
-    unseen_p: float = 1.0
-    measure: str = "KS statistic"
+    Args:
+        kinds: Of the reference.
+    """
+    return {name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in kinds.items()}
 
 
 def check_drift(
-    baseline: pd.DataFrame,
+    reference: pd.DataFrame,
     current: pd.DataFrame,
-    kinds: dict[str, ColumnKind],
+    kinds: Mapping[str, ColumnKind],
     *,
     matters: float = drift.MATTERS,
     level: float = LEVEL,
+    unreadable: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {}),
 ) -> DriftReport:
     """Compare two tables column by column.
 
     Args:
-        baseline: The reference.
+        reference: The reference.
         current: The table to compare with it.
-        kinds: Kind of each column of the baseline.
+        kinds: The columns to compare, with their kinds in the reference.
         matters: The PSI from which a move is drift, nats; the harmless PSI follows from it.
-        level: Share of false discoveries among all columns reported as moved.
+        level: The probability of a watch or an alarm if nothing has moved, for the whole check.
+        unreadable: By column, how many cells of the reference and of the current table were filled, but could not
+            be read (`Table.unreadable`).
     Raises:
         UsageError: The tables have no column in common.
     Source:
-        The tests are those of `core.monitoring.drift`, each with its source there. Watch: the test of no move at all
-        and a KS statistic above the harmless one. Alarm: the tests of a harmless move, so that a million rows do not
-        make 0.02 standard deviations an alarm.
+        The tests are those of `core.monitoring.column_drift`, adjusted by Benjamini and Hochberg within a family and
+        by Bonferroni over the families. Watch: the test of no move at all, and an effect above the harmless one.
+        Alarm: also the test of a harmless move, so that a million rows do not make 0.02 standard deviations an alarm.
     """
-    shared = [name for name in kinds if name in current.columns]
-    if not shared:
+    if not set(reference.columns) & set(current.columns):
         raise UsageError("The two tables have no column in common, so there is nothing to compare.")
-    measured = columnwise(lambda name: _measure(name, kinds[name], baseline[name], current[name], matters), shared)
-    adjusted = {
-        field: drift.benjamini_hochberg(np.array([getattr(found, field) for found in measured]))
-        for field in ("watch_p", "alarm_p", "missing_watch_p", "missing_alarm_p", "unseen_p")
-    }
+
+    def measure_column(name: str) -> Measured:
+        counts = unreadable[0].get(name, 0), unreadable[1].get(name, 0)
+        return measure(name, kinds[name], (reference[name], current[name]), counts, matters)
+
+    shared = [name for name in kinds if name in current.columns]
+    is_large = len(reference) + len(current) >= THREADED_ROWS
+    measured = columnwise(measure_column, shared) if is_large else [measure_column(name) for name in shared]
     features = [
-        _judge(found, {name: float(values[i]) for name, values in adjusted.items()}, matters=matters, level=level)
-        for i, found in enumerate(measured)
+        _judge(found, adjusted, matters=matters, level=level)
+        for found, adjusted in zip(measured, _adjust(measured), strict=True)
     ]
     features.sort(key=lambda feature: (-_GRAVITY.index(feature.verdict), -(feature.psi or 0.0), feature.feature))
     lost = tuple(name for name in kinds if name not in current.columns)
-    verdict = DriftVerdict.ALARM if lost else features[0].verdict
     return DriftReport(
-        verdict=verdict,
-        n_baseline=len(baseline),
+        verdict=DriftVerdict.ALARM if lost else features[0].verdict,
+        n_reference=len(reference),
         n_current=len(current),
         level=level,
         matters=matters,
@@ -159,134 +158,125 @@ def check_drift(
         harmless_ks_statistic=drift.harmless_ks_statistic(matters),
         features=tuple(features),
         lost=lost,
-        added=tuple(str(name) for name in current.columns if name not in kinds),
+        added=tuple(str(name) for name in current.columns if name not in reference.columns),
     )
 
 
-def _measure(
-    name: str, kind: ColumnKind, baseline: "pd.Series[Any]", current: "pd.Series[Any]", matters: float
-) -> _Measured:
-    n_baseline, n_current = int(baseline.notna().sum()), int(current.notna().sum())
-    lacking = len(baseline) - n_baseline, len(current) - n_current
-    counts = (lacking[0], len(baseline), lacking[1], len(current))
-    moved = None
-    if n_baseline and n_current:
-        numbers = None if kind is ColumnKind.CATEGORY else (_numbers(baseline), _numbers(current))
-        if numbers is not None and 1 + np.count_nonzero(np.diff(numbers[0])) > FEW_VALUES:
-            moved = _compare_numbers(*numbers, matters)
-        else:
-            moved = _compare_levels(baseline, current, matters)
-    return _Measured(
-        name=name,
-        kind=kind,
-        n=(n_baseline, n_current),
-        missing=(lacking[0] / len(baseline), lacking[1] / len(current)),
-        missing_watch_p=drift.share_p_value(*counts),
-        missing_alarm_p=drift.share_p_value(*counts, harmless=drift.harmless_ks_statistic(matters)),
-        moved=moved,
-    )
+_FAMILIES: dict[str, Callable[[Measured], Tested | None]] = {
+    "values": lambda found: found.moved.tested if found.moved else None,
+    "missing": lambda found: found.missing_test,
+    "unseen": lambda found: found.moved.unseen if found.moved else None,
+    "unreadable": lambda found: found.unreadable_test,
+}
 
 
-def _numbers(values: "pd.Series[Any]") -> FloatArray:
-    present = values.dropna()
-    if pd.api.types.is_datetime64_any_dtype(present):
-        return np.sort(present.to_numpy().astype("datetime64[s]").astype(np.float64))
-    return np.sort(present.to_numpy(dtype=np.float64))
+def _adjust(measured: list[Measured]) -> list[_Adjusted]:
+    tests = {family: [test(found) for found in measured] for family, test in _FAMILIES.items()}
+    weights = {family: WEIGHTS[family] for family, of in tests.items() if any(test is not None for test in of)}
+    adjusted: dict[str, list[Tested]] = {}
+    for family, of in tests.items():
+        share = weights.get(family, 1) / max(sum(weights.values()), 1)
+        there = [test or Tested() for test in of]
+        both = [
+            np.minimum(benjamini_hochberg(np.array(p_values)) / share, 1.0).tolist()
+            for p_values in ([test.p for test in there], [test.moved_p for test in there])
+        ]
+        adjusted[family] = [Tested(*p_values) for p_values in zip(*both, strict=True)]
+    return [_Adjusted(**dict(zip(adjusted, of, strict=True))) for of in zip(*adjusted.values(), strict=True)]
 
 
-def _compare_numbers(baseline: FloatArray, current: FloatArray, matters: float) -> _Moved:
-    """Compare numbers, both sides in ascending order."""
-    statistic = drift.ks_statistic(baseline, current)
-    # Equal values make equal edges, and there is no bin between equal edges.
-    edges = np.unique(np.quantile(baseline, np.arange(1, drift.N_BINS) / drift.N_BINS))
-    before, after = _in_bins(baseline, edges), _in_bins(current, edges)
-    psi = drift.population_stability_index(before, after)
-    n, m = len(baseline), len(current)
-    alarm_p = drift.psi_p_value(psi, n, m, len(before), harmless=drift.harmless_psi(matters))
-    return _Moved(psi, statistic, len(before), drift.ks_p_value(statistic, n, m), alarm_p)
-
-
-def _in_bins(values: FloatArray, edges: FloatArray) -> IntArray:
-    return np.diff(np.concatenate(([0], np.searchsorted(values, edges, side="right"), [len(values)]))).astype(np.int64)
-
-
-def _compare_levels(baseline: "pd.Series[Any]", current: "pd.Series[Any]", matters: float) -> _Moved:
-    """Compare categories, or numbers with few values, level by level; unseen levels have a separate test."""
-    before, after = baseline.value_counts(), current.value_counts()
-    before, after = before[before > 0], after[after > 0]
-    kept = list(before.index[:MOST_LEVELS])
-    counts = np.array([[int(side.get(level, 0)) for level in kept] for side in (before, after)], dtype=np.int64)
-    n, m = int(before.sum()), int(after.sum())
-    rest = np.array([[n - counts[0].sum()], [m - counts[1].sum()]], dtype=np.int64)
-    if rest.any():
-        counts = np.concatenate((counts, rest), axis=1)
-    n_bins = counts.shape[1]
-    psi = drift.population_stability_index(*counts)
-    n_unseen = int(after[~after.index.isin(before.index)].sum())
-    return _Moved(
-        psi,
-        drift.total_variation(*counts),
-        n_bins,
-        drift.psi_p_value(psi, n, m, n_bins),
-        drift.psi_p_value(psi, n, m, n_bins, harmless=drift.harmless_psi(matters)),
-        n_unseen / m,
-        drift.unseen_p_value(n_unseen, m, int((before == 1).sum()), n),
-        "total variation",
-    )
-
-
-def _judge(found: _Measured, adjusted: dict[str, float], *, matters: float, level: float) -> FeatureDrift:
-    verdict, reason, needed = DriftVerdict.STABLE, "empty on both sides", None
-    (n, m), moved = found.n, found.moved
-    bound = drift.psi_bound(moved.psi, n, m, moved.n_bins, level=level) if moved else None
+def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float) -> FeatureDrift:
+    moved = found.moved
     if findings := _findings(found, adjusted, matters=matters, level=level):
-        verdict = max((finding for finding, _ in findings), key=_GRAVITY.index)
+        verdict, needed = max((finding for finding, _ in findings), key=_GRAVITY.index), None
         reason = "; ".join(why for _, why in findings)
-    elif moved is not None and bound is not None and bound > matters:
-        needed = drift.rows_to_settle(matters, moved.n_bins, level=level)
-        verdict = DriftVerdict.INCONCLUSIVE
-        reason = f"the true PSI may be up to {bound:.2f}; about {needed:,} rows on each side settle it"
-    elif moved is None and n != m:
-        verdict, reason = DriftVerdict.INCONCLUSIVE, "one side has no values to compare"
-    elif bound is not None:
-        reason = f"the true PSI is below {bound:.3f} with {1 - level:.0%} confidence"
+    else:
+        verdict, reason, needed = _without_findings(found, matters=matters)
     return FeatureDrift(
         feature=found.name,
         kind=found.kind,
         verdict=verdict,
         reason=reason,
-        n_baseline=n,
-        n_current=m,
+        n_reference=found.n[0],
+        n_current=found.n[1],
         psi=moved.psi if moved else None,
-        ks_statistic=moved.ks_statistic if moved else None,
-        psi_bound=bound,
-        watch_p=adjusted["watch_p"] if moved else None,
-        alarm_p=adjusted["alarm_p"] if moved else None,
-        missing_share_baseline=found.missing[0],
+        psi_bound=moved.psi_bound if moved else None,
+        ks_statistic=moved.effect if moved and not moved.by_level else None,
+        total_variation=moved.effect if moved and moved.by_level else None,
+        p_value=moved.tested.p if moved and moved.tested else None,
+        adjusted_p_value=adjusted.values.p if moved and moved.tested else None,
+        adjusted_alarm_p_value=adjusted.values.moved_p if moved and moved.tested else None,
+        missing_share_reference=found.missing[0],
         missing_share_current=found.missing[1],
+        adjusted_missing_p_value=adjusted.missing.p if found.missing_test else None,
         unseen_share=moved.unseen_share if moved else 0.0,
+        adjusted_unseen_p_value=adjusted.unseen.p if moved and moved.unseen else None,
+        unreadable_share_reference=found.unreadable[0],
+        unreadable_share_current=found.unreadable[1],
         rows_needed=needed,
     )
 
 
-def _findings(
-    found: _Measured, adjusted: dict[str, float], *, matters: float, level: float
-) -> list[tuple[DriftVerdict, str]]:
+def _without_findings(found: Measured, *, matters: float) -> tuple[DriftVerdict, str, int | None]:
+    """Tell a column that has not moved from a column that cannot be judged yet."""
+    stable, inconclusive = DriftVerdict.STABLE, DriftVerdict.INCONCLUSIVE
+    if (moved := found.moved) is None:
+        if not any(found.n):
+            return stable, "empty on both sides", None
+        return inconclusive, "one side has no values to compare", None
+    needed = moved.rows_needed
+    if moved.names_rows:
+        return stable, "nearly every row has a level of its own, so there is no distribution to compare", None
+    if moved.psi_bound is not None:
+        if moved.psi_bound <= matters:
+            return stable, f"the true PSI is below {_up(moved.psi_bound):.3f} with 95% confidence", None
+        settle = f"about {needed:,} rows on each side settle it"
+        return inconclusive, f"the true PSI may be up to {moved.psi_bound:.2f}; {settle}", needed
+    if moved.gap_bound is not None and moved.gap_bound <= drift.harmless_ks_statistic(matters):
+        return stable, f"below {_up(moved.gap_bound):.1%} of the rows have moved with 95% confidence", None
+    few = f"{found.n[0]:,} values against {found.n[1]:,} are too few to judge"
+    return inconclusive, f"{few}; about {needed:,} rows on each side settle it", needed
+
+
+def _up(bound: float) -> float:
+    """Round a bound up to three digits: nothing is below 0.000."""
+    return max(math.ceil(bound * 1000), 1) / 1000
+
+
+def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: float) -> list[tuple[DriftVerdict, str]]:
     """Give the reasons for an alarm or a watch."""
-    findings = []
+    findings = _unreadable(found, adjusted.unreadable, matters=matters, level=level)
     alarm, watch = DriftVerdict.ALARM, DriftVerdict.WATCH
     harmless = drift.harmless_ks_statistic(matters)
     if moved := found.moved:
-        if adjusted["alarm_p"] <= level:
-            findings.append((alarm, f"moved by more than is harmless: PSI {moved.psi:.3f}"))
-        elif adjusted["watch_p"] <= level and moved.ks_statistic >= harmless:
-            findings.append((watch, f"moved: {moved.measure} {moved.ks_statistic:.3f}, perhaps harmless"))
-        if adjusted["unseen_p"] <= level:
-            why = f"{moved.unseen_share:.1%} of the rows have levels never seen"
-            findings.append((alarm if moved.unseen_share >= harmless else watch, why))
+        size = f"{'total variation' if moved.by_level else 'KS statistic'} {moved.effect:.3f}"
+        if adjusted.values.moved_p <= (level if moved.has_law else level * FEW_ROWS_SHARE):
+            psi = f"PSI {moved.psi:.3f}" if moved.psi_bound is not None else size
+            findings.append((alarm, f"moved by more than is harmless: {psi}"))
+        elif moved.has_law and adjusted.values.p <= level and moved.effect >= harmless:
+            findings.append((watch, f"moved: {size}, perhaps harmless"))
+        unseen = f"{moved.unseen_share:.1%} of the rows have levels never seen"
+        if adjusted.unseen.moved_p <= level:
+            findings.append((alarm, unseen))
+        elif adjusted.unseen.p <= level and moved.unseen_excess >= UNSEEN_WATCHED * harmless:
+            findings.append((watch, unseen))
     emptied = f"empty cells went from {found.missing[0]:.1%} to {found.missing[1]:.1%}"
-    if adjusted["missing_alarm_p"] <= level:
+    if adjusted.missing.moved_p <= level:
         findings.append((alarm, emptied))
-    elif adjusted["missing_watch_p"] <= level and abs(found.missing[1] - found.missing[0]) >= harmless:
+    elif adjusted.missing.p <= level and abs(found.missing[1] - found.missing[0]) >= harmless:
         findings.append((watch, emptied))
     return findings
+
+
+def _unreadable(found: Measured, adjusted: Tested, *, matters: float, level: float) -> list[tuple[DriftVerdict, str]]:
+    """Judge cells that cannot be read: a fault of the table rather than chance where the reference has none."""
+    before, after = found.unreadable
+    if after <= before:
+        return []
+    why = f"unreadable: {after:.2%} of the cells hold no {found.kind}"
+    why += f", {before:.2%} in the reference" if before else ""
+    harmless = drift.harmless_ks_statistic(matters)
+    if adjusted.moved_p <= level or (before == 0.0 and (after >= harmless or found.n[1] == 0)):
+        return [(DriftVerdict.ALARM, why)]
+    is_certain = before == 0.0 or adjusted.p <= level
+    return [(DriftVerdict.WATCH, why)] if is_certain else []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -56,7 +57,12 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
         )
 
     names = table.column_names
-    return Table.of(source, dict(zip(names, columnwise(read, names), strict=True)), left_out=left_out)
+    readings = dict(zip(names, columnwise(read, names), strict=True))
+    for name in [name for name in left_out if lenient and name in kinds]:
+        n_filled = table.num_rows - pq.read_table(path, columns=[name], use_threads=False).column(name).null_count
+        readings[name] = Reading(kinds[name], pd.Series(np.full(table.num_rows, np.nan)), n_filled)
+        del left_out[name]
+    return Table.of(source, readings, left_out=left_out)
 
 
 def _check_size(path: Path, file: pq.ParquetFile) -> None:

@@ -3,10 +3,14 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers
 from console.mlops.opening import add_reading_arguments, reading_rules, verb_parser
 from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.monitoring.drift_check import DriftReport
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -21,38 +25,51 @@ def add_parser(commands: Subparsers) -> None:
 
 def check(args: argparse.Namespace) -> int:
     """Compare two files column by column."""
-    from console.cli.output import print_json, print_table, printable
+    from console.cli.output import print_json
     from console.commands.opening import workspace_root
-    from core.monitoring.drift_check import DriftVerdict, check_drift
+    from core.monitoring.drift_check import DriftVerdict, check_drift, kinds_to_read
     from core.settings.policy_source import load_policy
-    from core.tables import ColumnKind, read_table
+    from core.tables import read_table
 
     # No workspace is needed to compare two files; where there is one, its policy counts.
     rules = load_policy(workspace_root(args), config=args.config).for_model(args.model).drift
-    reading = reading_rules(args)
-    baseline = read_table(args.baseline, rules=reading)
-    # Whole numbers that come with decimals now have moved, if anything; they are no wrong file.
-    wanted = {name: ColumnKind.NUMBER if kind is ColumnKind.INTEGER else kind for name, kind in baseline.kinds.items()}
-    current = read_table(args.current, rules=replace(reading, kinds=wanted, forms=baseline.forms))
-    report = check_drift(baseline.frame, current.frame, baseline.kinds, matters=rules.feature)
+    reading = replace(reading_rules(args), lenient=True)
+    reference = read_table(args.baseline, rules=reading)
+    current = read_table(
+        args.current, rules=replace(reading, kinds=kinds_to_read(reference.kinds), forms=reference.forms)
+    )
+    report = check_drift(
+        reference.frame,
+        current.frame,
+        reference.kinds,
+        matters=rules.feature,
+        unreadable=(reference.unreadable, current.unreadable),
+    )
     if args.json:
         print_json(report)
     else:
-        rows = [
-            {
-                "feature": found.feature,
-                "verdict": found.verdict,
-                "psi": found.psi,
-                "ks": found.ks_statistic,
-                "missing": f"{found.missing_share_baseline:.1%} -> {found.missing_share_current:.1%}",
-                "why": found.reason,
-            }
-            for found in report.features
-        ]
-        print_table(rows, ("feature", "verdict", "psi", "ks", "missing", "why"), empty="no column to compare")
-        for name in report.lost:
-            print(f"alarm: {printable(name)} is in the baseline, but not in the current table")
-        for name in report.added:
-            print(f"note: {printable(name)} is new, so there is nothing to compare it with")
-        print(f"{report.verdict}: {report.n_current} rows against {report.n_baseline}")
+        _print(report)
     return ExitCode.FAILING if report.verdict is DriftVerdict.ALARM else ExitCode.GOOD
+
+
+def _print(report: "DriftReport") -> None:
+    from console.cli.output import print_table, printable
+
+    rows = [
+        {
+            "feature": found.feature,
+            "verdict": found.verdict,
+            "psi": found.psi,
+            "ks": found.ks_statistic,
+            "p": found.adjusted_p_value,
+            "missing": f"{found.missing_share_reference:.1%} -> {found.missing_share_current:.1%}",
+            "why": found.reason,
+        }
+        for found in report.features
+    ]
+    print_table(rows, ("feature", "verdict", "psi", "ks", "p", "missing", "why"), empty="no column to compare")
+    for name in report.lost:
+        print(f"alarm: {printable(name)} is in the baseline, but not in the current table")
+    for name in report.added:
+        print(f"note: {printable(name)} is new, so there is nothing to compare it with")
+    print(f"{report.verdict}: {report.n_current} rows against {report.n_reference}")

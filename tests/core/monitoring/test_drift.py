@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from core.errors import UsageError
-from core.monitoring import drift
+from core.monitoring import drift, exact_tests
 from core.monitoring.drift_check import DriftVerdict, check_drift
 from core.tables import ColumnKind
 
@@ -87,12 +87,12 @@ def test_the_ks_statistic_is_that_of_scipy(shift, n_decimals):
 def test_adjusted_p_values_agree_with_scipy():
     p_values = np.random.default_rng(3).random(30) ** 2
 
-    np.testing.assert_allclose(drift.benjamini_hochberg(p_values), stats.false_discovery_control(p_values))
+    np.testing.assert_allclose(exact_tests.benjamini_hochberg(p_values), stats.false_discovery_control(p_values))
 
 
 def test_shares_of_many_rows_are_tested_as_those_of_few():
-    few = drift.share_p_value(200, 5_000, 260, 5_000)
-    many = drift.share_p_value(201, 5_001, 260, 5_000)
+    few = exact_tests.share_p_value(200, 5_000, 260, 5_000)
+    many = exact_tests.share_p_value(201, 5_001, 260, 5_000)
 
     assert many == pytest.approx(few, rel=0.2)
 

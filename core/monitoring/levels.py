@@ -1,0 +1,225 @@
+"""Levels of two tables compared by their counts: homogeneity, and levels that one table has never seen.
+
+All that is chosen here (which levels are pooled, and how) follows from the counts of both tables together. Without
+drift each way of dealing the rows to the tables is then equally likely, and the laws of the tests are the laws of the
+deal. They hold at any number of rows, and whichever table is the larger.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import AnyArray, IntArray
+from core.monitoring.drift import LEAST_EXPECTED
+from core.monitoring.exact_tests import SMALLEST, certainty, share_bounds, share_p_value
+
+MOST_BINS = 50
+
+DEALS = 9_999
+
+
+def count_levels(reference: "pd.Series[Any]", current: "pd.Series[Any]") -> IntArray:
+    """Count the rows of each level on both sides, shape (2, n_levels), the most frequent level first."""
+    (before, n_before), (after, n_after) = _by_name(reference), _by_name(current)
+    codes, levels = pd.factorize(np.concatenate((before, after)))
+    counts = np.zeros((2, len(levels)), dtype=np.int64)
+    counts[0, codes[: len(before)]], counts[1, codes[len(before) :]] = n_before, n_after
+    # Equal counts stand in an order that no table decides: by the hash, since names that count up tell their table.
+    order = np.argsort(pd.util.hash_array(np.asarray(levels).astype(str).astype(object)), kind="stable")
+    return counts[:, order[np.argsort(-counts.sum(axis=0)[order], kind="stable")]]
+
+
+def _by_name(values: "pd.Series[Any]") -> tuple[AnyArray, IntArray]:
+    """Return the levels that occur, and the rows of each."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, names = values.cat.codes.to_numpy(), values.cat.categories.to_numpy(dtype=object)
+        counts = np.bincount(codes[codes >= 0], minlength=len(names))
+        return np.asarray(names[counts > 0]), np.asarray(counts[counts > 0], dtype=np.int64)
+    found = values.value_counts(sort=False)
+    return np.asarray(found.index.to_numpy(dtype=object)), np.asarray(found.to_numpy(), dtype=np.int64)
+
+
+def pool_levels(counts: IntArray) -> IntArray:
+    """Pool levels until both sides expect enough rows in each bin.
+
+    Args:
+        counts: Rows per level, the most frequent level first, shape (2, n_levels).
+    Returns:
+        Rows per bin, shape (2, n_bins), at most `MOST_BINS`. Frequent levels stay alone; rare ones form groups of
+        neighbours by frequency. One bin where there are too few rows for two.
+
+    >>> pool_levels(np.array([[60, 30, 4, 3, 3], [70, 20, 4, 5, 1]]))
+    array([[60, 30, 10],
+           [70, 20, 10]])
+    """
+    pooled, sides = counts.sum(axis=0), counts.sum(axis=1)
+    least = LEAST_EXPECTED * sides.sum() / sides.min()
+    n_alone = min(int((pooled >= least).sum()), MOST_BINS - 1 if len(pooled) > MOST_BINS else MOST_BINS)
+    starts = list(range(n_alone))
+    up_to = np.cumsum(pooled)
+    at = n_alone
+    if at < len(pooled):
+        rest = float(up_to[-1] - (up_to[at - 1] if at else 0))
+        size = max(least, rest / (MOST_BINS - n_alone))
+        while at < len(pooled):
+            starts.append(at)
+            at = int(np.searchsorted(up_to, (up_to[at - 1] if at else 0) + size)) + 1
+        if len(starts) > 1 and up_to[-1] - up_to[starts[-1] - 1] < least:  # the last group is too small to stand alone
+            starts.pop()
+    return np.add.reduceat(counts, starts, axis=1)
+
+
+def homogeneity(counts: IntArray) -> tuple[float, float, float, float]:
+    """Measure how far two sides differ over bins.
+
+    Args:
+        counts: Rows per bin, shape (2, n_bins), no bin empty on both sides.
+    Returns:
+        Pearson's X², and its mean, variance and skewness over all deals of the rows to the two sides.
+    Source:
+        Mean and variance are exact, from the factorial moments of the multivariate hypergeometric law (Haldane,
+        Biometrika 31, 1940, gives both for such tables); the skewness is that of independent binomial bins, less one.
+    """
+    total = counts.sum(axis=0).astype(np.float64)
+    n, other = sorted(float(side) for side in counts.sum(axis=1))
+    few = counts[int(counts[0].sum() > counts[1].sum())].astype(np.float64)
+    rows = n + other
+    scale = rows * rows / (n * other)
+    f1 = n / rows
+    f2 = f1 * (n - 1) / (rows - 1)
+    f3 = f2 * (n - 2) / (rows - 2) if rows > 2 else 0.0
+    f4 = f3 * (n - 3) / (rows - 3) if rows > 3 else 0.0
+    first = f2 * (total - 1) + f1  # of a²/t, a the rows of a bin on the smaller side, t those on both
+    fourth = f4 * (total - 1) * (total - 2) * (total - 3) + 6 * f3 * (total - 1) * (total - 2) + 7 * f2 * (total - 1)
+    own = (fourth + f1) / total
+    less = total - 1
+    pairs = f4 * (less.sum() ** 2 - (less**2).sum()) + (len(total) - 1) * (2 * f3 * less.sum() + len(total) * f2)
+    variance = max(float(own.sum() + pairs - first.sum() ** 2) * scale**2, 0.0)
+    mean = float(first.sum()) * scale - rows * n / (n * other) * n
+    statistic = float((few**2 / total).sum()) * scale - rows * n / other
+    spread = f1 * (1 - f1)
+    per_bin = total * spread
+    extra = (22 - 112 * spread) / per_bin + (1 - 30 * spread + 120 * spread**2) / per_bin**2
+    third = 8.0 * (len(total) - 1) + float((extra * (1 - total / rows)).sum())
+    return statistic, mean, variance, third / variance**1.5 if variance > 0 else 0.0
+
+
+def homogeneity_p_value(counts: IntArray) -> float:
+    """Return the probability of bins at least this different if nothing has moved.
+
+    Source:
+        Two bins: Fisher's exact test. More: the gamma law with the three moments of `homogeneity`, as Mielke and
+        Berry, Permutation Methods (2007), section 3, propose for permutation tests.
+
+    >>> homogeneity_p_value(np.array([[50], [70]]))
+    1.0
+    >>> round(homogeneity_p_value(np.array([[50, 30, 20], [30, 40, 30]])), 3)
+    0.014
+    """
+    from scipy.special import gammaincc
+
+    if counts.shape[1] < 2:
+        return 1.0
+    if counts.shape[1] == 2:
+        (a, b), (c, d) = counts.tolist()
+        return share_p_value(a, a + b, c, c + d)
+    statistic, mean, variance, skewness = homogeneity(counts)
+    if variance == 0.0:
+        return 1.0
+    shape = 4.0 / max(skewness, 0.1) ** 2
+    return float(gammaincc(shape, max(shape + (statistic - mean) / np.sqrt(variance) * np.sqrt(shape), 0.0)))
+
+
+def homogeneity_moved_p_value(counts: IntArray, harmless: float) -> float:
+    """Return the probability of bins at least this different if the true PSI is `harmless`.
+
+    Source:
+        To second order PSI / (1/n + 1/m) is X²; its non-central law is that of Potgieter et al., arXiv 2307.11878
+        (2023), after X² is brought to the mean and the variance of the χ² law.
+    """
+    from scipy.stats import ncx2
+
+    n_bins = counts.shape[1]
+    statistic, mean, variance, _ = homogeneity(counts)
+    if n_bins < 2 or variance == 0.0:
+        return 1.0
+    n, m = counts.sum(axis=1)
+    like_chi2 = n_bins - 1 + (statistic - mean) * np.sqrt(2 * (n_bins - 1) / variance)
+    return float(ncx2.sf(like_chi2, n_bins - 1, harmless / (1 / n + 1 / m)))
+
+
+def unseen_p_value(counts: IntArray) -> float:
+    """Return the probability of at least this many current rows with levels absent from the reference.
+
+    Args:
+        counts: Rows per level, shape (2, n_levels): reference, current.
+    Returns:
+        1 if no row has such a level.
+    Source:
+        A level with t rows on both sides is absent from the reference in C(N - t, n) / C(N, n) of all deals. The
+        deals carry the error that an estimate of the unseen share (Good, Biometrika 40, 1953) would have. Chernoff's
+        bound holds, since the absences are negatively associated: Joag-Dev and Proschan, Annals of Statistics 11
+        (1983). Where it does not decide, `DEALS` simulated deals do.
+
+    >>> unseen_p_value(np.array([[50, 50], [40, 60]]))
+    1.0
+    >>> unseen_p_value(np.array([[500, 100, 0], [500, 80, 20]])) < 1e-5
+    True
+    """
+    from scipy.special import gammaln
+
+    n_unseen = int(counts[1, counts[0] == 0].sum())
+    if not n_unseen:
+        return 1.0
+    n, m = (int(side) for side in counts.sum(axis=1))
+    sizes, n_levels = np.unique(counts.sum(axis=0), return_counts=True)
+    possible = sizes <= m
+    sizes, n_levels = sizes[possible].astype(np.float64), n_levels[possible]
+    absent = np.exp(gammaln(n + m - sizes + 1) - gammaln(m - sizes + 1) - gammaln(n + m + 1) + gammaln(m + 1))
+    absent = np.clip(absent, 0.0, 1.0)
+    if n_unseen <= float((sizes * n_levels * absent).sum()):
+        return 1.0
+    bound = _chernoff(n_unseen, sizes, n_levels, absent)
+    if not 1e-3 < bound < 0.5:
+        return bound
+    relevant = absent > 1e-12
+    deals = np.random.default_rng(0).binomial(n_levels[relevant], absent[relevant], (DEALS, int(relevant.sum())))
+    return float((1 + (deals @ sizes[relevant] >= n_unseen).sum()) / (DEALS + 1))
+
+
+def _chernoff(n_rows: int, sizes: Any, n_levels: Any, absent: Any) -> float:
+    """Bound the probability that the sizes of the absent levels sum to at least `n_rows`."""
+    from scipy.optimize import minimize_scalar
+
+    known = absent > 0
+    sizes, n_levels, logs = sizes[known], n_levels[known], np.log(absent[known])
+    with np.errstate(divide="ignore"):
+        present = np.log1p(-np.minimum(absent[known], 1.0))
+
+    def exponent(log_tilt: float) -> float:
+        tilt = np.exp(log_tilt)
+        return float((n_levels * np.logaddexp(present, logs + tilt * sizes)).sum() - tilt * n_rows)
+
+    found = minimize_scalar(exponent, bounds=(-20.0, 5.0), method="bounded", options={"xatol": 1e-3})
+    return float(np.clip(np.exp(min(found.fun, 0.0)), SMALLEST, 1.0))
+
+
+def unseen_moved_p_value(counts: IntArray, harmless: float) -> float:
+    """Return the probability of this many rows with unseen levels if a share `harmless` of the rows has new levels.
+
+    Source:
+        The share to expect without new levels is that of the reference rows whose level was seen once, with the error
+        √(f₁ + 2 f₂) / n: Good, Biometrika 40 (1953); the share found has exact bounds. Inverted as shares are.
+    """
+    from scipy.special import ndtri
+
+    n, m = (int(side) for side in counts.sum(axis=1))
+    n_unseen = int(counts[1, counts[0] == 0].sum())
+    once, twice = int((counts[0] == 1).sum()), int((counts[0] == 2).sum())
+
+    def least_excess(level: float) -> float:
+        expected = max(share_bounds(once, n, level)[1], (once - ndtri(level) * np.sqrt(once + 2 * twice)) / n)
+        return float(share_bounds(n_unseen, m, level)[0] - expected)
+
+    return certainty(least_excess, harmless)
