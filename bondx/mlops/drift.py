@@ -60,6 +60,13 @@ class DataDriftReport:
         )
 
     @property
+    def inconclusive_features(self) -> tuple[str, ...]:
+        """The columns with too few rows to rule out a drift that matters; the reports give the rows needed."""
+        return tuple(
+            found.feature for report in self.reports for found in report.features if found.verdict == "inconclusive"
+        )
+
+    @property
     def overall_drift_score(self) -> float:
         """The largest population stability index of any column, in nats; 0 where none could be measured.
 
@@ -72,6 +79,8 @@ class DataDriftReport:
         """One sentence for people."""
         verdict = "retraining is due" if self.requires_retraining else "no retraining is due"
         found = [f"{', '.join(self.drifted_features) or 'no column'} drifted"]
+        if self.inconclusive_features:
+            found.append(f"{', '.join(self.inconclusive_features)} cannot be judged yet")
         if self.missing_columns:
             found.append(f"{', '.join(self.missing_columns)} cannot be compared, missing from the current data")
         return f"{self.model_name} {self.model_version}: {'; '.join(found)}; {verdict}."

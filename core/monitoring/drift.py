@@ -9,18 +9,18 @@ import numpy as np
 from core.arrays import FloatArray, IntArray
 
 N_BINS = 10
-LEAST_EXPECTED = 5  # rows per bin on each side, from which the law of the index holds
-MATTERS = 0.1  # nats: the default index from which a policy speaks of drift
+LEAST_EXPECTED = 5  # rows per bin on each side, from which the law of the PSI holds
+MATTERS = 0.1  # nats: the default PSI from which a policy speaks of drift
 SETTLED_SHARE = 0.9  # of the unmoved columns
 
 
 def harmless_psi(matters: float) -> float:
-    """Return the index that is harmless however certain: a fifth of the index that matters, 0.02 for 0.1 nats."""
+    """Return the PSI that is harmless however certain: a fifth of the PSI that matters, 0.02 for 0.1 nats."""
     return matters / 5
 
 
 def harmless_ks_statistic(matters: float) -> float:
-    """Return the harmless distance of distribution functions; distances scale with the square root of the index.
+    """Return the harmless gap between distribution functions; gaps scale with the square root of the PSI.
 
     >>> harmless_ks_statistic(0.1)
     0.05
@@ -35,7 +35,7 @@ def population_stability_index(reference: IntArray, current: IntArray) -> float:
         reference: Rows per bin on one side, shape (n_bins,).
         current: Rows per bin on the other, shape (n_bins,).
     Returns:
-        Distance in nats, 0 where both agree; half a row is added to each bin, so that empty bins have a
+        The index in nats, 0 where both agree; half a row is added to each bin, so that empty bins have a
         logarithm.
     Source:
         Yurdakul and Naranjo, Statistical properties of the population stability index, Journal of Risk Model
@@ -58,7 +58,7 @@ def psi_p_value(psi: float, n_reference: int, n_current: int, n_bins: int, *, ha
         n_reference: Rows on one side.
         n_current: Rows on the other.
         n_bins: Number of bins.
-        harmless: The true index under the null hypothesis; 0 for "nothing has moved".
+        harmless: The true PSI under the null hypothesis; 0 for "nothing has moved".
     Returns:
         1 for a single bin, since nothing can move.
     Source:
@@ -91,16 +91,20 @@ def ks_statistic(reference: FloatArray, current: FloatArray) -> float:
     # The gap is widest at a reference value or just before it: in between only the other function grows.
     first = np.flatnonzero(np.concatenate(([True], reference[1:] != reference[:-1])))
     points, up_to = reference[first], np.append(first[1:], len(reference))
-    above = up_to / len(reference) - np.searchsorted(current, points, side="right") / len(current)
-    below = np.searchsorted(current, points, side="left") / len(current) - first / len(reference)
+    under = np.searchsorted(current, points, side="left")
+    shared = np.flatnonzero(current[np.minimum(under, len(current) - 1)] == points)
+    until = under.copy()
+    until[shared] = np.searchsorted(current, points[shared], side="right")  # elsewhere the same as on the left
+    above = up_to / len(reference) - until / len(current)
+    below = under / len(current) - first / len(reference)
     return float(max(above.max(), below.max(), 0.0))
 
 
 def psi_bound(psi: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:
-    """Return an upper bound of the true index that holds except with probability `level`.
+    """Return an upper bound of the true PSI that holds except with probability `level`.
 
     Source:
-        The non-central law of `psi_p_value`, solved for the index at which so small a measurement has that probability.
+        The non-central law of `psi_p_value`, solved for the PSI at which so small a measurement has that probability.
 
     >>> round(psi_bound(0.02, 1000, 1000, 10, level=0.05), 3)
     0.026
@@ -115,13 +119,13 @@ def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
     """Return how many rows on each side it takes to show that an unmoved column is within a tolerance.
 
     Args:
-        tolerance: The index to rule out, nats.
+        tolerance: The PSI to rule out, nats.
         n_bins: Number of bins.
         level: Probability of ruling it out wrongly.
     Returns:
         The number with which nine in ten unmoved columns are settled.
     Source:
-        `psi_bound` at the index that nine in ten unmoved columns stay below.
+        `psi_bound` at the PSI that nine in ten unmoved columns stay below.
 
     >>> rows_to_settle(0.1, 10, level=0.05)
     407

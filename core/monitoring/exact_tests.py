@@ -32,15 +32,15 @@ def ks_p_value(statistic: float, n_reference: int, n_current: int) -> float:
     return limit
 
 
-def kolmogorov_tail(distance: float, n_reference: int, n_current: int) -> float:
-    """Return the limit law's probability that two samples of one distribution are farther apart than a distance.
+def kolmogorov_tail(gap: float, n_reference: int, n_current: int) -> float:
+    """Return the limit law's probability that two samples of one distribution are farther apart than a gap.
 
     >>> kolmogorov_tail(-0.1, 200, 200)
     1.0
     """
     from scipy.special import kolmogorov
 
-    return float(kolmogorov(np.sqrt(n_reference * n_current / (n_reference + n_current)) * max(distance, 0.0)))
+    return float(kolmogorov(np.sqrt(n_reference * n_current / (n_reference + n_current)) * max(gap, 0.0)))
 
 
 def _share_of_paths_within(statistic: float, n: int, m: int) -> float:
@@ -151,7 +151,7 @@ def certainty(least_gap: Callable[[float], float], harmless: float) -> float:
 
 
 def share_gap_bound(n_before: int, of_before: int, n_after: int, of_after: int, level: float) -> float:
-    """Return an upper bound of the distance of two true shares that holds except with probability `level`.
+    """Return an upper bound of the gap between two true shares that holds except with probability `level`.
 
     >>> round(share_gap_bound(0, 1_000, 0, 1_000, 0.05), 4)
     0.0037

@@ -129,3 +129,47 @@ def test_messages_name_the_argument_and_no_file_of_ours(monitor):
     with pytest.raises(UsageError) as refused:
         monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).head(0), ["price"])
     assert str(refused.value).startswith("current_data")
+
+
+@pytest.mark.parametrize(
+    ("price", "share"),
+    [
+        pytest.param(["high"] * N_ROWS, 1.0, id="all text"),
+        pytest.param([np.inf] * 600 + [100.0] * (N_ROWS - 600), 0.2, id="infinite cells"),
+        pytest.param(["high"] * 600 + [100.0] * (N_ROWS - 600), 0.2, id="text among numbers"),
+        pytest.param([pd.Timestamp("2026-01-01")] * N_ROWS, 1.0, id="dates"),
+        pytest.param([[1.0]] * N_ROWS, 1.0, id="lists"),
+    ],
+)
+def test_a_column_that_cannot_be_read_is_its_own_alarm(monitor, price, share):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).assign(price=price), ["price", "volume"])
+
+    found = {feature.feature: feature for feature in report.reports[0].features}
+    assert report.requires_retraining
+    assert (found["price"].verdict, found["volume"].verdict) == ("alarm", "stable")
+    assert found["price"].unreadable_share_current == pytest.approx(share)
+    assert found["price"].reason.startswith("unreadable")
+
+
+def test_features_target_and_residuals_share_one_level(monitor):
+    tables = (frame(seed).assign(residual=frame(seed + 10)["loss"]) for seed in (1, 2))
+
+    report = monitor.detect_drift("risk", "1.0.0", *tables, target_column="loss", residual_column="residual")
+
+    assert [[found.feature for found in part.features] for part in report.reports][1:] == [["loss"], ["residual"]]
+    assert sum(part.level for part in report.reports) == pytest.approx(0.05)
+    assert [part.matters for part in report.reports] == [0.1, 0.15, 0.2]
+
+
+def test_columns_with_too_few_rows_are_named_in_the_summary(monitor):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).head(1), ["price"])
+
+    assert report.inconclusive_features == ("price",)
+    assert report.summary == "risk 1.0.0: no column drifted; price cannot be judged yet; no retraining is due."
+
+
+def test_the_only_feature_may_be_missing(monitor):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).drop(columns="price"), ["price"])
+
+    assert report.missing_columns == ("price",)
+    assert report.requires_retraining

@@ -357,6 +357,38 @@ def test_drift_is_an_exit_code(answer, files):
     assert {feature["feature"] for feature in found["features"] if feature["verdict"] == "alarm"} >= {"size"}
 
 
+def test_a_column_that_cannot_be_read_is_an_alarm_and_all_others_are_judged(answer, tmp_path):
+    reference, current = tmp_path / "reference.csv", tmp_path / "current.csv"
+    reference.write_text("size,rate,day\n" + "".join(f"{row % 97},{row % 89},2026-01-01\n" for row in range(600)))
+    current.write_text(
+        "size,rate,day\n" + "".join(f"much,{'inf' if row == 7 else row % 89},soon\n" for row in range(600))
+    )
+
+    code, out, err = answer("drift-check --json --baseline", reference, "--current", current)
+    text = answer("drift-check --baseline", reference, "--current", current)[1]
+
+    found = {feature["feature"]: feature for feature in json.loads(out)["features"]}
+    assert (code, err) == (1, "")
+    assert {name: feature["verdict"] for name, feature in found.items()} == {
+        "size": "alarm",
+        "day": "alarm",
+        "rate": "watch",
+    }
+    assert found["size"]["unreadable_share_current"] == 1.0
+    assert found["rate"]["unreadable_share_current"] == pytest.approx(1 / 600)
+    assert "unreadable: 100.00% of the cells hold no" in text
+
+
+def test_drift_is_reported_under_the_names_of_the_field(answer, files):
+    out = answer("drift-check --json --baseline", files / "learn.csv", "--current", files / "more.csv")[1]
+
+    report = json.loads(out)
+    wanted = {"psi", "ks_statistic", "p_value", "adjusted_p_value", "n_reference", "n_current", "rows_needed"}
+    assert {"n_reference", "n_current", "level"} <= set(report)
+    assert all(wanted <= set(feature) for feature in report["features"])
+    assert "baseline" not in out
+
+
 def test_files_made_elsewhere_are_registered_with_metadata(answer, tmp_path):
     (tmp_path / "model.json").write_text("{}")
 

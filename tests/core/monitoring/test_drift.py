@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from core.errors import UsageError
-from core.monitoring import drift, exact_tests
+from core.monitoring import drift, exact_tests, levels
+from core.monitoring.column_drift import bin_numbers
 from core.monitoring.drift_check import DriftVerdict, check_drift
 from core.tables import ColumnKind
 
@@ -130,6 +131,157 @@ def test_each_kind_of_column_gets_its_verdict(baseline, current, feature, verdic
     found = next(found for found in report.features if found.feature == feature)
     assert found.verdict == verdict
     assert words in found.reason
+
+
+def x_report(reference, current, kind=ColumnKind.NUMBER):
+    (found,) = check_drift(pd.DataFrame({"x": reference}), pd.DataFrame({"x": current}), {"x": kind}).features
+    return found
+
+
+def normal(n: int, seed: int = 3, **options: float) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=n, **options)
+
+
+def levels_of(**n_rows: int) -> pd.Categorical:
+    return pd.Categorical([level for level, n in n_rows.items() for _ in range(n)])
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "verdict", "words"),
+    [
+        pytest.param(normal(600, loc=120, scale=15), [9_000.0], "inconclusive", "rows on each side", id="one row"),
+        pytest.param(normal(600, loc=120, scale=15), [9_000.0] * 5, "alarm", "KS statistic 1.000", id="five rows"),
+        pytest.param(normal(20), normal(1_000, 4), "inconclusive", "20 values against 1,000", id="20 values"),
+        pytest.param(normal(30), normal(30, 4, loc=5.0), "alarm", "KS statistic", id="gross, with few rows"),
+        pytest.param(np.ones(600), [1.0], "inconclusive", "too few", id="a constant, and one row"),
+        pytest.param(np.ones(600), np.ones(100), "stable", "of the rows have moved", id="a constant, and 100 rows"),
+        pytest.param(np.ones(600), 1 + 1e-9 * normal(600), "alarm", "PSI", id="a constant that starts to vary"),
+        pytest.param(
+            np.where(normal(2_000) < 0, 0.0, normal(2_000, 4) ** 2),
+            np.where(normal(2_000, 5) < 0, -(normal(2_000, 6) ** 2), normal(2_000, 7) ** 2),
+            "alarm", "PSI", id="zeros that turn negative",
+        ),
+        pytest.param(normal(600) * 1e307, normal(600, 4) * 1e307, "stable", "PSI", id="huge"),
+        pytest.param(normal(600) * 1e-310, normal(600, 4) * 1e-310, "stable", "PSI", id="tiny"),
+        pytest.param(2.0**60 + np.arange(600) * 1e3, 2.0**60 + np.arange(600) * 1e3, "stable", "PSI", id="beyond 2^53"),
+        pytest.param(normal(2_000), [*normal(1_999, 4), np.inf], "watch", "unreadable: 0.05%", id="one infinite cell"),
+        pytest.param([*normal(999), np.inf], [*normal(999, 4), -np.inf], "stable", "PSI", id="infinite cells"),
+        pytest.param(normal(2_000), [*normal(1_800, 4)] + [np.inf] * 200, "alarm", "10.00%", id="many infinite cells"),
+        pytest.param(normal(600), ["high"] * 600, "alarm", "100.00% of the cells hold no number", id="text"),
+        pytest.param(np.arange(600.0), [str(n) for n in range(600)], "stable", "PSI", id="the same numbers as text"),
+        pytest.param([np.nan] * 600, normal(600), "alarm", "from 100.0% to 0.0%", id="filled now"),
+        pytest.param([1.0, np.nan] * 4, [np.nan] * 3, "inconclusive", "no values", id="empty, but in three rows only"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_number_gets_its_verdict(reference, current, verdict, words):
+    found = x_report(reference, current)
+
+    assert found.verdict == verdict
+    assert words in found.reason
+    assert (found.rows_needed is not None) == (verdict == "inconclusive" and "rows on each side" in found.reason)
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "verdict", "words"),
+    [
+        pytest.param(levels_of(a=199, b=1), levels_of(a=200), "stable", "of the rows", id="a level seen once"),
+        pytest.param(levels_of(a=500, b=500), levels_of(a=495, b=485, c=20), "watch", "never seen", id="2 % new"),
+        pytest.param(levels_of(a=500, b=500), levels_of(a=450, b=400, c=150), "alarm", "never seen", id="15 % new"),
+        pytest.param(
+            levels_of(a=50_000, b=50_000), levels_of(a=50_000, b=49_980, typo=20), "stable", "below 0.002", id="a typo"
+        ),
+        pytest.param(
+            [f"r{n}" for n in range(600)], [f"r{n}" for n in range(600, 1_200)], "stable", "of its own", id="names"
+        ),
+        pytest.param(levels_of(a=300, b=300), [f"r{n}" for n in range(600)], "alarm", "never seen", id="names now"),
+        pytest.param(levels_of(a=300, **{"": 300}), levels_of(a=300, **{"": 300}), "stable", "PSI", id="empty texts"),
+        pytest.param(levels_of(a=300, b=300), levels_of(c=5), "alarm", "never seen", id="five rows of a new level"),
+        pytest.param(levels_of(a=300, b=300), levels_of(c=1), "inconclusive", "too few", id="one row of a new level"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_level_gets_its_verdict(reference, current, verdict, words):
+    found = x_report(reference, current, ColumnKind.CATEGORY)
+
+    assert found.verdict == verdict
+    assert words in found.reason
+    assert found.ks_statistic is None
+
+
+def test_dates_are_compared_as_numbers():
+    hours = pd.Series(pd.date_range("2026-01-01", periods=600, freq="h"))
+
+    assert x_report(hours, hours + pd.Timedelta("30min"), ColumnKind.TIME).verdict == "stable"
+    assert x_report(hours, hours + pd.Timedelta("30D"), ColumnKind.TIME).verdict == "alarm"
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 600), (5, 7), (20, 20), (20, 1_000), (60, 300)])
+def test_the_p_value_of_few_rows_is_that_of_scipy(n, m):
+    reference, current = np.sort(normal(n)), np.sort(normal(m, 4, loc=0.9))
+    statistic = drift.ks_statistic(reference, current)
+
+    expected = stats.ks_2samp(reference, current, method="exact").pvalue
+    if expected < 0.3:
+        assert exact_tests.ks_p_value(statistic, n, m) == pytest.approx(expected, rel=1e-6)
+    assert exact_tests.ks_p_value(statistic, n, m) >= expected * (1 - 1e-6) - 0.03
+
+
+def test_shares_are_tested_as_fisher_does():
+    expected = stats.fisher_exact([[3, 197], [12, 188]], alternative="less").pvalue
+
+    assert exact_tests.share_p_value(3, 200, 12, 200) == pytest.approx(2 * expected)
+
+
+def test_the_moments_of_the_homogeneity_statistic_are_those_of_its_deals():
+    rng = np.random.default_rng(9)
+    total = rng.multinomial(600, np.arange(1, 13) / 78)
+    dealt = rng.multivariate_hypergeometric(total, 150, size=8_000)
+    found = np.array([levels.homogeneity(np.stack([few, total - few]))[0] for few in dealt])
+
+    statistic, mean, variance, skewness = levels.homogeneity(np.stack([dealt[0], total - dealt[0]]))
+
+    assert statistic == pytest.approx(stats.chi2_contingency(np.stack([dealt[0], total - dealt[0]])).statistic)
+    assert found.mean() == pytest.approx(mean, rel=0.02)
+    assert found.var() == pytest.approx(variance, rel=0.1)
+    assert stats.skew(found) == pytest.approx(skewness, abs=0.25)
+
+
+def test_pooled_levels_have_enough_rows_on_both_sides():
+    rng = np.random.default_rng(10)
+    reference, current = (pd.Series(rng.zipf(1.4, n).astype(str)) for n in (200, 5_000))
+
+    counts = levels.count_levels(reference, current)
+    bins = levels.pool_levels(counts)
+
+    assert (bins.sum(axis=1) == [200, 5_000]).all()
+    assert bins.sum(axis=0).min() * 200 / 5_200 >= drift.LEAST_EXPECTED
+    assert 1 < bins.shape[1] <= levels.MOST_BINS
+
+
+def test_a_value_with_many_rows_has_a_bin_of_its_own():
+    reference = np.sort(np.concatenate((np.zeros(500), np.arange(1.0, 501.0))))
+    current = np.sort(np.concatenate((-np.arange(1.0, 501.0), np.arange(1.0, 501.0))))
+
+    counts = bin_numbers(reference, current)
+
+    assert counts[:, :2].tolist() == [[0, 500], [500, 0]]
+
+
+def test_the_whole_check_shares_one_level():
+    report = check_drift(frame(), frame(seed=2), KINDS)
+    size, grade = (next(found for found in report.features if found.feature == name) for name in ("size", "grade"))
+
+    assert report.level == 0.05
+    assert (report.n_reference, report.n_current) == (600, 600)
+    assert size.adjusted_p_value >= size.p_value
+    assert (size.adjusted_missing_p_value, size.adjusted_unseen_p_value) == (None, None)
+    assert grade.adjusted_unseen_p_value == 1.0
+    assert (size.total_variation, grade.ks_statistic) == (None, None)
+
+
+def test_a_column_that_disappeared_leaves_all_others_judged():
+    report = check_drift(frame(), frame(seed=2).drop(columns="size"), {"size": ColumnKind.NUMBER})
+
+    assert (report.verdict, report.lost, report.features) == (DriftVerdict.ALARM, ("size",), ())
 
 
 def test_too_few_rows_are_inconclusive_and_the_check_says_how_many_it_takes():
