@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.monitoring.drift_check import DriftReport
-    from core.tables import ColumnKind, Table
+    from core.tables import ReadingRules, Table
 
 TableLike: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Path | str"
 """A data frame, columns by name, or a CSV, Parquet or JSON-lines file."""
@@ -129,12 +129,14 @@ class DriftMonitor:
         """
         from core.monitoring.column_drift import LEVEL
         from core.monitoring.drift_check import check_drift, kinds_to_read
+        from core.tables import ReadingRules
 
         if isinstance(feature_columns, str):
             raise UsageError(f"feature_columns is {feature_columns!r}; it must be a list of column names.")
         rules = self._config.for_model(model_name).drift
         baseline = read_table_like(baseline_data, "baseline_data")
-        current = read_table_like(current_data, "current_data", kinds=kinds_to_read(baseline.kinds))
+        reading = ReadingRules(kinds=kinds_to_read(baseline.kinds), forms=baseline.forms)
+        current = read_table_like(current_data, "current_data", reading)
         targets, residuals = ([name] if name is not None else [] for name in (target_column, residual_column))
         features = (
             list(feature_columns)
@@ -175,7 +177,7 @@ def _require_known(names: list[str], known: list[str]) -> None:
             raise UsageError(f"baseline_data has no column {name!r}. Its columns: {', '.join(known)}.")
 
 
-def read_table_like(table: TableLike, argument: str, *, kinds: "Mapping[str, ColumnKind] | None" = None) -> "Table":
+def read_table_like(table: TableLike, argument: str, rules: "ReadingRules | None" = None) -> "Table":
     """Read a table under the rules for files, so that one set of rules decides the kind of each column.
 
     Cells that cannot be read are counted and do not end the reading.
@@ -183,7 +185,7 @@ def read_table_like(table: TableLike, argument: str, *, kinds: "Mapping[str, Col
     Args:
         table: Rows, however they are held.
         argument: Its name in the caller's program, for messages.
-        kinds: The kinds of known columns.
+        rules: How its columns are to be read.
     Raises:
         UsageError: It is none of the forms that are read.
         TableError: It cannot be used.
@@ -191,11 +193,11 @@ def read_table_like(table: TableLike, argument: str, *, kinds: "Mapping[str, Col
     from core.tables import TableError, read_table
 
     if isinstance(table, str | Path):
-        return read_table(Path(table), kinds=kinds, lenient=True)
+        return read_table(Path(table), rules=rules, lenient=True)
     with tempfile.TemporaryDirectory() as folder:
         file = as_file(table, Path(folder), argument, mixed_as_text=True)
         try:
-            return read_table(file, kinds=kinds, lenient=True)
+            return read_table(file, rules=rules, lenient=True)
         except TableError as error:
             raise UsageError(str(error).replace(str(file), argument)) from error
 

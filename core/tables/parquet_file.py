@@ -58,9 +58,10 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
 
     names = table.column_names
     readings = dict(zip(names, columnwise(read, names), strict=True))
-    for name in [name for name in left_out if lenient and name in kinds]:
-        n_filled = table.num_rows - pq.read_table(path, columns=[name], use_threads=False).column(name).null_count
-        readings[name] = Reading(kinds[name], pd.Series(np.full(table.num_rows, np.nan)), n_filled)
+    for name in [name for name in left_out if rules.lenient and name in rules.kinds and rules.reads(name)]:
+        cells = pq.read_table(path, columns=[name], use_threads=False).column(name)
+        n_filled = len(cells) - cells.null_count
+        readings[name] = Reading(rules.kinds[name], pd.Series(np.full(len(cells), np.nan)), n_unreadable=n_filled)
         del left_out[name]
     return Table.of(source, readings, left_out=left_out)
 
