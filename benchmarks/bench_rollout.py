@@ -8,7 +8,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,10 +16,13 @@ import numpy as np
 
 from core.clock import utc_now
 from core.rollout import Arm, Guard, GuardSource, RolloutPlan, RolloutStep, Router, RoutingTable, Strategy
-from core.rollout.evidence import Collector, RolloutEvidence
-from core.rollout.readings import Pace, read_guards
-from core.rollout.simulated_means import log_evidence
-from core.rollout.simulation import NEVER, FloatArray, Traffic, simulate
+from core.rollout.collector import Collector
+from core.rollout.evidence import RolloutEvidence
+from core.rollout.guard_reader import read_guards
+from core.rollout.readings import Pace
+from core.rollout.simulated_callers import NEVER as UNSEEN
+from core.rollout.simulated_callers import Callers, first_at, log_evidence, watch
+from core.rollout.simulation import NEVER, Traffic, simulate
 from core.telemetry.predictions import Cursor, OutcomeRecord, PredictionReader, PredictionRecord, PredictionWriter
 
 RATE = 8_400
@@ -77,47 +80,33 @@ def bench_power(n_rollouts: int) -> None:
             )
 
 
-LOSSES: dict[str, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
-    "exponential": lambda dice, size: dice.exponential(1.0, size),
-    "log-normal 1": lambda dice, size: dice.lognormal(0.0, 1.0, size),
-    "log-normal 1.5": lambda dice, size: dice.lognormal(0.0, 1.5, size),
-    "Pareto 2.5": lambda dice, size: 1 + dice.pareto(2.5, size),
-    "2 % amounts": lambda dice, size: np.where(dice.random(size) < 0.02, dice.exponential(1.0, size), 0.0),
+LOSSES = {
+    "0 or 1, 20 %": Callers(n=500),
+    "0 or 1, 2 %": Callers(n=500, rate=0.02),
+    "exponential": Callers(n=500, loss="exponential", spread=0.5),
+    "log-normal 1.5": Callers(n=500, loss="lognormal", spread=0.5),
+    "no callers": Callers(n=0, loss="exponential"),
 }
 
 
 def bench_losses(n_rollouts: int) -> None:
-    print(
-        f"losses, 10,000 outcomes: at the margin but called safe (limit {BETA:.0%}); "
-        f"equal but called harmful ({ALPHA:.0%})"
-    )
-    for base_rate in (0.02, 0.005):
-        for share in (0.05, 0.5):
-            bad, good = (
-                simulate(
-                    Traffic(base_rate=base_rate, ratio=ratio, n_requests=10_000, steps=((0, share),)),
-                    n_rollouts=n_rollouts, alpha=ALPHA, beta=BETA, margin=MARGIN, seed=3,
-                )
-                for ratio in (MARGIN, 1.0)
-            )  # fmt: skip
-            wrongly_safe, wrongly_harmful = (bad.safe_at < NEVER).mean(), (good.harmful_at < NEVER).mean()
-            name = f"0 or 1, {base_rate:.1%}"
-            print(f"  {name:<14}  share {share:4.0%}  safe {wrongly_safe:6.2%}  harmful {wrongly_harmful:6.2%}")
-    dice, size = np.random.default_rng(4), (100, 10_000)
-    for name, draw in LOSSES.items():
-        for share in (0.05, 0.5, 0.95):
-            found = np.zeros(4)
-            for _ in range(max(n_rollouts // size[0], 1)):
-                values, is_candidate = draw(dice, size), dice.random(size) < share
-                worse = np.where(is_candidate, MARGIN * values, values)
-                for of_equal, losses in enumerate((worse, values)):
-                    harm, safety = log_evidence(losses, is_candidate, MARGIN)
-                    found[2 * of_equal] += (safety.max(axis=1) >= -np.log(BETA)).mean()
-                    found[2 * of_equal + 1] += (harm.max(axis=1) >= -np.log(ALPHA)).mean()
-            wrongly_safe, caught, proved, wrongly_harmful = found / max(n_rollouts // size[0], 1)
+    n = max(n_rollouts // 50, 1)
+    print(f"losses by caller, 500 callers who differ, {n} rollouts of 10,000 outcomes, 5 -> 10 -> 20 %:")
+    random = np.random.default_rng(4)
+    for name, callers in LOSSES.items():
+        for ratio in (1.0, MARGIN, 2.0):
+            harmful, safe, outcomes = 0, 0, []
+            for _ in range(n):
+                seen = watch(replace(callers, ratio=ratio, n_outcomes=10_000), random)
+                harm = log_evidence(seen.layout, seen.n, seen.totals, higher=True)
+                good = log_evidence(seen.layout, seen.n, seen.totals, ratio=MARGIN, higher=False)
+                look = first_at(harm, ALPHA)
+                harmful += look != UNSEEN
+                outcomes += [int(seen.at[look])] if look != UNSEEN else []
+                safe += first_at(good, BETA) != UNSEEN
+            median = f"{statistics.median(outcomes):,.0f}" if outcomes else "-"
             print(
-                f"  {name:<14}  share {share:4.0%}  safe {wrongly_safe:6.2%}  harmful {wrongly_harmful:6.2%}  "
-                f"(worse by the margin and caught {caught:4.0%}, equal and shown safe {proved:4.0%})"
+                f"  {name:<14}  x{ratio:g}  harmful {harmful / n:6.1%} (median {median} outcomes)  safe {safe / n:6.1%}"
             )
 
 
@@ -212,7 +201,7 @@ def bench_tick(file: Path) -> None:
         reading = time.perf_counter() - began
         collector.add(batch)
         adding = time.perf_counter() - began - reading
-        read_guards(PLAN, collector.evidence, Pace(share=0.2, n_requests=1, seconds=1.0))
+        read_guards(PLAN, collector.evidence, collector.sums, Pace(share=0.2, n_requests=1, seconds=1.0))
         looks.append((reading, adding, time.perf_counter() - began))
         cursor = batch.cursor
         if batch.is_last:

@@ -13,11 +13,11 @@ _ABOVE: tuple[float, ...] = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 _HIGHEST_RATE = 0.95
 
 
-def log_below(n: int, n_failures: int, rate: float) -> float:
+def log_below(n: float, n_failures: float, rate: float) -> float:
     """Weigh the evidence that failures are rarer than a rate.
 
     Args:
-        n: Requests of the arm.
+        n: Requests of the arm; fewer than there were where callers fail alike.
         n_failures: How many of them failed.
         rate: The objective, above 0 and below 1.
     Returns:
@@ -32,7 +32,7 @@ def log_below(n: int, n_failures: int, rate: float) -> float:
     return _mixed(n, n_failures, rate, [share * rate for share in _BELOW])
 
 
-def log_above(n: int, n_failures: int, rate: float) -> float:
+def log_above(n: float, n_failures: float, rate: float) -> float:
     """Weigh the evidence that failures are more frequent than a rate; arguments as for `log_below`.
 
     >>> log_above(1_000, 10, 0.001) > math.log(100) > log_above(1_000, 1, 0.001)
@@ -50,7 +50,7 @@ def log_below_growth(rate: float, true_rate: float) -> float:
     return max(0.0, *growths)
 
 
-def _mixed(n: int, n_failures: int, rate: float, others: Sequence[float]) -> float:
+def _mixed(n: float, n_failures: float, rate: float, others: Sequence[float]) -> float:
     logs = [
         n_failures * math.log(other / rate) + (n - n_failures) * (math.log1p(-other) - math.log1p(-rate))
         for other in others

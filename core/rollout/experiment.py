@@ -32,13 +32,12 @@ def decide(reading: GuardReading, margin: float) -> ExperimentVerdict:
 
     Args:
         reading: The reading of the deciding metric; lower values are better.
-        margin: The ratio, candidate to stable, from which a difference matters.
+        margin: The ratio, candidate to stable, from which a difference matters, unless the reading has a difference.
     """
     low, high, stable = reading.low, reading.high, reading.stable_value
-    # Rates are compared as a ratio, means by their difference.
     equal, least, most = 1.0, 1 / margin, margin
-    if not reading.is_rate:
-        matters = (margin - 1) * abs(stable or 0.0)
+    if not reading.has_ratio:
+        matters = (margin - 1) * abs(stable or 0.0) if reading.margin_difference is None else reading.margin_difference
         equal, least, most = 0.0, -matters, matters
     if reading.verdict is GuardVerdict.NO_DATA or low is None:
         return ExperimentVerdict(winner=Winner.UNDECIDED, reason=reading.reason, level=reading.level)
@@ -57,9 +56,9 @@ def decide(reading: GuardReading, margin: float) -> ExperimentVerdict:
 
 
 def _spelled(reading: GuardReading) -> str:
-    sign = "" if reading.is_rate else "+"
+    sign = "" if reading.has_ratio else "+"
     effect, low, high = (
         "unbounded" if value is None else f"{value:{sign}.3g}" for value in (reading.effect, reading.low, reading.high)
     )
-    what = "ratio" if reading.is_rate else "difference"
+    what = "ratio" if reading.has_ratio else "difference"
     return f"{what} {effect}, {reading.level:.0%} interval {low} to {high}"

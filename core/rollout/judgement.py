@@ -100,7 +100,7 @@ def _what_is_missing(
         reason = f"{standing.n_step_candidate:,} of at least {step.min_samples:,} answers at {_share(step)}"
         return RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=reason, eta_seconds=_samples_eta(step, standing, now))
     for reading in readings:
-        if reading.verdict is GuardVerdict.SUSPECT:
+        if reading.verdict in (GuardVerdict.SUSPECT, GuardVerdict.UNEVEN):
             return _hold(reading)
     if standing.step < plan.last_step:
         return None

@@ -24,11 +24,18 @@ class GuardSource(StrEnum):
     POOR = "poor"  # rate of predictions whose loss, once known, exceeds the limit
     LOSS = "loss"  # mean loss of predictions, once known
     LATENCY = "latency"  # mean latency
+    TRAFFIC = "traffic"  # a check, not a guard: requests by arm against the share
+    ARRIVALS = "arrivals"  # a check: outcomes by arm against answers
 
     @property
     def is_rate(self) -> bool:
         """Whether failures are counted; otherwise a mean is taken."""
-        return self in (GuardSource.ERRORS, GuardSource.SLOW, GuardSource.POOR)
+        return self in (GuardSource.ERRORS, GuardSource.SLOW, GuardSource.POOR) or self.is_check
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it says if the arms can be compared; no plan names it."""
+        return self in (GuardSource.TRAFFIC, GuardSource.ARRIVALS)
 
     @property
     def needs_limit(self) -> bool:
@@ -41,6 +48,9 @@ class GuardSource(StrEnum):
         return self in (GuardSource.POOR, GuardSource.LOSS)
 
 
+_CHECKS = (GuardSource.TRAFFIC, GuardSource.ARRIVALS)
+
+
 class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One metric on which candidate and stable version are compared."""
 
@@ -50,14 +60,19 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     margin: Annotated[float, Meta(gt=1)] = (
         1.5  # candidate to stable: the ratio from which the candidate is not acceptable
     )
+    margin_difference: Annotated[float, Meta(gt=0)] | None = None  # of means; replaces the ratio, for negative losses
     tolerated_share: Annotated[float, Meta(gt=0, lt=0.5)] | None = None  # a failure rate that is acceptable in any case
     required: bool = True  # must be shown safe before the candidate goes live; otherwise it can only roll back
 
     def __post_init__(self) -> None:
         if self.source.needs_limit and self.limit is None:
             raise ValueError(f"guard {self.name!r} counts {self.source} answers, so it needs a limit")
+        if self.source.is_check or self.name in _CHECKS:
+            raise ValueError(f"guard {self.name!r}: {self.source} is checked in every rollout, under a name of its own")
         if self.tolerated_share is not None and not self.source.is_rate:
             raise ValueError(f"guard {self.name!r} judges a mean, which has no tolerated_share")
+        if self.margin_difference is not None and self.source not in (GuardSource.LOSS, GuardSource.LATENCY):
+            raise ValueError(f"guard {self.name!r} judges a rate, whose margin is a ratio")
 
 
 class LatencyBasis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -285,5 +300,13 @@ def _guards(
         # ask for it, and in an experiment. Everywhere a worse loss takes a candidate back.
         is_awaited = outcomes_come if policy.require_loss == "auto" else policy.require_loss
         is_awaited = is_awaited or strategy is Strategy.AB
-        guards.append(Guard(name="loss", source=GuardSource.LOSS, margin=policy.loss_margin, required=is_awaited))
+        guards.append(
+            Guard(
+                name="loss",
+                source=GuardSource.LOSS,
+                margin=policy.loss_margin,
+                margin_difference=policy.loss_margin_difference,
+                required=is_awaited,
+            )
+        )
     return tuple(guards)

@@ -35,6 +35,7 @@ def begin(rollout: Rollout, cursor: Cursor, *, now: datetime) -> RolloutChange:
         step_since=now,
         started_at=now,
         deadline_at=now + timedelta(seconds=rollout.plan.deadline_seconds),
+        begin_cursor=cursor,
         cursor=cursor,
     )
     what = "copies of requests" if rollout.strategy is Strategy.SHADOW else f"{step.share * 100:g}% of the traffic"
@@ -87,6 +88,11 @@ def next_change(
         )
         return _change("rollout.inconclusive", reason, waiting, now)
     return None
+
+
+def with_event(observed: ObservedRollout, verb: str, reason: str, *, now: datetime) -> ObservedRollout:
+    """Note an event that changes nothing else."""
+    return _change(verb, reason, observed, now).observed
 
 
 def end(

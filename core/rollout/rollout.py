@@ -71,6 +71,7 @@ class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
     )
     n_before_step: tuple[int, int] = (0, 0)  # answers of stable and candidate before this step began
     evidence: RolloutEvidence = RolloutEvidence()
+    begin_cursor: Cursor | None = None  # where it began to read; None: not begun, or begun by an earlier release
     cursor: Cursor | None = None  # how far predictions have been read; None: not begun
     readings: tuple[GuardReading, ...] = ()
     verdict: RolloutVerdict | None = None

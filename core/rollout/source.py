@@ -6,6 +6,9 @@ from typing import Protocol
 from core.losses import LossRule
 from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ServedRequest
 
+_HALF = 1 << 63
+_GOLDEN = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio
+
 
 class PredictionSource(Protocol):
     """The interface of `PredictionReader` that the worker uses."""
@@ -42,11 +45,17 @@ class ScriptedSource:
         self, arm: Arm, n: int, *, share: float, n_failed: int = 0, latency_ms: float = 2.0, unit: int | None = None
     ) -> None:
         """Let an arm answer n requests, the failures first."""
-        self.served += [ServedRequest(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
+        self.served += [
+            ServedRequest(arm, share, latency_ms, number < n_failed, unit, request=_spread(len(self.served) + number))
+            for number in range(n)
+        ]
 
     def score(self, arm: Arm, *losses: float, share: float) -> None:
         """Report the losses of predictions."""
-        self.scored += [Scored(arm, share, loss, None) for loss in losses]
+        self.scored += [
+            Scored(arm, share, loss, None, request=_spread(len(self.scored) + number))
+            for number, loss in enumerate(losses)
+        ]
 
     def end(self) -> Cursor:
         """Return the cursor behind all records."""
@@ -81,3 +90,8 @@ class ScriptedSource:
             for served in self.served[: until.prediction]
             if served.unit is not None and (served.error if over_ms is None else (served.latency_ms or 0.0) > over_ms)
         }
+
+
+def _spread(number: int) -> int:
+    """Spread the numbers of requests evenly over 64 bits, as their hashes are."""
+    return (number * _GOLDEN + _HALF) % (2 * _HALF) - _HALF

@@ -1,7 +1,7 @@
 """The engine's turn: read the served requests, judge them, take the next step.
 
-Everything a verdict is based on is in the rollout's document, with the cursor up to which predictions were read. So an
-engine that follows a killed one continues from the document and comes to the same evidence.
+Everything a verdict is based on is in the rollout's working memory, with the cursor up to which predictions were read.
+So an engine that follows a killed one continues from it and comes to the same evidence.
 """
 
 import logging
@@ -16,18 +16,19 @@ from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import Registry
-from core.rollout.evidence import Collector
+from core.rollout.collector import Collector
+from core.rollout.guard_reader import read_guards
 from core.rollout.judgement import RolloutVerdict, StepStanding, VerdictOutcome, experiment_of, judge
-from core.rollout.plan import GuardSource
-from core.rollout.progress import RolloutChange, begin, end, next_change
-from core.rollout.readings import Pace, read_guards
+from core.rollout.progress import RolloutChange, begin, end, next_change, with_event
+from core.rollout.readings import Pace
 from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutPhase
 from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollout_records import REFUSALS
 from core.rollout.rollouts import Rollouts
 from core.rollout.source import PredictionSource
 from core.rollout.strategies import Strategy
-from core.rollout.unjudged import LossOrigins, not_judged
+from core.rollout.unjudged import not_judged
+from core.rollout.working_memory import WorkingMemory
 from core.state import StaleRevisionError, Workspace
 from core.telemetry.predictions import Cursor, PredictionReader
 
@@ -66,6 +67,7 @@ class RolloutWorker:
         self._registry = registry or Registry(workspace, clock=clock)
         self._rollouts = Rollouts(workspace, registry=self._registry, clock=clock)
         self._source: PredictionSource = source or PredictionReader(workspace.predictions_file)
+        self._memory = WorkingMemory(workspace)
         self._calls = RolloutAlerts(alerts or Alerts(workspace, clock=clock))
         self._has_caught_up = False
         self._actor = actor or Actor.engine()
@@ -178,9 +180,10 @@ class RolloutWorker:
         """Read new predictions, and judge the evidence so far."""
         observed = self._pending.get(rollout.rollout_id, rollout.observed)
         # The desired half is the document's; the observed half may be newer here.
-        cursor, collector = self._collector(rollout, observed)
+        if rollout.rollout_id not in self._collectors:
+            observed = self._recall(rollout, observed, now)
+        cursor, collector = self._collectors[rollout.rollout_id]
         n_before = observed.evidence.n_stable + observed.evidence.n_candidate
-        losses = observed.losses
         for _ in range(_BATCHES_A_TICK):
             batch = self._source.read(
                 rollout.rollout_id,
@@ -191,11 +194,6 @@ class RolloutWorker:
                 loss=rollout.plan.loss,
             )
             collector.add(batch)
-            n_reported = sum(scored.is_reported for scored in batch.scored)
-            losses = LossOrigins(
-                n_computed=losses.n_computed + len(batch.scored) - n_reported,
-                n_reported=losses.n_reported + n_reported,
-            )
             cursor = batch.cursor
             if batch.is_last:
                 break
@@ -207,14 +205,14 @@ class RolloutWorker:
             raise ValueError(f"{rollout.rollout_id} is {observed.phase} and was never begun")
         share = 0.5 if rollout.strategy is Strategy.SHADOW else observed.share
         pace = Pace(share=share, n_requests=n, seconds=(now - started_at).total_seconds())
-        readings = read_guards(rollout.plan, evidence, pace)
+        readings = read_guards(rollout.plan, evidence, collector.sums, pace)
         seen = msgspec.structs.replace(
             observed,
             evidence=evidence,
             cursor=cursor,
             readings=readings,
             experiment=experiment_of(rollout.plan, readings),
-            losses=losses,
+            losses=collector.losses,
             not_judged=not_judged(rollout.plan, readings),
             last_answer_at=now if n > n_before else observed.last_answer_at,
         )
@@ -227,16 +225,15 @@ class RolloutWorker:
         )
         return msgspec.structs.replace(seen, verdict=judge(rollout.plan, standing, readings, now=now))
 
-    def _collector(self, rollout: Rollout, observed: ObservedRollout) -> tuple[Cursor, Collector]:
-        if (known := self._collectors.get(rollout.rollout_id)) is not None:
-            return known
-        cursor = observed.cursor or Cursor()
-        failed_units = {
-            guard.name: self._source.failed_units(rollout.rollout_id, cursor, over_ms=guard.limit)
-            for guard in rollout.plan.guards
-            if guard.source in (GuardSource.ERRORS, GuardSource.SLOW)
-        }
-        return cursor, Collector(rollout.plan, observed.evidence, failed_units)
+    def _recall(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> ObservedRollout:
+        """Continue from the working memory; if it is lost, collect everything again and say so."""
+        recalled = self._memory.recall(rollout, self._source)
+        self._collectors[rollout.rollout_id] = recalled.cursor, recalled.collector
+        if not recalled.problem:
+            return observed
+        log.warning("collecting the evidence of %s again: %s", rollout.rollout_id, recalled.problem)
+        reason = f"evidence is collected again from the stored predictions: {recalled.problem}"
+        return with_event(observed, "rollout.recollect", reason, now=now)
 
     def _take(self, rollout: Rollout, change: RolloutChange, now: datetime) -> RolloutChange:
         if change.promotes:
@@ -251,10 +248,14 @@ class RolloutWorker:
             taken = self._rollouts.observe(rollout, change, actor=self._actor)
         self._pending.pop(rollout.rollout_id, None)
         self._saved_at[rollout.rollout_id] = now
+        if not taken.is_active:
+            self._memory.forget(taken.rollout_id)
         try:
+            if taken.is_active and (known := self._collectors.get(rollout.rollout_id)) is not None:
+                self._memory.save(rollout, *known)
             self._calls.step_taken(taken, now)
         except (CoreError, OSError):  # the step is taken anyway
-            log.exception("could not raise the alert about %s", rollout.rollout_id)
+            log.exception("could not save the evidence or raise the alert about %s", rollout.rollout_id)
         return change
 
     def _catch_up(self, rollouts: list[Rollout], now: datetime) -> None:
@@ -262,6 +263,9 @@ class RolloutWorker:
         if self._has_caught_up:
             return
         self._has_caught_up = True
+        for rollout in rollouts:
+            if not rollout.is_active:  # it may have been aborted while no engine was running
+                self._memory.forget(rollout.rollout_id)
         try:
             self._calls.catch_up(rollouts, now)
         except (CoreError, OSError):  # alerts that cannot be written must not stop rollouts
@@ -273,6 +277,7 @@ class RolloutWorker:
         before = rollout.observed
         is_news = (observed.evidence, observed.verdict) != (before.evidence, before.verdict)
         if (is_news and since >= SAVE_EVERY) or (observed.cursor != before.cursor and since >= SAVE_CURSOR_EVERY):
+            self._memory.save(rollout, *self._collectors[rollout.rollout_id])
             self._rollouts.save(rollout, observed)
             self._pending.pop(rollout.rollout_id, None)
             self._saved_at[rollout.rollout_id] = now

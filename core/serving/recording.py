@@ -103,11 +103,14 @@ class PredictionRecorder:
             self._stats.n_telemetry_dropped += max(len(values), 1)
             return
         at, latency_ms = self._clock(), seconds * 1000.0
+        unit = assignment.unit
+        if unit is None and len(values) > 1 and assignment.rollout_id is not None:
+            unit = assignment.place  # the rows of one request went to one version together, as one caller's requests do
         value, detail = _stored(values[0]) if values else (None, None)
         writer.add(
             PredictionRecord(
                 request_id, at, version.model, version.version, latency_ms, error, value,
-                assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
+                assignment.rollout_id, assignment.arm, assignment.share, unit,
                 slices[0] if slices else None, version.form, detail,
             )
         )  # fmt: skip
@@ -116,7 +119,7 @@ class PredictionRecorder:
             writer.add(
                 PredictionRecord(
                     f"{request_id}/{number}", at, version.model, version.version, None, error, value,
-                    assignment.rollout_id, assignment.arm, assignment.share, assignment.unit,
+                    assignment.rollout_id, assignment.arm, assignment.share, unit,
                     slices[number] if slices else None, version.form, detail,
                 )
             )  # fmt: skip

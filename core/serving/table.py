@@ -71,7 +71,8 @@ class Assignment(NamedTuple):
     rollout_id: str | None = None
     arm: Arm = Arm.STABLE
     share: float = 0.0
-    unit: int | None = None
+    unit: int | None = None  # the caller; None: each request separately
+    place: int = 0  # of the caller, or else of the request, on the router's line
     shadow: LoadedVersion | None = None  # receives a copy; its answer is not sent
     fallback: LoadedVersion | None = None  # answers when `version` fails
     slicer: Slicer | None = None  # finds the levels to record with the prediction
@@ -106,6 +107,7 @@ class Routing:
             route.arm,
             route.share,
             route.unit if key else None,
+            route.unit,
             self._loaded[route.mirror] if route.mirror else None,
             self._stable if version is not self._stable else None,
             self._slicers.get(route.version),

@@ -79,6 +79,12 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ] = 0.01
     rate_margin: Annotated[float, Meta(gt=1, description="Unacceptable ratio of failure rates.")] = 1.5
     loss_margin: Annotated[float, Meta(gt=1, description="Unacceptable ratio of mean losses.")] = 1.1
+    loss_margin_difference: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(
+            description="Unacceptable difference of mean losses; replaces the ratio, for losses that can be negative."
+        ),
+    ] = None
     tolerated_error_share: Annotated[
         float, Meta(gt=0, lt=0.5, description="Error share that is acceptable, whatever the stable version has.")
     ] = 0.001

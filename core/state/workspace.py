@@ -101,6 +101,10 @@ class Workspace:
         """Predictions and their outcomes, in SQLite; written by every server process."""
         return self.telemetry_file.with_name("predictions.db")
 
+    def evidence_file(self, rollout_id: str) -> Path:
+        """The sums by caller of an active rollout; the engine collects them again if they are lost."""
+        return self.telemetry_file.with_name(f"{rollout_id}.evidence")
+
     @property
     def past_file(self) -> Path:
         """The states of documents over the last hours, in SQLite; perishable."""

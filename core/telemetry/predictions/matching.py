@@ -17,13 +17,13 @@ _N_OUTCOMES = "SELECT count(*) FROM outcome WHERE seq > ? AND seq <= ?"
 # nothing that an outcome could be about: where another answered instead, the loss is that one's.
 _SCORED = """
 SELECT outcome.seq, prediction.route, prediction.unit, prediction.slices, prediction.value,
-       prediction.detail,        outcome.actual, outcome.name, outcome.loss
+       prediction.detail, outcome.actual, outcome.name, outcome.loss, prediction.request
 FROM outcome CROSS JOIN {table} prediction ON prediction.request = outcome.request
 WHERE outcome.seq > ? AND outcome.seq <= ? AND prediction.route IN ({routes}) AND NOT prediction.error
 ORDER BY prediction.seq"""
 _COPIES = """
-SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit, answer.slices,
-       copy.route, copy.latency_ms, copy.error, copy.unit, answer.slices, answer.value, copy.value
+SELECT copy.seq, answer.route, answer.latency_ms, answer.error, answer.unit, answer.slices, answer.request,
+       copy.route, copy.latency_ms, copy.error, copy.unit, answer.slices, copy.request, answer.value, copy.value
 FROM {copies} copy CROSS JOIN {answers} answer ON answer.request = copy.request
 WHERE copy.seq > ? AND copy.seq <= ? AND copy.route IN ({shadow}) AND answer.route IN ({answering})
 ORDER BY answer.seq"""
@@ -42,6 +42,7 @@ class MatchedOutcome(NamedTuple):
     actual: float | None
     name: str | None
     loss: float | None  # as the caller reported it
+    request: int
 
 
 def matched_outcomes(
@@ -110,8 +111,8 @@ def copies_with_answers(
     """Return each copy in the last of some segments together with the answer, from any of them, to the same request.
 
     Returns:
-        Route, latency, error, unit and slices of the answer, then of the copy, then both values, in the order of
-        copies. Slices are recorded with answers only, so both have those of the answer.
+        Route, latency, error, unit, slices and request of the answer, then of the copy, then both values, in the order
+        of copies. Slices are recorded with answers only, so both have those of the answer.
     """
     found: dict[int, tuple[Any, ...]] = {}
     for segment in reversed(segments):

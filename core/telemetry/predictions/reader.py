@@ -39,7 +39,7 @@ _DEFAULT_LOSS = LossRule()
 _STORE = "SELECT store FROM identity"
 _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"
 _SERVED = """
-SELECT seq, route, latency_ms, error, unit, slices FROM {table}
+SELECT seq, route, latency_ms, error, unit, slices, request FROM {table}
 WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND (latency_ms IS NOT NULL OR error) ORDER BY seq"""
 _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
 _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3 AND at <= ?4"
@@ -54,6 +54,7 @@ class ServedRequest(NamedTuple):
     error: bool
     unit: int | None
     slices: int | None = None  # the levels of the slice columns, packed
+    request: int | None = None  # its number, evenly spread over 64 bits
 
 
 class Scored(NamedTuple):
@@ -65,6 +66,7 @@ class Scored(NamedTuple):
     unit: int | None
     slices: int | None = None
     is_reported: bool = False  # the caller computed it
+    request: int | None = None
 
 
 class ScoredPair(NamedTuple):
@@ -74,6 +76,7 @@ class ScoredPair(NamedTuple):
     candidate: float
     unit: int | None
     slices: int | None = None
+    request: int | None = None
 
 
 class AnswerPair(NamedTuple):
@@ -186,14 +189,14 @@ class PredictionReader:
         both = set.intersection(*map(set, scored))
         return Batch(
             served=[_served(routes, row) for _, *row in sorted(served)],
-            pairs=[_oriented(routes, row) for row in copied if row[6] is not None or row[7]],
+            pairs=[_oriented(routes, row) for row in copied if row[7] is not None or row[8]],
             scored=[each for rows in scored for seq, each in rows.items() if seq in both],
             cursor=Cursor(store=store, prediction=until, outcome=outcomes_until),
             is_last=is_last,
             answer_pairs=[
-                AnswerPair(*_stable_first(routes, row[0], row[10], row[11]), row[4])
+                AnswerPair(*_stable_first(routes, row[0], row[12], row[13]), row[4])
                 for row in copied
-                if not row[2] and not row[7] and row[10] is not None and row[11] is not None
+                if not row[2] and not row[8] and row[12] is not None and row[13] is not None
             ],
             scored_pairs=_scored_pairs(both, *scored) if paired else (),
             n_unpaired=len(scored[0]) - len(both) if paired else 0,
@@ -360,13 +363,13 @@ def _scored(
             loss = loss_of(rule, RecordedAnswer(route.form, row.value, row.detail), actual)
         if loss is not None:
             is_reported = may_report and row.loss is not None
-            found[seq] = Scored(route.arm, route.share, loss, row.unit, row.slices, is_reported)
+            found[seq] = Scored(route.arm, route.share, loss, row.unit, row.slices, is_reported, row.request)
     return found
 
 
 def _served(routes: Mapping[int, StoredRoute], row: Sequence[Any]) -> ServedRequest:
-    route, latency_ms, error, unit, slices = row
-    return ServedRequest(routes[route].arm, routes[route].share, latency_ms, bool(error), unit, slices)
+    route, latency_ms, error, unit, slices, request = row
+    return ServedRequest(routes[route].arm, routes[route].share, latency_ms, bool(error), unit, slices, request)
 
 
 def _stable_first(routes: Mapping[int, StoredRoute], route: int, answer: _Value, copy: _Value) -> tuple[_Value, _Value]:
@@ -375,7 +378,7 @@ def _stable_first(routes: Mapping[int, StoredRoute], route: int, answer: _Value,
 
 
 def _oriented(routes: Mapping[int, StoredRoute], row: tuple[Any, ...]) -> tuple[ServedRequest, ServedRequest]:
-    return _stable_first(routes, row[0], _served(routes, row[:5]), _served(routes, row[5:10]))
+    return _stable_first(routes, row[0], _served(routes, row[:6]), _served(routes, row[6:12]))
 
 
 def _scored_pairs(both: set[int], answers: Mapping[int, Scored], copies: Mapping[int, Scored]) -> list[ScoredPair]:
@@ -383,7 +386,7 @@ def _scored_pairs(both: set[int], answers: Mapping[int, Scored], copies: Mapping
     for seq in sorted(both):
         answer, copy = answers[seq], copies[seq]
         stable, candidate = (copy, answer) if answer.arm.is_of_candidate else (answer, copy)
-        pairs.append(ScoredPair(stable.loss, candidate.loss, answer.unit, answer.slices))
+        pairs.append(ScoredPair(stable.loss, candidate.loss, answer.unit, answer.slices, answer.request))
     return pairs
 
 

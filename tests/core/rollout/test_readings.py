@@ -1,15 +1,18 @@
 """What guards say of evidence: verdict, effect, interval and the time it will take."""
 
+import itertools
+import math
 import random
 
 import pytest
 
 from core.rollout import Arm, Guard, GuardSource, GuardVerdict, Strategy, Winner
-from core.rollout.evidence import Collector, RolloutEvidence
+from core.rollout.collector import Collector
+from core.rollout.evidence import RolloutEvidence
 from core.rollout.experiment import decide
-from core.rollout.means import N_CALIBRATION
-from core.rollout.readings import GuardReading, Pace, read_guards
-from core.telemetry.predictions import Batch, Cursor, Scored, ServedRequest
+from core.rollout.guard_reader import read_guards
+from core.rollout.readings import GuardReading, Pace
+from core.telemetry.predictions import Batch, Cursor, Scored, ScoredPair, ServedRequest
 
 ERRORS = Guard(name="errors", source=GuardSource.ERRORS)
 TOLERANT = Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.01)
@@ -18,20 +21,36 @@ LOSS = Guard(name="loss", source=GuardSource.LOSS, margin=1.2)
 PACE = Pace(share=0.2, n_requests=1_000, seconds=100.0)
 
 
-def batch(served=(), scored=(), pairs=()) -> Batch:
-    return Batch(list(served), list(pairs), list(scored), Cursor(), True)
+numbers = itertools.count()
+HALF, GOLDEN = 1 << 63, 0x9E3779B97F4A7C15
+
+
+def spread() -> int:
+    """Number one more request, evenly over 64 bits."""
+    return (next(numbers) * GOLDEN) % (2 * HALF) - HALF
+
+
+def caller_of(arm: Arm, number: int, share: float = 0.2) -> int:
+    """Return a caller whom the router sends to an arm."""
+    place = (number * 0.6180339887) % 1.0
+    place = share + place * (1 - share) if arm is Arm.STABLE else place * share
+    return int(place * 2 * HALF) - HALF
+
+
+def batch(served=(), scored=(), pairs=(), scored_pairs=()) -> Batch:
+    return Batch(list(served), list(pairs), list(scored), Cursor(), True, scored_pairs=scored_pairs)
 
 
 def served(
     arm: Arm, n: int, n_failed: int = 0, share: float = 0.2, latency_ms: float = 2.0, unit=None
 ) -> list[ServedRequest]:
-    return [ServedRequest(arm, share, latency_ms, number < n_failed, unit) for number in range(n)]
+    return [ServedRequest(arm, share, latency_ms, number < n_failed, unit, request=spread()) for number in range(n)]
 
 
-def read(plan, *rows, scored=(), pairs=(), pace: Pace = PACE) -> GuardReading:
+def read(plan, *rows, scored=(), pairs=(), scored_pairs=(), pace: Pace = PACE) -> GuardReading:
     collector = Collector(plan, RolloutEvidence())
-    collector.add(batch([row for part in rows for row in part], scored, pairs))
-    return read_guards(plan, collector.evidence, pace)[0]
+    collector.add(batch([row for part in rows for row in part], scored, pairs, scored_pairs))
+    return read_guards(plan, collector.evidence, collector.sums, pace)[0]
 
 
 @pytest.mark.parametrize(
@@ -76,10 +95,12 @@ def test_the_time_to_a_decision_is_about_right_for_an_equal_candidate(plan_of) -
     collector, etas, n = Collector(plan, RolloutEvidence()), {}, 0
     while True:
         arm = Arm.CANDIDATE if dice.random() < 0.2 else Arm.STABLE
-        collector.add(batch([ServedRequest(arm, 0.2, 1.0, dice.random() < 0.1, None)]))
+        collector.add(batch([ServedRequest(arm, 0.2, 1.0, dice.random() < 0.1, None, request=spread())]))
         n += 1
         if n % 500 == 0:
-            (reading,) = read_guards(plan, collector.evidence, Pace(share=0.2, n_requests=n, seconds=n / 10))
+            reading = read_guards(
+                plan, collector.evidence, collector.sums, Pace(share=0.2, n_requests=n, seconds=n / 10)
+            )[0]
             if reading.verdict is GuardVerdict.SAFE:
                 break
             etas[n] = reading.eta_requests
@@ -106,7 +127,7 @@ def test_callers_who_have_all_failed_once_do_not_make_a_candidate_safe(plan_of, 
     for caller in range(600):
         arm = Arm.CANDIDATE if caller % 5 == 0 else Arm.STABLE
         failing = rate if arm is Arm.CANDIDATE else 0.02
-        rows += [ServedRequest(arm, 0.2, 2.0, dice.random() < failing, caller) for _ in range(200)]
+        rows += [ServedRequest(arm, 0.2, 2.0, dice.random() < failing, caller_of(arm, caller)) for _ in range(200)]
     dice.shuffle(rows)
     reading = read(plan_of(guards=(ERRORS,)), rows)
     assert (reading.verdict is GuardVerdict.SAFE) == is_safe
@@ -141,30 +162,35 @@ def test_after_a_switch_the_objective_alone_is_the_judge(plan_of, strategy, n_fa
 
 def scores(arm: Arm, mean: float, n: int, seed: int = 1) -> list[Scored]:
     dice = random.Random(seed)
-    return [Scored(arm, 0.2, dice.gauss(mean, 0.3), None) for _ in range(n)]
+    return [Scored(arm, 0.2, abs(dice.gauss(mean, 0.3)), None, request=spread()) for _ in range(n)]
 
 
 @pytest.mark.parametrize(
     ("mean", "n", "verdict"),
     [
-        pytest.param(1.0, 30, GuardVerdict.NO_DATA, id="fewer than fifty"),
-        pytest.param(1.0, 60, GuardVerdict.UNDECIDED, id="equal, but few"),
+        pytest.param(1.0, 30, GuardVerdict.UNDECIDED, id="fewer than fifty"),
         pytest.param(1.0, 3_000, GuardVerdict.SAFE, id="equal, and many"),
         pytest.param(1.5, 100, GuardVerdict.HARMFUL, id="much worse"),
         pytest.param(0.5, 100, GuardVerdict.SAFE, id="much better"),
     ],
 )
 def test_losses_are_judged_by_their_means(plan_of, mean, n, verdict) -> None:
-    scored = scores(Arm.STABLE, 1.0, 50 + n) + scores(Arm.CANDIDATE, mean, n, seed=2)
+    scored = scores(Arm.STABLE, 1.0, 4 * n) + scores(Arm.CANDIDATE, mean, n, seed=2)
     reading = read(plan_of(guards=(LOSS,)), scored=scored)
     assert reading.verdict is verdict
-    if verdict is not GuardVerdict.NO_DATA:
-        assert reading.low < reading.effect < reading.high
-        assert reading.effect == pytest.approx(mean - 1.0, abs=0.15)
+    assert reading.has_ratio
+    assert reading.low < reading.effect < reading.high
+    assert reading.effect == pytest.approx(mean, abs=0.15)
+
+
+def test_a_loss_needs_outcomes_of_both_arms(plan_of) -> None:
+    reading = read(plan_of(guards=(LOSS,)), scored=scores(Arm.CANDIDATE, 1.0, 300))
+    assert reading.verdict is GuardVerdict.NO_DATA
+    assert reading.reason == "loss: no stable outcome yet"
 
 
 def zero_or_one(arm: Arm, n: int, n_lost: int) -> list[Scored]:
-    return [Scored(arm, 0.2, float(number < n_lost), None) for number in range(n)]
+    return [Scored(arm, 0.2, float(number < n_lost), None, request=spread()) for number in range(n)]
 
 
 @pytest.mark.parametrize(
@@ -174,76 +200,99 @@ def zero_or_one(arm: Arm, n: int, n_lost: int) -> list[Scored]:
         pytest.param((800, 16), (200, 2), GuardVerdict.UNDECIDED, id="nor does a candidate with few losses"),
         pytest.param((8_000, 1_600), (2_000, 400), GuardVerdict.SAFE, id="as many, and plenty"),
         pytest.param((800, 8), (200, 40), GuardVerdict.HARMFUL, id="many more"),
-        pytest.param((20, 0), (20, 20), GuardVerdict.HARMFUL, id="it needs no fifty values per arm"),
     ],
 )
-def test_losses_of_0_and_1_are_judged_as_errors_are(plan_of, stable, candidate, verdict) -> None:
+def test_losses_of_0_and_1_are_judged_as_any_losses_and_shown_as_a_rate(plan_of, stable, candidate, verdict) -> None:
     guard = Guard(name="loss", source=GuardSource.LOSS, margin=1.5)
     scored = zero_or_one(Arm.STABLE, *stable) + zero_or_one(Arm.CANDIDATE, *candidate)
     reading = read(plan_of(guards=(guard,)), scored=scored)
-    failures = served(Arm.STABLE, *stable), served(Arm.CANDIDATE, *candidate)
-    as_errors = read(plan_of(guards=(Guard(name="errors", source=GuardSource.ERRORS, margin=1.5),)), *failures)
-    assert reading.verdict is as_errors.verdict is verdict
-    assert (reading.effect, reading.low, reading.high) == (as_errors.effect, as_errors.low, as_errors.high)
+    assert reading.verdict is verdict
     assert reading.is_rate
+    assert f"{candidate[1]:,} of {candidate[0]:,} against {stable[1]:,} of {stable[0]:,}" in reading.reason
 
 
-def test_a_caller_s_lost_outcomes_all_count(plan_of) -> None:
-    scored = [Scored(Arm.CANDIDATE, 0.2, 1.0, 7)] * 3 + [Scored(Arm.STABLE, 0.2, 1.0, 8)] * 5
-    evidence = Collector(plan_of(guards=(LOSS,)), RolloutEvidence())
-    evidence.add(batch(scored=scored))
-    assert evidence.evidence.rates["loss"].evidence.tallies[0].n == 8
-
-
-@pytest.mark.parametrize("arm", [Arm.STABLE, Arm.CANDIDATE])
-def test_the_first_other_loss_ends_the_counting_permanently(plan_of, arm) -> None:
-    plan = plan_of(guards=(LOSS,))
-    collector = Collector(plan, RolloutEvidence())
-    collector.add(batch(scored=zero_or_one(Arm.STABLE, 80, 8)))
-    assert read_guards(plan, collector.evidence, PACE)[0].is_rate
-    collector.add(batch(scored=[Scored(arm, 0.2, 0.5, None)]))
-    collector = Collector(plan, collector.evidence)  # an engine that was killed goes on the same
-    collector.add(batch(scored=zero_or_one(Arm.STABLE, 60, 6)))
-    (reading,) = read_guards(plan, collector.evidence, PACE)
-    assert not reading.is_rate
-    assert collector.evidence.rates["loss"].n_stable == 80
-    assert collector.evidence.means["loss"].calibration.n == N_CALIBRATION
-
-
-def test_counted_losses_keep_their_evidence_against_a_candidate_but_not_for_it(plan_of) -> None:
-    plan = plan_of(guards=(LOSS,))
-
-    def after(n_lost_by_candidate: int) -> GuardReading:
-        counted = zero_or_one(Arm.STABLE, 800, 80) + zero_or_one(Arm.CANDIDATE, 200, n_lost_by_candidate)
-        return read(plan, scored=counted + means)
-
-    means = scores(Arm.STABLE, 1.0, 130) + scores(Arm.CANDIDATE, 1.1, 60, seed=2)
-    fresh = read(plan, scored=means)
-    assert after(5).safety_share == pytest.approx(fresh.safety_share)
-    assert 0 < after(21).safety_share < fresh.safety_share < 1
-
-
-def test_a_mean_of_few_large_values_says_how_many_it_takes(plan_of) -> None:
-    dice = random.Random(6)
-    stable = [Scored(Arm.STABLE, 0.05, dice.lognormvariate(0, 1.5), None) for _ in range(4_000)]
-    candidate = [Scored(Arm.CANDIDATE, 0.05, dice.lognormvariate(-2, 0.5), None) for _ in range(100)]
-    reading = read(plan_of(guards=(LOSS,)), scored=stable + candidate)
+def test_a_caller_who_loses_always_is_one_caller(plan_of) -> None:
+    """Counted by outcome these would be 300 losses against none."""
+    mine = [Scored(Arm.CANDIDATE, 0.2, 1.0, caller_of(Arm.CANDIDATE, 7), None)] * 300
+    others = [Scored(Arm.STABLE, 0.2, 0.0, caller_of(Arm.STABLE, n), None) for n in range(40) for _ in range(30)]
+    reading = read(plan_of(guards=(LOSS,)), scored=mine + others)
     assert reading.verdict is GuardVerdict.UNDECIDED
-    assert "a few values dominate the mean:" in reading.reason
-    assert reading.eta_requests > 0
+    assert "too few callers to judge: 1.0 of 5 needed in each arm" in reading.reason
 
 
-def test_losses_of_a_shadow_s_copies_weigh_as_of_two_equal_arms(plan_of) -> None:
+def test_losses_other_than_0_and_1_are_shown_as_a_mean_and_keep_all_evidence(plan_of) -> None:
+    plan = plan_of(guards=(LOSS,))
+    reading = read(plan, scored=[*zero_or_one(Arm.STABLE, 80, 8), *scores(Arm.CANDIDATE, 0.5, 60)])
+    assert not reading.is_rate
+    assert (reading.n_stable, reading.n_candidate) == (80, 60)
+
+
+def test_negative_losses_are_judged_for_harm_and_never_shown_safe_by_a_ratio(plan_of) -> None:
+    def profit(arm: Arm, mean: float, n: int) -> list[Scored]:
+        return [row._replace(loss=row.loss - 3.0) for row in scores(arm, mean, n, seed=n)]
+
+    equal = [*profit(Arm.STABLE, 1.0, 8_000), *profit(Arm.CANDIDATE, 1.0, 2_000)]
+    reading = read(plan_of(guards=(LOSS,)), scored=equal)
+    assert reading.verdict is GuardVerdict.UNDECIDED
+    assert "loss_margin_difference" in reading.reason
+    assert not reading.has_ratio
+    assert reading.low < 0 < reading.high
+    worse = [*profit(Arm.STABLE, 1.0, 8_000), *profit(Arm.CANDIDATE, 1.5, 2_000)]
+    assert read(plan_of(guards=(LOSS,)), scored=worse).verdict is GuardVerdict.HARMFUL
+    by_difference = Guard(name="loss", source=GuardSource.LOSS, margin_difference=0.1)
+    assert read(plan_of(guards=(by_difference,)), scored=equal).verdict is GuardVerdict.SAFE
+
+
+def test_a_safe_reading_says_what_rare_loss_it_cannot_exclude(plan_of) -> None:
+    scored = scores(Arm.STABLE, 1.0, 8_000) + scores(Arm.CANDIDATE, 1.0, 2_000, seed=2)
+    reading = read(plan_of(guards=(LOSS,)), scored=scored)
+    assert reading.verdict is GuardVerdict.SAFE
+    size = float(reading.cannot_exclude.split()[3])
+    assert size == pytest.approx((1.2 * reading.stable_value - reading.candidate_value) * 2_000 / 3, rel=0.01)
+    assert reading.cannot_exclude.endswith("less often than once in 668 answers")
+    assert f"not excluded: {reading.cannot_exclude}" in reading.reason
+
+
+@pytest.mark.parametrize("value", [1e200, -1e200, float("inf"), float("-inf"), float("nan")])
+def test_an_absurd_loss_is_set_aside_and_counted(plan_of, value) -> None:
+    scored = scores(Arm.STABLE, 1.0, 8_000) + scores(Arm.CANDIDATE, 1.0, 2_000, seed=2)
+    absurd = Scored(Arm.CANDIDATE, 0.2, value, None, request=spread())
+    reading = read(plan_of(guards=(LOSS,)), scored=[absurd, *scored])
+    assert (reading.verdict, reading.n_set_aside) == (GuardVerdict.SAFE, 1)
+    assert "1 unusable value set aside" in reading.reason
+
+
+def test_a_large_finite_loss_leaves_all_figures_finite(plan_of) -> None:
+    scored = scores(Arm.STABLE, 1.0, 800) + scores(Arm.CANDIDATE, 1.0, 200, seed=2)
+    large = [Scored(arm, 0.2, 9e99, None, request=spread()) for arm in (Arm.CANDIDATE, Arm.STABLE) for _ in range(3)]
+    reading = read(plan_of(guards=(LOSS,)), scored=[*scored, *large])
+    assert reading.verdict in (GuardVerdict.UNDECIDED, GuardVerdict.SUSPECT)
+    assert all(value is None or math.isfinite(value) for value in (reading.effect, reading.low, reading.high))
+
+
+def paired(stable: list[float], candidate: list[float]) -> list[ScoredPair]:
+    return [ScoredPair(*losses, None, request=spread()) for losses in zip(stable, candidate, strict=True)]
+
+
+def test_losses_of_a_shadow_are_judged_by_pairs(plan_of) -> None:
     plan = plan_of(Strategy.SHADOW, guards=(Guard(name="loss", source=GuardSource.LOSS, margin=1.5),))
-    scored = [Scored(Arm.STABLE, 0.0, 0.0, None)] * 100 + [Scored(Arm.SHADOW, 0.0, 1.0, None)] * 12
-    assert read(plan, scored=scored).verdict is GuardVerdict.HARMFUL
+    assert read(plan, scored_pairs=paired([0.0] * 30, [1.0] * 30)).verdict is GuardVerdict.HARMFUL
+    dice = random.Random(5)
+    hard = [dice.expovariate(1) for _ in range(300)]  # much alike, so little is needed
+    equal = read(plan, scored_pairs=paired(hard, [loss * dice.uniform(0.8, 1.2) for loss in hard]))
+    assert equal.verdict is GuardVerdict.SAFE
+    assert equal.low < equal.effect < equal.high
 
 
-def test_an_experiment_on_a_mean_looks_at_the_difference(plan_of) -> None:
-    scored = scores(Arm.STABLE, 1.0, 3_000) + scores(Arm.CANDIDATE, 0.9, 3_000, seed=2)
-    verdict = decide(read(plan_of(guards=(LOSS,)), scored=scored), LOSS.margin)
+def test_an_experiment_on_a_mean_looks_at_the_ratio(plan_of) -> None:
+    plan = plan_of(Strategy.AB, guards=(LOSS,), primary="loss")
+
+    def at_half(arm: Arm, mean: float, seed: int) -> list[Scored]:
+        return [row._replace(share=0.5) for row in scores(arm, mean, 3_000, seed)]
+
+    verdict = decide(read(plan, scored=at_half(Arm.STABLE, 1.0, 1) + at_half(Arm.CANDIDATE, 0.9, 2)), LOSS.margin)
     assert verdict.winner is Winner.CANDIDATE
-    assert verdict.high < 0
+    assert verdict.high < 1
     assert "95% interval" in verdict.reason
 
 
@@ -255,6 +304,9 @@ def test_counting_continues_from_a_document_as_if_it_had_never_stopped(plan_of) 
     at_once.add(batch(rows, scored))
     first = Collector(plan, RolloutEvidence())
     first.add(batch(rows[:350], scored[:120]))
-    second = Collector(plan, first.evidence)
+    second = Collector(plan, first.evidence, sums={name: sums.stored for name, sums in first.sums.items()})
     second.add(batch(rows[350:], scored[120:]))
     assert second.evidence == at_once.evidence
+    assert {name: sums.stored for name, sums in second.sums.items()} == {
+        name: sums.stored for name, sums in at_once.sums.items()
+    }

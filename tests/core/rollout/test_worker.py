@@ -24,7 +24,8 @@ from core.rollout import (
     Winner,
     routing_tables,
 )
-from core.rollout.evidence import Collector, RolloutEvidence
+from core.rollout.collector import Collector
+from core.rollout.evidence import RolloutEvidence
 from core.rollout.worker import SAVE_EVERY
 from core.settings.promotion import PromotionSettings
 from core.telemetry import TelemetryError
@@ -60,7 +61,7 @@ def test_a_canary_that_fails_more_often_is_rolled_back_with_the_reason(
     ended = traffic.flow(rollout.rollout_id, ticks=60, stable=0.01, candidate=0.1)
     assert ended.observed.phase is RolloutPhase.ROLLED_BACK
     assert "shown to be more frequent" in ended.observed.events[-1].reason
-    (errors,) = ended.observed.readings
+    errors, _ = ended.observed.readings
     assert errors.verdict is GuardVerdict.HARMFUL
     assert errors.low > 1
     assert registry.production("spread").version == stable

@@ -20,6 +20,7 @@ from core.telemetry.predictions import (
     PredictionWriter,
     ScoredPair,
 )
+from core.telemetry.predictions.records import request_number
 from tests.waiting import until
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -349,7 +350,11 @@ def test_copies_by_either_version_are_paired_with_the_stable_version_first(
     batch = read(PredictionReader(file), paired=True, with_served=True)
     assert [served.unit for served in batch.served] == [7, 8, None]
     assert list(batch.answer_pairs) == [AnswerPair(1.0, 3.0, 3), AnswerPair(6.0, 5.0, 4)]
-    assert list(batch.scored_pairs) == [ScoredPair(1.0, 1.0, 7, 3), ScoredPair(4.0, 3.0, 8, 4)]
+    requests = [request_number(f"request-{number}") for number in (1, 2)]
+    assert list(batch.scored_pairs) == [
+        ScoredPair(1.0, 1.0, 7, 3, requests[0]),
+        ScoredPair(4.0, 3.0, 8, 4, requests[1]),
+    ]
     assert batch.n_unpaired == 1
 
 

@@ -1,0 +1,192 @@
+"""The reading of a guard that compares the values of two arms by caller: losses, poor predictions, latency."""
+
+import math
+
+import msgspec
+
+from core.rollout import objectives
+from core.rollout.by_caller import (
+    LEAST_CALLERS,
+    LEAST_VALUES,
+    Contrast,
+    contrast,
+    difference_interval,
+    difference_of,
+    effective_callers,
+    log_evidence,
+    log_mixture,
+    ratio_interval,
+    ratio_of,
+)
+from core.rollout.caller_sums import CallerSums
+from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.readings import GuardReading, GuardVerdict, Pace
+from core.rollout.verdicts import OPEN, progress, verdict_of
+
+_FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
+
+
+def read_callers(plan: RolloutPlan, guard: Guard, sums: CallerSums, pace: Pace, *, obstacle: str = "") -> GuardReading:
+    """Read the guard of a mean, or of a rate of outcomes.
+
+    Args:
+        plan: The plan of the rollout.
+        guard: The guard.
+        sums: Its values by caller.
+        pace: How fast evidence comes in.
+        obstacle: Why the arms cannot be compared, if they cannot: then nothing is called harmful or safe.
+    """
+    n_stable, total_stable, n_candidate, total_candidate = sums.arms()
+    callers = effective_callers(sums)
+    equal, margin = contrast(sums), _at_margin(guard, sums)
+    harm, safety = _evidence(guard, sums, equal, margin, compared=plan.steps[-1].share < 1)
+    if obstacle:
+        verdict = GuardVerdict.UNDECIDED
+    else:
+        has_data = n_candidate > 0 and (n_stable > 0 or guard.tolerated_share is not None)
+        verdict = verdict_of(plan, harm, harm, safety, has_data=has_data)
+    has_ratio = guard.margin_difference is None and not sums.has_negative
+    effect, bounds = (None, None) if obstacle else _effect(sums, plan.beta, has_ratio=has_ratio)
+    eta = _eta(plan, equal, margin, harm, safety, pace) if verdict in OPEN and not obstacle else None
+    reading = GuardReading(
+        guard=guard.name,
+        source=guard.source,
+        required=guard.required,
+        verdict=verdict,
+        reason="",
+        stable_value=total_stable / n_stable if n_stable else None,
+        candidate_value=total_candidate / n_candidate if n_candidate else None,
+        n_stable=int(n_stable),
+        n_candidate=int(n_candidate),
+        effect=effect,
+        low=bounds[0] if bounds else None,
+        high=bounds[1] if bounds else None,
+        level=1 - plan.beta,
+        harm_share=progress(harm, plan.alpha_per_guard),
+        safety_share=progress(safety, plan.beta),
+        eta_requests=eta,
+        eta_seconds=pace.seconds_of(eta),
+        is_counted=guard.source is GuardSource.LOSS and sums.is_binary and n_candidate > 0,
+        is_ratio=has_ratio,
+        margin_difference=guard.margin_difference,
+        callers_stable=round(callers[0], 1),
+        callers_candidate=round(callers[1], 1),
+        n_set_aside=sums.n_set_aside,
+        cannot_exclude=_cannot_exclude(plan, guard, sums) if verdict is GuardVerdict.SAFE else "",
+    )
+    return _with_reason(guard, sums, reading, obstacle)
+
+
+def margin_text(guard: Guard, what: str) -> str:
+    """Spell the margin of a guard, for example "less than 1.1 times the stable mean"."""
+    if guard.margin_difference is not None:
+        return f"less than {guard.margin_difference:g} above the stable {what}"
+    return f"less than {guard.margin:g} times the stable {what}"
+
+
+def _at_margin(guard: Guard, sums: CallerSums) -> Contrast | None:
+    """Return the contrast at the margin; None where a ratio says nothing, since losses are negative."""
+    if guard.margin_difference is not None:
+        return contrast(sums, shift=guard.margin_difference)
+    return None if sums.has_negative else contrast(sums, ratio=guard.margin)
+
+
+def _evidence(
+    guard: Guard, sums: CallerSums, equal: Contrast, margin: Contrast | None, *, compared: bool
+) -> tuple[float, float]:
+    """Return the evidence of harm and of safety."""
+    n_stable, _, n, failed = sums.arms()
+    harm = log_evidence(equal, higher=True)
+    is_enough = min(effective_callers(sums)) >= LEAST_CALLERS and min(n_stable, n) >= LEAST_VALUES
+    safety = log_evidence(margin, higher=False) if margin is not None and is_enough else 0.0
+    if guard.tolerated_share is None:
+        return harm, safety
+    if not compared:
+        share = guard.tolerated_share
+        return objectives.log_above(sums, n, failed, share), objectives.log_below(sums, n, failed, share)
+    return harm, objectives.either(safety, objectives.log_below(sums, n, failed, guard.tolerated_share))
+
+
+def _effect(
+    sums: CallerSums, beta: float, *, has_ratio: bool
+) -> tuple[float | None, tuple[float, float | None] | None]:
+    if has_ratio:
+        return ratio_of(sums), ratio_interval(sums, beta)
+    return difference_of(sums), difference_interval(sums, beta)
+
+
+def _eta(
+    plan: RolloutPlan, equal: Contrast, margin: Contrast | None, harm: float, safety: float, pace: Pace
+) -> int | None:
+    """Estimate the requests to the likelier verdict, as a multiple of the data so far, while callers keep coming."""
+    leans_to_harm = margin is None or harm > safety
+    of, sign, error_rate = (equal, 1, plan.alpha_per_guard) if leans_to_harm else (margin, -1, plan.beta)
+    if of is None or of.variance <= 0 or sign * of.total <= 0:
+        return None
+    needed, z, now = -math.log(error_rate), sign * of.total / math.sqrt(of.variance), max(harm, safety, 1e-9)
+    times = 1.0
+    while log_mixture(z * math.sqrt(times), of.information * times) < needed or now * times < needed:
+        times *= 1.1
+        if times > _FURTHEST:
+            return None
+    return math.ceil((times - 1) * pace.n_requests)
+
+
+def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums) -> str:
+    """Name the rare large loss that would take the candidate beyond its margin, and that these data may have missed.
+
+    Of n answers without a kind of loss, its rate is below −ln β / n with a confidence of 1 − β.
+
+    Source:
+        Hanley and Lippman-Hand, JAMA 249(13), 1983, the rule of three; Bahadur and Savage, Annals of Mathematical
+        Statistics 27(4), 1956: without a bound on losses, no test of a mean can exclude it.
+    """
+    if guard.source is not GuardSource.LOSS or sums.is_binary:
+        return ""
+    n_stable, stable, n, candidate = sums.arms()
+    stable, candidate = stable / n_stable, candidate / n
+    limit = stable * guard.margin if guard.margin_difference is None else stable + guard.margin_difference
+    rate = -math.log(plan.beta) / n
+    size = (limit - candidate) / rate
+    if size <= 0 or rate >= 1:
+        return ""
+    return f"a loss of {size:.3g} or more, less often than once in {1 / rate:,.0f} answers"
+
+
+def _with_reason(guard: Guard, sums: CallerSums, reading: GuardReading, obstacle: str) -> GuardReading:
+    reason = f"{guard.name}: {obstacle or _reason(guard, sums, reading)}"
+    if sums.n_set_aside:
+        reason += f"; {sums.n_set_aside:,} unusable value{'s' * (sums.n_set_aside > 1)} set aside"
+    return msgspec.structs.replace(reading, reason=reason)
+
+
+def _reason(guard: Guard, sums: CallerSums, reading: GuardReading) -> str:
+    seen, margin = _seen(reading, sums), margin_text(guard, "rate" if reading.is_rate else "mean")
+    match reading.verdict:
+        case GuardVerdict.HARMFUL:
+            return f"{seen}, shown to be " + ("more frequent" if reading.is_rate else "worse")
+        case GuardVerdict.SAFE:
+            rest = f"; not excluded: {reading.cannot_exclude}" if reading.cannot_exclude else ""
+            return f"{seen}, shown to be {margin}{rest}"
+        case GuardVerdict.NO_DATA:
+            what = "outcome" if guard.source.needs_outcomes else "answer"
+            whose = "candidate" if not reading.n_candidate else "stable"
+            return f"no {whose} {what} yet"
+        case GuardVerdict.SUSPECT:
+            return f"{seen}, under suspicion"
+    if guard.margin_difference is None and sums.has_negative:
+        return f"{seen}; some are negative, so safety needs a margin by difference (loss_margin_difference)"
+    fewest = min(reading.callers_stable or 0.0, reading.callers_candidate or 0.0)
+    if fewest < LEAST_CALLERS:
+        return f"{seen}, too few callers to judge: {fewest:.1f} of {LEAST_CALLERS} needed in each arm"
+    if (n := min(reading.n_stable, reading.n_candidate)) < LEAST_VALUES:
+        return f"{seen}, too few values to judge: {n:,} of {LEAST_VALUES} needed in each arm"
+    return f"{seen}, not yet shown to be {margin}"
+
+
+def _seen(reading: GuardReading, sums: CallerSums) -> str:
+    if reading.is_rate:
+        _, failed_stable, _, failed = sums.arms()
+        return f"{failed:,.0f} of {reading.n_candidate:,} against {failed_stable:,.0f} of {reading.n_stable:,}"
+    sides = ((reading.candidate_value, reading.n_candidate), (reading.stable_value, reading.n_stable))
+    return " against ".join(f"{value or 0.0:.4g} ({n:,})" for value, n in sides)

@@ -1,0 +1,254 @@
+"""Adding up what a rollout reads: counts and first failures for its document, and sums by caller."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.rollout.caller_sums import CallerSums, CellLayout, StoredSums, places_of
+from core.rollout.evidence import RateCounts, RolloutEvidence
+from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.strategies import Strategy
+from core.rollout.unjudged import LossOrigins
+from core.telemetry.predictions import Batch, Scored, ScoredPair, ServedRequest
+
+TRAFFIC = "traffic"
+"""The name of the sums of requests, which show whether the arms get the share they are meant to get."""
+ARRIVALS = "arrivals"
+"""The name of the sums of outcomes by answer, which show whether outcomes arrive for both arms alike."""
+
+_OF_PAIRS = 0.5  # if only one of two arms fails a request given to both, either is equally likely
+
+
+def layout_of(plan: RolloutPlan) -> CellLayout:
+    """Return the cells of callers for a plan."""
+    return CellLayout(() if plan.strategy is Strategy.SHADOW else tuple(step.share for step in plan.steps))
+
+
+class Collector:
+    """Adds up observations."""
+
+    def __init__(
+        self,
+        plan: RolloutPlan,
+        evidence: RolloutEvidence,
+        failed_units: dict[str, set[int]] | None = None,
+        sums: Mapping[str, StoredSums] | None = None,
+        losses: LossOrigins | None = None,
+    ) -> None:
+        """Continue from earlier observations.
+
+        Args:
+            plan: The plan with its guards.
+            evidence: The earlier counts.
+            failed_units: By guard, the callers whose first failure is already counted. A caller's requests all go to
+                one arm, so a single caller who always fails would otherwise look like a failing arm.
+            sums: The earlier sums by caller.
+            losses: Where the earlier losses come from.
+        Raises:
+            ValueError: The earlier sums do not fit the plan.
+        """
+        self._layout, self._of_pairs = layout_of(plan), CellLayout(())
+        self._is_shadow, self._is_paired = plan.strategy is Strategy.SHADOW, plan.is_paired
+        self._steps = {step.share: number for number, step in enumerate(plan.steps)}
+        self._rates = [
+            _RateCollector(guard, evidence.rates.get(guard.name))
+            for guard in plan.guards
+            if guard.source in (GuardSource.ERRORS, GuardSource.SLOW)
+        ]
+        for rate in self._rates:
+            rate.failed_units = (failed_units or {}).get(rate.guard.name, set())
+        layouts = {
+            guard.name: self._of_pairs if self._is_paired and guard.source.needs_outcomes else self._layout
+            for guard in plan.guards
+        }
+        if not self._is_shadow:
+            layouts[TRAFFIC] = self._layout
+        if not self._is_paired:
+            layouts[ARRIVALS] = self._layout
+        self._sums = {name: CallerSums(layout, (sums or {}).get(name)) for name, layout in layouts.items()}
+        self._of_scored = [guard for guard in plan.guards if guard.source.needs_outcomes]
+        self._of_latency = [guard for guard in plan.guards if guard.source is GuardSource.LATENCY]
+        self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
+        self.losses = losses or LossOrigins()
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch of observations."""
+        if batch.served:
+            self._serve(batch.served)
+        n_reported = sum(scored.is_reported for scored in batch.scored)
+        self.losses = LossOrigins(
+            n_computed=self.losses.n_computed + len(batch.scored) - n_reported,
+            n_reported=self.losses.n_reported + n_reported,
+        )
+        if batch.pairs and self._is_shadow:
+            self._compare(batch.pairs)
+        if batch.scored_pairs and self._is_paired:
+            self._score_pairs(batch.scored_pairs)
+        if batch.scored and not self._is_paired:
+            self._score(batch.scored)
+
+    @property
+    def evidence(self) -> RolloutEvidence:
+        """The counts, as a document."""
+        return RolloutEvidence(
+            n_stable=self._n_stable,
+            n_candidate=self._n_candidate,
+            rates={rate.guard.name: rate.counts for rate in self._rates},
+        )
+
+    @property
+    def sums(self) -> Mapping[str, CallerSums]:
+        """The sums by caller: of each guard by its name, of `TRAFFIC` and of `ARRIVALS`."""
+        return self._sums
+
+    def _serve(self, served: Sequence[ServedRequest]) -> None:
+        is_candidate = np.array([request.arm.is_of_candidate for request in served])
+        failed, latency = _facts(served)
+        n_candidate = int(is_candidate.sum())
+        self._n_candidate += n_candidate
+        self._n_stable += len(served) - n_candidate
+        cells, steps, known = self._placed(served, is_candidate)
+        for rate in self._rates:
+            rate.count(served, is_candidate, rate.failures(failed, latency))
+        self._sums[TRAFFIC].count(cells[known], steps[known])
+        if not self._is_paired:
+            answered = known & ~failed
+            self._sums[ARRIVALS].count(cells[answered], steps[answered])
+        for rate in self._rates:
+            values = rate.failures(failed, latency).astype(np.float64)
+            self._sums[rate.guard.name].add(cells[known], steps[known], values[known])
+        timed = known & np.isfinite(latency)
+        for guard in self._of_latency:
+            self._sums[guard.name].add(cells[timed], steps[timed], latency[timed])
+
+    def _compare(self, pairs: Sequence[tuple[ServedRequest, ServedRequest]]) -> None:
+        """Add answers and the candidate's answers to copies of the requests: only a difference counts as a failure."""
+        answers, copies = [answer for answer, _ in pairs], [copy for _, copy in pairs]
+        self._n_stable += len(pairs)
+        self._n_candidate += len(pairs)
+        cells = self._layout.cells(_places(answers))
+        failed, latency = _facts(answers)
+        copy_failed, copy_latency = _facts(copies)
+        for rate in self._rates:
+            first, second = rate.failures(failed, latency), rate.failures(copy_failed, copy_latency)
+            rate.count_pairs(answers, first, second)
+            self._sums[rate.guard.name].add_pairs(cells, first.astype(np.float64), second.astype(np.float64))
+        timed = np.isfinite(latency) & np.isfinite(copy_latency)
+        for guard in self._of_latency:
+            self._sums[guard.name].add_pairs(cells[timed], latency[timed], copy_latency[timed])
+
+    def _score_pairs(self, pairs: Sequence[ScoredPair]) -> None:
+        """Add the losses of both versions on the same rows."""
+        cells = self._of_pairs.cells(_places(pairs))
+        stable = np.array([pair.stable for pair in pairs], dtype=np.float64)
+        candidate = np.array([pair.candidate for pair in pairs], dtype=np.float64)
+        for guard in self._of_scored:
+            self._sums[guard.name].add_pairs(cells, _judged(guard, stable), _judged(guard, candidate))
+
+    def _score(self, scored: Sequence[Scored]) -> None:
+        """Add the losses of whichever arm answered."""
+        is_candidate = np.array([score.arm.is_of_candidate for score in scored])
+        cells, steps, known = self._placed(scored, is_candidate)
+        cells, steps = cells[known], steps[known]
+        losses = np.array([score.loss for score in scored], dtype=np.float64)[known]
+        self._sums[ARRIVALS].add(cells, steps, np.ones(len(losses)), counted=False)
+        for guard in self._of_scored:
+            self._sums[guard.name].add(cells, steps, _judged(guard, losses))
+
+    def _placed(
+        self, requests: Sequence[ServedRequest] | Sequence[Scored], is_candidate: BoolArray
+    ) -> tuple[IntArray, IntArray, BoolArray]:
+        """Return the cell and the step of each request, and whether both are known.
+
+        A request without a caller is a caller of its own, somewhere in its arm's part of the line. A caller's request
+        that the other version answered, because its own failed, is left out: that failure is counted elsewhere.
+        """
+        steps = np.array([self._steps.get(request.share, -1) for request in requests])
+        places, is_own = _places(requests), np.array([request.unit is None for request in requests])
+        shares = np.array([request.share for request in requests])
+        within = np.where(is_candidate, places * shares, shares + places * (1 - shares))
+        cells = self._layout.cells(np.where(is_own, np.minimum(within, 1 - 1e-15), places))
+        steps_or_first = np.maximum(steps, 0)
+        belongs = self._layout.of_candidate[cells, steps_or_first] == is_candidate
+        return cells, steps_or_first, (steps >= 0) & belongs
+
+
+def _places(requests: Sequence[ServedRequest] | Sequence[Scored] | Sequence[ScoredPair]) -> FloatArray:
+    """Return the places of callers, and of requests without a caller by the request's number."""
+    numbers = [(request.request or 0) if request.unit is None else request.unit for request in requests]
+    return places_of(np.array(numbers, dtype=np.int64))
+
+
+def _facts(requests: Sequence[ServedRequest]) -> tuple[BoolArray, FloatArray]:
+    failed = np.array([request.error for request in requests], dtype=np.bool_)
+    latency = np.array([np.nan if request.latency_ms is None else request.latency_ms for request in requests])
+    return failed, latency
+
+
+def _judged(guard: Guard, losses: FloatArray) -> FloatArray:
+    """Return the values that a guard judges: losses, or whether they exceed its limit."""
+    if guard.source is GuardSource.LOSS or guard.limit is None:
+        return losses
+    return np.asarray(losses > guard.limit).astype(np.float64)
+
+
+class _RateCollector:
+    """Counts one guard's requests, failures and first failures."""
+
+    def __init__(self, guard: Guard, before: RateCounts | None) -> None:
+        before = before or RateCounts()
+        self.guard = guard
+        self.failed_units: set[int] = set()
+        self._n = [before.n_stable, before.n_candidate]
+        self._n_failed = [before.n_stable_failed, before.n_candidate_failed]
+        self._evidence = before.evidence
+        self._has_repeated = before.has_repeated
+
+    def failures(self, failed: BoolArray, latency: FloatArray) -> BoolArray:
+        """Say of each answer whether it is a failure."""
+        if self.guard.source is GuardSource.ERRORS:
+            return failed
+        return np.asarray(latency > (np.inf if self.guard.limit is None else self.guard.limit))  # NaN is not
+
+    def count(self, requests: Sequence[ServedRequest], is_candidate: BoolArray, failed: BoolArray) -> None:
+        """Count the answers of both arms."""
+        n_candidate = int(is_candidate.sum())
+        self._n[0] += len(requests) - n_candidate
+        self._n[1] += n_candidate
+        for index in np.flatnonzero(failed).tolist():
+            request = requests[index]
+            self._fail(bool(is_candidate[index]), request.share, request.unit)
+
+    def count_pairs(self, answers: Sequence[ServedRequest], failed: BoolArray, copy_failed: BoolArray) -> None:
+        """Count answers to the same requests."""
+        self._n[0] += len(answers)
+        self._n[1] += len(answers)
+        for index in np.flatnonzero(failed | copy_failed).tolist():
+            share = _OF_PAIRS if failed[index] != copy_failed[index] else 0.0
+            for is_candidate, has_failed in ((False, failed[index]), (True, copy_failed[index])):
+                if has_failed:
+                    self._fail(is_candidate, share, answers[index].unit)
+
+    def _fail(self, is_candidate: bool, share: float, unit: int | None) -> None:
+        self._n_failed[is_candidate] += 1
+        is_repeated = unit is not None and unit in self.failed_units
+        if unit is not None:
+            self.failed_units.add(unit)
+        if not 0 < share < 1:
+            return
+        self._has_repeated = self._has_repeated or is_repeated
+        if not is_repeated:
+            self._evidence = self._evidence.after(share, candidate_failed=is_candidate)
+
+    @property
+    def counts(self) -> RateCounts:
+        """The counts, as a document."""
+        return RateCounts(
+            n_stable=self._n[0],
+            n_candidate=self._n[1],
+            n_stable_failed=self._n_failed[0],
+            n_candidate_failed=self._n_failed[1],
+            evidence=self._evidence,
+            has_repeated=self._has_repeated,
+        )

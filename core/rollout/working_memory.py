@@ -1,0 +1,129 @@
+"""The engine's working memory of a rollout: its sums by caller, in a file of its own beside its document.
+
+The file holds all evidence up to its own cursor and is replaced as a whole, so an engine that follows a killed one
+continues from the file, whatever the document says, and comes to the same evidence. Without a usable file everything
+is collected again from the predictions, which is the same too as long as these are kept.
+"""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from core.files import write_file
+from core.rollout.caller_sums import StoredSums
+from core.rollout.collector import Collector
+from core.rollout.evidence import RolloutEvidence
+from core.rollout.plan import GuardSource
+from core.rollout.rollout import Rollout
+from core.rollout.source import PredictionSource
+from core.rollout.unjudged import LossOrigins
+from core.state import Workspace
+from core.telemetry.predictions import Cursor
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+
+
+class _Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a file."""
+
+    version: int
+    rollout_id: str
+    created_at: datetime  # of the rollout: after a restored backup another may have the same id
+    cursor: Cursor
+    evidence: RolloutEvidence
+    sums: dict[str, StoredSums]
+    losses: LossOrigins
+
+
+class Recalled(msgspec.Struct, frozen=True):
+    """Where collecting continues."""
+
+    cursor: Cursor
+    collector: Collector
+    problem: str = ""  # why everything is collected again
+
+
+class WorkingMemory:
+    """The files of a workspace's rollouts; only the engine writes them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def recall(self, rollout: Rollout, source: PredictionSource) -> Recalled:
+        """Continue from the file of a rollout, or from its beginning."""
+        observed = rollout.observed
+        stored, problem = None, ""
+        try:
+            stored = self._read(rollout)
+            if stored is not None:
+                collector = _collector(rollout, source, stored.cursor, stored)
+                return Recalled(stored.cursor, collector)
+            problem = "the file is missing"
+        except (ValueError, OSError) as error:
+            problem = str(error)
+        begin = observed.begin_cursor or Cursor()
+        is_new = observed.cursor in (None, begin) and observed.evidence == RolloutEvidence()
+        return Recalled(begin, Collector(rollout.plan, RolloutEvidence()), "" if is_new else problem)
+
+    def save(self, rollout: Rollout, cursor: Cursor, collector: Collector) -> None:
+        """Replace the file of a rollout.
+
+        Raises:
+            FileAccessError: It could not be written; the earlier file stays.
+        """
+        content = _Stored(
+            version=_VERSION,
+            rollout_id=rollout.rollout_id,
+            created_at=rollout.created_at,
+            cursor=cursor,
+            evidence=collector.evidence,
+            sums={name: sums.stored for name, sums in collector.sums.items()},
+            losses=collector.losses,
+        )
+        write_file(self._workspace.evidence_file(rollout.rollout_id), msgspec.msgpack.encode(content), durable=False)
+
+    def forget(self, rollout_id: str) -> None:
+        """Remove the file of a rollout that has ended; a file that cannot be removed is only a waste of room."""
+        try:
+            self._workspace.evidence_file(rollout_id).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("could not remove the working memory of %s: %s", rollout_id, error)
+
+    def _read(self, rollout: Rollout) -> _Stored | None:
+        path = self._workspace.evidence_file(rollout.rollout_id)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        stored = read_evidence(content, path)
+        if (stored.rollout_id, stored.created_at) != (rollout.rollout_id, rollout.created_at):
+            raise ValueError(f"{path.name} is of another rollout")
+        return stored
+
+
+def read_evidence(content: bytes, path: Path) -> _Stored:
+    """Decode a file.
+
+    Raises:
+        ValueError: It is damaged, or of a later version.
+    """
+    try:
+        stored = msgspec.msgpack.decode(content, type=_Stored)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ValueError(f"{path.name} is damaged ({error})") from error
+    if stored.version != _VERSION:
+        raise ValueError(f"{path.name} is of version {stored.version}, and {_VERSION} is needed")
+    return stored
+
+
+def _collector(rollout: Rollout, source: PredictionSource, cursor: Cursor, stored: _Stored) -> Collector:
+    failed_units = {
+        guard.name: source.failed_units(rollout.rollout_id, cursor, over_ms=guard.limit)
+        for guard in rollout.plan.guards
+        if guard.source in (GuardSource.ERRORS, GuardSource.SLOW)
+    }
+    return Collector(rollout.plan, stored.evidence, failed_units, stored.sums, stored.losses)
