@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from console.presentation.phrases import number
-from core.quality.gate import GateResult, GateVerdict
+from core.quality.gate import GateResult, GateVerdict, counted, counts_things
 from widgets.gate_list import Gate
 from widgets.glyphs import Glyphs
 from widgets.line import Line, section
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _TONES = {GateVerdict.PASS: "good", GateVerdict.FAIL: "bad", GateVerdict.WARN: "warn"}
 _ORDER = {GateVerdict.FAIL: 0, GateVerdict.WARN: 1, GateVerdict.PASS: 2}
-_MEASURES = ("", "%", "bps")
 _BROKEN = {">=": "<", "<=": ">"}
 
 
@@ -44,9 +43,7 @@ def measured(gate: GateResult) -> str:
     """
     if not _counts(gate) or gate.value not in (0, 1):
         return number(gate.value, gate.unit)
-    if gate.value == 1:
-        return f"1 {gate.unit.removesuffix('s')}"
-    return "none failed" if gate.unit == "failed" else f"no {gate.unit}"
+    return counted(gate.value, gate.unit)
 
 
 def _bound(gate: GateResult) -> str:
@@ -58,7 +55,7 @@ def _bound(gate: GateResult) -> str:
 
 def _counts(gate: GateResult) -> bool:
     """Return whether the unit is a noun for counted things, such as problems."""
-    return gate.unit not in _MEASURES and gate.threshold.is_integer()
+    return counts_things(gate.unit, gate.threshold)
 
 
 def worst_first(gates: Sequence[GateResult]) -> list[GateResult]:

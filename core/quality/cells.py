@@ -30,6 +30,7 @@ class Cells:
         self.frame = frame
         self._row_names = row_names
         self._numbers: dict[str, FloatArray] = {}
+        self._infinite: dict[str, BoolArray] = {}
 
     @property
     def n_rows(self) -> int:
@@ -44,11 +45,23 @@ class Cells:
                 (unless that is allowed).
         """
         if name not in self._numbers:
-            self._numbers[name] = _as_numbers(name, self._column(name))
+            values = _as_numbers(name, self._column(name))
+            self._infinite[name] = np.isinf(values)
+            values[self._infinite[name]] = np.nan
+            self._numbers[name] = values
         values = self._numbers[name]
         if not may_be_empty and np.isnan(values).all():
             raise UnreadableError(f"the column {name} is empty")
         return values
+
+    def is_infinite(self, name: str) -> BoolArray:
+        """Return which cells of a column are infinite.
+
+        Raises:
+            UnreadableError: The column is missing, or holds something other than numbers.
+        """
+        self.numbers(name, may_be_empty=True)
+        return self._infinite[name]
 
     def dates(self, name: str) -> DateArray:
         """Return a column as days, NaT where it is empty.
@@ -130,7 +143,6 @@ def _as_numbers(name: str, column: "pd.Series[Any]") -> FloatArray:
             example = column[foreign].iloc[0]
             raise UnreadableError(f"{int(foreign.sum())} cells of {name} are not numbers, such as {example!r}")
         values = converted.to_numpy(dtype=np.float64, na_value=np.nan).copy()
-    values[~np.isfinite(values)] = np.nan
     return values
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from core.quality.gate import GateOperator, GateResult, judge
+import msgspec
+
+from core.quality.gate import GateOperator, GateResult, GateVerdict, judge
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray
@@ -18,6 +20,10 @@ Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "pl
 
 class UnreadableError(Exception):
     """The check cannot measure this subject; the message is the reason shown with the failed gate."""
+
+
+class TooFewError(UnreadableError):
+    """The subject is sound as far as it goes, but too small for this check."""
 
 
 class CheckSubject(Protocol):
@@ -41,6 +47,7 @@ class Measurement(NamedTuple):
         reason: An explanation that says more than the bare figures.
         culprits: Names of the parts at fault, where these are not rows.
         n_culprits: How many parts are at fault, named or not.
+        is_gross: Whether the breach is so gross that a check which only warns blocks.
     """
 
     value: float
@@ -49,6 +56,19 @@ class Measurement(NamedTuple):
     reason: str = ""
     culprits: tuple[str, ...] = ()
     n_culprits: int = 0
+    is_gross: bool = False
+
+
+class Examined(NamedTuple):
+    """What a check found.
+
+    Attributes:
+        result: The gate's result.
+        unsound: The share of its dimension that it found unsound, 0 to 1.
+    """
+
+    result: GateResult
+    unsound: float
 
 
 S = TypeVar("S", bound=CheckSubject, contravariant=True)
@@ -66,6 +86,10 @@ class Check(Generic[S]):
         unit: The unit of value and threshold.
         blocking: Whether a failure blocks training or registration; otherwise it warns.
         dimension: The dimension of the quality score that its findings lower, if any.
+        gross_share: The share of rows at fault above which a check that warns blocks, whatever the score is; one row
+            alone never does.
+        fewest_rows: A failure by fewer rows warns: a limit of 1 % is two rows of 150, which happens by chance.
+        lost: The share of the dimension that is lost if the check fails without naming rows.
     """
 
     name: str
@@ -75,35 +99,55 @@ class Check(Generic[S]):
     unit: str = ""
     blocking: bool = False
     dimension: Dimension | None = None
+    gross_share: float | None = None
+    fewest_rows: int = 0
+    lost: float = 1.0
 
     def apply(self, subject: S, settings: "QualityGates") -> GateResult:
         """Measure and judge; a subject that cannot be measured fails, with the reason."""
+        return self.examine(subject, settings).result
+
+    def examine(self, subject: S, settings: "QualityGates") -> Examined:
+        """Measure and judge, and weigh the findings for the quality score."""
         if subject.n_rows == 0:
-            return self._judged(settings, reason="there are no rows")
+            return Examined(self._judged(settings, reason="there are no rows"), 1.0)
         try:
             seen = self.measure(subject)
+        except TooFewError as error:
+            return Examined(self._judged(settings, reason=str(error)), 0.0)
         except UnreadableError as error:
-            return self._judged(settings, reason=str(error))
-        n_offending, offending = seen.n_culprits, seen.culprits
+            return Examined(self._judged(settings, reason=str(error)), 1.0)
+        n_offending, offending, share = seen.n_culprits, seen.culprits, 0.0
         if seen.offending is not None:
             n_offending, offending = int(seen.offending.sum()), subject.identify(seen.offending)
-        return self._judged(
+            share = n_offending / max(seen.n_samples, 1)
+        is_many = self.gross_share is not None and n_offending > 1 and share > self.gross_share
+        is_gross = seen.is_gross or is_many
+        result = self._judged(
             settings,
             seen.value,
             n_samples=seen.n_samples,
             reason=seen.reason,
             n_offending=n_offending,
             offending=offending,
+            blocking=self.blocking or is_gross,
         )
+        if result.blocks and not is_gross and 0 < n_offending < self.fewest_rows:
+            result = msgspec.structs.replace(result, verdict=GateVerdict.WARN, blocking=False)
+        elif result.blocks and not self.blocking:
+            result = msgspec.structs.replace(result, reason=f"{result.reason}; a breach this large blocks")
+        if self.dimension == "completeness" and result.unit == "%":
+            return Examined(result, 1.0 - seen.value / 100 if result.comparison == ">=" else seen.value / 100)
+        return Examined(result, min(share, 1.0) if seen.offending is not None or result.passed else self.lost)
 
     def _judged(self, settings: "QualityGates", value: float | None = None, **evidence: Any) -> GateResult:
+        evidence.setdefault("blocking", self.blocking)
         return judge(
             self.name,
             value,
             self.comparison,
             self.threshold(settings),
             unit=self.unit,
-            blocking=self.blocking,
             **evidence,
         )
 

@@ -13,6 +13,7 @@ import msgspec
 GateOperator = Literal[">=", "<="]
 
 MAX_OFFENDING_SHOWN = 20
+_MEASURES = ("", "%", "bps", "ms")
 
 
 class GateVerdict(StrEnum):
@@ -106,9 +107,31 @@ def judge(
     )
 
 
+def counts_things(unit: str, threshold: float) -> bool:
+    """Return whether a unit is a noun for counted things, such as problems.
+
+    >>> counts_things("problems", 0.0), counts_things("%", 0.0)
+    (True, False)
+    """
+    return unit not in _MEASURES and float(threshold).is_integer()
+
+
+def counted(value: float, unit: str) -> str:
+    """Spell a number of things.
+
+    >>> [counted(n, "problems") for n in (0, 1, 3)]
+    ['no problems', '1 problem', '3 problems']
+    """
+    if value == 0:
+        return "none failed" if unit == "failed" else f"no {unit}"
+    return f"{value:.4g} {unit.removesuffix('s') if value == 1 else unit}"
+
+
 def _sentence(value: float | None, comparison: GateOperator, threshold: float, unit: str, *, held: bool) -> str:
     if value is None:
         return "could not be measured"
+    if counts_things(unit, threshold):
+        return f"{counted(value, unit)} ({'limit' if comparison == '<=' else 'at least'} {threshold:.4g})"
     space = "" if unit in ("", "%") else " "
     relation = comparison if held else {">=": "<", "<=": ">"}[comparison]
     return f"{value:.4g}{space}{unit} {relation} {threshold:.4g}{space}{unit}"

@@ -7,7 +7,7 @@ import msgspec
 
 from core.quality import custom
 from core.quality.cells import Cells
-from core.quality.check import Check, Dimension
+from core.quality.check import Check, Dimension, Examined
 from core.quality.check_set import CheckSet
 from core.quality.gate import GateResult
 from core.settings.quality import QualityGates
@@ -43,8 +43,9 @@ def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | 
     """
     settings = settings or QualityGates()
     cells = Cells(frame, row_names=check_set.row_names)
-    results = [check.apply(cells, settings) for check in check_set.checks]
-    dimensions = score_dimensions(check_set.checks, results)
+    examined = [check.examine(cells, settings) for check in check_set.checks]
+    results = [found.result for found in examined]
+    dimensions = score_dimensions(check_set.checks, examined)
     results += [custom.apply(name, frame, settings) for name in settings.custom_gates]
     n_failed = sum(result.blocks for result in results)
     return QualityReport(
@@ -55,28 +56,23 @@ def assess(frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | 
     )
 
 
-def score_dimensions(checks: Sequence[Check[Cells]], results: Sequence[GateResult]) -> dict[str, float]:
+def score_dimensions(checks: Sequence[Check[Cells]], examined: Sequence[Examined]) -> dict[str, float]:
     """Return the sound share of each dimension, 0-1; a dimension without a check is left out.
 
-    Completeness is the share of filled required cells. Every other dimension is the share of rows
-    without a finding, assuming that no row has two findings. A check that could not be made
-    sets its dimension to 0.
+    Completeness is the share of filled cells of the check that finds the fewest. Every other dimension is the share of
+    rows without a finding, assuming that no row has two findings; a relation that the data have lost costs its
+    dimension a stated share. A check that could not be made sets its dimension to 0, unless the data are too few.
 
     Args:
         checks: The checks applied.
-        results: The result of each.
+        examined: What each found.
     """
     shares = {}
     for dimension in DIMENSIONS:
-        of_it = [result for check, result in zip(checks, results, strict=True) if check.dimension == dimension]
-        if not of_it:
-            continue
-        if any(result.value is None for result in of_it):
-            shares[str(dimension)] = 0.0
-        elif dimension == "completeness":
-            shares[str(dimension)] = min(result.value or 0.0 for result in of_it) / 100
-        else:
-            shares[str(dimension)] = max(0.0, 1 - sum(it.n_offending / max(it.n_samples, 1) for it in of_it))
+        unsound = [found.unsound for check, found in zip(checks, examined, strict=True) if check.dimension == dimension]
+        if unsound:
+            lost = max(unsound) if dimension == "completeness" else sum(unsound)
+            shares[str(dimension)] = min(max(1.0 - lost, 0.0), 1.0)
     return shares
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray, FloatArray
-from core.domains.bonds.checks.check_set import BOND_CHECKS
+from core.domains.bonds.checks.check_set import bond_checks
 from core.domains.bonds.data.columns import BY_NAME, BondColumn, names
 from core.domains.bonds.data.panel import CATEGORIES
 from core.domains.bonds.models.anomaly import AnomalyModel
@@ -76,7 +76,8 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
     if request.time is not None and request.time not in bonds:
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, request.test_share, seed=request.split_seed)
-    return PreparedTraining(model, signature, bonds, split, BOND_CHECKS, (*model.warnings, *dropped, *table.notes))
+    checks = bond_checks((signature.target,) if signature.target in BY_NAME and kind is not SpreadModel else ())
+    return PreparedTraining(model, signature, bonds, split, checks, (*model.warnings, *dropped, *table.notes))
 
 
 def to_judge(model: Model, signature: TableSignature | None, data: Path, rules: ReadingRules) -> Judged | None:

@@ -49,3 +49,44 @@ def missing_share(name: str) -> Callable[[Cells], Measurement]:
         return Measurement(100 * float(empty.mean()), cells.n_rows, empty)
 
     return measure
+
+
+def emptiest_column(names: Sequence[str], *, gross: float) -> Callable[[Cells], Measurement]:
+    """Measure the share of empty cells of the emptiest column, in %: one lost column hides in a mean over many.
+
+    Args:
+        names: The columns; a missing one counts as empty.
+        gross: The share, in %, from which on the breach is gross.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        empty = {name: 1.0 - float(cells.is_filled(name).mean()) if cells.has(name) else 1.0 for name in names}
+        lacking = sorted(((share, name) for name, share in empty.items() if share > 0), key=lambda it: -it[0])
+        told = tuple(f"{name} {share:.0%} empty" for share, name in lacking[:COLUMNS_TOLD])
+        value = 100 * lacking[0][0] if lacking else 0.0
+        reason = ", ".join(told) or "every column is filled"
+        return Measurement(value, cells.n_rows, reason=reason, culprits=told, is_gross=value >= gross)
+
+    return measure
+
+
+def rows_without(names: Sequence[str], *, what: str) -> Callable[[Cells], Measurement]:
+    """Count the rows in which one of some columns is empty.
+
+    Args:
+        names: The columns; a missing one counts as empty.
+        what: The word for these columns, in the plural.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        lacking = np.zeros(cells.n_rows, dtype=np.bool_)
+        culprits = []
+        for name in names:
+            empty = ~cells.is_filled(name) if cells.has(name) else np.ones(cells.n_rows, dtype=np.bool_)
+            if empty.any():
+                culprits.append(f"{name} in {int(empty.sum())} rows")
+                lacking |= empty
+        reason = f"missing {what}: {', '.join(culprits)}" if culprits else f"no missing {what}"
+        return Measurement(float(lacking.sum()), cells.n_rows, lacking, reason)
+
+    return measure

@@ -1,12 +1,12 @@
-"""Outliers, and constant columns."""
+"""Outliers, constant columns, and medians in another unit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
 from core.quality.cells import Cells
-from core.quality.check import Measurement, UnreadableError
+from core.quality.check import Measurement, TooFewError, UnreadableError
 
 FAR = 6.0  # robust standard deviations from the median of the group
 FEWEST_ROWS = 20
@@ -38,7 +38,7 @@ def outliers(
                 far[rows] = _far_from_median(scaled[rows])
                 n_judged += len(rows)
         if not n_judged:
-            raise UnreadableError(too_few)
+            raise TooFewError(too_few)
         return Measurement(100 * int(far.sum()) / n_judged, n_judged, far)
 
     return measure
@@ -51,15 +51,21 @@ def _far_from_median(values: FloatArray) -> BoolArray:
     return far
 
 
-def constant_columns(names: Sequence[str]) -> Callable[[Cells], Measurement]:
-    """Count the numeric columns with the same value in every row."""
+def constant_columns(names: Sequence[str], *, gross_share: float = 1.0) -> Callable[[Cells], Measurement]:
+    """Count the numeric columns with the same value in every row.
+
+    Args:
+        names: The columns.
+        gross_share: The share of them from which on the breach is gross.
+    """
 
     def measure(cells: Cells) -> Measurement:
         if cells.n_rows < FEWEST_ROWS:
-            raise UnreadableError(f"{cells.n_rows} rows are too few to judge; at least {FEWEST_ROWS} are needed")
+            raise TooFewError(f"{cells.n_rows} rows are too few to judge; at least {FEWEST_ROWS} are needed")
         constant = [name for name in names if cells.has(name) and _is_constant(cells, name)]
         reason = f"constant: {', '.join(constant)}" if constant else "every numeric feature varies"
-        return Measurement(float(len(constant)), cells.n_rows, reason=reason)
+        is_gross = bool(constant) and len(constant) >= gross_share * len(names)
+        return Measurement(float(len(constant)), cells.n_rows, reason=reason, is_gross=is_gross)
 
     return measure
 
@@ -71,3 +77,28 @@ def _is_constant(cells: Cells, name: str) -> bool:
         return False
     seen = values[~np.isnan(values)]
     return len(seen) >= FEWEST_ROWS and bool(seen.max() == seen.min())
+
+
+def medians_within(bands: Mapping[str, tuple[float, float]]) -> Callable[[Cells], Measurement]:
+    """Count the columns whose median lies outside a band: a column in another unit is wrong in every row.
+
+    Args:
+        bands: The least and the greatest plausible median of each column. Any median outside is a gross breach.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        outside = []
+        for name, (least, most) in bands.items():
+            try:
+                values = cells.numbers(name)
+            except UnreadableError:
+                continue  # reported by coverage and by the check of kinds
+            middle = float(np.nanmedian(values))
+            if not least <= middle <= most:
+                outside.append(f"the median of {name} is {middle:.4g}, not between {least:g} and {most:g}")
+        reason = "; ".join(outside) or "every median is plausible in its unit"
+        return Measurement(
+            float(len(outside)), cells.n_rows, reason=reason, culprits=tuple(outside), is_gross=bool(outside)
+        )
+
+    return measure

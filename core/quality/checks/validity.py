@@ -1,11 +1,13 @@
-"""Impossible values, and dates out of order."""
+"""Impossible values, infinite numbers, unknown levels, columns of the wrong kind, and dates out of order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from core.quality.cells import Cells
 from core.quality.check import Measurement, UnreadableError
+
+LEVELS_TOLD = 3
 
 ValueLimits = tuple[float | None, float | None]  # the least and the greatest allowed value; None for no limit
 
@@ -30,6 +32,77 @@ def value_ranges(limits: Mapping[str, ValueLimits]) -> Callable[[Cells], Measure
                 outside |= wrong
         reason = f"out of range: {', '.join(culprits)}" if culprits else "every value is in the range of its column"
         return Measurement(100 * float(outside.mean()), cells.n_rows, outside, reason)
+
+    return measure
+
+
+def infinite_values(names: Sequence[str]) -> Callable[[Cells], Measurement]:
+    """Count the rows with an infinite number."""
+
+    def measure(cells: Cells) -> Measurement:
+        rows, culprits = np.zeros(cells.n_rows, dtype=np.bool_), []
+        for name in names:
+            try:
+                infinite = cells.is_infinite(name)
+            except UnreadableError:
+                continue  # reported by the checks of presence and of kinds
+            if infinite.any():
+                culprits.append(f"{name} in {int(infinite.sum())} rows")
+                rows |= infinite
+        reason = f"infinite: {', '.join(culprits)}" if culprits else "every number is finite"
+        return Measurement(float(rows.sum()), cells.n_rows, rows, reason)
+
+    return measure
+
+
+def known_levels(levels: Mapping[str, Sequence[str]]) -> Callable[[Cells], Measurement]:
+    """Count the rows with a level that its column does not have.
+
+    Args:
+        levels: The levels of each column.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        rows, culprits = np.zeros(cells.n_rows, dtype=np.bool_), []
+        for name, known in levels.items():
+            try:
+                codes, found = cells.labels(name)
+            except UnreadableError:
+                continue  # an empty column is reported by coverage
+            unknown = sorted(set(found) - set(known))
+            is_unknown = np.array([*(level in unknown for level in found), False], dtype=np.bool_)[codes]
+            if is_unknown.any():
+                culprits.append(f"{name} {', '.join(map(repr, unknown[:LEVELS_TOLD]))}")
+                rows |= is_unknown
+        reason = f"unknown levels: {'; '.join(culprits)}" if culprits else "every level is known"
+        return Measurement(float(rows.sum()), cells.n_rows, rows, reason)
+
+    return measure
+
+
+def column_kinds(numbers: Sequence[str], dates: Sequence[str]) -> Callable[[Cells], Measurement]:
+    """Count the columns that hold something other than the numbers or dates they should; any is a gross breach."""
+
+    def measure(cells: Cells) -> Measurement:
+        problems = []
+        for name in (*numbers, *dates):
+            if not cells.has(name) or not cells.is_filled(name).any():
+                continue  # reported by coverage
+            try:
+                cells.numbers(name, may_be_empty=True) if name in numbers else cells.dates(name)
+            except UnreadableError as error:
+                problems.append(str(error))
+        told = tuple(problems[:LEVELS_TOLD])
+        reason = "; ".join(told) or "every column holds what it should"
+        n_problems = len(problems)
+        return Measurement(
+            float(n_problems),
+            cells.n_rows,
+            reason=reason,
+            culprits=told,
+            n_culprits=n_problems,
+            is_gross=n_problems > 0,
+        )
 
     return measure
 

@@ -34,7 +34,7 @@ def test_a_registered_gate_is_applied_when_the_settings_name_it(sound):
     register_gate("enough_rows")(enough_rows)
     assert last_gate(sound, "enough_rows").passed
     report = assess(sound.head(50), NO_CHECKS, QualityGates(custom_gates=("enough_rows",)))
-    assert report.gates[-1].reason == "50 rows < 1000 rows"
+    assert report.gates[-1].reason == "50 rows (at least 1000)"
     assert not report.passed
     assert "enough_rows" not in {gate.name for gate in assess(sound, NO_CHECKS).gates}
 

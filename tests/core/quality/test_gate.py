@@ -37,12 +37,14 @@ def test_a_check_that_does_not_block_warns():
     [
         (12.0, "%", "12% > 10%"),
         (8.0, "%", "8% <= 10%"),
-        (12.0, "rows", "12 rows > 10 rows"),
+        (12.0, "rows", "12 rows (limit 10)"),
+        (1.0, "rows", "1 row (limit 10)"),
+        (0.0, "problems", "no problems (limit 10)"),
         (12.0, "", "12 > 10"),
         (None, "%", "could not be measured"),
     ],
 )
-def test_the_reason_is_a_true_comparison(value, unit, reason):
+def test_the_reason_is_a_true_sentence(value, unit, reason):
     assert judge("g", value, "<=", 10.0, unit=unit).reason == reason
 
 

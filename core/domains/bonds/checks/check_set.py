@@ -1,25 +1,92 @@
 """Every check of a bond panel, in display order: the gates that block, then the gates that warn.
 
-A new gate is a function of `Cells` that returns a `Measurement`, and an entry here.
+A gate that warns blocks too where the breach is gross: far beyond what the faults of a source explain. A new gate is a
+function of `Cells` that returns a `Measurement`, and an entry here.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from core.arrays import FloatArray
 from core.domains.bonds.checks.dates import maturity_anomalies
+from core.domains.bonds.checks.identities import (
+    duration_within_maturity,
+    price_follows_yield,
+    rating_agrees,
+    spread_is_yield_over_base,
+    years_agree,
+)
+from core.domains.bonds.checks.labels import constant_labels
 from core.domains.bonds.checks.relations import RELATIONS
 from core.domains.bonds.checks.rules import sector_rules
 from core.domains.bonds.data.columns import COLUMNS, required
+from core.domains.bonds.data.panel import CATEGORIES
 from core.quality.cells import Cells
 from core.quality.check import Check, fixed
 from core.quality.check_set import CheckSet
-from core.quality.checks.completeness import coverage, missing_share
-from core.quality.checks.plausibility import FEWEST_ROWS, constant_columns, outliers
+from core.quality.checks.completeness import coverage, emptiest_column, missing_share, rows_without
+from core.quality.checks.plausibility import FEWEST_ROWS, constant_columns, medians_within, outliers
 from core.quality.checks.uniqueness import KeyColumns, duplicates
-from core.quality.checks.validity import date_order, median, negative_share, value_ranges
+from core.quality.checks.validity import (
+    ValueLimits,
+    column_kinds,
+    date_order,
+    infinite_values,
+    known_levels,
+    median,
+    negative_share,
+    value_ranges,
+)
+
+GROSS_SHARE = 0.01  # of rows with an impossible value; injected and published error rates are below
+GROSS_LABELS = 0.05  # of rows without a label
+GROSS_REPEATS = 0.1  # of rows that repeat another
+GROSS_CONVENTION = 0.4  # of rows in which related figures disagree by more than conventions do
+GROSS_PRICES = 0.25  # of rows priced on the wrong side of par
+GROSS_EMPTY = 50.0  # % of cells of one required column
+GROSS_CONSTANT = 0.5  # of numeric features; all macro columns are constant on a single date
 
 LETTER_STARTS = (0, 1, 4, 7, 10, 13, 16)
-LIMITS = {column.name: (column.least, column.most) for column in COLUMNS}
+_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
+# What no bond has, in any market; the column dictionary limits the rest.
+IMPOSSIBLE_BEYOND: dict[str, ValueLimits] = {
+    "maturity_years": (_ABOVE_ZERO, 100.1),
+    "age_years": (0.0, 100.1),
+    "original_tenor": (_ABOVE_ZERO, 110.0),
+    "coupon_pct": (0.0, 60.0),
+    "issue_size_musd": (_ABOVE_ZERO, 1e6),
+    "face": (_ABOVE_ZERO, None),
+    "clean_price": (_ABOVE_ZERO, 500.0),
+    "leverage_x": (0.0, 1e3),
+    "interest_coverage_x": (0.0, 1e5),
+    "bid_ask_bps": (0.0, 1e4),
+    "turnover_annual": (0.0, 1e3),
+    "vix": (_ABOVE_ZERO, 200.0),
+}
+LIMITS = {column.name: (column.least, column.most) for column in COLUMNS} | IMPOSSIBLE_BEYOND
+# Medians of any portfolio, from AAA alone to distressed alone; a hundredth or a hundredfold is another unit.
+PLAUSIBLE_MEDIANS = {
+    "spread_bps": (1.0, 5_000.0),
+    "ytm_pct": (-2.0, 80.0),
+    "coupon_pct": (0.0, 25.0),
+    "clean_price": (10.0, 250.0),
+    "original_tenor": (0.5, 60.0),
+    "issue_size_musd": (5.0, 20_000.0),
+    "leverage_x": (0.1, 50.0),
+    "interest_coverage_x": (0.05, 200.0),
+    "esg_score": (3.0, 97.0),
+    "bid_ask_bps": (0.5, 2_000.0),
+    "turnover_annual": (0.005, 50.0),
+    "log_assets": (1.0, 16.0),
+    "fx_vol": (0.001, 1.0),
+    "vix": (5.0, 120.0),
+}
+NUMBERS = tuple(column.name for column in COLUMNS if column.kind in ("float", "int", "bool"))
+DATES = ("as_of_date", "issue_date", "maturity_date")
+IDENTIFIERS = ("bond_id", "issuer_id", "as_of_date")
+LABELS = tuple(column.name for column in COLUMNS if column.role == "label")
+LEARNED_LABELS = ("downgrade_12m", "liquidity_shock_1m")
 NUMERIC_FEATURES = tuple(column.name for column in COLUMNS if column.kind == "float" and column.role == "feature")
 BOND_AND_DATE: KeyColumns = {"bond_id": "name", "as_of_date": "date"}
 
@@ -69,6 +136,7 @@ GATES = (
         lambda s: s.negative_spreads_max,
         "%",
         blocking=True,
+        fewest_rows=5,
         dimension="validity",
     ),
     Check(
@@ -83,7 +151,88 @@ GATES = (
 )
 WARNINGS = (
     *RELATIONS,
-    Check("value_ranges", value_ranges(LIMITS), "<=", fixed(0.1), "%", dimension="validity"),
+    Check(
+        "empty_columns",
+        emptiest_column(required(), gross=GROSS_EMPTY),
+        "<=",
+        lambda s: 2 * (100 - s.coverage_min),
+        "%",
+    ),
+    Check("column_kinds", column_kinds(NUMBERS, DATES), "<=", fixed(0.0), "columns", dimension="validity"),
+    Check(
+        "infinite_values",
+        infinite_values(NUMBERS),
+        "<=",
+        fixed(0.0),
+        "rows",
+        dimension="validity",
+        gross_share=GROSS_SHARE,
+    ),
+    Check(
+        "known_levels",
+        known_levels(CATEGORIES),
+        "<=",
+        fixed(0.0),
+        "rows",
+        dimension="validity",
+        gross_share=GROSS_SHARE,
+    ),
+    Check(
+        "value_ranges",
+        value_ranges(LIMITS),
+        "<=",
+        fixed(0.1),
+        "%",
+        dimension="validity",
+        gross_share=GROSS_SHARE,
+    ),
+    Check("units", medians_within(PLAUSIBLE_MEDIANS), "<=", fixed(0.0), "columns", dimension="validity"),
+    Check(
+        "identifiers",
+        rows_without(IDENTIFIERS, what="identifiers"),
+        "<=",
+        fixed(0.0),
+        "rows",
+        dimension="completeness",
+        gross_share=GROSS_SHARE,
+    ),
+    Check(
+        "rating_agrees",
+        rating_agrees,
+        "<=",
+        fixed(0.1),
+        "%",
+        dimension="consistency",
+        gross_share=GROSS_SHARE,
+    ),
+    Check("years_agree", years_agree, "<=", fixed(0.1), "%", dimension="consistency", gross_share=GROSS_SHARE),
+    Check(
+        "spread_is_yield_over_base",
+        spread_is_yield_over_base,
+        "<=",
+        fixed(5.0),
+        "%",
+        dimension="consistency",
+        gross_share=GROSS_CONVENTION,
+    ),
+    Check(
+        "price_follows_yield",
+        price_follows_yield,
+        "<=",
+        fixed(5.0),
+        "%",
+        dimension="consistency",
+        gross_share=GROSS_PRICES,
+    ),
+    Check(
+        "duration_within_maturity",
+        duration_within_maturity,
+        "<=",
+        fixed(1.0),
+        "%",
+        dimension="consistency",
+        gross_share=GROSS_CONVENTION,
+    ),
     Check(
         "outliers",
         outliers(_scaled_spreads, _letters, too_few=f"no letter has {FEWEST_ROWS} spreads"),
@@ -92,7 +241,9 @@ WARNINGS = (
         "%",
         dimension="plausibility",
     ),
-    Check("constant_columns", constant_columns(NUMERIC_FEATURES), "<=", fixed(0.0), "columns"),
+    Check(
+        "constant_columns", constant_columns(NUMERIC_FEATURES, gross_share=GROSS_CONSTANT), "<=", fixed(0.0), "columns"
+    ),
     Check(
         "date_order",
         date_order("issue_date", "as_of_date", "maturity_date"),
@@ -100,8 +251,41 @@ WARNINGS = (
         fixed(0.0),
         "rows",
         dimension="consistency",
+        gross_share=GROSS_SHARE,
     ),
     Check("sector_rules", sector_rules, "<=", fixed(0.5), "%", dimension="consistency"),
-    Check("duplicates", duplicates(BOND_AND_DATE, SAME_BOND), "<=", fixed(0.0), "rows", dimension="uniqueness"),
+    Check(
+        "duplicates",
+        duplicates(BOND_AND_DATE, SAME_BOND),
+        "<=",
+        fixed(0.0),
+        "rows",
+        dimension="uniqueness",
+        gross_share=GROSS_REPEATS,
+    ),
 )
-BOND_CHECKS = CheckSet(checks=(*GATES, *WARNINGS), row_names=("bond_id", "as_of_date"))
+
+
+def bond_checks(labels: Sequence[str]) -> CheckSet:
+    """Return the checks of a panel.
+
+    Args:
+        labels: The labels that every row must have.
+    """
+    learned = [name for name in labels if name in LEARNED_LABELS]
+    of_labels = (
+        Check(
+            "labels",
+            rows_without(labels, what="labels"),
+            "<=",
+            fixed(0.0),
+            "rows",
+            dimension="completeness",
+            gross_share=GROSS_LABELS,
+        ),
+        Check("constant_labels", constant_labels(learned), "<=", fixed(0.0), "labels"),
+    )
+    return CheckSet(checks=(*GATES, *WARNINGS, *(of_labels if labels else ())), row_names=("bond_id", "as_of_date"))
+
+
+BOND_CHECKS = bond_checks(LABELS)

@@ -14,13 +14,14 @@ from scipy.special import bdtrc, ndtri
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.quality.cells import Cells
-from core.quality.check import Check, Measurement, UnreadableError, fixed
+from core.quality.check import Check, Measurement, TooFewError, UnreadableError, fixed
 
 CONFIDENCE = 0.95
 FEWEST_ISSUERS = 8
 LETTER_EDGES = (0, 1, 4, 7, 10, 13, 16, 21)  # first notch of AAA, AA, A, BBB, BB, B, CCC/C, and default
 LETTERS = ("AAA", "AA", "A", "BBB", "BB", "B", "CCC/C")
 INVESTMENT_GRADE_END = 10
+LOST_BY_A_WEAK_RELATION = 0.25  # of the score's consistency
 CLEAR_CONTRADICTION = 0.01  # probability of the observed disorder, or worse, if neighbours had equal default rates
 
 _Z = float(ndtri(CONFIDENCE))
@@ -53,27 +54,63 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     The value is the lower end of the one-sided 95 % interval of Spearman's correlation over issuers, each by
     its mean notch and the mean rank of its spreads; it should be above zero.
 
+    If it is surely below zero, the panel contradicts every bond market, and blocks.
+    """
+    data = _by_issuer(cells)
+    found = _correlation_over_issuers(data.issuer, data.n_issuers, data.notch, data.spread)
+    if found is None:
+        raise UnreadableError("all issuers have the same rating or the same spread")
+    rho, low, high, n = found
+    reason = f"Spearman correlation {rho:.2f} over {n} issuers, at least {low:.2f} at 95% confidence"
+    if high < 0:
+        reason = f"better ratings pay more: {reason}, at most {high:.2f}"
+    return Measurement(low, n, reason=reason, is_gross=high < 0)
+
+
+def liquidity_bid_ask_correlation(cells: Cells) -> Measurement:
+    """Bound from below the correlation of the liquidity index with the bid-ask spread.
+
+    It is about -0.7; a panel whose interval stays above -0.2 has lost the relation, and a small one does not fail for
+    its size. If it is surely above zero, the panel blocks.
+    """
+    issuer, names = cells.labels("issuer_id")
+    liquidity, bid_ask = cells.numbers("liquidity_index"), cells.numbers("bid_ask_bps")
+    known = (issuer >= 0) & ~np.isnan(liquidity) & ~np.isnan(bid_ask)
+    found = _correlation_over_issuers(issuer, len(names), np.where(known, liquidity, np.nan), bid_ask)
+    if found is None:
+        raise UnreadableError("all issuers have the same liquidity or the same bid-ask spread")
+    rho, low, high, n = found
+    reason = f"Spearman correlation {rho:.2f} over {n} issuers, {low:.2f} to {high:.2f} at 95% confidence"
+    return Measurement(low, n, reason=reason, is_gross=low > 0)
+
+
+def _correlation_over_issuers(
+    issuer: IntArray, n_issuers: int, first: FloatArray, second: FloatArray
+) -> tuple[float, float, float, int] | None:
+    """Correlate the ranks of two columns, each issuer by its mean ranks.
+
+    Returns:
+        Spearman's correlation, its one-sided 95 % limits below and above, and the number of issuers; None if a column
+        is constant.
+    Raises:
+        TooFewError: There are fewer than eight issuers.
     Source:
         Bonett and Wright, Psychometrika 65(1), 2000, for the standard error in Fisher's z.
     """
-    data = _by_issuer(cells)
-    known = ~np.isnan(data.spread)
-    rows = data.issuer[known]
-    count = np.bincount(rows, minlength=data.n_issuers)
+    known = ~np.isnan(first) & ~np.isnan(second)
+    rows = issuer[known]
+    count = np.bincount(rows, minlength=n_issuers)
     seen = count > 0
     n = int(seen.sum())
     if n < FEWEST_ISSUERS:
-        raise UnreadableError(f"{n} issuers are too few to judge; at least {FEWEST_ISSUERS} are needed")
-    mean_notch = np.bincount(rows, data.notch[known], data.n_issuers)[seen] / count[seen]
-    mean_rank = np.bincount(rows, _ranks(data.spread[known]), data.n_issuers)[seen] / count[seen]
-    rho = _correlation(_ranks(mean_notch), _ranks(mean_rank))
+        raise TooFewError(f"{n} issuers are too few to judge; at least {FEWEST_ISSUERS} are needed")
+    means = [np.bincount(rows, _ranks(values[known]), n_issuers)[seen] / count[seen] for values in (first, second)]
+    rho = _correlation(_ranks(means[0]), _ranks(means[1]))
     if math.isnan(rho):
-        raise UnreadableError("all issuers have the same rating or the same spread")
+        return None
     clipped = min(max(rho, -0.999999), 0.999999)
-    bound = math.tanh(math.atanh(clipped) - _Z * math.sqrt((1 + clipped**2 / 2) / (n - 3)))
-    return Measurement(
-        bound, n, reason=f"Spearman correlation {rho:.2f} over {n} issuers, at least {bound:.2f} at 95% confidence"
-    )
+    reach = _Z * math.sqrt((1 + clipped**2 / 2) / (n - 3))
+    return rho, math.tanh(math.atanh(clipped) - reach), math.tanh(math.atanh(clipped) + reach), n
 
 
 def maturity_risk(cells: Cells) -> Measurement:
@@ -92,7 +129,7 @@ def maturity_risk(cells: Cells) -> Measurement:
     )
     order = rows[np.lexsort((maturity[rows], day[rows], data.issuer[rows]))]
     if not len(order):
-        raise UnreadableError("no investment-grade bond has rating, spread, maturity and date")
+        raise TooFewError("no investment-grade bond has rating, spread, maturity and date")
     new = (np.diff(data.issuer[order]) != 0) | (np.diff(day[order]) != np.timedelta64(0, "D"))
     first = np.flatnonzero(np.concatenate(([True], new)))
     last = np.concatenate((first[1:], [len(order)])) - 1
@@ -104,7 +141,7 @@ def maturity_risk(cells: Cells) -> Measurement:
     seen = n_days > 0
     n = int(seen.sum())
     if not n:
-        raise UnreadableError("no investment-grade issuer has two bonds whose maturities differ by a year")
+        raise TooFewError("no investment-grade issuer has two bonds whose maturities differ by a year")
     share = np.bincount(data.issuer[short], longer_pays, data.n_issuers)[seen] / n_days[seen]
     mean = float(share.mean())
     # The half observation on each side keeps an error bar on samples that all agree.
@@ -180,8 +217,31 @@ def _correlation(x: FloatArray, y: FloatArray) -> float:
 
 
 RELATIONS = (
-    Check("rating_spread_correlation", rating_spread_correlation, ">=", fixed(0.0)),
-    Check("maturity_risk", maturity_risk, ">=", fixed(0.65)),
-    Check("letter_medians", letter_medians, "<=", fixed(0.0), "letters"),
-    Check("default_order", default_order, "<=", fixed(0.0), "letters"),
+    Check("rating_spread_correlation", rating_spread_correlation, ">=", fixed(0.0), dimension="consistency"),
+    Check(
+        "liquidity_bid_ask_correlation",
+        liquidity_bid_ask_correlation,
+        "<=",
+        fixed(-0.2),
+        dimension="consistency",
+    ),
+    Check("maturity_risk", maturity_risk, ">=", fixed(0.65), dimension="consistency", lost=LOST_BY_A_WEAK_RELATION),
+    Check(
+        "letter_medians",
+        letter_medians,
+        "<=",
+        fixed(0.0),
+        "letters",
+        dimension="consistency",
+        lost=LOST_BY_A_WEAK_RELATION,
+    ),
+    Check(
+        "default_order",
+        default_order,
+        "<=",
+        fixed(0.0),
+        "letters",
+        dimension="consistency",
+        lost=LOST_BY_A_WEAK_RELATION,
+    ),
 )

@@ -254,7 +254,7 @@ def test_a_custom_gate_checks_a_users_table_and_cannot_change_it(workspace, own,
 
 def test_a_failing_custom_gate_blocks_training_on_a_users_table(workspace, own, house_gate):
     request = TrainRequest("price", own / "test.csv", target="price")
-    with pytest.raises(GatesFailedError, match="house_rows: 400 rows < 500 rows"):
+    with pytest.raises(GatesFailedError, match=r"house_rows: 400 rows \(at least 500\)"):
         train_on_file(workspace, request, house_gate, actor=ANA)
     assert Runs(workspace).all() == []
 

@@ -1,4 +1,4 @@
-"""The warning-only checks: relations of the market, plausibility, and rules."""
+"""The checks that warn unless the breach is gross: relations of the market, plausibility, and rules."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,8 @@ def test_ratings_that_do_not_order_spreads_are_noticed(sound):
 
 def test_an_inverted_scale_is_noticed(sound):
     gates = gates_of(sound.assign(rating_num=20 - sound["rating_num"]))
-    assert gates["rating_spread_correlation"].verdict is GateVerdict.WARN
+    assert gates["rating_spread_correlation"].verdict is GateVerdict.FAIL
+    assert gates["rating_spread_correlation"].blocks
     assert gates["rating_spread_correlation"].value < 0
     assert gates["letter_medians"].verdict is GateVerdict.WARN
     assert "below" in gates["letter_medians"].reason

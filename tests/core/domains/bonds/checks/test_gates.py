@@ -99,5 +99,5 @@ def test_a_maturity_is_impossible_from_exactly_its_limits(sound, change, is_anom
     assert gates_of(frame)["maturity_anomalies"].n_offending == is_anomaly
 
 
-def test_five_gates_block_and_everything_else_warns(sound):
+def test_five_gates_block_any_failure_and_the_others_only_a_gross_one(sound):
     assert tuple(gate.name for gate in assess(sound, BOND_CHECKS).gates if gate.blocking) == FIVE
