@@ -46,7 +46,11 @@ def add_parser(commands: Subparsers) -> None:
         "--time-out", dest="answer_seconds", type=float, metavar="SECONDS", help="to answer a batch (30)"
     )
     parser.set_defaults(command=serve)
-    nouns = parser.add_subparsers(title="access", metavar="NOUN")
+    nouns = parser.add_subparsers(title="access and records", metavar="NOUN")
+    stored = nouns.add_parser("predictions", help="how long predictions wait for outcomes, and what they cost")
+    add_workspace_argument(stored)
+    add_json_argument(stored)
+    stored.set_defaults(command=show_predictions)
     token = nouns.add_parser("token", help="create, list and revoke the tokens of the API")
     verbs = token.add_subparsers(title="verbs", metavar="VERB", required=True)
 
@@ -128,6 +132,42 @@ def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) ->
         except msgspec.ValidationError as error:
             raise UsageError(f"{flag} {value:g}: {str(error).partition(' - at ')[0].lower()}.") from None
     return settings
+
+
+def show_predictions(args: argparse.Namespace) -> int:
+    """Print how many predictions are stored, how long they are kept, and what that takes on the disk."""
+    from console.cli.output import print_json, print_table
+    from core.clock import utc_now
+    from core.settings import load_settings
+    from core.telemetry.predictions import PredictionReader
+
+    workspace = open_workspace(args)
+    retention = load_settings(workspace.settings_file).telemetry.predictions
+    usage = PredictionReader(workspace.predictions_file).usage(retention, utc_now())
+    if args.json:
+        print_json(usage)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "model": found.model or "all others" if len(usage.models) > 1 else "all",
+            "rows": found.n_rows,
+            "oldest": found.oldest_at,
+            "keep_days": found.keep_days,
+            "keep_rows": found.keep_rows,
+            "mib": found.mib,
+            "mib_at_this_rate": found.mib_at_this_rate,
+            "mib_at_most": found.mib_at_most,
+        }
+        for found in usage.models
+    ]
+    columns = ("model", "rows", "oldest", "keep_days", "keep_rows", "mib", "mib_at_this_rate", "mib_at_most")
+    print_table(rows, columns, empty="")
+    print(
+        f"{usage.n_outcomes:,} outcomes are stored; {usage.n_unmatched:,} more wait for their prediction, for "
+        f"{usage.unmatched_hours:g} h each. A prediction takes {usage.bytes_per_row:g} bytes."
+    )
+    print("telemetry.predictions in bondx.yaml sets how long predictions are kept, for single models too.")
+    return ExitCode.GOOD
 
 
 def create_token(args: argparse.Namespace) -> int:

@@ -177,7 +177,10 @@ class RolloutRecords:
     def _step(self, audit: AuditedChange, base: Rollout, change: RolloutChange) -> Rollout:
         rollout = self._replace(base, change.observed)
         self._write_holds(rollout.model)
-        audit.record(change.verb, base.rollout_id, before=summary_of(base), after=summary_of(rollout))
+        after = summary_of(rollout)
+        if rollout.is_live:
+            after["not_judged"] = [str(found) for found in rollout.not_judged]
+        audit.record(change.verb, base.rollout_id, before=summary_of(base), after=after)
         return rollout
 
     def _replace(self, base: Rollout, observed: ObservedRollout) -> Rollout:
@@ -190,8 +193,13 @@ class RolloutRecords:
         )
 
     def _write_holds(self, model: str) -> None:
-        """Write the present holds, in the transaction that changes a rollout."""
-        self._holds.write(holds_of(model, self._documents.all()))
+        """Write the present holds, in the transaction that changes a rollout.
+
+        A model has at most one active rollout, and it is the one that is changed: a damaged document of another rollout
+        must not keep a harmful candidate in traffic.
+        """
+        readable, _ = self._documents.readable()
+        self._holds.write(holds_of(model, readable))
 
     @property
     def _holds(self) -> Holds:
@@ -225,5 +233,4 @@ def summary_of(rollout: Rollout) -> dict[str, object]:
         "n_stable": observed.evidence.n_stable,
         "n_candidate": observed.evidence.n_candidate,
         "guards": {reading.guard: reading.reason for reading in observed.readings},
-        "not_judged": [str(found) for found in rollout.not_judged],
     }

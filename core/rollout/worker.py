@@ -5,6 +5,7 @@ So an engine that follows a killed one continues from it and comes to the same e
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -123,7 +124,9 @@ class RolloutWorker:
         """Log and alert once, not at every tick."""
         if self._failures.get(rollout_id) == problem:
             return
-        log.error("could not judge %s; it keeps its share: %s", rollout_id, problem, exc_info=True)
+        log.error(
+            "could not judge %s; it keeps its share: %s", rollout_id, problem, exc_info=sys.exc_info()[0] is not None
+        )
         try:
             alert()
         except (CoreError, OSError):  # tried again at the next tick

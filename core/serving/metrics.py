@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
 from core.serving.recording import PredictionRecorder
+from core.serving.rollout_metrics import RolloutMetrics
 from core.serving.stats import BOUNDS_SECONDS, ServerStats
 from core.serving.table import ServingTable
 from core.view.snapshot import Snapshot
@@ -36,6 +37,7 @@ class ServingMetrics:
         self._registry.register(_Recording(recorder, stats))
         self._registry.register(_Versions(table))
         self._registry.register(_Workspace(snapshot))
+        self._registry.register(RolloutMetrics(snapshot))
 
     def text(self) -> bytes:
         """Render all metrics."""
@@ -98,6 +100,35 @@ class _Recording(Collector):
             "bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", value=health.n_waiting
         )
         yield GaugeMetricFamily("bondx_telemetry_up", "1 while recording works.", value=float(health.failure is None))
+        outcomes = CounterMetricFamily(
+            "bondx_outcomes",
+            "Outcomes by what became of them: unmatched ones came before their prediction and may be matched later; "
+            "refused ones say nothing about it.",
+            labels=("state",),
+        )
+        refused = health.n_refused + self._stats.n_outcomes_refused
+        for state, n in (("matched", health.n_matched), ("unmatched", health.n_unmatched), ("refused", refused)):
+            outcomes.add_metric((state,), n)
+        yield outcomes
+        yield from self._store()
+
+    def _store(self) -> Iterable[Metric]:
+        usage = self._recorder.usage()
+        if usage is None:
+            return
+        yield GaugeMetricFamily(
+            "bondx_outcomes_waiting", "Stored outcomes that wait for their prediction.", value=usage.n_unmatched
+        )
+        rows = GaugeMetricFamily(
+            "bondx_predictions_stored_rows",
+            "Stored predictions of each model with a retention of its own, and of all others.",
+            labels=("model",),
+        )
+        sizes = GaugeMetricFamily("bondx_predictions_stored_bytes", "What they take on the disk.", labels=("model",))
+        for model in usage.models:
+            rows.add_metric((model.model,), model.n_rows)
+            sizes.add_metric((model.model,), model.n_rows * usage.bytes_per_row)
+        yield from (rows, sizes)
 
 
 class _Versions(Collector):

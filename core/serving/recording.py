@@ -20,6 +20,7 @@ from core.telemetry.predictions import (
     PredictionHealth,
     PredictionReader,
     PredictionRecord,
+    PredictionUsage,
     PredictionWriter,
     check_against,
 )
@@ -63,11 +64,12 @@ class PredictionRecorder:
         self._writer: PredictionWriter | None = None
         self._reader = PredictionReader(workspace.predictions_file)
         self._failure: str | None = None
+        self._retention = retention or PredictionRetention()
         if not is_on:
             return
         try:
             self._writer = PredictionWriter(
-                workspace.predictions_file, clock=clock, retention=retention, held_since=held_since
+                workspace.predictions_file, clock=clock, retention=self._retention, held_since=held_since
             )
         except (CoreError, OSError) as error:
             self._failure = str(error)
@@ -159,6 +161,17 @@ class PredictionRecorder:
         if self._writer is None:
             return PredictionHealth(0, 0, self._stats.n_telemetry_dropped, self._failure)
         return self._writer.health()
+
+    def refused(self, n: int) -> None:
+        """Count outcomes that were refused at the door."""
+        self._stats.n_outcomes_refused += n
+
+    def usage(self) -> PredictionUsage | None:
+        """Return what the stored predictions cost; None while the store cannot be read."""
+        try:
+            return self._reader.usage(self._retention, self._clock())
+        except TelemetryError:
+            return None
 
     def close(self) -> None:
         """Store all queued records, and stop."""

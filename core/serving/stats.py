@@ -35,6 +35,7 @@ class ServerStats:
         self._versions: dict[tuple[str, str], VersionStats] = {}
         self.refused: dict[tuple[str, int], int] = defaultdict(int)  # (dialect, status) -> how many
         self.n_telemetry_dropped = 0
+        self.n_outcomes_refused = 0
 
     def of(self, model: str, version: str) -> VersionStats:
         """Return the counters of a version; they survive its unloading."""

@@ -17,7 +17,7 @@ from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
 from core.serving.control.alerts import AlertRoutes
 from core.serving.control.faults import on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
-from core.serving.control.outcomes import OutcomeRoutes
+from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
@@ -41,6 +41,7 @@ _ROUTES = (
     RecordRoutes,
     PruneRoutes,
     OutcomeRoutes,
+    PredictionRoutes,
     TokenRoutes,
 )
 

@@ -3,16 +3,16 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, post
+from litestar import Controller, get, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
 from core.clock import utc_now
-from core.serving.control.admission import REPORT, Given
-from core.serving.errors import BadRequestError
+from core.serving.control.admission import LOOK, REPORT, Given
+from core.serving.errors import BadRequestError, UnavailableError
 from core.serving.limits import ServingLimits
 from core.serving.recording import PredictionRecorder
-from core.telemetry.predictions import OutcomeError, OutcomeRecord, checked_outcome
+from core.telemetry.predictions import OutcomeError, OutcomeRecord, PredictionUsage, checked_outcome
 
 MAX_OUTCOMES = 10_000
 
@@ -40,6 +40,21 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     n_unmatched: int  # outcomes that wait for their prediction (telemetry.predictions.unmatched_hours)
 
 
+class PredictionRoutes(Controller):
+    """The store of predictions."""
+
+    path = "/predictions"
+    tags = ["predictions"]
+
+    @get("/usage", opt=LOOK, sync_to_thread=True)
+    def usage(self, recorder: Given[PredictionRecorder]) -> PredictionUsage:
+        """Return how many predictions are stored, how long they are kept, and what that takes on the disk."""
+        usage = recorder.usage()
+        if usage is None:
+            raise UnavailableError("The store of predictions cannot be read now.")
+        return usage
+
+
 class OutcomeRoutes(Controller):
     """Outcomes."""
 
@@ -51,8 +66,12 @@ class OutcomeRoutes(Controller):
         self, recorder: Given[PredictionRecorder], limits: Given[ServingLimits], data: JSONBody[Report]
     ) -> Accepted:
         """Store outcomes; rollout judges and monitors join them to their predictions."""
-        records = [_checked(number, outcome, limits.outcome_limit) for number, outcome in enumerate(data.outcomes)]
-        receipt = recorder.report(records)
+        try:
+            records = [_checked(number, outcome, limits.outcome_limit) for number, outcome in enumerate(data.outcomes)]
+            receipt = recorder.report(records)
+        except BadRequestError:
+            recorder.refused(len(data.outcomes))
+            raise
         return Accepted(n_accepted=len(records), n_matched=receipt.n_matched, n_unmatched=receipt.n_unmatched)
 
 

@@ -8,6 +8,7 @@ waiting.py    outcomes that came before their prediction
 reader.py     incremental reading with a cursor
 recent.py     the recent traffic of a version, for a plan
 matching.py   the prediction that an outcome is about
+usage.py      what the stored predictions take on the disk
 reporting.py  what an outcome may be
 """
 
@@ -23,6 +24,7 @@ from core.telemetry.predictions.reader import (
 from core.telemetry.predictions.recent import RecentTraffic
 from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, request_number
 from core.telemetry.predictions.reporting import OUTCOME_LIMIT, OutcomeError, check_against, checked_outcome
+from core.telemetry.predictions.usage import ModelUsage, PredictionUsage
 from core.telemetry.predictions.writer import PredictionHealth, PredictionWriter
 
 __all__ = [
@@ -31,11 +33,13 @@ __all__ = [
     "Arm",
     "Batch",
     "Cursor",
+    "ModelUsage",
     "OutcomeError",
     "OutcomeRecord",
     "PredictionHealth",
     "PredictionReader",
     "PredictionRecord",
+    "PredictionUsage",
     "PredictionWriter",
     "RecentTraffic",
     "Scored",

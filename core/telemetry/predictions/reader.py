@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from core.losses import AnswerForm, LossRule, RecordedAnswer, loss_of
+from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
 from core.telemetry.predictions.matching import (
@@ -26,6 +27,7 @@ from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
 from core.telemetry.predictions.records import Arm, request_number
 from core.telemetry.predictions.routes import StoredRoute, form_of_version, routes_of
 from core.telemetry.predictions.schema import VERSION, Segment, open_store, segments_of
+from core.telemetry.predictions.usage import PredictionUsage, StoreContents, contents_of, usage_of
 from core.telemetry.schema import connect_to_read
 
 _Value = TypeVar("_Value")
@@ -287,6 +289,14 @@ class PredictionReader:
                 return None
             past = {"since_us": to_us(since), "now_us": to_us(now)}
             return recent_traffic(connection, segments_of(connection), model, version, **past, rule=loss)
+
+    def usage(self, retention: PredictionRetention, now: datetime) -> PredictionUsage:
+        """Return how many predictions are stored, and what they take on the disk under a retention."""
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return usage_of(StoreContents((), 0, 0, 0), retention, now)
+            contents = contents_of(connection, segments_of(connection))
+        return usage_of(contents, retention, now)
 
     def holds(self, request_id: str) -> bool:
         """Say whether a prediction of this request is stored."""

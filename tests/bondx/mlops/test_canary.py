@@ -1,5 +1,6 @@
 """A candidate beside the live version, by the id of the request."""
 
+import numpy as np
 import pytest
 
 from bondx.mlops import CanaryDeploymentManager, MLOpsConfig, ModelRegistry
@@ -44,6 +45,64 @@ def test_requests_are_split_by_the_share_and_each_is_recorded_by_its_id(canaries
     assert canaries.record_outcome(request_id, actual=0.5)
     with pytest.raises(NotFoundError, match="was not routed here, or its answer is already recorded"):
         canaries.record_prediction(request_id, latency_ms=1.2)
+
+
+def predicted(canaries, value) -> str:
+    _, request_id = canaries.route_prediction("risk")
+    assert canaries.record_prediction(request_id, latency_ms=1.2, value=value)
+    return request_id
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        (0.4, {"actual": np.float32(0.5)}),
+        (0.4, {"loss": 1}),
+        (np.float64(0.4), {"actual": np.int64(1)}),
+        ("buy", {"actual": "sell"}),
+        ({"no": 0.9, "yes": 0.1}, {"actual": "yes"}),
+        ({"no": 0.9, "yes": 0.1}, {"actual": True}),
+        ({"A": 0.5, "B": 0.25, "C": 0.25}, {"actual": "C"}),
+    ],
+)
+def test_numbers_classes_and_probabilities_get_their_outcomes(canaries, value, outcome):
+    assert canaries.record_outcome(predicted(canaries, value), **outcome)
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome", "says"),
+    [
+        (0.4, {}, "requires `actual` or `loss`"),
+        (0.4, {"actual": float("nan")}, "`actual` is nan; it must be a finite number"),
+        (0.4, {"actual": float("-inf")}, "`actual` is -inf"),
+        (0.4, {"loss": 1e200}, r"`loss` is 1e.200; it must be a finite number from -1e.12 to 1e.12"),
+        (0.4, {"loss": "0.5"}, "`loss` is '0.5'; it must be a number"),
+        (0.4, {"actual": [0.5]}, "must be a number or the name of a class"),
+        (0.4, {"actual": "good"}, "give a number"),
+        ({"no": 0.9, "yes": 0.1}, {"actual": "maybe"}, "the classes are no, yes"),
+        (None, {"actual": 0.5}, "recorded without a value"),
+    ],
+)
+def test_an_outcome_that_cannot_be_judged_by_is_one_clear_error(canaries, value, outcome, says):
+    request_id = predicted(canaries, value)
+    with pytest.raises(UsageError, match=says):
+        canaries.record_outcome(request_id, **outcome)
+    assert canaries.record_outcome(request_id, loss=0.5), "the right one is taken afterwards"
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([0.1, 0.9], "must be a number, the name of a class"),
+        ({"no": 0.9, "yes": 0.3}, "sum to 1"),
+        ({"no": -0.1, "yes": 1.1}, "from 0 to 1"),
+        ({"no": float("nan"), "yes": 1.0}, "from 0 to 1"),
+    ],
+)
+def test_a_prediction_that_is_none_of_these_is_one_clear_error(canaries, value, says):
+    _, request_id = canaries.route_prediction("risk")
+    with pytest.raises(UsageError, match=says):
+        canaries.record_prediction(request_id, latency_ms=1.2, value=value)
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["by its id", "by itself"])

@@ -31,6 +31,7 @@ LEFT_OUT = ""
 PATHS = {
     "run": "post /api/v1/sessions",
     "serve token create": "post /api/v1/tokens",
+    "serve predictions": "get /api/v1/predictions/usage",
     "serve token list": "get /api/v1/tokens",
     "serve token revoke": "delete /api/v1/tokens/{token_id}",
     "init": LEFT_OUT,
