@@ -5,7 +5,7 @@ import pytest
 
 from core.alerts import Alerts, AlertState
 from core.rollout import Arm, RolloutPhase
-from core.rollout.evidence import Collector
+from core.rollout.collector import Collector
 from core.telemetry import TelemetryError
 from core.view.source import SnapshotSource
 
