@@ -45,6 +45,12 @@ class _Families:
         )
         self.answers = CounterMetricFamily("bondx_rollout_answers", "Answers that were judged.", labels=_ARM)
         self.outcomes = CounterMetricFamily("bondx_rollout_outcomes", "Losses that were judged.", labels=_ARM)
+        self.arrivals = GaugeMetricFamily(
+            "bondx_rollout_arrivals", "Share of the answers of each arm whose outcome has arrived.", labels=_ARM
+        )
+        self.set_aside = CounterMetricFamily(
+            "bondx_rollout_values_set_aside", "Values too large to be added up.", labels=_GUARD
+        )
         self.failures = CounterMetricFamily(
             "bondx_rollout_failures", "Answers that failed, by the guard that counts them.", labels=(*_GUARD, "arm")
         )
@@ -90,6 +96,7 @@ class _Families:
     def _add_reading(self, key: tuple[str, str], reading: "GuardReading") -> None:
         guard = (*key, reading.guard)
         self.verdict.add_metric((*guard, str(reading.verdict).replace(" ", "_")), 1.0)
+        self.set_aside.add_metric(guard, reading.n_set_aside)
         self.evidence.add_metric((*guard, "harm"), reading.harm_share)
         self.evidence.add_metric((*guard, "safety"), reading.safety_share)
         arms = (
@@ -99,5 +106,7 @@ class _Families:
         for arm, value, n in arms:
             if reading.source == "loss":
                 self.outcomes.add_metric((*key, arm), n)
-            if reading.source.is_rate:
+            if reading.source == "arrivals" and value is not None:
+                self.arrivals.add_metric((*key, arm), value)
+            if reading.source.is_rate and not reading.source.is_check:
                 self.failures.add_metric((*guard, arm), round((value or 0.0) * n))

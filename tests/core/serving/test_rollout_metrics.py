@@ -61,7 +61,10 @@ def samples_of(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
 def text() -> bytes:
     readings = (
         a_reading("errors", GuardSource.ERRORS, stable_value=0.01, candidate_value=0.04, verdict=GuardVerdict.SUSPECT),
-        a_reading("loss", GuardSource.LOSS, stable_value=0.5, candidate_value=0.5, n_stable=70, n_candidate=3),
+        a_reading("arrivals", GuardSource.ARRIVALS, stable_value=0.9, candidate_value=0.5, verdict=GuardVerdict.UNEVEN),
+        a_reading(
+            "loss", GuardSource.LOSS, stable_value=0.5, candidate_value=0.5, n_stable=70, n_candidate=3, n_set_aside=2
+        ),
     )
     return text_of(
         a_rollout(
@@ -82,7 +85,13 @@ def test_the_phase_the_arms_and_the_guards_are_there(text):
     assert found["bondx_rollout_answers_total"] == {("stable",): 900.0, ("candidate",): 50.0}
     assert found["bondx_rollout_outcomes_total"] == {("stable",): 70.0, ("candidate",): 3.0}
     assert found["bondx_rollout_failures_total"] == {("stable", "errors"): 9.0, ("candidate", "errors"): 2.0}
-    assert found["bondx_rollout_verdict"] == {("errors", "suspect"): 1.0, ("loss", "no_data"): 1.0}
+    assert found["bondx_rollout_verdict"] == {
+        ("errors", "suspect"): 1.0,
+        ("arrivals", "uneven"): 1.0,
+        ("loss", "no_data"): 1.0,
+    }
+    assert found["bondx_rollout_arrivals"] == {("stable",): 0.9, ("candidate",): 0.5}
+    assert found["bondx_rollout_values_set_aside_total"] == {("errors",): 0.0, ("arrivals",): 0.0, ("loss",): 2.0}
     assert found["bondx_rollout_not_judged"] == {("latency",): 1.0}
     assert found["bondx_rollout_stuck"] == {(): 0.0}
     assert found["bondx_rollout_reported_losses_total"] == {(): 3.0}
