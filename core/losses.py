@@ -78,7 +78,7 @@ class LossRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if form is not None and form.kind is not AnswerKind.UNKNOWN:
             return _in_words(self.for_form(form), self.quantile)
         if self.kind is LossKind.AUTO:
-            return "log loss of probabilities, absolute error of numbers, share of wrong classes"
+            return "log loss, absolute error or wrong classes, by the kind of answer"
         return _in_words(self.kind, self.quantile)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import sample_configs
 from core.actor import Actor, Origin
 from core.alerts import Alerts
+from core.losses import AnswerForm, AnswerKind
 from core.quality.gate import GateResult, judge
 from core.registry import Registry
 from core.rollout import Arm, Rollouts, RolloutWorker, Strategy, make_plan
@@ -198,7 +199,8 @@ class _Canary:
         self._source = ScriptedSource()
         rollouts = Rollouts(workspace, clock=lambda: self._now)
         rules = CanaryPolicy(require_loss=True, latency_limit_ms=12.0, dwell_seconds=480)
-        plan = make_plan(Strategy.CANARY, rules)
+        answers = AnswerForm(AnswerKind.PROBABILITIES, ("0", "1"))
+        plan = make_plan(Strategy.CANARY, rules, answers=answers, outcomes_come=True)
         candidate = max(Registry(workspace).versions(model), key=lambda version: version.created_at).version
         self._worker = RolloutWorker(workspace, source=self._source, clock=lambda: self._now)
         rollouts.start(rollouts.plan(model, candidate, policy=plan), actor=OPERATOR, reason=reason)

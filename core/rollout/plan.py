@@ -181,12 +181,17 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def describe_guard(self, guard: Guard) -> str:
         """Name a guard with what it measures in absolute terms."""
+        measure = self.measure_of(guard)
+        return f"{guard.name} ({measure})" if measure else guard.name
+
+    def measure_of(self, guard: Guard) -> str:
+        """Say what a guard measures, in absolute terms; empty where its name says it."""
         if guard.source is GuardSource.SLOW and guard.limit is not None:
             basis = f": {self.latency.describe()}" if self.latency is not None else ""
-            return f"{guard.name} (slower than {guard.limit:g} ms{basis})"
+            return f"slower than {guard.limit:g} ms{basis}"
         if guard.source is GuardSource.LOSS:
-            return f"{guard.name} ({self.loss.describe()}{'' if guard.required else '; not required'})"
-        return guard.name
+            return f"{self.loss.describe()}{'' if guard.required else '; not required'}"
+        return ""
 
     @property
     def alpha_per_guard(self) -> float:

@@ -46,7 +46,7 @@ def not_judged(plan: RolloutPlan, readings: Sequence[GuardReading] | None = None
     if plan.loss_guard is None:
         found.append(NotJudged(what="loss", reason="after a switch there is nothing to compare with"))
     if not plan.judges_latency:
-        reason = "the stable version has answered too few requests to show what is slow, and the policy sets no limit"
+        reason = "no limit is set, and the stable version has answered too few requests to derive one"
         found.append(NotJudged(what="latency", reason=reason))
     by_guard = {reading.guard: reading for reading in readings or ()}
     for guard in plan.guards if readings is not None else ():
@@ -55,7 +55,7 @@ def not_judged(plan: RolloutPlan, readings: Sequence[GuardReading] | None = None
             found.append(NotJudged(what=guard.name, reason=why))
     loss = plan.loss_guard
     if readings is None and loss is not None and not loss.required and plan.outcomes_come is False:
-        found.append(NotJudged(what="loss", reason="unless outcomes come: none of the stable version came lately"))
+        found.append(NotJudged(what="loss", reason="unless outcomes come; lately none did"))
     return tuple(found)
 
 

@@ -27,7 +27,9 @@ def test_a_proposal_says_what_will_happen_and_the_way_back(rollouts, stable, can
     assert [step.share for step in proposal.plan.steps] == [0.05, 0.1, 0.2]
     assert {gate.name for gate in proposal.gates} >= {"min_accuracy"}
     assert "5% → 10% → 20%" in " ".join(proposal.effects)
-    assert "Not judged: latency (the stable version has answered too few requests" in " ".join(proposal.effects)
+    assert "Not judged: latency (no limit is set, and the stable version has answered too few requests" in " ".join(
+        proposal.effects
+    )
     assert stable in proposal.undo
 
 

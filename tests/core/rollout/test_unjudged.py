@@ -62,7 +62,7 @@ def test_the_plan_names_the_loss_and_the_limit_in_absolute_terms(rollouts, candi
         ({"loss": "quantile", "loss_quantile": 0.9}, AnswerForm(AnswerKind.NUMBER), "quantile loss at 0.9"),
         ({}, AnswerForm(AnswerKind.SCORE), "loss reported by the caller"),
         ({}, AnswerForm(AnswerKind.CLASS), "share of wrong classes"),
-        ({}, None, "log loss of probabilities, absolute error of numbers, share of wrong classes"),
+        ({}, None, "log loss, absolute error or wrong classes, by the kind of answer"),
     ],
 )
 def test_the_loss_is_the_policy_s_where_it_fits_the_answers(policy, answers, says) -> None:
