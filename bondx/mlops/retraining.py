@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,14 @@ class RetrainPipeline:
         self.registry = registry or ModelRegistry(self.config)
 
     def trigger_retraining(
-        self, drift_report: DataDriftReport, training_data: TableLike, *, force: bool = False
+        self,
+        drift_report: DataDriftReport,
+        training_data: TableLike,
+        *,
+        force: bool = False,
+        keep: Sequence[str] = (),
+        na: Sequence[str] = (),
+        drop_missing_target: bool = False,
     ) -> RetrainingResult:
         """Train on a table if the report calls for it.
 
@@ -65,6 +73,9 @@ class RetrainPipeline:
             drift_report: Of `DriftMonitor.detect_drift`; it names the model and the column to predict.
             training_data: The training table, including the target column.
             force: Train although the report does not call for it.
+            keep: Columns to learn from although they name rows.
+            na: Words and numbers that mark an empty cell.
+            drop_missing_target: Leave out rows without a target.
         Returns:
             The result. A problem with the data becomes its reason and raises no exception; the live version stays live
             either way.
@@ -72,6 +83,7 @@ class RetrainPipeline:
         if not (force or drift_report.requires_retraining):
             return RetrainingResult(False, None, 0.0, f"not due: {drift_report.summary}")
         from core.settings import load_settings
+        from core.tables import ReadingRules
         from core.training.own_data import TrainRequest, train_on_file
 
         workspace = self.config.workspace
@@ -79,7 +91,14 @@ class RetrainPipeline:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 file = as_file(training_data, Path(folder), "training_data")
-                request = TrainRequest(drift_report.model_name, file, target=drift_report.target_column)
+                request = TrainRequest(
+                    drift_report.model_name,
+                    file,
+                    target=drift_report.target_column,
+                    rules=ReadingRules(missing=tuple(map(str, na))),
+                    keep=tuple(keep),
+                    drop_missing_target=drop_missing_target,
+                )
                 settings = load_settings(workspace.settings_file)
                 trained = train_on_file(workspace, request, settings, actor=self.config.actor)
             except CoreError as error:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from core.arrays import FloatArray
 from core.tables import limits
 from core.tables.errors import TableError, shown
-from core.tables.names import check_names
+from core.tables.names import check_names, trimmed
 from core.tables.number_columns import EMPTY_WORDS, GAP_WORDS, refine, without_numbers
 from core.tables.reading_of_column import Complain, Reading
 from core.tables.rules import ColumnRules, ReadingRules
@@ -62,7 +62,9 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
     rows = _parse(source)
     if not rows.lines:
         raise TableError(source.path, "it has no rows", "Give one JSON object a line.")
-    check_names(source.path, list(rows.cells))
+    names, notes = trimmed(list(rows.cells))
+    check_names(source.path, names)
+    rows.cells = dict(zip(names, rows.cells.values(), strict=True))
     rules.require_known(rows.cells)
 
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
@@ -81,7 +83,7 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
             readings[name] = read_or_salvage(
                 partial(_read, name, values, own, complain), partial(_texts, values), own, lenient=rules.lenient
             )
-    return Table.of(source, readings, left_out=left_out, line_of=rows.lines.__getitem__)
+    return Table.of(source, readings, left_out=left_out, notes=notes, line_of=rows.lines.__getitem__)
 
 
 def _parse(source: Source) -> _Rows:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError
-from core.tables.names import check_names
+from core.tables.names import check_names, trimmed
 from core.tables.number_columns import refine, without_numbers
 from core.tables.reading_of_column import Complain, Distinct, Reading
 from core.tables.rules import ColumnRules, ReadingRules
@@ -39,11 +39,17 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
     try:
         with pq.ParquetFile(path) as file:
             _check_size(path, file)
-            rules.require_known(file.schema_arrow.names)
-            readable = [field for field in file.schema_arrow if _is_flat(field.type) and rules.reads(field.name)]
+            names, notes = trimmed(file.schema_arrow.names)
+            check_names(path, names)
+            rules.require_known(names)
+            named = dict(zip(file.schema_arrow.names, names, strict=True))
+            readable = [field for field in file.schema_arrow if _is_flat(field.type) and rules.reads(named[field.name])]
             texts = [field.name for field in readable if _is_text(field.type)]
-            left_out = {field.name: f"holds {field.type}" for field in file.schema_arrow if not _is_flat(field.type)}
+            left_out = {
+                named[field.name]: f"holds {field.type}" for field in file.schema_arrow if not _is_flat(field.type)
+            }
         table = pq.read_table(path, columns=[f.name for f in readable], read_dictionary=texts, use_threads=False)
+        table = table.rename_columns([named[name] for name in table.column_names])
     except (pa.ArrowException, OSError) as error:
         raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
 
@@ -57,18 +63,18 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
         )
 
     names = table.column_names
+    written = {kept: name for name, kept in named.items()}
     readings = dict(zip(names, columnwise(read, names), strict=True))
     for name in [name for name in left_out if rules.lenient and name in rules.kinds and rules.reads(name)]:
-        cells = pq.read_table(path, columns=[name], use_threads=False).column(name)
+        cells = pq.read_table(path, columns=[written[name]], use_threads=False).column(written[name])
         n_filled = len(cells) - cells.null_count
         readings[name] = Reading(rules.kinds[name], pd.Series(np.full(len(cells), np.nan)), n_unreadable=n_filled)
         del left_out[name]
-    return Table.of(source, readings, left_out=left_out)
+    return Table.of(source, readings, left_out=left_out, notes=notes)
 
 
 def _check_size(path: Path, file: pq.ParquetFile) -> None:
     found = file.metadata
-    check_names(path, file.schema_arrow.names)
     if found.num_rows == 0:
         raise TableError(path, "it has columns, but no rows", "Add rows to train on.")
     unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))

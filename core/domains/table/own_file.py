@@ -8,6 +8,7 @@ from core.domains.table.checks import table_checks
 from core.domains.table.models.model import TableModel
 from core.models import Model
 from core.tables import ColumnKind, ReadingRules, Table, TableSignature, Task, TaskRequest, describe, read_table
+from core.tables.errors import visible
 from core.tables.held_rows import split_rows
 from core.tables.task import told_task, with_target
 
@@ -34,7 +35,7 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining:
     split = split_rows(table.frame, signature, target, request.test_share, seed=request.split_seed)
     notes = (*told_task(table, signature, wanted), *dropped, *table.notes, *left_out(signature))
     checks = table_checks(signature.names)
-    return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *notes))
+    return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *map(visible, notes)))
 
 
 def to_judge(model: Model, data: Path, rules: ReadingRules) -> Judged | None:

@@ -497,3 +497,70 @@ def test_the_installed_command_exits_with_its_code_and_one_line(command, tmp_pat
     assert ran.stderr.count("\n") == 1
     assert "\x1b" not in ran.stderr
     assert "line 2" in ran.stderr
+
+
+class TestFilesOfPeople:
+    """What is said of a file on the command line, and what the command line says of it."""
+
+    @pytest.fixture
+    def odd(self, tmp_path) -> Path:
+        rng = np.random.default_rng(5)
+        size = rng.normal(size=300).round(3)
+        lines = [
+            f"{k + 1},{'nix' if k % 10 == 3 else size[k]},{1 + k % 9},{'' if k == 7 else round(2 * size[k], 3)}"
+            for k in range(300)
+        ]
+        (tmp_path / "odd.csv").write_text("\n".join(['Id,"size\x1b[2J (1"")",day,price', *lines]) + "\n")
+        return tmp_path / "odd.csv"
+
+    def test_options_settle_what_the_file_leaves_open(self, answer, odd):
+        line = ("train --model price --target price --data", odd)
+        for options, offered in ((), "--na nix"), (("--na", "nix"), "--drop-missing-target"):
+            code, _, err = answer(*line, *options)
+            assert (code, offered in err) == (2, True)
+            assert "\x1b" not in err
+
+        code, out, err = answer(*line, "--drop-missing-target", "--na", "nix", "--keep", "Id", "--read", "day=category")
+        assert (code, err) == (0, "")
+        assert "note: 1 of 300 rows are left out: they have no price." in out
+        assert "30 cells are read as missing: 'nix' (30)" in out
+        assert "\x1b" not in out
+
+        code, out, err = answer(*line, "--drop-missing-target", "--na", "nix", "--json")
+        assert (code, err) == (0, "")
+        found = json.loads(out)
+        assert "numbers the rows" in found["left_out"]["Id"]
+        assert any("Id is not used" in note for note in found["notes"])
+
+        code, out, err = answer("evaluate --model price --test-data", odd, "--drop-missing-target")
+        assert (code, err) == (0, "")
+        assert "note: 1 more rows have no target" in out
+        assert "\x1b" not in out
+
+    @pytest.mark.parametrize(
+        ("options", "word"),
+        [
+            (("--read", "size=sideways"), "decimal-comma"),
+            (("--read", "number"), "COLUMN=number"),
+            (("--read", "nobody=number"), "'nobody'"),
+            (("--keep", "nobody"), "'nobody'"),
+        ],
+    )
+    def test_an_option_that_fits_nothing_is_a_usage_error(self, options, word, answer, files):
+        code, _, err = answer("train --model price --target price --data", files / "learn.csv", *options)
+
+        assert code == 2
+        assert word in err
+
+    def test_a_comparison_reads_both_files_alike(self, answer, tmp_path):
+        for name, seed in (("a", 1), ("b", 2)):
+            values = np.random.default_rng(seed).normal(3000, 500, 400)
+            cells = [f'"{value:,.2f}"' if k % 9 else "nix" for k, value in enumerate(values)]
+            (tmp_path / f"{name}.csv").write_text("x\n" + "\n".join(cells) + "\n")
+
+        code, out, err = answer(
+            "drift-check --json --na nix --baseline", tmp_path / "a.csv", "--current", tmp_path / "b.csv"
+        )
+
+        assert (code, err) == (0, "")
+        assert json.loads(out)["features"][0]["kind"] == "number"
