@@ -1,5 +1,6 @@
 """The coverage of every interval, simulated: nominal 95 %, from 20 rows and 5 groups on."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,8 @@ pytestmark = pytest.mark.truth
 
 Draw = Callable[[np.random.Generator], "Interval | None"]
 Case = tuple[str, float, Draw]
-LEAST, MOST = 0.94, 0.9999  # the aim is 94 to 96.5 %; where shares are discrete or events few, it is wider
+LEAST, MOST = 0.94, 0.975  # the aim is 94 to 96.5 %
+WIDEST = 0.9999  # where rows or groups are few, or a share is near its edge, the interval is wider rather than short
 
 
 def covered(draw: Draw, value: float, n: int, *, seed: int) -> float:
@@ -185,16 +187,17 @@ HARD: list[tuple[Case, float]] = [
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the whole table in the long form only."""
     if "case" in metafunc.fixturenames and "least" not in metafunc.fixturenames:
-        cases = SHORT + (LONG if metafunc.config.getoption("--long") else [])
-        metafunc.parametrize("case", cases, ids=[name for name, *_ in cases])
+        cases = {case[0]: case for case in (*SHORT, *(LONG if metafunc.config.getoption("--long") else ()))}
+        metafunc.parametrize("case", cases.values(), ids=list(cases))
 
 
 def test_an_interval_holds_the_truth_at_its_level(truth, case):
-    _, value, draw = case
+    name, value, draw = case
     n = 300 * truth.scale
     found = covered(draw, value, n, seed=1)
     truth.at_least(found, LEAST - three_errors(0.95, n), n=n)
-    truth.at_most(found, MOST, n=n)
+    is_large = int(re.findall(r"(\d+) (?:rows|groups)", name)[-1]) >= 100
+    truth.at_most(found, MOST + three_errors(0.95, n) if is_large and "0.9" not in name else WIDEST, n=n)
 
 
 @pytest.mark.parametrize(("case", "least"), HARD, ids=[case[0] for case, _ in HARD])
