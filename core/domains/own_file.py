@@ -131,6 +131,12 @@ class TrainableModel(Protocol):
     def fit(self, panel: "pd.DataFrame", *, seed: int) -> None:
         """Learn."""
 
+    def refit(self, panel: "pd.DataFrame", *, seed: int) -> None:
+        """Learn from other rows, usually more, with the method that `fit` chose."""
+
+    def held_out_skill(self, frame: "pd.DataFrame") -> "Metrics":
+        """Measure the skill on all rows of a small table, the test rows among them; empty where it is not measured."""
+
     def judge(self, frame: "pd.DataFrame") -> "Metrics":
         """Measure on rows with the target, each metric with an interval if possible."""
 

@@ -31,6 +31,8 @@ ALGORITHMS = {
     ),
     "xgboost": Algorithm("reservoir:XGBoostReservoir"),
     "isolation_forest": Algorithm(fit_once="isolation_forest:IsolationForestLearner"),
+    "constant": Algorithm(fit_once="constant:ConstantLearner"),
+    "blend": Algorithm(fit_once="blend:BlendLearner"),
     IMPORTED: Algorithm(fit_once="lightgbm_trees:ImportedTreesLearner"),
 }
 SUPERVISED = (AUTO, *(name for name, learners in ALGORITHMS.items() if learners.continuing))

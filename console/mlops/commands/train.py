@@ -67,6 +67,7 @@ def train(args: argparse.Namespace) -> int:
                 "run_id": version.run_id,
                 "task": trained.report["task"],
                 "ships": trained.report["ships"],
+                "why": trained.report.get("why"),
                 "metrics": version.metrics,
                 "gates": version.gates,
                 "split": trained.report["split"],
@@ -94,6 +95,7 @@ def _print(trained: "Trained") -> None:
             "run": version.run_id,
             "ships": f"{report['ships']}: {report['why']}",
             "split": f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}",
+            "learned": f"all {split['n_shipped']} rows, after the test",
             "relies on": ", ".join(f"{name} {share:.0%}" for name, share in important),
         }
     )

@@ -1,6 +1,6 @@
 """Ensembles of trees by scikit-learn and XGBoost, each fitted from scratch to one matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
-from core.models.learners.samples import Sample
+from core.models.learners.samples import Fold, Sample
 from core.models.persistence.skops_files import dump_estimator, load_estimator
 from core.models.scores import row_losses
 
@@ -101,14 +101,25 @@ class HistGradientBoostingLearner(SklearnLearner):
     fixed = {"early_stopping": False}
 
     @override
-    def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
-        self.learn(learn, seed=seed)
-        matrix = judge.matrices.trees
+    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+        """Settle the number of trees by the mean loss over the folds."""
+        self.tuned = {}
+        answers, losses = [], []
+        for fold in folds:
+            self.learn(rows.take(fold.learn), seed=seed)
+            staged = self._staged(rows.matrices.trees[fold.judge])
+            losses.append([float(row_losses(rows.target[fold.judge], answer).mean()) for answer in staged])
+            answers.append(staged)
+        n_trees = int(np.argmin(np.mean(losses, axis=0))) + 1
+        self.tuned = {"max_iter": float(n_trees)}
+        self.learn(rows.take(folds[0].learn), seed=seed)
+        return [staged[n_trees - 1] for staged in answers]
+
+    def _staged(self, matrix: AnyArray) -> list[FloatArray]:
+        """Answer with one tree, with two, and so on."""
         stages = self.estimator.staged_predict_proba if self.n_classes else self.estimator.staged_predict
         with _one_thread():
-            losses = [float(row_losses(judge.target, np.asarray(answer)).mean()) for answer in stages(matrix)]
-        self.tuned = {"max_iter": float(np.argmin(losses) + 1)}
-        self.learn(learn, seed=seed)
+            return [np.asarray(answer, dtype=np.float32) for answer in stages(matrix)]
 
     @override
     def fit(self, matrix: AnyArray, target: FloatArray, weight: FloatArray | None, *, seed: int) -> None:

@@ -6,7 +6,7 @@ continuing learner of any tree method.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Literal, Protocol
@@ -17,7 +17,7 @@ from typing_extensions import override
 from core.arrays import AnyArray, FloatArray
 from core.models.errors import MissingExtraError
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.samples import Matrices, Sample
+from core.models.learners.samples import Fold, Matrices, Sample
 
 LearningTask = Literal["regression", "classification", "detection"]
 Files = dict[str, bytes]
@@ -78,6 +78,7 @@ class Learner(ABC):
         self.columns = space
         self.task: LearningTask = task
         self.n_classes = n_classes if task == "classification" else 0
+        self.given = dict(parameters)
         self.parameters = {**own, **{k: v for k, v in parameters.items() if k in own}}
 
     @classmethod
@@ -146,19 +147,36 @@ class FitOnceLearner(Learner):
 
     Attributes:
         is_fast: Whether it answers one row in microseconds, so that a server need not use a thread.
-        tuned: The parameters tuned on rows held out.
+        tuned: The parameters settled on rows held out.
     """
 
     name: ClassVar[str]
-    is_fast: ClassVar[bool] = False
+    is_fast: bool = False
 
     def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
         super().__init__(space, task, parameters, **more)
-        self.tuned: dict[str, float] = {}
+        self.tuned: dict[str, Any] = {}
 
-    def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
-        """Tune the complexity: learn from some rows, and judge on others; some methods have nothing to tune."""
-        self.learn(learn, seed=seed)
+    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+        """Settle the complexity on folds; some methods have nothing to settle.
+
+        Args:
+            rows: The rows that the folds select from.
+            folds: One or more.
+            seed: The random seed.
+        Returns:
+            For each fold, the answers to its judged rows by the method fitted to its other rows. The learner is left
+            fitted to the rows of the first fold.
+        """
+        answers = []
+        for fold in reversed(folds):
+            self.learn(rows.take(fold.learn), seed=seed)
+            answers.append(self.answer(rows.matrices.trees[fold.judge]))
+        return answers[::-1]
+
+    def shares(self) -> FloatArray | None:
+        """Return roughly how much each column of the matrix contributes, shape (columns,); None if unknown."""
+        return None
 
     @abstractmethod
     def answer(self, matrix: AnyArray) -> FloatArray:
@@ -199,6 +217,10 @@ class TreesLearner(FitOnceLearner):
             return answer
         chance = np.clip(answer[:, 1], LEAST_CHANCE, 1 - LEAST_CHANCE)
         return np.asarray(np.log(chance / (1 - chance)), dtype=np.float64)
+
+    @override
+    def shares(self) -> FloatArray | None:
+        return self.gains()
 
     @abstractmethod
     def gains(self) -> FloatArray:

@@ -1,7 +1,8 @@
 """Trees by LightGBM: the common part, and the learner that grows as many as rows held out call for."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 from typing_extensions import override
@@ -11,7 +12,8 @@ from core.errors import RefusedError
 from core.models.errors import ArtifactError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.lightgbm_library import load_lightgbm
-from core.models.learners.samples import Sample
+from core.models.learners.samples import Fold, Sample
+from core.models.learners.tree_shapes import LEAST_CAP, Shape, shapes_for, side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -20,6 +22,7 @@ PATIENCE = 30
 TREES = "trees.txt"
 IMPORTED = "imported_lightgbm"
 
+_THREADS = re.compile(r"\[num_threads: \d+\]")
 _OWN = ("learning_rate", "num_leaves", "min_data_in_leaf", "lambda_l2", "feature_fraction")
 
 
@@ -68,6 +71,7 @@ class LightGbmTrees:
         seed: int,
         objective: str | Callable[..., Any],
         judged_on: tuple[AnyArray, FloatArray] | None = None,
+        curve: list[float] | None = None,
         **more: Any,
     ) -> "lgb.Booster":
         """Grow trees; they replace the present trees only through `read`.
@@ -78,16 +82,21 @@ class LightGbmTrees:
             seed: The random seed.
             objective: LightGBM's name of the objective, or first and second derivatives.
             judged_on: Rows held out, which decide when to stop.
+            curve: Receives the loss on these rows after each tree.
             more: Further parameters.
         """
         judged = None if judged_on is None else self._judged(rows, *judged_on)
+        history: dict[str, dict[str, list[float]]] = {}
+        stops = [self._lgb.early_stopping(PATIENCE, verbose=False), self._lgb.record_evaluation(history)]
         grown: lgb.Booster = self._lgb.train(
             {**self._training(seed), **more, "objective": objective},
             rows,
             num_boost_round=n_trees,
             valid_sets=None if judged is None else [judged],
-            callbacks=None if judged is None else [self._lgb.early_stopping(PATIENCE, verbose=False)],
+            callbacks=None if judged is None else stops,
         )
+        if curve is not None:
+            curve += next(iter(next(iter(history.values())).values()))
         return grown
 
     def read(self, text: str) -> None:
@@ -126,16 +135,18 @@ class LightGbmTrees:
 
 
 class LightGbmLearner(TreesLearner):
-    """Gradient-boosted trees, as many as rows held out call for."""
+    """Gradient-boosted trees; rows held out settle their number and their size."""
 
     name = "lightgbm"
     is_fast = True
     defaults: ClassVar[Mapping[str, Any]] = {
-        "learning_rate": 0.06,
-        "num_leaves": 15,
-        "min_data_in_leaf": 15,
+        # Zero: settled on rows held out, or by the size of the table.
+        "learning_rate": 0.0,
+        "num_leaves": 0,
+        "min_data_in_leaf": 0,
+        "feature_fraction": 0.0,
+        "bagging_fraction": 0.8,
         "lambda_l2": 1.0,
-        "feature_fraction": 0.7,
         "max_bin": 255,
         "max_trees": 2_000,  # far more than most tables call for; rows held out decide when to stop
     }
@@ -161,25 +172,50 @@ class LightGbmLearner(TreesLearner):
         return self.booster if self.n_classes <= 2 else None
 
     @override
-    def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
-        rows = self.trees.rows(learn.matrices.trees, learn.target)
-        judged_on = (judge.matrices.trees, judge.target)
-        n_trees = int(self.parameters["max_trees"])
-        grown = self.trees.grow(rows, n_trees, seed=seed, judged_on=judged_on, **self._objective())
-        self.tuned = {"n_trees": float(max(grown.best_iteration, 1))}
-        self.trees.read(grown.model_to_string(num_iteration=int(self.tuned["n_trees"])))
+    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+        """Settle the number of trees, and their size, by the mean loss over the folds."""
+        n_learned = int(np.mean([len(fold.learn) for fold in folds]))
+        shapes = shapes_for(n_learned, len(self.columns.tree_columns), self.parameters)
+        most = min(int(self.parameters["max_trees"]), max(LEAST_CAP, n_learned))
+
+        def grow(task: tuple[Shape, Fold]) -> tuple["lgb.Booster", list[float]]:
+            shape, fold = task
+            data = self.trees.rows(rows.matrices.trees[fold.learn], rows.target[fold.learn])
+            judged_on = (rows.matrices.trees[fold.judge], rows.target[fold.judge])
+            curve: list[float] = []
+            more = {**shape.parameters(n_learned), **self._objective()}
+            return self.trees.grow(data, most, seed=seed, judged_on=judged_on, curve=curve, **more), curve
+
+        grown = side_by_side(grow, [(shape, fold) for shape in shapes for fold in folds], n_rows=n_learned)
+        by_shape = [grown[k * len(folds) : (k + 1) * len(folds)] for k in range(len(shapes))]
+        means = [_mean_curve([curve for _, curve in found]) for found in by_shape]
+        best = int(np.argmin([mean.min() for mean in means]))
+        n_trees = int(np.argmin(means[best])) + 1
+        self.tuned = {"n_trees": n_trees, "settled_on": n_learned, **shapes[best]._asdict()}
+        boosters = [booster for booster, _ in by_shape[best]]
+        self._keep(boosters[0].model_to_string(num_iteration=n_trees))
+        return [
+            self._answered(booster.predict(rows.matrices.trees[fold.judge], num_threads=1, num_iteration=n_trees))
+            for booster, fold in zip(boosters, folds, strict=True)
+        ]
 
     @override
     def fit(self, matrix: AnyArray, target: FloatArray, weight: FloatArray | None, *, seed: int) -> None:
         rows = self.trees.rows(matrix, target)
         if weight is not None:
             rows.set_weight(weight)
-        n_trees = int(self.tuned["n_trees"])
-        self.trees.read(self.trees.grow(rows, n_trees, seed=seed, **self._objective()).model_to_string())
+        shape = Shape(*(self.tuned[name] for name in Shape._fields))
+        # More rows bear more trees before they fit noise; how many more lies between none and in proportion.
+        n_trees = round(self.tuned["n_trees"] * np.sqrt(max(len(target) / self.tuned["settled_on"], 1.0)))
+        more = {**shape.parameters(len(target)), **self._objective()}
+        self._keep(self.trees.grow(rows, n_trees, seed=seed, **more).model_to_string())
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
-        answers = np.asarray(self.booster.predict(matrix, num_threads=1), dtype=np.float64)
+        return self._answered(self.booster.predict(matrix, num_threads=1))
+
+    def _answered(self, predicted: Any) -> FloatArray:
+        answers = np.asarray(predicted, dtype=np.float64)
         return np.stack((1.0 - answers, answers), axis=1) if self.n_classes == 2 and answers.ndim == 1 else answers
 
     @override
@@ -192,13 +228,17 @@ class LightGbmLearner(TreesLearner):
 
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
-        self.tuned = {str(name): float(value) for name, value in state.items()}
+        self.tuned = {str(name): value for name, value in state.items()}
         try:
             self.trees.read(files[TREES].decode())
         except ValueError as error:
             raise ArtifactError(f"{TREES} is damaged: {error}") from error
         if (n_read := self.booster.num_feature()) != (n_columns := len(self.columns.tree_columns)):
             raise ArtifactError(f"{TREES} reads {n_read} columns instead of {n_columns}")
+
+    def _keep(self, text: str) -> None:
+        # The number of threads is no part of a model; the text would note it.
+        self.trees.read(_THREADS.sub("[num_threads: 1]", text))
 
     def _objective(self) -> dict[str, Any]:
         if self.n_classes > 2:
@@ -213,9 +253,16 @@ class ImportedTreesLearner(LightGbmLearner):
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     @override
-    def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
-        self.learn(learn, seed=seed)
+    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+        return [self.learn(rows, seed=seed)]
 
     @override
-    def learn(self, sample: Sample, *, seed: int) -> None:
+    def learn(self, sample: Sample, *, seed: int) -> NoReturn:
         raise RefusedError("Imported trees cannot be trained here. Train a new model: bondx-mlops train.")
+
+
+def _mean_curve(curves: Sequence[Sequence[float]]) -> FloatArray:
+    """Average loss curves; one that stopped early keeps its last loss."""
+    longest = max(map(len, curves))
+    padded = [[*curve, *[curve[-1]] * (longest - len(curve))] for curve in curves]
+    return np.asarray(np.mean(padded, axis=0))

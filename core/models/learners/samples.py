@@ -1,6 +1,7 @@
 """The input of a learner: the two feature matrices of a panel, with target, weights and groups."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,3 +66,10 @@ def group_folds(group: IntArray, n_folds: int, *, seed: int) -> list[BoolArray]:
     n_folds = min(n_folds, len(present))
     fold = (np.random.default_rng(seed).permutation(len(present)) % n_folds)[code]
     return [fold == k for k in range(n_folds)]
+
+
+class Fold(NamedTuple):
+    """Rows to learn from and rows to judge on, as positions; the judged rows are not learned from."""
+
+    learn: IntArray
+    judge: IntArray

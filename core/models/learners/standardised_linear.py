@@ -1,12 +1,11 @@
 """Ridge and logistic regression, fitted once, on standardised numbers and one column per level.
 
 `linear.py` keeps learning, from the columns of a design and with a prior for each; here nothing is known
-about the columns, there may be many classes, and one strength for all columns is tuned on rows held out.
-
-Centres and scales are quantiles and values are clipped at five scales, so that one absurd cell cannot dominate.
+about the columns, there may be many classes, and rows held out choose one strength for all columns and the form of the
+numbers (`number_forms.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,58 +13,91 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.learners.learner import Dumped, Files, FitOnceLearner
-from core.models.learners.samples import Sample
+from core.models.learners.number_forms import FORMS, Design, Form
+from core.models.learners.ridge import Sums, softmax
+from core.models.learners.samples import Fold, Sample
 from core.models.scores import row_losses
 
-CLIP = 5.0
-MOST_LEVELS = 50  # of one category; rarer levels share the base
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
-MOST_ROWS = 100_000  # a straight line needs no more
+ROWS_TO_CHOOSE = 20_000  # for the strength and the form; more would choose alike
+MOST_ROWS = 300_000  # of a logistic regression, which holds its design in memory
+MOST_COLUMNS = 400  # of a table for which more forms than plain numbers compete
+CHUNK = 65_536  # rows whose design is in memory at a time
+MOST_FOR_NEWTON = 300  # weights
+OLD_CLIP = 5.0  # of models saved before the forms
 
 
 class StandardisedLinearLearner(FitOnceLearner):
-    """The simplest candidate."""
+    """The simplest candidate that reads columns."""
 
     name = "linear"
     is_fast = True
-    defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}  # of the shrinkage; 0 tunes it on rows held out
+    # Zero: the strength of the shrinkage is chosen on rows held out.
+    defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}
+    design: Design
+    weights: FloatArray  # shape (columns, 1) or (columns, n_classes)
+    intercept: FloatArray
 
     @override
-    def tune(self, learn: Sample, judge: Sample, *, seed: int) -> None:
+    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
         strengths = (float(self.parameters["strength"]),) if self.parameters["strength"] else STRENGTHS
-        best = (np.inf, strengths[0])
-        for strength in strengths:
-            self.tuned = {"strength": strength}
-            self.learn(learn, seed=seed)
-            best = min(best, (float(row_losses(judge.target, self.answer(judge.matrices.trees)).mean()), strength))
-        if best[1] != self.tuned["strength"]:
-            self.tuned = {"strength": best[1]}
-            self.learn(learn, seed=seed)
+        forms = FORMS if len(self.columns.n_levels) <= MOST_COLUMNS else FORMS[:1]
+        losses: dict[tuple[Form, float], list[float]] = {}
+        for fold in _disjoint(folds):
+            learn = rows.take(_some(fold.learn, ROWS_TO_CHOOSE, seed=seed))
+            judge = rows.take(_some(fold.judge, ROWS_TO_CHOOSE, seed=seed))
+            for form in forms:
+                for strength, answer in self._path(learn, judge, form, strengths):
+                    loss = float(row_losses(judge.target, answer).mean())
+                    losses.setdefault((form, strength), []).append(loss)
+        means = {key: float(np.mean(found)) for key, found in losses.items()}
+        form, strength = min(means, key=lambda key: means[key])
+        self.tuned = {"strength": strength, "numbers": form}
+        return super().tune(rows, folds, seed=seed)
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
-        if len(sample) > MOST_ROWS:
-            sample = sample.take(np.sort(np.random.default_rng(seed).permutation(len(sample))[:MOST_ROWS]))
-        self._describe(sample.matrices.trees)
-        design = self._design(sample.matrices.trees)
-        fit = self._ridge if not self.n_classes else self._logistic
-        self.weights, self.intercept = fit(design, sample.target)
+        form, strength = self.tuned["numbers"], float(self.tuned["strength"])
+        if self.n_classes:
+            sample = sample.take(_some(np.arange(len(sample)), MOST_ROWS, seed=seed))
+        matrix = sample.matrices.trees
+        self.design = Design(tuple(self.columns.n_levels), form).learn(matrix)
+        if self.n_classes:
+            fit = self._logistic()
+            self.weights, self.intercept = fit(self.design.matrix(matrix), sample.target, strength)
+            return
+        sums = Sums()
+        for first in range(0, len(sample), CHUNK):
+            part = slice(first, first + CHUNK)
+            sums.add(self.design.matrix(matrix[part]), sample.target[part])
+        ((_, weights, intercept),) = sums.solve((strength,))
+        self.weights, self.intercept = weights[:, None], np.array([intercept])
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
-        score = self._design(matrix) @ self.weights + self.intercept
-        if not self.n_classes:
-            return np.asarray(score[:, 0])
-        score -= score.max(axis=1, keepdims=True)
-        odds = np.exp(score)
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+        parts = [self._answer(matrix[first : first + CHUNK]) for first in range(0, len(matrix), CHUNK)]
+        return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+    def _answer(self, matrix: AnyArray) -> FloatArray:
+        score = self.design.matrix(matrix) @ self.weights + self.intercept
+        return softmax(score) if self.n_classes else np.asarray(score[:, 0])
+
+    @override
+    def shares(self) -> FloatArray | None:
+        size = np.abs(self.weights).max(axis=1)
+        summed = np.bincount(self.design.sources, weights=size, minlength=len(self.columns.n_levels))
+        return np.asarray(summed, dtype=np.float64)
 
     @override
     def dump(self) -> Dumped:
+        design = self.design
         arrays: dict[str, AnyArray] = {
-            "centre": self.centre,
-            "scale": self.scale,
-            "shown": self.shown,
+            "centre": design.centre,
+            "scale": design.scale,
+            "limits": design.limits,
+            "knots": design.knots,
+            "gaps": design.gaps,
+            "shown": design.shown,
             "weights": self.weights,
             "intercept": self.intercept,
         }
@@ -73,50 +105,76 @@ class StandardisedLinearLearner(FitOnceLearner):
 
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
-        self.tuned = {str(name): float(value) for name, value in state.items()}
-        self.centre, self.scale, self.shown = arrays["centre"], arrays["scale"], arrays["shown"]
-        self.weights, self.intercept = arrays["weights"], arrays["intercept"]
+        self.tuned = {"strength": float(state["strength"]), "numbers": str(state.get("numbers", "plain"))}
         n_numbers = self.columns.n_levels.count(0)
-        if not len(self.centre) == len(self.scale) == n_numbers or len(self.weights) != 2 * n_numbers + len(self.shown):
+        old = {
+            "limits": np.tile([-OLD_CLIP, OLD_CLIP], (n_numbers, 1)),
+            "knots": np.zeros((n_numbers, 0)),
+            "gaps": np.ones(n_numbers, dtype=np.bool_),
+        }
+        known = arrays if "numbers" in state else {**old, **arrays}
+        self.design = Design.restored(
+            tuple(self.columns.n_levels), self.tuned["numbers"], {name: known[name] for name in Design.ARRAYS}
+        )
+        self.weights, self.intercept = arrays["weights"], arrays["intercept"]
+        if len(self.weights) != len(self.design.sources):
             raise ValueError("the arrays of the linear model have different sizes")
 
-    def _describe(self, matrix: AnyArray) -> None:
-        """Learn centres and scales of the numbers, and the levels that get a column."""
-        centre, scale, shown = [], [], []
-        for position, n_levels in enumerate(self.columns.n_levels):
-            present = matrix[:, position]
-            present = present[~np.isnan(present)]
-            if n_levels:
-                counts = np.bincount(present.astype(np.int64), minlength=n_levels)
-                order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-                shown += [(position, int(level)) for level in sorted(order[counts[order] > 0])]
-            else:
-                low, middle, high = np.quantile(present, (0.1587, 0.5, 0.8413)) if present.size else (0.0, 0.0, 0.0)
-                centre.append(float(middle))
-                scale.append(float(high - low) / 2 or (float(np.std(present)) if present.size else 0.0) or 1.0)
-        self.centre, self.scale = np.array(centre), np.array(scale)
-        self.shown = np.array(shown, dtype=np.int64).reshape(-1, 2)
+    def _path(
+        self, learn: Sample, judge: Sample, form: Form, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, FloatArray]]:
+        """Fit each strength, and answer the judged rows."""
+        design = Design(tuple(self.columns.n_levels), form).learn(learn.matrices.trees)
+        learned, asked = design.matrix(learn.matrices.trees), design.matrix(judge.matrices.trees)
+        if self.n_classes:
+            fit = self._logistic()
+            for strength in sorted(strengths, reverse=True):  # each fit starts where the last, simpler one ended
+                weights, intercept = fit(learned, learn.target, strength)
+                yield strength, softmax(asked @ weights + intercept)
+            return
+        sums = Sums()
+        sums.add(learned, learn.target)
+        for strength, coefficients, constant in sums.solve(strengths):
+            yield strength, asked @ coefficients + constant
 
-    def _design(self, matrix: AnyArray) -> FloatArray:
-        numbers = matrix[:, [position for position, n_levels in enumerate(self.columns.n_levels) if not n_levels]]
-        is_empty = np.isnan(numbers)
-        scaled = np.clip((numbers - self.centre) / self.scale, -CLIP, CLIP)
-        scaled[is_empty] = 0.0
-        levels = matrix[:, self.shown[:, 0]] == self.shown[:, 1]
-        return np.concatenate((scaled, is_empty, levels), axis=1)
+    def _logistic(self) -> "_Logistic":
+        return _Logistic(self.n_classes)
 
-    def _ridge(self, design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-        centre, mean = design.mean(axis=0), float(target.mean())
-        spread = float(target.std()) or 1.0
-        centred = design - centre
-        normal = centred.T @ centred + self.tuned["strength"] * np.eye(design.shape[1])
-        weights = np.linalg.solve(normal, centred.T @ ((target - mean) / spread)) * spread
-        return weights[:, None], np.array([mean - float(centre @ weights)])
 
-    def _logistic(self, design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+class _Logistic:
+    """Logistic regression; each further fit starts at the last."""
+
+    def __init__(self, n_classes: int) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        fit = LogisticRegression(C=1.0 / self.tuned["strength"], max_iter=500).fit(design, target.astype(np.int64))
-        if self.n_classes == 2:  # one row of weights serves both classes
-            return np.stack((0.0 * fit.coef_[0], fit.coef_[0]), axis=1), np.array([0.0, fit.intercept_[0]])
-        return np.asarray(fit.coef_.T), np.asarray(fit.intercept_)
+        self._n_classes = n_classes
+        self._model = LogisticRegression(max_iter=500, warm_start=True)
+
+    def __call__(self, design: FloatArray, target: FloatArray, strength: float) -> tuple[FloatArray, FloatArray]:
+        """Return weights, shape (columns, n_classes), and intercepts."""
+        # Newton's steps solve a system of all weights, so they suit few of them.
+        solver = "newton-cholesky" if design.shape[1] * self._n_classes <= MOST_FOR_NEWTON else "lbfgs"
+        fit = self._model.set_params(C=1.0 / strength, solver=solver).fit(design, target.astype(np.int64))
+        weights, intercept = np.zeros((design.shape[1], self._n_classes)), np.full(self._n_classes, -np.inf)
+        if len(fit.classes_) == 2:  # one row of weights serves both classes
+            weights[:, fit.classes_[1]] = fit.coef_[0]
+            intercept[fit.classes_] = (0.0, fit.intercept_[0])
+        else:
+            weights[:, fit.classes_], intercept[fit.classes_] = fit.coef_.T, fit.intercept_
+        return weights, intercept
+
+
+def _disjoint(folds: Sequence[Fold]) -> Sequence[Fold]:
+    """Return the first folds that judge no row twice: the repeats of a cross-validation would choose alike."""
+    n_judged, largest = 0, max(int(fold.judge.max()) for fold in folds) + 1
+    seen = np.zeros(largest, dtype=np.bool_)
+    for fold in folds:
+        if seen[fold.judge].any():
+            break
+        seen[fold.judge] = True
+        n_judged += 1
+    return folds[: max(n_judged, 1)]
+
+
+def _some(rows: AnyArray, most: int, *, seed: int) -> AnyArray:
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])

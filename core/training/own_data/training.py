@@ -32,8 +32,12 @@ from core.training.errors import GatesFailedError
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
 NOTICE = (
-    "The test rows were held out before any training or choice, and used once. The shipped model was trained on all "
-    "other rows. Intervals are 95 %, over groups."
+    "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
+    "all rows, the test rows included, with the method and the parameters chosen without them: the metrics describe "
+    "that method after training on the other rows. Intervals are 95 %, over groups."
+)
+SKILL_NOTICE = (
+    "Because the table is small, skill is measured on all rows, each predicted by a model that did not learn from it."
 )
 
 
@@ -109,8 +113,12 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             prepared.model.fit(prepared.frame[prepared.split.learn], seed=seed)
             metrics = prepared.model.judge(tested)
+            of_all_rows = prepared.model.held_out_skill(tested)
+            slices = prepared.model.judge_slices(tested)
+            prepared.model.refit(prepared.frame, seed=seed)
+        metrics |= of_all_rows
         runs.log_metrics(run.run_id, 1, metrics)
-        report = _report(prepared, metrics, prepared.model.judge_slices(tested))
+        report = _report(prepared, metrics, slices, is_skill_of_all_rows=bool(of_all_rows))
         version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes)
@@ -191,9 +199,14 @@ def _told(prepared: PreparedTraining) -> dict[str, str]:
 
 
 def _report(
-    prepared: PreparedTraining, metrics: dict[str, float], slices: dict[str, dict[str, float]]
+    prepared: PreparedTraining,
+    metrics: dict[str, float],
+    slices: dict[str, dict[str, float]],
+    *,
+    is_skill_of_all_rows: bool,
 ) -> dict[str, Any]:
     split = prepared.split
+    n_rows, n_tested = len(prepared.frame), int(split.held.sum())
     return {
         **prepared.model.report(),
         "feature_importance": prepared.model.feature_importance(),
@@ -202,10 +215,12 @@ def _report(
         "split": {
             "method": split.method,
             "n_trained": int(split.learn.sum()),
-            "n_tested": int(split.held.sum()),
+            "n_tested": n_tested,
             "n_unused": int((~split.learn & ~split.held).sum()),
+            "n_shipped": n_rows,
+            "n_of_skill": n_rows if is_skill_of_all_rows else n_tested,
         },
-        "notice": NOTICE,
+        "notice": f"{NOTICE} {SKILL_NOTICE}" if is_skill_of_all_rows else NOTICE,
         "notes": list(prepared.notes),
     }
 
@@ -224,7 +239,7 @@ def _register(
 ) -> ModelVersion:
     metrics = report["metrics"]
     fitted = FittedModel(
-        n_rows=report["split"]["n_tested"],
+        n_rows=report["split"]["n_of_skill"],
         metrics=metrics,
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),

@@ -9,9 +9,10 @@ from core.models.learners.ensembles import GradientBoostingLearner, HistGradient
 from core.models.learners.learner import ContinuingLearner, FitOnceLearner
 from core.models.learners.lightgbm_trees import LightGbmLearner
 from core.models.learners.reservoir import HistGradientBoostingReservoir
-from core.models.learners.samples import Matrices, Sample
+from core.models.learners.samples import Fold, Matrices, Sample
 
 ROWS = 300
+FOLDS = [Fold(np.flatnonzero(np.arange(ROWS) % 3 != k), np.flatnonzero(np.arange(ROWS) % 3 == k)) for k in range(3)]
 
 
 class Columns:
@@ -47,7 +48,7 @@ CASES = [
 
 def learned(kind, n_classes):
     learner = kind(Columns(), "classification" if n_classes else "regression", {}, n_classes=n_classes)
-    learner.tune(sample(n_classes), sample(n_classes, seed=2), seed=3)
+    learner.tune(sample(n_classes), FOLDS, seed=3)
     learner.learn(sample(n_classes), seed=3)
     return learner
 
@@ -99,7 +100,7 @@ def test_strange_rows_score_highest():
     rows = sample(0)
     rows.matrices.trees[7] = (40.0, -40.0, 2)
     forest = fit_once("isolation_forest")(Columns(), "detection", {})
-    forest.tune(rows, rows, seed=1)
+    forest.learn(rows, seed=1)
     scores = forest.answer(rows.matrices.trees)
     assert int(scores.argmax()) == 7
     assert scores[7] > forest.threshold
@@ -110,7 +111,7 @@ def test_trees_may_weigh_rows():
     weight = (rows.matrices.trees[:, 0] > 0).astype(np.float64)
     for kind in (LightGbmLearner, RandomForestLearner, HistGradientBoostingLearner):
         learner = kind(Columns(), "regression", {})
-        learner.tune(rows, sample(0, seed=2), seed=1)
+        learner.tune(rows, FOLDS, seed=1)
         losses = []
         for believed in (None, weight + 1e-3):
             learner.fit(rows.matrices.trees, rows.target, believed, seed=1)

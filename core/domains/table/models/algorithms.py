@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.models.errors import UnknownAlgorithmError, UnknownParameterError
-from core.models.learners.algorithms import fit_once
+from core.models.learners.algorithms import STAND_IN, fit_once
 from core.models.learners.learner import FitOnceLearner
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.tables.signature import Task
@@ -17,7 +17,7 @@ ALGORITHMS = ("auto", *SUPERVISED, *DETECTING)
 def algorithms_for(
     task: Task, n_classes: int, algorithm: str, parameters: Mapping[str, Any], *, has_lightgbm: bool = True
 ) -> list[type[FitOnceLearner]]:
-    """Return the candidates, simplest first.
+    """Return the candidates, simplest first. The constant and a blend compete without being named.
 
     Args:
         task: The kind of prediction.
@@ -45,4 +45,6 @@ def algorithms_for(
         raise UnknownParameterError(algorithm, unknown, sorted(known))
     if algorithm == "lightgbm":
         load_lightgbm()
-    return [fit_once(name) for name in names if has_lightgbm or name != "lightgbm" or algorithm == name]
+    if algorithm == "auto" and len(names) > 1:
+        names = tuple(name for name in names if name != (STAND_IN if has_lightgbm else "lightgbm"))
+    return [fit_once(name) for name in names]

@@ -1,4 +1,7 @@
-"""Which candidate ships: the least loss on rows held out, unless a simpler candidate is statistically as good."""
+"""Which candidate ships: the least loss on rows held out, unless a simpler candidate is statistically as good.
+
+The simplest candidate is the constant, so nothing ships that does not predict better than the constant.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,6 +10,10 @@ from typing import Any
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray
+from core.models.learners.constant import ConstantLearner
+
+CONSTANT = ConstantLearner.name
+CLEAR_GAIN = 0.2  # share of the constant's loss; see `choose`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ def choose(losses: Mapping[str, FloatArray], group: AnyArray) -> Choice:
         losses: Loss of each row by candidate, simplest first, each of shape (n,).
         group: Group of each row, shape (n,).
     Returns:
-        The simplest candidate whose loss is within one standard error of the least.
+        The simplest candidate whose loss is within one standard error of the least. The constant must moreover be
+        within a fifth of its loss: with heavy tails a few rows set the standard error, however clear the gain.
     Source:
         Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), section 3.4.3; here the error
         is that of the paired difference, over groups.
@@ -60,19 +68,34 @@ def choose(losses: Mapping[str, FloatArray], group: AnyArray) -> Choice:
         name: Standing(name, float(loss.mean()), *_difference(loss - losses[best], group))
         for name, loss in losses.items()
     }
-    ships = next(name for name, s in standings.items() if s.behind_best <= s.standard_error)
-    least = standings[best]
-    if len(losses) == 1:
-        why = f"{ships} was requested; its loss on rows held out is {least.loss:.4g}"
-    elif ships == best:
-        others = ", ".join(_told(s) for name, s in standings.items() if name != best)
-        why = f"{ships} has the least loss on rows held out, {least.loss:.4g}; compared with it, {others}"
-    else:
-        why = (
-            f"{ships} is the simplest candidate within one standard error of {best}, "
-            f"whose loss on rows held out is {least.loss:.4g}: {_told(standings[ships])}"
+    ships = next(name for name, s in standings.items() if _is_as_good(s))
+    return Choice(ships, _why(ships, best, standings), tuple(sorted(standings.values(), key=lambda s: s.loss)))
+
+
+def _is_as_good(standing: Standing) -> bool:
+    if standing.candidate == CONSTANT and standing.behind_best > CLEAR_GAIN * standing.loss:
+        return False
+    return standing.behind_best <= standing.standard_error
+
+
+def _why(ships: str, best: str, standings: Mapping[str, Standing]) -> str:
+    least, others = standings[best], [name for name in standings if name not in (ships, CONSTANT)]
+    if ships == CONSTANT:
+        constant = standings[CONSTANT]
+        found = "all lose to it" if best == CONSTANT else f"compared with {best}, the best of them, {_told(constant)}"
+        return (
+            "no method predicts rows held out surely better than the constant, "
+            f"whose loss is {constant.loss:.4g}: {found}"
         )
-    return Choice(ships, why, tuple(sorted(standings.values(), key=lambda s: s.loss)))
+    if not others:
+        return f"{ships} was requested; its loss on rows held out is {standings[ships].loss:.4g}"
+    if ships == best:
+        told = ", ".join(_told(s) for name, s in standings.items() if name != best)
+        return f"{ships} has the least loss on rows held out, {least.loss:.4g}; compared with it, {told}"
+    return (
+        f"{ships} is the simplest candidate within one standard error of {best}, "
+        f"whose loss on rows held out is {least.loss:.4g}: {_told(standings[ships])}"
+    )
 
 
 def _told(standing: Standing) -> str:

@@ -50,16 +50,24 @@ class TableScorer(RowScorer):
         answer: Predicts encoded rows, as the model does.
         signature: Of the model; it has no time column.
         booster: The learner's LightGBM booster, if it answers one number per row.
+        scale: Centre and spread that turn the booster's answer into the model's.
         is_fast: Whether the learner takes microseconds for a row.
     """
 
     def __init__(
-        self, answer: Callable[[FloatArray], FloatArray], signature: TableSignature, *, booster: Any, is_fast: bool
+        self,
+        answer: Callable[[FloatArray], FloatArray],
+        signature: TableSignature,
+        *,
+        booster: Any,
+        scale: tuple[float, float],
+        is_fast: bool,
     ) -> None:
         self._answer_matrix = answer
         self._rows = TableRows(signature)
         self.fields = fields_of(signature)
         self.is_fast = is_fast
+        self._centre, self._spread = scale
         self._trees = FastTrees(booster, raw=False, dtype=np.float64) if booster is not None else None
 
     @override
@@ -67,5 +75,5 @@ class TableScorer(RowScorer):
         if self._trees is not None and len(rows) == 1:
             trees = self._trees.single()
             self._rows.read_one(rows.numbers[0], rows.texts[0], trees.row)
-            return np.array([trees.score()])
+            return np.array([self._centre + self._spread * trees.score()])
         return self._answer_matrix(self._rows.matrix(rows))

@@ -7,13 +7,16 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.table.models.algorithms import ALGORITHMS, algorithms_for
-from core.domains.table.models.choice import choose
+from core.domains.table.models.choice import CONSTANT
+from core.domains.table.models.comparison import HeldOut, compare
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
+from core.domains.table.models.folds import Folds, folds_of
 from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
@@ -21,6 +24,8 @@ from core.models import scores
 from core.models.errors import ArtifactError, NotFittedError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
+from core.models.learners.blend import BlendLearner
+from core.models.learners.constant import constant_answer
 from core.models.learners.isolation_forest import IsolationForestLearner
 from core.models.learners.learner import FitOnceLearner, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
@@ -29,15 +34,14 @@ from core.models.persistence.archive import pack_arrays, read_model, unpack_arra
 from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
 from core.models.slices import metrics_by_slice
-from core.tables.held_rows import groups_of, split_rows
+from core.tables.held_rows import groups_of
 from core.tables.signature import SIGNATURE_NAME, ColumnKind, TableSignature, Task
-from core.tables.split import Split
 from core.tables.task import class_codes
 
 NAME = "table"
-JUDGED_SHARE = 0.2
-MOST_JUDGED = 50_000  # rows for the choice of the method; the final fit uses all rows
 ARRAYS = "arrays.npz"
+UNSCALED = (0.0, 1.0)
+MOST_TARGET = 1e100  # the square of an error must be a finite number
 
 _LEARNING: dict[Task, LearningTask] = {
     Task.REGRESSION: "regression",
@@ -53,6 +57,7 @@ class TableModel(Model):
         signature: Its inputs and outputs; None until set by `described`.
         learner: The method that ships; None before training.
         constant: The constant prediction: the mean, or the share of each class; NaN if unknown.
+        scale: Centre and spread of a number to predict: learners learn it standardised.
     """
 
     name = NAME
@@ -65,6 +70,8 @@ class TableModel(Model):
         self.signature: TableSignature | None = None
         self.learner: FitOnceLearner | None = None
         self.constant = np.empty(0)
+        self.scale = UNSCALED
+        self._held_out: HeldOut | None = None
         self._account: dict[str, Any] = {}
         self._importance: dict[str, float] = {}
         self._warnings: tuple[str, ...] = ()
@@ -112,15 +119,22 @@ class TableModel(Model):
             )
         signature = self._described()
         frame = table_of(panel)
-        matrices, group = Matrices.of(self.matrix(frame)), groups_of(frame, signature)
-        rows = Sample(matrices, self.target_of(frame), np.ones(len(frame)), group)
-        split = split_rows(frame, signature, rows.target, JUDGED_SHARE, seed=seed)
-        kinds = self._candidates()
-        self.constant = _constant(rows.target, signature)
-        chosen = self._choose(kinds, rows, split, seed=seed)
-        chosen.learn(rows, seed=seed)
-        self.learner = chosen
+        target = self.target_of(frame)
+        folds = folds_of(frame, signature, target, seed=seed)
+        rows = self._rows(frame, target)
+        self._candidates()
+        with threadpool_limits(1):  # sums in another order differ in their last digits
+            self.learner = self._choose(rows, folds, seed=seed)
+            self.learner.learn(rows, seed=seed)
         self.n_updates, self.n_rows = 1, len(rows)
+
+    def refit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
+        """Train the chosen method on other rows, usually more; the choice and the settled parameters stand."""
+        learner, frame = self._learned(), table_of(panel)
+        rows = self._rows(frame, self.target_of(frame))
+        with threadpool_limits(1):
+            learner.learn(rows, seed=seed)
+        self.n_rows = len(rows)
 
     def take(self, learner: FitOnceLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
         """Use a learner trained elsewhere, on unknown rows.
@@ -156,7 +170,8 @@ class TableModel(Model):
 
     def answer(self, matrix: FloatArray) -> FloatArray:
         """Predict encoded rows; probabilities of all classes, shape (n, n_classes)."""
-        return self._learned().answer(matrix)
+        answer = self._learned().answer(matrix)
+        return self.scale[0] + self.scale[1] * answer if answer.ndim == 1 else answer
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
@@ -171,6 +186,25 @@ class TableModel(Model):
         signature = self._described()
         answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
         return self._measure(answer, self._actual(frame), group)
+
+    def held_out_skill(self, frame: pd.DataFrame) -> scores.Metrics:
+        """Measure the skill on all rows of a small table: the rows of a cross-validation and the test rows.
+
+        Args:
+            frame: The test rows.
+        Returns:
+            `skill` with its interval; nothing where the choice did not predict every row. A fifth of a small table
+            decides otherwise under another seed; all of its rows do not.
+        """
+        held, actual = self._held_out, self._actual(frame)
+        if held is None or actual is None:
+            return {}
+        answer, group = self.answer(self.matrix(frame)), groups_of(frame, self._described())
+        constant = np.broadcast_to(self.constant, answer.shape)
+        losses = np.concatenate((held.losses, row_losses(actual, answer)))
+        without = np.concatenate((held.constant_losses, row_losses(actual, constant)))
+        together = np.concatenate((held.group, group + int(held.group.max()) + 1))
+        return scores.skill(losses, without, together)
 
     def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure the model on each level of its categories with few levels."""
@@ -190,7 +224,9 @@ class TableModel(Model):
         learner, signature = self._learned(), self._described()
         if ColumnKind.TIME in signature.kinds.values():
             return None
-        return TableScorer(self.predict_matrix, signature, booster=learner.row_booster, is_fast=learner.is_fast)
+        return TableScorer(
+            self.predict_matrix, signature, booster=learner.row_booster, scale=self.scale, is_fast=learner.is_fast
+        )
 
     @override
     def feature_importance(self) -> dict[str, float]:
@@ -227,7 +263,8 @@ class TableModel(Model):
             "account": self._account,
             "importance": self._importance,
         }
-        packed = pack_arrays({**{f"learner.{key}": array for key, array in arrays.items()}, "constant": self.constant})
+        own = {f"learner.{key}": array for key, array in arrays.items()}
+        packed = pack_arrays({**own, "constant": self.constant, "scale": np.array(self.scale)})
         return write_model(folder, header, {ARRAYS: packed, SIGNATURE_NAME: signature.to_bytes(), **files})
 
     @classmethod
@@ -250,6 +287,9 @@ class TableModel(Model):
         own = {key.removeprefix("learner."): array for key, array in arrays.items() if key.startswith("learner.")}
         learner.restore(header["tuned"], own, files)
         model.learner, model.constant = learner, arrays["constant"]
+        if "scale" in arrays:  # models saved earlier predict the target itself
+            centre, spread = map(float, arrays["scale"])
+            model.scale = (centre, spread)
         model.n_updates, model.n_rows = 1, int(header["n_rows"])
         model._account = dict(header["account"])
         model._importance = {str(name): float(share) for name, share in header["importance"].items()}
@@ -271,38 +311,45 @@ class TableModel(Model):
         self._warnings = () if problem is None else (stand_in_warning(problem, kinds[-1].name),)
         return kinds
 
-    def _choose(self, kinds: list[type[FitOnceLearner]], rows: Sample, split: Split, *, seed: int) -> FitOnceLearner:
-        learn, judge = rows.take(_some(split.learn, seed=seed)), rows.take(_some(split.held, seed=seed))
-        learners = {kind.name: self._learner_of(kind) for kind in kinds}
-        for learner in learners.values():
-            learner.tune(learn, judge, seed=seed)
+    def _choose(self, rows: Sample, folds: Folds, *, seed: int) -> FitOnceLearner:
+        names, n_classes = self._described().names, len(self._described().classes)
+        first = folds.folds[0]
+        learners = {kind.name: self._learner_of(kind) for kind in self._candidates()}
         if self._described().task is Task.ANOMALY:
-            ships = next(iter(learners))
-            self._account = {
-                "why": "detection without labels has only one method: the isolation forest",
-                "candidates": [],
-            }
+            (ships,) = learners.values()
+            ships.tune(rows, folds.folds, seed=seed)
+            why = "detection without labels has only one method: the isolation forest"
+            self._account = {"why": why, "candidates": []}
         else:
-            losses = {
-                name: row_losses(judge.target, learner.answer(judge.matrices.trees))
-                for name, learner in learners.items()
-            }
-            choice = choose(losses, judge.group)
-            ships = choice.ships
-            self._account = {"why": choice.why, "candidates": choice.to_json()}
-            names, n_classes = self._described().names, len(self._described().classes)
-            name, told = single_feature_leak(learn, judge, names, n_classes=n_classes)
+            learners = {CONSTANT: self._learner_of(fit_once(CONSTANT)), **learners}
+            blend = BlendLearner(*self._of_learners(), n_classes=n_classes)
+            found = compare(learners, blend, rows, folds.folds, unit=self.scale[1] ** 2, seed=seed)
+            ships = found.learner
+            self._account = {"why": found.choice.why, "candidates": found.choice.to_json()}
+            name, told = single_feature_leak(rows.take(first.learn), rows.take(first.judge), names, n_classes=n_classes)
             self._account["single_feature_leak"] = {"column": name, "share": told}
+            self._held_out = found.held_out if folds.is_exhaustive else None
         if self._warnings:
             self._account["warnings"] = list(self._warnings)
-        self._account["judged_on"] = f"{len(judge)} rows held out ({split.method})"
-        self._importance = permutation_importance(learners[ships], judge, self._described().names, seed=seed)
-        return learners[ships]
+        self._account["judged_on"] = folds.method
+        self._importance = permutation_importance(ships, rows, folds.folds, names, seed=seed)
+        return ships
+
+    def _rows(self, frame: pd.DataFrame, target: FloatArray) -> Sample:
+        """Make the training rows, and learn the constant and the scale of the target from them."""
+        signature = self._described()
+        self.constant = constant_answer(target, len(signature.classes))
+        if signature.task is Task.REGRESSION:
+            self.scale = _scale_of(target)
+            target = (target - self.scale[0]) / self.scale[1]
+        return Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups_of(frame, signature))
+
+    def _of_learners(self) -> tuple[Encoding, LearningTask, dict[str, Any]]:
+        signature = self._described()
+        return Encoding(signature.columns), _LEARNING[signature.task], dict(self.parameters)
 
     def _learner_of(self, kind: type[FitOnceLearner]) -> FitOnceLearner:
-        signature = self._described()
-        space, task = Encoding(signature.columns), _LEARNING[signature.task]
-        return kind(space, task, self.parameters, n_classes=len(signature.classes))
+        return kind(*self._of_learners(), n_classes=len(self._described().classes))
 
     def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray) -> scores.Metrics:
         signature, learner = self._described(), self._learned()
@@ -334,6 +381,12 @@ class TableModel(Model):
             numbers = values.to_numpy(dtype=np.float64)
             if not np.isfinite(numbers).all():
                 raise UsageError(f"Some rows have no number for {signature.target}: fill it in, or remove these rows.")
+            largest = float(np.abs(numbers).max(initial=0.0))
+            if largest and not 1 / MOST_TARGET <= largest <= MOST_TARGET:
+                raise UsageError(
+                    f"{signature.target} has values up to {largest:.3g}, and no number can hold their squared errors. "
+                    f"Scale it by a power of ten, to between {1 / MOST_TARGET:g} and {MOST_TARGET:g}."
+                )
             return numbers
         kind = ColumnKind.CATEGORY if isinstance(values.dtype, pd.CategoricalDtype) else ColumnKind.NUMBER
         codes = class_codes(values, kind, signature.classes)
@@ -358,15 +411,6 @@ class TableModel(Model):
         return self.learner
 
 
-def _some(mask: BoolArray, *, seed: int) -> AnyArray:
-    rows = np.flatnonzero(mask)
-    if len(rows) <= MOST_JUDGED:
-        return rows
-    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_JUDGED])
-
-
-def _constant(target: FloatArray, signature: TableSignature) -> FloatArray:
-    if signature.task is not Task.CLASSIFICATION:
-        return np.array(target.mean())
-    counts = np.bincount(target.astype(np.int64), minlength=len(signature.classes))
-    return np.asarray(counts / counts.sum())
+def _scale_of(target: FloatArray) -> tuple[float, float]:
+    """Return the centre and the spread by which a target is standardised, so that no unit suits a method badly."""
+    return float(target.mean()), float(target.std()) or 1.0

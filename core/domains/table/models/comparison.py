@@ -1,0 +1,79 @@
+"""The candidates compete on folds: each settles its complexity, a blend of them joins, and the choice is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import AnyArray, FloatArray
+from core.domains.table.models.choice import CONSTANT, Choice, choose
+from core.domains.table.models.folds import mean_losses
+from core.models.learners.blend import BlendLearner
+from core.models.learners.learner import FitOnceLearner
+from core.models.learners.samples import Fold, Sample
+from core.models.scores import row_losses
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Losses of rows that the model did not learn from, each the mean over the folds that judged the row.
+
+    Attributes:
+        losses: Of the method that ships, shape (n,).
+        constant_losses: Of the constant, shape (n,).
+        group: Group of each row, shape (n,).
+    """
+
+    losses: FloatArray
+    constant_losses: FloatArray
+    group: AnyArray
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The result.
+
+    Attributes:
+        learner: The method that ships, fitted to the rows of the first fold.
+        choice: Why it ships.
+        held_out: The losses of the judged rows.
+    """
+
+    learner: FitOnceLearner
+    choice: Choice
+    held_out: HeldOut
+
+
+def compare(
+    learners: Mapping[str, FitOnceLearner],
+    blend: BlendLearner,
+    rows: Sample,
+    folds: Sequence[Fold],
+    *,
+    unit: float,
+    seed: int,
+) -> Comparison:
+    """Let the candidates compete.
+
+    Args:
+        learners: The candidates by name, simplest first, the constant among them.
+        blend: Joins if there are at least two others, and none of them has all the weight.
+        rows: The rows; numbers to predict are standardised.
+        folds: The folds.
+        unit: What a standardised squared error of 1 is in the unit of the target.
+        seed: The random seed.
+    """
+    answers = {name: learner.tune(rows, folds, seed=seed) for name, learner in learners.items()}
+    candidates: dict[str, FitOnceLearner] = dict(learners)
+    if len(parts := {name: learner for name, learner in learners.items() if name != CONSTANT}) > 1:
+        blended = blend.of(parts).settle(answers, rows, folds)
+        if max(blend.weights) < 1.0:
+            answers[blend.name], candidates[blend.name] = blended, blend
+    losses, judged = {}, np.empty(0, dtype=np.int64)
+    for name, found in answers.items():
+        by_fold = [row_losses(rows.target[fold.judge], answer) for fold, answer in zip(folds, found, strict=True)]
+        means, judged = mean_losses(folds, by_fold, len(rows))
+        losses[name] = unit * means
+    choice = choose(losses, rows.group[judged])
+    held_out = HeldOut(losses[choice.ships], losses[CONSTANT], rows.group[judged])
+    return Comparison(candidates[choice.ships], choice, held_out)

@@ -1,0 +1,79 @@
+"""The sizes of trees that compete on a table, by its number of rows, and how they are grown side by side."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+LEAST_CAP = 100  # trees; a table with more rows may have a tree per row, up to the maximum
+WIDE = 300  # columns from which a tree sees a smaller share of them
+MANY_ROWS = 100_000  # from here one training uses all processors; below, threads would wait for each other
+MOST_THREADS = 8
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Shape(NamedTuple):
+    """The size of trees, and how fast they learn."""
+
+    num_leaves: int
+    min_data_in_leaf: int
+    learning_rate: float
+    feature_fraction: float
+    bagging_fraction: float
+
+    def parameters(self, n_rows: int) -> dict[str, Any]:
+        """Return LightGBM's parameters for a table of `n_rows`."""
+        threads = threads_available() if n_rows >= MANY_ROWS else 1
+        return {**self._asdict(), "bagging_freq": 1, "num_threads": threads}
+
+
+# Number of rows from which they apply, then (leaves, rows of a leaf) and learning rate.
+_BY_SIZE: tuple[tuple[int, tuple[tuple[int, int], ...], float], ...] = (
+    (0, ((4, 5), (10, 5)), 0.05),
+    (1_000, ((5, 15), (16, 15)), 0.05),
+    (10_000, ((12, 20), (40, 20)), 0.06),
+    (50_000, ((31, 20), (127, 30)), 0.08),
+    (500_000, ((127, 50),), 0.1),
+)
+
+
+def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> list[Shape]:
+    """List the sizes that compete, smallest first; a size in the settings stands alone.
+
+    Args:
+        n_rows: Rows to learn from.
+        n_columns: Columns of the matrix.
+        parameters: The learner's; zero leaves a value to this function.
+    """
+    _, sizes, rate = next(entry for entry in reversed(_BY_SIZE) if n_rows >= entry[0])
+    share = 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
+    if leaves := int(parameters["num_leaves"]):
+        sizes = ((leaves, sizes[0][1]),)
+    elif n_columns > WIDE:
+        sizes = sizes[:1]
+    return [
+        Shape(
+            num_leaves=leaves,
+            min_data_in_leaf=int(parameters["min_data_in_leaf"]) or least,
+            learning_rate=float(parameters["learning_rate"]) or rate,
+            feature_fraction=float(parameters["feature_fraction"]) or share,
+            bagging_fraction=float(parameters["bagging_fraction"]),
+        )
+        for leaves, least in sizes
+    ]
+
+
+def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], *, n_rows: int) -> list[Result]:
+    """Apply a function to items in threads, or one after another where each call uses all processors itself."""
+    n_threads = 1 if n_rows >= MANY_ROWS else min(threads_available(), len(items))
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="trees") as pool:
+        return list(pool.map(function, items))
+
+
+def threads_available() -> int:
+    """Return how many threads may compute: the processors of this process, or fewer by OMP_NUM_THREADS."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    n_own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(n_own, MOST_THREADS, int(wanted) if wanted.isdigit() else MOST_THREADS))
