@@ -6,6 +6,7 @@ CHECK_SYSTEM := tools/check_system.sh $(if $(filter file,$(origin PYTHON)),,$(PY
 VENV ?= .venv
 BIN := $(VENV)/bin
 INTEROP ?= .venv-interop
+TABLES ?= .venv-tables
 WORKSPACE ?= $(CURDIR)/workspace
 JOBS ?= 2
 # Each numeric library starts one thread per core, but our threads across models already use the cores.
@@ -13,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens golden bare truth crash busy interop wheel release clean
+.PHONY: help install run test check format bench screens golden bare truth crash busy interop tables wheel release clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,5 +93,13 @@ wheel: $(VENV)/.dev ## Build the wheel into ./dist
 release: $(VENV)/.dev ## Check a release and build it into ./dist: make release VERSION=0.2.0
 	@$(BIN)/python -m tools.release "$(VERSION)"
 
+# Only files are read from these packages, so they need no environment and no dependencies.
+$(TABLES)/.ready: benchmarks/requirements-tables.txt $(VENV)/.base
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(TABLES) -r benchmarks/requirements-tables.txt
+	@touch $@
+
+tables: $(TABLES)/.ready $(VENV)/.dev ## Compare models of users' own tables with peers on public data sets
+	@$(BIN)/python benchmarks/bench_tables.py --data $(TABLES) $(ARGS)
+
 clean: ## Remove the environments and everything built, but keep the workspace
-	rm -rf $(VENV) $(INTEROP) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(INTEROP) $(TABLES) dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

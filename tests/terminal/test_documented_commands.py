@@ -41,6 +41,7 @@ WOULD = {
     "make truth": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m truth",
     "make busy": "tools/busy_suite.sh",
     "make interop": "interop/prove.py",
+    "make tables": "benchmarks/bench_tables.py",
     "make release VERSION=0.2.0": "-m tools.release",
 }
 TRANSCRIPTS = sorted(path.stem for path in documented.TRANSCRIPTS.glob("*.txt"))

@@ -66,6 +66,23 @@ class BlendLearner(FitOnceLearner):
     def answer(self, matrix: AnyArray) -> FloatArray:
         return _mean(self.weights, [part.answer(matrix) for part in self.parts.values()])
 
+    @property
+    @override
+    def row_booster(self) -> Any:
+        found = [part.row_booster for part in self.parts.values()]
+        return next((booster for booster in found if booster is not None), None)
+
+    @override
+    def complete(self, row: AnyArray, answer: float) -> float:
+        matrix, total, is_answered = row[None, :], 0.0, False
+        for weight, part in zip(self.weights, self.parts.values(), strict=True):
+            if part.row_booster is not None and not is_answered:
+                own, is_answered = answer, True
+            else:
+                own = float(part.answer(matrix).flat[-1])  # of two classes the second
+            total += weight * own
+        return total
+
     @override
     def shares(self) -> FloatArray | None:
         found = [part.shares() for part in self.parts.values()]

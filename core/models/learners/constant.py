@@ -16,15 +16,15 @@ class ConstantLearner(FitOnceLearner):
 
     name = "constant"
     is_fast = True
-    value: FloatArray  # shape () for a number, (n_classes,) for classes
+    value: FloatArray  # shape (1,) for a number, (n_classes,) for classes
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
-        self.value = constant_answer(sample.target, self.n_classes)
+        self.value = np.atleast_1d(constant_answer(sample.target, self.n_classes))
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
-        return np.tile(self.value, (len(matrix), 1)) if self.n_classes else np.full(len(matrix), float(self.value))
+        return np.tile(self.value, (len(matrix), 1)) if self.n_classes else np.full(len(matrix), self.value[0])
 
     @override
     def dump(self) -> Dumped:
@@ -33,7 +33,7 @@ class ConstantLearner(FitOnceLearner):
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.value = arrays["value"]
-        if self.value.shape != ((self.n_classes,) if self.n_classes else ()):
+        if self.value.shape != (self.n_classes or 1,):
             raise ValueError("the constant does not fit the task")
 
 

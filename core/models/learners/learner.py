@@ -191,6 +191,15 @@ class FitOnceLearner(Learner):
         """The `lightgbm.Booster` that answers a row with one number, for serving to call directly; else None."""
         return None
 
+    def complete(self, row: AnyArray, answer: float) -> float:
+        """Turn the answer of `row_booster` into the learner's: a number, or the probability of the second class.
+
+        Args:
+            row: Shape (columns,).
+            answer: The booster's answer to it.
+        """
+        return answer
+
 
 class TreesLearner(FitOnceLearner):
     """A method that grows trees, and so knows the importance of each column."""

@@ -21,7 +21,7 @@ from core.models.scores import row_losses
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
 ROWS_TO_CHOOSE = 20_000  # for the strength and the form; more would choose alike
 MOST_ROWS = 300_000  # of a logistic regression, which holds its design in memory
-MOST_COLUMNS = 400  # of a table for which more forms than plain numbers compete
+MOST_COLUMNS = 100  # of a table for which more forms than plain numbers compete
 CHUNK = 65_536  # rows whose design is in memory at a time
 MOST_FOR_NEWTON = 300  # weights
 OLD_CLIP = 5.0  # of models saved before the forms

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 LEAST_CAP = 100  # trees; a table with more rows may have a tree per row, up to the maximum
+NARROW = 10  # columns up to which a tree sees all of them: a relation of three columns needs all three
 WIDE = 300  # columns from which a tree sees a smaller share of them
 MANY_ROWS = 100_000  # from here one training uses all processors; below, threads would wait for each other
 MOST_THREADS = 8
@@ -32,8 +33,8 @@ class Shape(NamedTuple):
 # Number of rows from which they apply, then (leaves, rows of a leaf) and learning rate.
 _BY_SIZE: tuple[tuple[int, tuple[tuple[int, int], ...], float], ...] = (
     (0, ((4, 5), (10, 5)), 0.05),
-    (1_000, ((5, 15), (16, 15)), 0.05),
-    (10_000, ((12, 20), (40, 20)), 0.06),
+    (1_000, ((6, 15), (31, 15)), 0.05),
+    (10_000, ((15, 20), (63, 20)), 0.06),
     (50_000, ((31, 20), (127, 30)), 0.08),
     (500_000, ((127, 50),), 0.1),
 )
@@ -48,7 +49,7 @@ def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> li
         parameters: The learner's; zero leaves a value to this function.
     """
     _, sizes, rate = next(entry for entry in reversed(_BY_SIZE) if n_rows >= entry[0])
-    share = 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
+    share = 1.0 if n_columns <= NARROW else 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
     if leaves := int(parameters["num_leaves"]):
         sizes = ((leaves, sizes[0][1]),)
     elif n_columns > WIDE:

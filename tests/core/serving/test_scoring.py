@@ -94,9 +94,16 @@ def test_trees_on_the_linear_offset_are_added_to_it(tmp_path, bonds, monkeypatch
         pytest.param(Task.CLASSIFICATION, "lightgbm", ("0", "1"), True, id="two classes by trees"),
         pytest.param(Task.CLASSIFICATION, "lightgbm", ("0", "1", "2"), True, id="three classes by trees"),
         pytest.param(Task.CLASSIFICATION, "hist_gradient_boosting", ("0", "1"), False, id="by a method without haste"),
+        pytest.param(Task.REGRESSION, "blend", (), True, id="a number by a blend"),
+        pytest.param(Task.CLASSIFICATION, "blend", ("0", "1"), True, id="two classes by a blend"),
+        pytest.param(Task.CLASSIFICATION, "blend", ("0", "1", "2"), True, id="three classes by a blend"),
     ],
 )
-def test_a_table_model_is_scored_without_a_table(task, algorithm, classes, is_fast, tmp_path):
+def test_a_table_model_is_scored_without_a_table(task, algorithm, classes, is_fast, tmp_path, monkeypatch):
+    if algorithm == "blend":
+        algorithm = "auto"
+        monkeypatch.setattr("core.models.learners.blend._grid", lambda _: [(0.4, 0.6)])
+        monkeypatch.setattr("core.domains.table.models.choice._is_as_good", lambda s: s.candidate == "blend")
     columns = (
         ColumnSignature(name="grade", kind=TableKind.CATEGORY, allows_missing=True, levels=("A", "B", "C")),
         ColumnSignature(name="size", kind=TableKind.NUMBER, allows_missing=True),

@@ -7,6 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
+from core.models.learners.learner import FitOnceLearner
 from core.models.scoring.booster import FastTrees
 from core.models.scoring.fields import Rows, fields_of
 from core.models.scoring.scorer import RowScorer
@@ -49,9 +50,8 @@ class TableScorer(RowScorer):
     Args:
         answer: Predicts encoded rows, as the model does.
         signature: Of the model; it has no time column.
-        booster: The learner's LightGBM booster, if it answers one number per row.
-        scale: Centre and spread that turn the booster's answer into the model's.
-        is_fast: Whether the learner takes microseconds for a row.
+        learner: The model's.
+        scale: Centre and spread that turn the learner's answer into the model's.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class TableScorer(RowScorer):
         answer: Callable[[FloatArray], FloatArray],
         signature: TableSignature,
         *,
-        booster: Any,
+        learner: FitOnceLearner,
         scale: tuple[float, float],
-        is_fast: bool,
     ) -> None:
         self._answer_matrix = answer
         self._rows = TableRows(signature)
         self.fields = fields_of(signature)
-        self.is_fast = is_fast
+        self.is_fast = learner.is_fast
+        self._complete, booster = learner.complete, learner.row_booster
         self._centre, self._spread = scale
         self._trees = FastTrees(booster, raw=False, dtype=np.float64) if booster is not None else None
 
@@ -75,5 +75,6 @@ class TableScorer(RowScorer):
         if self._trees is not None and len(rows) == 1:
             trees = self._trees.single()
             self._rows.read_one(rows.numbers[0], rows.texts[0], trees.row)
-            return np.array([self._centre + self._spread * trees.score()])
+            answer = self._complete(trees.row, trees.score())
+            return np.array([self._centre + self._spread * answer])
         return self._answer_matrix(self._rows.matrix(rows))

@@ -224,9 +224,7 @@ class TableModel(Model):
         learner, signature = self._learned(), self._described()
         if ColumnKind.TIME in signature.kinds.values():
             return None
-        return TableScorer(
-            self.predict_matrix, signature, booster=learner.row_booster, scale=self.scale, is_fast=learner.is_fast
-        )
+        return TableScorer(self.predict_matrix, signature, learner=learner, scale=self.scale)
 
     @override
     def feature_importance(self) -> dict[str, float]:
