@@ -41,7 +41,7 @@ from core.tables.task import class_codes
 NAME = "table"
 ARRAYS = "arrays.npz"
 UNSCALED = (0.0, 1.0)
-MOST_TARGET = 1e100  # the square of an error must be a finite number
+MOST_TARGET = 1e40  # intervals need the sixth power of an error
 
 _LEARNING: dict[Task, LearningTask] = {
     Task.REGRESSION: "regression",
@@ -382,7 +382,7 @@ class TableModel(Model):
             largest = float(np.abs(numbers).max(initial=0.0))
             if largest and not 1 / MOST_TARGET <= largest <= MOST_TARGET:
                 raise UsageError(
-                    f"{signature.target} has values up to {largest:.3g}, and no number can hold their squared errors. "
+                    f"{signature.target} has values up to {largest:.3g}, and no number can hold the powers of their errors. "
                     f"Scale it by a power of ten, to between {1 / MOST_TARGET:g} and {MOST_TARGET:g}."
                 )
             return numbers

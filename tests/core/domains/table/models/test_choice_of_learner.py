@@ -189,7 +189,7 @@ def test_importance_on_a_wide_table_measures_only_the_columns_that_the_model_use
     assert len(model.feature_importance()) == 400
 
 
-@pytest.mark.parametrize(("unit", "is_refused"), [(1e300, True), (1e-200, True), (1e60, False), (1e-60, False)])
+@pytest.mark.parametrize(("unit", "is_refused"), [(1e300, True), (1e-200, True), (1e30, False), (1e-30, False)])
 def test_a_target_in_an_extreme_unit_is_learned_or_refused_with_the_fix(unit, is_refused):
     frame = noise(200, seed=1, signal=3.0)
     frame["y"] *= unit
