@@ -382,7 +382,7 @@ class TableModel(Model):
             largest = float(np.abs(numbers).max(initial=0.0))
             if largest and not 1 / MOST_TARGET <= largest <= MOST_TARGET:
                 raise UsageError(
-                    f"{signature.target} has values up to {largest:.3g}, and no number can hold the powers of their errors. "
+                    f"{signature.target} has values up to {largest:.3g}; their errors would overflow. "
                     f"Scale it by a power of ten, to between {1 / MOST_TARGET:g} and {MOST_TARGET:g}."
                 )
             return numbers
