@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.learners.learner import Dumped, Files, FitOnceLearner
-from core.models.learners.samples import Fold, Sample
+from core.models.learners.samples import JudgingFold, Sample
 from core.models.scores import row_losses
 
 STEPS = 20  # the weights are whole multiples of a twentieth
@@ -34,7 +34,7 @@ class BlendLearner(FitOnceLearner):
         return self
 
     def settle(
-        self, answers: Mapping[str, Sequence[FloatArray]], rows: Sample, folds: Sequence[Fold]
+        self, answers: Mapping[str, Sequence[FloatArray]], rows: Sample, folds: Sequence[JudgingFold]
     ) -> list[FloatArray]:
         """Settle the weights on the parts' answers to rows held out.
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
-from core.models.learners.samples import Fold, Sample
+from core.models.learners.samples import JudgingFold, Sample
 from core.models.persistence.skops_files import dump_estimator, load_estimator
 from core.models.scores import row_losses
 
@@ -101,7 +101,7 @@ class HistGradientBoostingLearner(SklearnLearner):
     fixed = {"early_stopping": False}
 
     @override
-    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+    def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         """Settle the number of trees by the mean loss over the folds."""
         self.tuned = {}
         answers, losses = [], []

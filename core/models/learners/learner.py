@@ -17,7 +17,7 @@ from typing_extensions import override
 from core.arrays import AnyArray, FloatArray
 from core.models.errors import MissingExtraError
 from core.models.learners.feature_space import FeatureSpace
-from core.models.learners.samples import Fold, Matrices, Sample
+from core.models.learners.samples import JudgingFold, Matrices, Sample
 
 LearningTask = Literal["regression", "classification", "detection"]
 Files = dict[str, bytes]
@@ -157,7 +157,7 @@ class FitOnceLearner(Learner):
         super().__init__(space, task, parameters, **more)
         self.tuned: dict[str, Any] = {}
 
-    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+    def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         """Settle the complexity on folds; some methods have nothing to settle.
 
         Args:

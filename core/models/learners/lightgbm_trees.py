@@ -12,7 +12,7 @@ from core.errors import RefusedError
 from core.models.errors import ArtifactError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.lightgbm_library import load_lightgbm
-from core.models.learners.samples import Fold, Sample
+from core.models.learners.samples import JudgingFold, Sample
 from core.models.learners.tree_shapes import LEAST_CAP, Shape, shapes_for, side_by_side
 
 if TYPE_CHECKING:
@@ -172,13 +172,13 @@ class LightGbmLearner(TreesLearner):
         return self.booster if self.n_classes <= 2 else None
 
     @override
-    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+    def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         """Settle the number of trees, and their size, by the mean loss over the folds."""
         n_learned = int(np.mean([len(fold.learn) for fold in folds]))
         shapes = shapes_for(n_learned, len(self.columns.tree_columns), self.parameters)
         most = min(int(self.parameters["max_trees"]), max(LEAST_CAP, n_learned))
 
-        def grow(task: tuple[Shape, Fold]) -> tuple["lgb.Booster", list[float]]:
+        def grow(task: tuple[Shape, JudgingFold]) -> tuple["lgb.Booster", list[float]]:
             shape, fold = task
             data = self.trees.rows(rows.matrices.trees[fold.learn], rows.target[fold.learn])
             judged_on = (rows.matrices.trees[fold.judge], rows.target[fold.judge])
@@ -253,7 +253,7 @@ class ImportedTreesLearner(LightGbmLearner):
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     @override
-    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+    def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         return [self.learn(rows, seed=seed)]
 
     @override

@@ -21,7 +21,7 @@ HINGES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a line may bend
 BEYOND = 10.0  # plain numbers are clipped this many ranges beyond the range of training
 
 
-class Design:
+class NumberDesign:
     """What was learned about the columns: it turns rows into the design matrix.
 
     Attributes:

@@ -68,7 +68,7 @@ def group_folds(group: IntArray, n_folds: int, *, seed: int) -> list[BoolArray]:
     return [fold == k for k in range(n_folds)]
 
 
-class Fold(NamedTuple):
+class JudgingFold(NamedTuple):
     """Rows to learn from and rows to judge on, as positions; the judged rows are not learned from."""
 
     learn: IntArray

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.learners.learner import Dumped, Files, FitOnceLearner
-from core.models.learners.number_forms import FORMS, Design, Form
+from core.models.learners.number_forms import FORMS, Form, NumberDesign
 from core.models.learners.ridge import Sums, softmax
-from core.models.learners.samples import Fold, Sample
+from core.models.learners.samples import JudgingFold, Sample
 from core.models.scores import row_losses
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
@@ -34,12 +34,12 @@ class StandardisedLinearLearner(FitOnceLearner):
     is_fast = True
     # Zero: the strength of the shrinkage is chosen on rows held out.
     defaults: ClassVar[Mapping[str, Any]] = {"strength": 0.0}
-    design: Design
+    design: NumberDesign
     weights: FloatArray  # shape (columns, 1) or (columns, n_classes)
     intercept: FloatArray
 
     @override
-    def tune(self, rows: Sample, folds: Sequence[Fold], *, seed: int) -> list[FloatArray]:
+    def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         strengths = (float(self.parameters["strength"]),) if self.parameters["strength"] else STRENGTHS
         forms = FORMS if len(self.columns.n_levels) <= MOST_COLUMNS else FORMS[:1]
         losses: dict[tuple[Form, float], list[float]] = {}
@@ -61,7 +61,7 @@ class StandardisedLinearLearner(FitOnceLearner):
         if self.n_classes:
             sample = sample.take(_some(np.arange(len(sample)), MOST_ROWS, seed=seed))
         matrix = sample.matrices.trees
-        self.design = Design(tuple(self.columns.n_levels), form).learn(matrix)
+        self.design = NumberDesign(tuple(self.columns.n_levels), form).learn(matrix)
         if self.n_classes:
             fit = self._logistic()
             self.weights, self.intercept = fit(self.design.matrix(matrix), sample.target, strength)
@@ -113,8 +113,8 @@ class StandardisedLinearLearner(FitOnceLearner):
             "gaps": np.ones(n_numbers, dtype=np.bool_),
         }
         known = arrays if "numbers" in state else {**old, **arrays}
-        self.design = Design.restored(
-            tuple(self.columns.n_levels), self.tuned["numbers"], {name: known[name] for name in Design.ARRAYS}
+        self.design = NumberDesign.restored(
+            tuple(self.columns.n_levels), self.tuned["numbers"], {name: known[name] for name in NumberDesign.ARRAYS}
         )
         self.weights, self.intercept = arrays["weights"], arrays["intercept"]
         if len(self.weights) != len(self.design.sources):
@@ -124,7 +124,7 @@ class StandardisedLinearLearner(FitOnceLearner):
         self, learn: Sample, judge: Sample, form: Form, strengths: Sequence[float]
     ) -> Iterator[tuple[float, FloatArray]]:
         """Fit each strength, and answer the judged rows."""
-        design = Design(tuple(self.columns.n_levels), form).learn(learn.matrices.trees)
+        design = NumberDesign(tuple(self.columns.n_levels), form).learn(learn.matrices.trees)
         learned, asked = design.matrix(learn.matrices.trees), design.matrix(judge.matrices.trees)
         if self.n_classes:
             fit = self._logistic()
@@ -164,7 +164,7 @@ class _Logistic:
         return weights, intercept
 
 
-def _disjoint(folds: Sequence[Fold]) -> Sequence[Fold]:
+def _disjoint(folds: Sequence[JudgingFold]) -> Sequence[JudgingFold]:
     """Return the first folds that judge no row twice: the repeats of a cross-validation would choose alike."""
     n_judged, largest = 0, max(int(fold.judge.max()) for fold in folds) + 1
     seen = np.zeros(largest, dtype=np.bool_)

@@ -11,8 +11,8 @@ WIDE = 300  # columns from which a tree sees a smaller share of them
 MANY_ROWS = 100_000  # from here one training uses all processors; below, threads would wait for each other
 MOST_THREADS = 8
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Grow = TypeVar("Grow")
+Grown = TypeVar("Grown")
 
 
 class Shape(NamedTuple):
@@ -66,7 +66,7 @@ def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> li
     ]
 
 
-def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], *, n_rows: int) -> list[Result]:
+def side_by_side(function: Callable[[Grow], Grown], items: Sequence[Grow], *, n_rows: int) -> list[Grown]:
     """Apply a function to items in threads, or one after another where each call uses all processors itself."""
     n_threads = 1 if n_rows >= MANY_ROWS else min(threads_available(), len(items))
     with ThreadPoolExecutor(n_threads, thread_name_prefix="trees") as pool:

@@ -9,10 +9,12 @@ from core.models.learners.ensembles import GradientBoostingLearner, HistGradient
 from core.models.learners.learner import ContinuingLearner, FitOnceLearner
 from core.models.learners.lightgbm_trees import LightGbmLearner
 from core.models.learners.reservoir import HistGradientBoostingReservoir
-from core.models.learners.samples import Fold, Matrices, Sample
+from core.models.learners.samples import JudgingFold, Matrices, Sample
 
 ROWS = 300
-FOLDS = [Fold(np.flatnonzero(np.arange(ROWS) % 3 != k), np.flatnonzero(np.arange(ROWS) % 3 == k)) for k in range(3)]
+FOLDS = [
+    JudgingFold(np.flatnonzero(np.arange(ROWS) % 3 != k), np.flatnonzero(np.arange(ROWS) % 3 == k)) for k in range(3)
+]
 
 
 class Columns:

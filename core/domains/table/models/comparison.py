@@ -10,7 +10,7 @@ from core.domains.table.models.choice import CONSTANT, Choice, choose
 from core.domains.table.models.folds import mean_losses
 from core.models.learners.blend import BlendLearner
 from core.models.learners.learner import FitOnceLearner
-from core.models.learners.samples import Fold, Sample
+from core.models.learners.samples import JudgingFold, Sample
 from core.models.scores import row_losses
 
 
@@ -30,7 +30,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparedMethods:
     """The result.
 
     Attributes:
@@ -48,11 +48,11 @@ def compare(
     learners: Mapping[str, FitOnceLearner],
     blend: BlendLearner,
     rows: Sample,
-    folds: Sequence[Fold],
+    folds: Sequence[JudgingFold],
     *,
     unit: float,
     seed: int,
-) -> Comparison:
+) -> ComparedMethods:
     """Let the candidates compete.
 
     Args:
@@ -79,4 +79,4 @@ def compare(
         losses[name] = unit * means
     choice = choose(losses, rows.group[judged])
     held_out = HeldOut(losses[choice.ships], losses[CONSTANT], rows.group[judged])
-    return Comparison(candidates[choice.ships], choice, held_out)
+    return ComparedMethods(candidates[choice.ships], choice, held_out)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import UsageError
-from core.models.learners.samples import Fold, group_folds
+from core.models.learners.samples import JudgingFold, group_folds
 from core.tables.held_rows import groups_of, split_rows
 from core.tables.signature import TableSignature, Task
 from core.tables.split import LEAST_GROUPS
@@ -27,7 +27,7 @@ WINDOWS = (0.4, 0.55, 0.7, 0.85)  # shares of the rows, by time, at which a wind
 
 
 @dataclass(frozen=True, slots=True)
-class Folds:
+class JudgingFolds:
     """The folds of one table.
 
     Attributes:
@@ -36,12 +36,12 @@ class Folds:
         method: The method in words.
     """
 
-    folds: Sequence[Fold]
+    folds: Sequence[JudgingFold]
     is_exhaustive: bool
     method: str
 
 
-def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, *, seed: int) -> Folds:
+def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, *, seed: int) -> JudgingFolds:
     """Choose the folds by the size of a table, its groups and its times.
 
     Raises:
@@ -53,15 +53,15 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
         judged = np.flatnonzero(split.held)
         if len(judged) > MOST_JUDGED:
             judged = np.sort(np.random.default_rng(seed).permutation(judged)[:MOST_JUDGED])
-        return Folds(
-            [Fold(np.flatnonzero(split.learn), judged)], False, f"{len(judged)} rows held out ({split.method})"
+        return JudgingFolds(
+            [JudgingFold(np.flatnonzero(split.learn), judged)], False, f"{len(judged)} rows held out ({split.method})"
         )
     n_repeats = _n_repeats(n_rows, n_rows * len(signature.columns))
     if signature.time is not None:
         found = _by_time(frame, signature, target, n_repeats, seed=seed)
     else:
         seeds = [seed + repeat for repeat in range(n_repeats)]
-        found = Folds(
+        found = JudgingFolds(
             [fold for each in seeds for fold in _across(frame, signature, target, each)],
             True,
             f"{n_rows} rows, each predicted without it ({n_repeats} x {N_FOLDS} folds"
@@ -78,7 +78,7 @@ def _n_repeats(n_rows: int, n_cells: int) -> int:
     return 5 if n_rows < 600 else 2 if n_rows < 2_000 else 1
 
 
-def _across(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, seed: int) -> list[Fold]:
+def _across(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, seed: int) -> list[JudgingFold]:
     group = groups_of(frame, signature)
     if signature.group is not None:
         if len(np.unique(group)) < LEAST_GROUPS:
@@ -88,7 +88,7 @@ def _across(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, 
         strata = target if signature.task is Task.CLASSIFICATION else np.zeros(len(frame))
         code = _stratified(strata, seed)
         masks = [code == k for k in range(N_FOLDS)]
-    return [Fold(np.flatnonzero(~mask), np.flatnonzero(mask)) for mask in masks]
+    return [JudgingFold(np.flatnonzero(~mask), np.flatnonzero(mask)) for mask in masks]
 
 
 def _stratified(strata: FloatArray, seed: int) -> IntArray:
@@ -100,19 +100,21 @@ def _stratified(strata: FloatArray, seed: int) -> IntArray:
     return fold
 
 
-def _by_time(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, n_repeats: int, *, seed: int) -> Folds:
+def _by_time(
+    frame: pd.DataFrame, signature: TableSignature, target: FloatArray, n_repeats: int, *, seed: int
+) -> JudgingFolds:
     """Judge later rows by earlier ones: in successive windows, or where there are groups in several draws of them."""
     if signature.group is not None:
         splits = [
             split_rows(frame, signature, target, HELD_SHARE, seed=seed + k) for k in range(max(n_repeats, N_FOLDS))
         ]
-        folds = [Fold(np.flatnonzero(split.learn), np.flatnonzero(split.held)) for split in splits]
-        return Folds(folds, False, f"{len(folds)} draws of later rows of other groups")
+        folds = [JudgingFold(np.flatnonzero(split.learn), np.flatnonzero(split.held)) for split in splits]
+        return JudgingFolds(folds, False, f"{len(folds)} draws of later rows of other groups")
     instant = np.unique(frame[str(signature.time)].to_numpy(), return_inverse=True)[1]
     rank = np.searchsorted(np.sort(instant), instant, side="left") / len(instant)  # rows of one instant share it
     starts = {float(rank[rank >= edge].min()) for edge in WINDOWS if (rank >= edge).any()}
     folds = [
-        Fold(np.flatnonzero(rank < first), np.flatnonzero((rank >= first) & (rank < after)))
+        JudgingFold(np.flatnonzero(rank < first), np.flatnonzero((rank >= first) & (rank < after)))
         for first, after in pairwise((*sorted(starts), np.inf))
         if (rank < first).any()
     ]
@@ -121,10 +123,10 @@ def _by_time(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
     if signature.task is Task.CLASSIFICATION:
         folds = [fold for fold in folds if len(np.unique(target[fold.learn])) == len(signature.classes)] or folds[-1:]
     n_judged = sum(len(fold.judge) for fold in folds)
-    return Folds(folds, False, f"{n_judged} later rows, in {len(folds)} windows predicted by the rows before")
+    return JudgingFolds(folds, False, f"{n_judged} later rows, in {len(folds)} windows predicted by the rows before")
 
 
-def _require_classes(folds: Sequence[Fold], target: FloatArray, signature: TableSignature) -> None:
+def _require_classes(folds: Sequence[JudgingFold], target: FloatArray, signature: TableSignature) -> None:
     if signature.task is not Task.CLASSIFICATION:
         return
     for fold in folds:
@@ -137,7 +139,7 @@ def _require_classes(folds: Sequence[Fold], target: FloatArray, signature: Table
             )
 
 
-def mean_losses(folds: Sequence[Fold], losses: Sequence[FloatArray], n_rows: int) -> tuple[FloatArray, AnyArray]:
+def mean_losses(folds: Sequence[JudgingFold], losses: Sequence[FloatArray], n_rows: int) -> tuple[FloatArray, AnyArray]:
     """Average each row's losses over the folds that judge it.
 
     Returns:

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.arrays import FloatArray
 from core.models.learners.learner import FitOnceLearner
-from core.models.learners.samples import Fold, Sample
+from core.models.learners.samples import JudgingFold, Sample
 from core.models.scores import row_losses
 
 MOST_ROWS = 1_000  # of one fold
@@ -16,7 +16,7 @@ MOST_CELLS = 200_000  # of a learner that does not know which columns it uses
 
 
 def permutation_importance(
-    learner: FitOnceLearner, rows: Sample, folds: Sequence[Fold], names: tuple[str, ...], *, seed: int
+    learner: FitOnceLearner, rows: Sample, folds: Sequence[JudgingFold], names: tuple[str, ...], *, seed: int
 ) -> dict[str, float]:
     """Measure importances on rows not used in training.
 

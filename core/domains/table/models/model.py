@@ -16,7 +16,7 @@ from core.domains.table.models.choice import CONSTANT
 from core.domains.table.models.comparison import HeldOut, compare
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
-from core.domains.table.models.folds import Folds, folds_of
+from core.domains.table.models.folds import JudgingFolds, folds_of
 from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
@@ -309,7 +309,7 @@ class TableModel(Model):
         self._warnings = () if problem is None else (stand_in_warning(problem, kinds[-1].name),)
         return kinds
 
-    def _choose(self, rows: Sample, folds: Folds, *, seed: int) -> FitOnceLearner:
+    def _choose(self, rows: Sample, folds: JudgingFolds, *, seed: int) -> FitOnceLearner:
         names, n_classes = self._described().names, len(self._described().classes)
         first = folds.folds[0]
         learners = {kind.name: self._learner_of(kind) for kind in self._candidates()}
