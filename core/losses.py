@@ -73,6 +73,12 @@ class LossRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 return self.kind if self.kind in _OF_NUMBERS else LossKind.ABSOLUTE
         return LossKind.ABSOLUTE if self.kind in (LossKind.AUTO, LossKind.REPORTED) else self.kind
 
+    @property
+    def largest(self) -> float | None:
+        """The largest loss that an answer can have; None if there is no bound, or the kind of answers is unknown."""
+        bounds = {LossKind.LOG: -math.log(LEAST_PROBABILITY), LossKind.BRIER: 2.0, LossKind.ZERO_ONE: 1.0}
+        return bounds.get(self.kind)
+
     def describe(self, form: AnswerForm | None = None) -> str:
         """Name the loss in words; without a form, by the kind of the answers."""
         if form is not None and form.kind is not AnswerKind.UNKNOWN:

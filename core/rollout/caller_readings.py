@@ -26,7 +26,9 @@ from core.rollout.verdicts import OPEN, progress, verdict_of
 _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
 
 
-def read_callers(plan: RolloutPlan, guard: Guard, sums: CallerSums, pace: Pace, *, obstacle: str = "") -> GuardReading:
+def read_callers(
+    plan: RolloutPlan, guard: Guard, sums: CallerSums, pace: Pace, *, obstacle: str = "", largest: float | None = None
+) -> GuardReading:
     """Read the guard of a mean, or of a rate of outcomes.
 
     Args:
@@ -35,6 +37,7 @@ def read_callers(plan: RolloutPlan, guard: Guard, sums: CallerSums, pace: Pace, 
         sums: Its values by caller.
         pace: How fast evidence comes in.
         obstacle: Why the arms cannot be compared, if they cannot: then nothing is called harmful or safe.
+        largest: The largest value there can be, if it is known.
     """
     n_stable, total_stable, n_candidate, total_candidate = sums.arms()
     callers = effective_callers(sums)
@@ -72,7 +75,7 @@ def read_callers(plan: RolloutPlan, guard: Guard, sums: CallerSums, pace: Pace, 
         callers_stable=round(callers[0], 1),
         callers_candidate=round(callers[1], 1),
         n_set_aside=sums.n_set_aside,
-        cannot_exclude=_cannot_exclude(plan, guard, sums) if verdict is GuardVerdict.SAFE else "",
+        cannot_exclude=_cannot_exclude(plan, guard, sums, largest) if verdict is GuardVerdict.SAFE else "",
     )
     return _with_reason(guard, sums, reading, obstacle)
 
@@ -132,7 +135,7 @@ def _eta(
     return math.ceil((times - 1) * pace.n_requests)
 
 
-def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums) -> str:
+def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, largest: float | None) -> str:
     """Name the rare large loss that would take the candidate beyond its margin, and that these data may have missed.
 
     Of n answers without a kind of loss, its rate is below −ln β / n with a confidence of 1 − β.
@@ -148,7 +151,7 @@ def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums) -> str:
     limit = stable * guard.margin if guard.margin_difference is None else stable + guard.margin_difference
     rate = -math.log(plan.beta) / n
     size = (limit - candidate) / rate
-    if size <= 0 or rate >= 1:
+    if size <= 0 or rate >= 1 or (largest is not None and size > largest):
         return ""
     return f"a loss of {size:.3g} or more, less often than once in {1 / rate:,.0f} answers"
 

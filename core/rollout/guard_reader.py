@@ -12,7 +12,7 @@ from core.rollout.readings import GuardReading, Pace
 
 
 def read_guards(
-    plan: RolloutPlan, evidence: RolloutEvidence, sums: Mapping[str, CallerSums], pace: Pace
+    plan: RolloutPlan, evidence: RolloutEvidence, sums: Mapping[str, CallerSums], pace: Pace, *, n_reported: int = 0
 ) -> tuple[GuardReading, ...]:
     """Read every guard of a rollout, then the checks of its traffic and of its outcomes.
 
@@ -21,8 +21,10 @@ def read_guards(
         evidence: The counts so far.
         sums: The sums by caller, as `Collector.sums` has them.
         pace: How fast evidence comes in.
+        n_reported: The number of losses that callers computed, whose size has no known bound.
     """
     checks = read_checks(plan, sums)
+    largest = None if n_reported else plan.loss.largest
     readings = []
     for guard in plan.guards:
         if guard.source in (GuardSource.ERRORS, GuardSource.SLOW):
@@ -31,5 +33,5 @@ def read_guards(
             )
         else:
             obstacle = obstacle_to(checks, needs_outcomes=guard.source.needs_outcomes)
-            readings.append(read_callers(plan, guard, sums[guard.name], pace, obstacle=obstacle))
+            readings.append(read_callers(plan, guard, sums[guard.name], pace, obstacle=obstacle, largest=largest))
     return (*readings, *checks)

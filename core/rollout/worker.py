@@ -208,7 +208,7 @@ class RolloutWorker:
             raise ValueError(f"{rollout.rollout_id} is {observed.phase} and was never begun")
         share = 0.5 if rollout.strategy is Strategy.SHADOW else observed.share
         pace = Pace(share=share, n_requests=n, seconds=(now - started_at).total_seconds())
-        readings = read_guards(rollout.plan, evidence, collector.sums, pace)
+        readings = read_guards(rollout.plan, evidence, collector.sums, pace, n_reported=collector.losses.n_reported)
         seen = msgspec.structs.replace(
             observed,
             evidence=evidence,

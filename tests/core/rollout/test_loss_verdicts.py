@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.losses import Actual, AnswerForm, AnswerKind, LossRule, RecordedAnswer, loss_of
+from core.losses import Actual, AnswerForm, AnswerKind, LossKind, LossRule, RecordedAnswer, loss_of
 from core.rollout import Arm, Guard, GuardSource, GuardVerdict, RolloutStep, Strategy
 from core.rollout.collector import Collector
 from core.rollout.evidence import RolloutEvidence
@@ -13,6 +13,7 @@ from core.telemetry.predictions import Batch, Cursor, Scored, ServedRequest
 from tests.truth import Truth, most_expected
 
 EVENT = AnswerForm(AnswerKind.PROBABILITIES, ("0", "1"))
+LOG = LossRule(kind=LossKind.LOG)
 LOSS = Guard(name="loss", source=GuardSource.LOSS, margin=1.1)
 N_RUNS, N_CALLERS, N_EACH, SHARE = 10, 400, 30, 0.5
 
@@ -31,21 +32,23 @@ def verdict_of(plan, random: np.random.Generator, offset: float, *, candidate_is
         numbers[caller].tolist(), is_candidate.tolist(), told.tolist(), came, strict=True
     ):
         arm = Arm.CANDIDATE if of_candidate else Arm.STABLE
-        loss = loss_of(LossRule(), RecordedAnswer(EVENT, p), Actual(float(y)))
+        loss = loss_of(LOG, RecordedAnswer(EVENT, p), Actual(float(y)))
         assert loss is not None
         served.append(ServedRequest(arm, SHARE, 1.0, False, unit))
         scored.append(Scored(arm, SHARE, loss, unit))
     collector = Collector(plan, RolloutEvidence())
     collector.add(Batch(served, [], scored, Cursor(), True))
     readings = read_guards(plan, collector.evidence, collector.sums, Pace(share=SHARE, n_requests=1, seconds=1.0))
-    return next(reading.verdict for reading in readings if reading.guard == "loss")
+    (reading,) = (reading for reading in readings if reading.guard == "loss")
+    assert reading.cannot_exclude == "", "no log loss is larger than 13.8"
+    return reading.verdict
 
 
 @pytest.mark.truth
 @pytest.mark.parametrize("offset", [0.0, -3.0], ids=["balanced", "8 percent"])
 def test_the_calibrated_version_wins_in_either_arm(plan_of, offset: float, truth: Truth) -> None:
     steps = (RolloutStep(share=SHARE, dwell_seconds=60, min_samples=50),)
-    plan = plan_of(Strategy.CANARY, guards=(LOSS,), steps=steps, ceiling=SHARE)
+    plan = plan_of(Strategy.CANARY, guards=(LOSS,), steps=steps, ceiling=SHARE, loss=LOG)
     random, n = np.random.default_rng(11), N_RUNS * truth.scale
     better = [verdict_of(plan, random, offset, candidate_is_calibrated=True) for _ in range(n)]
     worse = [verdict_of(plan, random, offset, candidate_is_calibrated=False) for _ in range(n)]
