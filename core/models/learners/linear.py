@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from typing_extensions import override
 
 from core.arrays import AnyArray, Float32Array, FloatArray
@@ -51,6 +51,7 @@ class LinearLearner(ContinuingLearner):
         self.moment: FloatArray = np.zeros(width)  # regression only
         self.deviations: FloatArray = np.zeros(width)  # of the last panel's columns, for importance
         self._is_fresh = True
+        self._root: FloatArray | None = None  # of the posterior covariance, once somebody asks for doubt
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:
@@ -73,6 +74,7 @@ class LinearLearner(ContinuingLearner):
         some = design[:: max(1, len(design) // ROWS_FOR_DEVIATIONS)]
         self.deviations = np.concatenate(([0.0], some.std(axis=0, dtype=np.float64)))
         self._is_fresh = False
+        self._root = None
 
     @override
     def parts(self) -> ScoreParts:
@@ -81,6 +83,26 @@ class LinearLearner(ContinuingLearner):
     @override
     def score(self, matrices: Matrices) -> FloatArray:
         return _linear(matrices.linear, self.coefficients)
+
+    def doubt(self, design: Float32Array) -> FloatArray:
+        """Return the variance of each prediction that comes from the coefficients, per variance of a residual.
+
+        It is x' P⁻¹ x with the posterior precision P: large where few rows like this one were learned.
+
+        Args:
+            design: Shape (n, n_linear).
+        Source:
+            Bayesian linear regression; Bishop, Pattern Recognition and Machine Learning, 2006, section 3.3.2.
+        """
+        if self._root is None:
+            precision = self.precision + self._prior(self.strength)
+            lower = cholesky(precision, lower=True)
+            self._root = np.ascontiguousarray(solve_triangular(lower, np.eye(len(precision)), lower=True).T)
+        out = np.empty(len(design))
+        for start in range(0, len(design), CHUNK):
+            rows = slice(start, start + CHUNK)
+            out[rows] = np.square(_with_intercept(design[rows]) @ self._root).sum(axis=1)
+        return out
 
     @override
     def importance(self) -> dict[str, float]:
@@ -107,6 +129,7 @@ class LinearLearner(ContinuingLearner):
         self.moment = arrays["moment"]
         self.deviations = arrays["deviations"]
         self._is_fresh = False
+        self._root = None
 
     def _prior(self, strength: float) -> FloatArray:
         return np.diag(np.concatenate(([1e-6], strength / self.space.prior_sd**2)))

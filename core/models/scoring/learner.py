@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import FloatArray
+from core.arrays import Float32Array, FloatArray
 from core.models.learners.learner import ContinuingLearner
 from core.models.learners.samples import Matrices
 from core.models.scoring.booster import FastTrees
@@ -46,6 +46,11 @@ class CompiledLearner:
         if self._trees is not None:
             score += self._trees.scores(space.trees(values, rows.texts))
         return score
+
+    def linear(self, rows: Rows) -> Float32Array:
+        """Build the linear matrix alone, shape (n, n_linear)."""
+        space = self._space
+        return space.linear(space.values(rows.numbers[:, : len(space.numbers)], rows.texts), rows.texts)
 
     def _score_one(self, numbers: FloatArray, texts: Any) -> float:
         try:

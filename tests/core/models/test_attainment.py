@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from core.domains.bonds.data import PanelSettings, generate
 from core.domains.bonds.models.attainment import (
     anomaly_attainment,
     anomaly_metrics,
@@ -10,7 +11,9 @@ from core.domains.bonds.models.attainment import (
     spread_attainment,
     spread_metrics,
 )
-from core.domains.bonds.models.optimal_scores import clean_density, off_market_evidence
+from core.domains.bonds.models.optimal_anomaly import anomaly_evidence, kind_evidence
+from core.domains.bonds.models.optimal_scores import clean_density, off_market_density, off_market_evidence
+from core.domains.bonds.models.published import PublishedRows
 from core.domains.bonds.models.spread_law import SpreadLaw, to_learning_scale
 from core.domains.catalogue import create
 from core.models import Panel, ranking
@@ -129,6 +132,59 @@ def test_a_score_that_knows_the_label_raises_the_leak_alarm(fresh):
     assert probability_attainment(bonds, truth, knowing, **keywords).leak
     strange = bonds["is_anomaly"].to_numpy().astype(float)
     assert anomaly_attainment(fresh, strange).leak
+
+
+@pytest.mark.parametrize("expected_bps", [8.0, 59.0, 61.0, 900.0])
+def test_the_density_of_an_off_market_spread_integrates_to_one(expected_bps):
+    grid = np.linspace(-60, expected_bps * 30, 120_001)
+    density = off_market_density(grid, np.full(len(grid), expected_bps), SpreadLaw(), (0.7, 1.6))
+    assert np.trapezoid(density, grid) == pytest.approx(1, abs=5e-3)
+
+
+def test_the_expected_spread_can_be_read_from_the_published_row(fresh):
+    rows = PublishedRows(fresh.bonds)
+    cells = ["leverage_x", "interest_coverage_x", "news_sentiment", "liquidity_index", "outlook"]
+    sound = (fresh.bonds["anomaly_type"] == "none") & fresh.bonds[cells].notna().all(axis=1)
+    found, known = rows.expected_spread(rows.notch)[sound], fresh.truth["s_opt"][sound]
+    assert found == pytest.approx(known.to_numpy(), rel=2e-4)
+
+
+@pytest.mark.truth
+def test_the_optimal_detector_is_right_as_often_as_it_says(truth):
+    """Its posterior chance of each kind, over all rows of many panels, comes true: there is nothing better to know."""
+    panels = [generate(PanelSettings(n_rows=20_000, seed=300 + seed)) for seed in range(2 * truth.scale)]
+    wrong, log_odds = [], []
+    for panel in panels:
+        evidence = kind_evidence(panel.bonds)
+        log_odds.append(anomaly_evidence(evidence))
+        wrong.append(panel.bonds["is_anomaly"].to_numpy(dtype=float))
+    happened, chance = np.concatenate(wrong), 1 / (1 + 0.98 * np.exp(-np.concatenate(log_odds)))
+    for low, high in ((0, 0.02), (0.02, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
+        rows = (chance >= low) & (chance < high)
+        said, seen, n = chance[rows].mean(), happened[rows].mean(), int(rows.sum())
+        truth.at_most(abs(seen - said) / np.sqrt(said * (1 - said) / n + 1e-6), 4.0, n=n)
+
+
+def test_every_kind_of_error_has_its_optimum_and_no_model_beats_it(draw):
+    panel = generate(PanelSettings(n_rows=30_000, seed=77, macro_seed=6))
+    model = create("anomaly", algorithm="residual")
+    model.update(draw(0, 2_000), seed=0)
+    figures = model.evaluate(panel)
+    for kind, least in {
+        "off_market": 0.70, "unit_error": 0.99, "stale_price": 0.95, "rating_typo": 0.99, "duplicate": 1.0,
+        "maturity_error": 1.0,
+    }.items():  # fmt: skip
+        assert figures[f"{kind}_optimum"] >= least, kind
+        assert figures[f"{kind}_precision"] <= figures[f"{kind}_optimum"] + 0.01, kind
+    assert figures["rating_typo_precision"] > 0.95
+    assert figures["attainment"] == pytest.approx(figures["average_precision"] / figures["optimum"])
+    assert 0.85 < figures["attainment"] < 1
+
+
+def test_what_a_panel_says_is_remembered_while_it_exists(fresh):
+    assert kind_evidence(fresh.bonds) is kind_evidence(fresh.bonds)
+    other = fresh.bonds.assign(spread_bps=fresh.bonds["spread_bps"] * 2)
+    assert not np.allclose(kind_evidence(other)["off_market"], kind_evidence(fresh.bonds)["off_market"])
 
 
 def test_no_detector_beats_the_likelihood_ratio(fresh):

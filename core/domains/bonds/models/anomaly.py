@@ -18,6 +18,7 @@ from core.domains.bonds.models.anomaly_scorer import ForestScorer, ResidualScore
 from core.domains.bonds.models.attainment import anomaly_attainment, anomaly_metrics
 from core.domains.bonds.models.consistency import contradiction_evidence
 from core.domains.bonds.models.isolation import IsolationDetector
+from core.domains.bonds.models.mistyped import TYPO_ODDS, mistyped_evidence
 from core.domains.bonds.models.residual import residual_evidence, share_of_anomalies
 from core.domains.bonds.models.spread import SpreadModel
 from core.models.errors import ArtifactError, NotFittedError, UnknownParameterError
@@ -136,9 +137,10 @@ class AnomalyModel(Model):
         if detector == FOREST:
             return self.forest.score(bonds)
         spread_bps = bonds["spread_bps"].to_numpy(dtype=np.float64)
-        return residual_evidence(spread_bps, self.spread.score(bonds), self.spread.scale) + contradiction_evidence(
-            bonds
-        )
+        score, doubt = self.spread.expect(bonds)
+        wrong_spread = residual_evidence(spread_bps, score, self.spread.scale, doubt)
+        wrong = np.logaddexp(wrong_spread, TYPO_ODDS + mistyped_evidence(bonds, self.spread))
+        return np.asarray(wrong + contradiction_evidence(bonds))
 
     @override
     def predict(self, frame: pd.DataFrame) -> FloatArray:
@@ -165,7 +167,7 @@ class AnomalyModel(Model):
         }
 
     def attainment(self, panel: PanelLike, *, seed: int, same_draw: bool = False) -> Attainment:
-        """Compare the average precision on off-market spreads with the best attainable."""
+        """Compare the average precision over all kinds of error with the best attainable."""
         return anomaly_attainment(panel, self.predict(panel.frame), same_draw=same_draw)
 
     @override

@@ -11,7 +11,9 @@ from core.domains.bonds.models.isolation import IsolationDetector
 from core.domains.bonds.models.residual import residual_evidence
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.serving_fields import field_of
+from core.models.learners.algorithms import LINEAR
 from core.models.learners.derived import Log, LogOfOneMore
+from core.models.learners.linear import LinearLearner
 from core.models.scoring.features import CompiledSpace
 from core.models.scoring.fields import Field, Rows, numbers_first
 from core.models.scoring.learner import CompiledLearner
@@ -23,8 +25,8 @@ _DATES = ("issue_date", "maturity_date")
 class ResidualScorer(RowScorer):
     """The anomaly model by its residual detector, each row scored independently.
 
-    Contradictions to other rows of the same table (duplicates, stale prices, an issuer's odd rating) need that
-    table; a request of one row has none, so batches are scored row by row as well.
+    Contradictions to other rows of the same table (duplicates, stale prices, a rating at odds with the issuer's
+    other rows) need that table; a request of one row has none, so batches are scored row by row as well.
     """
 
     unit = "nats of evidence"
@@ -40,6 +42,8 @@ class ResidualScorer(RowScorer):
         self._learner = CompiledLearner(spread.learners[spread.shipping], space)
         self.is_fast = self._learner.is_fast
         self._scale = spread.scale
+        linear = spread.learners.get(LINEAR)
+        self._linear = linear if isinstance(linear, LinearLearner) else None
         read = [field_of(name, space.levels.get(name)) for name in (*space.numbers, *space.categories)]
         dates = [Field(name=name, kind="date", nullable=True, required=False) for name in _DATES]
         self.fields = numbers_first([*read, *dates])
@@ -48,7 +52,9 @@ class ResidualScorer(RowScorer):
 
     @override
     def answer(self, rows: Rows) -> FloatArray:
-        evidence = residual_evidence(rows.numbers[:, self._spread_at], self._learner.score(rows), self._scale)
+        doubt = self._linear.doubt(self._learner.linear(rows)) if self._linear else 0.0
+        score = self._learner.score(rows)
+        evidence = residual_evidence(rows.numbers[:, self._spread_at], score, self._scale, doubt)
         years = rows.numbers[:, self._maturity_at]
         impossible = (years <= 0) | (years > LONGEST_YEARS)
         # The two dates are the last texts of a row; ISO dates compare as text.

@@ -13,8 +13,7 @@ import pandas as pd
 
 from core import intervals
 from core.arrays import AnyArray, BoolArray, FloatArray
-from core.domains.bonds.data import calibration as cal
-from core.domains.bonds.models.optimal_scores import off_market_evidence
+from core.domains.bonds.models.optimal_anomaly import anomaly_evidence, evidence_under, kind_evidence
 from core.domains.bonds.models.spread_law import UNIT_BPS, SpreadLaw, same_draw_law, to_learning_scale
 from core.models.errors import UnknownTruthError
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
@@ -72,18 +71,21 @@ def anomaly_metrics(bonds: pd.DataFrame, truth: pd.DataFrame | None, score: Floa
     """Evaluate anomaly scores.
 
     Returns:
-        `average_precision` over all kinds of error and `loss`, its distance from 1; if the truth is known also
-        `off_market_precision`, its `optimum` and the `attainment`: a likelihood ratio exists for off-market spreads.
+        `average_precision` over all kinds of error and `loss`, its distance from 1; if the truth is known also its
+        `optimum` and the `attainment`, and for each kind among clean rows, such as `rating_typo`,
+        `rating_typo_precision` and `rating_typo_optimum`.
     """
     strange = bonds["is_anomaly"].to_numpy(dtype=np.float64)
     precision = average_precision(strange, score)
     metrics = {"average_precision": precision, "loss": 1.0 - precision}
     if truth is not None:
-        rows = off_market_rows(bonds)
-        evidence = _evidence(bonds[rows], truth_rows(truth, bonds)[rows])
-        metrics["off_market_precision"] = average_precision(strange[rows], score[rows])
-        metrics["optimum"] = average_precision(strange[rows], evidence)
-        metrics["attainment"] = metrics["off_market_precision"] / metrics["optimum"]
+        by_kind = kind_evidence(bonds)
+        metrics["optimum"] = average_precision(strange, anomaly_evidence(by_kind))
+        metrics["attainment"] = precision / metrics["optimum"]
+        for kind, evidence in by_kind.items():
+            rows = kind_rows(bonds, kind)
+            metrics[f"{kind}_precision"] = average_precision(strange[rows], score[rows])
+            metrics[f"{kind}_optimum"] = average_precision(strange[rows], evidence[rows])
     return metrics
 
 
@@ -131,15 +133,17 @@ def probability_attainment(
 
 
 def anomaly_attainment(panel: PanelLike, score: FloatArray, *, same_draw: bool = False) -> Attainment:
-    """Compare the average precision on off-market spreads with that of the optimal, likelihood-ratio score."""
+    """Compare the average precision over all kinds of error with that of the optimal, likelihood-ratio score."""
     bonds = table_of(panel)
     truth = truth_rows(truth_of(panel), bonds)
-    rows = off_market_rows(bonds)
-    strange = bonds["is_anomaly"].to_numpy(dtype=np.float64)[rows]
-    evidence, score = _evidence(bonds[rows], truth[rows], same_draw=same_draw), score[rows]
-    issuer = bonds["issuer_id"][rows].to_numpy()
+    strange, issuer = bonds["is_anomaly"].to_numpy(dtype=np.float64), bonds["issuer_id"].to_numpy()
+    if same_draw:
+        law, expected = same_draw_law(truth)
+        by_kind = evidence_under(bonds, law, expected / truth["s_opt"].to_numpy(dtype=np.float64))
+    else:
+        by_kind = kind_evidence(bonds)
     value, of_value = intervals.average_precision_influence(strange, score)
-    optimum, of_optimum = intervals.average_precision_influence(strange, evidence)
+    optimum, of_optimum = intervals.average_precision_influence(strange, anomaly_evidence(by_kind))
     share = value / optimum
     found = intervals.positive_interval(share, of_value / value - of_optimum / optimum, issuer)
     low, high = found or _unseen(issuer)
@@ -154,9 +158,9 @@ def sound_rows(bonds: pd.DataFrame) -> BoolArray:
     return np.asarray(bonds["is_anomaly"] == 0)
 
 
-def off_market_rows(bonds: pd.DataFrame) -> BoolArray:
-    """Select clean rows and off-market rows, the kind of error with an exact likelihood ratio."""
-    return np.asarray(bonds["anomaly_type"].isin(("none", "off_market")))
+def kind_rows(bonds: pd.DataFrame, kind: str) -> BoolArray:
+    """Select clean rows, and rows with one kind of error."""
+    return np.asarray(bonds["anomaly_type"].isin(("none", kind)))
 
 
 def truth_rows(truth: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
@@ -168,14 +172,6 @@ def truth_rows(truth: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
     if truth is None:
         raise UnknownTruthError
     return truth if len(truth) == len(rows) else truth.loc[rows.index]
-
-
-def _evidence(bonds: pd.DataFrame, truth: pd.DataFrame, *, same_draw: bool = False) -> FloatArray:
-    law, expected = SpreadLaw(), truth["s_opt"].to_numpy(dtype=np.float64)
-    if same_draw:
-        law, expected = same_draw_law(truth)
-    low, high = cal.OFF_MARKET_SHIFT.value
-    return off_market_evidence(bonds["spread_bps"].to_numpy(dtype=np.float64), expected, law, (low, high))
 
 
 def _r2(target: FloatArray, score: FloatArray) -> float:

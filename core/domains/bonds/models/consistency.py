@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from core.arrays import BoolArray, FloatArray
+from core.arrays import BoolArray, FloatArray, IntArray
 
 LONGEST_YEARS = 100.0
 CERTAIN = 25.0  # nats of evidence per contradiction
@@ -14,15 +14,9 @@ def contradictions(bonds: pd.DataFrame) -> dict[str, BoolArray]:
 
     Returns:
         Per check a mask, shape (n,): `duplicate` (an earlier row under another identifier), `maturity` (past,
-        a century away, or before issue), `stale` (exactly the bond's spread a year before) and `rating` (not the
-        rating that most of the issuer's bonds have on that date).
+        a century away, or before issue) and `stale` (exactly the bond's spread a year before).
     """
-    return {
-        "duplicate": _duplicate(bonds),
-        "maturity": _maturity(bonds),
-        "stale": _stale(bonds),
-        "rating": _rating(bonds),
-    }
+    return {"duplicate": _duplicate(bonds), "maturity": _maturity(bonds), "stale": _stale(bonds)}
 
 
 def contradiction_evidence(bonds: pd.DataFrame) -> FloatArray:
@@ -34,7 +28,7 @@ def contradiction_evidence(bonds: pd.DataFrame) -> FloatArray:
 
 
 def _duplicate(bonds: pd.DataFrame) -> BoolArray:
-    facts = ["issuer_id", "as_of_date", "issue_date", "maturity_date", "issue_size_musd", "spread_bps"]
+    facts = ["issuer_id", "as_of_date", "issue_date", "maturity_date", "spread_bps"]
     return np.asarray(bonds.duplicated([name for name in facts if name in bonds]))
 
 
@@ -46,15 +40,18 @@ def _maturity(bonds: pd.DataFrame) -> BoolArray:
     return wrong
 
 
+def previous_rows(bonds: pd.DataFrame) -> IntArray:
+    """Return the position of each row's bond at its last date before, -1 for none."""
+    order = (
+        bonds[["bond_id", "as_of_date"]].reset_index(drop=True).sort_values(["bond_id", "as_of_date"], kind="stable")
+    )
+    name = order["bond_id"].to_numpy()
+    place = order.index.to_numpy()
+    before = np.full(len(bonds), -1, dtype=np.int64)
+    before[place[1:]] = np.where(name[1:] == name[:-1], place[:-1], -1)
+    return before
+
+
 def _stale(bonds: pd.DataFrame) -> BoolArray:
-    ordered = bonds[["bond_id", "as_of_date", "spread_bps"]].sort_values(["bond_id", "as_of_date"], kind="stable")
-    same_bond = ordered["bond_id"].eq(ordered["bond_id"].shift())
-    unchanged = ordered["spread_bps"].eq(ordered["spread_bps"].shift())
-    return np.asarray((same_bond & unchanged).reindex(bonds.index))
-
-
-def _rating(bonds: pd.DataFrame) -> BoolArray:
-    keys = [bonds["issuer_id"], bonds["as_of_date"]]
-    alike = bonds.groupby([*keys, bonds["rating_num"]], observed=True)["rating_num"].transform("size")
-    together = bonds.groupby(keys, observed=True)["rating_num"].transform("size")
-    return np.asarray((together >= 3) & (2 * alike < together))
+    spread, before = bonds["spread_bps"].to_numpy(dtype=np.float64), previous_rows(bonds)
+    return np.asarray((before >= 0) & (spread == spread[before]))

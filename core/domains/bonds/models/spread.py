@@ -10,7 +10,10 @@ from core.domains.bonds.models import designs
 from core.domains.bonds.models.attainment import spread_attainment, spread_metrics
 from core.domains.bonds.models.bond_model import BondModel
 from core.domains.bonds.models.spread_law import UNIT_BPS, to_learning_scale
+from core.models.errors import NotFittedError
 from core.models.interface import Attainment, PanelLike, table_of, truth_of
+from core.models.learners.algorithms import LINEAR
+from core.models.learners.linear import LinearLearner
 
 
 class SpreadModel(BondModel):
@@ -35,6 +38,22 @@ class SpreadModel(BondModel):
     @override
     def answer(self, score: FloatArray) -> FloatArray:
         return UNIT_BPS * np.sinh(score)
+
+    def expect(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+        """Predict on the learning scale, and say how uncertain the prediction itself is.
+
+        Returns:
+            The score, and the variance of its error per variance of a residual; 0 without a linear candidate.
+
+        Raises:
+            NotFittedError: The model has learned nothing yet.
+        """
+        if not self.learners:
+            raise NotFittedError(self.name)
+        matrices = self._matrices(frame)
+        linear = self.learners.get(LINEAR)
+        doubt = linear.doubt(matrices.linear) if isinstance(linear, LinearLearner) else np.zeros(len(frame))
+        return self.learners[self.shipping].score(matrices), doubt
 
     @override
     def evaluate(self, panel: PanelLike | pd.DataFrame) -> dict[str, float]:
