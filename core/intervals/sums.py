@@ -16,7 +16,9 @@ from core.intervals.units import ERROR_RATE, Interval, Units
 SKEWNESS_MARGIN = 8.0  # a sample of n units shows too little skewness: it is taken as 1 + 8/n times what is seen
 
 
-def mean_interval(loss: FloatArray, group: AnyArray, *, reference: float) -> Interval | None:
+def mean_interval(
+    loss: FloatArray, group: AnyArray, *, reference: float, unseen: float | None = None
+) -> Interval | None:
     """Bound the mean of losses that are not negative.
 
     Args:
@@ -24,21 +26,33 @@ def mean_interval(loss: FloatArray, group: AnyArray, *, reference: float) -> Int
         group: Group of each row, shape (n,).
         reference: The mean loss of a unit unlike those seen, such as of a constant prediction; it bounds the mean
             where the losses do not vary.
+        unseen: The mean loss of a mistake, if the sample holds none: as many units cannot exclude it.
     Returns:
         None for fewer than two units.
     """
     units = Units(group)
-    return _ratio(units.sums(loss), units.sizes, units, reference=reference)
+    found = _ratio(units.sums(loss), units.sizes, units, reference=reference)
+    return _with_unseen(found, float(loss.mean()), unseen, units.n)
 
 
-def ratio_interval(part: FloatArray, whole: FloatArray, group: AnyArray) -> Interval | None:
+def ratio_interval(
+    part: FloatArray, whole: FloatArray, group: AnyArray, *, unseen: float | None = None
+) -> Interval | None:
     """Bound the ratio of two sums over rows, such as of the losses of a model and of a constant prediction.
 
+    Args:
+        part: The numerator of each row, shape (n,).
+        whole: The denominator of each row, shape (n,).
+        group: Group of each row, shape (n,).
+        unseen: The mean numerator of a mistake, if the sample holds none: as many units cannot exclude it.
     Returns:
         None for fewer than two units, or if the whole is zero.
     """
     units = Units(group)
-    return _ratio(units.sums(part), units.sums(whole), units, reference=1.0)
+    found = _ratio(units.sums(part), units.sums(whole), units, reference=1.0)
+    if found is None or unseen is None:
+        return found
+    return _with_unseen(found, float(part.sum() / whole.sum()), unseen / float(whole.mean()), units.n)
 
 
 def unexplained_interval(squared_error: FloatArray, actual: FloatArray, group: AnyArray) -> Interval | None:
@@ -129,9 +143,21 @@ def _unseen(value: float, reference: float, n: int) -> Interval | None:
     Source:
         Hanley and Lippman-Hand, JAMA 249(13), 1983: "If nothing goes wrong, is everything all right?"
     """
-    share = 1.0 - ERROR_RATE ** (1.0 / n)
+    share = _share_not_excluded(n)
     least = (1.0 - share) * value
     return _checked(least, least + share * max(reference, value))
+
+
+def _with_unseen(found: Interval | None, value: float, unseen: float | None, n: int) -> Interval | None:
+    """Raise the upper limit to the mean that holds as many mistakes as the sample cannot exclude."""
+    if found is None or unseen is None:
+        return found
+    share = _share_not_excluded(n)
+    return Interval(found.low, max(found.high, (1.0 - share) * value + share * unseen))
+
+
+def _share_not_excluded(n: int) -> float:
+    return float(1.0 - ERROR_RATE ** (1.0 / n))
 
 
 def _pseudo_values(value: float, without: FloatArray, units: Units) -> FloatArray:

@@ -20,6 +20,19 @@ def row_losses(target: FloatArray, answer: FloatArray) -> FloatArray:
     return np.asarray(-np.log(np.clip(chosen, 1e-15, None)))
 
 
+def unseen_mistake(target: FloatArray, answer: FloatArray) -> float | None:
+    """Return the mean loss that a mistake would have had, where every class was answered right.
+
+    A sample without a mistake does not show how much the mistakes of a confident model cost.
+
+    Returns:
+        None for numbers, or if there was a mistake.
+    """
+    if answer.ndim == 1 or (answer.argmax(axis=1) != target).any():
+        return None
+    return float(np.mean(-np.log(np.clip(1.0 - answer.max(axis=1), 1e-15, None))))
+
+
 def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray) -> Metrics:
     """Measure predicted numbers.
 
@@ -55,7 +68,9 @@ def classification_metrics(actual: FloatArray, answer: FloatArray, group: AnyArr
     is_right, losses = answer.argmax(axis=1) == actual, row_losses(actual, answer)
     loss = float(losses.mean())
     metrics = _with_interval("accuracy", float(is_right.mean()), intervals.share_interval(is_right, group))
-    metrics |= _with_interval("log_loss", loss, intervals.mean_interval(losses, group, reference=_entropy(actual)))
+    unseen = unseen_mistake(actual, answer)
+    bounds = intervals.mean_interval(losses, group, reference=_entropy(actual), unseen=unseen)
+    metrics |= _with_interval("log_loss", loss, bounds)
     if answer.shape[1] == 2:
         metrics |= ranking_metrics(actual, answer[:, 1], group)
     elif present := [k for k in range(answer.shape[1]) if 0 < np.count_nonzero(actual == k) < len(actual)]:
@@ -79,16 +94,23 @@ def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray) ->
     }
 
 
-def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray) -> Metrics:
+def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, unseen: float | None = None) -> Metrics:
     """Measure the share by which the model reduces the loss of a constant prediction: `skill`, with its interval.
 
+    Args:
+        losses: The model's loss of each row, shape (n,).
+        constant_losses: The loss of the constant prediction, shape (n,).
+        group: Group of each row, shape (n,).
+        unseen: The mean loss of a mistake, if the sample holds none (`unseen_mistake`).
     Returns:
         At most 1; at 0 or below the model knows no more than the mean. Empty if the constant has no loss.
     """
     if constant_losses.sum() <= 0:
         return {}
     value = 1.0 - float(losses.sum() / constant_losses.sum())
-    return _with_interval("skill", value, _rest(intervals.ratio_interval(losses, constant_losses, group)))
+    return _with_interval(
+        "skill", value, _rest(intervals.ratio_interval(losses, constant_losses, group, unseen=unseen))
+    )
 
 
 def _rest(interval: Interval | None) -> Interval | None:

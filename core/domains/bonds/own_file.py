@@ -229,7 +229,8 @@ class TrainableBondModel:
             metrics |= {name: on_learning_scale[name] for name in on_learning_scale if name.startswith(("r2", "loss"))}
         if self._constant is not None:
             without = row_losses(actual, np.broadcast_to(self._constant, answer.shape))
-            metrics |= scores.skill(row_losses(actual, answer), without, issuer)
+            unseen = scores.unseen_mistake(actual, answer)
+            metrics |= scores.skill(row_losses(actual, answer), without, issuer, unseen=unseen)
         return metrics
 
 

@@ -84,6 +84,23 @@ def test_metrics_without_any_mistake_have_an_interval_with_a_width():
     assert 0.85 < gained["skill_low"] < gained["skill"] == 1.0
 
 
+@pytest.mark.truth
+@pytest.mark.parametrize("n", [20, 100, 400])
+def test_mistakes_that_no_row_shows_are_inside_the_interval_of_the_log_loss(truth, n):
+    """A confident model is wrong once in fifty: two samples of 20 rows in three show no mistake."""
+    rng, sure, right = np.random.default_rng(8), 0.98, 0.98
+    true_loss = -right * np.log(sure) - (1 - right) * np.log(1 - sure)
+    held, n_samples = 0, 200 * truth.scale
+    for _ in range(n_samples):
+        said = rng.integers(0, 2, n)
+        actual = np.where(rng.random(n) < right, said, 1 - said).astype(float)
+        chance = np.where(said == 1, sure, 1 - sure)
+        found = scores.classification_metrics(actual, np.stack((1 - chance, chance), axis=1), np.arange(n))
+        held += found["log_loss_low"] <= true_loss <= found["log_loss_high"]
+
+    truth.at_least(held / n_samples, 0.94 - 3.1 * (0.05 * 0.95 / n_samples) ** 0.5, n=n_samples)
+
+
 def test_a_constant_target_has_no_skill_and_no_r2():
     found = scores.regression_metrics(np.ones(30), np.ones(30), np.arange(30))
 

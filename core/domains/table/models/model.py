@@ -363,7 +363,7 @@ class TableModel(Model):
             return metrics
         constant = np.broadcast_to(self.constant, answer.shape)
         losses, without = row_losses(actual, answer), row_losses(actual, constant)
-        return metrics | scores.skill(losses, without, group)
+        return metrics | scores.skill(losses, without, group, unseen=scores.unseen_mistake(actual, answer))
 
     def target_of(self, frame: pd.DataFrame) -> FloatArray:
         """Return the target: numbers, class positions, or zeros for anomalies (labels are for evaluation only)."""
