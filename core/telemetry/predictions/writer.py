@@ -84,6 +84,7 @@ class PredictionWriter(Committer):
         self._predictions: deque[PredictionRecord] = deque()
         self._outcomes: deque[OutcomeRecord] = deque()
         self._routes: dict[RouteKey, int] = {}
+        self._chains: dict[str, str] = {}  # by model
         self._n_stored = self._n_dropped = 0
         self._outcomes_met = Counter[str]()  # matched, unmatched, refused
         self._just_met = Counter[str]()  # the same, of the transaction under way
@@ -201,7 +202,11 @@ class PredictionWriter(Committer):
             route = routes.get(key)
             if route is None:
                 route = routes[key] = add_route(connection, key)
-            by_chain.setdefault(retention.chain(prediction.model), []).append(
+            model = prediction.model
+            chain = self._chains.get(model)
+            if chain is None:
+                chain = self._chains[model] = retention.chain(model)
+            by_chain.setdefault(chain, []).append(
                 (
                     seq, route, request_number(prediction.request_id), to_us(prediction.at),
                     _finite(prediction.latency_ms), prediction.error, _finite(prediction.value), prediction.unit,
