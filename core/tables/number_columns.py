@@ -49,6 +49,9 @@ def plain_numbers(
     found = replace(refine(name, values, complain, wanted=rules.wanted), gaps={**gaps, **more})
     if rules.decimal or rules.form is not None or not may_be_grouped(values):
         return found
+    some = cells.slice(0, SAMPLE).drop_null()
+    if not mask_of(pc.match_substring_regex(some, rf"^\s*[+-]?{_GROUPED.pattern.strip('^$')}\s*$")).all():
+        return found
     cells = spelled_alike(pc.utf8_trim_whitespace(cells))
     cells = pc.replace_substring_regex(cells, r"^[+-]", "")
     if not pc.any(pc.match_substring(cells, ".")).as_py() or not all_match(
@@ -116,19 +119,19 @@ def _unit(
     name: str, distinct: Distinct, is_gap: BoolArray, written: Written, complain: Complain, rules: ColumnRules
 ) -> str:
     """Return the one unit of all cells; a number without its unit would be read on another scale."""
-    digits = written.cores.to_pylist()
-    units = {unit for unit, text in zip(written.units, digits, strict=True) if text != "0"}
+    is_told = pc.not_equal(written.cores, "0").fill_null(False)
+    units = {row["values"]: row["counts"] for row in pc.value_counts(written.units.filter(is_told)).to_pylist()}
     named = sorted(unit for unit in units if unit)
     unit = named[0] if named else ""
     if Manner.NUMBER in rules.manners:
         return unit
     if len(named) > 1 or ("" in units and unit in PERCENT):
-        odd, usual = min(units, key=written.units.count), max(units, key=written.units.count)
+        odd, usual = min(sorted(units), key=units.__getitem__), max(sorted(units), key=units.__getitem__)
     elif rules.form is not None and _is_other_scale(unit, rules.form.unit):
         odd, usual = unit, rules.form.unit
     else:
         return unit
-    at = np.flatnonzero(~is_gap)[next(k for k, found in enumerate(written.units) if found == odd and digits[k] != "0")]
+    at = np.flatnonzero(~is_gap)[int(np.argmax(mask_of(pc.and_(is_told, pc.equal(written.units, odd)))))]
     row = distinct.first(np.arange(len(distinct.names)) == at)
     raise other_scale(name, distinct.at(row), row, odd, usual, complain)
 
@@ -220,4 +223,6 @@ def are_written_numbers(names: pa.Array) -> bool:
     written = taken_apart(names.filter(pa.array(filled)))
     if not written.looks.all() or written.has_codes or read_numbers(written) is None:
         return False
-    return bool(pc.any(pc.match_substring_regex(written.cores, "[.,' eE]")).as_py()) or any(written.units)
+    return bool(pc.any(pc.match_substring_regex(written.cores, "[.,' eE]")).as_py()) or bool(
+        pc.any(pc.not_equal(written.units, "")).as_py()
+    )

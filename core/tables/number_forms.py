@@ -73,7 +73,7 @@ class Written:
     """
 
     cores: pa.Array
-    units: list[str]
+    units: pa.Array
     is_negative: BoolArray
 
     @property
@@ -129,19 +129,15 @@ def spelled_alike(cells: pa.Array) -> pa.Array:
 def taken_apart(names: pa.Array) -> Written:
     """Split cells into digits, sign and unit."""
     found = pc.extract_regex(spelled_alike(names), _WRITTEN)
-    parts = {name: found.field(position).to_pylist() for position, name in enumerate(_PARTS) if name != "core"}
-    is_valid = found.is_valid()
-    signs = zip(*(parts[name] for name in ("bracket", "end", "sign", "inner", "last")), strict=True)
-    n_signs = np.array([sum(map(bool, (bracket, *rest))) for bracket, _, *rest in signs], dtype=np.int64)
-    is_paired = np.array([bool(a) == bool(b) for a, b in zip(parts["bracket"], parts["end"], strict=True)], dtype=bool)
-    minus = np.array(
-        [bool(b) or "-" in (s, i, last) for b, s, i, last in _columns(parts, "bracket", "sign", "inner", "last")],
-        dtype=bool,
-    )
-    units = [before or after or "" for before, after in _columns(parts, "before", "after")]
-    is_sound = np.asarray(is_valid.to_numpy(zero_copy_only=False)) & is_paired & (n_signs <= 1)
-    is_sound &= np.array([not (b and a) for b, a in _columns(parts, "before", "after")], dtype=bool)
-    return Written(pc.if_else(pa.array(is_sound), found.field(_PARTS.index("core")), None), units, minus)
+    parts = {name: pc.fill_null(found.field(position), "") for position, name in enumerate(_PARTS)}
+    has = {name: _mask(pc.not_equal(part, "")) for name, part in parts.items()}
+    minus = has["bracket"] | has["last"]
+    for name in ("sign", "inner"):
+        minus |= _mask(pc.equal(parts[name], "-"))
+    n_signs = sum(has[name].astype(np.int64) for name in ("bracket", "sign", "inner", "last"))
+    is_sound = has["core"] & (has["bracket"] == has["end"]) & (n_signs <= 1) & ~(has["before"] & has["after"])
+    units = pc.if_else(pa.array(has["before"]), parts["before"], parts["after"])
+    return Written(pc.if_else(pa.array(is_sound), parts["core"], None), units, minus)
 
 
 def read_numbers(written: Written, wanted: tuple[str, ...] = (".", ",")) -> NumbersRead | None:
@@ -195,5 +191,5 @@ def may_be_grouped(values: FloatArray) -> bool:
     return bool((np.abs(filled * 1_000.0 - np.rint(filled * 1_000.0)) < 1e-6).all())
 
 
-def _columns(parts: dict[str, list[str]], *names: str) -> "zip[tuple[str, ...]]":
-    return zip(*(parts[name] for name in names), strict=True)
+def _mask(fits: pa.Array) -> BoolArray:
+    return np.asarray(fits.to_numpy(zero_copy_only=False), dtype=np.bool_)
