@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from core.arrays import BoolArray
+from core.arrays import BoolArray, FloatArray
 from core.tables import limits
 from core.tables.date_forms import look_like_dates
 from core.tables.errors import shown
@@ -31,6 +31,7 @@ LEAST_OF_A_CLASS = 10
 _N_COMMON = 12
 _QUANTILES = [part / 20 for part in range(1, 20)]
 MOST_CODED = 10  # classes coded as consecutive whole numbers from 0 or 1; more of them are amounts
+LEAST_CODED_SHARE = 0.002  # of the rows
 FEW_VALUES = 50  # a target of whole numbers with at most this many values may be meant as classes
 
 
@@ -246,12 +247,21 @@ def _infer_task(table: Table, target: str | None) -> Task:
         return Task.CLASSIFICATION
     if kind is not ColumnKind.INTEGER:
         return Task.REGRESSION
-    counts = table.frame[target].value_counts()
-    numbers = np.sort(counts.index.to_numpy(dtype=np.float64))
-    # Classes are coded 0, 1, 2 or 1, 2, 3. Counts are too, but their tail is thin.
-    are_coded = numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1 and len(numbers) <= MOST_CODED
-    are_coded = are_coded and int(counts.min()) >= LEAST_OF_A_CLASS
-    return Task.CLASSIFICATION if len(numbers) == 2 or are_coded else Task.REGRESSION
+    are_classes = are_coded(table.frame[target].dropna().to_numpy(dtype=np.float64))
+    return Task.CLASSIFICATION if are_classes else Task.REGRESSION
+
+
+def are_coded(values: FloatArray) -> bool:
+    """Return whether whole numbers are classes: two values, or 0, 1, 2 or 1, 2, 3 and so on.
+
+    Counts look the same, but their tail is thin: the rarest class must have its share of the rows.
+    """
+    numbers, counts = np.unique(values, return_counts=True)
+    if len(numbers) == 2:
+        return True
+    are_consecutive = numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1
+    least = max(LEAST_OF_A_CLASS, LEAST_CODED_SHARE * len(values))
+    return bool(are_consecutive and len(numbers) <= MOST_CODED and counts.min() >= least)
 
 
 def _refuse_times(table: Table, name: str) -> None:

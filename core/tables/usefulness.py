@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.arrays import FloatArray
 from core.tables import limits
 from core.tables.errors import as_typed, shown
 from core.tables.signature import ColumnKind
@@ -70,14 +71,23 @@ def _numbering(name: str, filled: "pd.Series[Any]", n_rows: int) -> str:
     least, most = numbers[0], numbers[-1]
     n_words = [word.lower() for word in _WORDS.findall(name)]
     is_id = bool(_ID_WORDS & {*n_words}) or bool(n_words and _ID_LAST_WORDS & {n_words[0], n_words[-1]})
-    is_dense = len(numbers) == n_rows and len(numbers) >= DENSE * (most - least + 1)
     counted = f"{len(numbers):,} different whole numbers from {least:.15g} to {most:.15g} in {n_rows:,} rows"
     keep = f"--keep {as_typed(name)} keeps it"
-    if is_dense and not _MEASURES & {*n_words}:
+    if are_counted(numbers, n_rows) and not _MEASURES & {*n_words}:
         return f"numbers the rows: {counted}; {keep}"
     if is_id and len(numbers) > FEW_LEVELS and len(numbers) > NAMES_THINGS * len(filled):
         return f"identifies rows by its name and its values: {counted}; {keep}"
     return ""
+
+
+def are_counted(numbers: FloatArray, n_rows: int) -> bool:
+    """Return whether whole numbers count the rows: all are different, and they fill their range.
+
+    Args:
+        numbers: The different numbers, in ascending order.
+        n_rows: The number of rows.
+    """
+    return bool(len(numbers) == n_rows and n_rows >= DENSE * (numbers[-1] - numbers[0] + 1))
 
 
 def _shown(value: object) -> str:

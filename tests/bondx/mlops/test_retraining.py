@@ -60,3 +60,17 @@ def test_a_reason_names_the_argument_and_no_file_of_ours(pipeline, config):
 def test_arguments_of_other_classes_are_refused(config):
     with pytest.raises(UsageError, match="tracker is 6; it must be of the class ExperimentTracker"):
         RetrainPipeline(config, 6)
+
+
+def test_rows_without_a_target_and_words_for_empty_cells_are_the_callers_to_name(pipeline, config):
+    frame = table(3, 2.0)
+    frame.loc[[3, 8], "loss"] = np.nan
+    frame.loc[::50, "price"] = -999.0
+    refused = pipeline.trigger_retraining(report(config, 2.0), frame)
+    assert "--drop-missing-target" in refused.reason
+
+    result = pipeline.trigger_retraining(report(config, 2.0), frame, na=["-999"], drop_missing_target=True)
+
+    assert result.success, result.reason
+    (version,) = ModelRegistry(config).list_models("risk")
+    assert version.metrics["r2"] > 0.9
