@@ -78,11 +78,13 @@ def is_better(metric: str, delta: float) -> bool | None:
 
     >>> is_better("attainment", 0.01), is_better("mae_bps", 0.2), is_better("mae_optimum_bps", 0.2)
     (True, False, None)
+    >>> is_better("rating_typo_precision", 0.01), is_better("rating_typo_optimum", 0.01)
+    (True, None)
     """
     name = metric.rpartition(".")[2]
     if "optimum" in name:  # the best that the data allow, for any model
         return None
-    if name.startswith(_MORE_IS_BETTER):
+    if name.startswith(_MORE_IS_BETTER) or name.endswith("_precision"):
         return delta > 0
     if name.startswith(_LESS_IS_BETTER):
         return delta < 0

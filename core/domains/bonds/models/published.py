@@ -4,8 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
-from scipy.stats import beta
+from scipy.special import logit, xlog1py, xlogy
 
 from core.arrays import FloatArray, IntArray
 from core.domains.bonds.data import calibration as cal
@@ -117,7 +116,10 @@ class PublishedRows:
         ) / volume["noise"]
         normal = np.stack((z_leverage, own, z_cost, z_volume, *self._esg_scores(notch)))
         owned = self.numbers("fund_ownership") - fund["high_yield"] * speculative
-        held = np.nan_to_num(beta.logpdf(owned, fund["a"], fund["b"]), neginf=_IMPOSSIBLE)
+        possible = (owned > 0) & (owned < 1)
+        share = np.where(possible, owned, 0.5)
+        held = np.where(possible, xlogy(fund["a"] - 1, share) + xlog1py(fund["b"] - 1, -share), _IMPOSSIBLE)
+        held[np.isnan(owned)] = 0.0
         return np.asarray(held - np.nansum(np.square(normal), axis=0) / 2)
 
     def _esg_scores(self, notch: IntArray) -> tuple[FloatArray, FloatArray]:
