@@ -18,7 +18,7 @@ from core.errors import ExitCode
 from core.rollout.strategies import Strategy
 
 if TYPE_CHECKING:
-    from core.rollout import Rollout
+    from core.rollout import GuardReading, Rollout
     from core.state import Workspace
 
 REQUESTS = {
@@ -192,24 +192,24 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
     facts |= {"deadline_at": observed.deadline_at, "n_stable": observed.evidence.n_stable}
     facts |= {"n_candidate": observed.evidence.n_candidate}
     print_facts(facts)
-    readings = [
-        {
-            "guard": reading.guard,
-            "stable": reading.stable_value,
-            "candidate": reading.candidate_value,
-            "effect": reading.effect,
-            "low": reading.low,
-            "high": reading.high,
-            "n_stable": reading.n_stable,
-            "n_candidate": reading.n_candidate,
-            "verdict": reading.verdict,
-            "eta_seconds": reading.eta_seconds,
-        }
-        for reading in observed.readings
-    ]
-    if readings:
+    found = [_cells(reading) for reading in (*observed.readings, *observed.slices)]
+    if found:
         print()
-        print_table(readings, tuple(readings[0]), empty="")
+        print_table(found, tuple(found[0]), empty="")
+    if observed.disagreement:
+        print()
+        differing = [
+            {
+                "answers differ on": each.subject,
+                "rows": each.n,
+                "share": each.share_different,
+                "class_changed": each.share_class_changed,
+                "mean": each.mean,
+                "p95": each.p95,
+            }
+            for each in observed.disagreement
+        ]
+        print_table(differing, tuple(differing[0]), empty="")
     print()
     events = [
         {"at": event.at, "event": event.verb.removeprefix("rollout."), "by": event.by, "reason": event.reason}
@@ -217,6 +217,21 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
     ]
     print_table(events, ("at", "event", "by", "reason"), empty="no event yet")
     return ExitCode.GOOD
+
+
+def _cells(reading: "GuardReading") -> dict[str, object]:
+    return {
+        "guard": reading.guard,
+        "stable": reading.stable_value,
+        "candidate": reading.candidate_value,
+        "effect": reading.effect,
+        "low": reading.low,
+        "high": reading.high,
+        "n_stable": reading.n_stable,
+        "n_candidate": reading.n_candidate,
+        "verdict": reading.verdict,
+        "eta_seconds": reading.eta_seconds,
+    }
 
 
 def _share(text: str) -> float:

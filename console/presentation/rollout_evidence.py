@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from console.presentation import rollout_slices
 from console.presentation.phrases import NOTHING, clock, duration, instant, number, share
 from console.presentation.rollout_progress import summary_lines
 from console.presentation.rollouts import share_set, words
@@ -62,7 +63,14 @@ def guard_rows(rollout: Rollout, glyphs: Glyphs) -> list[Row]:
         ]
     evidence = observed.evidence
     answers = _side_by_side("answers", f"{evidence.n_stable:,}", f"{evidence.n_candidate:,}", "since the start")
-    return [*traffic, answers, *(_guard_row(reading, glyphs) for reading in observed.readings)]
+    differ = rollout_slices.difference_row(rollout)
+    guards = [reading for reading in observed.readings if not reading.is_check]
+    checks = [reading for reading in observed.readings if reading.is_check]
+    worst = rollout_slices.worst_slices(rollout)
+    judged = [*(_guard_row(reading, glyphs) for reading in (*guards, *worst[:1])), *((differ,) if differ else ())]
+    rest = [_guard_row(reading, glyphs) for reading in (*checks, *worst[1:])]
+    # A small screen shows six rows before it scrolls: the worst slice and the difference must be among them.
+    return [*judged, *traffic, answers, *rest] if worst or differ else [*traffic, answers, *judged, *rest]
 
 
 def _side_by_side(name: str, stable: str, candidate: str, note: str) -> Row:
@@ -74,7 +82,8 @@ def _guard_row(reading: GuardReading, glyphs: Glyphs) -> Row:
     return Row(
         reading.guard,
         (
-            reading.guard,
+            # The level first, since a narrow column cuts off the end.
+            reading.guard if reading.slice is None else f"{reading.slice} {reading.source}",
             side_text(reading, reading.stable_value),
             Cell(side_text(reading, reading.candidate_value), "strong"),
             effect_text(reading, reading.effect),
@@ -150,6 +159,7 @@ def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engin
         lines += _reading_lines(rollout, reading, glyphs)
     if not rollout.observed.readings:
         lines.append(Line((("Nothing has been judged yet.", "muted"),)))
+    lines += _slice_lines(rollout, glyphs) + rollout_slices.difference_lines(rollout)
     return [*lines, Line(), Line((("Rules", "title"),)), *rule_lines(rollout), *_events(rollout)]
 
 
@@ -160,6 +170,22 @@ def detail_lines(rollout: Rollout) -> list[Line]:
 
 def _events(rollout: Rollout) -> list[Line]:
     return [Line(), Line((("Events", "title"),)), *event_lines(rollout)]
+
+
+def _slice_lines(rollout: Rollout, glyphs: Glyphs) -> list[Line]:
+    """Write out every level of every slice, the worst first."""
+    if not rollout.plan.slices:
+        return []
+    n = rollout.plan.n_slice_tests
+    title = Line((("By slice, the worst first", "title"), (f"  {n} comparisons share half of alpha", "muted")))
+    if not rollout.observed.slices:
+        return [Line(), title, Line((("No level has been seen yet.", "muted"),))]
+    lines = [Line(), title]
+    for reading in rollout.observed.slices:
+        verdict = verdict_cell(reading, glyphs)
+        effect = f"  {effect_text(reading, reading.effect)}" if reading.effect is not None else ""
+        lines.append(Line(((f"{verdict.text:<12}", verdict.tone), (reading.reason, ""), (effect, "muted"))))
+    return lines
 
 
 def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> list[Line]:
@@ -195,6 +221,8 @@ def rule_lines(rollout: Rollout) -> list[Line]:
         ("margins", margins),
         ("latency", plan.measure_of(slow) if slow else "not judged: no limit was known at the start"),
         ("loss", plan.measure_of(plan.loss_guard) if plan.loss_guard else "not judged after a switch"),
+        *(("slices", str(each)) for each in plan.slices),
+        *([("pairs", "both versions score each row; losses are compared row by row")] if plan.is_paired else []),
         ("risks", f"false-alarm rate at most {plan.alpha:.1%}, missed-harm rate at most {plan.beta:.1%}"),
         ("deadline", f"{duration(plan.deadline_seconds)}; then an operator decides"),
         ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),

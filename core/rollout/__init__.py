@@ -11,6 +11,9 @@ rollout.py     the document: what people want, what the engine observed
 progress.py    verdicts and wishes -> the next state of a rollout
 rollouts.py    the verbs; planner.py previews a start, rollout_records.py keeps the documents
 held_versions.py  the holds and warnings that the registry reads
+slices.py      the levels of the slice columns; read_columns.py finds the columns of a version
+sliced_sums.py, slice_readings.py  the comparison by level; difference_sums.py how far the answers of both differ
+expectations.py  how long each verdict takes in the usual traffic (usual_traffic.py); expectation_text.py says so
 routing.py     which version answers which request
 source.py      where a worker reads the served requests
 worker.py      the engine's turn: read, judge, take the next step; rollout_alerts.py alerts people
@@ -20,6 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.rollout.disagreement import Disagreement
     from core.rollout.errors import NotRoutedError, RolloutActiveError, RolloutRefusedError
     from core.rollout.experiment import ExperimentVerdict, Winner
     from core.rollout.judgement import RolloutVerdict, VerdictOutcome
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Arm",
     "DesiredRollout",
+    "Disagreement",
     "ExperimentVerdict",
     "Guard",
     "GuardReading",
@@ -67,6 +72,7 @@ __all__ = [
 # The home of every name, imported on first use: showing a rollout needs none of the statistics behind a verdict.
 _HOMES = {
     "Arm": "core.telemetry.predictions",
+    "Disagreement": "core.rollout.disagreement",
     "DesiredRollout": "core.rollout.rollout",
     "RolloutEvent": "core.rollout.rollout",
     "ExperimentVerdict": "core.rollout.experiment",

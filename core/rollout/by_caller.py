@@ -244,7 +244,7 @@ def _of_residuals(sums: CallerSums, residuals: FloatArray, counts: FloatArray, u
         possible - means[:, None],
         layout.widths,
         (residuals * of_candidate).sum(axis=1) - means,
-        _information(n, callers[0] * callers[1] / max(sum(callers), 1)),
+        information(n, callers[0] * callers[1] / max(sum(callers), 1)),
     )
 
 
@@ -254,11 +254,11 @@ def _of_pairs(sums: CallerSums, ratio: float, shift: float) -> Contrast:
     half = (sums.total[used] / ratio - shift * sums.n[used] - sums.baseline[used]) / 2
     n = sums.n[used]
     return Contrast(
-        np.stack([half, -half], axis=1), np.array([0.5, 0.5]), half, _information(float(n.sum()) / 4, _kish(n) / 4)
+        np.stack([half, -half], axis=1), np.array([0.5, 0.5]), half, information(float(n.sum()) / 4, _kish(n) / 4)
     )
 
 
-def _information(n_values: float, n_callers: float) -> float:
+def information(n_values: float, n_callers: float) -> float:
     """Return κ: between a multiple of the callers and of the values, for between these the variance grows."""
     return _SCALE * math.sqrt(n_values * n_callers)
 

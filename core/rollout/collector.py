@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.rollout.caller_sums import CallerSums, CellLayout, StoredSums, places_of
+from core.rollout.caller_sums import N_CELLS, CallerSums, CellLayout, StoredSums, places_of
+from core.rollout.difference_sums import DifferenceSums, StoredDifferences
 from core.rollout.evidence import RateCounts, RolloutEvidence
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.sliced_sums import SlicedSums
 from core.rollout.strategies import Strategy
 from core.rollout.unjudged import LossOrigins
 from core.telemetry.predictions import Batch, Scored, ScoredPair, ServedRequest
@@ -20,9 +22,17 @@ ARRIVALS = "arrivals"
 _OF_PAIRS = 0.5  # if only one of two arms fails a request given to both, either is equally likely
 
 
-def layout_of(plan: RolloutPlan) -> CellLayout:
-    """Return the cells of callers for a plan."""
-    return CellLayout(() if plan.strategy is Strategy.SHADOW else tuple(step.share for step in plan.steps))
+_CELLS_OF_SLICES = 256  # there are many, and each has a part of the callers
+
+
+def layout_of(plan: RolloutPlan, guard: Guard | None = None, *, n_cells: int = N_CELLS) -> CellLayout:
+    """Return the cells of callers for a guard of a plan, or for its traffic.
+
+    Without shares, both versions give each value: every value of a shadow, and every loss if a plan compares pairs.
+    """
+    is_paired = plan.is_paired and guard is not None and guard.source.needs_outcomes
+    shares = () if is_paired or plan.strategy is Strategy.SHADOW else tuple(step.share for step in plan.steps)
+    return CellLayout(shares, n_cells)
 
 
 class Collector:
@@ -35,6 +45,7 @@ class Collector:
         failed_units: dict[str, set[int]] | None = None,
         sums: Mapping[str, StoredSums] | None = None,
         losses: LossOrigins | None = None,
+        differences: StoredDifferences | None = None,
     ) -> None:
         """Continue from earlier observations.
 
@@ -45,10 +56,11 @@ class Collector:
                 one arm, so a single caller who always fails would otherwise look like a failing arm.
             sums: The earlier sums by caller.
             losses: Where the earlier losses come from.
+            differences: The earlier differences between the answers of both versions.
         Raises:
             ValueError: The earlier sums do not fit the plan.
         """
-        self._layout, self._of_pairs = layout_of(plan), CellLayout(())
+        self._layout = layout_of(plan)
         self._is_shadow, self._is_paired = plan.strategy is Strategy.SHADOW, plan.is_paired
         self._steps = {step.share: number for number, step in enumerate(plan.steps)}
         self._rates = [
@@ -58,15 +70,15 @@ class Collector:
         ]
         for rate in self._rates:
             rate.failed_units = (failed_units or {}).get(rate.guard.name, set())
-        layouts = {
-            guard.name: self._of_pairs if self._is_paired and guard.source.needs_outcomes else self._layout
-            for guard in plan.guards
-        }
-        if not self._is_shadow:
-            layouts[TRAFFIC] = self._layout
-        if not self._is_paired:
-            layouts[ARRIVALS] = self._layout
+        checks = [] if self._is_shadow else [TRAFFIC] if self._is_paired else [TRAFFIC, ARRIVALS]
+        layouts = {guard.name: layout_of(plan, guard) for guard in plan.guards} | dict.fromkeys(checks, self._layout)
         self._sums = {name: CallerSums(layout, (sums or {}).get(name)) for name, layout in layouts.items()}
+        self._slices = {
+            guard.name: SlicedSums(guard, plan.slices, layout_of(plan, guard, n_cells=_CELLS_OF_SLICES), sums or {})
+            for guard in plan.sliced_guards
+        }
+        self._differences = DifferenceSums(plan.slices, plan.difference_tolerance, differences)
+        self._n_unpaired = evidence.n_unpaired
         self._of_scored = [guard for guard in plan.guards if guard.source.needs_outcomes]
         self._of_latency = [guard for guard in plan.guards if guard.source is GuardSource.LATENCY]
         self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
@@ -83,9 +95,12 @@ class Collector:
         )
         if batch.pairs and self._is_shadow:
             self._compare(batch.pairs)
-        if batch.scored_pairs and self._is_paired:
-            self._score_pairs(batch.scored_pairs)
-        if batch.scored and not self._is_paired:
+        if self._is_paired:
+            self._differences.add(batch.answer_pairs)
+            self._n_unpaired += batch.n_unpaired
+            if batch.scored_pairs:
+                self._score_pairs(batch.scored_pairs)
+        elif batch.scored:
             self._score(batch.scored)
 
     @property
@@ -95,12 +110,18 @@ class Collector:
             n_stable=self._n_stable,
             n_candidate=self._n_candidate,
             rates={rate.guard.name: rate.counts for rate in self._rates},
+            n_unpaired=self._n_unpaired,
         )
 
     @property
     def sums(self) -> Mapping[str, CallerSums]:
-        """The sums by caller: of each guard by its name, of `TRAFFIC` and of `ARRIVALS`."""
-        return self._sums
+        """The sums by caller: of each guard by its name, of `TRAFFIC` and `ARRIVALS`, and of slices by `slice_key`."""
+        return self._sums | {key: found for sliced in self._slices.values() for key, found in sliced.sums.items()}
+
+    @property
+    def differences(self) -> DifferenceSums:
+        """The differences between the answers of both versions."""
+        return self._differences
 
     def _serve(self, served: Sequence[ServedRequest]) -> None:
         is_candidate = np.array([request.arm.is_of_candidate for request in served])
@@ -108,16 +129,18 @@ class Collector:
         n_candidate = int(is_candidate.sum())
         self._n_candidate += n_candidate
         self._n_stable += len(served) - n_candidate
-        cells, steps, known = self._placed(served, is_candidate)
         for rate in self._rates:
             rate.count(served, is_candidate, rate.failures(failed, latency))
+        cells, steps, known = self._placed(self._layout, served, is_candidate)
         self._sums[TRAFFIC].count(cells[known], steps[known])
-        if not self._is_paired:
-            answered = known & ~failed
+        answered = known & ~failed
+        if ARRIVALS in self._sums:
             self._sums[ARRIVALS].count(cells[answered], steps[answered])
         for rate in self._rates:
             values = rate.failures(failed, latency).astype(np.float64)
             self._sums[rate.guard.name].add(cells[known], steps[known], values[known])
+            if (sliced := self._slices.get(rate.guard.name)) is not None:
+                sliced.add(served, *self._placed(sliced.layout, served, is_candidate), values)
         timed = known & np.isfinite(latency)
         for guard in self._of_latency:
             self._sums[guard.name].add(cells[timed], steps[timed], latency[timed])
@@ -134,30 +157,35 @@ class Collector:
             first, second = rate.failures(failed, latency), rate.failures(copy_failed, copy_latency)
             rate.count_pairs(answers, first, second)
             self._sums[rate.guard.name].add_pairs(cells, first.astype(np.float64), second.astype(np.float64))
+            if (sliced := self._slices.get(rate.guard.name)) is not None:
+                sliced.add_pairs(answers, _places(answers), first.astype(np.float64), second.astype(np.float64))
         timed = np.isfinite(latency) & np.isfinite(copy_latency)
         for guard in self._of_latency:
             self._sums[guard.name].add_pairs(cells[timed], latency[timed], copy_latency[timed])
 
     def _score_pairs(self, pairs: Sequence[ScoredPair]) -> None:
         """Add the losses of both versions on the same rows."""
-        cells = self._of_pairs.cells(_places(pairs))
-        stable = np.array([pair.stable for pair in pairs], dtype=np.float64)
-        candidate = np.array([pair.candidate for pair in pairs], dtype=np.float64)
+        places = _places(pairs)
+        stable, candidate = np.array([pair[:2] for pair in pairs], dtype=np.float64).T
         for guard in self._of_scored:
-            self._sums[guard.name].add_pairs(cells, _judged(guard, stable), _judged(guard, candidate))
+            sums, values = self._sums[guard.name], (_judged(guard, stable), _judged(guard, candidate))
+            sums.add_pairs(sums.layout.cells(places), *values)
+            if (sliced := self._slices.get(guard.name)) is not None:
+                sliced.add_pairs(pairs, places, *values)
 
     def _score(self, scored: Sequence[Scored]) -> None:
-        """Add the losses of whichever arm answered."""
         is_candidate = np.array([score.arm.is_of_candidate for score in scored])
-        cells, steps, known = self._placed(scored, is_candidate)
-        cells, steps = cells[known], steps[known]
-        losses = np.array([score.loss for score in scored], dtype=np.float64)[known]
-        self._sums[ARRIVALS].add(cells, steps, np.ones(len(losses)), counted=False)
+        cells, steps, known = self._placed(self._layout, scored, is_candidate)
+        losses = np.array([score.loss for score in scored], dtype=np.float64)
+        self._sums[ARRIVALS].add(cells[known], steps[known], np.ones(int(known.sum())), counted=False)
         for guard in self._of_scored:
-            self._sums[guard.name].add(cells, steps, _judged(guard, losses))
+            values = _judged(guard, losses)
+            self._sums[guard.name].add(cells[known], steps[known], values[known])
+            if (sliced := self._slices.get(guard.name)) is not None:
+                sliced.add(scored, *self._placed(sliced.layout, scored, is_candidate), values)
 
     def _placed(
-        self, requests: Sequence[ServedRequest] | Sequence[Scored], is_candidate: BoolArray
+        self, layout: CellLayout, requests: Sequence[ServedRequest] | Sequence[Scored], is_candidate: BoolArray
     ) -> tuple[IntArray, IntArray, BoolArray]:
         """Return the cell and the step of each request, and whether both are known.
 
@@ -168,9 +196,9 @@ class Collector:
         places, is_own = _places(requests), np.array([request.unit is None for request in requests])
         shares = np.array([request.share for request in requests])
         within = np.where(is_candidate, places * shares, shares + places * (1 - shares))
-        cells = self._layout.cells(np.where(is_own, np.minimum(within, 1 - 1e-15), places))
+        cells = layout.cells(np.where(is_own, np.minimum(within, 1 - 1e-15), places))
         steps_or_first = np.maximum(steps, 0)
-        belongs = self._layout.of_candidate[cells, steps_or_first] == is_candidate
+        belongs = layout.of_candidate[cells, steps_or_first] == is_candidate
         return cells, steps_or_first, (steps >= 0) & belongs
 
 

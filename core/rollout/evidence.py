@@ -25,3 +25,4 @@ class RolloutEvidence(msgspec.Struct, frozen=True, kw_only=True):
     n_stable: int = 0
     n_candidate: int = 0
     rates: dict[str, RateCounts] = {}
+    n_unpaired: int = 0  # outcomes of rows that only one version answered, where losses are compared row by row

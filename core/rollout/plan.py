@@ -49,6 +49,7 @@ class GuardSource(StrEnum):
 
 
 _CHECKS = (GuardSource.TRAFFIC, GuardSource.ARRIVALS)
+_SLICED = (GuardSource.ERRORS, GuardSource.LOSS)
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,9 +171,14 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.mirror_share if self.is_paired else 0.0
 
     @property
-    def n_levels(self) -> int:
-        """How many levels of slices are judged, over all columns."""
-        return len(levels_of(self.slices)) if any(guard.source is GuardSource.LOSS for guard in self.guards) else 0
+    def sliced_guards(self) -> tuple[Guard, ...]:
+        """The guards that are also judged by slice."""
+        return tuple(guard for guard in self.guards if self.slices and guard.source in _SLICED)
+
+    @property
+    def n_slice_tests(self) -> int:
+        """How many comparisons are made by slice: one for each level of each column, and each guard."""
+        return len(levels_of(self.slices)) * len(self.sliced_guards)
 
     @property
     def loss_guard(self) -> Guard | None:
@@ -196,12 +202,12 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def alpha_per_guard(self) -> float:
         """Each guard's part of alpha, so that all guards together keep to alpha; slices take half of it."""
-        return (self.alpha / 2 if self.n_levels else self.alpha) / len(self.guards)
+        return (self.alpha / 2 if self.sliced_guards else self.alpha) / len(self.guards)
 
     @property
     def alpha_per_level(self) -> float:
-        """The part of alpha of each level of each slice, so that the whole verdict keeps to alpha."""
-        return self.alpha / 2 / self.n_levels if self.n_levels else 0.0
+        """The part of alpha of each comparison by slice, so that the whole verdict keeps to alpha."""
+        return self.alpha / 2 / self.n_slice_tests if self.n_slice_tests else 0.0
 
 
 def make_plan(

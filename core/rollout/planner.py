@@ -6,10 +6,13 @@ from core.actor import Actor
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.rollout.errors import RolloutActiveError
+from core.rollout.expectation_text import deadline_warning, duration_lines
+from core.rollout.expectations import Expectations, expect
 from core.rollout.plan import RolloutPlan
 from core.rollout.rollout import Rollout
 from core.rollout.strategies import Strategy
 from core.rollout.unjudged import in_a_line, not_judged
+from core.rollout.usual_traffic import UsualTraffic
 
 
 class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +28,9 @@ class RolloutProposal(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     refusal: str | None = None
     effects: tuple[str, ...] = ()
+    usual: UsualTraffic | None = None  # what the model did lately; None: nothing is known
+    expected: Expectations | None = None  # how long each verdict takes in that traffic
+    warning: str = ""  # why no verdict is to be expected before the deadline
     undo: str = ""
 
 
@@ -36,9 +42,18 @@ def propose(
     active: Rollout | None,
     *,
     actor: Actor | None = None,
+    usual: UsualTraffic | None = None,
 ) -> RolloutProposal:
     """Read everything a start depends on; change nothing.
 
+    Args:
+        registry: The registry.
+        model: The model.
+        candidate: The version that gets traffic.
+        plan: The plan.
+        active: The rollout of the model that is still active.
+        actor: Who will start it, if known.
+        usual: The usual traffic of the model, if known.
     Raises:
         ModelNotFoundError: Nothing was registered under this name.
         VersionNotFoundError: The model has no such version.
@@ -53,6 +68,12 @@ def propose(
         gates, refusal = promotion.gates, promotion.refusal
     elif refusal is None and plan.strategy.serves:
         refusal = registry.lacking_approvals(model, candidate, actor=actor)
+    expected = None if usual is None else expect(plan, usual)
+    warning = deadline_warning(plan, expected)
+    effects: tuple[str, ...] = ()
+    if live and refusal is None:
+        durations = duration_lines(model, live.version, plan, usual, expected)
+        effects = (*_effects(model, candidate, live.version, plan), *durations, *filter(None, (warning,)))
     return RolloutProposal(
         model=model,
         stable=live.version if live else "",
@@ -61,7 +82,10 @@ def propose(
         gates=gates,
         allowed=refusal is None,
         refusal=refusal,
-        effects=_effects(model, candidate, live.version, plan) if live and refusal is None else (),
+        effects=effects,
+        usual=usual,
+        expected=expected,
+        warning=warning,
         undo=f"Abort immediately returns all traffic to {live.version}; it stays loaded until the end." if live else "",
     )
 
@@ -128,8 +152,8 @@ def _pairs(plan: RolloutPlan) -> tuple[str, ...]:
 def _slices(plan: RolloutPlan) -> tuple[str, ...]:
     if not plan.slices:
         return ()
-    columns = "; ".join(map(str, plan.slices))
+    columns, guards = "; ".join(map(str, plan.slices)), " and ".join(guard.name for guard in plan.sliced_guards)
     return (
-        f"Losses are also judged by {plan.n_levels} levels of {columns}; each level has a false-alarm rate of at most "
-        f"{plan.alpha_per_level:.2g}.",
+        f"Slices: {guards} are also judged by {columns}. Half of the false-alarm rate is shared by the "
+        f"{plan.n_slice_tests} comparisons.",
     )

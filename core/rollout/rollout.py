@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from core.rollout.disagreement import Disagreement
 from core.rollout.evidence import RolloutEvidence
 from core.rollout.experiment import ExperimentVerdict
 from core.rollout.judgement import RolloutVerdict
@@ -74,6 +75,8 @@ class ObservedRollout(msgspec.Struct, frozen=True, kw_only=True):
     begin_cursor: Cursor | None = None  # where it began to read; None: not begun, or begun by an earlier release
     cursor: Cursor | None = None  # how far predictions have been read; None: not begun
     readings: tuple[GuardReading, ...] = ()
+    slices: tuple[GuardReading, ...] = ()  # by level of each slice, the worst first
+    disagreement: tuple[Disagreement, ...] = ()  # between the answers of both versions: all rows, then by slice
     verdict: RolloutVerdict | None = None
     experiment: ExperimentVerdict | None = None
     losses: LossOrigins = LossOrigins()

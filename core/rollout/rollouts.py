@@ -90,7 +90,7 @@ class Rollouts(RolloutRecords):
                 )
             except ValueError as error:
                 raise RolloutRefusedError(f"No {strategy.value} rollout of {model} {candidate}: {error}.") from error
-        proposal = propose(self._registry, model, candidate, policy, self.active(model), actor=actor)
+        proposal = propose(self._registry, model, candidate, policy, self.active(model), actor=actor, usual=usual)
         return msgspec.structs.replace(
             proposal, policy_sha256=rules.sha256, policy_files=tuple(file.name for file in self._policy.files())
         )

@@ -5,14 +5,17 @@ bits. The levels are fixed in the plan, before the first request.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from core.rollout.read_columns import ReadColumn
 from core.settings.policy import MAX_CUTS, MAX_LEVELS, SliceRule
+
+if TYPE_CHECKING:
+    from core.arrays import IntArray
 
 MISSING = "missing"
 OTHER = "other"
@@ -88,6 +91,16 @@ def places_of(slices: Sequence[Slice], code: int) -> tuple[int, ...]:
         places.append(start + min((code >> (_BITS * position)) & _MASK, len(each.names) - 1))
         start += len(each.names)
     return tuple(places)
+
+
+def places_of_many(slices: Sequence[Slice], codes: "IntArray") -> "Iterator[IntArray]":
+    """Return, for each column, the places in `levels_of` of the levels of many requests."""
+    import numpy as np
+
+    start = 0
+    for position, each in enumerate(slices):
+        yield start + np.minimum((codes >> (_BITS * position)) & _MASK, len(each.names) - 1)
+        start += len(each.names)
 
 
 def code_of(slices: Sequence[Slice], row: Mapping[str, Any]) -> int:

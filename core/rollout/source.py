@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.losses import LossRule
-from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ServedRequest
+from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ScoredPair, ServedRequest
 
 _HALF = 1 << 63
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio
@@ -73,15 +73,17 @@ class ScriptedSource:
         n: int = 20_000,
     ) -> Batch:
         """Return the records after a cursor."""
-        served = [] if paired else self.served[after.prediction :][:n]
-        pairs = self.pairs[after.prediction :][:n] if paired else []
+        with_served = not paired if with_served is None else with_served
+        served = self.served[after.prediction :][:n] if with_served else []
+        pairs = [] if with_served else self.pairs[after.prediction :][:n]
         scored = self.scored[after.outcome :][:n]
         cursor = Cursor(
             store="script",
             prediction=after.prediction + len(served) + len(pairs),
             outcome=after.outcome + len(scored),
         )
-        return Batch(served, pairs, scored, cursor, is_last=len(served) + len(pairs) < n and len(scored) < n)
+        is_last = len(served) + len(pairs) < n and len(scored) < n
+        return Batch(served, pairs, scored, cursor, is_last, scored_pairs=_paired(scored) if paired else ())
 
     def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
         """Return the callers that had a failure up to a cursor."""
@@ -95,3 +97,13 @@ class ScriptedSource:
 def _spread(number: int) -> int:
     """Spread the numbers of requests evenly over 64 bits, as their hashes are."""
     return (number * _GOLDEN + _HALF) % (2 * _HALF) - _HALF
+
+
+def _paired(scored: list[Scored]) -> list[ScoredPair]:
+    """Pair the losses of both versions, in the order of each."""
+    stable = [score for score in scored if not score.arm.is_of_candidate]
+    candidate = [score for score in scored if score.arm.is_of_candidate]
+    return [
+        ScoredPair(one.loss, other.loss, one.unit, one.slices, one.request)
+        for one, other in zip(stable, candidate, strict=False)
+    ]

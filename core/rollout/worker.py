@@ -18,7 +18,7 @@ from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import Registry
 from core.rollout.collector import Collector
-from core.rollout.guard_reader import read_guards
+from core.rollout.guard_reader import read_guards, read_levels
 from core.rollout.judgement import RolloutVerdict, StepStanding, VerdictOutcome, experiment_of, judge
 from core.rollout.progress import RolloutChange, begin, end, next_change, with_event
 from core.rollout.readings import Pace
@@ -209,11 +209,15 @@ class RolloutWorker:
         share = 0.5 if rollout.strategy is Strategy.SHADOW else observed.share
         pace = Pace(share=share, n_requests=n, seconds=(now - started_at).total_seconds())
         readings = read_guards(rollout.plan, evidence, collector.sums, pace, n_reported=collector.losses.n_reported)
+        # Many comparisons, and the same as before unless something was read.
+        slices = observed.slices if cursor == observed.cursor else read_levels(rollout.plan, collector.sums)
         seen = msgspec.structs.replace(
             observed,
             evidence=evidence,
             cursor=cursor,
             readings=readings,
+            slices=slices,
+            disagreement=collector.differences.summary(),
             experiment=experiment_of(rollout.plan, readings),
             losses=collector.losses,
             not_judged=not_judged(rollout.plan, readings),
@@ -226,7 +230,7 @@ class RolloutWorker:
             deadline_at=deadline_at,
             held=rollout.desired is DesiredRollout.PAUSED,
         )
-        return msgspec.structs.replace(seen, verdict=judge(rollout.plan, standing, readings, now=now))
+        return msgspec.structs.replace(seen, verdict=judge(rollout.plan, standing, (*readings, *slices), now=now))
 
     def _recall(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> ObservedRollout:
         """Continue from the working memory; if it is lost, collect everything again and say so."""

@@ -14,6 +14,7 @@ import msgspec
 from core.files import write_file
 from core.rollout.caller_sums import StoredSums
 from core.rollout.collector import Collector
+from core.rollout.difference_sums import StoredDifferences
 from core.rollout.evidence import RolloutEvidence
 from core.rollout.plan import GuardSource
 from core.rollout.rollout import Rollout
@@ -37,6 +38,7 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     evidence: RolloutEvidence
     sums: dict[str, StoredSums]
     losses: LossOrigins
+    differences: StoredDifferences | None = None
 
 
 class Recalled(msgspec.Struct, frozen=True):
@@ -83,6 +85,7 @@ class WorkingMemory:
             evidence=collector.evidence,
             sums={name: sums.stored for name, sums in collector.sums.items()},
             losses=collector.losses,
+            differences=collector.differences.stored if rollout.plan.is_paired else None,
         )
         write_file(self._workspace.evidence_file(rollout.rollout_id), msgspec.msgpack.encode(content), durable=False)
 
@@ -126,4 +129,4 @@ def _collector(rollout: Rollout, source: PredictionSource, cursor: Cursor, store
         for guard in rollout.plan.guards
         if guard.source in (GuardSource.ERRORS, GuardSource.SLOW)
     }
-    return Collector(rollout.plan, stored.evidence, failed_units, stored.sums, stored.losses)
+    return Collector(rollout.plan, stored.evidence, failed_units, stored.sums, stored.losses, stored.differences)

@@ -179,7 +179,7 @@ class Predictor:
         except Exception as error:
             failure = error
         if fallback is None:
-            self._note_failure(assignment, request_id, begin, failure)
+            self._note_failure(assignment, request_id, begin, failure, dialect, content)
             self._copy_to_shadow(dialect, assignment, content, request_id)
             raise failure
         try:
@@ -187,9 +187,9 @@ class Predictor:
         except Exception:
             # The same failure would count against the stable version, so it counts against the candidate.
             if not isinstance(failure, CoreError) or isinstance(failure, TookTooLongError):
-                self._note_failure(assignment, request_id, begin, failure)
+                self._note_failure(assignment, request_id, begin, failure, dialect, content)
             raise
-        self._note_failure(assignment, request_id, begin, failure)
+        self._note_failure(assignment, request_id, begin, failure, dialect, content)
         # Not an observation of the rollout: the request was the candidate's, and counts as its failure.
         return asked, values, fallback.alone
 
@@ -275,17 +275,26 @@ class Predictor:
             shadow.stats.n_copies_dropped += 1
             return
         except Exception as error:
-            self._note_failure(copy, request_id, begin, error)
+            self._note_failure(copy, request_id, begin, error, dialect, content)
             return
         shadow.stats.n_shadow += 1
         self._recorder.predicted(request_id, copy, time.perf_counter() - begin, values)
 
-    def _note_failure(self, assignment: Assignment, request_id: str, begin: float, error: Exception) -> None:
+    def _note_failure(
+        self,
+        assignment: Assignment,
+        request_id: str,
+        begin: float,
+        error: Exception,
+        dialect: Dialect,
+        content: bytes,
+    ) -> None:
         """Record that a version failed on a request that it should have answered."""
         failed = assignment.version
         failed.stats.n_errors += 1
         log.error("%s %s failed on %s", failed.model, failed.version, request_id, exc_info=error)
-        self._recorder.predicted(request_id, assignment, time.perf_counter() - begin, (), error=True)
+        seconds, slices = time.perf_counter() - begin, _slices_of(assignment, dialect, content)
+        self._recorder.predicted(request_id, assignment, seconds, (), error=True, slices=slices)
 
     async def _refuse(self, target: Target, error: Exception, send: Send) -> None:
         if not isinstance(error, CoreError):
@@ -315,6 +324,16 @@ def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
         version.stats.unfamiliar[name] += n
     values: list[Any] = answers.tolist()
     return values
+
+
+def _slices_of(assignment: Assignment, dialect: Dialect, content: bytes) -> list[int]:
+    """Find the slices of a request on which its version failed: read again, since failures are few."""
+    if assignment.slicer is None or len(content) > INLINE_BYTES:
+        return []
+    try:
+        return assignment.slicer.of(assignment.version.speech(dialect).read(content).rows)
+    except Exception:  # it may be what the version failed on
+        return []
 
 
 def _number(target: Target, served: ServedModel) -> str:

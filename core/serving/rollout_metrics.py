@@ -70,6 +70,24 @@ class _Families:
             "bondx_rollout_reported_losses", "Losses that callers computed themselves.", labels=_ROLLOUT
         )
 
+        self.slices = GaugeMetricFamily(
+            "bondx_rollout_slice_evidence",
+            "Evidence of harm of each guard on each level of each slice, as a share of what decides.",
+            labels=(*_ROLLOUT, "source", "column", "level"),
+        )
+        self.compared = CounterMetricFamily(
+            "bondx_rollout_compared_rows", "Rows that both versions answered with a number.", labels=_ROLLOUT
+        )
+        self.different = CounterMetricFamily(
+            "bondx_rollout_different_rows", "Compared rows whose answers differ beyond the tolerance.", labels=_ROLLOUT
+        )
+        self.difference = GaugeMetricFamily(
+            "bondx_rollout_difference", "Mean and p95 of the differences of compared rows.", labels=(*_ROLLOUT, "of")
+        )
+        self.unpaired = CounterMetricFamily(
+            "bondx_rollout_unpaired_outcomes", "Outcomes of rows that only one version answered.", labels=_ROLLOUT
+        )
+
     def all(self) -> Iterable[Metric]:
         return vars(self).values()
 
@@ -92,6 +110,17 @@ class _Families:
             self.not_judged.add_metric((*key, found.what), 1.0)
         for reading in observed.readings:
             self._add_reading(key, reading)
+        for reading in observed.slices:
+            if reading.slice is not None:
+                labels = (*key, str(reading.source), reading.slice.column, reading.slice.level)
+                self.slices.add_metric(labels, reading.harm_share)
+        for everything in observed.disagreement[:1]:
+            self.compared.add_metric(key, everything.n)
+            self.different.add_metric(key, everything.n_different)
+            self.difference.add_metric((*key, "mean"), everything.mean)
+            self.difference.add_metric((*key, "p95"), everything.p95)
+        if rollout.plan.is_paired:
+            self.unpaired.add_metric(key, observed.evidence.n_unpaired)
 
     def _add_reading(self, key: tuple[str, str], reading: "GuardReading") -> None:
         guard = (*key, reading.guard)

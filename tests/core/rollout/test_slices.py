@@ -91,8 +91,10 @@ def test_a_row_is_found_again_at_its_levels():
 def test_slices_take_half_of_alpha_and_share_it_equally():
     without, plan = make_plan(Strategy.CANARY), make_plan(Strategy.CANARY, slices=slices_of("region", "callable"))
     assert plan.alpha_per_guard == without.alpha_per_guard / 2
-    assert plan.n_levels == 8
-    assert plan.alpha_per_level * plan.n_levels + plan.alpha_per_guard * len(plan.guards) == pytest.approx(plan.alpha)
+    assert plan.n_slice_tests == 8 * 2  # errors and loss
+    assert plan.alpha_per_level * plan.n_slice_tests + plan.alpha_per_guard * len(plan.guards) == pytest.approx(
+        plan.alpha
+    )
 
 
 def test_a_policy_names_each_column_once_and_at_most_five():

@@ -9,7 +9,7 @@ import pytest
 
 from core.clock import utc_now
 from core.registry import Registry
-from core.rollout import Rollouts, RolloutWorker, Strategy
+from core.rollout import RolloutRefusedError, Rollouts, RolloutWorker, Strategy
 from core.rollout.slices import code_of
 from core.serving.errors import UnavailableError
 from core.serving.predict import Predictor
@@ -28,12 +28,17 @@ from tests.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
-def rolling(workspace, artifacts, put_live, register, ana):
-    """Start a rollout of spread 1.1.0 against 1.0.0, its first step open."""
+def staged(workspace, artifacts, put_live, register, ana):
+    """Put spread 1.0.0 live, and 1.1.0 into Staging."""
     put_live(workspace, "spread", artifacts / "spread")
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
     candidate = register(workspace, "spread", artifacts / "spread_other")
     registry.apply(registry.plan_promotion("spread", candidate.version), actor=ana)
+
+
+@pytest.fixture
+def rolling(workspace, staged, ana):
+    """Start a rollout of spread 1.1.0 against 1.0.0, its first step open."""
 
     def start(strategy, share=None, policy=None):
         rollouts = Rollouts(workspace)
@@ -314,3 +319,62 @@ def test_the_number_of_a_caller_is_recorded_outside_of_rollouts(workspace, artif
     )
     assert sorted(found.callers) == [1, 2]
     assert found.n_requests == 4
+
+
+def test_the_levels_of_a_request_on_which_the_candidate_failed_are_recorded(
+    workspace, rolling, rows_of, monkeypatch, caplog
+):
+    rollout = rolling(Strategy.AB, 0.5, SLICES)
+    rows = rows_of("spread", 20)
+    answer_of = CompiledScorer.answer
+    with serving(workspace) as (server, ask, _until):
+        broken = server.table.models["spread"].versions["1.1.0"].scorer
+
+        def answer(self, rows):
+            if self is broken:
+                raise ZeroDivisionError("a new feature that is zero today")
+            return answer_of(self, rows)
+
+        monkeypatch.setattr(CompiledScorer, "answer", answer)
+        assert {ask(row)[0] for row in rows} == {200}
+    served = recorded(workspace, rollout.rollout_id).served
+    assert [entry.slices for entry in served] == [code_of(rollout.plan.slices, row) for row in rows]
+    assert any(entry.error for entry in served)
+
+
+def test_a_slice_column_that_the_model_does_not_read_is_refused_with_its_columns(workspace, staged):
+    rollouts = Rollouts(workspace)
+    message = r"spread 1\.0\.0 does not read the slice column 'regoin'; its columns: .*sector"
+    with pytest.raises(RolloutRefusedError, match=message):
+        rollouts.plan("spread", "1.1.0", policy=CanaryPolicy(slices=("regoin",)))
+    with pytest.raises(RolloutRefusedError, match="give cuts, such as"):
+        rollouts.plan("spread", "1.1.0", policy=CanaryPolicy(slices=("rating_num",)))
+
+
+def test_the_plan_over_http_has_slices_usual_traffic_and_expected_times(workspace, staged, rows_of):
+    (workspace.root / "policy.yaml").write_text("canary: {slices: [sector], answer_changes_outcome: false}\n")
+    rows = rows_of("spread", 30)
+    with serving(workspace) as (server, ask, _until):
+        for number, row in enumerate(rows):
+            ask(row, f"desk-{number % 3}", request_id=f"r{number}")
+    with PredictionWriter(workspace.predictions_file) as writer:
+        for number in range(30):
+            writer.add_outcome(OutcomeRecord(f"r{number}", utc_now(), actual=100.0))
+        writer.flush()
+    with serving(workspace) as (server, _, _until):
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+        wish = json.dumps({"model": "spread", "candidate": "1.1.0"})
+        connection.request("POST", "/api/v1/rollouts/plans", wish, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        proposal = json.loads(answer.read())
+        connection.close()
+    assert proposal["plan"]["slices"][0]["column"] == "sector"
+    assert proposal["plan"]["difference_tolerance"] > 0
+    assert (proposal["usual"]["n_callers"], proposal["usual"]["losses"]["n"]) == (3, 30)
+    assert {verdict["guard"] for verdict in proposal["expected"]["verdicts"]} >= {"errors", "loss"}
+    effects = "\n".join(proposal["effects"])
+    assert "Slices: errors and loss are also judged by sector (" in effects
+    assert "losses are compared row by row" in effects
+    assert "Usual traffic in the last" in effects
+    assert "Expected on loss: a loss 10% worse" in effects

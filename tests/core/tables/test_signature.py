@@ -2,9 +2,11 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from core.tables import ColumnKind, ColumnSignature, InputError, TableSignature, Task
+from core.tables.task import column_signature
 
 SIGNATURE = TableSignature(
     task=Task.REGRESSION,
@@ -83,3 +85,11 @@ def test_a_signature_is_light_to_import():
 
     code = "import sys, core.tables; print([m for m in ('numpy', 'pandas', 'pyarrow') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_the_training_rows_leave_their_quantiles_and_their_most_frequent_levels() -> None:
+    size = column_signature(pd.Series([float(value) for value in range(101)]), "size", ColumnKind.NUMBER)
+    assert (size.quantiles[0], size.quantiles[9], size.quantiles[18]) == (5.0, 50.0, 95.0)
+    region = column_signature(pd.Series(["US", "EU", "EU", "AS"], dtype="category"), "region", ColumnKind.CATEGORY)
+    assert region.common == ("EU", "AS", "US")
+    assert column_signature(pd.Series([0.0, 1.0]), "flag", ColumnKind.FLAG).quantiles == ()
