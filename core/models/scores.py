@@ -26,11 +26,17 @@ def unseen_mistake(target: FloatArray, answer: FloatArray) -> float | None:
     A sample without a mistake does not show how much the mistakes of a confident model cost.
 
     Returns:
-        None for numbers, or if there was a mistake.
+        None for numbers, or if a class that came had no more than half of the probability.
     """
-    if answer.ndim == 1 or (answer.argmax(axis=1) != target).any():
+    return None if answer.ndim == 1 else unseen_in_losses(row_losses(target, answer))
+
+
+def unseen_in_losses(log_losses: FloatArray) -> float | None:
+    """Return what `unseen_mistake` does, from the log losses of the rows."""
+    given = np.exp(-log_losses)  # the probability of the class that came
+    if given.min() <= 0.5:
         return None
-    return float(np.mean(-np.log(np.clip(1.0 - answer.max(axis=1), 1e-15, None))))
+    return float(np.mean(-np.log(np.clip(1.0 - given, 1e-15, None))))
 
 
 def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray) -> Metrics:

@@ -204,7 +204,8 @@ class TableModel(Model):
         losses = np.concatenate((held.losses, row_losses(actual, answer)))
         without = np.concatenate((held.constant_losses, row_losses(actual, constant)))
         together = np.concatenate((held.group, group + int(held.group.max()) + 1))
-        return scores.skill(losses, without, together)
+        unseen = scores.unseen_in_losses(losses) if answer.ndim == 2 else None
+        return scores.skill(losses, without, together, unseen=unseen)
 
     def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure the model on each level of its categories with few levels."""
