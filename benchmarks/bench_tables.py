@@ -103,6 +103,7 @@ def ours(
     from core.domains.table.own_file import to_judge
     from core.registry import Registry
     from core.state import Workspace
+    from core.tables import ReadingRules
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -127,7 +128,7 @@ def ours(
         if done.returncode not in (0, 1):
             raise SystemExit(f"{data.name}: bondx-mlops train ended with {done.returncode}: {done.stderr}")
         model = load_model(Registry(Workspace(folder / "workspace")).load_path("own", "1.0.0"))
-        found = to_judge(model, folder / "test.csv")
+        found = to_judge(model, folder / "test.csv", ReadingRules())
         assert found is not None
         answer = found.model.answer(found.model.matrix(found.frame))
         if classes:

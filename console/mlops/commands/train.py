@@ -74,6 +74,7 @@ def train(args: argparse.Namespace) -> int:
                 "feature_importance": trained.report["feature_importance"],
                 "left_out": trained.report.get("ignored", {}),
                 "notes": trained.notes,
+                "seconds": trained.seconds,
             }
         )
     else:
@@ -96,6 +97,7 @@ def _print(trained: "Trained") -> None:
             "ships": f"{report['ships']}: {report['why']}",
             "split": f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}",
             "learned": f"all {split['n_shipped']} rows, after the test",
+            "time": ", ".join(f"{part} {seconds:.1f} s" for part, seconds in trained.seconds.items()),
             "relies on": ", ".join(f"{name} {share:.0%}" for name, share in important),
         }
     )

@@ -28,6 +28,7 @@ from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
+from core.training.own_data.stopwatch import Stopwatch
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
@@ -76,6 +77,7 @@ class Trained:
     run: Run
     report: dict[str, Any]
     notes: tuple[str, ...]
+    seconds: dict[str, float]  # of each part of the training; stored nowhere, since a model's files have no clock times
 
 
 def train_on_file(workspace: Workspace, request: TrainRequest, settings: Settings, *, actor: Actor) -> Trained:
@@ -97,12 +99,14 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     """
     checked_model_name(request.model)
     custom.require_known(settings.quality_gates.custom_gates)
+    watch = Stopwatch()
     table = read_table(request.data, rules=request.rules)
     own = settings.models.get(request.model, ModelSettings())
     prepared = _prepare(table, request, own, settings)
     gates = assess(prepared.frame, prepared.checks, settings.quality_gates).gates
     if failed := tuple(gate for gate in gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
+    watch.lap("reading and checks")
     seed = derive_seed(settings.random_seed, "own data")
     tags = {"kind": "own data"}
     if prepared.model.warnings:
@@ -112,16 +116,20 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         tested = prepared.frame[prepared.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             prepared.model.fit(prepared.frame[prepared.split.learn], seed=seed)
+            watch.lap("choice and importance")
             metrics = prepared.model.judge(tested)
             of_all_rows = prepared.model.held_out_skill(tested)
             slices = prepared.model.judge_slices(tested)
+            watch.lap("test")
             prepared.model.refit(prepared.frame, seed=seed)
+            watch.lap("final fit")
         metrics |= of_all_rows
         runs.log_metrics(run.run_id, 1, metrics)
         report = _report(prepared, metrics, slices, is_skill_of_all_rows=bool(of_all_rows))
         version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
-    return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes)
+    watch.lap("registration")
+    return Trained(version, Runs(workspace).get(run.run_id), report, prepared.notes, watch.seconds)
 
 
 def _prepare(table: Table, request: TrainRequest, own: ModelSettings, settings: Settings) -> PreparedTraining:
