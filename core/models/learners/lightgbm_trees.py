@@ -13,7 +13,7 @@ from core.models.errors import ArtifactError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.lightgbm_library import load_lightgbm
 from core.models.learners.samples import JudgingFold, Sample
-from core.models.learners.tree_shapes import LEAST_CAP, Shape, shapes_for, side_by_side
+from core.models.learners.tree_shapes import Shape, most_trees, shapes_for, side_by_side
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -148,7 +148,7 @@ class LightGbmLearner(TreesLearner):
         "bagging_fraction": 0.8,
         "lambda_l2": 1.0,
         "max_bin": 255,
-        "max_trees": 2_000,  # far more than most tables call for; rows held out decide when to stop
+        "max_trees": 0,
     }
 
     def __init__(self, space: MatrixColumns, task: LearningTask, parameters: Mapping[str, Any], **more: Any) -> None:
@@ -176,7 +176,7 @@ class LightGbmLearner(TreesLearner):
         """Settle the number of trees, and their size, by the mean loss over the folds."""
         n_learned = int(np.mean([len(fold.learn) for fold in folds]))
         shapes = shapes_for(n_learned, len(self.columns.tree_columns), self.parameters)
-        most = min(int(self.parameters["max_trees"]), max(LEAST_CAP, n_learned))
+        most = most_trees(n_learned, self.parameters)
 
         def grow(task: tuple[Shape, JudgingFold]) -> tuple["lgb.Booster", list[float]]:
             shape, fold = task

@@ -30,13 +30,22 @@ class Shape(NamedTuple):
         return {**self._asdict(), "bagging_freq": 1, "num_threads": threads}
 
 
-# Number of rows from which they apply, then (leaves, rows of a leaf) and learning rate.
-_BY_SIZE: tuple[tuple[int, tuple[tuple[int, int], ...], float], ...] = (
-    (0, ((4, 5), (10, 5)), 0.05),
-    (1_000, ((6, 15), (31, 15)), 0.05),
-    (10_000, ((15, 20), (63, 20)), 0.06),
-    (50_000, ((31, 20), (127, 30)), 0.08),
-    (500_000, ((127, 50),), 0.1),
+class _Size(NamedTuple):
+    """What competes from a number of rows on; fewer and faster trees on large tables, whose training takes minutes."""
+
+    from_rows: int
+    leaves: tuple[tuple[int, int], ...]  # of a tree, and the least rows of a leaf
+    learning_rate: float
+    most_trees: int
+
+
+_BY_SIZE = (
+    _Size(0, ((4, 5), (10, 5)), 0.05, 2_000),
+    _Size(1_000, ((6, 15), (31, 15)), 0.05, 2_000),
+    _Size(10_000, ((15, 20), (63, 20)), 0.06, 2_000),
+    _Size(50_000, ((31, 20), (127, 30)), 0.1, 1_000),
+    _Size(150_000, ((127, 30),), 0.1, 600),
+    _Size(500_000, ((127, 50),), 0.15, 300),
 )
 
 
@@ -48,7 +57,7 @@ def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> li
         n_columns: Columns of the matrix.
         parameters: The learner's; zero leaves a value to this function.
     """
-    _, sizes, rate = next(entry for entry in reversed(_BY_SIZE) if n_rows >= entry[0])
+    _, sizes, rate, _ = _size_of(n_rows)
     share = 1.0 if n_columns <= NARROW else 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
     if leaves := int(parameters["num_leaves"]):
         sizes = ((leaves, sizes[0][1]),)
@@ -64,6 +73,15 @@ def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> li
         )
         for leaves, least in sizes
     ]
+
+
+def most_trees(n_rows: int, parameters: Mapping[str, Any]) -> int:
+    """Return the cap on the number of trees: the settings', or a sane one for a table of `n_rows`."""
+    return int(parameters["max_trees"]) or min(_size_of(n_rows).most_trees, max(LEAST_CAP, n_rows))
+
+
+def _size_of(n_rows: int) -> _Size:
+    return next(size for size in reversed(_BY_SIZE) if n_rows >= size.from_rows)
 
 
 def side_by_side(function: Callable[[Grow], Grown], items: Sequence[Grow], *, n_rows: int) -> list[Grown]:
