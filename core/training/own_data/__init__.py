@@ -1,7 +1,7 @@
 """Training on a user's own file: read, checked by the gates, trained, tested once, tracked and registered.
 
 training.py    the whole way from a file to a version
-stopwatch.py   how long each part took
+part_times.py  how long each part took
 evaluation.py  a version evaluated on another file
 by_path.py     files made elsewhere, registered unchanged
 

@@ -28,7 +28,7 @@ from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
-from core.training.own_data.stopwatch import Stopwatch
+from core.training.own_data.part_times import PartTimes
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
@@ -99,7 +99,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     """
     checked_model_name(request.model)
     custom.require_known(settings.quality_gates.custom_gates)
-    watch = Stopwatch()
+    watch = PartTimes()
     table = read_table(request.data, rules=request.rules)
     own = settings.models.get(request.model, ModelSettings())
     prepared = _prepare(table, request, own, settings)

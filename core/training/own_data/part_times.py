@@ -3,7 +3,7 @@
 import time
 
 
-class Stopwatch:
+class PartTimes:
     """Measures parts that follow each other.
 
     Attributes:
