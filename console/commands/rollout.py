@@ -229,8 +229,11 @@ def _cells(reading: "GuardReading") -> dict[str, object]:
         "high": reading.high,
         "n_stable": reading.n_stable,
         "n_candidate": reading.n_candidate,
+        "callers_stable": reading.callers_stable,
+        "callers_candidate": reading.callers_candidate,
         "verdict": reading.verdict,
         "eta_seconds": reading.eta_seconds,
+        "reason": reading.reason.removeprefix(f"{reading.guard}: "),
     }
 
 

@@ -1,5 +1,6 @@
 """The evidence of a rollout: stable and candidate side by side, every guard, the rules, the events."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from console.presentation import rollout_slices
@@ -31,6 +32,8 @@ GUARD_COLUMNS = (
 )
 _VERDICT_TONES = {
     GuardVerdict.SAFE: "good",
+    GuardVerdict.EVEN: "good",
+    GuardVerdict.UNEVEN: "bad",
     GuardVerdict.HARMFUL: "bad",
     GuardVerdict.SUSPECT: "warn",
     GuardVerdict.NO_DATA: "muted",
@@ -100,6 +103,8 @@ def verdict_cell(reading: GuardReading, glyphs: Glyphs) -> Cell:
     """Draw the verdict of a guard with a glyph, its word and a tone."""
     glyph = {
         GuardVerdict.SAFE: glyphs.passed,
+        GuardVerdict.EVEN: glyphs.passed,
+        GuardVerdict.UNEVEN: glyphs.failed,
         GuardVerdict.HARMFUL: glyphs.failed,
         GuardVerdict.SUSPECT: glyphs.warned,
     }.get(reading.verdict, glyphs.hollow)
@@ -112,10 +117,10 @@ def side_text(reading: GuardReading, value: float | None) -> str:
 
 
 def effect_text(reading: GuardReading, value: float | None) -> str:
-    """Spell an effect: a multiple of the stable rate, or the signed difference of the means."""
+    """Spell an effect: a multiple of the stable rate or mean, or the signed difference of the means."""
     if value is None:
         return NOTHING
-    if reading.is_rate:
+    if reading.has_ratio:
         return f"{value:.2f}x"
     return f"{value:+.3g}" if abs(value) < 1_000 else f"{value:+,.0f}"
 
@@ -124,7 +129,7 @@ def interval_text(reading: GuardReading) -> str:
     """Spell the interval of an effect; a bound that the data do not set yet is left out."""
     if reading.low is None and reading.high is None:
         return NOTHING
-    if reading.high is None and reading.is_rate and effect_text(reading, reading.low) == "0.00x":
+    if reading.high is None and reading.has_ratio and effect_text(reading, reading.low) == "0.00x":
         return NOTHING  # "from 0.00x" would rule nothing out
     if reading.high is None:
         return f"from {effect_text(reading, reading.low)}"
@@ -194,26 +199,40 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
         (
             (f"{verdict.text:<12}", verdict.tone),
             (reading.reason, ""),
-            ("" if reading.required else "  (can only roll it back)", "muted"),
+            (_role(reading), "muted"),
         )
     )
     facts = [f"samples {reading.n_stable:,} stable, {reading.n_candidate:,} candidate"]
     if reading.effect is not None:
-        what = "ratio" if reading.is_rate else "difference"
+        what = "ratio" if reading.has_ratio else "difference"
         interval = f"{reading.level:.0%} interval {interval_text(reading)}"
         facts.insert(0, f"{what} {effect_text(reading, reading.effect)}, {interval}")
+    if reading.callers_stable is not None and reading.callers_candidate is not None:
+        facts.append(f"callers worth {reading.callers_stable:,.0f} stable, {reading.callers_candidate:,.0f} candidate")
+    if reading.is_check:
+        facts.append(f"evidence of a difference {share(reading.harm_share, 0)}")
+        return [head, *_indented(facts)]
     proof = f"evidence of safety {share(reading.safety_share, 0)}, of harm {share(reading.harm_share, 0)}"
     if reading.eta_seconds is not None:
         proof += f"; about {duration(reading.eta_seconds)} to go"
-    indent = " " * 12
-    return [head, *(Line(((f"{indent}", ""), (fact, "muted"))) for fact in (*facts, proof))]
+    return [head, *_indented([*facts, proof])]
+
+
+def _indented(facts: Sequence[str]) -> list[Line]:
+    return [Line(((" " * 12, ""), (fact, "muted"))) for fact in facts]
+
+
+def _role(reading: GuardReading) -> str:
+    if reading.is_check:
+        return "  (checked before losses are compared)"
+    return "" if reading.required else "  (can only roll it back)"
 
 
 def rule_lines(rollout: Rollout) -> list[Line]:
     """Write out the rules, which were fixed before the first request."""
     plan = rollout.plan
     step = plan.steps[min(rollout.observed.step, plan.last_step)]
-    margins = ", ".join(f"{guard.name} below {guard.margin:g}x" for guard in plan.guards)
+    margins = ", ".join(f"{guard.name} {guard.margin_text}" for guard in plan.guards)
     slow = next((guard for guard in plan.guards if guard.source is GuardSource.SLOW), None)
     facts = (
         ("strategy", words(plan.strategy)),

@@ -136,6 +136,22 @@ def _examine_telemetry(workspace: Workspace) -> Iterator[Finding]:
         if problem is not None:
             cure = f"stop {stop}, then bondx doctor --restore {path.name} {what}"
             yield Finding(file=str(path), problem=problem, cure=cure)
+    yield from _examine_evidence(workspace)
+
+
+def _examine_evidence(workspace: Workspace) -> Iterator[Finding]:
+    """Examine the sums by caller of active rollouts, which the engine can collect again."""
+    files = sorted(workspace.telemetry_file.parent.glob("*.evidence"))
+    if not files:
+        return
+    from core.rollout.working_memory import read_evidence  # numpy is needed only where there is such a file
+
+    for path in files:
+        try:
+            read_evidence(path.read_bytes(), path)
+        except (ValueError, OSError) as error:
+            cure = "start the engine: it collects the evidence again from the stored predictions"
+            yield Finding(file=str(path), problem=str(error), cure=cure)
 
 
 def state_files(workspace: Workspace) -> list[Path]:

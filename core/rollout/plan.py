@@ -65,6 +65,11 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tolerated_share: Annotated[float, Meta(gt=0, lt=0.5)] | None = None  # a failure rate that is acceptable in any case
     required: bool = True  # must be shown safe before the candidate goes live; otherwise it can only roll back
 
+    @property
+    def margin_text(self) -> str:
+        """The margin: a multiple of the stable version's value, or a difference from it."""
+        return f"below {self.margin:g}x" if self.margin_difference is None else f"below +{self.margin_difference:g}"
+
     def __post_init__(self) -> None:
         if self.source.needs_limit and self.limit is None:
             raise ValueError(f"guard {self.name!r} counts {self.source} answers, so it needs a limit")
@@ -196,7 +201,8 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             basis = f": {self.latency.describe()}" if self.latency is not None else ""
             return f"slower than {guard.limit:g} ms{basis}"
         if guard.source is GuardSource.LOSS:
-            return f"{self.loss.describe()}{'' if guard.required else '; not required'}"
+            by_difference = "" if guard.margin_difference is None else f"; {guard.margin_text}"
+            return f"{self.loss.describe()}{by_difference}{'' if guard.required else '; not required'}"
         return ""
 
     @property

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from core.alerts import Alerts
+from core.rollout.readings import GuardReading, GuardVerdict
 from core.rollout.rollout import Rollout, RolloutPhase
 
 ROLLED_BACK = "rollout_rolled_back"
 INCONCLUSIVE = "rollout_inconclusive"
 STUCK = "rollout_stuck"
+UNEVEN = "rollout_uneven"
 
 _TOLD_LATE = timedelta(days=1)
 
@@ -27,7 +29,8 @@ class RolloutAlerts:
             return
         self._alerts.clear(INCONCLUSIVE, labels=_labels(rollout), now=now, reason=reason)
         if not rollout.is_active:
-            self._alerts.clear(STUCK, labels=_labels(rollout), now=now, reason=reason)
+            for rule in (STUCK, UNEVEN):
+                self._alerts.clear(rule, labels=_labels(rollout), now=now, reason=reason)
         if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
             self._fire(ROLLED_BACK, rollout, f"was rolled back: {reason}", now)
 
@@ -36,6 +39,14 @@ class RolloutAlerts:
         self._fire(
             STUCK, rollout, f"cannot be judged and keeps {rollout.share * 100:g}% of the traffic: {problem}", now
         )
+
+    def checked(self, rollout: Rollout, readings: Sequence[GuardReading], now: datetime) -> None:
+        """Alert people that the arms of a rollout cannot be compared, and clear the alert when they can."""
+        uneven = [reading.reason for reading in readings if reading.verdict is GuardVerdict.UNEVEN]
+        if uneven:
+            self._fire(UNEVEN, rollout, f"is held: {'; '.join(uneven)}", now)
+        else:
+            self._alerts.clear(UNEVEN, labels=_labels(rollout), now=now, reason="the arms can be compared again")
 
     def unreadable(self, rollout_id: str, problem: str, now: datetime) -> None:
         """Alert people that the document of a rollout cannot be read."""

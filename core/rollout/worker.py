@@ -21,7 +21,7 @@ from core.rollout.collector import Collector
 from core.rollout.guard_reader import read_guards, read_levels
 from core.rollout.judgement import RolloutVerdict, StepStanding, VerdictOutcome, experiment_of, judge
 from core.rollout.progress import RolloutChange, begin, end, next_change, with_event
-from core.rollout.readings import Pace
+from core.rollout.readings import GuardVerdict, Pace
 from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutPhase
 from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollout_records import REFUSALS
@@ -75,6 +75,7 @@ class RolloutWorker:
         self._collectors: dict[str, tuple[Cursor, Collector]] = {}
         self._pending: dict[str, ObservedRollout] = {}  # observed since the document was last written
         self._saved_at: dict[str, datetime] = {}
+        self._uneven: dict[str, bool] = {}  # as the alert says
         self._failures: dict[str, str] = {}  # the error that keeps a rollout from being judged, reported once
 
     def tick(self, now: datetime) -> list[RolloutChange]:
@@ -157,8 +158,21 @@ class RolloutWorker:
         change = next_change(rollout, observed, verdict, now=now) if verdict else None
         if change is not None:
             return self._take(rollout, change, now)
+        self._tell_uneven(rollout, observed, now)
         self._save_now_and_then(rollout, observed, now)
         return None
+
+    def _tell_uneven(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> None:
+        """Alert once when the arms cannot be compared, and clear the alert when they can."""
+        is_uneven = any(reading.verdict is GuardVerdict.UNEVEN for reading in observed.readings)
+        if self._uneven.get(rollout.rollout_id) == is_uneven:
+            return
+        try:
+            self._calls.checked(rollout, observed.readings, now)
+        except (CoreError, OSError):  # tried again at the next tick
+            log.exception("could not raise the alert about %s", rollout.rollout_id)
+        else:
+            self._uneven[rollout.rollout_id] = is_uneven
 
     def _without_evidence(self, rollout: Rollout, now: datetime) -> RolloutChange | None:
         """Decide whatever does not depend on the served requests."""

@@ -311,7 +311,9 @@ def test_an_interval_that_rules_nothing_out_is_not_drawn(rollout):
 
 
 def test_large_differences_are_written_out(rollout):
-    loss = msgspec.structs.replace(rollout().observed.readings[0], source=GuardSource.LOSS, low=-1302.4, high=1440.6)
+    loss = msgspec.structs.replace(
+        rollout().observed.readings[0], source=GuardSource.LOSS, is_ratio=False, low=-1302.4, high=1440.6
+    )
     assert rollout_evidence.interval_text(loss) == "-1,302 to +1,441"
 
 

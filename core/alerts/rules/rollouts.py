@@ -16,6 +16,12 @@ RULES: tuple[Rule, ...] = (
         advice="Its deadline passed without enough evidence; it keeps its share. Resume, promote now, or abort it.",
     ),
     EventRule(
+        name="rollout_uneven",
+        severity=Severity.WARNING,
+        advice="One version's requests or outcomes are missing, so losses are not compared. Find out where they are "
+        "lost, or abort the rollout.",
+    ),
+    EventRule(
         name="rollout_stuck",
         severity=Severity.CRITICAL,
         advice="Nothing rolls its candidate back while this lasts. Remove the cause, or abort the rollout.",

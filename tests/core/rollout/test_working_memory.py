@@ -1,0 +1,120 @@
+"""The engine's working memory: the same evidence after a kill, and after its file is lost or damaged."""
+
+import random
+
+import pytest
+
+from core.maintenance.doctor import examine
+from core.rollout import Arm, Guard, GuardSource, RolloutPhase, RolloutStep, RolloutWorker
+from core.rollout.working_memory import WorkingMemory
+
+GUARDS = (
+    Guard(name="errors", source=GuardSource.ERRORS),
+    Guard(name="loss", source=GuardSource.LOSS, required=False),
+)
+STEPS = (RolloutStep(share=0.2, dwell_seconds=1e5),)
+
+
+@pytest.fixture
+def judged(workspace, rollouts, start, worker, source, clock):
+    """Let a rollout collect evidence, and return its id."""
+    rollout = start(guards=GUARDS, deadline_seconds=1e6, steps=STEPS)
+    worker.tick(clock.now)
+    feed(source, worker, clock)
+    return rollout.rollout_id
+
+
+def feed(source, worker, clock, seed: int = 1) -> None:
+    dice = random.Random(seed)
+    for arm, n in ((Arm.STABLE, 400), (Arm.CANDIDATE, 100)):
+        source.serve(arm, n, share=0.2, n_failed=n // 10)
+        source.score(arm, *(dice.expovariate(1) for _ in range(n)), share=0.2)
+    for _ in range(2):
+        worker.tick(clock.pass_by(10))
+
+
+def another(workspace, source, registry, clock) -> RolloutWorker:
+    return RolloutWorker(workspace, source=source, registry=registry, clock=clock)
+
+
+def readings(rollouts, rollout_id):
+    return [
+        (reading.guard, reading.verdict, reading.effect, reading.low, reading.high, reading.n_candidate)
+        for reading in rollouts.get(rollout_id).observed.readings
+    ]
+
+
+def test_an_engine_after_a_killed_one_continues_from_the_file(
+    workspace, rollouts, judged, registry, source, clock
+) -> None:
+    before = readings(rollouts, judged)
+    worker = another(workspace, source, registry, clock)
+    worker.tick(clock.pass_by(10))
+    assert readings(rollouts, judged) == before
+    assert "rollout.recollect" not in [event.verb for event in rollouts.get(judged).observed.events]
+
+
+def test_a_document_older_than_the_file_does_not_count_anything_twice(
+    workspace, rollouts, judged, registry, source, clock, worker, monkeypatch
+) -> None:
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._rollouts, "save", killed)  # after the file was written, before the document was
+        with pytest.raises(KeyboardInterrupt):
+            feed(source, worker, clock, seed=2)
+    worker = another(workspace, source, registry, clock)
+    for _ in range(2):
+        worker.tick(clock.pass_by(10))
+    evidence = rollouts.get(judged).observed.evidence
+    assert (evidence.n_stable, evidence.n_candidate) == (800, 200)
+    assert rollouts.get(judged).observed.losses.n_computed == 1_000
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        pytest.param(lambda path: path.unlink(), "the file is missing", id="missing"),
+        pytest.param(lambda path: path.write_bytes(b"not this"), "is damaged", id="damaged"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "is damaged", id="cut off"),
+    ],
+)
+def test_a_lost_file_is_collected_again_and_an_event_says_so(
+    workspace, rollouts, judged, registry, source, clock, damage, problem
+) -> None:
+    before, path = readings(rollouts, judged), workspace.evidence_file(judged)
+    damage(path)
+    findings = [finding for finding in examine(workspace) if finding.file == str(path)]
+    assert len(findings) == path.exists()
+    worker = another(workspace, source, registry, clock)
+    for _ in range(2):
+        worker.tick(clock.pass_by(10))
+    observed = rollouts.get(judged).observed
+    assert readings(rollouts, judged) == before
+    (event,) = [event for event in observed.events if event.verb == "rollout.recollect"]
+    assert problem in event.reason
+    assert [finding for finding in examine(workspace) if finding.file == str(path)] == []
+
+
+def test_the_file_of_another_rollout_with_the_same_id_is_not_used(workspace, rollouts, judged, source, clock) -> None:
+    import msgspec
+
+    twin = msgspec.structs.replace(rollouts.get(judged), created_at=clock.pass_by(1))
+    recalled = WorkingMemory(workspace).recall(twin, source)
+    assert "is of another rollout" in recalled.problem
+    assert recalled.collector.evidence.n_candidate == 0
+
+
+def test_the_file_is_removed_when_its_rollout_ends(
+    workspace, rollouts, judged, registry, source, clock, worker, ana
+) -> None:
+    path = workspace.evidence_file(judged)
+    assert path.exists()
+    rollouts.abort(judged, actor=ana)
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(judged).observed.phase is RolloutPhase.ABORTED
+    assert not path.exists()
+    path.write_bytes(b"left by an engine that was killed")
+    another(workspace, source, registry, clock).tick(clock.pass_by(1))
+    assert not path.exists()
