@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.errors import CoreError
+from core.losses import AnswerForm
 from core.models.scoring.fields import Field, Rows
 from core.serving.access import Role
 from core.serving.app import FrontDoor
@@ -67,6 +68,7 @@ class Sums:
     """Answers with the sum of a row's numbers."""
 
     is_fast = True
+    form = AnswerForm()
     signature = ServingSignature([Field(name="price", kind="float"), Field(name="desk", kind="text")])
 
     def answer(self, rows: Rows) -> Any:
