@@ -15,6 +15,7 @@ from core.api.config import MLOpsConfig
 from core.clock import utc_now
 from core.losses import RecordedAnswer
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
+from core.rollout.slices import code_of
 from core.settings import load_settings
 from core.telemetry.predictions import (
     PredictionReader,
@@ -89,6 +90,7 @@ class CanaryDeploymentManager:
         value: float | str | Mapping[str, float] | None = None,
         error: bool = False,
         sticky: bool = True,
+        row: Mapping[str, object] | None = None,
     ) -> bool:
         """Record the outcome of a routed request, by which the candidate is judged. Never waits for a disk.
 
@@ -101,6 +103,7 @@ class CanaryDeploymentManager:
                 version that gives the probability of the second of two classes, the number is that probability.
             error: Whether the model failed; a request refused because of its content is not an error.
             sticky: Whether the key was a caller's, whose requests are one observation, or the request's own.
+            row: The values of the request by column, needed where the rollout has slices.
         Returns:
             Whether it was accepted; under back-pressure it is dropped and counted.
         Raises:
@@ -121,6 +124,7 @@ class CanaryDeploymentManager:
             unit=route.unit if sticky else None,
             form=recorded.form,
             detail=recorded.detail,
+            slices=self._slices_of(model, route, row),
         )
         taken = self._predictions().add(prediction)
         if taken and not error:
@@ -129,6 +133,12 @@ class CanaryDeploymentManager:
                 while len(self._recent) > _MAX_RECENT:
                     self._recent.popitem(last=False)
         return taken
+
+    def _slices_of(self, model: str, route: Route, row: Mapping[str, object] | None) -> int | None:
+        table = self._router.tables.get(model)
+        if row is None or table is None or not table.slices or table.rollout_id != route.rollout_id:
+            return None
+        return code_of(table.slices, row)
 
     def record_outcome(self, request_id: str, *, actual: float | str | None = None, loss: float | None = None) -> bool:
         """Report what came of a prediction; the loss of the rollout is computed from it.

@@ -72,8 +72,9 @@ def propose(
     warning = deadline_warning(plan, expected)
     effects: tuple[str, ...] = ()
     if live and refusal is None:
+        first, *others = _effects(model, candidate, live.version, plan)
         durations = duration_lines(model, live.version, plan, usual, expected)
-        effects = (*_effects(model, candidate, live.version, plan), *durations, *filter(None, (warning,)))
+        effects = (first, *filter(None, (warning,)), *others, *durations)  # a small screen shows the first lines only
     return RolloutProposal(
         model=model,
         stable=live.version if live else "",

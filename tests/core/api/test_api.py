@@ -2,16 +2,20 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import core.api
 from core.api import CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
+from core.clock import utc_now
 from core.errors import NotFoundError, UsageError
 from core.governance.audit_log import AuditLog
-from core.rollout import NotRoutedError
+from core.rollout import NotRoutedError, RoutingTable
+from core.rollout.slices import Slice
 from core.settings import SettingsError
+from core.telemetry.predictions import Cursor, PredictionReader
 from core.tracking import Runs, RunStatus
 
 
@@ -105,3 +109,18 @@ def test_importing_it_loads_nothing_heavy() -> None:
     touched = "; ".join(f"core.api.{name}" for name in ("MLOpsConfig", "ExperimentTracker", "ModelRegistry"))
     code = f"import sys, core.api; {touched}; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_the_slices_of_a_request_are_recorded_by_the_values_that_are_given(config: MLOpsConfig) -> None:
+    region = Slice(column="region", names=("missing", "EU", "US", "other"), levels=("EU", "US"))
+    table = RoutingTable(
+        model="spread", stable="1.0.0", candidate="1.1.0", share=0.5, rollout_id="ro-0001", slices=(region,)
+    )
+    with CanaryDeploymentManager(config) as canaries:
+        canaries._router.update({"spread": table})
+        route = canaries._router.route("spread", "caller")
+        for number, row in enumerate(({"region": "US"}, {"region": "LATAM"}, {}, None)):
+            assert canaries.record_prediction("spread", route, f"r{number}", latency_ms=1.0, row=row)
+    later = utc_now() + timedelta(minutes=1)
+    batch = PredictionReader(config.workspace.predictions_file).read("ro-0001", Cursor(), settled_before=later)
+    assert [served.slices for served in batch.served] == [2, 3, 0, None]
