@@ -109,6 +109,32 @@ def test_no_group_is_in_both_training_and_test_rows(own):
         assert "desk" not in prepared.signature.names
 
 
+@pytest.mark.parametrize(("group", "time"), [(None, None), ("desk", None), (None, "day"), ("desk", "day")])
+def test_what_ships_has_learned_from_all_rows_and_was_tested_before(group, time, workspace, own):
+    request = TrainRequest("price", own / "learn.csv", target="price", group=group, time=time)
+    trained = train_on_file(workspace, request, FAST, actor=ANA)
+    report, split = trained.report, trained.report["split"]
+
+    assert report["n_rows"] == split["n_shipped"] == 600
+    assert split["n_trained"] + split["n_tested"] + split["n_unused"] == 600
+    assert "then learned from all rows, the test rows included" in report["notice"]
+
+
+def test_what_ships_knows_the_newest_level(workspace, tmp_path):
+    rng = np.random.default_rng(1)
+    day = np.arange(500)
+    frame = pd.DataFrame({"day": day, "week": day // 7, "price": np.where(day < 400, 0.0, 10.0) + rng.normal(size=500)})
+    frame["noise"] = rng.normal(size=500)
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    request = TrainRequest("price", tmp_path / "data.csv", target="price", time="day")
+    settings = Settings(models={"price": ModelSettings(algorithm="linear")})
+    trained = train_on_file(workspace, request, settings, actor=ANA)
+    model = load_model(workspace.artifacts_dir / trained.version.path)
+
+    assert trained.report["ships"] == "constant"  # the days of training all had one level
+    assert model.predict(frame[-1:])[0] == pytest.approx(frame["price"].mean())
+
+
 def test_a_model_that_only_memorises_groups_is_exposed(workspace, tmp_path):
     """Memorised desks do not help with a new desk, and the test metrics show it."""
     rng = np.random.default_rng(1)
