@@ -92,7 +92,11 @@ def side_by_side(function: Callable[[Grow], Grown], items: Sequence[Grow], *, n_
 
 
 def threads_available() -> int:
-    """Return how many threads may compute: the processors of this process, or fewer by OMP_NUM_THREADS."""
+    """Return how many threads may compute: the idle processors of this process, or fewer by OMP_NUM_THREADS.
+
+    No result depends on it. On a busy machine, threads that wait for each other are many times slower than one.
+    """
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     n_own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(n_own, MOST_THREADS, int(wanted) if wanted.isdigit() else MOST_THREADS))
+    n_idle = n_own - round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else n_own
+    return max(1, min(n_idle, MOST_THREADS, int(wanted) if wanted.isdigit() else MOST_THREADS))
