@@ -21,7 +21,7 @@ from core.models.scores import row_losses
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
 ROWS_TO_CHOOSE = 20_000  # for the strength and the form; more would choose alike
 MOST_ROWS = 300_000  # of a logistic regression, which holds its design in memory
-MOST_COLUMNS = 100  # of a table for which more forms than plain numbers compete
+MOST_WEIGHTS = 100  # columns times classes of a table for which more forms than plain numbers compete
 CHUNK = 65_536  # rows whose design is in memory at a time
 MOST_FOR_NEWTON = 300  # weights
 OLD_CLIP = 5.0  # of models saved before the forms
@@ -41,7 +41,8 @@ class StandardisedLinearLearner(FitOnceLearner):
     @override
     def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         strengths = (float(self.parameters["strength"]),) if self.parameters["strength"] else STRENGTHS
-        forms = FORMS if len(self.columns.n_levels) <= MOST_COLUMNS else FORMS[:1]
+        n_weights = len(self.columns.n_levels) * max(self.n_classes, 1)
+        forms = FORMS if n_weights <= MOST_WEIGHTS else FORMS[:1]
         losses: dict[tuple[Form, float], list[float]] = {}
         for fold in _disjoint(folds):
             learn = rows.take(_some(fold.learn, ROWS_TO_CHOOSE, seed=seed))

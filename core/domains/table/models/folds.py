@@ -56,7 +56,7 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
         return JudgingFolds(
             [JudgingFold(np.flatnonzero(split.learn), judged)], False, f"{len(judged)} rows held out ({split.method})"
         )
-    n_repeats = _n_repeats(n_rows, n_rows * len(signature.columns))
+    n_repeats = _n_repeats(n_rows, n_rows * len(signature.columns) * max(len(signature.classes), 1))
     if signature.time is not None:
         found = _by_time(frame, signature, target, n_repeats, seed=seed)
     else:
@@ -71,9 +71,9 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
     return found
 
 
-def _n_repeats(n_rows: int, n_cells: int) -> int:
+def _n_repeats(n_rows: int, cost: int) -> int:
     """Return how often the cross-validation is repeated: the choice on few rows depends on how they are dealt."""
-    if n_cells > MANY_CELLS // 4:
+    if cost > MANY_CELLS // 4:
         return 1
     return 5 if n_rows < 600 else 2 if n_rows < 2_000 else 1
 
