@@ -13,6 +13,11 @@ def most_expected(error_rate: float, n: int) -> float:
     return error_rate + 3.1 * math.sqrt(error_rate * (1 - error_rate) / n)
 
 
+def least_expected(rate: float, n: int) -> float:
+    """Return the share of n simulations that something found so often stays above, but for as bad luck."""
+    return rate - 3.1 * math.sqrt(rate * (1 - rate) / n)
+
+
 @dataclass(frozen=True)
 class Promise:
     """One promise, and what the simulation found."""

@@ -13,6 +13,7 @@ from core.rollout import (
     GuardVerdict,
     Rollout,
     RolloutEvent,
+    RolloutPlan,
     Strategy,
 )
 from widgets.glyphs import Glyphs
@@ -202,7 +203,8 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
             (_role(reading), "muted"),
         )
     )
-    facts = [f"samples {reading.n_stable:,} stable, {reading.n_candidate:,} candidate"]
+    waiting = f"; {reading.n_waiting:,} outcomes of younger answers wait" if reading.n_waiting else ""
+    facts = [f"samples {reading.n_stable:,} stable, {reading.n_candidate:,} candidate{waiting}"]
     if reading.effect is not None:
         what = "ratio" if reading.has_ratio else "difference"
         interval = f"{reading.level:.0%} interval {interval_text(reading)}"
@@ -228,6 +230,12 @@ def _role(reading: GuardReading) -> str:
     return "" if reading.required else "  (can only roll it back)"
 
 
+def _settled(plan: RolloutPlan) -> str:
+    if not plan.settle_seconds:
+        return "outcomes are judged when they come"
+    return f"safety is judged by answers older than {duration(plan.settle_seconds)}, harm by all outcomes"
+
+
 def rule_lines(rollout: Rollout) -> list[Line]:
     """Write out the rules, which were fixed before the first request."""
     plan = rollout.plan
@@ -240,6 +248,7 @@ def rule_lines(rollout: Rollout) -> list[Line]:
         ("margins", margins),
         ("latency", plan.measure_of(slow) if slow else "not judged: no limit was known at the start"),
         ("loss", plan.measure_of(plan.loss_guard) if plan.loss_guard else "not judged after a switch"),
+        *([("settled", _settled(plan))] if plan.needs_outcomes else []),
         *(("slices", str(each)) for each in plan.slices),
         *([("pairs", "both versions score each row; losses are compared row by row")] if plan.is_paired else []),
         ("risks", f"false-alarm rate at most {plan.alpha:.1%}, missed-harm rate at most {plan.beta:.1%}"),

@@ -27,30 +27,47 @@ _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this r
 
 
 def read_callers(
-    plan: RolloutPlan, guard: Guard, sums: CallerSums, pace: Pace, *, obstacle: str = "", largest: float | None = None
+    plan: RolloutPlan,
+    guard: Guard,
+    sums: CallerSums,
+    pace: Pace,
+    *,
+    settled: CallerSums | None = None,
+    obstacle: str = "",
+    largest: float | None = None,
 ) -> GuardReading:
     """Read the guard of a mean, or of a rate of outcomes.
+
+    Harm is judged by all that has come, since equal versions lack alike what has not. All else is judged by settled
+    answers: a worse candidate lacks more of the large losses that are on their way.
 
     Args:
         plan: The plan of the rollout.
         guard: The guard.
         sums: Its values by caller.
         pace: How fast evidence comes in.
+        settled: Those of settled answers; None where no answer has to settle.
         obstacle: Why the arms cannot be compared, if they cannot: then nothing is called harmful or safe.
         largest: The largest value there can be, if it is known.
     """
-    n_stable, total_stable, n_candidate, total_candidate = sums.arms()
-    callers = effective_callers(sums)
-    equal, margin = contrast(sums), _at_margin(guard, sums)
-    harm, safety = _evidence(guard, sums, equal, margin, compared=plan.steps[-1].share < 1)
+    settled = sums if settled is None else settled
+    equal, margin = contrast(sums), _at_margin(guard, settled)
+    harm, safety = _evidence(guard, sums, settled, equal, margin, compared=plan.steps[-1].share < 1)
     if obstacle:
         verdict = GuardVerdict.UNDECIDED
     else:
+        n_stable, _, n_candidate, _ = sums.arms()
         has_data = n_candidate > 0 and (n_stable > 0 or guard.tolerated_share is not None)
         verdict = verdict_of(plan, harm, harm, safety, has_data=has_data)
+    share_settled = float(settled.n.sum()) / max(float(sums.n.sum()), 1.0)
+    n_waiting = round(float(sums.n.sum() - settled.n.sum()))
+    eta = _eta(plan, equal, margin, harm, safety, pace, share_settled) if verdict in OPEN and not obstacle else None
+    is_binary, n_set_aside = sums.is_binary, sums.n_set_aside
+    sums = sums if verdict in (GuardVerdict.HARMFUL, GuardVerdict.NO_DATA) else settled
+    n_stable, total_stable, n_candidate, total_candidate = sums.arms()
+    callers = effective_callers(sums)
     has_ratio = guard.margin_difference is None and not sums.has_negative
     effect, bounds = (None, None) if obstacle else _effect(sums, plan.beta, has_ratio=has_ratio)
-    eta = _eta(plan, equal, margin, harm, safety, pace) if verdict in OPEN and not obstacle else None
     reading = GuardReading(
         guard=guard.name,
         source=guard.source,
@@ -69,12 +86,13 @@ def read_callers(
         safety_share=progress(safety, plan.beta),
         eta_requests=eta,
         eta_seconds=pace.seconds_of(eta),
-        is_counted=guard.source is GuardSource.LOSS and sums.is_binary and n_candidate > 0,
+        is_counted=guard.source is GuardSource.LOSS and is_binary and n_candidate > 0,
         is_ratio=has_ratio,
         margin_difference=guard.margin_difference,
         callers_stable=round(callers[0], 1),
         callers_candidate=round(callers[1], 1),
-        n_set_aside=sums.n_set_aside,
+        n_set_aside=n_set_aside,
+        n_waiting=n_waiting,
         cannot_exclude=_cannot_exclude(plan, guard, sums, largest) if verdict is GuardVerdict.SAFE else "",
     )
     return _with_reason(guard, sums, reading, obstacle)
@@ -95,19 +113,26 @@ def _at_margin(guard: Guard, sums: CallerSums) -> Contrast | None:
 
 
 def _evidence(
-    guard: Guard, sums: CallerSums, equal: Contrast, margin: Contrast | None, *, compared: bool
+    guard: Guard,
+    sums: CallerSums,
+    settled: CallerSums,
+    equal: Contrast,
+    margin: Contrast | None,
+    *,
+    compared: bool,
 ) -> tuple[float, float]:
     """Return the evidence of harm and of safety."""
-    n_stable, _, n, failed = sums.arms()
+    n_stable, _, n, failed = settled.arms()
     harm = log_evidence(equal, higher=True)
-    is_enough = min(effective_callers(sums)) >= LEAST_CALLERS and min(n_stable, n) >= LEAST_VALUES
+    is_enough = min(effective_callers(settled)) >= LEAST_CALLERS and min(n_stable, n) >= LEAST_VALUES
     safety = log_evidence(margin, higher=False) if margin is not None and is_enough else 0.0
     if guard.tolerated_share is None:
         return harm, safety
-    if not compared:
-        share = guard.tolerated_share
-        return objectives.log_above(sums, n, failed, share), objectives.log_below(sums, n, failed, share)
-    return harm, objectives.either(safety, objectives.log_below(sums, n, failed, guard.tolerated_share))
+    below = objectives.log_below(settled, n, failed, guard.tolerated_share)
+    if compared:
+        return harm, objectives.either(safety, below)
+    _, _, n, failed = sums.arms()
+    return objectives.log_above(sums, n, failed, guard.tolerated_share), below
 
 
 def _effect(
@@ -119,7 +144,13 @@ def _effect(
 
 
 def _eta(
-    plan: RolloutPlan, equal: Contrast, margin: Contrast | None, harm: float, safety: float, pace: Pace
+    plan: RolloutPlan,
+    equal: Contrast,
+    margin: Contrast | None,
+    harm: float,
+    safety: float,
+    pace: Pace,
+    share_settled: float,
 ) -> int | None:
     """Estimate the requests to the likelier verdict, as a multiple of the data so far, while callers keep coming."""
     leans_to_harm = margin is None or harm > safety
@@ -132,7 +163,7 @@ def _eta(
         times *= 1.1
         if times > _FURTHEST:
             return None
-    return math.ceil((times - 1) * pace.n_requests)
+    return math.ceil((times - 1) * pace.n_requests * (1.0 if leans_to_harm else share_settled))
 
 
 def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, largest: float | None) -> str:
@@ -158,8 +189,12 @@ def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, largest: 
 
 def _with_reason(guard: Guard, sums: CallerSums, reading: GuardReading, obstacle: str) -> GuardReading:
     reason = f"{guard.name}: {obstacle or _reason(guard, sums, reading)}"
-    if sums.n_set_aside:
-        reason += f"; {sums.n_set_aside:,} unusable value{'s' * (sums.n_set_aside > 1)} set aside"
+    n = reading.n_stable if sums.is_paired else reading.n_stable + reading.n_candidate
+    decided = (GuardVerdict.HARMFUL, GuardVerdict.NO_DATA)
+    if reading.n_waiting and not obstacle and reading.verdict not in decided:
+        reason += f"; {n:,} outcomes of settled answers, {reading.n_waiting:,} younger wait"
+    if reading.n_set_aside:
+        reason += f"; {reading.n_set_aside:,} unusable value{'s' * (reading.n_set_aside > 1)} set aside"
     return msgspec.structs.replace(reading, reason=reason)
 
 
@@ -176,7 +211,9 @@ def _reason(guard: Guard, sums: CallerSums, reading: GuardReading) -> str:
             whose = "candidate" if not reading.n_candidate else "stable"
             return f"no {whose} {what} yet"
         case GuardVerdict.SUSPECT:
-            return f"{seen}, under suspicion"
+            return f"{seen}, under suspicion" + (" by all outcomes that have come" if reading.n_waiting else "")
+    if not max(reading.n_stable, reading.n_candidate):
+        return "no answer is settled yet"
     if guard.margin_difference is None and sums.has_negative:
         return f"{seen}; some are negative, so safety needs a margin by difference (loss_margin_difference)"
     fewest = min(reading.callers_stable or 0.0, reading.callers_candidate or 0.0)

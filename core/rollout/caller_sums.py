@@ -171,6 +171,15 @@ class CallerSums:
         self.total += np.bincount(cells, weights=candidate, minlength=len(self.n))
         self.baseline += np.bincount(cells, weights=stable, minlength=len(self.n))
 
+    def merge(self, other: "CallerSums") -> None:
+        """Add the sums of other observations of the same metric."""
+        self.n += other.n
+        self.total += other.total
+        self.baseline += other.baseline
+        self.n_set_aside += other.n_set_aside
+        self.least = min(self.least, other.least)
+        self.is_binary = self.is_binary and other.is_binary
+
     def by_cell(self, column: FloatArray) -> FloatArray:
         """Return a column with the shape (cells, steps)."""
         return column.reshape(self.layout.n, self.layout.n_steps)

@@ -9,6 +9,7 @@ from core.rollout.caller_sums import N_CELLS, CallerSums, CellLayout, StoredSums
 from core.rollout.difference_sums import DifferenceSums, StoredDifferences
 from core.rollout.evidence import RateCounts, RolloutEvidence
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.settling_sums import SettlingSums
 from core.rollout.sliced_sums import SlicedSums
 from core.rollout.strategies import Strategy
 from core.rollout.unjudged import LossOrigins
@@ -46,6 +47,7 @@ class Collector:
         sums: Mapping[str, StoredSums] | None = None,
         losses: LossOrigins | None = None,
         differences: StoredDifferences | None = None,
+        young: Mapping[str, Mapping[int, StoredSums]] | None = None,
     ) -> None:
         """Continue from earlier observations.
 
@@ -54,9 +56,10 @@ class Collector:
             evidence: The earlier counts.
             failed_units: By guard, the callers whose first failure is already counted. A caller's requests all go to
                 one arm, so a single caller who always fails would otherwise look like a failing arm.
-            sums: The earlier sums by caller.
+            sums: The earlier sums by caller; where outcomes are awaited, those of settled answers.
             losses: Where the earlier losses come from.
             differences: The earlier differences between the answers of both versions.
+            young: The earlier sums of younger answers, by cohort.
         Raises:
             ValueError: The earlier sums do not fit the plan.
         """
@@ -72,9 +75,17 @@ class Collector:
             rate.failed_units = (failed_units or {}).get(rate.guard.name, set())
         checks = [] if self._is_shadow else [TRAFFIC] if self._is_paired else [TRAFFIC, ARRIVALS]
         layouts = {guard.name: layout_of(plan, guard) for guard in plan.guards} | dict.fromkeys(checks, self._layout)
-        self._sums = {name: CallerSums(layout, (sums or {}).get(name)) for name, layout in layouts.items()}
+        awaiting = {ARRIVALS, *(guard.name for guard in plan.guards if guard.source.needs_outcomes)}
+        sums, young = sums or {}, young or {}
+        self._sums = {name: CallerSums(of, sums.get(name)) for name, of in layouts.items() if name not in awaiting}
+        self._settling = {
+            name: SettlingSums(of, plan.settle_seconds, sums.get(name), young.get(name))
+            for name, of in layouts.items()
+            if name in awaiting
+        }
+        self._settles = plan.settle_seconds > 0
         self._slices = {
-            guard.name: SlicedSums(guard, plan.slices, layout_of(plan, guard, n_cells=_CELLS_OF_SLICES), sums or {})
+            guard.name: SlicedSums(guard, plan.slices, layout_of(plan, guard, n_cells=_CELLS_OF_SLICES), sums)
             for guard in plan.sliced_guards
         }
         self._differences = DifferenceSums(plan.slices, plan.difference_tolerance, differences)
@@ -86,6 +97,8 @@ class Collector:
 
     def add(self, batch: Batch) -> None:
         """Add a batch of observations."""
+        for settling in self._settling.values():
+            settling.settle(batch.seen_until_us)
         if batch.served:
             self._serve(batch.served)
         n_reported = sum(scored.is_reported for scored in batch.scored)
@@ -116,7 +129,28 @@ class Collector:
     @property
     def sums(self) -> Mapping[str, CallerSums]:
         """The sums by caller: of each guard by its name, of `TRAFFIC` and `ARRIVALS`, and of slices by `slice_key`."""
-        return self._sums | {key: found for sliced in self._slices.values() for key, found in sliced.sums.items()}
+        arrived = {name: settling.arrived for name, settling in self._settling.items()}
+        return self._sums | arrived | self._by_slice
+
+    @property
+    def settled(self) -> Mapping[str, CallerSums]:
+        """The sums of what needs outcomes, of settled answers alone; empty if a plan does not wait for any."""
+        return {name: settling.settled for name, settling in self._settling.items()} if self._settles else {}
+
+    @property
+    def stored(self) -> dict[str, StoredSums]:
+        """The sums to write to a file, without those of younger answers."""
+        settled = {name: settling.settled for name, settling in self._settling.items()}
+        return {name: sums.stored for name, sums in (self._sums | settled | self._by_slice).items()}
+
+    @property
+    def young(self) -> dict[str, dict[int, StoredSums]]:
+        """The sums of younger answers to write to a file, by cohort."""
+        return {name: found for name, settling in self._settling.items() if (found := settling.young)}
+
+    @property
+    def _by_slice(self) -> dict[str, CallerSums]:
+        return {key: found for sliced in self._slices.values() for key, found in sliced.sums.items()}
 
     @property
     def differences(self) -> DifferenceSums:
@@ -134,8 +168,10 @@ class Collector:
         cells, steps, known = self._placed(self._layout, served, is_candidate)
         self._sums[TRAFFIC].count(cells[known], steps[known])
         answered = known & ~failed
-        if ARRIVALS in self._sums:
-            self._sums[ARRIVALS].count(cells[answered], steps[answered])
+        if (arrivals := self._settling.get(ARRIVALS)) is not None:
+            at_us, cells_answered, steps_answered = _times(served)[answered], cells[answered], steps[answered]
+            for sums, which in arrivals.parts(at_us):
+                sums.count(cells_answered[which], steps_answered[which])
         for rate in self._rates:
             values = rate.failures(failed, latency).astype(np.float64)
             self._sums[rate.guard.name].add(cells[known], steps[known], values[known])
@@ -167,20 +203,26 @@ class Collector:
         """Add the losses of both versions on the same rows."""
         places = _places(pairs)
         stable, candidate = np.array([pair[:2] for pair in pairs], dtype=np.float64).T
+        at_us = _times(pairs)
         for guard in self._of_scored:
-            sums, values = self._sums[guard.name], (_judged(guard, stable), _judged(guard, candidate))
-            sums.add_pairs(sums.layout.cells(places), *values)
+            of_stable, of_candidate = _judged(guard, stable), _judged(guard, candidate)
+            for sums, which in self._settling[guard.name].parts(at_us):
+                sums.add_pairs(sums.layout.cells(places[which]), of_stable[which], of_candidate[which])
             if (sliced := self._slices.get(guard.name)) is not None:
-                sliced.add_pairs(pairs, places, *values)
+                sliced.add_pairs(pairs, places, of_stable, of_candidate)
 
     def _score(self, scored: Sequence[Scored]) -> None:
         is_candidate = np.array([score.arm.is_of_candidate for score in scored])
         cells, steps, known = self._placed(self._layout, scored, is_candidate)
         losses = np.array([score.loss for score in scored], dtype=np.float64)
-        self._sums[ARRIVALS].add(cells[known], steps[known], np.ones(int(known.sum())), counted=False)
+        at_us, cells_known, steps_known = _times(scored)[known], cells[known], steps[known]
+        for sums, which in self._settling[ARRIVALS].parts(at_us):
+            sums.add(cells_known[which], steps_known[which], np.ones(len(which)), counted=False)
         for guard in self._of_scored:
             values = _judged(guard, losses)
-            self._sums[guard.name].add(cells[known], steps[known], values[known])
+            values_known = values[known]
+            for sums, which in self._settling[guard.name].parts(at_us):
+                sums.add(cells_known[which], steps_known[which], values_known[which])
             if (sliced := self._slices.get(guard.name)) is not None:
                 sliced.add(scored, *self._placed(sliced.layout, scored, is_candidate), values)
 
@@ -206,6 +248,10 @@ def _places(requests: Sequence[ServedRequest] | Sequence[Scored] | Sequence[Scor
     """Return the places of callers, and of requests without a caller by the request's number."""
     numbers = [(request.request or 0) if request.unit is None else request.unit for request in requests]
     return places_of(np.array(numbers, dtype=np.int64))
+
+
+def _times(answers: Sequence[ServedRequest] | Sequence[Scored] | Sequence[ScoredPair]) -> IntArray:
+    return np.array([answer.at_us for answer in answers], dtype=np.int64)
 
 
 def _facts(requests: Sequence[ServedRequest]) -> tuple[BoolArray, FloatArray]:

@@ -5,9 +5,11 @@ says nothing of the versions: a candidate twice as bad whose bad outcomes are mi
 before the losses, are judged by caller and at every look as losses are, and while one fails nothing is promoted, and
 nothing is rolled back for its losses.
 
-What no check can see: outcomes that are missing in equal number from both arms but selectively in one, and outcomes
-that arrive later in one arm only when they are bad. While shares of outcomes still differ by chance, they are given as
-counts.
+The outcomes of settled answers are checked, as far as a plan waits for them: a worse candidate whose bad outcomes come
+later would otherwise be uneven for as long as it has traffic, and never taken back.
+
+What no check can see: outcomes that are missing in equal number from both arms but selectively in one. While shares of
+outcomes still differ by chance, they are given as counts.
 
 Source:
     Lindon and Malek, Anytime-valid inference for multinomial count data, NeurIPS 2022, on testing a sample ratio at

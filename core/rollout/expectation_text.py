@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from core.rollout.expectations import Expectation, Expectations
-from core.rollout.plan import GuardSource, RolloutPlan
+from core.rollout.plan import GuardSource, RolloutPlan, SettleBasis
 from core.rollout.usual_traffic import UsualTraffic
 
 _UNITS = ((86_400.0, "days"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -50,8 +50,36 @@ def duration_lines(
         yield f"All verdicts would come sooner with {ways}."
 
 
+def settle_lines(plan: RolloutPlan) -> Iterator[str]:
+    """Write which outcomes show a candidate to be safe, if a plan judges any."""
+    if not plan.needs_outcomes:
+        return
+    if not plan.settle_seconds:
+        yield {
+            SettleBasis.POLICY: "Outcomes are judged when they come (policy: settle_hours is 0).",
+            SettleBasis.UNKNOWN: "How long outcomes take is not known: outcomes that come late are judged when they "
+            "come. If large losses come late, set settle_hours.",
+        }.get(plan.settle_basis, "Outcomes come at once.")
+        return
+    age = about(plan.settle_seconds).removeprefix("about ")
+    why = {
+        SettleBasis.POLICY: " (policy: settle_hours)",
+        SettleBasis.HISTORY: ": 99% of outcomes have come by then",
+        SettleBasis.SHORT_HISTORY: ": 99% of outcomes have come by then, as far as so short a history shows",
+    }.get(plan.settle_basis, "")
+    yield f"Safety is judged by answers older than {age}{why}. Harm is judged by all outcomes that have come."
+
+
 def deadline_warning(plan: RolloutPlan, expected: Expectations | None) -> str:
     """Warn if the deadline comes before the expected proof; empty if it does not."""
+    if any(guard.required and guard.source.needs_outcomes for guard in plan.guards) and (
+        plan.settle_seconds >= plan.deadline_seconds
+    ):
+        return (
+            f"Warning: no answer is settled before the deadline: safety is judged by answers older than "
+            f"{about(plan.settle_seconds).removeprefix('about ')}, and the deadline comes after "
+            f"{about(plan.deadline_seconds).removeprefix('about ')}. Set deadline_hours higher."
+        )
     if expected is None or not expected.slowest:
         return ""
     if expected.seconds_to_end is not None and expected.seconds_to_end <= plan.deadline_seconds:

@@ -200,7 +200,10 @@ def _safe(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic)
         def evidence(seconds: float) -> float:
             return _rate_safety(plan, guard, metric, usual, seconds)
 
-    return Expectation(guard=guard.name, effect=what, is_harm=False, seconds=_first(evidence, needed))
+    seconds = _first(evidence, needed)
+    if seconds is not None and guard.source.needs_outcomes:
+        seconds += plan.settle_seconds
+    return Expectation(guard=guard.name, effect=what, is_harm=False, seconds=seconds)
 
 
 def _rate_harm(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic, seconds: float) -> float:

@@ -15,7 +15,13 @@ from core.rollout.slice_readings import read_slices
 
 
 def read_guards(
-    plan: RolloutPlan, evidence: RolloutEvidence, sums: Mapping[str, CallerSums], pace: Pace, *, n_reported: int = 0
+    plan: RolloutPlan,
+    evidence: RolloutEvidence,
+    sums: Mapping[str, CallerSums],
+    pace: Pace,
+    *,
+    settled: Mapping[str, CallerSums] | None = None,
+    n_reported: int = 0,
 ) -> tuple[GuardReading, ...]:
     """Read every guard of a rollout, then the checks of its traffic and of its outcomes.
 
@@ -24,9 +30,11 @@ def read_guards(
         evidence: The counts so far.
         sums: The sums by caller, as `Collector.sums` has them.
         pace: How fast evidence comes in.
+        settled: The sums of settled answers, as `Collector.settled` has them.
         n_reported: The number of losses that callers computed, whose size has no known bound.
     """
-    checks = read_checks(plan, sums)
+    settled = settled or {}
+    checks = read_checks(plan, {**sums, **settled})
     largest = None if n_reported else plan.loss.largest
     readings = []
     for guard in plan.guards:
@@ -36,7 +44,15 @@ def read_guards(
             )
         else:
             obstacle = _obstacle(plan, guard, checks)
-            reading = read_callers(plan, guard, sums[guard.name], pace, obstacle=obstacle, largest=largest)
+            reading = read_callers(
+                plan,
+                guard,
+                sums[guard.name],
+                pace,
+                settled=settled.get(guard.name),
+                obstacle=obstacle,
+                largest=largest,
+            )
             if guard.source.needs_outcomes and evidence.n_unpaired:
                 left_out = f"{evidence.n_unpaired:,} outcomes of rows that one version did not answer are left out"
                 reading = msgspec.structs.replace(reading, reason=f"{reading.reason}; {left_out}")
@@ -44,11 +60,13 @@ def read_guards(
     return (*readings, *checks)
 
 
-def read_levels(plan: RolloutPlan, sums: Mapping[str, CallerSums]) -> tuple[GuardReading, ...]:
+def read_levels(
+    plan: RolloutPlan, sums: Mapping[str, CallerSums], *, settled: Mapping[str, CallerSums] | None = None
+) -> tuple[GuardReading, ...]:
     """Read every guard on every level of every slice, the worst first; arguments as for `read_guards`."""
     if not plan.slices:
         return ()
-    checks = read_checks(plan, sums)
+    checks = read_checks(plan, {**sums, **(settled or {})})
     return read_slices(
         plan,
         sums,

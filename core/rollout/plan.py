@@ -1,8 +1,9 @@
 """The plan of a rollout: its steps, shares of traffic, dwell times, and guards."""
 
+import math
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +13,9 @@ from core.rollout.slices import Slice, levels_of
 from core.rollout.strategies import Strategy
 from core.settings.policy import CanaryPolicy
 from core.settings.units import Share
+
+if TYPE_CHECKING:
+    from core.telemetry.predictions import OutcomeDelay
 
 Probability = Annotated[float, Meta(gt=0, lt=0.5)]
 
@@ -103,6 +107,15 @@ class LatencyBasis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return f"the larger of {p99} and the floor {self.floor_ms:g} ms"
 
 
+class SettleBasis(StrEnum):
+    """Where the age comes from at which answers count as settled."""
+
+    UNKNOWN = "unknown"  # no outcomes to learn from: every answer is settled at once
+    POLICY = "policy"
+    HISTORY = "history"  # by then 99 % of the stable version's outcomes had come
+    SHORT_HISTORY = "short history"  # the same, but no longer delay could have been seen
+
+
 class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One share of the traffic, and the conditions to leave the step."""
 
@@ -129,6 +142,8 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     loss: LossRule = LossRule()  # how the loss of an answer is computed from its outcome
     latency: LatencyBasis | None = None  # what the limit of slow answers comes from; None: from the policy
     outcomes_come: bool | None = None  # whether outcomes of the stable version came lately; None: nobody looked
+    settle_seconds: Annotated[float, Meta(ge=0)] = 0.0  # safety is judged by outcomes of answers older than this
+    settle_basis: SettleBasis = SettleBasis.UNKNOWN
 
     def __post_init__(self) -> None:
         names = [guard.name for guard in self.guards]
@@ -169,6 +184,11 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def scores_copies(self) -> bool:
         """Whether the version that does not answer a caller scores a copy of the request."""
         return not self.answer_changes_outcome and self.strategy in (Strategy.CANARY, Strategy.AB)
+
+    @property
+    def needs_outcomes(self) -> bool:
+        """Whether a guard judges outcomes."""
+        return any(guard.source.needs_outcomes for guard in self.guards)
 
     @property
     def copied_share(self) -> float:
@@ -226,6 +246,7 @@ def make_plan(
     stable_p99_ms: float | None = None,
     answers: AnswerForm | None = None,
     outcomes_come: bool | None = None,
+    delay: "OutcomeDelay | None" = None,
 ) -> RolloutPlan:
     """Make a plan from a policy.
 
@@ -239,6 +260,7 @@ def make_plan(
         stable_p99_ms: The stable version's p99, for a policy without a limit. Without either, latency is not judged.
         answers: What the stable version answers, so that the plan names the loss; None if unknown.
         outcomes_come: Whether outcomes of the stable version came lately, so that they may be waited for.
+        delay: How long its outcomes took, for a policy that does not say; None if unknown.
     Raises:
         ValueError: The share does not fit the policy or the strategy.
 
@@ -249,6 +271,7 @@ def make_plan(
     """
     policy = policy or CanaryPolicy()
     basis = _latency_basis(policy, stable_p99_ms)
+    settle_seconds, settle_basis = _settling(policy, delay)
     shares: tuple[float, ...]
     match strategy:
         case Strategy.CANARY:
@@ -281,6 +304,8 @@ def make_plan(
         loss=loss_rule(policy, answers),
         latency=basis,
         outcomes_come=outcomes_come,
+        settle_seconds=settle_seconds,
+        settle_basis=settle_basis,
     )
 
 
@@ -293,6 +318,14 @@ def _latency_basis(policy: CanaryPolicy, stable_p99_ms: float | None) -> Latency
     if policy.latency_limit_ms is not None or stable_p99_ms is None:
         return None
     return LatencyBasis(stable_p99_ms=stable_p99_ms, factor=policy.latency_factor, floor_ms=policy.latency_floor_ms)
+
+
+def _settling(policy: CanaryPolicy, delay: "OutcomeDelay | None") -> tuple[float, SettleBasis]:
+    if policy.settle_hours is not None:
+        return policy.settle_hours * 3600, SettleBasis.POLICY
+    if delay is None:
+        return 0.0, SettleBasis.UNKNOWN
+    return float(math.ceil(delay.seconds)), SettleBasis.SHORT_HISTORY if delay.is_short else SettleBasis.HISTORY
 
 
 def loss_rule(policy: CanaryPolicy, answers: AnswerForm | None = None) -> LossRule:

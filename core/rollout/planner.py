@@ -6,7 +6,7 @@ from core.actor import Actor
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.rollout.errors import RolloutActiveError
-from core.rollout.expectation_text import deadline_warning, duration_lines
+from core.rollout.expectation_text import deadline_warning, duration_lines, settle_lines
 from core.rollout.expectations import Expectations, expect
 from core.rollout.plan import RolloutPlan
 from core.rollout.rollout import Rollout
@@ -133,6 +133,7 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
         *_pairs(plan),
         f"Judged by {judged}; proven harm rolls it back automatically (false-alarm rate at most {plan.alpha:.1%}).",
         *_slices(plan),
+        *settle_lines(plan),
         *((unjudged,) if unjudged else ()),
         least,
         end,

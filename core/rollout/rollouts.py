@@ -5,6 +5,7 @@ one transaction.
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,7 +27,7 @@ from core.settings.policy import CanaryPolicy
 from core.state import StaleRevisionError, read_lease
 from core.tables.errors import TableError
 from core.telemetry import TelemetryError
-from core.telemetry.predictions import PredictionReader
+from core.telemetry.predictions import OutcomeDelay, PredictionReader
 
 _USUAL_PAST = timedelta(days=7)
 _LEAST_LATENCIES = 500  # a 99th percentile of fewer is a guess
@@ -38,6 +39,15 @@ _VERBS = {
     DesiredRollout.ABORTED: "rollout.abort",
     DesiredRollout.PROMOTE_NOW: "rollout.promote_now",
 }
+
+
+class _Lately(NamedTuple):
+    """What a plan takes from the stable version; None where it is unknown."""
+
+    p99_ms: float | None = None
+    answers: AnswerForm | None = None
+    outcomes_come: bool | None = None
+    delay: OutcomeDelay | None = None
 
 
 class Rollouts(RolloutRecords):
@@ -76,15 +86,16 @@ class Rollouts(RolloutRecords):
         usual = self._usual_traffic(model, loss_rule(rules.canary))
         if not isinstance(policy, RolloutPlan):
             canary = policy or rules.canary
-            p99_ms, answers, outcomes_come = self._lately(model)
+            lately = self._lately(model)
             try:
                 policy = make_plan(
                     strategy,
                     canary,
                     share=share,
-                    stable_p99_ms=p99_ms,
-                    answers=answers,
-                    outcomes_come=outcomes_come,
+                    stable_p99_ms=lately.p99_ms,
+                    answers=lately.answers,
+                    outcomes_come=lately.outcomes_come,
+                    delay=lately.delay,
                     slices=self._slices(model, candidate, strategy, canary),
                     difference_tolerance=None if usual is None else usual.difference_tolerance,
                 )
@@ -307,25 +318,23 @@ class Rollouts(RolloutRecords):
         """Return, by model, since when an active rollout needs the predictions, which must not be deleted."""
         return {rollout.model: rollout.created_at for rollout in self._documents.all() if rollout.is_active}
 
-    def _lately(self, model: str) -> tuple[float | None, AnswerForm | None, bool | None]:
-        """Return the p99 of the stable version in ms, what it answers, and whether its outcomes come.
-
-        Each is None if it is unknown: there is no stable version, or predictions cannot be read.
-        """
+    def _lately(self, model: str) -> _Lately:
+        """Return what a plan takes from the stable version; nothing if there is none, or predictions cannot be read."""
         live = self._registry.production(model)
         if live is None:
-            return None, None, None
+            return _Lately()
         reader = PredictionReader(self._workspace.predictions_file)
         try:
             latency = reader.latency_quantile(model, live.version, 0.99)
             answers = form_of_version(self._workspace, reader, live)
             outcomes_come = reader.n_outcomes(model, live.version) >= _LEAST_OUTCOMES
+            delay = reader.outcome_delay(model, live.version, now=self._clock())
         except (TelemetryError, TableError):
-            return None, None, None
+            return _Lately()
         finally:
             reader.close()
         is_known = latency is not None and latency[1] >= _LEAST_LATENCIES and latency[0] > 0
-        return round(latency[0], 3) if latency and is_known else None, answers, outcomes_come
+        return _Lately(round(latency[0], 3) if latency and is_known else None, answers, outcomes_come, delay)
 
 
 def _refusal(rollout: Rollout, desired: DesiredRollout, step: int | None, *, ends_here: bool) -> str | None:

@@ -4,7 +4,7 @@ The same formulas as `by_caller`, written a second time over all looks at once; 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Callers:
     hidden: float = 0.0  # the share of the candidate's outcomes of 1 that never arrive
     leaving: float = 0.0  # the share of callers who stop half way
     late: float = 0.0  # how much later large losses arrive, as a share of the rollout
+    late_from: float | None = None  # the quantile above which they do, all others at once; None: the larger, the later
+    settle: float = 0.0  # the age from which answers count as settled, as a share of the rollout
     n_looks: int = 60
 
 
@@ -44,7 +46,7 @@ class Watched:
     n: FloatArray
     totals: FloatArray
     at: IntArray  # outcomes until each look
-    used: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    settled: "Watched | None" = None  # the same of settled answers alone; None: of all
 
 
 def watch(callers: Callers, random: np.random.Generator) -> Watched:
@@ -63,22 +65,26 @@ def watch(callers: Callers, random: np.random.Generator) -> Watched:
         answered = (time < 0.5) | (random.random(who.max() + 1)[who] >= callers.leaving)
     arrives &= answered
     cuts = np.unique(np.geomspace(20, n, callers.n_looks).astype(int))
-    arrival = time + callers.late * random.random(n) * np.minimum(loss / max(loss.mean(), 1e-12), 3) / 3
     look = np.searchsorted(cuts, time * n, side="right").clip(max=len(cuts) - 1)
-    look_of_outcome = np.searchsorted(cuts, arrival * n, side="right")
-    arrives &= look_of_outcome < len(cuts)
-    cell = layout.cells(place)
+    look_of_outcome = np.searchsorted(cuts, (time + _delays(callers, loss, is_candidate, random)) * n, side="right")
     shape = (len(cuts), layout.n, n_steps)
 
     def added(which: BoolArray, looks: IntArray, weights: FloatArray | None = None) -> FloatArray:
+        which = which & (looks < len(cuts))
         where = (looks[which] * layout.n + cell[which]) * n_steps + step[which]
         sums = np.bincount(where, None if weights is None else weights[which], math.prod(shape))
         return np.asarray(np.cumsum(sums.reshape(shape), axis=0), dtype=np.float64)
 
-    counted = added(arrives, look_of_outcome)
-    return Watched(
-        layout, added(answered, look), counted, added(arrives, look_of_outcome, loss), counted.sum(axis=(1, 2))
-    )
+    def watched(look_of_answer: IntArray, look_of_outcome: IntArray, settled: Watched | None) -> Watched:
+        counted = added(arrives, look_of_outcome)
+        totals = added(arrives, look_of_outcome, loss)
+        return Watched(layout, added(answered, look_of_answer), counted, totals, counted.sum(axis=(1, 2)), settled)
+
+    cell, settled = layout.cells(place), None
+    if callers.settle:
+        since = np.searchsorted(cuts, (time + callers.settle) * n, side="right")
+        settled = watched(since, np.maximum(since, look_of_outcome), None)
+    return watched(look, look_of_outcome, settled)
 
 
 def log_evidence(
@@ -148,6 +154,13 @@ def _losses(
     means = np.exp(random.normal(0, math.sqrt(callers.spread), n_callers)) if callers.n else np.ones(n_callers)
     values = random.exponential(1.0, n) if callers.loss == "exponential" else random.lognormal(0, 1.5, n)
     return np.asarray(values * means[who] * factor)
+
+
+def _delays(callers: Callers, loss: FloatArray, is_candidate: BoolArray, random: np.random.Generator) -> FloatArray:
+    """Return how long each outcome takes, as a share of the rollout; `late` at most."""
+    if callers.late_from is not None:
+        return np.where(loss > np.quantile(loss[~is_candidate], callers.late_from), callers.late, 0.0)
+    return np.asarray(callers.late * random.random(len(loss)) * np.minimum(loss / max(loss.mean(), 1e-12), 3) / 3)
 
 
 def _information(counts: FloatArray, arm: BoolArray) -> FloatArray:

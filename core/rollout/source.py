@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.losses import LossRule
+from core.telemetry.chunk import to_us
 from core.telemetry.predictions import Arm, Batch, Cursor, Scored, ScoredPair, ServedRequest
 
 _HALF = 1 << 63
@@ -83,7 +84,15 @@ class ScriptedSource:
             outcome=after.outcome + len(scored),
         )
         is_last = len(served) + len(pairs) < n and len(scored) < n
-        return Batch(served, pairs, scored, cursor, is_last, scored_pairs=_paired(scored) if paired else ())
+        return Batch(
+            served,
+            pairs,
+            scored,
+            cursor,
+            is_last,
+            scored_pairs=_paired(scored) if paired else (),
+            seen_until_us=to_us(settled_before) if is_last else 0,
+        )
 
     def failed_units(self, rollout_id: str, until: Cursor, *, over_ms: float | None = None) -> set[int]:
         """Return the callers that had a failure up to a cursor."""
@@ -104,6 +113,6 @@ def _paired(scored: list[Scored]) -> list[ScoredPair]:
     stable = [score for score in scored if not score.arm.is_of_candidate]
     candidate = [score for score in scored if score.arm.is_of_candidate]
     return [
-        ScoredPair(one.loss, other.loss, one.unit, one.slices, one.request)
+        ScoredPair(one.loss, other.loss, one.unit, one.slices, one.request, one.at_us)
         for one, other in zip(stable, candidate, strict=False)
     ]

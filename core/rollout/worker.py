@@ -222,9 +222,12 @@ class RolloutWorker:
             raise ValueError(f"{rollout.rollout_id} is {observed.phase} and was never begun")
         share = 0.5 if rollout.strategy is Strategy.SHADOW else observed.share
         pace = Pace(share=share, n_requests=n, seconds=(now - started_at).total_seconds())
-        readings = read_guards(rollout.plan, evidence, collector.sums, pace, n_reported=collector.losses.n_reported)
+        sums, settled = collector.sums, collector.settled
+        n_reported = collector.losses.n_reported
+        readings = read_guards(rollout.plan, evidence, sums, pace, settled=settled, n_reported=n_reported)
         # Many comparisons, and the same as before unless something was read.
-        slices = observed.slices if cursor == observed.cursor else read_levels(rollout.plan, collector.sums)
+        is_as_before = cursor == observed.cursor
+        slices = observed.slices if is_as_before else read_levels(rollout.plan, sums, settled=settled)
         seen = msgspec.structs.replace(
             observed,
             evidence=evidence,

@@ -25,7 +25,7 @@ from core.telemetry.predictions import Cursor
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2  # 2: sums of younger answers
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,8 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime  # of the rollout: after a restored backup another may have the same id
     cursor: Cursor
     evidence: RolloutEvidence
-    sums: dict[str, StoredSums]
+    sums: dict[str, StoredSums]  # where outcomes are awaited, of settled answers
+    young: dict[str, dict[int, StoredSums]] = {}  # of younger answers, by cohort
     losses: LossOrigins
     differences: StoredDifferences | None = None
 
@@ -83,7 +84,8 @@ class WorkingMemory:
             created_at=rollout.created_at,
             cursor=cursor,
             evidence=collector.evidence,
-            sums={name: sums.stored for name, sums in collector.sums.items()},
+            sums=collector.stored,
+            young=collector.young,
             losses=collector.losses,
             differences=collector.differences.stored if rollout.plan.is_paired else None,
         )
@@ -129,4 +131,6 @@ def _collector(rollout: Rollout, source: PredictionSource, cursor: Cursor, store
         for guard in rollout.plan.guards
         if guard.source in (GuardSource.ERRORS, GuardSource.SLOW)
     }
-    return Collector(rollout.plan, stored.evidence, failed_units, stored.sums, stored.losses, stored.differences)
+    return Collector(
+        rollout.plan, stored.evidence, failed_units, stored.sums, stored.losses, stored.differences, stored.young
+    )

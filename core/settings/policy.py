@@ -71,6 +71,10 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     deadline_hours: Annotated[
         float, Meta(gt=0, le=8760, description="Undecided by then, a rollout waits for a person.")
     ] = 24.0
+    settle_hours: Annotated[
+        Annotated[float, Meta(ge=0, le=8760)] | None,
+        Meta(description="Safety is judged by answers older than this; by default as long as outcomes took lately."),
+    ] = None
     promotion_threshold: Annotated[
         float, Meta(gt=0.5, lt=1, description="Minimum confidence that the candidate is within the margins.")
     ] = 0.95

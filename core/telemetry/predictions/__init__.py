@@ -6,12 +6,13 @@ writer.py     the thread that commits once a second, so that an answer never wai
 retention.py  which predictions and outcomes are deleted, and when
 waiting.py    outcomes that came before their prediction
 reader.py     incremental reading with a cursor
-recent.py     the recent traffic of a version, for a plan
+recent.py     the recent traffic of a version, for a plan; delays.py how long its outcomes take
 matching.py   the prediction that an outcome is about
 usage.py      what the stored predictions take on the disk
 reporting.py  what an outcome may be
 """
 
+from core.telemetry.predictions.delays import OutcomeDelay
 from core.telemetry.predictions.reader import (
     AnswerPair,
     Batch,
@@ -34,6 +35,7 @@ __all__ = [
     "Batch",
     "Cursor",
     "ModelUsage",
+    "OutcomeDelay",
     "OutcomeError",
     "OutcomeRecord",
     "PredictionHealth",

@@ -17,7 +17,8 @@ _N_OUTCOMES = "SELECT count(*) FROM outcome WHERE seq > ? AND seq <= ?"
 # nothing that an outcome could be about: where another answered instead, the loss is that one's.
 _SCORED = """
 SELECT outcome.seq, prediction.route, prediction.unit, prediction.slices, prediction.value,
-       prediction.detail, outcome.actual, outcome.name, outcome.loss, prediction.request
+       prediction.detail, outcome.actual, outcome.name, outcome.loss, prediction.request,
+       prediction.at
 FROM outcome CROSS JOIN {table} prediction ON prediction.request = outcome.request
 WHERE outcome.seq > ? AND outcome.seq <= ? AND prediction.route IN ({routes}) AND NOT prediction.error
 ORDER BY prediction.seq"""
@@ -43,6 +44,7 @@ class MatchedOutcome(NamedTuple):
     name: str | None
     loss: float | None  # as the caller reported it
     request: int
+    at_us: int  # when the prediction was made
 
 
 def matched_outcomes(

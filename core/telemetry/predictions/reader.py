@@ -15,6 +15,7 @@ from core.losses import AnswerForm, LossRule, RecordedAnswer, loss_of
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
+from core.telemetry.predictions.delays import OutcomeDelay, outcome_delay
 from core.telemetry.predictions.matching import (
     MatchedOutcome,
     actual_of,
@@ -41,9 +42,10 @@ _DEFAULT_LOSS = LossRule()
 _STORE = "SELECT store FROM identity"
 _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"
 _SERVED = """
-SELECT seq, route, latency_ms, error, unit, slices, request FROM {table}
+SELECT seq, route, latency_ms, error, unit, slices, request, at FROM {table}
 WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND (latency_ms IS NOT NULL OR error) ORDER BY seq"""
 _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
+_AT = "SELECT at FROM outcome WHERE seq = ?"
 _SETTLED = "SELECT coalesce(min(seq) - 1, ?2) FROM outcome WHERE seq > ?1 AND seq <= ?2 AND at > ?3 AND at <= ?4"
 
 
@@ -57,6 +59,7 @@ class ServedRequest(NamedTuple):
     unit: int | None
     slices: int | None = None  # the levels of the slice columns, packed
     request: int | None = None  # its number, evenly spread over 64 bits
+    at_us: int = 0  # when it was answered; not known of pairs
 
 
 class Scored(NamedTuple):
@@ -69,6 +72,7 @@ class Scored(NamedTuple):
     slices: int | None = None
     is_reported: bool = False  # the caller computed it
     request: int | None = None
+    at_us: int = 0  # when the prediction was made
 
 
 class ScoredPair(NamedTuple):
@@ -79,6 +83,7 @@ class ScoredPair(NamedTuple):
     unit: int | None
     slices: int | None = None
     request: int | None = None
+    at_us: int = 0  # when the row was answered
 
 
 class AnswerPair(NamedTuple):
@@ -108,6 +113,7 @@ class Batch(NamedTuple):
     answer_pairs: Sequence[AnswerPair] = ()  # rows that both versions answered with a number
     scored_pairs: Sequence[ScoredPair] = ()  # the losses of `scored`, where both versions answered the row
     n_unpaired: int = 0  # outcomes of rows that only one version answered, as its copy was dropped
+    seen_until_us: int = 0  # until when all outcomes have been read
 
 
 class PredictionReader:
@@ -165,7 +171,7 @@ class PredictionReader:
             answering = [route for route, found in routes.items() if not found.arm.is_copy]
             shadow = [route for route, found in routes.items() if found.arm.is_copy]
             segments = segments_of(connection)
-            until, outcomes_until, is_last = _end_of(connection, segments, start, settled_before, n)
+            until, outcomes_until, seen_until_us, is_last = _end_of(connection, segments, start, settled_before, n)
             served: list[tuple[Any, ...]] = []
             copied: list[tuple[Any, ...]] = []
             # In each chain one segment, the oldest that has something new; `until` is not beyond it.
@@ -202,6 +208,7 @@ class PredictionReader:
             ],
             scored_pairs=_scored_pairs(both, *scored) if paired else (),
             n_unpaired=len(scored[0]) - len(both) if paired else 0,
+            seen_until_us=seen_until_us,
         )
 
     def answers(self, request_ids: Iterable[str]) -> dict[str, RecordedAnswer]:
@@ -290,6 +297,13 @@ class PredictionReader:
             past = {"since_us": to_us(since), "now_us": to_us(now)}
             return recent_traffic(connection, segments_of(connection), model, version, **past, rule=loss)
 
+    def outcome_delay(self, model: str, version: str, *, now: datetime) -> OutcomeDelay | None:
+        """Return how long the outcomes of a version took; None if too few are known."""
+        with self._snapshot() as connection:
+            if connection is None or _store_of(connection) is None:
+                return None
+            return outcome_delay(connection, segments_of(connection), model, version, now_us=to_us(now))
+
     def usage(self, retention: PredictionRetention, now: datetime) -> PredictionUsage:
         """Return how many predictions are stored, and what they take on the disk under a retention."""
         with self._snapshot() as connection:
@@ -373,13 +387,14 @@ def _scored(
             loss = loss_of(rule, RecordedAnswer(route.form, row.value, row.detail), actual)
         if loss is not None:
             is_reported = may_report and row.loss is not None
-            found[seq] = Scored(route.arm, route.share, loss, row.unit, row.slices, is_reported, row.request)
+            found[seq] = Scored(route.arm, route.share, loss, row.unit, row.slices, is_reported, row.request, row.at_us)
     return found
 
 
 def _served(routes: Mapping[int, StoredRoute], row: Sequence[Any]) -> ServedRequest:
-    route, latency_ms, error, unit, slices, request = row
-    return ServedRequest(routes[route].arm, routes[route].share, latency_ms, bool(error), unit, slices, request)
+    route, latency_ms, error, unit, slices, request, *at_us = row
+    found = routes[route]
+    return ServedRequest(found.arm, found.share, latency_ms, bool(error), unit, slices, request, *at_us)
 
 
 def _stable_first(routes: Mapping[int, StoredRoute], route: int, answer: _Value, copy: _Value) -> tuple[_Value, _Value]:
@@ -396,7 +411,7 @@ def _scored_pairs(both: set[int], answers: Mapping[int, Scored], copies: Mapping
     for seq in sorted(both):
         answer, copy = answers[seq], copies[seq]
         stable, candidate = (copy, answer) if answer.arm.is_of_candidate else (answer, copy)
-        pairs.append(ScoredPair(stable.loss, candidate.loss, answer.unit, answer.slices, answer.request))
+        pairs.append(ScoredPair(stable.loss, candidate.loss, answer.unit, answer.slices, answer.request, answer.at_us))
     return pairs
 
 
@@ -424,8 +439,12 @@ def _recent(segments: Sequence[Segment]) -> list[Segment]:
 
 def _end_of(
     connection: sqlite3.Connection, segments: Sequence[Segment], start: Cursor, settled_before: datetime, n: int
-) -> tuple[int, int, bool]:
-    """Return the end of the next batch: the last prediction, the last outcome, and whether nothing is left after it."""
+) -> tuple[int, int, int, bool]:
+    """Return the end of the next batch.
+
+    Returns:
+        The last prediction, the last outcome, until when all outcomes are in it, and whether nothing is left after it.
+    """
     newest = max((segment.last for segment in segments), default=start.prediction)
     until = max(newest, start.prediction)
     for oldest, *_ in _with_news(segments, start.prediction):
@@ -437,4 +456,8 @@ def _end_of(
     unsettled = to_us(settled_before), to_us(settled_before + _FURTHEST_AHEAD)
     (settled,) = connection.execute(_SETTLED, (start.outcome, newest_outcome, *unsettled)).fetchone()
     (outcomes_until,) = connection.execute(_LAST_OF.format(table="outcome"), (start.outcome, settled, n)).fetchone()
-    return until, outcomes_until or settled, is_last and (outcomes_until or settled) == settled
+    outcomes_until = outcomes_until or settled
+    if outcomes_until == settled:
+        return until, outcomes_until, to_us(settled_before), is_last
+    (seen_until_us,) = connection.execute(_AT, (outcomes_until,)).fetchone()
+    return until, outcomes_until, seen_until_us, False

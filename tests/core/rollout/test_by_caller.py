@@ -11,7 +11,7 @@ from core.rollout.by_caller import contrast, difference_interval, log_evidence, 
 from core.rollout.caller_sums import CallerSums, CellLayout
 from core.rollout.simulated_callers import NEVER, Callers, Watched, effective_callers, first_at, watch
 from core.rollout.simulated_callers import log_evidence as simulated_log_evidence
-from tests.truth import most_expected
+from tests.truth import least_expected, most_expected
 
 ALPHA, BETA = 0.01, 0.05
 CANARY, AB = (0.05, 0.1, 0.2), (0.5,)
@@ -26,25 +26,45 @@ CASES = {
     "500 callers, exponential, diurnal": Callers(n=500, loss="exponential", spread=0.5, drift=0.8),
     "500 callers, log-normal": Callers(n=500, loss="lognormal", spread=0.5),
     "500 callers, 2 %": Callers(n=500, rate=0.02),
+    "500 callers, 2 % of many outcomes": Callers(n=500, rate=0.02, n_outcomes=20_000),
     "5,000 callers": Callers(n=5_000, n_outcomes=10_000),
     "no callers": Callers(n=0),
     "200 callers, half of whom leave": Callers(n=200, leaving=0.5),
-    "500 callers, large losses arrive late": Callers(n=500, loss="exponential", late=0.3),
+    "500 callers, large losses arrive late": Callers(n=500, loss="exponential", late=0.3, settle=0.3),
     "70 % of stable's outcomes": Callers(n=500, reported=(0.7, 1.0)),
 }
 
 
 def arrivals_agree(seen: Watched) -> np.ndarray:
-    """Say at which looks outcomes arrive evenly enough for losses to be compared."""
+    """Say at which looks outcomes of settled answers arrive evenly enough for losses to be compared."""
+    seen = seen.settled or seen
     checks = [simulated_log_evidence(seen.layout, seen.n_answers, seen.n, higher=higher) for higher in (True, False)]
     return np.maximum(*checks) - math.log(2) < -math.log(ALPHA) / 2
+
+
+def first_safe(seen: Watched, agree: np.ndarray) -> int:
+    """Return the first look at which a candidate is called safe at a margin of 1.5."""
+    enough = (effective_callers(seen.layout, seen.n) >= by_caller.LEAST_CALLERS) & agree
+    margin = simulated_log_evidence(seen.layout, seen.n, seen.totals, ratio=1.5, higher=False)
+    return first_at(np.where(enough, margin, 0), BETA)
+
+
+def first_winner(seen: Watched) -> int:
+    """Return the first look at which either side is called better."""
+    seen = seen.settled or seen
+    enough = effective_callers(seen.layout, seen.n) >= by_caller.LEAST_CALLERS
+    both = [simulated_log_evidence(seen.layout, seen.n, seen.totals, higher=higher) for higher in (True, False)]
+    return first_at(np.where(enough, np.maximum(*both), 0), BETA / 2)
 
 
 @pytest.mark.truth
 @pytest.mark.parametrize("shares", [CANARY, AB], ids=["canary", "A/B"])
 @pytest.mark.parametrize("case", CASES)
 def test_verdicts_by_caller_are_rarely_wrong(truth, case, shares) -> None:
-    """Equal arms: rarely rolled back, rarely a winner. At the margin of 1.5: rarely safe. Watched at 30 or 60 looks."""
+    """Equal arms: rarely rolled back, rarely a winner. At the margin of 1.5: rarely safe. Watched at 30 or 60 looks.
+
+    Harm is judged by all outcomes that came, all else by those of settled answers.
+    """
     n = (4 if CASES[case].n in (0, 5_000) else 10) * truth.scale
     random, callers = (
         np.random.default_rng(31),
@@ -53,34 +73,26 @@ def test_verdicts_by_caller_are_rarely_wrong(truth, case, shares) -> None:
     back = won = safe = 0
     for _ in range(n):
         seen = watch(callers, random)
-        enough = effective_callers(seen.layout, seen.n) >= by_caller.LEAST_CALLERS
-        harm, good = (
-            simulated_log_evidence(seen.layout, seen.n, seen.totals, higher=higher) for higher in (True, False)
-        )
-        back += first_at(harm, ALPHA) != NEVER
-        won += first_at(np.where(enough, np.maximum(harm, good), 0), BETA / 2) != NEVER
+        back += first_at(simulated_log_evidence(seen.layout, seen.n, seen.totals, higher=True), ALPHA) != NEVER
+        won += first_winner(seen) != NEVER
         bad = watch(replace(callers, ratio=1.5), random)
-        enough = (effective_callers(bad.layout, bad.n) >= by_caller.LEAST_CALLERS) & arrivals_agree(bad)
-        margin = simulated_log_evidence(bad.layout, bad.n, bad.totals, ratio=1.5, higher=False)
-        safe += first_at(np.where(enough, margin, 0), BETA) != NEVER
+        safe += first_safe(bad.settled or bad, arrivals_agree(bad)) != NEVER
     truth.at_most(back / n, most_expected(ALPHA, n), n=n)
     truth.at_most(won / n, most_expected(BETA, n), n=n)
-    # A known limit: where large losses come late, a worse candidate lacks more of them for as long as they are coming.
-    # Simulated: safe in 13 % at a margin of 1.5 in an A/B split, although the arrivals are checked first.
-    truth.at_most(safe / n, most_expected(0.15 if callers.late else BETA, n), n=n)
+    truth.at_most(safe / n, most_expected(BETA, n), n=n)
 
 
 @pytest.mark.truth
 @pytest.mark.parametrize(
     ("case", "shares", "ratio", "found_in"),
     [
-        pytest.param("500 callers, 2 %", AB, 2.0, 0.0, id="2 % of 500 callers doubled, A/B"),
+        pytest.param("500 callers, 2 % of many outcomes", AB, 2.0, 0.8, id="2 % of 500 callers doubled, A/B"),
         pytest.param("5,000 callers", CANARY, 1.5, 0.9, id="half as bad again, 5,000 callers"),
         pytest.param("5,000 callers", CANARY, 2.0, 0.9, id="twice as bad, 5,000 callers"),
         pytest.param("no callers", CANARY, 2.0, 0.9, id="twice as bad, no callers"),
-        pytest.param("500 callers, exponential, diurnal", CANARY, 2.0, 0.8, id="twice as bad, exponential"),
-        pytest.param("50 callers", AB, 2.0, 0.7, id="twice as bad, 50 callers in an A/B split"),
-        pytest.param("500 callers, log-normal", AB, 2.0, 0.8, id="twice as bad, log-normal"),
+        pytest.param("500 callers, exponential, diurnal", CANARY, 2.0, 0.7, id="twice as bad, exponential"),
+        pytest.param("50 callers", AB, 2.0, 0.9, id="twice as bad, 50 callers in an A/B split"),
+        pytest.param("500 callers, log-normal", AB, 2.0, 0.85, id="twice as bad, log-normal"),
     ],
 )
 def test_a_worse_candidate_is_found(truth, case, shares, ratio, found_in) -> None:
@@ -90,7 +102,7 @@ def test_a_worse_candidate_is_found(truth, case, shares, ratio, found_in) -> Non
     for _ in range(n):
         seen = watch(callers, random)
         found += first_at(simulated_log_evidence(seen.layout, seen.n, seen.totals, higher=True), ALPHA) != NEVER
-    truth.at_least(found / n, found_in - 0.2, n=n)
+    truth.at_least(found / n, least_expected(found_in, n), n=n)
 
 
 def sums_of(layout: CellLayout, counts: np.ndarray, totals: np.ndarray) -> CallerSums:

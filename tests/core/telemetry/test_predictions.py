@@ -351,9 +351,10 @@ def test_copies_by_either_version_are_paired_with_the_stable_version_first(
     assert [served.unit for served in batch.served] == [7, 8, None]
     assert list(batch.answer_pairs) == [AnswerPair(1.0, 3.0, 3), AnswerPair(6.0, 5.0, 4)]
     requests = [request_number(f"request-{number}") for number in (1, 2)]
+    noon_us = int(NOON.timestamp() * 1e6)
     assert list(batch.scored_pairs) == [
-        ScoredPair(1.0, 1.0, 7, 3, requests[0]),
-        ScoredPair(4.0, 3.0, 8, 4, requests[1]),
+        ScoredPair(1.0, 1.0, 7, 3, requests[0], noon_us + 1_000),
+        ScoredPair(4.0, 3.0, 8, 4, requests[1], noon_us + 2_000),
     ]
     assert batch.n_unpaired == 1
 
