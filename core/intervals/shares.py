@@ -46,7 +46,7 @@ def exact_interval(n_held: int, n: int) -> Interval:
         outcomes with as small a tail as the outcome seen is above 5 %.
 
     >>> [round(limit, 3) for limit in exact_interval(19, 20)]
-    [0.764, 0.997]
+    [0.761, 0.997]
     >>> exact_interval(20, 20).high
     1.0
     """

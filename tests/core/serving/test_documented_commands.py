@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,13 @@ def test_documented_commands_work(workspace, artifacts, running, put_live, regis
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=tmp_path,
-            env={**os.environ, "URL": f"http://127.0.0.1:{server.port}", "TOKEN": token},
+            env={
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "BONDX_HOME": str(workspace.root),
+                "URL": f"http://127.0.0.1:{server.port}",
+                "TOKEN": token,
+            },
             capture_output=True,
             text=True,
         )
