@@ -1,32 +1,18 @@
 """The columns that a model cannot learn from, and why: empty, constant, or naming rows instead of describing them."""
 
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import FloatArray
 from core.tables import limits
 from core.tables.errors import as_typed, shown
+from core.tables.row_numbers import count_rows, names_rows
 from core.tables.signature import ColumnKind
 from core.tables.table import Table
 
 NAMES_THINGS = 0.5  # a category whose levels exceed this share of its rows identifies rows
 FEW_LEVELS = 50  # but stays a category with at most this many levels
-# Different whole numbers that fill their range to this share number rows. Fifty draws from a range hardly wider than
-# fifty would repeat one another, unless someone counted.
-DENSE = 0.9
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_ID_WORDS = frozenset({"id", "ids", "uid", "uuid", "guid", "rowid", "pk"})
-_ID_LAST_WORDS = frozenset(
-    {"no", "nr", "num", "number", "key", "code", "index", "idx", "ref", "serial", "row", "rownames", "unnamed"}
-)
-# Whole numbers that count up and still say something about a row.
-_MEASURES = frozenset(
-    {"rank", "ranking", "year", "quarter", "month", "week", "day", "hour", "minute", "second", "time", "age", "step"}
-    | {"period", "epoch", "distance", "position"}
-)
 
 
 def useless(table: Table, name: str, *, is_kept: bool = False) -> str:
@@ -67,27 +53,17 @@ def _useless_category(table: Table, name: str, filled: "pd.Series[Any]", *, is_k
 
 def _numbering(name: str, filled: "pd.Series[Any]", n_rows: int) -> str:
     """Recognise whole numbers that name rows: by their name, or because they count."""
-    numbers = np.unique(filled.to_numpy(dtype=np.float64))
-    least, most = numbers[0], numbers[-1]
-    n_words = [word.lower() for word in _WORDS.findall(name)]
-    is_id = bool(_ID_WORDS & {*n_words}) or bool(n_words and _ID_LAST_WORDS & {n_words[0], n_words[-1]})
-    counted = f"{len(numbers):,} different whole numbers from {least:.15g} to {most:.15g} in {n_rows:,} rows"
+    values = filled.to_numpy(dtype=np.float64)
+    numbers = np.unique(values)
+    counted = (
+        f"{len(numbers):,} different whole numbers from {numbers[0]:.15g} to {numbers[-1]:.15g} in {n_rows:,} rows"
+    )
     keep = f"--keep {as_typed(name)} keeps it"
-    if are_counted(numbers, n_rows) and not _MEASURES & {*n_words}:
+    if len(values) == n_rows and count_rows(name, values):
         return f"numbers the rows: {counted}; {keep}"
-    if is_id and len(numbers) > FEW_LEVELS and len(numbers) > NAMES_THINGS * len(filled):
+    if names_rows(name) and len(numbers) > FEW_LEVELS and len(numbers) > NAMES_THINGS * len(filled):
         return f"identifies rows by its name and its values: {counted}; {keep}"
     return ""
-
-
-def are_counted(numbers: FloatArray, n_rows: int) -> bool:
-    """Return whether whole numbers count the rows: all are different, and they fill their range.
-
-    Args:
-        numbers: The different numbers, in ascending order.
-        n_rows: The number of rows.
-    """
-    return bool(len(numbers) == n_rows and n_rows >= DENSE * (numbers[-1] - numbers[0] + 1))
 
 
 def _shown(value: object) -> str:

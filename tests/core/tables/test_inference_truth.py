@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from core.tables.row_numbers import count_rows, names_rows
 from core.tables.task import are_coded
-from core.tables.usefulness import are_counted
 from tests.truth import most_expected
 
 SIZES = (100, 400, 2_000, 20_000)
@@ -26,6 +26,8 @@ AMOUNTS = {
     "uniform over n": lambda rng, n: rng.integers(0, n, n),
     "uniform over 10 n": lambda rng, n: rng.integers(0, 10 * n, n),
     "different, of 1.3 n": lambda rng, n: rng.permutation(int(1.3 * n))[:n],
+    "different, of 1.15 n": lambda rng, n: rng.permutation(int(1.15 * n))[:n],
+    "ranks": lambda rng, n: rng.permutation(n) + 1,
     "cents": lambda rng, n: np.rint(100 * rng.lognormal(3.0, 1.0, n)),
 }
 
@@ -36,8 +38,13 @@ def share(truth, draw, judge, n: int) -> tuple[float, int]:
     return float(np.mean([judge(draw(rng, n)) for _ in range(times)])), times
 
 
-def counts_rows(values) -> bool:
-    return are_counted(np.unique(values), len(values))
+AMOUNT_NAMES = ("days", "wealth", "number_of_employees", "number of rooms", "area", "price_index")
+ID_NAMES = ("id", "customer_id", "orderNo", "index", "Unnamed: 0", "id_cliente", "case number", "rownames")
+
+
+def tells_rows(name: str):
+    """Judge a column of a name by its numbers."""
+    return lambda values: count_rows(name, values.astype(np.float64)) or names_rows(name)
 
 
 @pytest.mark.truth
@@ -59,16 +66,29 @@ def test_coded_classes_are_taken_for_classes(law, truth):
 @pytest.mark.truth
 @pytest.mark.parametrize("law", AMOUNTS)
 def test_amounts_are_not_taken_for_numbers_of_rows(law, truth):
-    for n in SIZES[:3]:
-        found, times = share(truth, AMOUNTS[law], counts_rows, n)
-        truth.at_most(found, 0.0, n=times)
+    for n in (50, *SIZES[:3]):
+        for name in AMOUNT_NAMES:
+            found, times = share(truth, AMOUNTS[law], tells_rows(name), n)
+            truth.at_most(found, 0.0, n=times)
 
 
 @pytest.mark.truth
-def test_numbers_of_rows_are_recognised_in_any_order_and_with_a_few_rows_gone(truth):
+@pytest.mark.parametrize("name", ID_NAMES)
+def test_numbers_of_rows_are_recognised_in_any_order_and_with_a_few_rows_gone(name, truth):
     def draw(rng, n, *, kept):
         return rng.permutation(n)[: int(kept * n)] + 1_000
 
     for kept in (1.0, 0.95):
-        found, times = share(truth, partial(draw, kept=kept), counts_rows, 400)
+        found, times = share(truth, partial(draw, kept=kept), tells_rows(name), 400)
+        truth.at_least(found, 1.0, n=times)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("name", ["whatever", "no", "n"])
+def test_numbers_that_follow_the_rows_are_recognised_whatever_their_name(name, truth):
+    def draw(rng, n, *, kept):
+        return np.sort(rng.permutation(n)[: int(kept * n)])
+
+    for kept in (1.0, 0.95):
+        found, times = share(truth, partial(draw, kept=kept), tells_rows(name), 400)
         truth.at_least(found, 1.0, n=times)

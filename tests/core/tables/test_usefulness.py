@@ -38,6 +38,16 @@ def described(tmp_path):
         pytest.param("customer_id", SPARSE, id="an id of a sample"),
         pytest.param("orderNo", RNG.permutation(SPARSE), id="a number in camel case"),
         pytest.param("ID", np.append(SPARSE[:350], SPARSE[:50]), id="an id, some of them twice"),
+        pytest.param("id_cliente", SPARSE, id="the id before the thing"),
+        pytest.param("patientid", RNG.permutation(SPARSE), id="an id in one word"),
+        pytest.param("Id_x", SPARSE, id="an id that a join has renamed"),
+        pytest.param("Unnamed: 0.1", SHUFFLED, id="an index that was saved twice"),
+        pytest.param("time_id", SHUFFLED, id="an id of times"),
+        pytest.param("case", SHUFFLED + 1, id="numbered cases, shuffled"),
+        pytest.param("number", np.arange(1, N + 1), id="a number that counts up"),
+        pytest.param("zip code", SPARSE, id="a code"),
+        pytest.param("df_index", SHUFFLED, id="an index of a frame"),
+        pytest.param("__index_level_0__", SHUFFLED, id="an index that pandas saved"),
     ],
 )
 def test_whole_numbers_that_name_rows_are_left_out_and_may_be_kept(name, values, described):
@@ -64,6 +74,31 @@ def test_whole_numbers_that_name_rows_are_left_out_and_may_be_kept(name, values,
         pytest.param("seen", np.where(np.arange(N) == 7, np.nan, np.arange(N)), id="numbers with a gap"),
         pytest.param("solid", SPARSE, id="a word that ends in id"),
         pytest.param("visits", np.arange(N) * 3, id="every third number"),
+        *(
+            pytest.param(name, RNG.permutation(SPARSE), id=f"an amount: {name}")
+            for name in (
+                *("number_of_employees", "num_of_adults", "Number.thousands", "number", "no_rooms", "n_ids"),
+                *("total number", "id_cards", "consumer price index", "NumberOfCodes", "max_id", "numbers"),
+            )
+        ),
+        *(
+            pytest.param(name, SHUFFLED + 1, id=f"all of a range, in an order of its own: {name}")
+            for name in ("days", "Wealth", "Lottery", "Donation_clergy", "weight", "employees", "number_of_items")
+        ),
+        *(
+            pytest.param(name, np.arange(1, N + 1), id=f"an axis: {name}")
+            for name in (
+                "t",
+                "days",
+                "monthsSinceY2K",
+                "years",
+                "centuries",
+                "week_no",
+                "day number",
+                "wavelength",
+                "lag",
+            )
+        ),
     ],
 )
 def test_whole_numbers_that_measure_something_are_learned_from(name, values, described):
