@@ -50,6 +50,8 @@ class JsonRows(Dialect):
             except UNREADABLE as error:
                 raise signature.explained(error) from None
             if asked.row is not msgspec.UNSET:
+                if asked.rows is not msgspec.UNSET:
+                    raise BadRequestError("The request has both `row` and `rows`; give one of them.")
                 return ReadRequest(signature.from_rows([asked.row]), asked.request_id, "row")
             if asked.rows is msgspec.UNSET:
                 raise BadRequestError("The request has neither `row` nor `rows`.")

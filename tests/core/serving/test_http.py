@@ -94,6 +94,21 @@ def test_the_native_dialect_returns_version_and_request_id(server, rows_of):
     assert isinstance(answer.json["prediction"], float)
 
 
+@pytest.mark.parametrize(
+    ("path", "both"),
+    [
+        pytest.param("/api/v1/predict/spread", ("row", "rows"), id="our own"),
+        pytest.param("/v1/models/spread:predict", ("instances", "inputs"), id="of TensorFlow Serving"),
+    ],
+)
+def test_rows_in_two_forms_at_once_are_refused_rather_than_half_answered(server, rows_of, path, both):
+    (row,) = rows_of("spread", 1)
+    forms = {"row": row, "rows": [row], "instances": [row], "inputs": {name: [value] for name, value in row.items()}}
+    answer = server.ask(path, {form: forms[form] for form in both})
+    assert answer.status == 400
+    assert all(f"`{form}`" in answer.json["error"] for form in both)
+
+
 def test_a_request_id_is_returned_or_generated(server, rows_of):
     path, body = request_of("tf_rows", "spread", rows_of("spread", 1))
     assert server.ask(path, body, headers={"x-request-id": "mine"}).headers["x-request-id"] == "mine"
