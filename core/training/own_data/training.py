@@ -35,7 +35,7 @@ REPORT_NAME = "report.json"
 NOTICE = (
     "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
     "all rows, the test rows included, with the method and the parameters chosen without them: the metrics describe "
-    "that method after training on the other rows. Intervals are 95 %, over groups."
+    "that method after training on the other rows. Intervals are 95 %, over {}."
 )
 SKILL_NOTICE = (
     "Because the table is small, skill is measured on all rows, each predicted by a model that did not learn from it."
@@ -215,6 +215,7 @@ def _report(
 ) -> dict[str, Any]:
     split = prepared.split
     n_rows, n_tested = len(prepared.frame), int(split.held.sum())
+    notice = NOTICE.format("groups" if prepared.signature.group else "rows")
     return {
         **prepared.model.report(),
         "feature_importance": prepared.model.feature_importance(),
@@ -228,7 +229,7 @@ def _report(
             "n_shipped": n_rows,
             "n_of_skill": n_rows if is_skill_of_all_rows else n_tested,
         },
-        "notice": f"{NOTICE} {SKILL_NOTICE}" if is_skill_of_all_rows else NOTICE,
+        "notice": f"{notice} {SKILL_NOTICE}" if is_skill_of_all_rows else notice,
         "notes": list(prepared.notes),
     }
 

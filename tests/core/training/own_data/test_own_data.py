@@ -118,6 +118,7 @@ def test_what_ships_has_learned_from_all_rows_and_was_tested_before(group, time,
     assert report["n_rows"] == split["n_shipped"] == 600
     assert split["n_trained"] + split["n_tested"] + split["n_unused"] == 600
     assert "then learned from all rows, the test rows included" in report["notice"]
+    assert f"Intervals are 95 %, over {'groups' if group else 'rows'}." in report["notice"]
 
 
 def test_what_ships_knows_the_newest_level(workspace, tmp_path):
