@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from core.registry import Stage
 from core.rollout import (
     Arm,
     Guard,
@@ -23,11 +24,13 @@ from core.rollout.caller_sums import CallerSums, CellLayout
 from core.rollout.collector import ARRIVALS, Collector
 from core.rollout.evidence import RolloutEvidence
 from core.rollout.expectation_text import deadline_warning, settle_lines
+from core.rollout.expectations import expect
 from core.rollout.guard_reader import read_guards
 from core.rollout.plan import SettleBasis
 from core.rollout.readings import Pace
 from core.rollout.settling_sums import N_COHORTS, SettlingSums
 from core.rollout.simulated_callers import NEVER, Callers, Watched, effective_callers, first_at, log_evidence, watch
+from core.rollout.usual_traffic import UsualLosses, UsualTraffic
 from core.settings.policy import CanaryPolicy
 from core.telemetry.chunk import to_us
 from core.telemetry.predictions import (
@@ -381,3 +384,30 @@ def test_a_deadline_before_the_first_settled_answer_is_warned_of() -> None:
         "deadline comes after 24 h. Set deadline_hours higher."
     )
     assert deadline_warning(make_plan(Strategy.CANARY, CanaryPolicy(settle_hours=48)), None) == ""
+
+
+def test_the_proof_is_expected_once_answers_have_settled() -> None:
+    losses = UsualLosses(n=5_000, a_day=5_000.0, mean=1.0, within=1.0)
+    usual = UsualTraffic(seconds=6e5, requests_a_day=5_000.0, failure_rate=0.001, n_answers=9_000, losses=losses)
+    at_once, later = (
+        expect(make_plan(Strategy.CANARY, CanaryPolicy(settle_hours=hours)), usual).verdicts for hours in (0, 10)
+    )
+    waits = {(of.guard, of.is_harm): after.seconds - of.seconds for of, after in zip(at_once, later, strict=True)}
+    assert waits == {("errors", True): 0, ("errors", False): 0, ("loss", True): 0, ("loss", False): 36_000}
+
+
+def test_a_proposal_learns_from_stored_outcomes_how_long_they_take(workspace, rollouts, register) -> None:
+    stable, candidate = register(Stage.PRODUCTION), register()
+    with PredictionWriter(workspace.predictions_file, clock=lambda: START) as writer:
+        for number in range(100):
+            at, request = START - timedelta(hours=9, minutes=number), f"request-{number}"
+            writer.add(PredictionRecord(request_id=request, at=at, model="spread", version=stable, latency_ms=1.0))
+            writer.add_outcome(OutcomeRecord(request, at + timedelta(hours=2), loss=1.0))
+        writer.flush()
+    proposal = rollouts.plan("spread", candidate, Strategy.CANARY)
+    assert (proposal.plan.settle_seconds, proposal.plan.settle_basis) == (7_200, SettleBasis.HISTORY)
+    line = (
+        "Safety is judged by answers older than 2 h: 99% of outcomes have come by then. Harm is judged by all outcomes "
+        "that have come."
+    )
+    assert line in proposal.effects

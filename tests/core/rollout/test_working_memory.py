@@ -78,6 +78,11 @@ def test_a_document_older_than_the_file_does_not_count_anything_twice(
         pytest.param(lambda path: path.unlink(), "the file is missing", id="missing"),
         pytest.param(lambda path: path.write_bytes(b"not this"), "is damaged", id="damaged"),
         pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "is damaged", id="cut off"),
+        pytest.param(
+            lambda path: path.write_bytes(path.read_bytes().replace(b"\xa7version\x02", b"\xa7version\x01")),
+            "is of version 1, and 2 is needed",
+            id="of an earlier release",
+        ),
     ],
 )
 def test_a_lost_file_is_collected_again_and_an_event_says_so(
