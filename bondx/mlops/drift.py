@@ -67,6 +67,11 @@ class DataDriftReport:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the verdicts assume, where the tables speak against it."""
+        return tuple(dict.fromkeys(note for report in self.reports for note in report.notes))
+
+    @property
     def overall_drift_score(self) -> float:
         """The largest population stability index of any column, in nats; 0 where none could be measured.
 
@@ -105,6 +110,8 @@ class DriftMonitor:
         feature_columns: Sequence[str] | None = None,
         target_column: str | None = None,
         residual_column: str | None = None,
+        group: str | None = None,
+        block: int | None = None,
     ) -> DataDriftReport:
         """Compare current data with baseline data, column by column.
 
@@ -118,17 +125,24 @@ class DriftMonitor:
             target_column: Compared under a limit of its own.
             residual_column: What the model's predictions were off by, where outcomes are known; compared under a
                 limit of its own.
+            group: The column that names what rows belong to (an issuer, a client), if rows of one group resemble each
+                other; it is not compared unless feature_columns names it.
+            block: For rows in the order of time: how many consecutive rows form a block. It should be several times
+                longer than rows remember each other.
         Returns:
             The report. A verdict is never a bare cut-off: an effect counts when it is both large enough and certain.
             If nothing has moved, any column is watched or alarms with a probability of at most 5 %: features,
-            target and residuals share that level. A column that cannot be read is an alarm, never an exception.
+            target and residuals share that level. That holds for one check, not for a month of daily checks, and for
+            rows that are independent unless group or block is given; the notes say where rows look dependent. A
+            column that cannot be read is an alarm, never an exception.
         Raises:
             TableError: A table cannot be used.
-            UsageError: The baseline lacks a column that was named, a column is named twice, or nothing is left to
-                compare.
+            UsageError: The baseline lacks a column that was named, a column is named twice, nothing is left to
+                compare, or the group or the block cannot be used.
         """
-        from core.monitoring.column_drift import LEVEL
+        from core.monitoring.dependence import units_of
         from core.monitoring.drift_check import check_drift, kinds_to_read
+        from core.monitoring.moved import LEVEL
         from core.tables import ReadingRules
 
         if isinstance(feature_columns, str):
@@ -141,7 +155,7 @@ class DriftMonitor:
         features = (
             list(feature_columns)
             if feature_columns is not None
-            else [name for name in baseline.kinds if name not in (*targets, *residuals)]
+            else [name for name in baseline.kinds if name not in (*targets, *residuals, group)]
         )
         _require_known([*features, *targets, *residuals], list(baseline.kinds))
         compared = [
@@ -155,6 +169,7 @@ class DriftMonitor:
         ]
         if not compared:
             raise UsageError("There is no column to compare: feature_columns is empty and no target_column is named.")
+        units = units_of(baseline.frame, current.frame, group, block)
         reports = [
             check_drift(
                 baseline.frame,
@@ -163,6 +178,8 @@ class DriftMonitor:
                 matters=matters,
                 level=LEVEL * weight / sum(weight for *_, weight in compared),
                 unreadable=(baseline.unreadable, current.unreadable),
+                infinite=(baseline.infinite, current.infinite),
+                units=units,
             )
             for columns, matters, weight in compared
         ]
@@ -221,6 +238,8 @@ def as_file(table: TableLike, folder: Path, argument: str, *, mixed_as_text: boo
         raise UsageError(f"{argument} is None; it must be a data frame, columns by name, or a file.")
     try:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+        if len(twice := frame.columns[frame.columns.astype(str).duplicated()]):
+            raise UsageError(f"{argument} has two columns named {str(twice[0])!r}; rename one of them.")
         if mixed_as_text and (mixed := [name for name in frame.columns if _is_mixed(frame[name])]):
             frame = frame.copy(deep=False)
             for name in mixed:

@@ -6,54 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import FloatArray, IntArray
-from core.monitoring import drift, exact_tests, levels
+from core.arrays import FloatArray
+from core.monitoring import dependence, drift, exact_tests, levels
+from core.monitoring.compare_levels import compare_levels
+from core.monitoring.compare_numbers import compare_numbers, tenths
+from core.monitoring.dependence import Units
+from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, Tested, worth
 from core.tables.signature import ColumnKind
 
 FEW_VALUES = 20  # numbers that repeat this few different values are compared value by value
-LEAST_ROWS = 5  # values on each side, below which they are not compared
-LEVEL = 0.05  # of the statement that a column is stable; p-values above never lead to a verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The two p-values of one test: of no move at all, and of a move that is harmless; the second is never smaller."""
-
-    p: float = 1.0
-    moved_p: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """How far the values of a column have moved.
-
-    Attributes:
-        psi: Population stability index, nats; None if there are too few rows or too many levels for it.
-        effect: Kolmogorov-Smirnov statistic of numbers, total variation of levels, 0 to 1.
-        by_level: Whether levels were compared.
-        has_law: Whether there are enough rows for the law of the PSI; else only a gross move can be proved.
-        tested: The test of the values; None if there is nothing to test.
-        unseen_share: Share of the rows with levels absent from the reference.
-        unseen_excess: By how much that is more than the reference leads to expect.
-        unseen: The test of unseen levels; None if there can be none.
-        psi_bound: Upper bound of the true PSI; None where its law does not hold yet.
-        gap_bound: Upper bound of the share of rows that changed their level, where the PSI has no law.
-        names_rows: Whether nearly every row has a level of its own.
-        rows_needed: Rows on each side to settle a column that has not moved.
-    """
-
-    psi: float | None
-    effect: float
-    by_level: bool
-    has_law: bool
-    tested: Tested | None
-    unseen_share: float = 0.0
-    unseen_excess: float = 0.0
-    unseen: Tested | None = None
-    psi_bound: float | None = None
-    gap_bound: float | None = None
-    names_rows: bool = False
-    rows_needed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +26,7 @@ class Measured:
         missing: Share of empty cells.
         missing_test: Their test; None if no cell is empty.
         unreadable: Share of cells that cannot be read as the kind of the column.
+        infinite: Infinite cells, which are among them.
         unreadable_test: Their test; None if there are none.
         moved: None if a side has no values.
     """
@@ -76,6 +38,7 @@ class Measured:
     missing_test: Tested | None
     unreadable: tuple[float, float]
     unreadable_test: Tested | None
+    infinite: tuple[int, int]
     moved: Moved | None
 
 
@@ -85,6 +48,9 @@ def measure(
     sides: "tuple[pd.Series[Any], pd.Series[Any]]",
     unreadable: tuple[int, int],
     matters: float,
+    *,
+    infinite: tuple[int, int] = (0, 0),
+    units: Units | None = None,
 ) -> Measured:
     """Measure one column.
 
@@ -94,8 +60,11 @@ def measure(
         sides: Its cells in the reference and in the current table.
         unreadable: Cells that were filled, but could not be read and are empty now.
         matters: The PSI from which a move is drift, nats.
+        infinite: How many of them were infinite.
+        units: By row and side, the unit of rows that depend on each other; None if no row depends on another.
     """
-    (before, n_before, lost_before), (after, n_after, lost_after) = (_present(side, kind) for side in sides)
+    (before, lost_before), (after, lost_after) = (_present(side, kind) for side in sides)
+    n_before, n_after = len(before), len(after)
     lost = unreadable[0] + lost_before, unreadable[1] + lost_after
     rows = len(sides[0]), len(sides[1])
     empty = rows[0] - n_before - lost[0], rows[1] - n_after - lost[1]
@@ -104,31 +73,46 @@ def measure(
         kind=kind,
         n=(n_before, n_after),
         missing=(empty[0] / rows[0], empty[1] / rows[1]),
-        missing_test=_test_shares(empty, rows, matters),
+        missing_test=_test_shares(empty, rows, matters, sides, units),
         unreadable=(lost[0] / rows[0], lost[1] / rows[1]),
-        unreadable_test=_test_shares(lost, rows, matters),
-        moved=_compare(before, after, matters) if n_before and n_after else None,
+        unreadable_test=_test_shares(lost, rows, matters, sides, units),
+        infinite=(infinite[0] + lost_before, infinite[1] + lost_after),
+        moved=_compare(before, after, kind, matters, units) if n_before and n_after else None,
     )
 
 
-def _present(values: "pd.Series[Any]", kind: ColumnKind) -> "tuple[pd.Series[Any] | FloatArray, int, int]":
-    """Return the values without empty cells, numbers in ascending order; their number, and that of infinite cells."""
+def _present(values: "pd.Series[Any]", kind: ColumnKind) -> "tuple[pd.Series[Any], int]":
+    """Return the values without empty cells, by row; numbers as float64. And the number of infinite cells."""
     if kind is ColumnKind.CATEGORY:
-        return values, int(values.notna().sum()), 0
+        there = values.notna().to_numpy()
+        return values.set_axis(range(len(values)))[there], 0
     if pd.api.types.is_datetime64_any_dtype(values):
-        instants = values.dropna().to_numpy().astype("datetime64[us]").astype(np.float64)
-        return np.sort(instants), len(instants), 0
+        instants = values.to_numpy().astype("datetime64[us]")
+        there = ~np.isnat(instants)
+        return pd.Series(instants[there].astype(np.float64), index=np.flatnonzero(there)), 0
     cells = values if pd.api.types.is_numeric_dtype(values) else pd.to_numeric(values, errors="coerce")
     numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
     is_finite = np.isfinite(numbers)
     n = int(np.count_nonzero(is_finite))
     n_lost = int(values.notna().sum()) - n if n < len(numbers) else 0
-    return np.sort(numbers[is_finite] if n < len(numbers) else numbers), n, n_lost
+    return pd.Series(numbers[is_finite], index=np.flatnonzero(is_finite)), n_lost
 
 
-def _test_shares(cells: tuple[int, int], rows: tuple[int, int], matters: float) -> Tested | None:
+def _test_shares(
+    cells: tuple[int, int],
+    rows: tuple[int, int],
+    matters: float,
+    sides: "tuple[pd.Series[Any], pd.Series[Any]]",
+    units: Units | None,
+) -> Tested | None:
+    """Test shares of cells; dependent rows count as far as they agree on which cells are empty."""
     if not any(cells):
         return None
+    if units is not None:
+        codes = sides[0].isna().to_numpy().astype(np.int64), sides[1].isna().to_numpy().astype(np.int64)
+        effect = dependence.design_effect(codes, units, ordered=False)
+        cells = worth(cells[0], effect), worth(cells[1], effect)
+        rows = worth(rows[0], effect), worth(rows[1], effect)
     if min(rows) < LEAST_ROWS:
         return Tested()
     counts = cells[0], rows[0], cells[1], rows[1]
@@ -139,14 +123,26 @@ def _test_shares(cells: tuple[int, int], rows: tuple[int, int], matters: float) 
     return Tested(p, max(p, exact_tests.share_moved_p_value(*counts, harmless)))
 
 
-def _compare(before: "pd.Series[Any] | FloatArray", after: "pd.Series[Any] | FloatArray", matters: float) -> Moved:
-    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
-        if not _repeats_few_values(before, after):
-            return _compare_numbers(before, after, matters)
-        before, after = pd.Series(before), pd.Series(after)
-    assert isinstance(before, pd.Series)
-    assert isinstance(after, pd.Series)
-    return _compare_levels(levels.count_levels(before, after), matters)
+def _compare(
+    before: "pd.Series[Any]", after: "pd.Series[Any]", kind: ColumnKind, matters: float, units: Units | None
+) -> Moved:
+    """Compare the values that are there; the index of each is its row."""
+    own = None if units is None else (units[0][before.index.to_numpy()], units[1][after.index.to_numpy()])
+    if kind is not ColumnKind.CATEGORY:
+        numbers = np.sort(before.to_numpy()), np.sort(after.to_numpy())
+        if not _repeats_few_values(*numbers):
+            effect = 1.0
+            if own is not None:
+                edges = tenths(numbers[0])
+                codes = np.searchsorted(edges, before.to_numpy()), np.searchsorted(edges, after.to_numpy())
+                effect = dependence.design_effect(codes, own, ordered=True)
+            return compare_numbers(*numbers, matters, effect)
+    counts = levels.count_levels(before, after)
+    if own is None:
+        return compare_levels(counts, counts, matters, 1.0)
+    effect = dependence.design_effect(dependence.frequent_codes(before, after), own, ordered=False)
+    alone = [side.iloc[dependence.first_of_each(of)] for side, of in zip((before, after), own, strict=True)]
+    return compare_levels(counts, levels.count_levels(alone[0], alone[1]), matters, effect)
 
 
 def _repeats_few_values(before: FloatArray, after: FloatArray) -> bool:
@@ -161,122 +157,3 @@ def _repeats_few_values(before: FloatArray, after: FloatArray) -> bool:
         values.append(side[np.append(firsts, len(side) - 1)])
     n_values = len(np.union1d(*values))
     return n_values <= FEW_VALUES and len(before) + len(after) >= drift.LEAST_EXPECTED * n_values
-
-
-def _compare_numbers(before: FloatArray, after: FloatArray, matters: float) -> Moved:
-    """Compare numbers, both sides in ascending order."""
-    n, m = len(before), len(after)
-    statistic = drift.ks_statistic(before, after)
-    rows_needed = drift.rows_to_settle(matters, drift.N_BINS, level=LEVEL)
-    if min(n, m) < LEAST_ROWS:
-        return Moved(None, statistic, False, False, None, rows_needed=rows_needed)
-    counts = bin_numbers(before, after)
-    psi, n_bins = drift.population_stability_index(*counts), counts.shape[1]
-    p = exact_tests.ks_p_value(statistic, n, m)
-    has_law = min(n, m) >= drift.LEAST_EXPECTED * drift.N_BINS
-    if p > LEVEL:
-        tested = Tested(p)
-    elif has_law:
-        tested = Tested(p, max(p, drift.psi_p_value(psi, n, m, n_bins, harmless=drift.harmless_psi(matters))))
-    else:
-        gap = statistic - drift.harmless_ks_statistic(matters)
-        tested = Tested(p, max(p, exact_tests.kolmogorov_tail(gap, n, m)))
-    return Moved(
-        psi=psi if n_bins > 1 else None if statistic else 0.0,
-        effect=statistic,
-        by_level=False,
-        has_law=has_law,
-        tested=tested,
-        psi_bound=drift.psi_bound(psi, n, m, n_bins, level=LEVEL) if has_law else None,
-        rows_needed=rows_needed,
-    )
-
-
-def bin_numbers(before: FloatArray, after: FloatArray) -> IntArray:
-    """Count numbers in tenths of the reference.
-
-    A value that fills a tenth or more by itself has its own bin, so that what leaves it for smaller or larger values
-    is seen; neighbours are merged until both sides expect enough rows in each bin.
-
-    Args:
-        before: The reference in ascending order.
-        after: The current values in ascending order.
-    Returns:
-        Rows per bin, shape (2, n_bins).
-    """
-    at = np.ceil(np.arange(1, drift.N_BINS) / drift.N_BINS * len(before)).astype(np.int64) - 1
-    edges, n_times = np.unique(before[at], return_counts=True)  # values that occur: no sum that could overflow
-    edges = np.union1d(edges, np.nextafter(edges[n_times > 1], -np.inf))
-    return _merge_neighbours(np.stack([_in_bins(side, edges) for side in (before, after)]))
-
-
-def _in_bins(values: FloatArray, edges: FloatArray) -> IntArray:
-    return np.diff(np.concatenate(([0], np.searchsorted(values, edges, side="right"), [len(values)]))).astype(np.int64)
-
-
-def _merge_neighbours(counts: IntArray) -> IntArray:
-    pooled, rows = counts.sum(axis=0), counts.sum(axis=1)
-    least = min(drift.LEAST_EXPECTED * int(rows.sum()) / int(rows.min()), int(rows.sum()) / 2)
-    starts, collected = [0], 0
-    for position, n_rows in enumerate(pooled):
-        if collected >= least:
-            starts.append(position)
-            collected = 0
-        collected += int(n_rows)
-    if collected < least and len(starts) > 1:
-        starts.pop()
-    return np.add.reduceat(counts, starts, axis=1)
-
-
-def _compare_levels(counts: IntArray, matters: float) -> Moved:
-    """Compare categories, or numbers that repeat few values, level by level; unseen levels have their own test."""
-    n, m = (int(side) for side in counts.sum(axis=1))
-    n_levels = counts.shape[1]
-    bins = levels.pool_levels(counts)
-    has_law = bins.shape[1] > 1
-    if not has_law and n_levels > 1:  # the most frequent level against all others, by exact tests
-        bins = np.stack([counts[:, 0], counts[:, 1:].sum(axis=1)], axis=1)
-    effect = drift.total_variation(*bins)
-    rows_needed = drift.rows_to_settle(matters, max(bins.shape[1], 2), level=LEVEL)
-    if min(n, m) < LEAST_ROWS:
-        return Moved(None, effect, True, False, None, rows_needed=rows_needed)
-    names_rows = n_levels > (n + m) / 2 and min(n, m) >= drift.LEAST_EXPECTED * drift.N_BINS
-    psi = drift.population_stability_index(*bins)
-    bound = gap_bound = None
-    if has_law:
-        bound = drift.psi_bound(psi, n, m, bins.shape[1], level=LEVEL)
-    else:
-        others = (0, 0) if n_levels == 1 else bins[:, 1].tolist()
-        gap_bound = exact_tests.share_gap_bound(others[0], n, others[1], m, LEVEL)
-    n_unseen = int(counts[1, counts[0] == 0].sum())
-    return Moved(
-        psi=None if names_rows else psi,
-        effect=effect,
-        by_level=True,
-        has_law=has_law,
-        tested=None if names_rows else _test_levels(bins, has_law=has_law, matters=matters),
-        unseen_share=n_unseen / m,
-        unseen_excess=n_unseen / m - int((counts[0] == 1).sum()) / n,
-        unseen=_test_unseen(counts, matters) if n_levels > 1 else None,
-        psi_bound=None if names_rows else bound,
-        gap_bound=gap_bound,
-        names_rows=names_rows,
-        rows_needed=rows_needed,
-    )
-
-
-def _test_levels(bins: IntArray, *, has_law: bool, matters: float) -> Tested:
-    p = levels.homogeneity_p_value(bins)
-    if p > LEVEL:
-        return Tested(p)
-    if has_law:
-        return Tested(p, max(p, levels.homogeneity_moved_p_value(bins, drift.harmless_psi(matters))))
-    (a, b), (c, d) = bins.tolist()
-    return Tested(p, max(p, exact_tests.share_moved_p_value(a, a + b, c, c + d, drift.harmless_ks_statistic(matters))))
-
-
-def _test_unseen(counts: IntArray, matters: float) -> Tested:
-    p = levels.unseen_p_value(counts)
-    if p > LEVEL:
-        return Tested(p)
-    return Tested(p, max(p, levels.unseen_moved_p_value(counts, drift.harmless_ks_statistic(matters))))

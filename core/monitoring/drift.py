@@ -10,6 +10,7 @@ from core.arrays import FloatArray, IntArray
 
 N_BINS = 10
 LEAST_EXPECTED = 5  # rows per bin on each side, from which the law of the PSI holds
+BOUND_ROWS = 100  # values on each side, from which an upper bound of the PSI holds as often as it says
 MATTERS = 0.1  # nats: the default PSI from which a policy speaks of drift
 SETTLED_SHARE = 0.9  # of the unmoved columns
 
@@ -111,8 +112,12 @@ def psi_bound(psi: float, n_reference: int, n_current: int, n_bins: int, *, leve
     """
     if n_bins < 2:
         return 0.0
-    scale = 1.0 / n_reference + 1.0 / n_current
-    return scale * _noncentrality(psi / scale, n_bins, level)
+    return noncentral_bound(psi / (1.0 / n_reference + 1.0 / n_current), n_reference, n_current, n_bins, level=level)
+
+
+def noncentral_bound(statistic: float, n_reference: int, n_current: int, n_bins: int, *, level: float) -> float:
+    """Return the PSI at which a statistic of the non-central χ² law is so small only with probability `level`."""
+    return (1.0 / n_reference + 1.0 / n_current) * _noncentrality(statistic, n_bins, level)
 
 
 def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
@@ -125,7 +130,8 @@ def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
     Returns:
         The number with which nine in ten unmoved columns are settled.
     Source:
-        `psi_bound` at the PSI that nine in ten unmoved columns stay below.
+        `psi_bound` at the PSI that nine in ten unmoved columns stay below; that PSI itself is no larger than the
+        tolerance either.
 
     >>> rows_to_settle(0.1, 10, level=0.05)
     407
@@ -135,7 +141,7 @@ def rows_to_settle(tolerance: float, n_bins: int, *, level: float) -> int:
     if n_bins < 2:
         return 0
     usual = float(chdtri(n_bins - 1, 1.0 - SETTLED_SHARE))
-    return int(np.ceil(2.0 * _noncentrality(usual, n_bins, level) / tolerance))
+    return int(np.ceil(2.0 * max(_noncentrality(usual, n_bins, level), usual) / tolerance))
 
 
 def _noncentrality(statistic: float, n_bins: int, level: float) -> float:

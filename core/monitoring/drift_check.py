@@ -6,7 +6,9 @@
 - **stable**: no move that would matter.
 
 Without drift a whole check ends in a watch or an alarm at most with the probability `LEVEL`. That level is split over
-the families of tests (values, empty cells, unseen levels, unreadable cells), and in each family over the columns.
+the families of tests (values, empty cells, unseen levels, numbers outside the range, unreadable cells), and in each
+family over the columns. It holds for one check of rows that do not depend on each other, or whose groups or blocks are
+named.
 """
 
 import math
@@ -18,18 +20,20 @@ import numpy as np
 import pandas as pd
 
 from core.columnwise import columnwise
-from core.errors import UsageError
 from core.monitoring import drift
-from core.monitoring.column_drift import LEVEL, Measured, Tested, measure
+from core.monitoring.column_drift import Measured, measure
+from core.monitoring.dependence import LEAST_UNITS, Units, dependence_note
 from core.monitoring.exact_tests import benjamini_hochberg
+from core.monitoring.moved import LEVEL, Moved, Tested
 from core.tables.signature import ColumnKind
 
 FEW_ROWS_SHARE = 0.1
 """The share of the level at which few rows alarm: only a gross move, never a watch. Otherwise they are inconclusive."""
 THREADED_ROWS = 20_000  # of both tables; below, threads cost more than they save
-WEIGHTS = {"values": 3, "missing": 1, "unseen": 1, "unreadable": 1}
+WEIGHTS = {"values": 3, "missing": 1, "unseen": 1, "outside": 1, "unreadable": 1}
 """The share of each family in the level; a family without a test leaves its share to the others."""
 UNSEEN_WATCHED = 0.1  # of the harmless gap of shares: the excess of unseen levels from which a column is watched
+OUTSIDE_WATCHED = 0.1  # the same of numbers outside the range of the reference
 
 
 class DriftVerdict(StrEnum):
@@ -57,7 +61,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     n_reference: int  # cells with a value
     n_current: int
     psi: float | None = None  # population stability index, nats
-    psi_bound: float | None = None  # 95 % upper bound of the true PSI
+    psi_bound: float | None = None  # 95 % upper bound of the true PSI, of the groups compared; never below psi
     ks_statistic: float | None = None  # of numbers, 0 to 1
     total_variation: float | None = None  # of levels, 0 to 1
     p_value: float | None = None  # of values that have not moved at all
@@ -68,9 +72,12 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_missing_p_value: float | None = None  # None if no cell is empty
     unseen_share: float = 0.0  # share of current rows with levels absent from the reference
     adjusted_unseen_p_value: float | None = None  # None if there are no levels
+    outside_share: float = 0.0  # share of current numbers outside the range of the reference
+    adjusted_outside_p_value: float | None = None  # None where levels are compared, or rows are few
     unreadable_share_reference: float = 0.0  # share of cells that are not of the kind of the column, or infinite
     unreadable_share_current: float = 0.0
     rows_needed: int | None = None  # rows needed on each side to settle an inconclusive check
+    design_effect: float | None = None  # rows that are worth one independent row; None if no group or block was named
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +93,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[FeatureDrift, ...]  # most severe first
     lost: tuple[str, ...] = ()  # columns only in the reference
     added: tuple[str, ...] = ()  # columns only in the current table
+    notes: tuple[str, ...] = ()  # what the verdict assumes, where the tables speak against it
 
 
 class _Adjusted(msgspec.Struct, frozen=True):
@@ -94,6 +102,7 @@ class _Adjusted(msgspec.Struct, frozen=True):
     values: Tested
     missing: Tested
     unseen: Tested
+    outside: Tested
     unreadable: Tested
 
 
@@ -114,6 +123,8 @@ def check_drift(
     matters: float = drift.MATTERS,
     level: float = LEVEL,
     unreadable: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {}),
+    infinite: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {}),
+    units: Units | None = None,
 ) -> DriftReport:
     """Compare two tables column by column.
 
@@ -125,25 +136,25 @@ def check_drift(
         level: The probability of a watch or an alarm if nothing has moved, for the whole check.
         unreadable: By column, how many cells of the reference and of the current table were filled, but could not
             be read (`Table.unreadable`).
-    Raises:
-        UsageError: The tables have no column in common.
+        infinite: How many of them were infinite (`Table.infinite`).
+        units: By row of each table, the group or the block of rows that depend on each other. Without it each row
+            counts as independent, and a note says where the tables speak against that.
     Source:
         The tests are those of `core.monitoring.column_drift`, adjusted by Benjamini and Hochberg within a family and
         by Bonferroni over the families. Watch: the test of no move at all, and an effect above the harmless one.
         Alarm: also the test of a harmless move, so that a million rows do not make 0.02 standard deviations an alarm.
     """
-    if not set(reference.columns) & set(current.columns):
-        raise UsageError("The two tables have no column in common, so there is nothing to compare.")
 
     def measure_column(name: str) -> Measured:
-        counts = unreadable[0].get(name, 0), unreadable[1].get(name, 0)
-        return measure(name, kinds[name], (reference[name], current[name]), counts, matters)
+        lost, of_these = ((side[0].get(name, 0), side[1].get(name, 0)) for side in (unreadable, infinite))
+        sides = reference[name], current[name]
+        return measure(name, kinds[name], sides, lost, matters, infinite=of_these, units=units)
 
     shared = [name for name in kinds if name in current.columns]
     is_large = len(reference) + len(current) >= THREADED_ROWS
     measured = columnwise(measure_column, shared) if is_large else [measure_column(name) for name in shared]
     features = [
-        _judge(found, adjusted, matters=matters, level=level)
+        _judge(found, adjusted, matters=matters, level=level, is_grouped=units is not None)
         for found, adjusted in zip(measured, _adjust(measured), strict=True)
     ]
     features.sort(key=lambda feature: (-_GRAVITY.index(feature.verdict), -(feature.psi or 0.0), feature.feature))
@@ -157,15 +168,25 @@ def check_drift(
         harmless_psi=drift.harmless_psi(matters),
         harmless_ks_statistic=drift.harmless_ks_statistic(matters),
         features=tuple(features),
+        notes=_notes(reference, current, kinds, shared) if units is None else (),
         lost=lost,
         added=tuple(str(name) for name in current.columns if name not in reference.columns),
     )
+
+
+def _notes(
+    reference: pd.DataFrame, current: pd.DataFrame, kinds: Mapping[str, ColumnKind], shared: list[str]
+) -> tuple[str, ...]:
+    untimed = [name for name in shared if kinds[name] is not ColumnKind.TIME]  # instants follow each other by nature
+    note = dependence_note((reference, current), untimed)
+    return (note,) if note else ()
 
 
 _FAMILIES: dict[str, Callable[[Measured], Tested | None]] = {
     "values": lambda found: found.moved.tested if found.moved else None,
     "missing": lambda found: found.missing_test,
     "unseen": lambda found: found.moved.unseen if found.moved else None,
+    "outside": lambda found: found.moved.outside if found.moved else None,
     "unreadable": lambda found: found.unreadable_test,
 }
 
@@ -185,7 +206,7 @@ def _adjust(measured: list[Measured]) -> list[_Adjusted]:
     return [_Adjusted(**dict(zip(adjusted, of, strict=True))) for of in zip(*adjusted.values(), strict=True)]
 
 
-def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float) -> FeatureDrift:
+def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float, is_grouped: bool) -> FeatureDrift:
     moved = found.moved
     if findings := _findings(found, adjusted, matters=matters, level=level):
         verdict, needed = max((finding for finding, _ in findings), key=_GRAVITY.index), None
@@ -211,10 +232,18 @@ def _judge(found: Measured, adjusted: _Adjusted, *, matters: float, level: float
         adjusted_missing_p_value=adjusted.missing.p if found.missing_test else None,
         unseen_share=moved.unseen_share if moved else 0.0,
         adjusted_unseen_p_value=adjusted.unseen.p if moved and moved.unseen else None,
+        outside_share=moved.outside_share if moved else 0.0,
+        adjusted_outside_p_value=adjusted.outside.p if moved and moved.outside else None,
         unreadable_share_reference=found.unreadable[0],
         unreadable_share_current=found.unreadable[1],
         rows_needed=needed,
+        design_effect=_design_effect(moved) if is_grouped else None,
     )
+
+
+def _design_effect(moved: Moved | None) -> float | None:
+    """Return the design effect; None where too few groups tell nothing of it."""
+    return moved.design_effect if moved and math.isfinite(moved.design_effect) else None
 
 
 def _without_findings(found: Measured, *, matters: float) -> tuple[DriftVerdict, str, int | None]:
@@ -224,18 +253,34 @@ def _without_findings(found: Measured, *, matters: float) -> tuple[DriftVerdict,
         if not any(found.n):
             return stable, "empty on both sides", None
         return inconclusive, "one side has no values to compare", None
-    needed = moved.rows_needed
     if moved.names_rows:
         return stable, "nearly every row has a level of its own, so there is no distribution to compare", None
+    if not math.isfinite(moved.design_effect):
+        return (
+            inconclusive,
+            f"fewer than {LEAST_UNITS} groups or blocks on a side are too few to judge",
+            None,
+        )
+    settle, needed = _settling(found, moved)
     if moved.psi_bound is not None:
-        if moved.psi_bound <= matters:
-            return stable, f"the true PSI is below {_up(moved.psi_bound):.3f} with 95% confidence", None
-        settle = f"about {needed:,} rows on each side settle it"
-        return inconclusive, f"the true PSI may be up to {moved.psi_bound:.2f}; {settle}", needed
+        of = f" of the {moved.n_groups} groups compared" if moved.n_groups else ""
+        if moved.psi_bound > matters:
+            return inconclusive, f"the true PSI{of} may be up to {moved.psi_bound:.2f}; {settle}", needed
+        if moved.hidden_share > drift.harmless_ks_statistic(matters):
+            rare = f"{moved.hidden_share:.0%} of the rows have levels so rare that no move would show"
+            return inconclusive, f"{rare}; more rows settle it", None
+        return stable, f"the true PSI{of} is below {_up(moved.psi_bound):.3f} with 95% confidence", None
     if moved.gap_bound is not None and moved.gap_bound <= drift.harmless_ks_statistic(matters):
         return stable, f"below {_up(moved.gap_bound):.1%} of the rows have moved with 95% confidence", None
     few = f"{found.n[0]:,} values against {found.n[1]:,} are too few to judge"
-    return inconclusive, f"{few}; about {needed:,} rows on each side settle it", needed
+    return inconclusive, f"{few}; {settle}", needed
+
+
+def _settling(found: Measured, moved: Moved) -> tuple[str, int | None]:
+    """Say how many rows settle a column; a column that has more of them already has probably moved a little."""
+    if moved.rows_needed <= min(found.n):
+        return "more rows settle it", None
+    return f"about {moved.rows_needed:,} rows on each side settle it", moved.rows_needed
 
 
 def _up(bound: float) -> float:
@@ -251,7 +296,7 @@ def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: fl
     if moved := found.moved:
         size = f"{'total variation' if moved.by_level else 'KS statistic'} {moved.effect:.3f}"
         if adjusted.values.moved_p <= (level if moved.has_law else level * FEW_ROWS_SHARE):
-            psi = f"PSI {moved.psi:.3f}" if moved.psi_bound is not None else size
+            psi = f"PSI {moved.psi:.3f}" if moved.has_law and moved.psi is not None else size
             findings.append((alarm, f"moved by more than is harmless: {psi}"))
         elif moved.has_law and adjusted.values.p <= level and moved.effect >= harmless:
             findings.append((watch, f"moved: {size}, perhaps harmless"))
@@ -260,6 +305,11 @@ def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: fl
             findings.append((alarm, unseen))
         elif adjusted.unseen.p <= level and moved.unseen_excess >= UNSEEN_WATCHED * harmless:
             findings.append((watch, unseen))
+        outside = f"{moved.outside_share:.1%} of the values lie outside the range of the reference"
+        if adjusted.outside.moved_p <= level:
+            findings.append((alarm, outside))
+        elif adjusted.outside.p <= level and moved.outside_excess >= OUTSIDE_WATCHED * harmless:
+            findings.append((watch, outside))
     emptied = f"empty cells went from {found.missing[0]:.1%} to {found.missing[1]:.1%}"
     if adjusted.missing.moved_p <= level:
         findings.append((alarm, emptied))
@@ -276,6 +326,8 @@ def _unreadable(found: Measured, adjusted: Tested, *, matters: float, level: flo
     why = f"unreadable: {after:.2%} of the cells hold no {found.kind}"
     why += f", {before:.2%} in the reference" if before else ""
     harmless = drift.harmless_ks_statistic(matters)
+    if found.infinite[1] and not found.infinite[0]:
+        return [(DriftVerdict.ALARM, f"{why}, {found.infinite[1]:,} infinite")]
     if adjusted.moved_p <= level or (before == 0.0 and (after >= harmless or found.n[1] == 0)):
         return [(DriftVerdict.ALARM, why)]
     is_certain = before == 0.0 or adjusted.p <= level

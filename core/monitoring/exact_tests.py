@@ -150,6 +150,50 @@ def certainty(least_gap: Callable[[float], float], harmless: float) -> float:
     return float(2 * np.exp(high))
 
 
+def outside_p_value(n_outside: int, n_reference: int, n_current: int) -> float:
+    """Return the probability of at least this many current values outside the reference's range.
+
+    Source:
+        Without drift all orders of the values are equally likely, so the two outer gaps of the reference hold as many
+        current values as any two: at least k where the k + 1 greatest of all values hold one of the reference at most
+        (Wilks, Annals of Mathematical Statistics 12, 1941). Equal values make it an upper bound.
+
+    >>> outside_p_value(0, 100, 100)
+    1.0
+    >>> round(outside_p_value(1, 1, 1), 3), round(outside_p_value(2, 2, 2), 3)  # a third of the orders
+    (1.0, 0.5)
+    """
+    from scipy.stats import hypergeom
+
+    if not n_outside:
+        return 1.0
+    return float(np.clip(hypergeom.cdf(1, n_reference + n_current, n_reference, n_outside + 1), SMALLEST, 1.0))
+
+
+def outside_moved_p_value(n_outside: int, n_reference: int, n_current: int, harmless: float) -> float:
+    """Return the probability of this many values outside the range if a share `harmless` came from elsewhere.
+
+    Source:
+        Inverted as shares are: the exact bound of the share found, and that of the share that the range leaves out,
+        which follows the beta law with 2 and n - 1 (Wilks, as for `outside_p_value`).
+
+    >>> outside_moved_p_value(5, 1_000, 1_000, 0.01) > 0.05
+    True
+    >>> outside_moved_p_value(40, 1_000, 1_000, 0.01) < 1e-3
+    True
+    """
+    from scipy.special import betaincinv
+
+    if n_reference < 2:
+        return 1.0
+
+    def least_excess(level: float) -> float:
+        left_out = float(1.0 - betaincinv(n_reference - 1, 2, level))
+        return share_bounds(n_outside, n_current, level)[0] - left_out
+
+    return certainty(least_excess, harmless)
+
+
 def share_gap_bound(n_before: int, of_before: int, n_after: int, of_after: int, level: float) -> float:
     """Return an upper bound of the gap between two true shares that holds except with probability `level`.
 

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, IntArray
+from core.monitoring import drift
 from core.monitoring.drift import LEAST_EXPECTED
 from core.monitoring.exact_tests import SMALLEST, certainty, share_bounds, share_p_value
-
-MOST_BINS = 50
 
 DEALS = 9_999
 
@@ -40,34 +39,72 @@ def _by_name(values: "pd.Series[Any]") -> tuple[AnyArray, IntArray]:
     return np.asarray(found.index.to_numpy(dtype=object)), np.asarray(found.to_numpy(), dtype=np.int64)
 
 
-def pool_levels(counts: IntArray) -> IntArray:
+def pool_levels(counts: IntArray, effect: float = 1.0) -> IntArray:
     """Pool levels until both sides expect enough rows in each bin.
 
     Args:
         counts: Rows per level, the most frequent level first, shape (2, n_levels).
+        effect: How many rows are worth one independent row.
     Returns:
-        Rows per bin, shape (2, n_bins), at most `MOST_BINS`. Frequent levels stay alone; rare ones form groups of
-        neighbours by frequency. One bin where there are too few rows for two.
+        Rows per bin, shape (2, n_bins). Every level with enough rows stays alone, however many there are: in a group,
+        opposite moves cancel. Rare levels form groups of neighbours by frequency. One bin where there are too few rows
+        for two.
 
     >>> pool_levels(np.array([[60, 30, 4, 3, 3], [70, 20, 4, 5, 1]]))
     array([[60, 30, 10],
            [70, 20, 10]])
     """
     pooled, sides = counts.sum(axis=0), counts.sum(axis=1)
-    least = LEAST_EXPECTED * sides.sum() / sides.min()
-    n_alone = min(int((pooled >= least).sum()), MOST_BINS - 1 if len(pooled) > MOST_BINS else MOST_BINS)
+    least = LEAST_EXPECTED * effect * sides.sum() / sides.min()
+    n_alone = int((pooled >= least).sum())
     starts = list(range(n_alone))
     up_to = np.cumsum(pooled)
     at = n_alone
-    if at < len(pooled):
-        rest = float(up_to[-1] - (up_to[at - 1] if at else 0))
-        size = max(least, rest / (MOST_BINS - n_alone))
-        while at < len(pooled):
-            starts.append(at)
-            at = int(np.searchsorted(up_to, (up_to[at - 1] if at else 0) + size)) + 1
-        if len(starts) > 1 and up_to[-1] - up_to[starts[-1] - 1] < least:  # the last group is too small to stand alone
-            starts.pop()
+    while at < len(pooled):
+        starts.append(at)
+        at = int(np.searchsorted(up_to, (up_to[at - 1] if at else 0) + least)) + 1
+    if len(starts) > 1 and up_to[-1] - up_to[starts[-1] - 1] < least:  # the last group is too small to stand alone
+        starts.pop()
     return np.add.reduceat(counts, starts, axis=1)
+
+
+def thinned(counts: IntArray, effect: float) -> IntArray:
+    """Return the independent rows that rows are worth, so that the rows of each side add up.
+
+    >>> thinned(np.array([[10, 5, 5], [4, 4, 2]]), 2.0)
+    array([[5, 2, 3],
+           [2, 2, 1]])
+    """
+    if effect == 1.0:
+        return counts
+    up_to = np.floor(np.cumsum(counts, axis=1) / effect + 1e-9).astype(np.int64)
+    return np.diff(up_to, axis=1, prepend=0)
+
+
+def thinned_levels(counts: IntArray, effect: float) -> IntArray:
+    """Return the independent rows of the levels that still have one."""
+    thin = thinned(counts, effect)
+    return thin[:, thin.sum(axis=0) > 0]
+
+
+def split_off(counts: IntArray) -> IntArray:
+    """Return the most frequent level, and all others together."""
+    return np.stack([counts[:, 0], counts[:, 1:].sum(axis=1)], axis=1)
+
+
+def hidden_share(counts: IntArray, effect: float, least_shown: float) -> float:
+    """Return the share of the rows in levels so rare that their moves do not show.
+
+    Args:
+        counts: Rows per level, the most frequent level first.
+        effect: How many rows are worth one independent row.
+        least_shown: A level with t rows shows (t - 1) / t of its move; below this share it is hidden.
+
+    >>> hidden_share(np.array([[90, 1, 0], [92, 0, 17]]), 1.0, 0.5)
+    0.005
+    """
+    rows = counts.sum(axis=0) / effect
+    return float(rows[rows < 1.0 / (1.0 - least_shown)].sum() / rows.sum())
 
 
 def homogeneity(counts: IntArray) -> tuple[float, float, float, float]:
@@ -140,13 +177,43 @@ def homogeneity_moved_p_value(counts: IntArray, harmless: float) -> float:
     """
     from scipy.stats import ncx2
 
-    n_bins = counts.shape[1]
-    statistic, mean, variance, _ = homogeneity(counts)
-    if n_bins < 2 or variance == 0.0:
+    if (like_chi2 := _like_chi2(counts)) is None:
         return 1.0
     n, m = counts.sum(axis=1)
-    like_chi2 = n_bins - 1 + (statistic - mean) * np.sqrt(2 * (n_bins - 1) / variance)
-    return float(ncx2.sf(like_chi2, n_bins - 1, harmless / (1 / n + 1 / m)))
+    return float(ncx2.sf(like_chi2, counts.shape[1] - 1, harmless / (1 / n + 1 / m)))
+
+
+def _like_chi2(counts: IntArray) -> float | None:
+    """Bring X² to the mean and the variance of the χ² law; None if no deal could differ from another."""
+    if (n_bins := counts.shape[1]) < 2:
+        return None
+    statistic, mean, variance, _ = homogeneity(counts)
+    if variance == 0.0:
+        return None
+    return float(n_bins - 1 + (statistic - mean) * np.sqrt(2 * (n_bins - 1) / variance))
+
+
+def homogeneity_bound(counts: IntArray, *, level: float) -> float:
+    """Return an upper bound of the true PSI, to second order, that holds except with probability `level`.
+
+    X² keeps its law in bins of few rows, where the half rows of the PSI make it too small. A level with t rows on both
+    sides shows (t - 1) / t of its move, since one row alone fits any share; the bound makes up for it.
+
+    Args:
+        counts: Rows per bin or per level, shape (2, n_bins).
+        level: Probability that the bound is below the truth.
+    Source:
+        The law of `homogeneity_moved_p_value`, solved for the PSI.
+
+    >>> round(homogeneity_bound(np.array([[500, 500], [500, 500]]), level=0.05), 4)
+    0.0
+    """
+    if (like_chi2 := _like_chi2(counts)) is None:
+        return 0.0
+    n, m = (int(side) for side in counts.sum(axis=1))
+    shown = 1.0 - counts.shape[1] / (n + m)
+    bound = drift.noncentral_bound(max(like_chi2, 0.0), n, m, counts.shape[1], level=level)
+    return float(bound / max(shown, 1e-9))
 
 
 def unseen_p_value(counts: IntArray) -> float:

@@ -32,7 +32,7 @@ def read_csv(source: Source, rules: ReadingRules) -> Table:
     cells = _cells(source, head)
     path = source.path
     if cells.num_rows == 0:
-        raise TableError(path, "it has a header, but no rows", "Add rows to train on.")
+        raise TableError(path, "it has a header, but no rows", "Add rows.")
     if source.n_quotes % 2 and any("\n" in (column[-1].as_py() or "") for column in cells.columns):
         raise _left_open(source, _line_of(source, head, cells.num_rows - 1, starts=True))
     left_out = _without_names(source, head, cells)

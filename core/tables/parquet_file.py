@@ -76,7 +76,7 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
 def _check_size(path: Path, file: pq.ParquetFile) -> None:
     found = file.metadata
     if found.num_rows == 0:
-        raise TableError(path, "it has columns, but no rows", "Add rows to train on.")
+        raise TableError(path, "it has columns, but no rows", "Add rows.")
     unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
     if found.num_rows * found.num_columns > limits.MOST_CELLS or unpacked > MOST_UNPACKED_BYTES:
         raise TableError(

@@ -43,6 +43,7 @@ class Reading:
         doubt: Set where the cells fit two readings.
         looks: What a category looks like, if it is nearly something else, with an example.
         n_unreadable: Filled cells that a lenient reading could not read, and left empty.
+        n_infinite: How many of them are infinite numbers.
     """
 
     kind: ColumnKind
@@ -52,6 +53,7 @@ class Reading:
     doubt: Doubt | None = None
     looks: str = ""
     n_unreadable: int = 0
+    n_infinite: int = 0
 
     @classmethod
     def of_flags(cls, values: FloatArray) -> "Reading":

@@ -19,7 +19,7 @@ from core.tables.number_forms import most_numbers
 from core.tables.reading_of_column import Distinct, Reading
 from core.tables.rules import ColumnRules
 from core.tables.signature import ColumnKind
-from core.tables.text_columns import FALSE_WORDS, TRUE_WORDS
+from core.tables.text_columns import FALSE_WORDS, INFINITE, TRUE_WORDS
 
 MOSTLY = 0.5  # a column of unknown kind holds numbers if at least this share of its filled cells does
 
@@ -61,8 +61,8 @@ def salvage(
         decimal: The decimal mark of numbers, if that is known.
 
     >>> found = salvage(pa.array(["1.5", "abc", "", "inf"]), ColumnKind.NUMBER)
-    >>> found.values.tolist(), found.n_unreadable
-    ([1.5, nan, nan, nan], 2)
+    >>> found.values.tolist(), found.n_unreadable, found.n_infinite
+    ([1.5, nan, nan, nan], 2, 1)
     """
     whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     cells = pc.utf8_trim_whitespace(whole)
@@ -79,10 +79,11 @@ def salvage(
     else:
         numbers = most_numbers(distinct.names, decimal)
         values = distinct.spread(np.where(np.isfinite(numbers), numbers, np.nan), np.nan)
+    n_infinite = distinct.count(names.str.match(INFINITE).to_numpy(dtype=np.bool_))
     n_lost, n_filled = _n_lost(distinct, np.isnan(values)), int((distinct.codes >= 0).sum())
     if wanted is None and n_filled - n_lost < MOSTLY * n_filled:
         return Reading(ColumnKind.CATEGORY, distinct.categories())
-    return Reading(wanted or ColumnKind.NUMBER, pd.Series(values), n_unreadable=n_lost)
+    return Reading(wanted or ColumnKind.NUMBER, pd.Series(values), n_unreadable=n_lost, n_infinite=n_infinite)
 
 
 def _n_lost(distinct: Distinct, is_empty: BoolArray) -> int:

@@ -31,6 +31,7 @@ class Table:
         notes: What was done while reading, one sentence each.
         unreadable: Of a lenient reading: the number of filled cells by column that could not be read and are empty
             in the frame.
+        infinite: How many of them are infinite numbers.
         missing_words: A person's words for an empty cell.
         line_of: Maps the position of a row in the file to its line; None for a format without lines.
         rows: The position in the file of each row; None if no row was dropped.
@@ -46,6 +47,7 @@ class Table:
     notes: tuple[str, ...] = ()
     line_of: Callable[[int], int] | None = None
     unreadable: dict[str, int] = field(default_factory=dict)
+    infinite: dict[str, int] = field(default_factory=dict)
     missing_words: tuple[str, ...] = ()
     rows: IntArray | None = None
 
@@ -85,6 +87,7 @@ class Table:
             (*notes, *told),
             line_of,
             {name: reading.n_unreadable for name, reading in readings.items() if reading.n_unreadable},
+            {name: reading.n_infinite for name, reading in readings.items() if reading.n_infinite},
         )
 
     def __len__(self) -> int:

@@ -34,7 +34,7 @@ TRUE_WORDS = ("true", "1", "1.0")
 FALSE_WORDS = ("false", "0", "0.0")
 MOSTLY = 0.9  # from this share of numbers on, any other cell is an error
 LOOKS_LIKE = 0.5  # from this share on, a category that is left out is told to look like numbers or dates
-_INFINITE = r"(?i)^[+-]?inf(inity)?$"
+INFINITE = r"(?i)^[+-]?inf(inity)?$"
 
 
 def read_text(name: str, texts: pa.ChunkedArray, complain: Complain, rules: ColumnRules | None = None) -> Reading:
@@ -114,7 +114,7 @@ def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
     written = taken_apart(names)
     if written.has_codes:
         return ColumnKind.CATEGORY
-    fits = best_fit(written) | mask_of(pc.match_substring_regex(names, _INFINITE))
+    fits = best_fit(written) | mask_of(pc.match_substring_regex(names, INFINITE))
     n_fit, n_told = distinct.count(fits), int((distinct.codes >= 0).sum())
     n_filled = n_told - distinct.count(is_gap)
     if n_filled > n_fit >= MOSTLY * n_filled and n_fit >= LOOKS_LIKE * n_told:

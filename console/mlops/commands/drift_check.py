@@ -19,6 +19,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--baseline", required=True, type=Path, metavar="FILE", help="the table to compare with")
     parser.add_argument("--current", required=True, type=Path, metavar="FILE", help="the table to check")
     parser.add_argument("--model", default="", metavar="NAME", help="use the drift policy of this model")
+    dependent = parser.add_mutually_exclusive_group()
+    dependent.add_argument("--group", metavar="COL", help="the column that groups rows which depend on each other")
+    dependent.add_argument(
+        "--block", type=int, metavar="N", help="rows follow each other in time: N consecutive rows form a block"
+    )
     add_reading_arguments(parser)
     parser.set_defaults(command=check)
 
@@ -27,6 +32,7 @@ def check(args: argparse.Namespace) -> int:
     """Compare two files column by column."""
     from console.cli.output import print_json
     from console.commands.opening import workspace_root
+    from core.monitoring.dependence import units_of
     from core.monitoring.drift_check import DriftVerdict, check_drift, kinds_to_read
     from core.settings.policy_source import load_policy
     from core.tables import read_table
@@ -41,9 +47,11 @@ def check(args: argparse.Namespace) -> int:
     report = check_drift(
         reference.frame,
         current.frame,
-        reference.kinds,
+        {name: kind for name, kind in reference.kinds.items() if name != args.group},
         matters=rules.feature,
         unreadable=(reference.unreadable, current.unreadable),
+        infinite=(reference.infinite, current.infinite),
+        units=units_of(reference.frame, current.frame, args.group, args.block),
     )
     if args.json:
         print_json(report)
@@ -72,4 +80,6 @@ def _print(report: "DriftReport") -> None:
         print(f"alarm: {printable(name)} is in the baseline, but not in the current table")
     for name in report.added:
         print(f"note: {printable(name)} is new, so there is nothing to compare it with")
+    for note in report.notes:
+        print(f"note: {printable(note)}")
     print(f"{report.verdict}: {report.n_current} rows against {report.n_reference}")

@@ -372,7 +372,7 @@ def test_a_column_that_cannot_be_read_is_an_alarm_and_all_others_are_judged(answ
     assert {name: feature["verdict"] for name, feature in found.items()} == {
         "size": "alarm",
         "day": "alarm",
-        "rate": "watch",
+        "rate": "alarm",
     }
     assert found["size"]["unreadable_share_current"] == 1.0
     assert found["rate"]["unreadable_share_current"] == pytest.approx(1 / 600)
