@@ -131,6 +131,76 @@ def test_messages_name_the_argument_and_no_file_of_ours(monitor):
     assert str(refused.value).startswith("current_data")
 
 
+def test_a_column_that_stands_twice_in_a_frame_is_refused(monitor):
+    twice = pd.concat([frame(2), frame(2)[["price"]]], axis=1)
+
+    with pytest.raises(UsageError, match="current_data has two columns named 'price'; rename one of them"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), twice, ["volume"])
+
+
+def test_no_rows_are_refused_without_a_word_of_training(monitor):
+    with pytest.raises(UsageError, match=r"it has columns, but no rows\. Add rows\.$"):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2).head(0), ["price"])
+
+
+def test_the_only_column_that_disappears_is_its_alarm(monitor):
+    report = monitor.detect_drift("risk", "1.0.0", frame(1)[["price"]], frame(2)[["volume"]])
+
+    assert (report.requires_retraining, report.missing_columns) == (True, ("price",))
+
+
+def test_one_infinite_cell_where_the_reference_has_none_is_an_alarm(monitor):
+    current = frame(2)
+    current.loc[7, "price"] = np.inf
+
+    (found,) = monitor.detect_drift("risk", "1.0.0", frame(1), current, ["price"]).reports[0].features
+
+    assert (found.verdict, found.reason) == ("alarm", "unreadable: 0.03% of the cells hold no number, 1 infinite")
+
+
+def of_desks(seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    desk = np.repeat([f"d{k}" for k in range(60)], 10)
+    return pd.DataFrame({"desk": desk, "price": np.repeat(rng.normal(size=60), 10) + rng.normal(0, 0.3, 600)})
+
+
+def test_rows_that_belong_together_are_noted_and_compared_by_their_group(monitor):
+    plain = monitor.detect_drift("risk", "1.0.0", of_desks(1), of_desks(2), ["price"])
+    grouped = monitor.detect_drift("risk", "1.0.0", of_desks(1), of_desks(2), group="desk")
+    blocked = monitor.detect_drift("risk", "1.0.0", of_desks(1), of_desks(2), ["price"], block=10)
+
+    (note,) = plain.notes
+    assert "rows that follow each other are alike in 'price'" in note
+    assert "the verdict assumes independent rows" in note
+    assert plain.reports[0].features[0].design_effect is None
+    for report in (grouped, blocked):
+        (found,) = report.reports[0].features
+        assert (found.feature, report.notes) == ("price", ())
+        assert 5 < found.design_effect < 20
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"group": "issuer"}, "baseline has no column 'issuer' to group by. Its columns:", id="no column"),
+        pytest.param({"block": 1}, "A block is 1 rows; it must be 2 at least", id="a block of one row"),
+        pytest.param({"group": "desk", "block": 5}, "Give a group or a block, not both", id="both"),
+    ],
+)
+def test_a_group_or_a_block_that_cannot_be_used_is_refused(monitor, options, words):
+    with pytest.raises(UsageError, match=words):
+        monitor.detect_drift("risk", "1.0.0", frame(1), frame(2), ["price"], **options)
+
+
+def test_few_groups_are_inconclusive(monitor):
+    few = of_desks(1).head(40)
+
+    (found,) = monitor.detect_drift("risk", "1.0.0", few, few, group="desk").reports[0].features
+
+    assert found.verdict == "inconclusive"
+    assert "fewer than 5 groups" in found.reason
+
+
 @pytest.mark.parametrize(
     ("price", "share"),
     [

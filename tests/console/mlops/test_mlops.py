@@ -379,6 +379,26 @@ def test_a_column_that_cannot_be_read_is_an_alarm_and_all_others_are_judged(answ
     assert "unreadable: 100.00% of the cells hold no" in text
 
 
+def test_rows_that_follow_each_other_are_noted_and_compared_by_block_or_group(answer, tmp_path):
+    for seed, name in enumerate(("reference.csv", "current.csv")):
+        steps = np.random.default_rng(seed).normal(size=60)
+        rows = (f"d{row // 10},{steps[row // 10] + row % 7 / 100}\n" for row in range(600))
+        (tmp_path / name).write_text("desk,size\n" + "".join(rows))
+    files = "drift-check --baseline", tmp_path / "reference.csv", "--current", tmp_path / "current.csv"
+
+    plain = answer(*files)[1]
+    code, out, _ = answer(*files, "--group", "desk", "--json")
+    refused, _, error = answer(*files, "--group", "issuer")
+
+    assert "note: rows that follow each other are alike in " in plain
+    assert code == 0
+    assert [feature["feature"] for feature in json.loads(out)["features"]] == ["size"]
+    assert json.loads(out)["features"][0]["design_effect"] > 5
+    assert json.loads(out)["notes"] == []
+    assert "note:" not in answer(*files, "--block", "10")[1]
+    assert (refused, "no column 'issuer' to group by" in error) == (2, True)
+
+
 def test_drift_is_reported_under_the_names_of_the_field(answer, files):
     out = answer("drift-check --json --baseline", files / "learn.csv", "--current", files / "more.csv")[1]
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from core.monitoring import exact_tests, levels
-from core.monitoring.drift_check import DriftVerdict, check_drift
+from core.monitoring.dependence import Units, units_of
+from core.monitoring.drift_check import DriftVerdict, FeatureDrift, check_drift
 from core.tables import ColumnKind
 from tests.truth import most_expected
 
@@ -201,3 +203,158 @@ def test_few_rows_with_a_harmless_move_rarely_alarm(truth, n_reference, n_curren
         alarms += check_drift(*tables, {"x": ColumnKind.NUMBER}).verdict is DriftVerdict.ALARM
 
     truth.at_most(alarms / n, most_expected(0.01, n), n=n)
+
+
+def one_column(n_checks: int, kind: ColumnKind, draw: Callable[[], tuple[object, object]]) -> list[FeatureDrift]:
+    """Return what checks of one column find; `draw` gives its reference and its current values."""
+    found = []
+    for _ in range(n_checks):
+        reference, current = draw()
+        tables = pd.DataFrame({"x": reference}), pd.DataFrame({"x": current})
+        found.append(check_drift(*tables, {"x": kind}).features[0])
+    return found
+
+
+def share_of(found: list[FeatureDrift], *verdicts: DriftVerdict) -> float:
+    return sum(feature.verdict in verdicts for feature in found) / len(found)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(
+    ("n_levels", "n_rows", "factors"),
+    [
+        pytest.param(500, 20_000, (1.35, 0.65), id="500 levels, a third more or less"),
+        pytest.param(2_000, 20_000, (1.5, 0.5), id="2,000 levels, half more or less"),
+        pytest.param(2_000, 5_000, (2.0, 0.0), id="half of 2,000 levels gone"),
+        pytest.param(500, 2_000, (1.5, 0.5), id="500 levels of four rows, half more or less"),
+    ],
+)
+def test_opposite_moves_of_many_levels_do_not_cancel(truth, n_levels, n_rows, factors):
+    rng = np.random.default_rng(12)
+    n = 4 * truth.scale
+    before = np.full(n_levels, 1 / n_levels)
+    after = before * np.resize(factors, n_levels)
+    found = one_column(n, ColumnKind.CATEGORY, lambda: (codes(rng, n_rows, before), codes(rng, n_rows, after)))
+
+    truth.at_most(share_of(found, DriftVerdict.STABLE), 0.0, n=n)
+    truth.at_least(share_of(found, DriftVerdict.ALARM), 0.95, n=n)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(("n_reference", "n_current"), [(60, 60), (100, 100), (100, 1_000), (1_000, 100), (200, 200)])
+@pytest.mark.parametrize("shift", [0.0, 0.35])
+def test_the_bound_of_the_psi_holds_as_often_as_it_says(truth, n_reference, n_current, shift):
+    rng = np.random.default_rng(13)
+    n = 60 * truth.scale
+    up_to = np.concatenate(([0.0], stats.norm.cdf(stats.norm.ppf(np.arange(1, 10) / 10) - shift), [1.0]))
+    true_psi = float(((np.diff(up_to) - 0.1) * np.log(np.diff(up_to) / 0.1)).sum())
+    found = one_column(n, ColumnKind.NUMBER, lambda: (rng.normal(size=n_reference), rng.normal(shift, size=n_current)))
+
+    bounds = [(feature.psi, feature.psi_bound) for feature in found if feature.psi_bound is not None]
+    truth.at_most(sum(bound < true_psi for _, bound in bounds) / n, most_expected(0.055, n), n=n)
+    truth.at_most(sum(bound < psi for psi, bound in bounds) / n, 0.0, n=n)
+    if shift:  # its true PSI is .117, above the .1 that matters
+        truth.at_most(share_of(found, DriftVerdict.STABLE), most_expected(0.05, n), n=n)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(
+    ("share", "verdict", "least"), [(0.04, DriftVerdict.ALARM, 0.99), (0.0002, DriftVerdict.STABLE, 0.75)]
+)
+def test_values_far_outside_the_range_are_an_alarm_from_one_in_a_hundred(truth, share, verdict, least):
+    rng = np.random.default_rng(14)
+    n = 10 * truth.scale
+
+    def draw() -> tuple[object, object]:
+        before, after = rng.normal(120, 15, (2, 5_000))
+        return before, np.where(rng.random(5_000) < share, 1e6, after)
+
+    truth.at_least(share_of(one_column(n, ColumnKind.NUMBER, draw), verdict), least, n=n)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(("n_reference", "n_current"), [(5, 5), (60, 60), (200, 2_000), (2_000, 60)])
+def test_values_outside_the_range_come_by_chance_as_often_as_their_test_says(truth, n_reference, n_current):
+    rng = np.random.default_rng(15)
+    n = 500 * truth.scale
+    before, after = (rng.random((n, rows)) for rows in (n_reference, n_current))
+    outside = (after < before.min(axis=1, keepdims=True)) | (after > before.max(axis=1, keepdims=True))
+    p = np.array([exact_tests.outside_p_value(int(k), n_reference, n_current) for k in outside.sum(axis=1)])
+    moved = [exact_tests.outside_moved_p_value(int(k), n_reference, n_current, 0.0) for k in outside.sum(axis=1)[:200]]
+
+    truth.at_most(float((p <= 0.05).mean()), most_expected(0.05, n), n=n)
+    truth.at_most(float((np.array(moved) <= 0.05).mean()), most_expected(0.05, 200), n=200)
+
+
+def followers(rng: Generator, n: int, memory: float) -> pd.DataFrame:
+    """Draw ten columns of which each row remembers the one before it."""
+    values = rng.normal(size=(n + 60, 10))
+    for row in range(1, n + 60):
+        values[row] = memory * values[row - 1] + np.sqrt(1 - memory**2) * values[row]
+    return pd.DataFrame(values[60:], columns=[f"x{k}" for k in range(10)])
+
+
+def clustered(rng: Generator, n_groups: int, alike: float) -> pd.DataFrame:
+    """Draw numbers, empty cells and levels in groups of about ten rows."""
+    group = np.repeat(np.arange(n_groups), rng.integers(5, 16, n_groups))
+    values = rng.normal(size=(n_groups, 10))[group] * np.sqrt(alike)
+    values += rng.normal(size=values.shape) * np.sqrt(1 - alike)
+    columns: dict[str, object] = {f"x{k}": values[:, k] for k in range(10)}
+    columns["x0"] = np.where(values[:, 0] > 1.3, np.nan, values[:, 0])
+    levelled = {f"x{k}": pd.Categorical(np.floor(values[:, k] * 2).astype(int).astype(str)) for k in (7, 8, 9)}
+    return pd.DataFrame(columns | levelled | {"group": group.astype(str)})
+
+
+def watched(reference: pd.DataFrame, current: pd.DataFrame, units: Units | None) -> tuple[bool, bool]:
+    """Return whether a check watches or alarms, and whether it notes that rows depend on each other."""
+    kinds = {
+        name: ColumnKind.NUMBER if reference[name].dtype == np.float64 else ColumnKind.CATEGORY
+        for name in reference
+        if name != "group"
+    }
+    report = check_drift(reference, current, kinds, units=units)
+    return report.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM), bool(report.notes)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(("memory", "n_rows", "block"), [(0.5, 500, 20), (0.9, 2_000, 100)])
+def test_blocks_keep_the_level_of_rows_that_follow_each_other(truth, memory, n_rows, block):
+    rng = np.random.default_rng(16)
+    n = 20 * truth.scale
+    found = []
+    for _ in range(n):
+        reference, current = followers(rng, n_rows, memory), followers(rng, n_rows, memory)
+        blocked, _ = watched(reference, current, units_of(reference, current, None, block))
+        found.append((blocked, watched(reference, current, None)[1]))
+
+    truth.at_most(np.mean([blocked for blocked, _ in found]), most_expected(LEVEL, n), n=n)
+    truth.at_least(np.mean([noted for _, noted in found]), 0.99, n=n)
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("alike", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize(("n_before", "n_after"), [(50, 50), (200, 20), (10, 10)])
+def test_groups_keep_the_level_of_rows_that_belong_together(truth, alike, n_before, n_after):
+    rng = np.random.default_rng(17)
+    n = 12 * truth.scale
+    found = 0
+    for _ in range(n):
+        reference, current = clustered(rng, n_before, alike), clustered(rng, n_after, alike)
+        found += watched(reference, current, units_of(reference, current, "group", None))[0]
+
+    truth.at_most(found / n, most_expected(LEVEL, n), n=n)
+
+
+@pytest.mark.truth
+def test_independent_rows_are_rarely_noted_and_groups_that_moved_are_found(truth):
+    rng = np.random.default_rng(18)
+    n = 20 * truth.scale
+    noted = sum(watched(followers(rng, 400, 0.0), followers(rng, 400, 0.0), None)[1] for _ in range(n))
+    moved = 0
+    for _ in range(n // 4):
+        reference, current = clustered(rng, 200, 0.5), clustered(rng, 200, 0.5)
+        current["x1"] += 0.7
+        moved += watched(reference, current, units_of(reference, current, "group", None))[0]
+
+    truth.at_most(noted / n, most_expected(0.001, n), n=n)
+    truth.at_least(moved / (n // 4), 0.95, n=n // 4)
