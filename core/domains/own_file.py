@@ -99,6 +99,23 @@ class Judged:
     frame: "pd.DataFrame"
 
 
+@dataclass(frozen=True, slots=True)
+class CrossValidated:
+    """How a method predicted every row of a table by models that did not learn from it.
+
+    Attributes:
+        metrics: On all rows, each with an interval if possible.
+        slices: On each level of the categories with few levels.
+        n_learned: How many rows these models learned from, on average.
+        method: How the rows were dealt, in words.
+    """
+
+    metrics: "Metrics"
+    slices: "dict[str, Metrics]"
+    n_learned: int
+    method: str
+
+
 class FileDomain(Domain, Protocol):
     """A domain that trains on a user's own file."""
 
@@ -134,8 +151,8 @@ class TrainableModel(Protocol):
     def refit(self, panel: "pd.DataFrame", *, seed: int) -> None:
         """Learn from other rows, usually more, with the method that `fit` chose."""
 
-    def held_out_skill(self, frame: "pd.DataFrame") -> "Metrics":
-        """Measure the skill on all rows of a small table, the test rows among them; empty where it is not measured."""
+    def cross_validate(self, frame: "pd.DataFrame", *, seed: int) -> CrossValidated | None:
+        """Learn from all rows of a small table, and measure on all of them; None where rows are to be held out."""
 
     def judge(self, frame: "pd.DataFrame") -> "Metrics":
         """Measure on rows with the target, each metric with an interval if possible."""

@@ -1,6 +1,7 @@
 """Metrics of predictions, each with its 95 % interval over groups, or over rows if there are no groups."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -117,6 +118,15 @@ def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, u
     return _with_interval(
         "skill", value, _rest(intervals.ratio_interval(losses, constant_losses, group, unseen=unseen))
     )
+
+
+def mean_of(repeats: Sequence[Metrics]) -> Metrics:
+    """Average metrics and the ends of their intervals over the repeats of a cross-validation of the same rows.
+
+    The repeats are no further evidence, so no interval becomes narrower.
+    """
+    shared = [name for name in repeats[0] if all(name in metrics for metrics in repeats)]
+    return {name: float(np.mean([metrics[name] for metrics in repeats])) for name in shared}
 
 
 def _rest(interval: Interval | None) -> Interval | None:

@@ -89,13 +89,16 @@ def _print(trained: "Trained") -> None:
     version, report = trained.version, trained.report
     split = report["split"]
     unused = f", {split['n_unused']} unused" if split["n_unused"] else ""
+    told = f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}"
+    if split["is_cross_validated"]:
+        told = f"all {split['method']}"
     important = list(report["feature_importance"].items())[:5]
     print_facts(
         {
             "version": f"{version.model} {version.version}, in {version.stage}",
             "run": version.run_id,
             "ships": f"{report['ships']}: {report['why']}",
-            "split": f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}",
+            "split": told,
             "learned": f"all {split['n_shipped']} rows, after the test",
             "time": ", ".join(f"{part} {seconds:.1f} s" for part, seconds in trained.seconds.items()),
             "relies on": ", ".join(f"{name} {share:.0%}" for name, share in important),

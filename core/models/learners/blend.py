@@ -43,19 +43,23 @@ class BlendLearner(FitOnceLearner):
             rows: The rows that the folds select from.
             folds: The folds.
         Returns:
-            The blend's answers to the judged rows of each fold.
+            The blend's answers to the judged rows of each fold, with the weights that the other rows settle.
         Source:
             Breiman, Stacked regressions, Machine Learning 24 (1996): weights that are not negative.
         """
         target = np.concatenate([rows.target[fold.judge] for fold in folds])
         stacked = [np.concatenate(answers[name]) for name in self.parts]
-        losses = {
-            weights: float(row_losses(target, _mean(weights, stacked)).mean()) for weights in _grid(len(self.parts))
-        }
-        self.weights = min(losses, key=lambda weights: losses[weights])
+        grid = list(_grid(len(self.parts)))
+        by_row = np.array([row_losses(target, _mean(weights, stacked)) for weights in grid], dtype=np.float32)
+        self.weights = grid[int(np.argmin(by_row.mean(axis=1, dtype=np.float64)))]
         self._tell()
-        by_fold = zip(*(answers[name] for name in self.parts), strict=True)
-        return [_mean(self.weights, list(found)) for found in by_fold]
+        positions = np.concatenate([fold.judge for fold in folds])
+        blended = []
+        for fold, *found in zip(folds, *(answers[name] for name in self.parts), strict=True):
+            is_other = ~np.isin(positions, fold.judge)
+            others = by_row[:, is_other] if is_other.any() else by_row
+            blended.append(_mean(grid[int(np.argmin(others.mean(axis=1, dtype=np.float64)))], found))
+        return blended
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
-from core.models.learners.samples import JudgingFold, Sample
+from core.models.learners.samples import JudgingFold, Sample, folds_apart
 from core.models.persistence.skops_files import dump_estimator, load_estimator
 from core.models.scores import row_losses
 
@@ -104,16 +104,19 @@ class HistGradientBoostingLearner(SklearnLearner):
     def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         """Settle the number of trees by the mean loss over the folds."""
         self.tuned = {}
-        answers, losses = [], []
+        answers, losses = [], []  # by fold, and in it by number of trees
         for fold in folds:
             self.learn(rows.take(fold.learn), seed=seed)
             staged = self._staged(rows.matrices.trees[fold.judge])
             losses.append([float(row_losses(rows.target[fold.judge], answer).mean()) for answer in staged])
             answers.append(staged)
-        n_trees = int(np.argmin(np.mean(losses, axis=0))) + 1
+        n_trees = _best_of(losses)
         self.tuned = {"max_iter": float(n_trees)}
         self.learn(rows.take(folds[0].learn), seed=seed)
-        return [staged[n_trees - 1] for staged in answers]
+        return [
+            staged[_best_of([losses[k] for k in folds_apart(folds, fold)]) - 1]
+            for fold, staged in zip(folds, answers, strict=True)
+        ]
 
     def _staged(self, matrix: AnyArray) -> list[FloatArray]:
         """Answer with one tree, with two, and so on."""
@@ -191,6 +194,11 @@ class XGBoostLearner(TreesLearner):
     @override
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         self.booster = self._xgboost.Booster(model_file=bytearray(files[XGBOOST]))
+
+
+def _best_of(losses: Sequence[Sequence[float]]) -> int:
+    """Return the number of trees with the least mean loss over folds."""
+    return int(np.argmin(np.mean(losses, axis=0))) + 1
 
 
 @cache

@@ -165,7 +165,8 @@ class FitOnceLearner(Learner):
             folds: One or more.
             seed: The random seed.
         Returns:
-            For each fold, the answers to its judged rows by the method fitted to its other rows. The learner is left
+            For each fold, the answers to its judged rows by the method fitted to its other rows, with what the other
+            folds settle: no row judges what was settled on it, unless there is only one fold. The learner is left
             fitted to the rows of the first fold.
         """
         answers = []

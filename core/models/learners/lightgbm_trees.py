@@ -12,7 +12,7 @@ from core.errors import RefusedError
 from core.models.errors import ArtifactError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.lightgbm_library import load_lightgbm
-from core.models.learners.samples import JudgingFold, Sample
+from core.models.learners.samples import JudgingFold, Sample, folds_apart
 from core.models.learners.tree_shapes import Shape, most_trees, shapes_for, side_by_side
 
 if TYPE_CHECKING:
@@ -188,16 +188,17 @@ class LightGbmLearner(TreesLearner):
 
         grown = side_by_side(grow, [(shape, fold) for shape in shapes for fold in folds], n_rows=n_learned)
         by_shape = [grown[k * len(folds) : (k + 1) * len(folds)] for k in range(len(shapes))]
-        means = [_mean_curve([curve for _, curve in found]) for found in by_shape]
-        best = int(np.argmin([mean.min() for mean in means]))
-        n_trees = int(np.argmin(means[best])) + 1
+        curves = [[curve for _, curve in found] for found in by_shape]
+        best, n_trees = _settled(curves)
         self.tuned = {"n_trees": n_trees, "settled_on": n_learned, **shapes[best]._asdict()}
-        boosters = [booster for booster, _ in by_shape[best]]
-        self._keep(boosters[0].model_to_string(num_iteration=n_trees))
-        return [
-            self._answered(booster.predict(rows.matrices.trees[fold.judge], num_threads=1, num_iteration=n_trees))
-            for booster, fold in zip(boosters, folds, strict=True)
-        ]
+        self._keep(by_shape[best][0][0].model_to_string(num_iteration=n_trees))
+        answers = []
+        for k, fold in enumerate(folds):
+            others = folds_apart(folds, fold)
+            own, n_own = _settled([[of_shape[other] for other in others] for of_shape in curves])
+            answer = by_shape[own][k][0].predict(rows.matrices.trees[fold.judge], num_threads=1, num_iteration=n_own)
+            answers.append(self._answered(answer))
+        return answers
 
     @override
     def fit(self, matrix: AnyArray, target: FloatArray, weight: FloatArray | None, *, seed: int) -> None:
@@ -259,6 +260,13 @@ class ImportedTreesLearner(LightGbmLearner):
     @override
     def learn(self, sample: Sample, *, seed: int) -> NoReturn:
         raise RefusedError("Imported trees cannot be trained here. Train a new model: bondx-mlops train.")
+
+
+def _settled(curves: Sequence[Sequence[Sequence[float]]]) -> tuple[int, int]:
+    """Return which size has the least mean loss over folds, and with how many trees; curves by size and fold."""
+    means = [_mean_curve(of_size) for of_size in curves]
+    best = int(np.argmin([mean.min() for mean in means]))
+    return best, int(np.argmin(means[best])) + 1
 
 
 def _mean_curve(curves: Sequence[Sequence[float]]) -> FloatArray:

@@ -1,5 +1,6 @@
 """The input of a learner: the two feature matrices of a panel, with target, weights and groups."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,3 +74,14 @@ class JudgingFold(NamedTuple):
 
     learn: IntArray
     judge: IntArray
+
+
+def folds_apart(folds: Sequence[JudgingFold], fold: JudgingFold) -> list[int]:
+    """Return the positions of the folds that judge none of a fold's rows; its own position if there is no such fold.
+
+    What is settled on them for the fold has not seen how the fold's rows are judged.
+    """
+    own = np.zeros(max(int(each.judge.max()) for each in folds) + 1, dtype=np.bool_)
+    own[fold.judge] = True
+    found = [k for k, each in enumerate(folds) if not own[each.judge].any()]
+    return found or [k for k, each in enumerate(folds) if each is fold]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from core.arrays import AnyArray, FloatArray
+from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.learners.learner import Dumped, Files, FitOnceLearner
 from core.models.learners.number_forms import FORMS, Form, NumberDesign
 from core.models.learners.ridge import Sums, softmax
@@ -43,18 +43,29 @@ class StandardisedLinearLearner(FitOnceLearner):
         strengths = (float(self.parameters["strength"]),) if self.parameters["strength"] else STRENGTHS
         n_weights = len(self.columns.n_levels) * max(self.n_classes, 1)
         forms = FORMS if n_weights <= MOST_WEIGHTS else FORMS[:1]
-        losses: dict[tuple[Form, float], list[float]] = {}
+        judged: list[AnyArray] = []
+        losses: dict[tuple[Form, float], list[FloatArray]] = {}
         for fold in _disjoint(folds):
             learn = rows.take(_some(fold.learn, ROWS_TO_CHOOSE, seed=seed))
-            judge = rows.take(_some(fold.judge, ROWS_TO_CHOOSE, seed=seed))
+            judged.append(_some(fold.judge, ROWS_TO_CHOOSE, seed=seed))
+            judge = rows.take(judged[-1])
             for form in forms:
                 for strength, answer in self._path(learn, judge, form, strengths):
-                    loss = float(row_losses(judge.target, answer).mean())
-                    losses.setdefault((form, strength), []).append(loss)
-        means = {key: float(np.mean(found)) for key, found in losses.items()}
-        form, strength = min(means, key=lambda key: means[key])
-        self.tuned = {"strength": strength, "numbers": form}
-        return super().tune(rows, folds, seed=seed)
+                    losses.setdefault((form, strength), []).append(row_losses(judge.target, answer))
+        settings, positions = list(losses), np.concatenate(judged)
+        by_row = np.array([np.concatenate(losses[key]) for key in settings])
+
+        def settle(counts: BoolArray) -> None:
+            form, strength = settings[int(np.argmin(by_row[:, counts if counts.any() else ~counts].mean(axis=1)))]
+            self.tuned = {"strength": strength, "numbers": form}
+
+        answers = []
+        for fold in reversed(folds):
+            settle(~np.isin(positions, fold.judge))
+            self.learn(rows.take(fold.learn), seed=seed)
+            answers.append(self.answer(rows.matrices.trees[fold.judge]))
+        settle(np.ones(len(positions), dtype=np.bool_))
+        return answers[::-1]
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> None:

@@ -21,14 +21,16 @@ class FittedModel:
     """The results of a model on rows held out.
 
     Attributes:
-        n_rows: How many rows were held out.
+        n_rows: How many rows it was tested on.
         metrics: Its metrics on them.
+        is_cross_validated: Whether these are all rows of the table, each predicted without it; else they were held out.
         importance: Share of each column, largest first.
         single_feature_leak: The `column` that alone predicts most of the target, and its `share`; empty if unmeasured.
     """
 
     n_rows: int
     metrics: Mapping[str, float]
+    is_cross_validated: bool = False
     importance: Mapping[str, float] = field(default_factory=dict)
     single_feature_leak: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,23 +53,24 @@ def gain_over_constant(model: FittedModel) -> Measurement:
     skill, low, high = (model.metrics.get(f"skill{end}") for end in ("", "_low", "_high"))
     if skill is None or low is None or high is None:
         raise UnreadableError("the gain over a constant prediction could not be measured")
+    rows = "cross-validated rows" if model.is_cross_validated else "test rows"
     loss = "log loss" if "log_loss" in model.metrics else "squared error"
     found = f"its {loss} is {_compared(skill)} (95% interval: {_compared(low)} to {_compared(high)})"
     auc, auc_low = model.metrics.get("auc"), model.metrics.get("auc_low")
     ranks = loss == "log loss" and auc is not None and auc_low is not None and auc_low > CHANCE
     ranking = f"it ranks the classes better than chance (AUC {auc:.3f}, at least {auc_low:.3f})" if ranks else ""
     if low > 0 and 100 * low >= MORE_THAN_NOTHING:
-        reason = f"better than a constant prediction: {found}"
+        reason = f"better than a constant prediction on {model.n_rows} {rows}: {found}"
     elif ranks and skill > 0:
         assert auc_low is not None
         low = 2.0 * auc_low - 1.0
-        reason = f"{ranking}; {found}, which {model.n_rows} rows alone do not prove"
+        reason = f"{ranking}; {found}, which {model.n_rows} {rows} alone do not prove"
     elif ranks:
         reason = f"{ranking}, but its probabilities are worse than the share of each class: {found}. Calibrate them"
     elif skill > 0:
-        reason = f"not proven better than a constant prediction on {model.n_rows} test rows: {found}"
+        reason = f"not proven better than a constant prediction on {model.n_rows} {rows}: {found}"
     else:
-        reason = f"no better than a constant prediction: {found}"
+        reason = f"no better than a constant prediction on {model.n_rows} {rows}: {found}"
     return Measurement(100 * low, model.n_rows, reason=reason)
 
 

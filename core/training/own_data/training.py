@@ -29,17 +29,10 @@ from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
 from core.training.own_data.part_times import PartTimes
+from core.training.own_data.testing import Tested, fit_and_test
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
-NOTICE = (
-    "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
-    "all rows, the test rows included, with the method and the parameters chosen without them: the metrics describe "
-    "that method after training on the other rows. Intervals are 95 %, over {}."
-)
-SKILL_NOTICE = (
-    "Because the table is small, skill is measured on all rows, each predicted by a model that did not learn from it."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +106,10 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
         tags["warning"] = " ".join(prepared.model.warnings)
     tags |= _told(prepared)
     with Runs(workspace) as runs, _tracked(workspace, runs, table, request, own, settings, actor, tags) as run:
-        tested = prepared.frame[prepared.split.held]
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
-            prepared.model.fit(prepared.frame[prepared.split.learn], seed=seed)
-            watch.lap("choice and importance")
-            metrics = prepared.model.judge(tested)
-            of_all_rows = prepared.model.held_out_skill(tested)
-            slices = prepared.model.judge_slices(tested)
-            watch.lap("test")
-            prepared.model.refit(prepared.frame, seed=seed)
-            watch.lap("final fit")
-        metrics |= of_all_rows
-        runs.log_metrics(run.run_id, 1, metrics)
-        report = _report(prepared, metrics, slices, is_skill_of_all_rows=bool(of_all_rows))
+            tested = fit_and_test(prepared, seed=seed, watch=watch)
+        runs.log_metrics(run.run_id, 1, tested.metrics)
+        report = _report(prepared, tested)
         version = _register(workspace, table, request, settings, prepared, gates, report, run=run, actor=actor)
         runs.log_artifact(run.run_id, *_files(workspace, version), actor=actor)
     watch.lap("registration")
@@ -206,30 +190,14 @@ def _told(prepared: PreparedTraining) -> dict[str, str]:
     return {"notes": " ".join(notes)} if notes else {}
 
 
-def _report(
-    prepared: PreparedTraining,
-    metrics: dict[str, float],
-    slices: dict[str, dict[str, float]],
-    *,
-    is_skill_of_all_rows: bool,
-) -> dict[str, Any]:
-    split = prepared.split
-    n_rows, n_tested = len(prepared.frame), int(split.held.sum())
-    notice = NOTICE.format("groups" if prepared.signature.group else "rows")
+def _report(prepared: PreparedTraining, tested: Tested) -> dict[str, Any]:
     return {
         **prepared.model.report(),
         "feature_importance": prepared.model.feature_importance(),
-        "metrics": metrics,
-        "slices": slices,
-        "split": {
-            "method": split.method,
-            "n_trained": int(split.learn.sum()),
-            "n_tested": n_tested,
-            "n_unused": int((~split.learn & ~split.held).sum()),
-            "n_shipped": n_rows,
-            "n_of_skill": n_rows if is_skill_of_all_rows else n_tested,
-        },
-        "notice": f"{notice} {SKILL_NOTICE}" if is_skill_of_all_rows else notice,
+        "metrics": tested.metrics,
+        "slices": tested.slices,
+        "split": tested.split,
+        "notice": tested.notice,
         "notes": list(prepared.notes),
     }
 
@@ -248,7 +216,8 @@ def _register(
 ) -> ModelVersion:
     metrics = report["metrics"]
     fitted = FittedModel(
-        n_rows=report["split"]["n_of_skill"],
+        n_rows=report["split"]["n_tested"],
+        is_cross_validated=report["split"]["is_cross_validated"],
         metrics=metrics,
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),

@@ -28,7 +28,7 @@ def classified(actual: np.ndarray, chance: np.ndarray):
         pytest.param(
             {"r2": 0.8, "skill": 0.8, "skill_low": 0.7, "skill_high": 0.86},
             True,
-            "better than a constant prediction: its squared error is 80.0% lower "
+            "better than a constant prediction on 18 test rows: its squared error is 80.0% lower "
             "(95% interval: 70.0% lower to 86.0% lower)",
             id="surely better",
         ),
@@ -36,7 +36,7 @@ def classified(actual: np.ndarray, chance: np.ndarray):
             {"log_loss": 0.4, "skill": 0.4, "skill_low": -0.383, "skill_high": 0.7, "auc": 1.0, "auc_low": 0.79},
             True,
             "it ranks the classes better than chance (AUC 1.000, at least 0.790); its log loss is 40.0% lower "
-            "(95% interval: 38.3% higher to 70.0% lower), which 18 rows alone do not prove",
+            "(95% interval: 38.3% higher to 70.0% lower), which 18 test rows alone do not prove",
             id="a perfect ranking on few rows",
         ),
         pytest.param(
@@ -57,14 +57,14 @@ def classified(actual: np.ndarray, chance: np.ndarray):
         pytest.param(
             {"r2": 0.0, "skill": 0.0, "skill_low": 0.0, "skill_high": 0.1},
             False,
-            "no better than a constant prediction: its squared error is the same "
+            "no better than a constant prediction on 18 test rows: its squared error is the same "
             "(95% interval: the same to 10.0% lower)",
             id="the constant itself",
         ),
         pytest.param(
             {"log_loss": 0.7, "skill": -0.02, "skill_low": -0.1, "skill_high": 0.05, "auc": 0.5, "auc_low": 0.4},
             False,
-            "no better than a constant prediction: its log loss is 2.0% higher "
+            "no better than a constant prediction on 18 test rows: its log loss is 2.0% higher "
             "(95% interval: 10.0% higher to 5.0% lower)",
             id="noise",
         ),

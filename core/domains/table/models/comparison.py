@@ -1,32 +1,17 @@
 """The candidates compete on folds: each settles its complexity, a blend of them joins, and the choice is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import AnyArray, FloatArray
 from core.domains.table.models.choice import CONSTANT, Choice, choose
-from core.domains.table.models.folds import mean_losses
+from core.domains.table.models.folds import JudgingFolds, mean_losses
+from core.domains.table.models.held_out import HeldOut, held_out_by
 from core.models.learners.blend import BlendLearner
 from core.models.learners.learner import FitOnceLearner
-from core.models.learners.samples import JudgingFold, Sample
+from core.models.learners.samples import Sample
 from core.models.scores import row_losses
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """Losses of rows that the model did not learn from, each the mean over the folds that judged the row.
-
-    Attributes:
-        losses: Of the method that ships, shape (n,).
-        constant_losses: Of the constant, shape (n,).
-        group: Group of each row, shape (n,).
-    """
-
-    losses: FloatArray
-    constant_losses: FloatArray
-    group: AnyArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +21,19 @@ class ComparedMethods:
     Attributes:
         learner: The method that ships, fitted to the rows of the first fold.
         choice: Why it ships.
-        held_out: The losses of the judged rows.
+        held_out: How all rows were answered; None unless the folds judge all of them equally often.
     """
 
     learner: FitOnceLearner
     choice: Choice
-    held_out: HeldOut
+    held_out: HeldOut | None
 
 
 def compare(
     learners: Mapping[str, FitOnceLearner],
     blend: BlendLearner,
     rows: Sample,
-    folds: Sequence[JudgingFold],
+    judging: JudgingFolds,
     *,
     unit: float,
     seed: int,
@@ -59,10 +44,11 @@ def compare(
         learners: The candidates by name, simplest first, the constant among them.
         blend: Joins if there are at least two others, and none of them has all the weight.
         rows: The rows; numbers to predict are standardised.
-        folds: The folds.
+        judging: The folds.
         unit: What a standardised squared error of 1 is in the unit of the target.
         seed: The random seed.
     """
+    folds = judging.folds
     answers = {name: learner.tune(rows, folds, seed=seed) for name, learner in learners.items()}
     candidates: dict[str, FitOnceLearner] = dict(learners)
     if len(parts := {name: learner for name, learner in learners.items() if name != CONSTANT}) > 1:
@@ -78,5 +64,5 @@ def compare(
         means, judged = mean_losses(folds, by_fold, len(rows))
         losses[name] = unit * means
     choice = choose(losses, rows.group[judged])
-    held_out = HeldOut(losses[choice.ships], losses[CONSTANT], rows.group[judged])
+    held_out = held_out_by(choice.ships, answers, losses, folds, rows) if judging.is_exhaustive else None
     return ComparedMethods(candidates[choice.ships], choice, held_out)

@@ -4,6 +4,7 @@ One hold-out of a small table is a lottery: its few rows would decide otherwise 
 one hold-out is certain enough, and leaves the candidates nearly as many rows as the final fit has.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,7 @@ import pandas as pd
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import UsageError
 from core.models.learners.samples import JudgingFold, group_folds
+from core.seeds import SEED_BITS
 from core.tables.held_rows import groups_of, split_rows
 from core.tables.signature import TableSignature, Task
 from core.tables.split import LEAST_GROUPS
@@ -48,7 +50,7 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
         UsageError: The rows cannot be split, or a fold would lack a class.
     """
     n_rows = len(frame)
-    if n_rows >= LARGE or n_rows * len(signature.columns) > MANY_CELLS or signature.task is Task.ANOMALY:
+    if not is_small(n_rows, signature) or n_rows * len(signature.columns) > MANY_CELLS:
         split = split_rows(frame, signature, target, HELD_SHARE, seed=seed)
         judged = np.flatnonzero(split.held)
         if len(judged) > MOST_JUDGED:
@@ -65,10 +67,28 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
             [fold for each in seeds for fold in _across(frame, signature, target, each)],
             True,
             f"{n_rows} rows, each predicted without it ({n_repeats} x {N_FOLDS} folds"
-            f"{' of whole groups' if signature.group else ''})",
+            f"{' of whole groups' if signature.group else ''}, dealt by the data)",
         )
     _require_classes(found.folds, target, signature)
     return found
+
+
+def is_small(n_rows: int, signature: TableSignature) -> bool:
+    """Return whether a table is so small that its verdict would depend on how its rows are dealt."""
+    return n_rows < LARGE and signature.task is not Task.ANOMALY
+
+
+def cross_validates(n_rows: int, signature: TableSignature) -> bool:
+    """Return whether the folds of a table judge all of its rows."""
+    return is_small(n_rows, signature) and n_rows * len(signature.columns) <= MANY_CELLS and signature.time is None
+
+
+def seed_of(*rows: AnyArray) -> int:
+    """Return a seed that depends on arrays alone."""
+    digest = hashlib.sha256()
+    for array in rows:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return int.from_bytes(digest.digest()[:8], "big") >> (64 - SEED_BITS)
 
 
 def _n_repeats(n_rows: int, cost: int) -> int:

@@ -11,12 +11,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
+from core.domains.own_file import CrossValidated
 from core.domains.table.models.algorithms import ALGORITHMS, algorithms_for
 from core.domains.table.models.choice import CONSTANT
-from core.domains.table.models.comparison import HeldOut, compare
+from core.domains.table.models.comparison import compare
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
-from core.domains.table.models.folds import JudgingFolds, folds_of
+from core.domains.table.models.folds import JudgingFolds, cross_validates, folds_of, is_small, seed_of
+from core.domains.table.models.held_out import HeldOut
 from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
 from core.errors import RefusedError, UsageError
@@ -72,6 +74,7 @@ class TableModel(Model):
         self.constant = np.empty(0)
         self.scale = UNSCALED
         self._held_out: HeldOut | None = None
+        self._n_learned = 0
         self._account: dict[str, Any] = {}
         self._importance: dict[str, float] = {}
         self._warnings: tuple[str, ...] = ()
@@ -108,6 +111,8 @@ class TableModel(Model):
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
         """Train on a table: choose the method on rows held out, then train on all rows.
 
+        The seed decides on large tables only; see `dealing_seed`.
+
         Raises:
             RefusedError: It is already trained; it keeps no rows, so it can only be retrained on all rows.
             UsageError: The rows cannot be split for training and choice.
@@ -120,8 +125,9 @@ class TableModel(Model):
         signature = self._described()
         frame = table_of(panel)
         target = self.target_of(frame)
-        folds = folds_of(frame, signature, target, seed=seed)
         rows = self._rows(frame, target)
+        seed = self.dealing_seed(frame, seed)
+        folds = folds_of(frame, signature, target, seed=seed)
         self._candidates()
         with threadpool_limits(1):  # sums in another order differ in their last digits
             self.learner = self._choose(rows, folds, seed=seed)
@@ -187,25 +193,46 @@ class TableModel(Model):
         answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
         return self._measure(answer, self._actual(frame), group)
 
-    def held_out_skill(self, frame: pd.DataFrame) -> scores.Metrics:
-        """Measure the skill on all rows of a small table: the rows of a cross-validation and the test rows.
+    def dealing_seed(self, frame: pd.DataFrame, seed: int) -> int:
+        """Return the seed by which rows are dealt: of a small table one that follows from its rows, otherwise `seed`.
 
-        Args:
-            frame: The test rows.
-        Returns:
-            `skill` with its interval; nothing where the choice did not predict every row. A fifth of a small table
-            decides otherwise under another seed; all of its rows do not.
+        A small table would be judged otherwise under another seed.
         """
-        held, actual = self._held_out, self._actual(frame)
-        if held is None or actual is None:
-            return {}
-        answer, group = self.answer(self.matrix(frame)), groups_of(frame, self._described())
-        constant = np.broadcast_to(self.constant, answer.shape)
-        losses = np.concatenate((held.losses, row_losses(actual, answer)))
-        without = np.concatenate((held.constant_losses, row_losses(actual, constant)))
-        together = np.concatenate((held.group, group + int(held.group.max()) + 1))
-        unseen = scores.unseen_in_losses(losses) if answer.ndim == 2 else None
-        return scores.skill(losses, without, together, unseen=unseen)
+        signature = self._described()
+        if not is_small(len(frame), signature):
+            return seed
+        return seed_of(self.matrix(frame), self.target_of(frame), groups_of(frame, signature))
+
+    def cross_validate(self, frame: pd.DataFrame, *, seed: int) -> CrossValidated | None:
+        """Train on all rows of a small table, and measure the method on all of them.
+
+        Each row is predicted by models that did not learn from it, of a method that the other rows chose. A fifth of a
+        small table decides otherwise under another seed; all of its rows do not.
+
+        Returns:
+            None for tables that are large, or have times: some of their rows are to be held out.
+        """
+        signature = self._described()
+        if not cross_validates(len(frame), signature):
+            return None
+        self.fit(frame, seed=seed)
+        held, actual, group = self._held_out, self._actual(frame), groups_of(frame, signature)
+        assert held is not None
+        assert actual is not None
+        answers = held.answers if signature.classes else self.scale[0] + self.scale[1] * held.answers
+
+        def measure(mask: BoolArray) -> scores.Metrics:
+            repeats = [self._measure(answer[mask], actual[mask], group[mask]) for answer in answers]
+            losses, without = held.losses[mask], held.constant_losses[mask]
+            unseen = scores.unseen_in_losses(losses) if signature.classes else None
+            return scores.mean_of(repeats) | scores.skill(losses, without, group[mask], unseen=unseen)
+
+        return CrossValidated(
+            metrics=measure(np.ones(len(frame), dtype=np.bool_)),
+            slices=metrics_by_slice(frame, signature.columns, measure),
+            n_learned=self._n_learned,
+            method=self._account["judged_on"],
+        )
 
     def judge_slices(self, frame: pd.DataFrame) -> dict[str, scores.Metrics]:
         """Measure the model on each level of its categories with few levels."""
@@ -322,15 +349,16 @@ class TableModel(Model):
         else:
             learners = {CONSTANT: self._learner_of(fit_once(CONSTANT)), **learners}
             blend = BlendLearner(*self._of_learners(), n_classes=n_classes)
-            found = compare(learners, blend, rows, folds.folds, unit=self.scale[1] ** 2, seed=seed)
+            found = compare(learners, blend, rows, folds, unit=self.scale[1] ** 2, seed=seed)
             ships = found.learner
             self._account = {"why": found.choice.why, "candidates": found.choice.to_json()}
             name, told = single_feature_leak(rows.take(first.learn), rows.take(first.judge), names, n_classes=n_classes)
             self._account["single_feature_leak"] = {"column": name, "share": told}
-            self._held_out = found.held_out if folds.is_exhaustive else None
+            self._held_out = found.held_out
         if self._warnings:
             self._account["warnings"] = list(self._warnings)
         self._account["judged_on"] = folds.method
+        self._n_learned = round(float(np.mean([len(fold.learn) for fold in folds.folds])))
         self._importance = permutation_importance(ships, rows, folds.folds, names, seed=seed)
         return ships
 

@@ -1,0 +1,71 @@
+"""The test of a model: on all rows of a small table, each predicted without it, otherwise on rows held out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.domains.own_file import PreparedTraining
+from core.models.scores import Metrics
+from core.training.own_data.part_times import PartTimes
+
+HELD_OUT_NOTICE = (
+    "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
+    "all rows, the test rows included, with the method and the parameters chosen without them: the metrics describe "
+    "that method after training on the other rows. Intervals are 95 %, over {}."
+)
+CROSS_VALIDATED_NOTICE = (
+    "Because the table is small, all of its rows are the test: each was predicted by models that did not learn from "
+    "it, with a method and parameters that the other rows chose. The shipped model then learned from all rows, with "
+    "the method that all of them chose. The folds follow from the data, so the verdict does not depend on the seed. "
+    "Intervals are 95 %, over {}."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the test found.
+
+    Attributes:
+        metrics: Each with an interval if possible.
+        slices: The metrics of parts of the rows.
+        split: How many rows served for what, as the report gives it.
+        notice: What the metrics describe.
+    """
+
+    metrics: Metrics
+    slices: dict[str, Metrics]
+    split: dict[str, Any]
+    notice: str
+
+
+def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: PartTimes) -> Tested:
+    """Choose a method, test it, and train it on all rows."""
+    model, frame, split = prepared.model, prepared.frame, prepared.split
+    units = "groups" if prepared.signature.group else "rows"
+    if (found := model.cross_validate(frame, seed=seed)) is not None:
+        watch.lap("choice, test and final fit")
+        rows = _split(found.method, found.n_learned, len(frame), 0, len(frame), is_cross_validated=True)
+        return Tested(found.metrics, found.slices, rows, CROSS_VALIDATED_NOTICE.format(units))
+    model.fit(frame[split.learn], seed=seed)
+    watch.lap("choice and importance")
+    tested = frame[split.held]
+    metrics, slices = model.judge(tested), model.judge_slices(tested)
+    watch.lap("test")
+    model.refit(frame, seed=seed)
+    watch.lap("final fit")
+    n_learned, n_tested = int(split.learn.sum()), len(tested)
+    n_unused = len(frame) - n_learned - n_tested
+    rows = _split(split.method, n_learned, n_tested, n_unused, len(frame), is_cross_validated=False)
+    return Tested(metrics, slices, rows, HELD_OUT_NOTICE.format(units))
+
+
+def _split(
+    method: str, n_trained: int, n_tested: int, n_unused: int, n_shipped: int, *, is_cross_validated: bool
+) -> dict[str, Any]:
+    return {
+        "method": method,
+        "n_trained": n_trained,
+        "n_tested": n_tested,
+        "n_unused": n_unused,
+        "n_shipped": n_shipped,
+        "is_cross_validated": is_cross_validated,
+    }
