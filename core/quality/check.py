@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, T
 
 import msgspec
 
-from core.quality.gate import GateOperator, GateResult, GateVerdict, judge
+from core.quality.gate import GateOperator, GateResult, GateVerdict, counted, judge
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray
     from core.settings.quality import QualityGates
+
+FEWEST_GROSS = 3  # rows at fault: of 150 rows, two meet a fault of one in two thousand once in 400 panels, three never
+MANY_ROWS = 150  # rows that suffice for every check of a sound subject
 
 Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "plausibility"]
 
@@ -48,6 +51,8 @@ class Measurement(NamedTuple):
         culprits: Names of the parts at fault, where these are not rows.
         n_culprits: How many parts are at fault, named or not.
         is_gross: Whether the breach is so gross that a check which only warns blocks.
+        bound: The end of the value's one-sided 95 % interval nearest to the threshold; where it holds, the rows do not
+            prove a failure, and the check warns.
     """
 
     value: float
@@ -57,6 +62,7 @@ class Measurement(NamedTuple):
     culprits: tuple[str, ...] = ()
     n_culprits: int = 0
     is_gross: bool = False
+    bound: float | None = None
 
 
 class Examined(NamedTuple):
@@ -86,10 +92,12 @@ class Check(Generic[S]):
         unit: The unit of value and threshold.
         blocking: Whether a failure blocks training or registration; otherwise it warns.
         dimension: The dimension of the quality score that its findings lower, if any.
-        gross_share: The share of rows at fault above which a check that warns blocks, whatever the score is; one row
-            alone never does.
+        gross_share: The share of rows at fault above which a check that warns blocks, whatever the score is; one row or
+            two never do.
         fewest_rows: A failure by fewer rows warns: a limit of 1 % is two rows of 150, which happens by chance.
+        enough_rows: A failure by this many rows blocks, whether or not they prove that the limit is exceeded.
         lost: The share of the dimension that is lost if the check fails without naming rows.
+        lost_if_few: The share that is lost if `MANY_ROWS` or more do not suffice to measure.
     """
 
     name: str
@@ -101,7 +109,9 @@ class Check(Generic[S]):
     dimension: Dimension | None = None
     gross_share: float | None = None
     fewest_rows: int = 0
+    enough_rows: int | None = None
     lost: float = 1.0
+    lost_if_few: float = 0.0
 
     def apply(self, subject: S, settings: "QualityGates") -> GateResult:
         """Measure and judge; a subject that cannot be measured fails, with the reason."""
@@ -114,14 +124,16 @@ class Check(Generic[S]):
         try:
             seen = self.measure(subject)
         except TooFewError as error:
-            return Examined(self._judged(settings, reason=str(error)), 0.0)
+            return Examined(
+                self._judged(settings, reason=str(error)), self.lost_if_few if subject.n_rows >= MANY_ROWS else 0.0
+            )
         except UnreadableError as error:
             return Examined(self._judged(settings, reason=str(error)), 1.0)
         n_offending, offending, share = seen.n_culprits, seen.culprits, 0.0
         if seen.offending is not None:
             n_offending, offending = int(seen.offending.sum()), subject.identify(seen.offending)
             share = n_offending / max(seen.n_samples, 1)
-        is_many = self.gross_share is not None and n_offending > 1 and share > self.gross_share
+        is_many = self.gross_share is not None and n_offending >= FEWEST_GROSS and share > self.gross_share
         is_gross = seen.is_gross or is_many
         result = self._judged(
             settings,
@@ -134,11 +146,19 @@ class Check(Generic[S]):
         )
         if result.blocks and not is_gross and 0 < n_offending < self.fewest_rows:
             result = msgspec.structs.replace(result, verdict=GateVerdict.WARN, blocking=False)
+        elif result.blocks and not is_gross and self._is_unproven(result, seen.bound):
+            reason = f"{result.reason}, which {counted(seen.n_samples, 'values')} do not prove"
+            result = msgspec.structs.replace(result, verdict=GateVerdict.WARN, blocking=False, reason=reason)
         elif result.blocks and not self.blocking:
             result = msgspec.structs.replace(result, reason=f"{result.reason}; a breach this large blocks")
         if self.dimension == "completeness" and result.unit == "%":
             return Examined(result, 1.0 - seen.value / 100 if result.comparison == ">=" else seen.value / 100)
         return Examined(result, min(share, 1.0) if seen.offending is not None or result.passed else self.lost)
+
+    def _is_unproven(self, result: GateResult, bound: float | None) -> bool:
+        if bound is None or (self.enough_rows is not None and result.n_offending >= self.enough_rows):
+            return False
+        return bound >= result.threshold if result.comparison == ">=" else bound <= result.threshold
 
     def _judged(self, settings: "QualityGates", value: float | None = None, **evidence: Any) -> GateResult:
         evidence.setdefault("blocking", self.blocking)

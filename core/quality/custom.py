@@ -84,7 +84,7 @@ def require_known(names: Sequence[str]) -> None:
 
 
 def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateResult:
-    """Apply a custom gate; a gate that raises, or returns anything but a result, has failed.
+    """Apply a custom gate; a gate that raises or exits, or returns anything but a result, has failed.
 
     Args:
         name: The gate.
@@ -96,7 +96,9 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
     gate = resolve(name)
     try:
         result = gate(frame.copy(deep=True), settings)
-    except Exception as error:  # third-party code: any error in it is a failed gate, not a failed epoch
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # third-party code: an error or an exit in it is a failed gate, not a failed epoch
         return _broken(name, f"the gate itself failed: {type(error).__name__}: {error}")
     if not isinstance(result, GateResult):
         return _broken(name, f"the gate returned {type(result).__name__}, not a GateResult")

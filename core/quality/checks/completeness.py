@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from core import intervals
 from core.quality.cells import Cells
 from core.quality.check import Measurement, UnreadableError
+from core.quality.checks.proof import share_bound
 
 COLUMNS_TOLD = 3
 
@@ -33,7 +35,8 @@ def coverage(names: Sequence[str], *, by_column: bool = False) -> Callable[[Cell
         n_cells = cells.n_rows * len(names)
         value = 100 * int(n_filled.sum()) / n_cells
         if not by_column:
-            return Measurement(value, n_cells, n_filled < len(names))
+            most = 100 - share_bound(n_cells - int(n_filled.sum()), n_cells)
+            return Measurement(value, n_cells, n_filled < len(names), bound=most)
         lacking = sorted(((share, name) for name, share in empty_shares.items() if share > 0), key=lambda it: -it[0])
         told = tuple(f"{name} {share:.0%} empty" for share, name in lacking[:COLUMNS_TOLD])
         return Measurement(value, n_cells, reason=", ".join(told), culprits=told, n_culprits=len(lacking))
@@ -41,12 +44,24 @@ def coverage(names: Sequence[str], *, by_column: bool = False) -> Callable[[Cell
     return measure
 
 
-def missing_share(name: str) -> Callable[[Cells], Measurement]:
-    """Measure the share of rows without a number in a column, in %."""
+def missing_share(name: str, *, group: str = "") -> Callable[[Cells], Measurement]:
+    """Measure the share of rows without a number in a column, in %.
+
+    Args:
+        name: The column.
+        group: The column whose rows lack it together, such as the issuer: the error bar counts groups.
+    """
 
     def measure(cells: Cells) -> Measurement:
         empty = np.isnan(cells.numbers(name, may_be_empty=True))
-        return Measurement(100 * float(empty.mean()), cells.n_rows, empty)
+        bound = share_bound(int(empty.sum()), cells.n_rows)
+        try:
+            together = intervals.share_interval(empty, cells.labels(group).codes) if group else None
+        except UnreadableError:
+            together = None  # reported by the check of identifiers
+        if together is not None:
+            bound = min(bound, 100 * together.low)
+        return Measurement(100 * float(empty.mean()), cells.n_rows, empty, bound=bound)
 
     return measure
 

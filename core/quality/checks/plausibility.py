@@ -1,4 +1,4 @@
-"""Outliers, constant columns, and medians in another unit."""
+"""Outliers, constant columns, and columns in another unit."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,9 +7,11 @@ import numpy as np
 from core.arrays import BoolArray, FloatArray
 from core.quality.cells import Cells
 from core.quality.check import Measurement, TooFewError, UnreadableError
+from core.quality.checks.proof import SURER, share_bound
 
 FAR = 6.0  # robust standard deviations from the median of the group
 FEWEST_ROWS = 20
+FEWEST_THINGS = 8
 
 _NORMAL_QUARTILE = 0.6744897501960817
 
@@ -79,26 +81,63 @@ def _is_constant(cells: Cells, name: str) -> bool:
     return len(seen) >= FEWEST_ROWS and bool(seen.max() == seen.min())
 
 
-def medians_within(bands: Mapping[str, tuple[float, float]]) -> Callable[[Cells], Measurement]:
-    """Count the columns whose median lies outside a band: a column in another unit is wrong in every row.
+Bands = Mapping[str, tuple[float, float]]
+
+
+def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Callable[[Cells], Measurement]:
+    """Count the columns with values in another unit: their median, or more than a share of their rows, off a wide band.
 
     Args:
-        bands: The least and the greatest plausible median of each column. Any median outside is a gross breach.
+        bands: The least and the greatest plausible median of each column. Any column found is a gross breach.
+        magnitudes: The same of columns whose sign says nothing about their unit.
+        gross_share: The share of rows, surely exceeded, that may lie outside.
     """
 
     def measure(cells: Cells) -> Measurement:
         outside = []
-        for name, (least, most) in bands.items():
+        for name, (least, most) in {**bands, **magnitudes}.items():
             try:
                 values = cells.numbers(name)
             except UnreadableError:
                 continue  # reported by coverage and by the check of kinds
-            middle = float(np.nanmedian(values))
+            seen = values[~np.isnan(values)]
+            seen = np.abs(seen) if name in magnitudes else seen
+            middle, n_off = float(np.median(seen)), int(((seen < least) | (seen > most)).sum())
             if not least <= middle <= most:
                 outside.append(f"the median of {name} is {middle:.4g}, not between {least:g} and {most:g}")
-        reason = "; ".join(outside) or "every median is plausible in its unit"
+            elif share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
+                outside.append(f"{n_off} of {len(seen)} values of {name} are not between {least:g} and {most:g}")
+        reason = "; ".join(outside) or "every column is plausible in its unit"
         return Measurement(
             float(len(outside)), cells.n_rows, reason=reason, culprits=tuple(outside), is_gross=bool(outside)
         )
+
+    return measure
+
+
+def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Measurement]:
+    """Count the columns that must vary, and in which one value surely fills more than a share; any is a gross breach.
+
+    Args:
+        most: The share of the rows that one value of each column may fill.
+        of: The column that names the things that must differ, such as bonds: a few things may be alike.
+    """
+
+    def measure(cells: Cells) -> Measurement:
+        n_things = len(cells.labels(of).names)
+        if cells.n_rows < FEWEST_ROWS or n_things < FEWEST_THINGS:
+            return Measurement(0.0, cells.n_rows, reason=f"{n_things} values of {of} are too few to judge")
+        stuck = []
+        for name, share in most.items():
+            try:
+                values = cells.numbers(name)
+            except UnreadableError:
+                continue  # reported by coverage
+            found, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+            n_same, n_seen = int(counts.max()), int(counts.sum())
+            if share_bound(n_same, n_seen, error_rate=SURER) > 100 * share:
+                stuck.append(f"{name} is {found[counts.argmax()]:g} in {n_same} of {n_seen} rows")
+        reason = "; ".join(stuck) or "every such column varies"
+        return Measurement(float(len(stuck)), cells.n_rows, reason=reason, culprits=tuple(stuck), is_gross=bool(stuck))
 
     return measure

@@ -6,6 +6,7 @@ import numpy as np
 
 from core.quality.cells import Cells
 from core.quality.check import Measurement, UnreadableError
+from core.quality.checks.proof import median_rank, share_bound
 
 LEVELS_TOLD = 3
 
@@ -113,17 +114,24 @@ def negative_share(name: str) -> Callable[[Cells], Measurement]:
     def measure(cells: Cells) -> Measurement:
         values = cells.numbers(name)
         n_seen, negative = int((~np.isnan(values)).sum()), values < 0
-        return Measurement(100 * int(negative.sum()) / n_seen, n_seen, negative)
+        n_negative = int(negative.sum())
+        return Measurement(100 * n_negative / n_seen, n_seen, negative, bound=share_bound(n_negative, n_seen))
 
     return measure
 
 
 def median(name: str) -> Callable[[Cells], Measurement]:
-    """Measure the median of a column."""
+    """Measure the median of a column, and bound it from above by the order of the values.
+
+    Source:
+        David and Nagaraja, Order Statistics, 3rd edition, 2003, section 7.1.
+    """
 
     def measure(cells: Cells) -> Measurement:
         values = cells.numbers(name)
-        return Measurement(float(np.nanmedian(values)), int((~np.isnan(values)).sum()))
+        seen = np.sort(values[~np.isnan(values)])
+        rank = median_rank(len(seen))
+        return Measurement(float(np.median(seen)), len(seen), bound=float(seen[min(rank, len(seen) - 1)]))
 
     return measure
 

@@ -1,3 +1,4 @@
+import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -64,6 +65,10 @@ def test_an_unknown_gate_is_refused_with_the_known_ones(sound):
     ("gate", "said"),
     [
         pytest.param(lambda bonds, settings: bonds["no such column"], "KeyError", id="a gate that raises"),
+        pytest.param(lambda bonds, settings: sys.exit(3), "SystemExit: 3", id="a gate that exits"),
+        pytest.param(
+            lambda bonds, settings: (_ for _ in ()).throw(GeneratorExit), "GeneratorExit", id="a gate that stops"
+        ),
         pytest.param(lambda bonds, settings: True, "bool", id="a gate that returns true"),
     ],
 )
@@ -73,6 +78,15 @@ def test_a_broken_gate_is_a_failed_gate(sound, gate, said):
     assert result.verdict is GateVerdict.FAIL
     assert result.name == "broken"
     assert said in result.reason
+
+
+def test_an_interruption_by_the_user_is_no_failed_gate(sound):
+    def interrupted(bonds, settings):
+        raise KeyboardInterrupt
+
+    register_gate("interrupted")(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        last_gate(sound, "interrupted")
 
 
 def test_a_gate_gets_a_copy_and_cannot_change_the_training_data(sound):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.arrays import BoolArray, DateArray, FloatArray
+from core.arrays import BoolArray, DateArray, FloatArray, IntArray
 from core.domains.bonds.data.panel import CATEGORIES
 from core.quality.cells import Cells
 from core.quality.check import Measurement, UnreadableError
@@ -55,6 +55,40 @@ def duration_within_maturity(cells: Cells) -> Measurement:
     """Measure the share of rows whose modified duration exceeds their years to maturity, in %."""
     apart = cells.numbers("mod_duration") - cells.numbers("maturity_years")
     return _disagreement(apart, lambda years: years > YEARS_OFF, "duration and maturity")
+
+
+def issuers_agree(cells: Cells) -> Measurement:
+    """Measure the share of rows whose issuer has another sector or country elsewhere, or whose bond another issuer.
+
+    One issuer for all bonds would leave every relation between issuers unjudged.
+    """
+    issuer, names = cells.labels("issuer_id")
+    known, apart = issuer >= 0, np.zeros(cells.n_rows, dtype=np.bool_)
+    for name in ("sector", "country"):
+        value = cells.labels(name).codes
+        apart |= _unlike_most(issuer, value, known & (value >= 0))
+    bond = cells.labels("bond_id").codes
+    apart |= _unlike_most(bond, issuer, known & (bond >= 0))
+    n_known, n_apart = int(known.sum()), int(apart.sum())
+    reason = f"{n_apart} of {n_known} rows have an issuer of another sector, country or bond" if n_apart else ""
+    reason = reason or f"each of {len(names)} issuers has one sector and one country"
+    return Measurement(100 * n_apart / n_known, n_known, apart, reason)
+
+
+def _unlike_most(thing: IntArray, value: IntArray, known: BoolArray) -> BoolArray:
+    """Return which rows have another value than most rows of the same thing."""
+    apart = np.zeros(len(thing), dtype=np.bool_)
+    if not known.any():
+        return apart
+    pairs, inverse, count = np.unique(
+        np.stack((thing[known], value[known])), axis=1, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((-count, pairs[0]))
+    first = order[np.concatenate(([True], np.diff(pairs[0][order]) != 0))]
+    is_most = np.zeros(len(count), dtype=np.bool_)
+    is_most[first] = True
+    apart[known] = ~is_most[inverse.reshape(-1)]
+    return apart
 
 
 def _disagreement(apart: FloatArray, differs: Callable[[FloatArray], BoolArray], what: str) -> Measurement:

@@ -22,6 +22,8 @@ LETTER_EDGES = (0, 1, 4, 7, 10, 13, 16, 21)  # first notch of AAA, AA, A, BBB, B
 LETTERS = ("AAA", "AA", "A", "BBB", "BB", "B", "CCC/C")
 INVESTMENT_GRADE_END = 10
 LOST_BY_A_WEAK_RELATION = 0.25  # of the score's consistency
+WIDE_RATINGS = 2.5  # notches of standard deviation; about 4 in a market, 2.4 in investment grade alone, 2.1 below it
+LOST_CORRELATION = 0.7
 CLEAR_CONTRADICTION = 0.01  # probability of the observed disorder, or worse, if neighbours had equal default rates
 
 _Z = float(ndtri(CONFIDENCE))
@@ -54,7 +56,8 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     The value is the lower end of the one-sided 95 % interval of Spearman's correlation over issuers, each by
     its mean notch and the mean rank of its spreads; it should be above zero.
 
-    If it is surely below zero, the panel contradicts every bond market, and blocks.
+    If it is surely below zero, the panel contradicts every bond market, and blocks. Where ratings differ widely, the
+    correlation is about 0.9, and a panel whose interval stays below 0.7 blocks, too.
     """
     data = _by_issuer(cells)
     found = _correlation_over_issuers(data.issuer, data.n_issuers, data.notch, data.spread)
@@ -64,7 +67,10 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     reason = f"Spearman correlation {rho:.2f} over {n} issuers, at least {low:.2f} at 95% confidence"
     if high < 0:
         reason = f"better ratings pay more: {reason}, at most {high:.2f}"
-    return Measurement(low, n, reason=reason, is_gross=high < 0)
+    is_lost = float(np.nanstd(data.notch)) >= WIDE_RATINGS and high < LOST_CORRELATION
+    if is_lost and high >= 0:
+        reason = f"ratings do not order spreads: {reason}, at most {high:.2f}"
+    return Measurement(low, n, reason=reason, is_gross=high < 0 or is_lost)
 
 
 def liquidity_bid_ask_correlation(cells: Cells) -> Measurement:
@@ -217,13 +223,21 @@ def _correlation(x: FloatArray, y: FloatArray) -> float:
 
 
 RELATIONS = (
-    Check("rating_spread_correlation", rating_spread_correlation, ">=", fixed(0.0), dimension="consistency"),
+    Check(
+        "rating_spread_correlation",
+        rating_spread_correlation,
+        ">=",
+        fixed(0.0),
+        dimension="consistency",
+        lost_if_few=LOST_BY_A_WEAK_RELATION,
+    ),
     Check(
         "liquidity_bid_ask_correlation",
         liquidity_bid_ask_correlation,
         "<=",
         fixed(-0.2),
         dimension="consistency",
+        lost_if_few=LOST_BY_A_WEAK_RELATION,
     ),
     Check("maturity_risk", maturity_risk, ">=", fixed(0.65), dimension="consistency", lost=LOST_BY_A_WEAK_RELATION),
     Check(

@@ -29,7 +29,8 @@ def shuffled(frame, column):
 
 def test_ratings_that_do_not_order_spreads_are_noticed(sound):
     gate = gates_of(sound.assign(rating_num=shuffled(sound, "rating_num")))["rating_spread_correlation"]
-    assert gate.verdict is GateVerdict.WARN
+    assert gate.verdict is GateVerdict.FAIL
+    assert "do not order spreads" in gate.reason
     assert gate.n_samples == sound["issuer_id"].nunique()
 
 
