@@ -5,11 +5,12 @@ limits.py      size limits
 source.py      the format of a file, its hash, and whether its bytes can be read at all
 rules.py       how columns are to be read: what a signature knows, and what a person has said
 names.py       column names
-number_forms.py, date_forms.py   numbers and dates as people write them
+number_forms.py, date_forms.py, clock_times.py   numbers, dates and times of the day as people write them
 number_columns.py, date_columns.py, text_columns.py   text to numbers, flags, dates and categories
 salvage.py     a column despite cells that cannot be read
 settling.py    columns that fit two readings
 csv_head.py, csv_file.py, json_lines.py, parquet_file.py   one format each
+parquet_types.py   the types of Parquet columns
 table.py       a table in memory
 signature.py   a model's inputs: names, kinds, ranges, levels, and the check of rows against them; light
 task.py        the target, and the columns to learn from

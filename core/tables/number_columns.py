@@ -93,6 +93,7 @@ def written_numbers(name: str, distinct: Distinct, complain: Complain, rules: Co
         return None
     unit = _unit(name, distinct, is_gap, written, complain, rules)
     gaps = distinct.counts(is_gap)
+    scales = tuple(sorted(filter(None, pc.unique(written.scales).to_pylist())))
 
     def reading(numbers: NumbersRead) -> Reading:
         values = np.full(len(distinct.names), np.nan)
@@ -100,7 +101,11 @@ def written_numbers(name: str, distinct: Distinct, complain: Complain, rules: Co
         spread, more = without_numbers(distinct.spread(values, np.nan), rules.missing)
         found = refine(name, spread, complain, wanted=rules.wanted)
         form = ColumnForm(
-            decimal=numbers.decimal, thousands=numbers.marks.thousands, unit=unit, missing=tuple(sorted(gaps))
+            decimal=numbers.decimal,
+            thousands=numbers.marks.thousands,
+            unit=unit,
+            scales=scales,
+            missing=tuple(sorted(gaps)),
         )
         return replace(found, form=form, gaps={**gaps, **more})
 
@@ -211,7 +216,7 @@ def are_codes(cells: pa.Array) -> bool:
 
 
 def are_written_numbers(names: pa.Array) -> bool:
-    """Return whether all values are numbers whose writing shows it: decimals, thousands, units.
+    """Return whether all values are numbers whose writing shows it: decimals, thousands, units, scales.
 
     Text of digits alone may be names.
     """
@@ -223,6 +228,6 @@ def are_written_numbers(names: pa.Array) -> bool:
     written = taken_apart(names.filter(pa.array(filled)))
     if not written.looks.all() or written.has_codes or read_numbers(written) is None:
         return False
-    return bool(pc.any(pc.match_substring_regex(written.cores, "[.,' eE]")).as_py()) or bool(
-        pc.any(pc.not_equal(written.units, "")).as_py()
-    )
+    has_marks = pc.match_substring_regex(written.cores, "[.,' eE]")
+    has_unit, has_scale = pc.not_equal(written.units, ""), pc.not_equal(written.scales, "")
+    return any(pc.any(shows).as_py() for shows in (has_marks, has_unit, has_scale))

@@ -1,4 +1,4 @@
-"""Numbers as people write them: decimal commas, thousands separators, percent, currencies, negatives in brackets.
+"""Numbers as people write them: decimal commas, thousands separators, percent, currencies, (5) and 1.2k.
 
 A form is decided by the whole column: of all known forms, those count that fit every cell. If two of them read
 different numbers from the same cells (1.257 as 1257 or as 1.257), the column is in doubt, and a person must decide.
@@ -21,12 +21,14 @@ _WRITTEN = (
     r"^(?P<bracket>\()? ?(?P<sign>[+-])? ?"
     rf"(?P<before>{_CURRENCY})? ?(?P<inner>[+-])?"
     r"(?P<core>[0-9.,'][0-9.,' ]*?(?:[eE][+-]?[0-9]+)?)"
-    rf" ?(?P<after>%|‰|{_CURRENCY})?(?P<last>-)? ?(?P<end>\))?$"
+    rf" ?(?P<scale>[kKMB]|bn)? ?(?P<after>%|‰|{_CURRENCY})?(?P<last>-)? ?(?P<end>\))?$"
 )
-_PARTS = ("bracket", "sign", "before", "inner", "core", "after", "last", "end")
+_PARTS = ("bracket", "sign", "before", "inner", "core", "scale", "after", "last", "end")
+_POWERS = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "bn": "e9"}
 _CODE = r"^0[0-9]"  # 007 is a name, not the number 7
 _EXPONENT = "(?:[eE][+-]?[0-9]+)?"
 PERCENT = ("%", "‰")
+SCALED = 0.1  # from this share of scaled cells on, 12k is a number; one such cell among plain numbers is an error
 
 
 class Marks(NamedTuple):
@@ -69,11 +71,13 @@ class Written:
     Attributes:
         cores: The digits with their marks; null where a cell does not look like a number.
         units: The unit of each cell, "" if it has none.
+        scales: What each cell says of its scale (k, M, B), "" if nothing.
         is_negative: Whether a cell is negative.
     """
 
     cores: pa.Array
     units: pa.Array
+    scales: pa.Array
     is_negative: BoolArray
 
     @property
@@ -98,6 +102,10 @@ class Written:
             cores = pc.replace_substring(cores, marks.thousands, "")
         if marks.decimal == ",":
             cores = pc.replace_substring(cores, ",", ".")
+        for scale in filter(None, pc.unique(self.scales).to_pylist()):
+            # As text, since 2.3 times a million is not 2300000 exactly.
+            scaled = pc.binary_join_element_wise(cores, _POWERS[scale], "")
+            cores = pc.if_else(pc.equal(self.scales, scale), scaled, cores)
         numbers = np.asarray(pc.cast(cores, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
         return np.where(self.is_negative, -numbers, numbers)
 
@@ -136,8 +144,13 @@ def taken_apart(names: pa.Array) -> Written:
         minus |= _mask(pc.equal(parts[name], "-"))
     n_signs = sum(has[name].astype(np.int64) for name in ("bracket", "sign", "inner", "last"))
     is_sound = has["core"] & (has["bracket"] == has["end"]) & (n_signs <= 1) & ~(has["before"] & has["after"])
+    if has["scale"].any():
+        is_sound &= ~(has["scale"] & _mask(pc.match_substring_regex(parts["core"], "[eE]")))
+        if (is_sound & has["scale"]).sum() < SCALED * is_sound.sum():
+            is_sound &= ~has["scale"]
+    scales = pc.if_else(pa.array(is_sound), parts["scale"], "")
     units = pc.if_else(pa.array(has["before"]), parts["before"], parts["after"])
-    return Written(pc.if_else(pa.array(is_sound), parts["core"], None), units, minus)
+    return Written(pc.if_else(pa.array(is_sound), parts["core"], None), units, scales, minus)
 
 
 def read_numbers(written: Written, wanted: tuple[str, ...] = (".", ",")) -> NumbersRead | None:

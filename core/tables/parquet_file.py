@@ -14,11 +14,12 @@ from core.columnwise import columnwise
 from core.tables import limits
 from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
-from core.tables.number_columns import refine, without_numbers
+from core.tables.number_columns import NUMERIC, refine, without_numbers
+from core.tables.parquet_types import as_numbers, as_text, is_clock_or_duration, is_flat, is_text
 from core.tables.reading_of_column import Complain, Distinct, Reading
 from core.tables.rules import ColumnRules, ReadingRules
 from core.tables.salvage import read_or_salvage
-from core.tables.signature import ColumnKind
+from core.tables.signature import ColumnForm, ColumnKind
 from core.tables.source import Source
 from core.tables.table import Table
 from core.tables.text_columns import read_quoted, read_text
@@ -43,26 +44,32 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
             check_names(path, names)
             rules.require_known(names)
             named = dict(zip(file.schema_arrow.names, names, strict=True))
-            readable = [field for field in file.schema_arrow if _is_flat(field.type) and rules.reads(named[field.name])]
-            texts = [field.name for field in readable if _is_text(field.type)]
+            readable = [field for field in file.schema_arrow if is_flat(field.type) and rules.reads(named[field.name])]
+            texts = [field.name for field in readable if is_text(field.type)]
             left_out = {
-                named[field.name]: f"holds {field.type}" for field in file.schema_arrow if not _is_flat(field.type)
+                named[field.name]: f"holds {field.type}" for field in file.schema_arrow if not is_flat(field.type)
             }
         table = pq.read_table(path, columns=[f.name for f in readable], read_dictionary=texts, use_threads=False)
-        table = table.rename_columns([named[name] for name in table.column_names])
+        columns = {named[name]: table.column(name).combine_chunks() for name in table.column_names}
     except (pa.ArrowException, OSError) as error:
         raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
 
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
         return TableError(path, problem, cure, column=column, place=f"row {row}")
 
+    for name in map(named.__getitem__, texts):
+        if (text := as_text(columns[name])) is not None:
+            columns[name] = text
+        else:
+            left_out[name] = f"holds bytes that are not text ({columns.pop(name).type})"
+
     def read(name: str) -> Reading:
-        cells, own = table.column(name).combine_chunks(), rules.of(name)
+        cells, own = columns[name], rules.of(name)
         return read_or_salvage(
-            lambda: _read(name, cells, own, complain), lambda: cells.cast(pa.string()), own, lenient=rules.lenient
+            lambda: _read(name, cells, own, complain), lambda: _texts(cells), own, lenient=rules.lenient
         )
 
-    names = table.column_names
+    names = list(columns)
     written = {kept: name for name, kept in named.items()}
     readings = dict(zip(names, columnwise(read, names), strict=True))
     for name in [name for name in left_out if rules.lenient and name in rules.kinds and rules.reads(name)]:
@@ -84,16 +91,8 @@ def _check_size(path: Path, file: pq.ParquetFile) -> None:
         )
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if isinstance(kind, pa.DictionaryType):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_flat(kind: pa.DataType) -> bool:
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    is_other = pa.types.is_boolean(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)
-    return bool(is_number or is_other or pa.types.is_null(kind) or _is_text(kind))
+def _texts(cells: Any) -> Any:
+    return (as_numbers(cells)[0] if is_clock_or_duration(cells.type) else cells).cast(pa.string())
 
 
 def _as_codes(cells: Any) -> Any:
@@ -106,10 +105,14 @@ def _as_codes(cells: Any) -> Any:
 
 def _read(name: str, cells: Any, rules: ColumnRules, complain: Complain) -> Reading:
     kind, wanted = cells.type, rules.wanted
-    if _is_text(kind):
+    if is_text(kind):
         if wanted is ColumnKind.CATEGORY and not rules.missing:
             return Reading(wanted, Distinct.of(cells).categories())
         return read_quoted(name, pa.chunked_array([cells.cast(pa.string())]), complain, rules)
+    if is_clock_or_duration(kind) and not (wanted is ColumnKind.CATEGORY and pa.types.is_time(kind)):
+        numbers, time = as_numbers(cells)
+        found = _read(name, numbers, rules, complain)
+        return replace(found, form=ColumnForm(time=time)) if found.kind in NUMERIC else found
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         if wanted not in (None, ColumnKind.TIME):
             raise complain("it holds dates", f"The model reads {wanted}s here.", name, 0)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import BoolArray
+from core.tables.clock_times import CLOCK, clock_minutes
 from core.tables.date_forms import read_dates
 from core.tables.errors import TableError
 from core.tables.number_columns import EMPTY_WORDS
@@ -46,11 +47,17 @@ def read_or_salvage(
     except TableError:
         if not lenient:
             raise
-    return salvage(texts(), rules.wanted, order=rules.order, decimal=rules.decimal)
+    is_clock = rules.form is not None and rules.form.time == CLOCK
+    return salvage(texts(), rules.wanted, order=rules.order, decimal=rules.decimal, is_clock=is_clock)
 
 
 def salvage(
-    texts: pa.Array | pa.ChunkedArray, wanted: ColumnKind | None, *, order: str = "", decimal: str = ""
+    texts: pa.Array | pa.ChunkedArray,
+    wanted: ColumnKind | None,
+    *,
+    order: str = "",
+    decimal: str = "",
+    is_clock: bool = False,
 ) -> Reading:
     """Read the cells of a kind; the other filled cells become empty and are counted.
 
@@ -59,6 +66,7 @@ def salvage(
         wanted: Their kind; if None, numbers where at least half of the filled cells are numbers, else categories.
         order: Whether the day or the month of dates comes first, if that is known.
         decimal: The decimal mark of numbers, if that is known.
+        is_clock: Whether times of the day count as numbers.
 
     >>> found = salvage(pa.array(["1.5", "abc", "", "inf"]), ColumnKind.NUMBER)
     >>> found.values.tolist(), found.n_unreadable, found.n_infinite
@@ -78,6 +86,8 @@ def salvage(
         values = distinct.spread(flags.to_numpy(dtype=np.float64), np.nan)
     else:
         numbers = most_numbers(distinct.names, decimal)
+        if is_clock:
+            numbers = np.where(np.isnan(numbers), clock_minutes(distinct.names), numbers)
         values = distinct.spread(np.where(np.isfinite(numbers), numbers, np.nan), np.nan)
     n_infinite = distinct.count(names.str.match(INFINITE).to_numpy(dtype=np.bool_))
     n_lost, n_filled = _n_lost(distinct, np.isnan(values)), int((distinct.codes >= 0).sum())

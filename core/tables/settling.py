@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from core.tables.clock_times import CLOCK, DURATION
 from core.tables.reading_of_column import Reading
 from core.tables.signature import ColumnKind
 
@@ -13,6 +14,7 @@ _SPELLED = {
     "day-first": "the day before the month",
     "month-first": "the month before the day",
 }
+_TIMES = {CLOCK: "clock times, in minutes of the day", DURATION: "durations, in seconds"}
 _MARKS = {",": "commas", ".": "points", "'": "apostrophes", " ": "blanks"}
 
 
@@ -44,7 +46,11 @@ def _told(name: str, reading: Reading) -> list[str]:
         parts.append(f"{_MARKS[form.thousands]} between thousands")
     if form.unit:
         parts.append(f"the unit {form.unit}, figures as written")
+    if form.scales:
+        parts.append(f"{', '.join(form.scales)} for thousands and more")
     notes = [f"{name} is read as numbers with {' and '.join(parts)}."] if parts else []
+    if form.time:
+        notes.append(f"{name} is read as {_TIMES[form.time]}.")
     if form.order and reading.doubt is None:
         notes.append(f"{name} is read as dates with {_SPELLED[form.order]}.")
     if reading.gaps:

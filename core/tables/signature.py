@@ -55,6 +55,8 @@ class ColumnForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         decimal: The decimal mark that its cells show.
         thousands: The thousands separator.
         unit: The unit at every number, such as % or $; the model reads the number as written.
+        scales: What stands for thousands, millions and billions, such as k and M; the model reads the whole number.
+        time: Of times that are read as numbers: `clock`, in minutes of the day, or `duration`, in seconds.
         order: Of a date: `day-first` or `month-first`.
         missing: Words that stand for an empty cell in this column.
     """
@@ -62,11 +64,14 @@ class ColumnForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     decimal: str = ""
     thousands: str = ""
     unit: str = ""
+    scales: tuple[str, ...] = ()
+    time: str = ""
     order: str = ""
     missing: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.decimal == "," or self.thousands or self.unit or self.order or self.missing)
+        marks = self.decimal == "," or self.thousands or self.unit or self.scales
+        return bool(marks or self.time or self.order or self.missing)
 
 
 class ColumnSignature(msgspec.Struct, frozen=True, kw_only=True):

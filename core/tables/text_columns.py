@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import FloatArray
+from core.tables.clock_times import are_clock_times, clock_minutes, read_clock
 from core.tables.date_columns import are_dates, read_times
 from core.tables.date_forms import look_like_dates
 from core.tables.errors import as_typed, shown
@@ -61,7 +62,8 @@ def read_text(name: str, texts: pa.ChunkedArray, complain: Complain, rules: Colu
         return plain_numbers(name, cells, values, gaps, complain, rules)
     distinct = Distinct.of(cells)
     if wanted in (None, *NUMERIC):
-        if (found := written_numbers(name, distinct, complain, rules)) is not None:
+        found = written_numbers(name, distinct, complain, rules) or read_clock(name, distinct, complain, rules)
+        if found is not None:
             return replace(found, gaps={**gaps, **found.gaps})
         if wanted is not None:
             raise not_a_number(name, distinct, complain, rules)
@@ -88,7 +90,7 @@ def read_quoted(name: str, texts: pa.ChunkedArray, complain: Complain, rules: Co
         return read_text(name, texts, complain, rules)
     cells, gaps = _without_words(texts.combine_chunks(), rules.missing)
     distinct = Distinct.of(cells)
-    if are_dates(distinct.names) or are_written_numbers(distinct.names):
+    if any(are(distinct.names) for are in (are_dates, are_written_numbers, are_clock_times)):
         return read_text(name, texts, complain, rules)
     return Reading(ColumnKind.CATEGORY, distinct.categories(), gaps=gaps, looks=looks_of(distinct))
 
@@ -117,7 +119,8 @@ def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
     fits = best_fit(written) | mask_of(pc.match_substring_regex(names, INFINITE))
     n_fit, n_told = distinct.count(fits), int((distinct.codes >= 0).sum())
     n_filled = n_told - distinct.count(is_gap)
-    if n_filled > n_fit >= MOSTLY * n_filled and n_fit >= LOOKS_LIKE * n_told:
+    is_plain = not pc.any(pc.not_equal(written.scales, "")).as_py()  # 12B beside 7A is a seat, and no broken number
+    if is_plain and n_filled > n_fit >= MOSTLY * n_filled and n_fit >= LOOKS_LIKE * n_told:
         row = distinct.first(~(fits | is_gap))
         cell = distinct.at(row)
         raise complain(
@@ -137,7 +140,9 @@ def looks_of(distinct: Distinct) -> str:
     if not n_filled or not len(some.names):
         return ""
     written = taken_apart(some.names)
-    for what, fits in (("numbers", best_fit(written)), ("dates", look_like_dates(some.names))):
+    is_clock = ~np.isnan(clock_minutes(some.names))
+    looks = (("numbers", best_fit(written)), ("dates", look_like_dates(some.names)), ("clock times", is_clock))
+    for what, fits in looks:
         # By the cells of the sampled values, which stand for the others.
         n_rows = np.bincount(distinct.codes[distinct.codes >= 0], minlength=len(distinct.names))[: len(fits)]
         share = float(n_rows[fits].sum() / n_rows.sum())

@@ -47,6 +47,18 @@ def read(tmp_path):
         pytest.param(["(1,257.00)", "12.00"], [-1257, 12], {"decimal": ".", "thousands": ","}, id="accounting"),
         pytest.param(["12.5-", "3"], [-12.5, 3], {}, id="a minus behind"),
         pytest.param(["1e3", "+2.5E-1", ".5", "5."], [1000, 0.25, 0.5, 5], {}, id="scientific"),
+        pytest.param(["1.2k", "850", "3M"], [1200, 850, 3e6], {"decimal": ".", "scales": ("M", "k")}, id="1.2k and 3M"),
+        pytest.param(["2.3M", "-$4.1bn", "€1"], None, None, id="two currencies, scaled"),
+        pytest.param(
+            ["2.3 M", "-4.1bn"],
+            [2_300_000, -4_100_000_000],
+            {"decimal": ".", "scales": ("M", "bn")},
+            id="exact millions",
+        ),
+        pytest.param(["1,5K $", "3K $"], [1500, 3000], {"decimal": ",", "unit": "$", "scales": ("K",)}, id="K dollars"),
+        pytest.param(["09:35", "9:35 pm", "?"], [575, 1295, NAN], {"time": "clock", "missing": ("?",)}, id="clock"),
+        pytest.param(["00:00:30", "23:59:00"], [0.5, 1439], {"time": "clock"}, id="a clock with seconds"),
+        pytest.param(["12:00 am", "12:00 p.m."], [0, 720], {"time": "clock"}, id="noon and midnight"),
         pytest.param(["0.5", "-", "2", "?"], [0.5, NAN, 2, NAN], {"decimal": ".", "missing": ("-", "?")}, id="dashes"),
         pytest.param(["#DIV/0!", "2", "n.a."], [NAN, 2, NAN], {"missing": ("#DIV/0!", "n.a.")}, id="errors"),
         pytest.param(["1.257", "1257"], [1.257, 1257], {}, id="no thousands beside an ungrouped number"),
@@ -270,3 +282,62 @@ def test_dates_are_read_back_from_both_orders_or_are_in_doubt(days, order):
         assert found.other is None
         assert found.order == order
     np.testing.assert_array_equal(read_dates(cells, order).instants, wanted)
+
+
+@pytest.mark.parametrize(
+    ("cells", "looks"),
+    [
+        pytest.param(["12B", "7B", "3A", "4C"], "look like numbers", id="seats"),
+        pytest.param(["09:35", "10:20", "late", "11:05"], "look like clock times", id="clock times and a word"),
+        pytest.param(["09:35", "10:20", "25:10", "11:05"], "look like clock times", id="an hour that no clock has"),
+    ],
+)
+def test_nearly_scaled_numbers_and_clock_times_stay_words_and_are_named(cells, looks, read):
+    table = read(cells)
+
+    assert table.kinds["x"] is ColumnKind.CATEGORY
+    assert looks in table.looks["x"]
+
+
+def test_one_scaled_cell_among_plain_numbers_is_an_error(read):
+    with pytest.raises(TableError, match=r"line 22.*'12k' is not a number, while 20 of 21 cells are"):
+        read([*map(str, range(20)), "12k"])
+
+
+def test_a_model_of_clock_times_reads_them_again_and_a_model_of_numbers_refuses_them(read):
+    table = read([f"{hour:02d}:{minute:02d}" for hour in range(24) for minute in (5, 35)])
+    assert "x is read as clock times, in minutes of the day." in table.notes
+    rules = ReadingRules(kinds=table.kinds, forms=table.forms)
+
+    assert read(["10:00", "11:30 am"], rules).frame["x"].tolist() == [600.0, 690.0]
+    assert read(["600", "690"], rules).frame["x"].tolist() == [600.0, 690.0]
+    with pytest.raises(TableError, match="'10:00' is not a number"):
+        read(["10:00", "11:30"], ReadingRules(kinds=table.kinds))
+    asked = ReadingRules(kinds=table.kinds, manners=manners_of(["x=number"]))
+    assert read(["10:00", "11:30"], asked).frame["x"].tolist() == [600.0, 690.0]
+    as_words = read(["10:00", "11:30"], ReadingRules(manners=manners_of(["x=category"])))
+    assert as_words.kinds["x"] is ColumnKind.CATEGORY
+
+
+def test_a_lenient_reading_keeps_the_clock_times_that_can_be_read(read):
+    table = read(["09:35", "21:35"])
+    rules = ReadingRules(kinds=table.kinds, forms=table.forms, lenient=True)
+
+    found = read(["09:35", "late", "25:00"], rules)
+
+    assert found.frame["x"].tolist()[0] == 575.0
+    assert found.unreadable["x"] == 2
+
+
+@pytest.mark.parametrize("cells", [["09:35", "21:05"], ["1.2k", "3M"]])
+def test_text_of_json_and_parquet_is_read_like_that_of_csv(cells, read, tmp_path):
+    expected = read(cells)
+    frame = pd.DataFrame({"x": cells, "z": ["a"] * len(cells)})
+    frame.to_parquet(tmp_path / "data.parquet")
+    frame.to_json(tmp_path / "data.jsonl", orient="records", lines=True)
+
+    for name in ("data.parquet", "data.jsonl"):
+        found = read_table(tmp_path / name)
+        assert found.kinds == expected.kinds
+        assert found.forms == expected.forms
+        assert found.frame["x"].tolist() == expected.frame["x"].tolist()
