@@ -176,7 +176,9 @@ def column_signature(values: "pd.Series[Any]", name: str, kind: ColumnKind) -> C
     least, most = float(values.min()), float(values.max())
     quantiles: tuple[float, ...] = ()
     if kind in (ColumnKind.NUMBER, ColumnKind.INTEGER):
-        quantiles = tuple(float(value) for value in values.astype("float64").quantile(_QUANTILES))
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        present = numbers[~np.isnan(numbers)]
+        quantiles = tuple(np.quantile(present, _QUANTILES).tolist()) if present.size else (np.nan,) * len(_QUANTILES)
     return ColumnSignature(
         name=name, kind=kind, allows_missing=allows_missing, least=least, most=most, quantiles=quantiles
     )

@@ -175,8 +175,8 @@ class LightGbmLearner(TreesLearner):
     def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         """Settle the number of trees, and their size, by the mean loss over the folds."""
         n_learned = int(np.mean([len(fold.learn) for fold in folds]))
-        shapes = shapes_for(n_learned, len(self.columns.tree_columns), self.parameters)
-        most = most_trees(n_learned, self.parameters)
+        size = n_learned, len(self.columns.tree_columns), self.parameters
+        shapes, most = shapes_for(*size, n_classes=self.n_classes), most_trees(*size, n_classes=self.n_classes)
 
         def grow(task: tuple[Shape, JudgingFold]) -> tuple["lgb.Booster", list[float]]:
             shape, fold = task

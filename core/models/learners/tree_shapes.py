@@ -5,8 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+FAST, MOST_DEAR = 0.1, 400  # learning rate and most steps of trees that cost much
 LEAST_CAP = 100  # trees; a table with more rows may have a tree per row, up to the maximum
 NARROW = 10  # columns up to which a tree sees all of them: a relation of three columns needs all three
+DEAR = (
+    500_000  # rows times columns times classes, from three classes on, whose trees cost too much to try several sizes
+)
 WIDE = 300  # columns from which a tree sees a smaller share of them
 MANY_ROWS = 100_000  # from here one training uses all processors; below, threads would wait for each other
 MOST_THREADS = 8
@@ -49,15 +53,23 @@ _BY_SIZE = (
 )
 
 
-def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> list[Shape]:
+def is_dear(n_rows: int, n_columns: int, n_classes: int) -> bool:
+    """Return whether trees of many classes cost so much that one size competes, and learns fast."""
+    return n_classes > 2 and n_rows * n_columns * n_classes > DEAR
+
+
+def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any], *, n_classes: int = 0) -> list[Shape]:
     """List the sizes that compete, smallest first; a size in the settings stands alone.
 
     Args:
         n_rows: Rows to learn from.
         n_columns: Columns of the matrix.
         parameters: The learner's; zero leaves a value to this function.
+        n_classes: Of a classification; each has a tree of its own in every step.
     """
     _, sizes, rate, _ = _size_of(n_rows)
+    if is_dear(n_rows, n_columns, n_classes):
+        sizes, rate = sizes[-1:], max(rate, FAST)
     share = 1.0 if n_columns <= NARROW else 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
     if leaves := int(parameters["num_leaves"]):
         sizes = ((leaves, sizes[0][1]),)
@@ -75,9 +87,10 @@ def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any]) -> li
     ]
 
 
-def most_trees(n_rows: int, parameters: Mapping[str, Any]) -> int:
-    """Return the cap on the number of trees: the settings', or a sane one for a table of `n_rows`."""
-    return int(parameters["max_trees"]) or min(_size_of(n_rows).most_trees, max(LEAST_CAP, n_rows))
+def most_trees(n_rows: int, n_columns: int, parameters: Mapping[str, Any], *, n_classes: int = 0) -> int:
+    """Return the cap on the number of trees, of each class: the settings', or a sane one for the size of the table."""
+    most = MOST_DEAR if is_dear(n_rows, n_columns, n_classes) else _size_of(n_rows).most_trees
+    return int(parameters["max_trees"]) or min(most, max(LEAST_CAP, n_rows))
 
 
 def _size_of(n_rows: int) -> _Size:

@@ -13,6 +13,8 @@ MOST_ROWS = 1_000  # of one fold
 MOST_FOLDS = 5
 MOST_COLUMNS = 100  # those that the learner uses most; the others have hardly any effect to measure
 MOST_CELLS = 200_000  # of a learner that does not know which columns it uses
+MOST_ANSWERS = 60_000  # rows times columns times classes, from three classes on, each of which has trees of its own
+LEAST_ROWS = 100
 
 
 def permutation_importance(
@@ -23,7 +25,7 @@ def permutation_importance(
     Args:
         learner: The method, fitted to the rows of the first fold; it is fitted to those of others, too.
         rows: The rows that the folds select from.
-        folds: At most five are used.
+        folds: At most five are used; one where there are many classes, since their trees cost much.
         names: Of the matrix's columns.
         seed: Of the permutations.
     Returns:
@@ -35,7 +37,7 @@ def permutation_importance(
     """
     rng = np.random.default_rng(seed)
     gains = np.zeros(len(names))
-    for turn, fold in enumerate(folds[:MOST_FOLDS]):
+    for turn, fold in enumerate(folds[: 1 if learner.n_classes > 2 else MOST_FOLDS]):
         if turn:
             learner.learn(rows.take(fold.learn), seed=seed)
         gains += _gains(learner, rows.take(fold.judge), rng)
@@ -52,10 +54,12 @@ def _gains(learner: FitOnceLearner, rows: Sample, rng: np.random.Generator) -> F
     used, columns = learner.shares(), np.arange(n_columns)
     most = MOST_ROWS
     if used is None:
-        most = min(most, max(MOST_CELLS // n_columns, 100))
+        most = min(most, max(MOST_CELLS // n_columns, LEAST_ROWS))
     else:
         columns = np.sort(np.argsort(-used, kind="stable")[:MOST_COLUMNS])
         columns = columns[used[columns] > 0]
+    if learner.n_classes > 2:
+        most = min(most, max(MOST_ANSWERS // (max(len(columns), 1) * learner.n_classes), LEAST_ROWS))
     if len(rows) > most:
         rows = rows.take(np.sort(rng.permutation(len(rows))[:most]))
     before = learner.answer(rows.matrices.trees)

@@ -235,3 +235,15 @@ def test_a_linear_model_saved_before_the_forms_still_answers_as_it_did(tmp_path)
     expected = np.nan_to_num(clipped) @ weights[:4, 0] + old["intercept"][0]
     np.testing.assert_allclose(again.answer(rows), expected)
     assert json.dumps(again.tuned)
+
+
+def test_trees_of_many_classes_are_tried_in_one_size():
+    parameters = LightGbmLearner.defaults
+    dear = tree_shapes.shapes_for(1_437, 64, parameters, n_classes=10)
+    cheap = tree_shapes.shapes_for(1_437, 4, parameters, n_classes=3)
+
+    assert (len(dear), dear[0].learning_rate) == (1, tree_shapes.FAST)
+    assert len(cheap) == 2
+    assert tree_shapes.most_trees(1_437, 64, parameters, n_classes=10) == tree_shapes.MOST_DEAR
+    assert tree_shapes.most_trees(1_437, 64, parameters) == 1_437
+    assert tree_shapes.shapes_for(1_437, 64, parameters) == tree_shapes.shapes_for(1_437, 64, parameters, n_classes=2)
