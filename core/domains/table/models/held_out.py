@@ -41,6 +41,7 @@ def held_out_by(
 
     Args:
         ships: What all rows choose. Where that is the constant, it answers every fold: nothing else is to be proven.
+            Where it is not, the constant answers no fold: whether the others beat it is what the answers are to prove.
         answers: By candidate, for each fold the answers to its judged rows.
         losses: By candidate, the mean loss of each row, shape (n,).
         folds: Whole repeats of a cross-validation, which judge each row equally often.
@@ -56,7 +57,7 @@ def held_out_by(
     for k, fold in enumerate(folds):
         others = np.ones(len(rows), dtype=np.bool_)
         others[fold.judge] = False
-        of_others = {name: loss[others] for name, loss in losses.items()}
+        of_others = {name: loss[others] for name, loss in losses.items() if name != CONSTANT}
         name = CONSTANT if ships == CONSTANT else choose(of_others, rows.group[others]).ships
         found[turn[fold.judge], fold.judge] = answers[name][k]
         constant[turn[fold.judge], fold.judge] = answers[CONSTANT][k]
