@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray, BoolArray, IntArray
+from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.errors import UsageError
 
 Units = tuple[IntArray, IntArray]
@@ -23,6 +23,7 @@ MOST_CODES = 10
 WIDENED_AT = 0.001  # the p-value that decides among some twenty columns
 FOLLOWED = 20_000  # consecutive rows that are looked at
 LEAST_FOLLOWED = 30
+LEAST_PAIRS = 10  # of neighbours, expected at random, from which the normal law holds
 ALIKE = 0.1  # correlation of consecutive rows, from which a note is worth its line
 NOTED_AT = 0.001  # of all columns together
 
@@ -144,10 +145,14 @@ def alikeness(values: "pd.Series[Any]") -> tuple[float, float]:
         Mathematical Statistics 11 (1940), for runs of levels.
     """
     there = values.dropna().iloc[:FOLLOWED]
-    if len(there) < LEAST_FOLLOWED or there.nunique() == 1:
+    if len(there) < LEAST_FOLLOWED:
+        return 0.0, 0.0
+    codes = pd.factorize(there)[0]
+    shares = np.bincount(codes) / len(codes)
+    if len(codes) * (1 - shares.max()) ** 2 < LEAST_PAIRS:  # too few pairs beside the usual value
         return 0.0, 0.0
     if isinstance(there.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(there):
-        return _equal_neighbours(pd.factorize(there)[0])
+        return _equal_neighbours(codes, shares)
     ranks = there.rank().to_numpy(dtype=np.float64) - (len(there) + 1) / 2
     steps = np.diff(ranks)
     if (steps >= 0).all() or (steps <= 0).all():
@@ -156,12 +161,11 @@ def alikeness(values: "pd.Series[Any]") -> tuple[float, float]:
     return found, found * float(np.sqrt(len(ranks)))
 
 
-def _equal_neighbours(codes: IntArray) -> tuple[float, float]:
-    shares = np.bincount(codes) / len(codes)
+def _equal_neighbours(codes: IntArray, shares: FloatArray) -> tuple[float, float]:
     usual = float((shares**2).sum())
     variance = usual + usual**2 - 2 * float((shares**3).sum())
     excess = float((codes[1:] == codes[:-1]).mean()) - usual
-    if variance <= 0 or usual >= 1:
+    if variance <= 0 or usual >= 1 or len(codes) * usual < LEAST_PAIRS:
         return 0.0, 0.0
     return excess / (1 - usual), excess * float(np.sqrt(len(codes) / variance))
 

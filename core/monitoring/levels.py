@@ -58,7 +58,7 @@ def pool_levels(counts: IntArray, effect: float = 1.0) -> IntArray:
     least = LEAST_EXPECTED * effect * sides.sum() / sides.min()
     n_alone = int((pooled >= least).sum())
     starts = list(range(n_alone))
-    up_to = np.cumsum(pooled)
+    up_to = np.cumsum(pooled, dtype=np.float64)  # the kind of the sums sought, or each search would copy all of it
     at = n_alone
     while at < len(pooled):
         starts.append(at)

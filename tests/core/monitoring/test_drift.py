@@ -312,3 +312,47 @@ def test_a_more_tolerant_policy_raises_the_alarm_later():
 
     assert strict.verdict is DriftVerdict.ALARM
     assert lenient.verdict is not DriftVerdict.ALARM
+
+
+def evenly(n_levels: int, n: int, seed: int) -> pd.Categorical:
+    return pd.Categorical(np.random.default_rng(seed).integers(0, n_levels, n).astype(str))
+
+
+def test_levels_with_rows_enough_are_compared_alone_however_many_there_are():
+    counts = levels.pool_levels(np.stack([np.full(800, 20), np.resize([27, 13], 800)]))
+
+    assert counts.shape[1] == 800
+
+
+def test_a_bound_speaks_of_groups_where_levels_are_pooled():
+    found = x_report(evenly(500, 2_000, 1), evenly(500, 2_000, 2), ColumnKind.CATEGORY)
+
+    assert found.verdict == "inconclusive"
+    assert "groups compared may be up to" in found.reason
+    assert found.psi_bound >= found.psi
+
+
+def test_rows_whose_level_occurs_once_hide_their_move():
+    def half_named(start: int) -> list[str]:
+        return ["usual"] * 18_000 + [f"r{start + row}" for row in range(2_000)]
+
+    found = x_report(half_named(0), half_named(2_000), ColumnKind.CATEGORY)
+
+    assert found.verdict == "inconclusive"
+    assert "10% of the rows have levels so rare that no move would show" in found.reason
+
+
+def test_few_rows_have_neither_a_bound_nor_a_stable_verdict():
+    found = x_report(normal(80), normal(80, 4))
+
+    assert (found.verdict, found.psi_bound) == ("inconclusive", None)
+    assert "80 values against 80 are too few to judge; about 407 rows" in found.reason
+
+
+def test_a_watch_or_an_alarm_tells_how_many_values_lie_outside_the_range():
+    found = x_report(normal(5_000), [*normal(4_800, 4), *[1e6] * 200])
+
+    assert found.verdict == "alarm"
+    assert "4.1% of the values lie outside the range of the reference" in found.reason
+    assert found.outside_share == pytest.approx(0.04, abs=0.002)
+    assert found.adjusted_outside_p_value < 1e-6
