@@ -63,11 +63,15 @@ class RetrainPipeline:
         training_data: TableLike,
         *,
         force: bool = False,
-        keep: Sequence[str] = (),
-        na: Sequence[str] = (),
-        drop_missing_target: bool = False,
+        keep: Sequence[str] | None = None,
+        na: Sequence[str] | None = None,
+        read: Sequence[str] | None = None,
+        drop_missing_target: bool | None = None,
     ) -> RetrainingResult:
         """Train on a table if the report calls for it.
+
+        What is not given is as it was when the live version was trained (without a live version, the one in the
+        report), group, time and task included.
 
         Args:
             drift_report: Of `DriftMonitor.detect_drift`; it names the model and the column to predict.
@@ -75,6 +79,7 @@ class RetrainPipeline:
             force: Train although the report does not call for it.
             keep: Columns to learn from although they name rows.
             na: Words and numbers that mark an empty cell.
+            read: How columns are to be read, such as `price=decimal-comma`.
             drop_missing_target: Leave out rows without a target.
         Returns:
             The result. A problem with the data becomes its reason and raises no exception; the live version stays live
@@ -82,21 +87,22 @@ class RetrainPipeline:
         """
         if not (force or drift_report.requires_retraining):
             return RetrainingResult(False, None, 0.0, f"not due: {drift_report.summary}")
+        from core.registry import Registry
         from core.settings import load_settings
-        from core.tables import ReadingRules
-        from core.training.own_data import TrainRequest, train_on_file
+        from core.training.own_data import TrainRequest, as_before, train_on_file, trained_before
 
         workspace = self.config.workspace
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             try:
                 file = as_file(training_data, Path(folder), "training_data")
-                request = TrainRequest(
-                    drift_report.model_name,
-                    file,
-                    target=drift_report.target_column,
-                    rules=ReadingRules(missing=tuple(map(str, na))),
-                    keep=tuple(keep),
+                before = trained_before(Registry(workspace), drift_report.model_name, drift_report.model_version)
+                request = as_before(
+                    before,
+                    TrainRequest(drift_report.model_name, file, target=drift_report.target_column),
+                    keep=keep,
+                    na=None if na is None else list(map(str, na)),
+                    read=read,
                     drop_missing_target=drop_missing_target,
                 )
                 settings = load_settings(workspace.settings_file)

@@ -10,7 +10,7 @@ import msgspec
 from core.registry.contents import REPORT_NAME, SIGNATURE_NAME, read_object
 from core.registry.numbering import NumberPart
 
-_SETTINGS = ("parameters", "settings_sha256", "algorithm", "chosen")  # of the lineage
+_SETTINGS = ("parameters", "settings_sha256", "algorithm", "chosen", "request")  # of the lineage
 _SINCE = re.compile(r"the (?P<changed>.+) changed since (?P<version>\S+)|fitted again.* since (?P<refitted>\S+)")
 _NAMES = ("name", "column")
 _KINDS = ("type", "kind", "dtype", "datatype")

@@ -1,6 +1,7 @@
 """Training on a user's own file: read, checked by the gates, trained, tested once, tracked and registered.
 
 training.py    the whole way from a file to a version
+request.py     what a person asks for, and the same again
 part_times.py  how long each part took
 evaluation.py  a version evaluated on another file
 by_path.py     files made elsewhere, registered unchanged
@@ -14,17 +15,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.training.own_data.by_path import register_path
     from core.training.own_data.evaluation import Evaluation, evaluate_on_file
-    from core.training.own_data.training import Trained, TrainRequest, train_on_file
+    from core.training.own_data.request import TrainRequest, as_before, trained_before
+    from core.training.own_data.training import Trained, train_on_file
 
-__all__ = ["Evaluation", "TrainRequest", "Trained", "evaluate_on_file", "register_path", "train_on_file"]
+__all__ = [
+    "Evaluation",
+    "TrainRequest",
+    "Trained",
+    "as_before",
+    "evaluate_on_file",
+    "register_path",
+    "train_on_file",
+    "trained_before",
+]
 
 _HOME = {
     "Evaluation": "evaluation",
-    "TrainRequest": "training",
+    "TrainRequest": "request",
     "Trained": "training",
+    "as_before": "request",
     "evaluate_on_file": "evaluation",
     "register_path": "by_path",
     "train_on_file": "training",
+    "trained_before": "request",
 }
 
 

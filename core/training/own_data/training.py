@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,44 +22,18 @@ from core.registry.numbering import checked_model_name
 from core.seeds import derive_seed
 from core.settings import ModelSettings, PolicySource, Settings
 from core.state import Workspace
-from core.tables import ReadingRules, Table, Task, read_table
+from core.tables import Table, Task, read_table
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
 from core.training.own_data.part_times import PartTimes
+from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainRequest:
-    """Which model to train, on which file.
-
-    Attributes:
-        model: The name to register it under.
-        data: The file.
-        target: The column to predict; a domain's model defaults to its own label.
-        task: Regression, classification or anomaly detection; inferred by default.
-        group: Rows of one group are held out together; a domain's model knows its own group.
-        time: The latest rows are held out.
-        rules: How the columns of the file are to be read.
-        keep: Columns to learn from although they name rows.
-        drop_missing_target: Leave out rows without a target.
-    """
-
-    model: str
-    data: Path
-    target: str | None = None
-    task: Task | None = None
-    group: str | None = None
-    time: str | None = None
-    rules: ReadingRules = field(default_factory=ReadingRules)
-    keep: tuple[str, ...] = ()
-    drop_missing_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +139,7 @@ def _tracked(
             "time": request.time,
             "algorithm": own.algorithm,
             "random_seed": settings.random_seed,
-            **_reading_parameters(request),
+            **request.of_the_file(),
             **{f"parameters.{name}": value for name, value in own.parameters.items()},
         },
         data_hashes={request.data.name: table.source.sha256},
@@ -174,14 +148,6 @@ def _tracked(
     )
     with ActiveRun(runs, Heartbeat(runs.beat, policy.heartbeat_seconds), run, actor, is_whole=True):
         yield run
-
-
-def _reading_parameters(request: TrainRequest) -> dict[str, str | None]:
-    """Record what a person has said of the file; nothing by default."""
-    manners = [f"{name}={how}" if name else how for name, said in request.rules.manners.items() for how in said]
-    given = {"na": list(request.rules.missing), "read": manners, "keep": list(request.keep)}
-    found: dict[str, str | None] = {name: ", ".join(values) for name, values in given.items() if values}
-    return found | ({"drop_missing_target": "yes"} if request.drop_missing_target else {})
 
 
 def _told(prepared: PreparedTraining) -> dict[str, str]:
@@ -241,6 +207,7 @@ def _register(
                 "target": prepared.signature.target,
                 "split": report["split"],
                 "chosen": report.get("ships"),
+                **({"request": asked} if (asked := request.recorded()) else {}),
             },
             gates=(*gates, *after),
             actor=actor,

@@ -6,6 +6,11 @@ import pytest
 
 from bondx.mlops import DriftMonitor, MLOpsConfig, ModelRegistry, RetrainPipeline
 from core.errors import UsageError
+from core.registry import Registry
+from core.settings import Settings
+from core.tables import ReadingRules, TableSignature
+from core.tables.rules import manners_of
+from core.training.own_data import TrainRequest, train_on_file
 
 
 def table(seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -74,3 +79,52 @@ def test_rows_without_a_target_and_words_for_empty_cells_are_the_callers_to_name
     assert result.success, result.reason
     (version,) = ModelRegistry(config).list_models("risk")
     assert version.metrics["r2"] > 0.9
+
+
+@pytest.fixture
+def desks() -> pd.DataFrame:
+    """A table that does not speak for itself: an id to keep, desks whose rows are alike, -999, gaps in the target."""
+    frame = table(5)
+    frame["desk"] = np.arange(400) % 25
+    frame["order_no"] = np.random.default_rng(1).permutation(400)
+    frame["code"] = np.arange(400) % 7
+    frame.loc[::50, "price"] = -999.0
+    frame.loc[[3, 8], "loss"] = np.nan
+    return frame
+
+
+def test_a_retraining_asks_for_what_the_live_version_was_trained_with(pipeline, config, desks, tmp_path):
+    file = tmp_path / "desks.csv"
+    desks.to_csv(file, index=False)
+    rules = ReadingRules(missing=("-999",), manners=manners_of(["code=category"]))
+    asked = TrainRequest(
+        "risk", file, target="loss", group="desk", rules=rules, keep=("order_no",), drop_missing_target=True
+    )
+    first = train_on_file(config.workspace, asked, Settings(), actor=config.actor).version
+
+    result = pipeline.trigger_retraining(report(config, 2.0), desks)
+
+    assert result.success, result.reason
+    again = Registry(config.workspace).get("risk", result.new_model_version)
+    assert again.lineage["request"] == first.lineage["request"] == asked.recorded()
+    read = [TableSignature.read(config.workspace.artifacts_dir / version.path) for version in (first, again)]
+    assert read[0] == read[1]
+    assert (read[1].group, read[1].missing_words) == ("desk", ("-999",))
+    assert {"order_no", "code"} <= set(read[1].names)
+
+    other = pipeline.trigger_retraining(report(config, 2.0), desks, keep=[], read=())
+    assert other.success, other.reason
+    lineage = Registry(config.workspace).get("risk", other.new_model_version).lineage
+    assert lineage["request"] == {"group": "desk", "na": ["-999"], "drop_missing_target": True}
+
+
+def test_what_was_said_of_another_target_is_not_taken_over(pipeline, config, desks, tmp_path):
+    file = tmp_path / "desks.csv"
+    desks.to_csv(file, index=False)
+    asked = TrainRequest("risk", file, target="volume", group="desk", keep=("order_no",))
+    train_on_file(config.workspace, asked, Settings(), actor=config.actor)
+
+    result = pipeline.trigger_retraining(report(config, 2.0), table(3, 2.0))
+
+    assert result.success, result.reason
+    assert "request" not in Registry(config.workspace).get("risk", result.new_model_version).lineage
