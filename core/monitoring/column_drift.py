@@ -10,8 +10,8 @@ from core.arrays import FloatArray
 from core.monitoring import dependence, drift, exact_tests, levels
 from core.monitoring.compare_levels import compare_levels
 from core.monitoring.compare_numbers import compare_numbers, tenths
-from core.monitoring.dependence import Units
-from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, Tested, worth
+from core.monitoring.dependence import UnitsBySide
+from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, worth
 from core.tables.signature import ColumnKind
 
 FEW_VALUES = 20  # numbers that repeat this few different values are compared value by value
@@ -35,9 +35,9 @@ class Measured:
     kind: ColumnKind
     n: tuple[int, int]
     missing: tuple[float, float]
-    missing_test: Tested | None
+    missing_test: TestedMove | None
     unreadable: tuple[float, float]
-    unreadable_test: Tested | None
+    unreadable_test: TestedMove | None
     infinite: tuple[int, int]
     moved: Moved | None
 
@@ -50,7 +50,7 @@ def measure(
     matters: float,
     *,
     infinite: tuple[int, int] = (0, 0),
-    units: Units | None = None,
+    units: UnitsBySide | None = None,
 ) -> Measured:
     """Measure one column.
 
@@ -103,8 +103,8 @@ def _test_shares(
     rows: tuple[int, int],
     matters: float,
     sides: "tuple[pd.Series[Any], pd.Series[Any]]",
-    units: Units | None,
-) -> Tested | None:
+    units: UnitsBySide | None,
+) -> TestedMove | None:
     """Test shares of cells; dependent rows count as far as they agree on which cells are empty."""
     if not any(cells):
         return None
@@ -114,17 +114,17 @@ def _test_shares(
         cells = worth(cells[0], effect), worth(cells[1], effect)
         rows = worth(rows[0], effect), worth(rows[1], effect)
     if min(rows) < LEAST_ROWS:
-        return Tested()
+        return TestedMove()
     counts = cells[0], rows[0], cells[1], rows[1]
     p = exact_tests.share_p_value(*counts)
     if p > LEVEL:
-        return Tested(p)
+        return TestedMove(p)
     harmless = drift.harmless_ks_statistic(matters)
-    return Tested(p, max(p, exact_tests.share_moved_p_value(*counts, harmless)))
+    return TestedMove(p, max(p, exact_tests.share_moved_p_value(*counts, harmless)))
 
 
 def _compare(
-    before: "pd.Series[Any]", after: "pd.Series[Any]", kind: ColumnKind, matters: float, units: Units | None
+    before: "pd.Series[Any]", after: "pd.Series[Any]", kind: ColumnKind, matters: float, units: UnitsBySide | None
 ) -> Moved:
     """Compare the values that are there; the index of each is its row."""
     own = None if units is None else (units[0][before.index.to_numpy()], units[1][after.index.to_numpy()])

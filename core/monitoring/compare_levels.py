@@ -3,7 +3,7 @@
 from core.arrays import IntArray
 from core.monitoring import drift, exact_tests, levels
 from core.monitoring.compare_numbers import psi_bound
-from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, Tested, rows_needed, worth
+from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_needed, worth
 
 LEAST_SHOWN = 0.5
 """Of the move of rare levels: a group of levels with fewer than two rows each shows less of its move."""
@@ -61,20 +61,22 @@ def compare_levels(counts: IntArray, alone: IntArray, matters: float, effect: fl
     )
 
 
-def _test_levels(bins: IntArray, *, has_law: bool, matters: float) -> Tested:
+def _test_levels(bins: IntArray, *, has_law: bool, matters: float) -> TestedMove:
     p = levels.homogeneity_p_value(bins)
     if p > LEVEL:
-        return Tested(p)
+        return TestedMove(p)
     if has_law:
-        return Tested(p, max(p, levels.homogeneity_moved_p_value(bins, drift.harmless_psi(matters))))
+        return TestedMove(p, max(p, levels.homogeneity_moved_p_value(bins, drift.harmless_psi(matters))))
     (a, b), (c, d) = bins.tolist()
-    return Tested(p, max(p, exact_tests.share_moved_p_value(a, a + b, c, c + d, drift.harmless_ks_statistic(matters))))
+    return TestedMove(
+        p, max(p, exact_tests.share_moved_p_value(a, a + b, c, c + d, drift.harmless_ks_statistic(matters)))
+    )
 
 
-def _test_unseen(counts: IntArray, matters: float) -> Tested:
+def _test_unseen(counts: IntArray, matters: float) -> TestedMove:
     if int(counts.sum(axis=1).min()) < LEAST_ROWS:
-        return Tested()
+        return TestedMove()
     p = levels.unseen_p_value(counts)
     if p > LEVEL:
-        return Tested(p)
-    return Tested(p, max(p, levels.unseen_moved_p_value(counts, drift.harmless_ks_statistic(matters))))
+        return TestedMove(p)
+    return TestedMove(p, max(p, levels.unseen_moved_p_value(counts, drift.harmless_ks_statistic(matters))))

@@ -4,7 +4,7 @@ import numpy as np
 
 from core.arrays import FloatArray, IntArray
 from core.monitoring import drift, exact_tests, levels
-from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, Tested, rows_needed, worth
+from core.monitoring.moved import LEAST_ROWS, LEVEL, Moved, TestedMove, rows_needed, worth
 
 HARMLESS_OUTSIDE = 0.2
 """Of the harmless gap of shares: 1 % of the rows outside the reference's range are harmless, for 0.1 nats."""
@@ -29,12 +29,12 @@ def compare_numbers(before: FloatArray, after: FloatArray, matters: float, effec
     p = exact_tests.ks_p_value(statistic, n, m)
     has_law = min(n, m) >= drift.LEAST_EXPECTED * drift.N_BINS
     if p > LEVEL:
-        tested = Tested(p)
+        tested = TestedMove(p)
     elif has_law:
-        tested = Tested(p, max(p, drift.psi_p_value(psi, n, m, n_bins, harmless=drift.harmless_psi(matters))))
+        tested = TestedMove(p, max(p, drift.psi_p_value(psi, n, m, n_bins, harmless=drift.harmless_psi(matters))))
     else:
         gap = statistic - drift.harmless_ks_statistic(matters)
-        tested = Tested(p, max(p, exact_tests.kolmogorov_tail(gap, n, m)))
+        tested = TestedMove(p, max(p, exact_tests.kolmogorov_tail(gap, n, m)))
     share, outside = _outside(before, after, (n, m), matters)
     return Moved(
         psi=psi if n_bins > 1 else None if statistic else 0.0,
@@ -51,16 +51,16 @@ def compare_numbers(before: FloatArray, after: FloatArray, matters: float, effec
     )
 
 
-def _outside(before: FloatArray, after: FloatArray, rows: tuple[int, int], matters: float) -> tuple[float, Tested]:
+def _outside(before: FloatArray, after: FloatArray, rows: tuple[int, int], matters: float) -> tuple[float, TestedMove]:
     """Return the share of current values outside the range of the reference, and its test."""
     n_inside = int(np.searchsorted(after, before[-1], side="right")) - int(np.searchsorted(after, before[0]))
     share = 1 - n_inside / len(after)
     found = int(share * rows[1] + 1e-9)
     p = exact_tests.outside_p_value(found, *rows)
     if p > LEVEL:
-        return share, Tested(p)
+        return share, TestedMove(p)
     harmless = HARMLESS_OUTSIDE * drift.harmless_ks_statistic(matters)
-    return share, Tested(p, max(p, exact_tests.outside_moved_p_value(found, *rows, harmless)))
+    return share, TestedMove(p, max(p, exact_tests.outside_moved_p_value(found, *rows, harmless)))
 
 
 def psi_bound(counts: IntArray, psi: float, rows: tuple[int, int], effect: float) -> float:

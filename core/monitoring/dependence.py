@@ -13,7 +13,7 @@ import pandas as pd
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.errors import UsageError
 
-Units = tuple[IntArray, IntArray]
+UnitsBySide = tuple[IntArray, IntArray]
 """By row of the reference and of the current table, the number of the group or the block that it belongs to."""
 
 LEAST_BLOCK = 2
@@ -28,7 +28,9 @@ ALIKE = 0.1  # correlation of consecutive rows, from which a note is worth its l
 NOTED_AT = 0.001  # of all columns together
 
 
-def units_of(reference: pd.DataFrame, current: pd.DataFrame, group: str | None, block: int | None) -> Units | None:
+def units_of(
+    reference: pd.DataFrame, current: pd.DataFrame, group: str | None, block: int | None
+) -> UnitsBySide | None:
     """Number the groups or the blocks of rows that depend on each other.
 
     Args:
@@ -63,7 +65,7 @@ def _group(names: "pd.Series[Any]") -> IntArray:
     return codes
 
 
-def block_units(n_reference: int, n_current: int, length: int) -> Units:
+def block_units(n_reference: int, n_current: int, length: int) -> UnitsBySide:
     """Number blocks of consecutive rows.
 
     >>> block_units(3, 2, 2)[0].tolist()
@@ -72,7 +74,7 @@ def block_units(n_reference: int, n_current: int, length: int) -> Units:
     return np.arange(n_reference) // length, np.arange(n_current) // length
 
 
-def design_effect(codes: tuple[IntArray, IntArray], units: Units, *, ordered: bool) -> float:
+def design_effect(codes: tuple[IntArray, IntArray], units: UnitsBySide, *, ordered: bool) -> float:
     """Estimate how many dependent rows are worth one independent row.
 
     Args:

@@ -22,9 +22,9 @@ import pandas as pd
 from core.columnwise import columnwise
 from core.monitoring import drift
 from core.monitoring.column_drift import Measured, measure
-from core.monitoring.dependence import LEAST_UNITS, Units, dependence_note
+from core.monitoring.dependence import LEAST_UNITS, UnitsBySide, dependence_note
 from core.monitoring.exact_tests import benjamini_hochberg
-from core.monitoring.moved import LEVEL, Moved, Tested
+from core.monitoring.moved import LEVEL, Moved, TestedMove
 from core.tables.signature import ColumnKind
 
 FEW_ROWS_SHARE = 0.1
@@ -99,11 +99,11 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
 class _Adjusted(msgspec.Struct, frozen=True):
     """The p-values of one column, adjusted for all columns and families; 1 where there is no test."""
 
-    values: Tested
-    missing: Tested
-    unseen: Tested
-    outside: Tested
-    unreadable: Tested
+    values: TestedMove
+    missing: TestedMove
+    unseen: TestedMove
+    outside: TestedMove
+    unreadable: TestedMove
 
 
 def kinds_to_read(kinds: Mapping[str, ColumnKind]) -> dict[str, ColumnKind]:
@@ -124,7 +124,7 @@ def check_drift(
     level: float = LEVEL,
     unreadable: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {}),
     infinite: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {}),
-    units: Units | None = None,
+    units: UnitsBySide | None = None,
 ) -> DriftReport:
     """Compare two tables column by column.
 
@@ -182,7 +182,7 @@ def _notes(
     return (note,) if note else ()
 
 
-_FAMILIES: dict[str, Callable[[Measured], Tested | None]] = {
+_FAMILIES: dict[str, Callable[[Measured], TestedMove | None]] = {
     "values": lambda found: found.moved.tested if found.moved else None,
     "missing": lambda found: found.missing_test,
     "unseen": lambda found: found.moved.unseen if found.moved else None,
@@ -194,15 +194,15 @@ _FAMILIES: dict[str, Callable[[Measured], Tested | None]] = {
 def _adjust(measured: list[Measured]) -> list[_Adjusted]:
     tests = {family: [test(found) for found in measured] for family, test in _FAMILIES.items()}
     weights = {family: WEIGHTS[family] for family, of in tests.items() if any(test is not None for test in of)}
-    adjusted: dict[str, list[Tested]] = {}
+    adjusted: dict[str, list[TestedMove]] = {}
     for family, of in tests.items():
         share = weights.get(family, 1) / max(sum(weights.values()), 1)
-        there = [test or Tested() for test in of]
+        there = [test or TestedMove() for test in of]
         both = [
             np.minimum(benjamini_hochberg(np.array(p_values)) / share, 1.0).tolist()
             for p_values in ([test.p for test in there], [test.moved_p for test in there])
         ]
-        adjusted[family] = [Tested(*p_values) for p_values in zip(*both, strict=True)]
+        adjusted[family] = [TestedMove(*p_values) for p_values in zip(*both, strict=True)]
     return [_Adjusted(**dict(zip(adjusted, of, strict=True))) for of in zip(*adjusted.values(), strict=True)]
 
 
@@ -318,7 +318,9 @@ def _findings(found: Measured, adjusted: _Adjusted, *, matters: float, level: fl
     return findings
 
 
-def _unreadable(found: Measured, adjusted: Tested, *, matters: float, level: float) -> list[tuple[DriftVerdict, str]]:
+def _unreadable(
+    found: Measured, adjusted: TestedMove, *, matters: float, level: float
+) -> list[tuple[DriftVerdict, str]]:
     """Judge cells that cannot be read: a fault of the table rather than chance where the reference has none."""
     before, after = found.unreadable
     if after <= before:

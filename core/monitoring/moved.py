@@ -9,7 +9,7 @@ LEVEL = 0.05  # of the statement that a column is stable; p-values above never l
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class TestedMove:
     """The two p-values of one test: of no move at all, and of a move that is harmless; the second is never smaller."""
 
     p: float = 1.0
@@ -45,13 +45,13 @@ class Moved:
     effect: float
     by_level: bool
     has_law: bool
-    tested: Tested | None
+    tested: TestedMove | None
     unseen_share: float = 0.0
     unseen_excess: float = 0.0
-    unseen: Tested | None = None
+    unseen: TestedMove | None = None
     outside_share: float = 0.0
     outside_excess: float = 0.0
-    outside: Tested | None = None
+    outside: TestedMove | None = None
     n_groups: int = 0
     hidden_share: float = 0.0
     design_effect: float = 1.0

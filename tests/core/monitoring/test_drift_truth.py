@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from core.monitoring import exact_tests, levels
-from core.monitoring.dependence import Units, units_of
+from core.monitoring.dependence import UnitsBySide, units_of
 from core.monitoring.drift_check import DriftVerdict, FeatureDrift, check_drift
 from core.tables import ColumnKind
 from tests.truth import most_expected
@@ -305,7 +305,7 @@ def clustered(rng: Generator, n_groups: int, alike: float) -> pd.DataFrame:
     return pd.DataFrame(columns | levelled | {"group": group.astype(str)})
 
 
-def watched(reference: pd.DataFrame, current: pd.DataFrame, units: Units | None) -> tuple[bool, bool]:
+def watched(reference: pd.DataFrame, current: pd.DataFrame, units: UnitsBySide | None) -> tuple[bool, bool]:
     """Return whether a check watches or alarms, and whether it notes that rows depend on each other."""
     kinds = {
         name: ColumnKind.NUMBER if reference[name].dtype == np.float64 else ColumnKind.CATEGORY
