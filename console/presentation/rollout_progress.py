@@ -51,7 +51,7 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
     if not rollout.is_active:
         ended = f"{words(observed.phase)} {instant(observed.ended_at)}"
         lines.append(Line((("ended     ", "muted"), (ended, ""), (f": {_last_reason(rollout)}", "muted"))))
-        unjudged = in_a_line(rollout.not_judged) if rollout.is_live else ""
+        unjudged = in_a_line(rollout.not_judged) if rollout.is_live or rollout.has_finding else ""
         return [*lines, *([Line((("unjudged  ", "muted"), (unjudged, "warn")))] if unjudged else [])]
     lines.append(Line((("decision  ", "muted"), *_decision_spans(rollout, now, has_engine=has_engine))))
     if observed.verdict is not None:

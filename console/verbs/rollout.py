@@ -133,22 +133,15 @@ class GoLive(RolloutRequest):
         from console.presentation.phrases import share
         from console.presentation.rollouts import share_set
         from core.registry import Registry, Stage
-        from core.rollout import GuardVerdict
-        from core.rollout.unjudged import in_a_line
 
         glyphs = context.glyphs
         registry = Registry(context.workspace)
         plan = registry.plan_promotion(thing.model, thing.candidate, Stage.PRODUCTION, actor=context.actor)
-        readings = [reading for reading in thing.observed.readings if reading.required]
-        unproven = [reading.reason for reading in readings if reading.verdict != GuardVerdict.SAFE]
-
         lines = [move_line(thing.model, thing.stable, thing.candidate, glyphs)]
         lines.append(Line((("traffic  ", "muted"), (f"{share(share_set(thing), 0)} {glyphs.arrow} 100%", "strong"))))
-        if unproven:
+        if thing.not_judged:
             lines += [Line(), Line((("Not proven yet", "title"),))]
-            lines += [Line(((f"{glyphs.warned} {reason}", "warn"),)) for reason in unproven]
-        if unjudged := in_a_line(thing.not_judged):
-            lines += [Line(), Line(((f"{glyphs.warned} {unjudged}", "warn"),))]
+            lines += [Line(((f"{glyphs.warned} {found.what}: {found.reason}", "warn"),)) for found in thing.not_judged]
         lines += evidence_lines(plan, glyphs)
         effects = (
             f"{thing.candidate} goes to Production and answers all requests; {thing.stable} is archived.",

@@ -137,9 +137,12 @@ def _why_it_advances(plan: RolloutPlan, standing: StepStanding, readings: Sequen
         step = plan.steps[standing.step]
         return f"{standing.n_step_candidate:,} answers at {_share(step)} with no sign of harm"
     if (experiment := experiment_of(plan, readings)) is not None:
-        return experiment.reason
-    reasons = [reading.reason for reading in readings if reading.required]
-    if plan.strategy.promotes and (open_points := not_judged(plan, readings)):
+        reasons = [experiment.reason]
+    else:
+        reasons = [reading.reason for reading in readings if reading.required]
+    guards = [reading for reading in readings if reading.slice is None]
+    slices = [reading for reading in readings if reading.slice is not None]
+    if open_points := not_judged(plan, guards, slices):
         reasons.append(f"not judged: {', '.join(map(str, open_points))}")
     return "; ".join(reasons)
 

@@ -60,7 +60,7 @@ def next_change(
     if verdict.outcome is VerdictOutcome.ROLL_BACK:
         return end(observed, RolloutPhase.ROLLED_BACK, "rollout.roll_back", verdict.reason, now=now)
     if desired is DesiredRollout.PROMOTE_NOW:
-        open_points = not_judged(rollout.plan, observed.readings)
+        open_points = not_judged(rollout.plan, observed.readings, observed.slices)
         unjudged = f"; not judged: {', '.join(map(str, open_points))}" if open_points else ""
         return end(observed, RolloutPhase.PROMOTED, "rollout.promote", f"{asked}{unjudged}", now=now, promotes=True)
     if desired is DesiredRollout.PAUSED and phase in (RolloutPhase.RUNNING, RolloutPhase.INCONCLUSIVE):

@@ -150,7 +150,10 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def not_judged(self) -> tuple[NotJudged, ...]:
         """What the candidate has not been judged by so far; at the end, what it never was."""
-        return self.observed.not_judged if self.observed.readings else not_judged(self.plan)
+        observed = self.observed
+        if not self.is_active and observed.readings:
+            return observed.not_judged
+        return not_judged(self.plan, observed.readings if self.is_open else None, observed.slices)
 
     @property
     def is_held(self) -> bool:
@@ -181,6 +184,11 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self) -> bool:
         """Whether its candidate has gone to Production."""
         return self.observed.phase is RolloutPhase.PROMOTED
+
+    @property
+    def has_finding(self) -> bool:
+        """Whether it has ended with a finding: an experiment or a shadow."""
+        return self.observed.phase is RolloutPhase.FINISHED
 
     @property
     def is_at_last_step(self) -> bool:

@@ -178,7 +178,7 @@ class RolloutRecords:
         rollout = self._replace(base, change.observed)
         self._write_holds(rollout.model)
         after = summary_of(rollout)
-        if rollout.is_live:
+        if not rollout.is_active:
             after["not_judged"] = [str(found) for found in rollout.not_judged]
         audit.record(change.verb, base.rollout_id, before=summary_of(base), after=after)
         return rollout

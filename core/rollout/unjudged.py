@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from core.rollout.experiment import Winner, decide
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
 from core.rollout.readings import GuardReading, GuardVerdict
+from core.rollout.slices import MISSING
+from core.rollout.strategies import Strategy
 
 
 class NotJudged(msgspec.Struct, frozen=True, kw_only=True):
     """One thing by which the candidate was not judged, and why."""
 
-    what: str  # "loss" or "latency", or the name of a guard
+    what: str  # "loss" or "latency", or the name of a guard, of a check, of a slice column or of one of its levels
     reason: str
 
     def __str__(self) -> str:
@@ -35,12 +38,15 @@ class LossOrigins(msgspec.Struct, frozen=True, kw_only=True):
         return f"mixed: {self.n_reported:,} of {n:,} losses were computed by callers"
 
 
-def not_judged(plan: RolloutPlan, readings: Sequence[GuardReading] | None = None) -> tuple[NotJudged, ...]:
-    """List what a rollout does not judge.
+def not_judged(
+    plan: RolloutPlan, readings: Sequence[GuardReading] | None = None, slices: Sequence[GuardReading] = ()
+) -> tuple[NotJudged, ...]:
+    """List what a rollout does not judge, or has not shown so far.
 
     Args:
         plan: The plan.
-        readings: The readings of its guards so far; None before the start.
+        readings: The readings of its guards and checks so far; None before the start.
+        slices: The readings of the levels of its slices so far.
     """
     found = []
     if plan.loss_guard is None:
@@ -50,9 +56,12 @@ def not_judged(plan: RolloutPlan, readings: Sequence[GuardReading] | None = None
         found.append(NotJudged(what="latency", reason=reason))
     by_guard = {reading.guard: reading for reading in readings or ()}
     for guard in plan.guards if readings is not None else ():
-        why = _why_open(guard, by_guard.get(guard.name))
+        why = _why_open(plan, guard, by_guard.get(guard.name))
         if why is not None:
             found.append(NotJudged(what=guard.name, reason=why))
+    found += _open_checks(readings or ())
+    if readings is not None:
+        found += _open_slices(plan, slices)
     loss = plan.loss_guard
     if readings is None and loss is not None and not loss.required and plan.outcomes_come is False:
         found.append(NotJudged(what="loss", reason="unless outcomes come; lately none did"))
@@ -64,15 +73,56 @@ def in_a_line(found: Sequence[NotJudged]) -> str:
     return f"Not judged: {', '.join(map(str, found))}." if found else ""
 
 
-def _why_open(guard: Guard, reading: GuardReading | None) -> str | None:
-    """Return why a guard says nothing about the candidate; None if it does."""
-    outcomes = guard.source in (GuardSource.LOSS, GuardSource.POOR)
-    what = "outcomes" if outcomes else "answers"
+def _why_open(plan: RolloutPlan, guard: Guard, reading: GuardReading | None) -> str | None:
+    """Return why a guard has not shown the candidate to be safe or harmful; None if it has."""
+    what = "outcomes" if guard.source.needs_outcomes else "answers"
     if reading is None:
         return f"no {what} came"
     if reading.verdict is GuardVerdict.NO_DATA:
         n = min(reading.n_stable, reading.n_candidate)
         return f"too few {what} of both versions came" if n else f"no {what} came"
-    if reading.verdict is GuardVerdict.UNDECIDED and not reading.required:
-        return "not shown to be within its margin"
-    return None
+    if reading.verdict in (GuardVerdict.SAFE, GuardVerdict.HARMFUL):
+        return None
+    if plan.strategy is Strategy.AB and guard.name == plan.primary:
+        if decide(reading, guard.margin).winner is not Winner.UNDECIDED:
+            return None
+    return _without_name(reading)
+
+
+def _open_checks(readings: Sequence[GuardReading]) -> list[NotJudged]:
+    """List the checks that keep the arms from being compared."""
+    return [
+        NotJudged(what=reading.guard, reason=_without_name(reading))
+        for reading in readings
+        if reading.is_check and reading.verdict in (GuardVerdict.UNEVEN, GuardVerdict.SUSPECT)
+    ]
+
+
+def _open_slices(plan: RolloutPlan, readings: Sequence[GuardReading]) -> list[NotJudged]:
+    """List the slices without a level that both versions answered, and the levels under suspicion."""
+    found = []
+    for guard in plan.sliced_guards:
+        judged = {
+            reading.slice.column
+            for reading in readings
+            if reading.slice is not None
+            and reading.guard == f"{guard.name} {reading.slice}"
+            and reading.slice.level != MISSING
+            and min(reading.n_stable, reading.n_candidate)
+        }
+        what = "outcomes" if guard.source.needs_outcomes else "requests"
+        found += [
+            NotJudged(what=f"{guard.name} by {each.column}", reason=f"no {what} with a value of it for both versions")
+            for each in plan.slices
+            if each.column not in judged
+        ]
+    found += [
+        NotJudged(what=reading.guard, reason=_without_name(reading))
+        for reading in readings
+        if reading.verdict is GuardVerdict.SUSPECT
+    ]
+    return found
+
+
+def _without_name(reading: GuardReading) -> str:
+    return reading.reason.removeprefix(f"{reading.guard}: ")

@@ -5,13 +5,17 @@ import pytest
 from core.governance import AuditLog
 from core.losses import AnswerForm, AnswerKind
 from core.rollout import Arm, Guard, GuardSource, RolloutPhase, Strategy, make_plan
+from core.rollout.slices import Slice
 from core.rollout.unjudged import LossOrigins, not_judged
 from core.settings.policy import CanaryPolicy
 from core.telemetry.predictions import OutcomeRecord, PredictionRecord, PredictionWriter, Scored
+from tests.core.rollout.conftest import ANA
 
 EVENT = AnswerForm(AnswerKind.PROBABILITIES, ("0", "1"))
 ERRORS = Guard(name="errors", source=GuardSource.ERRORS, tolerated_share=0.01)
 LOSS = Guard(name="loss", source=GuardSource.LOSS, margin=1.1, required=False)
+NEEDED_LOSS = Guard(name="loss", source=GuardSource.LOSS, margin=1.1)
+REGION = Slice(column="region", names=("missing", "EU", "US", "other"), levels=("EU", "US"))
 
 
 @pytest.fixture
@@ -104,3 +108,81 @@ def test_losses_of_callers_and_computed_losses_are_counted_apart(start, worker, 
     found = rollouts.get(rollout_id).observed.losses
     assert found == LossOrigins(n_computed=1, n_reported=1)
     assert found.note == "mixed: 1 of 2 losses were computed by callers"
+
+
+def test_a_forced_promotion_names_all_that_is_open(workspace, rollouts, start, worker, source, clock, ana) -> None:
+    """Too few losses, outcomes that arrive for one arm alone, and a slice that no request carried."""
+    rollout_id = start(Strategy.CANARY, guards=(ERRORS, NEEDED_LOSS), slices=(REGION,)).rollout_id
+    worker.tick(clock.now)
+    for arm, n, n_losses in ((Arm.STABLE, 9_500, 9_000), (Arm.CANDIDATE, 500, 36)):
+        source.serve(arm, n, share=0.05)
+        source.score(arm, *(1.0 + number % 7 for number in range(n_losses)), share=0.05)
+    worker.tick(clock.pass_by(10))
+    worker.tick(clock.pass_by(10))
+    before = rollouts.get(rollout_id)
+    whats = {"errors", "loss", "arrivals", "latency", "errors by region", "loss by region"}
+    assert {found.what for found in before.not_judged} >= whats - {"errors"}
+    told = "\n".join(line.text for line in _dialog(workspace, before))
+    assert "arrivals: outcomes arrived for 7.2% of the candidate's answers" in told
+    assert "loss by region: no outcomes with a value of it for both versions" in told
+
+    rollouts.promote_now(rollout_id, actor=ana)
+    worker.tick(clock.pass_by(1))
+    ended = rollouts.get(rollout_id)
+    assert ended.observed.phase is RolloutPhase.PROMOTED
+    (record,) = [record for record in AuditLog(workspace).tail(9) if record.verb == "rollout.promote"]
+    from console.commands.rollout import summary
+
+    faces = {
+        "event": ended.observed.events[-1].reason,
+        "observed": ", ".join(map(str, ended.observed.not_judged)),
+        "audit": ", ".join(record.after["not_judged"]),
+        "command line": ", ".join(summary(ended)["not_judged"]),
+    }
+    for face, text in faces.items():
+        assert "loss (cannot be compared: arrivals: outcomes arrived for 7.2%" in text, face
+        assert "arrivals (outcomes arrived for 7.2%" in text, face
+        assert "loss by region (no outcomes with a value of it for both versions)" in text, face
+
+
+def test_a_forced_promotion_names_a_required_loss_with_too_few_values(
+    workspace, rollouts, start, worker, source, clock, ana
+) -> None:
+    rollout_id = start(guards=(ERRORS, NEEDED_LOSS)).rollout_id
+    worker.tick(clock.now)
+    for arm, n in ((Arm.STABLE, 684), (Arm.CANDIDATE, 36)):
+        source.serve(arm, n, share=0.05)
+        source.score(arm, *(1.0 + number % 7 for number in range(n)), share=0.05)
+    worker.tick(clock.pass_by(10))
+    rollouts.promote_now(rollout_id, actor=ana)
+    worker.tick(clock.pass_by(10))
+    ended = rollouts.get(rollout_id)
+    assert ended.observed.phase is RolloutPhase.PROMOTED
+    assert "too few values to judge: 36 of 50 needed in each arm" in ended.observed.events[-1].reason
+    assert [found.what for found in ended.not_judged] == ["latency", "errors", "loss"]
+
+
+def test_a_finished_experiment_names_what_it_has_not_shown(workspace, rollouts, start, worker, source, clock) -> None:
+    """The loss decides; nothing shows yet that errors are within their margin."""
+    rollout_id = start(Strategy.AB, guards=(ERRORS, NEEDED_LOSS), primary="loss").rollout_id
+    worker.tick(clock.now)
+    for arm, loss in ((Arm.STABLE, 2.0), (Arm.CANDIDATE, 1.0)):
+        source.serve(arm, 300, share=0.5, n_failed=4)
+        source.score(arm, *(loss + number % 5 / 10 for number in range(300)), share=0.5)
+    worker.tick(clock.pass_by(100))
+    ended = rollouts.get(rollout_id)
+    assert ended.observed.phase is RolloutPhase.FINISHED
+    assert [found.what for found in ended.not_judged] == ["latency", "errors"]
+    assert "; not judged: latency (" in ended.observed.events[-1].reason
+    assert "errors (4 of 300 against 4 of 300, not yet shown to be" in ended.observed.events[-1].reason
+    (record,) = [record for record in AuditLog(workspace).tail(9) if record.verb == "rollout.finish"]
+    assert len(record.after["not_judged"]) == 2
+
+
+def _dialog(workspace, rollout):
+    from console.verbs.offer import OfferContext
+    from console.verbs.rollout import GO_LIVE
+    from widgets.glyphs import UNICODE
+
+    context = OfferContext(workspace=workspace, actor=ANA, glyphs=UNICODE, has_engine=True)
+    return GO_LIVE.offer(context, rollout).lines
