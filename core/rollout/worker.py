@@ -77,6 +77,7 @@ class RolloutWorker:
         self._saved_at: dict[str, datetime] = {}
         self._uneven: dict[str, bool] = {}  # as the alert says
         self._failures: dict[str, str] = {}  # the error that keeps a rollout from being judged, reported once
+        self._unstored: set[str] = set()  # whose evidence could not be written, or read, until it is written again
 
     def tick(self, now: datetime) -> list[RolloutChange]:
         """Advance every active rollout as far as possible.
@@ -94,6 +95,7 @@ class RolloutWorker:
         for rollout in rollouts:
             if not rollout.is_active:
                 self._forget(rollout.rollout_id)
+                self._unstored.discard(rollout.rollout_id)
                 continue
             try:
                 if (change := self._drive(rollout, now)) is not None:
@@ -137,6 +139,8 @@ class RolloutWorker:
 
     def _work_again(self, rollout: Rollout, now: datetime) -> None:
         """Clear the state and the alert of a rollout that could not be judged and now can."""
+        if rollout.rollout_id in self._unstored:
+            return
         failed = self._failures.pop(rollout.rollout_id, None)
         if rollout.observed.problem is None and failed is None:
             return
@@ -153,7 +157,7 @@ class RolloutWorker:
             return None  # held before its first step: it waits without traffic
         if (change := self._without_evidence(rollout, now)) is not None:
             return self._take(rollout, change, now)
-        observed = self._observe(rollout, now)
+        observed = self._held_unless_stored(rollout, self._observe(rollout, now))
         verdict = observed.verdict
         change = next_change(rollout, observed, verdict, now=now) if verdict else None
         if change is not None:
@@ -161,6 +165,14 @@ class RolloutWorker:
         self._tell_uneven(rollout, observed, now)
         self._save_now_and_then(rollout, observed, now)
         return None
+
+    def _held_unless_stored(self, rollout: Rollout, observed: ObservedRollout) -> ObservedRollout:
+        """Take no candidate further on evidence that is lost with the engine; harm still takes it back."""
+        is_further = observed.verdict is not None and observed.verdict.outcome is VerdictOutcome.ADVANCE
+        if not is_further or rollout.rollout_id not in self._unstored:
+            return observed
+        reason = "it goes no further while its evidence cannot be stored"
+        return msgspec.structs.replace(observed, verdict=RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=reason))
 
     def _tell_uneven(self, rollout: Rollout, observed: ObservedRollout, now: datetime) -> None:
         """Alert once when the arms cannot be compared, and clear the alert when they can."""
@@ -237,7 +249,7 @@ class RolloutWorker:
             disagreement=collector.differences.summary(),
             experiment=experiment_of(rollout.plan, readings),
             losses=collector.losses,
-            not_judged=not_judged(rollout.plan, readings),
+            not_judged=not_judged(rollout.plan, readings, slices),
             last_answer_at=now if n > n_before else observed.last_answer_at,
         )
         standing = StepStanding(
@@ -257,6 +269,11 @@ class RolloutWorker:
             return observed
         log.warning("collecting the evidence of %s again: %s", rollout.rollout_id, recalled.problem)
         reason = f"evidence is collected again from the stored predictions: {recalled.problem}"
+        if observed.problem is not None:  # perhaps for the same cause: a file in its place shows that it is gone
+            self._unstored.add(rollout.rollout_id)
+        told = next((event for event in reversed(observed.events) if event.verb == "rollout.recollect"), None)
+        if observed.problem is not None and told is not None and told.reason == reason:
+            return observed  # the cause lasts, and one event names it
         return with_event(observed, "rollout.recollect", reason, now=now)
 
     def _take(self, rollout: Rollout, change: RolloutChange, now: datetime) -> RolloutChange:
@@ -274,13 +291,29 @@ class RolloutWorker:
         self._saved_at[rollout.rollout_id] = now
         if not taken.is_active:
             self._memory.forget(taken.rollout_id)
+        if taken.is_active and rollout.rollout_id in self._collectors:
+            self._store_evidence(taken, now)  # the step is taken anyway
         try:
-            if taken.is_active and (known := self._collectors.get(rollout.rollout_id)) is not None:
-                self._memory.save(rollout, *known)
             self._calls.step_taken(taken, now)
-        except (CoreError, OSError):  # the step is taken anyway
-            log.exception("could not save the evidence or raise the alert about %s", rollout.rollout_id)
+        except (CoreError, OSError):
+            log.exception("could not raise the alert about %s", rollout.rollout_id)
         return change
+
+    def _store_evidence(self, rollout: Rollout, now: datetime) -> str | None:
+        """Write the working memory of a rollout; judging goes on without it, and people are told.
+
+        Returns:
+            Why it could not be written, or None.
+        """
+        try:
+            self._memory.save(rollout, *self._collectors[rollout.rollout_id])
+        except (CoreError, OSError) as error:
+            self._unstored.add(rollout.rollout_id)
+            problem = f"its evidence cannot be stored, so it goes no further: {error}"
+            self._report(rollout.rollout_id, problem, partial(self._calls.stuck, rollout, problem, now))
+            return problem
+        self._unstored.discard(rollout.rollout_id)
+        return None
 
     def _catch_up(self, rollouts: list[Rollout], now: datetime) -> None:
         """Raise the alerts that the previous engine did not raise, once."""
@@ -300,11 +333,17 @@ class RolloutWorker:
         since = abs(now - self._saved_at.setdefault(rollout.rollout_id, now))  # a clock may be set back
         before = rollout.observed
         is_news = (observed.evidence, observed.verdict) != (before.evidence, before.verdict)
-        if (is_news and since >= SAVE_EVERY) or (observed.cursor != before.cursor and since >= SAVE_CURSOR_EVERY):
-            self._memory.save(rollout, *self._collectors[rollout.rollout_id])
+        is_cursor_due = observed.cursor != before.cursor and since >= SAVE_CURSOR_EVERY
+        is_unstored = rollout.rollout_id in self._unstored
+        if not is_cursor_due and not (since >= SAVE_EVERY and (is_news or is_unstored)):
+            self._pending[rollout.rollout_id] = observed
+            return
+        if (problem := self._store_evidence(rollout, now)) is not None:
+            observed = msgspec.structs.replace(observed, problem=problem, problem_since=observed.problem_since or now)
+        self._saved_at[rollout.rollout_id] = now
+        if is_cursor_due or is_news or observed.problem != before.problem:
             self._rollouts.save(rollout, observed)
             self._pending.pop(rollout.rollout_id, None)
-            self._saved_at[rollout.rollout_id] = now
         else:
             self._pending[rollout.rollout_id] = observed
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import write_file
+from core.files import digest, write_file
 from core.rollout.caller_sums import StoredSums
 from core.rollout.collector import Collector
 from core.rollout.difference_sums import StoredDifferences
@@ -25,7 +25,8 @@ from core.telemetry.predictions import Cursor
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2  # 2: sums of younger answers
+_VERSION = 3  # 2: sums of younger answers, 3: a digest of the content
+_DIGEST_SIZE = 64  # hexadecimal digits of SHA-256
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,8 @@ class WorkingMemory:
             losses=collector.losses,
             differences=collector.differences.stored if rollout.plan.is_paired else None,
         )
-        write_file(self._workspace.evidence_file(rollout.rollout_id), msgspec.msgpack.encode(content), durable=False)
+        path = self._workspace.evidence_file(rollout.rollout_id)
+        write_file(path, sealed(msgspec.msgpack.encode(content)), durable=False)
 
     def forget(self, rollout_id: str) -> None:
         """Remove the file of a rollout that has ended; a file that cannot be removed is only a waste of room."""
@@ -110,12 +112,22 @@ class WorkingMemory:
         return stored
 
 
-def read_evidence(content: bytes, path: Path) -> _Stored:
+def sealed(content: bytes) -> bytes:
+    """Put the digest of a content, which holds the rollout's id, before it."""
+    return digest(content).encode() + content
+
+
+def read_evidence(file: bytes, path: Path) -> _Stored:
     """Decode a file.
 
     Raises:
-        ValueError: It is damaged, or of a later version.
+        ValueError: It is damaged, altered, or of another version.
     """
+    content = file[_DIGEST_SIZE:]
+    if file[:_DIGEST_SIZE] != digest(content).encode():
+        if (version := _version_without_digest(file)) is not None:
+            raise ValueError(f"{path.name} is of version {version}, and {_VERSION} is needed")
+        raise ValueError(f"{path.name} is damaged (its content does not match its digest)")
     try:
         stored = msgspec.msgpack.decode(content, type=_Stored)
     except (msgspec.DecodeError, ValueError) as error:
@@ -123,6 +135,16 @@ def read_evidence(content: bytes, path: Path) -> _Stored:
     if stored.version != _VERSION:
         raise ValueError(f"{path.name} is of version {stored.version}, and {_VERSION} is needed")
     return stored
+
+
+def _version_without_digest(file: bytes) -> int | None:
+    """Return the version of a file of an earlier release; None if it is none."""
+    try:
+        found = msgspec.msgpack.decode(file)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    version = found.get("version") if isinstance(found, dict) else None
+    return version if isinstance(version, int) and version < _VERSION else None
 
 
 def _collector(rollout: Rollout, source: PredictionSource, cursor: Cursor, stored: _Stored) -> Collector:

@@ -2,8 +2,10 @@
 
 import random
 
+import msgspec
 import pytest
 
+from core.alerts import Alerts
 from core.maintenance.doctor import examine
 from core.rollout import Arm, Guard, GuardSource, RolloutPhase, RolloutStep, RolloutWorker
 from core.rollout.working_memory import WorkingMemory
@@ -31,6 +33,17 @@ def feed(source, worker, clock, seed: int = 1) -> None:
         source.score(arm, *(dice.expovariate(1) for _ in range(n)), share=0.2)
     for _ in range(2):
         worker.tick(clock.pass_by(10))
+
+
+def content_of(path) -> dict:
+    return msgspec.msgpack.decode(path.read_bytes()[64:])
+
+
+def altered(path) -> bytes:
+    """Return a well-formed file with false counts below the digest of the true ones."""
+    content = content_of(path)
+    content["evidence"]["n_candidate"] = 1_000_000
+    return path.read_bytes()[:64] + msgspec.msgpack.encode(content)
 
 
 def another(workspace, source, registry, clock) -> RolloutWorker:
@@ -78,9 +91,10 @@ def test_a_document_older_than_the_file_does_not_count_anything_twice(
         pytest.param(lambda path: path.unlink(), "the file is missing", id="missing"),
         pytest.param(lambda path: path.write_bytes(b"not this"), "is damaged", id="damaged"),
         pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "is damaged", id="cut off"),
+        pytest.param(lambda path: path.write_bytes(altered(path)), "does not match its digest", id="false counts"),
         pytest.param(
-            lambda path: path.write_bytes(path.read_bytes().replace(b"\xa7version\x02", b"\xa7version\x01")),
-            "is of version 1, and 2 is needed",
+            lambda path: path.write_bytes(msgspec.msgpack.encode(content_of(path) | {"version": 2})),
+            "is of version 2, and 3 is needed",
             id="of an earlier release",
         ),
     ],
@@ -103,8 +117,6 @@ def test_a_lost_file_is_collected_again_and_an_event_says_so(
 
 
 def test_the_file_of_another_rollout_with_the_same_id_is_not_used(workspace, rollouts, judged, source, clock) -> None:
-    import msgspec
-
     twin = msgspec.structs.replace(rollouts.get(judged), created_at=clock.pass_by(1))
     recalled = WorkingMemory(workspace).recall(twin, source)
     assert "is of another rollout" in recalled.problem
@@ -123,3 +135,54 @@ def test_the_file_is_removed_when_its_rollout_ends(
     path.write_bytes(b"left by an engine that was killed")
     another(workspace, source, registry, clock).tick(clock.pass_by(1))
     assert not path.exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_event_and_a_state_that_ends_with_its_cause(
+    workspace, rollouts, judged, registry, source, clock
+) -> None:
+    """A folder in its place can be neither read nor replaced; judging goes on from the predictions."""
+    path = workspace.evidence_file(judged)
+    path.unlink()
+    path.mkdir()
+    for _ in range(2):  # each an engine of its own
+        worker = another(workspace, source, registry, clock)
+        for _ in range(30):
+            worker.tick(clock.pass_by(1))
+    source.serve(Arm.CANDIDATE, 50, share=0.2)
+    for _ in range(5):
+        worker.tick(clock.pass_by(1))
+    stuck = rollouts.get(judged)
+    assert [event.verb for event in stuck.observed.events].count("rollout.recollect") == 1
+    assert stuck.is_stuck
+    assert "its evidence cannot be stored" in stuck.observed.problem
+    assert stuck.observed.evidence.n_candidate == 150, "new requests are read all the same"
+    (alert,) = [alert for alert in Alerts(workspace).all() if alert.rule == "rollout_stuck"]
+    assert (alert.state, "its evidence cannot be stored" in alert.summary) == ("firing", True)
+    path.rmdir()
+    for _ in range(5):
+        worker.tick(clock.pass_by(1))
+    assert not rollouts.get(judged).is_stuck
+    assert path.is_file()
+    (alert,) = [alert for alert in Alerts(workspace).all() if alert.rule == "rollout_stuck"]
+    assert alert.state == "resolved"
+
+
+def test_a_candidate_goes_no_further_on_evidence_that_cannot_be_stored_and_harm_takes_it_back(
+    workspace, rollouts, start, registry, worker, source, clock
+) -> None:
+    rollout = start(guards=GUARDS, steps=(RolloutStep(share=0.2, dwell_seconds=10),))
+    path = workspace.evidence_file(rollout.rollout_id)
+    path.mkdir()
+    worker.tick(clock.now)
+    source.serve(Arm.STABLE, 40_000, share=0.2, n_failed=400)
+    source.serve(Arm.CANDIDATE, 10_000, share=0.2, n_failed=40)
+    for _ in range(10):
+        worker.tick(clock.pass_by(4))
+    held = rollouts.get(rollout.rollout_id)
+    assert (held.is_stuck, held.is_active) == (True, True)
+    assert held.observed.verdict.reason == "it goes no further while its evidence cannot be stored"
+    source.serve(Arm.STABLE, 40, share=0.2)
+    source.serve(Arm.CANDIDATE, 900, share=0.2, n_failed=900)
+    for _ in range(3):
+        worker.tick(clock.pass_by(4))
+    assert rollouts.get(rollout.rollout_id).observed.phase is RolloutPhase.ROLLED_BACK
