@@ -180,7 +180,7 @@ def _warn_without_engine(workspace: "Workspace", done: str) -> None:
 
 
 def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
-    from console.cli.output import print_facts, print_json, print_table
+    from console.cli.output import print_facts, print_json, print_table, printable
 
     if as_json:
         print_json(rollout)
@@ -190,12 +190,15 @@ def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
         facts |= {"verdict": observed.verdict.outcome, "reason": observed.verdict.reason}
     facts |= {"policy_sha256": rollout.policy_sha256, "policy_files": rollout.policy_files}
     facts |= {"deadline_at": observed.deadline_at, "n_stable": observed.evidence.n_stable}
-    facts |= {"n_candidate": observed.evidence.n_candidate}
+    facts |= {"n_candidate": observed.evidence.n_candidate, "risks": rollout.plan.risks_text}
     print_facts(facts)
     found = [_cells(reading) for reading in (*observed.readings, *observed.slices)]
     if found:
         print()
         print_table(found, tuple(found[0]), empty="")
+    if rollout.is_active and rollout.expected:
+        print()
+        print("\n".join(map(printable, rollout.expected)))
     if observed.disagreement:
         print()
         differing = [
@@ -233,6 +236,7 @@ def _cells(reading: "GuardReading") -> dict[str, object]:
         "callers_candidate": reading.callers_candidate,
         "verdict": reading.verdict,
         "eta_seconds": reading.eta_seconds,
+        "not_excluded": reading.cannot_exclude,
         "reason": reading.reason.removeprefix(f"{reading.guard}: "),
     }
 

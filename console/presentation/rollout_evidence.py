@@ -165,6 +165,9 @@ def evidence_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engin
         lines += _reading_lines(rollout, reading, glyphs)
     if not rollout.observed.readings:
         lines.append(Line((("Nothing has been judged yet.", "muted"),)))
+    if rollout.is_active and rollout.expected:
+        lines += [Line(), Line((("Expected at the start, in the usual traffic", "title"),))]
+        lines += [Line(((line.removeprefix("Expected on "), ""),)) for line in rollout.expected]
     lines += _slice_lines(rollout, glyphs) + rollout_slices.difference_lines(rollout)
     return [*lines, Line(), Line((("Rules", "title"),)), *rule_lines(rollout), *_events(rollout)]
 
@@ -251,7 +254,7 @@ def rule_lines(rollout: Rollout) -> list[Line]:
         *([("settled", _settled(plan))] if plan.needs_outcomes else []),
         *(("slices", str(each)) for each in plan.slices),
         *([("pairs", "both versions score each row; losses are compared row by row")] if plan.is_paired else []),
-        ("risks", f"false-alarm rate at most {plan.alpha:.1%}, missed-harm rate at most {plan.beta:.1%}"),
+        ("risks", plan.risks_text),
         ("deadline", f"{duration(plan.deadline_seconds)}; then an operator decides"),
         ("started", f"{instant(rollout.created_at)} by {rollout.created_by}"),
         ("reason", rollout.reason or NOTHING),

@@ -30,10 +30,7 @@ def duration_lines(
         yield f"How long verdicts take is unknown: no request to {model} was recorded in the last week."
         return
     yield f"Usual traffic in the last {about(usual.seconds).removeprefix('about ')}: {usual}."
-    by_guard: dict[str, list[str]] = {}
-    for verdict in expected.verdicts:
-        by_guard.setdefault(verdict.guard, []).append(_spelled(verdict))
-    yield from (f"Expected on {guard}: {'; '.join(found)}." for guard, found in by_guard.items())
+    yield from verdict_lines(expected)
     if usual.n_callers and any(verdict.seconds is None for verdict in expected.verdicts):
         yield (
             f"{usual.n_callers:,} callers may be too few: losses are compared by caller, and only a caller's first "
@@ -43,11 +40,19 @@ def duration_lines(
     yield from (
         f"Expected on {guard.name}: no verdict, since fewer than 20 outcomes of {stable} are known."
         for guard in losses
-        if guard.name not in by_guard
+        if guard.name not in {verdict.guard for verdict in expected.verdicts}
     )
     if expected.quicker:
         ways = ", ".join(f"{way.change} ({about(way.seconds)})" for way in expected.quicker)
         yield f"All verdicts would come sooner with {ways}."
+
+
+def verdict_lines(expected: Expectations | None) -> Iterator[str]:
+    """Write how long each verdict takes, guard by guard; nothing where that is unknown."""
+    by_guard: dict[str, list[str]] = {}
+    for verdict in expected.verdicts if expected is not None else ():
+        by_guard.setdefault(verdict.guard, []).append(_spelled(verdict))
+    yield from (f"Expected on {guard}: {'; '.join(found)}." for guard, found in by_guard.items())
 
 
 def settle_lines(plan: RolloutPlan) -> Iterator[str]:

@@ -226,6 +226,19 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return ""
 
     @property
+    def risks_text(self) -> str:
+        """The probabilities of wrong verdicts, each with its condition.
+
+        No data bound the mean of losses that have not been seen (Bahadur and Savage, Annals of Mathematical Statistics
+        27(4), 1956), so what is called safe holds for losses like those seen.
+        """
+        of_losses = ", for losses like those seen" if self.loss_guard is not None else ""
+        return (
+            f"false alarm at most {self.alpha:.1%} for the whole rollout; missed harm at most {self.beta:.1%} per guard"
+            f"{of_losses}"
+        )
+
+    @property
     def alpha_per_guard(self) -> float:
         """Each guard's part of alpha, so that all guards together keep to alpha; slices take half of it."""
         return (self.alpha / 2 if self.sliced_guards else self.alpha) / len(self.guards)

@@ -124,8 +124,10 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
     judged = ", ".join(map(plan.describe_guard, plan.guards))
     unjudged = in_a_line(not_judged(plan))
     least = f"Each step lasts at least {step.dwell_seconds:g} s and {step.min_samples:,} candidate answers."
+    like = ", for losses like those seen" if plan.loss_guard is not None else ""
     end = {
-        True: f"It goes to Production automatically once proven within its margins (confidence {1 - plan.beta:.0%}).",
+        True: f"It goes to Production automatically once proven within its margins (confidence {1 - plan.beta:.0%} per "
+        f"guard{like}).",
         False: "It ends with a finding; nothing goes live automatically.",
     }[plan.strategy.promotes]
     return (

@@ -117,6 +117,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     policy_sha256: str = ""  # of the model's rules when it was started
     policy_files: tuple[str, ...] = ()  # the files of these rules, the overriding file last
     reason: str = ""
+    expected: tuple[str, ...] = ()  # how long each verdict takes in the usual traffic, as the plan said; empty: unknown
     desired: DesiredRollout = DesiredRollout.RUNNING
     desired_step: int = 0  # the lowest step a person has requested
     desired_by: str

@@ -14,6 +14,7 @@ from core.governance import audited
 from core.losses import AnswerForm, LossRule
 from core.rollout.answers import form_of_version
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
+from core.rollout.expectation_text import verdict_lines
 from core.rollout.plan import RolloutPlan, loss_rule, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import end
@@ -146,6 +147,7 @@ class Rollouts(RolloutRecords):
                     policy_sha256=proposal.policy_sha256,
                     policy_files=proposal.policy_files,
                     reason=reason,
+                    expected=tuple(verdict_lines(proposal.expected)),
                     desired_by=str(actor),
                     desired_at=now,
                     observed=ObservedRollout(events=(event,)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from core.rollout.experiment import Winner, decide
-from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.plan import Guard, RolloutPlan
 from core.rollout.readings import GuardReading, GuardVerdict
 from core.rollout.slices import MISSING
 from core.rollout.strategies import Strategy
@@ -83,9 +83,9 @@ def _why_open(plan: RolloutPlan, guard: Guard, reading: GuardReading | None) -> 
         return f"too few {what} of both versions came" if n else f"no {what} came"
     if reading.verdict in (GuardVerdict.SAFE, GuardVerdict.HARMFUL):
         return None
-    if plan.strategy is Strategy.AB and guard.name == plan.primary:
-        if decide(reading, guard.margin).winner is not Winner.UNDECIDED:
-            return None
+    decides = plan.strategy is Strategy.AB and guard.name == plan.primary
+    if decides and decide(reading, guard.margin).winner is not Winner.UNDECIDED:
+        return None
     return _without_name(reading)
 
 
