@@ -12,7 +12,7 @@ from core.rollout import (
     Strategy,
     VerdictOutcome,
 )
-from core.rollout.unjudged import in_a_line
+from core.rollout.unjudged import NotJudged, in_a_line
 from widgets.glyphs import Glyphs
 from widgets.line import Line, Span
 
@@ -66,7 +66,7 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
         spans = (("verdict   ", "muted"), (word, tone or "strong"))
         since = "" if has_engine else f" (as of {instant(rollout.updated_at)})"
         lines.append(Line((*spans, (reason, ""), (since, "muted"))))
-    if observed.readings and (unjudged := in_a_line(rollout.not_judged)):
+    if observed.readings and (unjudged := in_a_line(_unseen(rollout))):
         lines.append(Line((("unjudged  ", "muted"), (unjudged, "warn"))))
     if observed.losses.note:
         lines.append(Line((("losses    ", "muted"), (observed.losses.note, ""))))
@@ -77,6 +77,17 @@ def summary_lines(rollout: Rollout, now: datetime, glyphs: Glyphs, *, has_engine
         wish += f": {rollout.desired_reason}" if rollout.desired_reason else ""
         lines.append(Line((("requested ", "muted"), (wish, "warn"))))
     return lines
+
+
+def _unseen(rollout: Rollout) -> list[NotJudged]:
+    """List what is not judged, except what is seen beside it: a guard that is still open, with its reason."""
+    observed = rollout.observed
+    seen = {
+        reading.guard
+        for reading in (*observed.readings, *observed.slices)
+        if reading.verdict is not GuardVerdict.NO_DATA and (reading.required or reading.is_check or reading.slice)
+    }
+    return [found for found in rollout.not_judged if found.what not in seen]
 
 
 def steps_line(rollout: Rollout, glyphs: Glyphs) -> Line:

@@ -92,7 +92,9 @@ def test_the_phase_the_arms_and_the_guards_are_there(text):
     }
     assert found["bondx_rollout_arrivals"] == {("stable",): 0.9, ("candidate",): 0.5}
     assert found["bondx_rollout_values_set_aside_total"] == {("errors",): 0.0, ("arrivals",): 0.0, ("loss",): 2.0}
-    assert found["bondx_rollout_not_judged"] == {("latency",): 1.0}
+    assert found["bondx_rollout_not_judged"] == {(what,): 1.0 for what in ("latency", "errors", "arrivals", "loss")}, (
+        "everything that is not shown"
+    )
     assert found["bondx_rollout_stuck"] == {(): 0.0}
     assert found["bondx_rollout_reported_losses_total"] == {(): 3.0}
 
