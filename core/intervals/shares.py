@@ -10,6 +10,7 @@ from core.intervals.units import ERROR_RATE, Interval, Units, Z
 
 N_GRID = 64  # points of one pass over the candidates of a limit; the second pass lies between two of them
 N_HALVINGS = 50
+EDGE_GROUPS = 2.0  # groups with the rarer outcome at which, at the edge, their variance counts half
 
 
 def share_interval(held: AnyArray, group: AnyArray) -> Interval | None:
@@ -20,7 +21,8 @@ def share_interval(held: AnyArray, group: AnyArray) -> Interval | None:
         group: Group of each row, shape (n,).
     Returns:
         Exact limits for rows without groups. For groups, the limits of as many independent rows as have the variance
-        that the groups show; None for fewer than two groups.
+        that the groups show; the fewer groups hold the rarer outcome, the closer their number is drawn to that of
+        the groups. None for fewer than two groups.
     Source:
         Blaker, Canadian Journal of Statistics 28(4), 2000; Korn and Graubard, Survey Methodology 24(2), 1998.
     """
@@ -33,7 +35,13 @@ def share_interval(held: AnyArray, group: AnyArray) -> Interval | None:
     share = n_held / n_rows
     without = (n_held - units.sums(held)) / (n_rows - units.sizes)  # the share when one group is left out
     variance = float(np.square(without - without.mean()).sum()) * (units.n - 1) / units.n
-    n_effective = share * (1.0 - share) / variance if variance > 0 and 0 < share < 1 else float(units.n)
+    n_effective = float(units.n)
+    if variance > 0 and 0 < share < 1:
+        varied = min(share * (1.0 - share) / variance, float(n_rows))
+        # Near the edge the few groups that hold the rarer outcome say little about the variance: each counts once.
+        n_rare = units.count_with(np.asarray(held) < 0.5 if share > 0.5 else np.asarray(held) > 0.5)
+        seen = n_rare / (n_rare + EDGE_GROUPS * (2.0 * share - 1.0) ** 2)
+        n_effective = varied**seen * min(varied, n_effective) ** (1.0 - seen)
     n_effective = min(n_effective * (Z / units.quantile) ** 2, float(n_rows))
     return effective_interval(share, n_effective, own_part=1.0)
 

@@ -17,7 +17,7 @@ SKEWNESS_MARGIN = 8.0  # a sample of n units shows too little skewness: it is ta
 
 
 def mean_interval(
-    loss: FloatArray, group: AnyArray, *, reference: float, unseen: float | None = None
+    loss: FloatArray, group: AnyArray, *, reference: float, unseen: FloatArray | None = None
 ) -> Interval | None:
     """Bound the mean of losses that are not negative.
 
@@ -26,17 +26,18 @@ def mean_interval(
         group: Group of each row, shape (n,).
         reference: The mean loss of a unit unlike those seen, such as of a constant prediction; it bounds the mean
             where the losses do not vary.
-        unseen: The mean loss of a mistake, if the sample holds none: as many units cannot exclude it.
+        unseen: What a mistake would have cost in each row of a kind that shows none, elsewhere 0, shape (n,): as many
+            units cannot exclude it.
     Returns:
         None for fewer than two units.
     """
     units = Units(group)
     found = _ratio(units.sums(loss), units.sizes, units, reference=reference)
-    return _with_unseen(found, float(loss.mean()), unseen, units.n)
+    return _with_unseen(found, loss, float(len(loss)), unseen, units)
 
 
 def ratio_interval(
-    part: FloatArray, whole: FloatArray, group: AnyArray, *, unseen: float | None = None
+    part: FloatArray, whole: FloatArray, group: AnyArray, *, unseen: FloatArray | None = None
 ) -> Interval | None:
     """Bound the ratio of two sums over rows, such as of the losses of a model and of a constant prediction.
 
@@ -44,15 +45,14 @@ def ratio_interval(
         part: The numerator of each row, shape (n,).
         whole: The denominator of each row, shape (n,).
         group: Group of each row, shape (n,).
-        unseen: The mean numerator of a mistake, if the sample holds none: as many units cannot exclude it.
+        unseen: The numerator that a mistake would have had in each row of a kind that shows none, elsewhere 0, shape
+            (n,): as many units cannot exclude it.
     Returns:
         None for fewer than two units, or if the whole is zero.
     """
     units = Units(group)
     found = _ratio(units.sums(part), units.sums(whole), units, reference=1.0)
-    if found is None or unseen is None:
-        return found
-    return _with_unseen(found, float(part.sum() / whole.sum()), unseen / float(whole.mean()), units.n)
+    return _with_unseen(found, part, float(whole.sum()), unseen, units)
 
 
 def unexplained_interval(squared_error: FloatArray, actual: FloatArray, group: AnyArray) -> Interval | None:
@@ -148,12 +148,15 @@ def _unseen(value: float, reference: float, n: int) -> Interval | None:
     return _checked(least, least + share * max(reference, value))
 
 
-def _with_unseen(found: Interval | None, value: float, unseen: float | None, n: int) -> Interval | None:
-    """Raise the upper limit to the mean that holds as many mistakes as the sample cannot exclude."""
-    if found is None or unseen is None:
+def _with_unseen(
+    found: Interval | None, part: FloatArray, whole: float, unseen: FloatArray | None, units: Units
+) -> Interval | None:
+    """Raise the upper limit to the ratio that holds as many mistakes as the rows without one cannot exclude."""
+    if found is None or unseen is None or not unseen.any():
         return found
-    share = _share_not_excluded(n)
-    return Interval(found.low, max(found.high, (1.0 - share) * value + share * unseen))
+    share = _share_not_excluded(units.count_with(unseen > 0))
+    more = share * float(np.maximum(unseen - part, 0.0).sum(where=unseen > 0))
+    return Interval(found.low, max(found.high, (float(part.sum()) + more) / whole))
 
 
 def _share_not_excluded(n: int) -> float:

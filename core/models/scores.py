@@ -21,23 +21,24 @@ def row_losses(target: FloatArray, answer: FloatArray) -> FloatArray:
     return np.asarray(-np.log(np.clip(chosen, 1e-15, None)))
 
 
-def unseen_mistake(target: FloatArray, answer: FloatArray) -> float | None:
-    """Return the mean loss that a mistake would have had, where every class was answered right.
+def unseen_mistake(target: FloatArray, answer: FloatArray) -> FloatArray | None:
+    """Return what a mistake would have cost in each row that is surer than every mistake seen.
 
-    A sample without a mistake does not show how much the mistakes of a confident model cost.
+    A sample without a mistake among its surest rows does not show how much the mistakes of a confident model cost,
+    however many mistakes it shows among the others.
 
     Returns:
-        None for numbers, or if a class that came had no more than half of the probability.
+        0 for all other rows, shape (n,); None for numbers.
     """
     return None if answer.ndim == 1 else unseen_in_losses(row_losses(target, answer))
 
 
-def unseen_in_losses(log_losses: FloatArray) -> float | None:
+def unseen_in_losses(log_losses: FloatArray) -> FloatArray:
     """Return what `unseen_mistake` does, from the log losses of the rows."""
     given = np.exp(-log_losses)  # the probability of the class that came
-    if given.min() <= 0.5:
-        return None
-    return float(np.mean(-np.log(np.clip(1.0 - given, 1e-15, None))))
+    surest_mistake = max(0.5, 1.0 - float(given.min()))
+    cost = -np.log(np.clip(1.0 - given, 1e-15, None))
+    return np.asarray(np.where(given > surest_mistake, cost, 0.0))
 
 
 def regression_metrics(actual: FloatArray, answer: FloatArray, group: AnyArray) -> Metrics:
@@ -101,14 +102,16 @@ def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray) ->
     }
 
 
-def skill(losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, unseen: float | None = None) -> Metrics:
+def skill(
+    losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, unseen: FloatArray | None = None
+) -> Metrics:
     """Measure the share by which the model reduces the loss of a constant prediction: `skill`, with its interval.
 
     Args:
         losses: The model's loss of each row, shape (n,).
         constant_losses: The loss of the constant prediction, shape (n,).
         group: Group of each row, shape (n,).
-        unseen: The mean loss of a mistake, if the sample holds none (`unseen_mistake`).
+        unseen: What unseen mistakes would cost (`unseen_mistake`).
     Returns:
         At most 1; at 0 or below the model knows no more than the mean. Empty if the constant has no loss.
     """
