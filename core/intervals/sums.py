@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from core.arrays import AnyArray, FloatArray
-from core.intervals.units import ERROR_RATE, Interval, Units
+from core.intervals.units import ERROR_RATE, Interval, Units, t_quantile
 
 SKEWNESS_MARGIN = 8.0  # a sample of n units shows too little skewness: it is taken as 1 + 8/n times what is seen
 
@@ -32,7 +32,7 @@ def mean_interval(
         None for fewer than two units.
     """
     units = Units(group)
-    found = _ratio(units.sums(loss), units.sizes, units, reference=reference)
+    found = _ratio(units.sums(loss), units.sizes, units, reference=reference, is_heavy=True)
     return _with_unseen(found, loss, float(len(loss)), unseen, units)
 
 
@@ -71,7 +71,7 @@ def unexplained_interval(squared_error: FloatArray, actual: FloatArray, group: A
     too_small = 1.0 - 1.0 / units.n
     value = float(errors.sum() / second.sum()) * too_small
     rest = np.divide(errors.sum() - errors, spread, out=np.full(units.n, value), where=spread > 0) * too_small
-    return _positive(value, rest, units) or _unseen(value, 1.0, units.n)
+    return _positive(value, rest, units, is_heavy=True) or _unseen(value, 1.0, units.n)
 
 
 def difference_interval(difference: FloatArray, group: AnyArray) -> Interval | None:
@@ -86,7 +86,7 @@ def difference_interval(difference: FloatArray, group: AnyArray) -> Interval | N
     sums = units.sums(difference)
     value = float(sums.sum() / units.sizes.sum())
     pseudo = _pseudo_values(value, (sums.sum() - sums) / (units.sizes.sum() - units.sizes), units)
-    low, high = _limits(value, pseudo, units)
+    low, high = _limits(value, pseudo, units.quantile)
     reach = units.quantile * _error(pseudo)
     return _checked(min(low, value - reach), max(high, value + reach))
 
@@ -105,32 +105,35 @@ def positive_interval(value: float, relative_influence: FloatArray, group: AnyAr
     if units.n < 2 or value <= 0:
         return None
     relative = units.n * units.sums(relative_influence)
-    return _union(value, value * (1.0 + relative), relative, units)
+    return _union(value, value * (1.0 + relative), relative, units, t=units.quantile)
 
 
-def _ratio(part: FloatArray, whole: FloatArray, units: Units, *, reference: float) -> Interval | None:
+def _ratio(
+    part: FloatArray, whole: FloatArray, units: Units, *, reference: float, is_heavy: bool = False
+) -> Interval | None:
     """Bound the ratio of two sums over units."""
     if units.n < 2 or whole.sum() <= 0:
         return None
     value = float(part.sum() / whole.sum())
     rest = whole.sum() - whole
     without = np.divide(part.sum() - part, rest, out=np.full(units.n, value), where=rest > 0)
-    return _positive(value, without, units) or _unseen(value, reference, units.n)
+    return _positive(value, without, units, is_heavy=is_heavy) or _unseen(value, reference, units.n)
 
 
-def _positive(value: float, without: FloatArray, units: Units) -> Interval | None:
+def _positive(value: float, without: FloatArray, units: Units, *, is_heavy: bool) -> Interval | None:
     """Bound a statistic that is not negative by its values without each unit.
 
     On its own scale the skewness is removed; on the log scale, where every unit leaves something, it is mild.
     """
     logs = _pseudo_values(math.log(value), np.log(without), units) if value > 0 and without.min() > 0 else None
-    return _union(value, _pseudo_values(value, without, units), logs, units)
+    pseudo = _pseudo_values(value, without, units)
+    return _union(value, pseudo, logs, units, t=_heavy_quantile(pseudo, units) if is_heavy else units.quantile)
 
 
-def _union(value: float, pseudo: FloatArray, logs: FloatArray | None, units: Units) -> Interval | None:
-    low, high = _limits(value, pseudo, units)
+def _union(value: float, pseudo: FloatArray, logs: FloatArray | None, units: Units, *, t: float) -> Interval | None:
+    low, high = _limits(value, pseudo, t)
     if logs is not None:
-        reach = units.quantile * _error(logs)
+        reach = t * _error(logs)
         low, high = min(low, value * math.exp(-reach)), max(high, value * math.exp(min(reach, 700.0)))
     return _checked(max(low, 0.0), high)
 
@@ -172,15 +175,30 @@ def _error(pseudo: FloatArray) -> float:
     return float(pseudo.std(ddof=1)) / math.sqrt(len(pseudo))
 
 
-def _limits(value: float, pseudo: FloatArray, units: Units) -> tuple[float, float]:
+def _limits(value: float, pseudo: FloatArray, t: float) -> tuple[float, float]:
     """Student's limits with the skewness removed.
 
     Source:
         Hall, Journal of the Royal Statistical Society B 54(1), 1992: the monotone cubic transformation.
     """
-    n, t, error = units.n, units.quantile, _error(pseudo)
+    n, error = len(pseudo), _error(pseudo)
     skewness = _skewness(pseudo) * (1.0 + SKEWNESS_MARGIN / n) / math.sqrt(n)
     return value - error * _without_skewness(t, skewness), value - error * _without_skewness(-t, skewness)
+
+
+def _heavy_quantile(pseudo: FloatArray, units: Units) -> float:
+    """Student's quantile with as many degrees of freedom as a variance of values with these tails has.
+
+    Source:
+        Satterthwaite, Biometrics Bulletin 2(6), 1946, with the variance of a sample variance, which rises with the
+        kurtosis (Cramér, Mathematical Methods of Statistics, 1946, section 27.4).
+    """
+    n, centred = len(pseudo), pseudo - pseudo.mean()
+    variance = float(np.mean(np.square(centred)))
+    if n < 3 or variance <= 0:
+        return units.quantile
+    excess = max(float(np.mean(centred**4)) / variance**2 - 3.0, 0.0)
+    return t_quantile(min(max(2.0 / (excess / n + 2.0 / (n - 1)), 1.0), units.degrees_of_freedom))
 
 
 def _skewness(values: FloatArray) -> float:

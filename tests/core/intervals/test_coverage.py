@@ -70,10 +70,14 @@ ERRORS = {
     "exponential": (lambda rng, n: rng.exponential(size=n), 1.0, 2.0),
     "lognormal": (lambda rng, n: rng.lognormal(size=n), np.exp(0.5), np.exp(2.0)),
 }
+HEAVY = {
+    "t3": (lambda rng, n: rng.standard_t(3, size=n), 2 * 3**0.5 / np.pi, 3.0),
+    "mostly zero": (lambda rng, n: rng.normal(size=n) * (rng.random(n) < 0.1), 0.1 * (2 / np.pi) ** 0.5, 0.1),
+}
 
 
 def of_error(n: int, kind: str, power: int) -> Case:
-    draw, *moments = ERRORS[kind]
+    draw, *moments = (ERRORS | HEAVY)[kind]
     return (
         f"{'MAE' if power == 1 else 'RMSE'}, {kind} errors, {n} rows",
         float(moments[power - 1]),
@@ -215,6 +219,8 @@ HARD: list[tuple[Case, float]] = [
     (of_error(20, "lognormal", 2), 0.85),
     (of_error(1000, "lognormal", 2), 0.89),
     (of_r2(20, "exponential", 0.9), 0.90),
+    (of_error(50, "t3", 2), 0.90),
+    (of_error(20, "mostly zero", 1), 0.78),
 ]
 
 
