@@ -89,7 +89,8 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
 
     Args:
         bands: The least and the greatest plausible median of each column. Any column found is a gross breach.
-        magnitudes: The same of columns whose sign says nothing about their unit.
+        magnitudes: The same of columns whose sign says nothing about their unit; only their medians are judged, since
+            values near 0 are common.
         gross_share: The share of rows, surely exceeded, that may lie outside.
     """
 
@@ -105,7 +106,7 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
             middle, n_off = float(np.median(seen)), int(((seen < least) | (seen > most)).sum())
             if not least <= middle <= most:
                 outside.append(f"the median of {name} is {middle:.4g}, not between {least:g} and {most:g}")
-            elif share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
+            elif name in bands and share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
                 outside.append(f"{n_off} of {len(seen)} values of {name} are not between {least:g} and {most:g}")
         reason = "; ".join(outside) or "every column is plausible in its unit"
         return Measurement(

@@ -106,7 +106,7 @@ PLAUSIBLE_MEDIANS = {
     "cpi_yoy": (-5.0, 60.0),
 } | dict.fromkeys(("esg_e", "esg_s", "esg_g", "esg_provider2"), (3.0, 97.0))
 # Scores in standard deviations, regardless of sign; those of one market day are alike in all rows, and are left out.
-PLAUSIBLE_MAGNITUDES = dict.fromkeys(("news_sentiment", "web_traffic_z", "supplier_stress"), (0.05, 10.0))
+PLAUSIBLE_MAGNITUDES = dict.fromkeys(("news_sentiment", "web_traffic_z", "supplier_stress"), (0.02, 10.0))
 # What differs between bonds, and between issuers; a coupon of zero and a common tenor are no fault.
 VARY_BY_BOND = dict.fromkeys(
     ("spread_bps", "ytm_pct", "clean_price", "mod_duration", "convexity", "bid_ask_bps", "turnover_annual",
@@ -312,8 +312,17 @@ WARNINGS = (
         dimension="plausibility",
         gross_share=GROSS_OUTLIERS,
     ),
-    Check("stuck_bonds", stuck_columns(VARY_BY_BOND, of="bond_id"), "<=", fixed(0.0), "columns"),
-    Check("stuck_issuers", stuck_columns(VARY_BY_ISSUER, of="issuer_id"), "<=", fixed(0.0), "columns"),
+    Check(
+        "stuck_bonds", stuck_columns(VARY_BY_BOND, of="bond_id"), "<=", fixed(0.0), "columns", dimension="plausibility"
+    ),
+    Check(
+        "stuck_issuers",
+        stuck_columns(VARY_BY_ISSUER, of="issuer_id"),
+        "<=",
+        fixed(0.0),
+        "columns",
+        dimension="plausibility",
+    ),
     Check(
         "constant_columns", constant_columns(NUMERIC_FEATURES, gross_share=GROSS_CONSTANT), "<=", fixed(0.0), "columns"
     ),
