@@ -13,6 +13,7 @@ csv_head.py, csv_file.py, json_lines.py, parquet_file.py   one format each
 parquet_types.py   the types of Parquet columns
 table.py       a table in memory
 signature.py   a model's inputs: names, kinds, ranges, levels, and the check of rows against them; light
+periods.py     months, quarters and weeks as times
 task.py        the target, and the columns to learn from
 usefulness.py, row_numbers.py, magnitude.py   columns that no model can learn from, or only names of rows
 conforming.py  the check of a table against a signature

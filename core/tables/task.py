@@ -271,7 +271,7 @@ def _refuse_times(table: Table, name: str) -> None:
     fits = look_like_dates(pa.array(values.cat.categories.astype(str), pa.string()))
     is_wrong = np.append(~fits, False)[values.cat.codes.to_numpy()]
     row = int(np.argmax(is_wrong))
-    cure = "Write dates as 2026-03-31, times as 2026-03-31T09:00:00Z, or use an increasing number."
+    cure = "Write dates as 2026-03-31, months as 2026-03, times as 2026-03-31T09:00:00Z, or use an increasing number."
     raise table.error(f"{shown(str(values.iloc[row]))} is not a time", cure, column=name, row=row)
 
 

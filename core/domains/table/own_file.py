@@ -10,6 +10,7 @@ from core.models import Model
 from core.tables import ColumnKind, ReadingRules, Table, TableSignature, Task, TaskRequest, describe, read_table
 from core.tables.errors import visible
 from core.tables.held_rows import split_rows
+from core.tables.periods import with_instants
 from core.tables.task import told_task, with_target
 
 
@@ -28,7 +29,7 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining:
         keep=request.keep,
         drop_missing_target=request.drop_missing_target,
     )
-    table, dropped = with_target(table, wanted)
+    table, dropped = with_target(with_instants(table, request.time), wanted)
     signature = describe(table, wanted)
     model = TableModel.described(signature, algorithm=request.algorithm, parameters=request.parameters)
     target = model.target_of(table.frame)
