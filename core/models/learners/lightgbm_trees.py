@@ -12,7 +12,7 @@ from core.errors import RefusedError
 from core.models.errors import ArtifactError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.lightgbm_library import load_lightgbm
-from core.models.learners.samples import JudgingFold, Sample, folds_apart
+from core.models.learners.samples import JudgingFold, Sample, folds_apart, judges_later
 from core.models.learners.tree_shapes import Shape, most_trees, shapes_for, side_by_side
 
 if TYPE_CHECKING:
@@ -175,8 +175,10 @@ class LightGbmLearner(TreesLearner):
     def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         """Settle the number of trees, and their size, by the mean loss over the folds."""
         n_learned = int(np.mean([len(fold.learn) for fold in folds]))
+        in_time = judges_later(folds)
         size = n_learned, len(self.columns.tree_columns), self.parameters
-        shapes, most = shapes_for(*size, n_classes=self.n_classes), most_trees(*size, n_classes=self.n_classes)
+        shapes = shapes_for(*size, n_classes=self.n_classes, in_time=in_time)
+        most = most_trees(*size, n_classes=self.n_classes)
 
         def grow(task: tuple[Shape, JudgingFold]) -> tuple["lgb.Booster", list[float]]:
             shape, fold = task
@@ -189,13 +191,13 @@ class LightGbmLearner(TreesLearner):
         grown = side_by_side(grow, [(shape, fold) for shape in shapes for fold in folds], n_rows=n_learned)
         by_shape = [grown[k * len(folds) : (k + 1) * len(folds)] for k in range(len(shapes))]
         curves = [[curve for _, curve in found] for found in by_shape]
-        best, n_trees = _settled(curves)
+        best, n_trees = _settled(curves, in_time=in_time)
         self.tuned = {"n_trees": n_trees, "settled_on": n_learned, **shapes[best]._asdict()}
         self._keep(by_shape[best][0][0].model_to_string(num_iteration=n_trees))
         answers = []
         for k, fold in enumerate(folds):
             others = folds_apart(folds, fold)
-            own, n_own = _settled([[of_shape[other] for other in others] for of_shape in curves])
+            own, n_own = _settled([[of_shape[other] for other in others] for of_shape in curves], in_time=in_time)
             answer = by_shape[own][k][0].predict(rows.matrices.trees[fold.judge], num_threads=1, num_iteration=n_own)
             answers.append(self._answered(answer))
         return answers
@@ -262,10 +264,19 @@ class ImportedTreesLearner(LightGbmLearner):
         raise RefusedError("Imported trees cannot be trained here. Train a new model: bondx-mlops train.")
 
 
-def _settled(curves: Sequence[Sequence[Sequence[float]]]) -> tuple[int, int]:
-    """Return which size has the least mean loss over folds, and with how many trees; curves by size and fold."""
+def _settled(curves: Sequence[Sequence[Sequence[float]]], *, in_time: bool) -> tuple[int, int]:
+    """Return which size has the least mean loss over folds, and with how many trees.
+
+    Args:
+        curves: By size and fold.
+        in_time: Whether the folds are windows in time. Seasons differ in how many trees they call for, and the mean
+            curve would follow the one with the largest losses, or the one that stops last; so the number is the
+            geometric mean of theirs.
+    """
     means = [_mean_curve(of_size) for of_size in curves]
     best = int(np.argmin([mean.min() for mean in means]))
+    if in_time:
+        return best, round(float(np.exp(np.mean([np.log(np.argmin(curve) + 1.0) for curve in curves[best]]))))
     return best, int(np.argmin(means[best])) + 1
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +75,13 @@ class JudgingFold(NamedTuple):
 
     learn: IntArray
     judge: IntArray
+
+
+def judges_later(folds: Sequence[JudgingFold]) -> bool:
+    """Return whether the folds are windows in time: none learns from rows that the next one judges."""
+    return len(folds) > 1 and all(
+        not np.isin(later.judge, earlier.learn, assume_unique=True).any() for earlier, later in pairwise(folds)
+    )
 
 
 def folds_apart(folds: Sequence[JudgingFold], fold: JudgingFold) -> list[int]:

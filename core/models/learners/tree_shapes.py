@@ -58,7 +58,9 @@ def is_dear(n_rows: int, n_columns: int, n_classes: int) -> bool:
     return n_classes > 2 and n_rows * n_columns * n_classes > DEAR
 
 
-def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any], *, n_classes: int = 0) -> list[Shape]:
+def shapes_for(
+    n_rows: int, n_columns: int, parameters: Mapping[str, Any], *, n_classes: int = 0, in_time: bool = False
+) -> list[Shape]:
     """List the sizes that compete, smallest first; a size in the settings stands alone.
 
     Args:
@@ -66,11 +68,14 @@ def shapes_for(n_rows: int, n_columns: int, parameters: Mapping[str, Any], *, n_
         n_columns: Columns of the matrix.
         parameters: The learner's; zero leaves a value to this function.
         n_classes: Of a classification; each has a tree of its own in every step.
+        in_time: Whether later rows are judged by earlier rows. A tree then sees all columns: one without the column
+            that carries a level would fit what stands in for it, such as the date, and that fails on later rows.
     """
     _, sizes, rate, _ = _size_of(n_rows)
     if is_dear(n_rows, n_columns, n_classes):
         sizes, rate = sizes[-1:], max(rate, FAST)
-    share = 1.0 if n_columns <= NARROW else 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
+    all_seen = WIDE if in_time else NARROW
+    share = 1.0 if n_columns <= all_seen else 0.7 if n_columns <= WIDE else max(0.1, 200 / n_columns)
     if leaves := int(parameters["num_leaves"]):
         sizes = ((leaves, sizes[0][1]),)
     elif n_columns > WIDE:

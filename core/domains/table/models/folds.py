@@ -1,7 +1,8 @@
 """The folds on which the candidates compete: repeated cross-validation on small tables, one hold-out on large ones.
 
 One hold-out of a small table is a lottery: its few rows would decide otherwise under another seed. On a large table
-one hold-out is certain enough, and leaves the candidates nearly as many rows as the final fit has.
+one hold-out is certain enough, and leaves the candidates nearly as many rows as the final fit has. With times it is
+not: the latest fifth of a year is one season, however many rows it has, so several windows decide at every size.
 """
 
 import hashlib
@@ -26,6 +27,8 @@ HELD_SHARE = 0.2
 MOST_JUDGED = 200_000  # rows of a hold-out
 N_FOLDS = 5
 WINDOWS = (0.4, 0.55, 0.7, 0.85)  # shares of the rows, by time, at which a window begins
+FEW_WINDOWS = WINDOWS[1::2]
+MOST_CELLS = 4_000_000  # for all windows; beyond, few windows keep the choice below twice the cost of one hold-out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,12 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
     """
     n_rows = len(frame)
     if not is_small(n_rows, signature) or n_rows * len(signature.columns) > MANY_CELLS:
+        if signature.time is not None and signature.group is None and signature.task is not Task.ANOMALY:
+            found = _by_time(frame, signature, target, 1, seed=seed)
+            _require_classes(found.folds, target, signature)
+            return found
         split = split_rows(frame, signature, target, HELD_SHARE, seed=seed)
-        judged = np.flatnonzero(split.held)
-        if len(judged) > MOST_JUDGED:
-            judged = np.sort(np.random.default_rng(seed).permutation(judged)[:MOST_JUDGED])
+        judged = _at_most(np.flatnonzero(split.held), MOST_JUDGED, seed=seed)
         return JudgingFolds(
             [JudgingFold(np.flatnonzero(split.learn), judged)], False, f"{len(judged)} rows held out ({split.method})"
         )
@@ -132,9 +137,13 @@ def _by_time(
         return JudgingFolds(folds, False, f"{len(folds)} draws of later rows of other groups")
     instant = np.unique(frame[str(signature.time)].to_numpy(), return_inverse=True)[1]
     rank = np.searchsorted(np.sort(instant), instant, side="left") / len(instant)  # rows of one instant share it
-    starts = {float(rank[rank >= edge].min()) for edge in WINDOWS if (rank >= edge).any()}
+    edges = WINDOWS if len(frame) * len(signature.columns) <= MOST_CELLS else FEW_WINDOWS
+    starts = {float(rank[rank >= edge].min()) for edge in edges if (rank >= edge).any()}
     folds = [
-        JudgingFold(np.flatnonzero(rank < first), np.flatnonzero((rank >= first) & (rank < after)))
+        JudgingFold(
+            np.flatnonzero(rank < first),
+            _at_most(np.flatnonzero((rank >= first) & (rank < after)), MOST_JUDGED // len(edges), seed=seed),
+        )
         for first, after in pairwise((*sorted(starts), np.inf))
         if (rank < first).any()
     ]
@@ -144,6 +153,11 @@ def _by_time(
         folds = [fold for fold in folds if len(np.unique(target[fold.learn])) == len(signature.classes)] or folds[-1:]
     n_judged = sum(len(fold.judge) for fold in folds)
     return JudgingFolds(folds, False, f"{n_judged} later rows, in {len(folds)} windows predicted by the rows before")
+
+
+def _at_most(rows: IntArray, most: int, *, seed: int) -> IntArray:
+    """Draw some of the rows where there are more than needed."""
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
 
 
 def _require_classes(folds: Sequence[JudgingFold], target: FloatArray, signature: TableSignature) -> None:

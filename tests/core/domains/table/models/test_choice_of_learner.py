@@ -5,15 +5,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMRegressor
+from sklearn.linear_model import Ridge
 
 from core.domains.catalogue import load_model
-from core.domains.table.models import TableModel
+from core.domains.table.models import TableModel, folds
 from core.domains.table.models.choice import choose
 from core.domains.table.models.folds import folds_of
 from core.errors import UsageError
 from core.models.learners import tree_shapes
 from core.models.learners.blend import BlendLearner
-from core.models.learners.lightgbm_trees import LightGbmLearner
+from core.models.learners.lightgbm_trees import LightGbmLearner, _settled
+from core.models.learners.samples import judges_later
 from core.models.learners.standardised_linear import StandardisedLinearLearner
 from core.tables import ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.task import outputs_of
@@ -147,6 +150,65 @@ def test_with_times_later_rows_are_judged_by_earlier_rows():
     assert len(found.folds) == 4
     for fold in found.folds:
         assert frame["day"].iloc[fold.learn].max() < frame["day"].iloc[fold.judge].min()
+
+
+def seasonal(n: int, seed: int, *, n_years: float = 4.0) -> pd.DataFrame:
+    """Make a series whose level, which one column carries, and whose noise turn with the season."""
+    rng = np.random.default_rng(seed)
+    day = np.sort(rng.uniform(0, n_years, n))
+    season = np.sin(2 * np.pi * day)
+    level = 10 + 3 * season + 0.5 * day + 0.3 * rng.normal(size=n)
+    frame = pd.DataFrame(rng.normal(size=(n, 12)), columns=[f"x{k}" for k in range(12)])
+    effect = (1 + 0.5 * season) * (np.abs(frame["x0"]) + frame["x1"] * (frame["x2"] > 0))
+    return frame.assign(level=level, day=day, y=level + effect + (1 + 0.5 * season) * rng.normal(size=n))
+
+
+def test_with_times_a_large_table_is_judged_in_several_windows():
+    frame = seasonal(6_000, seed=1)
+    model = described(frame, time="day")
+    found = folds_of(frame, model.signature, frame["y"].to_numpy(), seed=1)
+
+    assert [round(len(fold.learn) / len(frame), 2) for fold in found.folds] == [0.4, 0.55, 0.7, 0.85]
+    assert judges_later(found.folds)
+    assert sum(len(fold.judge) for fold in found.folds) == 3_600
+    without = folds_of(frame, described(frame.drop(columns="day")).signature, frame["y"].to_numpy(), seed=1)
+    assert not judges_later(without.folds)
+
+
+def test_with_very_many_cells_two_windows_decide(monkeypatch):
+    monkeypatch.setattr(folds, "MOST_CELLS", 10_000)
+    monkeypatch.setattr(folds, "MOST_JUDGED", 1_000)
+    frame = seasonal(6_000, seed=1)
+    found = folds_of(frame, described(frame, time="day").signature, frame["y"].to_numpy(), seed=1)
+
+    assert [len(fold.judge) for fold in found.folds] == [500, 500]
+
+
+def test_no_single_window_in_time_settles_the_number_of_trees():
+    early, late = [[*np.linspace(5, 1, n), *np.linspace(1, 2, 30)] for n in (50, 200)]
+
+    assert _settled([[early, late]], in_time=True) == (0, 100)
+    assert _settled([[late, late]], in_time=True) == (0, 200)
+
+
+@pytest.mark.parametrize("cut", [0.6, 0.7, 0.8, 0.9])
+def test_the_choice_in_time_loses_to_no_plain_fit_in_any_season(cut):
+    frame = seasonal(12_000, seed=3)
+    n = int(cut * len(frame))
+    learn, test = frame[:n], frame[n : n + 1_200]
+    model = described(frame, time="day")
+    model.fit(learn, seed=1)
+    columns = [name for name in frame if name not in ("y", "day")]
+    for plain in (LGBMRegressor(n_jobs=1, verbose=-1), Ridge()):
+        theirs = plain.fit(learn[columns], learn["y"]).predict(test[columns])
+        behind = np.square(model.predict(test) - test["y"]) - np.square(theirs - test["y"])
+        assert behind.mean() < 2 * behind.std() / len(test) ** 0.5
+
+
+def test_with_times_a_tree_sees_all_columns_unless_there_are_very_many():
+    shares = [tree_shapes.shapes_for(9_000, n, LightGbmLearner.defaults, in_time=True)[0][3] for n in (10, 26, 1_000)]
+
+    assert shares == [1.0, 1.0, 0.2]
 
 
 def test_the_number_of_trees_is_settled_at_the_size_of_the_table():
