@@ -103,7 +103,12 @@ def ranking_metrics(happened: FloatArray, score: FloatArray, group: AnyArray) ->
 
 
 def skill(
-    losses: FloatArray, constant_losses: FloatArray, group: AnyArray, *, unseen: FloatArray | None = None
+    losses: FloatArray,
+    constant_losses: FloatArray,
+    group: AnyArray,
+    *,
+    unseen: FloatArray | None = None,
+    n_folds: int | None = None,
 ) -> Metrics:
     """Measure the share by which the model reduces the loss of a constant prediction: `skill`, with its interval.
 
@@ -112,15 +117,22 @@ def skill(
         constant_losses: The loss of the constant prediction, shape (n,).
         group: Group of each row, shape (n,).
         unseen: What unseen mistakes would cost (`unseen_mistake`).
+        n_folds: The folds of the cross-validation that the losses come from. Models of different folds share most of
+            their rows, so their losses are not independent: the interval is wider by √(1 + 1/(n_folds − 1)).
+    Source:
+        Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003: the variance is larger
+        by the ratio of tested to trained rows.
     Returns:
         At most 1; at 0 or below the model knows no more than the mean. Empty if the constant has no loss.
     """
     if constant_losses.sum() <= 0:
         return {}
     value = 1.0 - float(losses.sum() / constant_losses.sum())
-    return _with_interval(
-        "skill", value, _rest(intervals.ratio_interval(losses, constant_losses, group, unseen=unseen))
-    )
+    bounds = _rest(intervals.ratio_interval(losses, constant_losses, group, unseen=unseen))
+    if bounds is not None and n_folds is not None:
+        factor = math.sqrt(1.0 + 1.0 / (n_folds - 1))
+        bounds = Interval(value - factor * (value - bounds.low), min(1.0, value + factor * (bounds.high - value)))
+    return _with_interval("skill", value, bounds)
 
 
 def mean_of(repeats: Sequence[Metrics]) -> Metrics:

@@ -1,5 +1,7 @@
 """Metrics agree with scikit-learn's, and their intervals have the stated coverage."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -136,3 +138,14 @@ def test_a_simpler_candidate_ships_when_the_best_is_not_significantly_better():
     assert far.ships == "lightgbm"
     assert [standing.candidate for standing in far.standings] == ["lightgbm", "linear"]
     assert "+0.2" in far.why
+
+
+def test_the_skill_of_a_cross_validation_is_less_certain_than_that_of_rows_held_out():
+    random = np.random.default_rng(5)
+    losses, constant = random.exponential(0.9, 200), random.exponential(1.0, 200)
+    held_out = scores.skill(losses, constant, np.arange(200))
+    folds = scores.skill(losses, constant, np.arange(200), n_folds=5)
+
+    assert folds["skill"] == held_out["skill"]
+    for end in ("skill_low", "skill_high"):
+        assert folds[end] - folds["skill"] == pytest.approx(math.sqrt(1.25) * (held_out[end] - held_out["skill"]))

@@ -17,7 +17,7 @@ from core.domains.table.models.choice import CONSTANT
 from core.domains.table.models.comparison import compare
 from core.domains.table.models.compiled import TableScorer
 from core.domains.table.models.encoding import Encoding
-from core.domains.table.models.folds import JudgingFolds, cross_validates, folds_of, is_small, seed_of
+from core.domains.table.models.folds import N_FOLDS, JudgingFolds, cross_validates, folds_of, is_small, seed_of
 from core.domains.table.models.held_out import HeldOut
 from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
@@ -225,7 +225,7 @@ class TableModel(Model):
             repeats = [self._measure(answer[mask], actual[mask], group[mask]) for answer in answers]
             losses, without = held.losses[mask], held.constant_losses[mask]
             unseen = scores.unseen_in_losses(losses) if signature.classes else None
-            return scores.mean_of(repeats) | scores.skill(losses, without, group[mask], unseen=unseen)
+            return scores.mean_of(repeats) | scores.skill(losses, without, group[mask], unseen=unseen, n_folds=N_FOLDS)
 
         return CrossValidated(
             metrics=measure(np.ones(len(frame), dtype=np.bool_)),
