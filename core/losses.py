@@ -50,11 +50,15 @@ _OF_PROBABILITIES = (LossKind.LOG, LossKind.BRIER, LossKind.ZERO_ONE)
 _OF_NUMBERS = (LossKind.ABSOLUTE, LossKind.SQUARED, LossKind.QUANTILE)
 
 
+_LARGEST = {LossKind.LOG: -math.log(LEAST_PROBABILITY), LossKind.BRIER: 2.0, LossKind.ZERO_ONE: 1.0}
+
+
 class LossRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The loss that a rollout is judged by."""
 
     kind: LossKind = LossKind.AUTO
     quantile: float = 0.5  # of the quantile loss
+    cap: float | None = None  # losses beyond it count as it
 
     def for_form(self, form: AnswerForm) -> LossKind:
         """Return the loss of a version's answers: this rule's where it fits them, else the default of their kind.
@@ -75,17 +79,18 @@ class LossRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def largest(self) -> float | None:
-        """The largest loss that an answer can have; None if there is no bound, or the kind of answers is unknown."""
-        bounds = {LossKind.LOG: -math.log(LEAST_PROBABILITY), LossKind.BRIER: 2.0, LossKind.ZERO_ONE: 1.0}
-        return bounds.get(self.kind)
+        """The largest loss that counts; None if there is no bound, or the kind of answers is unknown."""
+        bound = _LARGEST.get(self.kind)
+        return min((each for each in (bound, self.cap) if each is not None), default=None)
 
     def describe(self, form: AnswerForm | None = None) -> str:
         """Name the loss in words; without a form, by the kind of the answers."""
+        capped = "" if self.cap is None else f", at most {self.cap:g}"
         if form is not None and form.kind is not AnswerKind.UNKNOWN:
-            return _in_words(self.for_form(form), self.quantile)
+            return _in_words(self.for_form(form), self.quantile) + capped
         if self.kind is LossKind.AUTO:
-            return "log loss, absolute error or wrong classes, by the kind of answer"
-        return _in_words(self.kind, self.quantile)
+            return "log loss, absolute error or wrong classes, by the kind of answer" + capped
+        return _in_words(self.kind, self.quantile) + capped
 
 
 def _in_words(kind: LossKind, quantile: float) -> str:
@@ -135,7 +140,7 @@ def class_index(classes: Sequence[str], actual: Actual) -> int | None:
     name = f"{actual.number:.15g}"
     if name in classes:
         return classes.index(name)
-    is_position = actual.number.is_integer() and 0 <= actual.number < len(classes)
+    is_position = float(actual.number).is_integer() and 0 <= actual.number < len(classes)
     return int(actual.number) if is_position and not any(map(_is_number, classes)) else None
 
 
@@ -228,9 +233,29 @@ def refusal_of(answer: RecordedAnswer, actual: Actual) -> str | None:
             shown = ", ".join(form.classes[:_MAX_SHOWN])
             more = f" and {len(form.classes) - _MAX_SHOWN} more" if len(form.classes) > _MAX_SHOWN else ""
             return f"is {given}, which is not a class of this model; the classes are {shown}{more}"
+    elif form.kind is AnswerKind.NUMBER and isinstance(actual.number, bool):
+        return f"is {str(actual.number).lower()}; the prediction is a number, so give a number"
     elif form.kind is not AnswerKind.CLASS and actual.number is None:
         return f"is {actual.name!r}; the prediction is a number, so give a number"
     return None
+
+
+def refusal_of_loss(form: AnswerForm, loss: float) -> str | None:
+    """Return why a loss that the caller computed cannot be the loss of such an answer, with the cure; None if it can.
+
+    Of the losses of probabilities the log loss has the widest bound. A number, and a score, may have any loss, and also
+    a negative one: a profit.
+    """
+    if form.kind not in (AnswerKind.PROBABILITIES, AnswerKind.CLASS):
+        return None
+    kind = LossRule().for_form(form)
+    bound = _LARGEST[kind]
+    if 0 <= loss <= bound * (1 + 1e-3):
+        return None
+    what = "a wrong class has the loss 1 and a right one 0"
+    if kind is LossKind.LOG:
+        what = f"the loss of probabilities is from 0 to {bound:.4g}, as they are clipped at {LEAST_PROBABILITY:g}"
+    return f"is {loss:g}; {what}; report `actual` to have it computed"
 
 
 _MAX_SHOWN = 30

@@ -3,26 +3,34 @@
 import math
 
 import msgspec
+import numpy as np
 
-from core.rollout import objectives
+from core.rollout import ceilings, objectives
 from core.rollout.by_caller import (
     LEAST_CALLERS,
-    LEAST_VALUES,
     Contrast,
-    contrast,
-    difference_interval,
+    candidate_units,
     difference_of,
     effective_callers,
     log_evidence,
     log_mixture,
-    ratio_interval,
     ratio_of,
 )
+from core.rollout.caller_intervals import difference_interval, ratio_interval
 from core.rollout.caller_sums import CallerSums
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.rare_losses import (
+    LEAST_SHARE,
+    LEAST_VALUES,
+    harm_contrast,
+    log_harm,
+    safety_contrast,
+    values_needed,
+)
 from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
 
+_MOSTLY = 0.8  # of the answers: if so many units were seen, nearly every answer is one
 _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
 
 
@@ -34,7 +42,7 @@ def read_callers(
     *,
     settled: CallerSums | None = None,
     obstacle: str = "",
-    largest: float | None = None,
+    bound: float | None = None,
 ) -> GuardReading:
     """Read the guard of a mean, or of a rate of outcomes.
 
@@ -48,11 +56,11 @@ def read_callers(
         pace: How fast evidence comes in.
         settled: Those of settled answers; None where no answer has to settle.
         obstacle: Why the arms cannot be compared, if they cannot: then nothing is called harmful or safe.
-        largest: The largest value there can be, if it is known.
+        bound: The largest value there can be, if it is known.
     """
     settled = sums if settled is None else settled
-    equal, margin = contrast(sums), _at_margin(guard, settled)
-    harm, safety = _evidence(guard, sums, settled, equal, margin, compared=plan.steps[-1].share < 1)
+    equal, margin = harm_contrast(sums, bound, plan.alpha_per_guard), _at_margin(plan, guard, settled, bound)
+    harm, safety = _evidence(plan, guard, sums, settled, equal, margin, bound)
     if obstacle:
         verdict = GuardVerdict.UNDECIDED
     else:
@@ -62,12 +70,12 @@ def read_callers(
     share_settled = float(settled.n.sum()) / max(float(sums.n.sum()), 1.0)
     n_waiting = round(float(sums.n.sum() - settled.n.sum()))
     eta = _eta(plan, equal, margin, harm, safety, pace, share_settled) if verdict in OPEN and not obstacle else None
-    is_binary, n_set_aside = sums.is_binary, sums.n_set_aside
+    is_binary, n_set_aside, n_capped = sums.is_binary, sums.n_set_aside, sums.n_capped
     sums = sums if verdict in (GuardVerdict.HARMFUL, GuardVerdict.NO_DATA) else settled
     n_stable, total_stable, n_candidate, total_candidate = sums.arms()
-    callers = effective_callers(sums)
+    callers, has_both = effective_callers(sums), min(n_stable, n_candidate) > 0
     has_ratio = guard.margin_difference is None and not sums.has_negative
-    effect, bounds = (None, None) if obstacle else _effect(sums, plan.beta, has_ratio=has_ratio)
+    effect, bounds = (None, None) if obstacle else _effect(sums, plan.beta, bound, has_ratio=has_ratio)
     reading = GuardReading(
         guard=guard.name,
         source=guard.source,
@@ -93,9 +101,10 @@ def read_callers(
         callers_candidate=round(callers[1], 1),
         n_set_aside=n_set_aside,
         n_waiting=n_waiting,
-        cannot_exclude=_cannot_exclude(plan, guard, sums, largest) if verdict is GuardVerdict.SAFE else "",
+        n_capped=n_capped,
+        cannot_exclude=_cannot_exclude(plan, guard, sums, bound) if has_both and not obstacle else "",
     )
-    return _with_reason(guard, sums, reading, obstacle)
+    return _with_reason(plan, guard, sums, reading, obstacle, bound)
 
 
 def margin_text(guard: Guard, what: str) -> str:
@@ -105,42 +114,51 @@ def margin_text(guard: Guard, what: str) -> str:
     return f"less than {guard.margin:g} times the stable {what}"
 
 
-def _at_margin(guard: Guard, sums: CallerSums) -> Contrast | None:
+def _at_margin(plan: RolloutPlan, guard: Guard, sums: CallerSums, bound: float | None) -> Contrast | None:
     """Return the contrast at the margin; None where a ratio says nothing, since losses are negative."""
     if guard.margin_difference is not None:
-        return contrast(sums, shift=guard.margin_difference)
-    return None if sums.has_negative else contrast(sums, ratio=guard.margin)
+        return safety_contrast(sums, bound, plan.beta, shift=guard.margin_difference)
+    return None if sums.has_negative else safety_contrast(sums, bound, plan.beta, ratio=guard.margin)
 
 
 def _evidence(
+    plan: RolloutPlan,
     guard: Guard,
     sums: CallerSums,
     settled: CallerSums,
     equal: Contrast,
     margin: Contrast | None,
-    *,
-    compared: bool,
+    bound: float | None,
 ) -> tuple[float, float]:
     """Return the evidence of harm and of safety."""
     n_stable, _, n, failed = settled.arms()
-    harm = log_evidence(equal, higher=True)
+    harm = log_harm(sums, bound, plan.alpha_per_guard, equal)
     is_enough = min(effective_callers(settled)) >= LEAST_CALLERS and min(n_stable, n) >= LEAST_VALUES
-    safety = log_evidence(margin, higher=False) if margin is not None and is_enough else 0.0
+    is_enough = is_enough and n >= values_needed(bound, plan.beta)
+    safety = 0.0
+    if is_enough and margin is not None:
+        # Of zeros there is no ratio: then other losses must be shown to be rare.
+        unit_share = ceilings.log_below(candidate_units(settled), 0, LEAST_SHARE)
+        safety = unit_share if _is_all_zero(settled) else log_evidence(margin, higher=False)
     if guard.tolerated_share is None:
         return harm, safety
     below = objectives.log_below(settled, n, failed, guard.tolerated_share)
-    if compared:
+    if plan.steps[-1].share < 1:
         return harm, objectives.either(safety, below)
     _, _, n, failed = sums.arms()
     return objectives.log_above(sums, n, failed, guard.tolerated_share), below
 
 
+def _is_all_zero(sums: CallerSums) -> bool:
+    return not sums.total.any() and not sums.baseline.any() and sums.least == 0
+
+
 def _effect(
-    sums: CallerSums, beta: float, *, has_ratio: bool
+    sums: CallerSums, beta: float, bound: float | None, *, has_ratio: bool
 ) -> tuple[float | None, tuple[float, float | None] | None]:
     if has_ratio:
-        return ratio_of(sums), ratio_interval(sums, beta)
-    return difference_of(sums), difference_interval(sums, beta)
+        return ratio_of(sums), ratio_interval(sums, beta, bound)
+    return difference_of(sums), difference_interval(sums, beta, bound)
 
 
 def _eta(
@@ -166,45 +184,58 @@ def _eta(
     return math.ceil((times - 1) * pace.n_requests * (1.0 if leans_to_harm else share_settled))
 
 
-def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, largest: float | None) -> str:
-    """Name the rare large loss that would take the candidate beyond its margin, and that these data may have missed.
+def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, bound: float | None) -> str:
+    """Name the rare kind of answer, or of caller, that would take the candidate beyond its margin and can be missing.
 
-    Of n answers without a kind of loss, its rate is below −ln β / n with a confidence of 1 − β.
+    Of n callers without a kind of caller, its share is below −ln β / n with a confidence of 1 − β. Where requests have
+    no callers, each counts.
 
     Source:
         Hanley and Lippman-Hand, JAMA 249(13), 1983, the rule of three; Bahadur and Savage, Annals of Mathematical
         Statistics 27(4), 1956: without a bound on losses, no test of a mean can exclude it.
     """
-    if guard.source is not GuardSource.LOSS or sums.is_binary:
+    if not guard.source.needs_outcomes:
         return ""
     n_stable, stable, n, candidate = sums.arms()
     stable, candidate = stable / n_stable, candidate / n
     limit = stable * guard.margin if guard.margin_difference is None else stable + guard.margin_difference
-    rate = -math.log(plan.beta) / n
-    size = (limit - candidate) / rate
-    if size <= 0 or rate >= 1 or (largest is not None and size > largest):
+    units = candidate_units(sums)
+    share = -math.log(plan.beta) / units
+    size = (limit - candidate) / min(share, 1.0)
+    if limit <= candidate or (bound is not None and size > bound):
         return ""
-    return f"a loss of {size:.3g} or more, less often than once in {1 / rate:,.0f} answers"
+    by_answer, once_in = units >= _MOSTLY * n, f"{max(math.floor(1 / share), 1):,}"
+    if sums.is_binary and bound == 1:
+        return f"every answer wrong for up to one in {once_in} {'answers' if by_answer else 'callers'}"
+    if by_answer:
+        return f"a loss of {size:.3g} or more, less often than once in {once_in} answers"
+    return f"losses of {size:.3g} or more in all answers to up to one in {once_in} callers"
 
 
-def _with_reason(guard: Guard, sums: CallerSums, reading: GuardReading, obstacle: str) -> GuardReading:
-    reason = f"{guard.name}: {obstacle or _reason(guard, sums, reading)}"
+def _with_reason(
+    plan: RolloutPlan, guard: Guard, sums: CallerSums, reading: GuardReading, obstacle: str, bound: float | None
+) -> GuardReading:
+    reason = f"{guard.name}: {obstacle or _reason(plan, guard, sums, reading, bound)}"
     n = reading.n_stable if sums.is_paired else reading.n_stable + reading.n_candidate
     decided = (GuardVerdict.HARMFUL, GuardVerdict.NO_DATA)
     if reading.n_waiting and not obstacle and reading.verdict not in decided:
         reason += f"; {n:,} outcomes of settled answers, {reading.n_waiting:,} younger wait"
+    if reading.n_capped and plan.loss.cap is not None:
+        reason += f"; {reading.n_capped:,} beyond the cap of {plan.loss.cap:g} count as it"
     if reading.n_set_aside:
         reason += f"; {reading.n_set_aside:,} unusable value{'s' * (reading.n_set_aside > 1)} set aside"
     return msgspec.structs.replace(reading, reason=reason)
 
 
-def _reason(guard: Guard, sums: CallerSums, reading: GuardReading) -> str:
+def _reason(plan: RolloutPlan, guard: Guard, sums: CallerSums, reading: GuardReading, bound: float | None) -> str:
     seen, margin = _seen(reading, sums), margin_text(guard, "rate" if reading.is_rate else "mean")
     match reading.verdict:
         case GuardVerdict.HARMFUL:
             return f"{seen}, shown to be " + ("more frequent" if reading.is_rate else "worse")
         case GuardVerdict.SAFE:
             rest = f"; not excluded: {reading.cannot_exclude}" if reading.cannot_exclude else ""
+            if _is_all_zero(sums):
+                return f"{seen}, no loss in either arm, and shown to be rarer than {LEAST_SHARE:.0%} of the candidate's"
             return f"{seen}, shown to be {margin}{rest}"
         case GuardVerdict.NO_DATA:
             what = "outcome" if guard.source.needs_outcomes else "answer"
@@ -221,7 +252,17 @@ def _reason(guard: Guard, sums: CallerSums, reading: GuardReading) -> str:
         return f"{seen}, too few callers to judge: {fewest:.1f} of {LEAST_CALLERS} needed in each arm"
     if (n := min(reading.n_stable, reading.n_candidate)) < LEAST_VALUES:
         return f"{seen}, too few values to judge: {n:,} of {LEAST_VALUES} needed in each arm"
+    if (n := reading.n_candidate) < (needed := values_needed(bound, plan.beta)):
+        return f"{seen}, too few values to have met rare large losses: {n:,} of {needed:,} needed of the candidate"
+    if _is_dominated(guard, sums):
+        # One value that is most of the sum: equal and worse candidates look alike beside it.
+        return f"{seen}; one value of {sums.largest:g} outweighs all others, so set loss_cap to judge by the rest"
     return f"{seen}, not yet shown to be {margin}"
+
+
+def _is_dominated(guard: Guard, sums: CallerSums) -> bool:
+    total = float(np.abs(sums.total).sum() + np.abs(sums.baseline).sum())
+    return guard.source is GuardSource.LOSS and not sums.is_binary and sums.largest > total / 2
 
 
 def _seen(reading: GuardReading, sums: CallerSums) -> str:

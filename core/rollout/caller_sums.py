@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray, IntArray
+from core.rollout.distinct_units import DistinctUnits
 
 N_CELLS = 1_024
 LEAST_CELLS = 64
@@ -91,6 +92,9 @@ class StoredSums(msgspec.Struct, frozen=True, kw_only=True):
     n_set_aside: int = 0
     least: float = 0.0
     is_binary: bool = True
+    largest: float = 0.0
+    units: tuple[bytes, bytes] = (b"", b"")
+    n_capped: int = 0
 
 
 class CallerSums:
@@ -100,7 +104,18 @@ class CallerSums:
     of the candidate and `baseline` those of the stable version on the same requests.
     """
 
-    __slots__ = ("baseline", "is_binary", "layout", "least", "n", "n_set_aside", "total")
+    __slots__ = (
+        "baseline",
+        "is_binary",
+        "largest",
+        "layout",
+        "least",
+        "n",
+        "n_capped",
+        "n_set_aside",
+        "total",
+        "units",
+    )
 
     def __init__(self, layout: CellLayout, before: StoredSums | None = None) -> None:
         """Continue from earlier sums.
@@ -114,8 +129,12 @@ class CallerSums:
         self.total = _array(before.total, size) if before else np.zeros(size)
         self.baseline = _array(before.baseline, size) if before and self.is_paired else np.zeros(size)
         self.n_set_aside = before.n_set_aside if before else 0
+        self.n_capped = before.n_capped if before else 0
         self.least = before.least if before else 0.0
         self.is_binary = before.is_binary if before else True
+        self.largest = before.largest if before else 0.0  # of the values of arms; of the differences of pairs
+        stored_units = before.units if before else (b"", b"")
+        self.units = (DistinctUnits(stored_units[0]), DistinctUnits(stored_units[1]))  # of stable, of the candidate
 
     @property
     def is_paired(self) -> bool:
@@ -135,11 +154,22 @@ class CallerSums:
             total=zlib.compress(self.total.tobytes(), 1),
             baseline=zlib.compress(self.baseline.tobytes(), 1) if self.is_paired else b"",
             n_set_aside=self.n_set_aside,
+            n_capped=self.n_capped,
             least=self.least,
             is_binary=self.is_binary,
+            largest=self.largest,
+            units=(self.units[0].stored, self.units[1].stored),
         )
 
-    def add(self, cells: IntArray, steps: IntArray, values: FloatArray, *, counted: bool = True) -> None:
+    def add(
+        self,
+        cells: IntArray,
+        steps: IntArray,
+        values: FloatArray,
+        *,
+        counted: bool = True,
+        units: IntArray | None = None,
+    ) -> None:
         """Add values of whichever arm each cell belongs to.
 
         Args:
@@ -147,13 +177,20 @@ class CallerSums:
             steps: The step at which the request was routed.
             values: The values.
             counted: Whether each value is also an observation; False where observations are added by `count`.
+            units: The number of each value's caller, or of its request if it has none; None if they are not counted.
         """
         usable = self._usable(values)
         if not usable.all():
             cells, steps, values = cells[usable], steps[usable], values[usable]
+            units = None if units is None else units[usable]
         self._note(values)
+        self.largest = max(self.largest, float(values.max(initial=0.0)))
         where = cells * self.layout.n_steps + steps
         self.total += np.bincount(where, weights=values, minlength=len(self.total))
+        if units is not None:
+            is_candidate = self.layout.of_candidate[cells, steps]
+            self.units[0].add(units[~is_candidate])
+            self.units[1].add(units[is_candidate])
         if counted:
             self.n += np.bincount(where, minlength=len(self.n))
 
@@ -161,12 +198,17 @@ class CallerSums:
         """Add observations without values."""
         self.n += np.bincount(cells * self.layout.n_steps + steps, minlength=len(self.n))
 
-    def add_pairs(self, cells: IntArray, stable: FloatArray, candidate: FloatArray) -> None:
-        """Add the values of both versions on the same requests."""
+    def add_pairs(
+        self, cells: IntArray, stable: FloatArray, candidate: FloatArray, *, units: IntArray | None = None
+    ) -> None:
+        """Add the values of both versions on the same requests; `units` as in `add`."""
         usable = self._usable(stable, candidate)
+        if units is not None:
+            self.units[1].add(units[usable])
         cells, stable, candidate = cells[usable], stable[usable], candidate[usable]
         self._note(stable)
         self._note(candidate)
+        self.largest = max(self.largest, float(np.abs(candidate - stable).max(initial=0.0)))
         self.n += np.bincount(cells, minlength=len(self.n))
         self.total += np.bincount(cells, weights=candidate, minlength=len(self.n))
         self.baseline += np.bincount(cells, weights=stable, minlength=len(self.n))
@@ -177,7 +219,11 @@ class CallerSums:
         self.total += other.total
         self.baseline += other.baseline
         self.n_set_aside += other.n_set_aside
+        self.n_capped += other.n_capped
         self.least = min(self.least, other.least)
+        self.largest = max(self.largest, other.largest)
+        for mine, others in zip(self.units, other.units, strict=True):
+            mine.merge(others)
         self.is_binary = self.is_binary and other.is_binary
 
     def by_cell(self, column: FloatArray) -> FloatArray:

@@ -89,6 +89,7 @@ class Collector:
             for guard in plan.sliced_guards
         }
         self._differences = DifferenceSums(plan.slices, plan.difference_tolerance, differences)
+        self._cap = plan.loss.cap
         self._n_unpaired = evidence.n_unpaired
         self._of_scored = [guard for guard in plan.guards if guard.source.needs_outcomes]
         self._of_latency = [guard for guard in plan.guards if guard.source is GuardSource.LATENCY]
@@ -166,6 +167,7 @@ class Collector:
         for rate in self._rates:
             rate.count(served, is_candidate, rate.failures(failed, latency))
         cells, steps, known = self._placed(self._layout, served, is_candidate)
+        units = _units(served)
         self._sums[TRAFFIC].count(cells[known], steps[known])
         answered = known & ~failed
         if (arrivals := self._settling.get(ARRIVALS)) is not None:
@@ -174,7 +176,7 @@ class Collector:
                 sums.count(cells_answered[which], steps_answered[which])
         for rate in self._rates:
             values = rate.failures(failed, latency).astype(np.float64)
-            self._sums[rate.guard.name].add(cells[known], steps[known], values[known])
+            self._sums[rate.guard.name].add(cells[known], steps[known], values[known], units=units[known])
             if (sliced := self._slices.get(rate.guard.name)) is not None:
                 sliced.add(served, *self._placed(sliced.layout, served, is_candidate), values)
         timed = known & np.isfinite(latency)
@@ -186,28 +188,34 @@ class Collector:
         answers, copies = [answer for answer, _ in pairs], [copy for _, copy in pairs]
         self._n_stable += len(pairs)
         self._n_candidate += len(pairs)
-        cells = self._layout.cells(_places(answers))
+        units = _units(answers)
+        cells = self._layout.cells(places_of(units))
         failed, latency = _facts(answers)
         copy_failed, copy_latency = _facts(copies)
         for rate in self._rates:
             first, second = rate.failures(failed, latency), rate.failures(copy_failed, copy_latency)
             rate.count_pairs(answers, first, second)
-            self._sums[rate.guard.name].add_pairs(cells, first.astype(np.float64), second.astype(np.float64))
+            failures = first.astype(np.float64), second.astype(np.float64)
+            self._sums[rate.guard.name].add_pairs(cells, *failures, units=units)
             if (sliced := self._slices.get(rate.guard.name)) is not None:
-                sliced.add_pairs(answers, _places(answers), first.astype(np.float64), second.astype(np.float64))
+                sliced.add_pairs(answers, places_of(units), *failures)
         timed = np.isfinite(latency) & np.isfinite(copy_latency)
         for guard in self._of_latency:
             self._sums[guard.name].add_pairs(cells[timed], latency[timed], copy_latency[timed])
 
     def _score_pairs(self, pairs: Sequence[ScoredPair]) -> None:
         """Add the losses of both versions on the same rows."""
-        places = _places(pairs)
+        units = _units(pairs)
+        places = places_of(units)
         stable, candidate = np.array([pair[:2] for pair in pairs], dtype=np.float64).T
         at_us = _times(pairs)
         for guard in self._of_scored:
-            of_stable, of_candidate = _judged(guard, stable), _judged(guard, candidate)
+            of_stable, of_candidate = self._judged(guard, stable), self._judged(guard, candidate)
+            is_capped = self._is_capped(guard, stable) | self._is_capped(guard, candidate)
             for sums, which in self._settling[guard.name].parts(at_us):
-                sums.add_pairs(sums.layout.cells(places[which]), of_stable[which], of_candidate[which])
+                cells = sums.layout.cells(places[which])
+                sums.add_pairs(cells, of_stable[which], of_candidate[which], units=units[which])
+                sums.n_capped += int(is_capped[which].sum())
             if (sliced := self._slices.get(guard.name)) is not None:
                 sliced.add_pairs(pairs, places, of_stable, of_candidate)
 
@@ -216,15 +224,27 @@ class Collector:
         cells, steps, known = self._placed(self._layout, scored, is_candidate)
         losses = np.array([score.loss for score in scored], dtype=np.float64)
         at_us, cells_known, steps_known = _times(scored)[known], cells[known], steps[known]
+        units_known = _units(scored)[known]
         for sums, which in self._settling[ARRIVALS].parts(at_us):
             sums.add(cells_known[which], steps_known[which], np.ones(len(which)), counted=False)
         for guard in self._of_scored:
-            values = _judged(guard, losses)
-            values_known = values[known]
+            values = self._judged(guard, losses)
+            values_known, is_capped = values[known], self._is_capped(guard, losses)[known]
             for sums, which in self._settling[guard.name].parts(at_us):
-                sums.add(cells_known[which], steps_known[which], values_known[which])
+                sums.add(cells_known[which], steps_known[which], values_known[which], units=units_known[which])
+                sums.n_capped += int(is_capped[which].sum())
             if (sliced := self._slices.get(guard.name)) is not None:
                 sliced.add(scored, *self._placed(sliced.layout, scored, is_candidate), values)
+
+    def _judged(self, guard: Guard, losses: FloatArray) -> FloatArray:
+        """Return the values that a guard judges: losses up to their cap, or whether they exceed its limit."""
+        if guard.source is not GuardSource.LOSS and guard.limit is not None:
+            return np.asarray(losses > guard.limit).astype(np.float64)
+        return losses if self._cap is None else np.clip(losses, -self._cap, self._cap)
+
+    def _is_capped(self, guard: Guard, losses: FloatArray) -> BoolArray:
+        cap = self._cap if guard.source is GuardSource.LOSS else None
+        return np.abs(losses) > (np.inf if cap is None else cap)
 
     def _placed(
         self, layout: CellLayout, requests: Sequence[ServedRequest] | Sequence[Scored], is_candidate: BoolArray
@@ -244,10 +264,14 @@ class Collector:
         return cells, steps_or_first, (steps >= 0) & belongs
 
 
-def _places(requests: Sequence[ServedRequest] | Sequence[Scored] | Sequence[ScoredPair]) -> FloatArray:
-    """Return the places of callers, and of requests without a caller by the request's number."""
+def _units(requests: Sequence[ServedRequest] | Sequence[Scored] | Sequence[ScoredPair]) -> IntArray:
+    """Return the numbers of callers, and of requests without a caller the request's own."""
     numbers = [(request.request or 0) if request.unit is None else request.unit for request in requests]
-    return places_of(np.array(numbers, dtype=np.int64))
+    return np.array(numbers, dtype=np.int64)
+
+
+def _places(requests: Sequence[ServedRequest] | Sequence[Scored] | Sequence[ScoredPair]) -> FloatArray:
+    return places_of(_units(requests))
 
 
 def _times(answers: Sequence[ServedRequest] | Sequence[Scored] | Sequence[ScoredPair]) -> IntArray:
@@ -258,13 +282,6 @@ def _facts(requests: Sequence[ServedRequest]) -> tuple[BoolArray, FloatArray]:
     failed = np.array([request.error for request in requests], dtype=np.bool_)
     latency = np.array([np.nan if request.latency_ms is None else request.latency_ms for request in requests])
     return failed, latency
-
-
-def _judged(guard: Guard, losses: FloatArray) -> FloatArray:
-    """Return the values that a guard judges: losses, or whether they exceed its limit."""
-    if guard.source is GuardSource.LOSS or guard.limit is None:
-        return losses
-    return np.asarray(losses > guard.limit).astype(np.float64)
 
 
 class _RateCollector:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from core.rollout import ceilings, eprocess
+from core.rollout import ceilings, eprocess, objectives
 from core.rollout.by_caller import information, log_mixture
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
 from core.rollout.strategies import Strategy
@@ -224,6 +224,10 @@ def _rate_safety(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualT
     n_candidate = sum(metric.a_day * share * days for share, days in steps)
     below = -math.inf
     if guard.tolerated_share is not None:
+        failures = n_candidate * metric.mean
+        if failures < objectives.LEAST_FAILING:  # then each caller is one observation
+            n_requests = sum(metric.a_day * days for _, days in steps)
+            n_candidate = min(n_candidate, _callers(usual, n_requests, n_candidate / max(n_requests, 1e-9)))
         below = ceilings.log_below(int(n_candidate), int(n_candidate * metric.mean), guard.tolerated_share)
     if plan.steps[-1].share >= 1:
         return below

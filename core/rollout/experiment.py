@@ -48,6 +48,8 @@ def decide(reading: GuardReading, margin: float) -> ExperimentVerdict:
         winner, reason = Winner.STABLE, f"the stable version is better: {span}"
     elif high is not None and low > least and high < most:
         winner, reason = Winner.NEITHER, f"no difference that matters: {span}"
+        if reading.cannot_exclude:
+            reason += f"; not excluded: {reading.cannot_exclude}"
     else:
         winner, reason = Winner.UNDECIDED, f"undecided: {span}"
     return ExperimentVerdict(

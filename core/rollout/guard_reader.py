@@ -9,6 +9,7 @@ from core.rollout.caller_sums import CallerSums
 from core.rollout.comparability import obstacle_to, read_checks
 from core.rollout.evidence import RateCounts, RolloutEvidence
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.rare_losses import bound_of
 from core.rollout.rate_readings import read_rate
 from core.rollout.readings import GuardReading, Pace
 from core.rollout.slice_readings import read_slices
@@ -35,7 +36,6 @@ def read_guards(
     """
     settled = settled or {}
     checks = read_checks(plan, {**sums, **settled})
-    largest = None if n_reported else plan.loss.largest
     readings = []
     for guard in plan.guards:
         if guard.source in (GuardSource.ERRORS, GuardSource.SLOW):
@@ -51,7 +51,7 @@ def read_guards(
                 pace,
                 settled=settled.get(guard.name),
                 obstacle=obstacle,
-                largest=largest,
+                bound=bound_of(plan, guard, n_reported=n_reported),
             )
             if guard.source.needs_outcomes and evidence.n_unpaired:
                 left_out = f"{evidence.n_unpaired:,} outcomes of rows that one version did not answer are left out"
@@ -61,7 +61,11 @@ def read_guards(
 
 
 def read_levels(
-    plan: RolloutPlan, sums: Mapping[str, CallerSums], *, settled: Mapping[str, CallerSums] | None = None
+    plan: RolloutPlan,
+    sums: Mapping[str, CallerSums],
+    *,
+    settled: Mapping[str, CallerSums] | None = None,
+    n_reported: int = 0,
 ) -> tuple[GuardReading, ...]:
     """Read every guard on every level of every slice, the worst first; arguments as for `read_guards`."""
     if not plan.slices:
@@ -71,6 +75,7 @@ def read_levels(
         plan,
         sums,
         obstacles={guard.name: _obstacle(plan, guard, checks) for guard in plan.sliced_guards},
+        bounds={guard.name: bound_of(plan, guard, n_reported=n_reported) for guard in plan.sliced_guards},
     )
 
 

@@ -343,7 +343,7 @@ def _settling(policy: CanaryPolicy, delay: "OutcomeDelay | None") -> tuple[float
 
 def loss_rule(policy: CanaryPolicy, answers: AnswerForm | None = None) -> LossRule:
     """Settle the loss for what the stable version answers; as the policy says where that is unknown."""
-    rule = LossRule(kind=LossKind(policy.loss), quantile=policy.loss_quantile)
+    rule = LossRule(kind=LossKind(policy.loss), quantile=policy.loss_quantile, cap=policy.loss_cap)
     if answers is None or answers.kind is AnswerKind.UNKNOWN:
         return rule
     return msgspec.structs.replace(rule, kind=rule.for_form(answers))

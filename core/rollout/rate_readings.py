@@ -7,7 +7,7 @@ failures alone would call any candidate safe in the end, once most callers of bo
 import math
 
 from core.rollout import ceilings, eprocess, objectives
-from core.rollout.by_caller import contrast, log_evidence
+from core.rollout.by_caller import candidate_units, contrast, failing_cells, log_evidence
 from core.rollout.caller_sums import CallerSums
 from core.rollout.evidence import RateCounts
 from core.rollout.plan import Guard, RolloutPlan
@@ -48,7 +48,7 @@ def read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerS
         source=guard.source,
         required=guard.required,
         verdict=verdict,
-        reason=_reason(guard, counts, verdict, compared=compared),
+        reason=_reason(guard, counts, verdict, compared=compared) + _too_few(plan, guard, sums, verdict, compared),
         stable_value=counts.n_stable_failed / counts.n_stable if counts.n_stable else None,
         candidate_value=n_failed / n if n else None,
         n_stable=counts.n_stable,
@@ -63,6 +63,19 @@ def read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerS
         eta_seconds=pace.seconds_of(eta),
         is_ratio=True,
     )
+
+
+def _too_few(plan: RolloutPlan, guard: Guard, sums: CallerSums, verdict: GuardVerdict, compared: bool) -> str:
+    """Say that callers are too few for the objective, where all that is missing is more of them."""
+    n, limit = sums.arms()[2], guard.tolerated_share
+    if verdict is not GuardVerdict.UNDECIDED or limit is None or not n or failing_cells(sums):
+        return ""
+    units = candidate_units(sums)
+    # Compared, the objective is one of two proofs, which costs a factor of two.
+    needed = objectives.callers_needed(limit, -math.log(plan.beta) + (math.log(2) if compared else 0.0))
+    if units >= needed or units > 0.8 * n:
+        return ""
+    return f"; without failures that takes about {needed:,} callers, and {units:,.0f} have come"
 
 
 def _eta(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace, harm: float, safety: float) -> int | None:

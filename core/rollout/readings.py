@@ -49,6 +49,7 @@ class GuardReading(msgspec.Struct, frozen=True, kw_only=True):
     callers_stable: float | None = None  # how many equally active callers the arm is worth
     callers_candidate: float | None = None
     n_set_aside: int = 0  # values too large to be added up
+    n_capped: int = 0  # losses beyond the cap of the plan, which count as it
     n_waiting: int = 0  # outcomes of answers that are not settled yet: they count for harm, not for safety
     slice: SliceLevel | None = None  # the level of a slice that it is about; None: all requests
     cannot_exclude: str = ""  # the rare large loss that these data say nothing of

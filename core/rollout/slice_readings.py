@@ -7,9 +7,10 @@ holds it: most levels see too little to be shown safe within the life of a rollo
 import math
 from collections.abc import Mapping
 
-from core.rollout.by_caller import contrast, difference_of, log_evidence, ratio_of
+from core.rollout.by_caller import difference_of, ratio_of
 from core.rollout.caller_sums import CallerSums
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
+from core.rollout.rare_losses import log_harm, values_needed
 from core.rollout.readings import GuardReading, GuardVerdict
 from core.rollout.sliced_sums import slice_key
 from core.rollout.slices import SliceLevel, levels_of
@@ -17,7 +18,11 @@ from core.rollout.verdicts import progress
 
 
 def read_slices(
-    plan: RolloutPlan, sums: Mapping[str, CallerSums], *, obstacles: Mapping[str, str]
+    plan: RolloutPlan,
+    sums: Mapping[str, CallerSums],
+    *,
+    obstacles: Mapping[str, str],
+    bounds: Mapping[str, float | None],
 ) -> tuple[GuardReading, ...]:
     """Read every level that was seen, the worst first.
 
@@ -25,9 +30,10 @@ def read_slices(
         plan: The plan with its slices.
         sums: The sums by caller, of each guard and level by `slice_key`.
         obstacles: By guard, why its arms cannot be compared, where they cannot.
+        bounds: By guard, the largest value that it can see; None if that is unknown.
     """
     readings = [
-        _read(plan, guard, level, found, obstacles.get(guard.name, ""))
+        _read(plan, guard, level, found, obstacles.get(guard.name, ""), bounds[guard.name])
         for guard in plan.sliced_guards
         for level in levels_of(plan.slices)
         if (found := sums.get(slice_key(guard, level))) is not None
@@ -35,9 +41,17 @@ def read_slices(
     return tuple(sorted(readings, key=lambda each: (-each.harm_share, -_excess(each), each.guard)))
 
 
-def _read(plan: RolloutPlan, guard: Guard, level: SliceLevel, sums: CallerSums, obstacle: str) -> GuardReading:
+def _read(
+    plan: RolloutPlan, guard: Guard, level: SliceLevel, sums: CallerSums, obstacle: str, bound: float | None
+) -> GuardReading:
     n_stable, total_stable, n, total = sums.arms()
-    harm = log_evidence(contrast(sums), higher=True)
+    harm = log_harm(
+        # A level is small: for its tiny error rate it would never have values enough to have met what is rare.
+        sums,
+        bound,
+        plan.alpha_per_level,
+        n_needed=values_needed(bound, plan.beta),
+    )
     verdict = _verdict(plan, harm, has_data=min(n, n_stable) > 0, obstacle=obstacle)
     is_rate = guard.source.is_rate or sums.is_binary
     has_ratio = guard.margin_difference is None and not sums.has_negative

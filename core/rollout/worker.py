@@ -239,7 +239,9 @@ class RolloutWorker:
         readings = read_guards(rollout.plan, evidence, sums, pace, settled=settled, n_reported=n_reported)
         # Many comparisons, and the same as before unless something was read.
         is_as_before = cursor == observed.cursor
-        slices = observed.slices if is_as_before else read_levels(rollout.plan, sums, settled=settled)
+        slices = (
+            observed.slices if is_as_before else read_levels(rollout.plan, sums, settled=settled, n_reported=n_reported)
+        )
         seen = msgspec.structs.replace(
             observed,
             evidence=evidence,

@@ -25,7 +25,7 @@ from core.telemetry.predictions import Cursor
 
 log = logging.getLogger(__name__)
 
-_VERSION = 3  # 2: sums of younger answers, 3: a digest of the content
+_VERSION = 3  # 2: sums of younger answers; 3: a digest of the content, largest values and numbers of callers
 _DIGEST_SIZE = 64  # hexadecimal digits of SHA-256
 
 

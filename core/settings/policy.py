@@ -97,6 +97,10 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         Meta(description="Loss of an outcome; where it does not fit a model's answers, as auto."),
     ] = "auto"
     loss_quantile: Annotated[float, Meta(gt=0, lt=1, description="The quantile of the quantile loss.")] = 0.5
+    loss_cap: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Losses beyond it count as it, so that one absurd value does not decide; by default none do."),
+    ] = None
     latency_limit_ms: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="A slower answer counts as slow; by default from the stable version's p99."),

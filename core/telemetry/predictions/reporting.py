@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from core.errors import UsageError
-from core.losses import Actual, RecordedAnswer, refusal_of
+from core.losses import Actual, RecordedAnswer, refusal_of, refusal_of_loss
 from core.telemetry.predictions.records import OutcomeRecord
 
 OUTCOME_LIMIT = 1e12
@@ -57,10 +57,14 @@ def check_against(outcome: OutcomeRecord, answers: Mapping[str, RecordedAnswer])
     """Check an outcome against the prediction that it is about, if that is known.
 
     Raises:
-        OutcomeError: No loss can be computed from it, and none was given.
+        OutcomeError: No loss can be computed from it, and none was given; or no such answer can have the given loss.
     """
     answer = answers.get(outcome.request_id)
-    if answer is None or outcome.loss is not None:
+    if answer is None:
+        return
+    if outcome.loss is not None:
+        if (refusal := refusal_of_loss(answer.form, outcome.loss)) is not None:
+            raise OutcomeError(refusal, "loss")
         return
     if (refusal := refusal_of(answer, Actual(outcome.actual, outcome.name))) is not None:
         raise OutcomeError(refusal, "actual")
@@ -75,6 +79,8 @@ def _plain(value: Any) -> Any:
 def _number(value: Any, field: str, limit: float) -> float | None:
     if value is None:
         return None
+    if isinstance(value, bool) and field == "actual":
+        return value  # 1 or 0, and still known not to be a number
     if not isinstance(value, Real):
         what = "a number or the name of a class" if field == "actual" else "a number"
         raise OutcomeError(f"is {_short(value)}; it must be {what}", field)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.rollout import by_caller
-from core.rollout.by_caller import contrast, difference_interval, log_evidence, ratio_interval, ratio_of
+from core.rollout.by_caller import contrast, log_evidence, ratio_of
+from core.rollout.caller_intervals import difference_interval, ratio_interval
 from core.rollout.caller_sums import CallerSums, CellLayout
 from core.rollout.simulated_callers import NEVER, Callers, Watched, effective_callers, first_at, watch
 from core.rollout.simulated_callers import log_evidence as simulated_log_evidence
@@ -127,10 +128,10 @@ def test_the_simulation_and_the_product_compute_the_same(case, ratio) -> None:
 def test_an_interval_holds_the_ratio_and_the_difference() -> None:
     seen = watch(Callers(n=0, shares=AB, loss="exponential", ratio=1.3), np.random.default_rng(34))
     sums = sums_of(seen.layout, seen.n[-1], seen.totals[-1])
-    low, high = ratio_interval(sums, BETA)
+    low, high = ratio_interval(sums, BETA, None)
     assert low < 1.3 < high < 1.6
     assert low < ratio_of(sums) < high
-    low, high = difference_interval(sums, BETA)
+    low, high = difference_interval(sums, BETA, None)
     assert low < 0.3 < high
 
 

@@ -177,7 +177,7 @@ def test_a_level_on_which_the_candidate_is_worse_takes_it_back_though_it_is_bett
     rollout = start(Strategy.AB, guards=(LOSS,), primary="loss", slices=COLUMNS[:1])
     worker.tick(clock.now)
     random = np.random.default_rng(2)
-    units, codes, stable, candidate = losses_of(random, 4_000, callers=0, worse=1.0, elsewhere=0.7)
+    units, codes, stable, candidate = losses_of(random, 8_000, callers=0, worse=1.0, elsewhere=0.7)
     places = (units.astype(np.float64) + 2.0**63) / 2.0**64
     for arm, losses, which in ((Arm.CANDIDATE, candidate, places < 0.5), (Arm.STABLE, stable, places >= 0.5)):
         source.serve(arm, int(which.sum()), share=0.5)

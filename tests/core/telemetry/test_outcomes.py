@@ -92,6 +92,34 @@ def test_what_cannot_be_judged_by_is_refused_with_one_clear_error(given, says) -
         checked_outcome("r", NOON, **given)
 
 
+@pytest.mark.parametrize(
+    ("form", "given", "says"),
+    [
+        pytest.param(PROBABILITIES, {"loss": 1e12}, "`loss` is 1e.12; the loss of probabilities is from 0", id="absurd"),
+        pytest.param(PROBABILITIES, {"loss": -5.0}, "`loss` is -5; .*; report `actual`", id="below zero"),
+        pytest.param(NAMES, {"loss": 2.0}, "a wrong class has the loss 1 and a right one 0", id="more than wrong"),
+        pytest.param(NUMBER, {"actual": True}, "`actual` is true; the prediction is a number, so give", id="true"),
+    ],
+)
+def test_what_no_answer_of_its_form_can_have_is_refused(form, given, says) -> None:
+    known = {"r": RecordedAnswer(form, 0.5, b"low")}
+    with pytest.raises(OutcomeError, match=says):
+        check_against(checked_outcome("r", NOON, **given), known)
+
+
+@pytest.mark.parametrize(
+    ("form", "given"),
+    [
+        pytest.param(PROBABILITIES, {"loss": 13.8155}, id="the log loss of a clipped probability"),
+        pytest.param(PROBABILITIES, {"actual": True}, id="true of two classes"),
+        pytest.param(NUMBER, {"loss": -5.0}, id="a profit"),
+        pytest.param(NUMBER, {"actual": 1}, id="one"),
+    ],
+)
+def test_what_an_answer_of_its_form_can_have_is_taken(form, given) -> None:
+    check_against(checked_outcome("r", NOON, **given), {"r": RecordedAnswer(form, 0.5)})
+
+
 def test_the_loss_is_that_of_the_class_that_came(file: Path) -> None:
     with PredictionWriter(file, clock=lambda: NOON, commit_seconds=60) as writer:
         for number in range(3):
