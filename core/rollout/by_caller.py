@@ -37,6 +37,7 @@ CERTAIN = 700.0
 """The most a logarithm of evidence says: its exponential is still a number."""
 
 _TINY = 1e-12
+_ALL = 0.9  # of the values: then each is of a caller of its own, by three standard errors of the count
 _SCALE = 0.1  # of the alternatives the mixture looks for; chosen for power by simulation, sound whatever it is
 _N_NEWTON = 8
 
@@ -197,7 +198,8 @@ def candidate_units(sums: CallerSums) -> float:
     n, n_cells = (counts * arm).sum(axis=1), int(arm.any(axis=1).sum())
     occupied = min(int((n > 0).sum()), n_cells - 1)
     by_cells = -n_cells * math.log(1 - occupied / n_cells) if n_cells > 1 else 1.0
-    return min(float(n.sum()), max(by_cells, sums.units[1].n))
+    n_values, counted = float(n.sum()), max(by_cells, sums.units[1].n)
+    return n_values if counted > _ALL * n_values else counted
 
 
 def failing_cells(sums: CallerSums) -> int:

@@ -204,7 +204,7 @@ def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, bound: fl
     size = (limit - candidate) / min(share, 1.0)
     if limit <= candidate or (bound is not None and size > bound):
         return ""
-    by_answer, once_in = units >= _MOSTLY * n, f"{max(math.floor(1 / share), 1):,}"
+    by_answer, once_in = units >= _MOSTLY * n, f"{max(1 / share, 1):,.0f}"
     if sums.is_binary and bound == 1:
         return f"every answer wrong for up to one in {once_in} {'answers' if by_answer else 'callers'}"
     if by_answer:

@@ -197,7 +197,7 @@ def test_what_is_not_excluded_is_counted_by_caller(half) -> None:
     noise = np.random.default_rng(47).normal(1, 0.1, (2, 4_000)).tolist()
     reading = read(half(), both(*noise), n_callers=28)
     assert reading.verdict is GuardVerdict.SAFE
-    assert reading.cannot_exclude.endswith("in all answers to up to one in 9 callers")
+    assert reading.cannot_exclude.endswith("in all answers to up to one in 10 callers")
     assert f"not excluded: {reading.cannot_exclude}" in reading.reason
     size = float(reading.cannot_exclude.split()[2])
     assert size < 1.2, "one caller in nine with twice the loss is worse by a tenth"
@@ -206,7 +206,7 @@ def test_what_is_not_excluded_is_counted_by_caller(half) -> None:
 def test_what_is_not_excluded_is_said_of_wrong_answers_too_and_beside_no_difference(half) -> None:
     wrong = (np.random.default_rng(49).random(20_000) < 0.2).astype(float).tolist()
     reading = read(half(Strategy.AB, 1.2, loss=LossRule(kind=LossKind.ZERO_ONE)), both(wrong, wrong), n_callers=60)
-    assert reading.cannot_exclude == "every answer wrong for up to one in 19 callers"
+    assert reading.cannot_exclude == "every answer wrong for up to one in 20 callers"
     verdict = decide(reading, 1.2)
     assert verdict.winner is Winner.NEITHER
     assert verdict.reason.endswith(f"; not excluded: {reading.cannot_exclude}")

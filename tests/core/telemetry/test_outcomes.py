@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.losses import AnswerForm, AnswerKind, LossKind, LossRule, pack_probabilities
+from core.losses import AnswerForm, AnswerKind, LossKind, LossRule, RecordedAnswer, pack_probabilities
 from core.settings.telemetry import ModelRetention, PredictionRetention
 from core.telemetry.predictions import (
     Arm,
@@ -19,6 +19,7 @@ from core.telemetry.predictions import (
     PredictionReader,
     PredictionRecord,
     PredictionWriter,
+    check_against,
     checked_outcome,
 )
 
@@ -26,6 +27,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
 RATED = AnswerForm(AnswerKind.PROBABILITIES, ("A", "B", "C"))
 EVENT = AnswerForm(AnswerKind.PROBABILITIES, ("0", "1"))
+NAMED = AnswerForm(AnswerKind.CLASS, ("low", "high"))
+NUMBER = AnswerForm(AnswerKind.NUMBER)
 
 
 @pytest.fixture
@@ -95,9 +98,9 @@ def test_what_cannot_be_judged_by_is_refused_with_one_clear_error(given, says) -
 @pytest.mark.parametrize(
     ("form", "given", "says"),
     [
-        pytest.param(PROBABILITIES, {"loss": 1e12}, "`loss` is 1e.12; the loss of probabilities is from 0", id="absurd"),
-        pytest.param(PROBABILITIES, {"loss": -5.0}, "`loss` is -5; .*; report `actual`", id="below zero"),
-        pytest.param(NAMES, {"loss": 2.0}, "a wrong class has the loss 1 and a right one 0", id="more than wrong"),
+        pytest.param(EVENT, {"loss": 1e12}, "`loss` is 1e.12; the loss of probabilities is from 0", id="absurd"),
+        pytest.param(EVENT, {"loss": -5.0}, "`loss` is -5; .*; report `actual`", id="below zero"),
+        pytest.param(NAMED, {"loss": 2.0}, "a wrong class has the loss 1 and a right one 0", id="more than wrong"),
         pytest.param(NUMBER, {"actual": True}, "`actual` is true; the prediction is a number, so give", id="true"),
     ],
 )
@@ -110,8 +113,8 @@ def test_what_no_answer_of_its_form_can_have_is_refused(form, given, says) -> No
 @pytest.mark.parametrize(
     ("form", "given"),
     [
-        pytest.param(PROBABILITIES, {"loss": 13.8155}, id="the log loss of a clipped probability"),
-        pytest.param(PROBABILITIES, {"actual": True}, id="true of two classes"),
+        pytest.param(EVENT, {"loss": 13.8155}, id="the log loss of a clipped probability"),
+        pytest.param(EVENT, {"actual": True}, id="true of two classes"),
         pytest.param(NUMBER, {"loss": -5.0}, id="a profit"),
         pytest.param(NUMBER, {"actual": 1}, id="one"),
     ],
