@@ -76,6 +76,8 @@ def read_callers(
     callers, has_both = effective_callers(sums), min(n_stable, n_candidate) > 0
     has_ratio = guard.margin_difference is None and not sums.has_negative
     effect, bounds = (None, None) if obstacle else _effect(sums, plan.beta, bound, has_ratio=has_ratio)
+    # Beside "safe", and beside "no difference that matters" of an experiment.
+    is_said = has_both and not obstacle and (verdict is GuardVerdict.SAFE or guard.name == plan.primary)
     reading = GuardReading(
         guard=guard.name,
         source=guard.source,
@@ -102,7 +104,7 @@ def read_callers(
         n_set_aside=n_set_aside,
         n_waiting=n_waiting,
         n_capped=n_capped,
-        cannot_exclude=_cannot_exclude(plan, guard, sums, bound) if has_both and not obstacle else "",
+        cannot_exclude=_cannot_exclude(plan, guard, sums, bound) if is_said else "",
     )
     return _with_reason(plan, guard, sums, reading, obstacle, bound)
 
