@@ -224,8 +224,7 @@ def _rate_safety(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualT
     n_candidate = sum(metric.a_day * share * days for share, days in steps)
     below = -math.inf
     if guard.tolerated_share is not None:
-        failures = n_candidate * metric.mean
-        if failures < objectives.LEAST_FAILING:  # then each caller is one observation
+        if n_candidate * metric.mean < objectives.LEAST_FAILING:  # then each caller is one observation
             n_requests = sum(metric.a_day * days for _, days in steps)
             n_candidate = min(n_candidate, _callers(usual, n_requests, n_candidate / max(n_requests, 1e-9)))
         below = ceilings.log_below(int(n_candidate), int(n_candidate * metric.mean), guard.tolerated_share)
