@@ -45,7 +45,7 @@ def callers_needed(rate: float, needed: float) -> int:
         needed: The evidence that is needed.
 
     >>> callers_needed(0.001, math.log(20))
-    4612
+    3815
     """
     low, high = 1, 1
     while ceilings.log_below(high, 0, rate) < needed:

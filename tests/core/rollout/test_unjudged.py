@@ -167,14 +167,14 @@ def test_a_finished_experiment_names_what_it_has_not_shown(workspace, rollouts, 
     rollout_id = start(Strategy.AB, guards=(ERRORS, NEEDED_LOSS), primary="loss").rollout_id
     worker.tick(clock.now)
     for arm, loss in ((Arm.STABLE, 2.0), (Arm.CANDIDATE, 1.0)):
-        source.serve(arm, 300, share=0.5, n_failed=4)
-        source.score(arm, *(loss + number % 5 / 10 for number in range(300)), share=0.5)
+        source.serve(arm, 600, share=0.5, n_failed=4)
+        source.score(arm, *(loss + number % 5 / 10 for number in range(600)), share=0.5)
     worker.tick(clock.pass_by(100))
     ended = rollouts.get(rollout_id)
     assert ended.observed.phase is RolloutPhase.FINISHED
     assert [found.what for found in ended.not_judged] == ["latency", "errors"]
     assert "; not judged: latency (" in ended.observed.events[-1].reason
-    assert "errors (4 of 300 against 4 of 300, not yet shown to be" in ended.observed.events[-1].reason
+    assert "errors (4 of 600 against 4 of 600, not yet shown to be" in ended.observed.events[-1].reason
     (record,) = [record for record in AuditLog(workspace).tail(9) if record.verb == "rollout.finish"]
     assert len(record.after["not_judged"]) == 2
 
