@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import core.api
 from core.api import MLOpsConfig
+from core.api.arguments import checked
 from core.errors import NotFoundError, UsageError
 from core.rollout import Rollout, Route
 
@@ -50,6 +51,7 @@ class CanaryDeploymentManager:
         self._pending: OrderedDict[str, tuple[str, Route]] = OrderedDict()
         self._lock = threading.Lock()
 
+    @checked
     def create_canary_deployment(
         self,
         model_name: str,
@@ -83,6 +85,7 @@ class CanaryDeploymentManager:
                 canaries.create_canary_deployment(model_name, candidate_version, traffic=share, reason=reason)
             )
 
+    @checked
     def route_prediction(self, model_name: str, features: Mapping[str, Any] | None = None) -> tuple[bool, str]:
         """Decide which version answers a request.
 
@@ -105,6 +108,7 @@ class CanaryDeploymentManager:
                 self._pending.popitem(last=False)
         return route.arm == "candidate", request_id
 
+    @checked
     def version_for(self, request_id: str) -> str:
         """Return the version that answers a routed request.
 
@@ -113,6 +117,7 @@ class CanaryDeploymentManager:
         """
         return self._routed(request_id)[1].version
 
+    @checked
     def record_prediction(
         self,
         request_id: str,
@@ -145,6 +150,7 @@ class CanaryDeploymentManager:
         """
         return self._canaries.record_outcome(request_id, actual=actual, loss=loss)
 
+    @checked
     def promote_canary(
         self, deployment_id: str | CanaryDeployment, by: str | None = None, *, reason: str = ""
     ) -> CanaryDeployment:
@@ -152,6 +158,7 @@ class CanaryDeploymentManager:
         with self._named(by) as canaries:
             return CanaryDeployment(canaries.promote_canary(str(deployment_id), reason=reason))
 
+    @checked
     def rollback_canary(
         self, deployment_id: str | CanaryDeployment, by: str | None = None, *, reason: str = ""
     ) -> CanaryDeployment:
@@ -159,10 +166,12 @@ class CanaryDeploymentManager:
         with self._named(by) as canaries:
             return CanaryDeployment(canaries.rollback_canary(str(deployment_id), reason=reason))
 
+    @checked
     def get_deployment(self, deployment_id: str | CanaryDeployment) -> CanaryDeployment:
         """Return one canary, with the engine's observations."""
         return CanaryDeployment(self._canaries.get_deployment(str(deployment_id)))
 
+    @checked
     def list_deployments(self, *, active: bool = False) -> list[CanaryDeployment]:
         """Return all canaries, oldest first, or only active canaries."""
         return [CanaryDeployment(rollout) for rollout in self._canaries.list_deployments(active=active)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.api import MLOpsConfig
+from core.api.arguments import checked
 from core.api.models import ModelRegistry as Models
 from core.errors import UsageError
 from core.registry import ModelVersion, Registry, Stage
@@ -22,6 +23,7 @@ class ModelRegistry:
         self._registry = Registry(self._config.workspace, policy=self._config.source)
         self._models = Models(self._config)
 
+    @checked
     def register_model(
         self,
         model_name: str,
@@ -85,6 +87,7 @@ class ModelRegistry:
             description=description,
         )
 
+    @checked
     def promote_model(
         self,
         model_name: str,
@@ -102,16 +105,19 @@ class ModelRegistry:
         """
         return self._models_of(deployed_by).promote_model(model_name, version, target_stage, reason=reason)
 
+    @checked
     def rollback_model(self, model_name: str, *, rolled_back_by: str | None = None, reason: str = "") -> ModelVersion:
         """Put the previous Production version back live; raises as `promote_model` does."""
         return self._models_of(rolled_back_by).rollback_model(model_name, reason=reason)
 
+    @checked
     def archive_model(
         self, model_name: str, version: str, *, archived_by: str | None = None, reason: str = ""
     ) -> ModelVersion:
         """Take a version out of use; raises as `promote_model` does."""
         return self._models_of(archived_by).archive_model(model_name, version, reason=reason)
 
+    @checked
     def get_model(self, model_name: str, version: str | None = None) -> ModelVersion:
         """Return one version; by default the one in Production.
 
@@ -120,10 +126,12 @@ class ModelRegistry:
         """
         return self._models.get_model(model_name, version)
 
+    @checked
     def list_models(self, model_name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
         """Return versions by model and ascending number."""
         return self._models.list_models(model_name, stage=stage)
 
+    @checked
     def model_path(self, model_name: str, version: str | None = None) -> Path:
         """Return the folder of a version after verifying the hash of every file, for its own library to load.
 

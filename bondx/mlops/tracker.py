@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from core.api import MLOpsConfig
+from core.api.arguments import checked
 from core.errors import UsageError
-from core.tracking import ActiveRun, Run, Runs, RunStatus, track
+from core.tracking import ActiveRun, Run, Runs, RunStatus, end_forgotten, track
 
 _ENDINGS = {
     "completed": RunStatus.FINISHED,
@@ -30,6 +31,7 @@ class ExperimentTracker:
         # A program that forgets `end_run` still writes its queued records.
         weakref.finalize(self, _end_all, self._open)
 
+    @checked
     def start_run(
         self,
         experiment_name: str,
@@ -65,6 +67,7 @@ class ExperimentTracker:
             self._open[run.run_id] = run
         return run.run_id
 
+    @checked
     def log_parameters(self, run_id: str, parameters: Mapping[str, Any]) -> None:
         """Note what decides the outcome, nested at will; a parameter that is noted cannot change.
 
@@ -82,6 +85,7 @@ class ExperimentTracker:
         """
         self._run(run_id).log_metrics(metrics, step=step)
 
+    @checked
     def log_artifact(self, run_id: str, path: Path | str) -> None:
         """Note a file with its SHA-256; it stays where it is.
 
@@ -90,10 +94,12 @@ class ExperimentTracker:
         """
         self._run(run_id).log_artifact(path)
 
+    @checked
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Add words to find the run by; an empty value removes a tag."""
         self._run(run_id).set_tags(tags)
 
+    @checked
     def end_run(self, run_id: str, status: str = "completed") -> Run:
         """End a run, with the last value of each metric.
 
@@ -113,6 +119,7 @@ class ExperimentTracker:
             self._open.pop(run_id, None)
         return ended
 
+    @checked
     def get_run(self, run_id: str) -> Run:
         """Return a run, open or not, of this process or another.
 
@@ -121,6 +128,7 @@ class ExperimentTracker:
         """
         return Runs(self._config.workspace).get(run_id)
 
+    @checked
     def search_runs(self, expression: str = "") -> list[Run]:
         """Return the runs that match `metrics.mae < 0.2 and tags.model_type = 'lightgbm'`, or all, oldest first.
 
@@ -140,5 +148,4 @@ class ExperimentTracker:
 
 
 def _end_all(runs: dict[str, ActiveRun]) -> None:
-    for run in list(runs.values()):
-        run.end(RunStatus.STOPPED, reason="the program ended without end_run")
+    end_forgotten(runs.values(), "the program ended without end_run")

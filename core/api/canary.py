@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from core.api.answers import RecordedAnswers
+from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
 from core.losses import RecordedAnswer
@@ -47,10 +48,12 @@ class CanaryDeploymentManager:
         self._outcome_limit = settings.serving.outcome_limit
         self._retention = settings.telemetry.predictions
 
+    @checked
     def plan_canary_deployment(self, model: str, version: str, *, traffic: float | None = None) -> RolloutProposal:
         """Say what a canary would do, gate by gate and step by step. Changes nothing."""
         return self._rollouts.plan(model, version, share=traffic, actor=self._config.actor)
 
+    @checked
     def create_canary_deployment(
         self, model: str, version: str, *, traffic: float | None = None, reason: str = ""
     ) -> Rollout:
@@ -68,6 +71,7 @@ class CanaryDeploymentManager:
         proposal = self.plan_canary_deployment(model, version, traffic=traffic)
         return self._rollouts.start(proposal, actor=self._config.actor, reason=reason)
 
+    @checked
     def route_prediction(self, model: str, key: str) -> Route:
         """Say which version answers a request: the same for the same key for as long as a rollout lasts.
 
@@ -80,6 +84,7 @@ class CanaryDeploymentManager:
         self._look_up()
         return self._router.route(model, key)
 
+    @checked
     def record_prediction(
         self,
         model: str,
@@ -159,18 +164,22 @@ class CanaryDeploymentManager:
         check_against(outcome, known)
         return self._predictions().add_outcome(outcome)
 
+    @checked
     def promote_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
         """Ask for the candidate to go live without waiting for proof; gates and proven harm still refuse."""
         return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason)
 
+    @checked
     def rollback_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
         """Return all traffic to the stable version immediately."""
         return self._rollouts.abort(rollout_id, actor=self._config.actor, reason=reason)
 
+    @checked
     def get_deployment(self, rollout_id: str) -> Rollout:
         """Return one rollout, with what the engine has observed."""
         return self._rollouts.get(rollout_id)
 
+    @checked
     def list_deployments(self, *, active: bool = False) -> list[Rollout]:
         """Return every rollout, oldest first, or only the active ones."""
         return [rollout for rollout in self._rollouts.all() if rollout.is_active or not active]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.errors import UsageError
-from core.tracking import ActiveRun, Run, Runs, RunStatus, track
+from core.tracking import ActiveRun, Run, Runs, RunStatus, end_forgotten, track
 
 
 class ExperimentTracker:
@@ -22,6 +23,7 @@ class ExperimentTracker:
         # Buffered metrics are written even if a script forgets to end its run.
         weakref.finalize(self, _end_all, self._open)
 
+    @checked
     def start_run(
         self,
         name: str = "run",
@@ -71,6 +73,7 @@ class ExperimentTracker:
             raise UsageError("No run is active: call start_run() first.")
         return stack[-1]
 
+    @checked
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Record what decides the outcome, nested to any depth; a recorded parameter cannot change."""
         self.active_run.log_parameters(parameters)
@@ -83,14 +86,17 @@ class ExperimentTracker:
         """Log a value of each of several metrics."""
         self.active_run.log_metrics(metrics, step=step)
 
+    @checked
     def log_artifact(self, *paths: Path | str) -> None:
         """Record files with their SHA-256; they are not copied."""
         self.active_run.log_artifact(*paths)
 
+    @checked
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Add words to find the run by; an empty value removes a tag."""
         self.active_run.set_tags(tags)
 
+    @checked
     def end_run(self, status: RunStatus | str = RunStatus.FINISHED) -> Run:
         """End the active run, with the last value of each metric.
 
@@ -106,6 +112,7 @@ class ExperimentTracker:
             raise UsageError(f"{status!r} is not an end status; use finished, failed or stopped.") from None
         return run.end(ended)
 
+    @checked
     def search_runs(self, expression: str = "") -> list[Run]:
         """Return the runs that match `metrics.mae < 0.2 and params.model = 'spread'`, or all, oldest first.
 
@@ -115,6 +122,7 @@ class ExperimentTracker:
         runs = Runs(self._config.workspace)
         return runs.search(expression) if expression else runs.all()
 
+    @checked
     def metric_history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
         """Return every metric of a run as (step, value)."""
         return Runs(self._config.workspace).metric_history(run_id)
@@ -126,6 +134,4 @@ class ExperimentTracker:
 
 
 def _end_all(runs: list[ActiveRun]) -> None:
-    for run in reversed(runs):
-        if not run.is_over:
-            run.end(RunStatus.STOPPED, reason="the program ended without ending its run")
+    end_forgotten(reversed(runs), "the program ended without ending its run")

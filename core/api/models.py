@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.errors import NotFoundError
 from core.quality.gate import GateResult
@@ -32,6 +33,7 @@ class ModelRegistry:
         self._config = config or MLOpsConfig.from_yaml()
         self._registry = Registry(self._config.workspace, policy=self._config.source)
 
+    @checked
     def register_model(
         self,
         name: str,
@@ -77,11 +79,13 @@ class ModelRegistry:
             bump=bump,
         )
 
+    @checked
     def plan_promotion(self, name: str, version: str, stage: Stage | str | None = None) -> Plan:
         """Say what promoting a version by one step would do: gates, effects, how to undo it. Changes nothing."""
         target = Stage.named(stage) if stage is not None else None
         return self._registry.plan_promotion(name, version, target, actor=self._config.actor)
 
+    @checked
     def promote_model(
         self, name: str, version: str, stage: Stage | str | None = None, *, reason: str = ""
     ) -> ModelVersion:
@@ -93,26 +97,32 @@ class ModelRegistry:
         """
         return self._apply(self.plan_promotion(name, version, stage), reason)
 
+    @checked
     def rollback_model(self, name: str, *, reason: str = "") -> ModelVersion:
         """Roll back to the previous Production version; raises as `promote_model` does."""
         return self._apply(self._registry.plan_rollback(name), reason)
 
+    @checked
     def archive_model(self, name: str, version: str, *, reason: str = "") -> ModelVersion:
         """Archive a version; raises as `promote_model` does."""
         return self._apply(self._registry.plan_archive(name, version), reason)
 
+    @checked
     def approve_model(self, name: str, version: str, *, reason: str = "") -> Approval:
         """Approve a version for Production; another person must promote it."""
         return self._registry.approve(name, version, actor=self._config.actor, reason=reason)
 
+    @checked
     def set_alias(self, name: str, alias: str, version: str, *, reason: str = "") -> None:
         """Point an alias at a version."""
         self._registry.set_alias(name, alias, version, actor=self._config.actor, reason=reason)
 
+    @checked
     def aliases(self, name: str) -> dict[str, str]:
         """Return the version behind every alias of a model."""
         return self._registry.aliases(name)
 
+    @checked
     def get_model(self, name: str, version: str | None = None) -> ModelVersion:
         """Return one version; by default the one in Production.
 
@@ -125,11 +135,13 @@ class ModelRegistry:
             raise NotFoundError(f"No version of {name} is in Production; name a version.")
         return live
 
+    @checked
     def list_models(self, name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
         """Return versions by model and ascending number."""
         wanted = None if stage is None else Stage.named(stage)
         return [version for version in self._registry.versions(name) if wanted in (None, version.stage)]
 
+    @checked
     def load_model(self, name: str, version: str | None = None) -> "Model":
         """Load a version that BondX has trained, after hashing every file of it.
 
@@ -141,22 +153,27 @@ class ModelRegistry:
 
         return load_model(self.model_path(name, version))
 
+    @checked
     def model_path(self, name: str, version: str | None = None) -> Path:
         """Return the folder of a version after hashing every file in it, for the software that made it to load."""
         return self._registry.load_path(name, self.get_model(name, version).version)
 
+    @checked
     def compare_models(self, name: str, a: str, b: str) -> VersionDiff:
         """Compare two versions."""
         return self._registry.diff(name, a, b)
 
+    @checked
     def lineage(self, name: str, version: str | None = None) -> LineageGraph:
         """Return where versions come from, and what was made from them."""
         return self._registry.lineage(name, version)
 
+    @checked
     def verify_models(self, name: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again."""
         return self._registry.verify(name)
 
+    @checked
     def prune_models(self, name: str | None = None, *, dry_run: bool = True, reason: str = "") -> PrunePlan:
         """Say which versions the policy lets go of; remove them unless this is a dry run."""
         plan = self._registry.plan_prune(name)

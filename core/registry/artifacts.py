@@ -71,7 +71,10 @@ class ArtifactStore:
         Raises:
             ArtifactRefusedError: The source holds something an artifact must not hold, or the copy failed.
         """
-        place, names = _contents(source)
+        try:
+            place, names = _contents(source)
+        except OSError as error:
+            raise ArtifactRefusedError(f"{source} cannot be read: {error.strerror or error}.") from error
         try:
             folder, lock = self._new_staging_folder()
         except OSError as error:

@@ -8,12 +8,13 @@ import msgspec
 import orjson
 
 from core.clock import to_iso
-from core.state.encoding import StoredTable, plain
+from core.state.encoding import StoredTable, spelled
 from core.state.errors import (
     DocumentExistsError,
     DocumentFormatError,
     DocumentNotFoundError,
     StaleRevisionError,
+    UnstorableValueError,
 )
 from core.state.storage import GenerationStorage
 
@@ -193,9 +194,15 @@ class Documents(Generic[T]):
         return doc_id
 
     def _write(self, view: _View[T], doc_id: str, document: T) -> T:
-        spelled = plain(msgspec.to_builtins(document), f"{self._table} {self._key_of(document)}")
-        self._exchange(view, view.stored | {doc_id: spelled})
-        return document
+        where = f"{self._table} {self._key_of(document)}"
+        stored = spelled(document, where)
+        # A struct does not check its fields when it is made: a document of the wrong type would be unreadable for good.
+        try:
+            read_back = self._convert(stored)
+        except DocumentFormatError as error:
+            raise UnstorableValueError(where, f"would not read back: {error.problem}") from None
+        self._exchange(view, view.stored | {doc_id: stored})
+        return read_back
 
     def _exchange(self, view: _View[T], stored: StoredTable) -> None:
         self._storage.write_table(self._table, stored)

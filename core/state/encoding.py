@@ -1,8 +1,10 @@
 """The JSON encoding of state files: a value that would not read back exactly is refused."""
 
 import math
+import os
 from typing import Any, TypeAlias
 
+import msgspec
 import orjson
 
 from core.state.errors import UnstorableValueError
@@ -102,6 +104,45 @@ Nothing was stored.
         raise UnstorableValueError(where + "".join(reversed(refusal.path)), refusal.problem) from None
     except RecursionError as error:
         raise UnstorableValueError(where, "is nested too deeply, or contains itself") from error
+
+
+def spelled(document: msgspec.Struct, where: str) -> dict[str, Any]:
+    """Spell a document as JSON types.
+
+    Raises:
+        UnstorableValueError: JSON has no exact spelling for a value.
+    """
+    copied: dict[str, Any] = plain(builtins_of(document, where), where)
+    return copied
+
+
+def builtins_of(value: Any, where: str, *, str_keys: bool = False) -> Any:
+    """Turn a document, or a value of a caller's program, into built-in types.
+
+    numpy's scalars become numbers and text, and paths become text.
+
+    Args:
+        value: A struct or a value.
+        where: Its name, for a refusal.
+        str_keys: Turn keys that are numbers into text.
+
+    Raises:
+        UnstorableValueError: It holds another type.
+    """
+    try:
+        return msgspec.to_builtins(value, enc_hook=_builtin, str_keys=str_keys)
+    except TypeError as error:
+        raise UnstorableValueError(where, f"cannot be spelled in JSON ({error})") from None
+    except RecursionError as error:
+        raise UnstorableValueError(where, "is nested too deeply, or contains itself") from error
+
+
+def _builtin(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return value.item()
+    raise TypeError(f"it holds a {type(value).__name__}")
 
 
 class _RefusalError(Exception):

@@ -101,6 +101,7 @@ class DocumentFormatError(StateError):
 
     def __init__(self, path: Path, table: str, key: object, problem: str) -> None:
         self.table = table
+        self.problem = problem
         super().__init__(
             f"{path}, table {table}, document {key!r} does not read as expected: {problem}. "
             "It was written by another version of the program, or by hand; nothing was changed."

@@ -9,7 +9,7 @@ search.py       finding runs by an expression; fields.py its fields
 comparison.py   several runs compared
 """
 
-from core.tracking.active import ActiveRun, track
+from core.tracking.active import ActiveRun, end_forgotten, track
 from core.tracking.comparison import ComparedValue, RunComparison
 from core.tracking.environment import environment, git_state, software
 from core.tracking.errors import ParameterChangedError, RunIsOverError, RunNotFoundError
@@ -29,6 +29,7 @@ __all__ = [
     "RunNotFoundError",
     "RunStatus",
     "Runs",
+    "end_forgotten",
     "environment",
     "git_state",
     "software",

@@ -1,6 +1,7 @@
 """A run that this process logs: a metric costs microseconds, and a process that dies leaves a run marked lost."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,9 +10,10 @@ from core.actor import Actor, Origin
 from core.errors import UsageError
 from core.settings.policy import TrackingPolicy
 from core.settings.policy_source import PolicySource
-from core.state import Workspace
+from core.state import TransactionError, Workspace
 from core.tracking.errors import RunIsOverError
 from core.tracking.heartbeat import Heartbeat
+from core.tracking.measurement import metric_name, metric_step, metric_value
 from core.tracking.run import Run, RunStatus
 from core.tracking.runs import Runs
 
@@ -79,23 +81,32 @@ class ActiveRun:
             value: A number.
             step: Epoch, iteration, batch; by default the metric's last step plus one.
         Raises:
-            UsageError: The value is not a number, or the run has ended.
+            UsageError: The name is not text, the value is not a number, the step is not a whole number, or the run has
+                ended.
         """
         if self._ended is not None:
             raise UsageError(f"Run {self.run_id} has ended; nothing more can be logged to it.")
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):  # an integer may exceed every float
-            raise UsageError(f"The metric {name} is {value!r}; a metric must be a number.") from None
-        if step is None:
-            step = self._steps.get(name, -1) + 1
-        self._steps[name] = step
-        self._runs.log_metrics(self.run_id, step, {name: number})
+        name = metric_name(name)
+        number = metric_value(name, value)
+        at = self._steps.get(name, -1) + 1 if step is None else metric_step(name, step)
+        self._steps[name] = at
+        self._runs.log_metrics(self.run_id, at, {name: number})
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
-        """Log a value of each of several metrics; see `log_metric`."""
+        """Log a value of each of several metrics; see `log_metric`.
+
+        Raises:
+            UsageError: Some were refused; each is named, and all others are logged.
+        """
+        refusals = []
         for name, value in metrics.items():
-            self.log_metric(name, value, step=step)
+            try:
+                self.log_metric(name, value, step=step)
+            except UsageError as refusal:
+                refusals.append(str(refusal))
+        if refusals:
+            n_logged = len(metrics) - len(refusals)
+            raise UsageError(" ".join(refusals) + (f" The other {n_logged} were logged." if n_logged else ""))
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Record what decides the outcome, as plain JSON values, nested to any depth.
@@ -168,3 +179,17 @@ class ActiveRun:
             self.end(RunStatus.FAILED, reason=f"{type(error).__name__}: {error}")
         else:  # Ctrl-C, or the program exits
             self.end(RunStatus.STOPPED, reason=type(error).__name__)
+
+
+def end_forgotten(runs: Iterable[ActiveRun], reason: str) -> None:
+    """End the runs that a program left open; for a finalizer, which may be called in the middle of a transaction."""
+    left = [run for run in runs if not run.is_over]
+
+    def end_all() -> None:
+        for run in left:
+            run.end(RunStatus.STOPPED, reason=reason)
+
+    try:
+        end_all()
+    except TransactionError:  # of the thread in which the collector happens to run
+        threading.Thread(target=end_all, name="end-forgotten-runs").start()
