@@ -85,7 +85,6 @@ class CanaryDeploymentManager:
                 canaries.create_canary_deployment(model_name, candidate_version, traffic=share, reason=reason)
             )
 
-    @checked
     def route_prediction(self, model_name: str, features: Mapping[str, Any] | None = None) -> tuple[bool, str]:
         """Decide which version answers a request.
 
