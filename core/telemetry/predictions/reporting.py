@@ -41,8 +41,10 @@ def checked_outcome(
         loss: The loss, if the caller has computed it.
         limit: The largest absolute value.
     Raises:
-        OutcomeError: Neither was given, or a value is no finite number within the limit.
+        OutcomeError: Neither was given, a value is no finite number within the limit, or the id is not text.
     """
+    if not isinstance(request_id, str) or not request_id:
+        raise OutcomeError("must be the text under which the prediction was recorded", "request_id")
     actual, loss = _plain(actual), _plain(loss)
     if actual is None and loss is None:
         raise OutcomeError("requires `actual` or `loss`")
