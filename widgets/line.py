@@ -19,7 +19,6 @@ TONES = (
     *("strong", "muted", "accent", "key", "title", "good", "warn", "bad", "alarm", "off", "line"),
     *(f"series-{number}" for number in range(1, 7)),
 )
-GROUNDS = ("cursor", "cursor-idle")
 
 # A cursor movement costs up to eight bytes, so cells that are nearer to each other than this go in one piece.
 _NEAR = 8

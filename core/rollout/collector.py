@@ -21,8 +21,6 @@ ARRIVALS = "arrivals"
 """The name of the sums of outcomes by answer, which show whether outcomes arrive for both arms alike."""
 
 _OF_PAIRS = 0.5  # if only one of two arms fails a request given to both, either is equally likely
-
-
 _CELLS_OF_SLICES = 256  # there are many, and each has a part of the callers
 
 
@@ -164,8 +162,6 @@ class Collector:
         n_candidate = int(is_candidate.sum())
         self._n_candidate += n_candidate
         self._n_stable += len(served) - n_candidate
-        for rate in self._rates:
-            rate.count(served, is_candidate, rate.failures(failed, latency))
         cells, steps, known = self._placed(self._layout, served, is_candidate)
         units = _units(served)
         self._sums[TRAFFIC].count(cells[known], steps[known])
@@ -175,7 +171,9 @@ class Collector:
             for sums, which in arrivals.parts(at_us):
                 sums.count(cells_answered[which], steps_answered[which])
         for rate in self._rates:
-            values = rate.failures(failed, latency).astype(np.float64)
+            failures = rate.failures(failed, latency)
+            rate.count(served, is_candidate, failures)
+            values = failures.astype(np.float64)
             self._sums[rate.guard.name].add(cells[known], steps[known], values[known], units=units[known])
             if (sliced := self._slices.get(rate.guard.name)) is not None:
                 sliced.add(served, *self._placed(sliced.layout, served, is_candidate), values)
