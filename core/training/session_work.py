@@ -3,9 +3,6 @@
 Every result here is a function of the settings, the epoch number and the checkpoint before it.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
@@ -21,6 +18,7 @@ from core.training.model_set import ModelSet, merit
 from core.training.panels import Draw, SessionPanels
 from core.training.records import EpochRecord, FinalRecord
 from core.training.session_domain import checked
+from core.training.stopwatch import Stopwatch
 from core.training.wire import (
     ChildReply,
     ChildRequest,
@@ -78,20 +76,20 @@ class SessionWork:
         history = self._newest.manifest.history if self._newest else ()
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
-        timer = Stopwatch()
-        with timer.stage("draw"):
-            draw = self._panels.epoch(number)
-        with timer.stage("gates"):
-            quality = assess(draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates)
-        with timer.stage("learn"):
-            record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
-        with timer.stage("checkpoint"):
-            self._newest = self._keep(record, (*history, record.as_score))
+        watch = Stopwatch()
+        draw = self._panels.epoch(number)
+        watch.lap("draw")
+        quality = assess(draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates)
+        watch.lap("gates")
+        record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
+        watch.lap("learn")
+        self._newest = self._keep(record, (*history, record.as_score))
+        watch.lap("checkpoint")
         return EpochDone(
             record=record,
             checkpoint=str(self._newest.folder),
             checkpoint_sha256=self._newest.sha256,
-            stage_seconds=timer.seconds,
+            stage_seconds=watch.seconds,
         )
 
     def finish(self) -> FinalRecord:
@@ -161,19 +159,3 @@ class Workbench:
                 return self._work.run_epoch(request.number)
             case Finish():
                 return Finished(record=self._work.finish())
-
-
-class Stopwatch:
-    """Adds up the time of an epoch by part; for the dashboard, never for a reproducible report."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.perf_counter() - started, 4)

@@ -2,7 +2,6 @@
 
 training.py    the whole way from a file to a version
 request.py     what a person asks for, and the same again
-part_times.py  how long each part took
 evaluation.py  a version evaluated on another file
 by_path.py     files made elsewhere, registered unchanged
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.domains.own_file import PreparedTraining
 from core.models.scores import Metrics
-from core.training.own_data.part_times import PartTimes
+from core.training.stopwatch import Stopwatch
 
 HELD_OUT_NOTICE = (
     "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
@@ -37,7 +37,7 @@ class Tested:
     notice: str
 
 
-def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: PartTimes) -> Tested:
+def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch) -> Tested:
     """Choose a method, test it, and train it on all rows."""
     model, frame, split = prepared.model, prepared.frame, prepared.split
     units = "groups" if prepared.signature.group else "rows"

@@ -28,9 +28,9 @@ from core.tracking import Run, Runs
 from core.tracking.active import ActiveRun
 from core.tracking.heartbeat import Heartbeat
 from core.training.errors import GatesFailedError
-from core.training.own_data.part_times import PartTimes
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
+from core.training.stopwatch import Stopwatch
 
 TEST_SHARE = 0.2
 REPORT_NAME = "report.json"
@@ -66,7 +66,7 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
     """
     checked_model_name(request.model)
     custom.require_known(settings.quality_gates.custom_gates)
-    watch = PartTimes()
+    watch = Stopwatch()
     table = read_table(request.data, rules=request.rules)
     own = settings.models.get(request.model, ModelSettings())
     prepared = _prepare(table, request, own, settings)

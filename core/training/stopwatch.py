@@ -1,9 +1,9 @@
-"""How long each part of a training took."""
+"""How long each part of a training takes; for people and dashboards, never for a reproducible report."""
 
 import time
 
 
-class PartTimes:
+class Stopwatch:
     """Measures parts that follow each other.
 
     Attributes:
@@ -17,5 +17,5 @@ class PartTimes:
     def lap(self, part: str) -> None:
         """End a part; the next begins."""
         now = time.perf_counter()
-        self.seconds[part] = now - self._last
+        self.seconds[part] = round(now - self._last, 4)
         self._last = now
