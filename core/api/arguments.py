@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from core.errors import UsageError
-from core.state.encoding import builtins_of, plain
+from core.state.encoding import builtins_of, plain, plain_scalar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -208,11 +208,8 @@ def _items(name: str, values: Any) -> Iterable[tuple[str, str, Any]]:
 
 
 def _spelling(value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
-        value = value.item()
-    return str(value) if isinstance(value, bool | int | float) else value
+    scalar = plain_scalar(value)
+    return str(scalar) if isinstance(scalar, bool | int | float) else scalar
 
 
 def _anything(name: str, value: Any) -> Any:

@@ -137,12 +137,19 @@ def builtins_of(value: Any, where: str, *, str_keys: bool = False) -> Any:
         raise UnstorableValueError(where, "is nested too deeply, or contains itself") from error
 
 
-def _builtin(value: Any) -> Any:
+def plain_scalar(value: Any) -> Any:
+    """Return what a scalar of numpy, or a path, holds; everything else unchanged."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
         return value.item()
-    raise TypeError(f"it holds a {type(value).__name__}")
+    return value
+
+
+def _builtin(value: Any) -> Any:
+    if (scalar := plain_scalar(value)) is value:
+        raise TypeError(f"it holds a {type(value).__name__}")
+    return scalar
 
 
 class _RefusalError(Exception):
