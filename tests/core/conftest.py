@@ -2,10 +2,17 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from litestar.testing import TestClient
+
+    from core.actor import Actor
+    from core.state import Workspace
 
 HIDDEN_LIBRARY = """
 import ctypes
@@ -42,3 +49,26 @@ def without_libgomp(at_start_of_children: Callable[[str], None]) -> None:
 def without_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have this very process fail to import LightGBM."""
     monkeypatch.setitem(sys.modules, "lightgbm", None)
+
+
+@pytest.fixture
+def api(workspace: "Workspace", ana: "Actor") -> "Iterator[TestClient]":
+    """Return a client of the control API of a workspace, with the token of an administrator."""
+    from litestar.testing import TestClient
+
+    from core.serving.access import Role, Tokens
+    from core.serving.authenticator import Authenticator
+    from core.serving.control.application import control_application
+    from core.serving.limits import ServingLimits
+    from core.serving.recording import PredictionRecorder
+    from core.serving.stats import ServerStats
+    from core.serving.table import ServingTable
+
+    recorder = PredictionRecorder(workspace, ServerStats())
+    table = ServingTable()
+    application = control_application(workspace, Authenticator(workspace), recorder, lambda: table, ServingLimits())
+    _, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
+    with TestClient(application) as client:
+        client.headers["authorization"] = f"Bearer {secret}"
+        yield client
+    recorder.close()

@@ -5,19 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from litestar.testing import TestClient
 
 from console.cli.main import main
 from console.presentation.rollout_evidence import evidence_lines
 from core.rollout import Arm, Guard, GuardSource, GuardVerdict, RolloutPhase, RolloutWorker, Strategy
 from core.rollout.slices import Slice, code_of
-from core.serving.access import Role, Tokens
-from core.serving.authenticator import Authenticator
-from core.serving.control.application import control_application
-from core.serving.limits import ServingLimits
-from core.serving.recording import PredictionRecorder
-from core.serving.stats import ServerStats
-from core.serving.table import ServingTable
 from core.telemetry.chunk import to_us
 from core.telemetry.predictions import Scored
 from widgets.glyphs import UNICODE
@@ -53,18 +45,6 @@ def judged(rollouts, rollout, worker, source, clock, *, ticks, n, **more):
         if not rollouts.get(rollout.rollout_id).is_active:
             break
     return rollouts.get(rollout.rollout_id)
-
-
-@pytest.fixture
-def api(workspace, ana):
-    recorder = PredictionRecorder(workspace, ServerStats())
-    table = ServingTable()
-    application = control_application(workspace, Authenticator(workspace), recorder, lambda: table, ServingLimits())
-    _, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
-    with TestClient(application) as client:
-        client.headers["authorization"] = f"Bearer {secret}"
-        yield client
-    recorder.close()
 
 
 @pytest.fixture

@@ -3,37 +3,17 @@
 from pathlib import Path
 
 import pytest
-from litestar.testing import TestClient
 
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
 from core.files import DiskFullError, InDoubtError
 from core.registry import Registry
-from core.serving.access import Role, Tokens
-from core.serving.authenticator import Authenticator
-from core.serving.control.application import control_application
-from core.serving.limits import ServingLimits
-from core.serving.recording import PredictionRecorder
-from core.serving.stats import ServerStats
-from core.serving.table import ServingTable
 from core.state.errors import DamagedFileError
 from core.telemetry import TelemetryError
 from core.tracking import Runs, RunStatus
 
 BEN = Actor("ben", "desk", Origin.CONSOLE)
-
-
-@pytest.fixture
-def api(workspace, ana):
-    recorder = PredictionRecorder(workspace, ServerStats())
-    table = ServingTable()
-    application = control_application(workspace, Authenticator(workspace), recorder, lambda: table, ServingLimits())
-    _, secret = Tokens(workspace).create("robot", Role.ADMIN, actor=ana)
-    with TestClient(application) as client:
-        client.headers["authorization"] = f"Bearer {secret}"
-        yield client
-    recorder.close()
 
 
 class TestTheRegistry:
