@@ -68,7 +68,7 @@ def add_parser(commands: Subparsers) -> None:
 def list_runs(args: argparse.Namespace) -> int:
     """Print every run."""
     from console.cli.output import print_json, print_table
-    from console.presentation.headline import headline_metric
+    from console.presentation.headline import headline_of_run
     from core.tracking import Runs
 
     found = Runs(open_workspace(args))
@@ -84,7 +84,7 @@ def list_runs(args: argparse.Namespace) -> int:
             "name": run.name,
             "status": run.status,
             "started_at": run.started_at,
-            "metric": "{} {:.4g}".format(*headline) if (headline := headline_metric(run.metrics)) else None,
+            "metric": headline_of_run(run),
         }
         for run in runs
     ]
@@ -98,6 +98,7 @@ def show_run(args: argparse.Namespace) -> int:
     """Print one run."""
     from console.cli.output import print_facts, print_json
     from core.tracking import Runs
+    from core.tracking.divergence import DIVERGED
 
     run = Runs(open_workspace(args)).get(args.run_id)
     if args.json:
@@ -108,6 +109,8 @@ def show_run(args: argparse.Namespace) -> int:
     }
     for section in ("parameters", "metrics", "environment", "data_hashes", "tags"):
         facts |= {f"{section}.{name}": value for name, value in sorted(getattr(run, section).items())}
+        if section == "metrics":
+            facts |= {f"metrics.{name}": DIVERGED for name in run.diverged}
     facts |= {f"artifact {artifact.path}": artifact.sha256 for artifact in run.artifacts}
     print_facts(facts)
     return ExitCode.GOOD

@@ -1,8 +1,13 @@
 """The most telling of many metrics, for lists with room for one; spelled as short as possible."""
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, number
+from core.tracking.divergence import DIVERGED
+
+if TYPE_CHECKING:
+    from core.tracking import Run
 
 # By the last part of the name: "spread.mae" says as much as "mae".
 _BY_WORTH = (
@@ -39,6 +44,11 @@ def headline_metric(
     known = (name for wanted in _BY_WORTH for name, last in left if last == wanted)
     name = next(known, left[0][0])
     return name, metrics[name]
+
+
+def headline_of_run(run: "Run") -> str:
+    """Spell the most telling metric of a run: a diverged loss before any value."""
+    return f"{run.diverged[0]} {DIVERGED}" if run.diverged else headline_text(run.metrics)
 
 
 def headline_text(metrics: Mapping[str, float], *, of: str = "", besides: Collection[str] = ()) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from console.presentation.headline import headline_text
+from console.presentation.headline import headline_of_run
 from console.presentation.phrases import NOTHING, age, duration, instant, number, size
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
+from core.tracking.divergence import DIVERGED
 from core.view.snapshot import EpochSeries
 from widgets.bars import sparkline
 from widgets.glyphs import Glyphs
@@ -62,7 +63,7 @@ def run_rows(runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequenc
                 Cell(f"{'  ' * depth}{run.run_id}", "strong"),
                 run.name or run.session_id,
                 status_cell(run.status, glyphs),
-                headline_text(run.metrics),
+                Cell(headline_of_run(run), "bad" if run.diverged else ""),
                 age(run.started_at, now),
                 duration(run.duration_seconds),
                 run.started_by.partition("@")[0],
@@ -115,14 +116,15 @@ def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -
 
 
 def _metrics(run: Run, epochs: EpochSeries, glyphs: Glyphs) -> list[Line]:
-    names = sorted({**run.metrics, **epochs})
+    names = sorted({*run.metrics, *epochs, *run.diverged})
     width = _width_of(names)
     lines = []
     for name in names:
         values = [value for _, value in epochs.get(name, ())]
-        last = run.metrics.get(name, values[-1] if values else None)
+        last = number(run.metrics.get(name, values[-1] if values else None))
+        word, tone = (DIVERGED, "bad") if name in run.diverged else (last, "strong")
         trend = sparkline(values, _TREND_WIDTH, glyphs=glyphs) if len(values) > 1 else ""
-        lines.append(Line(((f"{name:<{width}}  ", "muted"), (f"{number(last):>8}  ", "strong"), (trend, "accent"))))
+        lines.append(Line(((f"{name:<{width}}  ", "muted"), (f"{word:>8}  ", tone), (trend, "accent"))))
     return _section("Metrics", lines)
 
 

@@ -25,9 +25,13 @@ SELECT at, n, total, low, high, histogram FROM minute
 WHERE series = (SELECT id FROM series WHERE name = ?) AND at >= ? AND at < ? ORDER BY at"""
 _LATEST = """
 SELECT at, samples FROM sample WHERE series = (SELECT id FROM series WHERE name = ?) ORDER BY at DESC LIMIT 1"""
-_EPOCHS = "SELECT name, epoch, value FROM epoch WHERE run = ? AND at <= ? ORDER BY epoch, name"
+_IS_FINITE = "abs(value) < 9e999"  # beyond every float: SQLite reads it as infinity
+_EPOCHS = f"SELECT name, epoch, value FROM epoch WHERE run = ? AND at <= ? AND {_IS_FINITE} ORDER BY epoch, name"
 # SQLite takes `value` from the row that has the maximum.
-_LATEST_OF_RUN = "SELECT name, value, max(epoch) FROM epoch WHERE run = ? GROUP BY name"
+_LATEST_OF_RUN = f"SELECT name, value, max(epoch) FROM epoch WHERE run = ? AND {_IS_FINITE} GROUP BY name"
+_UNMEASURED_OF_RUN = f"""
+SELECT name FROM (SELECT name, value, max(epoch) FROM epoch WHERE run = ? GROUP BY name)
+WHERE NOT {_IS_FINITE} ORDER BY name"""
 _FOREVER_US = (1 << 63) - 1
 _POINTS_OF_RAW = timedelta(minutes=15)
 _POINTS_OF_SECONDS = timedelta(hours=3)
@@ -142,8 +146,12 @@ class TelemetryReader:
         return metrics
 
     def latest_metrics(self, run_id: str) -> dict[str, float]:
-        """Return the newest value of each metric of a run."""
+        """Return the newest finite value of each metric of a run."""
         return {name: value for name, value, _ in self._fetch(_LATEST_OF_RUN, run_id)}
+
+    def unmeasured(self, run_id: str) -> tuple[str, ...]:
+        """Return the metrics of a run whose newest value is not finite, by name."""
+        return tuple(name for (name,) in self._fetch(_UNMEASURED_OF_RUN, run_id))
 
     def close(self) -> None:
         """Close the connection; the next question opens one again."""

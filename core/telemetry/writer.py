@@ -90,15 +90,18 @@ class TelemetryWriter(Committer):
     def add_epoch(self, run_id: str, epoch: int, metrics: Mapping[str, float], at: datetime) -> None:
         """Take the metrics of one epoch; an epoch that is run again replaces its values. Never blocks.
 
+        A value that is not finite leaves a gap in the history, and `TelemetryReader.unmeasured` names its metric.
+
         Raises:
             TypeError: The time is naive.
         """
         at_us = to_us(at)
         for name, value in metrics.items():
-            if math.isfinite(value):
-                self._epochs.append(EpochMetric(run_id, epoch, name, at_us, float(value)))
-            else:
+            is_finite = math.isfinite(value)
+            if not is_finite:
                 self._skip()
+            # SQLite cannot keep NaN; infinity marks a step whose value is not finite, whatever it was.
+            self._epochs.append(EpochMetric(run_id, epoch, name, at_us, float(value) if is_finite else math.inf))
 
     def health(self) -> WriterHealth:
         """Return the state of the writer."""

@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from core.tracking.divergence import DIVERGED
 from core.tracking.run import Run
 
 RunSection = Literal["metrics", "parameters", "data", "environment", "git", "tags"]
 
 
 _SECTIONS: dict[RunSection, Callable[[Run], Mapping[str, Any]]] = {
-    "metrics": lambda run: run.metrics,
+    "metrics": lambda run: {**run.metrics, **dict.fromkeys(run.diverged, DIVERGED)},
     "parameters": lambda run: run.parameters,
     "data": lambda run: run.data_hashes,
     "environment": lambda run: run.environment,

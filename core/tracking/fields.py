@@ -38,6 +38,7 @@ _ATTRIBUTES: Mapping[str, RunField] = {
     "run_id": RunField(lambda run: run.run_id),
     "name": RunField(lambda run: run.name),
     "status": RunField(lambda run: str(run.status)),
+    "diverged": RunField(lambda run: bool(run.diverged)),
     "session_id": RunField(lambda run: run.session_id or None),
     "parent_id": RunField(lambda run: run.parent_id or None),
     "started_by": RunField(lambda run: run.started_by),

@@ -11,6 +11,7 @@ from core.errors import UsageError
 from core.state import Workspace
 from core.tracking import heartbeat, search
 from core.tracking.comparison import RunComparison, compare_runs
+from core.tracking.divergence import last_values
 from core.tracking.errors import RunNotFoundError
 from core.tracking.run import Run, RunStatus, run_number
 
@@ -107,7 +108,8 @@ class RunReader:
     def _with_metrics(self, run: Run) -> Run:
         if run.ended_at is not None:
             return run
-        return msgspec.structs.replace(run, metrics={**run.metrics, **self._reader().latest_metrics(run.run_id)})
+        metrics, diverged = last_values(self._reader(), run.run_id, run.metrics)
+        return msgspec.structs.replace(run, metrics=metrics, diverged=diverged)
 
     def _silent(self, runs: Sequence[Run]) -> frozenset[str]:
         if not any(run.lost_after_seconds and not run.is_over for run in runs):

@@ -14,6 +14,7 @@ from core.files import sha256_of
 from core.governance.audit import audited
 from core.state import Workspace
 from core.tracking import heartbeat
+from core.tracking.divergence import last_values
 from core.tracking.environment import environment, git_state
 from core.tracking.errors import ParameterChangedError, RunIsOverError
 from core.tracking.run import Run, RunArtifact, RunStatus, run_number
@@ -225,14 +226,12 @@ class Runs(RunReader):
             raise UsageError("A run must end as finished, failed, stopped or lost.")
         if self._writer is not None:
             self._writer.flush()
-        metrics = self._reader().latest_metrics(run_id)
-        return self._update(
-            run_id,
-            actor,
-            verb="run.finish",
-            reason=reason,
-            edit=lambda run: {"status": status, "ended_at": self._clock(), "metrics": {**run.metrics, **metrics}},
-        )
+
+        def edit(run: Run) -> dict[str, Any]:
+            metrics, diverged = last_values(self._reader(), run_id, run.metrics)
+            return {"status": status, "ended_at": self._clock(), "metrics": metrics, "diverged": diverged}
+
+        return self._update(run_id, actor, verb="run.finish", reason=reason, edit=edit)
 
     def reopen(self, run_id: str, *, actor: Actor, reason: str = "") -> Run:
         """Reopen a run that ended early, for a resumed session; its history continues."""

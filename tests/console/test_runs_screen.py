@@ -1,5 +1,6 @@
 """Runs in the console: those of other processes live, nested, lost, searched, laid side by side."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,9 +8,11 @@ import sys
 
 import pytest
 
+from console.cli.main import main
 from console.dialogs.compare import CompareDialog
+from core.actor import Actor, Origin
 from core.clock import utc_now
-from core.tracking import RunStatus
+from core.tracking import Runs, RunStatus
 
 
 def ids(console) -> list[str]:
@@ -82,6 +85,23 @@ async def test_details_show_metrics_and_parameters(open_console):
         details = console.screen.query_one("#details").text
         for words in ("part of  r-0002", "mae   ", "depth  4", "desk  credit", "Environment", "python"):
             assert words in details, words
+
+
+async def test_a_loss_that_became_nan_says_diverged_where_its_value_would_stand(open_console, workspace, called):
+    with Runs(workspace) as runs:
+        run = runs.start(name="unstable", actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+        runs.log_metrics(run.run_id, 1, {"loss": 0.5})
+        runs.log_metrics(run.run_id, 2, {"loss": float("nan")})
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=Actor("ana", "desk", Origin.COMMAND_LINE))
+    async with open_console((120, 40)) as console:
+        await open_runs(console)
+        await console.press("g")
+        await console.until(lambda: re.search(r"loss +diverged", console.text()), "the details")
+        assert re.search(r"unstable +✓ finished +loss diverged", console.text())
+    command = ["--workspace", workspace.root, "runs"]
+    assert "loss diverged" in called(main, *command, "list")[1]
+    assert re.search(r"^metrics\.loss +diverged$", called(main, *command, "show", run.run_id)[1], re.MULTILINE)
+    assert json.loads(called(main, *command, "show", run.run_id, "--json")[1])["diverged"] == ["loss"]
 
 
 async def test_two_marked_runs_are_compared_and_without_marks_the_row_with_the_one_below(open_console):

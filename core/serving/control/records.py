@@ -101,7 +101,7 @@ class RecordRoutes(Controller):
     ) -> list[Run]:
         """List tracked runs, newest first: all runs, or the runs that match an expression."""
         with Runs(workspace) as runs:
-            found = runs.search(matching) if matching else runs.all()
+            found = runs.search(matching) if matching else runs.latest()
         return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
 
     @get("/runs/compare", opt=LOOK, sync_to_thread=True)

@@ -109,6 +109,38 @@ def test_a_metric_that_was_not_measured_in_the_end_is_left_out(runs: Runs) -> No
     assert runs.finish(run.run_id, RunStatus.FAILED, actor=ANA).metrics == {"score": 0.5}
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_loss_that_is_not_finite_in_the_end_has_diverged(runs: Runs, value: float) -> None:
+    run = runs.start(name="nightly", actor=ANA)
+    runs.log_metrics(run.run_id, 1, {"val/loss": 0.5, "auc": 0.9})
+    runs.log_metrics(run.run_id, 2, {"val/loss": value, "auc": value})
+    ended = runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert (ended.metrics, ended.diverged) == ({"auc": 0.9}, ("val/loss",))  # an undefined score is no divergence
+    assert runs.metric_history(run.run_id)["val/loss"] == [(1, 0.5)]
+    assert [found.run_id for found in runs.search("diverged = true")] == [run.run_id]
+    assert runs.search("metrics.`val/loss` < 1") == []
+
+
+def test_a_loss_that_recovers_has_not_diverged(runs: Runs, workspace: Workspace) -> None:
+    with TelemetryWriter(workspace.telemetry_file) as telemetry, Runs(workspace, telemetry=telemetry) as live:
+        run = live.start(name="nightly", actor=ANA)
+        live.log_metrics(run.run_id, 1, {"loss": float("nan")})
+        telemetry.flush()
+        assert runs.get(run.run_id).diverged == ("loss",)  # while it runs, too
+        live.log_metrics(run.run_id, 2, {"loss": 0.4})
+        ended = live.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    assert (ended.metrics, ended.diverged) == ({"loss": 0.4}, ())
+
+
+def test_a_comparison_says_which_loss_diverged(runs: Runs) -> None:
+    for loss in (0.4, float("nan")):
+        run = runs.start(name="nightly", actor=ANA)
+        runs.log_metrics(run.run_id, 1, {"loss": loss})
+        runs.finish(run.run_id, RunStatus.FINISHED, actor=ANA)
+    compared = runs.compare(["r-0001", "r-0002"])
+    assert next(row.values for row in compared.rows if row.name == "loss") == (0.4, "diverged")
+
+
 def test_a_run_cannot_end_as_running(runs: Runs) -> None:
     run = runs.start(name="nightly", actor=ANA)
     with pytest.raises(UsageError, match="finished, failed, stopped or lost"):
