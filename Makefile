@@ -35,7 +35,7 @@ $(VENV)/.dev: $(VENV)/.base
 install: $(VENV)/.base ## Install bondx into .venv
 
 run: $(VENV)/.base ## Train and open the console (headless without a terminal); workspace in ./workspace
-	@$(BIN)/bondx --workspace "$(WORKSPACE)" run $(ARGS)
+	@$(BIN)/bondx --workspace "$(WORKSPACE)" run $(if $(filter file,$(origin WORKSPACE)),--create) $(ARGS)
 
 test: $(VENV)/.dev ## Run every test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)

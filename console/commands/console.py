@@ -1,10 +1,12 @@
 """`bondx` without a command: the console."""
 
 import argparse
+import sys
 from typing import Any
 
-from console.commands.opening import create_workspace
+from console.commands.opening import add_create_argument, open_or_create_workspace
 from console.runtime import collector
+from core.errors import UsageError
 
 
 def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults: bool = False) -> None:
@@ -16,6 +18,7 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
             would overwrite an argument given before the command.
     """
     suppressed: dict[str, Any] = {"default": argparse.SUPPRESS} if suppress_defaults else {}
+    add_create_argument(parser, **suppressed)
     group = parser.add_argument_group("console")
     group.add_argument(
         "--read-only", action="store_true", help="never arm: this console can change nothing", **suppressed
@@ -26,10 +29,24 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
     group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse alone", **mouse)
 
 
+def has_terminal() -> bool:
+    """Return whether a person can use a console here."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 def open_console(args: argparse.Namespace) -> int:
-    """Open the console, attached to the running engine or with its own."""
+    """Open the console, attached to the running engine or with its own.
+
+    Raises:
+        UsageError: There is no terminal to draw on.
+    """
+    if not has_terminal():
+        raise UsageError(
+            "The console needs a terminal; without one, `bondx status --plain` shows the state and "
+            "`bondx run --headless` trains."
+        )
     with collector.paused():
         from console.app.start import run_console
 
-        workspace = create_workspace(args)
+        workspace = open_or_create_workspace(args)
         return run_console(workspace.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse)

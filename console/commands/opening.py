@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from core.actor import Actor
@@ -23,6 +24,11 @@ def add_workspace_argument(parser: argparse.ArgumentParser, *, default: object =
         default=default,
         help="the workspace folder (default: $BONDX_HOME, else the user's state folder)",
     )
+
+
+def add_create_argument(parser: argparse.ArgumentParser, **suppressed: Any) -> None:
+    """Accept `--create`."""
+    parser.add_argument("--create", action="store_true", help="create the workspace if it does not exist", **suppressed)
 
 
 def command_parser(commands: Subparsers, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
@@ -104,6 +110,39 @@ def create_workspace(args: argparse.Namespace) -> "Workspace":
     from core.state import Workspace
 
     return Workspace.create(workspace_root(args), settings_text=sample_configs.template_text())
+
+
+def open_or_create_workspace(args: argparse.Namespace) -> "Workspace":
+    """Open the workspace; create it if it is the default one, or if a person wants it.
+
+    A path that was given may be mistyped, and an empty workspace in its place looks as if nothing were wrong.
+
+    Raises:
+        WorkspaceNotFoundError: The given folder holds no workspace, and nobody wants one there.
+    """
+    from core.state import Workspace, WorkspaceNotFoundError
+
+    is_given = args.workspace is not None or bool(os.environ.get("BONDX_HOME"))
+    if args.create or not is_given:
+        return create_workspace(args)
+    root = workspace_root(args)
+    try:
+        return Workspace.open(root)
+    except WorkspaceNotFoundError as missing:
+        if not _is_wanted(missing.reason):
+            raise
+        return create_workspace(args)
+
+
+def _is_wanted(reason: str) -> bool:
+    """Ask the person at the terminal whether to create the missing workspace; without a terminal, nobody wants it."""
+    from console.cli.output import complain
+
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        return False
+    complain(reason)
+    print("Create a workspace there? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def person() -> "Actor":

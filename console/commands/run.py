@@ -8,8 +8,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from console.commands.console import add_console_arguments, open_console
-from console.commands.opening import Subparsers, add_reason_argument, command_parser, create_workspace, person
+from console.commands.console import add_console_arguments, has_terminal, open_console
+from console.commands.opening import Subparsers, add_reason_argument, command_parser, open_or_create_workspace, person
 from console.commands.session import add_training_arguments, start_from_arguments, training_settings
 from core.errors import ExitCode, UsageError
 
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     """Find or start the session, then show it."""
     if args.no_session and (args.config is not None or args.epochs is not None):
         raise UsageError("--no-session starts no session, so --config and --epochs have no effect: leave one out.")
-    workspace = create_workspace(args)
+    workspace = open_or_create_workspace(args)
     with _api(workspace, args.api):
-        if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if args.headless or not has_terminal():
             return run_headless(workspace, args)
         if not args.no_session:
             find_or_start(workspace, args)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, command_parser, create_workspace
+from console.commands.opening import Subparsers, command_parser
 
 if TYPE_CHECKING:
     from core.registry import Stage
@@ -74,11 +74,6 @@ def stage(text: str) -> "Stage":
     if text.lower() not in STAGES:
         raise argparse.ArgumentTypeError(f"{text!r} is not a stage; the stages are {', '.join(STAGES)}")
     return Stage(text.capitalize())
-
-
-def opened(args: argparse.Namespace) -> "Workspace":
-    """Open the workspace, making it first where there is none: a first `train` needs no other command before it."""
-    return create_workspace(args)
 
 
 def settings_for(args: argparse.Namespace, workspace: "Workspace") -> "Settings":

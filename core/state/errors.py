@@ -18,8 +18,9 @@ class WorkspaceNotFoundError(StateError, NotFoundError):
     """This folder does not contain a workspace."""
 
     def __init__(self, root: Path, missing: str) -> None:
+        self.reason = f"{root} is not a workspace: {missing}."
         super().__init__(
-            f"{root} is not a workspace: {missing}. Run `bondx init --workspace {root}` to make one "
+            f"{self.reason} Run `bondx init --workspace {root}` to make one "
             "(it keeps existing files), or name another folder with --workspace or $BONDX_HOME."
         )
 

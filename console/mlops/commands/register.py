@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from console.commands.opening import Subparsers, person
-from console.mlops.opening import add_model_argument, opened, verb_parser
+from console.commands.opening import Subparsers, add_create_argument, open_or_create_workspace, person
+from console.mlops.opening import add_model_argument, verb_parser
 from core.errors import ExitCode
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = verb_parser(commands, "register", help="register a folder or file as the next version of a model")
+    add_create_argument(parser)
     add_model_argument(parser)
     parser.add_argument("--path", required=True, type=Path, metavar="DIR|FILE", help="the folder or file to register")
     parser.add_argument(
@@ -29,7 +30,7 @@ def register(args: argparse.Namespace) -> int:
     from core.registry import Registry
     from core.training.own_data import register_path
 
-    workspace = opened(args)
+    workspace = open_or_create_workspace(args)
     policy_source(args, workspace).policy()  # a mistake in it is reported before anything is registered
     version = register_path(
         Registry(workspace),

@@ -4,11 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, person
+from console.commands.opening import Subparsers, add_create_argument, open_or_create_workspace, person
 from console.mlops.opening import (
     add_model_argument,
     add_reading_arguments,
-    opened,
     reading_rules,
     settings_for,
     verb_parser,
@@ -24,6 +23,7 @@ TASKS = ("regression", "classification", "anomaly")
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     parser = verb_parser(commands, "train", help="train a model on your own file, test it, and register the version")
+    add_create_argument(parser)
     add_model_argument(parser)
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
     parser.add_argument("--target", metavar="COL", help="the column to learn (default: target, label or y)")
@@ -44,7 +44,7 @@ def train(args: argparse.Namespace) -> int:
     from core.tables import Task
     from core.training.own_data import TrainRequest, train_on_file
 
-    workspace = opened(args)
+    workspace = open_or_create_workspace(args)
     request = TrainRequest(
         model=args.model,
         data=args.data,

@@ -42,9 +42,11 @@ def files(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("BONDX_ENV", raising=False)
-    return tmp_path / "home"
+    """The default workspace, which is created on first use."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for name in ("BONDX_HOME", "BONDX_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "bondx"
 
 
 @pytest.fixture
@@ -495,7 +497,7 @@ def command() -> str:
 
 
 def test_the_installed_command_trains_and_evaluates(command, files, tmp_path):
-    environment = {"PATH": "/usr/bin:/bin", "BONDX_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    environment = {"PATH": "/usr/bin:/bin", "XDG_STATE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     config = ["--config", str(files / "linear.yaml")]
     line = [command, "train", "--model", "price", "--target", "price", "--data", str(files / "learn.csv"), *config]
     trained = subprocess.run(line, env=environment, capture_output=True, text=True)
@@ -508,7 +510,7 @@ def test_the_installed_command_trains_and_evaluates(command, files, tmp_path):
 
 def test_the_installed_command_exits_with_its_code_and_one_line(command, tmp_path):
     (tmp_path / "bad\x1b[2J.csv").write_text("a,b\n1\n")
-    environment = {"PATH": "/usr/bin:/bin", "BONDX_HOME": str(tmp_path / "home")}
+    environment = {"PATH": "/usr/bin:/bin", "XDG_STATE_HOME": str(tmp_path)}
     line = [command, "train", "--model", "m", "--data", str(tmp_path / "bad\x1b[2J.csv")]
 
     ran = subprocess.run(line, env=environment, capture_output=True, text=True)
