@@ -24,6 +24,7 @@ class Caller(NamedTuple):
 
     actor: Actor  # the author of this caller's changes
     role: Role
+    has_token: bool = True  # without one, a caller is anybody on this machine
 
 
 class Authenticator:
@@ -54,7 +55,7 @@ class Authenticator:
         authorization = headers.get(b"authorization")
         if authorization is None:
             if is_read and at_least is Role.VIEWER and client is not None and self._is_local(headers, host):
-                return Caller(Actor("anonymous", host, Origin.API), Role.VIEWER)
+                return Caller(Actor("anonymous", host, Origin.API), Role.VIEWER, has_token=False)
             raise UnauthenticatedError(
                 "A token is required: send `Authorization: Bearer TOKEN`. Create one with `bondx serve token create`."
             )

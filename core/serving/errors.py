@@ -29,6 +29,10 @@ class BadRequestError(ServingError, UsageError):
         self.field = field
 
 
+class CallerFaultError(BadRequestError):
+    """The request would be wrong for any version: never a failure of the version that it reached."""
+
+
 class WrongMethodError(ServingError, UsageError):
     """The path exists, but accepts other methods only."""
 

@@ -19,13 +19,15 @@ import numpy as np
 from core.errors import CoreError
 from core.serving.access import Role
 from core.serving.asgi import Receive, Scope, Send, read_body, send_json
-from core.serving.authenticator import Authenticator, Headers
+from core.serving.authenticator import Authenticator, Caller, Headers
 from core.serving.dialects import Answered, Dialect, ReadRequest
 from core.serving.errors import (
     BadRequestError,
+    CallerFaultError,
     ServingError,
     TookTooLongError,
     TooLargeError,
+    UnauthenticatedError,
     UnavailableError,
     status_of,
 )
@@ -86,10 +88,10 @@ class Predictor:
         begin = time.perf_counter()
         dialect = target.dialect
         try:
-            self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
+            caller = self._authenticator.admit(headers, client, at_least=Role.VIEWER, is_read=True)
             given = _given_id(headers)
             own = given or self._new_id()
-            assignment = self._assigned(target, self.table.model(target.model), headers, own)
+            assignment = self._assigned(target, self.table.model(target.model), headers, given, caller)
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
             version = assignment.version
@@ -104,15 +106,17 @@ class Predictor:
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer any request."""
-        begin = time.perf_counter()
         headers: Headers = dict(scope["headers"])
         try:
-            self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
+            caller = self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
             content = await read_body(receive, headers, self.limits)
+            begin = time.perf_counter()  # how slowly a request arrives is no fact about the version
             given = _given_id(headers)
             own = given or self._new_id()
             served = self.table.model(target.model)
-            assignment = self._assigned(target, served, headers, own) or await self._loaded(target, served)
+            assignment = self._assigned(target, served, headers, given, caller)
+            if assignment is None:
+                assignment = await self._loaded(target, served, caller)
             asked, values, assignment = await self._scored(target.dialect, assignment, content, own, begin)
             request_id = given or _checked_id(asked.request_id) or own
         except Exception as error:
@@ -134,20 +138,32 @@ class Predictor:
     def _new_id(self) -> str:
         return f"{self._id_prefix}-{next(self._id_numbers):x}"
 
-    def _assigned(self, target: Target, served: ServedModel, headers: Headers, request_id: str) -> Assignment | None:
-        """Find the version that must answer; None if it is not loaded."""
+    def _assigned(
+        self, target: Target, served: ServedModel, headers: Headers, given: str | None, caller: Caller
+    ) -> Assignment | None:
+        """Find the version that must answer; None if it is not loaded.
+
+        A caller without a token is nobody in particular: its key and its request id could be chosen to fall on one
+        side of a rollout, so each of its requests is routed by a number of our own.
+        """
         if target.version is None and target.label is None:
-            key = headers.get(b"x-bondx-key")
+            key = headers.get(b"x-bondx-key") if caller.has_token else None
             if served.routing is None:
                 alone = served.answering().alone
                 return alone if key is None else alone._replace(unit=request_number(key.decode("latin-1")))
-            return served.routing.assign(key.decode("latin-1") if key else None, request_id)
+            own = given if given is not None and caller.has_token else secrets.token_hex(8)
+            return served.routing.assign(key.decode("latin-1") if key else None, own)
         found = served.versions.get(_number(target, served))
         return None if found is None else found.alone
 
-    async def _loaded(self, target: Target, served: ServedModel) -> Assignment:
+    async def _loaded(self, target: Target, served: ServedModel, caller: Caller) -> Assignment:
         """Load the version that a request names."""
         number = _number(target, served)
+        if not caller.has_token:
+            raise UnauthenticatedError(
+                f"{served.model} {number} is not loaded, and loading it on demand requires a token: send "
+                "`Authorization: Bearer TOKEN`."
+            )
         if self.loader is None:
             raise UnavailableError(f"{served.model} {number} is not loaded.")
         wish = asyncio.wrap_future(self.loader.ask_for(served.model, number))
@@ -172,6 +188,10 @@ class Predictor:
             return *await self._score(dialect, version, content), assignment
         except (TooLargeError, UnavailableError):
             raise
+        except CallerFaultError:  # the other version may still have an answer, but neither is at fault
+            if fallback is None:
+                raise
+            return *await self._score(dialect, fallback, content), fallback.alone
         except CoreError as error:
             if fallback is None and not isinstance(error, TookTooLongError):
                 raise
@@ -274,6 +294,8 @@ class Predictor:
         except UnavailableError:  # under load, copies are dropped first
             shadow.stats.n_copies_dropped += 1
             return
+        except CallerFaultError:
+            return
         except Exception as error:
             self._note_failure(copy, request_id, begin, error, dialect, content)
             return
@@ -316,9 +338,11 @@ def _answers(version: LoadedVersion, asked: ReadRequest) -> list[Any]:
 
     Raises:
         ArithmeticError: An answer is not a number.
+        CallerFaultError: An answer is not a number, and no wonder.
     """
     answers = version.scorer.answer(asked.rows)
     if not np.isfinite(answers).all():
+        version.signature.check_familiar(asked.rows)
         raise ArithmeticError(f"{version.model} {version.version} returned a prediction that is not a finite number")
     for name, n in version.signature.n_unfamiliar(asked.rows).items():
         version.stats.unfamiliar[name] += n

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from core.models.scoring.fields import Field, Rows
 from core.serving.errors import BadRequestError
-from core.serving.signature import ServingSignature
+from core.serving.signature import ServingSignature, Unreadable
 
 _REFUSED = re.compile(r'["\\\x00-\x1f]')
 _OWN_NAME = re.compile(r"(?<![A-Za-z0-9_])f(?P<number>[0-9]+)(?![A-Za-z0-9_])")
@@ -36,6 +36,10 @@ class RenamedSignature(ServingSignature):
         ]
 
     @override
+    def n_keys(self, objects: Sequence[Any]) -> int:
+        return sum(map(len, objects))
+
+    @override
     def from_rows(self, rows: Sequence[Any]) -> Rows:
         try:
             found = [msgspec.convert(self._renamed(row), self._row) for row in rows]
@@ -54,9 +58,9 @@ class RenamedSignature(ServingSignature):
         return super().from_columns(msgspec.convert(self._renamed(columns), self._columns))
 
     @override
-    def explained(self, error: msgspec.DecodeError | RecursionError) -> BadRequestError:
+    def explained(self, error: Unreadable, content: bytes = b"") -> BadRequestError:
         if not isinstance(error, msgspec.ValidationError):
-            return super().explained(error)
+            return super().explained(error, content)
         # Our own names are the only words of this form in a message of the decoder.
         problem, at, path = str(error).rpartition(" - at `")
         name = _OWN_NAME.search(path if at else str(error)) or _OWN_NAME.search(str(error))

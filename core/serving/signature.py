@@ -15,15 +15,19 @@ from typing_extensions import override
 
 from core.arrays import FloatArray
 from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
-from core.serving.errors import BadRequestError
+from core.serving.decoding import syntax_problem
+from core.serving.errors import BadRequestError, CallerFaultError
 
-UNREADABLE = (msgspec.DecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 """The errors of a decoder on a bad request; a deeply nested request raises `RecursionError`."""
+
+Unreadable = msgspec.DecodeError | RecursionError | UnicodeDecodeError
 
 _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `\$?(?P<path>.*)`)?$", flags=re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _INDICES = re.compile(r"(?:\[(?:\d+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
+_VAST = 1e30  # no measurement is larger; a linear model overflows at its square
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", flags=re.ASCII)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -61,6 +65,7 @@ class ServingSignature:
         self.output = output
         self.unit = unit
         self._n_numbers = len(self.numbers)
+        self._n_required = sum(field.required for field in self.fields)
         self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
         self._loose = [field for field in self.fields if not field.strict]
         self._least = np.array([-np.inf if field.least is None else field.least for field in self.numbers])
@@ -91,6 +96,10 @@ class ServingSignature:
         n = self._n_numbers
         numbers = np.array([row[:n] for row in tuples], dtype=np.float64).reshape(len(tuples), n)
         return Rows(numbers, [row[n:] for row in tuples])
+
+    def n_keys(self, objects: Sequence[Any]) -> int:
+        """Return how many different keys decoded rows, or decoded columns, have at least."""
+        return self._n_required * len(objects)
 
     def from_columns(self, columns: msgspec.Struct) -> Rows:
         """Convert decoded columns.
@@ -134,6 +143,24 @@ class ServingSignature:
                 found |= {field.name: n} if n else {}
         return found
 
+    def check_familiar(self, rows: Rows) -> None:
+        """Refuse rows with a number that the training data rules out; called if the model has no finite answer to them.
+
+        Raises:
+            CallerFaultError: The first such number.
+        """
+        for position, field in enumerate(self.numbers):
+            column = rows.numbers[:, position]
+            least = -_VAST if field.least is None else field.least
+            most = _VAST if field.most is None else field.most
+            outside = column[(column < least) | (column > most)]
+            if len(outside):
+                raise CallerFaultError(
+                    f"has the value {outside[0]:g}, far from the training data ({least:g} to {most:g}): the model has "
+                    "no finite answer",
+                    field=field.name,
+                )
+
     def convert_columns(self, columns: Mapping[str, list[Any]]) -> Rows:
         """Check columns that were decoded without types, and convert them.
 
@@ -173,19 +200,21 @@ class ServingSignature:
             {field.name: column for field, column in zip(self.fields, cells.T.tolist(), strict=True)}
         )
 
-    def explained(self, error: msgspec.DecodeError | RecursionError) -> BadRequestError:
-        """Turn a decoder's error into a message that names the field."""
+    def explained(self, error: Unreadable, content: bytes = b"") -> BadRequestError:
+        """Turn a decoder's error into a message that names the field, or the place in the content."""
         if isinstance(error, RecursionError):
-            return BadRequestError("The request is nested too deeply.")
+            return CallerFaultError("The request is nested too deeply.")
+        if not isinstance(error, msgspec.ValidationError):
+            return CallerFaultError(f"The request is not valid JSON: {syntax_problem(content, str(error))}.")
         match = _PATH.match(str(error))
         assert match is not None
         problem, path = match["problem"], match["path"] or ""
-        if not isinstance(error, msgspec.ValidationError):
-            return BadRequestError(f"The request is not valid JSON: {error}.")
         if missing := _MISSING.match(problem):
             where = f" in {path.lstrip('.')}" if path else ""
             return BadRequestError(f"is missing{where}", field=missing["name"])
         field = self._field_at(path)
+        if problem == "Number out of range" and field is not None:
+            return CallerFaultError(f"holds a number out of range (at {path.lstrip('.')})", field=field.name)
         if field is None:
             at = f" at {path.lstrip('.')}" if path else ""
             return BadRequestError(f"The request has the wrong form: {problem.lower()}{at}.")
@@ -222,6 +251,10 @@ class OpenSignature(ServingSignature):
         super().__init__(())
         self.row = dict[str, float | str | bool | None]
         self.columns = dict[str, list[float | str | bool | None]]
+
+    @override
+    def n_keys(self, objects: Sequence[Any]) -> int:
+        return sum(map(len, objects))
 
     @override
     def from_rows(self, rows: Sequence[Any]) -> Rows:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,7 +62,7 @@ class Speech(NamedTuple):
             (b"x-bondx-version", version.version.encode()),
         )
         start = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in headers)
-        return cls(dialect.reader(version.signature), headers, start)
+        return cls(partial(dialect.read_with, dialect.reader(version.signature)), headers, start)
 
 
 class Assignment(NamedTuple):

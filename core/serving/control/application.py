@@ -15,7 +15,7 @@ from core.errors import CoreError
 from core.serving.authenticator import Authenticator
 from core.serving.control.admission import AUTHENTICATOR, LOOK, admit, caller_of
 from core.serving.control.alerts import AlertRoutes
-from core.serving.control.faults import on_bug, on_core_error, on_http_error, on_too_deep
+from core.serving.control.faults import on_bad_text, on_bug, on_core_error, on_http_error, on_too_deep
 from core.serving.control.models import Models
 from core.serving.control.outcomes import OutcomeRoutes, PredictionRoutes
 from core.serving.control.predict_paths import faults, predict_paths
@@ -75,6 +75,7 @@ def control_application(
                 CoreError: on_core_error,
                 HTTPException: on_http_error,
                 RecursionError: on_too_deep,
+                UnicodeDecodeError: on_bad_text,
                 Exception: on_bug,
             },
             request_max_body_size=limits.body_bytes,

@@ -55,6 +55,14 @@ def on_too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Respo
     return _answer(Fault(error="The request is nested too deeply.", status=400))
 
 
+def on_bad_text(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Fault]:
+    """Answer a body with bytes that are no text; logged, in case our own code is at fault."""
+    log.warning("bytes that are not UTF-8 in %s %s", request.method, request.url.path, exc_info=error)
+    byte = error.object[error.start : error.start + 1].hex()
+    problem = f"The request is not valid UTF-8: byte 0x{byte} at position {error.start} of one of its texts."
+    return _answer(Fault(error=problem, status=400))
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Fault]:
     """Answer with an internal error; the traceback goes to the log, not to the caller."""
     log.error("internal error in %s %s", request.method, request.url.path, exc_info=error)

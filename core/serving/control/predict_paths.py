@@ -25,7 +25,7 @@ _HEADERS: list[Schema] = [
     {
         "name": "x-bondx-key",
         "in": "header",
-        "description": "During a rollout, requests with the same key go to the same version.",
+        "description": "During a rollout, requests with the same key and a token go to the same version.",
         "schema": {"type": "string"},
     },
 ]

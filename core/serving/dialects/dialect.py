@@ -12,6 +12,7 @@ import orjson
 
 from core.errors import CoreError
 from core.models.scoring.fields import Rows
+from core.serving.decoding import check_utf8, reading
 from core.serving.dialects.schemas import FAULT, Schema
 from core.serving.errors import status_of
 from core.serving.signature import ServingSignature
@@ -111,6 +112,19 @@ class Dialect(ABC):
     @abstractmethod
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         """Encode the answer."""
+
+    def check(self, content: bytes) -> None:
+        """Refuse a body that no version could read; by default, a body that is not UTF-8.
+
+        Raises:
+            CallerFaultError: What is wrong, and where.
+        """
+        check_utf8(content)
+
+    def read_with(self, read: Reader, content: bytes) -> ReadRequest:
+        """Read a body with a reader of this dialect; whatever the reader cannot digest is the body's fault."""
+        self.check(content)
+        return reading(read, content)
 
     def refusal(self, error: CoreError) -> bytes:
         """Encode a refusal."""

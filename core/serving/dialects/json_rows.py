@@ -10,6 +10,7 @@ import msgspec
 import orjson
 from typing_extensions import override
 
+from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest
 from core.serving.dialects.schemas import ANSWERS, ROW, ROWS, TEXT, object_schema
 from core.serving.errors import BadRequestError
@@ -48,13 +49,15 @@ class JsonRows(Dialect):
             try:
                 asked = decode(content)
             except UNREADABLE as error:
-                raise signature.explained(error) from None
+                raise signature.explained(error, content) from None
             if asked.row is not msgspec.UNSET:
                 if asked.rows is not msgspec.UNSET:
                     raise BadRequestError("The request has both `row` and `rows`; give one of them.")
+                check_keys(content, signature.n_keys([asked.row]) + (1 if asked.request_id is None else 2))
                 return ReadRequest(signature.from_rows([asked.row]), asked.request_id, "row")
             if asked.rows is msgspec.UNSET:
                 raise BadRequestError("The request has neither `row` nor `rows`.")
+            check_keys(content, signature.n_keys(asked.rows) + (1 if asked.request_id is None else 2))
             return ReadRequest(signature.from_rows(asked.rows), asked.request_id, "rows")
 
         return read

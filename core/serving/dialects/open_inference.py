@@ -16,6 +16,7 @@ import orjson
 from typing_extensions import override
 
 from core.models.scoring.fields import Field
+from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import (
     Answered,
     Dialect,
@@ -29,7 +30,7 @@ from core.serving.dialects.dialect import (
     not_loaded,
 )
 from core.serving.dialects.schemas import TEXT, Schema, object_schema
-from core.serving.errors import BadRequestError
+from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.signature import UNREADABLE, ServingSignature
 
 _DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
@@ -132,19 +133,22 @@ class OpenInference(Dialect):
             try:
                 body = decode(content)
             except UNREADABLE as error:
-                raise signature.explained(error) from None
+                raise signature.explained(error, content) from None
             for wanted in body.outputs:
                 if wanted.name != signature.output:
                     raise BadRequestError(
                         f"has no output {wanted.name!a}; the only output is {signature.output}", field="outputs"
                     )
             inputs = body.inputs
+            check_keys(content, 4 * len(inputs) + (1 if body.id is None else 2))
             if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in accepted:
                 return ReadRequest(signature.matrix(_matrix(inputs[0])), body.id)
             columns: dict[str, list[Any]] = {}
             for tensor in inputs:
                 name, shape, data = tensor.name, tensor.shape, tensor.data
                 is_plain = len(shape) == 1 and shape[0] == len(data) and tensor.datatype in accepted.get(name, _ANY)
+                if name in columns:
+                    raise CallerFaultError("is given by two tensors", field=name)
                 columns[name] = data if is_plain else _column(tensor, accepted.get(name))
             return ReadRequest(signature.convert_columns(columns), body.id)
 

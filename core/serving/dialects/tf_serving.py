@@ -15,6 +15,7 @@ import orjson
 from typing_extensions import override
 
 from core.models.scoring.fields import Field
+from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import (
     Answered,
     Dialect,
@@ -119,13 +120,13 @@ class TfServing(Dialect):
             try:
                 return msgspec.json.decode(inputs)
             except UNREADABLE as error:
-                raise signature.explained(error) from None
+                raise signature.explained(error, bytes(inputs)) from None
 
         def read(content: bytes) -> ReadRequest:
             try:
                 asked = decode(content)
             except UNREADABLE as error:
-                raise signature.explained(error) from None
+                raise signature.explained(error, content) from None
             if asked.signature_name not in ("", SIGNATURE):
                 raise BadRequestError(
                     f"is {asked.signature_name!a}; the only signature is {SIGNATURE}", field="signature_name"
@@ -133,10 +134,14 @@ class TfServing(Dialect):
             if (asked.instances is msgspec.UNSET) == (asked.inputs is msgspec.UNSET):
                 raise BadRequestError("The request requires either `instances` (rows) or `inputs` (columns).")
             if asked.inputs is msgspec.UNSET:
+                check_keys(content, signature.n_keys(asked.instances) + 1)
                 return ReadRequest(signature.from_rows(asked.instances), form="predictions")
             try:
-                rows = signature.from_columns(columns(asked.inputs))
+                named = columns(asked.inputs)
+                check_keys(content, signature.n_keys([named]) + 1)
+                rows = signature.from_columns(named)
             except msgspec.ValidationError:  # scalars, or one value a row in a list of its own: tensors of other ranks
+                check_keys(content, 0)
                 rows = signature.convert_columns(_flat(plain(asked.inputs)))
             return ReadRequest(rows, form="outputs")
 

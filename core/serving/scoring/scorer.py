@@ -10,6 +10,7 @@ from core.losses import AnswerForm
 from core.models.interface import Model
 from core.models.scoring.fields import Rows
 from core.models.scoring.scorer import RowScorer
+from core.serving.errors import BadRequestError
 from core.serving.renamed_signature import signature_of
 from core.serving.scoring.frames import frame_of, open_frame
 from core.serving.signature import OpenSignature, ServingSignature
@@ -72,7 +73,10 @@ class OpenScorer(Scorer):
 
     @override
     def answer(self, rows: Rows) -> FloatArray:
-        return np.asarray(self._model.predict(open_frame(rows.texts)), dtype=np.float64)
+        try:
+            return np.asarray(self._model.predict(open_frame(rows.texts)), dtype=np.float64)
+        except (KeyError, TypeError, ValueError) as error:  # nothing else says which fields it needs
+            raise BadRequestError(f"The model cannot read this request: {error!r:.300}.") from error
 
 
 def compiled(model: Model) -> CompiledScorer | None:

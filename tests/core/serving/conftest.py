@@ -17,12 +17,14 @@ import pandas as pd
 import pytest
 
 from core.actor import Actor, Origin
+from core.clock import utc_now
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.bonds.domain import MODEL_NAMES
 from core.domains.catalogue import create, load_model
 from core.models import Model
 from core.quality.gate import judge
 from core.registry import ModelVersion, Registry
+from core.rollout import Rollouts, RolloutWorker
 from core.serving.access import Role, Tokens
 from core.serving.limits import ServingLimits
 from core.serving.scoring.warming import warm_scorer
@@ -231,3 +233,25 @@ def server(served: Workspace) -> Iterator[RunningServer]:
 @pytest.fixture(scope="session")
 def tokens(served: Workspace) -> dict[Role, str]:
     return {role: Tokens(served).create(role.value, role, actor=ANA)[1] for role in Role}
+
+
+@pytest.fixture
+def staged(workspace, artifacts, put_live, register, ana):
+    """Put spread 1.0.0 live, and 1.1.0 into Staging."""
+    put_live(workspace, "spread", artifacts / "spread")
+    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    candidate = register(workspace, "spread", artifacts / "spread_other")
+    registry.apply(registry.plan_promotion("spread", candidate.version), actor=ana)
+
+
+@pytest.fixture
+def rolling(workspace, staged, ana):
+    """Start a rollout of spread 1.1.0 against 1.0.0, its first step open."""
+
+    def start(strategy, share=None, policy=None):
+        rollouts = Rollouts(workspace)
+        rollout = rollouts.start(rollouts.plan("spread", "1.1.0", strategy, policy, share=share), actor=ana)
+        RolloutWorker(workspace).tick(utc_now())
+        return rollouts.get(rollout.rollout_id)
+
+    return start

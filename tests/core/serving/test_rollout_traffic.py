@@ -2,21 +2,17 @@
 
 import http.client
 import json
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
 from core.clock import utc_now
-from core.registry import Registry
-from core.rollout import RolloutRefusedError, Rollouts, RolloutWorker, Strategy
+from core.rollout import RolloutRefusedError, Rollouts, Strategy
 from core.rollout.slices import code_of
 from core.serving.errors import UnavailableError
 from core.serving.predict import Predictor
 from core.serving.scoring.scorer import CompiledScorer
-from core.serving.server import Server
 from core.settings.policy import CanaryPolicy, SliceRule
-from core.settings.promotion import PromotionSettings
 from core.telemetry.predictions import (
     Arm,
     Cursor,
@@ -24,49 +20,8 @@ from core.telemetry.predictions import (
     PredictionReader,
     PredictionWriter,
 )
-from tests.waiting import PATIENCE_SECONDS, until
-
-
-@pytest.fixture
-def staged(workspace, artifacts, put_live, register, ana):
-    """Put spread 1.0.0 live, and 1.1.0 into Staging."""
-    put_live(workspace, "spread", artifacts / "spread")
-    registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
-    candidate = register(workspace, "spread", artifacts / "spread_other")
-    registry.apply(registry.plan_promotion("spread", candidate.version), actor=ana)
-
-
-@pytest.fixture
-def rolling(workspace, staged, ana):
-    """Start a rollout of spread 1.1.0 against 1.0.0, its first step open."""
-
-    def start(strategy, share=None, policy=None):
-        rollouts = Rollouts(workspace)
-        rollout = rollouts.start(rollouts.plan("spread", "1.1.0", strategy, policy, share=share), actor=ana)
-        RolloutWorker(workspace).tick(utc_now())
-        return rollouts.get(rollout.rollout_id)
-
-    return start
-
-
-@contextmanager
-def serving(workspace):
-    server = Server(workspace, "127.0.0.1", 0)
-    server.start()
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
-
-    def ask(row, key=None, **body):
-        headers = {"content-type": "application/json"} | ({"x-bondx-key": key} if key else {})
-        connection.request("POST", "/api/v1/predict/spread", json.dumps({"row": row, **body}), headers)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-
-    try:
-        until(lambda: server.table.is_complete)
-        yield server, ask, until
-    finally:
-        connection.close()
-        server.stop()
+from tests.core.serving.in_process import serving
+from tests.waiting import PATIENCE_SECONDS
 
 
 def recorded(workspace, rollout_id, *, paired=False, with_served=None):
