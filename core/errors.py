@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     REFUSED = 3
     CONFLICT = 4
+    TIMED_OUT = 124  # a wait ended before its object did; timeout(1) exits with it, too
 
 
 class CoreError(Exception):

@@ -85,7 +85,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         prog="bondx",
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
         epilog="Without a command, the console opens. Exit codes: 0 success, 1 failing gate or firing alert, 2 usage, "
-        "3 refused, 4 conflict.",
+        "3 refused, 4 conflict, 124 a wait timed out.",
     )
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)

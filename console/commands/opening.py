@@ -145,6 +145,13 @@ def _is_wanted(reason: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def has_engine(workspace: "Workspace") -> bool:
+    """Return whether an engine runs on a workspace."""
+    from core.state import read_lease
+
+    return read_lease(workspace) is not None
+
+
 def person() -> "Actor":
     """Return the person who typed the command."""
     from core.actor import Actor, Origin

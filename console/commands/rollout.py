@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
     add_change_arguments,
@@ -10,6 +11,7 @@ from console.commands.opening import (
     add_policy_argument,
     add_request_parsers,
     command_parser,
+    has_engine,
     noun_parser,
     open_workspace,
     person,
@@ -18,6 +20,8 @@ from core.errors import ExitCode
 from core.rollout.strategies import Strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.rollout import GuardReading, Rollout
     from core.state import Workspace
 
@@ -41,6 +45,21 @@ def add_parser(commands: Subparsers) -> None:
     show.add_argument("rollout_id", metavar="ROLLOUT")
     add_json_argument(show)
     show.set_defaults(command=show_rollout)
+    status = command_parser(
+        verbs,
+        "status",
+        help="where a rollout stands, in one line, or --wait for its end: exit code 1 if it was rolled back or aborted",
+    )
+    status.add_argument(
+        "named",
+        metavar="ROLLOUT|MODEL",
+        nargs="?",
+        help="a model means its newest rollout (default: the active rollout)",
+    )
+    status.add_argument("--wait", action="store_true", help="wait until it ends, with a line on stderr for each change")
+    add_timeout_argument(status)
+    add_json_argument(status)
+    status.set_defaults(command=show_status)
     start = command_parser(verbs, "start", help="start a rollout of a version in Staging")
     start.add_argument("model", metavar="MODEL")
     start.add_argument("version", metavar="VERSION", help="the candidate: a version or an @alias")
@@ -108,6 +127,67 @@ def show_rollout(args: argparse.Namespace) -> int:
     return _print_rollout(Rollouts(open_workspace(args)).get(args.rollout_id), as_json=args.json)
 
 
+def show_status(args: argparse.Namespace) -> int:
+    """Print where a rollout stands; with `--wait`, once it has ended."""
+    from console.cli.waiting import print_outcome, wait_for
+    from core.errors import UsageError
+    from core.rollout import Rollouts
+
+    if args.timeout is not None and not args.wait:
+        raise UsageError("--timeout limits a wait: add --wait.")
+    workspace = open_workspace(args)
+    rollouts = Rollouts(workspace)
+    found = _meant(rollouts.all(), args.named)
+    if args.wait:
+        found = wait_for(
+            workspace,
+            lambda: rollouts.get(found.rollout_id),
+            describe=lambda rollout: _progress(rollout, has_engine=has_engine(workspace)),
+            has_ended=lambda rollout: not rollout.is_active,
+            timeout_seconds=args.timeout,
+        )
+    is_success = found.observed.phase.is_success or (found.is_active and not args.wait)
+    return print_outcome(
+        found,
+        _progress(found, has_engine=args.wait or has_engine(workspace)),
+        has_ended=not (found.is_active and args.wait),
+        is_success=is_success,
+        as_json=args.json,
+    )
+
+
+def _meant(rollouts: "Sequence[Rollout]", named: str | None) -> "Rollout":
+    """Find the rollout of an id or the newest of a model; without a name the active rollout, else the newest."""
+    from core.errors import NotFoundError, UsageError
+
+    if named is not None:
+        found = [rollout for rollout in rollouts if rollout.rollout_id == named]
+        found = found or [rollout for rollout in rollouts if rollout.model == named]
+        if not found:
+            known = ", ".join(f"{rollout.rollout_id} ({rollout.model})" for rollout in rollouts[-10:]) or "none yet"
+            raise NotFoundError(f"There is no rollout {named}, and none of a model {named}. The newest: {known}.")
+        return found[-1]
+    active = [rollout for rollout in rollouts if rollout.is_active]
+    if len(active) > 1:
+        raise UsageError(f"Several rollouts are active: name one of {', '.join(one.rollout_id for one in active)}.")
+    if not rollouts:
+        raise NotFoundError("There is no rollout yet: bondx rollout start MODEL VERSION.")
+    return (active or list(rollouts))[-1]
+
+
+def _progress(rollout: "Rollout", *, has_engine: bool) -> str:
+    """Spell the state of a rollout in one line."""
+    facts = summary(rollout)
+    head = f"{rollout.rollout_id} {rollout.model} {rollout.stable} -> {rollout.candidate}  {facts['phase']}"
+    if not rollout.is_active:
+        verdict = rollout.observed.events[-1].reason if rollout.observed.events else ""
+        return f"{head}{f': {verdict}' if verdict else ''}"
+    step = f", step {facts['step']} of {facts['n_steps']}, {100 * rollout.share:g}% of the requests"
+    note = "; waiting for a person: bondx rollout resume, promote or abort" if rollout.needs_resuming else ""
+    note = f": {rollout.observed.problem}" if rollout.is_stuck else note
+    return f"{head}{step}{note}{'' if has_engine else '; not judged: no engine is running'}"
+
+
 def start_rollout(args: argparse.Namespace) -> int:
     """Plan a rollout by the policy, print its effects, and start it."""
     from console.cli.output import print_json, print_table, printable
@@ -173,9 +253,8 @@ def _told(rollout: "Rollout", verb: str) -> str:
 
 def _warn_without_engine(workspace: "Workspace", done: str) -> None:
     from console.cli.output import complain
-    from core.state import read_lease
 
-    if read_lease(workspace) is None:
+    if not has_engine(workspace):
         complain(f"{done}, but no engine runs here: bondx run --headless --no-session, or bondx")
 
 

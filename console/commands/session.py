@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from console.cli.waiting import add_timeout_argument
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
@@ -10,6 +11,7 @@ from console.commands.opening import (
     add_request_parsers,
     command_parser,
     count,
+    has_engine,
     noun_parser,
     open_workspace,
     person,
@@ -37,6 +39,13 @@ def add_parser(commands: Subparsers) -> None:
     show.add_argument("session_id", metavar="SESSION")
     add_json_argument(show)
     show.set_defaults(command=show_session)
+    wait = command_parser(
+        verbs, "wait", help="wait until a session ends: exit code 0 if it finished, 1 if it failed or was stopped"
+    )
+    wait.add_argument("session_id", metavar="SESSION", nargs="?", help="default: the session at work, else the newest")
+    add_timeout_argument(wait)
+    add_json_argument(wait)
+    wait.set_defaults(command=wait_for_session)
     start = command_parser(verbs, "start", help="queue a session for the engine of this workspace")
     add_training_arguments(start)
     add_reason_argument(start)
@@ -103,6 +112,47 @@ def show_session(args: argparse.Namespace) -> int:
     from core.training.sessions import Sessions
 
     return _print_session(Sessions(open_workspace(args)).get(args.session_id), as_json=args.json)
+
+
+def wait_for_session(args: argparse.Namespace) -> int:
+    """Wait for the end of a session."""
+    from console.cli.waiting import print_outcome, wait_for
+    from core.errors import NotFoundError
+    from core.training.session import SessionPhase
+    from core.training.sessions import Sessions
+
+    workspace = open_workspace(args)
+    sessions = Sessions(workspace)
+    session_id = args.session_id
+    if session_id is None:
+        known = sessions.all()
+        if not known:
+            raise NotFoundError("There is no session to wait for: bondx session start, or bondx run.")
+        session_id = next((one for one in known if not one.has_ended), known[-1]).session_id
+    ended = wait_for(
+        workspace,
+        lambda: sessions.get(session_id),
+        describe=lambda session: _progress(session, has_engine=has_engine(workspace)),
+        has_ended=lambda session: session.has_ended,
+        timeout_seconds=args.timeout,
+    )
+    return print_outcome(
+        ended,
+        _progress(ended, has_engine=True),
+        has_ended=ended.has_ended,
+        is_success=ended.observed.phase is SessionPhase.FINISHED,
+        as_json=args.json,
+    )
+
+
+def _progress(session: "Session", *, has_engine: bool) -> str:
+    """Spell the state of a session in one line."""
+    observed = session.observed
+    score = f", score {observed.score:.4f}" if observed.score is not None else ""
+    reason = observed.stop_reason or observed.failure
+    why = f": {reason}" if reason and session.has_ended else ""
+    waits = "" if has_engine or session.has_ended else "; waiting: no engine is running"
+    return f"{session.session_id} {observed.phase}, epoch {observed.epoch} of {observed.n_epochs}{score}{why}{waits}"
 
 
 def start_session(args: argparse.Namespace) -> int:

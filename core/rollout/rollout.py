@@ -44,6 +44,11 @@ class RolloutPhase(StrEnum):
         """Whether the candidate is still being judged."""
         return self in (RolloutPhase.PENDING, RolloutPhase.RUNNING, RolloutPhase.PAUSED, RolloutPhase.INCONCLUSIVE)
 
+    @property
+    def is_success(self) -> bool:
+        """Whether it ended as planned: the candidate is live, or an experiment or a shadow has its finding."""
+        return self in (RolloutPhase.PROMOTED, RolloutPhase.FINISHED)
+
 
 class RolloutEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One decision in the life of a rollout."""

@@ -110,3 +110,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         phase = self.observed.phase
         has_given_up = phase is SessionPhase.FAILED and self.observed.gave_up_at >= self.desired_revision
         return self.desired is DesiredSession.RUNNING and phase is not SessionPhase.FINISHED and not has_given_up
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is at rest, and nobody has asked for more since."""
+        return self.observed.phase.is_at_rest and not self.wants_work
