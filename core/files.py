@@ -164,6 +164,20 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
     return digest(content)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a file, and make it durable; the file is made if there is none.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(descriptor, line.encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def create_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
     """Create a complete file, or none, unless it exists: of two processes, the first creates it.
 

@@ -2,9 +2,11 @@
 
 `audit.py` ties a change to its record, `outbox.py` keeps the record beside the change until it is logged,
 `audit_log.py` drains, signs, reads and verifies; `chain.py` is the pure hash chain, `journal.py` the file,
-`head.py` the newest head in the state files, `keys.py` the keys.
+`head.py` the newest head in the state files, `keys.py` the keys, `sealed.py` what the records say about documents,
+`anchors.py` positions kept outside.
 """
 
+from core.governance.anchors import Anchor, append_anchor, read_anchors, spelled_anchor
 from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
 from core.governance.errors import AuditKeyError, GovernanceError
@@ -13,6 +15,7 @@ from core.governance.record import AuditRecord, Evidence
 from core.governance.verification import AuditVerdict
 
 __all__ = [
+    "Anchor",
     "AuditKeyError",
     "AuditLog",
     "AuditRecord",
@@ -20,5 +23,8 @@ __all__ = [
     "AuditedChange",
     "Evidence",
     "GovernanceError",
+    "append_anchor",
     "audited",
+    "read_anchors",
+    "spelled_anchor",
 ]

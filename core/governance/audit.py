@@ -44,9 +44,9 @@ def audited(
     """
     log_of_workspace = _log_of(workspace)
     db = workspace.database(database)
-    change = AuditedChange(db, actor, reason, clock)
     is_outermost = not db.in_transaction  # an inner block is committed, and then drained, by the outer one
     with db.transaction():
+        change = AuditedChange(db, actor, reason, clock)
         yield change
         if change.n_recorded == 0:
             raise RuntimeError(f"a change of {database!r} by {actor} ended without an audit record")

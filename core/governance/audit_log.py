@@ -1,6 +1,6 @@
 """The audit log as a whole: draining outboxes into the chain, signing it, reading it, verifying it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,16 +9,20 @@ import msgspec
 import orjson
 
 from core.clock import Clock, utc_now
+from core.errors import NotFoundError
+from core.governance.anchors import Anchor
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
 from core.governance.head import DATABASE, AuditHead, HeadStore, remember
 from core.governance.journal import Journal
 from core.governance.keys import AuditKeys
 from core.governance.outbox import entry_by_engine, outbox_of
 from core.governance.record import AuditEntry, AuditRecord
+from core.governance.sealed import Witness
 from core.governance.verification import ALARM_VERB, SIGNATURE_VERB, AuditVerdict, signed_message, verify_log
 
 if TYPE_CHECKING:
     from core.state import Workspace
+    from core.state.encoding import Tables
 
 SIGN_EVERY = 256
 """The maximum number of records after the last signed head of a running system."""
@@ -46,7 +50,7 @@ class AuditLog:
     """The hash-chained log of one workspace, safe for several processes and threads at once."""
 
     def __init__(self, workspace: "Workspace", *, clock: Clock = utc_now, sign_every: int = SIGN_EVERY) -> None:
-        """Open the log, and create its key if the log is still empty.
+        """Open the log; its key is created with the first record.
 
         Raises:
             AuditKeyError: A log exists, and its key is missing or unreadable.
@@ -56,9 +60,19 @@ class AuditLog:
         self._sign_every = sign_every
         self._journal = Journal(workspace.audit_file)
         self._keys = AuditKeys(workspace.keys_dir)
-        is_new = self._journal.size() == 0 and not (workspace.state_dir / f"{DATABASE}.json").exists()
-        self._seal = Seal(self._keys.chain_key(may_create=is_new))
-        self._heads = HeadStore(workspace, self._seal)
+        self._heads = HeadStore(workspace)
+        self._opened: Seal | None = None
+        if not self._is_new():
+            self._opened = Seal(self._keys.chain_key(may_create=False))
+
+    def _is_new(self) -> bool:
+        return self._journal.size() == 0 and not (self._workspace.state_dir / f"{DATABASE}.json").exists()
+
+    @property
+    def _seal(self) -> Seal:
+        if self._opened is None:
+            self._opened = Seal(self._keys.chain_key(may_create=self._is_new()))
+        return self._opened
 
     def drained_ids(self, database: str) -> Sequence[str]:
         """List outbox entries of a database that are surely in the log, at least the latest."""
@@ -111,15 +125,52 @@ class AuditLog:
             for entry in outbox_of(self._workspace.database(name)).all()
         )
 
-    def verify(self) -> AuditVerdict:
-        """Check every record, the order and completeness of all, the newest head and the signatures.
+    def anchor(self) -> Anchor:
+        """Return the newest position of the log, to be kept where nobody who may write the workspace can write.
+
+        Raises:
+            NotFoundError: Nothing has been recorded yet.
+        """
+        self.drain()
+        head = self._heads.load()
+        if head is None or head.sequence == 0:
+            raise NotFoundError(f"Nothing has been recorded in {self._workspace.root} yet; there is nothing to anchor.")
+        return Anchor(at=self._clock(), workspace=str(self._workspace.root), sequence=head.sequence, hash=head.hash)
+
+    def verify(self, anchors: Sequence[Anchor] = ()) -> AuditVerdict:
+        """Check every record, the order and completeness of all, the newest head, the signatures and the state files.
 
         Writers are blocked for an instant only: later records are not checked.
+
+        Args:
+            anchors: Positions that were kept elsewhere; the log must contain each.
         """
         with self._journal.locked(shared=True):
             head, size = self._heads.load(), self._journal.size()
-        verdict = verify_log(self._journal.lines(0, size), self._seal, self._keys, head)
+            # A change is in the outbox until it is in the log, so both together tell of every document seen here.
+            states = {name: self._workspace.database(name).storage.read() for name in self._databases()}
+        if size == 0 and head is None:
+            verdict = self._verify_unwritten(states)
+        else:
+            witness = Witness()
+            verdict = verify_log(self._journal.lines(0, size), self._seal, self._keys, head, anchors, witness)
+            if verdict.ok:
+                verdict = _compared(verdict, witness, states)
         return msgspec.structs.replace(verdict, n_waiting=self.n_waiting())
+
+    def _verify_unwritten(self, states: Mapping[str, "Tables"]) -> AuditVerdict:
+        """Judge a workspace without a log and without a head: is there anything that must have been recorded?"""
+        left = [f"state/{name}.json" for name, tables in states.items() if any(tables.values())]
+        left += [f"keys/{name}" for name in self._keys.present()]
+        if not left:
+            return AuditVerdict(ok=True, n_records=0, reason="nothing has been recorded yet")
+        return AuditVerdict(
+            ok=False,
+            n_records=0,
+            first_bad_sequence=1,
+            damage=Damage.CUT_OFF,
+            reason=f"the log and its head are missing, although {' and '.join(left[:3])} cannot exist without records",
+        )
 
     def _databases(self) -> tuple[str, ...]:
         files = sorted(self._workspace.state_dir.glob("*.json"))
@@ -129,7 +180,7 @@ class AuditLog:
         head = self._heads.load()
         if head is None and self._journal.size() == 0:
             # Before the first record, so that a log without a head is always a sign of tampering.
-            head = self._heads.store(AuditHead())
+            head = self._heads.store(AuditHead(), self._seal)
         standing = self._find_standing(head)
         if standing.in_log:  # a killed drain had already reached the log: its entries must be marked as drained now
             databases = self._databases()
@@ -157,7 +208,7 @@ class AuditLog:
             drained=drained,
         )
         if head is None or not newest.says_the_same_as(head):
-            self._heads.store(newest)
+            self._heads.store(newest, self._seal)
         return len(lines)
 
     def _collect(
@@ -220,6 +271,25 @@ class AuditLog:
                 newest = link
         size = self._journal.size()
         return _Standing(newest, size, size, signed_sequence, frozenset(ids), alarm)
+
+
+def _compared(verdict: AuditVerdict, witness: Witness, states: Mapping[str, "Tables"]) -> AuditVerdict:
+    """Compare the state files with what the records left in them; changes that wait for the log count as recorded."""
+    for tables in states.values():
+        for waiting in tables.get("outbox", {}).values():
+            witness.hear(verdict.n_records + 1, waiting)
+    found = [mismatch for name, tables in states.items() for mismatch in witness.mismatches(name, tables)]
+    if not found:
+        return verdict
+    first = min(found, key=lambda mismatch: mismatch.sequence)
+    more = f"; {len(found) - 1} more documents differ" if len(found) > 1 else ""
+    return msgspec.structs.replace(
+        verdict,
+        ok=False,
+        first_bad_sequence=first.sequence or None,
+        damage=Damage.STATE,
+        reason=first.sentence + more,
+    )
 
 
 def _is_later(line: bytes, instant: datetime) -> bool | None:

@@ -36,6 +36,7 @@ class Damage(StrEnum):
     REBUILT = "rebuilt"
     FORGED_SIGNATURE = "forged signature"
     ALARM = "alarm"
+    STATE = "state files differ"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,17 +69,16 @@ def remember(drained: Sequence[str], fresh: Sequence[AuditEntry], *, n_posted: i
 class HeadStore:
     """Reads and writes the one head of a workspace."""
 
-    def __init__(self, workspace: "Workspace", seal: Seal) -> None:
+    def __init__(self, workspace: "Workspace") -> None:
         self._documents = workspace.database(DATABASE).documents("head", AuditHead, key="name")
-        self._seal = seal
 
     def load(self) -> AuditHead | None:
         """Return the stored head; None if the log was never written to."""
         return self._documents.find(_KEY)
 
-    def store(self, head: AuditHead) -> AuditHead:
+    def store(self, head: AuditHead, seal: Seal) -> AuditHead:
         """Seal a head and store it in place of the previous head."""
-        sealed = head.sealed(self._seal)
+        sealed = head.sealed(seal)
         current = self._documents.find(_KEY)
         if current is None:
             return self._documents.insert(sealed)

@@ -46,6 +46,10 @@ class AuditKeys:
         except (OSError, ValueError) as error:
             raise AuditKeyError(self._chain_file, f"cannot be read ({error})") from error
 
+    def present(self) -> list[str]:
+        """Name the key files that exist: a key is made with the first record, or later."""
+        return [file.name for file in (self._chain_file, self._signing_file) if file.exists()]
+
     def sign(self, message: bytes) -> str:
         """Sign a message; the key pair is made on first use.
 

@@ -9,6 +9,8 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.governance.record import AuditEntry, Evidence, differing, plain
+from core.governance.sealed import changed_documents
+from core.state.encoding import Tables
 
 if TYPE_CHECKING:
     from core.state import Database, Documents
@@ -29,6 +31,7 @@ class AuditedChange:
         self._actor = actor
         self._reason = reason
         self._clock = clock
+        self._before: Tables = db.storage.read()
         self._entries: list[AuditEntry] = []
 
     @property
@@ -71,18 +74,24 @@ class AuditedChange:
         )
         self._entries.append(entry)
 
+    def seal_all(self) -> None:
+        """Record the digests of all documents of the database: after it was restored, none is as its record left it."""
+        self._before = {}
+
     def post(self, drained: Container[str]) -> None:
         """Put the records into the outbox, and remove entries that are known to be in the log.
 
         Args:
             drained: Ids of entries that are surely in the log.
         """
+        written = changed_documents(self.db.path.stem, self._before, self.db.storage.read())
         outbox = outbox_of(self.db)
         for entry in outbox.all():
             if entry.id in drained:
                 outbox.remove(entry.id)
-        for entry in self._entries:
-            outbox.insert(entry)
+        for number, entry in enumerate(self._entries, start=1):
+            is_last = number == len(self._entries)
+            outbox.insert(msgspec.structs.replace(entry, documents=written if is_last else {}))
 
 
 def entry_by_engine(verb: str, object: str, *, clock: Clock, after: Any = None, reason: str = "") -> AuditEntry:  # noqa: A002
@@ -97,4 +106,5 @@ def entry_by_engine(verb: str, object: str, *, clock: Clock, after: Any = None, 
         object=object,
         after=msgspec.to_builtins(after),
         reason=reason,
+        documents={},
     )

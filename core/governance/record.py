@@ -30,6 +30,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     after: Any = None
     reason: str = ""
     evidence: tuple[Evidence, ...] = ()
+    documents: dict[str, str] | None = None  # digests by document (`sealed.py`); None before records carried any
     revision: int = 0
 
 
@@ -47,6 +48,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     after: Any
     reason: str
     evidence: tuple[Evidence, ...]
+    documents: dict[str, str] | None = None
     previous_hash: str
     hash: str
 
@@ -65,6 +67,7 @@ def line_fields(entry: AuditEntry, sequence: int) -> dict[str, Any]:
         "after": entry.after,
         "reason": entry.reason,
         "evidence": [msgspec.to_builtins(item) for item in entry.evidence],
+        **({} if entry.documents is None else {"documents": entry.documents}),
     }
 
 

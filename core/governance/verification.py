@@ -1,13 +1,15 @@
 """Verification of a log: its lines in order, then its end against the newest head in the state files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import orjson
 
+from core.governance.anchors import Anchor
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow
 from core.governance.head import AuditHead
 from core.governance.keys import AuditKeys
+from core.governance.sealed import Witness
 
 SIGNATURE_VERB = "audit.sign"
 ALARM_VERB = "audit.alarm"
@@ -32,7 +34,14 @@ def signed_message(link: Link) -> bytes:
     return f"bondx audit head {link.sequence} {link.hash}".encode()
 
 
-def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: AuditHead | None) -> AuditVerdict:
+def verify_log(
+    lines: Iterable[bytes],
+    seal: Seal,
+    keys: AuditKeys,
+    head: AuditHead | None,
+    anchors: Sequence[Anchor] = (),
+    witness: Witness | None = None,
+) -> AuditVerdict:
     """Judge a whole log.
 
     Args:
@@ -40,16 +49,18 @@ def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: AuditH
         seal: The key of the chain.
         keys: The keys, for the signatures.
         head: The newest head kept in the state files.
+        anchors: Positions that were kept elsewhere.
+        witness: Hears what each intact record says about documents.
 
     Raises:
         AuditKeyError: There are signatures, but no key to check them with.
     """
-    walk = _Walk(seal, keys, head)
+    walk = _Walk(seal, keys, head, anchors, witness or Witness())
     fault = walk.over(lines)
     # After the head, an unreadable line is an interrupted write.
     torn = fault is not None and fault.damage is Damage.UNREADABLE and head is not None and walk.n_bytes >= head.size
     if fault is None or torn:
-        fault = _judge_end(walk.link, head, seal)
+        fault = _judge_end(walk.link, head, seal) or _judge_anchors(walk.link, anchors)
     n = walk.link.sequence
     if fault is not None:
         return AuditVerdict(
@@ -70,13 +81,17 @@ def verify_log(lines: Iterable[bytes], seal: Seal, keys: AuditKeys, head: AuditH
 class _Walk:
     """The verified part of a log, by chain and by signatures."""
 
-    def __init__(self, seal: Seal, keys: AuditKeys, head: AuditHead | None) -> None:
+    def __init__(
+        self, seal: Seal, keys: AuditKeys, head: AuditHead | None, anchors: Sequence[Anchor], witness: Witness
+    ) -> None:
         self.link = Link()
         self.n_bytes = 0
         self.n_signatures = 0
         self._seal = seal
         self._keys = keys
         self._head = head
+        self._anchored = {anchor.sequence: anchor for anchor in anchors}
+        self._witness = witness
 
     def over(self, lines: Iterable[bytes]) -> ChainFault | None:
         """Go over the lines, up to the first fault."""
@@ -91,8 +106,18 @@ class _Walk:
                     Damage.REBUILT,
                     f"record {link.sequence} differs from the record in the state files: the log was rebuilt",
                 )
+            anchor = self._anchored.get(link.sequence)
+            if anchor is not None and anchor.hash != link.hash:
+                return ChainFault(
+                    link.sequence,
+                    Damage.REBUILT,
+                    f"record {link.sequence} differs from the anchor of {anchor.at:%Y-%m-%d %H:%M} UTC: the log was "
+                    "rebuilt",
+                )
             if _ABOUT_THE_LOG in line and (fault := self._judge_own_record(line, link)) is not None:
                 return fault
+            fields = orjson.loads(line)
+            self._witness.hear(link.sequence, fields)
             self.link = link
             self.n_bytes += len(line)
         return None
@@ -113,6 +138,18 @@ class _Walk:
                 )
             self.n_signatures += 1
         return None
+
+
+def _judge_anchors(last: Link, anchors: Sequence[Anchor]) -> ChainFault | None:
+    beyond = max((anchor for anchor in anchors), key=lambda anchor: anchor.sequence, default=None)
+    if beyond is None or beyond.sequence <= last.sequence:
+        return None
+    return ChainFault(
+        last.sequence + 1,
+        Damage.CUT_OFF,
+        f"the log ends with record {last.sequence}, but the anchor of {beyond.at:%Y-%m-%d %H:%M} UTC is about record "
+        f"{beyond.sequence}: the end of the log was cut off",
+    )
 
 
 def _judge_end(last: Link, head: AuditHead | None, seal: Seal) -> ChainFault | None:

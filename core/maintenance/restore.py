@@ -163,6 +163,8 @@ def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, acto
     # The audit log's own state file has no outbox, so its restoration is recorded through another file's.
     outbox = "sessions" if database == AUDIT_DATABASE else database
     with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:
+        if outbox == database:
+            change.seal_all()
         change.record(
             "state.restore",
             f"state/{database}.json",

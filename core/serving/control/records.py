@@ -8,7 +8,7 @@ from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.alerts import Alert
-from core.governance import AuditLog, AuditRecord, AuditVerdict
+from core.governance import Anchor, AuditLog, AuditRecord, AuditVerdict
 from core.maintenance.doctor import Finding, examine
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
@@ -159,8 +159,13 @@ class RecordRoutes(Controller):
 
     @get("/audit/verification", opt=LOOK, sync_to_thread=True)
     def verify_audit(self, workspace: Given[Workspace]) -> AuditVerdict:
-        """Check the whole chain of the audit log."""
+        """Check the whole chain of the audit log, and the state files against it."""
         return AuditLog(workspace).verify()
+
+    @get("/audit/anchor", opt=LOOK, sync_to_thread=True)
+    def anchor_audit(self, workspace: Given[Workspace]) -> Anchor:
+        """Return the newest position of the audit log, to keep where nobody who may write the workspace can write."""
+        return AuditLog(workspace).anchor()
 
 
 def _serving(table: Given[ServingTable]) -> tuple[ServedVersion, ...]:

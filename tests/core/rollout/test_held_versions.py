@@ -230,9 +230,10 @@ def test_the_doctor_compares_holds_with_rollouts(workspace, rollouts, start, for
 def test_the_doctor_does_not_send_the_engine_to_repair_a_damaged_rollout(workspace, start):
     start()
     workspace.database("registry").table("rollouts").update({"plan": 1})
-    (finding,) = examine(workspace)
-    assert "table rollouts" in finding.problem
-    assert "engine" not in finding.cure
+    damaged, edited = examine(workspace)
+    assert "table rollouts" in damaged.problem
+    assert "engine" not in damaged.cure
+    assert "is not what record" in edited.problem
 
 
 @pytest.mark.parametrize("strategy", list(Strategy))

@@ -78,6 +78,7 @@ PATHS = {
     "alerts acknowledge": "post /api/v1/alerts/{fingerprint}/acknowledge",
     "data generate bonds": LEFT_OUT,
     "audit tail": "get /api/v1/audit",
+    "audit anchor": "get /api/v1/audit/anchor",
     "audit verify": "get /api/v1/audit/verification",
     "doctor": "get /api/v1/doctor",
 }

@@ -1,0 +1,71 @@
+"""Positions of the log that are kept outside the workspace.
+
+Who may write the whole workspace may also replace its log, its head and its keys. A position kept elsewhere, on paper
+or on another machine, shows it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from core.errors import UsageError
+from core.files import append_line
+
+MAX_BYTES = 64 << 20
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """One position of the log: the record and its hash."""
+
+    at: datetime
+    workspace: str
+    sequence: int
+    hash: str
+
+
+def spelled_anchor(anchor: Anchor) -> str:
+    """Return an anchor as one line of JSON."""
+    return msgspec.json.encode(anchor).decode()
+
+
+def read_anchors(file: Path) -> list[Anchor]:
+    """Read a file of anchors, one a line; empty lines are left out.
+
+    Raises:
+        UsageError: The file cannot be read, holds none, or a line is not an anchor; the message names the line.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror or error}.") from None
+    if len(content) > MAX_BYTES:
+        raise UsageError(f"{file} has more than {MAX_BYTES >> 20} MiB; a file of anchors is smaller.")
+    anchors = list(_anchors(file, content.splitlines()))
+    if not anchors:
+        raise UsageError(f"{file} holds no anchor; `bondx audit anchor --to {file}` appends one.")
+    return anchors
+
+
+def _anchors(file: Path, lines: Iterable[bytes]) -> Iterable[Anchor]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield msgspec.json.decode(line, type=Anchor)
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{file}, line {number}, is not an anchor of the audit log: {error}.") from None
+
+
+def append_anchor(file: Path, anchor: Anchor) -> None:
+    """Append an anchor to a file, durably.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    try:
+        append_line(file, spelled_anchor(anchor))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}.") from None

@@ -1,0 +1,117 @@
+"""Digests of documents, recorded with the change that wrote them, so that an edit outside the program shows.
+
+The chain proves the log. It does not prove the state files: a stage changed with an editor leaves the log intact. So
+each record carries the digests of all documents that its transaction wrote, and `verify` compares them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from core.state.encoding import Tables
+
+_NEVER = frozenset({"outbox", "alerts", "holds"})
+"""Tables that change without a record: what waits for the log, machine-made alerts, and figures derived from others."""
+
+_UNRECORDED_FIELDS: Mapping[str, frozenset[str]] = {
+    "rollouts": frozenset({"observed", "updated_at", "updated_by", "revision"}),
+}
+"""Fields that the engine advances between records: the progress of a rollout."""
+
+REMOVED = ""
+"""The digest of a document that was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A document that is not what its last record left."""
+
+    document: str  # "registry/versions/3"
+    sequence: int  # of its last record; 0 if no record is about it
+    sentence: str
+
+
+def changed_documents(database: str, before: Tables, after: Tables) -> dict[str, str]:
+    """Return the digest of every document that a transaction wrote or removed.
+
+    Args:
+        database: The name of the state file.
+        before: Its tables when the transaction began; documents are replaced and never changed in place.
+        after: Its tables now.
+    """
+    changed = {}
+    for table in {**before, **after}:
+        if table in _NEVER:
+            continue
+        old, new = before.get(table, {}), after.get(table, {})
+        for number in {**old, **new}:
+            if old.get(number) is not new.get(number):
+                name = f"{database}/{table}/{number}"
+                changed[name] = digest(table, new[number]) if number in new else REMOVED
+    return changed
+
+
+def digest(table: str, document: Mapping[str, Any]) -> str:
+    """Return 128 bits of the SHA-256 of the recorded fields of a document, as hex digits."""
+    unrecorded = _UNRECORDED_FIELDS.get(table, frozenset())
+    recorded = {name: value for name, value in document.items() if name not in unrecorded}
+    return hashlib.sha256(orjson.dumps(recorded, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+class Witness:
+    """What the records say about documents, read in order."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, int, str]] = {}  # digest, sequence, and what the record was about
+        self._heard: set[str] = set()  # ids: a record stays in the outbox for a while after it was logged
+        self._covers_all = True
+
+    def hear(self, sequence: int, record: Mapping[str, Any]) -> None:
+        """Read one record.
+
+        Args:
+            sequence: Its position in the log.
+            record: Its fields; one made before records carried digests has no `documents`.
+        """
+        if record["id"] in self._heard:
+            return
+        self._heard.add(record["id"])
+        documents = record.get("documents")
+        if documents is None:
+            self._covers_all = False
+            return
+        for name, found in documents.items():
+            self._last[name] = found, sequence, f"{record['verb']} {record['object']}"
+
+    def mismatches(self, database: str, tables: Tables) -> Iterable[Mismatch]:
+        """Compare the documents of one database with their last records.
+
+        Where some records are older than digests, a document that no digest is about proves nothing, and passes.
+        """
+        present = {
+            f"{database}/{table}/{number}": digest(table, document)
+            for table, documents in tables.items()
+            if table not in _NEVER
+            for number, document in documents.items()
+        }
+        for name, found in present.items():
+            if name not in self._last:
+                if self._covers_all:
+                    yield Mismatch(name, 0, f"{_spelled(name)} exists, and no record is about it")
+            elif self._last[name][0] != found:
+                yield self._differs(name, "it was changed outside the program, or an older file was put back")
+        for name, (expected, _, _) in self._last.items():
+            if expected != REMOVED and name.startswith(f"{database}/") and name not in present:
+                yield self._differs(name, "it is missing")
+
+    def _differs(self, name: str, how: str) -> Mismatch:
+        _, sequence, about = self._last[name]
+        return Mismatch(name, sequence, f"{_spelled(name)} is not what record {sequence} ({about}) left: {how}")
+
+
+def _spelled(name: str) -> str:
+    database, table, number = name.split("/")
+    return f"document {number} of {table} in state/{database}.json"

@@ -1,0 +1,183 @@
+"""State files against the records about them: edits, older files and missing logs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.errors import NotFoundError, UsageError
+from core.governance import AuditLog, append_anchor, audited, read_anchors
+from core.governance.chain import Damage
+from core.governance.sealed import changed_documents
+from core.state import Workspace
+from tests.core.governance.conftest import ACTOR, Note
+
+
+@pytest.fixture
+def registry_file(workspace: Workspace, write_notes) -> Path:
+    write_notes(3)
+    return workspace.state_dir / "registry.json"
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_a_document_edited_by_hand_is_named_with_its_last_record(workspace, registry_file):
+    assert AuditLog(workspace).verify().ok
+    _edit(registry_file, '"name":"note 2","text":""', '"name":"note 2","text":"live"')
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.ok, verdict.damage, verdict.first_bad_sequence) == (False, Damage.STATE, 2)
+    assert verdict.reason.startswith(
+        "document 2 of notes in state/registry.json is not what record 2 (note.write note 2) left"
+    )
+
+
+def test_a_document_removed_by_hand_is_found(workspace, registry_file):
+    tables = json.loads(registry_file.read_bytes())
+    del tables["notes"]["3"]
+    registry_file.write_text(json.dumps(tables))
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.damage, verdict.first_bad_sequence) == (Damage.STATE, 3)
+    assert verdict.reason.endswith("it is missing")
+
+
+def test_a_document_nobody_recorded_is_found(workspace, registry_file):
+    tables = json.loads(registry_file.read_bytes())
+    tables["notes"]["9"] = {"name": "note 9", "text": "", "revision": 1}
+    registry_file.write_text(json.dumps(tables))
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.damage, verdict.first_bad_sequence) == (Damage.STATE, None)
+    assert "no record is about it" in verdict.reason
+
+
+def test_an_older_state_file_put_back_is_found(workspace, registry_file, write_notes):
+    older = registry_file.read_bytes()
+    write_notes(1)
+    assert AuditLog(workspace).verify().ok
+    registry_file.write_bytes(older)
+
+    assert AuditLog(workspace).verify().damage is Damage.STATE
+
+
+def test_a_log_cut_off_together_with_its_head_is_found(workspace, registry_file, write_notes):
+    log, head = workspace.audit_file, workspace.state_dir / "audit.json"
+    before = log.read_bytes(), head.read_bytes()
+    write_notes(2)  # the last record is still in the outbox, and is logged again
+    log.write_bytes(before[0])
+    head.write_bytes(before[1])
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.ok, verdict.damage) == (False, Damage.STATE)
+    assert "document 4 of notes" in verdict.reason
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_a_log_removed_together_with_its_head_is_found(workspace, registry_file, with_keys):
+    shutil.rmtree(workspace.audit_dir)
+    for file in workspace.state_dir.glob("audit.json*"):
+        file.unlink()
+    if with_keys:
+        shutil.rmtree(workspace.keys_dir)
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.ok, verdict.damage) == (False, Damage.CUT_OFF)
+    assert "state/registry.json" in verdict.reason
+
+
+def test_a_new_workspace_is_whole_and_gets_its_key_with_the_first_record(workspace):
+    assert AuditLog(workspace).verify().ok
+    with pytest.raises(ZeroDivisionError), audited(workspace, "registry", actor=ACTOR):
+        raise ZeroDivisionError
+    assert not list(workspace.keys_dir.glob("audit*"))
+    assert AuditLog(workspace).verify().ok
+
+
+def test_a_change_that_waits_for_the_log_counts_as_recorded(workspace, write_notes, monkeypatch):
+    write_notes(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditLog, "drain", lambda *_: (_ for _ in ()).throw(OSError("the disk is away")))
+        write_notes(1)
+
+    verdict = AuditLog(workspace).verify()
+
+    assert (verdict.ok, verdict.n_waiting) == (True, 1)
+
+
+def test_an_inner_change_is_sealed_as_the_outer_one_left_it(workspace):
+    with audited(workspace, "registry", actor=ACTOR) as outer:
+        notes = outer.db.documents("notes", Note, key="name")
+        first = notes.insert(Note(name="a"))
+        with audited(workspace, "registry", actor=ACTOR) as inner:
+            inner.record("note.write", "a", after=first)
+        notes.replace(Note(name="a", text="later", revision=1))
+        outer.record("note.write", "a", after="later")
+
+    assert AuditLog(workspace).verify().ok
+
+
+def test_the_progress_of_a_rollout_is_no_change_of_what_people_decided():
+    before = {"rollouts": {"1": {"rollout_id": "ro-0001", "desired": "running", "observed": {}, "revision": 1}}}
+    after = {"rollouts": {"1": {"rollout_id": "ro-0001", "desired": "running", "observed": {"step": 1}, "revision": 2}}}
+    edited = {"rollouts": {"1": {"rollout_id": "ro-0001", "desired": "aborted", "observed": {}, "revision": 1}}}
+
+    recorded = changed_documents("registry", {}, before)
+
+    assert changed_documents("registry", before, after) == recorded
+    assert changed_documents("registry", before, edited) != recorded
+
+
+def test_an_anchor_kept_elsewhere_shows_a_workspace_replaced_as_a_whole(workspace, write_notes, tmp_path):
+    write_notes(2)
+    backup = tmp_path / "backup"
+    shutil.copytree(workspace.root, backup)
+    write_notes(3)
+    kept = tmp_path / "anchors.jsonl"
+    append_anchor(kept, AuditLog(workspace).anchor())
+    assert AuditLog(workspace).verify(read_anchors(kept)).ok
+
+    replaced = AuditLog(Workspace(backup))
+
+    assert replaced.verify().ok  # by itself it is whole
+    verdict = replaced.verify(read_anchors(kept))
+    assert (verdict.ok, verdict.damage, verdict.first_bad_sequence) == (False, Damage.CUT_OFF, 3)
+
+
+def test_an_anchor_of_another_history_is_found(workspace, write_notes, tmp_path):
+    write_notes(2)
+    anchor = AuditLog(workspace).anchor()
+    kept = tmp_path / "anchors.jsonl"
+    kept.write_text(json.dumps({**json.loads(_line(anchor)), "hash": "0" * 64}) + "\n")
+
+    verdict = AuditLog(workspace).verify(read_anchors(kept))
+
+    assert (verdict.damage, verdict.first_bad_sequence) == (Damage.REBUILT, 2)
+
+
+def test_a_file_that_holds_no_anchors_is_refused_with_the_line(tmp_path, workspace):
+    file = tmp_path / "anchors.jsonl"
+    file.write_text("\n{}\n")
+    with pytest.raises(UsageError, match="line 2, is not an anchor"):
+        read_anchors(file)
+    file.write_text("")
+    with pytest.raises(UsageError, match="holds no anchor"):
+        read_anchors(file)
+    with pytest.raises(NotFoundError, match="Nothing has been recorded"):
+        AuditLog(workspace).anchor()
+
+
+def _line(anchor) -> str:
+    from core.governance import spelled_anchor
+
+    return spelled_anchor(anchor)
