@@ -16,10 +16,11 @@ from core.state.encoding import Tables
 _NEVER = frozenset({"outbox", "alerts", "holds"})
 """Tables that change without a record: what waits for the log, machine-made alerts, and figures derived from others."""
 
-_UNRECORDED_FIELDS: Mapping[str, frozenset[str]] = {
-    "rollouts": frozenset({"observed", "updated_at", "updated_by", "revision"}),
-}
-"""Fields that the engine advances between records: the progress of a rollout."""
+_ROLLOUTS, _ENGINES_PART = "rollouts", "observed"
+_DECIDED = frozenset({"phase", "step", "share", "started_at", "ended_at"})
+"""What only a recorded change moves in the engine's part of a rollout; it advances the rest between records."""
+
+_STAMPS = frozenset({"updated_at", "updated_by", "revision"})
 
 REMOVED = ""
 """The digest of a document that was removed."""
@@ -56,8 +57,11 @@ def changed_documents(database: str, before: Tables, after: Tables) -> dict[str,
 
 def digest(table: str, document: Mapping[str, Any]) -> str:
     """Return 128 bits of the SHA-256 of the recorded fields of a document, as hex digits."""
-    unrecorded = _UNRECORDED_FIELDS.get(table, frozenset())
-    recorded = {name: value for name, value in document.items() if name not in unrecorded}
+    recorded = dict(document)
+    if table == _ROLLOUTS:
+        recorded = {name: value for name, value in document.items() if name not in _STAMPS}
+        observed = recorded.get(_ENGINES_PART) or {}
+        recorded[_ENGINES_PART] = {name: value for name, value in observed.items() if name in _DECIDED}
     return hashlib.sha256(orjson.dumps(recorded, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 

@@ -127,15 +127,16 @@ def test_an_inner_change_is_sealed_as_the_outer_one_left_it(workspace):
     assert AuditLog(workspace).verify().ok
 
 
-def test_the_progress_of_a_rollout_is_no_change_of_what_people_decided():
-    before = {"rollouts": {"1": {"rollout_id": "ro-0001", "desired": "running", "observed": {}, "revision": 1}}}
-    after = {"rollouts": {"1": {"rollout_id": "ro-0001", "desired": "running", "observed": {"step": 1}, "revision": 2}}}
-    edited = {"rollouts": {"1": {"rollout_id": "ro-0001", "desired": "aborted", "observed": {}, "revision": 1}}}
+def test_the_progress_of_a_rollout_is_no_change_and_its_decisions_are():
+    rollout = {"rollout_id": "ro-0001", "desired": "running", "observed": {"step": 1}, "revision": 1}
 
-    recorded = changed_documents("registry", {}, before)
+    def recorded(**changed):
+        return changed_documents("registry", {}, {"rollouts": {"1": {**rollout, **changed}}})
 
-    assert changed_documents("registry", before, after) == recorded
-    assert changed_documents("registry", before, edited) != recorded
+    assert recorded(observed={"step": 1, "evidence": {"n_stable": 9}}, revision=2) == recorded()
+    assert recorded(observed={"step": 2}) != recorded()
+    assert recorded(observed={"step": 1, "phase": "promoted"}) != recorded()
+    assert recorded(desired="aborted") != recorded()
 
 
 def test_an_anchor_kept_elsewhere_shows_a_workspace_replaced_as_a_whole(workspace, write_notes, tmp_path):
