@@ -46,6 +46,18 @@ class Painted(Widget):
         self._lines_size = Size(0, 0)
         self._n_asked = -1
         self._styles_by_span: dict[tuple[str, str], Style] = {}
+        self._notice = ""
+
+    @property
+    def notice(self) -> str:
+        """A sentence that is drawn instead of the content: there is no content yet."""
+        return self._notice
+
+    @notice.setter
+    def notice(self, sentence: str) -> None:
+        if sentence != self._notice:
+            self._notice = sentence
+            self.repaint()
 
     def paint(self, width: int, height: int) -> Sequence[Line]:
         """Draw the content into a size; shorter answers are filled with blanks, longer ones cut."""
@@ -116,7 +128,8 @@ class Painted(Widget):
     def _draw(self) -> list[Line]:
         width, height = self._lines_size = self.size
         ellipsis = self.glyphs.ellipsis
-        lines = [fit_line(line, width, ellipsis=ellipsis) for line in self.paint(width, height)[:height]]
+        content = [Line(((f" {self._notice}", "muted"),))] if self._notice else self.paint(width, height)[:height]
+        lines = [fit_line(line, width, ellipsis=ellipsis) for line in content]
         lines.extend([fit_line(Line(), width)] * (height - len(lines)))
         return lines
 

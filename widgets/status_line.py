@@ -16,7 +16,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = ""
     workspace: str = ""
-    engine: Literal["none", "embedded", "headless"] = "none"
+    engine: Literal["unread", "none", "embedded", "headless"] = "unread"
     holder: str = ""
     """Who holds the engine."""
     engine_age: str = ""
@@ -25,6 +25,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     n_critical: int = 0
     n_warning: int = 0
     n_info: int = 0
+    knows_alerts: bool = True
+    """Whether the alerts were read: without, none of the three numbers is a fact."""
     clock: str = ""
     frozen: str = ""
     """The moment of the past that is shown, if any."""
@@ -39,7 +41,7 @@ class StatusLine(Painted):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
-        self._status = Status()
+        self._status = Status(knows_alerts=False)
 
     def set_status(self, status: Status) -> None:
         """Show this status; an unchanged status sends nothing."""
@@ -79,7 +81,9 @@ class StatusLine(Painted):
             pieces.append((5, ((f"  {clean(status.host)}", "muted"),)))
         if status.workspace:
             pieces.append((4, ((f"  {clean(status.workspace)}", ""),)))
-        if status.engine == "none":
+        if status.engine == "unread":
+            pieces.append((0, (("  reading…", "muted"),)))
+        elif status.engine == "none":
             pieces.append((0, ((f"  {glyphs.hollow} no engine", "warn"),)))
         else:
             pieces.append((0, ((f"  {glyphs.dot}", "good"), (" engine", ""))))
@@ -102,7 +106,9 @@ class StatusLine(Painted):
             pieces.append((2, ((f"{glyphs.warned} {status.n_warning}{word}  ", "warn"),)))
         if status.n_info:
             pieces.append((7, ((f"{status.n_info} info  ", "muted"),)))
-        if not (status.n_critical or status.n_warning or status.n_info):
+        if not status.knows_alerts:
+            pieces.append((2, (("alerts unknown  ", "muted"),)))
+        elif not (status.n_critical or status.n_warning or status.n_info):
             pieces.append((7, (("no alerts  ", "muted"),)))
         pieces.append((0, (("ARMED ", "alarm") if status.armed else ("RO ", "muted"),)))
         if status.clock:

@@ -35,6 +35,7 @@ from core.clock import Clock, utc_now
 from core.settings import Settings
 from core.state import Workspace
 from core.view.snapshot import Snapshot
+from core.view.source import unread_snapshot
 from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
@@ -93,7 +94,7 @@ class BondxApp(BugExit):
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
         self.commands = Commands(self)
-        self.snapshot = Snapshot(taken_at=clock(), workspace=workspace.root)
+        self.snapshot = unread_snapshot(workspace, clock)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)
         self.newest = self.snapshot

@@ -2,6 +2,7 @@
 
 import socket
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -36,13 +37,22 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
     return Status(
         host=HOST,
         workspace=snapshot.workspace.name,
-        engine="none" if engine is None else "headless" if engine.mode == "headless" else "embedded",
+        engine=_engine(snapshot),
         holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
         engine_age=age(engine.acquired_at, around.frozen_at or around.now) if engine else "",
         armed=around.standing.armed and not around.is_past,
         n_critical=severities["critical"],
         n_warning=severities["warning"],
         n_info=severities["info"],
+        knows_alerts="alerts" not in snapshot.unread,
         clock=clock(around.now),
         frozen=frozen,
     )
+
+
+def _engine(snapshot: Snapshot) -> Literal["unread", "none", "embedded", "headless"]:
+    if "engine" in snapshot.unread:
+        return "unread"
+    if snapshot.engine is None:
+        return "none"
+    return "headless" if snapshot.engine.mode == "headless" else "embedded"

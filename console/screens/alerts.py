@@ -28,6 +28,7 @@ class AlertsScreen(ConsoleScreen):
     NAME = "alerts"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (ALERT, MODEL, SESSION, EVIDENCE)
+    PARTS = dict.fromkeys(("#alerts", "#details"), "alerts")
 
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and the advice on the alert under the cursor beside them."""

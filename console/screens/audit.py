@@ -23,6 +23,7 @@ class AuditScreen(ConsoleScreen):
     NAME = "audit"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (EVIDENCE,)
+    PARTS = dict.fromkeys(("#records", "#details"), "audit")
 
     def compose_body(self) -> ComposeResult:
         """Yield the records, and the record under the cursor in full beside them."""

@@ -1,6 +1,6 @@
 """The frame of every screen: top line, screen names, body, prompt, footer; titles and their ages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
 from textual.app import ComposeResult
@@ -25,6 +25,8 @@ from widgets.textual_internals import PromptFrames, size_classes, write_frame
 from widgets.wire import LeanScreen
 
 SENTENCE_SECONDS = 12.0
+READING = "Reading…"
+UNREADABLE = "This cannot be read; 1 shows why."
 
 
 class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
@@ -33,6 +35,9 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
     NAME: ClassVar[str] = ""
     IN_ROW: ClassVar[str] = ""
     """The screen in the row of screens that this one belongs to, if it has no place there itself."""
+
+    PARTS: ClassVar[Mapping[str, str]] = {}
+    """The part of the snapshot that each pane shows, by selector; "" for a pane that shows all of them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-cramped"), (80, "-narrow"), (120, "-wide"), (160, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-medium"), (40, "-high")]
@@ -97,9 +102,22 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""
         if self.is_whole:
+            self._mark_unread_panes()
             self.show(self.snapshot)
             self._show_keys()
             self.tick()
+
+    def _mark_unread_panes(self) -> None:
+        """Let no pane claim anything about a part of the workspace that was not read."""
+        for selector, part in self.PARTS.items():
+            if isinstance(pane := self.query_one(selector), Painted):
+                pane.notice = self.notice_of(part)
+
+    def notice_of(self, part: str) -> str:
+        """Say that a part was not read, or cannot be; "" if it was read."""
+        unread, unreadable = self.snapshot.unread, self.snapshot.unreadable
+        is_unread = part in unread if part else bool(unread - unreadable - {"runs"})
+        return "" if not is_unread else UNREADABLE if part in unreadable else READING
 
     @property
     def is_whole(self) -> bool:
@@ -131,9 +149,10 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         """Update the age of each pane and the clock; sends nothing unless a word changes."""
         app = self.console_app
         sampled = self.sampled_panes()
+        old = {self.query_one(pane) for pane, part in self.PARTS.items() if part in self.snapshot.unreadable}
         for pane, (title, subtitle) in self._titles.items():
             silent = app.sample_silence() if pane in sampled else app.silence()
-            stale = stale_text(silent)
+            stale = "cannot be read, old" if pane in old else stale_text(silent)
             pane.set_class(stale is not None, "-stale")
             write_frame(pane, title=title, subtitle="  ".join(filter(None, (subtitle, stale))))
         self._show_status()

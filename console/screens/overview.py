@@ -34,6 +34,16 @@ class OverviewScreen(ConsoleScreen):
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (MODEL, SESSION, ALERT, EVIDENCE)
+    PARTS = {
+        "#wrong": "",
+        "#live": "registry",
+        "#changes": "audit",
+        "#session": "sessions",
+        "#session-lines": "sessions",
+        "#overview-chart": "epochs",
+        "#gauges": "resources",
+        "#resource-line": "resources",
+    }
 
     def compose_body(self) -> ComposeResult:
         """Yield problems and live models on the left, training and the machine on the right."""

@@ -26,6 +26,7 @@ class RegistryScreen(ConsoleScreen):
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (VERSION, MODEL, EVIDENCE)
+    PARTS = dict.fromkeys(("#versions", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
         super().__init__()

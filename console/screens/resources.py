@@ -22,6 +22,7 @@ class ResourcesScreen(ConsoleScreen):
     NAME = "resources"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (SESSION,)
+    PARTS = dict.fromkeys(("#gauges", "#processes", "#machine", "#network"), "resources")
 
     def compose_body(self) -> ComposeResult:
         """Yield gauges and processes above the charts."""

@@ -27,6 +27,7 @@ class RolloutsScreen(ConsoleScreen):
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#rollouts"  # the metrics above it have the focus
     NOUNS = (ROLLOUT, EVIDENCE)
+    PARTS = dict.fromkeys(("#rollout", "#rollout-lines", "#guards", "#rollouts", "#events"), "rollouts")
 
     def __init__(self) -> None:
         super().__init__()

@@ -32,6 +32,7 @@ class RunsScreen(ConsoleScreen):
     IN_ROW = "training"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (RUN,)
+    PARTS = dict.fromkeys(("#runs", "#details"), "runs")
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +45,7 @@ class RunsScreen(ConsoleScreen):
         with Horizontal(classes="list-and-details"):
             yield LiveTable(
                 runs.COLUMNS,
-                empty="",
+                empty=NOTHING_YET,
                 id="runs",
                 classes="pane main",
             )
@@ -78,7 +79,6 @@ class RunsScreen(ConsoleScreen):
         app, table = self.console_app, self.main_table()
         known = snapshot.runs or ()
         matching = [run for run in known if self._matches(run)]
-        table.empty = NOTHING_YET if snapshot.runs is not None else "Reading the runs…"
         table.set_rows(runs.run_rows(matching, app.now(), app.glyphs, self._marked))
         all_runs = counted(len(known), "run")
         found = f"{self._expression}: {len(matching)} of {all_runs}" if self._expression else all_runs

@@ -12,6 +12,7 @@ from console.presentation import epochs, sessions
 from console.presentation.gates import judged, summary
 from console.presentation.versions import TREND_WIDTH
 from console.screens.base import ConsoleScreen
+from console.screens.frame import READING
 from console.verbs.session import SESSION
 from console.verbs.verb import Things
 from console.verbs.view import EVIDENCE
@@ -33,6 +34,10 @@ class TrainingScreen(ConsoleScreen):
     NAME = "training"
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (SESSION, EVIDENCE)
+    PARTS = {
+        **dict.fromkeys(("#session", "#session-lines", "#sessions", "#gates", "#models"), "sessions"),
+        **dict.fromkeys(("#attainment", "#loss", "#epochs"), "epochs"),
+    }
 
     def compose_body(self) -> ComposeResult:
         """Yield sessions and gates on the left, models and epochs on the right."""
@@ -126,7 +131,10 @@ class TrainingScreen(ConsoleScreen):
         loss.set_series(epochs.loss_series(history, models))
         self.set_title(loss, "Loss by epoch")
 
+        is_awaited = session.run_id is not None and session.run_id not in self.snapshot.epochs
         by_epoch = self.query_one("#epochs", LiveTable)
+        for pane in (attainment, loss, by_epoch):
+            pane.notice = READING if is_awaited else self.notice_of("epochs")
         if by_epoch.columns != (columns := epochs.epoch_columns(models)):
             by_epoch.set_columns(columns)
         by_epoch.set_rows(epochs.epoch_rows(history, models))

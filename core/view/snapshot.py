@@ -46,6 +46,8 @@ class Snapshot:
     resources: Mapping[str, tuple[Point, ...]] = field(default_factory=lambda: _NOTHING)  # by series, oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
     problems: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()  # parts that were never read: what stands here for them is no fact
+    unreadable: frozenset[str] = frozenset()  # parts that cannot be read now: what stands here for them is old
 
     def latest(self, series: str) -> float | None:
         """Return the newest sample of a resource series, or None before the first."""

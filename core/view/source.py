@@ -7,10 +7,10 @@ Nothing heavy is imported here: the console and `bondx status` start from this m
 
 import functools
 import threading
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
@@ -46,7 +46,7 @@ class SnapshotSource:
         self._look = PartSource(
             workspace=workspace,
             clock=clock,
-            seen=Snapshot(taken_at=clock(), workspace=workspace.root),
+            seen=unread_snapshot(workspace, clock),
             history=timedelta(seconds=history_seconds),
             looks_at_runs=documents_only,
         )
@@ -68,15 +68,23 @@ class SnapshotSource:
     def take(self) -> Snapshot:
         """Return the current snapshot: the very object of the last call when nothing has changed."""
         with self._lock:
-            problems_before = dict(self._problems)
-            for part in self._parts:
-                if part.is_wanted:
-                    self._refresh(part)
-            if self._problems != problems_before:
-                self._look.seen = replace(self._look.seen, problems=tuple(self._problems.values()))
+            if self._look.workspace.root.is_dir():
+                for part in self._parts:
+                    if part.is_wanted:
+                        self._refresh(part)
+            else:
+                self._miss_the_folder()
+            problems = tuple(dict.fromkeys(self._problems.values()))
+            self._look_at({"problems": problems, "unreadable": frozenset(self._problems)})
             if self._look.seen is not self._last:
                 self._last = self._look.seen = replace(self._look.seen, taken_at=self._clock())
             return self._last
+
+    def _miss_the_folder(self) -> None:
+        """Name the one problem of a workspace that is gone: without its files, every part would read as empty."""
+        gone = f"{self._look.workspace.root} is gone: it was moved, deleted or unmounted. Put it back."
+        self._problems = dict.fromkeys((part.name for part in self._parts if part.is_wanted), gone)
+        self._marks.clear()
 
     def _refresh(self, part: Part) -> None:
         try:
@@ -90,9 +98,19 @@ class SnapshotSource:
             return
         self._marks[part.name] = mark
         self._problems.pop(part.name, None)
+        self._look_at({**fields, "unread": self._look.seen.unread - {part.name}})
+
+    def _look_at(self, fields: Mapping[str, Any]) -> None:
+        """Take over the fields whose values have changed."""
         news = {name: value for name, value in fields.items() if value != getattr(self._look.seen, name)}
         if news:
             self._look.seen = replace(self._look.seen, **news)
+
+
+def unread_snapshot(workspace: "Workspace", clock: Clock) -> Snapshot:
+    """Return the snapshot of a workspace of which nothing has been read."""
+    unread = frozenset(part.name for part in parts.PARTS)
+    return Snapshot(taken_at=clock(), workspace=workspace.root, unread=unread)
 
 
 @functools.lru_cache(maxsize=4)
