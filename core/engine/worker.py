@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
@@ -40,17 +41,25 @@ class Worker(Protocol):
 class WorkerThread(threading.Thread):
     """Runs a worker. After a failure it writes to the log, raises an alert, and starts again after a pause."""
 
-    def __init__(self, worker: Worker, *, report: Callable[[str, Exception], None]) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        report: Callable[[str, Exception], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Prepare the thread.
 
         Args:
             worker: The worker to run.
             report: Called with the worker's name and the error when a step fails; raises the alert.
+            monotonic: Seconds of a clock that is never set back.
         """
         # a process that must end immediately cannot wait for an epoch
         super().__init__(name=f"engine-{worker.name}", daemon=True)
         self._worker = worker
         self._report = report
+        self._monotonic = monotonic
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -63,11 +72,14 @@ class WorkerThread(threading.Thread):
         """Work until stopped."""
         n_failures = 0
         while True:
+            began = self._monotonic()
             try:
                 self._work()
                 return
             except Exception as error:
-                n_failures += 1
+                # A worker that worked for longer than any pause was well: its failure is a new one.
+                has_recovered = self._monotonic() - began > RESTART.most_seconds
+                n_failures = 1 if has_recovered else n_failures + 1
                 pause = RESTART.wait_seconds(n_failures)
                 self._tell(error, pause)
             if self._stopping.wait(pause):

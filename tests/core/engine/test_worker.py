@@ -101,6 +101,17 @@ def test_a_failed_worker_is_reported_and_restarts(start, caplog, monkeypatch):
     assert "the counter failed" in caplog.text
 
 
+def test_the_pauses_of_a_worker_that_was_well_for_long_begin_anew(monkeypatch):
+    waited = []
+    worker = Counter(pause=0.0, failing=(1, 2, 4))
+    times = iter([0.0, 1.0, 2.0, 3.0, 4.0, 100.0, 101.0])  # the third life lasts for 96 s
+    thread = WorkerThread(worker, report=lambda *_: None, monotonic=times.__next__)
+    monkeypatch.setattr(thread._stopping, "wait", lambda pause: waited.append(pause) or len(waited) == 3)
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+    assert waited == [1.0, 2.0, 1.0]
+
+
 def test_a_failure_that_cannot_be_reported_does_not_end_the_worker(caplog, monkeypatch):
     monkeypatch.setattr("core.engine.worker.RESTART", BackOff(first_seconds=0.001))
     worker = Counter(failing=(1,))
