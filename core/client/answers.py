@@ -26,6 +26,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None  # the version that answered, if the server reports it
     request_id: str | None = None  # outcomes are reported under this id
     outputs: dict[str, list[Any]] = {}  # every output by name, if the dialect names outputs
+    classes: tuple[str, ...] = ()  # the names of three or more classes, in the order of their probabilities
 
     @property
     def value(self) -> Any:

@@ -19,6 +19,7 @@ class _Predicted(msgspec.Struct):
     version: str
     request_id: str
     predictions: list[Any]
+    classes: tuple[str, ...] = ()
 
 
 class JsonRowsClient(OpenInferenceClient):
@@ -40,7 +41,11 @@ class JsonRowsClient(OpenInferenceClient):
         found = self._http.read(answer, _Predicted)
         require_one_a_row(self._http.url, len(found.predictions), rows)
         return Prediction(
-            model=found.model, values=found.predictions, version=found.version, request_id=found.request_id
+            model=found.model,
+            values=found.predictions,
+            version=found.version,
+            request_id=found.request_id,
+            classes=found.classes,
         )
 
     @override

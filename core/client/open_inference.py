@@ -38,6 +38,7 @@ class _Output(msgspec.Struct):
     name: str
     shape: list[int]
     data: list[Any]
+    parameters: dict[str, Any] = {}
 
 
 class _Answer(msgspec.Struct):
@@ -87,6 +88,7 @@ class OpenInferenceClient(Wire):
             version=found.model_version or answer.headers.get("x-bondx-version") or which.version,
             request_id=found.id or request_id,
             outputs=outputs,
+            classes=_classes(found.outputs[0]),
         )
 
     @override
@@ -139,6 +141,14 @@ class OpenInferenceClient(Wire):
                     raise
                 return {}  # a version that is loaded on request has no metadata before
         return self._inputs[which]
+
+
+def _classes(output: _Output) -> tuple[str, ...]:
+    """Return the names of the classes that our server gives, as a JSON text."""
+    try:
+        return msgspec.json.decode(output.parameters.get("classes", "[]"), type=tuple[str, ...])
+    except (msgspec.DecodeError, TypeError):  # a parameter of another server
+        return ()
 
 
 def _tensors(described: list[_Described] | None) -> tuple[TensorInfo, ...]:

@@ -132,7 +132,7 @@ def export_run(workspace: Workspace, store: str, run_id: str, *, experiment: str
         for version, folder in folders:
             client.log_artifacts(mlflow_run_id, str(folder), f"models/{version.model}")
             source = f"{theirs.info.artifact_uri}/models/{version.model}"
-            numbers[version.key] = _create_version(client, version, source, mlflow_run_id)
+            numbers[version.key] = _create_version(client, version, folder, source, mlflow_run_id)
         ended_ms = int(run.ended_at.timestamp() * 1000) if run.ended_at else None
         client.set_terminated(mlflow_run_id, _FROM_STATUS[run.status], ended_ms)
     return ExportedRun(mlflow_run_id=mlflow_run_id, versions=numbers)
@@ -246,8 +246,10 @@ def _log_values(
         client.log_batch(run_id, metrics=some_points)
 
 
-def _create_version(client: Any, version: "ModelVersion", source: str, run_id: str) -> str:
+def _create_version(client: Any, version: "ModelVersion", folder: Path, source: str, run_id: str) -> str:
     from mlflow.exceptions import MlflowException
+
+    from core.tables.signature import TableSignature
 
     try:
         client.create_registered_model(version.model)
@@ -255,6 +257,9 @@ def _create_version(client: Any, version: "ModelVersion", source: str, run_id: s
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {"bondx.version": version.version, "bondx.stage": version.stage, "bondx.sha256": version.manifest_sha256}
+    if (signature := TableSignature.read(folder)) is not None and signature.classes:
+        names = msgspec.json.encode(signature.classes).decode()
+        tags |= {"bondx.classes": names} if len(names) <= _MOST_CHARACTERS else {}
     created = client.create_model_version(
         version.model, source, run_id, tags=tags, description=version.description or None
     )

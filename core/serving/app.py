@@ -11,7 +11,7 @@ import orjson
 
 from core.serving.asgi import Application, Receive, Scope, Send, send_json
 from core.serving.dialects import DIALECTS, Dialect, refusal
-from core.serving.dialects.dialect import ServerPath
+from core.serving.dialects.dialect import ListPath, ServerPath
 from core.serving.errors import NoSuchPathError, WrongMethodError
 from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target
@@ -49,10 +49,11 @@ class FrontDoor:
         self.fast_path = FastPath(predictor, self.target)
         self._predict = [(dialect, _pattern(dialect.predict_path)) for dialect in dialects]
         self._describe = [
-            (partial(reads.describe, dialect=dialect, asked=path), _pattern(path.path))
+            (partial(reads.describe, dialect=dialect, asked=path), _pattern(path.path), path.method)
             for dialect in dialects
             for path in dialect.model_paths
         ]
+        self._lists = {path.path: (dialect, path) for dialect in dialects for path in dialect.list_paths}
         self._plain: dict[str, Plain] = {"/health": reads.health, "/ready": reads.ready, "/metrics": reads.metrics}
         for path in (path for dialect in dialects for path in dialect.server_paths):
             self._plain[path.path] = self._plain[path.same_as] if path.same_as else _server_description(path)
@@ -71,10 +72,10 @@ class FrontDoor:
                 await _refuse_method(send, b"POST", target.dialect)
         elif path.startswith(CONTROL_PREFIX):
             await self._control(scope, receive, send)
+        elif (listed := self._lists.get(path.rstrip("/"))) is not None:
+            await self._list_models(*listed, scope, receive, send)
         elif (plain := self._plain.get(path.rstrip("/"))) is not None:
             await plain(scope, send) if scope["method"] in ("GET", "HEAD") else await _refuse_method(send, b"GET")
-        elif scope["method"] not in ("GET", "HEAD"):
-            await _no_such_path(send, path)
         else:
             await self._describe_model(path, scope, send)
 
@@ -92,12 +93,25 @@ class FrontDoor:
                 return target
         return None
 
+    async def _list_models(self, dialect: Dialect, asked: ListPath, scope: Scope, receive: Receive, send: Send) -> None:
+        if _accepts(asked.method, scope):
+            await self._reads.list_models(scope, receive, send, dialect=dialect, asked=asked, limits=self.limits)
+        else:
+            await _refuse_method(send, asked.method.encode(), dialect)
+
     async def _describe_model(self, path: str, scope: Scope, send: Send) -> None:
-        for describe, pattern in self._describe:
+        for describe, pattern, method in self._describe:
             if found := pattern.fullmatch(path):
+                if not _accepts(method, scope):
+                    await _refuse_method(send, method.encode())
+                    return
                 await describe(scope, send, model=found["model"], version=found["version"], label=found["label"])
                 return
         await _no_such_path(send, path)
+
+
+def _accepts(method: str, scope: Scope) -> bool:
+    return scope["method"] == method or (method == "GET" and scope["method"] == "HEAD")
 
 
 def _pattern(path: str) -> re.Pattern[str]:

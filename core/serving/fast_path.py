@@ -67,7 +67,7 @@ class FastPath:
             return None
         fields = b"".join([b"%b: %b\r\n" % field for field in dates])
         return b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b" % (
-            reply.speech.start,
+            reply.start,
             fields,
             reply.request_id.encode(),
             len(reply.body),

@@ -62,6 +62,11 @@ class PredictReply(NamedTuple):
     request_id: str
     body: bytes
 
+    @property
+    def start(self) -> bytes:
+        """The start of an HTTP/1.1 answer."""
+        return self.speech.start if type(self.body) is bytes else self.speech.start_of(self.body)
+
 
 class Predictor:
     """Answers predict requests from its current table."""
@@ -95,11 +100,12 @@ class Predictor:
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
             version = assignment.version
+            content = dialect.framed(headers, content)
             asked = version.speech(dialect).read(content)
             if not 0 < len(asked.rows) <= self.limits.inline_rows:
                 return None
             values = _answers(version, asked)
-            request_id = given or _checked_id(asked.request_id) or own
+            request_id = _checked_id(asked.request_id) or own
         except Exception:  # the slow path meets the same error and answers it
             return None
         return self._reply(dialect, assignment, asked, values, request_id, begin, content)
@@ -109,7 +115,7 @@ class Predictor:
         headers: Headers = dict(scope["headers"])
         try:
             caller = self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
-            content = await read_body(receive, headers, self.limits)
+            content = target.dialect.framed(headers, await read_body(receive, headers, self.limits))
             begin = time.perf_counter()  # how slowly a request arrives is no fact about the version
             given = _given_id(headers)
             own = given or self._new_id()
@@ -118,13 +124,13 @@ class Predictor:
             if assignment is None:
                 assignment = await self._loaded(target, served, caller)
             asked, values, assignment = await self._scored(target.dialect, assignment, content, own, begin)
-            request_id = given or _checked_id(asked.request_id) or own
+            request_id = _checked_id(asked.request_id) or own
         except Exception as error:
             await self._refuse(target, error, send)
             return
         reply = self._reply(target.dialect, assignment, asked, values, request_id, begin, content)
         fields = [
-            *reply.speech.headers,
+            *reply.speech.fields(reply.body),
             (b"x-request-id", request_id.encode()),
             (b"content-length", b"%d" % len(reply.body)),
         ]
@@ -268,7 +274,7 @@ class Predictor:
     ) -> PredictReply:
         """Encode the answer, count it and record it."""
         version = assignment.version
-        answered = Answered(version.model, version.version, request_id, version.signature.output, values)
+        answered = Answered(version.model, version.version, request_id, version.signature, values)
         body = dialect.reply(asked, answered)
         seconds = time.perf_counter() - begin
         version.stats.answered(seconds, len(values))

@@ -8,11 +8,12 @@ import orjson
 
 from core.errors import CoreError
 from core.serving.access import Role
-from core.serving.asgi import Scope, Send, send_json
+from core.serving.asgi import Receive, Scope, Send, read_body, send_json
 from core.serving.authenticator import Authenticator
 from core.serving.dialects import Dialect, refusal
-from core.serving.dialects.dialect import ModelPath
+from core.serving.dialects.dialect import ListPath, ModelPath
 from core.serving.errors import status_of
+from core.serving.limits import ServingLimits
 from core.serving.metrics import CONTENT_TYPE, ServingMetrics
 from core.serving.table import ServingTable
 
@@ -87,6 +88,28 @@ class Reads:
             await send_json(send, status_of(error), dialect.refusal(error), content_type=dialect.content_type)
             return
         await send_json(send, status, orjson.dumps(content))
+
+    async def list_models(
+        self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, asked: ListPath, limits: ServingLimits
+    ) -> None:
+        """List the models.
+
+        Args:
+            scope: The request.
+            receive: Receives its body.
+            send: Sends the answer.
+            dialect: The dialect of the answer.
+            asked: The path of the dialect.
+            limits: The limits on the body.
+        """
+        try:
+            self._admit(scope)
+            content = await read_body(receive, dict(scope["headers"]), limits)
+            status, answer = asked.describe(self._table().models, content)
+        except CoreError as error:
+            await send_json(send, status_of(error), dialect.refusal(error), content_type=dialect.content_type)
+            return
+        await send_json(send, status, orjson.dumps(answer))
 
     def _admit(self, scope: Scope) -> None:
         self._authenticator.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)

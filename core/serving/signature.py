@@ -13,7 +13,6 @@ import numpy as np
 from msgspec import Meta
 from typing_extensions import override
 
-from core.arrays import FloatArray
 from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
 from core.serving.decoding import syntax_problem
 from core.serving.errors import BadRequestError, CallerFaultError
@@ -56,6 +55,7 @@ class ServingSignature:
         texts: The other fields, in the order of `Rows.texts`.
         row: A struct of one row.
         columns: A struct of the same fields, each with a list of values.
+        classes: Of a classification: the names of its classes, in the order of their probabilities.
     """
 
     def __init__(self, fields: Sequence[Field], *, output: str = "prediction", unit: str = "") -> None:
@@ -64,6 +64,7 @@ class ServingSignature:
         self.fields = (*self.numbers, *self.texts)
         self.output = output
         self.unit = unit
+        self.classes: tuple[str, ...] = ()
         self._n_numbers = len(self.numbers)
         self._n_required = sum(field.required for field in self.fields)
         self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
@@ -86,6 +87,15 @@ class ServingSignature:
             )
             for number, field in enumerate(self.fields)
         ]
+
+    @property
+    def output_shape(self) -> list[int]:
+        """The shape of the answers; -1 stands for the number of rows.
+
+        A probability for each class, if there are three or more; else one number a row, which is the probability of the
+        second of two classes.
+        """
+        return [-1] if len(self.classes) <= 2 else [-1, len(self.classes)]
 
     def from_rows(self, rows: Sequence[msgspec.Struct]) -> Rows:
         """Convert decoded rows."""
@@ -183,21 +193,25 @@ class ServingSignature:
             {name: [_typed(cell, name, kinds.get(name, "text")) for cell in cells] for name, cells in columns.items()}
         )
 
-    def matrix(self, cells: FloatArray) -> Rows:
+    def matrix(self, values: list[Any], shape: Sequence[int]) -> Rows:
         """Convert a matrix of numbers, with its columns in the order of the fields.
 
+        Args:
+            values: The numbers, row by row; None for a missing one.
+            shape: The numbers of rows and columns.
         Raises:
             BadRequestError: The model also reads text fields, or a number is out of its field's limits.
         """
         if self.texts:
             raise BadRequestError(f"Send each field by name, not a matrix: {self.texts[0].name} is a text field.")
-        if cells.ndim != 2 or cells.shape[1] != self._n_numbers:
+        n_columns = shape[1]
+        if n_columns != self._n_numbers:
             raise BadRequestError(
                 f"The model reads {self._n_numbers} columns ({', '.join(field.name for field in self.numbers)}); "
-                f"the tensor has the shape {list(cells.shape)}."
+                f"the tensor has the shape {list(shape)}."
             )
         return self.convert_columns(
-            {field.name: column for field, column in zip(self.fields, cells.T.tolist(), strict=True)}
+            {field.name: values[position::n_columns] for position, field in enumerate(self.fields)}
         )
 
     def explained(self, error: Unreadable, content: bytes = b"") -> BadRequestError:

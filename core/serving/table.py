@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.registry import Stage
 from core.rollout.routing import Router, RoutingTable
 from core.serving.dialects import Dialect, Reader
+from core.serving.dialects.tensors import framing
 from core.serving.errors import UnavailableError, UnknownVersionError
 from core.serving.slicer import Slicer
 from core.serving.stats import VersionStats
@@ -61,8 +62,19 @@ class Speech(NamedTuple):
             (b"x-bondx-model", version.model.encode()),
             (b"x-bondx-version", version.version.encode()),
         )
-        start = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in headers)
-        return cls(partial(dialect.read_with, dialect.reader(version.signature)), headers, start)
+        return cls(partial(dialect.read_with, dialect.reader(version.signature)), headers, _start(headers))
+
+    def fields(self, body: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the header fields of an answer."""
+        return self.headers if type(body) is bytes else (*framing(body), *self.headers[1:])
+
+    def start_of(self, body: bytes) -> bytes:
+        """Return the start of an answer, with these header fields."""
+        return _start(self.fields(body))
+
+
+def _start(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 class Assignment(NamedTuple):

@@ -24,6 +24,7 @@ from core.serving.control.records import RecordRoutes
 from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
+from core.serving.control.signatures import SignatureRoutes
 from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
 from core.serving.limits import ServingLimits
@@ -35,6 +36,7 @@ PREFIX = "/api/v1"
 _ROUTES = (
     Models,
     VersionRoutes,
+    SignatureRoutes,
     SessionRoutes,
     RolloutRoutes,
     AlertRoutes,

@@ -65,7 +65,7 @@ def _predict(path: str, dialect: Dialect) -> tuple[str, Schema]:
     return path, {"post": operation}
 
 
-def _look(path: str, summary: str, *, text: bool = False) -> tuple[str, Schema]:
+def _look(path: str, summary: str, *, text: bool = False, method: str = "GET") -> tuple[str, Schema]:
     content = {"text/plain": {"schema": {"type": "string"}}} if text else _json({"type": "object"})
     operation = {
         "tags": ["predictions"],
@@ -74,7 +74,7 @@ def _look(path: str, summary: str, *, text: bool = False) -> tuple[str, Schema]:
         "parameters": _in_path(path),
         "responses": {"200": {"description": summary, "content": content}, **faults("401", "403", "404", "503")},
     }
-    return path, {"get": operation}
+    return path, {method.lower(): operation}
 
 
 _WHICH = ("{model}", "{model}/versions/{version}", "{model}/labels/{label}")
@@ -86,10 +86,15 @@ def predict_paths(dialects: Sequence[Dialect] = DIALECTS) -> Schema:
         _predict(dialect.predict_path.replace("{which}", which), dialect) for dialect in dialects for which in _WHICH
     ]
     paths += [
-        _look(path.path.replace("{which}", which), f"{path.summary} ({dialect.title})")
+        _look(path.path.replace("{which}", which), f"{path.summary} ({dialect.title})", method=path.method)
         for dialect in dialects
         for path in dialect.model_paths
         for which in _WHICH
+    ]
+    paths += [
+        _look(path.path, f"{path.summary} ({dialect.title})", method=path.method)
+        for dialect in dialects
+        for path in dialect.list_paths
     ]
     paths += [
         _look(path.path, f"{path.summary} ({dialect.title})") for dialect in dialects for path in dialect.server_paths

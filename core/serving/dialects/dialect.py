@@ -35,7 +35,7 @@ class Answered(NamedTuple):
     model: str
     version: str
     request_id: str
-    output: str  # name of the predicted column
+    signature: ServingSignature
     values: list[Any]
 
 
@@ -55,6 +55,10 @@ class OfferedModel(Protocol):
     @property
     def model(self) -> str:
         """The name of the model."""
+
+    @property
+    def registered(self) -> Mapping[str, Any]:
+        """Every registered version."""
 
     @property
     def versions(self) -> Mapping[str, OfferedVersion]:
@@ -78,6 +82,16 @@ class ModelPath(NamedTuple):
     path: str  # `{which}` stands for the model, a version of it, or a label
     summary: str
     describe: Callable[[OfferedModel, str | None], Reply]
+    method: str = "GET"
+
+
+class ListPath(NamedTuple):
+    """A path on which a dialect lists the models."""
+
+    path: str
+    summary: str
+    describe: Callable[[Mapping[str, OfferedModel], bytes], Reply]  # of the models by name and the request's body
+    method: str = "GET"
 
 
 class ServerPath(NamedTuple):
@@ -100,7 +114,16 @@ class Dialect(ABC):
     refusal_schema: ClassVar[Schema] = FAULT
     content_type: ClassVar[bytes] = b"application/json"  # of requests, answers and refusals
     model_paths: ClassVar[tuple[ModelPath, ...]] = ()
+    list_paths: ClassVar[tuple[ListPath, ...]] = ()
     server_paths: ClassVar[tuple[ServerPath, ...]] = ()
+
+    def framed(self, headers: Mapping[bytes, bytes], content: bytes) -> bytes:
+        """Prepare the body of a request by its headers, for a dialect whose bodies have parts.
+
+        Raises:
+            BadRequestError: The headers do not fit the body.
+        """
+        return content
 
     @abstractmethod
     def reader(self, signature: ServingSignature) -> Reader:
@@ -111,7 +134,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
-        """Encode the answer."""
+        """Encode the answer; a `FramedBody` has bytes of tensors after its JSON object."""
 
     def check(self, content: bytes) -> None:
         """Refuse a body that no version could read; by default, a body that is not UTF-8.

@@ -2,6 +2,8 @@
 
 {"row": {"rating_num": 8, …}}                     {"model": …, "version": …, "request_id": …, "prediction": 173.9}
 {"rows": [{"rating_num": 8, …}, …]}               {…, "predictions": [173.9, …]}
+
+A model of three or more classes answers with a probability for each, and names them: {…, "classes": ["low", …]}.
 """
 
 from typing import Any
@@ -12,7 +14,7 @@ from typing_extensions import override
 
 from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import Answered, Dialect, Reader, ReadRequest
-from core.serving.dialects.schemas import ANSWERS, ROW, ROWS, TEXT, object_schema
+from core.serving.dialects.schemas import ANSWER, ANSWERS, ROW, ROWS, TEXT, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
 
@@ -29,8 +31,9 @@ class JsonRows(Dialect):
         model=TEXT,
         version=TEXT,
         request_id=TEXT,
-        prediction={"type": "number"},
+        prediction=ANSWER,
         predictions=ANSWERS,
+        classes={"type": "array", "items": TEXT, "description": "Of a model of three or more classes, their names."},
     )
 
     @override
@@ -73,4 +76,6 @@ class JsonRows(Dialect):
             content["prediction"] = answered.values[0]
         else:
             content["predictions"] = answered.values
+        if isinstance(answered.values[0], list):
+            content["classes"] = answered.signature.classes
         return orjson.dumps(content)

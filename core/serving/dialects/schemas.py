@@ -4,10 +4,14 @@ from typing import Any, TypeAlias
 
 Schema: TypeAlias = dict[str, Any]
 
-_CELL: Schema = {"type": ["number", "string", "boolean", "null"]}
-ROW: Schema = {"type": "object", "description": "One value for each field.", "additionalProperties": _CELL}
+CELL: Schema = {"type": ["number", "string", "boolean", "null"]}
+ROW: Schema = {"type": "object", "description": "One value for each field.", "additionalProperties": CELL}
 ROWS: Schema = {"type": "array", "items": ROW}
-ANSWERS: Schema = {"type": "array", "items": {"type": "number"}}
+ANSWER: Schema = {
+    "description": "A number, or a probability for each of three or more classes.",
+    "anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}],
+}
+ANSWERS: Schema = {"type": "array", "items": ANSWER}
 TEXT: Schema = {"type": "string"}
 
 

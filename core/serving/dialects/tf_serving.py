@@ -1,12 +1,18 @@
 """The REST form of TensorFlow Serving's predict API.
 
 Row format is `{"instances": [{name: value, …}, …]}`, answered with `predictions`; column format is
-`{"inputs": {name: [value, …], …}}`, answered with `outputs`. A model here answers one number a row, so both are plain
-lists, as in TensorFlow Serving for a signature with one output.
+`{"inputs": {name: [value, …], …}}`, answered with `outputs`. A model here has one output, so both are plain lists, as
+in TensorFlow Serving: of numbers or, for three or more classes, of lists of probabilities.
 
-Source: https://www.tensorflow.org/tfx/serving/api_rest
+An instance may also be the list of its values, in the order in which the metadata lists the inputs, and a model with
+one input takes plain values: KServe's V1 clients send both. `{"b64": …}` stands for a text, as its bytes in base 64.
+
+Source: https://www.tensorflow.org/tfx/serving/api_rest; for the list of models
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +25,7 @@ from core.serving.decoding import check_keys
 from core.serving.dialects.dialect import (
     Answered,
     Dialect,
+    ListPath,
     ModelPath,
     OfferedModel,
     Reader,
@@ -27,7 +34,7 @@ from core.serving.dialects.dialect import (
     loaded,
     not_loaded,
 )
-from core.serving.dialects.schemas import ANSWERS, ROWS, object_schema
+from core.serving.dialects.schemas import ANSWERS, CELL, ROW, TEXT, object_schema
 from core.serving.errors import BadRequestError
 from core.serving.signature import UNREADABLE, ServingSignature
 
@@ -38,26 +45,26 @@ _DTYPES = {"float": "DT_DOUBLE", "int": "DT_INT64", "bool": "DT_BOOL"}
 def _metadata(model: str, version: str, signature: ServingSignature) -> dict[str, Any]:
     """Describe a version in the form of a TensorFlow Serving servable."""
 
-    def tensor(name: str, dtype: str) -> dict[str, Any]:
-        shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
+    def tensor(name: str, dtype: str, sizes: list[int]) -> dict[str, Any]:
+        shape = {"dim": [{"size": str(size), "name": ""} for size in sizes], "unknown_rank": False}
         return {"dtype": dtype, "tensor_shape": shape, "name": name}
 
-    inputs = {field.name: tensor(field.name, _dtype(field)) for field in signature.fields}
+    inputs = {field.name: tensor(field.name, _dtype(field), [-1]) for field in signature.fields}
     definition = {
         "inputs": inputs,
-        "outputs": {signature.output: tensor(signature.output, "DT_DOUBLE")},
+        "outputs": {signature.output: tensor(signature.output, "DT_DOUBLE", signature.output_shape)},
         "method_name": "tensorflow/serving/predict",
         "defaults": {},
     }
-    return {
-        "model_spec": {"name": model, "signature_name": "", "version": version},
-        "metadata": {
-            "signature_def": {
-                "@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap",
-                "signature_def": {SIGNATURE: definition},
-            }
-        },
+    metadata: dict[str, Any] = {
+        "signature_def": {
+            "@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap",
+            "signature_def": {SIGNATURE: definition},
+        }
     }
+    if signature.classes:  # `metadata` is a map of messages by name, of which the protocol defines only the first
+        metadata["classes"] = {"@type": "type.googleapis.com/google.protobuf.ListValue", "value": signature.classes}
+    return {"model_spec": {"name": model, "signature_name": "", "version": version}, "metadata": metadata}
 
 
 def _version_status(version: str, state: str, message: str = "") -> dict[str, Any]:
@@ -86,6 +93,10 @@ def _describe_signature(served: OfferedModel, version: str | None) -> Reply:
     return 200, _metadata(served.model, found.version, found.signature)
 
 
+def _list_models(models: Mapping[str, OfferedModel], _content: bytes) -> Reply:
+    return 200, {"models": list(models)}
+
+
 def _dtype(field: Field) -> str:
     return _DTYPES.get(field.kind, "DT_STRING")
 
@@ -96,12 +107,22 @@ class TfServing(Dialect):
     name = "tf_serving"
     title = "TensorFlow Serving"
     predict_path = "/v1/models/{which}:predict"
-    request_schema = object_schema([], instances=ROWS, inputs={"type": "object"})
+    request_schema = object_schema(
+        [],
+        instances={
+            "type": "array",
+            "items": {"anyOf": [ROW, {"type": "array", "items": CELL}, CELL]},
+            "description": "Rows by name; or lists in the order of the inputs; or values of the only input.",
+        },
+        inputs={"type": "object"},
+        signature_name=TEXT,
+    )
     answer_schema = object_schema([], predictions=ANSWERS, outputs=ANSWERS)
     model_paths = (
         ModelPath("/v1/models/{which}", "State of the versions", _describe_states),
         ModelPath("/v1/models/{which}/metadata", "Signature", _describe_signature),
     )
+    list_paths = (ListPath("/v1/models", "Names of the models", _list_models),)
 
     @override
     def reader(self, signature: ServingSignature) -> Reader:
@@ -122,11 +143,17 @@ class TfServing(Dialect):
             except UNREADABLE as error:
                 raise signature.explained(error, bytes(inputs)) from None
 
-        def read(content: bytes) -> ReadRequest:
+        def decoded(content: bytes) -> Any:
             try:
-                asked = decode(content)
+                try:
+                    return decode(content)
+                except msgspec.ValidationError:
+                    return msgspec.convert(_rows_by_name(msgspec.json.decode(content), signature), body)
             except UNREADABLE as error:
                 raise signature.explained(error, content) from None
+
+        def read(content: bytes) -> ReadRequest:
+            asked = decoded(content)
             if asked.signature_name not in ("", SIGNATURE):
                 raise BadRequestError(
                     f"is {asked.signature_name!a}; the only signature is {SIGNATURE}", field="signature_name"
@@ -142,7 +169,7 @@ class TfServing(Dialect):
                 rows = signature.from_columns(named)
             except msgspec.ValidationError:  # scalars, or one value a row in a list of its own: tensors of other ranks
                 check_keys(content, 0)
-                rows = signature.convert_columns(_flat(plain(asked.inputs)))
+                rows = signature.convert_columns(_flat(_texts(plain(asked.inputs))))
             return ReadRequest(rows, form="outputs")
 
         return read
@@ -150,6 +177,40 @@ class TfServing(Dialect):
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
         return orjson.dumps({asked.form: answered.values})
+
+
+def _rows_by_name(asked: Any, signature: ServingSignature) -> Any:
+    """Bring other forms of `instances` into that of rows by name: lists, values of the only input, texts in base 64."""
+    instances = asked.get("instances") if isinstance(asked, dict) else None
+    if not isinstance(instances, list):
+        return asked
+    names = [field.name for field in signature.fields]
+    rows = []
+    for number, instance in enumerate(map(_texts, instances)):
+        values = [instance] if len(names) == 1 and not isinstance(instance, dict | list) else instance
+        if isinstance(values, list):
+            if len(values) != len(names):
+                raise BadRequestError(
+                    f"has {len(values)} values; the model takes {len(names)}: {', '.join(names)}",
+                    field=f"instances[{number}]",
+                )
+            values = dict(zip(names, values, strict=True))
+        rows.append(values)
+    return asked | {"instances": rows}
+
+
+def _texts(value: Any) -> Any:
+    """Replace every `{"b64": …}` by the text that it stands for."""
+    if isinstance(value, list):
+        return [_texts(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() != {"b64"}:
+        return {name: _texts(each) for name, each in value.items()}
+    try:
+        return base64.b64decode(value["b64"], validate=True).decode()
+    except (TypeError, ValueError, binascii.Error):  # includes UnicodeDecodeError
+        raise BadRequestError("must be a text, as UTF-8 in base 64", field="b64") from None
 
 
 def _flat(inputs: Any) -> Mapping[str, list[Any]]:

@@ -45,6 +45,7 @@ def warm_scorer(folder: Path) -> Scorer:
     elif scorer is None:
         scorer = OpenScorer(model)
     scorer.form = form_of_model(model.task) if described is None else form_of_signature(described)
+    scorer.signature.classes = scorer.form.classes
     if not isinstance(scorer, OpenScorer):  # a model without declared fields cannot be verified
         scorer.answer(probes(scorer.signature))
         scorer.answer(_first(probes(scorer.signature)))

@@ -171,7 +171,7 @@ async def test_a_read_only_path_refuses_posts(door, path):
 
 async def test_a_name_with_pattern_characters_is_not_a_pattern(door):
     assert (await ask(door, "GET", "/linesX/spread/names"))[0] == HTTPStatus.NOT_FOUND
-    assert (await ask(door, "POST", "/v1/models/spreadXpredict"))[0] == HTTPStatus.NOT_FOUND
+    assert (await ask(door, "POST", "/v1/models/spreadXpredict"))[0] == HTTPStatus.METHOD_NOT_ALLOWED
 
 
 def test_an_added_dialect_describes_itself():
@@ -188,7 +188,7 @@ def test_an_added_dialect_describes_itself():
 def test_no_two_dialects_share_a_name_or_a_path():
     names = [dialect.name for dialect in DIALECTS]
     paths = [dialect.predict_path for dialect in DIALECTS] + [
-        path.path for dialect in DIALECTS for path in (*dialect.model_paths, *dialect.server_paths)
+        path.path for dialect in DIALECTS for path in (*dialect.model_paths, *dialect.list_paths, *dialect.server_paths)
     ]
 
     assert len(set(names)) == len(names)

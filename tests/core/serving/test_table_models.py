@@ -139,6 +139,9 @@ def test_an_unknown_category_is_answered_and_counted(ask, dialect):
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_column_that_the_model_does_not_know_changes_no_answer(ask, dialect):
     plain, more = ask(*request_of(dialect, [ROW])), ask(*request_of(dialect, [{**ROW, "colour": 1.5}]))
+    if dialect == "v2":  # its tensors are declared by name
+        assert more[0] == 400, more
+        return
     assert plain[0] == more[0] == 200, more
     assert values_in(dialect, plain[1]) == values_in(dialect, more[1])
 

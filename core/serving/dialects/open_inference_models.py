@@ -1,0 +1,104 @@
+"""What the Open Inference Protocol tells of models: their tensors, their readiness, and the repository of all of them.
+
+Source: https://github.com/kserve/open-inference-protocol; the repository is Triton's extension,
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import version as version_of
+from typing import Any
+
+import msgspec
+import orjson
+
+from core.models.scoring.fields import Field
+from core.serving.dialects.dialect import OfferedModel, Reply, loaded, not_loaded
+from core.serving.errors import BadRequestError
+from core.serving.signature import UNREADABLE, ServingSignature
+
+_DATATYPES = {"float": "FP64", "int": "INT64", "bool": "BOOL"}
+
+
+class _IndexRequest(msgspec.Struct):
+    ready: bool = False
+
+
+def _metadata(model: str, versions: list[str], signature: ServingSignature) -> dict[str, Any]:
+    """Describe a model in the form of the protocol."""
+    output: dict[str, Any] = {"name": signature.output, "datatype": "FP64", "shape": signature.output_shape}
+    if signature.classes:
+        output["parameters"] = class_names(signature)
+    return {
+        "name": model,
+        "versions": versions,
+        "platform": "bondx",
+        "inputs": [{"name": field.name, "datatype": _datatype(field), "shape": [-1]} for field in signature.fields],
+        "outputs": [output],
+    }
+
+
+def class_names(signature: ServingSignature) -> dict[str, str]:
+    """Name the classes in the order of their probabilities.
+
+    A parameter of the protocol is a text, a number or a flag, so the list is a JSON text.
+    """
+    return {"classes": orjson.dumps(signature.classes).decode()}
+
+
+def _datatype(field: Field) -> str:
+    return _DATATYPES.get(field.kind, "BYTES")
+
+
+def describe_signature(served: OfferedModel, version: str | None) -> Reply:
+    """Return the tensors of a model."""
+    found = loaded(served, version)
+    if found is None:
+        return not_loaded(served, version)
+    return 200, _metadata(served.model, list(served.versions), found.signature)
+
+
+def describe_readiness(served: OfferedModel, version: str | None) -> Reply:
+    """Return whether a model, or one version, answers."""
+    is_ready = (served.default is not None) if version is None else version in served.versions
+    return 200 if is_ready else 503, {"name": served.model, "ready": is_ready}
+
+
+def describe_server() -> dict[str, Any]:
+    """Return the metadata of the server."""
+    return {
+        "name": "bondx",
+        "version": version_of("bondx-console"),
+        "extensions": ["binary_tensor_data", "classification", "model_repository", "null_values"],
+    }
+
+
+def describe_repository(models: Mapping[str, OfferedModel], content: bytes) -> Reply:
+    """List every registered version; state READY, UNAVAILABLE with the reason, or empty if it is not loaded.
+
+    Raises:
+        BadRequestError: The request has the wrong form.
+    """
+    try:
+        only_ready = msgspec.json.decode(content, type=_IndexRequest).ready if content.strip() else False
+    except UNREADABLE as error:
+        raise BadRequestError(f"The request has the wrong form: {error}.") from None
+    entries = []
+    for served in models.values():
+        for number in served.registered:
+            state = "READY" if number in served.versions else "UNAVAILABLE" if number in served.failures else ""
+            reason = "" if state == "READY" else served.failures.get(number, "registered; loaded on the first request")
+            if state == "READY" or not only_ready:
+                entries.append({"name": served.model, "version": number, "state": state, "reason": reason})
+    return 200, entries
+
+
+def refuse_to_load(served: OfferedModel, version: str | None) -> Reply:
+    """Refuse to load or unload a version on request.
+
+    Raises:
+        BadRequestError: Always.
+    """
+    raise BadRequestError(
+        f"The registry decides which versions of {served.model} are loaded: promote a version instead "
+        f"(bondx registry promote, or POST /api/v1/models/{served.model}/moves)."
+    )
