@@ -3,9 +3,9 @@
 from typing import Protocol, runtime_checkable
 
 from console.context import ConsoleControls
-from console.presentation.alerts import suspect
 from console.presentation.versions import newest_first
 from core.alerts import Alert
+from core.view.suspects import suspect_of
 
 RUNS_SCREEN = "runs"  # has no key of its own: opened from Training, and by `:runs`
 
@@ -52,15 +52,14 @@ async def open_runs(app: ConsoleControls, expression: str) -> None:
 
 async def open_alert(app: ConsoleControls, alert: Alert) -> None:
     """Go where an alert points: to its rollout, its suspect version, its session, or the machine."""
-    pointed_at = suspect(alert)
+    suspect = suspect_of(alert, app.snapshot)
     if "rollout" in alert.labels:
         await app.action_go("rollouts")
         _move_to(app, alert.labels["rollout"])
-    elif pointed_at is not None:
-        model, version = pointed_at
-        await open_model(app, model)
-        if version:
-            _move_to(app, f"{model}/{version}")
+    elif suspect is not None:
+        await open_model(app, suspect.model)
+        if suspect.version:
+            _move_to(app, f"{suspect.model}/{suspect.version}")
     elif "session" in alert.labels:
         await app.action_go("training")
         _move_to(app, alert.labels["session"])

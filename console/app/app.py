@@ -283,8 +283,8 @@ class BondxApp(BugExit):
 
     def toggle_arm(self) -> None:
         """Arm or disarm writes."""
-        if self.standing.read_only:
-            self.say(self.standing.refusal or "", "warn")
+        if self.standing.read_only or self.playback.refusal:
+            self.say(self.standing.refusal or self.playback.refusal or "", "warn")
             return
         self.standing = self.standing.toggled()
         self.say("Writes are armed." if self.standing.armed else "Writes are disarmed.", "warn")

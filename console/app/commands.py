@@ -20,7 +20,7 @@ class Commands:
         """Complete a command line."""
         from console.verbs.line import complete
 
-        return complete(line, self._app.newest)
+        return complete(line, self._app)
 
     def run(self, line: str) -> None:
         """Carry out a command line; errors are shown, not raised."""
@@ -35,5 +35,5 @@ class Commands:
         """Yield every command with its possible arguments and its summary."""
         from console.verbs.line import every_line
 
-        for line, verb in every_line(self._app.newest):
+        for line, verb in every_line(self._app):
             yield line, verb.command.summary if verb.command else ""

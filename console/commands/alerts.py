@@ -32,13 +32,16 @@ def list_alerts(args: argparse.Namespace) -> int:
 
     from console.cli.output import print_json, print_table
     from core.alerts import Alerts, AlertState
+    from core.view.source import take_snapshot
+    from core.view.suspects import locate
 
-    store = Alerts(open_workspace(args))
-    alerts = store.all() if args.all else store.open()
+    workspace = open_workspace(args)
+    store, snapshot = Alerts(workspace), take_snapshot(workspace)
+    alerts = [locate(alert, snapshot) for alert in (store.all() if args.all else store.open())]
     if args.json:
         print_json(alerts)
     else:
-        rows = [msgspec.structs.asdict(alert) for alert in alerts]
+        rows = [msgspec.structs.asdict(alert) | {"summary": alert.told} for alert in alerts]
         columns = ("fingerprint", "severity", "state", "rule", "last_at", "summary")
         print_table(rows, columns, empty="no open alerts")
     return ExitCode.FAILING if any(alert.state is AlertState.FIRING for alert in alerts) else ExitCode.GOOD

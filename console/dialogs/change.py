@@ -138,7 +138,7 @@ class ChangeDialog(Dialog[Confirmed]):
     def _may_confirm(self) -> bool:
         return self._offer is not None and not self._offer.refusal and self._is_typed
 
-    def _judge(self) -> None:
+    def _judge(self, *, wants_to_confirm: bool = False) -> None:
         """Bring the button and the hint in line with what has been typed."""
         offer = self._offer
         if offer is None:
@@ -149,7 +149,10 @@ class ChangeDialog(Dialog[Confirmed]):
         elif not self._listens:
             hint = Line((("One moment: keys typed ahead are ignored.", "muted"),))
         elif not self._is_typed:
-            hint = Line((("Type ", ""), (offer.typed or "", "strong"), (", then Y confirms. Esc cancels.", "")))
+            typed, wanted = self.query_one("#typed", Input).value.strip(), offer.typed or ""
+            is_wrong = typed and (wants_to_confirm or not wanted.startswith(typed))
+            wrong = ((f"You typed {typed}, not {wanted}. ", "bad"),) if is_wrong else ()
+            hint = Line((*wrong, ("Type ", ""), (wanted, "strong"), (", then Y confirms. Esc cancels.", "")))
         else:
             # In the reason a Y is a letter like any other.
             before = (("Enter", "key"), (" ends the reason, then ", "")) if self._writes_reason else ()
@@ -166,7 +169,7 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def action_explain(self) -> None:
         """Say again how to confirm: Enter does not confirm."""
-        self._judge()
+        self._judge(wants_to_confirm=True)
         self.app.bell()
 
     def action_body(self, what: str, n: int) -> None:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, age, instant, number
 from core.alerts import Alert, AlertState, Severity
+from core.view.suspects import Standing, Suspect, locate, suspect_of
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
 
 if TYPE_CHECKING:
+    from core.training.session import Session
     from core.view.snapshot import Snapshot
 
 COLUMNS = (
@@ -50,7 +52,7 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(newest, key=lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank))
 
 
-def alert_rows(alerts: Sequence[Alert], now: datetime, glyphs: Glyphs) -> list[Row]:
+def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs) -> list[Row]:
     """Draw each alert as a row of `COLUMNS`, the worst first."""
     return [
         Row(
@@ -58,14 +60,14 @@ def alert_rows(alerts: Sequence[Alert], now: datetime, glyphs: Glyphs) -> list[R
             (
                 severity_cell(alert, glyphs),
                 Cell(str(alert.state), _STATE_TONES.get(alert.state, "")),
-                alert.summary,
+                locate(alert, snapshot).told,
                 age(alert.first_at, now),
                 str(alert.n_fired),
                 alert.acknowledged_by or "",
             ),
             "muted" if alert.state is AlertState.RESOLVED else "",
         )
-        for alert in worst_first(alerts)
+        for alert in worst_first(snapshot.alerts)
     ]
 
 
@@ -80,25 +82,21 @@ def unattended(snapshot: "Snapshot") -> str | None:
     return f"{', '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for an engine; :engine starts it"
 
 
-def wrong_rows(
-    alerts: Sequence[Alert],
-    problems: Sequence[str],
-    now: datetime,
-    glyphs: Glyphs,
-    *,
-    idle: str | None = None,
-) -> list[Row]:
+def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str | None = None) -> list[Row]:
     """Draw the present problems as rows of `WRONG_COLUMNS`: unreadable files, a missing engine, open alerts."""
     rows = [
         Row(f"problem-{index}", (Cell(f"{glyphs.failed} damage", "alarm"), Cell(problem, "bad"), "", ""))
-        for index, problem in enumerate(problems)
+        for index, problem in enumerate(snapshot.problems)
     ]
     if idle is not None:
         rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), Cell(idle, "warn"), "", "")))
-    for alert in worst_first([alert for alert in alerts if alert.state.is_open]):
+    for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
         state = Cell(str(alert.state), _STATE_TONES.get(alert.state, ""))
         rows.append(
-            Row(alert.fingerprint, (severity_cell(alert, glyphs), alert.summary, state, age(alert.first_at, now)))
+            Row(
+                alert.fingerprint,
+                (severity_cell(alert, glyphs), locate(alert, snapshot).told, state, age(alert.first_at, now)),
+            )
         )
     return rows
 
@@ -109,13 +107,7 @@ def counts(alerts: Sequence[Alert]) -> dict[str, int]:
     return {str(severity): firing.count(severity) for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)}
 
 
-def suspect(alert: Alert) -> tuple[str, str] | None:
-    """Return the (model, version) an alert points at; the version is empty if the alert names only the model."""
-    model = alert.labels.get("model")
-    return (model, alert.labels.get("version", "")) if model else None
-
-
-def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
+def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Line]:
     """Write out an alert: what was measured, since when, who acknowledged it, and what to do."""
     severity = severity_cell(alert, glyphs)
     taken = f"{alert.acknowledged_by}, {instant(alert.acknowledged_at)}" if alert.acknowledged_by else NOTHING
@@ -137,24 +129,42 @@ def detail_lines(alert: Alert, glyphs: Glyphs) -> list[Line]:
         *(Line(((f"{name:<12}", "muted"), (value, ""))) for name, value in facts),
         Line(),
         Line((("What to do", "title"),)),
-        *(Line(((step, ""),)) for step in advice(alert)),
+        *(Line(((step, ""),)) for step in advice(alert, snapshot)),
     ]
 
 
-def advice(alert: Alert) -> list[str]:
-    """Advise the operator on an alert: the rule's own advice, then the keys that lead there."""
+def advice(alert: Alert, snapshot: "Snapshot") -> list[str]:
+    """Advise the operator on an alert: the rule's own advice, where its version stands, the keys that lead there."""
+    if alert.state is AlertState.RESOLVED:
+        return ["Nothing: it is resolved."]
     steps = [alert.advice] if alert.advice else []
+    if suspect := suspect_of(alert, snapshot):
+        steps += [str(suspect), *_way_back(suspect)]
     if "rollout" in alert.labels:
         steps.append("Enter shows the rollout: what each guard measured, and when.")
-    elif pointed_at := suspect(alert):
-        name = " ".join(filter(None, pointed_at))
-        steps.append(f"Enter shows {name} in the registry; R there rolls the model back.")
+    elif suspect:
+        name = " ".join(filter(None, (suspect.model, suspect.version)))
+        steps.append(f"Enter shows {name} in the registry.")
     elif "session" in alert.labels:
         steps.append("Enter shows the session: w shows which gates failed and why, l shows the log, H pauses it.")
     elif alert.is_of_machine:
         steps.append("Enter shows the resources; H pauses a session, which frees its CPU and memory.")
     if alert.state is AlertState.FIRING:
         steps.append("K acknowledges it, so that the others know.")
-    elif alert.state is AlertState.RESOLVED:
-        steps = ["Nothing: it is resolved."]
     return steps
+
+
+def session_of(alert: Alert, snapshot: "Snapshot") -> "Session | None":
+    """Return the session that an alert is about; for the machine, the session whose pause would free it."""
+    if alert.is_of_machine:
+        return snapshot.active_session()
+    return snapshot.session(alert.labels.get("session", ""))
+
+
+def _way_back(suspect: Suspect) -> tuple[str, ...]:
+    """Name the key that takes a version out of use; a version without requests needs none."""
+    if suspect.standing is Standing.LIVE:
+        return ("R rolls the model back to the version that was live before.",)
+    if suspect.standing is Standing.CANDIDATE:
+        return (f"R aborts {suspect.rollout_id}: all traffic returns to {suspect.live}.",)
+    return ()

@@ -11,11 +11,12 @@ from console.presentation import alerts
 from console.screens.base import ConsoleScreen
 from console.verbs.alert import ALERT
 from console.verbs.session import SESSION
+from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
-from console.verbs.version import MODEL
 from console.verbs.view import EVIDENCE
 from core.alerts import Alert
 from core.view.snapshot import Snapshot
+from core.view.suspects import suspect_of
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.lines_pane import LinesPane
@@ -27,7 +28,7 @@ class AlertsScreen(ConsoleScreen):
 
     NAME = "alerts"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (ALERT, MODEL, SESSION, EVIDENCE)
+    NOUNS = (ALERT, SUSPECT, SESSION, EVIDENCE)
     PARTS = dict.fromkeys(("#alerts", "#details"), "alerts")
 
     def compose_body(self) -> ComposeResult:
@@ -43,7 +44,7 @@ class AlertsScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
-        table.set_rows(alerts.alert_rows(snapshot.alerts, self.console_app.now(), self.console_app.glyphs))
+        table.set_rows(alerts.alert_rows(snapshot, self.console_app.now(), self.console_app.glyphs))
         n_open = sum(alert.state.is_open for alert in snapshot.alerts)
         self.set_title(table, "Alerts", self.filter_words(table) or f"{n_open} open")
         self._show_details()
@@ -54,7 +55,7 @@ class AlertsScreen(ConsoleScreen):
         if alert is None:
             pane.show([Line((("All is well.", "muted"),))])
         else:
-            pane.show(alerts.detail_lines(alert, self.console_app.glyphs), from_top=from_top)
+            pane.show(alerts.detail_lines(alert, self.snapshot, self.console_app.glyphs), from_top=from_top)
         self.set_title(pane, "What to do")
 
     def selected_alert(self) -> Alert | None:
@@ -63,10 +64,15 @@ class AlertsScreen(ConsoleScreen):
         return next((alert for alert in self.snapshot.alerts if alert.fingerprint == key), None)
 
     def under_cursor(self) -> Things:
-        """Return the alert under the cursor, and the model that it points at."""
+        """Return the alert under the cursor, and the version or the session that it is about."""
         alert = self.selected_alert()
-        suspect = alerts.suspect(alert) if alert else None
-        return {ALERT: alert, MODEL: suspect[0] if suspect else None}
+        if alert is None:
+            return {ALERT: None, SUSPECT: None, SESSION: None}
+        return {
+            ALERT: alert,
+            SUSPECT: suspect_of(alert, self.snapshot),
+            SESSION: alerts.session_of(alert, self.snapshot),
+        }
 
     @on(LiveTable.RowHighlighted, "#alerts")
     def _another_alert(self) -> None:
@@ -82,4 +88,6 @@ class AlertsScreen(ConsoleScreen):
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Say what was measured and what to do."""
         alert = self.selected_alert()
-        return (f"Why: {alert.rule}", alerts.detail_lines(alert, self.console_app.glyphs)) if alert else None
+        if alert is None:
+            return None
+        return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, self.console_app.glyphs)

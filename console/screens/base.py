@@ -61,8 +61,8 @@ class ConsoleScreen(FramedScreen):
         return self._meant(noun, self.under_cursor())
 
     def _meant(self, noun: Noun[Thing], things: Things) -> Thing | None:
-        thing = cast("Thing | None", things.get(noun))
-        return thing if thing is not None else noun.usual(self.snapshot)
+        # A screen that names no object of a kind has no cursor on that kind, and shows the usual one.
+        return cast("Thing | None", things[noun]) if noun in things else noun.usual(self.snapshot)
 
     def _refused(self, verb: Verb[Any], things: Things) -> str | None:
         return verb.refused(self.console_app, self._meant(verb.noun, things) if verb.noun else None)

@@ -11,12 +11,14 @@ from console.presentation import alerts, audit, epochs, resources, sessions, ver
 from console.screens.base import ConsoleScreen
 from console.verbs.alert import ALERT
 from console.verbs.session import SESSION
+from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.version import MODEL
 from console.verbs.view import EVIDENCE
 from core.alerts import Alert
 from core.training.session import Session
 from core.view.snapshot import EpochSeries, Snapshot
+from core.view.suspects import Standing, standing_of, suspect_of
 from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.gauges import GaugeList
@@ -33,7 +35,7 @@ class OverviewScreen(ConsoleScreen):
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (MODEL, SESSION, ALERT, EVIDENCE)
+    NOUNS = (SUSPECT, MODEL, SESSION, ALERT, EVIDENCE)
     PARTS = {
         "#wrong": "",
         "#live": "registry",
@@ -80,9 +82,7 @@ class OverviewScreen(ConsoleScreen):
         history: EpochSeries = snapshot.epochs.get(session.run_id or "", {}) if session else {}
 
         wrong = self.query_one("#wrong", LiveTable)
-        wrong.set_rows(
-            alerts.wrong_rows(snapshot.alerts, snapshot.problems, now, glyphs, idle=alerts.unattended(snapshot))
-        )
+        wrong.set_rows(alerts.wrong_rows(snapshot, now, glyphs, idle=alerts.unattended(snapshot)))
         wrong.set_class(bool(wrong.n_all_rows), "-alerting")
         self.set_title(wrong, "What is wrong", f"{wrong.n_all_rows} open" if wrong.n_all_rows else "")
 
@@ -135,16 +135,21 @@ class OverviewScreen(ConsoleScreen):
         return (self.query_one(GaugeList), self.query_one("#resource-line", Caption))
 
     def under_cursor(self) -> Things:
-        """Return the model and the alert under the cursors."""
-        return {MODEL: self._selected_model(), ALERT: self.selected_alert()}
-
-    def _selected_model(self) -> str | None:
-        """Return the model under the cursor, or the one the alert under the cursor points at."""
-        if self.focused is self.query_one("#wrong"):
-            alert = self.selected_alert()
-            pointed_at = alerts.suspect(alert) if alert else None
-            return pointed_at[0] if pointed_at else None
-        return self.main_table().cursor_key
+        """Return what the row in focus is about: a live model, or what an alert points at."""
+        snapshot, alert = self.snapshot, self.selected_alert()
+        if self.focused is not self.query_one("#wrong"):
+            model = self.main_table().cursor_key
+            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: alert}
+        if alert is None:
+            return {MODEL: None, SUSPECT: None, ALERT: None}
+        suspect = suspect_of(alert, snapshot)
+        is_live = suspect is not None and suspect.standing is Standing.LIVE
+        return {
+            MODEL: suspect.model if suspect and is_live else None,
+            SUSPECT: suspect,
+            SESSION: alerts.session_of(alert, snapshot),
+            ALERT: alert,
+        }
 
     def selected_alert(self) -> Alert | None:
         """Return the alert under the cursor if its list has the focus or no model is under the cursor."""
@@ -156,7 +161,7 @@ class OverviewScreen(ConsoleScreen):
         glyphs = self.console_app.glyphs
         if self.focused is self.query_one("#wrong"):
             if (alert := self.selected_alert()) is not None:
-                return f"Why: {alert.rule}", alerts.detail_lines(alert, glyphs)
+                return f"Why: {alert.rule}", alerts.detail_lines(alert, self.snapshot, glyphs)
             if self.query_one("#wrong", LiveTable).cursor_key == alerts.NO_ENGINE:
                 return "No engine is running", [Line(((alerts.NO_ENGINE_ADVICE, ""),))]
             if self.snapshot.problems:

@@ -9,11 +9,13 @@ from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
 from console.screens.marking import N_MARKS, toggled
+from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
 from console.verbs.version import MODEL, VERSION, VersionName
 from console.verbs.view import EVIDENCE
 from core.registry import ModelVersion
 from core.view.snapshot import Snapshot
+from core.view.suspects import standing_of
 from themes import screen_sheet
 from widgets.line import Line
 from widgets.lines_pane import LinesPane
@@ -25,7 +27,7 @@ class RegistryScreen(ConsoleScreen):
 
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (VERSION, MODEL, EVIDENCE)
+    NOUNS = (VERSION, SUSPECT, MODEL, EVIDENCE)
     PARTS = dict.fromkeys(("#versions", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
@@ -102,7 +104,11 @@ class RegistryScreen(ConsoleScreen):
         """Return the version under the cursor, and its model."""
         if (version := self._version()) is None:
             return {}
-        return {VERSION: VersionName(version.model, version.version), MODEL: version.model}
+        return {
+            VERSION: VersionName(version.model, version.version),
+            MODEL: version.model,
+            SUSPECT: standing_of(version.model, version.version, self.snapshot),
+        }
 
     @on(LiveTable.RowHighlighted, "#versions")
     def _another_version(self) -> None:

@@ -9,9 +9,11 @@ from console.verbs.rollout import move_line
 from console.verbs.verb import Argument, Change, Command, Key
 from console.verbs.version import VERSION, VersionName
 from core.errors import UsageError
+from core.registry.stages import Stage
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
+    from console.context import ConsoleControls
     from core.rollout.strategies import Strategy
     from core.view.snapshot import Snapshot
 
@@ -40,6 +42,14 @@ class Canary(Change[VersionName]):
     noun = VERSION
     key = Key("C", "canary", "Start a canary of the version with a share of the traffic (asks first)")
     command = Command("move traffic to a version, step by step, on evidence", options=(STRATEGY_WORD,))
+
+    def offered(self, app: "ConsoleControls", thing: VersionName) -> bool:
+        """Offer it for versions beside a live one, while no rollout of their model is active."""
+        version, snapshot = app.newest.version(*thing), app.newest
+        if not super().offered(app, thing) or version is None or snapshot.active_rollout(version.model) is not None:
+            return False
+        live = next((model.production for model in snapshot.models if model.model == version.model), None)
+        return live not in (None, version.version) and version.stage is not Stage.ARCHIVED
 
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
         """Offer it by the workspace's policy. A rollout that promotes is confirmed by typing its version."""

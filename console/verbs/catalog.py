@@ -6,13 +6,14 @@ screen's nouns.
 
 from typing import Any
 
-from console.verbs import alert, canary, engine, resume, rollout, run, screens, session, version, view
+from console.verbs import alert, canary, engine, resume, rollout, run, screens, session, suspect, version, view
 from console.verbs.verb import Noun, Verb
 
 VERBS: tuple[Verb[Any], ...] = (
     *screens.GO,
     run.SearchRuns(),
     version.Promote(),
+    suspect.TakeBackSuspect(),
     version.ROLL_BACK,
     version.UNDO,
     version.Archive(),

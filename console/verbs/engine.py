@@ -20,6 +20,10 @@ class StartEngine(Verb[None]):
     changes = True
     command = Command("start an engine in this console, if none is running")
 
+    def offered(self, app: "ConsoleControls", thing: None) -> bool:
+        """Offer it only where no engine is running."""
+        return super().offered(app, thing) and not app.has_engine
+
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Start it; another engine is not disturbed."""
         if (holder := app.snapshot.engine) is not None:

@@ -7,12 +7,11 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from console.verbs.catalog import COMMANDS
-from console.verbs.verb import Argument, Verb
+from console.verbs.verb import Verb
 from core.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from core.view.snapshot import Snapshot
 
 _MAX_CHOICES = 12
 _BY_WORD = {word: verb for verb in COMMANDS for word in (verb.name, *(verb.command.aliases if verb.command else ()))}
@@ -71,32 +70,44 @@ def carry_out(app: "ConsoleControls", call: Call) -> None:
         app.call_next(lambda: later)
 
 
-def complete(line: str, snapshot: "Snapshot") -> tuple[str, ...]:
-    """Return the complete lines that the typed line may become, best first."""
+def complete(line: str, app: "ConsoleControls") -> tuple[str, ...]:
+    """Return the complete lines that the typed line may become, best first; only what is possible now."""
     words = line.split()
     typed = "" if not words or line.endswith(" ") else words.pop()
     if not words:
-        return tuple(f"{v.name} " if v.arguments else v.name for v in COMMANDS if v.name.startswith(typed))
+        named = (verb for verb in COMMANDS if verb.name.startswith(typed) and _is_possible(verb, app, ()))
+        return tuple(f"{v.name} " if v.arguments else v.name for v in named)
     verb = _BY_WORD.get(words[0])
     before = words[1:]
     if verb is None or len(before) >= len(verb.arguments):
         return ()
     is_last = len(before) + 1 >= len(verb.arguments)
     head = " ".join(words)
-    choices = _choices(verb.arguments[len(before)], snapshot, before)
-    return tuple(f"{head} {choice}{'' if is_last else ' '}" for choice in choices if choice.startswith(typed))
+    choices = (choice for choice in _choices(verb, app, before) if choice.startswith(typed))
+    return tuple(f"{head} {choice}{'' if is_last else ' '}" for choice in choices)
 
 
-def every_line(snapshot: "Snapshot") -> Iterator[tuple[str, Verb[Any]]]:
-    """Spell every command with its possible arguments, for the palette; of many versions only the newest few."""
+def every_line(app: "ConsoleControls") -> Iterator[tuple[str, Verb[Any]]]:
+    """Spell every possible command with its possible arguments, for the palette; of many versions the newest few."""
     for verb in COMMANDS:
-        lines: list[tuple[str, ...]] = [(verb.name,)]
-        for argument in verb.arguments[: verb.n_required]:
-            lines = [
-                (*line, choice) for line in lines for choice in _choices(argument, snapshot, line[1:])[:_MAX_CHOICES]
-            ]
+        lines: list[tuple[str, ...]] = [(verb.name,)] if _is_possible(verb, app, ()) else []
+        for _ in verb.arguments[: verb.n_required]:
+            lines = [(*line, choice) for line in lines for choice in _choices(verb, app, line[1:])[:_MAX_CHOICES]]
         yield from ((" ".join(line), verb) for line in lines)
 
 
-def _choices(argument: Argument, snapshot: "Snapshot", before: Sequence[str]) -> tuple[str, ...]:
-    return tuple(argument.choices(snapshot, before))
+def _choices(verb: Verb[Any], app: "ConsoleControls", before: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of the next argument with which the command may still be possible."""
+    choices = verb.arguments[len(before)].choices(app.newest, before)
+    is_of_noun = verb.noun is not None and len(before) < len(verb.noun.arguments)
+    return tuple(choice for choice in choices if not is_of_noun or _is_possible(verb, app, (*before, choice)))
+
+
+def _is_possible(verb: Verb[Any], app: "ConsoleControls", words: Sequence[str]) -> bool:
+    """Whether some object whose name begins with these words allows the verb now."""
+    if verb.noun is None:
+        return verb.offered(app, None)
+    if len(words) == len(verb.noun.arguments):
+        return verb.offered(app, verb.noun.find(app.newest, words))
+    choices = verb.noun.arguments[len(words)].choices(app.newest, words)
+    return any(_is_possible(verb, app, (*words, choice)) for choice in choices)

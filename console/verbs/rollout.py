@@ -217,9 +217,13 @@ class Hold(RolloutRequest):
 
     def wording(self, rollout: "Rollout") -> Wording:
         """Describe the hold, which only harm ends."""
+        effect = "It stays at its share, however good the evidence; shown harm still rolls it back."
+        if not rollout.is_open:
+            effect = f"Its first step does not open, and {rollout.candidate} gets no requests, until it is resumed."
+        withdrawn = f"It no longer goes live as {rollout.desired_by} asked." if rollout.is_asked_live else ""
         return Wording(
             then="held",
-            effects=("It stays at its share, however good the evidence; shown harm still rolls it back.",),
+            effects=tuple(filter(None, (effect, withdrawn))),
             way_back="H resumes it; the time on hold does not count.",
         )
 

@@ -22,19 +22,7 @@ def _named(snapshot: "Snapshot", words: Sequence[str]) -> Session:
     return session
 
 
-def _unfinished(snapshot: "Snapshot") -> list[str]:
-    finished = SessionPhase.FINISHED
-    return [session.session_id for session in snapshot.sessions if session.observed.phase is not finished]
-
-
-def _refusal(session: Session) -> str | None:
-    """Say that a finished session takes no more requests, or return None."""
-    if session.observed.phase is SessionPhase.FINISHED:
-        return f"{session.session_id} has finished; S starts a new session."
-    return None
-
-
-SESSION_WORD = Argument("SESSION", lambda snapshot, _: _unfinished(snapshot))
+SESSION_WORD = Argument("SESSION", lambda snapshot, _: [session.session_id for session in snapshot.sessions])
 SESSION: Noun[Session] = Noun(
     arguments=(SESSION_WORD,),
     missing="There is no session; S starts one.",
@@ -58,23 +46,32 @@ class SessionRequest(Change[Session]):
     noun = SESSION
     desired: DesiredSession
     confirm: str
-    effect: str
     way_back: str
 
     def refusal(self, thing: Session) -> str | None:
-        """Refuse a finished session."""
-        return _refusal(thing)
+        """Refuse as core would, in the state that is shown."""
+        if thing.observed.phase is SessionPhase.FINISHED:
+            return f"{thing.session_id} has finished; S starts a new session."
+        refusal = thing.refusal(self.desired)
+        return None if refusal is None else f"{thing.session_id}: {refusal}."
+
+    def effect(self, session: Session) -> str:
+        """Say what happens to a session in its present state."""
+        raise NotImplementedError
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer the new desired state; the engine carries it out."""
         from core.training.sessions import Sessions
 
+        sessions = Sessions(context.workspace)
+
         def commit(reason: str) -> str:
-            Sessions(context.workspace).request(
+            sessions.request(
                 thing.session_id, self.desired, actor=context.actor, reason=reason, expected_revision=thing.revision
             )
             return f"Asked {thing.session_id} to {self.confirm.lower()}."
 
+        queue = _ahead(sessions.all(), thing) if self.desired is DesiredSession.RUNNING else ()
         observed = thing.observed
         move = (
             (f"{thing.session_id} {thing.name}  ", "strong"),
@@ -85,7 +82,7 @@ class SessionRequest(Change[Session]):
         lines = [
             Line(move),
             Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
-            *section("What will happen", (self.effect, *context.without_engine())),
+            *section("What will happen", (self.effect(thing), *queue, *context.without_engine())),
             *section("How to undo it", (self.way_back,)),
         ]
         return Offer(
@@ -103,8 +100,13 @@ class Pause(SessionRequest):
     command = Command("pause a session after its epoch")
     desired = DesiredSession.PAUSED
     confirm = "Pause"
-    effect = "The current epoch ends first; then the session waits at its checkpoint."
     way_back = "H resumes it from there."
+
+    def effect(self, session: Session) -> str:
+        """A session in the queue has no epoch to end."""
+        if session.observed.phase.is_at_work:
+            return "The current epoch ends first; then the session waits at its checkpoint."
+        return f"It leaves the queue and waits {_at_checkpoint(session)}."
 
 
 class ResumeSession(SessionRequest):
@@ -113,8 +115,15 @@ class ResumeSession(SessionRequest):
     name = "resume_session"
     desired = DesiredSession.RUNNING
     confirm = "Resume"
-    effect = "The session continues from its last checkpoint."
     way_back = "H pauses it after its epoch."
+
+    def effect(self, session: Session) -> str:
+        """A session that is still ending its epoch does not rest at all."""
+        if session.observed.phase.is_at_work:
+            return f"It was asked to be {session.desired}; now it trains on after its epoch."
+        if session.observed.checkpoint is None:
+            return "The session begins with its first epoch."
+        return "The session continues from its last checkpoint."
 
 
 class Stop(SessionRequest):
@@ -124,8 +133,29 @@ class Stop(SessionRequest):
     command = Command("stop a session after its epoch")
     desired = DesiredSession.STOPPED
     confirm = "Stop"
-    effect = "The current epoch ends first; then the session ends. Its checkpoint stays."
     way_back = "H resumes it from the checkpoint."
+
+    def effect(self, session: Session) -> str:
+        """Only a session at work has an epoch to end."""
+        if session.observed.phase.is_at_work:
+            return "The current epoch ends first; then the session ends. Its checkpoint stays."
+        return f"The session ends {_at_checkpoint(session)}."
+
+
+def _at_checkpoint(session: Session) -> str:
+    return "before its first epoch" if session.observed.checkpoint is None else "at its checkpoint, which stays"
+
+
+def _ahead(sessions: Sequence[Session], session: Session | None) -> tuple[str, ...]:
+    """Say which sessions train first: one trains at a time, the oldest first."""
+    ids = [found.session_id for found in sessions]
+    place = ids.index(session.session_id) if session else len(ids)
+    ahead = [
+        found.session_id
+        for i, found in enumerate(sessions)
+        if i != place and (found.observed.phase.is_at_work or (i < place and found.wants_work))
+    ]
+    return (f"It waits in the queue behind {', '.join(ahead)}.",) if ahead else ()
 
 
 class Start(Change[None]):
@@ -141,9 +171,10 @@ class Start(Change[None]):
         from core.training.sessions import Sessions
 
         training = load_settings(context.workspace.settings_file).training
+        sessions = Sessions(context.workspace)
 
         def commit(reason: str) -> str:
-            started = Sessions(context.workspace).start(training, name="console", actor=context.actor, reason=reason)
+            started = sessions.start(training, name="console", actor=context.actor, reason=reason)
             return f"{started.session_id} is queued."
 
         facts = [(name, str(getattr(training, name))) for name in _TOLD_SETTINGS]
@@ -154,8 +185,8 @@ class Start(Change[None]):
         lines = [
             *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
             *(Line(((note, "warn"),)) for note in unavailable_features(training)),
-            *section("What will happen", (effect, *context.without_engine())),
-            *section("How to undo it", ("S stops it after its epoch; the versions it has registered stay.",)),
+            *section("What will happen", (effect, *_ahead(sessions.all(), None), *context.without_engine())),
+            *section("How to undo it", ("S on it stops it after its epoch; the versions it has registered stay.",)),
         ]
         return Offer(title="Start a training session", lines=tuple(lines), confirm="Start", commit=commit)
 
@@ -171,29 +202,41 @@ class PauseOrResume(Change[Session]):
     key = Key("H", "pause", "Pause the session after its epoch, or resume it (asks first)")
 
     def refusal(self, thing: Session) -> str | None:
-        """Refuse for a finished session."""
-        return _refusal(thing)
+        """Refuse as the verb behind the key does."""
+        return self.choose(thing).refusal(thing)
 
     def offer(self, context: OfferContext, thing: Session, *options: Any) -> Offer:
         """Offer the opposite of the present state."""
-        rests = thing.desired is not DesiredSession.RUNNING or thing.observed.phase.is_at_rest
-        return (RESUME_SESSION if rests else PAUSE).offer(context, thing)
+        return self.choose(thing).offer(context, thing)
+
+    @staticmethod
+    def choose(session: Session) -> SessionRequest:
+        """Return the verb behind the key."""
+        rests = session.desired is not DesiredSession.RUNNING or session.observed.phase.is_at_rest
+        return RESUME_SESSION if rests else PAUSE
 
 
 class StartOrStop(Change[Session | None]):
-    """Stop the running session, or start a new session: one key for both."""
+    """Stop the session under the cursor, or start a new session: one key for both."""
 
     name = "start_or_stop"
     noun = SESSION
     on = ("overview", "training")
-    key = Key("S", "start/stop", "Start a session, or stop the running session (asks first)")
+    key = Key("S", "start/stop", "Start a session, or stop the unfinished session (asks first)")
 
     def refused(self, app: "ConsoleControls", thing: Session | None) -> str | None:
-        """Start a session if there is none."""
-        return app.refusal
+        """Start a session if there is none to stop."""
+        if (refused := app.refusal) is not None:
+            return refused
+        return STOP.refusal(thing) if thing is not None and not self.starts(thing) else None
 
     def offer(self, context: OfferContext, thing: Session | None, *options: Any) -> Offer:
-        """Offer to stop the running session, unless it is stopping already."""
-        if thing is None or thing.observed.phase.is_at_rest or thing.desired is DesiredSession.STOPPED:
+        """Offer to stop the session, unless it rests or is stopping already."""
+        if thing is None or self.starts(thing):
             return START.offer(context, None)
         return STOP.offer(context, thing)
+
+    @staticmethod
+    def starts(session: Session) -> bool:
+        """Whether the key starts a new session beside this one."""
+        return session.observed.phase.is_at_rest or session.desired is DesiredSession.STOPPED

@@ -120,6 +120,10 @@ class Verb(Generic[Thing]):
         """Return the reason why it is refused for this object, or None."""
         return None
 
+    def offered(self, app: "ConsoleControls", thing: Thing) -> bool:
+        """Whether `:` and the palette offer it for this object now. A line that is typed in full says why not."""
+        return not (self.changes and app.standing.read_only) and self.refusal(thing) is None
+
     def do(self, app: "ConsoleControls", thing: Thing, *options: Any) -> Awaitable[None] | None:
         """Do it. A slow action is awaited: later keys wait for it.
 

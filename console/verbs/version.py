@@ -59,6 +59,11 @@ class Promote(Change[VersionName]):
     key = Key("P", "promote", "Promote the version one stage (asks first)")
     command = Command("promote a version one stage", options=(STAGE_WORD,))
 
+    def offered(self, app: "ConsoleControls", thing: VersionName) -> bool:
+        """Offer it for versions below Production."""
+        version = app.newest.version(*thing)
+        return super().offered(app, thing) and version is not None and version.stage is not Stage.PRODUCTION
+
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
         """Offer the move that the registry plans."""
         (stage,) = options or (None,)
@@ -70,8 +75,12 @@ class RollBack(Change[str]):
 
     name = "rollback"
     noun = MODEL
-    key = Key("R", "roll back", "Roll back to the version that was live before (asks first)")
     command = Command("roll back to the version that was live before")
+
+    def offered(self, app: "ConsoleControls", thing: str) -> bool:
+        """Offer it for models with an earlier live version."""
+        has_earlier = any(model.model == thing and model.previous_production for model in app.newest.models)
+        return super().offered(app, thing) and has_earlier
 
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
         """Offer the rollback that the registry plans."""
@@ -87,6 +96,10 @@ class Undo(Change[str]):
     key = Key("U", "undo", "Undo the last change of the model's stages (asks first)")
     command = Command("undo the last change of a model's stages")
 
+    def offered(self, app: "ConsoleControls", thing: str) -> bool:
+        """Offer it for models whose versions have moved."""
+        return super().offered(app, thing) and bool(app.newest.history(thing))
+
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
         """Offer the undo that the registry plans."""
         return _offer_move(context, lambda registry: registry.plan_undo(thing))
@@ -101,6 +114,11 @@ class Archive(Change[VersionName]):
     name = "archive"
     noun = VERSION
     command = Command("archive a version")
+
+    def offered(self, app: "ConsoleControls", thing: VersionName) -> bool:
+        """Offer it for versions that are not archived yet."""
+        version = app.newest.version(*thing)
+        return super().offered(app, thing) and version is not None and version.stage is not Stage.ARCHIVED
 
     def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
         """Offer the move that the registry plans."""
@@ -177,19 +195,24 @@ def _offer_move(context: OfferContext, plan_with: "Callable[[Registry], Plan]") 
 
 
 def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
-    """Turn a plan of the registry into an offer. A version entering Production is confirmed by typing it."""
+    """Turn a plan of the registry into an offer.
+
+    A version that is promoted to Production is confirmed by typing it, and so is one that leaves its model without a
+    live version, by whatever move.
+    """
     confirm = _CONFIRM[plan.verb]
     lines = [*_moves(plan, glyphs), *evidence_lines(plan, glyphs)]
     lines += section("What will happen", plan.effects)
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
     enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
     to = " to" if plan.verb is Move.ROLL_BACK and plan.version else ""
-    must_type = plan.verb is Move.PROMOTE and enters
+    leaves = [change.version for change in plan.changes if change.before is Stage.PRODUCTION]
+    typed = enters if plan.verb is Move.PROMOTE else [] if enters else leaves
     return Offer(
         title=f"{confirm} {plan.model}{to} {plan.version}".rstrip(),
         lines=tuple(lines),
         confirm=confirm,
-        typed=enters[0] if must_type else None,
+        typed=typed[0] if typed else None,
         refusal=None if plan.allowed else plan.refusal or "The registry does not allow this.",
         commit=commit,
     )

@@ -67,6 +67,10 @@ class Now(Verb[None]):
     name = "now"
     command = Command("return to the present, or unfreeze the screen")
 
+    def offered(self, app: "ConsoleControls", thing: None) -> bool:
+        """Offer it only where the present is not shown."""
+        return app.frozen_at is not None
+
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Do nothing if the present is shown already."""
         if app.frozen_at is not None:
@@ -127,9 +131,13 @@ class ArmWrites(Verb[None]):
     name = "arm"
     command = Command("allow writes")
 
+    def offered(self, app: "ConsoleControls", thing: None) -> bool:
+        """Offer it only where writes are disarmed and could be used."""
+        return not (app.standing.armed or app.standing.read_only or app.playback.refusal)
+
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Do nothing if writes are armed already."""
-        if not app.standing.armed:
+        if not app.standing.armed or app.playback.refusal is not None:
             app.toggle_arm()
 
 
@@ -138,6 +146,10 @@ class Disarm(Verb[None]):
 
     name = "disarm"
     command = Command("forbid writes")
+
+    def offered(self, app: "ConsoleControls", thing: None) -> bool:
+        """Offer it only where writes are armed."""
+        return app.standing.armed
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Do nothing if writes are disarmed already."""

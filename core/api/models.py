@@ -98,14 +98,34 @@ class ModelRegistry:
         return self._apply(self.plan_promotion(name, version, stage), reason)
 
     @checked
+    def plan_rollback(self, name: str) -> Plan:
+        """Say what a rollback would do: which version answers then, and which rollout it ends. Changes nothing."""
+        return self._registry.plan_rollback(name)
+
+    @checked
     def rollback_model(self, name: str, *, reason: str = "") -> ModelVersion:
         """Roll back to the previous Production version; raises as `promote_model` does."""
-        return self._apply(self._registry.plan_rollback(name), reason)
+        return self._apply(self.plan_rollback(name), reason)
+
+    @checked
+    def plan_undo(self, name: str) -> Plan:
+        """Say what undoing the last change of the model's stages would do. Changes nothing."""
+        return self._registry.plan_undo(name)
+
+    @checked
+    def undo_model(self, name: str, *, reason: str = "") -> ModelVersion:
+        """Undo the last change of the model's stages; raises as `promote_model` does."""
+        return self._apply(self.plan_undo(name), reason)
+
+    @checked
+    def plan_archive(self, name: str, version: str) -> Plan:
+        """Say what archiving a version would do. Changes nothing."""
+        return self._registry.plan_archive(name, version)
 
     @checked
     def archive_model(self, name: str, version: str, *, reason: str = "") -> ModelVersion:
         """Archive a version; raises as `promote_model` does."""
-        return self._apply(self._registry.plan_archive(name, version), reason)
+        return self._apply(self.plan_archive(name, version), reason)
 
     @checked
     def approve_model(self, name: str, version: str, *, reason: str = "") -> Approval:

@@ -59,6 +59,18 @@ def derive(model: str, uses: Sequence[Use]) -> ModelHolds:
     return ModelHolds(model=model, held=held, warnings=warnings, n_rollouts=len(uses))
 
 
+class RunningRollout(msgspec.Struct, frozen=True, kw_only=True):
+    """The active rollout of a model, as far as a move of its versions concerns it."""
+
+    rollout_id: str
+    stable: str
+    candidate: str
+    share: float  # of the requests that the candidate answers
+
+    def __str__(self) -> str:
+        return f"{self.rollout_id}, {self.candidate} at {self.share * 100:g}%"
+
+
 class Holds:
     """What rollouts report about the versions of all models."""
 
@@ -75,6 +87,13 @@ class Holds:
         """Say which rollout rolled back a version and why, if the newest ended rollout with that candidate did."""
         found = self._read(model).warnings.get(version)
         return () if found is None else (found,)
+
+    def running(self, model: str) -> RunningRollout | None:
+        """Return the active rollout of a model; a model has at most one."""
+        if not self.of(model):
+            return None
+        rollouts = (rollout for rollout in self._rollouts.readable()[0] if rollout.model == model)
+        return next((rollout.running for rollout in rollouts if rollout.use.is_active), None)
 
     def is_written(self, model: str) -> bool:
         """Whether rollouts have written holds of a model yet; earlier releases wrote none."""
@@ -128,6 +147,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 class _Observed(msgspec.Struct, frozen=True):
     phase: str = "pending"
+    share: float = 0.0
     ended_at: datetime | None = None
     events: tuple[_Event, ...] = ()
 
@@ -146,3 +166,10 @@ class _Rollout(msgspec.Struct, frozen=True, kw_only=True):
         seen = self.observed
         reasons = [event.reason for event in seen.events] if seen.phase == _WAS_ROLLED_BACK else None
         return Use(self.rollout_id, self.stable, self.candidate, seen.phase in _WAS_ACTIVE, seen.ended_at, reasons)
+
+    @property
+    def running(self) -> RunningRollout:
+        """What a move of its versions ends."""
+        return RunningRollout(
+            rollout_id=self.rollout_id, stable=self.stable, candidate=self.candidate, share=self.observed.share
+        )

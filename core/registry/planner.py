@@ -59,6 +59,12 @@ class Planner:
         actor: Actor | None = None,
     ) -> Plan:
         """Plan a move of a model at its current revision; the plan is stale once the revision grows."""
+        plan = self._planned(verb, name, number, stage, actor=actor)
+        return planning.with_rollout(plan, self._holds.running(name))
+
+    def _planned(
+        self, verb: TransitionVerb, name: str, number: str, stage: Stage | None, *, actor: Actor | None
+    ) -> Plan:
         model = self._records.model(name)
         if verb is TransitionVerb.PROMOTE:
             candidate = self._records.version(name, number)
@@ -82,10 +88,19 @@ class Planner:
         plan = planning.archiving(model, self._records.version(name, number))
         return self._unless_held(plan)
 
-    def late_refusal(self, plan: Plan, actor: Actor) -> str | None:
-        """Check again, under the lock, what may have changed while the model's revision did not."""
+    def late_refusal(self, plan: Plan, actor: Actor, *, shown_rollout: str | None) -> str | None:
+        """Check again, under the lock, what may have changed while the model's revision did not.
+
+        Args:
+            plan: The plan.
+            actor: Who carries it out.
+            shown_rollout: The rollout that the actor knows the plan to end.
+        """
         if plan.verb in (TransitionVerb.ARCHIVE, TransitionVerb.UNDO):
             return self._unless_held(plan).refusal
+        ends = planning.with_rollout(plan, self._holds.running(plan.model)).ends_rollout
+        if ends is not None and ends.rollout_id != shown_rollout:
+            return f"Rollout {ends} has started since, and this would end it. Review the plan again."
         if plan.verb is not TransitionVerb.PROMOTE or plan.to_stage is not Stage.PRODUCTION:
             return None
         return self.lacking_approvals(self._records.version(plan.model, plan.version), actor)

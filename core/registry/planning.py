@@ -10,6 +10,7 @@ import msgspec
 
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion, ProductionStanding, RegisteredModel, StageChange, Transition
+from core.registry.holds import RunningRollout
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
 
 
@@ -31,6 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     undo: str = ""
     expected_revision: int
     undoes: int | None = None  # the number of the transition that an undo reverses
+    ends_rollout: RunningRollout | None = None  # the rollout that ends because one of its two versions moves
 
 
 def promotion(
@@ -116,6 +118,23 @@ def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
         return _refused(model, TransitionVerb.ARCHIVE, refusal, version, Stage.ARCHIVED)
     change = StageChange(version=version.version, before=version.stage, after=Stage.ARCHIVED)
     return _decided(model, TransitionVerb.ARCHIVE, [change], None, ())
+
+
+def with_rollout(plan: Plan, running: RunningRollout | None) -> Plan:
+    """Say which rollout a plan ends: its stable version leaves Production, or its candidate enters it another way."""
+    if running is None or not plan.allowed:
+        return plan
+    goes_live = any(change.version == running.candidate and change.after is Stage.PRODUCTION for change in plan.changes)
+    is_left = any(change.version == running.stable and change.before is Stage.PRODUCTION for change in plan.changes)
+    if not goes_live and not is_left:
+        return plan
+    why = (
+        f"{running.candidate} goes live without its verdict"
+        if goes_live
+        else f"{running.stable}, its stable version, leaves Production"
+    )
+    effect = f"Ends rollout {running}: {why}."
+    return msgspec.structs.replace(plan, ends_rollout=running, effects=(effect, *plan.effects))
 
 
 def standing_after(model: RegisteredModel, plan: Plan) -> ProductionStanding:

@@ -208,7 +208,8 @@ class Registry(RegistryReader):
             # At this revision every version of the model is in the stage it had then, so the decision is still valid.
             if self._records.model(plan.model).revision != plan.expected_revision:
                 raise stale(self._records, plan)
-            if (refusal := self._planner.late_refusal(decided, actor)) is not None:
+            shown_rollout = plan.ends_rollout.rollout_id if plan.ends_rollout else None
+            if (refusal := self._planner.late_refusal(decided, actor, shown_rollout=shown_rollout)) is not None:
                 raise PromotionRefusedError(refusal)
             return move(self._records, self._approvals, change, decided, actor=actor, reason=reason, clock=self._clock)
 

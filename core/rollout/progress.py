@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from core.rollout.judgement import RolloutVerdict, VerdictOutcome
-from core.rollout.rollout import MAX_EVENTS, DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
+from core.rollout.rollout import END, MAX_EVENTS, DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
 from core.rollout.strategies import Strategy
 from core.rollout.unjudged import not_judged
 from core.telemetry.predictions import Cursor
@@ -56,7 +56,7 @@ def next_change(
     desired, phase = rollout.desired, observed.phase
     asked = f"asked by {rollout.desired_by}" + (f": {rollout.desired_reason}" if rollout.desired_reason else "")
     if desired is DesiredRollout.ABORTED:
-        return end(observed, RolloutPhase.ABORTED, "rollout.end", asked, now=now)
+        return end(observed, RolloutPhase.ABORTED, END, asked, now=now)
     if verdict.outcome is VerdictOutcome.ROLL_BACK:
         return end(observed, RolloutPhase.ROLLED_BACK, "rollout.roll_back", verdict.reason, now=now)
     if desired is DesiredRollout.PROMOTE_NOW:

@@ -16,6 +16,8 @@ from core.rollout.unjudged import LossOrigins, NotJudged, not_judged
 from core.telemetry.predictions import Cursor
 
 MAX_EVENTS = 200
+END = "rollout.end"
+"""The end of a rollout without a verdict, as the audit log calls it."""
 
 
 class DesiredRollout(StrEnum):
@@ -190,6 +192,13 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self) -> bool:
         """Whether its candidate has gone to Production."""
         return self.observed.phase is RolloutPhase.PROMOTED
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a move in the registry ended it: its candidate went live another way, or its stable version left."""
+        ended_as = (RolloutPhase.PROMOTED, RolloutPhase.ABORTED)
+        last = self.observed.events[-1].verb if self.observed.events else ""
+        return self.observed.phase in ended_as and last == END and self.desired is not DesiredRollout.ABORTED
 
     @property
     def has_finding(self) -> bool:

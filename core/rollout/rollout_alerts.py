@@ -8,6 +8,7 @@ from core.rollout.readings import GuardReading, GuardVerdict
 from core.rollout.rollout import Rollout, RolloutPhase
 
 ROLLED_BACK = "rollout_rolled_back"
+ENDED = "rollout_ended"
 INCONCLUSIVE = "rollout_inconclusive"
 STUCK = "rollout_stuck"
 UNEVEN = "rollout_uneven"
@@ -33,6 +34,8 @@ class RolloutAlerts:
                 self._alerts.clear(rule, labels=_labels(rollout), now=now, reason=reason)
         if rollout.observed.phase is RolloutPhase.ROLLED_BACK:
             self._fire(ROLLED_BACK, rollout, f"was rolled back: {reason}", now)
+        elif rollout.is_cut_short:
+            self._fire(ENDED, rollout, f"is judged no longer: {reason}", now)
 
     def stuck(self, rollout: Rollout, problem: str, now: datetime) -> None:
         """Alert people that a rollout cannot be judged: nothing would roll its candidate back."""
@@ -65,9 +68,7 @@ class RolloutAlerts:
             if rollout.rollout_id in waiting and rollout.observed.phase is not RolloutPhase.INCONCLUSIVE:
                 self.step_taken(rollout, now)  # a person has decided meanwhile
                 continue
-            rule = {RolloutPhase.INCONCLUSIVE: INCONCLUSIVE, RolloutPhase.ROLLED_BACK: ROLLED_BACK}.get(
-                rollout.observed.phase
-            )
+            rule = _rule_of(rollout)
             since = rollout.observed.phase_since or rollout.created_at
             if rule is not None and (rule, rollout.rollout_id) not in told and now - since < _TOLD_LATE:
                 self.step_taken(rollout, now)
@@ -75,6 +76,12 @@ class RolloutAlerts:
     def _fire(self, rule: str, rollout: Rollout, what: str, now: datetime) -> None:
         summary = f"{rollout.model} {rollout.candidate} {what} ({rollout.rollout_id})"  # the model comes first
         self._alerts.fire(rule, labels=_labels(rollout), summary=summary, now=now)
+
+
+def _rule_of(rollout: Rollout) -> str | None:
+    if rollout.is_cut_short:
+        return ENDED
+    return {RolloutPhase.INCONCLUSIVE: INCONCLUSIVE, RolloutPhase.ROLLED_BACK: ROLLED_BACK}.get(rollout.observed.phase)
 
 
 def _labels(rollout: Rollout) -> dict[str, str]:

@@ -19,7 +19,7 @@ from core.rollout.plan import RolloutPlan, loss_rule, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import end
 from core.rollout.read_columns import read_columns
-from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
+from core.rollout.rollout import END, DesiredRollout, ObservedRollout, Rollout, RolloutEvent, RolloutPhase
 from core.rollout.rollout_records import DATABASE, TABLE, RolloutRecords, rollout_number, summary_of
 from core.rollout.slices import Slice, make_slices
 from core.rollout.strategies import Strategy
@@ -211,7 +211,7 @@ class Rollouts(RolloutRecords):
             observed = before.observed
             if ends_here:
                 why = f"asked by {actor} while no engine was running" + (f": {reason}" if reason else "")
-                observed = end(observed, RolloutPhase.ABORTED, "rollout.end", why, now=now, by=str(actor)).observed
+                observed = end(observed, RolloutPhase.ABORTED, END, why, now=now, by=str(actor)).observed
             rollout = self._documents.replace(
                 msgspec.structs.replace(
                     before,
@@ -234,7 +234,7 @@ class Rollouts(RolloutRecords):
             )
             if ends_here:
                 self._write_holds(rollout.model)
-                change.record("rollout.end", rollout_id, before=summary_of(before), after=summary_of(rollout))
+                change.record(END, rollout_id, before=summary_of(before), after=summary_of(rollout))
         return rollout
 
     def advance(

@@ -22,7 +22,7 @@ from core.rollout.guard_reader import read_guards, read_levels
 from core.rollout.judgement import RolloutVerdict, StepStanding, VerdictOutcome, experiment_of, judge
 from core.rollout.progress import RolloutChange, begin, end, next_change, with_event
 from core.rollout.readings import GuardVerdict, Pace
-from core.rollout.rollout import DesiredRollout, ObservedRollout, Rollout, RolloutPhase
+from core.rollout.rollout import END, DesiredRollout, ObservedRollout, Rollout, RolloutPhase
 from core.rollout.rollout_alerts import RolloutAlerts
 from core.rollout.rollout_records import REFUSALS
 from core.rollout.rollouts import Rollouts
@@ -192,11 +192,11 @@ class RolloutWorker:
         live = self._registry.production(rollout.model)
         if live is not None and live.version == rollout.candidate:
             reason = f"{rollout.candidate} went live another way"
-            return end(observed, RolloutPhase.PROMOTED, "rollout.end", reason, now=now)
+            return end(observed, RolloutPhase.PROMOTED, END, reason, now=now)
         if live is None or live.version != rollout.stable:
             found = live.version if live else "no version"
             reason = f"{found} is in Production instead of {rollout.stable}, so there is nothing to compare with"
-            return end(observed, RolloutPhase.ABORTED, "rollout.end", reason, now=now)
+            return end(observed, RolloutPhase.ABORTED, END, reason, now=now)
         if rollout.desired is DesiredRollout.ABORTED:  # also while predictions cannot be read
             return next_change(rollout, observed, RolloutVerdict(outcome=VerdictOutcome.HOLD, reason=""), now=now)
         if (refusal := self._rollouts.refusal_to_continue(rollout)) is not None:

@@ -31,6 +31,11 @@ class SessionPhase(StrEnum):
     FAILED = "failed"
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether the engine is training this session; a session that waits or was paused is not at work."""
+        return self in (SessionPhase.PREPARING, SessionPhase.RUNNING, SessionPhase.STOPPING)
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether the engine has nothing left to do here until a new request."""
         return self in (SessionPhase.FINISHED, SessionPhase.STOPPED, SessionPhase.FAILED)
@@ -115,3 +120,24 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def has_ended(self) -> bool:
         """Whether it is at rest, and nobody has asked for more since."""
         return self.observed.phase.is_at_rest and not self.wants_work
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether it ends on its own: the final fit and the test are running, and no request changes that."""
+        is_ending = self.observed.phase is SessionPhase.STOPPING and self.observed.stop_reason is not None
+        return is_ending and self.desired is DesiredSession.RUNNING
+
+    def refusal(self, desired: DesiredSession) -> str | None:
+        """Return why a request is refused in this state, or None if it is allowed."""
+        phase = self.observed.phase
+        if phase is SessionPhase.FINISHED:
+            return f"it has finished ({self.observed.stop_reason}); start a new session instead"
+        if self.is_finishing and desired is not DesiredSession.RUNNING:
+            return f"it is finishing ({self.observed.stop_reason}): the final fit is running, then it ends by itself"
+        if phase is SessionPhase.FAILED and desired is not DesiredSession.RUNNING:
+            return "it has failed and is not running"
+        if self.desired is desired and phase is not SessionPhase.FAILED:
+            return f"{self.desired_by} already requested that at {self.desired_at:%H:%M:%S} UTC"
+        if phase is SessionPhase.STOPPED and desired is DesiredSession.PAUSED:
+            return "it is already stopped"
+        return None

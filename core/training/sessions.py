@@ -12,7 +12,7 @@ from core.quality import custom
 from core.settings import TrainingSettings
 from core.state import Documents, StaleRevisionError, Workspace
 from core.training.errors import SessionRequestRefusedError
-from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
+from core.training.session import DesiredSession, ObservedSession, Session, as_document
 
 DATABASE = "sessions"
 TABLE = "sessions"
@@ -106,7 +106,7 @@ class Sessions:
                 matter; another request made since does.
         Raises:
             NotFoundError: There is no such session.
-            SessionRequestRefusedError: The session has finished, or the same request has already been made.
+            SessionRequestRefusedError: The session has finished or is finishing, or the same was requested already.
             StaleRevisionError: Another request was made meanwhile.
         """
         verb, participle = _VERBS[desired]
@@ -115,7 +115,7 @@ class Sessions:
             before = self._documents.get(session_id)
             if expected_revision is not None and before.desired_revision > expected_revision:
                 raise StaleRevisionError.asked_otherwise(TABLE, session_id, before, expected=expected_revision)
-            if (refusal := _refusal(before, desired)) is not None:
+            if (refusal := before.refusal(desired)) is not None:
                 raise SessionRequestRefusedError(session_id, participle, refusal)
             session = self._documents.replace(
                 msgspec.structs.replace(
@@ -178,20 +178,6 @@ class Sessions:
 
 def _number(session_id: str) -> int:
     return int(session_id.removeprefix("s-"))
-
-
-def _refusal(session: Session, desired: DesiredSession) -> str | None:
-    """Return why a request on a session is refused, or None when it is allowed."""
-    phase = session.observed.phase
-    if phase is SessionPhase.FINISHED:
-        return f"it has finished ({session.observed.stop_reason}); start a new session instead"
-    if phase is SessionPhase.FAILED and desired is not DesiredSession.RUNNING:
-        return "it has failed and is not running"
-    if session.desired is desired and phase is not SessionPhase.FAILED:
-        return f"{session.desired_by} already requested that at {session.desired_at:%H:%M:%S} UTC"
-    if phase is SessionPhase.STOPPED and session.desired is DesiredSession.STOPPED and desired is DesiredSession.PAUSED:
-        return "it is already stopped"
-    return None
 
 
 def _summary(observed: ObservedSession) -> dict[str, Any]:

@@ -67,9 +67,19 @@ class Snapshot:
         return next((run for run in self.runs or () if run.run_id == run_id), None)
 
     def active_session(self) -> "Session | None":
-        """Return the newest session that is not at rest, or the newest of all when every one is."""
-        at_work = (session for session in self.sessions if not session.observed.phase.is_at_rest)
-        return next(at_work, self.sessions[0] if self.sessions else None)
+        """Return the session at work, else the next in the queue, else the newest unfinished one, else the newest.
+
+        One session trains at a time, the oldest first; a queued session must not hide it.
+        """
+        unfinished = [session for session in self.sessions if not session.observed.phase.is_at_rest]
+        waiting = [session for session in unfinished if session.wants_work]
+        ordered = (
+            *(session for session in unfinished if session.observed.phase.is_at_work),
+            *reversed(waiting),
+            *unfinished,
+            *self.sessions,
+        )
+        return next(iter(ordered), None)
 
     def rollout(self, rollout_id: str) -> "Rollout | None":
         """Return the rollout of this id, if there is one."""

@@ -6,10 +6,11 @@ import pytest
 
 from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
-from core.alerts import Alerts, AlertState
+from core.alerts import Alerts, AlertState, fingerprint_of
 from core.registry import Registry, Stage
 from core.training.session import DesiredSession
 from core.training.sessions import Sessions
+from tests.console.conftest import NOW
 from tools.demo import OPERATOR
 
 
@@ -260,3 +261,35 @@ async def test_k_acknowledges_the_alert_under_the_cursor(open_console, workspace
             return next(a.state for a in Alerts(workspace).all() if a.fingerprint == fingerprint)
 
         await console.until(lambda: state() is AlertState.ACKNOWLEDGED, "the acknowledgement")
+
+
+async def test_r_on_a_version_that_is_not_live_leaves_the_healthy_live_version_alone(open_console, workspace):
+    Alerts(workspace).fire(
+        "hash_mismatch", labels={"model": "spread", "version": "1.3.0"}, summary="spread 1.3.0: changed", now=NOW
+    )
+    async with open_console() as console:
+        for screen, key in (
+            ("5", fingerprint_of("hash_mismatch", {"model": "spread", "version": "1.3.0"})),
+            ("3", "spread/1.3.0"),
+        ):
+            await console.press(screen)
+            await console.until(lambda: console.screen.main_table().rows)
+            assert console.screen.main_table().move_to(key)
+            await console.settled()
+            await console.press("R")
+            assert console.sentence == "spread 1.3.0 is in Staging; live 1.2.0 is not affected."
+            assert console.app.screen is console.screen
+
+
+async def test_r_on_a_candidate_aborts_its_rollout(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "downgrade/1.3.0")
+        await console.dialog("R")
+        assert "Abort ro-0002" in console.text()
+
+
+async def test_a_promotion_says_which_rollout_it_ends(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "downgrade/1.3.0")
+        await console.dialog("P")
+        assert "Ends rollout ro-0002, 1.3.0 at 10%: 1.3.0 goes live without its verdict." in console.text()

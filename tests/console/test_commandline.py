@@ -22,25 +22,96 @@ from console.runtime.clipboard import MAX_BYTES, osc52
 from console.verbs.catalog import COMMANDS, EVERYWHERE
 from console.verbs.keys import help_lines
 from console.verbs.line import complete, every_line, parse
+from core.alerts import AlertState
 from core.errors import UsageError
-from core.training.session import SessionPhase
+from core.registry import Stage
+from core.rollout import DesiredRollout, RolloutPhase
+from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase
 from core.view.snapshot import Snapshot
 from widgets.line import Line
 from widgets.lines_pane import wrap
 
+T0 = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def a_session(number: int, phase: SessionPhase, desired: DesiredSession = DesiredSession.RUNNING) -> Session:
+    return Session(
+        session_id=f"s-000{number}",
+        name="small",
+        created_at=T0,
+        created_by="ana",
+        settings={},
+        desired=desired,
+        desired_by="ana",
+        desired_at=T0,
+        observed=ObservedSession(phase=phase),
+    )
+
+
+def a_rollout(number: int, phase: RolloutPhase, desired: DesiredRollout = DesiredRollout.RUNNING) -> Object:
+    is_held = desired is DesiredRollout.PAUSED
+    return Object(
+        rollout_id=f"ro-000{number}",
+        model="anomaly",
+        candidate="2.1.0",
+        observed=Object(phase=phase),
+        is_active=phase.is_active,
+        is_aborting=False,
+        is_held=is_held,
+        needs_resuming=is_held,
+        is_asked_live=False,
+        is_asked_further=False,
+        is_at_last_step=False,
+        is_open=True,
+        desired_by="ana",
+    )
+
+
 WORDS = Snapshot(
-    taken_at=datetime(2026, 3, 2, tzinfo=UTC),
+    taken_at=T0,
     workspace=Path("desk-risk"),
-    models=(Object(model="spread"), Object(model="anomaly")),
-    versions=(
-        Object(model="spread", version="1.1.0"),
-        Object(model="spread", version="1.0.0"),
-        Object(model="anomaly", version="2.0.0"),
+    models=(
+        Object(model="spread", production="1.0.0", previous_production=("0.9.0",)),
+        Object(model="anomaly", production="2.0.0", previous_production=()),
     ),
-    sessions=(Object(session_id="s-0002", observed=Object(phase=SessionPhase.RUNNING)),),
-    rollouts=(Object(rollout_id="ro-0002", is_active=True), Object(rollout_id="ro-0001", is_active=False)),
-    alerts=(Object(fingerprint="ab12"),),
+    versions=(
+        Object(model="spread", version="1.1.0", stage=Stage.STAGING),
+        Object(model="spread", version="1.0.0", stage=Stage.PRODUCTION),
+        Object(model="spread", version="0.9.0", stage=Stage.ARCHIVED),
+        Object(model="anomaly", version="2.1.0", stage=Stage.STAGING),
+        Object(model="anomaly", version="2.0.0", stage=Stage.PRODUCTION),
+    ),
+    transitions={"spread": (Object(verb="promote"),)},
+    sessions=(
+        a_session(4, SessionPhase.FAILED),
+        a_session(3, SessionPhase.PAUSED, DesiredSession.PAUSED),
+        a_session(2, SessionPhase.RUNNING),
+        a_session(1, SessionPhase.FINISHED),
+    ),
+    rollouts=(
+        a_rollout(3, RolloutPhase.PAUSED, DesiredRollout.PAUSED),
+        a_rollout(2, RolloutPhase.RUNNING),
+        a_rollout(1, RolloutPhase.ABORTED),
+    ),
+    alerts=(
+        Object(fingerprint="ab12", state=AlertState.FIRING),
+        Object(fingerprint="cd34", state=AlertState.ACKNOWLEDGED),
+        Object(fingerprint="ef56", state=AlertState.RESOLVED),
+    ),
 )
+
+
+def an_app(*, read_only: bool = False, armed: bool = True, engine: bool = False, past: bool = False) -> Object:
+    return Object(
+        newest=WORDS,
+        standing=WriteAccess(read_only=read_only, armed=armed and not read_only),
+        has_engine=engine,
+        frozen_at=T0 if past else None,
+        playback=Object(refusal="This is the past." if past else None),
+    )
+
+
+APP = an_app()
 
 
 @pytest.mark.parametrize(
@@ -97,12 +168,18 @@ def test_a_wrong_line_is_answered_with_the_usage(line, said):
     ("line", "lines"),
     [
         ("rollb", ("rollback ",)),
-        ("canary spread 1.0.0 s", ("canary spread 1.0.0 shadow",)),
-        ("abort ", ("abort ro-0002",)),
-        ("resume ", ("resume s-0002", "resume ro-0002")),
-        ("rollback ", ("rollback spread", "rollback anomaly")),
-        ("promote spread ", ("promote spread 1.1.0 ", "promote spread 1.0.0 ")),
-        ("promote anomaly 2", ("promote anomaly 2.0.0 ",)),
+        ("canary spread 1.1.0 s", ("canary spread 1.1.0 shadow",)),
+        ("abort ", ("abort ro-0003", "abort ro-0002")),
+        ("hold ", ("hold ro-0002",)),
+        ("resume ", ("resume s-0004", "resume s-0003", "resume ro-0003")),
+        ("rollback ", ("rollback spread",)),
+        ("undo ", ("undo spread",)),
+        ("promote spread ", ("promote spread 1.1.0 ", "promote spread 0.9.0 ")),
+        ("promote anomaly 2", ("promote anomaly 2.1.0 ",)),
+        ("archive spread ", ("archive spread 1.1.0", "archive spread 1.0.0")),
+        ("canary ", ("canary spread ",)),
+        ("stop ", ("stop s-0003", "stop s-0002")),
+        ("acknowledge ", ("acknowledge ab12",)),
         ("promote spread 1.1.0 P", ("promote spread 1.1.0 Production",)),
         ("pause ", ("pause s-0002",)),
         ("theme bondx-d", ("theme bondx-dark",)),
@@ -112,18 +189,36 @@ def test_a_wrong_line_is_answered_with_the_usage(line, said):
     ],
 )
 def test_completion_knows_the_words_of_each_place(line, lines):
-    assert complete(line, WORDS) == lines
+    assert complete(line, APP) == lines
 
 
-def test_every_command_is_completed_from_nothing_and_can_be_read():
-    assert len(complete("", WORDS)) == len(COMMANDS)
-    for line, verb in every_line(WORDS):
+def test_every_possible_command_is_completed_from_nothing_and_can_be_read():
+    offered = {line.strip() for line in complete("", APP)}
+    assert {verb.name for verb in COMMANDS} - offered == {"arm", "now"}
+    for line, verb in every_line(APP):
         assert parse(line).verb is verb
 
 
+@pytest.mark.parametrize(
+    ("app", "missing", "present"),
+    [
+        (an_app(engine=True), {"engine"}, {"disarm"}),
+        (an_app(armed=False), {"disarm"}, {"arm", "promote"}),
+        (an_app(read_only=True), {"arm", "promote", "pause", "start"}, {"diff", "past"}),
+        (an_app(armed=False, past=True), {"arm"}, {"now"}),
+    ],
+    ids=["engine", "disarmed", "read-only", "past"],
+)
+def test_only_what_is_possible_now_is_offered(app, missing, present):
+    offered = {line.strip() for line in complete("", app)}
+    assert not missing & offered
+    assert present <= offered
+    assert {verb.name for _, verb in every_line(app)} <= offered
+
+
 def test_two_sides_of_a_diff_are_different_versions():
-    lines = [line for line, verb in every_line(WORDS) if verb.name == "diff"]
-    assert lines == ["diff spread 1.1.0 1.0.0", "diff spread 1.0.0 1.1.0"]
+    lines = [line for line, verb in every_line(APP) if verb.name == "diff" and "anomaly" in line]
+    assert lines == ["diff anomaly 2.1.0 2.0.0", "diff anomaly 2.0.0 2.1.0"]
 
 
 def test_inside_tmux_the_sequence_goes_plain_and_in_its_envelope():

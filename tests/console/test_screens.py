@@ -10,11 +10,12 @@ from console.app.app import BondxApp
 from console.dialogs.compare import CompareDialog
 from console.dialogs.text import TextDialog
 from console.screen_catalog import IN_ROW, SCREENS
-from core.alerts import Alerts
+from core.alerts import Alerts, fingerprint_of
 from core.registry import Registry
 from core.settings import Settings
 from core.state import Lease, Workspace
 from core.training.sessions import Sessions
+from tests.console.conftest import NOW
 from tools.demo import OPERATOR
 
 SIZES = [(20, 5), (40, 12), (80, 24), (120, 40), (200, 60), (200, 5), (20, 60)]
@@ -228,12 +229,15 @@ async def test_versions_of_different_models_are_not_compared(open_console):
         assert "are different models" in console.sentence
 
 
-async def test_an_alert_leads_to_its_suspect_and_the_rollback_in_three_keys(open_console):
+async def test_an_alert_leads_to_its_suspect_and_the_rollback_in_three_keys(open_console, workspace):
+    live = {"model": "downgrade", "version": "1.2.0"}
+    Alerts(workspace).fire("hash_mismatch", labels=live, summary="downgrade 1.2.0: changed", now=NOW)
     async with open_console() as console:
         await console.press("5")
+        assert console.screen.main_table().move_to(fingerprint_of("hash_mismatch", live))
         await console.press("enter")
         await console.until(lambda: console.screen.NAME == "registry")
-        await console.until(lambda: console.screen.main_table().cursor_key == "downgrade/1.0.0")
+        await console.until(lambda: console.screen.main_table().cursor_key == "downgrade/1.2.0")
         await console.dialog("R")
         assert "Roll back downgrade" in console.text()
 

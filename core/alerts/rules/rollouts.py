@@ -11,6 +11,12 @@ RULES: tuple[Rule, ...] = (
         "this alert by hand.",
     ),
     EventRule(
+        name="rollout_ended",
+        severity=Severity.WARNING,
+        advice="A move in the registry ended it before its verdict. Start another if its candidate should still "
+        "be judged, and resolve this alert by hand.",
+    ),
+    EventRule(
         name="rollout_inconclusive",
         severity=Severity.WARNING,
         advice="Its deadline passed without enough evidence; it keeps its share. Resume, promote now, or abort it.",

@@ -7,7 +7,7 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="hash_mismatch",
         severity=Severity.CRITICAL,
-        advice="Its files differ from those registered: do not use it. Roll back, then restore or archive it.",
+        advice="Its files differ from those registered: do not use it. Restore them from a backup, or archive it.",
     ),
     EventRule(
         name="engine_trouble",

@@ -8,6 +8,8 @@ from core.alerts import Alert, Alerts
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.state import Workspace
+from core.view.source import take_snapshot
+from core.view.suspects import LocatedAlert, locate
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,10 +26,10 @@ class AlertRoutes(Controller):
     tags = ["alerts"]
 
     @get("/", opt=LOOK, sync_to_thread=True)
-    def list_alerts(self, workspace: Given[Workspace], open_only: FromQuery[bool] = False) -> list[Alert]:
-        """List all alerts, or only the unresolved alerts."""
-        alerts = Alerts(workspace)
-        return alerts.open() if open_only else alerts.all()
+    def list_alerts(self, workspace: Given[Workspace], open_only: FromQuery[bool] = False) -> list[LocatedAlert]:
+        """List all alerts, or only the unresolved alerts, each with where the version that it names stands now."""
+        alerts, snapshot = Alerts(workspace), take_snapshot(workspace)
+        return [locate(alert, snapshot) for alert in (alerts.open() if open_only else alerts.all())]
 
     @post("/{fingerprint:str}/acknowledge", opt=OPERATE, status_code=200, sync_to_thread=True)
     def acknowledge(

@@ -15,6 +15,7 @@ from console.verbs.engine import leave_offer
 from console.verbs.offer import OfferContext
 from console.verbs.session import PAUSE
 from console.verbs.version import plan_offer
+from core.alerts import AlertState
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.state import LeaseHolder
@@ -162,7 +163,7 @@ def test_waiting_for_an_engine_is_a_problem_until_an_engine_runs(snapshot):
     holder = LeaseHolder(user="mira", host="desk-4", pid=1, mode="headless", acquired_at=NOW)
     assert alerts.unattended(replace(snapshot, engine=holder)) is None
     assert alerts.unattended(replace(snapshot, sessions=(), rollouts=())) is None
-    rows = alerts.wrong_rows((), (), NOW, ASCII, idle=alerts.unattended(snapshot))
+    rows = alerts.wrong_rows(replace(snapshot, alerts=()), NOW, ASCII, idle=alerts.unattended(snapshot))
     assert [row.key for row in rows] == [alerts.NO_ENGINE]
 
 
@@ -218,19 +219,19 @@ def test_a_loss_that_begins_at_zero_is_scaled_by_its_first_other_value():
 
 
 def test_firing_alerts_come_first_and_resolved_alerts_last(snapshot):
-    states = [texts(row)[1] for row in alerts.alert_rows(snapshot.alerts, NOW, UNICODE)]
+    states = [texts(row)[1] for row in alerts.alert_rows(snapshot, NOW, UNICODE)]
     assert states == sorted(states, key=["firing", "pending", "acknowledged", "resolved"].index)
 
 
 def test_problems_begin_with_unreadable_files(snapshot):
-    rows = alerts.wrong_rows(snapshot.alerts, ["registry.json is damaged"], NOW, ASCII)
+    rows = alerts.wrong_rows(replace(snapshot, problems=("registry.json is damaged",)), NOW, ASCII)
     assert texts(rows[0]) == ["x damage", "registry.json is damaged", "", ""]
     assert len(rows) == 5
 
 
 def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
-    by_rule = {alert.rule: plain(alerts.detail_lines(alert, UNICODE)) for alert in snapshot.alerts}
-    assert "Enter shows downgrade 1.0.0 in the registry; R there rolls the model back." in by_rule["hash_mismatch"]
+    by_rule = {alert.rule: plain(alerts.detail_lines(alert, snapshot, UNICODE)) for alert in snapshot.alerts}
+    assert "Enter shows downgrade 1.0.0 in the registry." in by_rule["hash_mismatch"]
     assert "Enter shows the session" in by_rule["gate_failed"]
     assert "Nothing: it is resolved." in by_rule["training_stalled"]
 
@@ -238,7 +239,52 @@ def test_an_alert_says_what_to_do_and_which_key_leads_there(snapshot):
 def test_an_alert_about_a_rollout_leads_to_the_rollout(snapshot):
     labels = {"model": "spread", "rollout": "ro-0001"}
     alert = msgspec.structs.replace(snapshot.alerts[0], rule="rollout_rolled_back", labels=labels)
-    assert "Enter shows the rollout: what each guard measured, and when." in plain(alerts.detail_lines(alert, UNICODE))
+    told = plain(alerts.detail_lines(alert, snapshot, UNICODE))
+    assert "Enter shows the rollout: what each guard measured, and when." in told
+
+
+def _about(snapshot, **labels):
+    """Let the first alert be about these labels, and return it with the snapshot that holds it."""
+    alert = msgspec.structs.replace(snapshot.alerts[0], rule="hash_mismatch", labels=labels, state=AlertState.FIRING)
+    return alert, replace(snapshot, alerts=(alert,))
+
+
+@pytest.mark.parametrize(
+    ("labels", "told", "key"),
+    [
+        ({"model": "spread", "version": "1.2.0"}, "spread 1.2.0 is live.", "R rolls the model back"),
+        (
+            {"model": "spread", "version": "1.3.0"},
+            "spread 1.3.0 is in Staging; live 1.2.0 is not affected.",
+            None,
+        ),
+        ({"model": "spread", "version": "1.1.0"}, "spread 1.1.0 is in Archived; live 1.2.0 is not affected.", None),
+        ({"model": "spread", "version": "0.9.0"}, "spread 0.9.0 is not registered any more", None),
+        ({"model": "liquidity_shock", "rollout": "ro-0001"}, "is not affected", None),
+        ({"model": "downgrade", "rollout": "ro-0002"}, "is the candidate of ro-0002", "R aborts ro-0002"),
+    ],
+    ids=["live", "staging", "archived", "gone", "rolled back", "candidate"],
+)
+def test_an_alert_offers_what_suits_where_its_version_stands_now(snapshot, labels, told, key):
+    alert, around = _about(snapshot, **labels)
+    details = plain(alerts.detail_lines(alert, around, UNICODE))
+    assert told in details
+    assert (key in details) if key else ("R " not in details)
+    listed = [texts(row)[column] for rows, column in ((alerts.alert_rows(around, NOW, UNICODE), 2),) for row in rows]
+    assert listed == [texts(row)[1] for row in alerts.wrong_rows(around, NOW, UNICODE)]
+    assert ("is not affected" in listed[0]) is ("is live." not in told)
+
+
+def test_a_queued_session_does_not_hide_the_running_one(snapshot):
+    running = snapshot.session("s-0002")
+    queued = msgspec.structs.replace(
+        running,
+        session_id="s-0003",
+        observed=msgspec.structs.replace(running.observed, phase=SessionPhase.QUEUED, epoch=0),
+    )
+    assert replace(snapshot, sessions=(queued, *snapshot.sessions)).active_session() is running
+    second = msgspec.structs.replace(queued, session_id="s-0004")
+    assert replace(snapshot, sessions=(second, queued)).active_session() is queued, "the next in the queue"
 
 
 def test_gauges_warn_before_the_engine_raises_an_alert(snapshot):

@@ -4,7 +4,9 @@ import pytest
 
 from core.alerts import Alerts, AlertState
 from core.governance import AuditLog
+from core.registry import PromotionRefusedError, Stage
 from core.rollout import Arm, Guard, GuardSource, RolloutPhase, RolloutWorker
+from tests.core.rollout.conftest import ANA, a_plan
 
 RARE = (Guard(name="errors", source=GuardSource.ERRORS),)  # no ceiling: without failures nothing is ever shown
 
@@ -100,3 +102,60 @@ def test_a_failed_alert_does_not_stop_a_rollout(workspace, rollouts, taken_back,
     (workspace.state_dir / "alerts.json").write_text("garbage")
     worker.tick(clock.pass_by(30))
     assert rollouts.get(rollout_id).observed.phase is RolloutPhase.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("move", "phase", "told"),
+    [
+        ("rollback", RolloutPhase.ABORTED, "is in Production instead of"),
+        ("promote", RolloutPhase.PROMOTED, "went live"),
+    ],
+)
+def test_a_rollout_that_a_move_in_the_registry_ends_alerts(
+    registry, register, rollouts, start, worker, alerts, clock, ana, candidate, move, phase, told
+) -> None:
+    if move == "rollback":
+        register(Stage.PRODUCTION)
+    rollout = start() if move == "promote" else _of_newest(registry, register, rollouts)
+    worker.tick(clock.now)
+    plan = (
+        registry.plan_promotion("spread", rollout.candidate) if move == "promote" else registry.plan_rollback("spread")
+    )
+    assert plan.effects[0].startswith(f"Ends rollout {rollout.rollout_id}, {rollout.candidate} at 5%: ")
+    assert plan.ends_rollout.rollout_id == rollout.rollout_id
+    registry.apply(plan, actor=ana)
+    worker.tick(clock.pass_by(1))
+    assert rollouts.get(rollout.rollout_id).observed.phase is phase
+    (alert,) = alerts.open()
+    assert alert.rule == "rollout_ended"
+    assert told in alert.summary
+
+
+def _of_newest(registry, register, rollouts):
+    proposal = rollouts.plan("spread", register(Stage.STAGING), policy=a_plan())
+    return rollouts.start(proposal, actor=ANA)
+
+
+def test_an_asked_abort_needs_no_alert(rollouts, start, worker, alerts, clock, ana) -> None:
+    rollout = start()
+    worker.tick(clock.now)
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    worker.tick(clock.pass_by(1))
+    assert alerts.open() == []
+
+
+def test_a_move_is_refused_if_a_rollout_that_it_would_end_started_since(registry, register, start, stable, ana) -> None:
+    newer = register(Stage.STAGING)
+    plan = registry.plan_promotion("spread", newer)
+    rollout = start()
+    with pytest.raises(PromotionRefusedError, match=f"Rollout {rollout.rollout_id}, .* has started since"):
+        registry.apply(plan, actor=ana)
+    registry.apply(registry.plan_promotion("spread", newer), actor=ana)
+
+
+def test_a_move_that_leaves_both_versions_where_they_are_ends_no_rollout(registry, register, start) -> None:
+    other = register(Stage.DEVELOPMENT)
+    start()
+    plan = registry.plan_promotion("spread", other)
+    assert plan.ends_rollout is None
+    assert not any("rollout" in effect for effect in plan.effects)

@@ -1,0 +1,43 @@
+"""The verb that takes a version out of use: what it does depends on where the version stands now."""
+
+from typing import Any
+
+from console.presentation.offer import Offer
+from console.verbs.offer import OfferContext
+from console.verbs.rollout import ABORT
+from console.verbs.verb import Change, Key, Noun
+from console.verbs.version import ROLL_BACK
+from core.errors import RefusedError
+from core.view.suspects import Standing, Suspect, standing_of
+
+SUSPECT: Noun[Suspect] = Noun(
+    arguments=(),
+    missing="This row is about no model, so there is nothing to roll back.",
+    find=lambda snapshot, words: standing_of(words[0], None, snapshot),
+)
+"""The version that a row is about: a version of the registry, a live model, or the version that an alert names."""
+
+
+class TakeBackSuspect(Change[Suspect]):
+    """Roll back a live version, or abort the rollout of a candidate; leave every other version alone."""
+
+    name = "take_back_version"
+    noun = SUSPECT
+    key = Key("R", "roll back", "Roll back the live version; abort the rollout of a candidate (asks first)")
+
+    def refusal(self, thing: Suspect) -> str | None:
+        """Refuse for a version without requests: the live version is healthy, as far as this row knows."""
+        if thing.live is None or thing.standing in (Standing.LIVE, Standing.CANDIDATE):
+            return None
+        return str(thing)
+
+    def offer(self, context: OfferContext, thing: Suspect, *options: Any) -> Offer:
+        """Offer the rollback, or the abort."""
+        if thing.rollout_id is None:
+            return ROLL_BACK.offer(context, thing.model)
+        from core.rollout import Rollouts
+
+        rollout = Rollouts(context.workspace).get(thing.rollout_id)
+        if (refused := ABORT.refusal(rollout)) is not None:
+            raise RefusedError(refused)
+        return ABORT.offer(context, rollout)

@@ -1,0 +1,95 @@
+"""Where the version that an alert names stands now: what an operator may take back, and what is not affected."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from core.alerts import Alert
+
+if TYPE_CHECKING:
+    from core.view.snapshot import Snapshot
+
+
+class Standing(StrEnum):
+    """What a version of a model does now."""
+
+    LIVE = "live"
+    CANDIDATE = "candidate"  # of an active rollout
+    IDLE = "idle"  # in another stage, and in no rollout
+    GONE = "gone"  # not registered any more
+
+
+class Suspect(msgspec.Struct, frozen=True, kw_only=True):
+    """A version, where it stands now, and which version of its model is live."""
+
+    model: str
+    version: str  # empty if only the model is known
+    standing: Standing
+    where: str  # in words: "is in Staging"
+    live: str | None
+    rollout_id: str | None = None  # the active rollout of which it is the candidate
+
+    @property
+    def spares_live(self) -> str | None:
+        """Say that the live version is not affected, where it is so."""
+        if self.live is None or self.standing is Standing.LIVE:
+            return None
+        rest = " and answers the other requests" if self.standing is Standing.CANDIDATE else ""
+        return f"live {self.live} is not affected{rest}"
+
+    def __str__(self) -> str:
+        spared = f"; {spared}" if (spared := self.spares_live) else ""
+        return f"{self.model} {self.version} {self.where}{spared}."
+
+
+def suspect_of(alert: Alert, snapshot: "Snapshot") -> Suspect | None:
+    """Return the version that an alert is about; None if it names no model.
+
+    An alert about a rollout is about its candidate; an alert about a model alone is about its live version.
+    """
+    model = alert.labels.get("model")
+    if model is None:
+        return None
+    rollout = snapshot.rollout(alert.labels.get("rollout", ""))
+    return standing_of(model, alert.labels.get("version") or (rollout.candidate if rollout else None), snapshot)
+
+
+def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspect:
+    """Say where a version stands now; without a number, the live version of the model."""
+    live = next((found.production for found in snapshot.models if found.model == model), None)
+    number = version or live or ""
+    if live is not None and number == live:
+        return Suspect(model=model, version=number, standing=Standing.LIVE, where="is live", live=live)
+    rollout = snapshot.active_rollout(model)
+    if rollout is not None and rollout.candidate == number:
+        return Suspect(
+            model=model,
+            version=number,
+            standing=Standing.CANDIDATE,
+            where=f"is the candidate of {rollout.rollout_id} with {rollout.share * 100:g}% of the traffic",
+            live=live,
+            rollout_id=rollout.rollout_id,
+        )
+    found = snapshot.version(model, number)
+    if found is None:
+        where = "is not registered any more" if number else "has no live version"
+        return Suspect(model=model, version=number, standing=Standing.GONE, where=where, live=live)
+    return Suspect(model=model, version=number, standing=Standing.IDLE, where=f"is in {found.stage}", live=live)
+
+
+class LocatedAlert(Alert, frozen=True, kw_only=True):
+    """An alert, and where the version that it names stands now."""
+
+    suspect: Suspect | None = None
+
+    @property
+    def told(self) -> str:
+        """The problem, and that the live version is not affected, where it is so."""
+        spared = self.suspect.spares_live if self.suspect and self.state.is_open else None
+        return f"{self.summary}; {spared}" if spared else self.summary
+
+
+def locate(alert: Alert, snapshot: "Snapshot") -> LocatedAlert:
+    """Say where the version that an alert names stands now."""
+    return LocatedAlert(**msgspec.structs.asdict(alert), suspect=suspect_of(alert, snapshot))
