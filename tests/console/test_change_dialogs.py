@@ -293,3 +293,15 @@ async def test_a_promotion_says_which_rollout_it_ends(open_console, workspace):
         await at(console, "downgrade/1.3.0")
         await console.dialog("P")
         assert "Ends rollout ro-0002, 1.3.0 at 10%: 1.3.0 goes live without its verdict." in console.text()
+
+
+async def test_a_wrong_version_is_told_from_the_expected_one(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.dialog("P")
+        console.time.pass_deafness()
+        await console.until(lambda: "Type 1.3.0, then Y confirms" in console.text(), "the hint")
+        await console.press(*"1.3", "Y")
+        assert "You typed 1.3, not 1.3.0." in console.text()
+        await console.press("backspace", "2")
+        assert "You typed 1.2, not 1.3.0." in console.text()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,12 +14,12 @@ from console.presentation.status import Circumstances, status_of
 from console.presentation.write_access import WriteAccess
 from console.verbs.engine import leave_offer
 from console.verbs.offer import OfferContext
-from console.verbs.session import PAUSE
+from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
 from console.verbs.version import plan_offer
 from core.alerts import AlertState
 from core.registry import Registry
 from core.settings import AlertSettings
-from core.state import LeaseHolder
+from core.state import LeaseHolder, Workspace
 from core.training.session import DesiredSession, SessionPhase
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
@@ -362,3 +363,72 @@ def test_leaving_names_the_epoch_that_ends_first(snapshot, phase, told):
     session = snapshot.sessions[0]
     session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, phase=phase))
     assert ("ends epoch 42 first" in plain(leave_offer(session, lambda: None).lines)) is told
+
+
+def _session(snapshot, phase, desired=DesiredSession.RUNNING, **observed):
+    session = snapshot.session("s-0002")
+    seen = msgspec.structs.replace(session.observed, phase=phase, **{"checkpoint": "checkpoints/41", **observed})
+    return msgspec.structs.replace(session, desired=desired, observed=seen)
+
+
+QUEUED, RUNNING, STOPPING = SessionPhase.QUEUED, SessionPhase.RUNNING, SessionPhase.STOPPING
+FRESH = {"epoch": 0, "checkpoint": None}
+STATES = [
+    # phase, desired, more of what was observed; what H and S say: a refusal, or the title and the effect of the dialog
+    (
+        QUEUED,
+        "running",
+        FRESH,
+        "Pause|leaves the queue and waits before its first epoch",
+        "Stop|before its first epoch",
+    ),
+    (
+        QUEUED,
+        "running",
+        {},
+        "Pause|leaves the queue and waits at its checkpoint",
+        "Stop|at its checkpoint, which stays",
+    ),
+    (RUNNING, "running", {}, "Pause|The current epoch ends first", "Stop|The current epoch ends first"),
+    (STOPPING, "paused", {}, "Resume|it trains on after its epoch", "Stop|The current epoch ends first"),
+    (STOPPING, "stopped", {}, "Resume|it trains on after its epoch", "Start|"),
+    (STOPPING, "running", {"stop_reason": "converged"}, "!it is finishing (converged)", "!it is finishing (converged)"),
+    (SessionPhase.PAUSED, "paused", {}, "Resume|continues from its last checkpoint", "Stop|at its checkpoint"),
+    (SessionPhase.PAUSED, "paused", FRESH, "Resume|begins with its first epoch", "Stop|before its first epoch"),
+    (SessionPhase.STOPPED, "stopped", {}, "Resume|continues from its last checkpoint", "Start|"),
+    (SessionPhase.FAILED, "running", {}, "Resume|continues from its last checkpoint", "Start|"),
+    (SessionPhase.FINISHED, "running", {"stop_reason": "converged"}, "!has finished; S starts", "Start|"),
+]
+
+
+@pytest.mark.parametrize(("phase", "desired", "more", "on_h", "on_s"), STATES, ids=lambda value: str(value)[:12])
+def test_the_keys_of_a_session_promise_what_is_true_of_its_state(snapshot, phase, desired, more, on_h, on_s):
+    session = _session(snapshot, phase, DesiredSession(desired), **more)
+    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
+    app = SimpleNamespace(refusal=None)
+    for verb, expected in ((PauseOrResume(), on_h), (StartOrStop(), on_s)):
+        refused = verb.refused(app, session)
+        if expected.startswith("!"):
+            assert expected[1:] in refused
+            continue
+        assert refused is None
+        offer = verb.offer(context, session)
+        confirm, effect = expected.split("|")
+        assert offer.confirm == confirm
+        assert effect in plain(offer.lines).replace("\n", " ")
+
+
+def test_a_session_that_starts_beside_another_says_behind_which_it_waits(snapshot):
+    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
+    assert "It waits in the queue behind s-0002." in plain(START.offer(context, None).lines)
+
+
+def test_a_move_that_leaves_a_model_without_a_live_version_is_confirmed_by_typing_it(snapshot):
+    registry = Registry(Workspace.open(snapshot.workspace))
+    for plan, typed in (
+        (registry.plan_archive("spread", "1.2.0"), "1.2.0"),
+        (registry.plan_archive("spread", "1.1.0"), None),
+        (registry.plan_rollback("spread"), None),
+        (registry.plan_promotion("spread", "1.3.0"), "1.3.0"),
+    ):
+        assert plan_offer(plan, ASCII, lambda _: "").typed == typed
