@@ -7,7 +7,7 @@ printed once its figures have been written, so nothing shown here can be lost af
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,6 +17,8 @@ import msgspec
 from console.cli.output import printable
 
 if TYPE_CHECKING:
+    from core.quality.gate import GateResult
+    from core.training.records import EpochRecord
     from core.training.session import Session
     from core.view.snapshot import Snapshot
 
@@ -27,9 +29,15 @@ ASCII_BAR, UNICODE_BAR = ("#", "-"), ("█", "░")
 
 @dataclass(slots=True)
 class SessionFeed:
-    """Turns successive snapshots into events, each reported once."""
+    """Turns successive snapshots into events, each reported once.
+
+    Attributes:
+        session_id: The session.
+        report_of: Reads the report of an epoch of the session; a snapshot has the gates of the last epoch only.
+    """
 
     session_id: str
+    report_of: "Callable[[Session, int], EpochRecord | None]"
     _told: dict[str, Any] = field(default_factory=dict)
     _epoch: int = 0
 
@@ -45,10 +53,7 @@ class SessionFeed:
         if observed.epoch > self._epoch and not observed.phase.is_at_rest:
             return  # the figures of an epoch are written a moment after it; later events are reported after it
         if self._is_new("failures", (observed.n_failed_epochs, observed.failure)) and observed.failure:
-            yield base | {"event": "epoch_failed", "epoch": observed.epoch + 1, "reason": observed.failure}
-        if self._is_new("rejected", observed.n_rejected_epochs) and observed.n_rejected_epochs:
-            gates = [f"{gate.name} {gate.reason}" for gate in observed.gates if gate.blocks]
-            yield base | {"event": "draw_rejected", "epoch": observed.epoch, "reason": "; ".join(gates)}
+            yield base | {"event": "epoch_failed", "epoch": observed.failed_epoch, "reason": observed.failure}
         if self._is_new("phase", observed.phase):
             yield base | {"event": "phase", "phase": observed.phase, "epoch": observed.epoch}
         yield from self._news(base, "registered", observed.registered)
@@ -72,7 +77,13 @@ class SessionFeed:
         for epoch in sorted(by_epoch):
             self._epoch = epoch
             eta = session.observed.eta_seconds if epoch == session.observed.epoch else None
-            yield {**base, "event": "epoch", "epoch": epoch, "eta_seconds": eta, "metrics": by_epoch[epoch]}
+            report = self.report_of(session, epoch)
+            learned = report is None or report.learned
+            told = {**base, "epoch": epoch, "learned": learned}
+            yield {**told, "event": "epoch", "eta_seconds": eta, "metrics": by_epoch[epoch]}
+            if report is not None and not learned:
+                gates = [gate for gate in report.gates if gate.blocks]
+                yield {**told, "event": "draw_rejected", "reason": _reason(gates), "gates": gates}
 
     def _news(self, base: Event, event: str, items: tuple[str, ...]) -> Iterator[Event]:
         known = self._told.get(event, ())
@@ -95,22 +106,24 @@ def json_line(event: Event) -> str:
 def plain_line(event: Event) -> str:
     """Spell an event as one line for a person.
 
-    >>> plain_line({"event": "epoch", "epoch": 3, "n_epochs": 9, "eta_seconds": None,
+    >>> plain_line({"event": "epoch", "epoch": 3, "n_epochs": 9, "eta_seconds": None, "learned": True,
     ...             "metrics": {"score": 0.9, "quality.score": 0.98, "epoch.seconds": 0.5}})
     'epoch 3/9  score 0.9000  quality 0.980  0.5 s'
     """
     match event["event"]:
         case "epoch":
-            parts = [f"epoch {event['epoch']}/{event['n_epochs']}", *_figures(event["metrics"])]
+            parts = [f"epoch {event['epoch']}/{event['n_epochs']}", *_figures(event["metrics"], event["learned"])]
             if event["eta_seconds"]:
                 parts.append(f"up to {_spell(event['eta_seconds'])} left")
             return "  ".join(parts)
         case "epoch_failed":
-            return f"epoch {event['epoch']} failed: {printable(event['reason'])}"
+            which = f"epoch {event['epoch']}" if event["epoch"] else "an epoch"
+            return f"{which} failed: {printable(event['reason'])}"
         case "draw_rejected":
-            return f"epoch {event['epoch']} skipped, its data failed a gate: {printable(event['reason'])}"
+            return f"epoch {event['epoch']} skipped: its data failed {printable(event['reason'])}"
         case "phase":
-            return f"{event['session_id']} {event['phase']}"
+            after = f" after epoch {event['epoch']}" if event["epoch"] else ""
+            return f"{event['session_id']} {event['phase']}{after}"
         case "registered":
             return f"registered {printable(event['what'])}"
         case "notice":
@@ -159,11 +172,21 @@ class LinePrinter:
         print(("\r\x1b[K" if self._bar else "") + sentence, file=sys.stderr, flush=True)
 
 
-def _figures(metrics: Mapping[str, float]) -> Iterator[str]:
-    if (score := metrics.get("score")) is not None:
+def _reason(gates: Iterable["GateResult"]) -> str:
+    return "; ".join(f"{gate.name}: {gate.sentence}" for gate in gates)
+
+
+def _figures(metrics: Mapping[str, float], learned: bool) -> Iterator[str]:
+    """Spell the figures of an epoch; the score and the models of a skipped epoch are those of the epoch before."""
+    score = metrics.get("score")
+    if not learned:
+        yield "skipped"
+    elif score is not None:
         yield f"score {score:.4f}"
     models = {
-        name.removesuffix(".attainment"): value for name, value in metrics.items() if name.endswith(".attainment")
+        name.removesuffix(".attainment"): value
+        for name, value in metrics.items()
+        if learned and name.endswith(".attainment")
     }
     for model, attainment in sorted(models.items()):
         yield f"{model} {attainment:.3f}"

@@ -5,13 +5,13 @@ argparse and no more.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from console.cli.streams import output_failure, prepare_streams
 from console.commands.opening import add_workspace_argument
-from core.errors import CoreError, ExitCode
+from core.errors import CoreError
 
 COMMANDS = (
     "run",
@@ -27,9 +27,23 @@ COMMANDS = (
     "audit",
     "doctor",
 )
+EXIT_CODES = {
+    0: "success",
+    1: "failing gate or firing alert",
+    2: "usage",
+    3: "refused",
+    4: "conflict",
+    70: "internal error",
+    74: "the output could not be written",
+    124: "a wait timed out",
+    130: "interrupted",
+    141: "the reader of the output left",
+}
 OPTIONS_WITH_VALUE = ("--workspace", "--theme")
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+PIPE_CLOSED = 141  # 128 + SIGPIPE, as of ls, grep and git: `bondx … | head` has what it wanted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,24 +73,40 @@ def commands_needed(words: Sequence[str]) -> Sequence[str]:
 
 def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     """Parse a command line, run its command, and turn the outcome into an exit code."""
-    args = parser.parse_args(argv)
+    prepare_streams()
+    args = argparse.Namespace(workspace=None)
     try:
+        parser.parse_args(argv, args)
         code = int(args.command(args))
-        sys.stdout.flush()
+    except SystemExit as parsed:  # --help, --version, or a usage error
+        code = int(parsed.code or 0)
     except CoreError as error:
         from console.cli.output import complain
 
         complain(str(error))
-        return int(error.exit_code)
+        code = int(error.exit_code)
     except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # `bondx … | head` closed the pipe: that is not an error, and flushing at exit must not make it one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.GOOD
+        code = INTERRUPTED
     except Exception as error:
-        return _report_bug(args, error)
-    return code
+        return _judge_output() or _report_bug(args, error)
+    return _judge_output() or code
+
+
+def _judge_output() -> int:
+    """Return the exit code of an output that failed, or 0."""
+    if (failure := output_failure()) is None:
+        return 0
+    if isinstance(failure, BrokenPipeError):
+        return PIPE_CLOSED
+    from console.cli.output import complain
+
+    complain(f"standard output cannot be written: {failure.strerror}")
+    return OUTPUT_LOST
+
+
+def spelled_exit_codes() -> str:
+    """Spell the exit codes in one sentence, for the ends of helps."""
+    return ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -84,8 +114,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bondx",
         description="Train, watch, promote and roll back machine-learning models from the terminal.",
-        epilog="Without a command, the console opens. Exit codes: 0 success, 1 failing gate or firing alert, 2 usage, "
-        "3 refused, 4 conflict, 124 a wait timed out.",
+        epilog=f"Without a command, the console opens. Exit codes: {spelled_exit_codes()}.",
     )
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)

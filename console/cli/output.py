@@ -4,15 +4,19 @@ Text from documents is stripped of control characters first: a model name must n
 move the cursor of the terminal it is listed on.
 """
 
+import contextlib
 import shutil
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from core.quality.gate import GateResult
 
 _LEAST_FOR_A_SENTENCE = 24  # columns
 
@@ -32,6 +36,11 @@ def printable(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(printable, value)) or "-"
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+
+
+def gate_line(gate: "GateResult") -> str:
+    """Spell a gate: its verdict, its name, its value and its limit."""
+    return f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.sentence)}"
 
 
 def print_json(value: object) -> None:
@@ -90,8 +99,9 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 def complain(message: str) -> None:
     """Print an error to stderr, each line prefixed with the program's name."""
-    for line in message.splitlines() or [""]:
-        print(f"bondx: {printable(line)}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a stderr that takes nothing is no second error
+        for line in message.splitlines() or [""]:
+            print(f"bondx: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def _terminal_width() -> int | None:

@@ -131,7 +131,7 @@ def show_version(args: argparse.Namespace) -> int:
     approved_by = [approval.person for approval in registry.approvals(args.model, args.version)]
     facts |= {"aliases": aliases, "approved_by": approved_by, "tags": version.tags}
     facts |= {f"metric {name}": value for name, value in sorted(version.metrics.items())}
-    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.reason})" for gate in version.gates}
+    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence})" for gate in version.gates}
     facts |= {f"lineage {name}": value for name, value in flatten(version.lineage).items()}
     print_facts(facts)
     for move in moves:
@@ -217,12 +217,12 @@ def _plan(registry: "Registry", args: argparse.Namespace) -> "Plan":
 
 
 def _print_plan(plan: "Plan") -> None:
-    from console.cli.output import printable
+    from console.cli.output import gate_line, printable
 
     if plan.from_stage:
         print(f"{plan.verb} {plan.model} {plan.version}: {plan.from_stage} -> {plan.to_stage}")
     for gate in plan.gates:
-        print(f"  {gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
+        print(f"  {gate_line(gate)}")
     for effect in plan.effects:
         print(f"  {printable(effect)}")
     for warning in plan.warnings:

@@ -54,9 +54,12 @@ def run(args: argparse.Namespace) -> int:
     if args.no_session and (args.config is not None or args.epochs is not None):
         raise UsageError("--no-session starts no session, so --config and --epochs have no effect: leave one out.")
     workspace = open_or_create_workspace(args)
-    with _api(workspace, args.api):
-        if args.headless or not has_terminal():
+    if args.headless or not has_terminal():
+        from console.cli.unread_output import unread_output_is_harmless
+
+        with unread_output_is_harmless(), _api(workspace, args.api):
             return run_headless(workspace, args)
+    with _api(workspace, args.api):
         if not args.no_session:
             find_or_start(workspace, args)
         return open_console(args)
@@ -98,7 +101,8 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     """Hold the engine in this process and print a line an epoch, until the session ends or a signal comes.
 
     The first SIGINT or SIGTERM lets the epoch end and keeps the checkpoint: the next `bondx run` resumes. The
-    second ends immediately; acknowledged changes are safe either way.
+    second ends immediately; acknowledged changes are safe either way. Nobody needs to read the lines: the training goes
+    on after `| head`, on a full disk and after a dropped line.
     """
     from console.cli.headless import LinePrinter
     from core.engine import Engine
@@ -128,9 +132,11 @@ def _tell_events(
 ) -> "Callable[[], bool]":
     """Print events until the session is at rest, or forever without a session; return the function for the rest."""
     from console.cli.headless import SessionFeed
+    from core.training.session_files import SessionFiles
     from core.view.source import SnapshotSource
 
     source = SnapshotSource(workspace)
+    report_of = SessionFiles(workspace).read_epoch
     feeds: dict[str, SessionFeed] = {}
 
     def tell() -> bool:
@@ -139,7 +145,8 @@ def _tell_events(
             is_at_rest = session.observed.phase.is_at_rest
             if session.session_id != session_id and (session_id or (is_at_rest and session.session_id not in feeds)):
                 continue
-            for event in feeds.setdefault(session.session_id, SessionFeed(session.session_id)).events(snapshot):
+            feed = feeds.setdefault(session.session_id, SessionFeed(session.session_id, report_of))
+            for event in feed.events(snapshot):
                 printer.print(event)
             if session.session_id == session_id and is_at_rest:
                 return True

@@ -72,7 +72,14 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def serve(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM, whether or not anybody reads the log."""
+    from console.cli.unread_output import unread_output_is_harmless
+
+    with unread_output_is_harmless():
+        return _serve(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     server = start_server(open_workspace(args), args.listen, args)
     print(f"serving on {server.url}; stop with Ctrl+C", flush=True)

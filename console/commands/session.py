@@ -212,6 +212,6 @@ def _print_session(session: "Session", *, as_json: bool) -> int:
         return ExitCode.GOOD
     observed = session.observed
     facts = summary(session) | {"run_id": session.run_id, "registered": observed.registered}
-    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.reason})" for gate in observed.gates}
+    facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence})" for gate in observed.gates}
     print_facts(facts | dict(sorted(observed.metrics.items())))
     return ExitCode.GOOD

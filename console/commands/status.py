@@ -162,7 +162,8 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
     holder = "not running"
     if engine := facts["engine"]:
-        holder = f"{engine['mode']}, {engine['user']}@{engine['host']} since {printable(engine['acquired_at'])}"
+        who = f"{engine['user']}@{engine['host']}, process {engine['pid']}"
+        holder = f"{engine['mode']}, {who}, since {printable(engine['acquired_at'])}"
     lines = [("workspace", facts["workspace"]), ("engine", holder)]
     for session in facts["sessions"]:
         score = f", score {session['score']:.4f}" if session["score"] is not None else ""

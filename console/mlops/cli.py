@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from console.cli.main import PrintVersion, carry_out
+from console.cli.main import PrintVersion, carry_out, spelled_exit_codes
 from console.commands.opening import add_workspace_argument
 from console.mlops.opening import add_config_argument
 
@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bondx-mlops",
         description="Train on your own data, compare, register, promote, deploy and watch for drift.",
-        epilog="Exit codes: 0 success, 1 failing gate or drift, 2 usage, 3 refused, 4 conflict.",
+        epilog=f"Exit codes: {spelled_exit_codes()}.",
     )
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
     add_workspace_argument(parser)

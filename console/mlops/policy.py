@@ -28,8 +28,8 @@ def gates_of(args: argparse.Namespace, workspace: "Workspace", *versions: "Model
 
 def print_gates(gates: "Sequence[GateResult]") -> None:
     """Print the gates of a promotion to Production."""
-    from console.cli.output import printable
+    from console.cli.output import gate_line
 
     print("on the way to Production:")
     for gate in gates:
-        print(f"  {gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
+        print(f"  {gate_line(gate)}")

@@ -52,6 +52,22 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this result blocks."""
         return self.verdict is GateVerdict.FAIL and self.blocking
 
+    @property
+    def sentence(self) -> str:
+        """The value and the limit, and the reason where it says more.
+
+        >>> judge("coverage", 80.0, ">=", 90.0, unit="%").sentence
+        '80% < 90%'
+        >>> judge("coverage", None, ">=", 90.0, unit="%", reason="no column has a value").sentence
+        'could not be measured (limit >= 90%): no column has a value'
+        """
+        figures = _sentence(self.value, self.comparison, self.threshold, self.unit, held=self.passed)
+        if self.reason == figures and self.value is not None:
+            return figures
+        if self.value is None:
+            figures = f"{figures} (limit {self.comparison} {self.threshold:.4g}{_spaced(self.unit)})"
+        return figures if self.reason in figures else f"{figures}: {self.reason}"
+
 
 def judge(
     name: str,
@@ -132,6 +148,9 @@ def _sentence(value: float | None, comparison: GateOperator, threshold: float, u
         return "could not be measured"
     if counts_things(unit, threshold):
         return f"{counted(value, unit)} ({'limit' if comparison == '<=' else 'at least'} {threshold:.4g})"
-    space = "" if unit in ("", "%") else " "
     relation = comparison if held else {">=": "<", "<=": ">"}[comparison]
-    return f"{value:.4g}{space}{unit} {relation} {threshold:.4g}{space}{unit}"
+    return f"{value:.4g}{_spaced(unit)} {relation} {threshold:.4g}{_spaced(unit)}"
+
+
+def _spaced(unit: str) -> str:
+    return unit if unit in ("", "%") else f" {unit}"

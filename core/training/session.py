@@ -60,6 +60,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     trained_seconds: float = 0.0  # training time, without pauses and outages
     eta_seconds: float | None = None  # until the epoch limit; None until an epoch has been timed
     failure: str | None = None  # of the last failed attempt; stays on record while the session continues
+    failed_epoch: int = 0  # the epoch of that attempt; 0 in documents written before it was recorded
     stop_reason: str | None = None  # why it ended: converged, plateau, epoch limit, time limit, stopped by a person
     gave_up_at: int = 0  # the `desired_revision` under which it failed; a new request means a new attempt
     n_failed_epochs: int = 0  # failed attempts; each was retried

@@ -180,6 +180,7 @@ class SessionRecorder:
             reason=str(error),
             phase=SessionPhase.PREPARING,
             failure=str(error),
+            failed_epoch=epoch,
             n_failed_epochs=session.observed.n_failed_epochs + 1,
         )
 
@@ -195,6 +196,7 @@ class SessionRecorder:
             reason=str(error),
             phase=SessionPhase.FAILED,
             failure=str(error),
+            failed_epoch=session.observed.epoch + 1,
             gave_up_at=session.desired_revision,
             n_failed_epochs=session.observed.n_failed_epochs + 1,
             stop_reason=f"failed after {n_attempts} attempts" if n_attempts > 1 else "failed",

@@ -8,13 +8,15 @@ from types import MappingProxyType
 
 import pytest
 
-from console.cli.headless import LinePrinter, SessionFeed
-from core.quality.gate import judge
+from console.cli.headless import LinePrinter, SessionFeed, json_line, plain_line
+from core.quality.gate import GateResult, judge
+from core.training.records import DrawRecord, EpochRecord
 from core.training.session import ObservedSession, Session, SessionPhase
 from core.view.snapshot import Snapshot
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-FAILED_GATE = judge("coverage", 80.0, ">=", 90.0, unit="%", reason="80% < 90%")
+FAILED_GATE = judge("coverage", 80.0, ">=", 90.0, unit="%")
+PASSED_GATE = judge("duplicates", 0.0, "<=", 1.0, unit="%")
 
 
 def seen(epochs: dict[int, float], **observed: object) -> Snapshot:
@@ -36,12 +38,33 @@ def seen(epochs: dict[int, float], **observed: object) -> Snapshot:
     return Snapshot(taken_at=NOW, workspace=Path("/w"), sessions=(session,), epochs={"r-0001": series})
 
 
+def report(epoch: int, *gates: GateResult) -> EpochRecord:
+    """Return the report of an epoch that was skipped for the gates that block, or learned."""
+    return EpochRecord(
+        epoch=epoch,
+        learned=not any(gate.blocks for gate in gates),
+        draw=DrawRecord(purpose="draw", seed=1, n_rows=1, n_groups=1, sha256=""),
+        n_learned_rows=1,
+        n_holdout_rows=1,
+        gates=gates,
+        quality_score=0.9,
+        score=0.5,
+        metrics={},
+        holdout={},
+    )
+
+
+def feed_of(*reports: EpochRecord) -> SessionFeed:
+    by_epoch = {each.epoch: each for each in reports}
+    return SessionFeed("s-0001", lambda _session, epoch: by_epoch.get(epoch))
+
+
 def kinds(feed: SessionFeed, snapshot: Snapshot) -> list[str]:
     return [event["event"] for event in feed.events(snapshot)]
 
 
 def test_each_epoch_is_reported_once_even_when_several_arrive_together():
-    feed = SessionFeed("s-0001")
+    feed = feed_of()
 
     assert [event["epoch"] for event in feed.events(seen({1: 0.5, 2: 0.6})) if event["event"] == "epoch"] == [1, 2]
     assert kinds(feed, seen({1: 0.5, 2: 0.6})) == []
@@ -49,7 +72,7 @@ def test_each_epoch_is_reported_once_even_when_several_arrive_together():
 
 
 def test_events_after_an_epoch_wait_for_its_figures():
-    feed = SessionFeed("s-0001")
+    feed = feed_of()
     list(feed.events(seen({1: 0.5})))
 
     assert kinds(feed, seen({1: 0.5}, epoch=2, phase=SessionPhase.PAUSED)) == []
@@ -57,24 +80,56 @@ def test_events_after_an_epoch_wait_for_its_figures():
 
 
 def test_an_end_is_reported_even_if_the_figures_never_arrive():
-    assert kinds(SessionFeed("s-0001"), seen({}, epoch=2, phase=SessionPhase.FAILED, failure="killed"))[-1] == "end"
+    assert kinds(feed_of(), seen({}, epoch=2, phase=SessionPhase.FAILED, failure="killed"))[-1] == "end"
 
 
-def test_a_rejected_draw_names_the_gate_and_its_value():
-    feed = SessionFeed("s-0001")
-    (told,) = [
-        event
-        for event in feed.events(seen({1: 0.5}, n_rejected_epochs=1, gates=(FAILED_GATE,)))
-        if event["event"] == "draw_rejected"
+def test_a_skipped_epoch_names_itself_its_gate_the_value_and_the_limit():
+    """The snapshot is already at epoch 3, with the gates of epoch 3: the report of epoch 2 has its own."""
+    feed = feed_of(report(1, PASSED_GATE), report(2, PASSED_GATE, FAILED_GATE), report(3, PASSED_GATE))
+    snapshot = seen({1: 0.5, 2: 0.5, 3: 0.7}, n_rejected_epochs=1, gates=(PASSED_GATE,))
+
+    lines = [
+        plain_line(event) for event in feed.events(snapshot) if "epoch" in event["event"] or "draw" in event["event"]
     ]
+    assert lines == [
+        "epoch 1/3  score 0.5000",
+        "epoch 2/3  skipped",
+        "epoch 2 skipped: its data failed coverage: 80% < 90%",
+        "epoch 3/3  score 0.7000",
+    ]
+    (told,) = [event for event in feed_of(report(1, FAILED_GATE)).events(seen({1: 0.5})) if "gates" in event]
+    (gate,) = json.loads(json_line(told))["gates"]
+    assert (told["epoch"], gate["name"], gate["value"], gate["threshold"]) == (1, "coverage", 80.0, 90.0)
 
-    assert told["reason"] == "coverage 80% < 90%"
+
+def test_a_gate_that_could_not_be_measured_names_its_limit():
+    unmeasured = judge("coverage", None, ">=", 90.0, unit="%", reason="no column has a value")
+    feed = feed_of(report(1, unmeasured))
+    (told,) = [plain_line(event) for event in feed.events(seen({1: 0.5})) if event["event"] == "draw_rejected"]
+
+    assert told == (
+        "epoch 1 skipped: its data failed coverage: could not be measured (limit >= 90%): no column has a value"
+    )
+
+
+def test_a_failure_names_the_epoch_that_failed_though_its_retry_is_done_already():
+    feed = feed_of()
+    snapshot = seen({1: 0.5, 2: 0.6}, n_failed_epochs=1, failed_epoch=2, failure="the training child was killed")
+
+    lines = [plain_line(event) for event in feed.events(snapshot) if event["event"] == "epoch_failed"]
+    assert lines == ["epoch 2 failed: the training child was killed"]
+
+
+def test_a_change_of_phase_names_the_epoch_after_which_it_came():
+    assert "s-0001 paused after epoch 1" in [
+        plain_line(event) for event in feed_of().events(seen({1: 0.5}, phase=SessionPhase.PAUSED))
+    ]
 
 
 def test_json_lines_are_one_object_per_line():
     stream = io.StringIO()
     printer = LinePrinter(stream, log_json=True)
-    for event in SessionFeed("s-0001").events(seen({1: 0.5, 2: 0.6}, phase=SessionPhase.FINISHED)):
+    for event in feed_of().events(seen({1: 0.5, 2: 0.6}, phase=SessionPhase.FINISHED)):
         printer.print(event)
 
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -90,7 +145,7 @@ def test_a_terminal_gets_a_bar_it_can_draw_and_a_pipe_gets_none(encoding):
 
     for stream, has_bar in ((Tty(io.BytesIO(), encoding=encoding), True), (io.TextIOWrapper(io.BytesIO()), False)):
         printer = LinePrinter(stream, log_json=False)
-        for event in SessionFeed("s-0001").events(seen({1: 0.5})):
+        for event in feed_of().events(seen({1: 0.5})):
             printer.print(event)
         stream.flush()
         text = stream.buffer.getvalue().decode(encoding)

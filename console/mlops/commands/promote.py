@@ -66,9 +66,9 @@ def promote(args: argparse.Namespace) -> int:
 
 
 def _print_plan(plan: "Plan") -> None:
-    from console.cli.output import printable
+    from console.cli.output import gate_line, printable
 
     for gate in plan.gates:
-        print(f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
+        print(gate_line(gate))
     for effect in plan.effects:
         print(printable(effect))

@@ -83,7 +83,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def _print(trained: "Trained") -> None:
-    from console.cli.output import print_facts, printable
+    from console.cli.output import gate_line, print_facts, printable
     from console.mlops.metrics import print_metrics
 
     version, report = trained.version, trained.report
@@ -107,6 +107,6 @@ def _print(trained: "Trained") -> None:
     print_metrics(version.metrics)
     for gate in version.gates:
         if not gate.passed:
-            print(f"{gate.verdict:<5} {printable(gate.name)}: {printable(gate.reason)}")
+            print(gate_line(gate))
     for note in trained.notes:
         print(f"note: {printable(note)}")

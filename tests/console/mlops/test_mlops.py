@@ -108,7 +108,7 @@ class TestConfig:
     def test_register_says_what_the_policy_will_say(self, answer, files, strict):
         line = ("register --model other --path", files / "linear.yaml")
         code, out, _ = answer(*line, "--config", strict)
-        assert (code, "fail  approvals: nobody has approved 1.0.0" in out) == (0, True)
+        assert (code, "fail  approvals: no persons (at least 1): nobody has approved 1.0.0" in out) == (0, True)
         assert {gate["name"] for gate in json.loads(answer(*line, "--json")[1])["promotion_gates"]} >= {"min_accuracy"}
 
     def test_list_shows_what_the_policy_refuses_and_which_rollouts_it_started(self, live, answer, files, strict):
