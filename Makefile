@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench screens golden bare truth crash busy interop tables wheel release clean
+.PHONY: help install run test check format bench screens golden bare truth crash powercut busy interop tables wheel release clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ truth: $(VENV)/.dev ## Check the statistics' guarantees with long simulations, a
 
 crash: $(VENV)/.dev ## Kill writers ten thousand times and engines fifty times, and check that nothing is lost
 	@$(BIN)/python -m pytest -q $(LONG) -m crash $(ARGS)
+
+powercut: $(VENV)/.dev ## Cut the power of a virtual machine N times (N=10), and check that no acknowledged change is lost
+	@$(BIN)/python tests/crash/power_cuts.py --cuts "$(or $(N),10)" $(ARGS)
 
 busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
