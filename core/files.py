@@ -8,6 +8,7 @@ callers with their own sequence and errors.
 
 import errno
 import os
+import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,8 +20,19 @@ from core.errors import CoreError
 UNFINISHED = ".new"
 """The suffix of incomplete files and folders, which get their own name once they are complete."""
 
+PRIVATE_FILE = 0o600
+"""The mode of a file that is no other account's business; the umask can only take bits away."""
+PRIVATE_FOLDER = 0o700
+
 _CHUNK_BYTES = 1 << 20
 _N_SYNCS = 8
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 class FileAccessError(CoreError):
@@ -29,6 +41,10 @@ class FileAccessError(CoreError):
     def __init__(self, path: Path, action: str, reason: str) -> None:
         self.path = path
         super().__init__(f"Cannot {action} {path}: {reason}. Nothing was changed.")
+
+
+class NotPlainError(OSError):
+    """Something else has the name of a file: a folder, a pipe, a device, or a link that leads nowhere."""
 
 
 class DiskFullError(FileAccessError):
@@ -58,6 +74,61 @@ def access_error(path: Path, action: str, error: OSError) -> FileAccessError:
 # What a file is
 
 
+def what_it_is(mode: int) -> str:
+    """Name what a path leads to by its mode, as `os.stat` returns it: a file, a folder, a named pipe …"""
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "a file")
+
+
+def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Open a plain file for reading: the one door for every file that somebody else may have put there.
+
+    A pipe blocks whoever opens it, for ever, and a device never ends: neither is opened to be read.
+
+    Args:
+        path: The file.
+        follow_links: Whether it may be a symbolic link to a plain file.
+    Raises:
+        FileNotFoundError: There is nothing of this name.
+        NotPlainError: It is something else, or a link that leads nowhere.
+        OSError: It cannot be read.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        if follow_links and path.is_symlink():
+            raise NotPlainError(errno.ENOLINK, f"it is a link to {os.readlink(path)}, which does not exist") from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _not_plain(mode)
+    return os.fdopen(descriptor, "rb")
+
+
+def require_plain(path: Path) -> None:
+    """Refuse what is no plain file, without opening it; a missing file passes.
+
+    Raises:
+        NotPlainError: It is something else.
+        OSError: It cannot be looked at.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(mode := os.stat(path).st_mode):
+            raise _not_plain(mode)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a plain file that is no link either; raises as `open_plain` does."""
+    return open_plain(path, follow_links=False)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a plain file; raises as `open_plain` does."""
+    with open_plain(path) as file:
+        return file.read()
+
+
 def sha256_of(file: Path | BinaryIO) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal, reading a piece at a time.
 
@@ -69,8 +140,8 @@ def sha256_of(file: Path | BinaryIO) -> str:
     import hashlib  # not before the console's first frame, as below
 
     if isinstance(file, Path):
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        with open_plain(file) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # any binary file will do
 
 
@@ -108,7 +179,32 @@ def write_all(descriptor: int, content: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def write_new(path: Path, content: BinaryIO, *, mode: int = 0o666) -> tuple[str, int]:
+def make_folder(path: Path) -> None:
+    """Make a folder that no other account can enter, and its missing parents likewise; an existing one stays as it is.
+
+    Raises:
+        OSError: It could not be made.
+    """
+    if not path.parent.is_dir():
+        make_folder(path.parent)
+    path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file for its owner alone, unless one exists, for a library that opens it by its name.
+
+    An existing file is not opened: closing it would give up the locks that this process holds on it.
+
+    Raises:
+        OSError: It could not be created, or something else than a plain file has the name.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+    except FileExistsError:
+        require_plain(path)
+
+
+def write_new(path: Path, content: BinaryIO, *, mode: int = PRIVATE_FILE) -> tuple[str, int]:
     """Copy into a new file, and sync it.
 
     The written bytes are hashed, so a source that changes meanwhile cannot differ from its hash. Only the descriptor
@@ -153,7 +249,7 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
     """
     unfinished = _beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _write_unfinished(unfinished, content, durable=durable)
         os.replace(unfinished, path)
     except OSError as error:
@@ -170,7 +266,7 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         write_all(descriptor, line.encode() + b"\n")
         os.fsync(descriptor)
@@ -178,7 +274,7 @@ def append_line(path: Path, line: str) -> None:
         os.close(descriptor)
 
 
-def create_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
+def create_once(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> bool:
     """Create a complete file, or none, unless it exists: of two processes, the first creates it.
 
     Returns:
@@ -189,7 +285,7 @@ def create_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
     """
     unfinished = _beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _write_unfinished(unfinished, content, mode=mode)
         try:
             os.link(unfinished, path)
@@ -215,10 +311,11 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """
     unfinished = _beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _remove(unfinished)
-        unfinished.mkdir()
+        unfinished.mkdir(mode=PRIVATE_FOLDER)
         fill(unfinished)
+        _make_private(unfinished)
         _sync_tree(unfinished)
         _exchange(unfinished, path)
     except BaseException as error:
@@ -229,7 +326,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     _confirm(path)
 
 
-def _write_unfinished(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+def _write_unfinished(path: Path, content: bytes, *, mode: int = PRIVATE_FILE, durable: bool = True) -> None:
     path.unlink(missing_ok=True)  # left by a killed process whose number is ours now
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -255,11 +352,21 @@ def _exchange(unfinished: Path, path: Path) -> None:
     _remove(old)
 
 
+def _make_private(folder: Path) -> None:
+    """Take every right from other accounts, whatever the umask of the program that filled the folder."""
+    for path in folder.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
+
+
 def _sync_tree(folder: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor  # an import of 5 ms, kept out of the console's start
 
     with ThreadPoolExecutor(_N_SYNCS, thread_name_prefix="sync") as pool:  # the disk syncs several files together
         list(pool.map(sync, (folder, *folder.rglob("*"))))  # raises what any of them raised
+
+
+def _not_plain(mode: int) -> NotPlainError:
+    return NotPlainError(errno.EINVAL, f"it is {what_it_is(mode)}, not a plain file")
 
 
 def _confirm(path: Path) -> None:

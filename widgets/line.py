@@ -11,6 +11,8 @@ from typing import Literal
 import msgspec
 from rich.cells import cell_len, set_cell_size
 
+from core.escape import escaped, is_shown_as_is
+
 Align = Literal["left", "right", "center"]
 Span = tuple[str, str]
 """A text and its tone; "" is the tone of ordinary text."""
@@ -22,6 +24,7 @@ TONES = (
 
 # A cursor movement costs up to eight bytes, so cells that are nearer to each other than this go in one piece.
 _NEAR = 8
+_SPACES = str.maketrans("\t\n\r", "   ")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -54,11 +57,7 @@ def clean(text: str, *, replacement: str = "�") -> str:
     >>> clean("a\tb\x1b[2Jc", replacement="?")
     'a b?[2Jc'
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else " " if character in "\t\n\r" else replacement for character in text
-    )
+    return text if is_shown_as_is(text) else escaped(text.translate(_SPACES), by=replacement)
 
 
 def fit(text: str, width: int, *, align: Align = "left", ellipsis: str = "…") -> str:

@@ -9,6 +9,7 @@ from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.api.models import ModelRegistry as Models
 from core.errors import UsageError
+from core.files import open_plain
 from core.registry import ModelVersion, Registry, Stage
 
 MAX_METADATA_BYTES = 1 << 20
@@ -149,7 +150,7 @@ def _metadata(path: Path | str | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        with Path(path).open("rb") as file:
+        with open_plain(Path(path)) as file:
             text = file.read(MAX_METADATA_BYTES + 1)
     except OSError as error:
         raise UsageError(f"metadata_path {path} cannot be read: {error.strerror or error}.") from None

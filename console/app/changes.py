@@ -9,6 +9,8 @@ from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.presentation.offer import Offer
 from core.errors import ConflictError, CoreError
+from core.state.errors import LockHeldError
+from core.state.file_lock import tell_waiting
 from widgets.line import Line
 
 log = logging.getLogger("bondx.console")
@@ -39,8 +41,16 @@ class Changes:
         commit = confirmed.offer.commit
         if commit is None:
             return
+        loop = asyncio.get_running_loop()
+
+        def say_waiting(sentence: str) -> None:
+            loop.call_soon_threadsafe(self._app.say, sentence, "warn")
+
+        tell_waiting.set(say_waiting)  # the thread below inherits it
         try:
             done = await asyncio.to_thread(commit, confirmed.reason)
+        except LockHeldError as error:
+            self._refuse("Nothing was changed: the files are locked", error)
         except ConflictError as error:
             self._refuse("Nothing was changed: someone else changed it first", error)
         except CoreError as error:

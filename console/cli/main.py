@@ -42,6 +42,7 @@ EXIT_CODES = {
 OPTIONS_WITH_VALUE = ("--workspace", "--theme")
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
+MAX_LOG_BYTES = 10_000_000
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as of ls, grep and git: `bondx … | head` has what it wanted
 
@@ -144,13 +145,13 @@ def _report_bug(args: argparse.Namespace, error: Exception) -> int:
 
     from console.cli.output import complain
     from console.commands.opening import workspace_root
+    from core.log_file import LogFile
 
     logs = workspace_root(args) / "logs"
     try:
         if not logs.is_dir():
             raise FileNotFoundError(logs)
-        handler = logging.FileHandler(logs / "bondx.log", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        handler = LogFile(logs / "bondx.log", max_bytes=MAX_LOG_BYTES, n_kept=1)
         log = logging.getLogger("bondx.cli")
         log.addHandler(handler)
         log.error("internal error in %s", sys.argv[1:], exc_info=error)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from core.escape import escaped
+
 if TYPE_CHECKING:
     from core.quality.gate import GateResult
 
@@ -35,7 +37,7 @@ def printable(value: object) -> str:
         return " ".join(f"{printable(key)}={printable(item)}" for key, item in value.items()) or "-"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(printable, value)) or "-"
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+    return escaped(str(value))
 
 
 def gate_line(gate: "GateResult") -> str:

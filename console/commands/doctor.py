@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace, person
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    open_workspace,
+    person,
+)
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,13 +35,20 @@ def add_parser(commands: Subparsers) -> None:
         action="store_true",
         help="check the machine instead: Python, system libraries, learners, tools, terminal, extras",
     )
+    what.add_argument(
+        "--repair",
+        action="store_true",
+        help="close the files to other accounts, and repair documents that do not read as their type; each old "
+        "document is kept, and the audit log records it",
+    )
     add_json_argument(parser)
+    add_reason_argument(parser)
     parser.set_defaults(command=doctor)
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Print findings (exit code 1 if any), or restore one file."""
-    from console.cli.output import print_json, print_sentences
+    """Print findings (exit code 1 if any), repair them, or restore one file."""
+    from console.cli.output import print_json, print_sentences, printable
 
     if args.environment:
         return examine_machine(as_json=args.json)
@@ -49,8 +63,20 @@ def doctor(args: argparse.Namespace) -> int:
             print(outcome)
         return ExitCode.GOOD
     from core.maintenance.doctor import examine
+    from core.maintenance.stored_documents import TABLES, TableOf
+    from core.serving.access import DATABASE, Token
 
-    findings = examine(workspace)
+    tables = (*TABLES, TableOf(DATABASE, "tokens", Token, "token_id"))
+    if args.repair:
+        from core.maintenance.repair import repair
+
+        done = repair(workspace, actor=person(), reason=args.reason, tables=tables)
+        if args.json:
+            print_json(done)
+        else:
+            print("\n".join(map(printable, done)) or "nothing had to be repaired")
+        return ExitCode.GOOD
+    findings = examine(workspace, tables=tables)
     if args.json:
         print_json(findings)
     else:

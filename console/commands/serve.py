@@ -17,6 +17,7 @@ from console.commands.opening import (
     person,
 )
 from core.errors import ExitCode, UsageError
+from core.log_file import LogLines
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -80,7 +81,9 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     server = start_server(open_workspace(args), args.listen, args)
     print(f"serving on {server.url}; stop with Ctrl+C", flush=True)
     stop = threading.Event()

@@ -1,8 +1,10 @@
 """The log of a console: a rotated file, never the screen it draws on."""
 
 import logging
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from core.files import open_plain
+from core.log_file import LogFile
 
 MAX_BYTES = 100_000_000
 N_BACKUPS = 5
@@ -11,8 +13,7 @@ _TAIL_BYTES = 60_000
 
 def log_to(file: Path) -> None:
     """Send warnings and worse of this process to a file; a terminal that is being drawn on is no place for them."""
-    handler = RotatingFileHandler(file, maxBytes=MAX_BYTES, backupCount=N_BACKUPS - 1, delay=True, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = LogFile(file, max_bytes=MAX_BYTES, n_kept=N_BACKUPS - 1)
     handler.setLevel(logging.WARNING)  # the rest of the engine's messages is in its own log
     logging.getLogger().addHandler(handler)
 
@@ -28,7 +29,7 @@ def newest_lines(folder: Path, n_lines: int = 400) -> list[str]:
 
 
 def _tail(file: Path) -> str:
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - _TAIL_BYTES))
         content = stream.read()

@@ -24,6 +24,7 @@ from core.client.retry_policy import Seconds, Timeouts
 from core.client.rows import RequestRows
 from core.client.tf_rest import SIGNATURE, health_of, require_one_a_row
 from core.client.wire import Wire
+from core.files import read_file
 
 try:
     import grpc
@@ -91,7 +92,7 @@ class TfGrpc(Wire):
         address = url.partition("://")[2] or url
         if url.startswith("grpcs://"):
             try:
-                roots = authority.read_bytes() if authority else None
+                roots = read_file(authority) if authority else None
             except OSError as error:
                 raise RejectedError(f"{authority} cannot be read: {error.strerror}.") from None
             self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)

@@ -3,22 +3,12 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from logging.handlers import RotatingFileHandler
 
-from typing_extensions import override
-
+from core.log_file import LogFile
 from core.state import Workspace
 
 MAX_BYTES = 100 << 20
 N_KEPT = 5
-
-
-class _Journal(RotatingFileHandler):
-    """A log handler that ignores write errors: on a full disk, each line would print a traceback to the terminal."""
-
-    @override
-    def handleError(self, record: logging.LogRecord) -> None:
-        pass
 
 
 def open_log(workspace: Workspace) -> Callable[[], None]:
@@ -27,10 +17,7 @@ def open_log(workspace: Workspace) -> Callable[[], None]:
     Returns:
         A function that closes the log.
     """
-    handler = _Journal(
-        workspace.logs_dir / "engine.log", maxBytes=MAX_BYTES, backupCount=N_KEPT, encoding="utf-8", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler = LogFile(workspace.logs_dir / "engine.log", max_bytes=MAX_BYTES, n_kept=N_KEPT)
     source = logging.getLogger("core")
     level_before = source.level
     source.addHandler(handler)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import UsageError
-from core.files import append_line
+from core.files import append_line, open_plain
 
 MAX_BYTES = 64 << 20
 
@@ -37,7 +37,7 @@ def read_anchors(file: Path) -> list[Anchor]:
         UsageError: The file cannot be read, holds none, or a line is not an anchor; the message names the line.
     """
     try:
-        with file.open("rb") as opened:
+        with open_plain(file) as opened:
             content = opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}.") from None

@@ -1,13 +1,13 @@
 """The file `audit/audit.jsonl`: appended under a lock and fsynced, read from either end."""
 
-import fcntl
 import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.files import sync, write_all, write_new
+from core.files import PRIVATE_FILE, make_folder, open_plain, sync, write_all, write_new
+from core.state.file_lock import wait_for_lock
 
 _BLOCK = 1 << 16
 
@@ -22,12 +22,17 @@ class Journal:
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
-        """Lock the log: exclusively to append, shared to read."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Lock the log: exclusively to append, shared to read.
+
+        Raises:
+            LockHeldError: Others have not released it in time; the message names the holder.
+            OSError: The lock file can be neither opened nor created.
+        """
+        make_folder(self._folder)
         # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
-        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o640)
+        descriptor = os.open(self._lock_file, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            wait_for_lock(descriptor, self._lock_file, shared=shared)
             yield
         finally:
             os.close(descriptor)
@@ -43,7 +48,7 @@ class Journal:
         """Yield the lines between two offsets, newlines included; the last may lack its own."""
         if start >= end:
             return
-        with self.file.open("rb", buffering=1 << 20) as file:
+        with open_plain(self.file) as file:
             file.seek(start)
             position = start
             for line in file:
@@ -58,7 +63,7 @@ class Journal:
             return True
         if not 0 <= start < size <= self.size():
             return False
-        with self.file.open("rb") as file:
+        with open_plain(self.file) as file:
             file.seek(start)
             line = file.read(size - start)
         return line.endswith(f'"hash":"{hash_}"}}\n'.encode()) and line.count(b"\n") == 1
@@ -70,7 +75,7 @@ class Journal:
             The offset at which they begin.
         """
         is_new = not self.file.exists()
-        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
+        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # evidence: leave it unchanged
@@ -93,7 +98,7 @@ class Journal:
 
     def set_aside(self, offset: int) -> Path:
         """Move all bytes from an offset on into a separate file, and end the log there."""
-        with self.file.open("rb") as file:
+        with open_plain(self.file) as file:
             file.seek(offset)
             torn = file.read()
         number = 1
@@ -121,7 +126,7 @@ class Journal:
         low, high = 0, self.size()  # every line that begins before `low` is not beyond, every one from `high` on is
         if high == 0:
             return 0
-        with self.file.open("rb") as file:
+        with open_plain(self.file) as file:
             while low < high:
                 middle = (low + high) // 2
                 file.seek(max(middle - 1, low))
@@ -149,7 +154,7 @@ class Journal:
         size = self.size() if end is None else end
         if n <= 0 or size == 0:
             return []
-        with self.file.open("rb") as file:
+        with open_plain(self.file) as file:
             tail, position = b"", size
             while position > 0 and tail.count(b"\n") <= n:
                 step = min(_BLOCK, position)

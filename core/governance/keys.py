@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.files import create_once
+from core.files import create_once, read_file
 from core.governance.errors import AuditKeyError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class AuditKeys:
         if may_create and not self._chain_file.exists():
             _create(self._chain_file, secrets.token_hex(32).encode() + b"\n", _OWNER_ONLY)
         try:
-            return bytes.fromhex(self._chain_file.read_text("ascii").strip())
+            return bytes.fromhex(read_file(self._chain_file).decode("ascii").strip())
         except FileNotFoundError:
             raise AuditKeyError(self._chain_file, "is missing") from None
         except (OSError, ValueError) as error:
@@ -82,7 +82,7 @@ class AuditKeys:
             pem = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
             _create(self._signing_file, pem, _OWNER_ONLY)
         try:
-            key = form.load_pem_private_key(self._signing_file.read_bytes(), password=None)
+            key = form.load_pem_private_key(read_file(self._signing_file), password=None)
         except (OSError, ValueError) as error:
             raise AuditKeyError(self._signing_file, f"cannot be read ({error})") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -97,7 +97,7 @@ class AuditKeys:
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
-            key = load_pem_public_key(self._public_file.read_bytes())
+            key = load_pem_public_key(read_file(self._public_file))
         except (OSError, ValueError) as error:
             raise AuditKeyError(self._public_file, f"cannot be read ({error})") from error
         if not isinstance(key, Ed25519PublicKey):
@@ -106,5 +106,4 @@ class AuditKeys:
 
 
 def _create(file: Path, content: bytes, mode: int) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_once(file, content, mode=mode)

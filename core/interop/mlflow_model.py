@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.errors import CoreError
+from core.files import read_file
 
 if TYPE_CHECKING:
     from core.domains.table.models.model import TableModel
@@ -68,7 +69,7 @@ def _served(downloaded: Path, target: str) -> "TableModel":
     if Path(name).name != name or not (file := downloaded / name).is_file() or file.is_symlink():
         raise _NotServedError(f"MLmodel names the tree file {name!r}, which does not exist beside it.")
     try:
-        text = file.read_text("utf-8")
+        text = read_file(file).decode()
     except UnicodeDecodeError:
         raise _NotServedError(f"{name} is not a text file.") from None
     return imported_trees(text, columns=_columns(theirs), target=target, why="its trees came from MLflow as they are")

@@ -2,14 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from core.errors import CoreError
+from core.escape import spelled_out
+from core.files import read_file
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
+from core.maintenance.access import REPAIR, examine_access
+from core.maintenance.finding import Finding
+from core.maintenance.repair import KEPT_IN
+from core.maintenance.state_files import state_files
+from core.maintenance.stored_documents import HEAD, TABLES, TableOf, unreadable_documents
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
@@ -21,26 +26,22 @@ from core.telemetry import TelemetryError, check
 _LOW_SPACE_BYTES = 64 * 2**20
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One problem in the workspace."""
-
-    file: str
-    problem: str
-    cure: str
-
-
-def examine(workspace: Workspace) -> list[Finding]:
+def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list[Finding]:
     """Check all files of the workspace without changing anything.
 
-    State files are read whole and the audit chain is verified; the telemetry is checked page by page. Artifacts are
-    verified by the registry.
+    State files are read whole and every document as its type, and the audit chain is verified; the telemetry is checked
+    page by page. Artifacts are verified by the registry.
 
+    Args:
+        workspace: The workspace.
+        tables: The tables of documents.
     Returns:
         The problems and their cures; empty if there are no problems.
     """
     return [
         *_examine_disk(workspace),
-        *_examine_state(workspace),
+        *examine_access(workspace),
+        *_examine_state(workspace, tables),
         *_examine_holds(workspace),
         *_examine_audit(workspace),
         *_examine_telemetry(workspace),
@@ -63,7 +64,7 @@ def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
         )
 
 
-def _examine_state(workspace: Workspace) -> Iterator[Finding]:
+def _examine_state(workspace: Workspace, tables: Sequence[TableOf]) -> Iterator[Finding]:
     for path in state_files(workspace):
         previous = previous_of(path)
         try:
@@ -76,12 +77,25 @@ def _examine_state(workspace: Workspace) -> Iterator[Finding]:
         except CoreError as error:
             yield Finding(file=str(path), problem=str(error), cure="check its permissions and the disk")
         else:
+            yield from _examine_documents(workspace, path, tables)
             if previous.exists() and good_generation(path) is None:
                 yield Finding(
                     file=str(previous),
                     problem="the generation kept for restoring is damaged",
                     cure=f"nothing to do: {path.name} is intact, and its next change replaces this; check the disk",
                 )
+
+
+def _examine_documents(workspace: Workspace, path: Path, tables: Sequence[TableOf]) -> Iterator[Finding]:
+    for found in unreadable_documents(workspace, path.stem, tables):
+        if path.stem == HEAD.database:
+            cure = f"bondx doctor --restore {path.name} restores the generation before"
+        elif found.repaired is None:
+            cure = f"use the release that wrote it, or {REPAIR} takes it out of the table into state/{KEPT_IN}/"
+        else:
+            cure = f"{REPAIR} changes {'; '.join(found.changes)}, and keeps the old document"
+        problem = f"table {found.table}, document {spelled_out(found.key)} does not read as its type: {found.problem}"
+        yield Finding(file=str(path), problem=problem, cure=cure)
 
 
 def _examine_holds(workspace: Workspace) -> Iterator[Finding]:
@@ -91,9 +105,8 @@ def _examine_holds(workspace: Workspace) -> Iterator[Finding]:
     try:
         wrong = Rollouts(workspace).wrong_holds()
     except DocumentFormatError as error:
-        if error.table != HOLDS_TABLE:
-            cure = "use the release that wrote the document, or restore a backup if it was edited by hand"
-        yield Finding(file=str(path), problem=str(error), cure=cure)
+        if error.table == HOLDS_TABLE:  # every other table is already reported, with its cure
+            yield Finding(file=str(path), problem=str(error), cure=cure)
     except CoreError:
         return  # the file cannot be read; that is already reported, with its cure
     else:
@@ -148,14 +161,7 @@ def _examine_evidence(workspace: Workspace) -> Iterator[Finding]:
 
     for path in files:
         try:
-            read_evidence(path.read_bytes(), path)
+            read_evidence(read_file(path), path)
         except (ValueError, OSError) as error:
             cure = "start the engine: it collects the evidence again from the stored predictions"
             yield Finding(file=str(path), problem=str(error), cure=cure)
-
-
-def state_files(workspace: Workspace) -> list[Path]:
-    """List the state files, including files of which only the previous generation is left."""
-    present = set(workspace.state_dir.glob("*.json"))
-    missing = {path.with_suffix("") for path in workspace.state_dir.glob("*.json.prev")}
-    return sorted(present | missing)

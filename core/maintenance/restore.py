@@ -8,11 +8,11 @@ import msgspec
 from core.actor import Actor
 from core.clock import utc_now
 from core.errors import CoreError, NotFoundError, RefusedError
-from core.files import access_error, sha256_of
+from core.files import access_error, read_file, sha256_of
 from core.governance.audit import audited
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.governance.record import Evidence
-from core.maintenance.doctor import state_files
+from core.maintenance.state_files import state_files
 from core.state.encoding import decode
 from core.state.errors import DamagedFileError
 from core.state.fair_lock import FairLock
@@ -72,7 +72,7 @@ def restore(workspace: Workspace, file: Path, *, actor: Actor) -> Restored:
         with FairLock(path).held():
             damage = _damage(path)
             kept_as = _keep_aside(path)
-            encoded = previous_of(path).read_bytes()
+            encoded = read_file(previous_of(path))
             tables = decode(encoded)
             replace(path, encoded, tables, keep_previous=False)
     except OSError as error:
@@ -145,21 +145,20 @@ def _damage(path: Path) -> str:
 def _keep_aside(path: Path) -> Path | None:
     """Give the damaged bytes a second name; the old name stays until the file is replaced."""
     n = 1
-    while True:
-        aside = path.with_name(f"{path.name}.damaged-{n}")
-        try:
-            os.link(path, aside)
-        except FileExistsError:
-            n += 1
-        except FileNotFoundError:
-            return None
-        else:
-            return aside
+    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{n}")):
+        n += 1
+    if not os.path.lexists(path):
+        return None
+    if path.is_file():
+        os.link(path, aside, follow_symlinks=False)
+    else:  # a folder, a pipe or a dangling link, which a file cannot replace, or which has no second name
+        path.rename(aside)
+    return aside
 
 
 def _record(workspace: Workspace, restored: Restored, kept_as: Path | None, actor: Actor) -> None:
     database = Path(restored.file).stem
-    evidence = [] if kept_as is None else [Evidence(str(kept_as), sha256_of(kept_as))]
+    evidence = [] if kept_as is None or not kept_as.is_file() else [Evidence(str(kept_as), sha256_of(kept_as))]
     # The audit log's own state file has no outbox, so its restoration is recorded through another file's.
     outbox = "sessions" if database == AUDIT_DATABASE else database
     with audited(workspace, outbox, actor=actor, reason=f"{Path(restored.file).name}: {restored.damage}") as change:

@@ -16,10 +16,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from core.files import digest, sync, write_new
+from core.files import PRIVATE_FOLDER, digest, make_folder, open_regular, sync, write_new
 from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, InvalidNameError
-from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, open_regular, walk
+from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, walk
 from core.registry.numbering import SemanticVersion, checked_model_name
 
 STAGING_NAME = ".staging"
@@ -104,7 +104,7 @@ class ArtifactStore:
         """
         target = self.folder(model, version)
         try:
-            target.parent.mkdir(exist_ok=True)
+            make_folder(target.parent)
             if target.parent.is_symlink() or target.exists():  # a rename would silently replace an empty folder
                 raise ArtifactRefusedError(f"{target} already exists.")
             staged.folder.rename(target)
@@ -147,10 +147,10 @@ class ArtifactStore:
 
     def _new_staging_folder(self) -> tuple[Path, int]:
         area = self.root / STAGING_NAME
-        area.mkdir(parents=True, exist_ok=True)
+        make_folder(area)
         while True:
             folder = area / secrets.token_hex(8)
-            folder.mkdir()
+            folder.mkdir(mode=PRIVATE_FOLDER)
             with suppress(OSError):  # a sweep saw the folder before it was locked, and took it for an orphan
                 lock = _lock_folder(folder)
                 if folder.exists():
@@ -194,9 +194,9 @@ def _checked(name: str, place: Path) -> str:
 
 
 def _copy(content: BinaryIO, target: Path) -> ManifestFile:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with content:
-        sha256, size = write_new(target, content, mode=0o444)
+        sha256, size = write_new(target, content, mode=0o400)
     return ManifestFile(sha256=sha256, size=size)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from core.files import open_regular
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion
-from core.registry.manifest import open_regular
 
 CARD_NAME = "registration.json"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from core.registry.manifest import open_regular
+from core.files import open_regular
 
 REPORT_NAME = "report.json"
 SIGNATURE_NAME = "signature.json"

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from core.files import digest
+from core.files import digest, open_regular
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object
 from core.registry.documents import ModelVersion
-from core.registry.manifest import MANIFEST_NAME, Manifest, open_regular
+from core.registry.manifest import MANIFEST_NAME, Manifest
 from core.state import Workspace
 from core.tracking import Runs
 from core.tracking.comparison import flatten

@@ -4,15 +4,13 @@ The manifest is canonical bytes of content alone, with no clock and no host in i
 files have the same manifest. Its own SHA-256 is kept in the registry's database.
 """
 
-import io
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from core.files import digest, sha256_of
+from core.files import digest, open_regular, sha256_of
 
 MANIFEST_NAME = "MANIFEST.json"
 
@@ -37,20 +35,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of this manifest."""
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
-
-
-def open_regular(path: Path) -> io.BufferedReader:
-    """Open a plain file for reading; refuse links, pipes and everything else.
-
-    Raises:
-        OSError: The file is missing, a symbolic link, or not a plain file.
-    """
-    # O_NONBLOCK: a pipe planted in the folder cannot block the open; plain files are unaffected.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path.name} is not a plain file")
-    return os.fdopen(descriptor, "rb")
 
 
 def walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:

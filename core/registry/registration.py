@@ -9,7 +9,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
-from core.files import InDoubtError, digest
+from core.files import InDoubtError, digest, read_file
 from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
 from core.governance.record import Evidence
@@ -112,7 +112,7 @@ class Registrar:
         """Record a folder that has no version; return why not, empty if it has one by now."""
         folder = self._store.folder(model, number)
         try:
-            sha256 = digest((folder / MANIFEST_NAME).read_bytes())
+            sha256 = digest(read_file(folder / MANIFEST_NAME))
             if problems := check(folder, sha256):
                 return "; ".join(problems[:3])
             manifest, card = read_manifest(folder), RegistrationCard.read(folder)

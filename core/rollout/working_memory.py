@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import digest, write_file
+from core.files import digest, read_file, write_file
 from core.rollout.caller_sums import StoredSums
 from core.rollout.collector import Collector
 from core.rollout.difference_sums import StoredDifferences
@@ -103,7 +103,7 @@ class WorkingMemory:
     def _read(self, rollout: Rollout) -> _Stored | None:
         path = self._workspace.evidence_file(rollout.rollout_id)
         try:
-            content = path.read_bytes()
+            content = read_file(path)
         except FileNotFoundError:
             return None
         stored = read_evidence(content, path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from core.files import FileAccessError, write_file
+from core.files import FileAccessError, read_file, write_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
 
@@ -32,7 +32,7 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
     """
     text = read_text(file)
     with suppress(OSError, msgspec.DecodeError):
-        cached = msgspec.json.decode(cached_in.read_bytes(), type=_Cached)
+        cached = msgspec.json.decode(read_file(cached_in), type=_Cached)
         if cached.text == text:
             return YamlSource(file, cached.values, dict(cached.lines))
     from core.settings.yaml_source import parse_yaml
@@ -48,5 +48,4 @@ def _store(content: _Cached, cached_in: Path) -> None:
         encoded = msgspec.json.encode(content)
         if msgspec.json.decode(encoded, type=_Cached) != content:
             return
-        cached_in.parent.mkdir(exist_ok=True)
         write_file(cached_in, encoded, durable=False)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.files import open_plain
 from core.settings.errors import SettingsError
 
 MOST_BYTES = 1 << 20
@@ -32,11 +33,10 @@ def read_text(file: Path) -> str:
         SettingsError: The file is missing, unreadable, too large, or not UTF-8 text.
     """
     try:
-        if not file.is_file():
-            problem = "is a folder, expected a file" if file.is_dir() else "no such file"
-            raise SettingsError(file, problem)
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             raw = stream.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise SettingsError(file, "no such file") from None
     except OSError as error:
         raise SettingsError(file, f"cannot be read: {error.strerror}") from None
     if len(raw) > MOST_BYTES:

@@ -25,6 +25,16 @@ class WorkspaceNotFoundError(StateError, NotFoundError):
         )
 
 
+class WorkspaceGoneError(StateError, NotFoundError):
+    """The folder of an open workspace does not exist any more, or another has taken its place."""
+
+    def __init__(self, folder: Path, what: str = "does not exist") -> None:
+        super().__init__(
+            f"{folder} {what}: the workspace was deleted, moved or unmounted while it was in use. Bring it back, or "
+            "name another one with --workspace or $BONDX_HOME."
+        )
+
+
 class UnsuitableFilesystemError(StateError, RefusedError):
     """The folder is on a file system with unreliable locks and renames."""
 
@@ -170,6 +180,16 @@ class StaleRevisionError(StateError, ConflictError):
             changes={"desired": ("something else", str(steered.desired))},
             by=steered.desired_by,
             at=to_iso(steered.desired_at),
+        )
+
+
+class LockHeldError(StateError, ConflictError):
+    """Another process has kept a lock for longer than any change takes."""
+
+    def __init__(self, path: Path, holder: str, seconds: float) -> None:
+        super().__init__(
+            f"{path} is still locked after {seconds:.0f} s by {holder}; nothing was changed. If that process is not "
+            "a change under way, end it and try again; `bondx doctor` checks who may lock the files."
         )
 
 

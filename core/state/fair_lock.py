@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.files import PRIVATE_FILE
+from core.state.file_lock import wait_for_lock
+
 
 class FairLock:
     """An exclusive lock made of two lock files, `<file>.queue` and `<file>.lock`.
@@ -13,9 +16,8 @@ class FairLock:
     With one file, a process that releases and locks again overtakes all sleeping waiters: a writer beside three busy
     writers waited 2.9 s. Here the next waiter already holds the queue, so the releaser has to line up: 30 ms.
 
-    The files are never removed: a process that held a removed file would not exclude holders of its successor. They
-    are opened for reading only, which is enough for flock, so that operators with different accounts can share a
-    workspace.
+    The files are never removed: a process that held a removed file would not exclude holders of its successor. Nobody
+    but their owner may open them: to lock a file, it is enough to open it for reading.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,6 +30,7 @@ class FairLock:
         """Wait for the lock and hold it. Not re-entrant, and for one thread at a time.
 
         Raises:
+            LockHeldError: Others have not released it in time; the message names the holder.
             OSError: A lock file can be neither opened nor created.
         """
         with self._flocked(self.lock, after=self.queue):
@@ -51,10 +54,10 @@ class FairLock:
             self._unlock(descriptor)
 
     def _flock(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
         self._descriptors.append(descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            wait_for_lock(descriptor, path)
         except BaseException:  # a KeyboardInterrupt while waiting is one
             self._unlock(descriptor)
             raise

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from core.files import InDoubtError, access_error, sync, write_all
+from core.files import PRIVATE_FILE, InDoubtError, NotPlainError, access_error, open_plain, sync, write_all
 from core.state.encoding import Tables, decode
-from core.state.errors import DamagedFileError
+from core.state.errors import DamagedFileError, WorkspaceGoneError
 
 
 class FileSignature(NamedTuple):
@@ -69,16 +69,22 @@ def load(path: Path) -> Generation:
 
     Raises:
         DamagedFileError: The file is not a complete TinyDB file, or is missing while an earlier generation exists.
+        WorkspaceGoneError: Its folder does not exist.
         FileAccessError: The operating system refuses to read it.
     """
     try:
         generation = _read(path)
     except ValueError as error:
         raise DamagedFileError(path, str(error), good_generation(path)) from error
+    except NotPlainError as error:
+        raise DamagedFileError(path, str(error.strerror), good_generation(path)) from error
     except OSError as error:
         raise access_error(path, "read", error) from error
-    if generation.signature is ABSENT and previous_of(path).exists():
-        raise DamagedFileError(path, "it is missing", good_generation(path))
+    if generation.signature is ABSENT:
+        if previous_of(path).exists():
+            raise DamagedFileError(path, "it is missing", good_generation(path))
+        if not path.parent.is_dir():
+            raise WorkspaceGoneError(path.parent)
     return generation
 
 
@@ -114,9 +120,10 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
     new = path.with_name(path.name + ".new")
     descriptor: int | None = None
     try:
+        new.unlink(missing_ok=True)  # left by a killed process, or put there to be written into
         current = os.stat(path) if path.exists() else None
-        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-        if current is not None:
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+        if current is not None and stat.S_ISREG(current.st_mode):
             os.fchmod(descriptor, stat.S_IMODE(current.st_mode))
         write_all(descriptor, encoded)
         # Strictly later than the previous generation, even if the clock goes back or its ticks are coarse: with a
@@ -144,12 +151,13 @@ def replace(path: Path, encoded: bytes, tables: Tables, *, keep_previous: bool =
 
 def _read(path: Path) -> Generation:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        file = open_plain(path)
     except FileNotFoundError:
         return Generation(ABSENT, {}, None)
+    with file:
+        encoded = file.read()
+        descriptor = os.dup(file.fileno())
     try:
-        with open(descriptor, "rb", closefd=False) as file:
-            encoded = file.read()
         return Generation(_signature(os.fstat(descriptor)), decode(encoded), descriptor)
     except BaseException:
         os.close(descriptor)

@@ -13,7 +13,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, to_iso, utc_now
-from core.files import access_error, write_all
+from core.files import PRIVATE_FILE, access_error, write_all
 from core.state.errors import LeaseHeldError
 from core.state.workspace import Workspace
 
@@ -59,7 +59,7 @@ class Lease:
         path = workspace.lease_file
         holder = LeaseHolder(user=actor.name, host=actor.host, pid=os.getpid(), mode=mode, acquired_at=clock())
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
         except OSError as error:
             raise access_error(path, "open", error) from error
         try:
@@ -111,7 +111,7 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
     """
     path = workspace.lease_file
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:

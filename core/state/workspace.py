@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.files import access_error, sync, write_file
+from core.files import access_error, make_folder, sync, write_file
 from core.state.errors import WorkspaceNotFoundError
 from core.state.filesystem import require_local
 
@@ -170,7 +170,10 @@ class Workspace:
         """
         found = self._databases.get(name)
         if found is None:
-            found = self._databases[name] = _shared_database(self.state_file(name).resolve())
+            path = self.state_file(name)
+            # A link that leads to no file keeps its own name, so that it is reported and not taken for an empty file.
+            resolved = path.resolve() if path.is_file() else path.parent.resolve() / path.name
+            found = self._databases[name] = _shared_database(resolved)
         return found
 
     def _make_folders(self) -> None:
@@ -182,11 +185,11 @@ class Workspace:
             self.datasets_dir,
             self.reports_dir,
             self.logs_dir,
+            self.keys_dir,
         )
         try:
             for folder in folders:
-                folder.mkdir(parents=True, exist_ok=True)
-            self.keys_dir.mkdir(mode=0o700, exist_ok=True)
+                make_folder(folder)
         except OSError as error:
             raise access_error(Path(error.filename or self.root), "make", error) from error
 

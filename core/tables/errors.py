@@ -41,15 +41,6 @@ def shown(value: object) -> str:
     return repr(cut) if isinstance(value, str) else cut
 
 
-def visible(text: str) -> str:
-    """Spell out control characters, which a name of a column may hold.
-
-    >>> visible("price\\n(EUR)")
-    'price\\\\n(EUR)'
-    """
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
 def as_typed(text: str) -> str:
     """Spell a text so that a shell takes it as one word."""
     return shlex.quote(text) if text.isprintable() else shown(text)

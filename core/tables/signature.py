@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from core.files import read_file
 from core.tables.errors import InputError, TableError, shown
 
 SIGNATURE_NAME = "signature.json"
@@ -189,7 +190,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         """
         path = folder / SIGNATURE_NAME
         try:
-            return cls.from_bytes(path.read_bytes())
+            return cls.from_bytes(read_file(path))
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:

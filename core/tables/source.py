@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from core.files import sha256_of
+from core.files import open_plain, sha256_of
 from core.tables import limits
 from core.tables.errors import TableError
 
@@ -73,7 +73,7 @@ class Source:
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Open the uncompressed bytes."""
-        with self.path.open("rb") as file:
+        with open_plain(self.path) as file:
             yield _unpacked(file, is_packed=self.is_packed)
 
     def require_unchanged(self) -> None:
@@ -99,7 +99,7 @@ def inspect(path: Path) -> Source:
     wanted = _format_of(path)
     n_quotes = 0
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(16)
             _check_head(path, head, wanted)
             is_packed, n_bytes = head.startswith(_GZIP), identity[-1]
@@ -155,7 +155,7 @@ def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
     decoder = codecs.getincrementaldecoder("utf-8")()
     n_read, line, since_newline, n_quotes = 0, 1, 0, 0
     try:
-        with path.open("rb") as raw:
+        with open_plain(path) as raw:
             text = _unpacked(raw, is_packed=is_packed)
             while chunk := text.read(limits.MOST_LINE_BYTES):
                 n_read += len(chunk)

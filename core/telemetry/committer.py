@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
 
+from core.files import make_folder
 from core.telemetry.errors import TelemetryError
 from core.telemetry.schema import place_of
 
@@ -35,7 +36,7 @@ class Committer(ABC):
         self._failure: str | None = None
         self._place: tuple[int, int] | None = None  # of the file that was opened
         self._thread = threading.Thread(target=self._run, name=self._WHAT, daemon=True)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
 
     def flush(self, timeout_seconds: float = 10.0) -> None:
         """Wait until all records added so far are stored; call it before reporting completion.

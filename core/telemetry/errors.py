@@ -42,3 +42,5 @@ def translated(file: Path) -> Iterator[None]:
         if code is not None and code & 0xFF in _DAMAGE:
             raise TelemetryDamagedError(file, str(error)) from error
         raise TelemetryError(f"The time series in {file} cannot be used now: {error}.") from error
+    except OSError as error:
+        raise TelemetryError(f"The time series in {file} cannot be used: {error.strerror or error}.") from error

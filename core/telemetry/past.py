@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from core.files import make_folder
 from core.telemetry.chunk import from_us, to_us
 from core.telemetry.errors import TelemetryError, translated
 from core.telemetry.schema import connect_to_read, fetch, open_to_write, place_of
@@ -73,7 +74,7 @@ class PastWriter:
             TelemetryError: It cannot be opened, or was written by a newer version of the program.
         """
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         self._connection = open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
         self._place = place_of(file)
 

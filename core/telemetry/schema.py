@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.files import create_private, require_plain
 from core.telemetry.errors import TelemetryError, translated
 
 VERSION = 1
@@ -57,6 +58,7 @@ def open_to_write(
         TelemetryError: It cannot be opened, or was written by a newer version of the program.
     """
     with translated(file):
+        create_private(file)
         connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -116,6 +118,7 @@ def connect_to_read(file: Path) -> sqlite3.Connection:
         TelemetryError: It cannot be opened.
     """
     with translated(file):
+        require_plain(file)  # SQLite itself would wait for whoever writes into a pipe
         return sqlite3.connect(
             f"{file.absolute().as_uri()}?mode=ro",
             uri=True,

@@ -10,7 +10,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
-from core.files import sha256_of
+from core.files import open_plain, sha256_of
 from core.governance.audit import audited
 from core.state import Workspace
 from core.tracking import heartbeat
@@ -299,7 +299,7 @@ class Runs(RunReader):
 
     def _hashed(self, path: Path) -> RunArtifact:
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 sha256 = sha256_of(file)
                 n_bytes = file.tell()
         except OSError as error:

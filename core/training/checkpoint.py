@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import UNFINISHED, sha256_of, write_folder
+from core.files import UNFINISHED, read_file, sha256_of, write_folder
 from core.training.convergence import EpochScore
 from core.training.errors import CheckpointDamagedError
 from core.training.records import EpochRecord
@@ -128,6 +128,6 @@ def _hashes(folder: Path) -> dict[str, str]:
 def _read(folder: Path) -> Checkpoint:
     file = folder / MANIFEST
     try:
-        return Checkpoint(folder, sha256_of(file), msgspec.json.decode(file.read_bytes(), type=CheckpointManifest))
+        return Checkpoint(folder, sha256_of(file), msgspec.json.decode(read_file(file), type=CheckpointManifest))
     except (OSError, msgspec.DecodeError) as error:
         raise CheckpointDamagedError(f"{file} cannot be read: {error}") from None

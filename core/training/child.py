@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from core.escape import escaped
 from core.training.failure import failure_of
 from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, receive, send
 
@@ -55,7 +56,7 @@ def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
 
 def _give_up(failure: Failed, next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     """End a child that cannot work: without memory immediately, else after answering one request with the reason."""
-    print(failure.details, file=sys.stderr, flush=True)
+    print(escaped(failure.details, keep="\n"), file=sys.stderr, flush=True)
     if failure.kind == "memory":
         return OUT_OF_MEMORY_EXIT
     next_request()

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 import core
+from core.files import create_private, make_folder
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
 from core.training.wire import REPLIES, ChildReply, ChildRequest, receive, send
@@ -40,6 +41,7 @@ class ChildProcess:
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
         _rotate(log_file)
+        create_private(log_file)
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 # -P: a folder called `core` in the operator's working directory must not be mistaken for ours
@@ -146,7 +148,7 @@ def describe_death(exit_code: int, peak_rss_bytes: int) -> str:
 
 def _rotate(log_file: Path) -> None:
     """Rotate a full log; the child itself writes little but the traceback of its death."""
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log_file.parent)
     if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
         log_file.replace(log_file.with_name(log_file.name + ".1"))
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
-from core.files import sha256_of, write_folder
+from core.files import read_file, sha256_of, write_folder
 from core.models import Model, Panel
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -120,7 +120,7 @@ class FinalFit:
     def _kept(self) -> FinalRecord | None:
         """Return the result of an earlier attempt, if every file of it is intact."""
         try:
-            record = msgspec.json.decode((self._folder / RECORD).read_bytes(), type=FinalRecord)
+            record = msgspec.json.decode(read_file(self._folder / RECORD), type=FinalRecord)
             sound = all(
                 sha256_of(self._checkpoints.folder / model.folder / name) == sha256
                 for model in record.models

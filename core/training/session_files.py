@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.files import write_file
+from core.files import read_file, write_file
 from core.governance import Evidence
 from core.state import Workspace
 from core.training.convergence import EpochScore, Judgement
@@ -46,7 +46,7 @@ class SessionFiles:
     def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
         """Read the report of an epoch, if there is one."""
         try:
-            return msgspec.json.decode(self._epoch_file(session, epoch).read_bytes(), type=EpochRecord)
+            return msgspec.json.decode(read_file(self._epoch_file(session, epoch)), type=EpochRecord)
         except FileNotFoundError:
             return None
 

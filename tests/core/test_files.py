@@ -50,6 +50,26 @@ def test_files_are_synced_replaced_and_hashed_in_one_module_alone():
     assert {entry for entry in found if entry[0] != OURS} == SEQUENCES_OF_THEIR_OWN
 
 
+def opened_by_hand(file: Path) -> set[str]:
+    """Return by which calls a module opens files for reading by itself; what it writes is another matter."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        modes = [word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+        reads_whole = name in ("read_bytes", "read_text") and not node.args and "/proc/" not in ast.unparse(node)
+        if reads_whole or (name == "open" and modes and set(modes[-1]) <= set("rb")):
+            found.add(name)
+    return found
+
+
+def test_files_are_opened_for_reading_by_one_door_which_no_pipe_can_block():
+    files = (path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
+    found = {(file.relative_to(ROOT).as_posix(), call) for file in files for call in opened_by_hand(file)}
+    assert {entry for entry in found if entry[0] != OURS} == {("core/state/filesystem.py", "read_text")}  # the kernel's
+
+
 def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.name.endswith(UNFINISHED)]
 

@@ -19,12 +19,13 @@ from core.domains.bonds.models.designs import ANOMALY_FOREST, SPREAD
 from core.domains.bonds.models.spread import SpreadModel
 from core.domains.bonds.models.spread_law import to_learning_scale
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
+from core.escape import spelled_out
 from core.models import Model, scores
 from core.models.scores import row_losses
 from core.models.slices import metrics_by_slice
 from core.models.supervised import SupervisedModel
 from core.tables import ReadingRules, TaskRequest, describe, read_table
-from core.tables.errors import shown, visible
+from core.tables.errors import shown
 from core.tables.held_rows import split_rows
 from core.tables.signature import NUMERIC, ColumnKind, ColumnSignature, TableSignature, Task
 from core.tables.table import Table
@@ -77,7 +78,7 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining | Unfit:
         bonds = bonds.assign(**{request.time: table.frame[request.time]})
     split = split_rows(bonds, signature, classes, request.test_share, seed=request.split_seed)
     checks = bond_checks((signature.target,) if signature.target in BY_NAME and kind is not SpreadModel else ())
-    notes = (*model.warnings, *map(visible, (*dropped, *table.notes)))
+    notes = (*model.warnings, *map(spelled_out, (*dropped, *table.notes)))
     return PreparedTraining(model, signature, bonds, split, checks, notes)
 
 

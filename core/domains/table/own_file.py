@@ -6,9 +6,9 @@ from pathlib import Path
 from core.domains.own_file import FileRequest, Judged, PreparedTraining
 from core.domains.table.checks import table_checks
 from core.domains.table.models.model import TableModel
+from core.escape import spelled_out
 from core.models import Model
 from core.tables import ColumnKind, ReadingRules, Table, TableSignature, Task, TaskRequest, describe, read_table
-from core.tables.errors import visible
 from core.tables.held_rows import split_rows
 from core.tables.periods import with_instants
 from core.tables.task import told_task, with_target
@@ -37,7 +37,7 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining:
     split = split_rows(table.frame, signature, target, request.test_share, seed=seed)
     notes = (*told_task(table, signature, wanted), *dropped, *table.notes, *left_out(signature))
     checks = table_checks(signature.names)
-    return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *map(visible, notes)))
+    return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *map(spelled_out, notes)))
 
 
 def to_judge(model: Model, data: Path, rules: ReadingRules) -> Judged | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import AnyArray
-from core.files import digest, write_file
+from core.files import digest, make_folder, read_file, write_file
 from core.models.errors import ArtifactError
 
 HEADER = "model.json"
@@ -64,7 +64,7 @@ def write_model(folder: Path, header: Mapping[str, Any], files: Mapping[str, byt
     Returns:
         Every path written, the header first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     listed = {name: {"sha256": digest(content), "n_bytes": len(content)} for name, content in sorted(files.items())}
     text = json.dumps({"format": FORMAT, **header, "files": listed}, indent=2, sort_keys=True, allow_nan=False)
     for name, content in {**dict(sorted(files.items())), HEADER: f"{text}\n".encode()}.items():
@@ -79,7 +79,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         ArtifactError: A file is missing or differs from the header, or the header itself cannot be read.
     """
     try:
-        header = json.loads((folder / HEADER).read_bytes())
+        header = json.loads(read_file(folder / HEADER))
         listed = {str(name): dict(entry) for name, entry in header["files"].items()}
         if header["format"] != FORMAT:
             raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
@@ -90,7 +90,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         if Path(name).name != name:
             raise ArtifactError(f"{folder / HEADER} lists a file outside its folder: {name!r}")
         try:
-            content = (folder / name).read_bytes()
+            content = read_file(folder / name)
         except OSError as error:
             raise ArtifactError(f"{folder / name} is listed in {HEADER} but cannot be read: {error}") from error
         if digest(content) != entry.get("sha256"):

@@ -9,7 +9,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.alerts import Alert
 from core.governance import Anchor, AuditLog, AuditRecord, AuditVerdict
-from core.maintenance.doctor import Finding, examine
+from core.maintenance.doctor import examine
+from core.maintenance.finding import Finding
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, LOOK, OPERATE, Given
 from core.serving.control.versions import Words

@@ -8,6 +8,7 @@ import msgspec
 
 from core.actor import Actor
 from core.errors import RefusedError
+from core.files import read_file
 from core.registry import ModelVersion, Registry, SemanticVersion
 from core.registry.errors import ModelNotFoundError
 from core.registry.numbering import FIRST_VERSION, NumberPart
@@ -49,7 +50,7 @@ def register_path(
 
 def _metrics_in(path: Path) -> dict[str, float]:
     try:
-        report = msgspec.json.decode((path / REPORT_NAME).read_bytes())
+        report = msgspec.json.decode(read_file(path / REPORT_NAME))
     except (OSError, msgspec.DecodeError):
         return {}
     found = report.get("metrics") if isinstance(report, dict) else None

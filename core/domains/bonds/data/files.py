@@ -15,7 +15,7 @@ from core.domains.bonds.data.columns import COLUMNS, TRUTH_COLUMNS, BondColumn
 from core.domains.bonds.data.panel import CATEGORIES, GENERATOR_VERSION, NOTICE, BondPanel
 from core.domains.bonds.data.settings import PanelSettings
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import digest, sha256_of, write_folder
+from core.files import digest, read_file, sha256_of, write_folder
 
 PanelFormat = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[PanelFormat, ...] = ("parquet", "csv", "jsonl")
@@ -125,7 +125,7 @@ def read_lineage(folder: Path) -> PanelLineage:
     """
     path = folder / LINEAGE_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=PanelLineage)
+        return msgspec.json.decode(read_file(path), type=PanelLineage)
     except FileNotFoundError:
         raise NotFoundError(f"{folder} is not a data set: it has no {LINEAGE_FILE}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

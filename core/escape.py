@@ -1,0 +1,48 @@
+"""The one escape for text that leaves for a terminal or a log line.
+
+A name may hold anything: colours, a new title for the window, a text for the clipboard (OSC 52), letters that turn the
+reading direction around, line breaks that look like another line. What a terminal would obey or hide is spelled out.
+"""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Blank letters, which `str.isprintable` takes for visible ones."""
+
+
+def is_shown_as_is(text: str, *, keep: str = "") -> bool:
+    """Return whether a terminal shows every character of a text, and obeys none.
+
+    Not so are controls (C0, C1, DEL), directions, zero-width and blank letters, line separators, and halves of
+    characters, which no file can hold.
+
+    >>> is_shown_as_is("Zürich 東京"), is_shown_as_is("a\\x1b[2J"), is_shown_as_is("a\\nb"), is_shown_as_is("a\\u202eb")
+    (True, False, False, False)
+    """
+    for allowed in keep:
+        text = text.replace(allowed, "")
+    return text.isprintable() and _INVISIBLE.isdisjoint(text)
+
+
+def escaped(text: str, *, keep: str = "", by: str = REPLACEMENT) -> str:
+    """Replace every character that a terminal would obey or hide.
+
+    Args:
+        text: Anything.
+        keep: Characters that stay, such as the line breaks of a text of several lines.
+        by: What stands for each.
+
+    >>> escaped("a\\x1b]52;c;eA==\\x07b", by="?")
+    'a?]52;c;eA==?b'
+    """
+    if is_shown_as_is(text, keep=keep):
+        return text
+    return "".join(each if each in keep or is_shown_as_is(each) else by for each in text)
+
+
+def spelled_out(text: str) -> str:
+    """Spell such characters as Python does, where it matters which one it is.
+
+    >>> spelled_out("price\\n(EUR)")
+    'price\\\\n(EUR)'
+    """
+    return "".join(each if is_shown_as_is(each) else ascii(each)[1:-1] for each in text)

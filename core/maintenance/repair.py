@@ -1,0 +1,87 @@
+"""Repair what `examine` found and no person has to judge: rights of other accounts, and documents of the wrong type.
+
+Every document that is changed keeps its old bytes in `state/repaired/`, and an audit record names both.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.actor import Actor
+from core.errors import CoreError
+from core.files import create_once, digest
+from core.governance.audit import audited
+from core.governance.record import Evidence
+from core.maintenance.access import close_to_others
+from core.maintenance.state_files import state_files
+from core.maintenance.stored_documents import HEAD, TABLES, TableOf, UnreadableDocument, unreadable_documents
+from core.state.workspace import Workspace
+
+KEPT_IN = "repaired"
+
+
+def repair(workspace: Workspace, *, actor: Actor, reason: str = "", tables: Sequence[TableOf] = TABLES) -> list[str]:
+    """Repair the workspace.
+
+    Args:
+        workspace: The workspace.
+        actor: The author of the repair, for the audit log.
+        reason: Why, in the actor's words.
+        tables: The tables of documents.
+    Returns:
+        One sentence for everything that was changed; empty if nothing had to be.
+    Raises:
+        CoreError: Something could not be written.
+    """
+    done = close_to_others(workspace)
+    for file in state_files(workspace):
+        done += _repair_documents(workspace, file.stem, actor, reason, tables)
+    return done
+
+
+def _repair_documents(
+    workspace: Workspace, database: str, actor: Actor, reason: str, tables: Sequence[TableOf]
+) -> list[str]:
+    if database == HEAD.database:
+        return []  # the head is sealed: the log itself is the way back
+    try:
+        if not any(unreadable_documents(workspace, database, tables)):
+            return []
+    except CoreError:
+        return []  # the file itself is damaged, which `restore` repairs
+    with audited(workspace, database, actor=actor, reason=reason) as change:
+        found = list(unreadable_documents(workspace, database, tables))  # again, now that nobody else writes
+        storage = change.db.storage
+        for document in found:
+            table = dict(storage.read()[document.table])
+            if document.repaired is None:
+                del table[document.doc_id]
+            else:
+                table[document.doc_id] = document.repaired
+            storage.write_table(document.table, table)
+        for document in found:
+            change.record(
+                "document.repair",
+                f"{database}/{document.table}/{document.key}",
+                before=document.stored,
+                after=document.repaired,
+                evidence=[_keep_aside(document)],
+            )
+    return [_told(document) for document in found]
+
+
+def _keep_aside(document: UnreadableDocument) -> Evidence:
+    content = msgspec.json.format(msgspec.json.encode(document.stored), indent=2) + b"\n"
+    folder, n = document.file.parent / KEPT_IN, 1
+    stem = f"{document.file.stem}.{document.table}.{document.doc_id}"
+    while not create_once(path := folder / f"{stem}.{n}.json", content):
+        n += 1
+    return Evidence(str(path), digest(content))
+
+
+def _told(document: UnreadableDocument) -> str:
+    kept = Path(document.file.parent.name) / KEPT_IN
+    where = f"{document.file.name}, table {document.table}, {document.key}"
+    what = "; ".join(document.changes) or "it has no reading, so it was taken out of the table"
+    return f"{where}: {what}. The old document is kept in {kept}."

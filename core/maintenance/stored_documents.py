@@ -1,0 +1,173 @@
+"""Every document of the state files, read as its type: which do not, why, and what each would be repaired to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin
+
+import msgspec
+import orjson
+
+from core.alerts import Alert
+from core.alerts.store import DATABASE as ALERTS
+from core.errors import CoreError
+from core.escape import spelled_out
+from core.governance.head import DATABASE as AUDIT
+from core.governance.head import AuditHead
+from core.governance.outbox import TABLE as OUTBOX
+from core.governance.record import AuditEntry
+from core.registry import Alias, ModelVersion, PrunedVersion, RegisteredModel, Transition
+from core.registry.approvals import Approval
+from core.registry.records import DATABASE as REGISTRY
+from core.rollout.rollout import Rollout
+from core.state.generation import load, previous_of
+from core.state.workspace import Workspace
+from core.tracking import Run
+from core.tracking.run_reader import DATABASE as RUNS
+from core.training.session import Session
+from core.training.sessions import DATABASE as SESSIONS
+
+_MOST_SHOWN = 60
+_ABSENT = object()
+
+
+class TableOf(NamedTuple):
+    """One table of typed documents."""
+
+    database: str
+    table: str
+    struct: type[msgspec.Struct]
+    key: str
+
+
+HEAD = TableOf(AUDIT, "head", AuditHead, "name")
+TABLES: tuple[TableOf, ...] = (
+    TableOf(REGISTRY, "models", RegisteredModel, "model"),
+    TableOf(REGISTRY, "versions", ModelVersion, "key"),
+    TableOf(REGISTRY, "transitions", Transition, "key"),
+    TableOf(REGISTRY, "pruned", PrunedVersion, "key"),
+    TableOf(REGISTRY, "aliases", Alias, "key"),
+    TableOf(REGISTRY, "approvals", Approval, "key"),
+    TableOf(REGISTRY, "rollouts", Rollout, "rollout_id"),
+    TableOf(SESSIONS, "sessions", Session, "session_id"),
+    TableOf(RUNS, "runs", Run, "run_id"),
+    TableOf(ALERTS, "alerts", Alert, "fingerprint"),
+    HEAD,
+)
+"""The tables of the engine; `tables_of` adds the outbox of every file. Holds are no such table: the engine writes them
+again from the rollouts."""
+
+
+class UnreadableDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored document that does not read as its type."""
+
+    file: Path
+    table: str
+    doc_id: str
+    key: str
+    problem: str
+    stored: dict[str, Any]
+    repaired: dict[str, Any] | None  # None: no reading of it is known, so a repair takes it out of the table
+    changes: tuple[str, ...] = ()  # what the repair would do, a clause for each field
+
+
+def tables_of(database: str, tables: Sequence[TableOf]) -> list[TableOf]:
+    """Return the typed tables of one state file."""
+    outbox = [] if database == AUDIT else [TableOf(database, OUTBOX, AuditEntry, "id")]
+    return [table for table in tables if table.database == database] + outbox
+
+
+def unreadable_documents(
+    workspace: Workspace, database: str, tables: Sequence[TableOf] = TABLES
+) -> Iterator[UnreadableDocument]:
+    """Yield the documents of one state file that do not read as their type.
+
+    Raises:
+        CoreError: The file itself cannot be read.
+    """
+    file = workspace.state_file(database)
+    stored = load(file).tables
+    before: Mapping[str, Any] | None = None
+    for kind in tables_of(database, tables):
+        for doc_id, document in stored.get(kind.table, {}).items():
+            if (problem := _problem(document, kind.struct)) is None:
+                continue
+            before = _previous(file) if before is None else before
+            earlier = before.get(kind.table, {}).get(doc_id, {})
+            repaired, changes = _repaired(document, kind.struct, earlier)
+            yield UnreadableDocument(
+                file=file,
+                table=kind.table,
+                doc_id=doc_id,
+                key=str(document.get(kind.key, doc_id)),
+                problem=_with_value(problem, document),
+                stored=dict(document),
+                repaired=repaired,
+                changes=changes,
+            )
+
+
+def _previous(file: Path) -> Mapping[str, Any]:
+    try:
+        return load(previous_of(file)).tables
+    except CoreError:
+        return {}
+
+
+def _problem(document: Any, kind: Any) -> str | None:
+    try:
+        msgspec.json.decode(orjson.dumps(document), type=kind)
+    except (msgspec.ValidationError, TypeError) as error:
+        return str(error)
+    return None
+
+
+def _with_value(problem: str, document: Mapping[str, Any]) -> str:
+    """Add the value of the field that the decoder names."""
+    _, found, place = problem.partition(" - at `$.")
+    name = place.rstrip("`").partition(".")[0].partition("[")[0]
+    if not found or name not in document:
+        return spelled_out(problem)
+    return spelled_out(f"{problem}; {name} is {document[name]!r:.{_MOST_SHOWN}}")
+
+
+def _repaired(
+    document: Mapping[str, Any], struct: type[msgspec.Struct], earlier: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Repair field by field: spell as text what must be text, else take the earlier generation's value or the default.
+
+    Returns:
+        The document, and what was changed in it; None if a field has no reading.
+    """
+    repaired, changes = dict(document), []
+    for field in msgspec.structs.fields(struct):
+        name = field.encode_name
+        value = document.get(name, _ABSENT)
+        if value is not _ABSENT and _problem(value, field.type) is None:
+            continue
+        if value is _ABSENT and not field.required:
+            continue
+        found = next((each for each in _readings(value, field, earlier) if _problem(each, field.type) is None), _ABSENT)
+        if found is _ABSENT:
+            return None, ()
+        repaired[name] = found
+        was = "is missing" if value is _ABSENT else f"{value!r:.{_MOST_SHOWN}}"
+        changes.append(spelled_out(f"{name} {was} → {found!r:.{_MOST_SHOWN}}"))
+    return (repaired, tuple(changes)) if _problem(repaired, struct) is None else (None, ())
+
+
+def _readings(value: Any, field: msgspec.structs.FieldInfo, earlier: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what a field could be instead of a value, the nearest first."""
+    if isinstance(value, bool | int | float):
+        yield str(value)
+    if isinstance(value, dict) and str in get_args(field.type) and get_origin(field.type) is not tuple:
+        yield {str(key): str(item) for key, item in value.items() if item is not None}
+    if isinstance(value, dict):
+        yield {key: item for key, item in value.items() if item is not None}
+    if field.encode_name in earlier:
+        yield earlier[field.encode_name]
+    if value is None or value is _ABSENT:
+        if field.default is not msgspec.NODEFAULT:
+            yield msgspec.to_builtins(field.default)
+        if field.default_factory is not msgspec.NODEFAULT:
+            yield msgspec.to_builtins(field.default_factory())
+        yield ""
