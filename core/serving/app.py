@@ -10,9 +10,10 @@ from functools import partial
 import orjson
 
 from core.serving.asgi import Application, Receive, Scope, Send, send_json
+from core.serving.crowd import Crowd
 from core.serving.dialects import DIALECTS, Dialect, refusal
 from core.serving.dialects.dialect import ListPath, ServerPath
-from core.serving.errors import NoSuchPathError, WrongMethodError
+from core.serving.errors import NoSuchPathError, UnavailableError, WrongMethodError
 from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target
 from core.serving.reads import Reads
@@ -42,6 +43,7 @@ class FrontDoor:
             dialects: The predict dialects.
         """
         self.limits = predictor.limits
+        self.crowd = Crowd(self.limits.connections, self.limits.connections_by_peer)
         self._predictor = predictor
         self._reads = reads
         self._control = control
@@ -57,6 +59,7 @@ class FrontDoor:
         self._plain: dict[str, Plain] = {"/health": reads.health, "/ready": reads.ready, "/metrics": reads.metrics}
         for path in (path for dialect in dialects for path in dialect.server_paths):
             self._plain[path.path] = self._plain[path.same_as] if path.same_as else _server_description(path)
+        self._probes = {path for path, plain in self._plain.items() if plain in (reads.health, reads.ready)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; pass other events on."""
@@ -65,7 +68,9 @@ class FrontDoor:
             return
         path: str = scope["path"]
         target = self.target(path)
-        if target is not None:
+        if scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIX)):
+            await self._tell_methods(path, target, send)
+        elif target is not None:
             if scope["method"] == "POST":
                 await self._predictor.answer(target, scope, receive, send)
             else:
@@ -78,6 +83,14 @@ class FrontDoor:
             await plain(scope, send) if scope["method"] in ("GET", "HEAD") else await _refuse_method(send, b"GET")
         else:
             await self._describe_model(path, scope, send)
+
+    async def answer_probe(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer on a connection beyond the limit: probes, so that nobody takes a busy server for a dead one."""
+        if scope["type"] == "http" and scope["path"].rstrip("/") in self._probes:
+            await self(scope, receive, send)
+        else:
+            error = UnavailableError("Too many connections are open; retry in a moment.")
+            await send_json(send, error.status, refusal(error), headers=((b"connection", b"close"),))
 
     def target(self, path: str) -> Target | None:
         """Return the target of a predict path; None for any other path."""
@@ -98,6 +111,23 @@ class FrontDoor:
             await self._reads.list_models(scope, receive, send, dialect=dialect, asked=asked, limits=self.limits)
         else:
             await _refuse_method(send, asked.method.encode(), dialect)
+
+    async def _tell_methods(self, path: str, target: Target | None, send: Send) -> None:
+        """Answer OPTIONS: with the methods of the path, and with no permission for web pages of other origins."""
+        method = "POST" if target is not None else self._method_of(path)
+        if method is None:
+            await _no_such_path(send, path)
+            return
+        allowed = b"GET, HEAD, OPTIONS" if method == "GET" else f"{method}, OPTIONS".encode()
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allowed)]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _method_of(self, path: str) -> str | None:
+        if (listed := self._lists.get(path.rstrip("/"))) is not None:
+            return listed[1].method
+        if path.rstrip("/") in self._plain:
+            return "GET"
+        return next((method for _, pattern, method in self._describe if pattern.fullmatch(path)), None)
 
     async def _describe_model(self, path: str, scope: Scope, send: Send) -> None:
         for describe, pattern, method in self._describe:

@@ -14,6 +14,16 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Return the headers of a request by lower-case name; the values of a repeated header are joined by commas."""
+    fields: list[tuple[bytes, bytes]] = list(scope["headers"])
+    headers = dict(fields)
+    if len(headers) != len(fields):
+        for name in headers:
+            headers[name] = b", ".join(value for of, value in fields if of == name)
+    return headers
+
+
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: ServingLimits) -> bytes:
     """Read the body of a request.
 

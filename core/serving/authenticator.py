@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from core.actor import Actor, Origin
@@ -10,13 +9,12 @@ from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.serving.access import DATABASE, Role, Token, Tokens, digest
 from core.serving.errors import ForbiddenError, UnauthenticatedError
+from core.serving.local_callers import LocalCallers
 from core.state import Workspace
 
 Headers = Mapping[bytes, bytes]
 
 _LOOK_SECONDS = 0.25  # how long a revoked token may continue to work
-_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
-_MAX_REMEMBERED = 1_000
 
 
 class Caller(NamedTuple):
@@ -30,14 +28,21 @@ class Caller(NamedTuple):
 class Authenticator:
     """Checks requests against the tokens of a workspace. Safe to share between threads."""
 
-    def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
+    def __init__(self, workspace: Workspace, *, local_reads: bool = True, clock: Clock = utc_now) -> None:
+        """Read no token yet.
+
+        Args:
+            workspace: The workspace with the tokens.
+            local_reads: Whether callers on this machine may read and predict without a token.
+            clock: The time.
+        """
         self._workspace = workspace
         self._tokens = Tokens(workspace, clock=clock)
         self._clock = clock
         self._by_digest: dict[str, Token] = {}
         self._generation: object = None
         self._looked_at = float("-inf")
-        self._local_hosts: dict[bytes, bool] = {}
+        self._local = LocalCallers() if local_reads else None
 
     def admit(self, headers: Headers, client: tuple[str, int] | None, *, at_least: Role, is_read: bool) -> Caller:
         """Admit a request, or raise the reason for refusing it.
@@ -54,7 +59,8 @@ class Authenticator:
         host = client[0] if client else "?"
         authorization = headers.get(b"authorization")
         if authorization is None:
-            if is_read and at_least is Role.VIEWER and client is not None and self._is_local(headers, host):
+            may_read = is_read and at_least is Role.VIEWER and client is not None
+            if may_read and self._local is not None and self._local.is_local(headers, host):
                 return Caller(Actor("anonymous", host, Origin.API), Role.VIEWER, has_token=False)
             raise UnauthenticatedError(
                 "A token is required: send `Authorization: Bearer TOKEN`. Create one with `bondx serve token create`."
@@ -92,39 +98,3 @@ class Authenticator:
                 self._generation = None
                 raise
         self._looked_at = begin  # last: until the tokens are read, every other thread must read them itself
-
-    def _is_local(self, headers: Headers, host: str) -> bool:
-        """Say whether a request comes from this machine and was meant for it.
-
-        A proxy makes every caller look local, and a web page can make a browser send requests here under its own host
-        name (DNS rebinding): neither is a person at this machine.
-        """
-        if not (_FORWARDED.isdisjoint(headers) and is_loopback(host)):
-            return False
-        asked = headers.get(b"host", b"")
-        found = self._local_hosts.get(asked)
-        if found is None:
-            if len(self._local_hosts) >= _MAX_REMEMBERED:
-                self._local_hosts.clear()
-            found = self._local_hosts[asked] = _names_this_machine(asked.decode("latin-1"))
-        return found
-
-
-def _names_this_machine(host: str) -> bool:
-    """Say whether a Host header names the loopback interface.
-
-    >>> [_names_this_machine(host) for host in ("localhost:8501", "[::1]", "127.0.0.1:80", "evil.example")]
-    [True, True, True, False]
-    """
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return name.lower() == "localhost" or is_loopback(name)
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether an address is this machine's own."""
-    if host == "127.0.0.1":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from core.serving.crowd import Admission, Crowd
 from core.serving.dialects import refusal
-from core.serving.errors import ServingError, TookTooLongError, TooLargeError
+from core.serving.errors import ServingError, TookTooLongError, TooLargeError, UnavailableError
 from core.serving.limits import ServingLimits
 
 MAX_HEAD_BYTES = 64 << 10
@@ -26,20 +27,59 @@ class TimedProtocol(HttpToolsProtocol):
     _is_head_whole = False
     _n_head_bytes = 0
     _timer: TimerHandle | None = None
+    _has_asked = False
+    _used_at = 0.0
+    _is_reserve = False  # only probes are answered
 
     @property
     def _limits(self) -> ServingLimits:
         limits: ServingLimits = self.config.app.limits  # type: ignore[union-attr]
         return limits
 
+    @property
+    def _crowd(self) -> Crowd:
+        crowd: Crowd = self.config.app.crowd  # type: ignore[union-attr]
+        return crowd
+
     @override
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._set_timer(self._limits.idle_seconds, self._end_rest)
+        self._used_at = self.loop.time()
+        admission = self._crowd.enter(self)
+        if admission is Admission.REFUSED:
+            self._hang_up(UnavailableError("Too many connections are open."), 503)
+            return
+        if admission is Admission.PROBES_ONLY:
+            self._is_reserve = True
+            self.app = self.config.app.answer_probe  # type: ignore[union-attr]
+        self._set_timer(min(self._limits.idle_seconds, self._limits.first_request_seconds), self._end_rest)
+
+    @property
+    def peer(self) -> str:
+        """The address of the other end."""
+        return self.client[0] if self.client else ""
+
+    @property
+    def waits_since(self) -> tuple[bool, float] | None:
+        """Since when the server waits for the caller, after whether it ever asked; None while it is being answered."""
+        is_answered = self.cycle is None or self.cycle.response_complete
+        waits = is_answered and (self._is_between_requests or not self._is_head_whole)
+        return (self._has_asked, self._used_at) if waits else None
+
+    def give_way(self) -> None:
+        """Close."""
+        self._clear_timer()
+        self.transport.close()
+
+    def note_use(self) -> None:
+        """Remember that the caller has asked just now."""
+        self._has_asked = True
+        self._used_at = self.loop.time()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_timer()
+        self._crowd.leave(self)
         super().connection_lost(exc)
 
     @override
@@ -71,6 +111,7 @@ class TimedProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._clear_timer()
+        self.note_use()
         self._is_head_whole = True
         super().on_headers_complete()
 

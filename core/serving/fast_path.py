@@ -111,12 +111,13 @@ class PredictProtocol(TimedProtocol):
             and data.startswith(b"POST /")
             and (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
-            and len(self.connections) < (self.limit_concurrency or len(self.connections) + 1)
+            and not self._is_reserve
         ):
             fast_path: FastPath = self.config.app.fast_path  # type: ignore[union-attr]
             answer = fast_path.answer(data, self.client, self.server_state.default_headers)
             if answer is not None:
                 self._clear_timer()
+                self.note_use()
                 self.transport.write(answer)
                 self.on_response_complete()
                 return

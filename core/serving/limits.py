@@ -15,6 +15,8 @@ class ServingLimits:
     body_seconds: float = 10.0
     answer_seconds: float = 30.0
     connections: int = 1_000
+    connections_by_peer: int = 500
+    first_request_seconds: float = 10.0
     idle_seconds: int = 75
     inline_rows: int = 64
     waiting_batches: int = 32
@@ -34,6 +36,8 @@ class ServingLimits:
             body_seconds=settings.body_seconds,
             answer_seconds=settings.answer_seconds,
             connections=settings.connections,
+            connections_by_peer=settings.connections_by_peer,
+            first_request_seconds=settings.first_request_seconds,
             idle_seconds=settings.idle_seconds,
             inline_rows=settings.inline_rows,
             waiting_batches=settings.waiting_batches,

@@ -18,7 +18,7 @@ import numpy as np
 
 from core.errors import CoreError
 from core.serving.access import Role
-from core.serving.asgi import Receive, Scope, Send, read_body, send_json
+from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator, Caller, Headers
 from core.serving.dialects import Answered, Dialect, ReadRequest
 from core.serving.errors import (
@@ -112,7 +112,7 @@ class Predictor:
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer any request."""
-        headers: Headers = dict(scope["headers"])
+        headers: Headers = headers_of(scope)
         try:
             caller = self._authenticator.admit(headers, scope["client"], at_least=Role.VIEWER, is_read=True)
             content = target.dialect.framed(headers, await read_body(receive, headers, self.limits))

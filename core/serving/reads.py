@@ -8,7 +8,7 @@ import orjson
 
 from core.errors import CoreError
 from core.serving.access import Role
-from core.serving.asgi import Receive, Scope, Send, read_body, send_json
+from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator
 from core.serving.dialects import Dialect, refusal
 from core.serving.dialects.dialect import ListPath, ModelPath
@@ -37,7 +37,7 @@ class Reads:
         troubles = self._table().troubles()
         content: dict[str, Any] = {"status": "not ready" if troubles else "ready", "ready": not troubles}
         try:
-            self._authenticator.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)
+            self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)
             content["reasons"] = troubles
         except CoreError:
             pass  # a load balancer's probe needs only yes or no
@@ -104,7 +104,7 @@ class Reads:
         """
         try:
             self._admit(scope)
-            content = await read_body(receive, dict(scope["headers"]), limits)
+            content = await read_body(receive, headers_of(scope), limits)
             status, answer = asked.describe(self._table().models, content)
         except CoreError as error:
             await send_json(send, status_of(error), dialect.refusal(error), content_type=dialect.content_type)
@@ -112,4 +112,4 @@ class Reads:
         await send_json(send, status, orjson.dumps(answer))
 
     def _admit(self, scope: Scope) -> None:
-        self._authenticator.admit(dict(scope["headers"]), scope["client"], at_least=Role.VIEWER, is_read=True)
+        self._authenticator.admit(headers_of(scope), scope["client"], at_least=Role.VIEWER, is_read=True)

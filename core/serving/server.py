@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import resource
 import socket
 import sys
 import threading
@@ -12,12 +13,14 @@ import uvicorn
 from core.clock import Clock, utc_now
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
-from core.serving.authenticator import Authenticator, is_loopback
+from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
+from core.serving.crowd import RESERVE
 from core.serving.errors import ListenError
 from core.serving.fast_path import PredictProtocol
 from core.serving.limits import ServingLimits
 from core.serving.loading import Loader
+from core.serving.local_callers import is_loopback
 from core.serving.metrics import ServingMetrics
 from core.serving.predict import Predictor, quiet_arithmetic
 from core.serving.reads import Reads
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_ADDRESS = "127.0.0.1:8501"
 GRACE_SECONDS = 10
+_OWN_DESCRIPTORS = 256  # files, stores, libraries
 # A computing thread yields to the answering thread after a fifth of a millisecond, not after five.
 _SWITCH_SECONDS = 0.0002
 
@@ -81,7 +85,8 @@ class Server:
             ListenError: The server cannot listen on the address, other machines can reach the address while there
                 is no token, or the certificate cannot be used.
         """
-        authenticator = Authenticator(workspace, clock=clock)
+        settings = load_settings(workspace.settings_file)
+        authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
         if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
             raise ListenError(
                 f"{host} can be reached from other machines, and there is no valid token: "
@@ -94,7 +99,7 @@ class Server:
             workspace,
             self._stats,
             is_on=records,
-            retention=load_settings(workspace.settings_file).telemetry.predictions,
+            retention=settings.telemetry.predictions,
             held_since=Rollouts(workspace, clock=clock).needed_since,
             clock=clock,
         )
@@ -115,7 +120,6 @@ class Server:
                 proxy_headers=False,
                 server_header=False,
                 backlog=self._limits.connections,
-                limit_concurrency=self._limits.connections,
                 timeout_keep_alive=self._limits.idle_seconds,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=certificate,
@@ -174,11 +178,20 @@ class Server:
 
     def _run(self) -> None:
         quiet_arithmetic()
+        _allow_descriptors(self._limits.connections + RESERVE + _OWN_DESCRIPTORS)
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         try:
             self._uvicorn.run(sockets=[self._socket])
         except Exception:
             log.exception("the API server failed")
+
+
+def _allow_descriptors(n: int) -> None:
+    """Raise the soft limit on open files to what the connections need, as far as the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < n:
+        wanted = n if hard == resource.RLIM_INFINITY else min(n, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,6 +13,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         str,
         Meta(pattern=r"^(.*:)?[0-9]{1,5}$", description="HOST:PORT to listen on; without a host, this machine only."),
     ] = "127.0.0.1:8501"
+    local_reads: Annotated[
+        bool, Meta(description="Whether callers on this machine may read and predict without a token.")
+    ] = True
     record_predictions: Annotated[bool, Meta(description="Record predictions, which rollouts and outcomes need.")] = (
         True
     )
@@ -23,6 +26,12 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         float, Meta(gt=0, le=3600, description="Time limit for an answer, including the loading of a version.")
     ] = 30.0
     connections: Annotated[int, Meta(ge=1, le=100_000, description="Maximum number of open connections.")] = 1_000
+    connections_by_peer: Annotated[
+        int, Meta(ge=1, le=100_000, description="Maximum number of open connections from one address.")
+    ] = 500
+    first_request_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="Time for the first request of a connection to begin.")
+    ] = 10.0
     idle_seconds: Annotated[
         int, Meta(ge=1, le=3600, description="Idle time after which a connection is closed; longer than clients wait.")
     ] = 75

@@ -10,12 +10,36 @@ from core.governance import AuditLog
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
 from core.serving.errors import ForbiddenError, ListenError, UnauthenticatedError
+from core.serving.local_callers import FORWARDED
 from core.serving.server import Server
 
 HERE = ("127.0.0.1", 50_000)
 ELSEWHERE = ("192.0.2.7", 50_000)
 LOCAL = {b"host": b"localhost:8501"}
 MOVE = {"verb": "promote", "version": "1.1.0", "expected_revision": 0}
+
+
+HOSTS_OF_OTHERS = (
+    b"localhost.rebound.example",
+    b"127.0.0.1.nip.io",
+    b"localhost:8501@rebound.example",
+    b"localhost:8501:80",
+    b"localhost, rebound.example",
+    b"localhost ",
+    b"[::1",
+    b"::1",
+    b"127.1",
+    b"2130706433",
+    b"0.0.0.0",
+    b"localhost:",
+)
+ORIGINS_OF_OTHERS = (
+    b"null",
+    b"",
+    b"https://evil.example",
+    b"http://localhost:3000",
+    b"http://localhost:8501.evil.example",
+)
 
 
 class TestAReadWithoutAToken:
@@ -34,12 +58,25 @@ class TestAReadWithoutAToken:
             pytest.param({b"host": b"rebound.example"}, HERE, id="under a foreign name"),
             pytest.param({}, HERE, id="under no name"),
             pytest.param(LOCAL | {b"x-forwarded-for": b"127.0.0.1"}, HERE, id="through a proxy"),
-            pytest.param(LOCAL | {b"forwarded": b"for=127.0.0.1"}, HERE, id="through another proxy"),
+            *(pytest.param(LOCAL | {name: b"127.0.0.1"}, HERE, id=name.decode()) for name in sorted(FORWARDED)),
+            *(pytest.param({b"host": host}, HERE, id=f"host {host.decode()}") for host in HOSTS_OF_OTHERS),
+            *(pytest.param(LOCAL | {b"origin": of}, HERE, id=f"origin {of.decode()}") for of in ORIGINS_OF_OTHERS),
+            pytest.param(LOCAL | {b"sec-fetch-site": b"cross-site"}, HERE, id="from a web page"),
+            pytest.param(LOCAL | {b"sec-fetch-site": b"same-site"}, HERE, id="from a page of another port"),
         ],
     )
     def test_is_refused(self, workspace, headers, client):
         with pytest.raises(UnauthenticatedError):
             Authenticator(workspace).admit(headers, client, at_least=Role.VIEWER, is_read=True)
+
+    @pytest.mark.parametrize("site", [b"same-origin", b"none"])
+    def test_of_our_own_page_is_admitted(self, workspace, site):
+        headers = LOCAL | {b"origin": b"http://localhost:8501", b"sec-fetch-site": site}
+        assert not Authenticator(workspace).admit(headers, HERE, at_least=Role.VIEWER, is_read=True).has_token
+
+    def test_is_refused_if_the_settings_say_so(self, workspace):
+        with pytest.raises(UnauthenticatedError):
+            Authenticator(workspace, local_reads=False).admit(LOCAL, HERE, at_least=Role.VIEWER, is_read=True)
 
 
 class TestAToken:

@@ -12,6 +12,8 @@ from core.serving.server import Server
 from tests.waiting import PATIENCE_SECONDS, until
 
 WHOLE = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+OTHER = b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+UNFINISHED = b"POST /api/v1/predict/spread HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
 
 
 @pytest.fixture
@@ -25,7 +27,9 @@ def start(workspace, monkeypatch):
         server.start()
         servers.append(server)
         port = int(server.url.rpartition(":")[2])
-        return lambda: socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
+        return lambda peer="127.0.0.1": socket.create_connection(
+            ("127.0.0.1", port), timeout=PATIENCE_SECONDS, source_address=(peer, 0)
+        )
 
     yield started
     for server in servers:
@@ -87,3 +91,45 @@ def test_connections_without_requests_do_not_block_others_for_long(start):
         assert everything(each) == b""
         each.close()
     until(lambda: answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 200"), "an answer to somebody who asks")
+
+
+def test_idle_connections_make_room_for_callers_and_probes(start):
+    connect = start(connections=12, connections_by_peer=8)
+    with contextlib.ExitStack() as idle:
+        for number in range(60):  # new, used, and in the middle of a head
+            connection = idle.enter_context(connect())
+            with contextlib.suppress(ConnectionError):
+                connection.sendall((b"", WHOLE, WHOLE[:20])[number % 3])
+        for _ in range(3):
+            with connect() as connection:
+                connection.sendall(WHOLE)
+                assert connection.recv(99).startswith(b"HTTP/1.1 200")
+
+
+def test_the_connections_of_one_peer_leave_room_for_others(start):
+    connect = start(connections=12, connections_by_peer=8, body_seconds=PATIENCE_SECONDS)
+    with contextlib.ExitStack() as busy:
+        for _ in range(8):
+            busy.enter_context(connect()).sendall(UNFINISHED)
+        until(lambda: answers_until_closed(connect, WHOLE).startswith(b"HTTP/1.1 503"), "a full share")
+        with connect("127.0.0.2") as other:
+            other.sendall(WHOLE)
+            assert other.recv(99).startswith(b"HTTP/1.1 200")
+
+
+def test_beyond_the_limit_probes_are_answered_and_nothing_else(start):
+    connect = start(connections=4, body_seconds=PATIENCE_SECONDS)
+    with contextlib.ExitStack() as busy:
+        for _ in range(4):
+            busy.enter_context(connect()).sendall(UNFINISHED)
+        until(lambda: answers_until_closed(connect, OTHER).startswith(b"HTTP/1.1 503"), "a full server")
+        for path in (b"/health", b"/ready", b"/v2/health/live", b"/v2/health/ready"):
+            with connect() as probe:
+                probe.sendall(WHOLE.replace(b"/health", path))
+                assert b'"live":true' in (answer := probe.recv(999)) or b'"ready":' in answer
+
+
+def test_a_connection_that_never_asks_is_closed_early(start):
+    connect = start(idle_seconds=600, first_request_seconds=0.2)
+    with connect() as connection:
+        assert everything(connection) == b""

@@ -89,6 +89,15 @@ def test_predictions_are_not_recorded_if_turned_off(configured, started, workspa
     assert not workspace.predictions_file.exists()
 
 
+def test_local_callers_need_a_token_if_the_settings_say_so(configured, started, workspace, ana):
+    server = started(configured('{listen: "127.0.0.1:0", local_reads: false}'))
+    _, token = Tokens(workspace).create("own", Role.VIEWER, actor=ana)
+    plan = {"verb": "rollback"}
+    assert post(server, "/api/v1/models/spread/plans", plan)[0] == 401
+    assert post(server, "/api/v1/predict/spread", {"row": {}})[0] == 401
+    assert post(server, "/api/v1/models/spread/plans", plan, token)[0] == 404
+
+
 @pytest.mark.parametrize(
     ("block", "says"),
     [

@@ -1,0 +1,88 @@
+"""How many connections a server holds, and which one makes room for a newcomer.
+
+A connection that waits for its caller costs a descriptor and nothing else, so it is given up for somebody who asks:
+first one of the same peer, if that peer has more than its share, else one of the peer with the most. What remains when
+every connection is busy is a reserve in which only probes are answered.
+"""
+
+from collections import Counter
+from enum import Enum
+from typing import Protocol
+
+RESERVE = 32
+"""Connections beyond the limit, for probes."""
+
+
+class Admission(Enum):
+    """What becomes of a new connection."""
+
+    WELCOME = "welcome"
+    PROBES_ONLY = "probes only"
+    REFUSED = "refused"
+
+
+class Member(Protocol):
+    """A connection."""
+
+    @property
+    def peer(self) -> str:
+        """The address of the other end."""
+
+    @property
+    def waits_since(self) -> tuple[bool, float] | None:
+        """Since when the server waits for the caller, after whether it ever asked; None while it is being answered."""
+
+    def give_way(self) -> None:
+        """Close."""
+
+
+class Crowd:
+    """The connections of one server; used by the event loop alone."""
+
+    def __init__(self, limit: int, limit_by_peer: int) -> None:
+        """Begin with none.
+
+        Args:
+            limit: The maximum number of connections, without the reserve.
+            limit_by_peer: The maximum number of connections from one address.
+        """
+        self._limit = limit
+        self._limit_by_peer = limit_by_peer
+        self._members: set[Member] = set()
+        self._of_peer: Counter[str] = Counter()
+
+    def enter(self, member: Member) -> Admission:
+        """Take a new connection in, unless it is refused; another may be closed for it."""
+        if self._of_peer[member.peer] >= self._limit_by_peer and not self._close_one_of(member.peer):
+            return Admission.REFUSED
+        is_full = len(self._members) >= self._limit and not self._close_one_of(self._largest_peer())
+        if is_full and len(self._members) >= self._limit + RESERVE:
+            return Admission.REFUSED
+        self._members.add(member)
+        self._of_peer[member.peer] += 1
+        return Admission.PROBES_ONLY if is_full else Admission.WELCOME
+
+    def leave(self, member: Member) -> None:
+        """Forget a connection; harmless if it was not taken in."""
+        if member in self._members:
+            self._members.remove(member)
+            self._of_peer[member.peer] -= 1
+            if not self._of_peer[member.peer]:
+                del self._of_peer[member.peer]
+
+    def _largest_peer(self) -> str:
+        return self._of_peer.most_common(1)[0][0]
+
+    def _close_one_of(self, peer: str) -> bool:
+        """Close the connection of a peer that has waited longest, one that never asked first; say whether one did."""
+        waiting = [
+            (since, id(member), member)
+            for member in self._members
+            if member.peer == peer and (since := member.waits_since) is not None
+        ]
+        if not waiting:
+            return False
+        longest = min(waiting)[-1]
+        self.leave(longest)
+        longest.give_way()
+        return True
