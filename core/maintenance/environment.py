@@ -14,6 +14,8 @@ from core.system_libraries import LIBRARIES, cure_for, is_loadable
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE, which the telemetry uses
+_SQLITE_FIXED = (3, 51, 3)
+_SQLITE_FIXES = {(3, 50): (3, 50, 7), (3, 44): (3, 44, 6)}  # of older lines
 
 _LEARNERS = {"scikit-learn": "sklearn", "lightgbm": "lightgbm"}
 _TOOLS = {
@@ -61,7 +63,25 @@ def _sqlite() -> EnvironmentItem:
         "SQLite",
         is_present=sqlite3.sqlite_version_info >= OLDEST_SQLITE,
         found=sqlite3.sqlite_version,
+        purpose=sqlite_warning(sqlite3.sqlite_version_info),
         cure=f"use a Python that comes with SQLite {_dotted(OLDEST_SQLITE)} or newer",
+    )
+
+
+def sqlite_warning(version: tuple[int, ...]) -> str:
+    """Say what a version of SQLite means for stores that several connections write; empty if it is sound.
+
+    Source: https://sqlite.org/wal.html, "The WAL-Reset Bug"
+
+    >>> sqlite_warning((3, 51, 3)), sqlite_warning((3, 50, 7)), sqlite_warning((3, 44, 6))
+    ('', '', '')
+    """
+    fixed_in = _SQLITE_FIXES.get((version[0], version[1]), _SQLITE_FIXED)
+    if version >= fixed_in:
+        return ""
+    return (
+        f"before {_dotted(_SQLITE_FIXED)} two connections that write or checkpoint at once can corrupt a store; "
+        "bondx lets one at a time, so its stores are safe; let other programs open telemetry/*.db read-only"
     )
 
 

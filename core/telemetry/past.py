@@ -132,15 +132,8 @@ class PastWriter:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if place_of(self._file) != self._place:
             raise TelemetryError(f"{self._file} was removed or replaced; a new writer continues in the new file.")
-        with translated(self._file):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with translated(self._file), self._connection.transaction():
+            yield self._connection
 
 
 class PastReader:

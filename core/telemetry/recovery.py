@@ -63,10 +63,9 @@ def recover(path: Path, *, now: datetime) -> Recovery:
         with translated(path):
             for table, n_columns in _TABLES.items():
                 statement = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * n_columns)})"
-                fresh.execute("BEGIN IMMEDIATE")
-                for row in _readable_rows(aside, table):
-                    n_rows[table] += fresh.execute(statement, row).rowcount
-                fresh.execute("COMMIT")
+                with fresh.transaction():
+                    for row in _readable_rows(aside, table):
+                        n_rows[table] += fresh.execute(statement, row).rowcount
     finally:
         fresh.close()
     return Recovery(aside, n_rows)

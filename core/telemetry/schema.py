@@ -8,6 +8,7 @@ from typing import Any
 
 from core.files import create_private, require_plain
 from core.telemetry.errors import TelemetryError, translated
+from core.telemetry.writing import WriteConnection
 
 VERSION = 1
 BUSY_SECONDS = 5.0
@@ -31,7 +32,7 @@ CREATE TABLE IF NOT EXISTS epoch (
 """
 
 
-def connect_to_write(file: Path) -> sqlite3.Connection:
+def connect_to_write(file: Path) -> WriteConnection:
     """Open the time series for writing, and make them if there are none; raises as `open_to_write` does."""
     return open_to_write(file, _TABLES, version=VERSION, wal_kept_bytes=_WAL_KEPT_BYTES)
 
@@ -43,7 +44,7 @@ def open_to_write(
     version: int,
     wal_kept_bytes: int,
     upgrade: Callable[[sqlite3.Connection, int], None] | None = None,
-) -> sqlite3.Connection:
+) -> WriteConnection:
     """Open a store for writing, and make it if there is none.
 
     Args:
@@ -59,10 +60,13 @@ def open_to_write(
     """
     with translated(file):
         create_private(file)
-        connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=WriteConnection
+        )
+        connection.file, connection.patience_seconds = file, BUSY_SECONDS
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            with connection.alone():
+                connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA journal_size_limit = {wal_kept_bytes}")
             (found,) = connection.execute("PRAGMA user_version").fetchone()
             if found > version:
@@ -79,24 +83,19 @@ def open_to_write(
 
 
 def _bring_up(
-    connection: sqlite3.Connection,
+    connection: WriteConnection,
     tables: str,
     version: int,
     upgrade: Callable[[sqlite3.Connection, int], None] | None,
 ) -> None:
     """Make the tables, or bring those of an earlier format to this one; all of it or nothing."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection.transaction():
         (found,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have been faster
         if 0 < found < version and upgrade is not None:
             upgrade(connection, found)
         for statement in filter(str.strip, tables.split(";")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {max(found, version)}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 def place_of(file: Path) -> tuple[int, int] | None:

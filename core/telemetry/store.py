@@ -13,7 +13,7 @@ from core.settings import TelemetrySettings
 from core.telemetry.chunk import MINUTE_US, SECOND_US, pack, to_us, unpack
 from core.telemetry.errors import translated
 from core.telemetry.histogram import Histogram
-from core.telemetry.schema import BUSY_SECONDS, connect_to_write
+from core.telemetry.schema import connect_to_write
 
 _FULL_CHUNK = 1024  # 8 kB: two pages; smaller rows leave pages half empty, larger ones are rewritten too often
 _SLICE = 1_000
@@ -81,7 +81,7 @@ class TelemetryStore:
         touched: set[tuple[int, int]] = set()
         # Copies, taken over only once the batch is committed.
         open_chunks, series_ids = dict(self._open_chunks), dict(self._series_ids)
-        with translated(self._file), _Transaction(self._connection) as connection:
+        with translated(self._file), self._connection.transaction() as connection:
             by_series: dict[str, list[tuple[int, float]]] = defaultdict(list)
             for name, at_us, value in samples:
                 by_series[name].append((at_us, value))
@@ -116,7 +116,7 @@ class TelemetryStore:
             rows = [row for series, at in over if (row := self._minute(series, at)) is not None]
             # A minute whose samples have begun to expire is not counted again from those that are left.
             expired = to_us(now - timedelta(hours=self._retention.raw_hours)) // SECOND_US
-            with _Transaction(self._connection) as connection:
+            with self._connection.transaction() as connection:
                 connection.executemany(_PUT_MINUTE.format("REPLACE"), [row for row in rows if row[1] >= expired])
                 connection.executemany(_PUT_MINUTE.format("IGNORE"), [row for row in rows if row[1] < expired])
         self._unrolled.difference_update(over)
@@ -138,7 +138,7 @@ class TelemetryStore:
             "minute": to_us(now - timedelta(days=keep.minutes_days)) // SECOND_US,
         }
         n_deleted = 0
-        with translated(self._file), _Transaction(self._connection) as connection:
+        with translated(self._file), self._connection.transaction() as connection:
             series_ids = [series for (series,) in connection.execute("SELECT id FROM series").fetchall()]
             for table, limit in limits.items():
                 statement = _EXPIRE.format(table=table)
@@ -158,9 +158,10 @@ class TelemetryStore:
         with translated(self._file):
             self._connection.execute("PRAGMA busy_timeout = 0")
             try:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                with self._connection.alone():
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
-                self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+                self._connection.execute(f"PRAGMA busy_timeout = {int(self._connection.patience_seconds * 1000)}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -206,23 +207,6 @@ def _series_id(connection: sqlite3.Connection, name: str) -> int:
     connection.execute("INSERT OR IGNORE INTO series (name) VALUES (?)", (name,))
     (found,) = connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
     return int(found)
-
-
-class _Transaction:
-    """A write transaction that takes the lock at its start, so that the busy timeout bounds the wait."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection
-
-    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        if error_type is None:
-            self._connection.execute("COMMIT")
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
 
 
 def _seconds(series: int, points: Iterable[tuple[int, float]]) -> Iterable[tuple[int, int, int, float, float, float]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from core.telemetry.errors import translated
 from core.telemetry.schema import open_to_write
+from core.telemetry.writing import WriteConnection
 
 VERSION = 3  # 2: slices of predictions; 3: kinds of answers, names of classes, chains of segments
 _WAL_KEPT_BYTES = 64 << 20
@@ -91,7 +92,7 @@ def drop_segment(connection: sqlite3.Connection, segment: Segment) -> None:
     connection.execute("DELETE FROM segment WHERE id = ?", (segment.id,))
 
 
-def open_store(file: Path) -> sqlite3.Connection:
+def open_store(file: Path) -> WriteConnection:
     """Open a store for writing, make it if there is none, and bring one of an earlier format to this one.
 
     Raises:
@@ -104,7 +105,8 @@ def open_store(file: Path) -> sqlite3.Connection:
     with translated(file):
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
-            connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (secrets.token_hex(8),))
+            with connection.transaction():
+                connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (secrets.token_hex(8),))
         except BaseException:
             connection.close()
             raise

@@ -21,6 +21,7 @@ from core.telemetry.predictions.retention import Expiry, segment_to_write
 from core.telemetry.predictions.routes import RouteKey, add_route, key_of
 from core.telemetry.predictions.schema import open_store, segments_of
 from core.telemetry.predictions.waiting import match_new_outcomes, match_new_predictions
+from core.telemetry.writing import WriteConnection
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class PredictionWriter(Committer):
     """Takes predictions and outcomes from any thread and stores them from one of its own.
 
     When the queue is full, new records are dropped and counted, so that answers continue. Non-finite values are stored
-    as missing. Several processes may each have a writer on the same file.
+    as missing. Several processes may each have a writer on the same file; they take turns. Outcomes that `flush` has
+    returned for survive a power cut, with the predictions stored before them; predictions alone may be lost for the
+    last seconds, since nobody has been promised them.
     """
 
     _WHAT = "predictions"
@@ -88,7 +91,7 @@ class PredictionWriter(Committer):
         self._n_stored = self._n_dropped = 0
         self._outcomes_met = Counter[str]()  # matched, unmatched, refused
         self._just_met = Counter[str]()  # the same, of the transaction under way
-        self._connection: sqlite3.Connection | None = open_store(file)
+        self._connection: WriteConnection | None = open_store(file)
         self._opened()
         self._start()
 
@@ -170,15 +173,9 @@ class PredictionWriter(Committer):
             self._opened()
         connection = self._connection
         self._just_met.clear()
-        with translated(self._file):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                store(connection, batch)
-                connection.execute("COMMIT")
-                self._outcomes_met.update(self._just_met)
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        with translated(self._file), connection.transaction(is_durable=isinstance(batch[0], OutcomeRecord)):
+            store(connection, batch)
+        self._outcomes_met.update(self._just_met)
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:

@@ -1,4 +1,5 @@
 import json
+import sqlite3
 import subprocess
 import sys
 
@@ -25,6 +26,28 @@ def test_a_complete_machine_has_no_problems():
     assert items["lightgbm"].found
     assert all(item.cure == "" for item in items.values() if item.is_present)
     assert all(item.cure for item in items.values() if not item.is_present)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_sound"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 0), True),
+    ],
+)
+def test_a_version_of_sqlite_that_can_corrupt_a_store_is_named(monkeypatch, version, is_sound):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    (sqlite,) = (item for item in examine_environment() if item.name == "SQLite")
+
+    assert sqlite.is_present
+    assert ("can corrupt a store" not in sqlite.purpose) == is_sound
 
 
 @pytest.mark.usefixtures("without_libgomp")
