@@ -21,6 +21,7 @@ from core.settings import Settings
 from core.state import Workspace
 from core.view.snapshot import Snapshot
 from widgets.glyphs import Glyphs
+from widgets.live_table import LiveTable
 
 
 class ShownScreen(Protocol):
@@ -28,6 +29,12 @@ class ShownScreen(Protocol):
 
     def show_row(self, key: str) -> None:
         """Put the cursor on a row."""
+
+    def shown_table(self) -> LiveTable:
+        """Return the list in focus if it has columns to choose from, else the main list."""
+
+    def refresh_all(self) -> None:
+        """Show the present snapshot, the status and the keys."""
 
     def action_help(self) -> None:
         """Explain the keys of the screen."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from textwrap import wrap
 from typing import ClassVar
 
@@ -14,9 +15,13 @@ from textual.message import Message
 
 from widgets.columns import Column, fit_columns
 from widgets.line import Line, Span, clean, fit, fit_line
+from widgets.ordering import Order, sort_rows
 from widgets.painted import Painted
 
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
+
+
+Value = float | datetime | str
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -24,6 +29,10 @@ class Cell(msgspec.Struct, frozen=True):
 
     text: str
     tone: str = ""
+    value: Value | None = None
+    """The number, instant or word that the text spells: rows are sorted by it, and exports write it."""
+    rank: int | None = None
+    """The place of the value in an order of its own, such as that of severities."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -33,6 +42,13 @@ class Row(msgspec.Struct, frozen=True):
     cells: tuple[Cell | Line | str, ...]
     tone: str = ""
     """The tone of cells that name none of their own."""
+
+    def value(self, index: int) -> Value:
+        """Return the value of a cell, else its text."""
+        cell = self.cells[index]
+        if isinstance(cell, str):
+            return cell
+        return cell.text if isinstance(cell, Line) or cell.value is None else cell.value
 
 
 class LiveTable(Painted, can_focus=True):
@@ -78,6 +94,7 @@ class LiveTable(Painted, can_focus=True):
         *,
         empty: str = "Nothing here yet.",
         show_header: bool = True,
+        sortable: bool = True,
         name: str | None = None,
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
@@ -86,6 +103,9 @@ class LiveTable(Painted, can_focus=True):
         self._columns = tuple(columns)
         self._empty = empty
         self._show_header = show_header
+        self.sortable = sortable and show_header
+        """Whether the operator may choose the order; the order of a graph is its meaning."""
+        self._order: Order | None = None
         self._all_rows: tuple[Row, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._filter = ""
@@ -131,6 +151,17 @@ class LiveTable(Painted, can_focus=True):
             self._select_rows()
 
     @property
+    def order(self) -> Order | None:
+        """The column that the rows are sorted by; None keeps them in the order they were set in."""
+        return self._order
+
+    @order.setter
+    def order(self, order: Order | None) -> None:
+        if order != self._order:
+            self._order = order
+            self._select_rows()
+
+    @property
     def empty(self) -> str:
         """The text without any row, with advice."""
         return self._empty
@@ -156,6 +187,20 @@ class LiveTable(Painted, can_focus=True):
     def n_all_rows(self) -> int:
         """The number of rows without the filter."""
         return len(self._all_rows)
+
+    @property
+    def shown_columns(self) -> tuple[Column, ...]:
+        """The columns that there is room for, from left to right."""
+        return tuple(self._columns[index] for index, _ in self._layout)
+
+    @property
+    def order_out_of_sight(self) -> str:
+        """Name the column that the rows are sorted by if there is no room for it and its arrow."""
+        order = self._order
+        if order is None or any(column.key == order.key for column in self.shown_columns):
+            return ""
+        title = next((column.title for column in self._columns if column.key == order.key), order.key)
+        return f"by {title} {self.glyphs.down if order.descending else self.glyphs.up}"
 
     @property
     def cursor_key(self) -> str | None:
@@ -238,12 +283,17 @@ class LiveTable(Painted, can_focus=True):
             self._rows = tuple(row for row in self._all_rows if all(word in _haystack(row) for word in words))
         else:
             self._rows = self._all_rows
+        if self._order is not None and (by := self._index_of(self._order.key)) is not None:
+            self._rows = tuple(sort_rows(self._rows, by, descending=self._order.descending))
         same = next((index for index, row in enumerate(self._rows) if row.key == before), None)
         self._cursor = same if same is not None else max(0, min(self._cursor, len(self._rows) - 1))
         keys = {row.key for row in self._rows}
         self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in keys}
         self.resize_to_content()
         self._announce(before)
+
+    def _index_of(self, key: str) -> int | None:
+        return next((index for index, column in enumerate(self._columns) if column.key == key), None)
 
     def _put_cursor(self, index: int) -> None:
         before = self.cursor_key
@@ -298,8 +348,15 @@ class LiveTable(Painted, can_focus=True):
         for position, (index, width) in enumerate(self._layout):
             column = self._columns[index]
             gap = " " * self._gap if position else ""
-            spans.append((gap + fit(column.title, width, align=column.align, ellipsis=self.glyphs.ellipsis), "title"))
+            spans.append((gap + self._heading(column, width), "title"))
         return Line(tuple(spans))
+
+    def _heading(self, column: Column, width: int) -> str:
+        """Write a column's title, with an arrow if the rows are sorted by it."""
+        glyphs, title = self.glyphs, column.title
+        if self._order is not None and self._order.key == column.key:
+            title = title[: width - 1] + (glyphs.down if self._order.descending else glyphs.up)
+        return fit(title, width, align=column.align, ellipsis=glyphs.ellipsis)
 
     def _row_line(self, index: int, width: int) -> Line:
         row = self._rows[index]

@@ -16,7 +16,9 @@ from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
+from textual.events import Key
 from textual.geometry import Region
+from textual.keys import _character_to_key, key_to_character
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.timer import Timer
@@ -62,6 +64,21 @@ def write_raw(app: App[Any], sequence: str) -> None:
 
 
 # Behaviour of Textual that we change
+
+
+def typed_key(event: Key) -> Key:
+    """Return the key of a character for a key that a terminal reports as that character "with Shift".
+
+    With extended keys (tmux's `extended-keys on`, modifyOtherKeys 2) Shift and P may arrive as `ESC[80;2u`. Textual
+    makes `shift+P` of it, without a character: no binding has that name, and no field takes it.
+    """
+    if event.character is not None or not event.key.startswith("shift+"):
+        return event
+    character = key_to_character(event.key.removeprefix("shift+"))
+    if character is None or not character.isprintable():
+        return event
+    character = character.upper()
+    return Key(_character_to_key(character), character)
 
 
 def write_frame(pane: Widget, *, title: str, subtitle: str) -> None:

@@ -39,7 +39,7 @@ from core.view.source import unread_snapshot
 from themes import shared_sheets
 from themes.palettes import DEFAULT_THEME, THEMES, default_variables
 from widgets.glyphs import choose_glyphs
-from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, write_raw
+from widgets.textual_internals import BugExit, SteadyStylesheet, screen_on_top, typed_key, write_raw
 
 if TYPE_CHECKING:
     from console.presentation.offer import Offer
@@ -175,7 +175,9 @@ class BondxApp(BugExit):
         return Text(f"bondx: the console stopped because of a bug; {log_file} has the details.")
 
     async def on_event(self, event: Event) -> None:
-        """Drop keys typed ahead of a dialog that has just appeared."""
+        """Drop keys typed ahead of a dialog that has just appeared; take a shifted character as the character."""
+        if isinstance(event, Key):
+            event = typed_key(event)
         screen = screen_on_top(self)
         if isinstance(screen, Dialog) and screen.is_deaf_to(event):
             return

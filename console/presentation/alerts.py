@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.presentation.phrases import NOTHING, age, instant, number
+from console.presentation.cells import age_cell
+from console.presentation.phrases import NOTHING, instant, number
 from core.alerts import Alert, AlertState, Severity
 from core.view.suspects import Standing, Suspect, locate, suspect_of
 from widgets.glyphs import Glyphs
@@ -43,7 +44,11 @@ def severity_cell(alert: Alert, glyphs: Glyphs) -> Cell:
     """Draw the severity with a glyph, a word and a tone."""
     glyph = {Severity.CRITICAL: glyphs.failed, Severity.WARNING: glyphs.warned}.get(alert.severity, glyphs.dot)
     tone = "muted" if alert.state is AlertState.RESOLVED else _SEVERITY_TONES[alert.severity]
-    return Cell(f"{glyph} {alert.severity}", tone)
+    return Cell(f"{glyph} {alert.severity}", tone, str(alert.severity), alert.severity.rank)
+
+
+def _state_cell(alert: Alert) -> Cell:
+    return Cell(str(alert.state), _STATE_TONES.get(alert.state, ""), rank=_STATE_ORDER[alert.state])
 
 
 def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
@@ -59,9 +64,9 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs) -> list[Row]
             alert.fingerprint,
             (
                 severity_cell(alert, glyphs),
-                Cell(str(alert.state), _STATE_TONES.get(alert.state, "")),
+                _state_cell(alert),
                 locate(alert, snapshot).told,
-                age(alert.first_at, now),
+                age_cell(alert.first_at, now),
                 str(alert.n_fired),
                 alert.acknowledged_by or "",
             ),
@@ -91,11 +96,15 @@ def wrong_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, idle: str
     if idle is not None:
         rows.append(Row(NO_ENGINE, (Cell(f"{glyphs.warned} engine", "warn"), Cell(idle, "warn"), "", "")))
     for alert in worst_first([alert for alert in snapshot.alerts if alert.state.is_open]):
-        state = Cell(str(alert.state), _STATE_TONES.get(alert.state, ""))
         rows.append(
             Row(
                 alert.fingerprint,
-                (severity_cell(alert, glyphs), locate(alert, snapshot).told, state, age(alert.first_at, now)),
+                (
+                    severity_cell(alert, glyphs),
+                    locate(alert, snapshot).told,
+                    _state_cell(alert),
+                    age_cell(alert.first_at, now),
+                ),
             )
         )
     return rows

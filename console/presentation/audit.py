@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.presentation.phrases import NOTHING, age
+from console.presentation.cells import age_cell
+from console.presentation.phrases import NOTHING
 from core.actor import Origin
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -35,7 +36,7 @@ def change_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
         Row(
             str(record.sequence),
             (
-                age(record.at, now),
+                age_cell(record.at, now),
                 record.actor.partition("@")[0],
                 Cell(record.verb, "strong"),
                 record.object,
@@ -54,7 +55,7 @@ def audit_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
             str(record.sequence),
             (
                 str(record.sequence),
-                age(record.at, now),
+                age_cell(record.at, now),
                 Cell(record.verb, "strong"),
                 record.object,
                 record.actor,

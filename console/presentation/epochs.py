@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
+from console.presentation.cells import duration_cell, number_cell, share_cell
 from console.presentation.headline import headline_text
-from console.presentation.phrases import duration, number, share
 from core.training.session import Session
 from core.view.snapshot import EpochSeries
 from widgets.chart import Series
@@ -37,8 +37,8 @@ def model_metric_rows(session: Session, epochs: EpochSeries, trend: Callable[[Se
             model,
             (
                 model,
-                share(metrics.get(f"{model}.attainment")),
-                number(metrics.get(f"{model}.loss")),
+                share_cell(metrics.get(f"{model}.attainment")),
+                number_cell(metrics.get(f"{model}.loss")),
                 headline_text(metrics, of=model, besides=_OWN_COLUMNS),
                 Cell(trend([value for _, value in epochs.get(f"{model}.attainment", ())]), "accent"),
             ),
@@ -94,15 +94,15 @@ def epoch_rows(epochs: EpochSeries, models: Sequence[str]) -> list[Row]:
             str(epoch),
             (
                 str(epoch),
-                Cell(share(at("score", epoch)), "strong"),
-                share(at("quality.score", epoch)),
+                share_cell(at("score", epoch), tone="strong"),
+                share_cell(at("quality.score", epoch)),
                 _took(at("epoch.seconds", epoch)),
-                *(share(at(f"{model}.attainment", epoch)) for model in models),
+                *(share_cell(at(f"{model}.attainment", epoch)) for model in models),
             ),
         )
         for epoch in numbers
     ]
 
 
-def _took(seconds: float | None) -> str:
-    return f"{seconds:.1f}s" if seconds is not None and seconds < 10 else duration(seconds)
+def _took(seconds: float | None) -> Cell:
+    return Cell(f"{seconds:.1f}s", value=seconds) if seconds is not None and seconds < 10 else duration_cell(seconds)

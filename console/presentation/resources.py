@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from console.presentation.phrases import NOTHING, percent, rate, size
+from console.presentation.cells import percent_cell, size_cell
+from console.presentation.phrases import NOTHING, percent, rate
 from core.settings import AlertSettings
 from core.view.snapshot import Point, Snapshot
 from widgets.chart import Series
@@ -69,8 +70,8 @@ def process_rows(snapshot: Snapshot) -> list[Row]:
             name,
             (
                 name,
-                percent(snapshot.latest(f"process.{name}.cpu_percent")),
-                size(snapshot.latest(f"process.{name}.rss_bytes")),
+                percent_cell(snapshot.latest(f"process.{name}.cpu_percent")),
+                size_cell(snapshot.latest(f"process.{name}.rss_bytes")),
             ),
         )
         for name in _PROCESSES

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from console.presentation.phrases import NOTHING, age, duration, share
+from console.presentation.cells import age_cell, duration_cell, share_cell
+from console.presentation.phrases import NOTHING, share
 from core.rollout import (
     DesiredRollout,
     Rollout,
@@ -116,9 +117,9 @@ def rollout_rows(rollouts: Sequence[Rollout], now: datetime, glyphs: Glyphs, *, 
                 words(rollout.strategy),
                 phase_cell(rollout, glyphs),
                 f"{rollout.observed.step + 1}/{len(rollout.plan.steps)}",
-                share(share_set(rollout), 0),
-                duration(seconds_to_decision(rollout, now)) if has_engine else NOTHING,
-                age(rollout.created_at, now),
+                share_cell(share_set(rollout), 0),
+                duration_cell(seconds_to_decision(rollout, now)) if has_engine else NOTHING,
+                age_cell(rollout.created_at, now),
             ),
             "" if rollout.is_active else "muted",
         )

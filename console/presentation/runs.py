@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from console.presentation.cells import age_cell, duration_cell
 from console.presentation.headline import headline_of_run
-from console.presentation.phrases import NOTHING, age, duration, instant, number, size
+from console.presentation.phrases import NOTHING, duration, instant, number, size
 from core.tracking import Run, RunStatus
 from core.tracking.comparison import flatten
 from core.tracking.divergence import DIVERGED
@@ -53,19 +54,29 @@ def nested(runs: Sequence[Run]) -> Iterator[tuple[Run, int]]:
         waiting += [(part, depth + 1) for part in parts.get(run.run_id, ())]
 
 
-def run_rows(runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequence[str] = ()) -> list[Row]:
-    """Draw runs as rows of `COLUMNS`, newest first; their key is the run's id."""
+def run_rows(
+    runs: Sequence[Run], now: datetime, glyphs: Glyphs, marked: Sequence[str] = (), *, flat: bool = False
+) -> list[Row]:
+    """Draw runs as rows of `COLUMNS`, newest first; their key is the run's id.
+
+    Args:
+        runs: The runs, oldest first.
+        now: The present.
+        glyphs: The signs of this terminal.
+        marked: The ids of the marked runs.
+        flat: Do not indent nested runs, since their parents are not above them.
+    """
     return [
         Row(
             run.run_id,
             (
                 Cell(glyphs.arrow if run.run_id in marked else " ", "accent"),
-                Cell(f"{'  ' * depth}{run.run_id}", "strong"),
+                Cell(f"{'' if flat else '  ' * depth}{run.run_id}", "strong", run.run_id),
                 run.name or run.session_id,
                 status_cell(run.status, glyphs),
                 Cell(headline_of_run(run), "bad" if run.diverged else ""),
-                age(run.started_at, now),
-                duration(run.duration_seconds),
+                age_cell(run.started_at, now),
+                duration_cell(run.duration_seconds),
                 run.started_by.partition("@")[0],
                 Cell(" ".join(f"{name}={text}" for name, text in sorted(run.tags.items())), "muted"),
             ),
@@ -82,7 +93,7 @@ def status_cell(status: RunStatus, glyphs: Glyphs) -> Cell:
         RunStatus.FINISHED: glyphs.passed,
         RunStatus.STOPPED: glyphs.hollow,
     }.get(status, glyphs.failed)
-    return Cell(f"{glyph} {status}", _TONES[status])
+    return Cell(f"{glyph} {status}", _TONES[status], str(status))
 
 
 def detail_lines(run: Run, epochs: EpochSeries, now: datetime, glyphs: Glyphs) -> list[Line]:

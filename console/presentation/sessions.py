@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, age, counted, duration, instant, share
+from console.presentation.phrases import NOTHING, counted, duration, instant, share
 from core.training.session import DesiredSession, Session, SessionPhase
 from widgets.glyphs import Glyphs
 from widgets.line import Line
@@ -74,14 +75,14 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
                 session.name,
                 phase_cell(session, glyphs, has_engine=has_engine),
                 epochs_text(session),
-                share(session.observed.score),
-                share(session.observed.best_score),
+                share_cell(session.observed.score),
+                share_cell(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
-                duration(session.observed.eta_seconds)
+                duration_cell(session.observed.eta_seconds)
                 if has_engine
                 and session.observed.phase in (SessionPhase.QUEUED, SessionPhase.PREPARING, SessionPhase.RUNNING)
                 else NOTHING,
-                age(session.created_at, now),
+                age_cell(session.created_at, now),
             ),
         )
         for session in sessions

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.presentation.cells import age_cell, share_cell
 from console.presentation.gates import gate_lines, summary
-from console.presentation.phrases import NOTHING, age, instant, number, share, size
+from console.presentation.phrases import NOTHING, instant, number, size
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
 from core.view.snapshot import EpochSeries, Snapshot
 from widgets.glyphs import Glyphs
@@ -35,6 +36,7 @@ LIVE_COLUMNS = (
     Column("next", "NEXT", 17, priority=1),
     Column("trend", "TREND", TREND_WIDTH, priority=2),
 )
+_STAGE_RANKS = {Stage.ARCHIVED: 0, Stage.DEVELOPMENT: 1, Stage.STAGING: 2, Stage.PRODUCTION: 3}
 STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
 
 
@@ -46,7 +48,7 @@ def attainment(metrics: Mapping[str, float]) -> float | None:
 def stage_cell(stage: Stage, glyphs: Glyphs) -> Cell:
     """Draw a stage with a glyph, its word and a tone: a filled dot is live."""
     glyph = glyphs.dot if stage is Stage.PRODUCTION else glyphs.hollow if stage is Stage.STAGING else " "
-    return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""))
+    return Cell(f"{glyph} {stage}", STAGE_TONES.get(stage, ""), str(stage), _STAGE_RANKS[stage])
 
 
 def _number_of(version: str) -> tuple[int, ...]:
@@ -71,9 +73,9 @@ def version_rows(
                 version.model,
                 Cell(version.version, "strong"),
                 stage_cell(version.stage, glyphs),
-                share(attainment(version.metrics)),
+                share_cell(attainment(version.metrics)),
                 summary(version.gates, glyphs),
-                age(version.created_at, now),
+                age_cell(version.created_at, now),
                 version.created_by,
                 version.session_id,
             ),
@@ -112,8 +114,8 @@ def live_rows(
                 (
                     model.model,
                     Cell(live.version, "good") if live else Cell("none", "warn"),
-                    age(live.stage_since, now) if live else NOTHING,
-                    share(attainment(live.metrics)) if live else NOTHING,
+                    age_cell(live.stage_since, now) if live else NOTHING,
+                    share_cell(attainment(live.metrics)) if live else NOTHING,
                     _next_cell(live, newest.get(model.model), snapshot.active_rollout(model.model), glyphs),
                     Cell(trend(trends.get(model.model, ())), "accent"),
                 ),

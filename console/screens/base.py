@@ -81,6 +81,10 @@ class ConsoleScreen(FramedScreen):
             if later is not None:
                 await later
 
+    def shown_table(self) -> LiveTable:
+        """Return the list in focus if it has columns to choose from, else the main list."""
+        return self.focused if isinstance(self.focused, LiveTable) and self.focused.sortable else self.main_table()
+
     async def action_filter(self) -> None:
         """Ask for the words of the filter."""
         await self.query_one(Prompt).ask(Asking.FILTER, self.main_table().filter_words)

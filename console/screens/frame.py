@@ -154,7 +154,8 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
             silent = app.sample_silence() if pane in sampled else app.silence()
             stale = "cannot be read, old" if pane in old else stale_text(silent)
             pane.set_class(stale is not None, "-stale")
-            write_frame(pane, title=title, subtitle="  ".join(filter(None, (subtitle, stale))))
+            hidden = pane.order_out_of_sight if isinstance(pane, LiveTable) else ""
+            write_frame(pane, title=title, subtitle="  ".join(filter(None, (subtitle, hidden, stale))))
         self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:

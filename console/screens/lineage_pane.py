@@ -29,7 +29,13 @@ class LineagePane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield the graph, and the facts below it."""
-        yield LiveTable((), empty="This model no longer has any version. Esc goes back.", id="lineage", classes="pane")
+        yield LiveTable(
+            (),
+            empty="This model no longer has any version. Esc goes back.",
+            sortable=False,
+            id="lineage",
+            classes="pane",
+        )
         yield Caption(id="lineage-facts", classes="pane side")
 
     @property

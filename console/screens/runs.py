@@ -79,7 +79,7 @@ class RunsScreen(ConsoleScreen):
         app, table = self.console_app, self.main_table()
         known = snapshot.runs or ()
         matching = [run for run in known if self._matches(run)]
-        table.set_rows(runs.run_rows(matching, app.now(), app.glyphs, self._marked))
+        table.set_rows(runs.run_rows(matching, app.now(), app.glyphs, self._marked, flat=table.order is not None))
         all_runs = counted(len(known), "run")
         found = f"{self._expression}: {len(matching)} of {all_runs}" if self._expression else all_runs
         self.set_title(table, "Runs", self.filter_words(table) or found)

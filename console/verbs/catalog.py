@@ -6,7 +6,7 @@ screen's nouns.
 
 from typing import Any
 
-from console.verbs import alert, canary, engine, resume, rollout, run, screens, session, suspect, version, view
+from console.verbs import alert, canary, engine, resume, rollout, run, screens, session, suspect, table, version, view
 from console.verbs.verb import Noun, Verb
 
 VERBS: tuple[Verb[Any], ...] = (
@@ -48,6 +48,8 @@ VERBS: tuple[Verb[Any], ...] = (
     run.MARK_RUN,
     run.SHOW_RUNS,
     view.FILTER,
+    table.Sort(),
+    table.Invert(),
     view.LOGS,
     view.Freeze(),
     view.StepBack(),

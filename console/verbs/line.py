@@ -98,7 +98,8 @@ def every_line(app: "ConsoleControls") -> Iterator[tuple[str, Verb[Any]]]:
 
 def _choices(verb: Verb[Any], app: "ConsoleControls", before: Sequence[str]) -> tuple[str, ...]:
     """Return the values of the next argument with which the command may still be possible."""
-    choices = verb.arguments[len(before)].choices(app.newest, before)
+    argument = verb.arguments[len(before)]
+    choices = argument.choices_here(app) if argument.choices_here else argument.choices(app.newest, before)
     is_of_noun = verb.noun is not None and len(before) < len(verb.noun.arguments)
     return tuple(choice for choice in choices if not is_of_noun or _is_possible(verb, app, (*before, choice)))
 

@@ -26,6 +26,8 @@ class Argument(msgspec.Struct, frozen=True):
     word: str  # as the usage spells it
     choices: "Callable[[Snapshot, Sequence[str]], Sequence[str]]" = lambda _snapshot, _before: ()
     """The possible values, given the arguments before it."""
+    choices_here: "Callable[[ConsoleControls], Sequence[str]] | None" = None
+    """The possible values that the shown screen decides, in place of `choices`."""
     read: Callable[[str], Any] = str
     """Reads the argument; raises `UsageError` for a wrong value."""
     takes_rest: bool = False

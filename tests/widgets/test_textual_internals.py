@@ -14,6 +14,7 @@ from textual._compositor import Compositor
 from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
+from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -31,6 +32,7 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
     ("rich.Style._attributes", lambda: Style(bold=True)._attributes == 1, "styles are written as differences"),
     ("rich.Style._set_attributes", lambda: Style(bold=False)._set_attributes == 1, "styles are written as differences"),
     ("rich.Console._color_system", lambda: hasattr(Console(), "_color_system"), "colours are written for the terminal"),
+    ("keys._character_to_key", lambda: _character_to_key("?") == "question_mark", "a shifted key is its character"),
     ("App._driver", lambda: App()._driver is None, "text is copied over SSH by an escape sequence"),
     ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
     ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),

@@ -1,0 +1,109 @@
+"""Verbs about the list in focus: its order."""
+
+from typing import TYPE_CHECKING, Any
+
+from console.verbs.verb import Argument, Command, Key, Verb
+from core.errors import RefusedError, UsageError
+from widgets.ordering import Order, next_order
+
+if TYPE_CHECKING:
+    from console.context import ConsoleControls
+    from widgets.live_table import Column, LiveTable
+
+USUAL = "usual"
+"""Names the order of a list that nobody has sorted."""
+_DIRECTIONS = {"asc": False, "desc": True}
+
+
+def column_names(table: "LiveTable") -> list[str]:
+    """Name the columns that have a title."""
+    return [column.key for column in table.columns if column.title.strip()]
+
+
+def column_named(table: "LiveTable", word: str) -> "Column":
+    """Find a column by its name or its title.
+
+    Raises:
+        UsageError: There is none.
+    """
+    names = column_names(table)
+    for column in table.columns:
+        if column.key in names and word.casefold() in (column.key.casefold(), column.title.casefold()):
+            return column
+    raise UsageError(f"There is no column {word}. Columns to choose from: {', '.join(names)}.")
+
+
+def _direction(word: str) -> bool:
+    if (descending := _DIRECTIONS.get(word.casefold())) is None:
+        raise UsageError(f"There is no direction {word}. Directions to choose from: {', '.join(_DIRECTIONS)}.")
+    return descending
+
+
+COLUMN_WORD = Argument("COLUMN", choices_here=lambda app: (*column_names(shown_table(app)), USUAL))
+DIRECTION_WORD = Argument("asc|desc", lambda _snapshot, _before: tuple(_DIRECTIONS), read=_direction)
+
+
+def shown_table(app: "ConsoleControls") -> "LiveTable":
+    """Return the list that the operator looks at.
+
+    Raises:
+        RefusedError: No screen is shown yet.
+    """
+    if (screen := app.shown_screen()) is None:
+        raise RefusedError("No list is shown yet.")
+    return screen.shown_table()
+
+
+class Sort(Verb[None]):
+    """Sort the list by its next column, or by the named column."""
+
+    name = "sort"
+    key = Key("s", "sort", "Sort the list by the next column, at last in the usual order again")
+    command = Command("sort the list by a column; usual restores its order", options=(COLUMN_WORD, DIRECTION_WORD))
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Sort it; the cursor stays on its row."""
+        table = _sortable(app)
+        if not options:
+            order = next_order([column.key for column in table.shown_columns if column.title.strip()], table.order)
+        elif options[0] == USUAL:
+            order = None
+        else:
+            order = Order(column_named(table, options[0]).key, *options[1:])
+        _put_in_order(app, table, order)
+
+
+class Invert(Verb[None]):
+    """Reverse the order of the list."""
+
+    name = "invert"
+    key = Key("i", "", "Reverse the order of the sorted list")
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Reverse it; a list in its usual order says how to sort it."""
+        table = _sortable(app)
+        if table.order is None:
+            app.say("Sort the list first: s sorts it by its next column.", "muted")
+        else:
+            _put_in_order(app, table, table.order.turned())
+
+
+def _sortable(app: "ConsoleControls") -> "LiveTable":
+    table = shown_table(app)
+    if not table.sortable:
+        raise RefusedError("This list has a fixed order.")
+    return table
+
+
+def _put_in_order(app: "ConsoleControls", table: "LiveTable", order: Order | None) -> None:
+    table.order = order
+    if (screen := app.shown_screen()) is not None:
+        screen.refresh_all()
+    app.say(_sentence(table, order), "muted")
+
+
+def _sentence(table: "LiveTable", order: Order | None) -> str:
+    if order is None:
+        return "Restored the usual order of the list."
+    direction = "largest first" if order.descending else "smallest first"
+    return f"Sorted by {column_named(table, order.key).title}, {direction}; i reverses it."
