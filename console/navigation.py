@@ -26,6 +26,14 @@ class SearchesRuns(Protocol):
         """Show the matching runs; all runs for an empty expression."""
 
 
+@runtime_checkable
+class ListsChanges(Protocol):
+    """A screen that lists the changes by people and by the engine."""
+
+    def move_to_change(self, n: int) -> None:
+        """Move the cursor to the next change by a person, or to the previous one if negative."""
+
+
 async def open_model(app: ConsoleControls, model: str) -> None:
     """Show a model in the registry, with the cursor on its live version, else on its newest."""
     await app.action_go("registry")

@@ -141,7 +141,7 @@ class LiveTable(Painted, can_focus=True):
 
     @property
     def filter_words(self) -> str:
-        """Words that must all occur in a row, ignoring case; "" shows every row."""
+        """Words that must all occur in a row, ignoring case, `column:word` in that column; "" shows every row."""
         return self._filter
 
     @filter_words.setter
@@ -280,7 +280,10 @@ class LiveTable(Painted, can_focus=True):
         before = self.cursor_key
         words = self._filter.casefold().split()
         if words:
-            self._rows = tuple(row for row in self._all_rows if all(word in _haystack(row) for word in words))
+            wanted = [self._column_and_text(word) for word in words]
+            self._rows = tuple(
+                row for row in self._all_rows if all(text in _haystack(row, column) for column, text in wanted)
+            )
         else:
             self._rows = self._all_rows
         if self._order is not None and (by := self._index_of(self._order.key)) is not None:
@@ -294,6 +297,13 @@ class LiveTable(Painted, can_focus=True):
 
     def _index_of(self, key: str) -> int | None:
         return next((index for index, column in enumerate(self._columns) if column.key == key), None)
+
+    def _column_and_text(self, word: str) -> tuple[int | None, str]:
+        """Take a word of the filter apart: `actor:ana` is sought in the column of this key or title alone."""
+        name, colon, text = word.partition(":")
+        named = (index for index, each in enumerate(self._columns) if name in (each.key, each.title.casefold()))
+        column = next(named, None) if colon else None
+        return (None, word) if column is None else (column, text)
 
     def _put_cursor(self, index: int) -> None:
         before = self.cursor_key
@@ -414,5 +424,6 @@ class LiveTable(Painted, can_focus=True):
         self._layout = fit_columns(self._columns, width - 1, gap=self._gap)
 
 
-def _haystack(row: Row) -> str:
-    return " ".join(cell if isinstance(cell, str) else cell.text for cell in row.cells).casefold()
+def _haystack(row: Row, column: int | None) -> str:
+    cells = row.cells if column is None else (row.cells[column],)
+    return " ".join(cell if isinstance(cell, str) else cell.text for cell in cells).casefold()

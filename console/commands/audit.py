@@ -2,9 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.commands.opening import Subparsers, add_json_argument, command_parser, count, noun_parser, open_workspace
 from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.governance import AuditRecord
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -14,6 +20,16 @@ def add_parser(commands: Subparsers) -> None:
     tail.add_argument("-n", type=count, default=20, metavar="N", help="number of records (default 20)")
     add_json_argument(tail)
     tail.set_defaults(command=show_tail)
+    listing = command_parser(verbs, "list", help="records by actor, verb, object and time, oldest first")
+    listing.add_argument("--actor", default="", metavar="WHO", help="ana, ana@desk, or a pattern with *")
+    listing.add_argument("--verb", default="", metavar="VERB", help="promote, version.promote, or a pattern with *")
+    listing.add_argument("--object", default="", metavar="TEXT", help="a part of the object's name, such as spread")
+    listing.add_argument("--since", metavar="TIME", help="02:50, or 2026-03-01T02:50 (UTC)")
+    listing.add_argument("--until", metavar="TIME", help="likewise")
+    listing.add_argument("--people", action="store_true", help="leave out the changes of the engine")
+    listing.add_argument("-n", type=count, metavar="N", help="only the newest N")
+    add_json_argument(listing)
+    listing.set_defaults(command=list_records)
     verify = command_parser(
         verbs,
         "verify",
@@ -33,18 +49,33 @@ def add_parser(commands: Subparsers) -> None:
 
 def show_tail(args: argparse.Namespace) -> int:
     """Print the newest records."""
-    import msgspec
-
-    from console.cli.output import print_json, print_table
     from core.governance import AuditLog
 
-    records = AuditLog(open_workspace(args)).tail(args.n)
+    return _print_records(AuditLog(open_workspace(args)).tail(args.n), args, empty="nothing has been recorded yet")
+
+
+def list_records(args: argparse.Namespace) -> int:
+    """Print the wanted records."""
+    from core.clock import read_instant, utc_now
+    from core.governance import AuditFilter, AuditLog
+
+    now = utc_now()
+    since, until = (read_instant(text, now) if text else None for text in (args.since, args.until))
+    wanted = AuditFilter(
+        actor=args.actor, verb=args.verb, object=args.object, since=since, until=until, by_people=args.people
+    )
+    found = AuditLog(open_workspace(args)).search(wanted, limit=args.n)
+    return _print_records(found[::-1], args, empty="no record matches")
+
+
+def _print_records(records: "Sequence[AuditRecord]", args: argparse.Namespace, *, empty: str) -> int:
+    from console.cli.output import print_json, print_table
+
     if args.json:
         print_json(records)
     else:
-        rows = [msgspec.to_builtins(record, builtin_types=(type(record.at),)) for record in records]
         columns = ("sequence", "at", "actor", "verb", "object", "reason")
-        print_table(rows, columns, empty="nothing has been recorded yet")
+        print_table([{name: getattr(record, name) for name in columns} for record in records], columns, empty=empty)
     return ExitCode.GOOD
 
 

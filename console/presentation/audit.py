@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.presentation.cells import age_cell
-from console.presentation.phrases import NOTHING
+from console.presentation.phrases import NOTHING, clock_time
 from core.actor import Origin
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("sequence", "#", 6, align="right"),
-    Column("age", "AGE", 4, align="right"),
-    Column("verb", "WHAT", 20),
+    Column("at", "UTC", 5, align="right"),
+    Column("verb", "WHAT", 19),
     Column("object", "OBJECT", 14, flex=1, max_width=30),
     Column("actor", "WHO", 12, flex=1, max_width=26),
     Column("reason", "WHY", 10, flex=2, priority=1),
@@ -55,7 +55,7 @@ def audit_rows(records: "Sequence[AuditRecord]", now: datetime) -> list[Row]:
             str(record.sequence),
             (
                 str(record.sequence),
-                age_cell(record.at, now),
+                Cell(clock_time(record.at, now), value=record.at),
                 Cell(record.verb, "strong"),
                 record.object,
                 record.actor,

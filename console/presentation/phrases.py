@@ -31,6 +31,17 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{int(seconds // 86_400)}d"
 
 
+def clock_time(at: datetime, now: datetime) -> str:
+    """Say when something happened in UTC: the time of day, or the month and the day if it is more than a day ago.
+
+    >>> from datetime import UTC, timedelta
+    >>> noon = datetime(2026, 1, 3, 12, tzinfo=UTC)
+    >>> clock_time(noon - timedelta(hours=4), noon), clock_time(noon - timedelta(days=2), noon)
+    ('08:00', '01-01')
+    """
+    return f"{at:%H:%M}" if (now - at).total_seconds() < 86_400 else f"{at:%m-%d}"
+
+
 def duration(seconds: float | None) -> str:
     """Spell a duration with at most two units, rounded more coarsely the longer it is.
 

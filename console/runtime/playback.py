@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from core.clock import Clock
 from core.errors import CoreError
@@ -12,12 +12,19 @@ from core.state import Workspace
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from core.governance import AuditRecord
     from core.view.past.replay import RecordedPast
 
 log = logging.getLogger("bondx.console")
 
 Moment = datetime | None
 """An instant of the past; None is the present."""
+Step = tuple[int, bool]
+"""A number of moments, and whether only changes by people count."""
+Found = tuple[Moment, str]
+"""A moment, and a sentence about it; without a sentence the last change before it is described."""
+Find: TypeAlias = "Callable[[RecordedPast], Found]"
+_BEFORE = timedelta(microseconds=1)
 
 
 class PlaybackHost(Protocol):
@@ -46,11 +53,11 @@ class PlaybackHost(Protocol):
 
 
 class Playback:
-    """Moves one console from moment to moment. Keys pressed while a moment is read are counted, not lost."""
+    """Moves one console from moment to moment. Keys pressed while a moment is read wait their turn."""
 
     def __init__(self, host: PlaybackHost) -> None:
         self._host = host
-        self._n_steps = 0
+        self._steps: list[Step] = []
         self._is_reading = False
         self.at: Moment = None
         """The moment that is shown, unless it is the present."""
@@ -60,43 +67,55 @@ class Playback:
         """The reason why changes are refused while the past is shown, or None."""
         return None if self.at is None else "This is the past. p returns to now, where you can act."
 
-    def step(self, n: int) -> None:
-        """Go forward by this number of moments, or back if negative."""
-        self._n_steps += n
-        self._read(lambda past: _walk(past, self.at, self._take_steps(), self._host.clock()))
+    def step(self, n: int, *, by_people: bool = False) -> None:
+        """Go forward by this number of moments, or back if negative.
+
+        Args:
+            n: The number of moments; by people: of changes, to just after one, or back to just before one.
+            by_people: Only the changes by people count.
+        """
+        self._steps.append((n, by_people))
+        self._read(self._walk)
 
     def go(self, when: datetime) -> None:
         """Show an instant."""
-        self._read(lambda _past: when)
+        self._read(lambda _past: (when, ""))
 
     def leave(self) -> None:
         """Return to the present."""
-        self._n_steps = 0
+        self._steps.clear()
         self.at = None
 
     def follow(self, run_id: str | None) -> None:
         """Include the epochs of this run in the shown snapshot."""
         if self.at is not None and run_id is not None and run_id not in self._host.snapshot.epochs:
             at = self.at
-            self._read(lambda _past: at, follow=(run_id,))
+            self._read(lambda _past: (at, ""), follow=(run_id,))
 
-    def _take_steps(self) -> int:
-        n, self._n_steps = self._n_steps, 0
-        return n
+    def _walk(self, past: "RecordedPast") -> "Found":
+        """Take all waiting steps, and describe the last."""
+        at, sentence, now = self.at, "", self._host.clock()
+        while self._steps:
+            n, by_people = self._steps.pop(0)
+            if by_people:
+                at, sentence = _step_by_people(past, at, n, now)
+            else:
+                at, sentence = _walk(past, at, n, now), ""
+        return at, sentence
 
-    def _read(self, find: "Callable[[RecordedPast], Moment]", *, follow: tuple[str, ...] = ()) -> None:
+    def _read(self, find: "Find", *, follow: tuple[str, ...] = ()) -> None:
         if not self._is_reading:
             self._is_reading = True
             self._host.run_worker(self._show(find, follow))
 
-    async def _show(self, find: "Callable[[RecordedPast], Moment]", follow: tuple[str, ...]) -> None:
+    async def _show(self, find: "Find", follow: tuple[str, ...]) -> None:
         try:
             snapshot, sentence = await asyncio.to_thread(self._look, find, follow)
         except CoreError as error:
-            self._n_steps = 0
+            self._steps.clear()
             self._host.say(str(error), "warn")
         except Exception:
-            self._n_steps = 0
+            self._steps.clear()
             log.exception("The past could not be shown.")
             self._host.say("A bug in bondx stopped this; see logs/console.log.", "bad")
         else:
@@ -106,18 +125,18 @@ class Playback:
                 self._host.say(sentence)
         finally:
             self._is_reading = False
-        if self._n_steps:
-            self.step(0)
+        if self._steps:
+            self._read(self._walk)
 
-    def _look(self, find: "Callable[[RecordedPast], Moment]", follow: tuple[str, ...]) -> tuple[Snapshot | None, str]:
+    def _look(self, find: "Find", follow: tuple[str, ...]) -> tuple[Snapshot | None, str]:
         from core.view.past.replay import RecordedPast
 
         past = RecordedPast(self._host.workspace)
-        when = find(past)
+        when, sentence = find(past)
         if when is None:
-            return None, "This is now."
+            return None, sentence or "This is now."
         snapshot = past.at(when, follow=follow)
-        return snapshot, told(snapshot, begins=past.before(when) is None)
+        return snapshot, sentence or told(snapshot, begins=past.before(when) is None)
 
 
 def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
@@ -136,6 +155,22 @@ def _walk(past: "RecordedPast", start: Moment, n: int, now: datetime) -> Moment:
     return at
 
 
+def _step_by_people(past: "RecordedPast", start: Moment, n: int, now: datetime) -> "Found":
+    """Go to just before the previous change by a person, or to just after the next one."""
+    here = start or now
+    change = past.change_before(here) if n < 0 else past.change_after(here)
+    if change is None:
+        return (start, "No earlier change by a person is recorded.") if n < 0 else (None, "This is now.")
+    moment = past.moment_with(change)
+    if n > 0:
+        return moment, f"after {spelled(change)}" if moment else ""
+    before = past.before(moment or now)
+    if before is None:
+        past.at(change.at - _BEFORE)  # says where the past begins
+        return moment, "; ".join((f"after {spelled(change)}", "the recorded past begins here"))
+    return before, f"before {spelled(change)}"
+
+
 def told(snapshot: Snapshot, *, begins: bool) -> str:
     """Describe the last change before a moment of the past.
 
@@ -145,9 +180,13 @@ def told(snapshot: Snapshot, *, begins: bool) -> str:
     """
     words = list(snapshot.problems)
     if snapshot.audit:
-        newest = snapshot.audit[0]
-        why = f": {newest.reason}" if newest.reason else ""
-        words.append(f"{newest.at:%H:%M:%S} UTC  {newest.actor.partition('@')[0]} {newest.verb} {newest.object}{why}")
+        words.append(spelled(snapshot.audit[0]))
     if begins:
         words.append("the recorded past begins here")
     return "; ".join(words)
+
+
+def spelled(change: "AuditRecord") -> str:
+    """Describe a change in one line: when, who, what and why."""
+    why = f": {change.reason}" if change.reason else ""
+    return f"{change.at:%H:%M:%S} UTC  {change.actor.partition('@')[0]} {change.verb} {change.object}{why}"

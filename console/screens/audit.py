@@ -9,6 +9,7 @@ from textual.containers import Horizontal
 from console.presentation import audit
 from console.screens.base import ConsoleScreen
 from console.verbs.view import EVIDENCE
+from core.actor import Origin
 from core.governance import AuditRecord
 from core.view.snapshot import Snapshot
 from themes import screen_sheet
@@ -61,6 +62,19 @@ class AuditScreen(ConsoleScreen):
     def _row_chosen(self) -> None:
         self._open_details()
         self.query_one("#details").focus()
+
+    def move_to_change(self, n: int) -> None:
+        """Move the cursor to the next newer change by a person, or to the next older one if negative."""
+        table = self.main_table()
+        by_people = {str(record.sequence) for record in self.snapshot.audit if record.origin != Origin.ENGINE}
+        keys = [row.key for row in table.rows]  # the newest first, unless the list is sorted otherwise
+        here = keys.index(table.cursor_key) if table.cursor_key in keys else 0
+        beyond = keys[here + 1 :] if n < 0 else keys[:here][::-1]
+        key = next((key for key in beyond if key in by_people), None)
+        if key is None:
+            self.say(f"The list has no {'earlier' if n < 0 else 'later'} change by a person.", "muted")
+        else:
+            table.move_to(key)
 
     def why(self) -> tuple[str, Sequence[Line]] | None:
         """Show the record in full, evidence included."""

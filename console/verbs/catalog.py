@@ -54,6 +54,8 @@ VERBS: tuple[Verb[Any], ...] = (
     view.Freeze(),
     view.StepBack(),
     view.StepForward(),
+    view.PREVIOUS_CHANGE,
+    view.NEXT_CHANGE,
     view.ZOOM,
     view.COPY,
     view.PROMPT,

@@ -114,6 +114,34 @@ class StepForward(Verb[None]):
         app.playback.step(1)
 
 
+class StepToChange(Verb[None]):
+    """Go to the previous or the next change by a person: in the record, elsewhere in the recorded past."""
+
+    def __init__(self, name: str, key: Key, n: int) -> None:
+        self.name, self.key, self._n = name, key, n
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Move the cursor of a screen that lists the changes; else show the moment before or after the change."""
+        from console.navigation import ListsChanges
+
+        if isinstance(screen := app.shown_screen(), ListsChanges):
+            screen.move_to_change(self._n)
+        else:
+            app.playback.step(self._n, by_people=True)
+
+
+PREVIOUS_CHANGE = StepToChange(
+    "previous_change",
+    Key("left_square_bracket", "", "Go back to before the last change by a person; on Audit to its record", sign="["),
+    -1,
+)
+NEXT_CHANGE = StepToChange(
+    "next_change",
+    Key("right_square_bracket", "", "Go on to after the next change by a person; on Audit to its record", sign="]"),
+    1,
+)
+
+
 class ToggleWrites(Verb[None]):
     """Arm or disarm writes."""
 

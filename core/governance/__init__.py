@@ -1,13 +1,15 @@
 """Governance: every change of state is recorded in a tamper-evident log.
 
 `audit.py` ties a change to its record, `outbox.py` keeps the record beside the change until it is logged,
-`audit_log.py` drains, signs, reads and verifies; `chain.py` is the pure hash chain, `journal.py` the file,
+`audit_log.py` drains, signs, reads and verifies, `audit_filter.py` says which records are wanted;
+`chain.py` is the pure hash chain, `journal.py` the file,
 `head.py` the newest head in the state files, `keys.py` the keys, `sealed.py` what the records say about documents,
 `anchors.py` positions kept outside.
 """
 
 from core.governance.anchors import Anchor, append_anchor, read_anchors, spelled_anchor
 from core.governance.audit import audited
+from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
 from core.governance.errors import AuditKeyError, GovernanceError
 from core.governance.outbox import AuditedChange
@@ -16,6 +18,7 @@ from core.governance.verification import AuditVerdict
 
 __all__ = [
     "Anchor",
+    "AuditFilter",
     "AuditKeyError",
     "AuditLog",
     "AuditRecord",

@@ -1,8 +1,10 @@
 """The audit log as a whole: draining outboxes into the chain, signing it, reading it, verifying it."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +13,7 @@ import orjson
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.governance.anchors import Anchor
+from core.governance.audit_filter import AuditFilter
 from core.governance.chain import ChainFault, Damage, Link, Seal, follow, link_of
 from core.governance.head import DATABASE, AuditHead, HeadStore, remember
 from core.governance.journal import Journal
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 SIGN_EVERY = 256
 """The maximum number of records after the last signed head of a running system."""
+
+
+_LEAST = timedelta(microseconds=1)
 
 
 class _Instant(msgspec.Struct):
@@ -107,14 +113,25 @@ class AuditLog:
             n: The maximum number of records.
             until: Omit records after this instant.
         """
-        end = None if until is None else self._journal.first_offset(lambda line: _is_later(line, until))
-        records = []
-        for line in self._journal.last_lines(n, end=end):
-            try:
-                records.append(msgspec.json.decode(line, type=AuditRecord))
-            except msgspec.DecodeError:
-                continue
-        return records
+        end = None if until is None else self._offset_after(until)
+        return list(_readable(self._journal.last_lines(n, end=end)))
+
+    def search(self, wanted: AuditFilter, *, limit: int | None = None) -> list[AuditRecord]:
+        """Return the wanted records, newest first, reading no more of the log than they need.
+
+        Args:
+            wanted: Which records.
+            limit: The maximum number of records; None is no limit.
+        """
+        start = 0 if wanted.since is None else self._offset_after(wanted.since - _LEAST)
+        end = self._journal.size() if wanted.until is None else self._offset_after(wanted.until)
+        found = filter(wanted.accepts, _readable(self._journal.lines_backwards(start, end)))
+        return list(itertools.islice(found, limit))
+
+    def next_change(self, wanted: AuditFilter, after: datetime) -> AuditRecord | None:
+        """Return the first wanted record after an instant, if there is one."""
+        start = self._offset_after(after)
+        return next(filter(wanted.accepts, _readable(self._journal.lines(start, self._journal.size()))), None)
 
     def n_waiting(self) -> int:
         """Count committed changes that are not yet in the log; more than a few mean that the log cannot be written."""
@@ -171,6 +188,9 @@ class AuditLog:
             damage=Damage.CUT_OFF,
             reason=f"the log and its head are missing, although {' and '.join(left[:3])} cannot exist without records",
         )
+
+    def _offset_after(self, instant: datetime) -> int:
+        return self._journal.first_offset(lambda line: _is_later(line, instant))
 
     def _databases(self) -> tuple[str, ...]:
         files = sorted(self._workspace.state_dir.glob("*.json"))
@@ -290,6 +310,12 @@ def _compared(verdict: AuditVerdict, witness: Witness, states: Mapping[str, "Tab
         damage=Damage.STATE,
         reason=first.sentence + more,
     )
+
+
+def _readable(lines: Iterable[bytes]) -> Iterator[AuditRecord]:
+    for line in lines:
+        with contextlib.suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=AuditRecord)
 
 
 def _is_later(line: bytes, instant: datetime) -> bool | None:

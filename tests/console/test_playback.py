@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.actor import Actor
 from core.registry import Registry
 from core.state import Workspace
 from core.view.past.recorder import DocumentRecorder
@@ -159,3 +161,56 @@ async def test_epochs_of_another_run_come_when_its_session_is_selected_in_the_pa
         console.app.follow("r-0009")
         await console.until(lambda: "r-0009" in console.app.snapshot.epochs, "its epochs")
         assert console.app.playback.at == recorded[1]
+
+
+async def test_brackets_go_to_just_before_and_just_after_the_changes_of_people(open_console, workspace):
+    def promote(registry):
+        version = registry.versions("anomaly")[-1].version
+        registry.apply(registry.plan_promotion("anomaly", version), actor=OPERATOR, reason="passed review")
+
+    def by_the_engine(registry):
+        registry.set_tags("spread", "1.2.0", {"seen": "yes"}, actor=Actor.engine())
+
+    def undo(registry):
+        registry.apply(registry.plan_undo("anomaly"), actor=OPERATOR)
+
+    moments = record(workspace, promote, by_the_engine, undo, by_the_engine)
+    async with open_console((120, 40)) as console:
+        for key, expected, sentence in (
+            ("left_square_bracket", moments[2], "before 03:08:00 UTC  mira version.undo"),
+            (
+                "left_square_bracket",
+                moments[0],
+                "before 03:06:00 UTC  mira version.promote anomaly/1.3.0: passed",
+            ),
+            ("right_square_bracket", moments[1], "after 03:06:00 UTC  mira version.promote anomaly"),
+            ("right_square_bracket", moments[3], "after 03:08:00 UTC  mira version.undo"),
+            ("right_square_bracket", None, "This is now."),
+        ):
+            await console.press(key)
+            await console.until(lambda sentence=sentence: sentence in console.sentence, sentence)
+            assert console.app.playback.at == expected
+
+
+async def test_brackets_move_the_cursor_of_the_audit_log_to_the_changes_of_people(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("9")
+        by_people = [str(one.sequence) for one in console.app.snapshot.audit if one.origin != "engine"]
+        assert console.screen.main_table().cursor_key == by_people[0]
+        for key in by_people[1:]:
+            await console.press("left_square_bracket")
+            assert console.screen.main_table().cursor_key == key
+        await console.press("left_square_bracket")
+        assert "no earlier change by a person" in console.sentence
+        await console.press("right_square_bracket")
+        assert console.screen.main_table().cursor_key == by_people[-2]
+        assert console.app.playback.at is None
+
+
+async def test_the_audit_log_is_filtered_by_actor_and_verb_and_shows_times(open_console):
+    async with open_console((120, 40)) as console:
+        await console.press("9", "slash", *"actor:mira verb:run.start", "enter")
+        shown = [row.key for row in console.screen.main_table().rows]
+        records = [one for one in console.app.snapshot.audit if one.verb == "run.start" and "mira" in one.actor]
+        assert shown == [str(one.sequence) for one in records]
+        assert re.search(f"{records[0].at:%H:%M} +run.start", console.text())

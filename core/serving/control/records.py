@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get, patch
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.alerts import Alert
-from core.governance import Anchor, AuditLog, AuditRecord, AuditVerdict
+from core.governance import Anchor, AuditFilter, AuditLog, AuditRecord, AuditVerdict
 from core.maintenance.doctor import examine
 from core.maintenance.finding import Finding
 from core.serving.authenticator import Caller
@@ -153,10 +153,22 @@ class RecordRoutes(Controller):
 
     @get("/audit", opt=LOOK, sync_to_thread=True)
     def list_audit(
-        self, workspace: Given[Workspace], n: Annotated[int, QueryParameter(ge=1, le=10_000)] = 100
+        self,
+        workspace: Given[Workspace],
+        n: Annotated[int, QueryParameter(ge=1, le=10_000)] = 100,
+        actor: Annotated[str, QueryParameter(description="Example: ana, ana@desk, or a pattern with *")] = "",
+        verb: Annotated[str, QueryParameter(description="Example: promote, version.promote, or session.*")] = "",
+        about: Annotated[str, QueryParameter(name="object", description="A part of the object's name.")] = "",
+        since: FromQuery[datetime | None] = None,
+        until: FromQuery[datetime | None] = None,
+        people: FromQuery[bool] = False,
     ) -> list[AuditRecord]:
-        """Return the newest records of the audit log, newest first."""
-        return list(reversed(AuditLog(workspace).tail(n)))
+        """Return the newest N records of the audit log, or of its records by actor, verb, object and time."""
+        instants = {"since": since, "until": until}
+        if naive := next((name for name, at in instants.items() if at is not None and at.tzinfo is None), None):
+            raise BadRequestError("needs an offset, such as Z", field=naive)
+        wanted = AuditFilter(actor=actor, verb=verb, object=about, by_people=people, **instants)
+        return AuditLog(workspace).search(wanted, limit=n)
 
     @get("/audit/verification", opt=LOOK, sync_to_thread=True)
     def verify_audit(self, workspace: Given[Workspace]) -> AuditVerdict:

@@ -10,6 +10,7 @@ import msgspec
 
 from core.clock import to_iso
 from core.errors import NotFoundError, RefusedError
+from core.governance.audit_filter import AuditFilter
 from core.telemetry.past import PastReader
 from core.view import parts
 from core.view.parts.part import HistoryPart, PartSource
@@ -18,6 +19,7 @@ from core.view.past.recorder import COARSE_SECONDS
 from core.view.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from core.governance import AuditLog, AuditRecord
     from core.state import Workspace
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,18 @@ class RecordedPast:
     def after(self, when: datetime) -> datetime | None:
         """Return the first moment of a change, by a person or the engine, after an instant, or None."""
         return self._reader.moment_after(when)
+
+    def change_before(self, when: datetime) -> "AuditRecord | None":
+        """Return the last change by a person up to an instant, whether or not the moment is recorded."""
+        return next(iter(self._log().search(AuditFilter(by_people=True, until=when), limit=1)), None)
+
+    def change_after(self, when: datetime) -> "AuditRecord | None":
+        """Return the first change by a person after an instant, if there is one."""
+        return self._log().next_change(AuditFilter(by_people=True), when)
+
+    def moment_with(self, change: "AuditRecord") -> datetime | None:
+        """Return the moment that was recorded because of a change, or None if the past ends before it."""
+        return self._reader.moment_after(change.at - timedelta(microseconds=1))
 
     def at(self, when: datetime, *, follow: Iterable[str] = ()) -> Snapshot:
         """Return the workspace at a past instant.
@@ -75,6 +89,11 @@ class RecordedPast:
             fields |= {"problems": (gap,), "engine": None}
         snapshot = Snapshot(taken_at=when, workspace=self._workspace.root, **fields)
         return self._with_histories(snapshot, follow)
+
+    def _log(self) -> "AuditLog":
+        from core.governance import AuditLog
+
+        return AuditLog(self._workspace)
 
     def _with_histories(self, snapshot: Snapshot, follow: Iterable[str]) -> Snapshot:
         """Add the parts with their own history: samples, epochs, audit records."""

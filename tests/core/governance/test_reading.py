@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.actor import Actor, Origin
-from core.governance import audited
+from core.governance import AuditFilter, audited, journal
 from core.governance.journal import Journal
 
 ACTOR = Actor("ada", "desk", Origin.CONSOLE)
@@ -52,3 +52,52 @@ def test_reading_up_to_an_instant_omits_later_records(workspace, log, n):
         expected = [f"verb.{each}" for each in range(minute + 1)][-n:]
         assert [record.verb for record in log.tail(n, until=until)] == expected
     assert [record.verb for record in log.tail(n)] == [f"verb.{each}" for each in range(12)][-n:]
+
+
+@given(lines=st.lists(st.integers(0, 30), max_size=20), start=st.integers(0, 20), block=st.integers(1, 50))
+def test_lines_are_read_backwards_whatever_their_lengths(tmp_path_factory, lines, start, block):
+    log = Journal(tmp_path_factory.mktemp("audit") / "audit.jsonl")
+    content = [b"%d%s\n" % (number, b"x" * length) for number, length in enumerate(lines)]
+    log.file.write_bytes(b"".join(content))
+    first = sum(map(len, content[:start]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "_BLOCK", block)
+        assert list(log.lines_backwards(first, log.size())) == content[start:][::-1]
+
+
+@pytest.fixture
+def by_three(workspace, log):
+    """One change a minute, by ada, by ben and by the engine in turn: first starts, then promotions."""
+    actors = (ACTOR, Actor("ben", "desk", Origin.API, via="ci"), Actor.engine())
+    for minute in range(9):
+        at = T0 + timedelta(minutes=minute)
+        with audited(workspace, "registry", actor=actors[minute % 3], clock=lambda at=at: at) as change:
+            change.record("session.start" if minute < 3 else "version.promote", f"object {minute}")
+    return log
+
+
+@pytest.mark.parametrize(
+    ("wanted", "minutes"),
+    [
+        pytest.param(AuditFilter(), [8, 7, 6, 5, 4, 3, 2, 1, 0], id="no filter finds all, the newest first"),
+        pytest.param(AuditFilter(actor="Ada"), [6, 3, 0], id="a name without its host"),
+        pytest.param(AuditFilter(actor="ben@desk via ci"), [7, 4, 1], id="a whole actor"),
+        pytest.param(AuditFilter(actor="ci"), [7, 4, 1], id="a token"),
+        pytest.param(AuditFilter(actor="ad"), [], id="half a name is another name"),
+        pytest.param(AuditFilter(verb="promote", by_people=True), [7, 6, 4, 3], id="people, by the end of a verb"),
+        pytest.param(AuditFilter(verb="session.*"), [2, 1, 0], id="a pattern"),
+        pytest.param(AuditFilter(object="T 4"), [4], id="a part of an object"),
+        pytest.param(
+            AuditFilter(since=T0 + timedelta(minutes=2), until=T0 + timedelta(minutes=4)), [4, 3, 2], id="both ends"
+        ),
+    ],
+)
+def test_records_are_found_by_actor_verb_object_and_time(by_three, wanted, minutes):
+    assert [record.object for record in by_three.search(wanted)] == [f"object {minute}" for minute in minutes]
+    assert len(by_three.search(wanted, limit=2)) == min(2, len(minutes))
+
+
+def test_the_next_change_by_a_person_is_found(by_three):
+    wanted = AuditFilter(by_people=True)
+    found = [by_three.next_change(wanted, T0 + timedelta(minutes=minute)) for minute in (-1, 1, 6, 7)]
+    assert [record and record.object for record in found] == ["object 0", "object 3", "object 7", None]

@@ -259,6 +259,11 @@ def test_status_resources_and_audit_records_are_returned(api):
     assert "resource.cpu_percent" in api.get("/api/v1/resources", params={"seconds": 60}).json()
     assert api.get("/api/v1/resources", params={"seconds": -1}).status_code == 400
     assert api.get("/api/v1/audit", params={"n": 5}).json()[0]["verb"] == "token.create"
+    newest = api.get("/api/v1/audit", params={"n": 1}).json()[0]
+    asked = {"actor": newest["actor"], "verb": "create", "people": True, "since": newest["at"], "until": newest["at"]}
+    assert [one["sequence"] for one in api.get("/api/v1/audit", params=asked).json()] == [newest["sequence"]]
+    assert api.get("/api/v1/audit", params=asked | {"verb": "promote"}).json() == []
+    assert api.get("/api/v1/audit", params={"since": "2026-03-01T02:50:00"}).json()["field"] == "since"
     assert api.get("/api/v1/audit/verification").json()["ok"] is True
 
 

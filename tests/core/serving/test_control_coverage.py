@@ -79,6 +79,7 @@ PATHS = {
     "data generate bonds": LEFT_OUT,
     "audit tail": "get /api/v1/audit",
     "audit anchor": "get /api/v1/audit/anchor",
+    "audit list": "get /api/v1/audit",
     "audit verify": "get /api/v1/audit/verification",
     "doctor": "get /api/v1/doctor",
 }
