@@ -13,12 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.api import CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
+    from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
     from core.client import Client
     from core.errors import CoreError
     from core.registry import Stage
 
 __all__ = [
+    "AlertManager",
     "CanaryDeploymentManager",
     "Client",
     "CoreError",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AlertManager": "core.api",
     "CanaryDeploymentManager": "core.api",
     "Client": "core.client",
     "CoreError": "core.errors",

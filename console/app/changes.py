@@ -8,6 +8,7 @@ from console.context import ConsoleControls
 from console.dialogs.change import ChangeDialog, Confirmed
 from console.dialogs.text import TextDialog
 from console.presentation.offer import Offer
+from console.verbs.several import PartlyDoneError
 from core.errors import ConflictError, CoreError
 from core.state.errors import LockHeldError
 from core.state.file_lock import tell_waiting
@@ -51,6 +52,8 @@ class Changes:
             done = await asyncio.to_thread(commit, confirmed.reason)
         except LockHeldError as error:
             self._refuse("Nothing was changed: the files are locked", error)
+        except PartlyDoneError as error:
+            self._refuse(f"{error.n_done} of {error.n_all} done", error)
         except ConflictError as error:
             self._refuse("Nothing was changed: someone else changed it first", error)
         except CoreError as error:
@@ -64,4 +67,5 @@ class Changes:
                 then()
 
     def _refuse(self, title: str, error: CoreError) -> None:
-        self._app.push_screen(TextDialog(title, [Line(((str(error), ""),))], is_warning=True))
+        lines = [Line(((line, ""),)) for line in str(error).splitlines()]
+        self._app.push_screen(TextDialog(title, lines, is_warning=True))

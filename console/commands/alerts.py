@@ -1,29 +1,38 @@
-"""`bondx alerts`: list alerts and acknowledge them."""
+"""`bondx alerts`: list alerts, acknowledge and resolve them."""
 
 import argparse
+import sys
 
 from console.commands.opening import (
     Subparsers,
     add_json_argument,
+    add_reason_argument,
     command_parser,
     noun_parser,
     open_workspace,
     person,
 )
-from core.errors import ExitCode
+from core.errors import CoreError, ExitCode
+
+DECISIONS = {
+    "acknowledge": "acknowledge alerts: you take them",
+    "resolve": "resolve alerts by hand; one whose condition still holds fires again only after it ended",
+}
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "alerts", help="list and acknowledge alerts")
+    verbs = noun_parser(commands, "alerts", help="list, acknowledge and resolve alerts")
     listing = command_parser(verbs, "list", help="open alerts, the worst first: exit code 1 if any is firing")
     listing.add_argument("--all", action="store_true", help="include resolved alerts")
     add_json_argument(listing)
     listing.set_defaults(command=list_alerts)
-    acknowledge = command_parser(verbs, "acknowledge", help="acknowledge an alert")
-    acknowledge.add_argument("fingerprint", metavar="FINGERPRINT")
-    add_json_argument(acknowledge)
-    acknowledge.set_defaults(command=acknowledge_alert)
+    for verb, consequence in DECISIONS.items():
+        decision = command_parser(verbs, verb, help=consequence)
+        decision.add_argument("fingerprints", metavar="ALERT", nargs="+")
+        add_reason_argument(decision)
+        add_json_argument(decision)
+        decision.set_defaults(command=decide, verb=verb)
 
 
 def list_alerts(args: argparse.Namespace) -> int:
@@ -47,14 +56,27 @@ def list_alerts(args: argparse.Namespace) -> int:
     return ExitCode.FAILING if any(alert.state is AlertState.FIRING for alert in alerts) else ExitCode.GOOD
 
 
-def acknowledge_alert(args: argparse.Namespace) -> int:
-    """Acknowledge one alert."""
-    from console.cli.output import print_json
-    from core.alerts import Alerts
+def decide(args: argparse.Namespace) -> int:
+    """Acknowledge or resolve alerts one by one; one that refuses does not keep the others from it."""
+    from console.cli.output import print_json, printable
+    from core.alerts import Alert, Alerts
 
-    alert = Alerts(open_workspace(args)).acknowledge(args.fingerprint, person())
-    if args.json:
-        print_json(alert)
-    else:
-        print(f"{alert.fingerprint} {alert.state}: {alert.summary}")
+    alerts, actor = Alerts(open_workspace(args)), person()
+    carry_out = alerts.acknowledge if args.verb == "acknowledge" else alerts.resolve
+    decided: list[Alert] = []
+    refusals: list[CoreError] = []
+    for fingerprint in args.fingerprints:
+        try:
+            decided.append(carry_out(fingerprint, actor, reason=args.reason))
+        except CoreError as error:
+            refusals.append(error)
+    if args.json and decided:
+        print_json(decided if len(args.fingerprints) > 1 else decided[0])
+    elif not args.json:
+        for alert in decided:
+            print(f"{alert.fingerprint} {alert.state}: {printable(alert.summary)}")
+    for refusal in refusals[:-1]:
+        print(f"bondx: {printable(refusal)}", file=sys.stderr)
+    if refusals:
+        raise refusals[-1]
     return ExitCode.GOOD

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from console.presentation.cells import age_cell
 from console.presentation.phrases import NOTHING, instant, number
 from core.alerts import Alert, AlertState, Severity
-from core.view.suspects import Standing, Suspect, locate, suspect_of
+from core.view.suspects import Suspect, VersionStanding, locate, suspect_of
 from widgets.glyphs import Glyphs
 from widgets.line import Line
 from widgets.live_table import Cell, Column, Row
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.view.snapshot import Snapshot
 
 COLUMNS = (
+    Column("mark", "", 1),
     Column("severity", "SEVERITY", 10),
     Column("state", "STATE", 12),
     Column("summary", "WHAT", 34, flex=1),
@@ -57,12 +58,13 @@ def worst_first(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(newest, key=lambda alert: (_STATE_ORDER[alert.state], -alert.severity.rank))
 
 
-def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs) -> list[Row]:
+def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: Sequence[str] = ()) -> list[Row]:
     """Draw each alert as a row of `COLUMNS`, the worst first."""
     return [
         Row(
             alert.fingerprint,
             (
+                Cell(glyphs.arrow if alert.fingerprint in marked else " ", "accent"),
                 severity_cell(alert, glyphs),
                 _state_cell(alert),
                 locate(alert, snapshot).told,
@@ -129,7 +131,7 @@ def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Lin
         ("last seen", instant(alert.last_at)),
         ("fired", f"{alert.n_fired} times" if alert.n_fired != 1 else "once"),
         ("ack by", taken),
-        ("resolved", instant(alert.resolved_at)),
+        ("resolved", f"{instant(alert.resolved_at)} {alert.resolved_by or ''}".rstrip()),
         *(alert.labels.items()),
     ]
     return [
@@ -160,6 +162,8 @@ def advice(alert: Alert, snapshot: "Snapshot") -> list[str]:
         steps.append("Enter shows the resources; H pauses a session, which frees its CPU and memory.")
     if alert.state is AlertState.FIRING:
         steps.append("K acknowledges it, so that the others know.")
+    if alert.state.is_open:
+        steps.append("X resolves it by hand.")
     return steps
 
 
@@ -172,8 +176,8 @@ def session_of(alert: Alert, snapshot: "Snapshot") -> "Session | None":
 
 def _way_back(suspect: Suspect) -> tuple[str, ...]:
     """Name the key that takes a version out of use; a version without requests needs none."""
-    if suspect.standing is Standing.LIVE:
+    if suspect.standing is VersionStanding.LIVE:
         return ("R rolls the model back to the version that was live before.",)
-    if suspect.standing is Standing.CANDIDATE:
+    if suspect.standing is VersionStanding.CANDIDATE:
         return (f"R aborts {suspect.rollout_id}: all traffic returns to {suspect.live}.",)
     return ()

@@ -9,7 +9,8 @@ from textual.containers import Horizontal
 from console.navigation import open_alert
 from console.presentation import alerts
 from console.screens.base import ConsoleScreen
-from console.verbs.alert import ALERT
+from console.screens.marking import marked_words, toggled
+from console.verbs.alert import ALERT, AlertGroup
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -31,6 +32,10 @@ class AlertsScreen(ConsoleScreen):
     NOUNS = (ALERT, SUSPECT, SESSION, EVIDENCE)
     PARTS = dict.fromkeys(("#alerts", "#details"), "alerts")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._marked: tuple[str, ...] = ()
+
     def compose_body(self) -> ComposeResult:
         """Yield the alerts, and the advice on the alert under the cursor beside them."""
         with Horizontal(classes="list-and-details"):
@@ -44,10 +49,16 @@ class AlertsScreen(ConsoleScreen):
     def show(self, snapshot: Snapshot) -> None:
         """Bring the panes in line with a snapshot."""
         table = self.main_table()
-        table.set_rows(alerts.alert_rows(snapshot, self.console_app.now(), self.console_app.glyphs))
+        app = self.console_app
+        table.set_rows(
+            alerts.alert_rows(snapshot, app.now(), app.glyphs, marked=[each.fingerprint for each in self._group()])
+        )
         n_open = sum(alert.state.is_open for alert in snapshot.alerts)
-        self.set_title(table, "Alerts", self.filter_words(table) or f"{n_open} open")
+        self.set_title(table, "Alerts", self._words(table, f"{n_open} open"))
         self._show_details()
+
+    def _words(self, table: LiveTable, counted: str) -> str:
+        return "  ".join(filter(None, (marked_words(len(self._group())), self.filter_words(table) or counted)))
 
     def _show_details(self, *, from_top: bool = False) -> None:
         pane = self.query_one("#details", LinesPane)
@@ -69,10 +80,29 @@ class AlertsScreen(ConsoleScreen):
         if alert is None:
             return {ALERT: None, SUSPECT: None, SESSION: None}
         return {
-            ALERT: alert,
+            ALERT: self._group() or (alert,),
             SUSPECT: suspect_of(alert, self.snapshot),
             SESSION: alerts.session_of(alert, self.snapshot),
         }
+
+    def _group(self) -> AlertGroup:
+        """Return the marked alerts that are open: there is nothing to decide about the others."""
+        by_key = {alert.fingerprint: alert for alert in self.snapshot.alerts if alert.state.is_open}
+        return tuple(by_key[key] for key in self._marked if key in by_key)
+
+    def action_mark(self) -> None:
+        """Mark the alert under the cursor, or remove its mark."""
+        alert = self.selected_alert()
+        if alert is not None and not alert.state.is_open:
+            self.say(f"This alert is {alert.state}: there is nothing to decide.", "muted")
+        elif alert is not None:
+            self._marked = toggled(self._marked, alert.fingerprint)
+            self.refresh_all()
+
+    def leave_view(self) -> None:
+        """Clear the marks."""
+        self._marked = ()
+        self.refresh_all()
 
     @on(LiveTable.RowHighlighted, "#alerts")
     def _another_alert(self) -> None:

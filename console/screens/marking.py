@@ -1,13 +1,22 @@
-"""Marking rows, to compare two of them."""
+"""Marking rows: two to compare them, or several for one change."""
 
-N_MARKS = 2
+N_COMPARED = 2
 
 
-def toggled(marked: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Mark a row, or remove its mark; a third mark replaces the first.
+def toggled(marked: tuple[str, ...], key: str, *, limit: int | None = None) -> tuple[str, ...]:
+    """Mark a row, or remove its mark; beyond the limit, the oldest mark goes.
 
-    >>> toggled(("a",), "b"), toggled(("a", "b"), "c"), toggled(("a", "b"), "a")
+    >>> toggled(("a",), "b"), toggled(("a", "b"), "c", limit=2), toggled(("a", "b"), "a")
     (('a', 'b'), ('b', 'c'), ('b',))
     """
     others = tuple(other for other in marked if other != key)
-    return others if key in marked else (*others, key)[-N_MARKS:]
+    return others if key in marked else (*others, key)[-(limit or 0) :]
+
+
+def marked_words(n_marked: int) -> str:
+    """Count the marks for the frame of a list; empty without any.
+
+    >>> marked_words(3)
+    '3 marked, Esc clears'
+    """
+    return f"{n_marked} marked, Esc clears" if n_marked else ""

@@ -18,7 +18,7 @@ from console.verbs.view import EVIDENCE
 from core.alerts import Alert
 from core.training.session import Session
 from core.view.snapshot import EpochSeries, Snapshot
-from core.view.suspects import Standing, standing_of, suspect_of
+from core.view.suspects import VersionStanding, standing_of, suspect_of
 from themes import screen_sheet
 from widgets.bars import sparkline
 from widgets.gauges import GaugeList
@@ -137,18 +137,19 @@ class OverviewScreen(ConsoleScreen):
     def under_cursor(self) -> Things:
         """Return what the row in focus is about: a live model, or what an alert points at."""
         snapshot, alert = self.snapshot, self.selected_alert()
+        group = (alert,) if alert else None
         if self.focused is not self.query_one("#wrong"):
             model = self.main_table().cursor_key
-            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: alert}
+            return {MODEL: model, SUSPECT: standing_of(model, None, snapshot) if model else None, ALERT: group}
         if alert is None:
             return {MODEL: None, SUSPECT: None, ALERT: None}
         suspect = suspect_of(alert, snapshot)
-        is_live = suspect is not None and suspect.standing is Standing.LIVE
+        is_live = suspect is not None and suspect.standing is VersionStanding.LIVE
         return {
             MODEL: suspect.model if suspect and is_live else None,
             SUSPECT: suspect,
             SESSION: alerts.session_of(alert, snapshot),
-            ALERT: alert,
+            ALERT: group,
         }
 
     def selected_alert(self) -> Alert | None:

@@ -8,10 +8,10 @@ from console.presentation import versions
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
-from console.screens.marking import N_MARKS, toggled
+from console.screens.marking import N_COMPARED, marked_words, toggled
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
-from console.verbs.version import MODEL, VERSION, VersionName
+from console.verbs.version import MODEL, VERSION, VERSIONS, VersionName
 from console.verbs.view import EVIDENCE
 from core.registry import ModelVersion
 from core.view.snapshot import Snapshot
@@ -27,7 +27,7 @@ class RegistryScreen(ConsoleScreen):
 
     NAME = "registry"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (VERSION, SUSPECT, MODEL, EVIDENCE)
+    NOUNS = (VERSION, SUSPECT, MODEL, VERSIONS, EVIDENCE)
     PARTS = dict.fromkeys(("#versions", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
@@ -72,7 +72,9 @@ class RegistryScreen(ConsoleScreen):
             )
         )
         n_versions, n_models = counted(table.n_all_rows, "version"), counted(len(snapshot.models), "model")
-        self.set_title(table, "Versions", self.filter_words(table) or f"{n_versions} of {n_models}")
+        counts = self.filter_words(table) or f"{n_versions} of {n_models}"
+        marks = marked_words(len(self._marked_versions()))
+        self.set_title(table, "Versions", "  ".join(filter(None, (marks, counts))))
         if self._draws_lineage:
             self._show_lineage()
         self._show_details()
@@ -106,9 +108,15 @@ class RegistryScreen(ConsoleScreen):
             return {}
         return {
             VERSION: VersionName(version.model, version.version),
+            VERSIONS: self._marked_versions() or (VersionName(version.model, version.version),),
             MODEL: version.model,
             SUSPECT: standing_of(version.model, version.version, self.snapshot),
         }
+
+    def _marked_versions(self) -> tuple[VersionName, ...]:
+        by_key = {version.key: version for version in self.snapshot.versions}
+        found = (by_key[key] for key in self._marked if key in by_key)
+        return tuple(VersionName(version.model, version.version) for version in found)
 
     @on(LiveTable.RowHighlighted, "#versions")
     def _another_version(self) -> None:
@@ -153,6 +161,9 @@ class RegistryScreen(ConsoleScreen):
             self.show_row(key or "")
             self._list.focus()
             self._another_version()
+        elif self._marked:
+            self._marked = ()
+            self.refresh_all()
 
     def show_row(self, key: str) -> None:
         """Put the cursor of the list on a version."""
@@ -175,7 +186,7 @@ class RegistryScreen(ConsoleScreen):
             self._row_chosen()
 
     def action_mark(self) -> None:
-        """Mark the version for comparison, or remove its mark; a third mark replaces the first."""
+        """Mark the version to compare or to archive it, or remove its mark."""
         version = self._version()
         if version is not None:
             self._marked = toggled(self._marked, version.key)
@@ -197,10 +208,12 @@ class RegistryScreen(ConsoleScreen):
         by_key = {version.key: version for version in self.snapshot.versions}
         marked = [by_key[key] for key in self._marked if key in by_key]
         current = self._version()
-        if len(marked) < N_MARKS and current is not None:
+        if len(marked) > N_COMPARED:
+            return f"{len(marked)} versions are marked; c compares two. Esc clears the marks."
+        if len(marked) < N_COMPARED and current is not None:
             others = [version for version in marked if version.key != current.key]
             marked = [*(others or self._live_beside(current))[:1], current]
-        if len(marked) < N_MARKS or marked[0].key == marked[1].key:
+        if len(marked) < N_COMPARED or marked[0].key == marked[1].key:
             return "Mark two versions with Space, then c compares them."
         before, after = marked
         if before.model != after.model:

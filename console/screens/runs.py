@@ -10,7 +10,7 @@ from textual.events import ScreenResume
 from console.presentation import runs
 from console.presentation.phrases import counted
 from console.screens.base import ConsoleScreen
-from console.screens.marking import N_MARKS, toggled
+from console.screens.marking import N_COMPARED, toggled
 from console.verbs.run import RUN
 from console.verbs.verb import Things
 from core.tracking import Run
@@ -128,7 +128,7 @@ class RunsScreen(ConsoleScreen):
         """Mark the run for comparison, or remove its mark; a third mark replaces the first."""
         run = self._run()
         if run is not None:
-            self._marked = toggled(self._marked, run.run_id)
+            self._marked = toggled(self._marked, run.run_id, limit=N_COMPARED)
             self.show(self.snapshot)
             self.tick()
 
@@ -146,12 +146,12 @@ class RunsScreen(ConsoleScreen):
         """Name two runs, the older on the left."""
         run = self._run()
         marked = [run_id for run_id in self._marked if self.snapshot.run(run_id)]
-        if len(marked) < N_MARKS and run is not None:
+        if len(marked) < N_COMPARED and run is not None:
             keys_below = [row.key for row in self.main_table().rows]
             below = keys_below[keys_below.index(run.run_id) + 1 :]
             marked = [*([one for one in marked if one != run.run_id] or below)[:1], run.run_id]
         found = [found for run_id in marked if (found := self.snapshot.run(run_id))]
-        if len(found) < N_MARKS:
+        if len(found) < N_COMPARED:
             return None
         first, second = sorted(found, key=lambda found: run_number(found.run_id))
         return first.run_id, second.run_id

@@ -8,7 +8,7 @@ from console.verbs.rollout import ABORT
 from console.verbs.verb import Change, Key, Noun
 from console.verbs.version import ROLL_BACK
 from core.errors import RefusedError
-from core.view.suspects import Standing, Suspect, standing_of
+from core.view.suspects import Suspect, VersionStanding, standing_of
 
 SUSPECT: Noun[Suspect] = Noun(
     arguments=(),
@@ -27,7 +27,7 @@ class TakeBackSuspect(Change[Suspect]):
 
     def refusal(self, thing: Suspect) -> str | None:
         """Refuse for a version without requests: the live version is healthy, as far as this row knows."""
-        if thing.live is None or thing.standing in (Standing.LIVE, Standing.CANDIDATE):
+        if thing.live is None or thing.standing in (VersionStanding.LIVE, VersionStanding.CANDIDATE):
             return None
         return str(thing)
 

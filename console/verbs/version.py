@@ -1,10 +1,14 @@
 """Verbs about models and their versions: promote, roll back, undo, archive, compare, lineage."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from console.presentation.offer import Commit, Offer
 from console.verbs.offer import OfferContext
+from console.verbs.several import carry_out_each
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction, Verb
 from core.errors import UsageError
 from core.registry.stages import Stage, reachable
@@ -49,6 +53,14 @@ VERSION: Noun[VersionName] = Noun(
     missing="No version is selected.",
     find=lambda _snapshot, words: VersionName(*words),
 )
+
+
+VERSIONS: Noun[tuple[VersionName, ...]] = Noun(
+    arguments=(),
+    missing="No version is selected.",
+    find=lambda _snapshot, words: (VersionName(*words),),
+)
+"""The marked versions, or the version under the cursor."""
 
 
 class Promote(Change[VersionName]):
@@ -125,6 +137,50 @@ class Archive(Change[VersionName]):
         return _offer_move(context, lambda registry: registry.plan_archive(*thing))
 
 
+class ArchiveMarked(Change[tuple[VersionName, ...]]):
+    """Archive the marked versions, or the version under the cursor."""
+
+    name = "archive_marked"
+    noun = VERSIONS
+    key = Key("X", "archive", "Archive the version, or the marked versions (asks first)")
+
+    def offer(self, context: OfferContext, thing: tuple[VersionName, ...], *options: Any) -> Offer:
+        """Offer every move that the registry plans; of several versions, none may be live."""
+        if len(thing) == 1:
+            return ARCHIVE.offer(context, thing[0])
+        from core.registry import Registry
+
+        registry = Registry(context.workspace)
+        plans = [registry.plan_archive(*name) for name in thing]
+        refused = [plan.refusal or "" for plan in plans if not plan.allowed]
+        refused += [f"{plan.model} {plan.version} is live; archive it alone." for plan in plans if typed_version(plan)]
+        n_moved: Counter[str] = Counter()
+
+        def apply(plan: "Plan", reason: str) -> None:
+            # A move of an earlier one of them raises the model's revision, and makes no other of these plans stale.
+            expected = plan.expected_revision + n_moved[plan.model]
+            registry.apply(
+                msgspec.structs.replace(plan, expected_revision=expected), actor=context.actor, reason=reason
+            )
+            n_moved[plan.model] += 1
+
+        def commit(reason: str) -> str:
+            names = carry_out_each(plans, lambda plan: f"{plan.model} {plan.version}", lambda plan: apply(plan, reason))
+            return f"Archived {names}."
+
+        lines = [line for plan in plans for line in _moves(plan, context.glyphs)]
+        return Offer(
+            title=f"Archive {len(thing)} versions",
+            lines=(*lines, *section("How to undo it", ("U undoes each of them, the last first.",))),
+            confirm="Archive",
+            refusal=" ".join(refused) or None,
+            commit=commit,
+        )
+
+
+ARCHIVE, ARCHIVE_MARKED = Archive(), ArchiveMarked()
+
+
 class Diff(Verb[VersionName]):
     """Compare two versions of a model."""
 
@@ -176,7 +232,11 @@ TREE = ScreenAction(
 COMPARE = ScreenAction(
     "compare", Key("c", "compare", "Compare the two marked versions, or the row with the live version"), noun=VERSION
 )
-MARK = ScreenAction("mark", Key("space", "mark", "Mark a version for comparison", sign="Space"), noun=VERSION)
+MARK = ScreenAction(
+    "mark",
+    Key("space", "mark", "Mark a version, to compare two or archive several; Esc clears", sign="Space"),
+    noun=VERSION,
+)
 
 _CONFIRM = {Move.PROMOTE: "Promote", Move.ROLL_BACK: "Roll back", Move.UNDO: "Undo", Move.ARCHIVE: "Archive"}
 
@@ -204,18 +264,23 @@ def plan_offer(plan: "Plan", glyphs: "Glyphs", commit: Commit) -> Offer:
     lines = [*_moves(plan, glyphs), *evidence_lines(plan, glyphs)]
     lines += section("What will happen", plan.effects)
     lines += section("How to undo it", (plan.undo,) if plan.undo else ())
-    enters = [change.version for change in plan.changes if change.after is Stage.PRODUCTION]
     to = " to" if plan.verb is Move.ROLL_BACK and plan.version else ""
-    leaves = [change.version for change in plan.changes if change.before is Stage.PRODUCTION]
-    typed = enters if plan.verb is Move.PROMOTE else [] if enters else leaves
     return Offer(
         title=f"{confirm} {plan.model}{to} {plan.version}".rstrip(),
         lines=tuple(lines),
         confirm=confirm,
-        typed=typed[0] if typed else None,
+        typed=typed_version(plan),
         refusal=None if plan.allowed else plan.refusal or "The registry does not allow this.",
         commit=commit,
     )
+
+
+def typed_version(plan: "Plan") -> str | None:
+    """Name the version that must be typed: one that is promoted to Production, or leaves it without a successor."""
+    enters = next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), None)
+    if enters is not None:
+        return enters if plan.verb is Move.PROMOTE else None
+    return next((change.version for change in plan.changes if change.before is Stage.PRODUCTION), None)
 
 
 def evidence_lines(plan: "Plan", glyphs: "Glyphs") -> list[Line]:

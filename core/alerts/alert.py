@@ -52,6 +52,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
+    resolved_by: str | None = None  # None while it is open, and once its condition ended
+    outlasted: bool = False  # its condition still held when a person resolved it, and has not ended since
     updated_by: str = ""
     updated_at: datetime | None = None
     decided_revision: int = 0  # the revision of the last change of state; later revisions only confirm it

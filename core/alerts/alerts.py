@@ -116,6 +116,8 @@ class Alerts:
             return self._store.say_still_so(reading)
         if step is NextStep.RESOLVE:
             return self._resolve_by_itself(fingerprint, now, f"{rule.what} {rule.unit(value)} again")
+        if step is NextStep.REARM:
+            return self._store.rearm(fingerprint)
         return stored
 
     def fire(
@@ -160,6 +162,8 @@ class Alerts:
         fingerprint = fingerprint_of(_rule(rule_name).name, labels)
         self._changed_at.pop(fingerprint, None)
         stored = self._store.documents.find(fingerprint)
+        if stored is not None and stored.outlasted:
+            return self._store.rearm(fingerprint)
         if stored is None or not stored.state.is_open:
             return stored
         return self._resolve_by_itself(fingerprint, now, reason)
@@ -204,7 +208,8 @@ class Alerts:
     ) -> Alert:
         """Resolve an alert by hand: an event that was handled, a session that is gone.
 
-        A condition that still holds fires again at its next evaluation.
+        A condition that still holds stays silent until it has ended; if it then returns, it fires anew. An event fires
+        anew the next time it happens.
 
         Args:
             fingerprint: The alert.
@@ -218,7 +223,7 @@ class Alerts:
             StaleRevisionError: The alert has changed its state since the actor looked.
         """
         self._changed_at.pop(fingerprint, None)
-        return self._resolve(fingerprint, actor, self._clock(), reason, expected_revision)
+        return self._resolve(fingerprint, actor, self._clock(), reason, expected_revision, by_hand=True)
 
     def _resolve_by_itself(self, fingerprint: str, now: datetime, reason: str) -> Alert:
         try:
@@ -227,12 +232,22 @@ class Alerts:
             return self._store.documents.get(fingerprint)
 
     def _resolve(
-        self, fingerprint: str, actor: Actor, now: datetime, reason: str, expected_revision: int | None = None
+        self,
+        fingerprint: str,
+        actor: Actor,
+        now: datetime,
+        reason: str,
+        expected_revision: int | None = None,
+        *,
+        by_hand: bool = False,
     ) -> Alert:
         def decide(alert: Alert) -> dict[str, Any]:
             if alert.state is AlertState.RESOLVED:
                 raise RefusedError(f"This alert is resolved already: {alert.summary}.")
-            return {"state": AlertState.RESOLVED, "resolved_at": now}
+            resolved = {"state": AlertState.RESOLVED, "resolved_at": now}
+            if by_hand:  # a condition that had ended would have resolved its alert already
+                resolved |= {"resolved_by": str(actor), "outlasted": is_condition(alert.rule)}
+            return resolved
 
         return self._store.change(
             fingerprint,
@@ -248,6 +263,14 @@ class Alerts:
         if self._settings is None:
             self._settings = load_settings(self._workspace.settings_file).alerts
         return self._settings
+
+
+def is_condition(rule_name: str) -> bool:
+    """Whether the alerts of a rule resolve by themselves; those of an event, and of a removed rule, do not."""
+    from core.alerts.rule import Condition
+    from core.alerts.rules import RULES
+
+    return isinstance(RULES.get(rule_name), Condition)
 
 
 def _rule(name: str) -> "Rule":

@@ -18,6 +18,7 @@ class NextStep(Enum):
     FIRE = auto()
     STILL_SO = auto()
     RESOLVE = auto()
+    REARM = auto()  # the condition has ended, which a person had resolved before: it may fire again
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ def next_step(
         now: The time of the evaluation.
     """
     is_open = alert is not None and alert.state.is_open
+    if alert is not None and alert.outlasted:
+        if is_breached:
+            return NextStep.NOTHING
+        return NextStep.REARM if now - (changed_at or now) >= dwell.to_clear else NextStep.WAIT
     if is_breached == is_open:
         is_old_news = alert is not None and is_open and now - alert.last_at >= STILL_SO_EVERY
         return NextStep.STILL_SO if is_old_news else NextStep.NOTHING

@@ -20,7 +20,7 @@ DATABASE = "alerts"
 KEEP_RESOLVED = timedelta(days=30)
 KEEP_RESOLVED_COUNT = 200
 
-_FACTS = ("state", "summary", "value", "threshold", "n_fired", "acknowledged_by")
+_FACTS = ("state", "summary", "value", "threshold", "n_fired", "acknowledged_by", "resolved_by")
 """The audited fields of a step; the rest of the document is in the state file."""
 
 
@@ -72,6 +72,11 @@ class AlertStore:
                 return current
             news = {name: getattr(reading, name) for name in ("last_at", "summary", "value", "threshold")}
             return self.documents.replace(replace(current, **news))
+
+    def rearm(self, fingerprint: str) -> Alert:
+        """Note that the condition of an alert has ended that a person had resolved; no decision, so no audit record."""
+        with self._workspace.database(DATABASE).transaction():
+            return self.documents.replace(replace(self.documents.get(fingerprint), outlasted=False))
 
     def change(
         self,

@@ -1,12 +1,12 @@
 """BondX from Python: the verbs of `bondx-mlops` under names that an MLOps user expects.
 
-    from core.api import MLOpsConfig, ExperimentTracker, ModelRegistry, CanaryDeploymentManager
+    from core.api import AlertManager, CanaryDeploymentManager, ExperimentTracker, MLOpsConfig, ModelRegistry
 
     config = MLOpsConfig.from_yaml("production_policy.yaml")
     with ExperimentTracker(config).start_run("mine") as run:
         run.log_metrics({"mae": 0.12})
 
-Four thin classes over the same core as the console and the command line: changes made here appear there immediately,
+Five thin classes over the same core as the console and the command line: changes made here appear there immediately,
 pass the same gates, and are in the same audit log. `docs/python-api.md` has examples that run.
 """
 
@@ -14,14 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.api.alerts import AlertManager
     from core.api.canary import CanaryDeploymentManager
     from core.api.config import MLOpsConfig
     from core.api.experiments import ExperimentTracker
     from core.api.models import ModelRegistry
 
-__all__ = ["CanaryDeploymentManager", "ExperimentTracker", "MLOpsConfig", "ModelRegistry"]
+__all__ = ["AlertManager", "CanaryDeploymentManager", "ExperimentTracker", "MLOpsConfig", "ModelRegistry"]
 
 _HOMES = {
+    "AlertManager": "alerts",
     "CanaryDeploymentManager": "canary",
     "ExperimentTracker": "experiments",
     "MLOpsConfig": "config",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from core.view.snapshot import Snapshot
 
 
-class Standing(StrEnum):
+class VersionStanding(StrEnum):
     """What a version of a model does now."""
 
     LIVE = "live"
@@ -25,7 +25,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     version: str  # empty if only the model is known
-    standing: Standing
+    standing: VersionStanding
     where: str  # in words: "is in Staging"
     live: str | None
     rollout_id: str | None = None  # the active rollout of which it is the candidate
@@ -33,9 +33,9 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def spares_live(self) -> str | None:
         """Say that the live version is not affected, where it is so."""
-        if self.live is None or self.standing is Standing.LIVE:
+        if self.live is None or self.standing is VersionStanding.LIVE:
             return None
-        rest = " and answers the other requests" if self.standing is Standing.CANDIDATE else ""
+        rest = " and answers the other requests" if self.standing is VersionStanding.CANDIDATE else ""
         return f"live {self.live} is not affected{rest}"
 
     def __str__(self) -> str:
@@ -60,13 +60,13 @@ def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspec
     live = next((found.production for found in snapshot.models if found.model == model), None)
     number = version or live or ""
     if live is not None and number == live:
-        return Suspect(model=model, version=number, standing=Standing.LIVE, where="is live", live=live)
+        return Suspect(model=model, version=number, standing=VersionStanding.LIVE, where="is live", live=live)
     rollout = snapshot.active_rollout(model)
     if rollout is not None and rollout.candidate == number:
         return Suspect(
             model=model,
             version=number,
-            standing=Standing.CANDIDATE,
+            standing=VersionStanding.CANDIDATE,
             where=f"is the candidate of {rollout.rollout_id} with {rollout.share * 100:g}% of the traffic",
             live=live,
             rollout_id=rollout.rollout_id,
@@ -74,8 +74,8 @@ def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspec
     found = snapshot.version(model, number)
     if found is None:
         where = "is not registered any more" if number else "has no live version"
-        return Suspect(model=model, version=number, standing=Standing.GONE, where=where, live=live)
-    return Suspect(model=model, version=number, standing=Standing.IDLE, where=f"is in {found.stage}", live=live)
+        return Suspect(model=model, version=number, standing=VersionStanding.GONE, where=where, live=live)
+    return Suspect(model=model, version=number, standing=VersionStanding.IDLE, where=f"is in {found.stage}", live=live)
 
 
 class LocatedAlert(Alert, frozen=True, kw_only=True):

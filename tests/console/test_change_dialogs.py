@@ -305,3 +305,46 @@ async def test_a_wrong_version_is_told_from_the_expected_one(open_console, works
         assert "You typed 1.3, not 1.3.0." in console.text()
         await console.press("backspace", "2")
         assert "You typed 1.2, not 1.3.0." in console.text()
+
+
+async def test_marked_alerts_are_resolved_in_one_dialog_and_a_failure_is_told_by_alert(open_console, workspace):
+    async with open_console() as console:
+        await console.press("5", "space", "j", "space", "j", "space")
+        marked = [alert.fingerprint for alert in console.screen._group()]
+        assert len(marked) == 3
+        assert "3 marked, Esc clears" in console.text()
+        await console.press("escape")
+        assert "marked" not in console.text()
+        await console.press("g", "space", "j", "space", "j", "space")
+        await console.dialog("X")
+        assert "Resolve 3 alerts" in console.text()
+        Alerts(workspace).resolve(marked[1], OPERATOR, reason="meanwhile")
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog), "what failed")
+        await console.settled()
+        assert "2 of 3 done" in console.text()
+        by = {alert.fingerprint: alert.resolved_by for alert in Alerts(workspace).all()}
+        assert by[marked[1]] == str(OPERATOR)
+        assert {by[marked[0]], by[marked[2]]} == {str(console.app.actor)}
+        await console.until(lambda: "marked" not in console.text(), "marks gone with their alerts")
+
+
+async def test_marked_versions_are_archived_in_one_dialog_and_live_ones_only_alone(open_console, workspace):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.press("space")
+        console.screen.main_table().move_to("anomaly/1.3.0")
+        await console.settled()
+        await console.press("space")
+        await console.dialog("X")
+        console.time.pass_deafness()
+        await console.press("Y")
+        await console.until(lambda: stage_of(workspace, "anomaly", "1.3.0") is Stage.ARCHIVED, "the last")
+        assert stage_of(workspace, "spread", "1.3.0") is Stage.ARCHIVED
+        await console.until(lambda: console.app.screen is console.screen and "Archived" in console.sentence)
+        assert console.screen.main_table().move_to("spread/1.2.0")
+        await console.settled()
+        await console.press("space")
+        await console.dialog("X")
+        assert "spread 1.2.0 is live; archive it alone." in console.text()

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 import sample_configs
+from bondx import AlertManager, MLOpsConfig
 from console.cli.main import main
 from core.actor import Actor, Origin
+from core.alerts import Alerts
+from core.clock import utc_now
+from core.governance import AuditLog
 from core.registry import Registry
 from core.state import Workspace
 from core.tracking import track
@@ -170,3 +174,32 @@ def test_a_missing_mlflow_is_one_sentence(answer) -> None:
     except ImportError:
         code, _, err = answer("runs", "import-mlflow", "abc", "--store", "sqlite:///x.db")
         assert (code, err) == (2, "bondx: MLflow is not installed: pip install 'bondx-console[mlflow]'.\n")
+
+
+def test_several_alerts_are_resolved_one_by_one_and_a_failure_is_told_by_alert(answer, workspace):
+    alerts = Alerts(workspace)
+    fired = [
+        alerts.fire("gate_failed", labels={"session": "s-0001", "gate": gate}, summary=f"{gate} failed", now=utc_now())
+        for gate in ("coverage", "outliers")
+    ]
+    first, second = (alert.fingerprint for alert in fired)
+    assert answer("alerts", "resolve", first, "--reason", "seen")[0] == 0
+    code, out, err = answer("alerts", "resolve", first, second, "--reason", "handled")
+    assert code == 3
+    assert f"{second} resolved: outliers failed" in out
+    assert "This alert is resolved already: coverage failed." in err
+    assert [alert.resolved_by is not None for alert in alerts.all()] == [True, True]
+    records = [record for record in AuditLog(workspace).tail(9) if record.verb == "alert.resolve"]
+    assert [record.reason for record in records] == ["seen", "handled"]
+    assert main(["alerts", "list"]) == 0
+
+
+def test_a_program_resolves_an_alert_in_its_own_name(workspace):
+    fired = Alerts(workspace).fire(
+        "hash_mismatch", labels={"model": "spread", "version": "1.0.0"}, summary="x", now=utc_now()
+    )
+    manager = AlertManager(MLOpsConfig.from_yaml())
+    (listed,) = manager.list_alerts()
+    assert str(listed.suspect) == "spread 1.0.0 is not registered any more."
+    assert manager.resolve_alert(fired.fingerprint, reason="no such model").resolved_by
+    assert manager.list_alerts() == []

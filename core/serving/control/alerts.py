@@ -52,7 +52,7 @@ class AlertRoutes(Controller):
         fingerprint: FromPath[str],
         data: JSONBody[Decision],
     ) -> Alert:
-        """Resolve an alert; if its condition still holds, it fires again."""
+        """Resolve an alert; a condition that still holds fires again only after it has ended and returned."""
         return Alerts(workspace).resolve(
             fingerprint, caller.actor, expected_revision=data.expected_revision, reason=data.reason
         )

@@ -220,7 +220,7 @@ def test_a_loss_that_begins_at_zero_is_scaled_by_its_first_other_value():
 
 
 def test_firing_alerts_come_first_and_resolved_alerts_last(snapshot):
-    states = [texts(row)[1] for row in alerts.alert_rows(snapshot, NOW, UNICODE)]
+    states = [texts(row)[2] for row in alerts.alert_rows(snapshot, NOW, UNICODE)]
     assert states == sorted(states, key=["firing", "pending", "acknowledged", "resolved"].index)
 
 
@@ -271,7 +271,7 @@ def test_an_alert_offers_what_suits_where_its_version_stands_now(snapshot, label
     details = plain(alerts.detail_lines(alert, around, UNICODE))
     assert told in details
     assert (key in details) if key else ("R " not in details)
-    listed = [texts(row)[column] for rows, column in ((alerts.alert_rows(around, NOW, UNICODE), 2),) for row in rows]
+    listed = [texts(row)[3] for row in alerts.alert_rows(around, NOW, UNICODE)]
     assert listed == [texts(row)[1] for row in alerts.wrong_rows(around, NOW, UNICODE)]
     assert ("is not affected" in listed[0]) is ("is live." not in told)
 

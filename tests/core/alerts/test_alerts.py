@@ -120,8 +120,26 @@ def test_an_operator_resolves_an_alert_that_is_no_longer_observed(alerts):
     fired = alerts.observe("accuracy_low", labels={"session": "s-0001"}, value=0.5, now=at(0))
     resolved = alerts.resolve(fired.fingerprint, BOB, reason="the session is over")
     assert (resolved.state, resolved.resolved_at, resolved.updated_by) == (AlertState.RESOLVED, at(30), "bob@desk")
-    again = alerts.observe("accuracy_low", labels={"session": "s-0001"}, value=0.5, now=at(40))
-    assert (again.state, again.n_fired) == (AlertState.FIRING, 2), "it was not over"
+    assert (resolved.resolved_by, resolved.outlasted) == ("bob@desk", True)
+
+
+def test_a_condition_resolved_by_hand_fires_anew_only_after_it_ended_and_returned(workspace, alerts):
+    labels = {"session": "s-0001"}
+    alerts.resolve(alerts.observe("accuracy_low", labels=labels, value=0.5, now=at(0)).fingerprint, BOB)
+    another_engine = Alerts(workspace, settings=AlertSettings())
+    for engine in (alerts, another_engine):
+        still = engine.observe("accuracy_low", labels=labels, value=0.5, now=at(40))
+        assert (still.state, still.n_fired) == (AlertState.RESOLVED, 1)
+    ended = alerts.observe("accuracy_low", labels=labels, value=0.95, now=at(50))
+    assert (ended.state, ended.resolved_by, ended.outlasted) == (AlertState.RESOLVED, "bob@desk", False)
+    again = alerts.observe("accuracy_low", labels=labels, value=0.5, now=at(60))
+    assert (again.state, again.n_fired, again.resolved_by) == (AlertState.FIRING, 2, None)
+    assert verbs(workspace) == ["alert.fire", "alert.resolve", "alert.fire"]
+
+
+def test_an_event_resolved_by_hand_fires_anew_the_next_time(alerts):
+    alerts.resolve(alerts.fire("gate_failed", labels=GATE, summary="x", now=at(0)).fingerprint, BOB)
+    assert alerts.fire("gate_failed", labels=GATE, summary="x", now=at(20)).n_fired == 2
 
 
 def test_two_operators_cannot_both_acknowledge_an_alert(alerts):

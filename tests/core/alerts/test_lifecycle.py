@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from core.alerts import Alert, AlertState, Severity
@@ -25,6 +26,7 @@ def an_alert(state: AlertState, *, seen_ago: float = 0) -> Alert:
 
 
 FIRING, ACKNOWLEDGED, RESOLVED = AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED
+OUTLASTED = msgspec.structs.replace(an_alert(RESOLVED), outlasted=True)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,9 @@ FIRING, ACKNOWLEDGED, RESOLVED = AlertState.FIRING, AlertState.ACKNOWLEDGED, Ale
         pytest.param(an_alert(FIRING), False, 29, NextStep.WAIT, id="well again for a second too short"),
         pytest.param(an_alert(FIRING), False, 30, NextStep.RESOLVE, id="well again for long enough"),
         pytest.param(an_alert(ACKNOWLEDGED), False, 30, NextStep.RESOLVE, id="acknowledged resolves like any"),
+        pytest.param(OUTLASTED, True, 60, NextStep.NOTHING, id="resolved by hand and still wrong stays silent"),
+        pytest.param(OUTLASTED, False, 29, NextStep.WAIT, id="resolved by hand, well for a second too short"),
+        pytest.param(OUTLASTED, False, 30, NextStep.REARM, id="resolved by hand, and now well"),
         pytest.param(an_alert(RESOLVED), False, None, NextStep.NOTHING, id="resolved and well"),
         pytest.param(an_alert(RESOLVED), True, None, NextStep.WAIT, id="wrong again waits anew"),
         pytest.param(an_alert(RESOLVED), True, 60, NextStep.FIRE, id="wrong again for a minute fires anew"),

@@ -75,6 +75,7 @@ PATHS = {
     "rollout promote": ROLLOUT,
     "rollout abort": ROLLOUT,
     "alerts list": "get /api/v1/alerts",
+    "alerts resolve": "post /api/v1/alerts/{fingerprint}/resolve",
     "alerts acknowledge": "post /api/v1/alerts/{fingerprint}/acknowledge",
     "data generate bonds": LEFT_OUT,
     "audit tail": "get /api/v1/audit",
@@ -119,7 +120,6 @@ BY_THE_ENGINE = Because("the engine alone does this")
 BY_A_PROGRAM = Because("a program that tracks its run does this, through core.api")
 WITH_A_PATH = Because("it takes a path on the machine of the shell")
 SELDOM = Because("it is no answer to what an operator sees at 3 a.m.; the command line has it")
-BY_ITSELF = Because("an alert resolves when its condition ends; by hand, through the control API alone")
 WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 
 # What only reads, or previews; every other public method is a verb.
@@ -145,7 +145,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Registry.approve": (SELDOM, ("registry approve",)),
     "Registry.withdraw_approval": (SELDOM, ("registry approve",)),
     "Registry.apply": (
-        ("promote", "rollback", "undo", "archive"),
+        ("promote", "rollback", "undo", "archive", "archive_marked"),
         ("registry promote", "registry rollback", "registry undo", "registry archive", "mlops promote"),
     ),
     "Registry.prune": (SELDOM, ("registry prune",)),
@@ -154,7 +154,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Rollouts.advance": (("advance",), ("rollout advance",)),
     "Rollouts.hold": (("hold", "hold_or_resume"), ("rollout hold",)),
     "Rollouts.resume": (("resume", "hold_or_resume"), ("rollout resume",)),
-    "Rollouts.abort": (("abort", "take_back"), ("rollout abort",)),
+    "Rollouts.abort": (("abort", "take_back", "take_back_version"), ("rollout abort",)),
     "Rollouts.promote_now": (("advance",), ("rollout promote",)),
     "Rollouts.save": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Rollouts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
@@ -167,7 +167,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     ),
     "Sessions.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.acknowledge": (("acknowledge",), ("alerts acknowledge",)),
-    "Alerts.resolve": (BY_ITSELF, BY_ITSELF),
+    "Alerts.resolve": (("resolve",), ("alerts resolve",)),
     "Alerts.judge": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Alerts.fire": (BY_THE_ENGINE, BY_THE_ENGINE),
