@@ -14,6 +14,7 @@ from console.presentation.offer import Offer
 from console.presentation.status import Circumstances
 from console.presentation.write_access import WriteAccess
 from console.runtime.engine_host import EngineHost
+from console.runtime.jumps import Place
 from console.runtime.playback import Playback
 from core.actor import Actor
 from core.clock import Clock
@@ -35,6 +36,12 @@ class ShownScreen(Protocol):
 
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""
+
+    def place(self) -> Place:
+        """Return where the operator is: the list in focus and the row under its cursor."""
+
+    def return_to(self, place: Place) -> None:
+        """Put the focus and the cursor where they were when the place was left."""
 
     def action_help(self) -> None:
         """Explain the keys of the screen."""
@@ -92,7 +99,7 @@ class ConsoleContext(Protocol):
         """Open a dialog; the callback receives its answer."""
 
     async def action_go(self, name: str) -> None:
-        """Show a screen."""
+        """Show a screen; Esc leads back."""
 
 
 class ScreenContext(ConsoleContext, Protocol):
@@ -116,6 +123,9 @@ class ScreenContext(ConsoleContext, Protocol):
 
     def look_at_runs(self, wanted: bool) -> None:
         """Include the tracked runs in the snapshots while a screen shows them."""
+
+    async def go_back(self) -> bool:
+        """Return to the place before the newest jump; False if there is none."""
 
     def call_next(self, callback: Callable[..., Any], *args: Any) -> object:
         """Call back once the current message has been handled."""

@@ -25,6 +25,7 @@ from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.engine_host import EngineHost, Hosting
 from console.runtime.hangup import TERMINATED_EXIT_CODE, on_terminate
+from console.runtime.jumps import Jumps
 from console.runtime.playback import Playback
 from console.runtime.poller import TICK_SECONDS, Poller
 from console.screen_catalog import SCREENS, open_screen
@@ -94,6 +95,7 @@ class BondxApp(BugExit):
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self.actor = Actor.current(Origin.CONSOLE)
         self.commands = Commands(self)
+        self.jumps = Jumps()
         self.snapshot = unread_snapshot(workspace, clock)
         self.frozen_at: datetime | None = None
         self.playback = Playback(self)
@@ -275,8 +277,19 @@ class BondxApp(BugExit):
     # Requests of screens and commands
 
     async def action_go(self, name: str) -> None:
-        """Show a screen; keys typed meanwhile wait until it is ready."""
+        """Show a screen; keys typed meanwhile wait until it is ready. Esc leads back."""
+        if (screen := self.shown_screen()) is not None and name != screen.NAME:
+            self.jumps.leave(screen.place())
         await self.switch_mode(name)
+
+    async def go_back(self) -> bool:
+        """Return to the place before the newest jump; False if there is none."""
+        if (place := self.jumps.back()) is None:
+            return False
+        await self.switch_mode(place.screen)
+        if (screen := self.shown_screen()) is not None:
+            screen.return_to(place)
+        return True
 
     def say(self, text: str, tone: str = "") -> None:
         """Show the operator a sentence on the current screen."""

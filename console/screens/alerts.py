@@ -99,10 +99,13 @@ class AlertsScreen(ConsoleScreen):
             self._marked = toggled(self._marked, alert.fingerprint)
             self.refresh_all()
 
-    def leave_view(self) -> None:
+    def leave_view(self) -> bool:
         """Clear the marks."""
+        if not self._marked:
+            return False
         self._marked = ()
         self.refresh_all()
+        return True
 
     @on(LiveTable.RowHighlighted, "#alerts")
     def _another_alert(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 from textual import events, on
 from textual.widget import Widget
 
+from console.runtime.jumps import Place
 from console.screens.frame import FramedScreen
 from console.screens.prompt import Asking, Prompt
 from console.verbs.catalog import EVERYWHERE, own_verbs, verb_named
@@ -147,23 +148,40 @@ class ConsoleScreen(FramedScreen):
         """Whether the details cover the list, for lack of room beside it."""
         return self.has_class("-open") and not (self.has_class("-wide") or self.has_class("-huge"))
 
-    def action_back(self) -> None:
-        """Go back one level: zoom, details over the list, focus in the details, filter."""
+    async def action_back(self) -> None:
+        """Go back one level: zoom, details over the list, focus in the details, filter, view, and the jump before."""
         if self.maximized is not None:
             self.minimize()
         elif self.is_covered:
             self._close_details()
         elif self.focused is not self.main_table():
             self.main_table().focus()
-        elif not self._clear_filter():
-            self.leave_view()
+        elif not (self._clear_filter() or self.leave_view()):
+            await self.console_app.go_back()
 
-    def leave_view(self) -> None:
-        """Show the list again where another view has replaced it; most screens have no other view."""
+    def leave_view(self) -> bool:
+        """Show the list again where another view has replaced it; False on a screen that shows its usual list."""
+        return False
 
     def show_row(self, key: str) -> None:
-        """Put the cursor on a row, whatever the screen shows."""
-        self.main_table().move_to(key)
+        """Put the cursor on a row, even if the filter hides it."""
+        if not self.main_table().move_to(key) and self._clear_filter():
+            self.main_table().move_to(key)
+
+    def place(self) -> Place:
+        """Return where the operator is: the list in focus and the row under its cursor."""
+        table = self.focused if isinstance(self.focused, LiveTable) else self.main_table()
+        return Place(self.NAME, table.id or "", table.cursor_key)
+
+    def return_to(self, place: Place) -> None:
+        """Put the focus and the cursor where they were when the place was left."""
+        table = next((each for each in self.query(LiveTable) if each.id == place.table), self.main_table())
+        if place.row is not None and table is self.main_table():
+            self.show_row(place.row)
+        elif place.row is not None:
+            table.move_to(place.row)
+        if not self.is_covered:
+            table.focus()
 
     def action_zoom(self) -> None:
         """Let the pane in focus fill the screen, or put it back."""

@@ -152,8 +152,8 @@ class RegistryScreen(ConsoleScreen):
         self.lineage.table.focus()
         self._another_version()
 
-    def leave_view(self) -> None:
-        """Go back to the list, with the cursor on the version selected in the lineage."""
+    def leave_view(self) -> bool:
+        """Go back to the list, with the cursor on the version selected in the lineage; then clear the marks."""
         if self._draws_lineage:
             key = self.main_table().cursor_key
             self.lineage.table.filter_words = ""
@@ -161,15 +161,18 @@ class RegistryScreen(ConsoleScreen):
             self.show_row(key or "")
             self._list.focus()
             self._another_version()
-        elif self._marked:
+            return True
+        if self._marked:
             self._marked = ()
             self.refresh_all()
+            return True
+        return False
 
     def show_row(self, key: str) -> None:
         """Put the cursor of the list on a version."""
         if self._draws_lineage:
             self.leave_view()
-        self._list.move_to(key)
+        super().show_row(key)
 
     @on(LiveTable.RowHighlighted, "#lineage")
     def _another_ancestor(self) -> None:

@@ -113,12 +113,12 @@ class RunsScreen(ConsoleScreen):
         self._open_details()
         self.query_one("#details").focus()
 
-    def leave_view(self) -> None:
-        """Show all runs again, or go back to the sessions."""
-        if self._expression:
-            self.search("")
-        else:
-            self.console_app.call_next(self.console_app.action_go, self.IN_ROW)
+    def leave_view(self) -> bool:
+        """Show all runs again."""
+        if not self._expression:
+            return False
+        self.search("")
+        return True
 
     async def action_runs(self) -> None:
         """Go back to the sessions."""

@@ -46,7 +46,9 @@ COPY = ScreenAction("copy", Key("y", "copy", "Copy the row or the details, also 
 PROMPT = ScreenAction(
     "command", Key("colon", "command", "Type a command; Tab completes it", sign=":", takes_next_keys=True)
 )
-BACK = ScreenAction("back", Key("escape", "", "Go back one level", sign="Esc"))
+BACK = ScreenAction(
+    "back", Key("escape", "", "Go back: out of a pane or filter, then to where you came from", sign="Esc")
+)
 PALETTE = ScreenAction("palette", Key("", "", "Search for a command by its name", sign="Ctrl+P"))
 
 
