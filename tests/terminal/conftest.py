@@ -66,6 +66,10 @@ class Terminal:
         """Change the size of the window, as a person drags its corner."""
         self._tmux("resize-window", "-t", self._target, "-x", str(columns), "-y", str(rows))
 
+    def set_server(self, option: str, value: str) -> None:
+        """Set an option of the terminal itself."""
+        self._tmux("set-option", "-s", option, value)
+
     def close(self) -> None:
         """End the server and everything in it."""
         subprocess.run(["tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
