@@ -7,6 +7,8 @@ from core.errors import UsageError
 
 Clock = Callable[[], datetime]
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998  # a day before and after them is still in the calendar
+
 
 def utc_now() -> datetime:
     """Return the current instant as an aware UTC datetime."""
@@ -24,7 +26,7 @@ def to_iso(at: datetime) -> str:
     """
     if at.tzinfo is None:
         raise ValueError(f"{at!r} has no time zone")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def from_iso(text: str) -> datetime:
@@ -39,6 +41,19 @@ def from_iso(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
+def as_utc(at: datetime) -> datetime:
+    """Convert an instant to UTC; a datetime without an offset is in UTC, and one beyond the calendar is its edge.
+
+    >>> from datetime import timezone
+    >>> as_utc(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))).year
+    1
+    """
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        return (datetime.min if at.year == datetime.min.year else datetime.max).replace(tzinfo=UTC)
+
+
 def read_instant(text: str, now: datetime) -> datetime:
     """Read an instant that a person typed: a time of day, or a date with one, in UTC unless an offset is given.
 
@@ -47,7 +62,7 @@ def read_instant(text: str, now: datetime) -> datetime:
         now: The present.
 
     Raises:
-        UsageError: The text has neither form.
+        UsageError: The text has neither form, or is no time at which a computer ran.
 
     >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     >>> [to_iso(read_instant(text, noon)) for text in ("02:50", "13:00:01", "2026-02-01T10:00+01:00")]
@@ -60,6 +75,9 @@ def read_instant(text: str, now: datetime) -> datetime:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise UsageError(f"{text!r} is not a time: write 02:50, 02:50:07 or 2026-03-01T02:50 (UTC).") from None
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        at = as_utc(at)
+        if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+            raise UsageError(f"{text!r} is outside the years {_FIRST_YEAR} to {_LAST_YEAR}.") from None
+        return at
     at = datetime.combine(now.astimezone(UTC), of_day, of_day.tzinfo or UTC)
     return at if at <= now else at - timedelta(days=1)

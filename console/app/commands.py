@@ -1,9 +1,12 @@
 """The command line of one console: its history, completion and execution."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from console.context import ConsoleControls
 from core.errors import CoreError
+
+log = logging.getLogger("bondx.console")
 
 # The parts of a command line are imported when the first one is typed: no first frame needs them.
 
@@ -23,13 +26,16 @@ class Commands:
         return complete(line, self._app)
 
     def run(self, line: str) -> None:
-        """Carry out a command line; errors are shown, not raised."""
+        """Carry out a command line; errors are shown, not raised: a bug must not end the console and its engine."""
         from console.verbs.line import carry_out, parse
 
         try:
             carry_out(self._app, parse(line))
         except CoreError as error:
             self._app.say(str(error), "warn")
+        except Exception:
+            log.exception("The command %r failed.", line)
+            self._app.say("A bug in bondx stopped this; see logs/console.log.", "bad")
 
     def every_line(self) -> Iterator[tuple[str, str]]:
         """Yield every command with its possible arguments and its summary."""

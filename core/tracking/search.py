@@ -11,6 +11,10 @@
     name        := words with dots, dashes and slashes, or anything inside backticks
     value       := number | 'text' | "text" | true | false
 
+Whole numbers compare exactly, whatever their length. In quotes, a backslash takes the next character as it is:
+`'it\\'s'`, `"C:\\\\data"`, and after `like` a literal `\\%`. A field that is a time takes a day or an instant:
+`'2026-03-01'`, `'2026-03-01T10:30+01:00'`; without an offset it is UTC.
+
 A run that lacks a field fails every comparison of it except `is null`. Nothing is ever evaluated as code.
 """
 
@@ -21,13 +25,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from core.clock import to_iso
+from core.clock import as_utc, to_iso
 from core.errors import UsageError
 from core.tracking.fields import FieldKind, RunField, field_named, nearest_field
 from core.tracking.run import Run
 
 Predicate: TypeAlias = Callable[[Run], bool]
-Value: TypeAlias = float | str | bool
+Value: TypeAlias = float | int | str | bool
 
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 50
@@ -44,6 +48,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 _EQUALITIES = frozenset({"=", "==", "!=", "<>"})
 _KEYWORDS = frozenset({"and", "or", "not", "in", "like", "is", "null", "true", "false"})
+_PIECE_OF_PATTERN = re.compile(r"%+|(?:\\.|[^%\\])+", re.DOTALL)
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
@@ -152,7 +157,7 @@ class _Parser:
         if token.kind != "word" or token.keyword:
             raise self._error(token, f"expected a field such as metrics.mae instead of {token}")
         field = self._field(token)
-        of_run, is_number = field.of_run, field.kind is FieldKind.NUMBER
+        of_run = field.of_run
         if self._take_keyword("is"):
             negated = self._take_keyword("not")
             if not self._take_keyword("null"):
@@ -160,7 +165,7 @@ class _Parser:
             return lambda run: (of_run(run) is None) != negated
         negated = self._take_keyword("not")
         if self._take_keyword("in"):
-            return _present(of_run, self._choices(is_number), negated)
+            return _present(of_run, self._choices(field.kind), negated)
         if self._take_keyword("like"):
             pattern = self._pattern()
             return lambda run: (
@@ -171,11 +176,9 @@ class _Parser:
             wanted = "`in` or `like`" if negated else "=, !=, <, <=, >, >=, `in`, `like` or `is`"
             raise self._error(sign, f"expected {wanted} after {token} instead of {sign}")
         at = self._next
-        value = self._value(is_number)
+        value = self._value(field.kind)
         if isinstance(value, bool) and sign.text not in _EQUALITIES:
             raise self._error(at, "true and false can be compared only with = and !=")
-        if field.kind is FieldKind.TIME:
-            value = self._instant(at, value)
         return _compared(of_run, _OPERATORS[sign.text], value)
 
     def _field(self, token: _Token) -> RunField:
@@ -183,11 +186,11 @@ class _Parser:
             raise self._error(token, f"there is no field {token}: {nearest_field(token.text)}")
         return field
 
-    def _choices(self, is_number: bool) -> list[Value]:
+    def _choices(self, kind: FieldKind) -> list[Value]:
         self._expect_mark("(")
-        values = [self._value(is_number)]
+        values = [self._value(kind)]
         while self._take_mark(","):
-            values.append(self._value(is_number))
+            values.append(self._value(kind))
         self._expect_mark(")")
         return values
 
@@ -195,13 +198,18 @@ class _Parser:
         token = self._take()
         if token.kind != "text":
             raise self._error(token, f"expected text in quotes after `like` instead of {token}")
-        return re.compile(".*".join(re.escape(piece) for piece in re.split("%+", _unquoted(token))), re.DOTALL)
+        pieces = _PIECE_OF_PATTERN.findall(token.text[1:-1])
+        return re.compile(
+            "".join(".*" if "%" in each[:1] else re.escape(_unescaped(each)) for each in pieces), re.DOTALL
+        )
 
-    def _value(self, is_number: bool) -> Value:
+    def _value(self, kind: FieldKind) -> Value:
         token = self._take()
+        if kind is FieldKind.TIME:
+            return self._instant(token)
         if token.kind == "number":
-            return float(token.text)
-        if is_number:
+            return _number(token.text)
+        if kind is FieldKind.NUMBER:
             raise self._error(token, f"expected a number instead of {token}")
         if token.kind == "text":
             return _unquoted(token)
@@ -210,13 +218,12 @@ class _Parser:
         hint = "; put text in quotes" if token.kind == "word" else ""
         raise self._error(token, f"expected a number or text in quotes instead of {token}{hint}")
 
-    def _instant(self, token: _Token, value: Value) -> str:
+    def _instant(self, token: _Token) -> str:
         """Write a day or an instant in the format of runs, so that text sorts as time does."""
         try:
-            at = datetime.fromisoformat(str(value))
+            return to_iso(as_utc(datetime.fromisoformat(_unquoted(token) if token.kind == "text" else "")))
         except ValueError:
             raise self._error(token, f"expected a time such as '2026-03-01' instead of {token}") from None
-        return to_iso(at if at.tzinfo else datetime.fromisoformat(f"{at.isoformat()}+00:00"))
 
     @property
     def _next(self) -> _Token:
@@ -271,16 +278,26 @@ def _present(field: Callable[[Run], Any], choices: list[Value], negated: bool) -
 
 def _alike(found: Any, value: Value) -> tuple[Any, Any]:
     """Convert the run's value and the expected value to one type: numbers as numbers, all else as text."""
-    if isinstance(found, bool) or isinstance(value, bool):
+    if isinstance(found, bool) or isinstance(value, bool | str):
         return _text(found), _text(value)
-    if isinstance(found, int | float) and isinstance(value, float):
-        return float(found), value
-    if isinstance(value, float):
-        try:
-            return float(str(found)), value  # a tag is always text
-        except ValueError:
-            return str(found), f"{value:g}"
-    return _text(found), value
+    if isinstance(found, int | float):
+        return found, value
+    try:
+        return _number(str(found)), value  # a tag is always text
+    except ValueError:
+        return str(found), str(value)
+
+
+def _number(text: str) -> int | float:
+    """Read a number, a whole number exactly.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return int(text)
+    except ValueError:  # a fraction, or more digits than are read into a whole number
+        return float(text)
 
 
 def _text(value: Any) -> str:
@@ -288,4 +305,8 @@ def _text(value: Any) -> str:
 
 
 def _unquoted(token: _Token) -> str:
-    return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+    return _unescaped(token.text[1:-1])
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)

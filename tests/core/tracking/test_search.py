@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import UsageError
@@ -19,9 +19,9 @@ RUN = Run(
     started_at=AT,
     started_by="ana@desk",
     ended_at=datetime(2026, 3, 2, 9, 31, tzinfo=UTC),
-    parameters={"model": "spread", "trees": {"depth": 6}, "stacked": True, "rate": 0.1},
+    parameters={"model": "spread", "trees": {"depth": 6}, "stacked": True, "rate": 0.1, "seed": 12345678901234567},
     metrics={"mae": 0.15, "downgrade.auc": 0.8, "test mae": 0.2},
-    tags={"desk": "credit", "fold": "3"},
+    tags={"desk": "credit", "fold": "3", "path": r"C:\data\it's", "share": "50%", "seed": "12345678901234567"},
     data_hashes={"train": "ab12"},
     updated_at=AT,
     updated_by="ana@desk",
@@ -66,6 +66,25 @@ RUN = Run(
         ("NAME = 'x'", None),
         ("metrics.mae<0.2 AND NOT name='daily' OR name='x'", True),
         ("name = 'night\\'ly'", False),
+        (r"tags.path = 'C:\\data\\it\'s'", True),
+        (r"tags.path like '%\\data%'", True),
+        (r"tags.path like 'C:\%'", False),
+        (r"tags.share like '50\%'", True),
+        (r"tags.share like '5\%'", False),
+        ('tags.path = "C:\\\\data\\\\it\'s"', True),
+        # whole numbers beyond the 16 digits of a float
+        ("params.seed = 12345678901234567", True),
+        ("params.seed = 12345678901234568", False),
+        ("params.seed > 12345678901234566", True),
+        ("params.seed in (12345678901234566, 12345678901234568)", False),
+        ("tags.seed = 12345678901234567", True),
+        ("tags.seed < 12345678901234567", False),
+        # times, also where a calendar ends
+        ("started_at in ('2026-03-02T10:30+01:00', '2026-03-03')", True),
+        ("started_at not in ('2026-03-02')", True),
+        ("started_at > '0001-01-01T00:00+05:00'", True),
+        ("started_at < '9999-12-31T23:59-05:00'", True),
+        ("started_at > '0300-01-01'", True),
         # `and` binds closer than `or`
         ("name = 'nightly' or name = 'x' and name = 'y'", True),
         ("(name = 'nightly' or name = 'x') and name = 'y'", False),
@@ -95,6 +114,8 @@ def test_an_expression_means_what_it_says(expression: str, matches: bool | None)
         pytest.param("a.b.c; drop", "';' is not expected here", id="other language"),
         pytest.param("__import__('os')", "there is no field __import__", id="code"),
         pytest.param("started_at > 'soon'", "expected a time such as '2026-03-01' instead of 'soon'", id="time"),
+        pytest.param("started_at in ('2026-03-01', 'soon')", "expected a time such as '2026-03-01'", id="times"),
+        pytest.param("started_at > 20260301", "expected a time such as '2026-03-01'", id="number as a time"),
         pytest.param("name like 3", "expected text in quotes after `like`", id="pattern"),
         pytest.param("params.a < true", "can be compared only with = and !=", id="order of truth"),
         pytest.param("name not = 'a'", "expected `in` or `like` after name", id="not equal"),
@@ -116,7 +137,26 @@ def test_many_negations_do_not_recurse_deeply() -> None:
     assert parse("not " * 2000 + "name = 'nightly'")(RUN)
 
 
-@given(st.text(alphabet="metrics.a <>=!'\"()`%andornotlikeisull,0123456789e-+\\ \n", max_size=60))
+FIELDS = st.sampled_from(
+    ["metrics.mae", "params.seed", "params.model", "tags.path", "tags.x", "started_at", "ended_at"]
+)
+NUMBERS = st.one_of(st.integers(), st.integers(10**300, 10**4000), st.floats(allow_nan=False, allow_infinity=False))
+QUOTED = st.text(max_size=8).map(lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'")
+TIMES = st.datetimes(timezones=st.timezones() | st.none()).map(lambda at: f"'{at.isoformat()}'")
+VALUES = st.one_of(NUMBERS.map(str), QUOTED, TIMES, st.just("true"))
+COMPARISONS = st.one_of(
+    st.builds("{} {} {}".format, FIELDS, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), VALUES),
+    st.builds("{} {} ({}, {})".format, FIELDS, st.sampled_from(["in", "not in"]), VALUES, VALUES),
+    st.builds("{} {} {}".format, FIELDS, st.sampled_from(["like", "not like"]), QUOTED),
+)
+EXPRESSIONS = st.recursive(
+    COMPARISONS, lambda inner: st.builds("{} {} ({})".format, inner, st.sampled_from(["and", "or", "and not"]), inner)
+)
+LETTERS = st.text(alphabet="metrics.a <>=!'\"()`%andornotlikeisull,0123456789e-+\\ \n", max_size=60)
+
+
+@given(st.one_of(LETTERS, st.text(max_size=60), EXPRESSIONS))
+@example("started_at > '0001-01-01T00:00+05:00'")
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         parse(text)(RUN)
