@@ -56,7 +56,9 @@ def add_parser(commands: Subparsers) -> None:
     rollback.add_argument("model", metavar="MODEL")
     add_change_arguments(rollback)
     rollback.set_defaults(command=change, verb="rollback")
-    undo = command_parser(verbs, "undo", help="undo the last promotion or rollback of a model")
+    undo = command_parser(
+        verbs, "undo", help="undo the newest move of a model's versions; each further undo goes one move further back"
+    )
     undo.add_argument("model", metavar="MODEL")
     add_change_arguments(undo)
     undo.set_defaults(command=change, verb="undo")

@@ -7,10 +7,12 @@ from console.presentation.offer import Commit, Offer
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from console.verbs.version import ROLL_BACK, UNDO, evidence_lines
-from core.errors import NotFoundError
+from core.errors import NotFoundError, RefusedError
+from core.view.suspects import VersionStanding, standing_of
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
+    from console.context import ConsoleControls
     from core.actor import Actor
     from core.rollout import Rollout, Rollouts
     from core.view.snapshot import Snapshot
@@ -320,6 +322,13 @@ class TakeBack(Change["Rollout"]):
         """Refuse for a rollout that ended without going live: there is nothing to roll back."""
         return None if thing.is_live else ABORT.refusal(thing)
 
+    def refused(self, app: "ConsoleControls", thing: "Rollout | None") -> str | None:
+        """Refuse, too, once another version is live: the candidate answers no requests any more."""
+        if (refused := super().refused(app, thing)) is not None or thing is None or not thing.is_live:
+            return refused
+        candidate = standing_of(thing.model, thing.candidate, app.newest)
+        return None if candidate.standing is VersionStanding.LIVE else str(candidate)
+
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
         """Offer the abort, or the rollback."""
         return ROLL_BACK.offer(context, thing.model) if thing.is_live else ABORT.offer(context, thing)
@@ -339,7 +348,15 @@ class UndoPromotion(Change["Rollout"]):
         return f"The candidate of {thing.rollout_id} has not gone live, so there is no promotion to undo."
 
     def offer(self, context: OfferContext, thing: "Rollout", *options: Any) -> Offer:
-        """Offer to undo the last change of the model's stages."""
+        """Offer to undo the promotion, while it is the last change of the model's stages."""
+        from core.registry import Registry, Stage
+
+        plan = Registry(context.workspace).plan_undo(thing.model)
+        if not any(change.version == thing.candidate and change.before is Stage.PRODUCTION for change in plan.changes):
+            raise RefusedError(
+                f"The promotion of {thing.candidate} is not the last change of {thing.model} any more; U in the "
+                f"Registry goes back change by change. {plan.refusal or plan.effects[0]}"
+            )
         return UNDO.offer(context, thing.model)
 
 

@@ -105,7 +105,7 @@ class Undo(Change[str]):
     name = "undo"
     noun = MODEL
     on = ("overview", "registry")
-    key = Key("U", "undo", "Undo the last change of the model's stages (asks first)")
+    key = Key("U", "undo", "Undo the last change of the model's stages; again: the one before (asks first)")
     command = Command("undo the last change of a model's stages")
 
     def offered(self, app: "ConsoleControls", thing: str) -> bool:

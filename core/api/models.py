@@ -109,12 +109,12 @@ class ModelRegistry:
 
     @checked
     def plan_undo(self, name: str) -> Plan:
-        """Say what undoing the last change of the model's stages would do. Changes nothing."""
+        """Say what undoing the newest move of a version that is not undone yet would do. Changes nothing."""
         return self._registry.plan_undo(name)
 
     @checked
     def undo_model(self, name: str, *, reason: str = "") -> ModelVersion:
-        """Undo the last change of the model's stages; raises as `promote_model` does."""
+        """Undo the newest move that is not undone yet, each call one further back; raises as `promote_model` does."""
         return self._apply(self.plan_undo(name), reason)
 
     @checked

@@ -76,7 +76,6 @@ class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
     updated_by: str
     production: str | None = None
     previous_production: tuple[str, ...] = ()  # newest last; the last one is the target of a rollback
-    before: ProductionStanding | None = None  # the standing that an undo of the newest move restores
     revision: int = 0
 
     @property

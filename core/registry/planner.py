@@ -19,6 +19,7 @@ from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
+from core.registry.undo import next_to_undo
 from core.settings.policy_source import PolicySource
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -82,9 +83,11 @@ class Planner:
             previous = self._records.versions.find(version_key(name, target_number)) if target_number else None
             return planning.rollback(model, previous, self._integrity_gates(previous))
         if verb is TransitionVerb.UNDO:
-            newest = self._records.newest_transition(model)
-            returning = self._found(name, planning.version_to_return(newest))
-            return self._unless_held(planning.undo(model, newest, self._integrity_gates(returning)))
+            moves = self._records.transitions_of(model)
+            returning = planning.version_to_return(next_to_undo(moves))
+            served = self._records.versions.find(version_key(name, returning)) if returning else None
+            stages = {version.version: version.stage for version in self._records.versions_of(name)}
+            return self._unless_held(planning.undo(model, moves, stages, self._integrity_gates(served)))
         plan = planning.archiving(model, self._records.version(name, number))
         return self._unless_held(plan)
 

@@ -4,14 +4,15 @@ Everything here is a pure function of the documents. `Registry.apply` makes the 
 a plan is a preview, never a permission.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from core.quality.gate import GateResult
-from core.registry.documents import ModelVersion, ProductionStanding, RegisteredModel, StageChange, Transition
+from core.registry.documents import ModelVersion, RegisteredModel, StageChange, Transition
 from core.registry.holds import RunningRollout
 from core.registry.stages import Stage, TransitionVerb, is_allowed, next_stage
+from core.registry.undo import next_to_undo
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,28 +88,37 @@ def rollback(model: RegisteredModel, target: ModelVersion | None, gates: Sequenc
     return _decided(model, TransitionVerb.ROLL_BACK, changes, model.production, gates)
 
 
-def undo(model: RegisteredModel, newest: Transition | None, gates: Sequence[GateResult]) -> Plan:
-    """Plan the exact reversal of a model's newest transition.
+def undo(
+    model: RegisteredModel, moves: Sequence[Transition], stages: Mapping[str, Stage], gates: Sequence[GateResult]
+) -> Plan:
+    """Plan the exact reversal of the newest move that is not undone yet; each further undo goes one move further back.
 
     Args:
         model: The model.
-        newest: Its newest transition; None if nothing has moved yet.
+        moves: The moves of its versions, ascending.
+        stages: The present stages of its versions.
         gates: The verdict on the files of the version that would serve again.
     Returns:
-        The plan, refused if the newest transition is itself an undo: one step back, never two.
+        The plan, refused if nothing remains to undo, or if a version has been removed since.
     """
-    if newest is None:
-        return _refused(
-            model, TransitionVerb.UNDO, f"No version of {model.model} has moved yet, so there is nothing to undo."
-        )
-    if newest.verb is TransitionVerb.UNDO:
+    move = next_to_undo(moves)
+    if move is None:
         refusal = (
-            f"The last change of {model.model} was itself an undo (by {newest.by} at "
-            f"{newest.at:%Y-%m-%d %H:%M} UTC). Promote or roll back instead."
+            f"Every move of the versions of {model.model} is undone already; nothing earlier remains to undo."
+            if moves
+            else f"No version of {model.model} has moved yet, so there is nothing to undo."
         )
         return _refused(model, TransitionVerb.UNDO, refusal)
-    changes = [StageChange(version=moved.version, before=moved.after, after=moved.before) for moved in newest.changes]
-    return _decided(model, TransitionVerb.UNDO, changes, None, gates, undoes=newest.number)
+    astray = next((moved for moved in move.changes if stages.get(moved.version) is not moved.after), None)
+    if astray is not None:
+        where = f"is in {stages[astray.version]}" if astray.version in stages else "was removed"
+        refusal = f"{model.model} {astray.version} {where}, so this cannot be undone: {move}."
+        return _refused(model, TransitionVerb.UNDO, refusal)
+    changes = [StageChange(version=moved.version, before=moved.after, after=moved.before) for moved in move.changes]
+    plan = _decided(model, TransitionVerb.UNDO, changes, None, gates, undoes=move.number)
+    earlier = next_to_undo(moves, before=move.number)
+    then = f"A further undo then reverses: {earlier}." if earlier else "Nothing earlier remains to undo."
+    return msgspec.structs.replace(plan, effects=(f"Undoes: {move}.", *plan.effects, then))
 
 
 def archiving(model: RegisteredModel, version: ModelVersion) -> Plan:
@@ -137,23 +147,9 @@ def with_rollout(plan: Plan, running: RunningRollout | None) -> Plan:
     return msgspec.structs.replace(plan, ends_rollout=running, effects=(effect, *plan.effects))
 
 
-def standing_after(model: RegisteredModel, plan: Plan) -> ProductionStanding:
-    """Return the live version and the versions before it, once an allowed plan is done."""
-    standing = model.standing
-    if plan.verb is TransitionVerb.UNDO:
-        return model.before or standing
-    if plan.verb is TransitionVerb.ROLL_BACK:
-        return standing.rolled_back()
-    if plan.verb is TransitionVerb.PROMOTE and plan.to_stage is Stage.PRODUCTION:
-        return standing.promoted(plan.version)
-    if plan.verb is TransitionVerb.ARCHIVE and plan.from_stage is Stage.PRODUCTION:
-        return standing.retired()
-    return standing
-
-
-def version_to_return(newest: Transition | None) -> str | None:
-    """Name the version that is in Production again once its newest transition is undone."""
-    changes = newest.changes if newest else ()
+def version_to_return(move: Transition | None) -> str | None:
+    """Name the version that is in Production again once a move is undone."""
+    changes = move.changes if move else ()
     return next((change.version for change in changes if change.before is Stage.PRODUCTION), None)
 
 

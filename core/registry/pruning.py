@@ -15,6 +15,7 @@ from core.registry.holds import Holds
 from core.registry.records import DATABASE, Records
 from core.registry.registration import evidence
 from core.registry.retention import PruneCandidate, PrunePlan
+from core.registry.undo import next_to_undo
 from core.settings.policy import RetentionPolicy
 from core.settings.policy_source import PolicySource
 from core.state import Workspace
@@ -88,7 +89,7 @@ class Pruner:
             model,
             versions,
             policy,
-            newest=self._records.newest_transition(model),
+            next_to_undo=next_to_undo(self._records.transitions_of(model)),
             aliases=self._aliases.of(name),
             holds=self._holds.of(name),
             approved={version.version for version in versions if self._approvals.of(version)},

@@ -46,10 +46,6 @@ class Records:
         """Return the versions of one model, or of all, by model and ascending number."""
         return [version for version in self._in_order() if model in (None, version.model)]
 
-    def newest_transition(self, model: RegisteredModel) -> Transition | None:
-        """Return the last move of any version of a model."""
-        return self.transitions.find(transition_key(model.model, model.revision))
-
     def transitions_of(self, model: RegisteredModel, *, after: int = 0) -> list[Transition]:
         """Return the moves of a model's versions, ascending, from those numbered above `after`."""
         found = (self.transitions.find(transition_key(model.model, n)) for n in range(after + 1, model.revision + 1))

@@ -183,7 +183,7 @@ class RegistryReader:
         return self._planner.propose(TransitionVerb.ROLL_BACK, model)
 
     def plan_undo(self, model: str) -> Plan:
-        """Say what undoing the newest promotion, rollback or archiving would do."""
+        """Say what undoing the newest move that is not undone yet would do; each further undo goes one further back."""
         return self._planner.propose(TransitionVerb.UNDO, model)
 
     def plan_archive(self, model: str, version: str) -> Plan:

@@ -51,7 +51,7 @@ def plan(
     versions: Sequence[ModelVersion],
     policy: RetentionPolicy,
     *,
-    newest: Transition | None,
+    next_to_undo: Transition | None,
     aliases: Mapping[str, str],
     holds: Mapping[str, str],
     approved: Collection[str],
@@ -63,7 +63,7 @@ def plan(
         model: The model.
         versions: All its versions.
         policy: How many of each stage stay.
-        newest: The newest transition, which an undo would reverse.
+        next_to_undo: The transition that an undo would reverse.
         aliases: The version behind each alias.
         holds: The rollout that holds a version, by version.
         approved: Versions with an approval that still counts.
@@ -75,7 +75,7 @@ def plan(
         Stage.ARCHIVED: policy.keep_archived,
     }
     named = {version: f"@{alias}" for alias, version in aliases.items()}
-    returning = {change.version for change in newest.changes} if newest else set()
+    returning = {change.version for change in next_to_undo.changes} if next_to_undo else set()
     seen = dict.fromkeys(Stage, 0)
     decided = []
     for version in sorted(versions, key=_number, reverse=True):

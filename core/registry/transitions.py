@@ -5,7 +5,6 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock
 from core.governance.outbox import AuditedChange
-from core.registry import planning
 from core.registry.approvals import Approvals
 from core.registry.documents import ModelVersion, RegisteredModel, Transition, transition_key
 from core.registry.numbering import version_key
@@ -13,6 +12,7 @@ from core.registry.planning import Plan
 from core.registry.records import Records
 from core.registry.registration import evidence
 from core.registry.stages import Stage, TransitionVerb
+from core.registry.undo import standing_after, standing_before
 from core.state import StaleRevisionError
 
 
@@ -80,13 +80,15 @@ def move(
 
 def _stand(records: Records, model: RegisteredModel, plan: Plan, **stamps: object) -> int:
     """Record which version is live from now on, and return the model's new revision."""
-    standing = planning.standing_after(model, plan)
+    if plan.undoes is not None:
+        standing = standing_before(records.transitions_of(model), plan.undoes)
+    else:
+        standing = standing_after(model.standing, plan.verb, plan.version, plan.from_stage, plan.to_stage)
     return records.models.replace(
         msgspec.structs.replace(
             model,
             production=standing.production,
             previous_production=standing.previous,
-            before=None if plan.verb is TransitionVerb.UNDO else model.standing,
             updated_at=stamps["now"],
             updated_by=stamps["author"],
         )

@@ -14,10 +14,13 @@ from console.presentation.status import Circumstances, status_of
 from console.presentation.write_access import WriteAccess
 from console.verbs.engine import leave_offer
 from console.verbs.offer import OfferContext
+from console.verbs.rollout import ABORT, ADVANCE, HOLD_OR_RESUME, TakeBack, UndoPromotion
 from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
 from console.verbs.version import plan_offer
 from core.alerts import AlertState
+from core.errors import RefusedError
 from core.registry import Registry
+from core.rollout import DesiredRollout, RolloutPhase
 from core.settings import AlertSettings
 from core.state import LeaseHolder, Workspace
 from core.training.session import DesiredSession, SessionPhase
@@ -432,3 +435,92 @@ def test_a_move_that_leaves_a_model_without_a_live_version_is_confirmed_by_typin
         (registry.plan_promotion("spread", "1.3.0"), "1.3.0"),
     ):
         assert plan_offer(plan, ASCII, lambda _: "").typed == typed
+
+
+def _rollout(snapshot, phase, desired=DesiredRollout.RUNNING, *, candidate="1.3.0", **more):
+    rollout = snapshot.rollout("ro-0002")
+    seen = msgspec.structs.replace(rollout.observed, phase=phase)
+    return msgspec.structs.replace(rollout, observed=seen, desired=desired, candidate=candidate, **more)
+
+
+ENDED = "has ended"
+ROLLOUT_STATES = [
+    # phase, desired; what the keys P, H, A, R, U say: a refusal after "!", or what the dialog says
+    (
+        RolloutPhase.PENDING,
+        DesiredRollout.RUNNING,
+        (
+            "!is not open yet",
+            "Its first step does not open",
+            "answers all requests",
+            "answers all requests",
+            "!has not gone live",
+        ),
+    ),
+    (
+        RolloutPhase.RUNNING,
+        DesiredRollout.RUNNING,
+        ("step 3 of 3", "It stays at its share", "answers all requests", "answers all requests", "!has not gone live"),
+    ),
+    (
+        RolloutPhase.PAUSED,
+        DesiredRollout.PAUSED,
+        (
+            "step 3 of 3",
+            "continues from where it was held",
+            "answers all requests",
+            "answers all",
+            "!has not gone live",
+        ),
+    ),
+    (
+        RolloutPhase.INCONCLUSIVE,
+        DesiredRollout.RUNNING,
+        ("step 3 of 3", "continues with a new deadline", "answers all requests", "answers all", "!has not gone live"),
+    ),
+    (
+        RolloutPhase.RUNNING,
+        DesiredRollout.PROMOTE_NOW,
+        (
+            "!has already asked",
+            "It no longer goes live as",
+            "answers all requests",
+            "answers all",
+            "!has not gone live",
+        ),
+    ),
+    (
+        RolloutPhase.RUNNING,
+        DesiredRollout.ABORTED,
+        ("!being aborted", "!being aborted", "!being aborted", "!being aborted", "!has not gone live"),
+    ),
+    (
+        RolloutPhase.ABORTED,
+        DesiredRollout.RUNNING,
+        (f"!{ENDED}", f"!{ENDED}", f"!{ENDED}", f"!{ENDED}", "!has not gone live"),
+    ),
+    (
+        RolloutPhase.PROMOTED,
+        DesiredRollout.RUNNING,
+        (f"!{ENDED}", f"!{ENDED}", f"!{ENDED}", "!live 1.2.0", "!not the last"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("phase", "desired", "said"), ROLLOUT_STATES, ids=lambda value: str(value)[:12])
+def test_the_keys_of_a_rollout_promise_what_is_true_of_its_state(snapshot, phase, desired, said):
+    rollout = _rollout(snapshot, phase, desired)
+    around = replace(snapshot, rollouts=(rollout,))
+    app = SimpleNamespace(refusal=None, newest=around)
+    context = OfferContext(workspace=Workspace.open(snapshot.workspace), actor=OPERATOR, glyphs=ASCII, has_engine=True)
+    for verb, expected in zip((ADVANCE, HOLD_OR_RESUME, ABORT, TakeBack(), UndoPromotion()), said, strict=True):
+        told = verb.refused(app, rollout)
+        if told is None:
+            try:
+                told = plain(verb.offer(context, rollout).lines).replace("\n", " ")
+                assert not expected.startswith("!"), verb
+            except RefusedError as error:
+                told = str(error)
+        else:
+            assert expected.startswith("!"), told
+        assert expected.removeprefix("!") in told

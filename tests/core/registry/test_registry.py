@@ -302,13 +302,50 @@ def test_undo_of_a_rollback_restores_both_stages_and_the_way_back(register, regi
     assert registry.plan_rollback("spread").version == "1.0.0"
 
 
-def test_an_undo_cannot_be_undone(register, registry: Registry, promote, ana) -> None:
+def test_each_undo_goes_one_move_further_back_and_never_undoes_an_undo(
+    register, registry, promote, stages, ana
+) -> None:
+    register(), register()
+    promote("1.0.0", "1.1.0")
+    registry.apply(registry.plan_rollback("spread"), actor=ana, reason="slow")
+    seen = []
+    for _ in range(5):
+        plan = registry.plan_undo("spread")
+        registry.apply(plan, actor=ana)
+        model = registry.models()[0]
+        seen.append((stages(), model.production, model.previous_production))
+    assert seen == [
+        ({"1.0.0": "Archived", "1.1.0": "Production"}, "1.1.0", ("1.0.0",)),
+        ({"1.0.0": "Production", "1.1.0": "Staging"}, "1.0.0", ()),
+        ({"1.0.0": "Production", "1.1.0": "Development"}, "1.0.0", ()),
+        ({"1.0.0": "Staging", "1.1.0": "Development"}, None, ()),
+        ({"1.0.0": "Development", "1.1.0": "Development"}, None, ()),
+    ]
+    assert "nothing earlier remains" in registry.plan_undo("spread").refusal
+
+
+def test_an_undo_says_which_move_it_reverses_and_which_one_comes_next(register, registry, promote, ana) -> None:
+    register()
+    promote("1.0.0")
+    plan = registry.plan_undo("spread")
+    assert plan.effects[0].startswith("Undoes: promote by ana@desk at ")
+    assert "moved 1.0.0 from Staging to Production" in plan.effects[0]
+    assert "A further undo then reverses: promote by ana@desk at " in plan.effects[-1]
+    registry.apply(plan, actor=ana)
+    last = registry.plan_undo("spread")
+    assert last.effects[-1] == "Nothing earlier remains to undo."
+    with pytest.raises(StaleRevisionError):
+        registry.apply(plan, actor=ana)
+
+
+def test_a_move_after_an_undo_is_undone_first(register, registry: Registry, promote, stages, ana) -> None:
     register()
     promote("1.0.0")
     registry.apply(registry.plan_undo("spread"), actor=ana)
-    plan = registry.plan_undo("spread")
-    assert not plan.allowed
-    assert "was itself an undo (by ana@desk" in plan.refusal
+    registry.apply(registry.plan_archive("spread", "1.0.0"), actor=ana)
+    for stage in ("Staging", "Development"):
+        registry.apply(registry.plan_undo("spread"), actor=ana)
+        assert stages() == {"1.0.0": stage}
 
 
 def test_with_nothing_moved_there_is_nothing_to_undo(register, registry: Registry) -> None:
