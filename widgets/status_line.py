@@ -16,11 +16,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = ""
     workspace: str = ""
-    engine: Literal["unread", "none", "embedded", "headless"] = "unread"
+    engine: Literal["unread", "none", "silent", "embedded", "headless"] = "unread"
     holder: str = ""
     """Who holds the engine."""
     engine_age: str = ""
-    """How long the engine has run, in words."""
+    """How long the engine has run, or how long it is silent, in words."""
     armed: bool = False
     n_critical: int = 0
     n_warning: int = 0
@@ -85,6 +85,8 @@ class StatusLine(Painted):
             pieces.append((0, (("  reading…", "muted"),)))
         elif status.engine == "none":
             pieces.append((0, ((f"  {glyphs.hollow} no engine", "warn"),)))
+        elif status.engine == "silent":
+            pieces.append((0, ((f"  {glyphs.failed} engine silent {clean(status.engine_age)}".rstrip(), "alarm"),)))
         else:
             pieces.append((0, ((f"  {glyphs.dot}", "good"), (" engine", ""))))
             pieces.append((2, ((f" {status.engine}", ""),)))

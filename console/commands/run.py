@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from console.commands.console import add_console_arguments, has_terminal, open_console
 from console.commands.opening import Subparsers, add_reason_argument, command_parser, open_or_create_workspace, person
 from console.commands.session import add_training_arguments, start_from_arguments, training_settings
-from core.errors import ExitCode, UsageError
+from core.errors import ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,9 +118,12 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
         else:
             session, resumed = find_or_start(workspace, args)
             printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
-        tell_rest = _tell_events(workspace, printer, stop, None if args.stay or session is None else session.session_id)
+        shown = None if args.stay or session is None else session.session_id
+        tell_rest = _tell_events(workspace, printer, stop, shown, lambda: engine.loss is not None)
     finally:
         engine.stop()
+    if engine.loss is not None:
+        raise RefusedError(engine.loss)
     tell_rest()  # what the engine wrote on its way out
     if args.stay or session is None:
         return ExitCode.GOOD
@@ -128,7 +131,11 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
 
 
 def _tell_events(
-    workspace: "Workspace", printer: "LinePrinter", stop: threading.Event, session_id: str | None
+    workspace: "Workspace",
+    printer: "LinePrinter",
+    stop: threading.Event,
+    session_id: str | None,
+    is_over: "Callable[[], bool]",
 ) -> "Callable[[], bool]":
     """Print events until the session is at rest, or forever without a session; return the function for the rest."""
     from console.cli.headless import SessionFeed
@@ -155,7 +162,7 @@ def _tell_events(
         )
         return False
 
-    while not stop.is_set() and not tell():
+    while not stop.is_set() and not is_over() and not tell():
         stop.wait(POLL_SECONDS)
     return tell
 

@@ -70,11 +70,12 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
     from core.alerts import AlertState
 
     engine = snapshot.engine
+    silence = engine.silence if engine is not None else None
     return {
         "workspace": str(snapshot.workspace),
         "engine": None
         if engine is None
-        else {name: getattr(engine, name) for name in ("user", "host", "pid", "mode", "acquired_at")},
+        else {name: getattr(engine, name) for name in ("user", "host", "pid", "mode", "acquired_at", "silent_since")},
         "sessions": [
             {
                 "session_id": session.session_id,
@@ -131,7 +132,7 @@ def facts_of(snapshot: "Snapshot") -> dict[str, Any]:
         "resources": {
             name: round(value) for name in GAUGES if (value := snapshot.latest(f"resource.{name}")) is not None
         },
-        "problems": list(snapshot.problems),
+        "problems": [*([silence] if silence else []), *snapshot.problems],
     }
 
 
@@ -164,6 +165,8 @@ def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if engine := facts["engine"]:
         who = f"{engine['user']}@{engine['host']}, process {engine['pid']}"
         holder = f"{engine['mode']}, {who}, since {printable(engine['acquired_at'])}"
+        if engine["silent_since"]:
+            holder += f", silent since {printable(engine['silent_since'])}"
     lines = [("workspace", facts["workspace"]), ("engine", holder)]
     for session in facts["sessions"]:
         score = f", score {session['score']:.4f}" if session["score"] is not None else ""

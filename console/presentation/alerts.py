@@ -81,7 +81,7 @@ def alert_rows(snapshot: "Snapshot", now: datetime, glyphs: Glyphs, *, marked: S
 def unattended(snapshot: "Snapshot") -> str | None:
     """Say what waits because no engine is running, and what to do; None where nothing waits."""
     if snapshot.engine is not None:
-        return None
+        return snapshot.engine.silence
     waiting = [session.session_id for session in snapshot.sessions if session.wants_work]
     waiting += [rollout.rollout_id for rollout in snapshot.rollouts if rollout.is_active]
     if not waiting:

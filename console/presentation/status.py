@@ -39,7 +39,7 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
         workspace=snapshot.workspace.name,
         engine=_engine(snapshot),
         holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
-        engine_age=age(engine.acquired_at, around.frozen_at or around.now) if engine else "",
+        engine_age=age(engine.silent_since or engine.acquired_at, around.frozen_at or around.now) if engine else "",
         armed=around.standing.armed and not around.is_past,
         n_critical=severities["critical"],
         n_warning=severities["warning"],
@@ -50,9 +50,11 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
     )
 
 
-def _engine(snapshot: Snapshot) -> Literal["unread", "none", "embedded", "headless"]:
+def _engine(snapshot: Snapshot) -> Literal["unread", "none", "silent", "embedded", "headless"]:
     if "engine" in snapshot.unread:
         return "unread"
     if snapshot.engine is None:
         return "none"
+    if snapshot.engine.silent_since is not None:
+        return "silent"
     return "headless" if snapshot.engine.mode == "headless" else "embedded"

@@ -57,7 +57,7 @@ class EngineHost:
             try:
                 from core.engine.engine import Engine
 
-                engine = Engine(self._workspace, mode="embedded", actor=self._actor)
+                engine = Engine(self._workspace, mode="embedded", actor=self._actor, on_loss=self._lost)
                 engine.start()
             except LeaseHeldError:
                 self._become(Hosting.ATTACHED, "")
@@ -69,6 +69,10 @@ class EngineHost:
             else:
                 self._engine = engine
                 self._become(Hosting.EMBEDDED, "")
+
+    def _lost(self, sentence: str) -> None:
+        self._engine = None
+        self._become(Hosting.NONE, sentence)
 
     def _become(self, hosting: Hosting, problem: str) -> None:
         self.hosting = hosting

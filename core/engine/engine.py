@@ -2,22 +2,25 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock, utc_now
 from core.engine.context import EngineContext
+from core.engine.guard import Guard
 from core.engine.journal import open_log
 from core.engine.worker import Worker, WorkerThread
 from core.engine.workers import WORKERS
 from core.engine.workers.change_notice import ChangeNotice
+from core.errors import CoreError
 from core.governance import AuditLog
 from core.governance.audit import audited
 from core.maintenance.startup_recovery import recover
 from core.settings import Settings, load_settings
 from core.state import Lease, Workspace
-from core.state.lease import Mode
+from core.state.lease import BEAT_SECONDS, Mode
 from core.telemetry import TelemetryWriter
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import DATABASE
@@ -30,7 +33,15 @@ log = logging.getLogger(__name__)
 class Engine:
     """Holds the lease of a workspace and works on it until it is stopped."""
 
-    def __init__(self, workspace: Workspace, *, mode: Mode, actor: Actor, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        mode: Mode,
+        actor: Actor,
+        clock: Clock = utc_now,
+        on_loss: Callable[[str], None] | None = None,
+    ) -> None:
         """Prepare an engine; nothing happens before `start`.
 
         Args:
@@ -38,12 +49,17 @@ class Engine:
             mode: Headless, or embedded in a console.
             actor: The person for whom it runs.
             clock: The time.
+            on_loss: Called with a sentence, from a thread, after the engine has ended because its workspace was lost.
         """
         self._workspace = workspace
         self._mode: Mode = mode
         self._person = actor
         self._clock = clock
         self._actor = Actor.engine()
+        self._on_loss = on_loss
+        self.loss: str | None = None
+        """Why the engine ended by itself, if it did."""
+        self._stop_seconds = 0.0
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._held = ExitStack()  # released by `stop`, the lease last
@@ -61,16 +77,49 @@ class Engine:
                 raise RuntimeError("an engine can start only once")
             settings = load_settings(self._workspace.settings_file)
             with ExitStack() as undo:
-                undo.enter_context(Lease.acquire(self._workspace, self._person, self._mode, clock=self._clock))
+                lease = undo.enter_context(
+                    Lease.acquire(
+                        self._workspace, self._person, self._mode, clock=self._clock, beat_seconds=BEAT_SECONDS
+                    )
+                )
+                undo.callback(self._begin_to_beat(lease))  # first: recovery may take long
                 undo.callback(open_log(self._workspace))
                 self._record("engine.acquire")
                 recover(self._workspace, actor=self._actor)
                 telemetry = undo.enter_context(
                     TelemetryWriter(self._workspace.telemetry_file, retention=settings.telemetry, clock=self._clock)
                 )
+                self._stop_seconds = settings.trainer.stop_seconds
                 self._work(settings, telemetry)
                 self._held = undo.pop_all()
             log.info("engine started: %s, %s for %s", self._workspace.root, self._mode, self._person)
+
+    def _begin_to_beat(self, lease: Lease) -> Callable[[], None]:
+        """Start the guard; return the function that ends it."""
+        guard = WorkerThread(Guard(self._workspace, lease, lost=self._lose), report=lambda *_: None)
+        guard.start()
+
+        def end() -> None:
+            guard.stop()
+            guard.join()
+
+        return end
+
+    def _lose(self, reason: str) -> None:
+        """End without a workspace; called by the guard, whose own thread must end, too."""
+        self.loss = f"The engine has ended: {reason}. What it had acknowledged is in the workspace that it had."
+        log.error("%s", self.loss)
+        threading.Thread(target=self._abandon, name="engine-loss", daemon=True).start()
+
+    def _abandon(self) -> None:
+        with self._lock:  # until `start` is done
+            pass
+        try:
+            self.stop(0)
+        except (CoreError, OSError):
+            log.exception("the engine could not end in order")
+        if self._on_loss is not None:
+            self._on_loss(self.loss or "")
 
     def _work(self, settings: Settings, telemetry: TelemetryWriter) -> None:
         """Start a thread for every worker."""
@@ -100,15 +149,15 @@ class Engine:
         """Stop: finish the current epoch, keep its checkpoint, and release the lease. Safe to repeat.
 
         Args:
-            timeout_seconds: How long the epoch may take; then it is abandoned, and the next engine repeats it. None
-                waits for its end.
+            timeout_seconds: How long the epoch may take; then it is abandoned, and the next engine repeats it. By
+                default `trainer.stop_seconds` of the settings.
         """
         if not self._threads:
             return
         log.info("engine stopping")
         trainer, *others = self._threads  # the other workers record its last epoch
         trainer.stop()
-        trainer.join(timeout_seconds)
+        trainer.join(self._stop_seconds if timeout_seconds is None else timeout_seconds)
         if trainer.is_alive():
             log.warning("the current epoch is abandoned; the next engine repeats it")
             self._trainer.kill_child()
@@ -132,8 +181,9 @@ class Engine:
 
     def _leave(self) -> None:
         try:
-            self._record("engine.release")
-            AuditLog(self._workspace, clock=self._clock).sign()
+            if self.loss is None:
+                self._record("engine.release")
+                AuditLog(self._workspace, clock=self._clock).sign()
             log.info("engine stopped")
         finally:
             self._held.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.files import PRIVATE_FILE, make_folder, open_plain, sync, write_all, write_new
+from core.files import PRIVATE_FILE, PRIVATE_FOLDER, open_plain, sync, write_all, write_new
 from core.state.file_lock import wait_for_lock
 
 _BLOCK = 1 << 16
@@ -28,7 +28,7 @@ class Journal:
             LockHeldError: Others have not released it in time; the message names the holder.
             OSError: The lock file can be neither opened nor created.
         """
-        make_folder(self._folder)
+        self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)  # without its parents: a lost workspace stays lost
         # A descriptor of its own per use, so that flock also keeps the threads of one process apart.
         descriptor = os.open(self._lock_file, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
         try:

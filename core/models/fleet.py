@@ -14,6 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.models.interface import Model, PanelLike
+from core.progress import SideBySide
 
 
 def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed: int, n_threads: int) -> None:
@@ -35,8 +36,14 @@ def train_all(models: Mapping[str, Model], panel: PanelLike | pd.DataFrame, seed
         if leader is not None and leaders[leader] is None:
             jobs[leader] = partial(models[name].update_with, models[leader], jobs[leader], panel, seed=seeds[name])
             del jobs[name]
+    under_way = SideBySide("the models", jobs)
+
+    def run(name: str) -> None:
+        jobs[name]()
+        under_way.is_done(name)
+
     with threadpool_limits(1), ThreadPoolExecutor(max(n_threads, 1), thread_name_prefix="model") as pool:
-        for future in [pool.submit(job) for job in jobs.values()]:
+        for future in [pool.submit(run, name) for name in jobs]:
             future.result()
 
 

@@ -1,11 +1,17 @@
 """A user's own gates: registered by name, and enabled by name in the settings."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from core.errors import UsageError
+import msgspec
+
+from core.errors import CoreError, UsageError
+from core.escape import is_shown_as_is
 from core.plugins import GATES, Plugins, UnknownPluginError
+from core.progress import begins
 from core.quality.gate import GateResult, judge
+from core.state.encoding import builtins_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +100,7 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
         UnknownGateError: There is no such gate.
     """
     gate = resolve(name)
+    begins(f"the gate {name}")
     try:
         result = gate(frame.copy(deep=True), settings)
     except KeyboardInterrupt:
@@ -102,7 +109,22 @@ def apply(name: str, frame: "pd.DataFrame", settings: "QualityGates") -> GateRes
         return _broken(name, f"the gate itself failed: {type(error).__name__}: {error}")
     if not isinstance(result, GateResult):
         return _broken(name, f"the gate returned {type(result).__name__}, not a GateResult")
-    return result
+    begins("the rest of the checks")
+    return _sound(name, result)
+
+
+def _sound(name: str, result: GateResult) -> GateResult:
+    """Return a result whose fields are what they must be; a struct does not check them when it is made."""
+    try:
+        read = msgspec.convert(builtins_of(result, f"the result of the gate {name}"), GateResult)
+    except (msgspec.ValidationError, CoreError) as error:
+        return _broken(name, f"the gate returned a GateResult that does not read: {error}")
+    figures = [read.threshold, *([] if read.value is None else [read.value])]
+    if not all(map(math.isfinite, figures)) or not is_shown_as_is(read.name):
+        return _broken(
+            name, f"the gate returned the value {read.value} and the threshold {read.threshold}, not numbers"
+        )
+    return read
 
 
 def _broken(name: str, reason: str) -> GateResult:

@@ -166,8 +166,9 @@ class _Workspace(Collector):
 
     def collect(self) -> Iterable[Metric]:
         snapshot = self._snapshot()
+        is_up = snapshot.engine is not None and snapshot.engine.silent_since is None
         yield GaugeMetricFamily(
-            "bondx_engine_up", "1 while an engine is running.", value=float(snapshot.engine is not None)
+            "bondx_engine_up", "1 while an engine is running, 0 also while it is silent.", value=float(is_up)
         )
         alerts = GaugeMetricFamily("bondx_alerts", "Open alerts.", labels=("severity", "state"))
         counts: dict[tuple[str, str], int] = {}

@@ -81,6 +81,13 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     n_threads: Annotated[int, Meta(ge=0, le=256, description="Models trained in parallel; 0: one per core.")] = 0
     memory_limit_mb: Annotated[int, Meta(ge=0, description="Address space limit of the child, MiB; 0: no limit.")] = 0
     max_retries: Annotated[int, Meta(ge=0, le=20, description="Attempts at an epoch after its child process died.")] = 3
+    stall_seconds: Annotated[
+        float, Meta(ge=0, description="What a gate or model may compute, or do nothing, at a time; 0: no limit.")
+    ] = 1800.0
+    stop_seconds: Annotated[
+        float,
+        Meta(ge=0, description="How long a stopping engine waits for its epoch; the next one repeats it."),
+    ] = 60.0
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,6 +19,10 @@ from core.state.workspace import Workspace
 
 Mode = Literal["headless", "embedded"]
 
+BEAT_SECONDS = 1.0
+SILENT_BEATS = 3
+"""How many beats an engine may miss before it counts as silent."""
+
 # Covers an engine that is just leaving, or just writing its record.
 _PATIENCE_SECONDS = 0.2
 _PAUSE_SECONDS = 0.005
@@ -32,18 +36,33 @@ class LeaseHolder(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     mode: str
     acquired_at: datetime
+    beat_seconds: float = 0.0  # how often it shows that it is alive; 0: never
+    silent_since: datetime | None = None  # set by the reader: the last sign of life of a process that does not move
+
+    @property
+    def silence(self) -> str | None:
+        """Say that the holder does not move, and what to do; None while it does."""
+        if self.silent_since is None:
+            return None
+        return (
+            f"engine pid {self.pid} on {self.host} holds the lease and is silent since {to_iso(self.silent_since)}: it "
+            f"was stopped or hangs. kill -CONT {self.pid} wakes a stopped process; kill {self.pid} ends it"
+        )
 
 
 class Lease:
     """The right to be a workspace's engine; it ends with `release`, or with the death of the process."""
 
-    def __init__(self, holder: LeaseHolder, descriptor: int) -> None:
+    def __init__(self, holder: LeaseHolder, descriptor: int, path: Path) -> None:
         self.holder = holder
+        self._path = path
         self._descriptor: int | None = descriptor
         _held.add(self)
 
     @classmethod
-    def acquire(cls, workspace: Workspace, actor: Actor, mode: Mode, *, clock: Clock = utc_now) -> "Lease":
+    def acquire(
+        cls, workspace: Workspace, actor: Actor, mode: Mode, *, clock: Clock = utc_now, beat_seconds: float = 0.0
+    ) -> "Lease":
         """Acquire the lease of a workspace.
 
         Args:
@@ -51,13 +70,21 @@ class Lease:
             actor: The person for whom the engine runs; every screen shows the name.
             mode: Headless, or embedded in a console.
             clock: The time.
+            beat_seconds: How often the holder will call `beat`; 0 if never.
 
         Raises:
             LeaseHeldError: Another engine holds the lease; the message names it.
             FileAccessError: The lease file can be neither opened nor written.
         """
         path = workspace.lease_file
-        holder = LeaseHolder(user=actor.name, host=actor.host, pid=os.getpid(), mode=mode, acquired_at=clock())
+        holder = LeaseHolder(
+            user=actor.name,
+            host=actor.host,
+            pid=os.getpid(),
+            mode=mode,
+            acquired_at=clock(),
+            beat_seconds=beat_seconds,
+        )
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE)
         except OSError as error:
@@ -73,7 +100,7 @@ class Lease:
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(holder, descriptor)
+        return cls(holder, descriptor, path)
 
     def release(self) -> None:
         """Release the lease; a second call does nothing."""
@@ -84,6 +111,22 @@ class Lease:
                 os.ftruncate(descriptor, 0)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
+
+    def beat(self) -> bool:
+        """Show that the holder is alive.
+
+        Returns:
+            Whether the lease still holds: False once its file was removed or replaced, since others lock the new file.
+        Raises:
+            OSError: The file cannot be touched.
+        """
+        if (descriptor := self._descriptor) is None:
+            return True
+        os.utime(descriptor)
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def forget_inherited(self) -> None:
         """Let go of the lease in a forked child, so that it ends with the parent and not with the last child."""
@@ -104,7 +147,7 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
     """Return the current holder of the lease.
 
     Returns:
-        The holder, or None; the record of a killed holder does not count.
+        The holder, and since when it is silent if it is; None: the record of a killed holder does not count.
 
     Raises:
         FileAccessError: Reading the lease file is denied.
@@ -125,13 +168,22 @@ def read_lease(workspace: Workspace) -> LeaseHolder | None:
             except BlockingIOError:
                 pass
             try:
-                return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=LeaseHolder)
+                holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=LeaseHolder)
+                return _heard(holder, os.fstat(descriptor).st_mtime)
             except msgspec.DecodeError:  # the holder is just writing it
                 if time.monotonic() > deadline:
                     return _unreadable(path)
             time.sleep(_PAUSE_SECONDS)
     finally:
         os.close(descriptor)
+
+
+def _heard(holder: LeaseHolder, beat_at: float) -> LeaseHolder:
+    """Add since when the holder is silent, if it is."""
+    if holder.beat_seconds <= 0 or time.time() - beat_at <= SILENT_BEATS * holder.beat_seconds:
+        return holder
+    silent_since = datetime.fromtimestamp(round(beat_at), tz=utc_now().tzinfo)
+    return msgspec.structs.replace(holder, silent_since=silent_since)
 
 
 def _locked_within(descriptor: int, seconds: float) -> bool:
@@ -159,6 +211,8 @@ def _is_held(descriptor: int) -> bool:
 def _held_by(holder: LeaseHolder | None, workspace: Workspace) -> str:
     if holder is None:
         return f"Another engine is just starting or stopping on {workspace.root}; try again."
+    if holder.silence is not None:
+        return f"A workspace has one engine, and {holder.silence}."
     return (
         f"An engine is already running on {workspace.root}: {holder.mode}, {holder.user}@{holder.host}, process "
         f"{holder.pid}, since {to_iso(holder.acquired_at)}. A workspace has one engine; `bondx` attaches to it."

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.escape import escaped
+from core.progress import listen
 from core.training.failure import failure_of
-from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, receive, send
+from core.training.wire import REQUESTS, ChildReply, ChildRequest, Failed, Working, receive, send
 
 NICENESS = 10
 OOM_SCORE = "500"
@@ -47,9 +48,17 @@ def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     except Exception as error:
         return _give_up(failure_of(error), next_request, replies)
     workbench = Workbench()
+    sending = threading.Lock()
+
+    def tell(part: str) -> None:
+        with sending:
+            send(replies, Working(part=part))
+
+    listen(tell)
     while True:
         answer = _attempt(workbench.answer, next_request())
-        send(replies, answer)
+        with sending:
+            send(replies, answer)
         if isinstance(answer, Failed) and answer.kind == "memory":
             return OUT_OF_MEMORY_EXIT  # the rest of the heap cannot be trusted
 

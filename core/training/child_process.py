@@ -14,7 +14,7 @@ import core
 from core.files import create_private, make_folder
 from core.training.child import OUT_OF_MEMORY_EXIT
 from core.training.errors import ChildDiedError
-from core.training.wire import REPLIES, ChildReply, ChildRequest, receive, send
+from core.training.wire import MESSAGES, ChildReply, ChildRequest, Working, receive, send
 
 GRACE_SECONDS = 2.0
 MAX_LOG_BYTES = 100 << 20
@@ -38,6 +38,7 @@ class ChildProcess:
         self._wake = wake
         self._answer: ChildReply | None = None
         self._death: str | None = None
+        self._part = (0, "its start")
         child_reads, we_write = os.pipe()
         we_read, child_writes = os.pipe()
         _rotate(log_file)
@@ -65,6 +66,11 @@ class ChildProcess:
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    @property
+    def part(self) -> tuple[int, str]:
+        """The number and name of the part of its work that the child announced last."""
+        return self._part
 
     def ask(self, request: ChildRequest) -> None:
         """Send a request; `hear` returns the answer.
@@ -110,7 +116,10 @@ class ChildProcess:
         """Collect answers until the pipe ends, then reap the child and describe its death."""
         try:
             with self._replies as replies:
-                while (answer := receive(replies, REPLIES)) is not None:
+                while (answer := receive(replies, MESSAGES)) is not None:
+                    if isinstance(answer, Working):
+                        self._part = (self._part[0] + 1, answer.part)
+                        continue
                     self._answer = answer
                     self._wake.set()
             spoke_nonsense = ""

@@ -3,6 +3,9 @@
 from core.errors import CoreError, ExitCode, RefusedError
 from core.quality.gate import GateResult
 
+GATE = "the gate "
+"""How the part of the work that judges a gate begins its name."""
+
 
 class TrainingError(CoreError):
     """The base of the trainer's errors."""
@@ -17,6 +20,22 @@ class SessionRequestRefusedError(RefusedError):
 
 class ChildDiedError(TrainingError):
     """The training child is gone: killed, out of memory, or crashed. Its epoch can be retried."""
+
+
+class ChildStalledError(TrainingError):
+    """The training child did not get on, and was ended; `part` is what it was at."""
+
+    def __init__(self, what: str, part: str) -> None:
+        super().__init__(
+            f"the training child {what}, and was ended. Cure: correct it, or raise trainer.stall_seconds if it needs "
+            "that long"
+        )
+        self.part = part
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether a retry would only hang again: the code of a gate does not change, memory may be free next time."""
+        return self.part.startswith(GATE)
 
 
 class LearningError(TrainingError):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from core.domains.catalogue import create
 from core.models import Model, PanelLike, train_all
+from core.progress import SideBySide
 from core.settings import TrainingSettings
 from core.training.metrics import measured, measured_with_interval
 from core.training.session_domain import domain_of
@@ -136,5 +137,13 @@ class ModelSet:
 
     def _side_by_side(self, work: Callable[[str, Model], T]) -> dict[str, T]:
         """Do the same with every model, by name, in parallel; return each model's result in the settings' order."""
+
+        under_way = SideBySide("the models", self.models)
+
+        def one(name: str, model: Model) -> T:
+            result = work(name, model)
+            under_way.is_done(name)
+            return result
+
         with ThreadPoolExecutor(self._n_threads, thread_name_prefix="model") as threads:
-            return dict(zip(self.models, threads.map(work, self.models, self.models.values()), strict=True))
+            return dict(zip(self.models, threads.map(one, self.models, self.models.values()), strict=True))

@@ -8,16 +8,18 @@ is succeeded, and both continue from the newest checkpoint to the same bytes.
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from core.backoff import BackOff
 from core.errors import CoreError
 from core.training.child_process import ChildProcess
 from core.training.convergence import EpochScore, judge
-from core.training.errors import LearningError
+from core.training.errors import ChildStalledError, LearningError
 from core.training.records import EpochRecord
 from core.training.session import DesiredSession, Session
 from core.training.session_recorder import SessionRecorder
+from core.training.watchdog import Watchdog, usage_of
 from core.training.wire import (
     ChildReply,
     ChildRequest,
@@ -90,7 +92,7 @@ class SessionRunner:
                 if self._stopping.is_set():
                     continue  # the engine's own end killed the child
                 n_failures += 1
-                hopeless = isinstance(error, LearningError) and error.is_hopeless
+                hopeless = isinstance(error, LearningError | ChildStalledError) and error.is_hopeless
                 if hopeless or n_failures > self._settings.trainer.max_retries:
                     self._session = self._recorder.give_up(self._session, error, n_attempts=n_failures)
                     return
@@ -141,10 +143,14 @@ class SessionRunner:
     def _ask(self, request: ChildRequest, expected: type[R]) -> R:
         """Send the child a request, and watch the desired state meanwhile."""
         child = self._start_child(self._session)
+        watchdog = Watchdog(self._settings.trainer.stall_seconds, look_at=partial(usage_of, child.pid))
         child.ask(request)
         while (answer := child.hear()) is None:
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
+            part = child.part
+            if (what := watchdog.look(part)) is not None and child.hear() is None:
+                raise ChildStalledError(what, part[1])
             if isinstance(request, RunEpoch):
                 self._session = self._recorder.show_intent(self._session)
         return _checked(answer, expected)

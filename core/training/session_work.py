@@ -8,6 +8,7 @@ from statistics import fmean
 
 import msgspec
 
+from core.progress import begins
 from core.quality import QualityReport, assess
 from core.seeds import derive_seed
 from core.settings import TrainingSettings
@@ -44,6 +45,7 @@ class SessionWork:
             settings: The session's settings.
             folder: The folder of its checkpoints.
         """
+        begins("the preparation")
         self._settings = settings = checked(settings)
         self._folder = folder
         self._panels = SessionPanels(settings)
@@ -77,12 +79,14 @@ class SessionWork:
         if number != len(history) + 1:
             raise ValueError(f"epoch {number} was requested, but epoch {len(history) + 1} is next")
         watch = Stopwatch()
+        begins("the draw")
         draw = self._panels.epoch(number)
         watch.lap("draw")
         quality = assess(draw.panel.frame, self._panels.domain.checks, self._settings.quality_gates)
         watch.lap("gates")
         record = self._learn(number, draw, quality) if quality.passed else self._refuse(number, draw, quality)
         watch.lap("learn")
+        begins("the checkpoint")
         self._newest = self._keep(record, (*history, record.as_score))
         watch.lap("checkpoint")
         return EpochDone(

@@ -63,16 +63,23 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     details: str
 
 
+class Working(msgspec.Struct, frozen=True, kw_only=True, tag="working"):
+    """A part of the work begins; no answer."""
+
+    part: str
+
+
 ChildRequest = Prepare | RunEpoch | Finish
 ChildReply = Prepared | EpochDone | Finished | Failed
+ChildMessage = ChildReply | Working
 
 REQUESTS: msgspec.json.Decoder[ChildRequest] = msgspec.json.Decoder(ChildRequest)
-REPLIES: msgspec.json.Decoder[ChildReply] = msgspec.json.Decoder(ChildReply)
+MESSAGES: msgspec.json.Decoder[ChildMessage] = msgspec.json.Decoder(ChildMessage)
 
 M = TypeVar("M")
 
 
-def send(stream: BinaryIO, message: ChildRequest | ChildReply) -> None:
+def send(stream: BinaryIO, message: ChildRequest | ChildMessage) -> None:
     """Write one message immediately.
 
     Raises:

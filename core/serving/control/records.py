@@ -75,7 +75,8 @@ class RecordRoutes(Controller):
             sessions=tuple(s for s in snapshot.sessions if not s.observed.phase.is_at_rest),
             alerts=tuple(alert for alert in snapshot.alerts if alert.state.is_open),
             resources=_latest(snapshot),
-            problems=snapshot.problems,
+            problems=((snapshot.engine.silence,) if snapshot.engine and snapshot.engine.silence else ())
+            + snapshot.problems,
         )
 
     @get("/resources", opt=LOOK, sync_to_thread=True)
