@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from widgets.line import Align
+from widgets.line import Align, Cut
 
 _LEAST_WORD = 4
+_TELLING_NAME = 24
+"""The cells of a name that tell it from its neighbours; a longer one may be cut in the middle."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -23,40 +25,54 @@ class Column(msgspec.Struct, frozen=True):
     max_width: int = 0
     """The maximum of a flexible column; 0 is no limit."""
     align: Align = "left"
+    cut: Cut = "end"
+    """Where its cells are cut; a column of names ("middle") gets the room that is left over before others do."""
     priority: int = 0
     """In a narrow pane the column with the highest number is dropped first; 0 always stays."""
 
 
-def fit_columns(columns: Sequence[Column], width: int, *, gap: int = 1) -> tuple[tuple[int, int], ...]:
+def fit_columns(
+    columns: Sequence[Column], width: int, *, gap: int = 1, longest: Sequence[int] = ()
+) -> tuple[tuple[int, int], ...]:
     """Choose which columns fit, and how wide each is.
 
     Args:
         columns: The columns, in the order shown.
         width: The available cells.
         gap: The blanks between two columns.
+        longest: The width of the longest cell of each column, as far as it is known.
 
     Returns:
-        (index of the column, its width) from left to right. Columns of the highest priority number are dropped until
-        the rest fits; what is left over goes to flexible columns by their shares.
+        (index of the column, its width) from left to right. Columns of the highest priority number are dropped until the
+        rest fits and names can be told apart. What is left over goes to names until the longest is whole, then to
+        flexible columns by their shares.
+        shares.
 
     >>> fit_columns([Column("model", "MODEL", 6, flex=1), Column("note", "NOTE", 20, priority=1)], 20)
     ((0, 20),)
     """
     kept = list(range(len(columns)))
 
-    def needed() -> int:
-        return sum(columns[index].width for index in kept) + gap * (len(kept) - 1)
+    def needed(least_name: int = 0) -> int:
+        names = (min(longest[index], least_name) if index in named else 0 for index in kept)
+        return sum(map(max, (columns[index].width for index in kept), names)) + gap * (len(kept) - 1)
 
-    while needed() > width and any(columns[index].priority for index in kept):
+    named = {index for index in range(len(longest)) if columns[index].cut == "middle"}
+    while needed(_TELLING_NAME) > width and any(columns[index].priority for index in kept):
         # Of two equal columns the right one is dropped.
         kept.remove(max(kept, key=lambda index: (columns[index].priority, index)))
     widths = {index: columns[index].width for index in kept}
     spare = width - needed()
     # A cut word can still be recognised; a cut number is another number.
     words = [index for index in kept if columns[index].align == "left"]
-    while spare < 0 and words and widths[longest := max(words, key=lambda index: widths[index])] > _LEAST_WORD:
-        widths[longest] -= 1
+    while spare < 0 and words and widths[widest := max(words, key=lambda index: widths[index])] > _LEAST_WORD:
+        widths[widest] -= 1
         spare += 1
+    names = [index for index in kept if index in named]
+    for n_left, index in zip(range(len(names), 0, -1), names, strict=True):
+        part = max(0, min(longest[index] - widths[index], spare // n_left))
+        widths[index] += part
+        spare -= part
     flexible = [index for index in kept if columns[index].flex]
     while spare > 0 and flexible:
         shares = sum(columns[index].flex for index in flexible)

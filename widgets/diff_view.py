@@ -81,7 +81,7 @@ class DiffView(LiveTable):
 def _columns(left: str, right: str) -> tuple[Column, ...]:
     return (
         Column("sign", "", 1),
-        Column("name", "", 20, flex=2, max_width=36),
+        Column("name", "", 20, flex=2, max_width=36, cut="middle"),
         Column("left", left, 10, flex=2, max_width=40),
         Column("right", right, 10, flex=2, max_width=40),
         Column("delta", "DIFFERENCE", 17, flex=1, max_width=24, priority=1),

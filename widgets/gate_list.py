@@ -29,9 +29,9 @@ def _columns(gates: Sequence[Gate]) -> tuple[Column, ...]:
     has_reasons = not gates or any(gate.reason for gate in gates)
     return (
         Column("verdict", "GATE", 6),
-        Column("name", "", 12, flex=3, max_width=30)
+        Column("name", "", 12, flex=3, max_width=30, cut="middle")
         if has_reasons
-        else Column("name", "", min(max(longest, 12), 30), flex=1, max_width=30),
+        else Column("name", "", min(max(longest, 12), 30), flex=1, max_width=30, cut="middle"),
         Column("value", "VALUE", 9, align="right"),
         Column("threshold", "LIMIT", 10, align="right"),
         Column("n", "N", 7, align="right", priority=2),

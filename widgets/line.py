@@ -14,6 +14,8 @@ from rich.cells import cell_len, set_cell_size
 from core.escape import escaped, is_shown_as_is
 
 Align = Literal["left", "right", "center"]
+Cut = Literal["end", "middle"]
+"""Where a text that is too long loses its characters: names differ at both ends."""
 Span = tuple[str, str]
 """A text and its tone; "" is the tone of ordinary text."""
 
@@ -60,32 +62,48 @@ def clean(text: str, *, replacement: str = "�") -> str:
     return text if is_shown_as_is(text) else escaped(text.translate(_SPACES), by=replacement)
 
 
-def fit(text: str, width: int, *, align: Align = "left", ellipsis: str = "…") -> str:
+def fit(text: str, width: int, *, align: Align = "left", cut: Cut = "end", ellipsis: str = "…") -> str:
     """Bring a text to an exact number of terminal cells.
 
     Args:
         text: Printable text; characters may be two cells wide.
         width: The cells to fill.
         align: Where the text stands when it is shorter.
-        ellipsis: The end of a text that was cut.
+        cut: Where the text is cut when it is longer.
+        ellipsis: The sign of the characters that were cut.
 
     Returns:
         A text of exactly `width` cells.
 
-    >>> fit("downgrade", 6), fit("12", 4, align="right")
-    ('downg…', '  12')
+    >>> fit("downgrade", 6), fit("12", 4, align="right"), fit("emea_spread_07", 9, cut="middle")
+    ('downg…', '  12', 'emea…d_07')
     """
     if width <= 0:
         return ""
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
-        return set_cell_size(text, width - 1) + ellipsis if width > 1 else ellipsis
+        return _shortened(text, width, cut, ellipsis)
     spare = width - length
     if align == "right":
         return " " * spare + text
     if align == "center":
         return " " * (spare // 2) + text + " " * (spare - spare // 2)
     return text + " " * spare
+
+
+def _shortened(text: str, width: int, cut: Cut, ellipsis: str) -> str:
+    n_tail = (width - 1) // 2 if cut == "middle" else 0
+    tail = set_cell_size(text[::-1], n_tail)[::-1] if n_tail else ""
+    return set_cell_size(text, width - 1 - n_tail) + ellipsis + tail if width > 1 else ellipsis
+
+
+def shorten(text: str, width: int, *, cut: Cut = "middle", ellipsis: str = "…") -> str:
+    """Cut a text that is too long; unlike `fit`, leave a shorter text as it is.
+
+    >>> shorten("emea_spread_07", 9), shorten("spread", 9)
+    ('emea…d_07', 'spread')
+    """
+    return text if cell_len(text) <= width else fit(text, width, cut=cut, ellipsis=ellipsis)
 
 
 def fit_line(line: Line, width: int, *, ellipsis: str = "…") -> Line:

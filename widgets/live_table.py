@@ -22,6 +22,7 @@ __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
 
 Value = float | datetime | str
+_NO_LAYOUT: tuple[int, int, tuple[int, ...]] = (-1, 0, ())
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -112,7 +113,8 @@ class LiveTable(Painted, can_focus=True):
         self._cursor = 0
         self._top = 0
         self._layout: tuple[tuple[int, int], ...] = ()  # (index of the column, its width) from left to right
-        self._layout_key: tuple[int, int] = (-1, 0)
+        self._layout_key: tuple[int, int, tuple[int, ...]] = _NO_LAYOUT
+        self._longest: tuple[int, ...] = ()  # the longest cell of each column of names, 0 for other columns
         self._drawn: dict[str, tuple[Row, Line]] = {}
 
     # Input of the table
@@ -128,6 +130,12 @@ class LiveTable(Painted, can_focus=True):
         if any(len(row.cells) != len(self._columns) for row in rows):
             raise ValueError(f"every row needs {len(self._columns)} cells")
         self._all_rows = tuple(rows)
+        self._longest = tuple(
+            max(len(column.title), *(len(_text_of(row.cells[index])) for row in rows), 0)
+            if column.cut == "middle"
+            else 0
+            for index, column in enumerate(self._columns)
+        )
         self._select_rows()
 
     def set_columns(self, columns: Sequence[Column]) -> None:
@@ -136,7 +144,7 @@ class LiveTable(Painted, can_focus=True):
             return
         fits = len(columns) == len(self._columns)
         self._columns = tuple(columns)
-        self._layout_key = (-1, 0)
+        self._layout_key = _NO_LAYOUT
         self.set_rows(self._all_rows if fits else ())
 
     @property
@@ -366,7 +374,7 @@ class LiveTable(Painted, can_focus=True):
         glyphs, title = self.glyphs, column.title
         if self._order is not None and self._order.key == column.key:
             title = title[: width - 1] + (glyphs.down if self._order.descending else glyphs.up)
-        return fit(title, width, align=column.align, ellipsis=glyphs.ellipsis)
+        return fit(title, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)
 
     def _row_line(self, index: int, width: int) -> Line:
         row = self._rows[index]
@@ -393,8 +401,9 @@ class LiveTable(Painted, can_focus=True):
                 continue
             text, tone = (cell, "") if isinstance(cell, str) else (cell.text, cell.tone)
             text = clean(text, replacement=glyphs.replacement)
-            align = self._columns[index].align
-            spans.append((fit(text, width, align=align, ellipsis=glyphs.ellipsis), tone or row.tone))
+            column = self._columns[index]
+            fitted = fit(text, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)
+            spans.append((fitted, tone or row.tone))
         return Line(tuple(spans))
 
     def _empty_lines(self, width: int) -> list[Line]:
@@ -416,14 +425,19 @@ class LiveTable(Painted, can_focus=True):
         return lines
 
     def _fit_columns(self, width: int) -> None:
-        if self._layout_key == (width, id(self.glyphs)):
+        key = (width, id(self.glyphs), self._longest)
+        if self._layout_key == key:
             return
         self._drawn.clear()
-        self._layout_key = (width, id(self.glyphs))
+        self._layout_key = key
         self._gap = 2 if width >= 70 else 1
-        self._layout = fit_columns(self._columns, width - 1, gap=self._gap)
+        self._layout = fit_columns(self._columns, width - 1, gap=self._gap, longest=self._longest)
+
+
+def _text_of(cell: Cell | Line | str) -> str:
+    return cell if isinstance(cell, str) else cell.text
 
 
 def _haystack(row: Row, column: int | None) -> str:
     cells = row.cells if column is None else (row.cells[column],)
-    return " ".join(cell if isinstance(cell, str) else cell.text for cell in cells).casefold()
+    return " ".join(map(_text_of, cells)).casefold()

@@ -14,13 +14,12 @@ from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.widgets import Button, Input
 
 from console.dialogs.dialog import Dialog
 from console.presentation.offer import Offer
 from core.errors import CoreError
-from widgets.line import Line, clean
+from widgets.line import Line
 from widgets.lines_pane import Caption
 
 log = logging.getLogger("bondx.console")
@@ -104,7 +103,7 @@ class ChangeDialog(Dialog[Confirmed]):
 
     def _show(self, offer: Offer) -> None:
         self._offer = offer
-        self.query_one("#dialog").border_title = Content(clean(offer.title))
+        self.entitle(offer.title)
         lines = list(offer.lines)
         if offer.refusal:
             lines = [Line(((offer.refusal, "bad"),)), *([Line()] if lines else []), *lines]

@@ -6,14 +6,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 
 from console.context import ConsoleContext
 from console.dialogs.dialog import Dialog
 from console.presentation.comparison import Comparison, Look, of_runs, of_versions
 from core.errors import CoreError
 from widgets.diff_view import DiffView
-from widgets.line import Line, clean
+from widgets.line import Line
 from widgets.lines_pane import Caption
 
 log = logging.getLogger("bondx.console")
@@ -57,7 +56,7 @@ class CompareDialog(Dialog[None]):
             self._show(self._comparison)
 
     def _show(self, both: Comparison) -> None:
-        self.query_one("#dialog").border_title = Content(clean(both.title))
+        self.entitle(both.title)
         self.query_one(DiffView).set_diff(both.left, both.right, both.rows, only_changed=self._only_changed)
         notes = f"  {' '.join(both.notes)}" if both.notes else ""
         what = "everything" if self._only_changed else "only differences"

@@ -2,14 +2,19 @@
 
 from typing import ClassVar, Generic, TypeVar, cast
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 
 from console.context import ConsoleContext
 from themes import screen_sheet
+from widgets.line import Line, clean
+from widgets.lines_pane import Caption
 from widgets.textual_internals import PromptFrames
 from widgets.wire import LeanScreen
 
@@ -19,6 +24,8 @@ DEAF_SECONDS = 0.4
 """How long a dialog ignores all input once it can be read: keys typed ahead were not meant for it."""
 
 FRAME_ROWS = 2
+TITLE_MARGIN = 4
+"""The cells of the frame beside its title."""
 
 
 class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answer]):
@@ -32,6 +39,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
         super().__init__()
         self._opened_at: float | None = None
         self._readable_at: float | None = None
+        self._title_text = ""
 
     @property
     def context(self) -> ConsoleContext:
@@ -41,6 +49,7 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def compose(self) -> ComposeResult:
         """Frame the body."""
         with Vertical(id="dialog", classes="pane"):
+            yield Caption(id="dialog-title")
             yield from self.compose_body()
 
     def compose_body(self) -> ComposeResult:
@@ -50,16 +59,31 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def on_mount(self) -> None:
         """Remember when it opened."""
         self._opened_at = self.context.monotonic()
+        self._fit_title()
 
     def on_resize(self) -> None:
         """Fit the text again."""
+        self._fit_title()
         self.fit_body()
+
+    def entitle(self, title: str) -> None:
+        """Name the dialog."""
+        self._title_text = clean(title)
+        self._fit_title()
+
+    def _fit_title(self) -> None:
+        """Put the title into the frame, or above the text where the frame would cut it: names in it stay whole."""
+        frame, above = self.query_one("#dialog"), self.query_one("#dialog-title", Caption)
+        fits = cell_len(self._title_text) <= frame.outer_size.width - FRAME_ROWS - TITLE_MARGIN
+        frame.border_title = Content(self._title_text if fits else "")
+        above.display = not fits
+        above.show([] if fits else [Line(((self._title_text, "strong"),))])
 
     def fit_body(self) -> None:
         """Limit the text to the room above the rows below it, so that these rows are always in view."""
         for body in self.query("#dialog-body"):
             rows = [row for row in self.query_one("#dialog").children if row.display and row is not body]
-            needed = sum(1 + row.styles.margin.height for row in rows) + FRAME_ROWS
+            needed = sum(_height(row) for row in rows) + FRAME_ROWS
             body.styles.max_height = max(1, self.size.height - needed)
 
     def become_readable(self) -> None:
@@ -83,3 +107,8 @@ class Dialog(PromptFrames, LeanScreen, ModalScreen[Answer | None], Generic[Answe
     def action_cancel(self) -> None:
         """Leave without an answer."""
         self.dismiss(None)
+
+
+def _height(row: Widget) -> int:
+    n_lines = row.n_lines(row.size.width or 70) if isinstance(row, Caption) else 1
+    return n_lines + row.styles.margin.height

@@ -8,11 +8,10 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 
 from console.dialogs.dialog import Dialog
 from core.errors import CoreError
-from widgets.line import Line, clean
+from widgets.line import Line
 from widgets.lines_pane import Caption, LinesPane
 
 log = logging.getLogger("bondx.console")
@@ -56,7 +55,7 @@ class TextDialog(Dialog[None]):
         if not self.is_current:
             return  # Esc came within the frame that opened it
         frame = self.query_one("#dialog")
-        frame.border_title = Content(clean(self._title))
+        self.entitle(self._title)
         frame.set_class(self._is_warning, "-alerting")
         if callable(self._lines):
             self.query_one("#dialog-body", LinesPane).show([Line((("Reading…", "muted"),))])

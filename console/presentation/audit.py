@@ -17,7 +17,7 @@ COLUMNS = (
     Column("sequence", "#", 6, align="right"),
     Column("at", "UTC", 5, align="right"),
     Column("verb", "WHAT", 19),
-    Column("object", "OBJECT", 14, flex=1, max_width=30),
+    Column("object", "OBJECT", 14, flex=1, max_width=30, cut="middle"),
     Column("actor", "WHO", 12, flex=1, max_width=26),
     Column("reason", "WHY", 10, flex=2, priority=1),
 )
@@ -25,7 +25,7 @@ CHANGE_COLUMNS = (
     Column("age", "AGE", 4, align="right"),
     Column("actor", "WHO", 8, flex=1, max_width=20),
     Column("verb", "WHAT", 17),
-    Column("object", "OBJECT", 18, flex=3, max_width=32),
+    Column("object", "OBJECT", 18, flex=3, max_width=32, cut="middle"),
     Column("reason", "WHY", 10, flex=2, priority=1),
 )
 

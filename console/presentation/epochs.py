@@ -11,7 +11,7 @@ from widgets.chart import Series
 from widgets.live_table import Cell, Column, Row
 
 MODEL_METRIC_COLUMNS = (
-    Column("model", "MODEL", 15, flex=1, max_width=18),
+    Column("model", "MODEL", 15, flex=1, max_width=18, cut="middle"),
     Column("attainment", "ATTAIN", 7, align="right"),
     Column("loss", "LOSS", 8, align="right"),
     Column("metric", "METRIC", 14, flex=1, max_width=28, priority=2),
@@ -73,7 +73,7 @@ def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
     Without room for all of them, the duration and the quality go before any model does.
     """
     columns = tuple(
-        Column(model, model.upper(), max(6, min(len(model), 15)), align="right", priority=index + 1)
+        Column(model, model.upper(), max(6, min(len(model), 15)), align="right", cut="middle", priority=index + 1)
         for index, model in enumerate(models)
     )
     quality = Column("quality", "QUALITY", 7, align="right", priority=len(models) + 1)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from console.presentation.phrases import NOTHING, number
-from core.tracking.divergence import DIVERGED
 
 if TYPE_CHECKING:
     from core.tracking import Run
@@ -48,7 +47,11 @@ def headline_metric(
 
 def headline_of_run(run: "Run") -> str:
     """Spell the most telling metric of a run: a diverged loss before any value."""
-    return f"{run.diverged[0]} {DIVERGED}" if run.diverged else headline_text(run.metrics)
+    if run.diverged:
+        from core.tracking.divergence import DIVERGED  # the first frame has no runs, and is spared the import
+
+        return f"{run.diverged[0]} {DIVERGED}"
+    return headline_text(run.metrics)
 
 
 def headline_text(metrics: Mapping[str, float], *, of: str = "", besides: Collection[str] = ()) -> str:

@@ -40,7 +40,7 @@ def columns(tree: Ancestry, model: str) -> tuple[Column, ...]:
         Column("graph", "", _within(graph, _GRAPH_WIDTH)),
         Column("version", "VERSION", _within(label, _VERSION_WIDTH)),
         Column("stage", "STAGE", 11),
-        Column("aliases", "NAMES", 9, flex=1, max_width=24, priority=2),
+        Column("aliases", "NAMES", 9, flex=1, max_width=24, priority=2, cut="middle"),
         Column("changes", "CHANGED", 11, priority=1),
         Column("age", "AGE", 4, align="right"),
         Column("metric", _metric_title(tree), _METRIC_WIDTH, align="right"),

@@ -12,7 +12,7 @@ from widgets.line import Line, Span
 from widgets.live_table import Column, Row
 
 PROCESS_COLUMNS = (
-    Column("process", "PROCESS", 10, flex=1, max_width=24),
+    Column("process", "PROCESS", 10, flex=1, max_width=24, cut="middle"),
     Column("cpu", "CPU", 6, align="right"),
     Column("memory", "MEMORY", 9, align="right"),
 )

@@ -16,7 +16,7 @@ from widgets.live_table import Cell, Column, Row
 
 COLUMNS = (
     Column("rollout", "ROLLOUT", 7),
-    Column("model", "MODEL", 15, flex=1, max_width=20),
+    Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("stable", "STABLE", 8, priority=1),
     Column("candidate", "CANDIDATE", 9),
     Column("strategy", "STRATEGY", 10, priority=4),

@@ -13,7 +13,7 @@ from widgets.live_table import Cell, Column, Row
 
 COLUMNS = (
     Column("session", "SESSION", 7),
-    Column("name", "NAME", 8, flex=1, max_width=24, priority=3),
+    Column("name", "NAME", 8, flex=1, max_width=24, priority=3, cut="middle"),
     Column("phase", "PHASE", 12),
     Column("epoch", "EPOCH", 9, align="right"),
     Column("score", "SCORE", 6, align="right"),

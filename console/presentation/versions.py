@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TREND_WIDTH = 14
 COLUMNS = (
     Column("mark", " ", 1),
-    Column("model", "MODEL", 15, flex=1, max_width=20),
+    Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("version", "VERSION", 8),
     Column("stage", "STAGE", 13),
     Column("attainment", "ATTAIN", 6, align="right"),
@@ -29,11 +29,11 @@ COLUMNS = (
     Column("session", "SESSION", 7, priority=3),
 )
 LIVE_COLUMNS = (
-    Column("model", "MODEL", 15, flex=1, max_width=20),
+    Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("live", "LIVE", 6),
     Column("age", "FOR", 4, align="right"),
     Column("attainment", "ATTAIN", 6, align="right"),
-    Column("next", "NEXT", 17, priority=1),
+    Column("next", "NEXT", 18, priority=1),
     Column("trend", "TREND", TREND_WIDTH, priority=2),
 )
 _STAGE_RANKS = {Stage.ARCHIVED: 0, Stage.DEVELOPMENT: 1, Stage.STAGING: 2, Stage.PRODUCTION: 3}

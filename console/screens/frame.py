@@ -17,6 +17,7 @@ from console.screens.prompt import Prompt
 from core.view.snapshot import Snapshot
 from widgets.ages import stale_text
 from widgets.key_footer import KeyFooter, KeyHint
+from widgets.line import shorten
 from widgets.live_table import LiveTable
 from widgets.painted import Painted
 from widgets.screen_row import ScreenRow
@@ -25,6 +26,7 @@ from widgets.textual_internals import PromptFrames, size_classes, write_frame
 from widgets.wire import LeanScreen
 
 SENTENCE_SECONDS = 12.0
+FRAME_CELLS = 6  # of a pane, beside its title
 READING = "Reading…"
 UNREADABLE = "This cannot be read; 1 shows why."
 
@@ -154,8 +156,9 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
             silent = app.sample_silence() if pane in sampled else app.silence()
             stale = "cannot be read, old" if pane in old else stale_text(silent)
             pane.set_class(stale is not None, "-stale")
+            fitted = shorten(title, max(8, pane.outer_size.width - FRAME_CELLS), ellipsis=app.glyphs.ellipsis)
             hidden = pane.order_out_of_sight if isinstance(pane, LiveTable) else ""
-            write_frame(pane, title=title, subtitle="  ".join(filter(None, (subtitle, hidden, stale))))
+            write_frame(pane, title=fitted, subtitle="  ".join(filter(None, (subtitle, hidden, stale))))
         self._show_status()
 
     def say(self, text: str, tone: str = "") -> None:

@@ -1,21 +1,25 @@
 """The row that takes the footer's place while something is typed: the `/` filter and the `:` command line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
 from console.context import CommandEntry
-from widgets.line import Line, Span
+from widgets.line import Line, Span, shorten
 from widgets.lines_pane import Caption
 
 if TYPE_CHECKING:
     from textual.widgets import Input
 
-_N_CANDIDATES_SHOWN = 8
+_LEAST_CANDIDATE = 13
+_N_LONG_CANDIDATES = 3
+_GAP = 2
 
 
 class Asking(StrEnum):
@@ -154,9 +158,21 @@ class Prompt(Horizontal):
         if self._asking is Asking.FILTER:
             spans: list[Span] = [("Enter keeps it, Esc clears it", "muted")]
         else:
-            first = max(0, self._candidate - _N_CANDIDATES_SHOWN + 2)
-            shown = self._candidates[first : first + _N_CANDIDATES_SHOWN]
-            words = [line.rstrip().rsplit(" ", 1)[-1] for line in shown]
-            tones = ["strong" if index == self._candidate else "muted" for index in range(first, first + len(shown))]
-            spans = [(f"{word}  ", tone) for word, tone in zip(words, tones, strict=True)]
+            words = [line.rstrip().rsplit(" ", 1)[-1] for line in self._candidates]
+            spans = candidate_spans(
+                words, self._candidate, self.query_one("#prompt-said").size.width or self.size.width // 2
+            )
         self.query_one("#prompt-said", Caption).show([Line(tuple(spans))] if spans else [])
+
+
+def candidate_spans(words: Sequence[str], chosen: int, width: int) -> list[Span]:
+    """Draw as many completions as fit, the chosen one among them; long names are cut in the middle.
+
+    >>> [text for text, _ in candidate_spans(["spread", "emea_spread_long_07"], -1, 24)]
+    ['spread  ', 'emea_s…ong_07  ']
+    """
+    longest = max(_LEAST_CANDIDATE, width // _N_LONG_CANDIDATES - _GAP)
+    shown = [(index, f"{shorten(word, longest)}  ") for index, word in enumerate(words)]
+    while len(shown) > 1 and sum(cell_len(text) for _, text in shown) - _GAP > width:
+        shown.pop(0 if shown[-1][0] <= chosen else -1)
+    return [(text, "strong" if index == chosen else "muted") for index, text in shown]
