@@ -43,10 +43,9 @@ def fit_columns(
         longest: The width of the longest cell of each column, as far as it is known.
 
     Returns:
-        (index of the column, its width) from left to right. Columns of the highest priority number are dropped until the
-        rest fits and names can be told apart. What is left over goes to names until the longest is whole, then to
-        flexible columns by their shares.
-        shares.
+        (index of the column, its width) from left to right. Columns of the highest priority number are dropped until
+        the rest fits and names can be told apart. What is left over goes to names until the longest is whole, then
+        to flexible columns by their shares.
 
     >>> fit_columns([Column("model", "MODEL", 6, flex=1), Column("note", "NOTE", 20, priority=1)], 20)
     ((0, 20),)

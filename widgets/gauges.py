@@ -22,15 +22,18 @@ class Gauge(msgspec.Struct, frozen=True):
     warn_at: float | None = None
     alert_at: float | None = None
     history: tuple[float, ...] = ()
+    judged: float | None = None
+    """The part of the share that the limits hold for, if not all of it."""
 
     @property
     def tone(self) -> str:
         """The relation of the share to its limits."""
         if self.share is None:
             return "muted"
-        if self.alert_at is not None and self.share > self.alert_at:
+        judged = self.share if self.judged is None else self.judged
+        if self.alert_at is not None and judged > self.alert_at:
             return "bad"
-        if self.warn_at is not None and self.share > self.warn_at:
+        if self.warn_at is not None and judged > self.warn_at:
             return "warn"
         return "accent"
 

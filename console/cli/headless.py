@@ -4,6 +4,7 @@ It reads the same documents and series that the console reads and holds no logic
 printed once its figures have been written, so nothing shown here can be lost afterwards.
 """
 
+import math
 import shutil
 import sys
 import time
@@ -114,7 +115,7 @@ def plain_line(event: Event) -> str:
         case "epoch":
             parts = [f"epoch {event['epoch']}/{event['n_epochs']}", *_figures(event["metrics"], event["learned"])]
             if event["eta_seconds"]:
-                parts.append(f"up to {_spell(event['eta_seconds'])} left")
+                parts.append(f"up to {_spell(math.ceil(event['eta_seconds']))} left")
             return "  ".join(parts)
         case "epoch_failed":
             which = f"epoch {event['epoch']}" if event["epoch"] else "an epoch"

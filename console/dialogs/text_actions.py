@@ -1,11 +1,12 @@
 """Text from the console to the operator's clipboard, and from the logs to the screen."""
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
 from console.context import ConsoleControls
 from console.dialogs.text import TextDialog
-from console.runtime.clipboard import is_certain, osc52
+from console.runtime.clipboard import copy_in_tmux, osc52
 from console.runtime.logfile import newest_lines
 from core.errors import CoreError
 from widgets.line import Line
@@ -15,17 +16,27 @@ if TYPE_CHECKING:
 
 
 def copy_text(app: ConsoleControls, text: str) -> None:
-    """Copy a text to the operator's clipboard, also through SSH and tmux, or show it where no clipboard accepts it."""
+    """Copy a text to the operator's clipboard, or show it where no clipboard accepts it; claim only what is known."""
     if not text:
         app.say("There is nothing to copy here.", "muted")
-        return
-    sequence = osc52(text, os.environ)
-    if sequence is None:
-        app.push_screen(TextDialog("Too long for the clipboard: select it here", _as_lines(text)))
-        return
-    app.send(sequence)
-    how = "Copied" if is_certain(os.environ) else "Sent to the clipboard through tmux"
-    app.say(f"{how}: {text.splitlines()[0]}", "good")
+    elif os.environ.get("TMUX"):
+        app.run_worker(_copy_in_tmux(app, text))
+    elif (sequence := osc52(text, os.environ)) is not None:
+        app.send(sequence)
+        app.say(f"Sent to the terminal (unconfirmed): {text.splitlines()[0]}", "good")
+    else:
+        _show_to_select(app, text)
+
+
+async def _copy_in_tmux(app: ConsoleControls, text: str) -> None:
+    if (done := await asyncio.to_thread(copy_in_tmux, text)) is not None:
+        app.say(f"{done}: {text.splitlines()[0]}", "good")
+    else:
+        _show_to_select(app, text)
+
+
+def _show_to_select(app: ConsoleControls, text: str) -> None:
+    app.push_screen(TextDialog("No clipboard takes this: select it here", _as_lines(text)))
 
 
 def show_logs(app: ConsoleControls) -> None:

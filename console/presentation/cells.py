@@ -26,9 +26,9 @@ def number_cell(value: float | None, unit: str = "") -> Cell:
     return Cell(number(value, unit), value=value)
 
 
-def duration_cell(seconds: float | None) -> Cell:
-    """Spell a duration."""
-    return Cell(duration(seconds), value=seconds)
+def duration_cell(seconds: float | None, *, at_most: bool = False) -> Cell:
+    """Spell a duration; round it up if it is an upper limit."""
+    return Cell(duration(seconds, at_most=at_most), value=seconds)
 
 
 def size_cell(n_bytes: float | None) -> Cell:

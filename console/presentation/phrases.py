@@ -42,16 +42,22 @@ def clock_time(at: datetime, now: datetime) -> str:
     return f"{at:%H:%M}" if (now - at).total_seconds() < 86_400 else f"{at:%m-%d}"
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | None, *, at_most: bool = False) -> str:
     """Spell a duration with at most two units, rounded more coarsely the longer it is.
+
+    Args:
+        seconds: The duration; None if unknown.
+        at_most: Round up: the text is an upper limit.
 
     >>> [duration(s) for s in (0.4, 47, 130, 5400, 100_000, None)]
     ['0s', '45s', '2m', '1h 30m', '1d 4h', '–']
+    >>> [duration(s, at_most=True) for s in (0.4, 47, 130, 5400)]
+    ['1s', '50s', '3m', '1h 30m']
     """
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     step = next((step for below, step in _DURATION_STEPS if seconds < below), 3600)
-    whole = round(max(seconds, 0.0) / step) * step
+    whole = (math.ceil if at_most else round)(max(seconds, 0.0) / step) * step
     if whole < 60:
         return f"{whole}s"
     minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86_400

@@ -1,5 +1,6 @@
 """Machine and processes as gauges, rows and series."""
 
+import os
 from collections.abc import Sequence
 
 from console.presentation.cells import percent_cell, size_cell
@@ -42,7 +43,14 @@ def _gauge(snapshot: Snapshot, label: str, series: str, limit: float, with_histo
         warn_at=0.9 * limit / 100,
         alert_at=limit / 100,
         history=tuple(value / 100 for _, value in history),
+        judged=_foreign(snapshot, value) if series == "resource.cpu_percent" and value is not None else None,
     )
+
+
+def _foreign(snapshot: Snapshot, cpu_percent: float) -> float:
+    """Return the share of the CPU that other programs use: our own training is no incident, and raises no alert."""
+    own = sum(snapshot.latest(f"process.{name}.cpu_percent") or 0.0 for name in _PROCESSES)
+    return max(cpu_percent - own / (os.cpu_count() or 1), 0.0) / 100
 
 
 def one_line(snapshot: Snapshot, limits: AlertSettings) -> Line:

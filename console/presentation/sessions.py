@@ -78,7 +78,7 @@ def session_rows(sessions: Sequence[Session], now: datetime, glyphs: Glyphs, *, 
                 share_cell(session.observed.score),
                 share_cell(session.observed.best_score),
                 summary(session.observed.gates, glyphs),
-                duration_cell(session.observed.eta_seconds)
+                duration_cell(session.observed.eta_seconds, at_most=True)
                 if has_engine
                 and session.observed.phase in (SessionPhase.QUEUED, SessionPhase.PREPARING, SessionPhase.RUNNING)
                 else NOTHING,
@@ -102,13 +102,15 @@ def progress(session: Session, *, has_engine: bool = True) -> tuple[str, float |
     observed = session.observed
     done = observed.epoch / observed.n_epochs if observed.n_epochs else None
     label = f"epoch {observed.epoch}"
-    if observed.n_epochs:
+    if observed.phase is SessionPhase.FINISHED:  # converged, perhaps long before its last possible epoch
+        done, label = 1.0, counted(observed.epoch, "epoch")
+    elif observed.n_epochs:
         label += f" of {observed.n_epochs}"
     note = ""
     if not has_engine and session.wants_work:
         note = "waiting: no engine is running"
     elif observed.phase is SessionPhase.RUNNING and observed.eta_seconds is not None:
-        note = f"at most {duration(observed.eta_seconds)} left"
+        note = f"at most {duration(observed.eta_seconds, at_most=True)} left"
     elif observed.phase.is_at_rest and observed.trained_seconds:
         note = f"took {duration(observed.trained_seconds)}"
     return label, done, note, _BAR_TONES.get(observed.phase, "accent")

@@ -45,7 +45,8 @@ class ConsoleScreen(FramedScreen):
     def key_hints(self) -> list[KeyHint]:
         """Return the verbs of this screen, then those of every screen."""
         things = self.under_cursor()
-        return [
+        way_out = [KeyHint("Esc", "unzoom", pinned=True)] if self.is_zoomed else []
+        return way_out + [
             KeyHint(key.display, key.label, enabled=self._refused(verb, things) is None, pinned=key.pinned)
             for verb in (*self.VERBS, *EVERYWHERE)
             if (key := verb.key) is not None and key.label
@@ -135,6 +136,7 @@ class ConsoleScreen(FramedScreen):
         return self.query(".details").first() if self.query(".details") else None
 
     def _open_details(self) -> None:
+        self.unzoom()
         self.remove_class("-closed")
         self.add_class("-open")
 
@@ -150,8 +152,8 @@ class ConsoleScreen(FramedScreen):
 
     async def action_back(self) -> None:
         """Go back one level: zoom, details over the list, focus in the details, filter, view, and the jump before."""
-        if self.maximized is not None:
-            self.minimize()
+        if self.is_zoomed:
+            self.unzoom()
         elif self.is_covered:
             self._close_details()
         elif self.focused is not self.main_table():
@@ -164,7 +166,8 @@ class ConsoleScreen(FramedScreen):
         return False
 
     def show_row(self, key: str) -> None:
-        """Put the cursor on a row, even if the filter hides it."""
+        """Put the cursor on a row, even if the filter or a zoomed pane hides it."""
+        self.unzoom()
         if not self.main_table().move_to(key) and self._clear_filter():
             self.main_table().move_to(key)
 
@@ -185,10 +188,10 @@ class ConsoleScreen(FramedScreen):
 
     def action_zoom(self) -> None:
         """Let the pane in focus fill the screen, or put it back."""
-        if self.maximized is not None:
-            self.minimize()
+        if self.is_zoomed:
+            self.unzoom()
         elif self.focused is not None:
-            self.maximize(self.focused, container=False)
+            self.zoom(self.focused)
 
     def action_help(self) -> None:
         """Explain the keys of this screen."""

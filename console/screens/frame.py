@@ -72,6 +72,33 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         """Return the keys for the footer; keys without effect now are dim."""
         return ()
 
+    # Zoom
+
+    @property
+    def is_zoomed(self) -> bool:
+        """Whether one pane fills the body."""
+        return self.has_class("-zoomed")
+
+    def zoom(self, pane: Widget) -> None:
+        """Let a pane fill the body: the top line and the footer stay, which name what is seen and the way out."""
+        self.add_class("-zoomed")
+        inner: Widget = pane
+        while inner.id != "body" and isinstance(around := inner.parent, Widget):
+            inner.add_class("-zoom")
+            for beside in around.children:
+                beside.set_class(beside is not inner, "-behind")
+            inner = around
+        self.show_standing()
+
+    def unzoom(self) -> None:
+        """Put the pane back."""
+        if not self.is_zoomed:
+            return
+        self.remove_class("-zoomed")
+        for each in self.query(".-behind, .-zoom"):
+            each.remove_class("-behind", "-zoom")
+        self.show_standing()
+
     # The frame
 
     @property

@@ -170,6 +170,7 @@ class RegistryScreen(ConsoleScreen):
 
     def show_row(self, key: str) -> None:
         """Put the cursor of the list on a version."""
+        self.unzoom()
         if self._draws_lineage:
             self.leave_view()
         super().show_row(key)

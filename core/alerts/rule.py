@@ -64,7 +64,7 @@ class Condition(Rule):
 
         >>> from core.alerts.rules import find_rule
         >>> find_rule("cpu_high").summary({}, 93.0, 80.0)
-        'CPU at 93%, above 80%'
+        'CPU use of other programs at 93%, above 80%'
         """
         of = f"{', '.join(labels.values())}: " if labels else ""
         return f"{of}{self.what} {self.unit(value)}, {self.wrong.word} {self.unit(threshold)}"

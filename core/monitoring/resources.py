@@ -38,6 +38,12 @@ class ResourceSample:
     net_received_bytes_per_second: float
     processes: Mapping[str, ProcessSample] = field(default_factory=dict)  # by role: "engine", "trainer"
 
+    @property
+    def foreign_cpu_percent(self) -> float:
+        """The CPU that other programs use, of all cores together: a training that uses what is idle is no incident."""
+        own = sum(process.cpu_percent for process in self.processes.values())
+        return max(self.cpu_percent - own / (os.cpu_count() or 1), 0.0)
+
     def series(self) -> Iterator[tuple[str, float]]:
         """Yield every figure as (telemetry series, value)."""
         yield "resource.cpu_percent", self.cpu_percent

@@ -234,7 +234,8 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """
         of_losses = ", for losses like those seen" if self.loss_guard is not None else ""
         return (
-            f"false alarm at most {self.alpha:.1%} for the whole rollout; missed harm at most {self.beta:.1%} per guard"
+            f"false alarm at most {at_most(self.alpha)} for the whole rollout; "
+            f"missed harm at most {at_most(self.beta)} per guard"
             f"{of_losses}"
         )
 
@@ -373,3 +374,12 @@ def _guards(
             )
         )
     return tuple(guards)
+
+
+def at_most(share: float) -> str:
+    """Spell an upper limit as a percentage, rounded up: a limit that is rounded down promises too much.
+
+    >>> at_most(0.01), at_most(0.0101)
+    ('1.0%', '1.1%')
+    """
+    return f"{math.ceil(round(share * 1000, 9)) / 10:.1f}%"

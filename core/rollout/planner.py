@@ -8,7 +8,7 @@ from core.registry import ModelVersion, Registry, Stage
 from core.rollout.errors import RolloutActiveError
 from core.rollout.expectation_text import deadline_warning, duration_lines, settle_lines
 from core.rollout.expectations import Expectations, expect
-from core.rollout.plan import RolloutPlan
+from core.rollout.plan import RolloutPlan, at_most
 from core.rollout.rollout import Rollout
 from core.rollout.strategies import Strategy
 from core.rollout.unjudged import in_a_line, not_judged
@@ -133,7 +133,8 @@ def _effects(model: str, candidate: str, stable: str, plan: RolloutPlan) -> tupl
     return (
         first,
         *_pairs(plan),
-        f"Judged by {judged}; proven harm rolls it back automatically (false-alarm rate at most {plan.alpha:.1%}).",
+        f"Judged by {judged}; proven harm rolls it back automatically "
+        f"(false-alarm rate at most {at_most(plan.alpha)}).",
         *_slices(plan),
         *((unjudged,) if unjudged else ()),
         *settle_lines(plan),

@@ -12,11 +12,11 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The thresholds at which the engine alerts an operator."""
 
     accuracy_min: Annotated[
-        Share, Meta(description="Alert when the score of an epoch (mean attainment over the models) is below this.")
+        Share, Meta(description="Alert when the score of an epoch (mean attainment) after the fifth is below this.")
     ] = 0.88
     quality_min: Annotated[Share, Meta(description="Alert when the quality score of a data set is below this.")] = 0.90
     cpu_percent_max: Annotated[
-        PositivePercent, Meta(description="Alert when the machine's CPU is busier than this, %.")
+        PositivePercent, Meta(description="Alert when other programs use more of the machine's CPU than this, %.")
     ] = 80.0
     memory_percent_max: Annotated[
         PositivePercent, Meta(description="Alert when more memory than this is in use, %.")

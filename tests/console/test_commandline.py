@@ -18,7 +18,6 @@ import console.verbs.line
 import console.verbs.view
 import widgets.lines_pane
 from console.presentation.write_access import WriteAccess
-from console.runtime.clipboard import MAX_BYTES, osc52
 from console.verbs.catalog import COMMANDS, EVERYWHERE
 from console.verbs.keys import help_lines
 from console.verbs.line import complete, every_line, parse
@@ -219,16 +218,6 @@ def test_only_what_is_possible_now_is_offered(app, missing, present):
 def test_two_sides_of_a_diff_are_different_versions():
     lines = [line for line, verb in every_line(APP) if verb.name == "diff" and "anomaly" in line]
     assert lines == ["diff anomaly 2.1.0 2.0.0", "diff anomaly 2.0.0 2.1.0"]
-
-
-def test_inside_tmux_the_sequence_goes_plain_and_in_its_envelope():
-    sequence = osc52("x", {"TMUX": "/tmp/tmux-0/default,1,0"})
-    assert sequence.startswith("\x1b]52;c;eA==\x07")
-    assert sequence.endswith("\x1bPtmux;\x1b\x1b]52;c;eA==\x07\x1b\\")
-
-
-def test_a_text_too_long_for_terminals_is_not_sent():
-    assert osc52("x" * (MAX_BYTES + 1), {}) is None
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,7 @@ async def test_the_copy_is_the_row_and_goes_out_as_osc_52(open_console, monkeypa
         console.app._driver.write = written.append
         await console.press("3", "y")
         assert any("\x1b]52;c;" in piece for piece in written)
-        assert console.sentence.startswith("Copied: anomaly")
+        assert console.sentence.startswith("Sent to the terminal (unconfirmed): anomaly")
 
 
 async def test_logs_are_shown_with_the_newest_at_the_end(open_console, workspace):

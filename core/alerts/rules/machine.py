@@ -13,15 +13,15 @@ RULES: tuple[Rule, ...] = (
     Condition(
         name="cpu_high",
         severity=Severity.WARNING,
-        what="CPU at",
+        what="CPU use of other programs at",
         unit=percent,
         wrong=Wrong.ABOVE,
         subject=AlertSubject.MACHINE,
-        read=lambda sample: sample.cpu_percent,
+        read=lambda sample: sample.foreign_cpu_percent,
         threshold=lambda settings: settings.cpu_percent_max,
         for_seconds=_dwell,
         clear_seconds=_dwell,
-        advice="Check under Resources whether the trainer or another program is busy; pausing a session frees the CPU.",
+        advice="Another program competes with the engine and the trainer for the CPU: find it with top and stop it.",
     ),
     Condition(
         name="memory_high",

@@ -3,6 +3,10 @@
 from core.alerts.alert import Severity
 from core.alerts.rule import AlertSubject, Condition, EventRule, Rule, Wrong, hours, share
 
+GRACE_EPOCHS = 5
+"""Epochs before accuracy is judged: a first training starts from nothing. With the default settings, the score of a
+healthy session passes its limit in the third epoch (measured)."""
+
 RULES: tuple[Rule, ...] = (
     Condition(
         name="accuracy_low",
@@ -11,7 +15,7 @@ RULES: tuple[Rule, ...] = (
         unit=share,
         wrong=Wrong.BELOW,
         subject=AlertSubject.EPOCH,
-        read=lambda record: record.score if record.learned else None,
+        read=lambda record: record.score if record.learned and record.epoch > GRACE_EPOCHS else None,
         threshold=lambda settings: settings.accuracy_min,
         advice="Compare the models by epoch; if a model got worse, stop the session and keep the last good version.",
     ),

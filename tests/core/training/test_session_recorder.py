@@ -125,8 +125,8 @@ def test_a_refused_draw_raises_an_alert_until_its_gate_passes(recorder, alerts, 
 
 
 def test_low_attainment_and_low_quality_raise_alerts_that_resolve(recorder, alerts, session, done):
-    poor = a_record(1, score=0.5, quality_score=0.5)
+    poor = a_record(6, score=0.5, quality_score=0.5)
     session = recorder.epoch_done(session, done(poor), [EpochScore(0.5, 0.5)], [1.0])
     assert {alert.rule for alert in alerts.open()} == {"accuracy_low", "quality_low"}
-    recorder.epoch_done(session, done(a_record(2)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
+    recorder.epoch_done(session, done(a_record(7)), [EpochScore(0.5, 0.5), SCORED], [1.0, 1.0])
     assert {alert.state for alert in alerts.all()} == {AlertState.RESOLVED}
