@@ -2,7 +2,8 @@
 
 A dropped SSH line is not left to Textual's loop, which may be stalled on that very line: a daemon thread polls
 the terminal for POLLHUP, and the process ends at once with 129. State is safe by then, since every acknowledged
-change is on disk and sessions checkpoint each epoch; `save` gets a moment to let the engine stop.
+change is on disk and sessions checkpoint each epoch; `save` gets a moment to let the engine stop. A terminal that is
+still there, as after a SIGHUP from a supervisor, is restored.
 """
 
 import asyncio
@@ -10,12 +11,22 @@ import os
 import select
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 HANGUP_EXIT_CODE = 128 + signal.SIGHUP
 TERMINATED_EXIT_CODE = 128 + signal.SIGTERM
 SAVE_SECONDS = 2.0
+RESTORE_SECONDS = 0.5  # a stalled line takes no bytes
+# What Textual 8.2 switches on: paste brackets, resize and focus reports, mouse reports, synchronised output, kitty's
+# keys, the alternate screen; off again in this order, since kitty's keys belong to a screen.
+_MODES_OFF = (
+    "\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?2026l"
+    "\x1b[<u\x1b[?1049l\x1b[?7h\x1b[?25h\x1b[0m"
+)
 
 
 class HangupWatch:
@@ -25,11 +36,13 @@ class HangupWatch:
         self._save = save
         self._leave = leave
         self._once = threading.Lock()
+        self._attributes: list[Any] | None = None
 
     def install(self, file_descriptor: int = 0) -> None:
         """Catch SIGHUP, and poll the terminal when there is one; the main thread calls this."""
         signal.signal(signal.SIGHUP, lambda _signal, _frame: self._in_thread())
         if os.isatty(file_descriptor):
+            self._attributes = termios.tcgetattr(file_descriptor)
             threading.Thread(target=self._poll, args=(file_descriptor,), name="hangup", daemon=True).start()
 
     def _poll(self, file_descriptor: int) -> None:
@@ -44,13 +57,24 @@ class HangupWatch:
         threading.Thread(target=self.hang_up, name="hangup-save", daemon=True).start()
 
     def hang_up(self) -> None:
-        """Save for at most `SAVE_SECONDS`, then end the process."""
+        """Save for at most `SAVE_SECONDS`, restore the terminal if it still takes anything, then end the process."""
         if not self._once.acquire(blocking=False):
             return
-        saving = threading.Thread(target=self._save, name="hangup-save", daemon=True)
-        saving.start()
-        saving.join(SAVE_SECONDS)
+        for work, seconds in ((self._save, SAVE_SECONDS), (self._restore, RESTORE_SECONDS)):
+            working = threading.Thread(target=work, name="hangup-save", daemon=True)
+            working.start()
+            working.join(seconds)
         self._leave(HANGUP_EXIT_CODE)
+
+    def _restore(self) -> None:
+        """Switch the terminal's modes off; what other threads still draw goes nowhere, so that nothing follows."""
+        if self._attributes is None:
+            return
+        with suppress(OSError, termios.error):
+            terminal = os.dup(2)  # Textual draws on stderr
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
+            os.write(terminal, _MODES_OFF.encode())
 
 
 def on_terminate(loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:

@@ -2,12 +2,17 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
+import termios
+import threading
 
 import pexpect
 import pytest
 
+from console.runtime import hangup
+from console.runtime.hangup import HangupWatch
 from core.actor import Actor, Origin
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Lease, read_lease
@@ -70,6 +75,38 @@ def test_sigterm_restores_the_terminal_and_exits_143(workspace):
     code, output = finish(child)
     assert code == 143
     assert_restored(output)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_a_living_terminal_as_it_was(workspace, number, code):
+    child = start(workspace)
+    child.expect(b"liquidity_shock")
+    started = child.before + child.after
+    child.kill(number)
+    child.expect(pexpect.EOF)
+    output, local_modes = started + child.before, termios.tcgetattr(child.child_fd)[3]
+    child.close()
+    on = set(re.findall(rb"\x1b\[\?(\d+)h", output)) - {b"7", b"25"}
+    last = {mode: output.rfind(b"\x1b[?%sh" % mode) < output.rfind(b"\x1b[?%sl" % mode) for mode in on}
+
+    assert child.exitstatus == code
+    assert {b"1049", b"1000", b"2004"} <= on
+    assert [mode for mode, is_off in last.items() if not is_off] == []
+    assert output.rfind(b"\x1b[?25l") < output.rfind(b"\x1b[?25h"), "the cursor is back"
+    assert output.rfind(b"\x1b[<u") > output.rfind(b"\x1b[>1u"), "kitty's keys are off"
+    assert local_modes & termios.ECHO
+    assert local_modes & termios.ICANON
+
+
+def test_a_terminal_that_takes_nothing_does_not_keep_the_process(monkeypatch):
+    left = []
+    monkeypatch.setattr(hangup, "SAVE_SECONDS", 0.01)
+    monkeypatch.setattr(hangup, "RESTORE_SECONDS", 0.01)
+    watch = HangupWatch(threading.Event().wait, leave=left.append)
+    monkeypatch.setattr(watch, "_restore", threading.Event().wait)
+    watch.hang_up()
+
+    assert left == [129]
 
 
 @pytest.mark.parametrize("how", ["line", "signal"])
