@@ -56,7 +56,8 @@ class KeyFooter(Painted):
         hints = list(self._hints)
         while hints and 1 + sum(map(_hint_width, hints)) > width:
             droppable = [hint for hint in hints if not hint.pinned]
-            hints.remove((droppable or hints)[-1])
+            dim = [hint for hint in droppable if not hint.enabled]  # a dim key never takes the room of a usable one
+            hints.remove((dim or droppable or hints)[-1])
         return [Line(((" ", ""), *(span for hint in hints for span in _spans(hint))))]
 
 

@@ -175,6 +175,16 @@ async def test_the_footer_drops_the_least_important_keys_and_keeps_the_pinned_on
         assert "does j" not in text
 
 
+async def test_a_dim_key_never_takes_the_room_of_a_usable_one(stage):
+    footer = KeyFooter()
+    app = stage(footer)
+    hints = [KeyHint(key, "promote", enabled=False) for key in "ABCD"] + [KeyHint(key, "look") for key in "abcd"]
+    async with app.run_test(size=(40, 3)) as pilot:
+        footer.set_keys(hints)
+        await settled(pilot)
+        assert app.text()[-1] == " a look  b look  c look  d look"
+
+
 async def test_a_key_that_does_not_work_is_in_parentheses(stage):
     footer = KeyFooter()
     app = stage(footer)
