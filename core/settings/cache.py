@@ -14,8 +14,11 @@ import msgspec
 from core.files import FileAccessError, read_file, write_file
 from core.settings.source import KeyPath, YamlSource, read_text
 
+_READER = 2  # raised whenever the same text is read differently
+
 
 class _Cached(msgspec.Struct, frozen=True):
+    reader: int
     text: str
     values: dict[str, Any]
     lines: list[tuple[KeyPath, int]]
@@ -33,12 +36,12 @@ def read_cached(file: Path, cached_in: Path) -> YamlSource:
     text = read_text(file)
     with suppress(OSError, msgspec.DecodeError):
         cached = msgspec.json.decode(read_file(cached_in), type=_Cached)
-        if cached.text == text:
+        if cached.text == text and cached.reader == _READER:
             return YamlSource(file, cached.values, dict(cached.lines))
     from core.settings.yaml_source import parse_yaml
 
     source = parse_yaml(file, text)
-    _store(_Cached(text, source.values, list(source.lines.items())), cached_in)
+    _store(_Cached(_READER, text, source.values, list(source.lines.items())), cached_in)
     return source
 
 

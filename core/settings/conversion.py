@@ -10,6 +10,7 @@ import msgspec
 
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource
+from core.settings.yaml_words import SWITCH_HINT
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -38,6 +39,7 @@ def convert(source: YamlSource, struct: type[T], values: Mapping[str, Any], at: 
         problem = problem[:1].lower() + problem[1:]
         value = _look_up(values, path)
         found = "" if isinstance(value, dict) or not path else f" is {value!r}"
+        problem += SWITCH_HINT if problem.endswith("got bool") else ""
         name = ".".join((*at, *filter(None, [display]))) or "settings"
         raise SettingsError(source.file, f"{name}{found}: {problem}", line=source.line_of((*at, *path))) from None
 
@@ -71,12 +73,13 @@ def refuse_unknown_keys(
 def _refuse_non_finite(source: YamlSource, values: Mapping[str, Any], path: KeyPath) -> None:
     for key, value in values.items():
         here = (*path, key)
-        if isinstance(value, Mapping):
-            _refuse_non_finite(source, value, here)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise SettingsError(
-                source.file, f"{'.'.join(here)} is {value}: expected a number", line=source.line_of(here)
-            )
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, Mapping):
+                _refuse_non_finite(source, each, here)
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise SettingsError(
+                    source.file, f"{'.'.join(here)} is {each}: expected a number", line=source.line_of(here)
+                )
 
 
 def _bare(annotation: Any) -> Any:

@@ -1,7 +1,8 @@
 """Reading untrusted YAML files, with the line of every key.
 
 Beyond `yaml.SafeLoader` this refuses duplicate keys (YAML would keep the last one in silence), aliases (a
-few hundred bytes of them expand to gigabytes) and files that are not settings.
+few hundred bytes of them expand to gigabytes), files that are not settings, and values that YAML 1.1 reads in a way
+that hardly anybody means (`core.settings.yaml_words`).
 """
 
 from pathlib import Path
@@ -11,8 +12,11 @@ import yaml
 
 from core.settings.errors import SettingsError
 from core.settings.source import KeyPath, YamlSource, read_text
+from core.settings.yaml_words import surprise_of
 
 MOST_DEPTH = 20  # our deepest key is at 4; the parser recurses, so depth is bounded before it
+
+_TAGS = "tag:yaml.org,2002:"
 
 # The parser in C is ten times as fast; PyYAML has none where it was built without libyaml.
 _FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -101,9 +105,13 @@ def _value(file: Path, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]
         return _mapping(file, node, path, lines)
     if isinstance(node, yaml.SequenceNode):
         return [_value(file, item, path, lines) for item in node.value]
-    loader = yaml.SafeLoader("")
+    if not isinstance(node, yaml.ScalarNode):
+        raise SettingsError(file, f"{'.'.join(path)}: unknown structure", line=_line(node))
+    kind = node.tag.removeprefix(_TAGS)
+    if (not node.style or kind != "str") and (surprise := surprise_of(node.value, kind)):
+        raise SettingsError(file, f"{'.'.join(path)}: {surprise}", line=_line(node))
     try:
-        return loader.construct_object(node)
+        return yaml.SafeLoader("").construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         problem = getattr(error, "problem", None) or str(error)
         raise SettingsError(file, f"{'.'.join(path)}: {problem}", line=_line(node)) from None
