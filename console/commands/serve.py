@@ -2,7 +2,10 @@
 
 import argparse
 import logging
+import os
 import signal
+import socket
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +23,22 @@ from core.errors import ExitCode, UsageError
 from core.log_file import LogLines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from core.serving import Server
+    from core.serving.supervisor import WorkerPlace
     from core.settings import ServingSettings
     from core.state import Workspace
 
 ROLES = ("viewer", "operator", "admin")
 WATCH_SECONDS = 0.5
-LIMIT_FLAGS = {"max_body_mib": "--max-body-mib", "max_rows": "--max-rows", "answer_seconds": "--time-out"}
+LIMIT_FLAGS = {
+    "max_body_mib": "--max-body-mib",
+    "max_rows": "--max-rows",
+    "answer_seconds": "--time-out",
+    "processes": "--workers",
+}
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -36,6 +46,13 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(commands, "serve", help="serve predictions and the control API over HTTP")
     parser.add_argument(
         "--listen", metavar="HOST:PORT", help="default: serving.listen of bondx.yaml, 127.0.0.1:8501, this machine only"
+    )
+    parser.add_argument(
+        "--workers",
+        dest="processes",
+        type=int,
+        metavar="N",
+        help="server processes, which SIGHUP replaces without a gap (default: serving.processes, 0: only this one)",
     )
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--certificate", type=Path, metavar="FILE", help="certificate chain, PEM")
@@ -84,40 +101,113 @@ def _serve(args: argparse.Namespace) -> int:
     handler = logging.StreamHandler()
     handler.setFormatter(LogLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    server = start_server(open_workspace(args), args.listen, args)
-    print(f"serving on {server.url}; stop with Ctrl+C", flush=True)
-    stop = threading.Event()
+    from core.serving.supervisor import WorkerPlace
 
-    def on_signal(_number: int, _frame: "FrameType | None") -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    while not stop.wait(WATCH_SECONDS) and server.is_running:
-        pass
-    failed = not stop.is_set()
-    server.stop()
+    workspace = open_workspace(args)
+    place = WorkerPlace.of(os.environ)
+    if place is None and serving_settings(workspace, args).processes:
+        return _supervise(workspace, args)
+    stop, drain = threading.Event(), threading.Event()
+    _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
+    if place is not None:
+        _on_signals(drain.set, signal.SIGHUP)
+    server = make_server(workspace, args.listen, args, place)
+    server.load()
+    if place is not None:  # a worker that still loads leaves requests to the others
+        server.wait_until_loaded(stop.is_set)
+    server.answer()
+    if place is None:
+        print(f"serving on {server.url}; stop with Ctrl+C", flush=True)
+    while not stop.wait(WATCH_SECONDS) and not drain.is_set() and server.is_running:
+        if place is not None:
+            _report(place, server, stop)
+    failed = not (stop.is_set() or drain.is_set())
+    server.drain() if drain.is_set() else server.stop()
     return ExitCode.FAILING if failed else ExitCode.GOOD
 
 
+def _report(place: "WorkerPlace", server: "Server", stop: threading.Event) -> None:
+    """Tell the supervisor and the other workers how this worker fares."""
+    server.publish_counts()
+    if server.table.is_complete:
+        place.tell_ready()
+    if place.is_orphaned():
+        stop.set()
+
+
+def _supervise(workspace: "Workspace", args: argparse.Namespace) -> int:
+    """Keep workers on one socket until SIGINT or SIGTERM, and replace them at SIGHUP."""
+    from core.serving import parse_address
+    from core.serving.authenticator import Authenticator
+    from core.serving.server import listen
+    from core.serving.supervisor import Supervisor
+
+    settings = serving_settings(workspace, args)
+    host, port = parse_address(args.listen or settings.listen)
+    listener = listen(Authenticator(workspace), host, port)
+    stop, restart = threading.Event(), threading.Event()
+    _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
+    _on_signals(restart.set, signal.SIGHUP)
+    command = [sys.executable, "-m", "console.cli.main", *sys.argv[1:]]
+    host, port = listener.getsockname()[:2]
+    print(f"serving on {host}:{port} with {settings.processes} workers; stop with Ctrl+C", flush=True)
+
+    def takes_restart() -> bool:
+        asked = restart.is_set()
+        restart.clear()
+        return asked
+
+    with listener:
+        has_run = Supervisor(listener, command, settings.processes).run(stop.is_set, takes_restart)
+    return ExitCode.GOOD if has_run else ExitCode.FAILING
+
+
+def _on_signals(act: "Callable[[], object]", *numbers: signal.Signals) -> None:
+    def on_signal(_number: int, _frame: "FrameType | None") -> None:
+        act()
+
+    for number in numbers:
+        signal.signal(number, on_signal)
+
+
+def serving_settings(workspace: "Workspace", args: argparse.Namespace | None) -> "ServingSettings":
+    """Return the settings of a server: those of the workspace, overridden by the flags."""
+    from core.settings import load_settings
+
+    return _with_flags(load_settings(workspace.settings_file).serving, args)
+
+
 def start_server(workspace: "Workspace", address: str | None, args: argparse.Namespace | None = None) -> "Server":
-    """Start a server in threads of this process, by the settings of the workspace.
+    """Start a server in threads of this process, by the settings of the workspace; raises as `make_server` does."""
+    server = make_server(workspace, address, args)
+    server.start()
+    return server
+
+
+def make_server(
+    workspace: "Workspace",
+    address: str | None,
+    args: argparse.Namespace | None = None,
+    place: "WorkerPlace | None" = None,
+) -> "Server":
+    """Make a server by the settings of the workspace; it listens, but does not answer yet.
 
     Args:
         workspace: What to serve.
         address: HOST:PORT instead of the settings'.
         args: Of `bondx serve`, for limits and certificate.
+        place: What a supervisor has given to this process.
     Raises:
         ListenError: The address cannot be listened on.
         SettingsError: The settings cannot be used.
         UsageError: A limit is out of its range.
     """
     from core.serving import Server, ServingLimits, parse_address
-    from core.settings import load_settings
+    from core.serving.counts import SharedCounts
 
-    settings = _with_flags(load_settings(workspace.settings_file).serving, args)
+    settings = serving_settings(workspace, args)
     host, port = parse_address(address or settings.listen)
-    server = Server(
+    return Server(
         workspace,
         host,
         port,
@@ -125,9 +215,9 @@ def start_server(workspace: "Workspace", address: str | None, args: argparse.Nam
         records=settings.record_predictions,
         certificate=args.certificate if args else None,
         key=args.key if args else None,
+        listener=socket.socket(fileno=place.listener) if place else None,
+        shared=SharedCounts(Path(place.counts), place.name) if place else None,
     )
-    server.start()
-    return server
 
 
 def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) -> "ServingSettings":

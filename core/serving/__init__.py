@@ -1,10 +1,11 @@
 """Serving over HTTP: three predict dialects over one core, and the control API.
 
-server.py      the server, in a thread; app.py routes by path; connection.py limits the time of each connection
+server.py      the server, in a thread; supervisor.py keeps several processes of it
+app.py         routes by path; connection.py limits the time of each connection
 predict.py     from a request's bytes to an answer; dialects/ parse requests and write answers, scoring/ computes
 signature.py   the fields that a model reads, and the validation of requests against them
 loading.py     the thread that keeps table.py, the versions served now, in step with the registry; routing.py rollouts
-recording.py   predictions and outcomes on their way to telemetry; stats.py and metrics.py the counters
+recording.py   predictions and outcomes on their way to telemetry; stats.py, counts.py and metrics.py the counters
 access.py      tokens and roles; authenticator.py admits callers
 reads.py       health, readiness, metrics, metadata
 control/       all other verbs of the console

@@ -9,7 +9,7 @@ from functools import partial
 
 import orjson
 
-from core.serving.asgi import Application, Receive, Scope, Send, send_json
+from core.serving.asgi import Application, Message, Receive, Scope, Send, send_json
 from core.serving.crowd import Crowd
 from core.serving.dialects import DIALECTS, Dialect, refusal
 from core.serving.dialects.dialect import ListPath, ServerPath
@@ -43,6 +43,7 @@ class FrontDoor:
             dialects: The predict dialects.
         """
         self.limits = predictor.limits
+        self.is_draining = False  # each connection ends with its next answer
         self.crowd = Crowd(self.limits.connections, self.limits.connections_by_peer)
         self._predictor = predictor
         self._reads = reads
@@ -66,6 +67,8 @@ class FrontDoor:
         if scope["type"] != "http":
             await self._control(scope, receive, send)
             return
+        if self.is_draining:
+            send = partial(_send_last, send)
         path: str = scope["path"]
         target = self.target(path)
         if scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIX)):
@@ -138,6 +141,13 @@ class FrontDoor:
                 await describe(scope, send, model=found["model"], version=found["version"], label=found["label"])
                 return
         await _no_such_path(send, path)
+
+
+async def _send_last(send: Send, message: Message) -> None:
+    """Send a message of the last answer of a connection."""
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], (b"connection", b"close")]
+    await send(message)
 
 
 def _accepts(method: str, scope: Scope) -> bool:

@@ -18,6 +18,7 @@ from core.serving.limits import ServingLimits
 MAX_HEAD_BYTES = 64 << 10
 # The reader of a body reports its own time-out; this limit is for bodies that nobody reads.
 _BODY_GRACE_SECONDS = 5.0
+_DRAIN_SECONDS = 2.0
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -53,6 +54,23 @@ class TimedProtocol(HttpToolsProtocol):
             self._is_reserve = True
             self.app = self.config.app.answer_probe  # type: ignore[union-attr]
         self._set_timer(min(self._limits.idle_seconds, self._limits.first_request_seconds), self._end_rest)
+
+    @property
+    def _is_draining(self) -> bool:
+        return bool(self.config.app.is_draining)  # type: ignore[union-attr]
+
+    @override
+    def shutdown(self) -> None:
+        """End: now or, in a server with a successor, with the next answer or after a rest.
+
+        A caller at rest may be sending its next request just now, and would find the connection closed.
+        """
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if self._is_draining and is_answered and not self.transport.is_closing():
+            self._clear_timer()
+            self._set_timer(_DRAIN_SECONDS, self._end_rest)
+        else:
+            super().shutdown()
 
     @property
     def peer(self) -> str:

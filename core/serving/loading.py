@@ -80,7 +80,8 @@ class Loader:
         """Stop; a version that is being loaded is finished first."""
         self._stopping = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # only if it was started
+            self._thread.join()
         self._worker.shutdown(cancel_futures=True)
 
     def ask_for(self, model: str, version: str) -> "Future[LoadedVersion]":

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from core.alerts import AlertState
+from core.serving.counts import Counts, SharedCounts
 from core.serving.recording import PredictionRecorder
 from core.serving.rollout_metrics import RolloutMetrics
 from core.serving.stats import BOUNDS_SECONDS, ServerStats
@@ -28,13 +29,24 @@ class ServingMetrics:
         recorder: PredictionRecorder,
         table: Callable[[], ServingTable],
         snapshot: Callable[[], Snapshot],
+        shared: SharedCounts | None = None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            stats: The counters of this process.
+            recorder: Records predictions.
+            table: Returns the versions served now.
+            snapshot: Returns the workspace.
+            shared: The counters of all processes of this server, if there are several.
+        """
         self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
-        self._registry.register(_Answers(stats))
-        self._registry.register(_Recording(recorder, stats))
+        if shared is None:  # of several processes, these would be facts about any one of them
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+            GCCollector(registry=self._registry)
+        self._registry.register(_Counted(stats, recorder, shared))
+        self._registry.register(_Stored(recorder))
         self._registry.register(_Versions(table))
         self._registry.register(_Workspace(snapshot))
         self._registry.register(RolloutMetrics(snapshot))
@@ -44,75 +56,84 @@ class ServingMetrics:
         return generate_latest(self._registry)
 
 
-class _Answers(Collector):
-    def __init__(self, stats: ServerStats) -> None:
+class _Counted(Collector):
+    def __init__(self, stats: ServerStats, recorder: PredictionRecorder, shared: SharedCounts | None) -> None:
         self._stats = stats
-
-    def collect(self) -> Iterable[Metric]:
-        seconds = HistogramMetricFamily(
-            "bondx_predict_seconds", "Time to answer a predict request, from its first byte read.", labels=_MODEL
-        )
-        rows = CounterMetricFamily("bondx_predict_rows", "Rows answered.", labels=_MODEL)
-        errors = CounterMetricFamily("bondx_predict_failures", "Requests on which the model failed.", labels=_MODEL)
-        copies = CounterMetricFamily(
-            "bondx_predict_shadow", "Copies of requests that the version answered for no caller.", labels=_MODEL
-        )
-        dropped = CounterMetricFamily(
-            "bondx_predict_shadow_dropped", "Copies of requests dropped under load.", labels=_MODEL
-        )
-        unfamiliar = CounterMetricFamily(
-            "bondx_predict_unfamiliar_values",
-            "Values outside the training data of the model.",
-            labels=(*_MODEL, "field"),
-        )
-        for model, version, stats in self._stats.versions():
-            labels = (model, version)
-            buckets = [(edge, float(n)) for edge, n in zip(_EDGES, accumulate(stats.buckets), strict=True)]
-            seconds.add_metric(labels, buckets, stats.seconds)
-            rows.add_metric(labels, stats.n_rows)
-            errors.add_metric(labels, stats.n_errors)
-            copies.add_metric(labels, stats.n_shadow)
-            dropped.add_metric(labels, stats.n_copies_dropped)
-            for name, n in list(stats.unfamiliar.items()):
-                unfamiliar.add_metric((*labels, name), n)
-        refused = CounterMetricFamily(
-            "bondx_predict_refused", "Requests answered with an error.", labels=("dialect", "status")
-        )
-        for (dialect, status), n in list(self._stats.refused.items()):
-            refused.add_metric((dialect, str(status)), n)
-        return seconds, rows, errors, copies, dropped, unfamiliar, refused
-
-
-class _Recording(Collector):
-    def __init__(self, recorder: PredictionRecorder, stats: ServerStats) -> None:
         self._recorder = recorder
-        self._stats = stats
+        self._shared = shared
 
     def collect(self) -> Iterable[Metric]:
-        health = self._recorder.health()
-        yield CounterMetricFamily(
-            "bondx_telemetry_dropped",
-            "Answered predictions and outcomes that could not be recorded.",
-            value=health.n_dropped,
-        )
-        yield CounterMetricFamily("bondx_telemetry_stored", "Predictions and outcomes recorded.", value=health.n_stored)
-        yield GaugeMetricFamily(
-            "bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", value=health.n_waiting
-        )
-        yield GaugeMetricFamily("bondx_telemetry_up", "1 while recording works.", value=float(health.failure is None))
-        outcomes = CounterMetricFamily(
-            "bondx_outcomes",
-            "Outcomes by what became of them: unmatched ones came before their prediction and may be matched later; "
-            "refused ones say nothing about it.",
-            labels=("state",),
-        )
-        refused = health.n_refused + self._stats.n_outcomes_refused
-        for state, n in (("matched", health.n_matched), ("unmatched", health.n_unmatched), ("refused", refused)):
-            outcomes.add_metric((state,), n)
-        yield outcomes
-        yield from self._store()
+        counts = Counts.of(self._stats, self._recorder.health())
+        if self._shared is not None:
+            counts = self._shared.total(counts)
+        yield from _answers(counts)
+        yield from _recording(counts)
 
-    def _store(self) -> Iterable[Metric]:
+
+def _answers(counts: Counts) -> Iterable[Metric]:
+    seconds = HistogramMetricFamily(
+        "bondx_predict_seconds", "Time to answer a predict request, from its first byte read.", labels=_MODEL
+    )
+    rows = CounterMetricFamily("bondx_predict_rows", "Rows answered.", labels=_MODEL)
+    errors = CounterMetricFamily("bondx_predict_failures", "Requests on which the model failed.", labels=_MODEL)
+    copies = CounterMetricFamily(
+        "bondx_predict_shadow", "Copies of requests that the version answered for no caller.", labels=_MODEL
+    )
+    dropped = CounterMetricFamily(
+        "bondx_predict_shadow_dropped", "Copies of requests dropped under load.", labels=_MODEL
+    )
+    unfamiliar = CounterMetricFamily(
+        "bondx_predict_unfamiliar_values",
+        "Values outside the training data of the model.",
+        labels=(*_MODEL, "field"),
+    )
+    for model, version, stats in counts.versions:
+        labels = (model, version)
+        buckets = [(edge, float(n)) for edge, n in zip(_EDGES, accumulate(stats.buckets), strict=True)]
+        seconds.add_metric(labels, buckets, stats.seconds)
+        rows.add_metric(labels, stats.n_rows)
+        errors.add_metric(labels, stats.n_errors)
+        copies.add_metric(labels, stats.n_shadow)
+        dropped.add_metric(labels, stats.n_copies_dropped)
+        for name, n in list(stats.unfamiliar.items()):
+            unfamiliar.add_metric((*labels, name), n)
+    refused = CounterMetricFamily(
+        "bondx_predict_refused", "Requests answered with an error.", labels=("dialect", "status")
+    )
+    for dialect, status, n in counts.refused:
+        refused.add_metric((dialect, str(status)), n)
+    return seconds, rows, errors, copies, dropped, unfamiliar, refused
+
+
+def _recording(counts: Counts) -> Iterable[Metric]:
+    health = counts.health
+    yield CounterMetricFamily(
+        "bondx_telemetry_dropped",
+        "Answered predictions and outcomes that could not be recorded.",
+        value=health.n_dropped,
+    )
+    yield CounterMetricFamily("bondx_telemetry_stored", "Predictions and outcomes recorded.", value=health.n_stored)
+    yield GaugeMetricFamily(
+        "bondx_telemetry_waiting", "Predictions and outcomes waiting to be recorded.", value=health.n_waiting
+    )
+    yield GaugeMetricFamily("bondx_telemetry_up", "1 while recording works.", value=float(health.failure is None))
+    outcomes = CounterMetricFamily(
+        "bondx_outcomes",
+        "Outcomes by what became of them: unmatched ones came before their prediction and may be matched later; "
+        "refused ones say nothing about it.",
+        labels=("state",),
+    )
+    refused = health.n_refused + counts.n_outcomes_refused
+    for state, n in (("matched", health.n_matched), ("unmatched", health.n_unmatched), ("refused", refused)):
+        outcomes.add_metric((state,), n)
+    yield outcomes
+
+
+class _Stored(Collector):
+    def __init__(self, recorder: PredictionRecorder) -> None:
+        self._recorder = recorder
+
+    def collect(self) -> Iterable[Metric]:
         usage = self._recorder.usage()
         if usage is None:
             return

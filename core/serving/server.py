@@ -6,6 +6,8 @@ import resource
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +17,7 @@ from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
 from core.serving.control.application import control_application
+from core.serving.counts import Counts, SharedCounts
 from core.serving.crowd import RESERVE
 from core.serving.errors import ListenError
 from core.serving.fast_path import PredictProtocol
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_ADDRESS = "127.0.0.1:8501"
 GRACE_SECONDS = 10
+_LOOK_SECONDS = 0.02
 _OWN_DESCRIPTORS = 256  # files, stores, libraries
 # A computing thread yields to the answering thread after a fifth of a millisecond, not after five.
 _SWITCH_SECONDS = 0.0002
@@ -68,6 +72,8 @@ class Server:
         records: bool = True,
         certificate: Path | None = None,
         key: Path | None = None,
+        listener: socket.socket | None = None,
+        shared: SharedCounts | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Listen, but answer no request before `start`.
@@ -80,6 +86,8 @@ class Server:
             records: Whether predictions and outcomes are recorded.
             certificate: File of the TLS certificate chain, for HTTPS.
             key: File of the private key.
+            listener: Listens on the address already; by default, this server does.
+            shared: The counters of all processes of this server, if there are several.
             clock: The time.
         Raises:
             ListenError: The server cannot listen on the address, other machines can reach the address while there
@@ -87,12 +95,7 @@ class Server:
         """
         settings = load_settings(workspace.settings_file)
         authenticator = Authenticator(workspace, local_reads=settings.serving.local_reads, clock=clock)
-        if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
-            raise ListenError(
-                f"{host} can be reached from other machines, and there is no valid token: "
-                "create one first with `bondx serve token create NAME --role viewer`."
-            )
-        self._socket = _listen(host, port)
+        self._socket = listener or listen(authenticator, host, port)
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
         self._recorder = PredictionRecorder(
@@ -105,12 +108,16 @@ class Server:
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
         self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
-        metrics = ServingMetrics(self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace))
+        metrics = ServingMetrics(
+            self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace), shared
+        )
+        self._shared = shared
         reads = Reads(authenticator, metrics, lambda: self.table)
         control = control_application(workspace, authenticator, self._recorder, lambda: self.table, self._limits)
+        self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
-                FrontDoor(self._predictor, reads, control),  # type: ignore[arg-type]
+                self._front_door,
                 loop="uvloop",
                 http=PredictProtocol,
                 ws="none",
@@ -148,7 +155,21 @@ class Server:
 
     def start(self) -> None:
         """Load the live versions in the background, and start to answer."""
+        self.load()
+        self.answer()
+
+    def load(self) -> None:
+        """Load the live versions in the background."""
         self._loader.start()
+
+    def wait_until_loaded(self, gives_up: Callable[[], bool]) -> None:
+        """Wait until the live versions are loaded, at most as long as a request for one would wait."""
+        until = time.monotonic() + self._limits.answer_seconds
+        while not (self.table.is_complete or gives_up() or time.monotonic() >= until):
+            time.sleep(_LOOK_SECONDS)
+
+    def answer(self) -> None:
+        """Start to answer."""
         self._thread.start()
         log.info("serving on %s", self.url)
 
@@ -157,10 +178,25 @@ class Server:
         self._uvicorn.should_exit = True
         if self._thread.ident is not None:  # only if it was started
             self._thread.join()
-            self._loader.stop()
+        self._loader.stop()
         self._predictor.close()
         self._recorder.close()
         self._socket.close()
+        self.publish_counts()
+
+    def drain(self) -> None:
+        """Make room for a successor on the same socket: accept nothing more, and stop.
+
+        Each connection ends with its next answer. A connection at rest is closed only after a while, since its caller
+        may be about to use it.
+        """
+        self._front_door.is_draining = True
+        self.stop()
+
+    def publish_counts(self) -> None:
+        """Write the counters of this process for the other processes of this server."""
+        if self._shared is not None:
+            self._shared.write(Counts.of(self._stats, self._recorder.health()))
 
     @property
     def is_running(self) -> bool:
@@ -194,7 +230,17 @@ def _allow_descriptors(n: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(authenticator: Authenticator, host: str, port: int) -> socket.socket:
+    """Listen on an address.
+
+    Raises:
+        ListenError: It cannot be listened on, or other machines can reach it while there is no token.
+    """
+    if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
+        raise ListenError(
+            f"{host} can be reached from other machines, and there is no valid token: "
+            "create one first with `bondx serve token create NAME --role viewer`."
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2_048)

@@ -5,20 +5,24 @@ Only the answering thread changes them, so an increment needs no lock.
 
 from bisect import bisect_left
 from collections import defaultdict
+from typing import Self
+
+import msgspec
 
 BOUNDS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
-class VersionStats:
+class VersionStats(msgspec.Struct):
     """The counters of one version since the server started."""
 
-    __slots__ = ("buckets", "n_copies_dropped", "n_errors", "n_requests", "n_rows", "n_shadow", "seconds", "unfamiliar")
-
-    def __init__(self) -> None:
-        self.n_requests = self.n_rows = self.n_errors = self.n_shadow = self.n_copies_dropped = 0
-        self.seconds = 0.0
-        self.buckets = [0] * (len(BOUNDS_SECONDS) + 1)
-        self.unfamiliar: dict[str, int] = defaultdict(int)
+    n_requests: int = 0
+    n_rows: int = 0
+    n_errors: int = 0
+    n_shadow: int = 0
+    n_copies_dropped: int = 0
+    seconds: float = 0.0
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
+    unfamiliar: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
 
     def answered(self, seconds: float, n_rows: int) -> None:
         """Count one answered request."""
@@ -26,6 +30,18 @@ class VersionStats:
         self.n_rows += n_rows
         self.seconds += seconds
         self.buckets[bisect_left(BOUNDS_SECONDS, seconds)] += 1
+
+    def add(self, other: Self) -> None:
+        """Add the counters of another process."""
+        self.n_requests += other.n_requests
+        self.n_rows += other.n_rows
+        self.n_errors += other.n_errors
+        self.n_shadow += other.n_shadow
+        self.n_copies_dropped += other.n_copies_dropped
+        self.seconds += other.seconds
+        self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, other.buckets, strict=True)]
+        for name, n in other.unfamiliar.items():
+            self.unfamiliar[name] += n
 
 
 class ServerStats:

@@ -42,6 +42,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         int, Meta(ge=1, le=10_000, description="Maximum larger requests waiting for a worker; more are refused.")
     ] = 32
     workers: Annotated[int, Meta(ge=1, le=64, description="Threads that answer larger requests.")] = 2
+    processes: Annotated[
+        int, Meta(ge=0, le=256, description="Server processes below a supervisor; 0: serve in the main process.")
+    ] = 0
     outcome_limit: Annotated[
         float, Meta(gt=0, le=1e100, description="Largest absolute value of an outcome; larger values are refused.")
     ] = 1e12

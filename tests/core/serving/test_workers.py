@@ -1,0 +1,166 @@
+"""Several server processes on one port: one voice in /metrics, and a restart that no caller notices."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from core.serving.counts import Counts, SharedCounts, total
+from core.serving.stats import ServerStats
+from core.telemetry.predictions import PredictionHealth
+from tests.waiting import PATIENCE_SECONDS, until
+
+HEALTH = PredictionHealth(1, 2, 3, None, 4, 5, 6)
+PATH = "/api/v1/predict/spread"
+
+
+def answered(server):
+    """How many rows all processes have answered, by the metrics of any one of them."""
+    server.connection.close()  # the next worker that is free answers
+    lines = server.ask("/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("bondx_predict_rows_total{"))
+
+
+def facts_of(process_id):
+    """State, parent and more of a process, from behind its name."""
+    return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+
+
+def workers_of(process):
+    """The processes below a supervisor."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and facts_of(entry)[1] == str(process.pid):
+                found.append(int(entry))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+class Hammer:
+    """Callers without a pause: some keep their connection, some open one for each request."""
+
+    def __init__(self, port, row, *, keeps):
+        self._port, self._row, self._keeps = port, row, keeps
+        self.n_answered = 0
+        self.problems = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self):
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_SECONDS)
+        while not self._stopping.is_set():
+            try:
+                connection.request("POST", PATH, self._row, {"content-type": "application/json"})
+                answer = connection.getresponse()
+                content = answer.read()
+                if answer.status != 200:
+                    self.problems.append(content)
+                self.n_answered += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.problems.append(repr(error))
+                connection.close()
+            if not self._keeps:
+                connection.close()
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def workspace(make_workspace, put_live, artifacts, tmp_path_factory):
+    workspace = make_workspace(tmp_path_factory.mktemp("workers") / "workspace")
+    put_live(workspace, "spread", artifacts / "spread")
+    return workspace
+
+
+def test_a_restart_loses_no_request_and_the_counters_go_on(workspace, running, rows_of):
+    row = json.dumps({"row": rows_of("spread", 1)[0]}).encode()
+    with running(workspace, "--workers", "2") as server:
+        until(lambda: len(workers_of(server.process)) == 2, "two workers")
+        before = workers_of(server.process)
+        hammers = [Hammer(server.port, row, keeps=keeps) for keeps in (True, False)]
+        until(lambda: all(hammer.n_answered > 20 for hammer in hammers), "answers")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: not set(workers_of(server.process)) & set(before), "new workers alone")
+        n_at_change = sum(hammer.n_answered for hammer in hammers)
+        until(lambda: sum(hammer.n_answered for hammer in hammers) > n_at_change + 20, "answers of the new workers")
+        for hammer in hammers:
+            hammer.stop()
+        assert [hammer.problems for hammer in hammers] == [[], []]
+        n_answered = sum(hammer.n_answered for hammer in hammers)
+        seen = [answered(server) for _ in range(4)]
+        until(lambda: answered(server) == n_answered, "the sum over all workers, old and new")
+        assert seen == sorted(seen)
+        killed = workers_of(server.process)[0]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: len(set(workers_of(server.process)) - {killed}) == 2, "a successor of a killed worker")
+        assert answered(server) >= n_answered - 1
+        server.connection.close()
+
+
+def test_workers_end_with_their_supervisor(workspace, running):
+    with running(workspace, "--workers", "1") as server:
+        until(lambda: len(workers_of(server.process)) == 1, "a worker")
+        (worker,) = workers_of(server.process)
+        server.process.kill()
+        server.process.wait()
+        until(lambda: not os.path.exists(f"/proc/{worker}") or is_dead(worker), "the end of its worker")
+        until(lambda: is_free(server.port), "a free port")
+
+
+def is_dead(process_id):
+    try:
+        return facts_of(process_id)[0] == "Z"
+    except OSError:
+        return True
+
+
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+class TestTheSum:
+    def counts(self, n, health=HEALTH):
+        stats = ServerStats()
+        for _ in range(n):
+            stats.of("spread", "1.0.0").answered(0.002, 3)
+        stats.of("spread", "1.0.0").unfamiliar["age"] += n
+        stats.refused["rows", 400] += n
+        return Counts.of(stats, health)
+
+    def test_adds_every_counter(self):
+        found = total([self.counts(2), self.counts(3)])
+        ((model, version, stats),) = found.versions
+        assert (model, version, stats.n_requests, stats.n_rows, sum(stats.buckets)) == ("spread", "1.0.0", 5, 15, 5)
+        assert (stats.unfamiliar["age"], found.refused) == (5, [("rows", 400, 5)])
+        assert found.health == PredictionHealth(2, 4, 6, None, 8, 10, 12)
+
+    def test_of_a_process_that_has_ended_stays_but_nothing_of_it_waits(self, tmp_path):
+        numbers = count(1)
+        first, second = (SharedCounts(tmp_path, f"worker-{next(numbers)}") for _ in range(2))
+        first.write(self.counts(2, PredictionHealth(7, 1, 0, "full", 0, 0, 0)))
+        assert second.total(self.counts(1)).health.failure == "full"
+        first.settle()
+        found = second.total(self.counts(1))
+        assert found.versions[0][2].n_requests == 3
+        assert (found.health.n_waiting, found.health.failure) == (1, None)
+
+    def test_leaves_out_a_file_that_cannot_be_read(self, tmp_path):
+        (tmp_path / "worker-1.json").write_text("torn")
+        assert SharedCounts(tmp_path, "worker-2").total(self.counts(1)).versions[0][2].n_requests == 1
+        SharedCounts(tmp_path, "worker-3").settle()
