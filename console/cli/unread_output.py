@@ -36,16 +36,26 @@ def unread_output_is_harmless() -> Iterator[None]:
     for stream in before:
         with contextlib.suppress(OSError):
             stream.flush()
-    writers = tuple(map(UnblockedWriter, before))
-    sys.stdout, sys.stderr = writers
+    sys.stdout, sys.stderr = (UnblockedWriter(stream) if _has_descriptor(stream) else stream for stream in before)
+    writers = sys.stdout, sys.stderr
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
         for writer in writers:
-            writer.drain()
+            if isinstance(writer, UnblockedWriter):
+                writer.drain()
         for number, handler in ignored.items():
             signal.signal(number, handler)
+
+
+def _has_descriptor(stream: TextIO) -> bool:
+    """Tell whether a stream is a file of the system; one in memory has no reader to wait for."""
+    try:
+        stream.fileno()
+    except OSError:
+        return False
+    return True
 
 
 class UnblockedWriter(io.TextIOBase):
