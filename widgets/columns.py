@@ -27,6 +27,8 @@ class Column(msgspec.Struct, frozen=True):
     align: Align = "left"
     cut: Cut = "end"
     """Where its cells are cut; a column of names ("middle") gets the room that is left over before others do."""
+    field: str = ""
+    """The name of its values in files, where `key` names something else: an age is shown, its instant is written."""
     priority: int = 0
     """In a narrow pane the column with the highest number is dropped first; 0 always stays."""
 

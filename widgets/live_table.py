@@ -202,6 +202,11 @@ class LiveTable(Painted, can_focus=True):
         return tuple(self._columns[index] for index, _ in self._layout)
 
     @property
+    def chosen_columns(self) -> tuple[tuple[int, Column], ...]:
+        """The columns that the operator wants, each with its place in the rows, also without room for all."""
+        return tuple((index, column) for index, column in enumerate(self._columns) if column.title.strip())
+
+    @property
     def order_out_of_sight(self) -> str:
         """Name the column that the rows are sorted by if there is no room for it and its arrow."""
         order = self._order

@@ -66,6 +66,14 @@ def write_raw(app: App[Any], sequence: str) -> None:
 # Behaviour of Textual that we change
 
 
+_SIGNS = {_character_to_key(sign): sign for sign in map(chr, range(ord(" "), ord("~") + 1))}
+
+
+def character_of(key: str) -> str | None:
+    """Return the character of a key by its name; Textual itself does not find `slash`, `plus` and `minus`."""
+    return _SIGNS.get(key) or key_to_character(key)
+
+
 def typed_key(event: Key) -> Key:
     """Return the key of a character for a key that a terminal reports as that character "with Shift".
 
@@ -74,7 +82,7 @@ def typed_key(event: Key) -> Key:
     """
     if event.character is not None or not event.key.startswith("shift+"):
         return event
-    character = key_to_character(event.key.removeprefix("shift+"))
+    character = character_of(event.key.removeprefix("shift+"))
     if character is None or not character.isprintable():
         return event
     character = character.upper()

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("severity", "SEVERITY", 10),
     Column("state", "STATE", 12),
     Column("summary", "WHAT", 34, flex=1),
-    Column("age", "FOR", 4, align="right"),
+    Column("age", "FOR", 4, align="right", field="first_at"),
     Column("n", "TIMES", 5, align="right", priority=2),
     Column("who", "ACK BY", 12, priority=3),
 )
@@ -29,7 +29,7 @@ WRONG_COLUMNS = (
     Column("severity", "SEVERITY", 10),
     Column("summary", "WHAT", 36, flex=1),
     Column("state", "STATE", 12, priority=1),
-    Column("age", "FOR", 4, align="right"),
+    Column("age", "FOR", 4, align="right", field="first_at"),
 )
 NO_ENGINE = "no-engine"
 NO_ENGINE_ADVICE = (

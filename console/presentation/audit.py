@@ -22,7 +22,7 @@ COLUMNS = (
     Column("reason", "WHY", 10, flex=2, priority=1),
 )
 CHANGE_COLUMNS = (
-    Column("age", "AGE", 4, align="right"),
+    Column("age", "AGE", 4, align="right", field="at"),
     Column("actor", "WHO", 8, flex=1, max_width=20),
     Column("verb", "WHAT", 17),
     Column("object", "OBJECT", 18, flex=3, max_width=32, cut="middle"),

@@ -77,7 +77,7 @@ def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
         for index, model in enumerate(models)
     )
     quality = Column("quality", "QUALITY", 7, align="right", priority=len(models) + 1)
-    seconds = Column("seconds", "TOOK", 5, align="right", priority=len(models) + 2)
+    seconds = Column("seconds", "TOOK", 5, align="right", field="duration_seconds", priority=len(models) + 2)
     return (*_COLUMNS, quality, seconds, *columns)
 
 

@@ -14,8 +14,8 @@ from widgets.live_table import Column, Row
 
 PROCESS_COLUMNS = (
     Column("process", "PROCESS", 10, flex=1, max_width=24, cut="middle"),
-    Column("cpu", "CPU", 6, align="right"),
-    Column("memory", "MEMORY", 9, align="right"),
+    Column("cpu", "CPU", 6, align="right", field="cpu_percent"),
+    Column("memory", "MEMORY", 9, align="right", field="rss_bytes"),
 )
 _PROCESSES = ("engine", "trainer")
 HISTORY_STEP_SECONDS = 15.0  # a sparkline then moves four times a minute, not with every sample

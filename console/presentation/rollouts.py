@@ -23,8 +23,8 @@ COLUMNS = (
     Column("phase", "PHASE", 14),
     Column("step", "STEP", 4, align="right"),
     Column("share", "SHARE", 5, align="right"),
-    Column("decision", "DECISION", 8, align="right", priority=2),
-    Column("age", "AGE", 4, align="right", priority=3),
+    Column("decision", "DECISION", 8, align="right", field="decision_seconds", priority=2),
+    Column("age", "AGE", 4, align="right", field="created_at", priority=3),
 )
 PHASE_TONES = {
     RolloutPhase.RUNNING: "good",

@@ -22,8 +22,8 @@ COLUMNS = (
     Column("name", "NAME", 12, flex=2, max_width=34, cut="middle"),
     Column("status", "STATUS", 10),
     Column("metric", "METRIC", 18, flex=1, max_width=26),
-    Column("age", "AGE", 4, align="right"),
-    Column("took", "TOOK", 6, align="right", priority=2),
+    Column("age", "AGE", 4, align="right", field="started_at"),
+    Column("took", "TOOK", 6, align="right", field="duration_seconds", priority=2),
     Column("who", "BY", 8, flex=1, max_width=20, priority=1),
     Column("tags", "TAGS", 12, flex=2, max_width=40, priority=3),
 )

@@ -19,8 +19,8 @@ COLUMNS = (
     Column("score", "SCORE", 6, align="right"),
     Column("best", "BEST", 6, align="right", priority=2),
     Column("gates", "GATES", 13, priority=1),
-    Column("eta", "ETA", 8, align="right"),
-    Column("age", "AGE", 4, align="right", priority=4),
+    Column("eta", "ETA", 8, align="right", field="eta_seconds"),
+    Column("age", "AGE", 4, align="right", field="created_at", priority=4),
 )
 _PHASE_TONES = {
     SessionPhase.RUNNING: "good",

@@ -24,14 +24,14 @@ COLUMNS = (
     Column("stage", "STAGE", 13),
     Column("attainment", "ATTAIN", 6, align="right"),
     Column("gates", "GATES", 13, priority=2),
-    Column("age", "AGE", 4, align="right"),
+    Column("age", "AGE", 4, align="right", field="created_at"),
     Column("who", "BY", 10, flex=1, max_width=24, priority=1),
     Column("session", "SESSION", 7, priority=3),
 )
 LIVE_COLUMNS = (
     Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
     Column("live", "LIVE", 6),
-    Column("age", "FOR", 4, align="right"),
+    Column("age", "FOR", 4, align="right", field="live_since_at"),
     Column("attainment", "ATTAIN", 6, align="right"),
     Column("next", "NEXT", 18, priority=1),
     Column("trend", "TREND", TREND_WIDTH, priority=2),

@@ -94,9 +94,9 @@ class Prompt(Horizontal):
 
     async def _fill(self) -> None:
         """Add the sign, the field and the hint; few first frames need them."""
-        from textual.widgets import Input
+        from console.screens.prompt_field import PromptField
 
-        field = Input(id="prompt-input", compact=True, select_on_focus=False)
+        field = PromptField(id="prompt-input", compact=True, select_on_focus=False)
         field.cursor_blink = False  # a blinking cursor would send bytes all the time
         await self.mount(Caption(id="prompt-sign"), field, Caption(id="prompt-said"))
 

@@ -41,6 +41,8 @@ VERBS: tuple[Verb[Any], ...] = (
     view.Past(),
     view.Now(),
     view.Theme(),
+    table.Export(),
+    table.ExportOver(),
     view.DETAILS,
     version.TREE,
     version.COMPARE,

@@ -44,8 +44,8 @@ def parse(line: str) -> Call:
         hint = f"did you mean :{nearest[0]}?" if nearest else "Tab lists the commands."
         raise UsageError(f"There is no command :{words[0]}; {hint}")
     given = tuple(words[1:])
-    if verb.arguments and verb.arguments[0].takes_rest:
-        given = tuple(rest.rstrip() for rest in line.split(maxsplit=1)[1:])
+    if verb.arguments and verb.arguments[-1].takes_rest:
+        given = tuple(rest.rstrip() for rest in line.split(maxsplit=len(verb.arguments))[1:])
     if not verb.n_required <= len(given) <= len(verb.arguments):
         raise UsageError(f"Usage: :{verb.usage}")
     return Call(verb, given)

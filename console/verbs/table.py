@@ -1,4 +1,4 @@
-"""Verbs about the list in focus: its order."""
+"""Verbs about the list in focus: its order, and its rows as a file."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,14 @@ def _direction(word: str) -> bool:
     return descending
 
 
+def _format(word: str) -> str:
+    if word.casefold() != "csv":
+        raise UsageError(f"There is no format {word}. Formats to choose from: csv.")
+    return word
+
+
+FORMAT_WORD = Argument("csv", lambda _snapshot, _before: ("csv",), read=_format)
+FILE_WORD = Argument("FILE", takes_rest=True)
 COLUMN_WORD = Argument("COLUMN", choices_here=lambda app: (*column_names(shown_table(app)), USUAL))
 DIRECTION_WORD = Argument("asc|desc", lambda _snapshot, _before: tuple(_DIRECTIONS), read=_direction)
 
@@ -86,6 +94,33 @@ class Invert(Verb[None]):
             app.say("Sort the list first: s sorts it by its next column.", "muted")
         else:
             _put_in_order(app, table, table.order.turned())
+
+
+class Export(Verb[None]):
+    """Write the rows of the list into a file."""
+
+    name = "export"
+    command = Command("write the list as shown into a file", options=(FORMAT_WORD, FILE_WORD), n_required=1)
+    replaces = False
+    """Whether it replaces an existing file."""
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Write it in a thread: a disk may be slow."""
+        from console.table_file import TableFile
+
+        if (screen := app.shown_screen()) is None:
+            raise RefusedError("No list is shown yet.")
+        _, path = (*options, None)[:2]
+        file = TableFile.of(app, screen, path, replaces=self.replaces)
+        app.run_worker(file.write(app))
+
+
+class ExportOver(Export):
+    """Write the rows of the list into a file, and replace the file if it exists."""
+
+    name = "export!"
+    command = Command("write the list as shown, replacing the file", options=(FORMAT_WORD, FILE_WORD), n_required=2)
+    replaces = True
 
 
 def _sortable(app: "ConsoleControls") -> "LiveTable":
