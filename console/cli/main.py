@@ -25,6 +25,7 @@ COMMANDS = (
     "alerts",
     "data",
     "audit",
+    "logs",
     "doctor",
 )
 EXIT_CODES = {

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from console.context import ConsoleControls
 from console.dialogs.text import TextDialog
 from console.runtime.clipboard import copy_in_tmux, osc52
-from console.runtime.logfile import newest_lines
 from core.errors import CoreError
 from widgets.line import Line
 
@@ -37,12 +36,6 @@ async def _copy_in_tmux(app: ConsoleControls, text: str) -> None:
 
 def _show_to_select(app: ConsoleControls, text: str) -> None:
     app.push_screen(TextDialog("No clipboard takes this: select it here", _as_lines(text)))
-
-
-def show_logs(app: ConsoleControls) -> None:
-    """Show the newest log lines."""
-    folder = app.workspace.logs_dir
-    app.push_screen(TextDialog("Newest log lines", lambda: _as_lines("\n".join(newest_lines(folder))), at_end=True))
 
 
 def show_why(app: ConsoleControls, version: "ModelVersion") -> None:

@@ -200,10 +200,10 @@ class ConsoleScreen(FramedScreen):
         self.app.push_screen(TextDialog(f"Keys of {self.NAME.capitalize()}", help_lines(self.VERBS)))
 
     def action_logs(self) -> None:
-        """Read the newest log lines."""
-        from console.dialogs.text_actions import show_logs
+        """Follow the logs."""
+        from console.dialogs.logs import LogDialog
 
-        show_logs(self.console_app)
+        self.app.push_screen(LogDialog(self.console_app.workspace.logs_dir))
 
     def action_why(self) -> None:
         """Show the gates and the evidence."""

@@ -40,7 +40,7 @@ WHY = ScreenAction("why", Key("w", "why", "Show the gates and the evidence of th
 FILTER = ScreenAction(
     "filter", Key("slash", "filter", "Show only the rows that contain your words", sign="/", takes_next_keys=True)
 )
-LOGS = ScreenAction("logs", Key("l", "logs", "Read the newest log lines"))
+LOGS = ScreenAction("logs", Key("l", "logs", "Follow the logs: search, filter by severity, wrap"))
 ZOOM = ScreenAction("zoom", Key("plus", "zoom", "Zoom the pane; Esc restores it", sign="+"))
 COPY = ScreenAction("copy", Key("y", "copy", "Copy the row or the details, also over SSH"))
 PROMPT = ScreenAction(

@@ -22,6 +22,7 @@ from core.governance.outbox import entry_by_engine, outbox_of
 from core.governance.record import AuditEntry, AuditRecord
 from core.governance.sealed import Witness
 from core.governance.verification import ALARM_VERB, SIGNATURE_VERB, AuditVerdict, signed_message, verify_log
+from core.log_reading import lines_backwards
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -125,7 +126,7 @@ class AuditLog:
         """
         start = 0 if wanted.since is None else self._offset_after(wanted.since - _LEAST)
         end = self._journal.size() if wanted.until is None else self._offset_after(wanted.until)
-        found = filter(wanted.accepts, _readable(self._journal.lines_backwards(start, end)))
+        found = filter(wanted.accepts, _readable(lines_backwards(self._journal.file, start, end)))
         return list(itertools.islice(found, limit))
 
     def next_change(self, wanted: AuditFilter, after: datetime) -> AuditRecord | None:

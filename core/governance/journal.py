@@ -144,22 +144,6 @@ class Journal:
                     low = file.tell()
         return low
 
-    def lines_backwards(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the lines between two offsets, the last first; both are beginnings of lines, or the end of the file."""
-        if start >= end:
-            return
-        with self.file.open("rb") as file:
-            rest, position = b"", end
-            while position > start:
-                step = min(_BLOCK, position - start)
-                position -= step
-                file.seek(position)
-                first, *lines = (file.read(step) + rest).split(b"\n")
-                yield from (line + b"\n" for line in reversed(lines) if line)
-                rest = first + (b"\n" if lines else b"")
-            if rest.strip():
-                yield rest
-
     def last_lines(self, n: int, *, end: int | None = None) -> list[bytes]:
         """Return the last lines, oldest first, reading no more of the file than they need.
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.actor import Actor, Origin
-from core.governance import AuditFilter, audited, journal
+from core.governance import AuditFilter, audited
 from core.governance.journal import Journal
 
 ACTOR = Actor("ada", "desk", Origin.CONSOLE)
@@ -52,17 +52,6 @@ def test_reading_up_to_an_instant_omits_later_records(workspace, log, n):
         expected = [f"verb.{each}" for each in range(minute + 1)][-n:]
         assert [record.verb for record in log.tail(n, until=until)] == expected
     assert [record.verb for record in log.tail(n)] == [f"verb.{each}" for each in range(12)][-n:]
-
-
-@given(lines=st.lists(st.integers(0, 30), max_size=20), start=st.integers(0, 20), block=st.integers(1, 50))
-def test_lines_are_read_backwards_whatever_their_lengths(tmp_path_factory, lines, start, block):
-    log = Journal(tmp_path_factory.mktemp("audit") / "audit.jsonl")
-    content = [b"%d%s\n" % (number, b"x" * length) for number, length in enumerate(lines)]
-    log.file.write_bytes(b"".join(content))
-    first = sum(map(len, content[:start]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "_BLOCK", block)
-        assert list(log.lines_backwards(first, log.size())) == content[start:][::-1]
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ PATHS = {
     "audit anchor": "get /api/v1/audit/anchor",
     "audit list": "get /api/v1/audit",
     "audit verify": "get /api/v1/audit/verification",
+    "logs": LEFT_OUT,
     "doctor": "get /api/v1/doctor",
 }
 

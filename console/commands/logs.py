@@ -1,0 +1,54 @@
+"""`bondx logs`: the newest lines of all logs of the workspace, and what is written from then on."""
+
+import argparse
+import sys
+import time
+
+from console.commands.opening import Subparsers, add_json_argument, command_parser, count, open_workspace
+from core.errors import ExitCode
+from core.log_reading import LEVELS, LogFilter, LogLine, LogReader
+
+FOLLOW_SECONDS = 0.25
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = command_parser(commands, "logs", help="the newest lines of all logs: engine, console, trainer, server")
+    parser.add_argument("--follow", "-f", action="store_true", help="print new lines as they come, until interrupted")
+    parser.add_argument("--level", choices=LEVELS, default=LEVELS[0], help="only lines of this severity or worse")
+    parser.add_argument("--grep", default="", metavar="TEXT", help="only lines with this text, ignoring case")
+    parser.add_argument("-n", type=count, default=100, metavar="N", help="number of lines to begin with (default 100)")
+    add_json_argument(parser)
+    parser.set_defaults(command=show_logs)
+
+
+def show_logs(args: argparse.Namespace) -> int:
+    """Print the wanted lines, each with the name of its log."""
+    import logging
+
+    wanted = LogFilter(getattr(logging, args.level.upper()), args.grep)
+    reader = LogReader(open_workspace(args).logs_dir)
+    lines = reader.newest(args.n, wanted)
+    if not lines and not args.follow and not args.json:
+        print("no log line matches" if args.grep or wanted.level > logging.DEBUG else "no log has been written yet")
+    while True:
+        for line in lines:
+            if wanted.accepts(line):
+                print(_spelled(line, as_json=args.json))
+        sys.stdout.flush()
+        if not args.follow:
+            reader.close()
+            return ExitCode.GOOD
+        time.sleep(FOLLOW_SECONDS)
+        lines = reader.poll()
+
+
+def _spelled(line: LogLine, *, as_json: bool) -> str:
+    if not as_json:
+        return f"{line.log}: {line.text}"
+    import logging
+
+    import msgspec
+
+    spelled = {"log": line.log, "level": logging.getLevelName(line.level).lower(), "text": line.text}
+    return msgspec.json.encode(spelled).decode()

@@ -1,0 +1,180 @@
+"""The logs, live: followed, searched, filtered by severity."""
+
+import asyncio
+import logging
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Event
+from textual.widgets import Input
+
+from console.dialogs.dialog import Dialog
+from console.presentation.phrases import counted
+from core.log_reading import LogFilter, LogLine, LogReader
+from widgets.line import Line
+from widgets.lines_pane import Caption
+from widgets.log_pane import MAX_LINES, Entry, LogPane
+
+log = logging.getLogger("bondx.console")
+
+POLL_SECONDS = 0.5
+_SEVERITIES = (
+    (logging.NOTSET, "all lines"),
+    (logging.INFO, "info and worse"),
+    (logging.WARNING, "warnings and worse"),
+    (logging.ERROR, "errors and worse"),
+)
+_HEAD = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d)[,.]\d+ +([A-Z]+) +")
+_TONES = {logging.WARNING: "warn", logging.ERROR: "bad", logging.CRITICAL: "alarm", logging.DEBUG: "muted"}
+
+
+class LogDialog(Dialog[None]):
+    """The newest lines of all logs, and every line that is written from then on."""
+
+    AUTO_FOCUS = "LogPane"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,question_mark", "cancel", "Close", show=False),
+        Binding("slash", "search", "Search", show=False),
+        Binding("n", "find(1)", "Next", show=False),
+        Binding("N", "find(-1)", "Previous", show=False),
+        Binding("s", "severity", "Severity", show=False),
+        Binding("y", "copy", "Copy", show=False),
+    ]
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder of the logs."""
+        super().__init__()
+        self._reader = LogReader(folder)
+        self._severity = 0
+        self._sought = ""
+        self._n_found = 0
+        self._is_reading = False
+        self._has_read = False
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the lines, the state and the keys."""
+        yield LogPane()
+        yield Caption(id="log-state")
+        yield Caption(id="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Read what is there, then look for more."""
+        self.query_one("#dialog").border_title = Content("Logs")
+        self.become_readable()
+        self.set_interval(POLL_SECONDS, self.read_more)
+        self.read_more()
+        self._show_state()
+
+    def is_deaf_to(self, event: Event) -> bool:
+        """Accept keys immediately: this dialog changes nothing."""
+        return False
+
+    def read_more(self) -> None:
+        """Read what has been written, unless that is being done."""
+        if not self._is_reading:
+            self._is_reading = True
+            self.run_worker(self._read())
+
+    async def _read(self) -> None:
+        try:
+            lines = await asyncio.to_thread(self._find)
+        except OSError as error:
+            self.query_one("#log-state", Caption).show([Line(((f"The logs cannot be read: {error}", "bad"),))])
+        else:
+            if self.is_attached and (lines or not self._has_read):
+                self._has_read = True
+                self.query_one(LogPane).add(map(_entry, lines))
+        finally:
+            self._is_reading = False
+
+    def _find(self) -> list[LogLine]:
+        return self._reader.poll() if self._has_read else self._reader.newest(MAX_LINES)
+
+    def on_unmount(self) -> None:
+        """Close the files."""
+        self._reader.close()
+
+    @on(LogPane.Moved)
+    def _show_state(self) -> None:
+        pane = self.query_one(LogPane)
+        if pane.follows:
+            state, tone = "following", "good"
+        elif pane.n_unseen:
+            state, tone = f"paused, {counted(pane.n_unseen, 'new line')} below; G follows", "warn"
+        else:
+            state, tone = "paused; G follows", "warn"
+        facts = [counted(pane.n_shown, "line"), _SEVERITIES[self._severity][1]]
+        if self._sought:
+            facts.append(f"/{self._sought}: {counted(self._n_found, 'line')}")
+        if not pane.n_shown and self._has_read:
+            facts = ["No log line matches." if self._severity else "No log has been written yet."]
+        self.query_one("#log-state", Caption).show([Line(((state, tone), ("  ", ""), ("  ".join(facts), "muted")))])
+        keys = (("Esc", "closes"), ("/ n N", "search"), ("s", "severity"), ("w", "cuts" if pane.wraps else "wraps"))
+        spans = [span for key, word in (*keys, ("y", "copies")) for span in ((key, "key"), (f" {word}  ", "muted"))]
+        self.query_one("#dialog-hint", Caption).show([Line(tuple(spans))])
+
+    def action_severity(self) -> None:
+        """Show only more severe lines; after the most severe, all lines again."""
+        self._severity = (self._severity + 1) % len(_SEVERITIES)
+        wanted = LogFilter(_SEVERITIES[self._severity][0])
+        pane = self.query_one(LogPane)
+        pane.show_only(lambda entry: entry.level >= wanted.level)
+        self._search()
+
+    async def action_search(self) -> None:
+        """Ask for a text to look for."""
+        if not self.query(Input):
+            field = Input(self._sought, id="log-search", compact=True, select_on_focus=False, placeholder="search")
+            field.cursor_blink = False
+            await self.query_one("#dialog").mount(field)
+            field.focus()
+
+    @on(Input.Submitted)
+    async def _search_entered(self, event: Input.Submitted) -> None:
+        self._sought = event.value
+        await self._end_search()
+        self._search()
+        if self._sought and not self._n_found:
+            self.query_one("#log-state", Caption).show([Line(((f"No line has “{self._sought}” in it.", "warn"),))])
+
+    def _search(self) -> None:
+        self._n_found = self.query_one(LogPane).search(self._sought)
+        self._show_state()
+
+    async def _end_search(self) -> None:
+        await self.query(Input).remove()
+        self.query_one(LogPane).focus()
+
+    def action_find(self, direction: int) -> None:
+        """Go to the next line that has the text, or to the previous one."""
+        if not self.query_one(LogPane).find(direction):
+            where = "below" if direction > 0 else "above"
+            words = f"No further line {where} has “{self._sought}” in it." if self._sought else "/ looks for a text."
+            self.query_one("#log-state", Caption).show([Line(((words, "warn"),))])
+
+    def action_cancel(self) -> None:
+        """Leave the search, or the logs."""
+        if self.query(Input):
+            self.call_next(self._end_search)
+        else:
+            self.dismiss(None)
+
+    def action_copy(self) -> None:
+        """Copy the lines."""
+        self.context.copy(self.query_one(LogPane).text)
+
+
+def _entry(line: LogLine) -> Entry:
+    """Spell a line shorter than its file does: the time of day, the first letter of its severity, its log.
+
+    >>> _entry(LogLine("engine", 20, "2026-03-02 03:04:05,123 INFO    core.engine: ready")).text
+    '03:04:05 I engine  core.engine: ready'
+    """
+    head = _HEAD.match(line.text)
+    text = f"{head[1]} {head[2][0]} {line.log}  {line.text[head.end() :]}" if head else f"{line.log}  {line.text}"
+    return Entry(text, _TONES.get(line.level, ""), line.level)
