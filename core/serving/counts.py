@@ -26,13 +26,14 @@ class Counts(msgspec.Struct):
     versions: list[tuple[str, str, VersionStats]] = []
     refused: list[tuple[str, int, int]] = []  # dialect, status, how many
     n_outcomes_refused: int = 0
+    n_evicted: int = 0
     health: PredictionHealth = _NOTHING
 
     @classmethod
     def of(cls, stats: ServerStats, health: PredictionHealth) -> "Counts":
         """Take the counters of this process."""
         refused = [(dialect, status, n) for (dialect, status), n in list(stats.refused.items())]
-        return cls(stats.versions(), refused, stats.n_outcomes_refused, health)
+        return cls(stats.versions(), refused, stats.n_outcomes_refused, stats.n_evicted, health)
 
 
 def total(parts: Iterable[Counts]) -> Counts:
@@ -44,6 +45,7 @@ def total(parts: Iterable[Counts]) -> Counts:
         for dialect, status, n in part.refused:
             stats.refused[dialect, status] += n
         stats.n_outcomes_refused += part.n_outcomes_refused
+        stats.n_evicted += part.n_evicted
         sums = {
             field.name: getattr(health, field.name) + getattr(part.health, field.name)
             for field in fields(PredictionHealth)

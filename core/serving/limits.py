@@ -22,6 +22,7 @@ class ServingLimits:
     waiting_batches: int = 32
     workers: int = 2
     outcome_limit: float = 1e12
+    memory_bytes: int = 0
 
     @classmethod
     def of(cls, settings: ServingSettings) -> Self:
@@ -43,4 +44,5 @@ class ServingLimits:
             waiting_batches=settings.waiting_batches,
             workers=settings.workers,
             outcome_limit=settings.outcome_limit,
+            memory_bytes=int(settings.memory_mib * (1 << 20)),
         )

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 
+import psutil
+
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.registry import ModelVersion, RegisteredModel, Registry, Stage
@@ -31,6 +33,11 @@ MAX_ON_DEMAND = 4
 VersionKey = tuple[str, str]  # model, version
 
 
+def _memory() -> int:
+    """The memory of this process, in bytes."""
+    return int(psutil.Process().memory_info().rss)
+
+
 class Loader:
     """Loads the versions that the registry wants served, and publishes them as a table.
 
@@ -44,6 +51,7 @@ class Loader:
         stats: ServerStats,
         publish: Callable[[ServingTable], None],
         *,
+        memory_bytes: int = 0,
         clock: Clock = utc_now,
     ) -> None:
         """Prepare; nothing is loaded before `start`.
@@ -52,9 +60,11 @@ class Loader:
             workspace: The workspace with the registry.
             stats: The counters of the versions.
             publish: Called with each new table, from the loader's thread.
+            memory_bytes: How much the loaded versions may take together; 0 for no limit.
             clock: The time.
         """
         self._workspace = workspace
+        self._memory_bytes = memory_bytes
         self._registry = Registry(workspace, clock=clock)
         self._routings = Routings(workspace)
         self._stats = stats
@@ -103,7 +113,9 @@ class Loader:
         wished = self._take_wishes(
             {(version.model, version.version) for found in versions.values() for version in found}
         )
-        wanted = self._wanted(models, versions)
+        staying = self._staying(models, versions)
+        self._evict(staying)
+        wanted = staying | self._on_demand
         for key in wanted:
             if key not in self._loaded and key not in self._loading and self._may_try(key):
                 self._loading[key] = self._worker.submit(self._load, key)
@@ -133,10 +145,30 @@ class Loader:
             if self._failures and time.monotonic() >= until:
                 return
 
-    def _wanted(
+    def _evict(self, staying: dict[VersionKey, None]) -> None:
+        """Keep to the memory limit: unload versions that were loaded on request, least recently used first.
+
+        The newest of them stays, since its caller waits for it; so do live versions, labels, and rollouts.
+        """
+        if not self._memory_bytes:
+            return
+        spare = sorted(
+            (key for key in self._on_demand if key in self._loaded and key not in staying),
+            key=lambda key: self._loaded[key].stats.last_used,
+        )[:-1]
+        n_bytes = sum(loaded.n_bytes for loaded in self._loaded.values())
+        for key in spare:
+            if n_bytes <= self._memory_bytes:
+                return
+            n_bytes -= self._loaded.pop(key).n_bytes
+            del self._on_demand[key]
+            self._stats.n_evicted += 1
+            log.info("%s %s is unloaded: the loaded versions were over serving.memory_mib", *key)
+
+    def _staying(
         self, models: dict[str, RegisteredModel], versions: dict[str, list[ModelVersion]]
     ) -> dict[VersionKey, None]:
-        """List the versions to load: defaults first, then labels, and the version to roll back to."""
+        """List the versions to load unasked: defaults first, then labels, and the version to roll back to."""
         wanted: dict[VersionKey, None] = {}
         for model in models.values():
             numbers = [*self._routings.versions(model.model), *filter(None, [model.production])]
@@ -145,18 +177,27 @@ class Loader:
             labels = self._labels(model.model, versions[model.model])
             numbers = [*labels.values(), *model.previous_production[-1:]]
             wanted |= dict.fromkeys((model.model, number) for number in numbers)
-        return wanted | self._on_demand
+        return wanted
 
     def _load(self, key: VersionKey) -> LoadedVersion:
         from core.serving.scoring.warming import warm_scorer  # two seconds of imports that only loading needs
 
         model, version = key
-        begin = time.monotonic()
-        scorer = warm_scorer(self._registry.load_path(model, version))
+        begin, bytes_before = time.monotonic(), _memory()
+        folder = self._registry.load_path(model, version)
+        scorer = warm_scorer(folder)
         seconds = time.monotonic() - begin
+        # Memory that an earlier version has given back is used again without growth, so the files are the least.
+        n_bytes = max(_memory() - bytes_before, sum(file.stat().st_size for file in folder.rglob("*")))
         log.info("%s %s is loaded and warm after %.2f s", model, version, seconds)
         return LoadedVersion(
-            model, version, scorer, self._stats.of(model, version), loaded_at=self._clock(), seconds=seconds
+            model,
+            version,
+            scorer,
+            self._stats.of(model, version),
+            loaded_at=self._clock(),
+            seconds=seconds,
+            n_bytes=n_bytes,
         )
 
     def _take_loaded(self) -> None:

@@ -102,7 +102,10 @@ def _answers(counts: Counts) -> Iterable[Metric]:
     )
     for dialect, status, n in counts.refused:
         refused.add_metric((dialect, str(status)), n)
-    return seconds, rows, errors, copies, dropped, unfamiliar, refused
+    evicted = CounterMetricFamily(
+        "bondx_version_evictions", "Versions unloaded because of the memory limit.", value=counts.n_evicted
+    )
+    return seconds, rows, errors, copies, dropped, unfamiliar, refused, evicted
 
 
 def _recording(counts: Counts) -> Iterable[Metric]:
@@ -168,6 +171,9 @@ class _Versions(Collector):
         since = GaugeMetricFamily(
             "bondx_version_loaded_at_seconds", "When the version was loaded, Unix time.", labels=_MODEL
         )
+        sizes = GaugeMetricFamily(
+            "bondx_version_memory_bytes", "Memory that the process took to load the version.", labels=_MODEL
+        )
         failed = GaugeMetricFamily(
             "bondx_version_load_failed", "1 for each version that cannot be loaded.", labels=_MODEL
         )
@@ -175,10 +181,11 @@ class _Versions(Collector):
             for number, loaded in served.versions.items():
                 info.add_metric((served.model, number, str(served.registered.get(number, ""))), 1.0)
                 loading.add_metric((served.model, number), loaded.load_seconds)
+                sizes.add_metric((served.model, number), loaded.n_bytes)
                 since.add_metric((served.model, number), loaded.loaded_at.timestamp())
             for number in served.failures:
                 failed.add_metric((served.model, number), 1.0)
-        yield from (info, loading, since, failed)
+        yield from (info, loading, since, sizes, failed)
 
 
 class _Workspace(Collector):

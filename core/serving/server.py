@@ -107,7 +107,9 @@ class Server:
             clock=clock,
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
-        self._loader = self._predictor.loader = Loader(workspace, self._stats, self._publish, clock=clock)
+        self._loader = self._predictor.loader = Loader(
+            workspace, self._stats, self._publish, memory_bytes=self._limits.memory_bytes, clock=clock
+        )
         metrics = ServingMetrics(
             self._stats, self._recorder, lambda: self.table, lambda: take_snapshot(workspace), shared
         )

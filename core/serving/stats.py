@@ -3,6 +3,7 @@
 Only the answering thread changes them, so an increment needs no lock.
 """
 
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from typing import Self
@@ -21,11 +22,13 @@ class VersionStats(msgspec.Struct):
     n_shadow: int = 0
     n_copies_dropped: int = 0
     seconds: float = 0.0
+    last_used: float = 0.0  # seconds that only go forward, of this machine
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
     unfamiliar: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
 
     def answered(self, seconds: float, n_rows: int) -> None:
         """Count one answered request."""
+        self.last_used = time.monotonic()
         self.n_requests += 1
         self.n_rows += n_rows
         self.seconds += seconds
@@ -52,6 +55,7 @@ class ServerStats:
         self.refused: dict[tuple[str, int], int] = defaultdict(int)  # (dialect, status) -> how many
         self.n_telemetry_dropped = 0
         self.n_outcomes_refused = 0
+        self.n_evicted = 0
 
     def of(self, model: str, version: str) -> VersionStats:
         """Return the counters of a version; they survive its unloading."""

@@ -1,5 +1,6 @@
 """The versions served at this moment: an immutable table, replaced whole, so that no request sees half a change."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +27,15 @@ class LoadedVersion:
     """One version, warm and ready to answer."""
 
     def __init__(
-        self, model: str, version: str, scorer: "Scorer", stats: VersionStats, *, loaded_at: datetime, seconds: float
+        self,
+        model: str,
+        version: str,
+        scorer: "Scorer",
+        stats: VersionStats,
+        *,
+        loaded_at: datetime,
+        seconds: float,
+        n_bytes: int = 0,
     ) -> None:
         self.model = model
         self.version = version
@@ -36,6 +45,8 @@ class LoadedVersion:
         self.stats = stats
         self.loaded_at = loaded_at
         self.load_seconds = seconds
+        self.n_bytes = n_bytes  # of memory
+        stats.last_used = time.monotonic()
         self.alone = Assignment(self)  # outside a rollout
         self._speech: dict[str, Speech] = {}
 

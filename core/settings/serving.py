@@ -42,6 +42,9 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         int, Meta(ge=1, le=10_000, description="Maximum larger requests waiting for a worker; more are refused.")
     ] = 32
     workers: Annotated[int, Meta(ge=1, le=64, description="Threads that answer larger requests.")] = 2
+    memory_mib: Annotated[
+        float, Meta(ge=0, le=1e7, description="Memory for loaded versions, MiB; 0 for no limit. Live versions stay.")
+    ] = 0.0
     processes: Annotated[
         int, Meta(ge=0, le=256, description="Server processes below a supervisor; 0: serve in the main process.")
     ] = 0

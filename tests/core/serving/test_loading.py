@@ -24,3 +24,57 @@ def test_a_version_requested_during_a_refresh_is_loaded_in_the_next(workspace, a
     loader.refresh()
     assert wish.result(0).version == version
     loader._worker.shutdown()
+
+
+class TestTheMemoryLimit:
+    """Four versions of one model: the newest is loaded unasked, the others on request."""
+
+    MIB = 1 << 20
+
+    def loader(self, workspace, artifacts, register, monkeypatch, *, memory_bytes):
+        for name in ("spread", "spread_other", "spread", "spread_other"):
+            register(workspace, "spread", artifacts / name)
+        taken = iter(range(0, 1_000 * self.MIB, self.MIB))
+        monkeypatch.setattr("core.serving.loading._memory", lambda: next(taken))  # each version takes a MiB
+        stats, tables = ServerStats(), []
+        return Loader(workspace, stats, tables.append, memory_bytes=memory_bytes), stats, tables
+
+    def load(self, loader, *versions):
+        for version in versions:
+            wish = loader.ask_for("spread", version)
+            loader.refresh()
+            wait(loader._loading.values())
+            loader.refresh()
+            assert wish.result(0).version == version
+
+    def numbers(self, tables):
+        return set(tables[-1].models["spread"].versions)
+
+    def test_evicts_what_was_used_least_recently(self, workspace, artifacts, register, monkeypatch):
+        loader, stats, tables = self.loader(workspace, artifacts, register, monkeypatch, memory_bytes=3 * self.MIB)
+        first, second, third, newest = (version.version for version in loader._registry.versions("spread"))
+        self.load(loader, first, second)
+        assert self.numbers(tables) == {first, second, newest}
+        stats.of("spread", first).answered(0.001, 1)
+        self.load(loader, third)
+        loader.refresh()
+        assert self.numbers(tables) == {first, third, newest}
+        assert stats.n_evicted == 1
+        loader._worker.shutdown()
+
+    def test_evicts_neither_labels_nor_the_version_that_was_asked_for_last(
+        self, workspace, artifacts, register, monkeypatch
+    ):
+        loader, stats, tables = self.loader(workspace, artifacts, register, monkeypatch, memory_bytes=1)
+        first, *_, newest = (version.version for version in loader._registry.versions("spread"))
+        self.load(loader, first)
+        loader.refresh()
+        assert (self.numbers(tables), stats.n_evicted) == ({first, newest}, 0)
+        loader._worker.shutdown()
+
+    def test_without_a_limit_nothing_is_evicted(self, workspace, artifacts, register, monkeypatch):
+        loader, stats, tables = self.loader(workspace, artifacts, register, monkeypatch, memory_bytes=0)
+        first, second, *_ = (version.version for version in loader._registry.versions("spread"))
+        self.load(loader, first, second)
+        assert ({first, second} <= self.numbers(tables), stats.n_evicted) == (True, 0)
+        loader._worker.shutdown()
